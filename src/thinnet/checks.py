@@ -1,0 +1,195 @@
+"""Checking arguments: the limits of hyperparameters as data, shapes as patterns, one formatter for each.
+
+Every message has the same parts: the argument, what was expected, what came, and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from thinnet.errors import ArgumentError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An interval that a hyperparameter must lie in, and what to do where it does not."""
+
+    low: float
+    high: float
+    closed: str = "[)"  # which ends belong to the interval, as mathematicians write it
+    integer: bool = False
+    fix: str = ""
+
+    def __contains__(self, value: float) -> bool:
+        above = value >= self.low if self.closed[0] == "[" else value > self.low
+        below = value <= self.high if self.closed[1] == "]" else value < self.high
+        return above and below  # NaN fails both
+
+    def __str__(self) -> str:
+        kind = "an integer" if self.integer else "a number"
+        if self.high == math.inf:
+            return f"{kind} {'>=' if self.closed[0] == '[' else '>'} {self.low:g}"
+        return f"{kind} in {self.closed[0]}{self.low:g}, {self.high:g}{self.closed[1]}"
+
+
+POSITIVE = Limit(0, math.inf, "()")
+COUNT = Limit(1, math.inf, "[)", integer=True)
+
+LIMITS: dict[str, Limit] = {
+    "rate": Limit(0, 1, fix="rate is the fraction of units dropped: 0 drops none, and 1 would drop them all."),
+    "dropout": Limit(0, 1, fix="dropout is the fraction of units dropped: use 0 for no dropout."),
+    "eps": POSITIVE,
+    "momentum": Limit(0, 1, fix="momentum is the weight of the old value: 0.9 is usual."),
+    "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
+    "weight_scale": Limit(
+        0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."
+    ),
+    "learning_rate": Limit(0, math.inf, fix="Steps of the usual sizes lie between 1e-4 and 1."),
+    "lr_decay": Limit(0, math.inf, "()", fix="lr_decay multiplies the learning rate after each epoch."),
+    "beta1": Limit(0, 1, fix="0.9 is usual."),
+    "beta2": Limit(0, 1, fix="0.999 is usual."),
+    "decay_rate": Limit(0, 1, fix="0.99 is usual."),
+    "epsilon": POSITIVE,
+    "weight_decay": Limit(0, math.inf, fix="Use 0 for none; 0.01 is usual."),
+    "input_dim": COUNT,
+    "num_classes": COUNT,
+    "hidden_dims": COUNT,
+    "batch_size": COUNT,
+    "num_epochs": COUNT,
+    "print_every": COUNT,
+    "num_train_samples": COUNT,
+    "num_val_samples": COUNT,
+    "patience": COUNT,
+    "warmup": Limit(0, 1, fix="warmup is the fraction of all steps in which the rate rises."),
+    "floor": Limit(0, 1, "[]", fix="floor is the final factor of the learning rate."),
+    "start": Limit(0, 1, "[]", fix="start is the first factor of the learning rate."),
+    "factor": Limit(0, math.inf, "()", fix="factor multiplies the learning rate after each epoch."),
+    "seed": Limit(
+        0, 2**64, integer=True, fix="A seed is 64 bits without a sign: use a whole number such as 0."
+    ),
+    "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
+    "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
+    "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
+}
+
+
+def check_number(name: str, value: Any, limit: str | None = None) -> Any:
+    """Return `value` as a plain number if it lies within the limit kept for `name` in `LIMITS`.
+
+    >>> check_number("rate", 0.5)
+    0.5
+    >>> check_number("rate", 1.5)
+    Traceback (most recent call last):
+    ...
+    thinnet.errors.ArgumentError: rate must be a number in [0, 1), got 1.5. rate is the fraction of units dropped: 0 drops none, and 1 would drop them all.
+    """
+    bound = LIMITS[limit or name]
+    kind: type = numbers.Integral if bound.integer else numbers.Real
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
+        raise _refusal(name, str(bound), f"{value!r} ({type(value).__name__})", bound.fix)
+    if value not in bound:  # type: ignore[operator]
+        raise _refusal(name, str(bound), repr(value), bound.fix)
+    return int(value) if bound.integer else float(value)  # type: ignore[call-overload]
+
+
+def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
+    """Return `value` if it is one of `choices`; the error names the nearest one.
+
+    >>> check_choice("update_rule", "adm", ["adam", "sgd"])
+    Traceback (most recent call last):
+    ...
+    thinnet.errors.ArgumentError: update_rule must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
+    """
+    if value in choices:
+        return value
+    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), nearest(value, choices))
+
+
+def nearest(value: Any, choices: Collection[Any]) -> str:
+    """The question "Did you mean ...?" with the choice nearest to `value`, or nothing."""
+    close = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+    return f"Did you mean {close[0]!r}?" if close else ""
+
+
+def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:
+    """Raise if `given`, the keys of the argument `name`, holds one that is not `known`."""
+    for key in given:
+        if key not in known:
+            expected = "only the keys " + ", ".join(map(repr, known))
+            raise _refusal(name, f"a mapping with {expected}", repr(key), nearest(key, known))
+
+
+def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
+    """Check that float arrays share one dtype and fit their shape patterns; return the sizes found.
+
+    A pattern is a list of letters, one an axis; equal letters must have equal sizes.
+
+    >>> x, w = np.ones((2, 3)), np.ones((3, 4))
+    >>> check_arrays("affine_forward", x=(x, "N D"), w=(w, "D M"))
+    {'N': 2, 'D': 3, 'M': 4}
+    >>> check_arrays("affine_forward", x=(x, "N D"), w=(w.T, "D M"))
+    Traceback (most recent call last):
+    ...
+    thinnet.errors.ArgumentError: affine_forward: w must have shape (D, M) with D = 3 as in x, got (4, 3).
+    """
+    sizes: dict[str, int] = {}
+    source: dict[str, str] = {}
+    first = next(iter(arrays))
+    for name, (array, pattern) in arrays.items():
+        if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
+            came = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            fix = f"Convert it with np.asarray({name}, dtype=np.float32)."
+            raise _refusal(f"{where}: {name}", "a NumPy array of floats", came, fix)
+        dtype = arrays[first][0].dtype
+        if array.dtype != dtype:
+            fix = f"Convert one of the two with .astype(np.{dtype})."
+            raise _refusal(f"{where}: {name}", f"of dtype {dtype} as {first} is", str(array.dtype), fix)
+        letters = pattern.split()
+        clash = [c for c, n in zip(letters, array.shape, strict=False) if sizes.get(c, n) != n]
+        if array.ndim != len(letters) or clash:
+            known = ", ".join(f"{c} = {sizes[c]} as in {source[c]}" for c in letters if c in sizes)
+            shape = "(" + ", ".join(letters) + ("," if len(letters) == 1 else "") + ")"
+            expected = f"have shape {shape}" + (f" with {known}" if known else "")
+            raise ArgumentError(f"{where}: {name} must {expected}, got {array.shape}.")
+        for letter, size in zip(letters, array.shape, strict=True):
+            sizes.setdefault(letter, size)
+            source.setdefault(letter, name)
+    return sizes
+
+
+def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
+    """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
+    if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
+        came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
+        raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, "Use y.astype(np.int64).")
+    if y.shape != (num_rows,):
+        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label a row", str(y.shape), "")
+    if num_rows and not (0 <= int(y.min()) and int(y.max()) < num_classes):
+        bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
+        fix = "Number the classes from 0, or raise num_classes."
+        raise _refusal(
+            f"{where}: y", f"labels from 0 to {num_classes - 1}", f"y[{bad}] = {y[bad]}", fix
+        )
+
+
+def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`defaults` overlaid with `given`, every key known and every number within its limit."""
+    given = given or {}
+    check_keys(name, given, defaults)
+    for key, value in given.items():
+        if key in LIMITS:
+            check_number(key, value)
+    return {**defaults, **given}
+
+
+def _refusal(name: str, expected: str, came: str, fix: str) -> ArgumentError:
+    return ArgumentError(f"{name} must be {expected}, got {came}. {fix}".rstrip())

@@ -1,0 +1,1 @@
+"""Images and tables on disk become a `Dataset`."""

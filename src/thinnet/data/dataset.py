@@ -1,0 +1,179 @@
+"""Dataset: the arrays of a data set, its splits, and how a row becomes the input of a net."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from thinnet.checks import check_choice, check_number
+from thinnet.errors import ArgumentError, DataError
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+Split = Literal["train", "val", "test"]
+Standardization = Literal["none", "mean", "feature", "global"]
+
+SPLITS = ("train", "val", "test")
+STANDARDIZATIONS = ("none", "mean", "feature", "global")
+ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    r"""Train, validation and test arrays, kept small and turned into floats a minibatch at a time.
+
+    A row reaches the net as ``(row - shift) * scale``; `standardized` sets the two from the training rows.
+
+    Args:
+        X_train: (N, D) or (N, ...) array of uint8 or floats; anything after the first axis is flattened.
+        y_train: (N,) integer labels, or floats for regression.
+        X_val, y_val, X_test, y_test: the same for the other splits; leave out what there is none of.
+        name: what to call the data set in reports.
+        class_names: one name a class, in the order of the labels.
+        image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``.
+        shift, scale: numbers, or (D,) arrays.
+
+    Raises:
+        DataError: if arrays do not fit together.
+
+    >>> data = Dataset(np.array([[0, 10], [4, 30]], np.uint8), np.array([0, 1]))
+    >>> X, y = data.standardized("mean").batch("train", [1])
+    >>> X
+    array([[ 2., 10.]], dtype=float32)
+    """
+
+    X_train: AnyArray
+    y_train: AnyArray
+    X_val: AnyArray | None = None
+    y_val: AnyArray | None = None
+    X_test: AnyArray | None = None
+    y_test: AnyArray | None = None
+    name: str = "data"
+    class_names: tuple[str, ...] = ()
+    image_shape: tuple[int, ...] | None = None
+    shift: FloatArray = field(default_factory=lambda: np.zeros((), np.float32))
+    scale: FloatArray = field(default_factory=lambda: np.ones((), np.float32))
+
+    def __post_init__(self) -> None:
+        for split in SPLITS:
+            X, y = getattr(self, f"X_{split}"), getattr(self, f"y_{split}")
+            if (X is None) != (y is None):
+                raise DataError(f"X_{split} and y_{split} must be given together, got only one. Give both.")
+            if X is not None:
+                object.__setattr__(self, f"X_{split}", self._checked_rows(split, np.asarray(X), np.asarray(y)))
+                object.__setattr__(self, f"y_{split}", np.asarray(y))
+
+    def _checked_rows(self, split: str, X: AnyArray, y: AnyArray) -> AnyArray:
+        if X.ndim < 2 or X.shape[0] != y.shape[0]:
+            raise DataError(
+                f"X_{split} must have shape (N, D) with one label a row, got X of shape {X.shape} and "
+                f"y of shape {y.shape}. Put one example in each row."
+            )
+        if X.dtype != np.uint8 and not np.issubdtype(X.dtype, np.floating):
+            raise DataError(
+                f"X_{split} must be of dtype uint8 or a float, got {X.dtype}. Convert it with X.astype(np.float32)."
+            )
+        rows = X.reshape(X.shape[0], -1)
+        width = rows.shape[1] if split == "train" else self.X_train.shape[1]
+        if rows.shape[1] != width:
+            raise DataError(
+                f"X_{split} must have {width} columns as X_train has, got {rows.shape[1]}. Use the same features."
+            )
+        return rows
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{split} {self.num_rows(split)}" for split in SPLITS)
+        return f"<Dataset {self.name}: {sizes}; {self.num_features} features of {self.X_train.dtype}>"
+
+    @property
+    def num_features(self) -> int:
+        """D, the number of columns."""
+        return int(self.X_train.shape[1])
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes: of the names if there are any, else one more than the largest label."""
+        return len(self.class_names) or int(self.y_train.max()) + 1
+
+    def num_rows(self, split: Split | str) -> int:
+        """How many rows a split has; 0 where it is absent."""
+        X = getattr(self, f"X_{check_choice('split', split, SPLITS)}")
+        return 0 if X is None else int(X.shape[0])
+
+    def labels(self, split: Split | str) -> AnyArray:
+        """The labels or targets of a split."""
+        if not self.num_rows(split):
+            raise DataError(f"split must be one that {self.name} has, got {split!r}, which is empty.")
+        y: AnyArray = getattr(self, f"y_{split}")
+        return y
+
+    def batch(
+        self, split: Split | str, rows: IntArray | slice | list[int] | None = None, dtype: Any = np.float32
+    ) -> tuple[FloatArray, AnyArray]:
+        """The standardized rows and the labels at the indices `rows` (all of them by default), as new arrays."""
+        y = self.labels(split)
+        index = slice(None) if rows is None else rows
+        X = getattr(self, f"X_{split}")[index].astype(dtype)
+        if self.shift.any():
+            X -= self.shift.astype(dtype)
+        if (self.scale != 1).any():
+            X *= self.scale.astype(dtype)
+        return X, y[index]
+
+    def batches(self, split: Split | str, size: int = ROWS_AT_ONCE) -> Iterator[tuple[FloatArray, AnyArray]]:
+        """A whole split in order, `size` rows at a time, so that memory stays bounded."""
+        for start in range(0, self.num_rows(split), size):
+            yield self.batch(split, slice(start, start + size))
+
+    def standardized(self, method: Standardization | str = "feature") -> Dataset:
+        r"""The same data set with `shift` and `scale` computed from its training rows.
+
+        Args:
+            method: ``"mean"`` subtracts the mean of each feature, as the courses do; ``"feature"`` also divides
+                by the feature's standard deviation (constant features are only shifted); ``"global"`` uses one
+                mean and one standard deviation for all features; ``"none"`` leaves rows as they are.
+        """
+        check_choice("method", method, STANDARDIZATIONS)
+        shift, scale = np.zeros(()), np.ones(())
+        if method != "none":
+            shift, variance = _moments(self.X_train)
+        if method == "global":
+            variance = np.asarray(variance.mean() + shift.var())
+            shift = np.asarray(shift.mean())
+        if method in ("feature", "global"):
+            scale = np.where(variance > 0, 1 / np.sqrt(np.where(variance > 0, variance, 1)), 1)
+        return replace(self, shift=shift, scale=scale)
+
+    def first(self, num_train: int) -> Dataset:
+        """The same data set with only its first `num_train` training rows, standardized as it was."""
+        check_number("num_train", num_train, "num_train_samples")
+        if num_train > self.num_rows("train"):
+            raise ArgumentError(
+                f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
+            )
+        return replace(self, X_train=self.X_train[:num_train], y_train=self.y_train[:num_train])
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], name: str = "data") -> Dataset:
+        """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on."""
+        keys = [f"{part}_{split}" for split in SPLITS for part in "Xy"]
+        if "X_train" not in data or "y_train" not in data:
+            raise DataError(
+                f"data must be a Dataset or a dict with X_train and y_train, got the keys {sorted(data)}."
+            )
+        X = np.asarray(data["X_train"])
+        shape = tuple(X.shape[1:]) if X.ndim > 2 else None
+        return cls(**{k: data[k] for k in keys if k in data}, name=name, image_shape=shape)
+
+
+def _moments(X: AnyArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and variance of each column in float64, in two passes over bounded pieces."""
+    if not X.shape[0]:
+        raise DataError("X_train must have at least one row to standardize with, got none.")
+    mean = X.mean(axis=0, dtype=np.float64)
+    total = np.zeros_like(mean)
+    for start in range(0, X.shape[0], ROWS_AT_ONCE):
+        total += np.square(X[start : start + ROWS_AT_ONCE] - mean).sum(axis=0)
+    return mean, total / X.shape[0]

@@ -1,0 +1,52 @@
+"""The errors that Thinnet raises. Each says which argument, what was expected, what came, and the fix."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = ["ArgumentError", "DataError", "DialectError", "MissingExtraError", "ThinnetError", "require"]
+
+
+class ThinnetError(Exception):
+    """The base of every error that Thinnet raises on purpose."""
+
+
+class ArgumentError(ThinnetError, ValueError):
+    """An argument has a value, shape or dtype that cannot work."""
+
+
+class DataError(ThinnetError, ValueError):
+    """A data set is missing, damaged, or not what its name says."""
+
+
+class DialectError(ThinnetError, ValueError):
+    """A course function was called where no dialect says what its ``p`` means."""
+
+
+class MissingExtraError(ThinnetError, ImportError):
+    """A feature needs a package from one of Thinnet's extras that is not installed."""
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import `module`, or say which extra brings it.
+
+    Args:
+        module: the module's full name, such as ``"matplotlib.pyplot"``.
+        extra: the extra of Thinnet that installs it, such as ``"plot"``.
+        purpose: what it is needed for, as the subject of the error's sentence.
+
+    Raises:
+        MissingExtraError: if the package is not installed.
+
+    >>> require("json", extra="plot", purpose="this example").loads("[1]")
+    [1]
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingExtraError(
+            f"{purpose} needs the package {package!r}, which cannot be imported ({error}). "
+            f"Install it with: pip install 'thinnet[{extra}]'"
+        ) from error
