@@ -50,9 +50,7 @@ LIMITS: dict[str, Limit] = {
     "eps": POSITIVE,
     "momentum": Limit(0, 1, fix="momentum is the weight of the old value: 0.9 is usual."),
     "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
-    "weight_scale": Limit(
-        0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."
-    ),
+    "weight_scale": Limit(0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."),
     "learning_rate": Limit(0, math.inf, fix="Steps of the usual sizes lie between 1e-4 and 1."),
     "lr_decay": Limit(0, math.inf, "()", fix="lr_decay multiplies the learning rate after each epoch."),
     "beta1": Limit(0, 1, fix="0.9 is usual."),
@@ -73,9 +71,7 @@ LIMITS: dict[str, Limit] = {
     "floor": Limit(0, 1, "[]", fix="floor is the final factor of the learning rate."),
     "start": Limit(0, 1, "[]", fix="start is the first factor of the learning rate."),
     "factor": Limit(0, math.inf, "()", fix="factor multiplies the learning rate after each epoch."),
-    "seed": Limit(
-        0, 2**64, integer=True, fix="A seed is 64 bits without a sign: use a whole number such as 0."
-    ),
+    "seed": Limit(0, 2**64, integer=True, fix="A seed is 64 bits without a sign: use a whole number such as 0."),
     "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
     "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
     "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
@@ -90,15 +86,16 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
     >>> check_number("rate", 1.5)
     Traceback (most recent call last):
     ...
-    thinnet.errors.ArgumentError: rate must be a number in [0, 1), got 1.5. rate is the fraction of units dropped: 0 drops none, and 1 would drop them all.
+    thinnet.errors.ArgumentError: rate must be a number in [0, 1), got 1.5. rate is the fraction of units dropped: ...
     """
     bound = LIMITS[limit or name]
     kind: type = numbers.Integral if bound.integer else numbers.Real
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
         raise _refusal(name, str(bound), f"{value!r} ({type(value).__name__})", bound.fix)
-    if value not in bound:  # type: ignore[operator]
+    number: Any = value
+    if number not in bound:
         raise _refusal(name, str(bound), repr(value), bound.fix)
-    return int(value) if bound.integer else float(value)  # type: ignore[call-overload]
+    return int(number) if bound.integer else float(number)
 
 
 def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
@@ -166,6 +163,13 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
     return sizes
 
 
+def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
+    """Check that `dout`, the gradient with respect to an output, has the `shape` that the output had."""
+    if not isinstance(dout, np.ndarray) or dout.shape != shape:
+        came = str(dout.shape) if isinstance(dout, np.ndarray) else type(dout).__name__
+        raise _refusal(f"{where}: dout", f"an array of shape {shape}, as the output was", came, "")
+
+
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
     if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
@@ -173,12 +177,10 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, "Use y.astype(np.int64).")
     if y.shape != (num_rows,):
         raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label a row", str(y.shape), "")
-    if num_rows and not (0 <= int(y.min()) and int(y.max()) < num_classes):
+    if num_rows and not (int(y.min()) >= 0 and int(y.max()) < num_classes):
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."
-        raise _refusal(
-            f"{where}: y", f"labels from 0 to {num_classes - 1}", f"y[{bad}] = {y[bad]}", fix
-        )
+        raise _refusal(f"{where}: y", f"labels from 0 to {num_classes - 1}", f"y[{bad}] = {y[bad]}", fix)
 
 
 def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:

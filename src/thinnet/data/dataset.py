@@ -136,7 +136,8 @@ class Dataset:
                 mean and one standard deviation for all features; ``"none"`` leaves rows as they are.
         """
         check_choice("method", method, STANDARDIZATIONS)
-        shift, scale = np.zeros(()), np.ones(())
+        shift: FloatArray = np.zeros(())
+        scale: FloatArray = np.ones(())
         if method != "none":
             shift, variance = _moments(self.X_train)
         if method == "global":
@@ -160,9 +161,7 @@ class Dataset:
         """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on."""
         keys = [f"{part}_{split}" for split in SPLITS for part in "Xy"]
         if "X_train" not in data or "y_train" not in data:
-            raise DataError(
-                f"data must be a Dataset or a dict with X_train and y_train, got the keys {sorted(data)}."
-            )
+            raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got the keys {sorted(data)}.")
         X = np.asarray(data["X_train"])
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
         return cls(**{k: data[k] for k in keys if k in data}, name=name, image_shape=shape)

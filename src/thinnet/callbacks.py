@@ -1,0 +1,75 @@
+"""Callbacks: what happens beside training, such as a progress bar and stopping early."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from thinnet.checks import check_number
+
+if TYPE_CHECKING:
+    from thinnet.solver import Solver
+
+
+class Callback:
+    """Override what you need; every method gets the solver, whose state may be read at leisure.
+
+    >>> class Losses(Callback):
+    ...     def on_step(self, solver):
+    ...         print(solver.history.loss[-1])
+    """
+
+    def on_train_begin(self, solver: Solver) -> None:
+        """Before the first step of a call of ``train()``."""
+
+    def on_step(self, solver: Solver) -> None:
+        """After each step, its loss recorded."""
+
+    def on_epoch(self, solver: Solver) -> None:
+        """After each evaluation: the one after the first step, and one at the end of each epoch."""
+
+    def on_train_end(self, solver: Solver) -> None:
+        """After the last step, also where training was stopped or failed."""
+
+
+class EarlyStopping(Callback):
+    """Stop when validation accuracy has not risen for `patience` epochs.
+
+    Args:
+        patience: the number of epochs, at least 1.
+
+    Raises:
+        ArgumentError: if `patience` is not a positive whole number.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = check_number("patience", patience)
+
+    def on_epoch(self, solver: Solver) -> None:
+        history = solver.history.val_accuracy
+        since_best = len(history) - 1 - history.index(max(history)) if history else 0
+        if since_best >= self.patience:
+            solver.stop(f"validation accuracy has not risen for {self.patience} epochs")
+
+
+class ProgressBar(Callback):
+    """A bar with the time left on standard error, in terminals and notebooks."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def on_train_begin(self, solver: Solver) -> None:
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=solver.num_iterations, initial=solver.iteration, unit="step", file=sys.stderr)
+
+    def on_step(self, solver: Solver) -> None:
+        self._bar.set_postfix(loss=f"{solver.history.loss[-1]:.3f}", refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, solver: Solver) -> None:
+        self._bar.close()
+
+    def write(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.write(text)

@@ -1,0 +1,208 @@
+r"""Checking gradients: what backward passes compute, against differences of the forward pass.
+
+A numerical gradient shows that backward belongs to forward.  It cannot show that forward is right.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thinnet.errors import ThinnetError
+from thinnet.nets import FullyConnectedNet
+from thinnet.typing import AnyArray, FloatArray
+
+STEP = 1e-5  # near the cube root of float64's precision, where rounding and curvature cost about the same
+NEGLIGIBLE = 1e-3  # gradients below this share of the net's largest are measured against that share
+
+
+class GradientError(ThinnetError, AssertionError):
+    """A backward pass does not give the gradient of its forward pass."""
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """How far analytic gradients lie from numerical ones.
+
+    Attributes:
+        errors: for each parameter, the largest difference of an element, relative to the largest element of the
+            parameter's gradient (or to a thousandth of the largest in the net, if that is more).
+        worst: the parameter with the largest error.
+        index: the element of it where the error is largest.
+        analytic, numerical: the two values there.
+    """
+
+    errors: dict[str, float]
+    worst: str
+    index: tuple[int, ...]
+    analytic: float
+    numerical: float
+
+    def __str__(self) -> str:
+        place = f"{self.worst}[{', '.join(map(str, self.index))}]"
+        return (
+            f"largest error {self.errors[self.worst]:.2e} at {place}: "
+            f"analytic {self.analytic:.8g}, numerical {self.numerical:.8g}"
+        )
+
+
+def check_gradients(
+    model: Any, X: AnyArray, y: AnyArray, *, tolerance: float = 1e-5, h: float = STEP, raise_exception: bool = True
+) -> GradientReport:
+    """Compare every element of every gradient of a net with a numerical one, and name the worst.
+
+    A `FullyConnectedNet` is checked in a copy of dtype float64, with one and the same dropout mask in all calls, and
+    is left as it was.  Another model is checked as it is; it must give the same loss when called again.  Keep the net
+    small: the loss is computed twice for each parameter.
+
+    Args:
+        model: an object with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``.
+        X, y: a minibatch.
+        tolerance: the largest relative error that passes.
+        h: the step of the central difference.
+        raise_exception: whether too large an error raises, as in ``torch.autograd.gradcheck``.
+
+    Returns:
+        A `GradientReport`.
+
+    Raises:
+        GradientError: if an error is above `tolerance`.
+
+    >>> net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5, normalization="batchnorm", seed=0)
+    >>> X = np.random.default_rng(0).standard_normal((6, 4))
+    >>> max(check_gradients(net, X, np.array([0, 1, 2, 0, 1, 2])).errors.values()) < 1e-5
+    True
+    """
+    loss = _repeatable_loss(model, X, y)
+    params, gradients = loss.params, loss.gradients()
+    numerical = {name: eval_numerical_gradient(lambda _: loss.value(), params[name], False, h) for name in params}
+    largest = max(float(np.abs(g).max(initial=0)) for g in numerical.values())
+    errors: dict[str, float] = {}
+    places: dict[str, tuple[int, ...]] = {}
+    for name, expected in numerical.items():
+        difference = np.abs(gradients[name] - expected)
+        scale = max(float(np.abs(expected).max(initial=0)), NEGLIGIBLE * largest, np.finfo(float).tiny)
+        places[name] = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+        errors[name] = float(difference[places[name]]) / scale
+    worst = max(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
+    place = places[worst]
+    report = GradientReport(errors, worst, place, float(gradients[worst][place]), float(numerical[worst][place]))
+    if raise_exception and not errors[worst] <= tolerance:
+        raise GradientError(
+            f"gradients must match numerical ones to {tolerance:g}, got the {report}. "
+            f"Mend the backward pass of the layer that {worst} belongs to, or of one after it."
+        )
+    return report
+
+
+def eval_numerical_gradient(
+    f: Callable[[FloatArray], float], x: FloatArray, verbose: bool = True, h: float = STEP
+) -> FloatArray:
+    r"""The gradient of a scalar function by central differences: (f(x + h) − f(x − h)) / 2h for each element.
+
+    Args:
+        f: takes the array `x`, which is changed in place for each call and put back afterwards.
+        x: floats of any shape.
+        verbose: whether to print each element.
+        h: the step.
+
+    Returns:
+        An array of the shape of `x`.
+
+    >>> eval_numerical_gradient(lambda x: float((x**2).sum()), np.array([1.0, 2.0]), verbose=False).round(6)
+    array([2., 4.])
+    """
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        above, below = _around(f, x, index, h)
+        gradient[index] = (above - below) / (2 * h)
+        if verbose:
+            print(index, gradient[index])
+    return gradient
+
+
+def eval_numerical_gradient_array(
+    f: Callable[[FloatArray], FloatArray], x: FloatArray, df: FloatArray, h: float = STEP
+) -> FloatArray:
+    r"""The gradient of Σ f(x) · df for a function that gives an array, by central differences.
+
+    Args:
+        f: takes the array `x`, which is changed in place for each call and put back afterwards.
+        x: floats of any shape.
+        df: the gradient with respect to the output of `f`.
+        h: the step.
+
+    Returns:
+        An array of the shape of `x`.
+
+    >>> eval_numerical_gradient_array(lambda x: 3 * x, np.array([1.0]), np.array([2.0])).round(6)
+    array([6.])
+    """
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        above, below = _around(f, x, index, h)
+        gradient[index] = np.sum((above - below) * df) / (2 * h)
+    return gradient
+
+
+def grad_check_sparse(
+    f: Callable[[FloatArray], float],
+    x: FloatArray,
+    analytic_grad: FloatArray,
+    num_checks: int = 10,
+    h: float = STEP,
+) -> None:
+    """Print numerical and analytic gradients at `num_checks` elements drawn from Python's global generator.
+
+    >>> grad_check_sparse(lambda x: float(3 * x[0]), np.array([1.0]), np.array([3.0]), num_checks=1)
+    numerical: 3.000000 analytic: 3.000000, relative error: ...
+    """
+    for _ in range(num_checks):
+        index = tuple(random.randrange(size) for size in x.shape)
+        above, below = _around(f, x, index, h)
+        numerical, analytic = (above - below) / (2 * h), analytic_grad[index]
+        total = abs(numerical) + abs(analytic)
+        error = abs(numerical - analytic) / total if total else 0.0
+        print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")
+
+
+def _around(f: Callable[[FloatArray], Any], x: FloatArray, index: tuple[int, ...], h: float) -> tuple[Any, Any]:
+    """f with one element raised by h and lowered by h; the element is put back even where f fails."""
+    old = x[index]
+    try:
+        x[index] = old + h
+        above = np.copy(f(x))
+        x[index] = old - h
+        return above, np.copy(f(x))
+    finally:
+        x[index] = old
+
+
+@dataclass(frozen=True)
+class _RepeatableLoss:
+    """A net's loss as a function that gives the same value again: fixed data, fixed masks."""
+
+    model: Any
+    X: AnyArray
+    y: AnyArray
+    options: dict[str, int]
+
+    @property
+    def params(self) -> Any:
+        return self.model.params
+
+    def value(self) -> float:
+        return float(self.model.loss(self.X, self.y, **self.options)[0])
+
+    def gradients(self) -> Any:
+        return self.model.loss(self.X, self.y, **self.options)[1]
+
+
+def _repeatable_loss(model: Any, X: AnyArray, y: AnyArray) -> _RepeatableLoss:
+    if isinstance(model, FullyConnectedNet):
+        return _RepeatableLoss(model.copy(np.float64), X, y, {"step": model.step})
+    return _RepeatableLoss(model, X, y, {})

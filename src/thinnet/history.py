@@ -1,0 +1,25 @@
+"""History: what a training run recorded, step by step and epoch by epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class History:
+    """Lists that grow during training.
+
+    Attributes:
+        loss: the training loss of each step.
+        epoch: the epochs finished at each evaluation; 0 is the one after the first step.
+        train_accuracy: the fraction of sampled training rows classified rightly at each evaluation (R² where the
+            targets are not labels).
+        val_accuracy: the same for the validation rows; empty where there are none.
+        seconds: time since training began, at each evaluation, on the wall clock.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    epoch: list[int] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)

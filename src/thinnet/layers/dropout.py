@@ -1,0 +1,116 @@
+r"""Dropout: in training each unit is set to zero with probability `rate`, independently of all others."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from thinnet.checks import check_arrays, check_choice, check_gradient, check_number
+from thinnet.errors import ArgumentError
+from thinnet.masks import keep_mask
+from thinnet.typing import BoolArray, FloatArray
+
+Scaling = Literal["inverted", "classic", "unscaled"]
+SCALINGS: tuple[Scaling, ...] = ("inverted", "classic", "unscaled")
+
+
+class DropoutCache(NamedTuple):
+    keep: BoolArray | None  # (N, D), True where the unit stayed; None where all of them stayed
+    factor: float  # what kept units were multiplied by
+    shape: tuple[int, ...]  # (N, D)
+
+
+def dropout_forward(
+    x: FloatArray,
+    rate: float,
+    *,
+    training: bool = True,
+    seed: int = 0,
+    step: int = 0,
+    layer: int = 0,
+    first_row: int = 0,
+    keep: BoolArray | None = None,
+    scaling: Scaling = "inverted",
+) -> tuple[FloatArray, DropoutCache]:
+    r"""Drop units in training, and make up for it so that the mean of each unit stays what it was.
+
+    With the usual ``scaling="inverted"``,
+
+        training: out = x · keep / (1 − rate)        test: out = x
+
+    ``"classic"`` (Hinton et al. 2012) multiplies by 1 − rate in test instead and by nothing in training;
+    ``"unscaled"`` does neither, so that test outputs are larger by 1 / (1 − rate) than training led the next
+    layer to expect: it is biased, and here only because a course's recorded solution works so.
+
+    Args:
+        x: (N, D) floats.
+        rate: the fraction dropped, 0 <= rate < 1.
+        training: whether to drop at all.
+        seed, step, layer, first_row: which mask to draw; see `thinnet.masks.keep_mask`.  A training loop counts
+            `step` up, so that each step drops other units.
+        keep: (N, D) bools to use instead of a mask drawn here, True where the unit stays.
+        scaling: ``"inverted"``, ``"classic"`` or ``"unscaled"``.
+
+    Returns:
+        out: (N, D), of the dtype of x.
+        cache: what `dropout_backward` needs.
+
+    Raises:
+        ArgumentError: if `rate`, `scaling`, `keep` or `x` is not as above.
+
+    Source: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural
+    networks from overfitting", JMLR 15 (2014); Hinton et al., arXiv 1207.0580 (2012).
+
+    >>> out, cache = dropout_forward(np.ones((2, 6)), rate=0.5, seed=3)
+    >>> out
+    array([[2., 0., 2., 0., 2., 2.],
+           [0., 2., 2., 2., 2., 2.]])
+    >>> bool((dropout_forward(out, rate=0.5, training=False)[0] == out).all())
+    True
+    """
+    check_arrays("dropout_forward", x=(x, "N D"))
+    check_number("rate", rate)
+    check_choice("scaling", scaling, SCALINGS)
+    if not training or rate == 0:
+        factor = 1 - rate if scaling == "classic" and not training else 1.0
+        return x * x.dtype.type(factor), DropoutCache(None, factor, x.shape)
+    if keep is None:
+        keep = keep_mask(rate, (x.shape[0], x.shape[1]), seed=seed, step=step, layer=layer, first_row=first_row)
+    elif keep.shape != x.shape or keep.dtype != np.bool_:
+        raise ArgumentError(
+            f"dropout_forward: keep must be an array of bool of shape {x.shape}, as x is, got {keep.dtype} of "
+            f"shape {keep.shape}. Use True for units that stay."
+        )
+    factor = 1 / (1 - rate) if scaling == "inverted" else 1.0
+    return _masked(x, keep, factor), DropoutCache(keep, factor, x.shape)
+
+
+def dropout_backward(dout: FloatArray, cache: DropoutCache) -> FloatArray:
+    r"""The gradient with respect to x: what the forward pass did to x, done to dout.
+
+        training: dx = dout · keep / (1 − rate)      test: dx = dout      (inverted scaling)
+
+    Args:
+        dout: (N, D) gradient with respect to the output.
+        cache: from `dropout_forward`; the mask is the one used there, never a new one.
+
+    Returns:
+        dx: (N, D).
+
+    Raises:
+        ArgumentError: if `dout` has another shape than x had.
+
+    >>> out, cache = dropout_forward(np.ones((1, 6)), rate=0.5, seed=3)
+    >>> dropout_backward(np.full((1, 6), 10.0), cache)
+    array([[20.,  0., 20.,  0., 20., 20.]])
+    """
+    check_gradient("dropout_backward", dout, cache.shape)
+    if cache.keep is None:
+        return dout * dout.dtype.type(cache.factor)
+    return _masked(dout, cache.keep, cache.factor)
+
+
+def _masked(x: FloatArray, keep: BoolArray, factor: float) -> FloatArray:
+    # np.where, not a product: a dropped infinity or NaN is dropped too.
+    return np.where(keep, x * x.dtype.type(factor), np.zeros((), x.dtype))

@@ -1,0 +1,79 @@
+"""The table of layers and losses.  One row here, and the contract tests cover a new layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from thinnet.layers import affine, batchnorm, dropout, layernorm, losses, relu
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A pair of pure functions, and the shapes of their arguments.
+
+    Attributes:
+        forward: ``forward(*inputs, **options) -> (out, cache)``.
+        backward: ``backward(dout, cache)`` -> the gradients of `inputs`, in their order; one array where there is
+            one input.
+        inputs: the differentiable arguments with their shapes, one letter an axis.
+        output: the shape of the output.
+        buffers: arguments after the inputs that are not differentiated and are changed in training, as `inputs`.
+        options: variants of the keyword arguments, each covered by the tests.
+        kinks: values of x at which the layer is not smooth.
+    """
+
+    forward: Callable[..., tuple[Any, Any]]
+    backward: Callable[..., Any]
+    inputs: dict[str, str]
+    output: str
+    buffers: dict[str, str] = field(default_factory=dict)
+    options: tuple[dict[str, Any], ...] = ({},)
+    kinks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A function ``function(scores, y) -> (loss, dscores)`` and what its `y` holds."""
+
+    function: Callable[..., tuple[float, Any]]
+    targets: str  # "labels": (N,) integers; "values": (N, C) floats
+
+
+LAYERS: dict[str, Layer] = {
+    "affine": Layer(affine.affine_forward, affine.affine_backward, {"x": "N D", "w": "D M", "b": "M"}, output="N M"),
+    "relu": Layer(relu.relu_forward, relu.relu_backward, {"x": "N D"}, output="N D", kinks=(0.0,)),
+    "dropout": Layer(
+        dropout.dropout_forward,
+        dropout.dropout_backward,
+        {"x": "N D"},
+        output="N D",
+        options=tuple(
+            {"rate": rate, "scaling": scaling, "training": training}
+            for rate in (0.0, 0.3, 0.75)
+            for scaling in dropout.SCALINGS
+            for training in (True, False)
+        ),
+    ),
+    "batchnorm": Layer(
+        batchnorm.batchnorm_forward,
+        batchnorm.batchnorm_backward,
+        {"x": "N D", "gamma": "D", "beta": "D"},
+        output="N D",
+        buffers={"running_mean": "D", "running_var": "D"},
+        options=({"training": True}, {"training": False}),
+    ),
+    "layernorm": Layer(
+        layernorm.layernorm_forward,
+        layernorm.layernorm_backward,
+        {"x": "N D", "gamma": "D", "beta": "D"},
+        output="N D",
+    ),
+}
+
+LOSSES: dict[str, Loss] = {
+    "softmax": Loss(losses.softmax_loss, "labels"),
+    "svm": Loss(losses.svm_loss, "labels"),
+    "mse": Loss(losses.mse_loss, "values"),
+}

@@ -1,0 +1,110 @@
+r"""The random bits of dropout, as a pure function of (seed, step, layer, row, column).
+
+The bits come from Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random
+numbers: as easy as 1, 2, 3" (SC 2011).  It has no state: it scrambles a 128-bit *counter* under a 64-bit *key* into
+four 32-bit words, and passes the TestU01 batteries.  Here
+
+    key     = seed (low word, high word)
+    counter = (16 * (column // 64) + column % 16,  row,  step,  layer)
+    word    = number (column % 64) // 16 of the four
+
+so one counter serves four columns, sixteen apart: sixteen neighboring columns come from sixteen neighboring counters,
+which is the arrangement that vector instructions like.  A unit is kept where its word is at least rate * 2**32, so the
+rate is honored to 2**-32.  Nothing depends on how many rows or columns are asked for, on threads or on processes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from thinnet.checks import check_number
+from thinnet.typing import BoolArray
+
+Words: TypeAlias = npt.NDArray[np.uint64]
+
+ROUNDS = 10
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+WEYL = (0x9E3779B9, 0xBB67AE85)  # added to the key between rounds
+LOW = np.uint64(0xFFFFFFFF)
+HIGH = np.uint64(32)
+
+LANES = 16  # neighboring columns served by neighboring counters
+GROUP = 4 * LANES  # columns served by one run of LANES counters
+
+
+def keep_mask(
+    rate: float, shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0
+) -> BoolArray:
+    """Which units stay: True with probability 1 − rate, independently for each element.
+
+    Args:
+        rate: the fraction dropped, 0 <= rate < 1.
+        shape: (N, D), the rows and columns wanted.
+        seed: 64 bits; another seed gives independent masks.
+        step: the number of the training step, below 2**32.
+        layer: the number of the dropout layer, below 2**32.
+        first_row: the row of the whole batch at which this part begins, for batches that are split.
+
+    Returns:
+        (N, D) array of bool, True where the unit is kept.
+
+    Raises:
+        ArgumentError: if a number is outside its limits.
+
+    >>> whole = keep_mask(0.5, (4, 5), seed=1, step=7)
+    >>> part = keep_mask(0.5, (2, 3), seed=1, step=7, first_row=2)
+    >>> bool((whole[2:, :3] == part).all())
+    True
+    """
+    threshold = drop_threshold(rate)
+    return random_words(shape, seed=seed, step=step, layer=layer, first_row=first_row) >= threshold
+
+
+def drop_threshold(rate: float) -> np.uint32:
+    """The smallest word that keeps its unit: rate · 2**32, rounded."""
+    return np.uint32(min(round(check_number("rate", rate) * 2**32), 2**32 - 1))
+
+
+def random_words(
+    shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0
+) -> npt.NDArray[np.uint32]:
+    """The uniform 32-bit words behind `keep_mask`: (N, D) array of uint32, with the same arguments."""
+    numbers = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
+    for name, value in numbers.items():
+        check_number(name, value)
+    num_rows, num_columns = shape
+    groups = -(-num_columns // GROUP)
+    rows = np.arange(first_row, first_row + num_rows, dtype=np.uint64)[:, None] & LOW
+    columns = np.arange(groups * LANES, dtype=np.uint64)[None, :]
+    words = philox((columns, rows, _word(step), _word(layer)), (seed & 0xFFFFFFFF, seed >> 32))
+    by_lane = np.stack([np.broadcast_to(w, (num_rows, groups * LANES)) for w in words], axis=1)
+    # (row, word, group, lane) -> (row, group, word, lane): the order of the columns
+    ordered = by_lane.reshape(num_rows, 4, groups, LANES).swapaxes(1, 2).reshape(num_rows, groups * GROUP)
+    return ordered[:, :num_columns].astype(np.uint32)
+
+
+def philox(counter: tuple[Any, Any, Any, Any], key: tuple[int, int], rounds: int = ROUNDS) -> list[Any]:
+    """Philox4x32: scramble four counter words under two key words; arrays of uint64 broadcast together.
+
+    >>> zero = np.uint64(0)
+    >>> [hex(word) for word in philox((zero, zero, zero, zero), (0, 0))]
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
+    """
+    c0, c1, c2, c3 = counter
+    for number in range(rounds):
+        k0, k1 = (_word(key[i] + number * WEYL[i] & 0xFFFFFFFF) for i in (0, 1))
+        product0, product1 = c0 * _word(MULTIPLIERS[0]), c2 * _word(MULTIPLIERS[1])
+        c0, c1, c2, c3 = (
+            (product1 >> HIGH) ^ c1 ^ k0,
+            product1 & LOW,
+            (product0 >> HIGH) ^ c3 ^ k1,
+            product0 & LOW,
+        )
+    return [c0, c1, c2, c3]
+
+
+def _word(value: int) -> np.uint64:
+    return np.uint64(value)

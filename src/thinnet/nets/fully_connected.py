@@ -1,0 +1,279 @@
+r"""FullyConnectedNet: {affine → normalization → ReLU → dropout} × L → affine → loss."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from thinnet.checks import check_choice, check_number
+from thinnet.errors import ArgumentError
+from thinnet.layers import (
+    LOSSES,
+    affine_backward,
+    affine_forward,
+    batchnorm_backward,
+    batchnorm_forward,
+    dropout_backward,
+    dropout_forward,
+    layernorm_backward,
+    layernorm_forward,
+    relu_backward,
+    relu_forward,
+)
+from thinnet.layers.dropout import SCALINGS, Scaling
+from thinnet.parameters import Parameters
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+Normalization = Literal["batchnorm", "layernorm"]
+NORMALIZATIONS = (None, "batchnorm", "layernorm")
+DTYPES = ("float32", "float64")
+ROWS_AT_ONCE = 4096  # rows scored together, so that the memory of `predict` stays bounded
+
+
+class FullyConnectedNet:
+    r"""A fully connected net: affine → normalization → ReLU → dropout for each hidden layer, then affine.
+
+    Args:
+        hidden_dims: the number of units of each hidden layer; empty for a linear classifier.
+        input_dim: D, the number of features of an example.
+        num_classes: C, the number of scores.
+        dropout: the rate, the fraction of hidden units dropped in training, 0 <= dropout < 1.
+        normalization: ``None``, ``"batchnorm"`` or ``"layernorm"``.
+        reg: strength of the L2 penalty 0.5 · reg · Σ W² on the weights (not on biases, γ and β).
+        weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
+        dtype: ``np.float32`` or ``np.float64``, of parameters and computation.
+        seed: 64 bits that fix the initial weights and all masks; ``None`` draws one, kept in `seed`.
+        loss: ``"softmax"``, ``"svm"`` or ``"mse"``.
+        scaling: how dropout keeps the mean; see `thinnet.layers.dropout_forward`.
+
+    Attributes:
+        params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
+        running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
+        step: how many training steps have drawn masks so far.
+
+    Raises:
+        ArgumentError: if an argument is outside its limits.
+
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014); the place of each layer is that of CS231n, assignment 2.
+
+    >>> net = FullyConnectedNet([20, 20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
+    >>> loss, grads = net.loss(np.ones((2, 4)), np.array([0, 2]))
+    >>> grads["W1"].shape
+    (4, 20)
+    >>> net.predict(np.ones((2, 4))).shape
+    (2,)
+    """
+
+    def __init__(
+        self,
+        hidden_dims: Sequence[int],
+        input_dim: int = 3 * 32 * 32,
+        num_classes: int = 10,
+        *,
+        dropout: float = 0.0,
+        normalization: Normalization | None = None,
+        reg: float = 0.0,
+        weight_scale: float | Literal["he"] = 1e-2,
+        dtype: Any = np.float32,
+        seed: int | None = None,
+        loss: str = "softmax",
+        scaling: Scaling = "inverted",
+    ) -> None:
+        self.hidden_dims = tuple(check_number("hidden_dims", dim) for dim in hidden_dims)
+        self.input_dim = check_number("input_dim", input_dim)
+        self.num_classes = check_number("num_classes", num_classes)
+        self.dropout = check_number("dropout", dropout)
+        self.normalization = check_choice("normalization", normalization, NORMALIZATIONS)
+        self.reg = check_number("reg", reg)
+        self.weight_scale = weight_scale if weight_scale == "he" else check_number("weight_scale", weight_scale)
+        self.dtype = np.dtype(check_choice("dtype", np.dtype(dtype).name, DTYPES))
+        self.seed = check_number("seed", secrets.randbits(63) if seed is None else seed)
+        self.loss_name = check_choice("loss", loss, tuple(LOSSES))
+        self.scaling: Scaling = check_choice("scaling", scaling, SCALINGS)
+        self.step = 0
+        self.params = Parameters(self._shapes(), self.dtype)
+        self.running = Parameters(self._running_shapes(), self.dtype)
+        self._initialize()
+
+    @property
+    def num_layers(self) -> int:
+        """The number of affine layers: one more than there are hidden layers."""
+        return len(self.hidden_dims) + 1
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        dims = (self.input_dim, *self.hidden_dims, self.num_classes)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for i, (fan_in, fan_out) in enumerate(pairwise(dims), start=1):
+            shapes |= {f"W{i}": (fan_in, fan_out), f"b{i}": (fan_out,)}
+            if self.normalization and i < self.num_layers:
+                shapes |= {f"gamma{i}": (fan_out,), f"beta{i}": (fan_out,)}
+        return shapes
+
+    def _running_shapes(self) -> dict[str, tuple[int, ...]]:
+        if self.normalization != "batchnorm":
+            return {}
+        numbered = enumerate(self.hidden_dims, start=1)
+        return {f"running_{kind}{i}": (dim,) for i, dim in numbered for kind in ("mean", "var")}
+
+    def _initialize(self) -> None:
+        generator = np.random.default_rng(self.seed)
+        for name, array in self.params.items():
+            if name.startswith("W"):
+                scale = np.sqrt(2 / array.shape[0]) if self.weight_scale == "he" else self.weight_scale
+                array[...] = scale * generator.standard_normal(array.shape)
+            elif name.startswith("gamma"):
+                array[...] = 1
+        for name, array in self.running.items():
+            array[...] = name.startswith("running_var")
+
+    @overload
+    def loss(self, X: AnyArray, y: None = None, *, step: int | None = None) -> FloatArray: ...
+    @overload
+    def loss(self, X: AnyArray, y: AnyArray, *, step: int | None = None) -> tuple[float, dict[str, FloatArray]]: ...
+    def loss(
+        self, X: AnyArray, y: AnyArray | None = None, *, step: int | None = None
+    ) -> FloatArray | tuple[float, dict[str, FloatArray]]:
+        """The training loss and its gradients; without `y`, the scores in test mode.
+
+        Every call with `y` is a training step: it drops other units than the call before, and updates batch
+        normalization's running statistics.
+
+        Args:
+            X: (N, input_dim) or (N, ...) inputs, any real dtype.
+            y: (N,) integer labels, or (N, num_classes) floats for ``loss="mse"``.
+            step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
+                units, as a numerical gradient needs.
+
+        Returns:
+            The loss and a dict of gradients by the names of `params`, new arrays that belong to the caller; without
+            `y` the (N, num_classes) scores.
+
+        Raises:
+            ArgumentError: if X or y does not fit the net.
+        """
+        if y is None:
+            return self.scores(X)
+        gradients = self.params.zeros_like()
+        loss = self.inplace_gradients(X, y, gradients, step=step)
+        return loss, dict(gradients)
+
+    def inplace_gradients(self, X: AnyArray, y: AnyArray, gradients: Parameters, *, step: int | None = None) -> float:
+        """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
+        rows = self._rows(X)
+        if step is None:
+            step, self.step = self.step, self.step + 1
+        scores, caches = self._forward(rows, step=check_number("step", step))
+        loss, dscores = LOSSES[self.loss_name].function(scores, self._targets(y))
+        self._backward(dscores, caches, gradients)
+        return loss + self._inplace_add_penalty(gradients)
+
+    def scores(self, X: AnyArray) -> FloatArray:
+        """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone."""
+        rows = self._rows(X)
+        parts = [
+            self._forward(rows[start : start + ROWS_AT_ONCE])[0] for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)
+        ]
+        return np.concatenate(parts)
+
+    def predict(self, X: AnyArray) -> IntArray:
+        """The (N,) labels with the highest score."""
+        labels: IntArray = self.scores(X).argmax(axis=1)
+        return labels
+
+    def copy(self, dtype: Any = None) -> FullyConnectedNet:
+        """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given."""
+        other = copy.deepcopy(self)
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            other.dtype = np.dtype(check_choice("dtype", np.dtype(dtype).name, DTYPES))
+            other.params = Parameters(self.params.shapes, other.dtype)
+            other.running = Parameters(self.running.shapes, other.dtype)
+            other.params.flat[:], other.running.flat[:] = self.params.flat, self.running.flat
+        return other
+
+    def _rows(self, X: AnyArray) -> FloatArray:
+        """X as a matrix of the net's dtype."""
+        array = np.asarray(X)
+        if array.dtype.kind not in "fiub":
+            raise ArgumentError(f"X must be real numbers, got dtype {array.dtype}. Encode it as numbers first.")
+        if array.ndim < 2 or int(np.prod(array.shape[1:])) != self.input_dim:
+            raise ArgumentError(
+                f"X must have shape (N, {self.input_dim}), or one that flattens to it, got {array.shape}. "
+                f"Put one example in each row, or build the net with another input_dim."
+            )
+        return array.reshape(array.shape[0], self.input_dim).astype(self.dtype, copy=False)
+
+    def _targets(self, y: AnyArray) -> AnyArray:
+        y = np.asarray(y)
+        return y.astype(self.dtype, copy=False) if LOSSES[self.loss_name].targets == "values" else y
+
+    def _forward(self, h: FloatArray, step: int | None = None) -> tuple[FloatArray, list[Any]]:
+        """Scores and caches; in training mode with the masks of `step`, in test mode where it is None."""
+        caches: list[Any] = []
+        for i in range(1, self.num_layers):
+            h, cache = self._hidden_forward(i, h, step)
+            caches.append(cache)
+        scores, cache = affine_forward(h, self.params[f"W{self.num_layers}"], self.params[f"b{self.num_layers}"])
+        return scores, [*caches, cache]
+
+    def _hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple[Any, ...]]:
+        h, affine_cache = affine_forward(h, self.params[f"W{i}"], self.params[f"b{i}"])
+        h, norm_cache = self._norm_forward(i, h, training=step is not None)
+        h, relu_cache = relu_forward(h)
+        h, dropout_cache = dropout_forward(
+            h,
+            self.dropout,
+            training=step is not None,
+            scaling=self.scaling,
+            seed=self.seed,
+            step=step or 0,
+            layer=i - 1,
+        )
+        return h, (affine_cache, norm_cache, relu_cache, dropout_cache)
+
+    def _backward(self, dout: FloatArray, caches: list[Any], gradients: Parameters) -> None:
+        last = self.num_layers
+        dh, gradients[f"W{last}"], gradients[f"b{last}"] = affine_backward(dout, caches[-1])
+        for i in range(last - 1, 0, -1):
+            affine_cache, norm_cache, relu_cache, dropout_cache = caches[i - 1]
+            dh = relu_backward(dropout_backward(dh, dropout_cache), relu_cache)
+            dh = self._norm_backward(i, dh, norm_cache, gradients)
+            dh, gradients[f"W{i}"], gradients[f"b{i}"] = affine_backward(dh, affine_cache)
+
+    def _norm_forward(self, i: int, h: FloatArray, training: bool) -> tuple[FloatArray, Any]:
+        if self.normalization is None:
+            return h, None
+        gamma, beta = self.params[f"gamma{i}"], self.params[f"beta{i}"]
+        if self.normalization == "layernorm":
+            return layernorm_forward(h, gamma, beta)
+        mean, var = self.running[f"running_mean{i}"], self.running[f"running_var{i}"]
+        return batchnorm_forward(h, gamma, beta, mean, var, training=training)
+
+    def _norm_backward(self, i: int, dh: FloatArray, cache: Any, gradients: Parameters) -> FloatArray:
+        if self.normalization is None:
+            return dh
+        backward = layernorm_backward if self.normalization == "layernorm" else batchnorm_backward
+        dh, gradients[f"gamma{i}"], gradients[f"beta{i}"] = backward(dh, cache)
+        return dh
+
+    def _inplace_add_penalty(self, gradients: Parameters) -> float:
+        """Add the L2 penalty's gradient; return the penalty."""
+        if self.reg == 0:
+            return 0.0
+        penalty = 0.0
+        for i in range(1, self.num_layers + 1):
+            W = self.params[f"W{i}"]
+            penalty += 0.5 * self.reg * float(np.sum(W * W))
+            gradients[f"W{i}"] += self.dtype.type(self.reg) * W
+        return penalty
+
+    def __repr__(self) -> str:
+        dims = "-".join(map(str, (self.input_dim, *self.hidden_dims, self.num_classes)))
+        return (
+            f"<FullyConnectedNet {dims}: dropout {self.dropout:g}, normalization {self.normalization}, "
+            f"{self.params.flat.size:,} parameters of {self.dtype}>"
+        )

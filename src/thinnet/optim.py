@@ -1,0 +1,212 @@
+r"""Optimizers: pure functions ``(w, dw, config) -> (next_w, config)``, and one pass of them over a flat buffer.
+
+`config` holds the hyperparameters and, from the second call on, the state; missing hyperparameters take the defaults
+in `OPTIMIZERS`.  Neither `w` nor `dw` nor the given `config` is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from thinnet.checks import check_arrays, check_choice, merge_options
+from thinnet.typing import FloatArray
+
+Config: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[[FloatArray, FloatArray, Config | None], tuple[FloatArray, Config]]
+
+CHUNK = 1 << 15  # elements updated together: few enough for the temporaries to stay in the cache
+
+
+def sgd(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
+    r"""Stochastic gradient descent: w ← w − η · dw.
+
+    Args:
+        w, dw: weights and gradient, any shape, one float dtype.
+        config: ``learning_rate`` η (0.01).
+
+    Returns:
+        The new weights and the config.
+
+    Raises:
+        ArgumentError: if the shapes differ, or a hyperparameter is unknown or outside its limits.
+
+    >>> sgd(np.array([1.0]), np.array([2.0]), {"learning_rate": 0.25})[0]
+    array([0.5])
+    """
+    config = _begin("sgd", w, dw, config)
+    return w - _scalar(w, config["learning_rate"]) * dw, config
+
+
+def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
+    r"""Heavy-ball momentum: v ← μ·v − η·dw, w ← w + v.
+
+    Args, returns and raises as `sgd`; config: ``learning_rate`` η (0.01), ``momentum`` μ (0.9); state ``velocity``.
+
+    Source: Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
+
+    >>> sgd_momentum(np.array([1.0]), np.array([2.0]), {"velocity": np.array([1.0]), "momentum": 0.5})[0]
+    array([1.48])
+    """
+    config = _begin("sgd_momentum", w, dw, config)
+    velocity = _scalar(w, config["momentum"]) * config["velocity"] - _scalar(w, config["learning_rate"]) * dw
+    return w + velocity, {**config, "velocity": velocity}
+
+
+def nesterov(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
+    r"""Nesterov's momentum, with the gradient taken where w stands: v' ← μ·v − η·dw, w ← w + v' + μ·(v' − v).
+
+    Args, returns and raises as `sgd`; config: ``learning_rate`` η (0.01), ``momentum`` μ (0.9); state ``velocity``.
+
+    Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum", ICML 2013.
+
+    >>> nesterov(np.array([1.0]), np.array([2.0]), {"velocity": np.array([1.0]), "momentum": 0.5})[0]
+    array([1.22])
+    """
+    config = _begin("nesterov", w, dw, config)
+    mu = _scalar(w, config["momentum"])
+    velocity = mu * config["velocity"] - _scalar(w, config["learning_rate"]) * dw
+    return w + velocity + mu * (velocity - config["velocity"]), {**config, "velocity": velocity}
+
+
+def rmsprop(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
+    r"""RMSProp: a ← ρ·a + (1 − ρ)·dw², w ← w − η · dw / (√a + ε).
+
+    Args, returns and raises as `sgd`; config: ``learning_rate`` η (0.01), ``decay_rate`` ρ (0.99), ``epsilon`` ε
+    (1e-8); state ``cache`` a.
+
+    Source: Tieleman and Hinton, "Lecture 6.5: RMSProp", Coursera (2012).
+
+    >>> rmsprop(np.array([1.0]), np.array([2.0]))[0].round(6)
+    array([0.9])
+    """
+    config = _begin("rmsprop", w, dw, config)
+    rho = config["decay_rate"]
+    cache = _scalar(w, rho) * config["cache"] + _scalar(w, 1 - rho) * dw * dw
+    step = _scalar(w, config["learning_rate"]) * dw / (np.sqrt(cache) + _scalar(w, config["epsilon"]))
+    return w - step, {**config, "cache": cache}
+
+
+def adam(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
+    r"""Adam, with bias correction.
+
+        m ← β₁·m + (1 − β₁)·dw        v ← β₂·v + (1 − β₂)·dw²        t ← t + 1
+        w ← w − η · m̂ / (√v̂ + ε)      m̂ = m / (1 − β₁ᵗ)              v̂ = v / (1 − β₂ᵗ)
+
+    Args, returns and raises as `sgd`; config: ``learning_rate`` η (0.001), ``beta1`` (0.9), ``beta2`` (0.999),
+    ``epsilon`` ε (1e-8); state ``m``, ``v``, ``t``.
+
+    Source: Kingma and Ba, "Adam", arXiv 1412.6980 (2014).
+
+    >>> adam(np.array([1.0]), np.array([2.0]))[0].round(6)
+    array([0.999])
+    """
+    return _adam(w, dw, _begin("adam", w, dw, config))
+
+
+def adamw(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
+    r"""Adam with decoupled weight decay: w ← (1 − η·λ)·w, then Adam's step.
+
+    Args, returns and raises as `sgd`; config as `adam`, and ``weight_decay`` λ (0.01).  As in PyTorch, every
+    parameter is decayed, biases too.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", arXiv 1711.05101 (2017).
+
+    >>> adamw(np.array([1.0]), np.array([2.0]), {"learning_rate": 0.1})[0].round(6)
+    array([0.899])
+    """
+    config = _begin("adamw", w, dw, config)
+    decay = _scalar(w, 1 - config["learning_rate"] * config["weight_decay"])
+    return _adam(decay * w, dw, config)
+
+
+def _adam(w: FloatArray, dw: FloatArray, config: Config) -> tuple[FloatArray, Config]:
+    beta1, beta2, t = config["beta1"], config["beta2"], config["t"] + 1
+    m = _scalar(w, beta1) * config["m"] + _scalar(w, 1 - beta1) * dw
+    v = _scalar(w, beta2) * config["v"] + _scalar(w, 1 - beta2) * dw * dw
+    root = np.sqrt(v / _scalar(w, 1 - beta2**t)) + _scalar(w, config["epsilon"])
+    step = _scalar(w, config["learning_rate"] / (1 - beta1**t)) * m / root
+    return w - step, {**config, "m": m, "v": v, "t": t}
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A rule, the defaults of its hyperparameters, and the names of its state: arrays like w, and the count t."""
+
+    rule: Rule
+    defaults: Config
+    state: tuple[str, ...] = ()
+
+
+_ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": Optimizer(sgd, {"learning_rate": 1e-2}),
+    "sgd_momentum": Optimizer(sgd_momentum, {"learning_rate": 1e-2, "momentum": 0.9}, ("velocity",)),
+    "nesterov": Optimizer(nesterov, {"learning_rate": 1e-2, "momentum": 0.9}, ("velocity",)),
+    "rmsprop": Optimizer(rmsprop, {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8}, ("cache",)),
+    "adam": Optimizer(adam, _ADAM, ("m", "v", "t")),
+    "adamw": Optimizer(adamw, {**_ADAM, "weight_decay": 0.01}, ("m", "v", "t")),
+}
+
+
+class FlatOptimizer:
+    """An optimizer for a net's flat buffer, which it changes in place.
+
+    Args:
+        name: a key of `OPTIMIZERS`.
+        options: hyperparameters; the rest take the defaults.
+        like: the flat buffer to be updated; the state takes its shape and dtype.
+
+    Attributes:
+        options: the hyperparameters in force.
+        state: arrays like the buffer, and the count ``t``.
+
+    >>> w = np.array([1.0, 2.0])
+    >>> FlatOptimizer("sgd", {"learning_rate": 0.5}, like=w).inplace_update(w, np.array([1.0, 0.0]))
+    >>> w
+    array([0.5, 2. ])
+    """
+
+    def __init__(self, name: str, options: Config | None, like: FloatArray) -> None:
+        self.name = check_choice("update_rule", name, tuple(OPTIMIZERS))
+        self.options = merge_options("optim_config", OPTIMIZERS[name].defaults, options)
+        self.state = _fresh_state(name, like)
+
+    def inplace_update(self, w: FloatArray, dw: FloatArray, learning_rate: float | None = None) -> None:
+        """Change `w` in place by one step along `dw`, with `learning_rate` in place of the configured one."""
+        rule = OPTIMIZERS[self.name].rule
+        options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
+        arrays = [key for key in self.state if key != "t"]
+        count = {"t": self.state["t"]} if "t" in self.state else {}
+        for start in range(0, w.size, CHUNK):
+            part = slice(start, start + CHUNK)
+            state = {key: self.state[key][part] for key in arrays}
+            w[part], new = rule(w[part], dw[part], {**options, **state, **count})
+            for key in arrays:
+                self.state[key][part] = new[key]
+        if count:
+            self.state["t"] += 1
+
+
+def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> Config:
+    """The whole config: defaults, what was given, and a fresh state where there is none yet."""
+    optimizer = OPTIMIZERS[name]
+    letters = " ".join("ABCDEFGH"[: w.ndim])
+    check_arrays(name, w=(w, letters), dw=(dw, letters))
+    config = config or {}
+    state = {key: config[key] for key in optimizer.state if key in config}
+    given = {key: value for key, value in config.items() if key not in state}
+    fresh = {} if len(state) == len(optimizer.state) else _fresh_state(name, w)
+    return {**merge_options("config", optimizer.defaults, given), **fresh, **state}
+
+
+def _fresh_state(name: str, like: FloatArray) -> Config:
+    return {key: 0 if key == "t" else np.zeros_like(like) for key in OPTIMIZERS[name].state}
+
+
+def _scalar(like: FloatArray, value: float) -> Any:
+    return like.dtype.type(value)

@@ -1,0 +1,111 @@
+"""Parameters: every array of a net in one flat buffer, seen as a mapping of named arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import nearest
+from thinnet.errors import ArgumentError
+from thinnet.typing import FloatArray
+
+
+class Parameters(MutableMapping[str, FloatArray]):
+    """Named arrays that are views of one flat buffer.
+
+    Assigning ``params["W1"] = array`` copies the values into the buffer and never detaches the name from it, so that
+    whoever holds `flat` (the optimizer, a checkpoint) sees the change.  Names can be neither added nor deleted.
+
+    Args:
+        shapes: the shape of each name, in the order in which they lie in the buffer.
+        dtype: of all of them.
+
+    Attributes:
+        flat: the buffer, (total size,).
+
+    Raises:
+        ArgumentError: on assigning an unknown name, another shape, or something that is not numbers.
+
+    >>> params = Parameters({"W1": (2, 3), "b1": (3,)}, np.float32)
+    >>> params["b1"] = [1, 2, 3]
+    >>> params.flat
+    array([0., 0., 0., 0., 0., 0., 1., 2., 3.], dtype=float32)
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> None:
+        self.shapes = dict(shapes)
+        self.flat: FloatArray = np.zeros(sum(math.prod(s) for s in self.shapes.values()), dtype)
+        self._views: dict[str, FloatArray] = {}
+        start = 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            self._views[name] = self.flat[start:stop].reshape(shape)
+            start = stop
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of every array."""
+        return self.flat.dtype
+
+    def zeros_like(self) -> Parameters:
+        """New arrays of the same names and shapes, all zero."""
+        return Parameters(self.shapes, self.dtype)
+
+    def copy(self) -> Parameters:
+        """A copy with a buffer of its own."""
+        other = self.zeros_like()
+        other.flat[:] = self.flat
+        return other
+
+    def __getitem__(self, name: str) -> FloatArray:
+        try:
+            return self._views[name]
+        except KeyError:
+            raise KeyError(self._unknown(name)) from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self._views:
+            raise ArgumentError(self._unknown(name))
+        array = np.asarray(value)
+        view = self._views[name]
+        if array is view:
+            return
+        if array.dtype.kind not in "fiub":
+            raise ArgumentError(f"params[{name!r}] must be real numbers, got dtype {array.dtype}.")
+        if array.shape != view.shape:
+            raise ArgumentError(
+                f"params[{name!r}] must have shape {view.shape}, got {array.shape}. Build the net with other "
+                f"dimensions if another shape is meant."
+            )
+        view[...] = array
+
+    def __delitem__(self, name: str) -> None:
+        raise ArgumentError(f"params[{name!r}] must stay, got a deletion. A net keeps all of its parameters.")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
+        return f"<Parameters of {self.dtype}: {inside}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameters:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.shapes, self.flat)
+
+    def _unknown(self, name: Any) -> str:
+        return f"params has no {name!r}, only {', '.join(self._views)}. {nearest(name, self._views)}".rstrip()
+
+
+def _rebuild(shapes: dict[str, tuple[int, ...]], flat: FloatArray) -> Parameters:
+    params = Parameters(shapes, flat.dtype)
+    params.flat[:] = flat
+    return params

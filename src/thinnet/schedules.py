@@ -1,0 +1,123 @@
+r"""Schedules: how the learning rate changes during training, as a factor of the configured one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from thinnet.checks import check_number
+
+
+class Schedule(Protocol):
+    """A function of the step that gives the factor of the learning rate in that step."""
+
+    def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        """The factor in step number `step`, counted from 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same learning rate throughout: factor 1.
+
+    >>> Constant()(7, steps_per_epoch=10, total_steps=100)
+    1.0
+    """
+
+    def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class EpochDecay:
+    """The courses' ``lr_decay``: the rate is multiplied by `factor` after each epoch.
+
+    Args:
+        factor: > 0; the factor in epoch e, counted from 0, is factorᵉ.
+
+    Raises:
+        ArgumentError: if `factor` is not positive.
+
+    >>> EpochDecay(0.5)(25, steps_per_epoch=10, total_steps=100)
+    0.25
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        check_number("factor", self.factor)
+
+    def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        return float(self.factor ** (step // steps_per_epoch))
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """A linear rise from 0 during the fraction `warmup` of all steps, then half a cosine down to `floor`.
+
+    Args:
+        warmup: fraction of the steps, 0 <= warmup < 1.
+        floor: the last factor, 0 <= floor <= 1.
+
+    Raises:
+        ArgumentError: if an argument is outside its limits.
+
+    Source: Loshchilov and Hutter, "SGDR", arXiv 1608.03983 (2016).
+
+    >>> [round(Cosine()(step, steps_per_epoch=10, total_steps=11), 2) for step in (0, 5, 10)]
+    [1.0, 0.5, 0.0]
+    """
+
+    warmup: float = 0.0
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number("warmup", self.warmup)
+        check_number("floor", self.floor)
+
+    def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        peak = self.warmup * (total_steps - 1)
+        if step < peak:
+            return (step + 1) / (peak + 1)
+        return _half_cosine(1, self.floor, (step - peak) / max(total_steps - 1 - peak, 1))
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Half a cosine from `start` up to 1 during the fraction `warmup` of all steps, another one down to `floor`.
+
+    Args:
+        warmup: fraction of the steps, 0 <= warmup < 1.
+        start: the first factor, 0 <= start <= 1.
+        floor: the last factor, 0 <= floor <= 1.
+
+    Raises:
+        ArgumentError: if an argument is outside its limits.
+
+    Source: Smith and Topin, "Super-convergence", arXiv 1708.07120 (2017).
+
+    >>> [round(OneCycle()(step, steps_per_epoch=10, total_steps=11), 2) for step in (0, 3, 10)]
+    [0.04, 1.0, 0.0]
+    """
+
+    warmup: float = 0.3
+    start: float = 0.04
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("warmup", "start", "floor"):
+            check_number(name, getattr(self, name))
+
+    def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        peak = self.warmup * (total_steps - 1)
+        if step < peak:
+            return _half_cosine(self.start, 1, step / peak)
+        return _half_cosine(1, self.floor, (step - peak) / max(total_steps - 1 - peak, 1))
+
+
+def _half_cosine(begin: float, end: float, progress: float) -> float:
+    return end + (begin - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+SCHEDULES = {"constant": Constant, "epoch_decay": EpochDecay, "cosine": Cosine, "one_cycle": OneCycle}

@@ -1,0 +1,329 @@
+"""Solver: the training loop, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from thinnet.callbacks import Callback, EarlyStopping, ProgressBar
+from thinnet.checks import check_choice, check_number, merge_options
+from thinnet.data.batches import BatchOrder, Sampling
+from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
+from thinnet.errors import ArgumentError
+from thinnet.history import History
+from thinnet.nets import FullyConnectedNet
+from thinnet.optim import OPTIMIZERS, Config, FlatOptimizer, Rule
+from thinnet.schedules import Constant, EpochDecay, Schedule
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+EVALUATION_STREAM = 1  # keeps the rows sampled for evaluation apart from the order of the batches
+
+
+class Solver:
+    """Train a net on a data set by minibatches, and keep the weights that did best on the validation rows.
+
+    Args:
+        model: a `FullyConnectedNet`, or any object with a mapping ``params`` and a method ``loss`` that gives
+            ``(loss, gradients)`` for ``loss(X, y)`` and scores for ``loss(X)``.
+        data: a `Dataset`, or a dict with the keys X_train, y_train and, for evaluation, X_val, y_val.
+        update_rule: a name in `thinnet.optim.OPTIMIZERS`, or a function ``(w, dw, config) -> (w, config)``.
+        optim_config: the rule's hyperparameters, such as ``{"learning_rate": 1e-3}``.
+        lr_decay: the factor of the learning rate after each epoch; instead of `schedule`.
+        batch_size: rows in a minibatch.
+        num_epochs: how often the data set is gone through.
+        num_train_samples: how many training rows, drawn once, to evaluate on after each epoch; None for all.
+        num_val_samples: the same for the validation rows.
+        print_every: steps between two printed losses.
+        verbose: whether to print.
+        seed: fixes the order of the batches; by default the model's own seed, or a fresh one.
+        sampling: ``"epoch"`` or ``"replacement"``; see `thinnet.data.batches.BatchOrder`.
+        schedule: the factor of the learning rate in each step; see `thinnet.schedules`.
+        callbacks: `thinnet.callbacks.Callback` objects.
+        progress: whether to show a bar; by default in terminals only.
+        patience: stop when validation accuracy has not risen for so many epochs.
+
+    Attributes:
+        history: the `History` of losses and accuracies.
+        iteration: how many steps were taken.
+        best_val_acc: the best validation accuracy so far.
+        stop_reason: why training ended before its last step, or None.
+
+    Raises:
+        ArgumentError: if an argument is outside its limits or does not fit the others.
+
+    >>> from thinnet.nets import FullyConnectedNet
+    >>> X = np.random.default_rng(0).standard_normal((200, 5)).astype(np.float32)
+    >>> data = Dataset(X, (X[:, 0] > 0).astype(int), X[:50], (X[:50, 0] > 0).astype(int))
+    >>> net = FullyConnectedNet([16], input_dim=5, num_classes=2, weight_scale="he", seed=0)
+    >>> config = {"learning_rate": 0.01}
+    >>> solver = Solver(net, data, update_rule="adam", optim_config=config, batch_size=20, verbose=False)
+    >>> history = solver.train()
+    >>> history.val_accuracy[-1] > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        data: Dataset | Mapping[str, AnyArray],
+        *,
+        update_rule: str | Rule = "sgd",
+        optim_config: Config | None = None,
+        lr_decay: float = 1.0,
+        batch_size: int = 100,
+        num_epochs: int = 10,
+        num_train_samples: int | None = 1000,
+        num_val_samples: int | None = None,
+        print_every: int = 10,
+        verbose: bool = True,
+        seed: int | None = None,
+        sampling: Sampling = "epoch",
+        schedule: Schedule | None = None,
+        callbacks: Iterable[Callback] = (),
+        progress: bool | None = None,
+        patience: int | None = None,
+    ) -> None:
+        self.model = model
+        self.data = data if isinstance(data, Dataset) else Dataset.from_dict(dict(data))
+        self.schedule = _one_schedule(schedule, lr_decay)
+        self.num_epochs: int = check_number("num_epochs", num_epochs)
+        self.print_every = check_number("print_every", print_every)
+        self.verbose = verbose
+        if seed is None:
+            seed = getattr(model, "seed", None)
+        self.seed = check_number("seed", secrets.randbits(63) if seed is None else seed)
+        self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling)
+        self._evaluated = {
+            "train": self._sample("train", num_train_samples),
+            "val": self._sample("val", num_val_samples),
+        }
+        self._updater = _updater(model, update_rule, optim_config)
+        self.history = History()
+        self.iteration = 0
+        self.best_val_acc = 0.0
+        self.stop_reason: str | None = None
+        self._best: Any = None
+        self._started = 0.0
+        self._bar = ProgressBar() if (sys.stderr.isatty() if progress is None else progress) else None
+        self.callbacks = [*callbacks]
+        if patience is not None:
+            if not self.data.num_rows("val"):
+                raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
+            self.callbacks.append(EarlyStopping(patience))
+        if self._bar:
+            self.callbacks.append(self._bar)
+
+    @property
+    def num_iterations(self) -> int:
+        """How many steps the whole training takes."""
+        return self.num_epochs * self.order.steps_per_epoch
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are finished."""
+        return self.iteration // self.order.steps_per_epoch
+
+    @property
+    def loss_history(self) -> list[float]:
+        """The loss of each step, under the courses' name."""
+        return self.history.loss
+
+    @property
+    def train_acc_history(self) -> list[float]:
+        """The training accuracy at each evaluation, under the courses' name."""
+        return self.history.train_accuracy
+
+    @property
+    def val_acc_history(self) -> list[float]:
+        """The validation accuracy at each evaluation, under the courses' name."""
+        return self.history.val_accuracy
+
+    def train(self) -> History:
+        """Take the steps that are left, evaluate after each epoch, and end with the best weights in the model.
+
+        Returns:
+            The `History`, which is also kept in `history`.
+        """
+        self._started = time.perf_counter() - (self.history.seconds[-1] if self.history.seconds else 0)
+        self._call("on_train_begin")
+        try:
+            while self.iteration < self.num_iterations and not self.stop_reason:
+                self._step_and_evaluate()
+        finally:
+            self._call("on_train_end")
+        if self._best is not None:
+            _restore(self.model, self._best)
+        return self.history
+
+    def step(self) -> float:
+        """Take one training step and return its loss."""
+        X, y = self.batch(self.order.rows(self.iteration))
+        loss = self._updater(X, y, self.learning_rate_factor())
+        self.history.loss.append(loss)
+        self.iteration += 1
+        return loss
+
+    def stop(self, reason: str) -> None:
+        """Make `train` end after the current step; `reason` is kept in `stop_reason`."""
+        self.stop_reason = reason
+
+    def learning_rate_factor(self) -> float:
+        """What the schedule multiplies the learning rate by in the coming step."""
+        return self.schedule(
+            self.iteration, steps_per_epoch=self.order.steps_per_epoch, total_steps=self.num_iterations
+        )
+
+    def batch(self, rows: IntArray) -> tuple[FloatArray, AnyArray]:
+        """The training rows of those numbers, as the model takes them."""
+        X, y = self.data.batch("train", rows, dtype=self._dtype())
+        return self._as_images(X), y
+
+    def accuracy(self, split: str) -> float:
+        """The fraction of a split's sampled rows that are classified rightly; R² where targets are not labels."""
+        rows = self._evaluated[split]
+        pieces = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
+        scores, targets = [], []
+        for piece in pieces:
+            X, y = self.data.batch(split, piece, dtype=self._dtype())
+            scores.append(self.model.loss(self._as_images(X)))
+            targets.append(y)
+        return _accuracy(np.concatenate(scores), np.concatenate(targets))
+
+    def _num_train(self) -> int:
+        if not self.data.num_rows("train"):
+            raise ArgumentError("data must have at least one training row, got none.")
+        return self.data.num_rows("train")
+
+    def _sample(self, split: str, limit: int | None) -> IntArray:
+        """The rows of a split to evaluate on: all, or `limit` of them drawn once."""
+        num_rows = self.data.num_rows(split)
+        if limit is None or check_number(f"num_{split}_samples", limit) >= num_rows:
+            return np.arange(num_rows)
+        generator = np.random.default_rng((self.seed, EVALUATION_STREAM, len(split)))
+        return generator.choice(num_rows, limit, replace=False)
+
+    def _dtype(self) -> Any:
+        """Floats of the model's kind where it says, of the data's own where they are floats, else float32."""
+        X = self.data.X_train
+        default = np.float32 if X.dtype == np.uint8 else X.dtype
+        return getattr(self.model, "dtype", default)
+
+    def _as_images(self, X: FloatArray) -> FloatArray:
+        """Rows as our own nets take them; for other models in the shape that the data had."""
+        if isinstance(self.model, FullyConnectedNet) or self.data.image_shape is None:
+            return X
+        return X.reshape(-1, *self.data.image_shape)
+
+    def _step_and_evaluate(self) -> None:
+        loss = self.step()
+        if self.verbose and (self.iteration - 1) % self.print_every == 0:
+            self._say(f"(Iteration {self.iteration} / {self.num_iterations}) loss: {loss:f}")
+        self._call("on_step")
+        first, last = self.iteration == 1, self.iteration == self.num_iterations
+        if first or last or self.iteration % self.order.steps_per_epoch == 0:
+            self._evaluate()
+            self._call("on_epoch")
+
+    def _evaluate(self) -> None:
+        history = self.history
+        history.epoch.append(self.epoch)
+        history.train_accuracy.append(self.accuracy("train"))
+        report = f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {history.train_accuracy[-1]:f}"
+        if self.data.num_rows("val"):
+            history.val_accuracy.append(self.accuracy("val"))
+            report += f"; val_acc: {history.val_accuracy[-1]:f}"
+            if self._best is None or history.val_accuracy[-1] > self.best_val_acc:
+                self.best_val_acc = history.val_accuracy[-1]
+                self._best = _snapshot(self.model)
+        history.seconds.append(time.perf_counter() - self._started)
+        if self.verbose:
+            self._say(report)
+
+    def _call(self, moment: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, moment)(self)
+
+    def _say(self, text: str) -> None:
+        self._bar.write(text) if self._bar else print(text)
+
+
+def _one_schedule(schedule: Schedule | None, lr_decay: float) -> Schedule:
+    check_number("lr_decay", lr_decay)
+    if schedule is not None and lr_decay != 1:
+        raise ArgumentError("schedule must be None where lr_decay is given, got both. Give one of the two.")
+    return schedule or (Constant() if lr_decay == 1 else EpochDecay(lr_decay))
+
+
+def _updater(
+    model: Any, update_rule: str | Rule, optim_config: Config | None
+) -> Callable[[FloatArray, AnyArray, float], float]:
+    """What one training step does to the model: a function (X, y, factor of the learning rate) -> loss."""
+    if isinstance(model, FullyConnectedNet) and isinstance(update_rule, str):
+        return _flat_updater(model, update_rule, optim_config)
+    return _mapping_updater(model, update_rule, optim_config)
+
+
+def _flat_updater(
+    model: FullyConnectedNet, update_rule: str, optim_config: Config | None
+) -> Callable[[FloatArray, AnyArray, float], float]:
+    """For our own nets: one buffer of gradients, one pass of the optimizer over all parameters."""
+    optimizer = FlatOptimizer(update_rule, optim_config, like=model.params.flat)
+    gradients = model.params.zeros_like()
+
+    def update(X: FloatArray, y: AnyArray, factor: float) -> float:
+        loss = model.inplace_gradients(X, y, gradients)
+        rate = optimizer.options["learning_rate"] * factor
+        optimizer.inplace_update(model.params.flat, gradients.flat, rate)
+        return loss
+
+    return update
+
+
+def _mapping_updater(
+    model: Any, update_rule: str | Rule, optim_config: Config | None
+) -> Callable[[FloatArray, AnyArray, float], float]:
+    """For any model with a mapping of parameters: the rule on each, with a config of its own."""
+    if isinstance(update_rule, str):
+        optimizer = OPTIMIZERS[check_choice("update_rule", update_rule, tuple(OPTIMIZERS))]
+        rule, options = optimizer.rule, merge_options("optim_config", optimizer.defaults, optim_config)
+    else:
+        rule, options = update_rule, dict(optim_config or {})
+    configs: dict[str, Config] = {name: dict(options) for name in model.params}
+
+    def update(X: FloatArray, y: AnyArray, factor: float) -> float:
+        loss, gradients = model.loss(X, y)
+        for name, config in configs.items():
+            if "learning_rate" in options:
+                config["learning_rate"] = options["learning_rate"] * factor
+            model.params[name], configs[name] = rule(model.params[name], gradients[name], config)
+        return float(loss)
+
+    return update
+
+
+def _accuracy(scores: FloatArray, targets: AnyArray) -> float:
+    if np.issubdtype(targets.dtype, np.integer):
+        return float((scores.argmax(axis=1) == targets).mean())
+    residual, total = np.square(targets - scores).sum(), np.square(targets - targets.mean(axis=0)).sum()
+    return float(1 - residual / total) if total else 0.0
+
+
+def _snapshot(model: Any) -> Any:
+    """A copy of everything that inference depends on: parameters and running statistics."""
+    if isinstance(model, FullyConnectedNet):
+        return model.params.flat.copy(), model.running.flat.copy()
+    return copy.deepcopy({name: getattr(model, name) for name in ("params", "bn_params") if hasattr(model, name)})
+
+
+def _restore(model: Any, best: Any) -> None:
+    if isinstance(model, FullyConnectedNet):
+        model.params.flat[:], model.running.flat[:] = best
+        return
+    for name, value in copy.deepcopy(best).items():
+        setattr(model, name, value)
