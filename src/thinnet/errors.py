@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["ArgumentError", "DataError", "DialectError", "MissingExtraError", "ThinnetError", "require"]
-
 
 class ThinnetError(Exception):
     """The base of every error that Thinnet raises on purpose."""
@@ -22,6 +20,10 @@ class DataError(ThinnetError, ValueError):
 
 class DialectError(ThinnetError, ValueError):
     """A course function was called where no dialect says what its ``p`` means."""
+
+
+class OutOfScopeError(ThinnetError, ImportError):
+    """Something of a course that Thinnet does not cover, such as convolution."""
 
 
 class MissingExtraError(ThinnetError, ImportError):

@@ -77,9 +77,15 @@ def check_gradients(
     >>> max(check_gradients(net, X, np.array([0, 1, 2, 0, 1, 2])).errors.values()) < 1e-5
     True
     """
-    loss = _repeatable_loss(model, X, y)
-    params, gradients = loss.params, loss.gradients()
-    numerical = {name: eval_numerical_gradient(lambda _: loss.value(), params[name], False, h) for name in params}
+    net, options = model, {}
+    if isinstance(model, FullyConnectedNet):
+        net, options = model.copy(np.float64), {"step": model.step}
+
+    def loss_again(_: FloatArray) -> float:
+        return float(net.loss(X, y, **options)[0])
+
+    gradients = net.loss(X, y, **options)[1]
+    numerical = {name: eval_numerical_gradient(loss_again, w, False, h) for name, w in net.params.items()}
     largest = max(float(np.abs(g).max(initial=0)) for g in numerical.values())
     errors: dict[str, float] = {}
     places: dict[str, tuple[int, ...]] = {}
@@ -180,29 +186,3 @@ def _around(f: Callable[[FloatArray], Any], x: FloatArray, index: tuple[int, ...
         return above, np.copy(f(x))
     finally:
         x[index] = old
-
-
-@dataclass(frozen=True)
-class _RepeatableLoss:
-    """A net's loss as a function that gives the same value again: fixed data, fixed masks."""
-
-    model: Any
-    X: AnyArray
-    y: AnyArray
-    options: dict[str, int]
-
-    @property
-    def params(self) -> Any:
-        return self.model.params
-
-    def value(self) -> float:
-        return float(self.model.loss(self.X, self.y, **self.options)[0])
-
-    def gradients(self) -> Any:
-        return self.model.loss(self.X, self.y, **self.options)[1]
-
-
-def _repeatable_loss(model: Any, X: AnyArray, y: AnyArray) -> _RepeatableLoss:
-    if isinstance(model, FullyConnectedNet):
-        return _RepeatableLoss(model.copy(np.float64), X, y, {"step": model.step})
-    return _RepeatableLoss(model, X, y, {})

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from thinnet.callbacks import Callback, EarlyStopping, ProgressBar
-from thinnet.checks import check_choice, check_number, merge_options
+from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
 from thinnet.errors import ArgumentError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
-from thinnet.optim import OPTIMIZERS, Config, FlatOptimizer, Rule
+from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -99,9 +99,9 @@ class Solver:
             seed = getattr(model, "seed", None)
         self.seed = check_number("seed", secrets.randbits(63) if seed is None else seed)
         self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling)
-        self._evaluated = {
-            "train": self._sample("train", num_train_samples),
-            "val": self._sample("val", num_val_samples),
+        self.num_samples = {
+            "train": _limit("num_train_samples", num_train_samples),
+            "val": _limit("num_val_samples", num_val_samples),
         }
         self._updater = _updater(model, update_rule, optim_config)
         self.history = History()
@@ -163,7 +163,7 @@ class Solver:
 
     def step(self) -> float:
         """Take one training step and return its loss."""
-        X, y = self.batch(self.order.rows(self.iteration))
+        X, y = self.batch(self._draw_rows())
         loss = self._updater(X, y, self.learning_rate_factor())
         self.history.loss.append(loss)
         self.iteration += 1
@@ -186,7 +186,7 @@ class Solver:
 
     def accuracy(self, split: str) -> float:
         """The fraction of a split's sampled rows that are classified rightly; R² where targets are not labels."""
-        rows = self._evaluated[split]
+        rows = self._rows_to_evaluate(split)
         pieces = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
         scores, targets = [], []
         for piece in pieces:
@@ -200,10 +200,14 @@ class Solver:
             raise ArgumentError("data must have at least one training row, got none.")
         return self.data.num_rows("train")
 
-    def _sample(self, split: str, limit: int | None) -> IntArray:
-        """The rows of a split to evaluate on: all, or `limit` of them drawn once."""
-        num_rows = self.data.num_rows(split)
-        if limit is None or check_number(f"num_{split}_samples", limit) >= num_rows:
+    def _draw_rows(self) -> IntArray:
+        """The rows of the coming minibatch."""
+        return self.order.rows(self.iteration)
+
+    def _rows_to_evaluate(self, split: str) -> IntArray:
+        """All rows of a split, or the same sample of them every time."""
+        num_rows, limit = self.data.num_rows(split), self.num_samples.get(split)
+        if limit is None or limit >= num_rows:
             return np.arange(num_rows)
         generator = np.random.default_rng((self.seed, EVALUATION_STREAM, len(split)))
         return generator.choice(num_rows, limit, replace=False)
@@ -253,6 +257,10 @@ class Solver:
         self._bar.write(text) if self._bar else print(text)
 
 
+def _limit(name: str, value: int | None) -> int | None:
+    return None if value is None else int(check_number(name, value))
+
+
 def _one_schedule(schedule: Schedule | None, lr_decay: float) -> Schedule:
     check_number("lr_decay", lr_decay)
     if schedule is not None and lr_decay != 1:
@@ -288,12 +296,10 @@ def _flat_updater(
 def _mapping_updater(
     model: Any, update_rule: str | Rule, optim_config: Config | None
 ) -> Callable[[FloatArray, AnyArray, float], float]:
-    """For any model with a mapping of parameters: the rule on each, with a config of its own."""
+    """For any model with a mapping of parameters: the rule on each, with a state of its own."""
     if isinstance(update_rule, str):
-        optimizer = OPTIMIZERS[check_choice("update_rule", update_rule, tuple(OPTIMIZERS))]
-        rule, options = optimizer.rule, merge_options("optim_config", optimizer.defaults, optim_config)
-    else:
-        rule, options = update_rule, dict(optim_config or {})
+        return _named_rule_updater(model, update_rule, optim_config)
+    options = dict(optim_config or {})
     configs: dict[str, Config] = {name: dict(options) for name in model.params}
 
     def update(X: FloatArray, y: AnyArray, factor: float) -> float:
@@ -301,7 +307,23 @@ def _mapping_updater(
         for name, config in configs.items():
             if "learning_rate" in options:
                 config["learning_rate"] = options["learning_rate"] * factor
-            model.params[name], configs[name] = rule(model.params[name], gradients[name], config)
+            model.params[name], configs[name] = update_rule(model.params[name], gradients[name], config)
+        return float(loss)
+
+    return update
+
+
+def _named_rule_updater(
+    model: Any, update_rule: str, optim_config: Config | None
+) -> Callable[[FloatArray, AnyArray, float], float]:
+    optimizers = {name: FlatOptimizer(update_rule, optim_config, like=w.ravel()) for name, w in model.params.items()}
+
+    def update(X: FloatArray, y: AnyArray, factor: float) -> float:
+        loss, gradients = model.loss(X, y)
+        for name, optimizer in optimizers.items():
+            w = model.params[name].flatten()
+            optimizer.inplace_update(w, gradients[name].ravel(), optimizer.options["learning_rate"] * factor)
+            model.params[name] = w.reshape(model.params[name].shape)
         return float(loss)
 
     return update

@@ -1,0 +1,38 @@
+"""The course door: the packages `cs231n` and `nndl` of two university courses, on Thinnet's layers.
+
+Call `activate` with a dialect, and a course's notebook runs unmodified.
+"""
+
+from __future__ import annotations
+
+from thinnet.course import finder
+from thinnet.course.dialects import DIALECTS as DIALECTS
+from thinnet.course.dialects import Dialect as Dialect
+from thinnet.course.dialects import active as active
+from thinnet.course.dialects import set_active
+from thinnet.layers.dropout import Scaling
+
+
+def activate(dialect: str, scaling: Scaling = "inverted") -> None:
+    """Make ``import cs231n`` and ``import nndl`` work, in a dialect, where nothing else provides them.
+
+    A folder ``cs231n`` or ``nndl`` of your own, with or without ``__init__.py``, always wins; modules that it does
+    not have are found here.  Called again, it changes the dialect.
+
+    Args:
+        dialect: ``"cs231n-2017"`` (2016 and 2017; p drops), ``"cs231n-2018"`` (to 2020; p keeps), ``"cs231n-2021"``
+            (to 2026; p keeps) or ``"nndl"`` (UCLA ECE C247; p keeps).
+        scaling: ``"inverted"``, ``"classic"`` or ``"unscaled"``; see `thinnet.layers.dropout_forward`.
+
+    Raises:
+        ArgumentError: if a name is unknown.
+
+    >>> activate("nndl")
+    >>> from nndl.layers import dropout_forward
+    >>> import numpy as np
+    >>> out, cache = dropout_forward(np.ones((1, 4)), {"mode": "train", "p": 0.5, "seed": 0})
+    >>> out
+    array([[0., 0., 0., 0.]])
+    """
+    set_active(dialect, scaling)
+    finder.install()

@@ -1,0 +1,3 @@
+"""Pictures."""
+
+from thinnet.course.vis_utils import visualize_grid as visualize_grid

@@ -1,0 +1,72 @@
+"""CIFAR-10 as the courses' notebooks expect it: float64 images in dicts and tuples."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from thinnet.data.cifar10 import load_cifar10, read_cifar10_batch, read_cifar10_folder
+from thinnet.data.dataset import ROWS_AT_ONCE
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+IMAGE_SHAPE = (3, 32, 32)
+
+
+def get_CIFAR10_data(  # noqa: N802 - the course's name
+    num_training: int = 49000, num_validation: int = 1000, num_test: int = 1000, subtract_mean: bool = True
+) -> dict[str, AnyArray]:
+    """The courses' dict X_train, y_train, X_val, y_val, X_test, y_test, found as `thinnet.load_cifar10` finds it.
+
+    Images are float64 of shape (N, 3, 32, 32), which is 1.2 GB for all of them; with `subtract_mean` the mean
+    training image is taken off every one.
+
+    Raises:
+        DataError: if CIFAR-10 cannot be found or read, or has fewer images.
+    """
+    data = load_cifar10(num_train=num_training, num_val=num_validation, num_test=num_test)
+    mean = data.X_train.mean(axis=0, dtype=np.float64) if subtract_mean else np.zeros(data.num_features)
+    result: dict[str, AnyArray] = {}
+    for split in ("train", "val", "test"):
+        rows, labels = getattr(data, f"X_{split}"), getattr(data, f"y_{split}")
+        if rows is not None:
+            result[f"X_{split}"] = _centered(rows, mean).reshape(-1, *IMAGE_SHAPE)
+            result[f"y_{split}"] = labels
+    return result
+
+
+def load_CIFAR10(  # noqa: N802 - the course's name
+    ROOT: str | os.PathLike[str],
+) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
+    """All of the folder ``cifar-10-batches-py``: float64 images of shape (N, 32, 32, 3), and labels.
+
+    Raises:
+        DataError: if a file is missing or damaged.
+    """
+    X_train, y_train, X_test, y_test = read_cifar10_folder(ROOT)
+    return _channels_last(X_train), y_train, _channels_last(X_test), y_test
+
+
+def load_CIFAR_batch(  # noqa: N802 - the course's name
+    filename: str | os.PathLike[str],
+) -> tuple[FloatArray, IntArray]:
+    """One batch file: float64 images of shape (N, 32, 32, 3), and labels.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    X, y = read_cifar10_batch(filename)
+    return _channels_last(X), y
+
+
+def _centered(rows: AnyArray, mean: FloatArray) -> FloatArray:
+    """rows − mean in float64, with no second array of that size on the way."""
+    out = np.empty(rows.shape, np.float64)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        np.subtract(rows[part], mean, out=out[part])
+    return out
+
+
+def _channels_last(X: AnyArray) -> FloatArray:
+    return X.reshape(-1, *IMAGE_SHAPE).transpose(0, 2, 3, 1).astype(np.float64)

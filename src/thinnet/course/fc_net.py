@@ -1,0 +1,164 @@
+"""The courses' nets, on whatever module of layer functions stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import check_choice
+from thinnet.course.dialects import DIALECTS, Activation, Dialect, active
+from thinnet.errors import DialectError
+from thinnet.typing import AnyArray, FloatArray
+
+
+class FullyConnectedNet:
+    """{affine → batch or layer normalization → ReLU → dropout} × (L − 1) → affine → softmax, in a dialect.
+
+    The names of the arguments for dropout and normalization are those of the dialect in force.  `layers` is the
+    module whose functions are called, so that a student's own layers are used where there are some.
+
+    Raises:
+        DialectError: if no dialect is in force, or an argument belongs to another dialect.
+    """
+
+    layers: ModuleType  # set by the class of each package
+    activation: Callable[[], Activation] = staticmethod(active)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        dialect = type(self).activation().dialect
+        given = _bind(dialect, args, kwargs)
+        p = given[dialect.dropout_argument]
+        self.normalization = _normalization(given[dialect.normalization_argument])
+        self.use_batchnorm = self.normalization == "batchnorm"
+        self.use_dropout = p not in dialect.none
+        self.reg = given["reg"]
+        self.dtype = given["dtype"]
+        dims = [given["input_dim"], *given["hidden_dims"], given["num_classes"]]
+        self.num_layers = len(dims) - 1
+        self.params = self._initial(dims, given["weight_scale"])
+        self.dropout_param: dict[str, Any] = {}
+        if self.use_dropout:
+            dialect.rate(p)  # refuses what cannot be a probability here rather than in the first step
+            self.dropout_param = {"mode": "train", "p": p}
+            if given["seed"] is not None:
+                self.dropout_param["seed"] = given["seed"]
+        self.bn_params: list[dict[str, Any]] = [{"mode": "train"} for _ in dims[1:-1]] if self.normalization else []
+
+    def _initial(self, dims: list[int], weight_scale: float) -> dict[str, FloatArray]:
+        """Weights from NumPy's global generator, layer by layer, as the courses' solutions draw them."""
+        params: dict[str, Any] = {}
+        for i in range(1, self.num_layers + 1):
+            params[f"W{i}"] = weight_scale * np.random.randn(dims[i - 1], dims[i])
+            params[f"b{i}"] = np.zeros(dims[i])
+            if self.normalization and i < self.num_layers:
+                params[f"gamma{i}"], params[f"beta{i}"] = np.ones(dims[i]), np.zeros(dims[i])
+        return {name: array.astype(self.dtype) for name, array in params.items()}
+
+    def loss(self, X: AnyArray, y: AnyArray | None = None) -> Any:
+        """Scores in test mode for ``loss(X)``; the loss and the dict of gradients for ``loss(X, y)``."""
+        mode = "test" if y is None else "train"
+        for param in (self.dropout_param, *self.bn_params):
+            param["mode"] = mode
+        scores, caches = self._forward(np.asarray(X).astype(self.dtype, copy=False))
+        if y is None:
+            return scores
+        loss, dscores = self.layers.softmax_loss(scores, y)
+        gradients = self._backward(dscores, caches)
+        for i in range(1, self.num_layers + 1):
+            W = self.params[f"W{i}"]
+            loss += 0.5 * self.reg * np.sum(W * W)
+            gradients[f"W{i}"] = gradients[f"W{i}"] + self.reg * W
+        return loss, gradients
+
+    def _forward(self, h: FloatArray) -> tuple[FloatArray, list[Any]]:
+        params, layers, caches = self.params, self.layers, []
+        for i in range(1, self.num_layers):
+            norm_cache = dropout_cache = None
+            h, affine_cache = layers.affine_forward(h, params[f"W{i}"], params[f"b{i}"])
+            if self.normalization:
+                norm = getattr(layers, f"{self.normalization}_forward")
+                h, norm_cache = norm(h, params[f"gamma{i}"], params[f"beta{i}"], self.bn_params[i - 1])
+            h, relu_cache = layers.relu_forward(h)
+            if self.use_dropout:
+                h, dropout_cache = layers.dropout_forward(h, self.dropout_param)
+            caches.append((affine_cache, norm_cache, relu_cache, dropout_cache))
+        last = self.num_layers
+        scores, affine_cache = layers.affine_forward(h, params[f"W{last}"], params[f"b{last}"])
+        return scores, [*caches, affine_cache]
+
+    def _backward(self, dscores: FloatArray, caches: list[Any]) -> dict[str, FloatArray]:
+        layers, last = self.layers, self.num_layers
+        gradients: dict[str, FloatArray] = {}
+        dh, gradients[f"W{last}"], gradients[f"b{last}"] = layers.affine_backward(dscores, caches[-1])
+        for i in range(last - 1, 0, -1):
+            affine_cache, norm_cache, relu_cache, dropout_cache = caches[i - 1]
+            if self.use_dropout:
+                dh = layers.dropout_backward(dh, dropout_cache)
+            dh = layers.relu_backward(dh, relu_cache)
+            if self.normalization:
+                norm = getattr(layers, f"{self.normalization}_backward")
+                dh, gradients[f"gamma{i}"], gradients[f"beta{i}"] = norm(dh, norm_cache)
+            dh, gradients[f"W{i}"], gradients[f"b{i}"] = layers.affine_backward(dh, affine_cache)
+        return gradients
+
+
+class TwoLayerNet(FullyConnectedNet):
+    """affine → ReLU → affine → softmax, in float64; arguments by the names of the dialect in force."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        dialect = type(self).activation().dialect
+        hidden, nndl = dialect.two_layer_argument, dialect.name == "nndl"
+        defaults = {"input_dim": 3 * 32 * 32, hidden: 100, "num_classes": 10}
+        defaults |= {"dropout": 0} if nndl else {}
+        given = _arguments("TwoLayerNet", defaults | {"weight_scale": 1e-3, "reg": 0.0}, args, kwargs)
+        dims = [given.pop(hidden)]
+        super().__init__(dims, dtype=np.float64, **given)
+
+
+def _bind(dialect: Dialect, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by name, in the dialect's order and with its defaults."""
+    for other in DIALECTS.values():
+        for name in (other.dropout_argument, other.normalization_argument):
+            if name in kwargs and name not in (dialect.dropout_argument, dialect.normalization_argument):
+                raise DialectError(
+                    f"FullyConnectedNet must be called with {dialect.dropout_argument!r} and "
+                    f"{dialect.normalization_argument!r} in the dialect {dialect.name}, got {name!r}. "
+                    f"That is an argument of {other.name}: thinnet.course.activate({other.name!r})."
+                )
+    defaults = {
+        "hidden_dims": Parameter.empty,
+        "input_dim": 3 * 32 * 32,
+        "num_classes": 10,
+        dialect.dropout_argument: dialect.dropout_default,
+        dialect.normalization_argument: dialect.normalization_default,
+        "reg": 0.0,
+        "weight_scale": 1e-2,
+        "dtype": np.float32,
+        "seed": None,
+    }
+    return _arguments("FullyConnectedNet", defaults, args, kwargs)
+
+
+def _arguments(
+    function: str, defaults: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    signature = Signature([Parameter(name, kind, default=value) for name, value in defaults.items()])
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{function}{signature}: {error}") from None
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _normalization(argument: Any) -> str | None:
+    """``use_batchnorm`` as the older dialects have it, ``normalization`` as the newer ones do."""
+    if isinstance(argument, (bool, np.bool_)):
+        return "batchnorm" if argument else None
+    name: str | None = argument
+    return check_choice("normalization", name, (None, "batchnorm", "layernorm"))

@@ -1,0 +1,87 @@
+"""The checks of `nndl.layer_tests`: each runs layer functions against plain NumPy or numerical gradients."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from thinnet.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
+from thinnet.typing import AnyArray
+
+
+def affine_forward_test(layers: ModuleType) -> None:
+    """Compare ``affine_forward`` with a sum written out."""
+    x, w, b, _ = _affine_arguments()
+    out, _ = layers.affine_forward(x, w, b)
+    _report("affine_forward", 1e-9, difference=(np.einsum("nijk,ijkm->nm", x, w.reshape(*x.shape[1:], -1)) + b, out))
+
+
+def affine_backward_test(layers: ModuleType) -> None:
+    """Compare ``affine_backward`` with numerical gradients."""
+    x, w, b, dout = _affine_arguments()
+    _, cache = layers.affine_forward(x, w, b)
+    dx, dw, db = layers.affine_backward(dout, cache)
+    _report(
+        "affine_backward",
+        1e-9,
+        dx=(dx, eval_numerical_gradient_array(lambda x: layers.affine_forward(x, w, b)[0], x, dout)),
+        dw=(dw, eval_numerical_gradient_array(lambda w: layers.affine_forward(x, w, b)[0], w, dout)),
+        db=(db, eval_numerical_gradient_array(lambda b: layers.affine_forward(x, w, b)[0], b, dout)),
+    )
+
+
+def relu_forward_test(layers: ModuleType) -> None:
+    """Compare ``relu_forward`` with its definition."""
+    x = np.linspace(-0.5, 0.5, num=12).reshape(3, 4)
+    _report("relu_forward", 1e-9, difference=(layers.relu_forward(x)[0], np.where(x > 0, x, 0)))
+
+
+def relu_backward_test(layers: ModuleType) -> None:
+    """Compare ``relu_backward`` with numerical gradients."""
+    x, dout = np.random.randn(10, 10), np.random.randn(10, 10)
+    dx = layers.relu_backward(dout, layers.relu_forward(x)[1])
+    expected = eval_numerical_gradient_array(lambda x: layers.relu_forward(x)[0], x, dout)
+    _report("relu_backward", 1e-9, dx=(dx, expected))
+
+
+def affine_relu_test(layers: ModuleType, layer_utils: Any) -> None:
+    """Compare ``affine_relu_backward`` with numerical gradients."""
+    x, w, b, dout = _affine_arguments()
+    forward = layer_utils.affine_relu_forward
+    dx, dw, db = layer_utils.affine_relu_backward(dout, forward(x, w, b)[1])
+    _report(
+        "affine_relu_forward and affine_relu_backward",
+        1e-9,
+        dx=(dx, eval_numerical_gradient_array(lambda x: forward(x, w, b)[0], x, dout)),
+        dw=(dw, eval_numerical_gradient_array(lambda w: forward(x, w, b)[0], w, dout)),
+        db=(db, eval_numerical_gradient_array(lambda b: forward(x, w, b)[0], b, dout)),
+    )
+
+
+def fc_net_test(net_class: Any) -> None:
+    """Compare the gradients of a small ``FullyConnectedNet``, with and without L2 penalty, with numerical ones."""
+    X, y = np.random.randn(2, 15), np.random.randint(10, size=2)
+    for reg in (0, 3.14):
+        net = net_class([20, 30], input_dim=15, num_classes=10, reg=reg, weight_scale=5e-2, dtype=np.float64)
+        loss, gradients = net.loss(X, y)
+        print(f"Initial loss with reg = {reg}: {loss}")
+
+        def loss_again(_: AnyArray, net: Any = net) -> float:
+            return float(net.loss(X, y)[0])
+
+        numerical = {name: eval_numerical_gradient(loss_again, net.params[name], False) for name in sorted(gradients)}
+        _report("FullyConnectedNet", 1e-5, **{name: (gradients[name], numerical[name]) for name in numerical})
+
+
+def _affine_arguments() -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    x = np.random.randn(3, 2, 2, 3)
+    return x, np.random.randn(12, 5), np.random.randn(5), np.random.randn(3, 5)
+
+
+def _report(what: str, bound: float, **pairs: tuple[AnyArray, AnyArray]) -> None:
+    print(f"{what}: relative errors should be below {bound:g}")
+    for name, (one, other) in pairs.items():
+        error = np.max(np.abs(one - other) / np.maximum(1e-8, np.abs(one) + np.abs(other)))
+        print(f"  {name}: {error:.3e}")

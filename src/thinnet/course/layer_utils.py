@@ -1,0 +1,62 @@
+"""Layers that are often used together, on whatever module of layer functions is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def affine_relu_forward(layers: Any, x: Any, w: Any, b: Any) -> tuple[Any, Any]:
+    """affine → ReLU."""
+    a, fc_cache = layers.affine_forward(x, w, b)
+    out, relu_cache = layers.relu_forward(a)
+    return out, (fc_cache, relu_cache)
+
+
+def affine_relu_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any]:
+    """The gradients dx, dw and db."""
+    fc_cache, relu_cache = cache
+    dx, dw, db = layers.affine_backward(layers.relu_backward(dout, relu_cache), fc_cache)
+    return dx, dw, db
+
+
+def affine_bn_relu_forward(
+    layers: Any, x: Any, w: Any, b: Any, gamma: Any, beta: Any, bn_param: dict[str, Any]
+) -> tuple[Any, Any]:
+    """affine → batch normalization → ReLU."""
+    a, fc_cache = layers.affine_forward(x, w, b)
+    normalized, bn_cache = layers.batchnorm_forward(a, gamma, beta, bn_param)
+    out, relu_cache = layers.relu_forward(normalized)
+    return out, (fc_cache, bn_cache, relu_cache)
+
+
+def affine_bn_relu_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """The gradients dx, dw, db, dgamma and dbeta."""
+    fc_cache, bn_cache, relu_cache = cache
+    da, dgamma, dbeta = layers.batchnorm_backward(layers.relu_backward(dout, relu_cache), bn_cache)
+    return (*layers.affine_backward(da, fc_cache), dgamma, dbeta)
+
+
+def affine_relu_dropout_forward(layers: Any, x: Any, w: Any, b: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
+    """affine → ReLU → dropout."""
+    h, cache = affine_relu_forward(layers, x, w, b)
+    out, dropout_cache = layers.dropout_forward(h, dropout_param)
+    return out, (cache, dropout_cache)
+
+
+def affine_relu_dropout_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any]:
+    """The gradients dx, dw and db."""
+    return affine_relu_backward(layers, layers.dropout_backward(dout, cache[1]), cache[0])
+
+
+def affine_bn_relu_dropout_forward(
+    layers: Any, x: Any, w: Any, b: Any, gamma: Any, beta: Any, bn_param: dict[str, Any], dropout_param: dict[str, Any]
+) -> tuple[Any, Any]:
+    """affine → batch normalization → ReLU → dropout."""
+    h, cache = affine_bn_relu_forward(layers, x, w, b, gamma, beta, bn_param)
+    out, dropout_cache = layers.dropout_forward(h, dropout_param)
+    return out, (cache, dropout_cache)
+
+
+def affine_bn_relu_dropout_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """The gradients dx, dw, db, dgamma and dbeta."""
+    return affine_bn_relu_backward(layers, layers.dropout_backward(dout, cache[1]), cache[0])

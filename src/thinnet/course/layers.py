@@ -1,0 +1,152 @@
+"""The courses' layer functions: their signatures and dictionaries around the layers of `thinnet.layers`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thinnet import layers
+from thinnet.checks import check_choice
+from thinnet.course.dialects import Activation
+from thinnet.errors import ArgumentError
+from thinnet.typing import AnyArray, BoolArray, FloatArray
+
+__all__ = [  # what the packages take over as it is: everything but dropout_forward
+    "affine_backward",
+    "affine_forward",
+    "batchnorm_backward",
+    "batchnorm_backward_alt",
+    "batchnorm_forward",
+    "dropout_backward",
+    "layernorm_backward",
+    "layernorm_forward",
+    "relu_backward",
+    "relu_forward",
+    "softmax_loss",
+    "svm_loss",
+]
+
+
+def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, Any]:
+    """out = x · w + b, with x of shape (N, d1, ..., dk) flattened to (N, D); the cache is (x, w, b)."""
+    rows, w, b = _floats(_rows(x), w, b)
+    return layers.affine_forward(rows, w, b)[0], (x, w, b)
+
+
+def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The gradients dx, of the shape of x, dw and db."""
+    x, w, _ = cache
+    rows, w, dout = _floats(_rows(x), w, dout)
+    dx, dw, db = layers.affine_backward(dout, layers.affine.AffineCache(rows, w))
+    return dx.reshape(np.shape(x)), dw, db
+
+
+def relu_forward(x: AnyArray) -> tuple[FloatArray, Any]:
+    """out = max(x, 0) for any shape; the cache is x."""
+    rows = _float(_rows(x))
+    return layers.relu_forward(rows)[0].reshape(np.shape(x)), x
+
+
+def relu_backward(dout: AnyArray, cache: Any) -> FloatArray:
+    """The gradient dx, of the shape of x."""
+    rows = _float(_rows(dout))
+    positive = _rows(cache) > 0
+    return layers.relu_backward(rows, layers.relu.ReluCache(positive)).reshape(np.shape(cache))
+
+
+def dropout_forward(x: AnyArray, dropout_param: dict[str, Any], activation: Activation) -> tuple[FloatArray, Any]:
+    """Dropout in a dialect, from NumPy's global generator, which ``dropout_param["seed"]`` reseeds at every call."""
+    mode = _mode(dropout_param)
+    p = _entry("dropout_param", dropout_param, "p")
+    rate = activation.dialect.rate(p)
+    if "seed" in dropout_param:
+        np.random.seed(dropout_param["seed"])
+    rows = _float(_rows(x))
+    keep = _draw(activation, p, np.shape(x)).reshape(rows.shape) if mode == "train" else None
+    out, cache = layers.dropout_forward(rows, rate, training=mode == "train", keep=keep, scaling=activation.scaling)
+    return out.reshape(np.shape(x)), (dropout_param, cache)
+
+
+def dropout_backward(dout: AnyArray, cache: Any) -> FloatArray:
+    """The gradient dx, through the mask of the forward pass."""
+    rows = _float(_rows(dout))
+    return layers.dropout_backward(rows, cache[1]).reshape(np.shape(dout))
+
+
+def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: dict[str, Any]) -> tuple[FloatArray, Any]:
+    """Batch normalization; `bn_param` keeps the running statistics, which start from zeros as the courses' do."""
+    mode = _mode(bn_param)
+    x, gamma, beta = _floats(x, gamma, beta)
+    zeros = np.zeros(x.shape[1], x.dtype)
+    mean, var = (np.array(bn_param.get(key, zeros), x.dtype) for key in ("running_mean", "running_var"))
+    momentum, eps = bn_param.get("momentum", 0.9), bn_param.get("eps", 1e-5)
+    out, cache = layers.batchnorm_forward(
+        x, gamma, beta, mean, var, training=mode == "train", momentum=momentum, eps=eps
+    )
+    bn_param["running_mean"], bn_param["running_var"] = mean, var
+    return out, cache
+
+
+def batchnorm_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The gradients dx, dgamma and dbeta."""
+    return layers.batchnorm_backward(_float(dout), cache)
+
+
+batchnorm_backward_alt = batchnorm_backward
+
+
+def layernorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, ln_param: dict[str, Any]) -> tuple[FloatArray, Any]:
+    """Layer normalization; `ln_param` may hold ``eps``."""
+    x, gamma, beta = _floats(x, gamma, beta)
+    return layers.layernorm_forward(x, gamma, beta, eps=ln_param.get("eps", 1e-5))
+
+
+def layernorm_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The gradients dx, dgamma and dbeta."""
+    return layers.layernorm_backward(_float(dout), cache)
+
+
+def softmax_loss(x: AnyArray, y: AnyArray) -> tuple[float, FloatArray]:
+    """The mean cross-entropy of softmax, and its gradient with respect to the scores x."""
+    return layers.softmax_loss(_float(x), np.asarray(y))
+
+
+def svm_loss(x: AnyArray, y: AnyArray) -> tuple[float, FloatArray]:
+    """The mean multi-class hinge loss, and its gradient with respect to the scores x."""
+    return layers.svm_loss(_float(x), np.asarray(y))
+
+
+def _draw(activation: Activation, p: float, shape: tuple[int, ...]) -> BoolArray:
+    """The mask that a course's solution draws from the global generator, number for number."""
+    if activation.dialect.p_means == "drop":
+        return np.random.binomial(1, 1 - p, size=shape).astype(bool)
+    return np.asarray(np.random.rand(*shape) < p)
+
+
+def _mode(param: dict[str, Any]) -> str:
+    mode: str = _entry("the layer's parameters", param, "mode")
+    return check_choice("mode", mode, ("train", "test"))
+
+
+def _entry(name: str, param: dict[str, Any], key: str) -> Any:
+    if key not in param:
+        raise ArgumentError(f"{name} must have the key {key!r}, got only {sorted(param)}. Add it.")
+    return param[key]
+
+
+def _rows(x: AnyArray) -> AnyArray:
+    x = np.asarray(x)
+    return x.reshape(x.shape[0], -1) if x.size else x.reshape(x.shape[0], int(np.prod(x.shape[1:])))
+
+
+def _float(array: AnyArray) -> FloatArray:
+    return _floats(array)[0]
+
+
+def _floats(*arrays: AnyArray) -> tuple[FloatArray, ...]:
+    """The arrays in the float dtype that NumPy's own arithmetic on them would give."""
+    dtype = np.result_type(*arrays)
+    if not np.issubdtype(dtype, np.floating):
+        dtype = np.dtype(np.float64)
+    return tuple(np.asarray(array).astype(dtype, copy=False) for array in arrays)

@@ -1,0 +1,24 @@
+"""The fully connected nets, on the layers of this package; ``import *`` brings those along, as in the course."""
+
+import numpy as np
+
+from thinnet.course import fc_net as _fc_net
+from thinnet.course.dialects import active_nndl as _active_nndl
+
+from . import layers as _layers
+from .layer_utils import *
+from .layers import *
+
+
+class FullyConnectedNet(_fc_net.FullyConnectedNet):
+    """A fully connected net in the dialect nndl; see `thinnet.course.fc_net`."""
+
+    layers = _layers
+    activation = staticmethod(_active_nndl)
+
+
+class TwoLayerNet(_fc_net.TwoLayerNet):
+    """affine → ReLU → affine → softmax in float64."""
+
+    layers = _layers
+    activation = staticmethod(_active_nndl)

@@ -1,0 +1,9 @@
+"""The optimizers ``(w, dw, config=None) -> (next_w, config)``; Adam's moments are called v and a."""
+
+from thinnet.course.optim import course_rule as _course_rule
+
+sgd = _course_rule("sgd", "sgd")
+sgd_momentum = _course_rule("sgd_momentum", "sgd_momentum")
+sgd_nesterov_momentum = _course_rule("sgd_nesterov_momentum", "nesterov")
+rmsprop = _course_rule("rmsprop", "rmsprop", cache="a")
+adam = _course_rule("adam", "adam", m="v", v="a")

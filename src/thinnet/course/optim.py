@@ -1,0 +1,38 @@
+"""The courses' optimizers: those of `thinnet.optim`, with the state left in the given `config` too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from thinnet.optim import OPTIMIZERS
+from thinnet.typing import FloatArray
+
+CourseRule: TypeAlias = Callable[..., tuple[FloatArray, dict[str, Any]]]
+
+
+def course_rule(name: str, native: str, **renamed: str) -> CourseRule:
+    """A course's optimizer ``(w, dw, config=None) -> (next_w, config)``.
+
+    Args:
+        name: what the course calls it.
+        native: the key in `OPTIMIZERS` of the one that does the work.
+        renamed: the course's names for state, where they differ, as ``ours="theirs"``.
+    """
+    rule = OPTIMIZERS[native].rule
+    theirs_to_ours = {theirs: ours for ours, theirs in renamed.items()}
+
+    def optimizer(
+        w: FloatArray, dw: FloatArray, config: dict[str, Any] | None = None
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        config = {} if config is None else config
+        # None stands for "not yet" in the configs of some course notebooks.
+        known = {theirs_to_ours.get(key, key): value for key, value in config.items() if value is not None}
+        next_w, state = rule(w, dw, known)
+        config.update({renamed.get(key, key): value for key, value in state.items()})
+        return next_w, config
+
+    optimizer.__name__ = optimizer.__qualname__ = name
+    optimizer.__doc__ = rule.__doc__
+    optimizer.native = native  # type: ignore[attr-defined]
+    return optimizer
