@@ -1,0 +1,228 @@
+"""CIFAR-10: 60,000 color images of 32 x 32 pixels in ten classes. Find the folder, or download it; read it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from thinnet.data.dataset import Dataset
+from thinnet.data.download import Archive, cache_folder, fetch_folder
+from thinnet.data.files import damaged, file_size
+from thinnet.data.pickles import load_pickle
+from thinnet.data.splits import check_rows, check_size
+from thinnet.errors import DataError
+from thinnet.typing import AnyArray, IntArray
+
+__all__ = ["load_cifar10", "read_cifar10_batch", "read_cifar10_folder"]
+
+FOLDER = "cifar-10-batches-py"
+NUM_FEATURES = 3 * 32 * 32
+TRAIN_FILES = tuple(f"data_batch_{k}" for k in range(1, 6))
+TEST_FILES = ("test_batch",)
+META_FILE = "batches.meta"
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+COURSE_FOLDERS = (Path(), Path("cs231n", "datasets"), Path("datasets"))
+
+ARCHIVE = Archive(
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    md5="c58f30108f718f92721af3b95e74349a",
+    folder=FOLDER,
+    members={
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+        "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
+    },
+)
+
+EXPECTED = "a batch of CIFAR-10: a pickled dict with the keys data and labels"
+FIX = f"Put the file from {ARCHIVE.url} in its place."
+
+
+def load_cifar10(
+    root: str | os.PathLike[str] | None = None,
+    *,
+    num_train: int = 49000,
+    num_val: int = 1000,
+    num_test: int | None = 1000,
+) -> Dataset:
+    """CIFAR-10 split as the courses split it, its pixels kept as uint8.
+
+    The folder ``cifar-10-batches-py`` is looked for in `root`; or else in the folder that the environment variable
+    ``THINNET_DATA`` names, the working directory, its ``cs231n/datasets`` and ``datasets``, and the user's cache. If
+    it is in none of them, the official archive (170 MB) is downloaded into ``THINNET_DATA`` or the cache, its MD5
+    sums checked. Nothing is downloaded where `root` is given. Reading a file runs no code from it.
+
+    Args:
+        root: ``cifar-10-batches-py`` itself, or the folder that has it.
+        num_train: how many of the 50,000 training images to train with: the first ones, in the files' order.
+        num_val: how many of those that follow are for validation.
+        num_test: how many of the 10,000 test images to test with: the first ones; ``None`` for all of them.
+
+    Returns:
+        A `Dataset`: rows of 3072 uint8 pixels, 1024 red, 1024 green, 1024 blue; labels int64 from 0 to 9.
+
+    Raises:
+        DataError: if nothing is at `root`, a file is missing or damaged, there are fewer images than asked for, or
+            the download fails.
+        ArgumentError: if a number of images is not a whole number.
+
+    Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+
+    >>> load_cifar10("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    thinnet.errors.DataError: root must be cifar-10-batches-py or the folder that has it, got 'no/such/folder', ...
+    """
+    wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
+    wanted_test = None if num_test is None else check_size("num_test", num_test)
+    folder = find_cifar10(root)
+    X, y = _read_rows(folder, TRAIN_FILES, wanted)
+    check_rows("num_train + num_val", wanted, len(X), f"training images in {folder}")
+    X_test, y_test = _read_rows(folder, TEST_FILES, wanted_test)
+    check_rows("num_test", wanted_test or 0, len(X_test), f"test images in {folder}")
+    return Dataset(
+        X[:num_train],
+        y[:num_train],
+        X[num_train:] if num_val else None,
+        y[num_train:] if num_val else None,
+        X_test if len(X_test) else None,
+        y_test if len(X_test) else None,
+        name="CIFAR-10",
+        class_names=_class_names(folder),
+        image_shape=(3, 32, 32),
+    )
+
+
+def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntArray, AnyArray, IntArray]:
+    """All the images in a folder ``cifar-10-batches-py``: ``(X_train, y_train, X_test, y_test)``.
+
+    X has shape (N, 3072) and dtype uint8, y has shape (N,) and dtype int64. The five training batches follow one
+    another.
+
+    Raises:
+        DataError: if a file is missing or damaged.
+    """
+    X, y = _read_rows(Path(folder), TRAIN_FILES, None)
+    X_test, y_test = _read_rows(Path(folder), TEST_FILES, None)
+    return X, y, X_test, y_test
+
+
+def read_cifar10_batch(path: str | os.PathLike[str]) -> tuple[AnyArray, IntArray]:
+    """One batch file: X of shape (N, 3072) and dtype uint8, y of shape (N,) and dtype int64.
+
+    Raises:
+        DataError: if the file is missing, damaged, or no batch of CIFAR-10. Nothing in it is ever executed.
+
+    >>> import pickle, tempfile
+    >>> batch = {b"labels": [3, 8], b"data": np.zeros((2, 3072), np.uint8)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "data_batch_1")
+    ...     _ = path.write_bytes(pickle.dumps(batch, protocol=2))
+    ...     X, y = read_cifar10_batch(path)
+    >>> X.shape, y
+    ((2, 3072), array([3, 8]))
+    """
+    X, y = _decode(Path(path))
+    return X.copy(), y  # what comes from the file is read-only
+
+
+def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
+    """The folder with the batches: found as `load_cifar10` says, or downloaded.
+
+    Raises:
+        DataError: if nothing is at `root`, or the download fails.
+    """
+    if root is not None:
+        places = _itself_or_inside(root)
+        return _first_with_batches(places) or _nothing_at(root, places)
+    named = os.environ.get("THINNET_DATA")
+    places = _itself_or_inside(named) if named else []
+    places += [place / FOLDER for place in COURSE_FOLDERS]
+    if not named and not _first_with_batches(places):  # else pooch need not be imported
+        places.append(cache_folder() / FOLDER)
+    found = _first_with_batches(places)
+    if found is None:
+        destination = places[0] if named else places[-1]
+        found = fetch_folder(ARCHIVE, destination.parent if destination.name == FOLDER else destination)
+    return found
+
+
+def _nothing_at(root: str | os.PathLike[str], places: Sequence[Path]) -> NoReturn:
+    looked = " nor ".join(str(place.absolute()) for place in places)
+    raise DataError(
+        f"root must be {FOLDER} or the folder that has it, got {os.fspath(root)!r}, but neither {looked} has batch "
+        f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded."
+    )
+
+
+def _itself_or_inside(folder: str | os.PathLike[str]) -> list[Path]:
+    path = Path(os.path.expanduser(folder))
+    return [path, path / FOLDER]
+
+
+def _first_with_batches(folders: Sequence[Path]) -> Path | None:
+    """The first folder with any of the files: if others are missing, the reader will say which."""
+    for folder in folders:
+        if any(os.path.exists(folder / name) for name in (*TRAIN_FILES, *TEST_FILES)):
+            return folder
+    return None
+
+
+def _read_rows(folder: Path, names: Sequence[str], wanted: int | None) -> tuple[AnyArray, IntArray]:
+    """The first `wanted` rows of the files together, or all of them, in one array filled a file at a time."""
+    most = sum(file_size(folder / name, EXPECTED, FIX) // NUM_FEATURES for name in names)
+    most = most if wanted is None else min(most, wanted)
+    X, y = np.empty((most, NUM_FEATURES), np.uint8), np.empty(most, np.int64)
+    filled = 0
+    for name in names:
+        if filled < most:
+            filled += _fill(X[filled:], y[filled:], folder / name)
+    return X[:filled], y[:filled]
+
+
+def _fill(X: AnyArray, y: IntArray, path: Path) -> int:
+    """Copy as many rows of one batch as there is room for; return how many."""
+    rows, labels = _decode(path)
+    count = min(len(rows), len(X))
+    X[:count], y[:count] = rows[:count], labels[:count]
+    return count
+
+
+def _decode(path: Path) -> tuple[AnyArray, IntArray]:
+    batch = load_pickle(path, EXPECTED, FIX)
+    if "data" not in batch or "labels" not in batch:
+        raise damaged(path, EXPECTED, f"the keys {', '.join(batch) or 'of an empty dict'}", FIX)
+    X, labels = batch["data"], batch["labels"]
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != NUM_FEATURES:
+        came = f"shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
+        raise damaged(path, f"a batch whose data is uint8 of shape (N, {NUM_FEATURES})", came, FIX)
+    if not isinstance(labels, list) or len(labels) != len(X):
+        came = f"{len(labels):,}" if isinstance(labels, list) else type(labels).__name__
+        raise damaged(path, f"a batch with a list of {len(X):,} labels, one a row", came, FIX)
+    for label in labels:
+        if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
+            came = repr(label) if type(label) is int else type(label).__name__
+            raise damaged(path, "a batch whose labels are integers from 0 to 9", came, FIX)
+    return X, np.array(labels, np.int64)
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    """The names in the folder's own file, or the known ones where it has none."""
+    path = folder / META_FILE
+    if not os.path.exists(path):
+        return CLASS_NAMES
+    expected = "a pickled dict with ten label_names"
+    names = load_pickle(path, expected, FIX).get("label_names")
+    if not isinstance(names, list) or not all(isinstance(name, (bytes, str)) for name in names):
+        raise damaged(path, expected, "no list of names", FIX)
+    if len(names) != len(CLASS_NAMES):
+        raise damaged(path, expected, f"{len(names)} names", FIX)
+    return tuple(name.decode("latin1") if isinstance(name, bytes) else name for name in names)

@@ -1,0 +1,57 @@
+"""Digits: 1,797 handwritten digits of 8 x 8 pixels, which come with scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.checks import check_number
+from thinnet.data.dataset import Dataset
+from thinnet.data.splits import check_rows, check_size
+from thinnet.errors import require
+
+__all__ = ["load_digits"]
+
+
+def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: int = 400, seed: int = 0) -> Dataset:
+    """Handwritten digits of 8 x 8 pixels, shuffled and split; nothing is downloaded.
+
+    The validation and test rows depend on `num_val`, `num_test` and `seed` only, not on `num_train`.
+
+    Args:
+        num_train: how many images to train with; ``None`` for all that are left over, 997 by default.
+        num_val: how many images are for validation.
+        num_test: how many images are for testing.
+        seed: which shuffle.
+
+    Returns:
+        A `Dataset`: rows of 64 uint8 pixels from 0 (white) to 16 (black); labels int64 from 0 to 9.
+
+    Raises:
+        MissingExtraError: if scikit-learn is not installed.
+        DataError: if there are fewer images than asked for.
+        ArgumentError: if a number of images or the seed is not a whole number in its limits.
+
+    Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998, by way of scikit-learn.
+
+    >>> load_digits()
+    <Dataset digits: train 997, val 400, test 400; 64 features of uint8>
+    """
+    held_out = check_size("num_val", num_val) + check_size("num_test", num_test)
+    wanted = 1 if num_train is None else check_size("num_train", num_train, low=1)
+    check_number("seed", seed)
+    source = require("sklearn.datasets", extra="digits", purpose="load_digits").load_digits()
+    check_rows("num_train + num_val + num_test", wanted + held_out, len(source.data), "digits that there are")
+    order = np.random.default_rng(seed).permutation(len(source.data))
+    X, y = source.data[order].astype(np.uint8), source.target[order].astype(np.int64)
+    train = slice(held_out, None if num_train is None else held_out + num_train)
+    return Dataset(
+        X[train],
+        y[train],
+        X[:num_val] if num_val else None,
+        y[:num_val] if num_val else None,
+        X[num_val:held_out] if num_test else None,
+        y[num_val:held_out] if num_test else None,
+        name="digits",
+        class_names=tuple(map(str, range(10))),
+        image_shape=(8, 8),
+    )

@@ -1,0 +1,152 @@
+"""Fetch a data set's archive and put its folder in place: checked, whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thinnet.data.files import LARGEST_FILE
+from thinnet.errors import DataError
+
+__all__ = ["Archive", "cache_folder", "fetch_folder"]
+
+PIECE = 2**18  # bytes copied at once
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A gzipped tar archive on a server, and the MD5 sums of what is needed of it.
+
+    The sums are the publisher's own. They guard against damage; the reader of the files guards against malice.
+    """
+
+    url: str
+    md5: str
+    folder: str  # the folder inside the archive
+    members: Mapping[str, str]  # file name in that folder → MD5 of the file
+    attempts: int = 3
+    timeout: float = 30.0  # seconds without an answer
+
+
+def cache_folder() -> Path:
+    """Where downloads go when no folder is named: the user's cache."""
+    import pooch
+
+    return Path(pooch.os_cache("thinnet"))
+
+
+def fetch_folder(archive: Archive, parent: Path) -> Path:
+    """Download `archive` and put its folder into `parent`; return the folder's path.
+
+    Everything happens in a temporary folder beside the final place, which is removed whatever happens. The last step
+    is one rename, so that a folder that exists is whole. Where another process was quicker, its folder is used.
+
+    Raises:
+        DataError: if the download, a checksum, or writing fails.
+    """
+    final = parent / archive.folder
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{archive.folder}-", dir=parent) as work:
+            packed = _download(archive, Path(work))
+            unpacked = Path(work, archive.folder)
+            unpacked.mkdir()  # with the permissions that the umask gives, unlike the temporary folder
+            _unpack(packed, archive, unpacked)
+            _put(unpacked, final, archive)
+    except OSError as error:
+        raise _failed(archive, parent, f"{type(error).__name__}: {error}") from error
+    return final
+
+
+def _failed(archive: Archive, parent: Path, reason: str) -> DataError:
+    return DataError(
+        f"{archive.url} could not be fetched into {parent}: {reason}. Check the connection, the free space and the "
+        f"permissions; or download and unpack it by hand, and pass root, or set THINNET_DATA, to the folder that "
+        f"has {archive.folder} in it."
+    )
+
+
+def _download(archive: Archive, work: Path) -> Path:
+    import pooch
+
+    name = archive.url.rpartition("/")[2]
+    registry = pooch.create(
+        path=work,
+        base_url="",
+        registry={name: f"md5:{archive.md5}"},
+        urls={name: archive.url},
+        retry_if_failed=archive.attempts - 1,
+    )
+    show = sys.stderr is not None and sys.stderr.isatty()
+    downloader = pooch.HTTPDownloader(
+        progressbar=show, chunk_size=PIECE, timeout=archive.timeout, hooks={"response": _close_if_refused}
+    )
+    try:
+        return Path(registry.fetch(name, downloader=downloader))
+    except ValueError as error:  # what pooch raises where the hash differs
+        reason = f"in {archive.attempts} attempts it did not come with the MD5 sum {archive.md5}"
+        raise _failed(archive, work.parent, reason) from error
+
+
+def _close_if_refused(response: Any, **options: Any) -> None:
+    """Free the connection of an answer whose content nobody will read."""
+    if not response.ok:
+        response.close()
+
+
+def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
+    """Write the members that are needed, and no others, under names of our own choosing."""
+    missing = dict(archive.members)
+    try:
+        with tarfile.open(packed, "r:gz") as tar:
+            for member in tar:
+                place, _, name = member.name.rpartition("/")
+                if place == archive.folder and name in missing and member.isreg():
+                    _write_member(tar, member, folder / name, missing.pop(name))
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise _failed(archive, folder.parent.parent, f"it is not a gzipped tar archive ({error})") from error
+    except ValueError as error:
+        raise _failed(archive, folder.parent.parent, str(error)) from error
+    if missing:
+        lacks = ", ".join(missing)
+        raise _failed(archive, folder.parent.parent, f"the archive lacks the regular files {lacks}")
+
+
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, md5: str) -> None:
+    source = tar.extractfile(member)
+    if source is None or member.size > LARGEST_FILE:
+        raise ValueError(f"{member.name} in the archive has {member.size:,} bytes, more than {LARGEST_FILE:,}")
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("xb") as target:
+        while piece := source.read(PIECE):
+            digest.update(piece)
+            target.write(piece)
+    if digest.hexdigest() != md5:
+        raise ValueError(f"{member.name} must have the MD5 sum {md5}, got {digest.hexdigest()}")
+
+
+def _put(unpacked: Path, final: Path, archive: Archive) -> None:
+    try:
+        os.replace(unpacked, final)
+    except OSError:
+        if not _is_whole(final, archive):  # else another process has just put it there
+            raise
+
+
+def _is_whole(folder: Path, archive: Archive) -> bool:
+    for name, md5 in archive.members.items():
+        path = folder / name
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() != md5:
+                return False
+    return True

@@ -1,0 +1,95 @@
+"""Fashion-MNIST: 70,000 gray images of clothes, 28 x 28 pixels, in ten classes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from thinnet.data.dataset import Dataset
+from thinnet.data.files import damaged
+from thinnet.data.idx import read_idx
+from thinnet.data.splits import check_rows, check_size
+from thinnet.errors import DataError
+from thinnet.typing import AnyArray, IntArray
+
+__all__ = ["load_fashion_mnist"]
+
+CLASS_NAMES = (
+    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+FIX = "Take the four files from https://github.com/zalandoresearch/fashion-mnist."
+
+
+def load_fashion_mnist(
+    root: str | os.PathLike[str],
+    *,
+    num_train: int = 55000,
+    num_val: int = 5000,
+    num_test: int | None = None,
+) -> Dataset:
+    """Fashion-MNIST from its four IDX files, its pixels kept as uint8.
+
+    Args:
+        root: the folder with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``
+            and ``t10k-labels-idx1-ubyte``, each plain or gzipped with the ending ``.gz``.
+        num_train: how many of the 60,000 training images to train with: the first ones.
+        num_val: how many of those that follow are for validation.
+        num_test: how many of the 10,000 test images to test with: the first ones; ``None`` for all of them.
+
+    Returns:
+        A `Dataset`: rows of 784 uint8 pixels; labels int64 from 0 to 9.
+
+    Raises:
+        DataError: if a file is missing or damaged, or there are fewer images than asked for.
+        ArgumentError: if a number of images is not a whole number.
+
+    Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017, arXiv 1708.07747.
+
+    >>> load_fashion_mnist("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    thinnet.errors.DataError: root must be a folder with train-images-idx3-ubyte, plain or with .gz, ...
+    """
+    wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
+    if num_test is not None:
+        check_size("num_test", num_test)
+    X, y = _read_pair(Path(root), "train")
+    check_rows("num_train + num_val", wanted, len(X), f"training images in {os.fspath(root)}")
+    X_test, y_test = _read_pair(Path(root), "t10k")
+    check_rows("num_test", num_test or 0, len(X_test), f"test images in {os.fspath(root)}")
+    tests = len(X_test) if num_test is None else num_test
+    return Dataset(
+        X[:num_train],
+        y[:num_train],
+        X[num_train:wanted] if num_val else None,
+        y[num_train:wanted] if num_val else None,
+        X_test[:tests] if tests else None,
+        y_test[:tests] if tests else None,
+        name="Fashion-MNIST",
+        class_names=CLASS_NAMES,
+        image_shape=(28, 28),
+    )
+
+
+def _read_pair(root: Path, prefix: str) -> tuple[AnyArray, IntArray]:
+    """The images and the labels of one split."""
+    images, labels = _find(root, f"{prefix}-images-idx3-ubyte"), _find(root, f"{prefix}-labels-idx1-ubyte")
+    X, y = read_idx(images), read_idx(labels)
+    if X.shape[1:] != (28, 28):
+        raise damaged(images, "a file of images of shape (N, 28, 28)", f"shape {X.shape}", FIX)
+    if y.shape != (len(X),):
+        raise damaged(labels, f"a file of {len(X):,} labels, one an image", f"shape {y.shape}", FIX)
+    if y.size and y.max() >= len(CLASS_NAMES):
+        raise damaged(labels, "a file of labels from 0 to 9", f"the label {y.max()}", FIX)
+    return X, y.astype(np.int64)
+
+
+def _find(root: Path, name: str) -> Path:
+    for path in (root / name, root / f"{name}.gz"):
+        if os.path.exists(path):
+            return path
+    raise DataError(
+        f"root must be a folder with {name}, plain or with .gz, got {os.fspath(root)!r}, which has neither. {FIX}"
+    )

@@ -1,0 +1,259 @@
+"""Python 2's pickles of a data set, read without running anything that they name.
+
+A pickle is a program for a stack machine, and the machine in the standard library calls whatever the program names.
+Restricting the names leaves other doors open: a file of a few bytes can ask that machine for gigabytes of memo, and a
+deep tuple used as a key overflows the C stack (python/cpython issues 78837 and 154318). So this is another machine. It
+knows the opcodes that such files are made of, and no others; it calls nothing; and its time and memory are in
+proportion to the size of the file.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thinnet.data.files import damaged, read_bytes
+from thinnet.typing import AnyArray
+
+__all__ = ["load_pickle"]
+
+MOST_STEPS = 2_000_000  # four times what 50,000 rows with labels and file names take
+LONGEST_NAME, LONGEST_TUPLE = 100, 8  # so that sharing a large one does not multiply the work
+STOP = ord(".")
+
+
+class _RefusedError(Exception):
+    """The pickle holds something that files of this kind do not."""
+
+
+class _Known(enum.Enum):
+    """What a pickle may name, and what stands for the arrays and dtypes that it has only begun to build."""
+
+    RECONSTRUCT = "numpy.core.multiarray._reconstruct"
+    ARRAY = "numpy.ndarray"
+    DTYPE = "numpy.dtype"
+    ENCODE = "_codecs.encode"
+    UINT8 = "an array's dtype"
+    UNFILLED = "an array before its values"
+
+
+_NAMES = {
+    b"numpy.core.multiarray\n_reconstruct": _Known.RECONSTRUCT,
+    b"numpy._core.multiarray\n_reconstruct": _Known.RECONSTRUCT,
+    b"numpy\nndarray": _Known.ARRAY,
+    b"numpy\ndtype": _Known.DTYPE,
+    b"_codecs\nencode": _Known.ENCODE,
+}
+
+
+def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
+    """The dict in a pickle of protocol 2, its keys as text; values are ints, bytes, text, lists or uint8 arrays.
+
+    Args:
+        path: the file.
+        expected: what the file should be, for the error.
+        fix: what to do where it is not, for the error.
+
+    Raises:
+        DataError: if the file cannot be read, or holds anything else. Nothing in the file is ever executed.
+    """
+    raw = read_bytes(path, expected, fix)
+    try:
+        value = _Machine(raw).run()
+    except _RefusedError as refusal:
+        raise damaged(path, expected, str(refusal), fix) from refusal
+    except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
+        raise damaged(path, expected, "a truncated or damaged pickle", fix) from error
+    if not isinstance(value, dict):
+        raise damaged(path, expected, f"a pickle of {_kind(value)} rather than a dict", fix)
+    return value
+
+
+def _kind(value: Any) -> str:
+    return value.value if isinstance(value, _Known) else f"type {type(value).__name__}"
+
+
+def _text(value: Any) -> str:
+    """Python 2's strings were bytes: `value` as text either way."""
+    if not isinstance(value, (bytes, str)) or len(value) > LONGEST_NAME:
+        raise _RefusedError(f"{_kind(value)} where a short string belongs")
+    return value.decode("latin1") if isinstance(value, bytes) else value
+
+
+def _shallow(items: list[Any]) -> list[Any]:
+    """`items`, if the deepest thing among them is a tuple of plain values, as an array's state has one."""
+    for item in items:
+        if type(item) in (list, dict) or (type(item) is tuple and any(type(part) is tuple for part in item)):
+            raise _RefusedError("collections nested in one another")
+    return items
+
+
+class _Machine:
+    """The stack, the marks in it, the memo, and the place in the file."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw, self.at = raw, 0
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+        self.encoded = 0  # bytes made by encoding text; sharing must not multiply them
+
+    def run(self) -> Any:
+        for _ in range(MOST_STEPS):
+            code = self.raw[self.at]
+            self.at += 1
+            if code in _NUMBERS:
+                self.stack.append(self.number(_NUMBERS[code]))
+            elif code in _STRINGS:
+                self.stack.append(self.take(self.number(_STRINGS[code])))
+            elif code in _PUTS:
+                self.memo[self.number(_PUTS[code])] = self.stack[-1]
+            elif code in _GETS:
+                self.stack.append(self.memo[self.number(_GETS[code])])
+            elif code in _CONSTANTS:
+                self.stack.append(_CONSTANTS[code])
+            elif code in _ACTIONS:
+                _ACTIONS[code](self)
+            elif code == STOP:
+                return self.result()
+            else:
+                raise _RefusedError(f"the opcode {code:#04x} at byte {self.at - 1:,}, which no such file has")
+        raise _RefusedError(f"a pickle of more than {MOST_STEPS:,} steps")
+
+    def result(self) -> Any:
+        if self.at != len(self.raw) or len(self.stack) != 1 or self.marks:
+            raise _RefusedError(f"a pickle that ends at byte {self.at:,} of {len(self.raw):,} with something left over")
+        return self.stack[0]
+
+    def number(self, form: struct.Struct) -> int:
+        (value,) = form.unpack_from(self.raw, self.at)
+        self.at += form.size
+        return int(value)
+
+    def take(self, count: int) -> bytes:
+        piece = self.raw[self.at : self.at + count]
+        if len(piece) != count:  # a negative count fails too
+            raise _RefusedError(f"a file cut short: it ends at byte {len(self.raw):,} inside of a value")
+        self.at += count
+        return piece
+
+    def pop_mark(self) -> list[Any]:
+        start = self.marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def pop(self, count: int) -> list[Any]:
+        items = self.stack[-count:]
+        if len(items) != count:
+            raise _RefusedError("a pickle that takes more than it has put down")
+        del self.stack[-count:]
+        return items
+
+    def protocol(self) -> None:
+        version = self.number(_U1)
+        if version != 2:
+            raise _RefusedError(f"a pickle of protocol {version} rather than 2")
+
+    def text(self) -> None:
+        self.stack.append(self.take(self.number(_U4)).decode("utf-8", "surrogatepass"))
+
+    def put_tuple(self, items: list[Any]) -> None:
+        if len(items) > LONGEST_TUPLE:
+            raise _RefusedError(f"a tuple of {len(items):,}")
+        self.stack.append(tuple(_shallow(items)))
+
+    def append(self, items: list[Any]) -> None:
+        if type(self.stack[-1]) is not list:
+            raise _RefusedError(f"{_kind(self.stack[-1])} where a list belongs")
+        self.stack[-1].extend(_shallow(items))
+
+    def set_items(self, items: list[Any]) -> None:
+        if type(self.stack[-1]) is not dict:
+            raise _RefusedError(f"{_kind(self.stack[-1])} where a dict belongs")
+        if any(type(value) in (dict, tuple) for value in items):
+            raise _RefusedError("collections nested in one another")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self.stack[-1][_text(key)] = value
+
+    def name(self) -> None:
+        start = self.at
+        for _ in range(2):
+            self.at = self.raw.index(b"\n", self.at, self.at + LONGEST_NAME) + 1
+        named = self.raw[start : self.at - 1]
+        if named not in _NAMES:
+            raise _RefusedError(f"a pickle that names {named.decode('latin1').replace(chr(10), '.')!r}")
+        self.stack.append(_NAMES[named])
+
+    def call(self) -> None:
+        """What stands where the file wants a function called: one case for each name, and no call."""
+        known, arguments = self.pop(2)
+        if known is _Known.ENCODE:
+            self.stack.append(self.encode(*arguments))
+        elif known is _Known.DTYPE:
+            if _text(arguments[0]) != "u1":
+                raise _RefusedError(f"an array of dtype {_text(arguments[0])[:20]!r} rather than uint8")
+            self.stack.append(_Known.UINT8)
+        elif known is _Known.RECONSTRUCT and arguments[0] is _Known.ARRAY:
+            self.stack.append(_Known.UNFILLED)
+        else:
+            raise _RefusedError(f"a pickle that calls {_kind(known)}")
+
+    def encode(self, text: str, encoding: Any) -> bytes:
+        """Python 3 writes bytes so in protocol 2."""
+        if type(text) is not str or _text(encoding) != "latin1":
+            raise _RefusedError("text in an encoding other than latin1")
+        self.encoded += len(text)
+        if self.encoded > len(self.raw):
+            raise _RefusedError("more bytes than the file is long")
+        return text.encode("latin1")
+
+    def build(self) -> None:
+        unfinished, state = self.pop(2)
+        if unfinished is _Known.UNFILLED:
+            self.stack.append(_array(*state))
+        elif unfinished is _Known.UINT8:  # byte order, fields and the like, of which uint8 has none
+            self.stack.append(unfinished)
+        else:
+            raise _RefusedError(f"a state for {_kind(unfinished)}")
+
+
+def _array(version: Any, shape: Any, dtype: Any, fortran: Any, values: Any) -> AnyArray:
+    """A read-only uint8 array that shares the memory of `values`."""
+    if dtype is not _Known.UINT8 or type(values) is not bytes or type(shape) is not tuple:
+        raise _RefusedError("an array that is not made of uint8 values")
+    if not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) != len(values):
+        raise _RefusedError(f"{len(values):,} bytes for an array of shape {shape}")
+    return np.frombuffer(values, np.uint8).reshape(shape, order="F" if fortran else "C")
+
+
+_U1, _U2, _U4, _I4 = struct.Struct("<B"), struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<i")
+_NUMBERS = {ord("K"): _U1, ord("M"): _U2, ord("J"): _I4}
+_STRINGS = {ord("U"): _U1, ord("T"): _I4}
+_PUTS = {ord("q"): _U1, ord("r"): _U4}
+_GETS = {ord("h"): _U1, ord("j"): _U4}
+_CONSTANTS: dict[int, Any] = {ord("N"): None, 0x88: True, 0x89: False, ord(")"): ()}
+_ACTIONS: dict[int, Callable[[_Machine], None]] = {
+    0x80: _Machine.protocol,
+    ord("("): lambda m: m.marks.append(len(m.stack)),
+    ord("]"): lambda m: m.stack.append([]),
+    ord("}"): lambda m: m.stack.append({}),
+    ord("X"): _Machine.text,
+    ord("t"): lambda m: m.put_tuple(m.pop_mark()),
+    0x85: lambda m: m.put_tuple(m.pop(1)),
+    0x86: lambda m: m.put_tuple(m.pop(2)),
+    0x87: lambda m: m.put_tuple(m.pop(3)),
+    ord("a"): lambda m: m.append(m.pop(1)),
+    ord("e"): lambda m: m.append(m.pop_mark()),
+    ord("s"): lambda m: m.set_items(m.pop(2)),
+    ord("u"): lambda m: m.set_items(m.pop_mark()),
+    ord("c"): _Machine.name,
+    ord("R"): _Machine.call,
+    ord("b"): _Machine.build,
+}

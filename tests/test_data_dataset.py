@@ -1,0 +1,137 @@
+"""Dataset: its checks, its standardizations against plain NumPy, its batches and its splits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thinnet.data.dataset
+from thinnet.data import Dataset
+from thinnet.data.dataset import STANDARDIZATIONS
+from thinnet.errors import ArgumentError, DataError
+
+RNG = np.random.default_rng(0)
+TRAIN, VAL, TEST = (RNG.integers(0, 256, (n, 6), dtype=np.uint8) for n in (40, 10, 7))
+Y_TRAIN, Y_VAL, Y_TEST = (RNG.integers(0, 3, n) for n in (40, 10, 7))
+PLAIN = TRAIN.astype(np.float64)
+
+
+@pytest.fixture
+def data() -> Dataset:
+    return Dataset(TRAIN, Y_TRAIN, VAL, Y_VAL, TEST, Y_TEST, name="noise")
+
+
+def test_its_sizes_and_its_text(data: Dataset) -> None:
+    assert repr(data) == "<Dataset noise: train 40, val 10, test 7; 6 features of uint8>"
+    assert (data.num_features, data.num_classes) == (6, 3)
+    assert [data.num_rows(split) for split in ("train", "val", "test")] == [40, 10, 7]
+
+
+def test_class_names_decide_the_number_of_classes() -> None:
+    assert Dataset(TRAIN, Y_TRAIN, class_names=("a", "b", "c", "d")).num_classes == 4
+
+
+def test_uint8_is_kept_and_not_copied(data: Dataset) -> None:
+    for dataset in (data, data.standardized("feature"), data.first(5)):
+        assert dataset.X_train.dtype == np.uint8
+        assert np.shares_memory(dataset.X_train, TRAIN)
+
+
+def test_images_are_flattened() -> None:
+    images = TRAIN.reshape(40, 2, 3)
+    data = Dataset(images, Y_TRAIN, image_shape=(2, 3))
+    np.testing.assert_array_equal(data.X_train, TRAIN)
+
+
+EXPECTED = {
+    "none": lambda X: X,
+    "mean": lambda X: X - PLAIN.mean(axis=0),
+    "feature": lambda X: (X - PLAIN.mean(axis=0)) / PLAIN.std(axis=0),
+    "global": lambda X: (X - PLAIN.mean()) / PLAIN.std(),
+}
+
+
+@pytest.mark.parametrize("method", STANDARDIZATIONS)
+@pytest.mark.parametrize("rows_at_once", [3, 40, 1000])
+def test_standardization_is_what_plain_numpy_gives(
+    data: Dataset, method: str, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thinnet.data.dataset, "ROWS_AT_ONCE", rows_at_once)
+    standardized = data.standardized(method)
+    for split, X in (("train", TRAIN), ("val", VAL), ("test", TEST)):
+        rows, _ = standardized.batch(split, dtype=np.float64)
+        np.testing.assert_allclose(rows, EXPECTED[method](X.astype(np.float64)), rtol=1e-12, atol=1e-12)
+
+
+def test_constant_features_are_only_shifted() -> None:
+    X, _ = Dataset(np.full((4, 2), 7.0), np.zeros(4, np.int64)).standardized("feature").batch("train")
+    np.testing.assert_array_equal(X, np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", STANDARDIZATIONS)
+def test_batches_are_new_arrays_of_the_dtype_asked_for(data: Dataset, method: str, dtype: Any) -> None:
+    before = TRAIN.copy()
+    X, y = data.standardized(method).batch("train", [3, 1, 3], dtype=dtype)
+    assert X.dtype == dtype
+    np.testing.assert_array_equal(y, Y_TRAIN[[3, 1, 3]])
+    X[:] = -1
+    np.testing.assert_array_equal(TRAIN, before)
+
+
+def test_batches_cover_a_split_in_order(data: Dataset) -> None:
+    standardized = data.standardized()
+    pieces = list(standardized.batches("val", 4))
+    assert [len(y) for _, y in pieces] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate([X for X, _ in pieces]), standardized.batch("val")[0])
+    np.testing.assert_array_equal(np.concatenate([y for _, y in pieces]), Y_VAL)
+
+
+def test_first_keeps_the_standardization_and_the_other_splits(data: Dataset) -> None:
+    standardized = data.standardized()
+    first = standardized.first(5)
+    assert [first.num_rows(split) for split in ("train", "val", "test")] == [5, 10, 7]
+    np.testing.assert_array_equal(first.batch("train")[0], standardized.batch("train", slice(5))[0])
+    with pytest.raises(ArgumentError, match="num_train must be at most 40, the training rows there are, got 41"):
+        data.first(41)
+    with pytest.raises(ArgumentError, match="num_train must be an integer >= 1, got 0"):
+        data.first(0)
+
+
+def test_from_the_courses_dict() -> None:
+    images = RNG.standard_normal((4, 3, 2, 2))
+    data = Dataset.from_dict({"X_train": images, "y_train": np.arange(4), "X_val": images, "y_val": np.arange(4)})
+    assert (data.image_shape, data.num_features, data.num_rows("val"), data.num_rows("test")) == ((3, 2, 2), 12, 4, 0)
+    flat = Dataset.from_dict({"X_train": TRAIN, "y_train": Y_TRAIN, "more": 1}, name="flat")
+    assert (flat.image_shape, flat.name) == (None, "flat")
+    with pytest.raises(DataError, match=r"a dict with X_train and y_train, got the keys \['X_train', 'y'\]"):
+        Dataset.from_dict({"X_train": images, "y": 0})
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        ({"X_val": VAL}, "X_val and y_val must be given together, got only one"),
+        ({"y_test": Y_TEST}, "X_test and y_test must be given together, got only one"),
+        ({"X_train": TRAIN[0]}, r"X_train must have shape \(N, D\) with one label a row, got X of shape \(6,\)"),
+        ({"y_train": Y_TRAIN[1:]}, r"X_train must have shape .* and y of shape \(39,\)"),
+        ({"X_train": TRAIN.astype(np.int32)}, r"X_train must be of dtype uint8 or a float, got int32"),
+        ({"X_val": VAL[:, 1:], "y_val": Y_VAL}, "X_val must have 6 columns as X_train has, got 5"),
+    ],
+)
+def test_arrays_that_do_not_fit_together(arrays: dict[str, Any], text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        Dataset(**{"X_train": TRAIN, "y_train": Y_TRAIN, **arrays})
+
+
+def test_splits_and_methods_are_checked(data: Dataset) -> None:
+    with pytest.raises(ArgumentError, match=r"split must be one of 'train', .* got 'vali'\. Did you mean 'val'"):
+        data.num_rows("vali")
+    with pytest.raises(ArgumentError, match=r"method must be one of 'none', 'mean', .* Did you mean 'mean'"):
+        data.standardized("means")
+    with pytest.raises(DataError, match="split must be one that data has, got 'val', which is empty"):
+        Dataset(TRAIN, Y_TRAIN).batch("val")
+    with pytest.raises(DataError, match="X_train must have at least one row to standardize with, got none"):
+        thinnet.data.dataset._moments(TRAIN[:0])

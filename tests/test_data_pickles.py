@@ -1,0 +1,234 @@
+"""Pickles: what CIFAR-10's files hold is read, anything else is refused, and nothing in a file ever runs."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import thinnet.data.files
+import thinnet.data.pickles
+from thinnet.data.cifar10 import read_cifar10_batch
+from thinnet.data.pickles import load_pickle
+from thinnet.errors import DataError
+
+ROWS, LABELS = 3, [7, 0, 9]
+PIXELS = np.random.default_rng(0).integers(0, 256, (ROWS, 3072), dtype=np.uint8)
+BATCH = {
+    b"batch_label": b"one",
+    b"labels": LABELS,
+    b"data": PIXELS,
+    b"filenames": [b"a.png", b"b.png", b"c.png"],
+}
+FROM_PYTHON_3 = pickle.dumps(BATCH, protocol=2)
+
+
+def load(tmp_path: Path, raw: bytes) -> dict[str, Any]:
+    path = tmp_path / "batch"
+    path.write_bytes(raw)
+    return load_pickle(path, "a batch", "Fetch it.")
+
+
+def from_python_2(values: bytes, labels: bytes = b"K\x07K\x00K\x09", shape: bytes = b"K\x03M\x00\x0c") -> bytes:
+    """A batch in the opcodes of Python 2's cPickle, with its memo marks and its 8-bit strings."""
+    dtype = b"cnumpy\ndtype\nq\x08U\x02u1K\x00K\x01\x87Rq\x09(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\nq\x05cnumpy\nndarray\nq\x06K\x00\x85U\x01b\x87Rq\x07"
+    state = b"(K\x01" + shape + b"\x86" + dtype + b"\x89T" + struct.pack("<i", len(values)) + values + b"t"
+    label_list = b"U\x06labelsq\x03]q\x04(" + labels + b"e"
+    return b"\x80\x02}q\x01(" + label_list + b"U\x04dataq\x0a" + array + state + b"bu."
+
+
+class Calls:
+    """Pickled as a call of `function`."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.pair = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.pair
+
+
+@pytest.mark.parametrize("raw", [FROM_PYTHON_3, from_python_2(PIXELS.tobytes())], ids=["python3", "python2"])
+def test_batches_written_by_python_2_and_3_are_read(tmp_path: Path, raw: bytes) -> None:
+    batch = load(tmp_path, raw)
+    assert batch["labels"] == LABELS
+    np.testing.assert_array_equal(batch["data"], PIXELS)
+    assert batch["data"].dtype == np.uint8
+
+
+def test_numpys_newer_module_name_and_fortran_order_are_read(tmp_path: Path) -> None:
+    raw = pickle.dumps({b"data": np.asfortranarray(PIXELS)}, protocol=2)
+    for module in (b"numpy.core", b"numpy._core"):
+        named = raw.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+        named = named.replace(b"numpy.core.multiarray", module + b".multiarray")
+        np.testing.assert_array_equal(load(tmp_path, named)["data"], PIXELS)
+
+
+PY2 = b"\x80\x02"
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+U1 = b"cnumpy\ndtype\nU\x02u1\x85R"
+REFUSED = {
+    "os.system": (pickle.dumps(Calls(os.system, "touch ran"), 2), "names 'posix.system'"),
+    "eval": (pickle.dumps(Calls(eval, "1/0"), 2), "names '__builtin__.eval'"),
+    "getattr of an admitted name": (
+        PY2 + b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
+        "names 'numpy.core.multiarray._reconstruct.__globals__'",
+    ),
+    "nested getattr": (pickle.dumps(Calls(getattr, np.ndarray, "tofile"), 2), "names '__builtin__.getattr'"),
+    "call of an array type": (PY2 + b"cnumpy\nndarray\n)R.", "calls numpy.ndarray"),
+    "call of a number": (PY2 + b"K\x01)R.", "calls type int"),
+    "state for a function": (PY2 + b"c_codecs\nencode\nN}U\x01aK\x01s\x86b.", "collections nested"),
+    "state for a name": (PY2 + b"c_codecs\nencode\n}b.", "a state for _codecs.encode"),
+    "persistent id": (PY2 + b"K\x01Q.", "opcode 0x51 at byte 4"),
+    "new object": (PY2 + b"cnumpy\nndarray\n)\x81.", "opcode 0x81"),
+    "protocol 4": (pickle.dumps(BATCH, 4), "protocol 4 rather than 2"),
+    "objects": (pickle.dumps({b"data": np.array([None])}, 2), "dtype 'O8' rather than uint8"),
+    "floats": (pickle.dumps({b"data": np.ones(3)}, 2), "dtype 'f8' rather than uint8"),
+    "dtype by a number": (PY2 + b"cnumpy\ndtype\nK\x01\x85R.", "type int where a short string belongs"),
+    "another codec": (PY2 + b"c_codecs\nencode\nX\x01\0\0\0aU\x03rot\x86R.", "other than latin1"),
+    "huge shape": (
+        PY2 + RECONSTRUCT + b"(K\x01J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86" + U1 + b"\x89U\x00tb.",
+        "0 bytes for an array of shape (2147483647, 2147483647)",
+    ),
+    "no dtype": (PY2 + RECONSTRUCT + b"(K\x01K\x01\x85N\x89U\x01atb.", "not made of uint8 values"),
+    "unfilled array": (PY2 + RECONSTRUCT + b".", "of an array before its values rather than a dict"),
+    "a list": (PY2 + b"].", "a pickle of type list rather than a dict"),
+    "dict in a dict": (PY2 + b"}U\x01a}s.", "collections nested"),
+    "list in a list": (PY2 + b"]]a.", "collections nested"),
+    "list of no list": (PY2 + b"}K\x01a.", "type dict where a list belongs"),
+    "items of no dict": (PY2 + b"]U\x01aK\x01s.", "type list where a dict belongs"),
+    "key that is no string": (PY2 + b"}K\x01K\x01s.", "type int where a short string belongs"),
+    "huge memo": (PY2 + b"}r\xfe\xff\xff\xff0.", "opcode 0x30"),
+    "missing memo": (PY2 + b"h\x07.", "truncated or damaged"),
+    "long tuple": (PY2 + b"(" + b"N" * 9 + b"t.", "a tuple of 9"),
+    "deep tuple": (PY2 + b"}N" + b"\x85" * 300_000 + b"Ns.", "collections nested"),
+    "sharing that multiplies": (
+        PY2
+        + b"(c_codecs\nencode\nX\x80\0\0\0"
+        + b"a" * 128
+        + b"U\x06latin1\x86q\x01R"
+        + b"c_codecs\nencode\nh\x01R" * 9,
+        "more bytes than the file is long",
+    ),
+    "empty stack": (PY2 + b"\x86.", "takes more than it has put down"),
+    "bytes after the end": (PY2 + b"}.}", "something left over"),
+    "cut short": (FROM_PYTHON_3[:5000], "file cut short"),
+    "negative length": (PY2 + b"T\xff\xff\xff\xff.", "file cut short"),
+    "empty": (b"", "truncated or damaged"),
+    "a web page": (b"<!DOCTYPE html><html>Not found</html>", "opcode 0x3c at byte 0"),
+}
+
+
+@pytest.mark.parametrize(("raw", "text"), REFUSED.values(), ids=REFUSED.keys())
+def test_anything_else_is_refused_by_name(
+    tmp_path: Path, raw: bytes, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, raw)
+    message = str(caught.value)
+    assert text in message
+    assert message.startswith(f"{tmp_path / 'batch'} must be a batch, got ")
+    assert message.endswith(" Fetch it.")
+    assert os.listdir(tmp_path) == ["batch"], "something in the file was executed"
+
+
+def test_endless_pickles_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thinnet.data.pickles, "MOST_STEPS", 100)
+    with pytest.raises(DataError, match="more than 100 steps"):
+        load(tmp_path, PY2 + b"]" * 200)
+
+
+def test_every_prefix_is_refused(tmp_path: Path) -> None:
+    raw = from_python_2(b"", labels=b"K\x01", shape=b"K\x00M\x00\x0c")
+    load(tmp_path, raw)
+    for end in range(len(raw)):
+        with pytest.raises(DataError):
+            load(tmp_path, raw[:end])
+
+
+@given(raw=st.binary(max_size=200), head=st.sampled_from([b"", PY2, PY2 + b"}(", PY2 + RECONSTRUCT]))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_garbage_is_refused(tmp_path: Path, raw: bytes, head: bytes) -> None:
+    path = tmp_path / "garbage"
+    path.write_bytes(head + raw)
+    with pytest.raises(DataError):
+        read_cifar10_batch(path)
+
+
+OPCODES = [bytes([code]) for code in b"KMJUTqrhjN)(]}Xtaesu cRb\x80\x85\x86\x87\x88\x89"]
+PIECES = [*OPCODES, U1, RECONSTRUCT, b"c_codecs\nencode\n", b"U\x01a", b"U\x06latin1", b"K\x01"]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=30))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_programs_of_known_opcodes_are_refused(tmp_path: Path, pieces: list[bytes]) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(PY2 + b"".join(pieces) + b".")
+    with pytest.raises(DataError):
+        read_cifar10_batch(path)
+
+
+@pytest.mark.parametrize("raw", [FROM_PYTHON_3, from_python_2(PIXELS.tobytes())], ids=["python3", "python2"])
+def test_flipped_bits_give_a_batch_or_a_data_error(tmp_path: Path, raw: bytes) -> None:
+    """Flips in the pixels cannot be seen, so most of these are at the two ends, where the structure is."""
+    draw = random.Random(0)
+    ends = [*range(200), *range(len(raw) - 200, len(raw))]
+    for place in [*ends, *draw.sample(range(len(raw)), 50)]:
+        damaged = bytearray(raw)
+        damaged[place] ^= 1 << draw.randrange(8)
+        path = tmp_path / "flipped"
+        path.write_bytes(damaged)
+        try:
+            X, y = read_cifar10_batch(path)
+        except DataError:
+            continue
+        assert X.shape == (len(y), 3072)
+
+
+def test_missing_directory_pipe_and_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match=r"absent must be a batch.*got no such file. Put the file"):
+        read_cifar10_batch(tmp_path / "absent")
+    with pytest.raises(DataError, match="got no such file"):
+        read_cifar10_batch("a\0b")
+    with pytest.raises(DataError, match=r"got a directory\. Name the file itself"):
+        read_cifar10_batch(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="not a regular file"):
+        read_cifar10_batch(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match=r"an error while reading it \(.*\)\. Check its permissions"):
+        read_cifar10_batch(tmp_path / "loop")
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "locked").write_bytes(FROM_PYTHON_3)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"an error while reading it \(Permission denied\)"):
+        read_cifar10_batch(tmp_path / "locked")
+
+
+def test_files_of_absurd_size_are_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(thinnet.data.files.LARGEST_FILE + 1)
+    with pytest.raises(DataError, match="got 268,435,457 bytes, more than 268,435,456"):
+        read_cifar10_batch(tmp_path / "sparse")
+
+
+def test_no_warnings_even_of_bytes_compared_with_text(tmp_path: Path) -> None:
+    (tmp_path / "batch").write_bytes(FROM_PYTHON_3)
+    code = "import sys; from thinnet.data.cifar10 import read_cifar10_batch as r; print(r(sys.argv[1])[1].sum())"
+    command = [sys.executable, "-W", "error", "-bb", "-c", code, str(tmp_path / "batch")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("16\n", "")
