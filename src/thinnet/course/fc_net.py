@@ -68,11 +68,18 @@ class FullyConnectedNet:
             return scores
         loss, dscores = self.layers.softmax_loss(scores, y)
         gradients = self._backward(dscores, caches)
+        if self.reg:
+            loss += self._inplace_add_penalty(gradients)
+        return loss, gradients
+
+    def _inplace_add_penalty(self, gradients: dict[str, FloatArray]) -> float:
+        """Put the L2 penalty's gradients into `gradients`; return the penalty."""
+        penalty = 0.0
         for i in range(1, self.num_layers + 1):
             W = self.params[f"W{i}"]
-            loss += 0.5 * self.reg * np.sum(W * W)
+            penalty += 0.5 * self.reg * float(np.sum(W * W))
             gradients[f"W{i}"] = gradients[f"W{i}"] + self.reg * W
-        return loss, gradients
+        return penalty
 
     def _forward(self, h: FloatArray) -> tuple[FloatArray, list[Any]]:
         params, layers, caches = self.params, self.layers, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -28,7 +29,7 @@ class Dataset:
 
     Args:
         X_train: (N, D) or (N, ...) array of uint8 or floats; anything after the first axis is flattened.
-        y_train: (N,) integer labels, or floats for regression.
+        y_train: (N,) integer labels, or (N, C) floats for regression.
         X_val, y_val, X_test, y_test: the same for the other splits; leave out what there is none of.
         name: what to call the data set in reports.
         class_names: one name a class, in the order of the labels.
@@ -66,22 +67,44 @@ class Dataset:
                 object.__setattr__(self, f"y_{split}", np.asarray(y))
 
     def _checked_rows(self, split: str, X: AnyArray, y: AnyArray) -> AnyArray:
-        if X.ndim < 2 or X.shape[0] != y.shape[0]:
+        if X.ndim < 2 or y.ndim not in (1, 2) or X.shape[0] != y.shape[0]:
             raise DataError(
                 f"X_{split} must have shape (N, D) with one label a row, got X of shape {X.shape} and "
                 f"y of shape {y.shape}. Put one example in each row."
             )
+        if y.dtype.kind not in "iuf" or (y.dtype.kind == "f" and y.ndim == 1):
+            raise DataError(
+                f"y_{split} must be (N,) integer labels, or (N, C) floats for regression, got {y.dtype} of shape "
+                f"{y.shape}. Number the classes from 0, or reshape targets with y.reshape(-1, 1)."
+            )
+        if y.dtype.kind != "f":
+            self._check_labels(split, y)
         if X.dtype != np.uint8 and not np.issubdtype(X.dtype, np.floating):
             raise DataError(
                 f"X_{split} must be of dtype uint8 or a float, got {X.dtype}. Convert it with X.astype(np.float32)."
             )
-        rows = X.reshape(X.shape[0], -1)
+        rows = X.reshape(X.shape[0], math.prod(X.shape[1:]))
+        if self.image_shape is not None and math.prod(self.image_shape) != rows.shape[1]:
+            raise DataError(
+                f"image_shape must have as many elements as X_{split} has columns, {rows.shape[1]}, got "
+                f"{self.image_shape}. Use the shape that a row had before it was flattened."
+            )
         width = rows.shape[1] if split == "train" else self.X_train.shape[1]
         if rows.shape[1] != width:
             raise DataError(
                 f"X_{split} must have {width} columns as X_train has, got {rows.shape[1]}. Use the same features."
             )
         return rows
+
+    def _check_labels(self, split: str, y: AnyArray) -> None:
+        highest = len(self.class_names) - 1 if self.class_names else math.inf
+        if y.ndim != 1 or (y.size and not 0 <= int(y.min()) <= int(y.max()) <= highest):
+            span = f"{y.min()} to {y.max()}" if y.size else "none"
+            known = f" (there are {len(self.class_names)} class_names)" if self.class_names else ""
+            raise DataError(
+                f"y_{split} must hold labels of shape (N,), numbered from 0{known}, got labels from {span} of shape "
+                f"{y.shape}. Number the classes from 0."
+            )
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {self.num_rows(split)}" for split in SPLITS)
@@ -94,8 +117,13 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes: of the names if there are any, else one more than the largest label."""
-        return len(self.class_names) or int(self.y_train.max()) + 1
+        """The number of classes: of the names if there are any, else one more than the largest label.
+
+        For regression the number of targets.
+        """
+        if self.y_train.ndim == 2:
+            return int(self.y_train.shape[1])
+        return len(self.class_names) or int(self.y_train.max(initial=-1)) + 1
 
     def num_rows(self, split: Split | str) -> int:
         """How many rows a split has; 0 where it is absent."""
@@ -161,7 +189,7 @@ class Dataset:
         """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on."""
         keys = [f"{part}_{split}" for split in SPLITS for part in "Xy"]
         if "X_train" not in data or "y_train" not in data:
-            raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got the keys {sorted(data)}.")
+            raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got the keys {list(data)}.")
         X = np.asarray(data["X_train"])
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
         return cls(**{k: data[k] for k in keys if k in data}, name=name, image_shape=shape)
