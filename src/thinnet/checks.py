@@ -164,9 +164,10 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
 
 
 def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
-    """Check that `dout`, the gradient with respect to an output, has the `shape` that the output had."""
-    if not isinstance(dout, np.ndarray) or dout.shape != shape:
-        came = str(dout.shape) if isinstance(dout, np.ndarray) else type(dout).__name__
+    """Check that `dout`, the gradient with respect to an output, holds floats in the `shape` that the output had."""
+    check_arrays(where, dout=(dout, " ".join("ABCDEFGH"[: getattr(dout, "ndim", 0)])))
+    if dout.shape != shape:
+        came = str(dout.shape)
         raise _refusal(f"{where}: dout", f"an array of shape {shape}, as the output was", came, "")
 
 

@@ -22,6 +22,10 @@ class DialectError(ThinnetError, ValueError):
     """A course function was called where no dialect says what its ``p`` means."""
 
 
+class NotebookError(ThinnetError, ValueError):
+    """A file is not a notebook that can be run."""
+
+
 class OutOfScopeError(ThinnetError, ImportError):
     """Something of a course that Thinnet does not cover, such as convolution."""
 

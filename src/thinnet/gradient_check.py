@@ -90,6 +90,11 @@ def check_gradients(
     errors: dict[str, float] = {}
     places: dict[str, tuple[int, ...]] = {}
     for name, expected in numerical.items():
+        if np.shape(gradients.get(name)) != expected.shape:
+            raise GradientError(
+                f"gradients[{name!r}] must have shape {expected.shape}, as params[{name!r}] has, got "
+                f"{np.shape(gradients[name]) if name in gradients else 'no such key'}."
+            )
         difference = np.abs(gradients[name] - expected)
         scale = max(float(np.abs(expected).max(initial=0)), NEGLIGIBLE * largest, np.finfo(float).tiny)
         places[name] = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))

@@ -72,9 +72,9 @@ def random_words(
     shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0
 ) -> npt.NDArray[np.uint32]:
     """The uniform 32-bit words behind `keep_mask`: (N, D) array of uint32, with the same arguments."""
-    numbers = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
-    for name, value in numbers.items():
-        check_number(name, value)
+    given = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
+    # Plain integers from here on: NumPy's narrow ones would overflow in the arithmetic below.
+    seed, step, layer, first_row = (check_number(name, value) for name, value in given.items())
     num_rows, num_columns = shape
     groups = -(-num_columns // GROUP)
     rows = np.arange(first_row, first_row + num_rows, dtype=np.uint64)[:, None] & LOW

@@ -85,6 +85,10 @@ class Parameters(MutableMapping[str, FloatArray]):
     def __delitem__(self, name: str) -> None:
         raise ArgumentError(f"params[{name!r}] must stay, got a deletion. A net keeps all of its parameters.")
 
+    def __ior__(self, other: Mapping[str, Any]) -> Parameters:
+        self.update(other)
+        return self
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)
 

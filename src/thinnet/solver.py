@@ -209,7 +209,7 @@ class Solver:
         num_rows, limit = self.data.num_rows(split), self.num_samples.get(split)
         if limit is None or limit >= num_rows:
             return np.arange(num_rows)
-        generator = np.random.default_rng((self.seed, EVALUATION_STREAM, len(split)))
+        generator = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(EVALUATION_STREAM, len(split))))
         return generator.choice(num_rows, limit, replace=False)
 
     def _dtype(self) -> Any:
@@ -308,6 +308,9 @@ def _mapping_updater(
             if "learning_rate" in options:
                 config["learning_rate"] = options["learning_rate"] * factor
             model.params[name], configs[name] = update_rule(model.params[name], gradients[name], config)
+        for config in configs.values():
+            if "learning_rate" in config:  # the rule's own default, where none was given
+                options.setdefault("learning_rate", config["learning_rate"])
         return float(loss)
 
     return update

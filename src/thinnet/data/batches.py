@@ -11,6 +11,7 @@ from thinnet.typing import IntArray
 
 Sampling = Literal["epoch", "replacement"]
 SAMPLINGS = ("epoch", "replacement")
+ORDER_STREAM = 0  # keeps the order of the batches apart from whatever else is drawn from the same seed
 
 
 class BatchOrder:
@@ -47,10 +48,12 @@ class BatchOrder:
     def rows(self, step: int) -> IntArray:
         """The row numbers of the minibatch of `step`: (batch_size,) array of int64."""
         if self.sampling == "replacement":
-            return np.random.default_rng((self.seed, step)).integers(self.num_rows, size=self.batch_size)
+            return self._generator(step).integers(self.num_rows, size=self.batch_size)
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._shuffled = np.random.default_rng((self.seed, epoch)).permutation(self.num_rows)
-        rows: IntArray = self._shuffled[position * self.batch_size : (position + 1) * self.batch_size]
-        return rows
+            self._shuffled = self._generator(epoch).permutation(self.num_rows)
+        return self._shuffled[position * self.batch_size : (position + 1) * self.batch_size].copy()
+
+    def _generator(self, number: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(ORDER_STREAM, number)))

@@ -77,10 +77,11 @@ def dropout_forward(
         return x * x.dtype.type(factor), DropoutCache(None, factor, x.shape)
     if keep is None:
         keep = keep_mask(rate, (x.shape[0], x.shape[1]), seed=seed, step=step, layer=layer, first_row=first_row)
-    elif keep.shape != x.shape or keep.dtype != np.bool_:
+    elif not isinstance(keep, np.ndarray) or keep.shape != x.shape or keep.dtype != np.bool_:
+        came = f"{keep.dtype} of shape {keep.shape}" if isinstance(keep, np.ndarray) else type(keep).__name__
         raise ArgumentError(
-            f"dropout_forward: keep must be an array of bool of shape {x.shape}, as x is, got {keep.dtype} of "
-            f"shape {keep.shape}. Use True for units that stay."
+            f"dropout_forward: keep must be an array of bool of shape {x.shape}, as x is, got {came}. "
+            f"Use True for units that stay."
         )
     factor = 1 / (1 - rate) if scaling == "inverted" else 1.0
     return _masked(x, keep, factor), DropoutCache(keep, factor, x.shape)

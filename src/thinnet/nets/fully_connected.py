@@ -84,14 +84,14 @@ class FullyConnectedNet:
         loss: str = "softmax",
         scaling: Scaling = "inverted",
     ) -> None:
-        self.hidden_dims = tuple(check_number("hidden_dims", dim) for dim in hidden_dims)
+        self.hidden_dims = _dims(hidden_dims)
         self.input_dim = check_number("input_dim", input_dim)
         self.num_classes = check_number("num_classes", num_classes)
         self.dropout = check_number("dropout", dropout)
         self.normalization = check_choice("normalization", normalization, NORMALIZATIONS)
         self.reg = check_number("reg", reg)
         self.weight_scale = weight_scale if weight_scale == "he" else check_number("weight_scale", weight_scale)
-        self.dtype = np.dtype(check_choice("dtype", np.dtype(dtype).name, DTYPES))
+        self.dtype = _dtype(dtype)
         self.seed = check_number("seed", secrets.randbits(63) if seed is None else seed)
         self.loss_name = check_choice("loss", loss, tuple(LOSSES))
         self.scaling: Scaling = check_choice("scaling", scaling, SCALINGS)
@@ -188,8 +188,8 @@ class FullyConnectedNet:
     def copy(self, dtype: Any = None) -> FullyConnectedNet:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given."""
         other = copy.deepcopy(self)
-        if dtype is not None and np.dtype(dtype) != self.dtype:
-            other.dtype = np.dtype(check_choice("dtype", np.dtype(dtype).name, DTYPES))
+        if dtype is not None and _dtype(dtype) != self.dtype:
+            other.dtype = _dtype(dtype)
             other.params = Parameters(self.params.shapes, other.dtype)
             other.running = Parameters(self.running.shapes, other.dtype)
             other.params.flat[:], other.running.flat[:] = self.params.flat, self.running.flat
@@ -277,3 +277,19 @@ class FullyConnectedNet:
             f"<FullyConnectedNet {dims}: dropout {self.dropout:g}, normalization {self.normalization}, "
             f"{self.params.flat.size:,} parameters of {self.dtype}>"
         )
+
+
+def _dims(hidden_dims: Sequence[int]) -> tuple[int, ...]:
+    if not np.iterable(hidden_dims):
+        raise ArgumentError(
+            f"hidden_dims must be a sequence of integers, got {hidden_dims!r}. Use [100] for one layer of 100 units."
+        )
+    return tuple(check_number("hidden_dims", dim) for dim in hidden_dims)
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        name = "None" if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    return np.dtype(check_choice("dtype", name, DTYPES))

@@ -1,0 +1,39 @@
+# Each command sets up what it needs in .venv first. Needed beforehand: Python 3.11 or newer, make, a package index.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-fast lint format clean
+
+demo: .venv/demo-installed  ## train with and without dropout on a few real digits
+	$(BIN)/thinnet experiment dropout
+
+test: .venv/dev-installed  ## the whole test suite
+	$(BIN)/python -m pytest
+
+test-fast: .venv/dev-installed  ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/dev-installed  ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/dev-installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv .cache runs .pytest_cache .mypy_cache .ruff_cache
+
+.venv/demo-installed: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,plot]"
+	@touch $@
+
+.venv/dev-installed: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@ .venv/demo-installed
+
+.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Thinnet needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv

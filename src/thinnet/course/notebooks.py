@@ -1,0 +1,195 @@
+"""Running a course's notebook, unmodified, in a real kernel in which the course door is open."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thinnet.course.dialects import DIALECTS
+from thinnet.errors import DialectError, NotebookError, require
+from thinnet.files import write_atomically
+
+SUFFIX = ".executed.ipynb"
+OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends
+SHOWN_LINES = 12  # of the traceback of a cell that failed
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of running a notebook.
+
+    Attributes:
+        output: the file with the executed notebook.
+        num_cells: how many code cells ran to their end.
+        seconds: how long that took, on the wall clock.
+        failure: where and why it stopped early; None if it did not.
+    """
+
+    output: Path
+    num_cells: int
+    seconds: float
+    failure: str | None
+
+
+def run_notebook(
+    notebook: Path,
+    *,
+    dialect: str | None = None,
+    scaling: str = "inverted",
+    output: Path | None = None,
+    progress: bool = False,
+) -> Run:
+    """Execute a notebook in its own folder, with `cs231n` and `nndl` importable in a dialect, and write the result.
+
+    The kernel runs the Python that runs Thinnet, whatever kernel the notebook names, and with the same warning
+    filters. The notebook itself is not changed; what a failed run printed so far is kept in the output too.
+
+    Args:
+        notebook: an ``.ipynb`` file.
+        dialect: as for `thinnet.course.activate`; may be left out where only one fits (a notebook that imports nndl,
+            names ``dropout_keep_ratio``, or opens the door itself).
+        scaling: as for `thinnet.course.activate`.
+        output: where to write; by default ``<name>.executed.ipynb`` beside the notebook.
+        progress: whether to show a bar over the cells on standard error.
+
+    Raises:
+        NotebookError: if the file is not a notebook.
+        DialectError: if the dialect is left out where more than one would fit.
+        MissingExtraError: if the extra ``course`` is not installed.
+    """
+    require("ipykernel", extra="course", purpose="running a notebook")
+    document = _read(notebook)
+    opening = _opening_lines(_source(document), dialect, scaling)
+    started = time.perf_counter()
+    failure = _execute(document, notebook.resolve().parent, opening, progress)
+    seconds = time.perf_counter() - started
+    finished = sum(_finished(cell) for cell in document.cells)
+    output = notebook.with_name(notebook.stem + SUFFIX) if output is None else output
+    nbformat = require("nbformat", extra="course", purpose="running a notebook")
+    write_atomically(output, nbformat.writes(document).encode())
+    return Run(output, finished, seconds, failure)
+
+
+def choose_dialect(source: str) -> str:
+    """The dialect that the code of a notebook can only be meant in.
+
+    Raises:
+        DialectError: if there are several.
+
+    >>> choose_dialect("from nndl.layers import *")
+    'nndl'
+    """
+    if re.search(r"^\s*(from|import)\s+nndl\b", source, re.MULTILINE):
+        return "nndl"
+    if "dropout_keep_ratio" in source:
+        return "cs231n-2021"
+    raise DialectError(
+        "dialect must be given, since p means dropping in some years of CS231n and keeping in others; got none. Look "
+        "at the notebook: where dropout=0 means no dropout it is cs231n-2017, where dropout=1 does it is cs231n-2018, "
+        f"where the argument is dropout_keep_ratio it is cs231n-2021. Known are {', '.join(DIALECTS)}."
+    )
+
+
+def _read(path: Path) -> Any:
+    nbformat = require("nbformat", extra="course", purpose="running a notebook")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
+        return nbformat.reads(json.dumps(document), as_version=4)
+    except FileNotFoundError:
+        raise NotebookError(f"notebook must be an .ipynb file, got {str(path)!r}, which is not there.") from None
+    except (OSError, ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
+        raise NotebookError(
+            f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: {error}. "
+            "Save it anew from Jupyter."
+        ) from error
+
+
+def _source(document: Any) -> str:
+    return "\n".join(cell.source for cell in document.cells if cell.cell_type == "code")
+
+
+def _opening_lines(source: str, dialect: str | None, scaling: str) -> str:
+    """Code to run in the kernel before the first cell."""
+    if dialect is None and "thinnet.course" in source:
+        return "pass"  # the notebook opens the door itself
+    from thinnet.course import activate  # refuses unknown names here rather than in the kernel
+
+    dialect = choose_dialect(source) if dialect is None else dialect
+    activate(dialect, scaling)  # type: ignore[arg-type]
+    return f"import thinnet.course; thinnet.course.activate({dialect!r}, scaling={scaling!r}); del thinnet"
+
+
+def _execute(document: Any, folder: Path, opening: str, progress: bool) -> str | None:
+    """Run all cells, leaving the outputs in `document`; return why it stopped early, if it did."""
+    nbclient = require("nbclient", extra="course", purpose="running a notebook")
+    bar = _Bar(sum(cell.cell_type == "code" for cell in document.cells)) if progress else None
+    client = nbclient.NotebookClient(
+        document,
+        timeout=None,
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={opening}"],
+        on_cell_executed=bar,
+    )
+    client.km = _kernel_manager()  # not as an argument: the client shuts down only what it takes for its own
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        lines = str(error).strip().splitlines()
+        return "\n".join([f"{error.ename}: {error.evalue}", *lines[-SHOWN_LINES:]])
+    except nbclient.exceptions.DeadKernelError:
+        return "the kernel died; it may have run out of memory"
+    finally:
+        if bar:
+            bar.close()
+    return None
+
+
+def _kernel_manager() -> Any:
+    """A manager of kernels that run this very Python with these very warning filters."""
+    client = require("jupyter_client", extra="course", purpose="running a notebook")
+    kernelspec = require("jupyter_client.kernelspec", extra="course", purpose="running a notebook")
+    options = [*sys.warnoptions, OWN_WARNING] if sys.warnoptions else []
+    argv = [
+        sys.executable,
+        *(f"-W{option}" for option in options),
+        "-m",
+        "ipykernel_launcher",
+        "-f",
+        "{connection_file}",
+    ]
+
+    class ThisPython(kernelspec.KernelSpecManager):  # type: ignore[misc, name-defined]
+        def get_kernel_spec(self, kernel_name: str) -> Any:
+            return kernelspec.KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    return client.AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+
+
+def _finished(cell: Any) -> bool:
+    """Whether a code cell ran to its end."""
+    if cell.cell_type != "code" or cell.execution_count is None:
+        return False
+    return not any(output.output_type == "error" for output in cell.outputs)
+
+
+class _Bar:
+    """A progress bar over the code cells."""
+
+    def __init__(self, total: int) -> None:
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=total, unit="cell", file=sys.stderr)
+
+    def __call__(self, **_: Any) -> None:
+        self._bar.update()
+
+    def close(self) -> None:
+        self._bar.close()

@@ -1,0 +1,90 @@
+"""A starter folder: the course's packages as files of the student's own, to be replaced one by one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from thinnet.checks import check_choice
+from thinnet.course.dialects import DIALECTS
+from thinnet.course.finder import HERE
+from thinnet.errors import ArgumentError
+from thinnet.files import current_umask
+
+OPENING = """
+import thinnet.course
+
+thinnet.course.activate({dialect!r})
+"""
+
+README = """\
+# Your layers, one at a time
+
+The folder{plural} {folders} look{verb} and work{verb} like the course's, in the dialect `{dialect}`. Every module is a
+few lines that bring in Thinnet's functions. Replace what you like:
+
+- one function: define it at the end of its file, for example your own `relu_forward` and `relu_backward` in
+  `{layers}/layers.py`;
+- one module: put your own file in its place;
+- the rest stays Thinnet's, and the nets in `fc_net.py` use your layers.
+
+Put a notebook of the course into this folder; it runs with what is here, in Jupyter or by:
+
+    thinnet course run YOUR_NOTEBOOK.ipynb --dialect {dialect}
+
+In this dialect `p` is the probability of {verb_p} a unit.
+"""
+
+
+def new_folder(path: Path, dialect: str) -> list[Path]:
+    """Write a starter folder at `path`, which must not exist or be empty; return its files.
+
+    Raises:
+        ArgumentError: if the dialect is unknown, or something is at `path` already.
+        OSError: if the folder cannot be written; nothing is left behind then.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = new_folder(Path(folder, "homework"), "cs231n-2017")
+    >>> "layers.py" in {file.name for file in files}
+    True
+    """
+    check_choice("dialect", dialect, tuple(DIALECTS))
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ArgumentError(f"path must be a new or an empty folder, got {str(path)!r}. Choose another name.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        _fill(temporary, dialect)
+        temporary.chmod(0o777 & ~current_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _fill(folder: Path, dialect: str) -> None:
+    packages = ["cs231n", "nndl"] if dialect == "nndl" else ["cs231n"]
+    for package in packages:
+        for source in sorted((HERE / package).rglob("*.py")):
+            target = folder / source.relative_to(HERE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = source.read_text(encoding="utf-8")
+            if source == HERE / package / "__init__.py":
+                text += OPENING.format(dialect=dialect)
+            target.write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text(_readme(packages, dialect), encoding="utf-8")
+
+
+def _readme(packages: list[str], dialect: str) -> str:
+    several = len(packages) > 1
+    return README.format(
+        plural="s" if several else "",
+        verb="" if several else "s",
+        folders=" and ".join(f"`{package}/`" for package in packages),
+        dialect=dialect,
+        layers=packages[-1],
+        verb_p="dropping" if DIALECTS[dialect].p_means == "drop" else "keeping",
+    )

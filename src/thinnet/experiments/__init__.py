@@ -1,0 +1,1 @@
+"""Named experiments, each a small file that reads like the sentence it tests."""
