@@ -1,0 +1,77 @@
+"""The command line: help, options, and one real run of each command that is not tested elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import thinnet
+from thinnet.cli import main
+
+COMMANDS = [[], ["experiment"], ["experiment", "dropout"], ["experiment", "cifar10-fc"], ["course"]]
+COMMANDS += [["course", "run"], ["course", "new"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    assert "usage: thinnet" in capsys.readouterr().out
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"thinnet {thinnet.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["experiment", "droput"], "invalid choice: 'droput'"),
+        (["experiment", "dropout", "--rates", "1"], "must be the fraction dropped, at least 0 and below 1, got '1'"),
+        (["experiment", "dropout", "--rates", "nan"], "must be the fraction dropped"),
+        (["experiment", "dropout", "--seeds", "0"], "must be a whole number of at least 1, got '0'"),
+        (["course", "new", "folder"], "the following arguments are required: --dialect"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_with_status_2(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_missing_data_is_an_error_and_not_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["experiment", "cifar10-fc", "--root", str(tmp_path)]) == 2
+    assert "thinnet: error: root must be cifar-10-batches-py or the folder that has it" in capsys.readouterr().err
+
+
+def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None:
+    """As `make demo` runs it, warnings as errors: the gain stands out of its standard error."""
+    command = [sys.executable, "-W", "error", "-m", "thinnet", "experiment", "dropout", "--output", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    table = done.stdout[done.stdout.index("dropout   train accuracy") :].splitlines()
+    without, dropped = (float(line.split()[4]) for line in table[1:3])
+    gain, error = (float(word) for word in table[3].split()[7:10:2])
+    assert dropped > without
+    assert gain == pytest.approx(dropped - without, abs=2e-3)
+    assert gain > 3 * error
+    assert (tmp_path / "dropout.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_cifar10_experiment_runs_on_real_images(cifar10_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One epoch only; the whole of it takes minutes and is measured by the command in README."""
+    assert main(["experiment", "cifar10-fc", "--root", str(cifar10_root), "--epochs", "1", "--quiet"]) == 0
+    first = capsys.readouterr().out.splitlines()[0].split()
+    assert first[:2] == ["validation", "accuracy"]
+    assert float(first[2]) > 0.40

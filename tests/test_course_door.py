@@ -1,0 +1,495 @@
+"""The course door: what is imported from where, and what each dialect means."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import thinnet.course
+from thinnet.course import dialects, finder
+from thinnet.errors import ArgumentError, DialectError
+
+KEEP_DIALECTS = ["cs231n-2018", "cs231n-2021", "nndl"]
+
+
+@pytest.fixture(autouse=True)
+def closed_door() -> Iterator[None]:
+    """Leave no dialect in force, no finder and no course module behind."""
+    before = set(sys.modules)
+    yield
+    finder.remove()
+    dialects._active = None
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in finder.PACKAGES:
+            del sys.modules[name]
+
+
+def run_python(code: str, folder: Path) -> str:
+    """Run a script in a folder, warnings as errors; return what it printed."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_listed_module_and_name_is_there(tmp_path: Path) -> None:
+    run_python(
+        """
+        import thinnet.course
+        thinnet.course.activate("nndl")
+        from cs231n.layers import affine_forward, affine_backward, relu_forward, relu_backward
+        from cs231n.layers import dropout_forward, dropout_backward, softmax_loss, svm_loss
+        from cs231n.layers import batchnorm_forward, batchnorm_backward, batchnorm_backward_alt
+        from cs231n.layers import layernorm_forward, layernorm_backward
+        from cs231n.layer_utils import affine_relu_forward, affine_relu_backward
+        from cs231n.optim import sgd, sgd_momentum, rmsprop, adam
+        from cs231n.solver import Solver
+        from cs231n.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array, grad_check_sparse
+        from cs231n.data_utils import load_CIFAR_batch, load_CIFAR10, get_CIFAR10_data
+        from cs231n.vis_utils import visualize_grid
+        from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
+        from nndl.optim import sgd, sgd_momentum, sgd_nesterov_momentum, rmsprop, adam
+        from nndl.layer_utils import affine_relu_forward, affine_relu_backward
+        from nndl.layer_tests import affine_forward_test, affine_backward_test, relu_forward_test
+        from nndl.layer_tests import relu_backward_test, affine_relu_test, fc_net_test
+        """,
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("module", ["cs231n.classifiers.fc_net", "nndl.fc_net"])
+def test_a_star_from_fc_net_brings_the_layers_along(module: str, tmp_path: Path) -> None:
+    code = f"""
+    import thinnet.course
+    thinnet.course.activate("nndl")
+    from {module} import *
+    print(all(callable(f) for f in (FullyConnectedNet, TwoLayerNet, affine_forward, dropout_forward, softmax_loss)))
+    print(affine_relu_forward, np.__name__)
+    """
+    assert "True" in run_python(code, tmp_path)
+
+
+def test_a_students_package_wins(tmp_path: Path) -> None:
+    (tmp_path / "cs231n").mkdir()
+    (tmp_path / "cs231n" / "__init__.py").touch()
+    (tmp_path / "cs231n" / "layers.py").write_text("whose = 'mine'\n")
+    code = """
+    import thinnet.course
+    thinnet.course.activate("cs231n-2017")
+    import cs231n.layers
+    print(cs231n.layers.whose, cs231n.__file__)
+    """
+    assert run_python(code, tmp_path).startswith(f"mine {tmp_path}")
+
+
+def test_a_students_folder_without_init_wins(tmp_path: Path) -> None:
+    (tmp_path / "nndl").mkdir()
+    (tmp_path / "nndl" / "layers.py").write_text("whose = 'mine'\n")
+    code = """
+    import thinnet.course
+    thinnet.course.activate("nndl")
+    import nndl.layers
+    print(nndl.layers.whose)
+    """
+    assert run_python(code, tmp_path) == "mine\n"
+
+
+def test_a_students_folder_is_filled_up_with_what_it_lacks(tmp_path: Path) -> None:
+    """A folder that only holds the data, or only some modules, does not hide the others."""
+    (tmp_path / "cs231n" / "datasets").mkdir(parents=True)
+    (tmp_path / "cs231n" / "layers.py").write_text(
+        "from thinnet.course.cs231n.layers import *\n"
+        "from thinnet.course.cs231n.layers import relu_forward as theirs\n"
+        "def relu_forward(x):\n    print('my relu')\n    return theirs(x)\n"
+    )
+    code = """
+    import thinnet.course
+    thinnet.course.activate("cs231n-2017")
+    from cs231n.classifiers.fc_net import FullyConnectedNet
+    import numpy as np
+    FullyConnectedNet([5], input_dim=4).loss(np.ones((2, 4)))
+    """
+    assert run_python(code, tmp_path) == "my relu\n"
+
+
+def test_activating_again_changes_the_dialect_and_adds_no_finder() -> None:
+    thinnet.course.activate("cs231n-2017")
+    thinnet.course.activate("cs231n-2018", scaling="classic")
+    assert dialects.active().dialect.name == "cs231n-2018"
+    assert dialects.active().scaling == "classic"
+    assert sys.meta_path.count(finder.CourseFinder) == 1
+
+
+def test_an_unknown_dialect_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(ArgumentError, match=r"dialect must be one of .*got 'cs231n-2019'. Did you mean"):
+        thinnet.course.activate("cs231n-2019")
+    with pytest.raises(ArgumentError, match=r"scaling must be one of 'inverted'.*got 'invert'"):
+        thinnet.course.activate("nndl", scaling="invert")  # type: ignore[arg-type]
+
+
+def test_without_a_dialect_p_is_not_guessed() -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+    from thinnet.course.cs231n.layers import dropout_forward
+
+    with pytest.raises(DialectError, match=r"needs a dialect.*got none.*activate"):
+        dropout_forward(np.ones((2, 2)), {"mode": "train", "p": 0.5})
+    with pytest.raises(DialectError, match=r"needs a dialect"):
+        FullyConnectedNet([5])
+
+
+def test_convolution_is_out_of_scope_and_says_so(tmp_path: Path) -> None:
+    thinnet.course.activate("cs231n-2017")
+    with pytest.raises(ImportError, match=r"no cs231n.layers.conv_forward_naive: it covers .* no convolution"):
+        from cs231n.layers import conv_forward_naive  # noqa: F401
+    with pytest.raises(ImportError, match=r"Thinnet has no cs231n.classifiers.cnn"):
+        import cs231n.classifiers.cnn
+    with pytest.raises(ImportError, match=r"cannot import name 'afine_forward'"):
+        from cs231n.layers import afine_forward  # noqa: F401
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'cs231n.solvers'"):
+        import cs231n.solvers  # noqa: F401
+
+
+@pytest.mark.parametrize("scaling", ["inverted", "classic", "unscaled"])
+@pytest.mark.parametrize("dialect", list(thinnet.course.DIALECTS))
+def test_dropout_in_each_dialect_and_scaling(dialect: str, scaling: str) -> None:
+    """The mask is the one that the course's expression draws; the scaling is the one asked for."""
+    from thinnet.course.cs231n.layers import dropout_backward, dropout_forward
+
+    thinnet.course.activate(dialect, scaling=scaling)  # type: ignore[arg-type]
+    x, p = np.random.default_rng(0).standard_normal((40, 50)), 0.3
+    out, cache = dropout_forward(x, {"mode": "train", "p": p, "seed": 5})
+    np.random.seed(5)
+    keep = np.random.rand(40, 50) < p if dialect in KEEP_DIALECTS else np.random.binomial(1, 1 - p, (40, 50)) == 1
+    kept = p if dialect in KEEP_DIALECTS else 1 - p
+    np.testing.assert_allclose(out, x * keep / (kept if scaling == "inverted" else 1), rtol=1e-15)
+    np.testing.assert_allclose(dropout_backward(x, cache), out, rtol=1e-15)
+    test, _ = dropout_forward(x, {"mode": "test", "p": p})
+    np.testing.assert_allclose(test, x * (kept if scaling == "classic" else 1), rtol=1e-15)
+
+
+def test_the_package_nndl_keeps_under_every_dialect() -> None:
+    from thinnet.course.nndl.layers import dropout_forward
+
+    thinnet.course.activate("cs231n-2017")
+    out, _ = dropout_forward(np.ones((100, 100)), {"mode": "train", "p": 0.9, "seed": 0})
+    assert (out == 0).mean() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("dialect", "p", "text"),
+    [
+        ("cs231n-2017", 1, r"p must be a number in \[0, 1\), got 1. .*probability of dropping"),
+        ("cs231n-2017", float("nan"), r"p must be a number in \[0, 1\), got nan"),
+        ("cs231n-2018", 0, r"p must be a number in \(0, 1\], got 0. .*probability of keeping"),
+        ("nndl", -0.5, r"p must be a number in \(0, 1\], got -0.5"),
+        ("nndl", "0.5", r"p must be a number in \(0, 1\], got '0.5'"),
+    ],
+)
+def test_an_impossible_p_is_refused(dialect: str, p: float, text: str) -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+    from thinnet.course.cs231n.layers import dropout_forward
+
+    thinnet.course.activate(dialect)
+    with pytest.raises(DialectError, match=text):
+        dropout_forward(np.ones((2, 2)), {"mode": "train", "p": p})
+    if p not in thinnet.course.DIALECTS[dialect].none and p != 0:
+        with pytest.raises(DialectError, match=text):
+            FullyConnectedNet([5], **{thinnet.course.DIALECTS[dialect].dropout_argument: p})
+
+
+def test_missing_keys_and_wrong_modes_are_refused() -> None:
+    from thinnet.course.cs231n.layers import batchnorm_forward, dropout_forward
+
+    thinnet.course.activate("nndl")
+    with pytest.raises(ArgumentError, match=r"dropout_param must have the key 'p', got only \['mode'\]"):
+        dropout_forward(np.ones((2, 2)), {"mode": "train"})
+    with pytest.raises(ArgumentError, match=r"must have the key 'mode'"):
+        batchnorm_forward(np.ones((2, 2)), np.ones(2), np.zeros(2), {})
+    with pytest.raises(ArgumentError, match=r"mode must be one of 'train', 'test', got 'trian'"):
+        dropout_forward(np.ones((2, 2)), {"mode": "trian", "p": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("dialect", "given", "uses_dropout", "normalization"),
+    [
+        ("cs231n-2017", {}, False, None),
+        ("cs231n-2017", {"dropout": 0.25, "use_batchnorm": True}, True, "batchnorm"),
+        ("cs231n-2018", {}, False, None),
+        ("cs231n-2018", {"dropout": 0.25, "normalization": "layernorm"}, True, "layernorm"),
+        ("cs231n-2021", {"dropout_keep_ratio": 1}, False, None),
+        ("cs231n-2021", {"dropout_keep_ratio": 0.25, "normalization": "batchnorm"}, True, "batchnorm"),
+        ("nndl", {"dropout": 0}, False, None),
+        ("nndl", {"dropout": 1.0}, False, None),
+        ("nndl", {"dropout": 0.25, "use_batchnorm": True}, True, "batchnorm"),
+    ],
+)
+def test_the_nets_arguments_in_each_dialect(
+    dialect: str, given: dict[str, object], uses_dropout: bool, normalization: str | None
+) -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+
+    thinnet.course.activate(dialect)
+    net = FullyConnectedNet([6, 5], input_dim=4, num_classes=3, **given)
+    assert net.use_dropout == uses_dropout
+    assert net.normalization == normalization
+    assert ("gamma2" in net.params) == (normalization is not None)
+    assert "gamma3" not in net.params
+    assert {array.dtype for array in net.params.values()} == {np.dtype(np.float32)}
+
+
+def test_an_argument_of_another_dialect_is_refused_with_its_name() -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+
+    thinnet.course.activate("cs231n-2017")
+    with pytest.raises(DialectError, match=r"'use_batchnorm' in the dialect cs231n-2017, got 'dropout_keep_ratio'"):
+        FullyConnectedNet([5], dropout_keep_ratio=0.5)
+    with pytest.raises(TypeError, match=r"FullyConnectedNet\(hidden_dims, .*unexpected keyword argument 'weight'"):
+        FullyConnectedNet([5], weight=0.5)
+
+
+@pytest.mark.parametrize("dialect", list(thinnet.course.DIALECTS))
+@pytest.mark.parametrize("normalized", [False, True])
+def test_the_nets_gradients_are_right(dialect: str, normalized: bool) -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+    from thinnet.gradient_check import check_gradients
+
+    thinnet.course.activate(dialect)
+    known = thinnet.course.DIALECTS[dialect]
+    normalization = normalized if known.normalization_argument == "use_batchnorm" else "batchnorm"
+    given = {known.dropout_argument: 0.5, known.normalization_argument: normalization if normalized else None}
+    generator = np.random.default_rng(0)
+    np.random.seed(3)
+    net = FullyConnectedNet(
+        [7, 6], input_dim=5, num_classes=4, reg=0.7, weight_scale=0.5, dtype=np.float64, seed=1, **given
+    )
+    check_gradients(net, generator.standard_normal((8, 5)), generator.integers(4, size=8), tolerance=1e-6)
+
+
+def test_the_seed_makes_every_mask_the_same_as_the_dialect_has_it() -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+
+    thinnet.course.activate("cs231n-2017")
+    X, y = np.random.default_rng(0).standard_normal((5, 4)), np.zeros(5, int)
+    seeded = FullyConnectedNet([50], input_dim=4, dropout=0.5, weight_scale=1.0, seed=1)
+    free = FullyConnectedNet([50], input_dim=4, dropout=0.5, weight_scale=1.0)
+    assert seeded.loss(X, y)[0] == seeded.loss(X, y)[0]
+    assert free.loss(X, y)[0] != free.loss(X, y)[0]
+
+
+def test_two_layer_nets_by_the_names_of_their_course() -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import TwoLayerNet
+    from thinnet.course.nndl.fc_net import TwoLayerNet as NndlTwoLayerNet
+
+    thinnet.course.activate("cs231n-2017")
+    net = TwoLayerNet(input_dim=4, hidden_dim=6, num_classes=3)
+    assert net.params["W1"].shape == (4, 6)
+    assert net.params["W2"].dtype == np.float64
+    assert NndlTwoLayerNet(4, 7, 3, 0.5).use_dropout
+    assert NndlTwoLayerNet(input_dim=4, hidden_dims=7, dropout=1).params["b1"].shape == (7,)
+
+
+def test_parameters_and_reg_may_be_assigned_after_construction() -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import TwoLayerNet
+
+    thinnet.course.activate("cs231n-2017")
+    net = TwoLayerNet(input_dim=3, hidden_dim=2, num_classes=2)
+    net.params["W1"], net.params["b1"] = np.ones((3, 2)), np.array([0.5, -0.5])
+    net.params["W2"], net.params["b2"] = np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2)
+    X = np.array([[1.0, 0.0, 0.0]])
+    np.testing.assert_allclose(net.loss(X), [[1.5 + 1.5, 3.0 + 2.0]])
+    plain = net.loss(X, np.array([0]))[0]
+    net.reg = 2.0
+    assert net.loss(X, np.array([0]))[0] == pytest.approx(plain + (6 + 30))
+
+
+def test_batch_normalization_keeps_its_statistics_in_bn_param() -> None:
+    from thinnet.course.cs231n.layers import batchnorm_backward, batchnorm_backward_alt, batchnorm_forward
+
+    x = np.random.default_rng(0).standard_normal((200, 3)) * 2 + 5
+    param: dict[str, object] = {"mode": "train"}
+    out, cache = batchnorm_forward(x, np.ones(3), np.zeros(3), param)
+    np.testing.assert_allclose(param["running_mean"], 0.1 * x.mean(axis=0))  # type: ignore[arg-type]
+    np.testing.assert_allclose(param["running_var"], 0.1 * x.var(axis=0))  # type: ignore[arg-type]
+    for one, other in zip(batchnorm_backward(x, cache), batchnorm_backward_alt(x, cache), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(out.std(axis=0), 1, rtol=1e-5)
+
+
+def test_layers_flatten_images_and_take_integers() -> None:
+    from thinnet.course.cs231n.layers import affine_backward, affine_forward, relu_backward, relu_forward
+
+    x, w, b = np.arange(24).reshape(2, 3, 4), np.ones((12, 5)), np.zeros(5)
+    out, cache = affine_forward(x, w, b)
+    assert out[0, 0] == x[0].sum()
+    assert affine_backward(out, cache)[0].shape == x.shape
+    rectified, cache = relu_forward(x - 5)
+    assert rectified.shape == x.shape
+    assert relu_backward(x, cache).sum() == x[x > 5].sum()
+
+
+def test_optimizers_leave_their_state_in_the_given_config() -> None:
+    from thinnet.course.cs231n import optim
+    from thinnet.course.nndl import optim as nndl_optim
+
+    w, dw = np.linspace(-0.4, 0.6, 20).reshape(4, 5), np.linspace(-0.6, 0.4, 20).reshape(4, 5)
+    v = np.linspace(0.6, 0.9, 20).reshape(4, 5)
+    config = {"learning_rate": 1e-3, "velocity": v.copy()}
+    next_w, returned = optim.sgd_momentum(w, dw, config=config)
+    assert returned is config
+    np.testing.assert_allclose(config["velocity"], 0.9 * v - 1e-3 * dw)
+    np.testing.assert_allclose(next_w, w + config["velocity"])
+
+    config = {"v": 0.1 * w, "a": dw**2, "t": 5}
+    expected = {"m": 0.1 * w, "v": dw**2, "t": 5}
+    np.testing.assert_array_equal(nndl_optim.adam(w, dw, config)[0], optim.adam(w, dw, expected)[0])
+    np.testing.assert_array_equal(config["a"], expected["v"])
+    assert config["t"] == 6
+    first, _ = nndl_optim.sgd_nesterov_momentum(w, dw)
+    np.testing.assert_allclose(first, w - 1.9e-2 * dw)
+    assert "a" in nndl_optim.rmsprop(w, dw)[1]
+    np.testing.assert_allclose(optim.sgd(w, dw)[0], w - 1e-2 * dw)
+
+
+def small_data(num_train: int = 60) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((num_train + 20, 3, 2, 2))
+    y = (X[:, 0, 0, 0] > 0).astype(int)
+    return {"X_train": X[:num_train], "y_train": y[:num_train], "X_val": X[num_train:], "y_val": y[num_train:]}
+
+
+def test_the_solver_prints_and_draws_as_the_course_does(capsys: pytest.CaptureFixture[str]) -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+    from thinnet.course.cs231n.solver import Solver
+
+    thinnet.course.activate("cs231n-2017")
+    np.random.seed(0)
+    net = FullyConnectedNet([10], input_dim=12, num_classes=2, weight_scale=0.5)
+    state = np.random.get_state()
+    solver = Solver(net, small_data(), num_epochs=2, batch_size=20, print_every=2, num_train_samples=10)
+    first = solver.step()
+    np.random.set_state(state)
+    rows = np.random.choice(60, 20)
+    data = small_data()
+    np.random.seed(0)
+    again = FullyConnectedNet([10], input_dim=12, num_classes=2, weight_scale=0.5)
+    assert again.loss(data["X_train"][rows], data["y_train"][rows])[0] == pytest.approx(first, rel=1e-6)
+    np.random.seed(1)
+    Solver(again, data, num_epochs=2, batch_size=20, print_every=2, num_train_samples=10).train()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" loss")[0].partition(" train")[0] for line in lines] == [
+        "(Iteration 1 / 6)",
+        "(Epoch 0 / 2)",
+        "(Iteration 3 / 6)",
+        "(Epoch 1 / 2)",
+        "(Iteration 5 / 6)",
+        "(Epoch 2 / 2)",
+    ]
+    assert np.random.get_state()[1][0] != 0  # type: ignore[index]
+
+
+def test_the_solver_ends_with_the_best_weights_and_statistics() -> None:
+    from thinnet.course.cs231n.solver import Solver
+    from thinnet.course.nndl.fc_net import FullyConnectedNet
+
+    thinnet.course.activate("nndl")
+    np.random.seed(0)
+    data = small_data()
+    net = FullyConnectedNet([10, 10], input_dim=12, num_classes=2, weight_scale=0.5, use_batchnorm=True, dropout=0.7)
+    solver = Solver(
+        net, data, num_epochs=8, batch_size=20, update_rule="adam", verbose=False, optim_config={"learning_rate": 0.02}
+    )
+    solver.train()
+    assert len(solver.loss_history) == 24
+    assert len(solver.val_acc_history) == len(solver.train_acc_history) == 9
+    assert solver.best_val_acc == max(solver.val_acc_history)
+    assert solver.check_accuracy(data["X_val"], data["y_val"]) == solver.best_val_acc
+    assert set(solver.best_params) == set(net.params)
+
+
+def test_the_solver_writes_checkpoints(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    from thinnet.course.cs231n.solver import Solver
+    from thinnet.course.nndl.fc_net import FullyConnectedNet
+
+    thinnet.course.activate("nndl")
+    net = FullyConnectedNet([4], input_dim=12, num_classes=2, use_batchnorm=True)
+    name = str(tmp_path / "run")
+    Solver(net, small_data(), num_epochs=2, batch_size=30, verbose=False, checkpoint_name=name).train()
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["run_epoch_1.safetensors", "run_epoch_2.safetensors"]
+    arrays = load_file(tmp_path / "run_epoch_2.safetensors")
+    assert set(arrays) == {*net.params, "running_mean1", "running_var1"}
+
+
+def test_the_solver_takes_a_students_rule_and_refuses_an_unknown_one() -> None:
+    from types import SimpleNamespace
+
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+    from thinnet.course.solver import Solver
+
+    thinnet.course.activate("cs231n-2017")
+    net = FullyConnectedNet([4], input_dim=12, num_classes=2)
+    calls = []
+
+    def mine(w: object, dw: object, config: dict[str, object]) -> tuple[object, dict[str, object]]:
+        calls.append(config["learning_rate"])
+        return w, config
+
+    module = SimpleNamespace(mine=mine)
+    options = {"optim_config": {"learning_rate": 1.0}, "lr_decay": 0.5, "verbose": False}
+    Solver(net, small_data(), optim=module, update_rule="mine", num_epochs=2, batch_size=60, **options).train()  # type: ignore[arg-type]
+    assert calls == [1.0] * 4 + [0.5] * 4
+    with pytest.raises(ArgumentError, match=r"update_rule must be one of 'mine', got 'miner'. Did you mean 'mine'\?"):
+        Solver(net, small_data(), optim=module, update_rule="miner")  # type: ignore[arg-type]
+
+
+def test_the_grid_of_images() -> None:
+    from thinnet.course.cs231n.vis_utils import visualize_grid
+
+    images = np.stack([np.full((2, 3, 1), 7.0), np.arange(6.0).reshape(2, 3, 1)])
+    grid = visualize_grid(images, ubound=255.0, padding=1)
+    assert grid.shape == (5, 7, 1)
+    assert grid[:2, :3].max() == 0  # a constant image is black
+    assert grid[:2, 4:, 0].tolist() == [[0, 51, 102], [153, 204, 255]]
+    with pytest.raises(ArgumentError, match=r"Xs must have shape \(N, H, W, C\) with N > 0, got \(2, 3\)"):
+        visualize_grid(np.ones((2, 3)))
+
+
+def test_the_checks_of_nndl_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    from thinnet.course.nndl import layer_tests
+
+    thinnet.course.activate("nndl")
+    np.random.seed(0)
+    layer_tests.affine_forward_test()
+    layer_tests.affine_backward_test()
+    layer_tests.relu_forward_test()
+    layer_tests.relu_backward_test()
+    layer_tests.affine_relu_test()
+    layer_tests.fc_net_test()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert len(lines) == 1 + 3 + 1 + 1 + 3 + 2 * 6
+    assert max(float(line.split(":")[1]) for line in lines) < 1e-5
+
+
+def test_the_data_as_the_course_has_it(cifar10_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from thinnet.course.cs231n.data_utils import get_CIFAR10_data, load_CIFAR10, load_CIFAR_batch
+
+    monkeypatch.setenv("THINNET_DATA", str(cifar10_root))
+    data = get_CIFAR10_data(num_training=500, num_validation=100, num_test=50)
+    shapes = {name: array.shape for name, array in data.items()}
+    assert shapes["X_train"] == (500, 3, 32, 32)
+    assert shapes["X_test"] == (50, 3, 32, 32)
+    np.testing.assert_allclose(data["X_train"].mean(axis=0), 0, atol=1e-10)
+    raw = get_CIFAR10_data(num_training=500, num_validation=100, num_test=50, subtract_mean=False)
+    np.testing.assert_allclose(raw["X_val"] - data["X_val"], (raw["X_train"]).mean(axis=0)[None].repeat(100, 0))
+    X, y = load_CIFAR_batch(cifar10_root / "cifar-10-batches-py" / "data_batch_1")
+    assert X.shape == (10000, 32, 32, 3)
+    np.testing.assert_array_equal(X[:500].transpose(0, 3, 1, 2), raw["X_train"])
+    np.testing.assert_array_equal(y[:500], raw["y_train"])
+    assert load_CIFAR10(cifar10_root / "cifar-10-batches-py")[0].shape == (50000, 32, 32, 3)
