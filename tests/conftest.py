@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from thinnet.course import dialects, finder
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -23,3 +26,21 @@ def cifar10_root() -> Path:
     if not (root / "cifar-10-batches-py" / "batches.meta").exists():  # the file written last
         subprocess.run([sys.executable, str(unpack), str(root)], check=True, capture_output=True)
     return root
+
+
+@pytest.fixture
+def closed_door() -> Iterator[None]:
+    """Leave no dialect in force, no finder and no course module behind."""
+    before = set(sys.modules)
+    yield
+    finder.remove()
+    dialects._active = None
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in finder.PACKAGES:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute by the layers and the rules themselves, as where Numba is missing."""
+    monkeypatch.setattr("thinnet.kernels.available", lambda: False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +15,9 @@ import thinnet.course
 from thinnet.course import dialects, finder
 from thinnet.errors import ArgumentError, DialectError
 
+pytestmark = pytest.mark.usefixtures("closed_door")
+
 KEEP_DIALECTS = ["cs231n-2018", "cs231n-2021", "nndl"]
-
-
-@pytest.fixture(autouse=True)
-def closed_door() -> Iterator[None]:
-    """Leave no dialect in force, no finder and no course module behind."""
-    before = set(sys.modules)
-    yield
-    finder.remove()
-    dialects._active = None
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] in finder.PACKAGES:
-            del sys.modules[name]
 
 
 def run_python(code: str, folder: Path) -> str:
@@ -215,107 +205,14 @@ def test_missing_keys_and_wrong_modes_are_refused() -> None:
         dropout_forward(np.ones((2, 2)), {"mode": "trian", "p": 0.5})
 
 
-@pytest.mark.parametrize(
-    ("dialect", "given", "uses_dropout", "normalization"),
-    [
-        ("cs231n-2017", {}, False, None),
-        ("cs231n-2017", {"dropout": 0.25, "use_batchnorm": True}, True, "batchnorm"),
-        ("cs231n-2018", {}, False, None),
-        ("cs231n-2018", {"dropout": 0.25, "normalization": "layernorm"}, True, "layernorm"),
-        ("cs231n-2021", {"dropout_keep_ratio": 1}, False, None),
-        ("cs231n-2021", {"dropout_keep_ratio": 0.25, "normalization": "batchnorm"}, True, "batchnorm"),
-        ("nndl", {"dropout": 0}, False, None),
-        ("nndl", {"dropout": 1.0}, False, None),
-        ("nndl", {"dropout": 0.25, "use_batchnorm": True}, True, "batchnorm"),
-    ],
-)
-def test_the_nets_arguments_in_each_dialect(
-    dialect: str, given: dict[str, object], uses_dropout: bool, normalization: str | None
-) -> None:
-    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
-
-    thinnet.course.activate(dialect)
-    net = FullyConnectedNet([6, 5], input_dim=4, num_classes=3, **given)
-    assert net.use_dropout == uses_dropout
-    assert net.normalization == normalization
-    assert ("gamma2" in net.params) == (normalization is not None)
-    assert "gamma3" not in net.params
-    assert {array.dtype for array in net.params.values()} == {np.dtype(np.float32)}
-
-
-def test_an_argument_of_another_dialect_is_refused_with_its_name() -> None:
-    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
-
-    thinnet.course.activate("cs231n-2017")
-    with pytest.raises(DialectError, match=r"'use_batchnorm' in the dialect cs231n-2017, got 'dropout_keep_ratio'"):
-        FullyConnectedNet([5], dropout_keep_ratio=0.5)
-    with pytest.raises(TypeError, match=r"FullyConnectedNet\(hidden_dims, .*unexpected keyword argument 'weight'"):
-        FullyConnectedNet([5], weight=0.5)
-
-
-@pytest.mark.parametrize("dialect", list(thinnet.course.DIALECTS))
-@pytest.mark.parametrize("normalized", [False, True])
-def test_the_nets_gradients_are_right(dialect: str, normalized: bool) -> None:
-    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
-    from thinnet.gradient_check import check_gradients
-
-    thinnet.course.activate(dialect)
-    known = thinnet.course.DIALECTS[dialect]
-    normalization = normalized if known.normalization_argument == "use_batchnorm" else "batchnorm"
-    given = {known.dropout_argument: 0.5, known.normalization_argument: normalization if normalized else None}
-    generator = np.random.default_rng(0)
-    np.random.seed(3)
-    net = FullyConnectedNet(
-        [7, 6], input_dim=5, num_classes=4, reg=0.7, weight_scale=0.5, dtype=np.float64, seed=1, **given
-    )
-    check_gradients(net, generator.standard_normal((8, 5)), generator.integers(4, size=8), tolerance=1e-6)
-
-
-def test_the_seed_makes_every_mask_the_same_as_the_dialect_has_it() -> None:
-    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
-
-    thinnet.course.activate("cs231n-2017")
-    X, y = np.random.default_rng(0).standard_normal((5, 4)), np.zeros(5, int)
-    seeded = FullyConnectedNet([50], input_dim=4, dropout=0.5, weight_scale=1.0, seed=1)
-    free = FullyConnectedNet([50], input_dim=4, dropout=0.5, weight_scale=1.0)
-    assert seeded.loss(X, y)[0] == seeded.loss(X, y)[0]
-    assert free.loss(X, y)[0] != free.loss(X, y)[0]
-
-
-def test_two_layer_nets_by_the_names_of_their_course() -> None:
-    from thinnet.course.cs231n.classifiers.fc_net import TwoLayerNet
-    from thinnet.course.nndl.fc_net import TwoLayerNet as NndlTwoLayerNet
-
-    thinnet.course.activate("cs231n-2017")
-    net = TwoLayerNet(input_dim=4, hidden_dim=6, num_classes=3)
-    assert net.params["W1"].shape == (4, 6)
-    assert net.params["W2"].dtype == np.float64
-    assert NndlTwoLayerNet(4, 7, 3, 0.5).use_dropout
-    assert NndlTwoLayerNet(input_dim=4, hidden_dims=7, dropout=1).params["b1"].shape == (7,)
-
-
-def test_parameters_and_reg_may_be_assigned_after_construction() -> None:
-    from thinnet.course.cs231n.classifiers.fc_net import TwoLayerNet
-
-    thinnet.course.activate("cs231n-2017")
-    net = TwoLayerNet(input_dim=3, hidden_dim=2, num_classes=2)
-    net.params["W1"], net.params["b1"] = np.ones((3, 2)), np.array([0.5, -0.5])
-    net.params["W2"], net.params["b2"] = np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2)
-    X = np.array([[1.0, 0.0, 0.0]])
-    np.testing.assert_allclose(net.loss(X), [[1.5 + 1.5, 3.0 + 2.0]])
-    plain = net.loss(X, np.array([0]))[0]
-    net.reg = 2.0
-    assert net.loss(X, np.array([0]))[0] == pytest.approx(plain + (6 + 30))
-
-
 def test_batch_normalization_keeps_its_statistics_in_bn_param() -> None:
     from thinnet.course.cs231n.layers import batchnorm_backward, batchnorm_backward_alt, batchnorm_forward
 
     x = np.random.default_rng(0).standard_normal((200, 3)) * 2 + 5
-    param: dict[str, object] = {"mode": "train"}
+    param: dict[str, Any] = {"mode": "train"}
     out, cache = batchnorm_forward(x, np.ones(3), np.zeros(3), param)
-    np.testing.assert_allclose(param["running_mean"], 0.1 * x.mean(axis=0))  # type: ignore[arg-type]
-    np.testing.assert_allclose(param["running_var"], 0.1 * x.var(axis=0))  # type: ignore[arg-type]
+    np.testing.assert_allclose(param["running_mean"], 0.1 * x.mean(axis=0))
+    np.testing.assert_allclose(param["running_var"], 0.1 * x.var(axis=0))
     for one, other in zip(batchnorm_backward(x, cache), batchnorm_backward_alt(x, cache), strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_allclose(out.std(axis=0), 1, rtol=1e-5)
@@ -331,122 +228,6 @@ def test_layers_flatten_images_and_take_integers() -> None:
     rectified, cache = relu_forward(x - 5)
     assert rectified.shape == x.shape
     assert relu_backward(x, cache).sum() == x[x > 5].sum()
-
-
-def test_optimizers_leave_their_state_in_the_given_config() -> None:
-    from thinnet.course.cs231n import optim
-    from thinnet.course.nndl import optim as nndl_optim
-
-    w, dw = np.linspace(-0.4, 0.6, 20).reshape(4, 5), np.linspace(-0.6, 0.4, 20).reshape(4, 5)
-    v = np.linspace(0.6, 0.9, 20).reshape(4, 5)
-    config = {"learning_rate": 1e-3, "velocity": v.copy()}
-    next_w, returned = optim.sgd_momentum(w, dw, config=config)
-    assert returned is config
-    np.testing.assert_allclose(config["velocity"], 0.9 * v - 1e-3 * dw)
-    np.testing.assert_allclose(next_w, w + config["velocity"])
-
-    config = {"v": 0.1 * w, "a": dw**2, "t": 5}
-    expected = {"m": 0.1 * w, "v": dw**2, "t": 5}
-    np.testing.assert_array_equal(nndl_optim.adam(w, dw, config)[0], optim.adam(w, dw, expected)[0])
-    np.testing.assert_array_equal(config["a"], expected["v"])
-    assert config["t"] == 6
-    first, _ = nndl_optim.sgd_nesterov_momentum(w, dw)
-    np.testing.assert_allclose(first, w - 1.9e-2 * dw)
-    assert "a" in nndl_optim.rmsprop(w, dw)[1]
-    np.testing.assert_allclose(optim.sgd(w, dw)[0], w - 1e-2 * dw)
-
-
-def small_data(num_train: int = 60) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
-    generator = np.random.default_rng(0)
-    X = generator.standard_normal((num_train + 20, 3, 2, 2))
-    y = (X[:, 0, 0, 0] > 0).astype(int)
-    return {"X_train": X[:num_train], "y_train": y[:num_train], "X_val": X[num_train:], "y_val": y[num_train:]}
-
-
-def test_the_solver_prints_and_draws_as_the_course_does(capsys: pytest.CaptureFixture[str]) -> None:
-    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
-    from thinnet.course.cs231n.solver import Solver
-
-    thinnet.course.activate("cs231n-2017")
-    np.random.seed(0)
-    net = FullyConnectedNet([10], input_dim=12, num_classes=2, weight_scale=0.5)
-    state = np.random.get_state()
-    solver = Solver(net, small_data(), num_epochs=2, batch_size=20, print_every=2, num_train_samples=10)
-    first = solver.step()
-    np.random.set_state(state)
-    rows = np.random.choice(60, 20)
-    data = small_data()
-    np.random.seed(0)
-    again = FullyConnectedNet([10], input_dim=12, num_classes=2, weight_scale=0.5)
-    assert again.loss(data["X_train"][rows], data["y_train"][rows])[0] == pytest.approx(first, rel=1e-6)
-    np.random.seed(1)
-    Solver(again, data, num_epochs=2, batch_size=20, print_every=2, num_train_samples=10).train()
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(" loss")[0].partition(" train")[0] for line in lines] == [
-        "(Iteration 1 / 6)",
-        "(Epoch 0 / 2)",
-        "(Iteration 3 / 6)",
-        "(Epoch 1 / 2)",
-        "(Iteration 5 / 6)",
-        "(Epoch 2 / 2)",
-    ]
-    assert np.random.get_state()[1][0] != 0  # type: ignore[index]
-
-
-def test_the_solver_ends_with_the_best_weights_and_statistics() -> None:
-    from thinnet.course.cs231n.solver import Solver
-    from thinnet.course.nndl.fc_net import FullyConnectedNet
-
-    thinnet.course.activate("nndl")
-    np.random.seed(0)
-    data = small_data()
-    net = FullyConnectedNet([10, 10], input_dim=12, num_classes=2, weight_scale=0.5, use_batchnorm=True, dropout=0.7)
-    solver = Solver(
-        net, data, num_epochs=8, batch_size=20, update_rule="adam", verbose=False, optim_config={"learning_rate": 0.02}
-    )
-    solver.train()
-    assert len(solver.loss_history) == 24
-    assert len(solver.val_acc_history) == len(solver.train_acc_history) == 9
-    assert solver.best_val_acc == max(solver.val_acc_history)
-    assert solver.check_accuracy(data["X_val"], data["y_val"]) == solver.best_val_acc
-    assert set(solver.best_params) == set(net.params)
-
-
-def test_the_solver_writes_checkpoints(tmp_path: Path) -> None:
-    from safetensors.numpy import load_file
-
-    from thinnet.course.cs231n.solver import Solver
-    from thinnet.course.nndl.fc_net import FullyConnectedNet
-
-    thinnet.course.activate("nndl")
-    net = FullyConnectedNet([4], input_dim=12, num_classes=2, use_batchnorm=True)
-    name = str(tmp_path / "run")
-    Solver(net, small_data(), num_epochs=2, batch_size=30, verbose=False, checkpoint_name=name).train()
-    assert [file.name for file in sorted(tmp_path.iterdir())] == ["run_epoch_1.safetensors", "run_epoch_2.safetensors"]
-    arrays = load_file(tmp_path / "run_epoch_2.safetensors")
-    assert set(arrays) == {*net.params, "running_mean1", "running_var1"}
-
-
-def test_the_solver_takes_a_students_rule_and_refuses_an_unknown_one() -> None:
-    from types import SimpleNamespace
-
-    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
-    from thinnet.course.solver import Solver
-
-    thinnet.course.activate("cs231n-2017")
-    net = FullyConnectedNet([4], input_dim=12, num_classes=2)
-    calls = []
-
-    def mine(w: object, dw: object, config: dict[str, object]) -> tuple[object, dict[str, object]]:
-        calls.append(config["learning_rate"])
-        return w, config
-
-    module = SimpleNamespace(mine=mine)
-    options = {"optim_config": {"learning_rate": 1.0}, "lr_decay": 0.5, "verbose": False}
-    Solver(net, small_data(), optim=module, update_rule="mine", num_epochs=2, batch_size=60, **options).train()  # type: ignore[arg-type]
-    assert calls == [1.0] * 4 + [0.5] * 4
-    with pytest.raises(ArgumentError, match=r"update_rule must be one of 'mine', got 'miner'. Did you mean 'mine'\?"):
-        Solver(net, small_data(), optim=module, update_rule="miner")  # type: ignore[arg-type]
 
 
 def test_the_grid_of_images() -> None:

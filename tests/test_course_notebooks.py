@@ -12,24 +12,18 @@ import pytest
 
 from course_seeds import printed, write_notebook
 from thinnet.cli import main
-from thinnet.course import dialects, finder
+from thinnet.course import dialects
 from thinnet.course.notebooks import choose_dialect, run_notebook
 from thinnet.course.starter import new_folder
 from thinnet.errors import ArgumentError, DialectError, NotebookError
+
+pytestmark = pytest.mark.usefixtures("closed_door")
 
 USES_LAYERS = """
 import numpy as np
 from cs231n.layers import dropout_forward
 print(dropout_forward(np.ones((1, 4)), {"mode": "train", "p": 0.75, "seed": 0})[0])
 """
-
-
-@pytest.fixture(autouse=True)
-def closed_door(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Leave no dialect in force and no finder behind."""
-    yield
-    finder.remove()
-    dialects._active = None
 
 
 def test_a_notebook_runs_unmodified_and_is_left_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +66,7 @@ def test_a_failing_cell_ends_the_run_with_status_1_and_keeps_what_there_is(
     write_notebook(notebook, ["print('before')", "1 / 0", "print('after')"])
     assert main(["course", "run", str(notebook), "--dialect", "nndl"]) == 1
     out, err = capfd.readouterr()
-    assert out.startswith("1 cells ran in ") or out.startswith("1 cell ran in ")
+    assert out.startswith("1 cells ran in ")
     assert "the notebook stopped early: ZeroDivisionError: division by zero" in err
     assert printed(tmp_path / "n.executed.ipynb") == ["before\n", "", ""]
 

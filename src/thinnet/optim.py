@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from thinnet import kernels
 from thinnet.checks import check_arrays, check_choice, merge_options
 from thinnet.typing import FloatArray
 
@@ -178,8 +179,19 @@ class FlatOptimizer:
 
     def inplace_update(self, w: FloatArray, dw: FloatArray, learning_rate: float | None = None) -> None:
         """Change `w` in place by one step along `dw`, with `learning_rate` in place of the configured one."""
-        rule = OPTIMIZERS[self.name].rule
         options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
+        if kernels.available():
+            from thinnet.kernels.optimizers import UPDATES
+
+            UPDATES[self.name](w, dw, self.state, options)
+        else:
+            self._update_in_chunks(w, dw, options)
+        if "t" in self.state:
+            self.state["t"] += 1
+
+    def _update_in_chunks(self, w: FloatArray, dw: FloatArray, options: Config) -> None:
+        """Apply the rule to pieces small enough for its temporaries to stay in the cache."""
+        rule = OPTIMIZERS[self.name].rule
         arrays = [key for key in self.state if key != "t"]
         count = {"t": self.state["t"]} if "t" in self.state else {}
         for start in range(0, w.size, CHUNK):
@@ -188,8 +200,6 @@ class FlatOptimizer:
             w[part], new = rule(w[part], dw[part], {**options, **state, **count})
             for key in arrays:
                 self.state[key][part] = new[key]
-        if count:
-            self.state["t"] += 1
 
 
 def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> Config:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
 from thinnet.errors import ArgumentError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
-from thinnet.optim import Config, FlatOptimizer, Rule
+from thinnet.optim import Config, Rule
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.typing import AnyArray, FloatArray, IntArray
+from thinnet.updates import ModelUpdate, NetUpdate, model_batch, restore, snapshot
 
 EVALUATION_STREAM = 1  # keeps the rows sampled for evaluation apart from the order of the batches
 
@@ -103,7 +103,11 @@ class Solver:
             "train": _limit("num_train_samples", num_train_samples),
             "val": _limit("num_val_samples", num_val_samples),
         }
-        self._updater = _updater(model, update_rule, optim_config)
+        self._update: NetUpdate | ModelUpdate
+        if isinstance(model, FullyConnectedNet) and isinstance(update_rule, str):
+            self._update = NetUpdate(model, self.data, self.order.batch_size, update_rule, optim_config)
+        else:
+            self._update = ModelUpdate(model, self.data, update_rule, optim_config)
         self.history = History()
         self.iteration = 0
         self.best_val_acc = 0.0
@@ -158,13 +162,12 @@ class Solver:
         finally:
             self._call("on_train_end")
         if self._best is not None:
-            _restore(self.model, self._best)
+            restore(self.model, self._best)
         return self.history
 
     def step(self) -> float:
         """Take one training step and return its loss."""
-        X, y = self.batch(self._draw_rows())
-        loss = self._updater(X, y, self.learning_rate_factor())
+        loss = self._update(self._draw_rows(), self.learning_rate_factor())
         self.history.loss.append(loss)
         self.iteration += 1
         return loss
@@ -179,19 +182,15 @@ class Solver:
             self.iteration, steps_per_epoch=self.order.steps_per_epoch, total_steps=self.num_iterations
         )
 
-    def batch(self, rows: IntArray) -> tuple[FloatArray, AnyArray]:
-        """The training rows of those numbers, as the model takes them."""
-        X, y = self.data.batch("train", rows, dtype=self._dtype())
-        return self._as_images(X), y
-
     def accuracy(self, split: str) -> float:
         """The fraction of a split's sampled rows that are classified rightly; R² where targets are not labels."""
+        self.data.labels(split)  # which says so where there are none
         rows = self._rows_to_evaluate(split)
         pieces = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
         scores, targets = [], []
         for piece in pieces:
-            X, y = self.data.batch(split, piece, dtype=self._dtype())
-            scores.append(self.model.loss(self._as_images(X)))
+            X, y = model_batch(self.model, self.data, split, piece)
+            scores.append(self.model.loss(X))
             targets.append(y)
         return _accuracy(np.concatenate(scores), np.concatenate(targets))
 
@@ -211,18 +210,6 @@ class Solver:
             return np.arange(num_rows)
         generator = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(EVALUATION_STREAM, len(split))))
         return generator.choice(num_rows, limit, replace=False)
-
-    def _dtype(self) -> Any:
-        """Floats of the model's kind where it says, of the data's own where they are floats, else float32."""
-        X = self.data.X_train
-        default = np.float32 if X.dtype == np.uint8 else X.dtype
-        return getattr(self.model, "dtype", default)
-
-    def _as_images(self, X: FloatArray) -> FloatArray:
-        """Rows as our own nets take them; for other models in the shape that the data had."""
-        if isinstance(self.model, FullyConnectedNet) or self.data.image_shape is None:
-            return X
-        return X.reshape(-1, *self.data.image_shape)
 
     def _step_and_evaluate(self) -> None:
         loss = self.step()
@@ -244,7 +231,7 @@ class Solver:
             report += f"; val_acc: {history.val_accuracy[-1]:f}"
             if self._best is None or history.val_accuracy[-1] > self.best_val_acc:
                 self.best_val_acc = history.val_accuracy[-1]
-                self._best = _snapshot(self.model)
+                self._best = snapshot(self.model)
         history.seconds.append(time.perf_counter() - self._started)
         if self.verbose:
             self._say(report)
@@ -268,87 +255,8 @@ def _one_schedule(schedule: Schedule | None, lr_decay: float) -> Schedule:
     return schedule or (Constant() if lr_decay == 1 else EpochDecay(lr_decay))
 
 
-def _updater(
-    model: Any, update_rule: str | Rule, optim_config: Config | None
-) -> Callable[[FloatArray, AnyArray, float], float]:
-    """What one training step does to the model: a function (X, y, factor of the learning rate) -> loss."""
-    if isinstance(model, FullyConnectedNet) and isinstance(update_rule, str):
-        return _flat_updater(model, update_rule, optim_config)
-    return _mapping_updater(model, update_rule, optim_config)
-
-
-def _flat_updater(
-    model: FullyConnectedNet, update_rule: str, optim_config: Config | None
-) -> Callable[[FloatArray, AnyArray, float], float]:
-    """For our own nets: one buffer of gradients, one pass of the optimizer over all parameters."""
-    optimizer = FlatOptimizer(update_rule, optim_config, like=model.params.flat)
-    gradients = model.params.zeros_like()
-
-    def update(X: FloatArray, y: AnyArray, factor: float) -> float:
-        loss = model.inplace_gradients(X, y, gradients)
-        rate = optimizer.options["learning_rate"] * factor
-        optimizer.inplace_update(model.params.flat, gradients.flat, rate)
-        return loss
-
-    return update
-
-
-def _mapping_updater(
-    model: Any, update_rule: str | Rule, optim_config: Config | None
-) -> Callable[[FloatArray, AnyArray, float], float]:
-    """For any model with a mapping of parameters: the rule on each, with a state of its own."""
-    if isinstance(update_rule, str):
-        return _named_rule_updater(model, update_rule, optim_config)
-    options = dict(optim_config or {})
-    configs: dict[str, Config] = {name: dict(options) for name in model.params}
-
-    def update(X: FloatArray, y: AnyArray, factor: float) -> float:
-        loss, gradients = model.loss(X, y)
-        for name, config in configs.items():
-            if "learning_rate" in options:
-                config["learning_rate"] = options["learning_rate"] * factor
-            model.params[name], configs[name] = update_rule(model.params[name], gradients[name], config)
-        for config in configs.values():
-            if "learning_rate" in config:  # the rule's own default, where none was given
-                options.setdefault("learning_rate", config["learning_rate"])
-        return float(loss)
-
-    return update
-
-
-def _named_rule_updater(
-    model: Any, update_rule: str, optim_config: Config | None
-) -> Callable[[FloatArray, AnyArray, float], float]:
-    optimizers = {name: FlatOptimizer(update_rule, optim_config, like=w.ravel()) for name, w in model.params.items()}
-
-    def update(X: FloatArray, y: AnyArray, factor: float) -> float:
-        loss, gradients = model.loss(X, y)
-        for name, optimizer in optimizers.items():
-            w = model.params[name].flatten()
-            optimizer.inplace_update(w, gradients[name].ravel(), optimizer.options["learning_rate"] * factor)
-            model.params[name] = w.reshape(model.params[name].shape)
-        return float(loss)
-
-    return update
-
-
 def _accuracy(scores: FloatArray, targets: AnyArray) -> float:
     if np.issubdtype(targets.dtype, np.integer):
         return float((scores.argmax(axis=1) == targets).mean())
     residual, total = np.square(targets - scores).sum(), np.square(targets - targets.mean(axis=0)).sum()
     return float(1 - residual / total) if total else 0.0
-
-
-def _snapshot(model: Any) -> Any:
-    """A copy of everything that inference depends on: parameters and running statistics."""
-    if isinstance(model, FullyConnectedNet):
-        return model.params.flat.copy(), model.running.flat.copy()
-    return copy.deepcopy({name: getattr(model, name) for name in ("params", "bn_params") if hasattr(model, name)})
-
-
-def _restore(model: Any, best: Any) -> None:
-    if isinstance(model, FullyConnectedNet):
-        model.params.flat[:], model.running.flat[:] = best
-        return
-    for name, value in copy.deepcopy(best).items():
-        setattr(model, name, value)

@@ -10,6 +10,9 @@ from thinnet.checks import check_arrays, check_gradient, check_number
 from thinnet.errors import ArgumentError
 from thinnet.typing import FloatArray
 
+MOMENTUM = 0.9
+EPS = 1e-5
+
 
 class BatchnormCache(NamedTuple):
     x_hat: FloatArray  # (N, D), the normalized input
@@ -26,8 +29,8 @@ def batchnorm_forward(
     running_var: FloatArray,
     *,
     training: bool = True,
-    momentum: float = 0.9,
-    eps: float = 1e-5,
+    momentum: float = MOMENTUM,
+    eps: float = EPS,
 ) -> tuple[FloatArray, BatchnormCache]:
     r"""Normalize each column over the batch, then scale by γ and shift by β.
 

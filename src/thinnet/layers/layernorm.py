@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thinnet.checks import check_arrays, check_gradient, check_number
+from thinnet.layers.batchnorm import EPS
 from thinnet.typing import FloatArray
 
 
@@ -17,7 +18,7 @@ class LayernormCache(NamedTuple):
 
 
 def layernorm_forward(
-    x: FloatArray, gamma: FloatArray, beta: FloatArray, *, eps: float = 1e-5
+    x: FloatArray, gamma: FloatArray, beta: FloatArray, *, eps: float = EPS
 ) -> tuple[FloatArray, LayernormCache]:
     r"""Normalize each row over its columns, then scale by γ and shift by β; the same in training and in test.
 

@@ -29,7 +29,8 @@ def softmax_loss(scores: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
     >>> dscores
     array([[ 0.5, -0.5]])
     """
-    rows = _check_batch("softmax_loss", scores, y)
+    check_labeled("softmax_loss", scores, y)
+    rows = np.arange(len(scores))
     shifted = scores - scores.max(axis=1, keepdims=True)  # so that exp cannot overflow
     total = np.exp(shifted).sum(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(total)
@@ -61,7 +62,8 @@ def svm_loss(scores: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
     >>> dscores
     array([[ 1., -1.]])
     """
-    rows = _check_batch("svm_loss", scores, y)
+    check_labeled("svm_loss", scores, y)
+    rows = np.arange(len(scores))
     margins = np.maximum(scores - scores[rows, y][:, None] + 1, 0)
     margins[rows, y] = 0
     dscores = (margins > 0).astype(scores.dtype)
@@ -86,19 +88,23 @@ def mse_loss(scores: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
     >>> mse_loss(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
     (2.0, array([[ 0., -2.]]))
     """
-    check_arrays("mse_loss", scores=(scores, "N C"), y=(y, "N C"))
-    _check_some("mse_loss", scores)
+    check_valued("mse_loss", scores, y)
     difference = scores - y
     loss = np.square(difference).sum() / difference.size
     return float(loss), difference * scores.dtype.type(2 / difference.size)
 
 
-def _check_batch(where: str, scores: FloatArray, y: IntArray) -> IntArray:
-    """Check scores and labels; return the row numbers."""
+def check_labeled(where: str, scores: FloatArray, y: IntArray) -> None:
+    """Check that `scores` is (N, C) and not empty, and `y` (N,) labels of those classes."""
     sizes = check_arrays(where, scores=(scores, "N C"))
     _check_some(where, scores)
     check_labels(where, y, sizes["N"], sizes["C"])
-    return np.arange(sizes["N"])
+
+
+def check_valued(where: str, scores: FloatArray, y: FloatArray) -> None:
+    """Check that `scores` is (N, C) and not empty, and `y` of the same shape and dtype."""
+    check_arrays(where, scores=(scores, "N C"), y=(y, "N C"))
+    _check_some(where, scores)
 
 
 def _check_some(where: str, scores: FloatArray) -> None:

@@ -35,10 +35,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Loss:
-    """A function ``function(scores, y) -> (loss, dscores)`` and what its `y` holds."""
+    """A function ``function(scores, y) -> (loss, dscores)``, what its `y` holds, and how the two are checked."""
 
     function: Callable[..., tuple[float, Any]]
     targets: str  # "labels": (N,) integers; "values": (N, C) floats
+    check: Callable[[str, Any, Any], None]
 
 
 LAYERS: dict[str, Layer] = {
@@ -73,7 +74,7 @@ LAYERS: dict[str, Layer] = {
 }
 
 LOSSES: dict[str, Loss] = {
-    "softmax": Loss(losses.softmax_loss, "labels"),
-    "svm": Loss(losses.svm_loss, "labels"),
-    "mse": Loss(losses.mse_loss, "values"),
+    "softmax": Loss(losses.softmax_loss, "labels", losses.check_labeled),
+    "svm": Loss(losses.svm_loss, "labels", losses.check_labeled),
+    "mse": Loss(losses.mse_loss, "values", losses.check_valued),
 }

@@ -6,10 +6,11 @@ import copy
 import secrets
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from thinnet import kernels
 from thinnet.checks import check_choice, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import (
@@ -28,6 +29,9 @@ from thinnet.layers import (
 from thinnet.layers.dropout import SCALINGS, Scaling
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from thinnet.nets.fused import FusedStep
 
 Normalization = Literal["batchnorm", "layernorm"]
 NORMALIZATIONS = (None, "batchnorm", "layernorm")
@@ -55,6 +59,7 @@ class FullyConnectedNet:
         params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
         running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
         step: how many training steps have drawn masks so far.
+        fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
 
     Raises:
         ArgumentError: if an argument is outside its limits.
@@ -96,6 +101,8 @@ class FullyConnectedNet:
         self.loss_name = check_choice("loss", loss, tuple(LOSSES))
         self.scaling: Scaling = check_choice("scaling", scaling, SCALINGS)
         self.step = 0
+        self.fused = True
+        self._buffers: FusedStep | None = None
         self.params = Parameters(self._shapes(), self.dtype)
         self.running = Parameters(self._running_shapes(), self.dtype)
         self._initialize()
@@ -164,13 +171,28 @@ class FullyConnectedNet:
 
     def inplace_gradients(self, X: AnyArray, y: AnyArray, gradients: Parameters, *, step: int | None = None) -> float:
         """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
-        rows = self._rows(X)
+        rows, targets = self._rows(X), self._targets(y)
         if step is None:
             step, self.step = self.step, self.step + 1
-        scores, caches = self._forward(rows, step=check_number("step", step))
-        loss, dscores = LOSSES[self.loss_name].function(scores, self._targets(y))
-        self._backward(dscores, caches, gradients)
+        check_number("step", step)
+        if self.fused and kernels.available():
+            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step)
+        else:
+            scores, caches = self._forward(rows, step)
+            loss, dscores = LOSSES[self.loss_name].function(scores, targets)
+            self._backward(dscores, caches, gradients)
         return loss + self._inplace_add_penalty(gradients)
+
+    def _fused_step(self, num_rows: int) -> FusedStep:
+        """The fast path, with buffers for at least so many rows."""
+        from thinnet.nets.fused import FusedStep
+
+        if self._buffers is None or self._buffers.max_rows < num_rows:
+            self._buffers = FusedStep(self, num_rows)
+        return self._buffers
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_buffers": None}  # copies and pickles make buffers of their own
 
     def scores(self, X: AnyArray) -> FloatArray:
         """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone."""
@@ -209,7 +231,8 @@ class FullyConnectedNet:
 
     def _targets(self, y: AnyArray) -> AnyArray:
         y = np.asarray(y)
-        return y.astype(self.dtype, copy=False) if LOSSES[self.loss_name].targets == "values" else y
+        values = LOSSES[self.loss_name].targets == "values" and y.dtype.kind in "fiu"
+        return y.astype(self.dtype, copy=False) if values else y
 
     def _forward(self, h: FloatArray, step: int | None = None) -> tuple[FloatArray, list[Any]]:
         """Scores and caches; in training mode with the masks of `step`, in test mode where it is None."""

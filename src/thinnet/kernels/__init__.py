@@ -1,0 +1,29 @@
+"""The mathematics of `thinnet.layers` and `thinnet.optim` again, as fused loops compiled by Numba, for speed only.
+
+Each loop passes once over memory where the layers take several passes with temporaries. Everything here is a twin of
+readable code elsewhere, named in its docstring, and tested against it: masks bit for bit, values to rounding. All
+loops run on the calling thread: OpenBLAS's threads go on spinning for a while after a product, so a parallel loop right
+behind it would fight them for the cores and lose.
+
+Numba is imported, and the loops are compiled or taken from the cache on disk, when `available` is first asked.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+
+SWITCH = "THINNET_KERNELS"  # "0" in the environment turns the kernels off
+
+
+@functools.cache
+def available() -> bool:
+    """Whether the kernels can be used: Numba is installed, works, and is not switched off."""
+    if os.environ.get(SWITCH) == "0" or importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        importlib.import_module("numba")
+    except ImportError:  # installed, but not for this Python or NumPy
+        return False
+    return True

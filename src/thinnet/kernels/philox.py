@@ -1,0 +1,51 @@
+"""The twin of `thinnet.masks`: Philox4x32-10, sixteen counters at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, uint32, uint64
+
+from thinnet.masks import GROUP, LANES, MULTIPLIERS, ROUNDS, WEYL
+from thinnet.typing import AnyArray
+
+_MULTIPLIER0, _MULTIPLIER1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
+_WEYL0, _WEYL1 = np.uint32(WEYL[0]), np.uint32(WEYL[1])
+_HIGH = np.uint64(32)
+
+
+@njit(cache=True, inline="always")
+def group_words(words: AnyArray, group: int, row: int, step: int, layer: int, key0: np.uint32, key1: np.uint32) -> None:
+    """Fill `words`, (64,) uint32, with the random words of the 64 columns of a group in one row.
+
+    The loop over lanes has no branch and a fixed length, so the compiler turns it into vector instructions: sixteen
+    counters are scrambled side by side.
+    """
+    for lane in range(LANES):
+        c0, c1, c2, c3 = uint32(group * LANES + lane), uint32(row), uint32(step), uint32(layer)
+        k0, k1 = uint32(key0), uint32(key1)
+        for _ in range(ROUNDS):
+            product0 = uint64(c0) * _MULTIPLIER0
+            product1 = uint64(c2) * _MULTIPLIER1
+            c0 = uint32(uint32(product1 >> _HIGH) ^ c1 ^ k0)
+            c2 = uint32(uint32(product0 >> _HIGH) ^ c3 ^ k1)
+            c1 = uint32(product1)
+            c3 = uint32(product0)
+            k0 = uint32(k0 + _WEYL0)
+            k1 = uint32(k1 + _WEYL1)
+        words[lane] = c0
+        words[LANES + lane] = c1
+        words[2 * LANES + lane] = c2
+        words[3 * LANES + lane] = c3
+
+
+@njit(cache=True)
+def fill_words(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer: int, first_row: int) -> None:
+    """The twin of `thinnet.masks.random_words`: fill `out`, (N, D) uint32."""
+    words = np.empty(GROUP, np.uint32)
+    rows, columns = out.shape
+    for row in range(rows):
+        for group in range((columns + GROUP - 1) // GROUP):
+            group_words(words, group, first_row + row, step, layer, key0, key1)
+            base = group * GROUP
+            for j in range(min(GROUP, columns - base)):
+                out[row, base + j] = words[j]

@@ -1,0 +1,107 @@
+"""The fused path of a `FullyConnectedNet`: products by BLAS, everything between them by the kernels, no allocation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thinnet.kernels import hidden, losses
+from thinnet.layers import LOSSES
+from thinnet.layers.batchnorm import EPS, MOMENTUM
+from thinnet.masks import GROUP, drop_threshold
+from thinnet.parameters import Parameters
+from thinnet.typing import AnyArray, FloatArray
+
+if TYPE_CHECKING:
+    from thinnet.nets.fully_connected import FullyConnectedNet
+
+
+class FusedStep:
+    """Loss and gradients of a net over buffers that are made once, for batches of up to `max_rows` rows.
+
+    For hidden layer i, ``z[i]`` holds the products, ``h[i]`` the outputs, and ``dh[i]`` the gradient with respect to
+    first the one and then the other.
+    """
+
+    def __init__(self, net: FullyConnectedNet, max_rows: int) -> None:
+        self.net = net
+        self.max_rows = max_rows
+        self.z, self.h, self.dh = ([np.empty((max_rows, dim), net.dtype) for dim in net.hidden_dims] for _ in range(3))
+        self.scores = np.empty((max_rows, net.num_classes), net.dtype)
+        # Batch normalization keeps numbers of columns, layer normalization numbers of rows.
+        kept = [max_rows if net.normalization == "layernorm" else dim for dim in net.hidden_dims]
+        self.mean, self.inverse_std = ([np.empty(size, net.dtype) for size in kept] for _ in range(2))
+        self.words = np.empty(GROUP, np.uint32)
+        scalar = net.dtype.type
+        self.eps, self.momentum = scalar(EPS), scalar(MOMENTUM)
+        self.factor = scalar(1 / (1 - net.dropout) if net.scaling == "inverted" else 1)
+        self.threshold = drop_threshold(net.dropout)
+        self.keys = np.uint32(net.seed & 0xFFFFFFFF), np.uint32(net.seed >> 32)
+
+    def gradients(self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int) -> float:
+        """Write the gradients of the loss (without the L2 penalty) into `gradients`; return the loss."""
+        rows = len(X)
+        LOSSES[self.net.loss_name].check(f"{self.net.loss_name}_loss", self.scores[:rows], y)
+        self._forward(X, rows, step)
+        loss = self._loss(y, rows, gradients)
+        self._backward(X, rows, gradients)
+        return loss
+
+    def _forward(self, X: FloatArray, rows: int, step: int) -> None:
+        params, below = self.net.params, X
+        for i in range(len(self.z)):
+            z, h = self.z[i][:rows], self.h[i][:rows]
+            np.matmul(below, params[f"W{i + 1}"], out=z)
+            self._hidden(i, z, h, (*self.keys, step, i, 0))
+            below = h
+        np.matmul(below, params[f"W{len(self.z) + 1}"], out=self.scores[:rows])
+
+    def _hidden(self, i: int, z: FloatArray, h: FloatArray, mask: tuple[Any, ...]) -> None:
+        net, number = self.net, i + 1
+        drop = (h, self.factor, self.threshold, mask, self.words)
+        bias = net.params[f"b{number}"]
+        if net.normalization is None:
+            hidden.plain_forward(z, bias, *drop)
+            return
+        norm = (bias, net.params[f"gamma{number}"], net.params[f"beta{number}"])
+        if net.normalization == "layernorm":
+            hidden.layernorm_forward(z, *norm, self.eps, self.inverse_std[i], *drop)
+            return
+        running = (net.running[f"running_mean{number}"], net.running[f"running_var{number}"], self.momentum)
+        hidden.batchnorm_forward(z, *norm, *running, self.eps, self.mean[i], self.inverse_std[i], *drop)
+
+    def _loss(self, y: AnyArray, rows: int, gradients: Parameters) -> float:
+        """The loss; `scores` becomes its gradient."""
+        last, scores = self.net.num_layers, self.scores[:rows]
+        bias, dbias = self.net.params[f"b{last}"], gradients[f"b{last}"]
+        if self.net.loss_name == "softmax":
+            return float(losses.inplace_softmax_loss(scores, bias, y, dbias))
+        np.add(scores, bias, out=scores)
+        loss, scores[...] = LOSSES[self.net.loss_name].function(scores, y)
+        scores.sum(axis=0, out=dbias)
+        return loss
+
+    def _backward(self, X: FloatArray, rows: int, gradients: Parameters) -> None:
+        """No gradient is computed for X: nobody asks for it."""
+        params, above = self.net.params, self.scores[:rows]
+        for i in range(len(self.z), -1, -1):
+            below = self.h[i - 1][:rows] if i else X
+            np.matmul(below.T, above, out=gradients[f"W{i + 1}"])
+            if i:
+                dh = self.dh[i - 1][:rows]
+                np.matmul(above, params[f"W{i + 1}"].T, out=dh)
+                self._hidden_backward(i - 1, rows, dh, gradients)
+                above = dh
+
+    def _hidden_backward(self, i: int, rows: int, dh: FloatArray, gradients: Parameters) -> None:
+        net, number, h = self.net, i + 1, self.h[i][:rows]
+        dbias = gradients[f"b{number}"]
+        if net.normalization is None:
+            hidden.plain_backward(dh, h, dbias, self.factor)
+            return
+        norm = (net.params[f"gamma{number}"], gradients[f"gamma{number}"], gradients[f"beta{number}"], dbias)
+        if net.normalization == "layernorm":
+            hidden.layernorm_backward(dh, h, self.z[i][:rows], self.inverse_std[i], *norm, self.factor)
+            return
+        hidden.batchnorm_backward(dh, h, self.z[i][:rows], self.mean[i], self.inverse_std[i], *norm, self.factor)

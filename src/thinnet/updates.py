@@ -1,0 +1,104 @@
+"""What one step of training does to a model, and what a model must keep to be put back as it was."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from thinnet.data.dataset import Dataset
+from thinnet.data.rows import RowReader
+from thinnet.nets import FullyConnectedNet
+from thinnet.optim import Config, FlatOptimizer, Rule
+from thinnet.typing import IntArray
+
+
+class NetUpdate:
+    """One step of a `FullyConnectedNet`: buffers made once, gradients in one of them, one pass of the optimizer."""
+
+    def __init__(
+        self, net: FullyConnectedNet, data: Dataset, batch_size: int, update_rule: str, optim_config: Config | None
+    ) -> None:
+        self.net = net
+        self.reader = RowReader(data, "train", batch_size, net.dtype)
+        self.gradients = net.params.zeros_like()
+        self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
+
+    def __call__(self, rows: IntArray, factor: float) -> float:
+        """Change the net by one step on these training rows; return the loss before it."""
+        X, y = self.reader.read(rows)
+        loss = self.net.inplace_gradients(X, y, self.gradients)
+        rate = self.optimizer.options["learning_rate"] * factor
+        self.optimizer.inplace_update(self.net.params.flat, self.gradients.flat, rate)
+        return loss
+
+
+class ModelUpdate:
+    """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
+
+    def __init__(self, model: Any, data: Dataset, update_rule: str | Rule, optim_config: Config | None) -> None:
+        self.model, self.data = model, data
+        self.rules: dict[str, _NamedRule | _CallableRule] = {
+            name: _NamedRule(update_rule, optim_config, w)
+            if isinstance(update_rule, str)
+            else _CallableRule(update_rule, optim_config)
+            for name, w in model.params.items()
+        }
+
+    def __call__(self, rows: IntArray, factor: float) -> float:
+        """Change the model by one step on these training rows; return the loss before it."""
+        loss, gradients = self.model.loss(*model_batch(self.model, self.data, "train", rows))
+        for name, rule in self.rules.items():
+            self.model.params[name] = rule(self.model.params[name], gradients[name], factor)
+        return float(loss)
+
+
+class _NamedRule:
+    """A rule of `thinnet.optim` for one array."""
+
+    def __init__(self, update_rule: str, optim_config: Config | None, w: Any) -> None:
+        self.optimizer = FlatOptimizer(update_rule, optim_config, like=w.ravel())
+
+    def __call__(self, w: Any, dw: Any, factor: float) -> Any:
+        flat = w.flatten()
+        self.optimizer.inplace_update(flat, dw.ravel(), self.optimizer.options["learning_rate"] * factor)
+        return flat.reshape(w.shape)
+
+
+class _CallableRule:
+    """A function ``(w, dw, config) -> (w, config)`` for one array; it may put a learning rate of its own in place."""
+
+    def __init__(self, rule: Rule, optim_config: Config | None) -> None:
+        self.rule, self.config = rule, dict(optim_config or {})
+        self.learning_rate = self.config.get("learning_rate")
+
+    def __call__(self, w: Any, dw: Any, factor: float) -> Any:
+        if self.learning_rate is not None:
+            self.config["learning_rate"] = self.learning_rate * factor
+        w, self.config = self.rule(w, dw, self.config)
+        if self.learning_rate is None:
+            self.learning_rate = self.config.get("learning_rate")
+        return w
+
+
+def model_batch(model: Any, data: Dataset, split: str, rows: IntArray) -> tuple[Any, Any]:
+    """Rows and labels as a model takes them: in its dtype where it has one, as images unless it is ours."""
+    own = isinstance(model, FullyConnectedNet)
+    floats = data.X_train.dtype if data.X_train.dtype.kind == "f" else "float32"
+    X, y = data.batch(split, rows, getattr(model, "dtype", floats))
+    return (X if own or data.image_shape is None else X.reshape(-1, *data.image_shape)), y
+
+
+def snapshot(model: Any) -> Any:
+    """A copy of everything that inference depends on: parameters and running statistics."""
+    if isinstance(model, FullyConnectedNet):
+        return {"params": model.params.copy(), "running": model.running.copy()}
+    return copy.deepcopy({name: getattr(model, name) for name in ("params", "bn_params") if hasattr(model, name)})
+
+
+def restore(model: Any, kept: Any) -> None:
+    """Put a model back as it was when `snapshot` kept it."""
+    if isinstance(model, FullyConnectedNet):
+        model.params.flat[:], model.running.flat[:] = kept["params"].flat, kept["running"].flat
+        return
+    for name, value in copy.deepcopy(kept).items():
+        setattr(model, name, value)

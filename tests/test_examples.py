@@ -1,0 +1,55 @@
+"""The notebooks in examples/ run as they are, and README's examples run in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from course_seeds import num_pictures, printed
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+NUM_PICTURES = {"cs231n_dropout": 2, "nndl_dropout": 3}  # at least
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_with_warnings_as_errors(notebook: Path, cifar10_root: Path, tmp_path: Path) -> None:
+    """On the real images; the long last training of the second one is cut to two epochs."""
+    output = tmp_path / notebook.name
+    command = [sys.executable, "-W", "error", "-m", "thinnet", "course", "run", str(notebook), "--output", str(output)]
+    environment = os.environ | {"THINNET_DATA": str(cifar10_root), "THINNET_EXAMPLE_EPOCHS": "2"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert num_pictures(output) >= NUM_PICTURES[notebook.stem]
+    assert all("Traceback" not in text for text in printed(output))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_committed_notebook_shows_its_outputs_and_no_paths(notebook: Path) -> None:
+    document: Any = nbformat.read(notebook, as_version=4)
+    codes = [cell for cell in document.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in codes] == list(range(1, len(codes) + 1))
+    assert not any(output.output_type == "error" for cell in codes for output in cell.outputs)
+    assert num_pictures(notebook) >= NUM_PICTURES[notebook.stem]
+    text = "\n".join(cell.source for cell in document.cells) + "\n".join(printed(notebook))
+    assert not re.search(r"/(home|root|work|tmp|Users)/", text)
+
+
+def test_readme_examples_run_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pasted one after the other into one interpreter, as a reader would."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", readme, re.DOTALL))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    accuracy = float(re.search(r"test accuracy: ([0-9.]+)", done.stdout)[1])  # type: ignore[index]
+    assert accuracy > 0.95
+    assert "largest error" in done.stdout

@@ -1,0 +1,106 @@
+"""Writing files: whole or not at all, with the permissions that the umask gives."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from thinnet.files import current_umask, write_atomically
+
+ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions and umask are POSIX's")
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002, 0o000], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    old = os.umask(request.param)
+    yield request.param
+    os.umask(old)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"some bytes\r\n\0", bytes(range(256)) * 10_000], ids=["none", "some", "many"]
+)
+def test_the_file_holds_the_content_and_nothing_else_is_there(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.safetensors"
+    write_atomically(path, content)
+    assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+def test_an_old_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:
+    """Whoever has the old file open still reads the old bytes: it was not written into."""
+    path = tmp_path / "history.json"
+    path.write_bytes(b"old and longer than the new")
+    with path.open("rb") as reader:
+        write_atomically(path, b"new")
+        assert reader.read() == b"old and longer than the new"
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["history.json"]
+
+
+@ON_POSIX
+def test_permissions_are_those_of_any_new_file(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "ours"
+    (tmp_path / "any").touch()
+    for _ in range(2):
+        write_atomically(path, b"x")
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == stat.S_IMODE((tmp_path / "any").stat().st_mode) == 0o666 & ~umask
+        path.chmod(0o600)  # and so are those of a file that replaces another
+
+
+@ON_POSIX
+def test_the_umask_is_read_and_left_alone(umask: int) -> None:
+    assert current_umask() == umask
+    assert current_umask() == umask
+
+
+@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_failure_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, step: str, error: type[BaseException], existed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error("on purpose")
+
+    path = tmp_path / "state.json"
+    if existed:
+        path.write_bytes(b"old")
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(error, match="on purpose"):
+        write_atomically(path, b"new")
+    assert os.listdir(tmp_path) == (["state.json"] if existed else [])
+    assert not existed or path.read_bytes() == b"old"
+
+
+def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "nowhere" / "file", b"x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_readers_see_one_whole_content_or_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    contents = [bytes([number]) * 50_000 for number in range(2)]
+    write_atomically(path, contents[0])
+    done = threading.Event()
+    seen: set[bytes] = set()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(path.read_bytes())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(1, 40):
+        write_atomically(path, contents[number % 2])
+    done.set()
+    reader.join()
+    assert seen <= set(contents)

@@ -1,0 +1,146 @@
+"""The losses against their definitions, and where they could overflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thinnet import ArgumentError
+from thinnet.layers import LOSSES, mse_loss, softmax_loss, svm_loss
+from thinnet.typing import AnyArray, FloatArray
+
+Reference = Callable[[FloatArray, AnyArray], tuple[float, FloatArray]]
+LABELLED = [softmax_loss, svm_loss]
+
+
+def softmax_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArray]:
+    (N, C), loss = scores.shape, 0.0
+    gradient = np.zeros((N, C))
+    for n in range(N):
+        powers = [math.exp(score) for score in scores[n]]
+        loss -= math.log(powers[y[n]] / sum(powers)) / N
+        for c in range(C):
+            gradient[n, c] = (powers[c] / sum(powers) - (c == y[n])) / N
+    return loss, gradient
+
+
+def svm_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArray]:
+    (N, C), loss = scores.shape, 0.0
+    gradient = np.zeros((N, C))
+    for n in range(N):
+        for c in range(C):
+            margin = scores[n, c] - scores[n, y[n]] + 1
+            if c != y[n] and margin > 0:
+                loss += margin / N
+                gradient[n, c] += 1 / N
+                gradient[n, y[n]] -= 1 / N
+    return loss, gradient
+
+
+def mse_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArray]:
+    (N, C), loss = scores.shape, 0.0
+    gradient = np.zeros((N, C))
+    for index in np.ndindex(N, C):
+        loss += (scores[index] - y[index]) ** 2 / (N * C)
+        gradient[index] = 2 * (scores[index] - y[index]) / (N * C)
+    return loss, gradient
+
+
+REFERENCES: dict[str, Reference] = {"softmax": softmax_reference, "svm": svm_reference, "mse": mse_reference}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    N=st.integers(1, 9), C=st.integers(1, 9), seed=st.integers(0, 2**32), spread=st.sampled_from([0.0, 1e-3, 1.0, 20.0])
+)
+def test_losses_do_what_their_formulas_say(name: str, N: int, C: int, seed: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    scores = spread * rng.standard_normal((N, C))
+    y = rng.integers(C, size=N) if LOSSES[name].targets == "labels" else spread * rng.standard_normal((N, C))
+    loss, gradient = LOSSES[name].function(scores, y)
+    expected, expected_gradient = REFERENCES[name](scores, y)
+    assert loss == pytest.approx(expected, rel=1e-12, abs=1e-14)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("shift", [1e4, -1e4, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_neither_overflows_nor_loses_a_common_shift(shift: float, dtype: Any) -> None:
+    scores = np.zeros((1, 4), dtype) + dtype(shift)
+    loss, gradient = softmax_loss(scores, np.array([2]))
+    assert loss == pytest.approx(math.log(4), rel=1e-6)
+    np.testing.assert_allclose(gradient, [[0.25, 0.25, -0.75, 0.25]], rtol=1e-6)
+
+
+def test_softmax_of_a_hopeless_score_is_finite_and_exact() -> None:
+    loss, gradient = softmax_loss(np.array([[0.0, 5000.0]]), np.array([0]))
+    assert loss == 5000
+    np.testing.assert_array_equal(gradient, [[-1.0, 1.0]])
+
+
+def test_softmax_gradients_of_a_row_sum_to_zero() -> None:
+    rng = np.random.default_rng(0)
+    for loss in LABELLED:
+        _, gradient = loss(rng.standard_normal((20, 7)), rng.integers(7, size=20))
+        np.testing.assert_allclose(gradient.sum(axis=1), np.zeros(20), atol=1e-16)
+
+
+def test_losses_of_equal_scores_are_those_of_a_guess() -> None:
+    scores, y = np.zeros((6, 10)), np.arange(6)
+    assert softmax_loss(scores, y)[0] == pytest.approx(math.log(10), rel=1e-15)
+    assert svm_loss(scores, y)[0] == 9
+
+
+def test_the_slope_of_svm_at_a_kink_is_zero() -> None:
+    loss, gradient = svm_loss(np.array([[1.0, 0.0]]), np.array([0]))
+    assert loss == 0
+    np.testing.assert_array_equal(gradient, np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.uint64])
+@pytest.mark.parametrize("loss", LABELLED)
+def test_labels_may_be_integers_of_any_width(loss: Reference, dtype: Any) -> None:
+    scores = np.random.default_rng(0).standard_normal((3, 4))
+    expected, expected_gradient = loss(scores, np.array([0, 3, 1]))
+    value, gradient = loss(scores, np.array([0, 3, 1], dtype))
+    assert value == expected
+    np.testing.assert_array_equal(gradient, expected_gradient)
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        (np.array([0.0, 1.0]), r"y must be a NumPy array of integer class labels, got dtype float64\. Use y\.astype"),
+        (np.array([True, False]), "y must be a NumPy array of integer class labels, got dtype bool"),
+        ([0, 1], "y must be a NumPy array of integer class labels, got list"),
+        (np.array([0]), r"y must be of shape \(2,\), one label a row, got \(1,\)"),
+        (np.array([[0], [1]]), r"y must be of shape \(2,\), one label a row, got \(2, 1\)"),
+        (np.array([0, 3]), r"y must be labels from 0 to 2, got y\[1\] = 3\. Number the classes from 0"),
+        (np.array([-1, 0]), r"y must be labels from 0 to 2, got y\[0\] = -1"),
+    ],
+)
+@pytest.mark.parametrize("loss", LABELLED)
+def test_labels_that_do_not_fit_are_refused(loss: Reference, y: Any, text: str) -> None:
+    with pytest.raises(ArgumentError, match=f"{loss.__name__}: {text}"):
+        loss(np.zeros((2, 3)), y)
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        (np.zeros((2, 3), int), r"y must be a NumPy array of floats, got dtype int64"),
+        (np.zeros((2, 3), np.float32), "y must be of dtype float64 as scores is, got float32"),
+        (np.zeros((3, 3)), r"y must have shape \(N, C\) with N = 2 as in scores, C = 3 as in scores, got \(3, 3\)"),
+        (np.zeros(2), r"y must have shape \(N, C\) .*, got \(2,\)"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(y: Any, text: str) -> None:
+    with pytest.raises(ArgumentError, match=f"mse_loss: {text}"):
+        mse_loss(np.zeros((2, 3)), y)
