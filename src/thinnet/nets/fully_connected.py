@@ -197,6 +197,10 @@ class FullyConnectedNet:
     def scores(self, X: AnyArray) -> FloatArray:
         """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone."""
         rows = self._rows(X)
+        if self.fused and kernels.available():
+            from thinnet.nets.fused import FusedScores
+
+            return FusedScores(self).scores(rows)
         parts = [
             self._forward(rows[start : start + ROWS_AT_ONCE])[0] for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)
         ]
