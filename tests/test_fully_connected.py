@@ -492,3 +492,39 @@ def test_an_empty_batch_and_a_step_outside_its_limits_are_refused() -> None:
         net.loss(np.zeros((0, 6)), np.zeros(0, int))
     with pytest.raises(ArgumentError, match=r"step must be an integer in .*, got -1"):
         net.loss(np.zeros((1, 6)), np.zeros(1, int), step=-1)
+
+
+# Assigning all parameters
+
+
+def test_a_mapping_of_parameters_is_copied_into_the_buffer() -> None:
+    net, other = (FullyConnectedNet([4], 3, 2, seed=seed) for seed in (0, 1))
+    flat = net.params.flat
+    net.params = dict(other.params)
+    assert net.params.flat is flat
+    np.testing.assert_array_equal(flat, other.params.flat)
+    assert flat is not other.params.flat
+
+
+def test_a_mapping_that_does_not_fit_changes_nothing() -> None:
+    net = FullyConnectedNet([4], 3, 2, seed=0)
+    before = net.params.flat.copy()
+    right = {name: array + 1 for name, array in net.params.items()}
+    with pytest.raises(ArgumentError, match=r"params must be a mapping with only .*got 'w1'. Did you mean 'W1'"):
+        net.params = {**right, "w1": np.ones((3, 4))}
+    with pytest.raises(ArgumentError, match=r"got 'b2'"):
+        net.params = {name: right[name] for name in ("W1", "b1", "W2")}
+    with pytest.raises(ArgumentError, match=r"params\['b2'\] must have shape \(2,\), got \(3,\)"):
+        net.params = {**right, "b2": np.ones(3)}
+    np.testing.assert_array_equal(net.params.flat, before)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_refused_batch_is_no_training_step(fused: bool) -> None:
+    net = FullyConnectedNet([4], 3, 2, normalization="batchnorm", seed=0)
+    net.fused = fused
+    running = net.running.flat.copy()
+    with pytest.raises(ArgumentError, match="labels from 0 to 1"):
+        net.loss(np.ones((2, 3)), np.array([0, 2]))
+    assert net.step == 0
+    np.testing.assert_array_equal(net.running.flat, running)

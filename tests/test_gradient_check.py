@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thinnet import FullyConnectedNet, GradientError, check_gradients
+from thinnet import ArgumentError, FullyConnectedNet, GradientError, check_gradients
 from thinnet.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array, grad_check_sparse
 from thinnet.nets.fully_connected import NORMALIZATIONS
 from thinnet.typing import AnyArray, FloatArray
@@ -285,3 +285,10 @@ def test_the_sparse_check_shows_a_wrong_gradient(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "numerical: 3.000000 analytic: 1.000000, relative error: 5.000000e-01\n"
     grad_check_sparse(lambda v: 0.0, np.ones(1), np.zeros(1), num_checks=1)
     assert capsys.readouterr().out == "numerical: 0.000000 analytic: 0.000000, relative error: 0.000000e+00\n"
+
+
+def test_integers_are_refused_since_a_step_of_1e_5_would_vanish_in_them() -> None:
+    with pytest.raises(ArgumentError, match=r"x must be a NumPy array of floats, got dtype int64"):
+        eval_numerical_gradient(lambda x: float(x.sum()), np.arange(3), verbose=False)
+    with pytest.raises(ArgumentError, match=r"x must be a NumPy array of floats, got list"):
+        eval_numerical_gradient_array(lambda x: x, [1.0], np.ones(1))  # type: ignore[arg-type]

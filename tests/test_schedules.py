@@ -141,3 +141,9 @@ def test_cosine_passes_half_way_at_half_the_time() -> None:
 def test_arguments_outside_their_limits_are_refused(make: Callable[[], Any], text: str) -> None:
     with pytest.raises(ArgumentError, match=text):
         make()
+
+
+@pytest.mark.parametrize("schedule", [Cosine(floor=0.1), OneCycle(floor=0.1)])
+def test_the_last_factor_stays_after_the_last_step(schedule: Any) -> None:
+    factors = [schedule(step, steps_per_epoch=5, total_steps=10) for step in (9, 10, 15, 100)]
+    assert factors == pytest.approx([0.1] * 4)

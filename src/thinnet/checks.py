@@ -113,8 +113,9 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
 
 def nearest(value: Any, choices: Collection[Any]) -> str:
     """The question "Did you mean ...?" with the choice nearest to `value`, or nothing."""
-    close = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-    return f"Did you mean {close[0]!r}?" if close else ""
+    names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
+    close = difflib.get_close_matches(str(value).lower(), names, n=1)
+    return f"Did you mean {names[close[0]]!r}?" if close else ""
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

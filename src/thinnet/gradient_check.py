@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.errors import ThinnetError
+from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
 from thinnet.typing import AnyArray, FloatArray
 
@@ -127,6 +127,7 @@ def eval_numerical_gradient(
     >>> eval_numerical_gradient(lambda x: float((x**2).sum()), np.array([1.0, 2.0]), verbose=False).round(6)
     array([2., 4.])
     """
+    _check_floats(x)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         above, below = _around(f, x, index, h)
@@ -153,6 +154,7 @@ def eval_numerical_gradient_array(
     >>> eval_numerical_gradient_array(lambda x: 3 * x, np.array([1.0]), np.array([2.0])).round(6)
     array([6.])
     """
+    _check_floats(x)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         above, below = _around(f, x, index, h)
@@ -179,6 +181,12 @@ def grad_check_sparse(
         total = abs(numerical) + abs(analytic)
         error = abs(numerical - analytic) / total if total else 0.0
         print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")
+
+
+def _check_floats(x: FloatArray) -> None:
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        came = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise ArgumentError(f"x must be a NumPy array of floats, got {came}. Convert it with x.astype(np.float64).")
 
 
 def _around(f: Callable[[FloatArray], Any], x: FloatArray, index: tuple[int, ...], h: float) -> tuple[Any, Any]:

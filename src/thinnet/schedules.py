@@ -117,7 +117,7 @@ class OneCycle:
 
 
 def _half_cosine(begin: float, end: float, progress: float) -> float:
-    return end + (begin - end) * (1 + math.cos(math.pi * progress)) / 2
+    return end + (begin - end) * (1 + math.cos(math.pi * min(progress, 1))) / 2
 
 
 SCHEDULES = {"constant": Constant, "epoch_decay": EpochDecay, "cosine": Cosine, "one_cycle": OneCycle}

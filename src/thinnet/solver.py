@@ -155,6 +155,7 @@ class Solver:
             The `History`, which is also kept in `history`.
         """
         self._started = time.perf_counter() - (self.history.seconds[-1] if self.history.seconds else 0)
+        self.stop_reason = None
         self._call("on_train_begin")
         try:
             while self.iteration < self.num_iterations and not self.stop_reason:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from thinnet import kernels
-from thinnet.checks import check_choice, check_number
+from thinnet.checks import check_choice, check_keys, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import (
     LOSSES,
@@ -103,9 +103,22 @@ class FullyConnectedNet:
         self.step = 0
         self.fused = True
         self._buffers: FusedStep | None = None
-        self.params = Parameters(self._shapes(), self.dtype)
+        self._params = Parameters(self._shapes(), self.dtype)
         self.running = Parameters(self._running_shapes(), self.dtype)
         self._initialize()
+
+    @property
+    def params(self) -> Parameters:
+        """The parameters. Assigning a mapping copies its arrays into the one buffer; it must have every name."""
+        return self._params
+
+    @params.setter
+    def params(self, arrays: Mapping[str, AnyArray]) -> None:
+        check_keys("params", arrays, self._params)
+        check_keys("params", self._params, arrays)
+        whole = self._params.copy()
+        whole.update(arrays)  # all of them fit, or none is taken
+        self._params.flat[:] = whole.flat
 
     @property
     def num_layers(self) -> int:
@@ -172,6 +185,8 @@ class FullyConnectedNet:
     def inplace_gradients(self, X: AnyArray, y: AnyArray, gradients: Parameters, *, step: int | None = None) -> float:
         """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
         rows, targets = self._rows(X), self._targets(y)
+        shape = np.empty((len(rows), self.num_classes), self.dtype)
+        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets)  # before anything is changed
         if step is None:
             step, self.step = self.step, self.step + 1
         check_number("step", step)
@@ -216,7 +231,7 @@ class FullyConnectedNet:
         other = copy.deepcopy(self)
         if dtype is not None and _dtype(dtype) != self.dtype:
             other.dtype = _dtype(dtype)
-            other.params = Parameters(self.params.shapes, other.dtype)
+            other._params = Parameters(self.params.shapes, other.dtype)
             other.running = Parameters(self.running.shapes, other.dtype)
             other.params.flat[:], other.running.flat[:] = self.params.flat, self.running.flat
         return other

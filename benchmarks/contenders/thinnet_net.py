@@ -1,0 +1,19 @@
+"""Thinnet: its own net and solver, the images kept as uint8."""
+
+from collections.abc import Callable
+
+from job import Job
+from thinnet import Dataset, FullyConnectedNet, Solver
+
+
+def build(job: Job) -> Callable[[], object]:
+    """One step of the solver: gather, standardize, forward, backward, Adam."""
+    data = Dataset(*job.images()).standardized("mean")
+    net = FullyConnectedNet(
+        job.hidden_dims, job.input_dim, job.num_classes, dropout=job.dropout, normalization="batchnorm", seed=0
+    )
+    config = {"learning_rate": job.learning_rate}
+    solver = Solver(
+        net, data, update_rule="adam", optim_config=config, batch_size=job.batch_size, num_epochs=10**6, verbose=False
+    )
+    return solver.step
