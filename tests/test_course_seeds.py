@@ -66,7 +66,7 @@ def test_the_first_seed_gives_the_recorded_gradients(cs231n_run: Path) -> None:
     assert numbers(net, "Initial loss:") == pytest.approx(losses, rel=1e-12)
     errors = numbers(net, "relative error:")
     assert len(errors) == 18
-    assert max(errors) < 5e-5  # recorded: 2.21e-05, at a kink of a ReLU
+    assert max(errors) < 5e-5  # recorded: 2.21e-05, where a gradient of 6e-7 meets rounding
 
 
 def test_the_first_seed_trains_as_recorded(cs231n_run: Path) -> None:
@@ -99,14 +99,18 @@ def test_the_second_seed_gives_the_recorded_statistics(nndl_run: Path) -> None:
 def test_the_second_seed_passes_its_gradient_checks(nndl_run: Path) -> None:
     backward, net = printed(nndl_run)[3:5]
     assert numbers(backward, "dx relative error:")[0] < 1e-9
+    # The notebook seeds nothing, but the dropout of the backward check does: these three losses are determined.
+    losses = [2.309771209610118, 2.306133548427975, 2.3053332250963194]
+    assert numbers(net, "Initial loss:") == pytest.approx(losses, rel=1e-12)
     errors = numbers(net, "relative error:")
     assert len(errors) == 18
-    # Unseeded, so that now and then a unit stands at the kink of its ReLU: all but one of them must be small.
-    assert sorted(errors)[-2] < 1e-4
+    assert max(errors) < 1e-5  # recorded: 1.3e-06
 
 
 @pytest.mark.slow
 def test_the_second_seed_shows_dropout_regularizing(nndl_run: Path) -> None:
+    first = [float(x) for x in re.findall(r"\(Iteration 1 / 125\) loss: " + NUMBER, printed(nndl_run)[5])]
+    assert first == pytest.approx([2.296919, 2.301009], abs=1e-4)  # as recorded, but for the mean image
     accuracies = [float(x) for x in re.findall(r"train acc: " + NUMBER, printed(nndl_run)[5])]
     assert len(accuracies) == 2 * 26
     dropped, without = accuracies[21:26], accuracies[47:52]
@@ -116,6 +120,8 @@ def test_the_second_seed_shows_dropout_regularizing(nndl_run: Path) -> None:
 @pytest.mark.slow
 def test_the_second_seed_reaches_its_goal(nndl_run: Path) -> None:
     """Validation at least .57 and test at least .55, on JPEG-decoded CIFAR-10."""
+    first = re.findall(r"\(Iteration 1 / 9800\) loss: " + NUMBER, printed(nndl_run)[7])
+    assert float(first[0]) == pytest.approx(2.345271, abs=5e-3)
     text = printed(nndl_run)[-1]
     assert numbers(text, "Validation set accuracy:")[0] >= 0.57
     assert numbers(text, "Test set accuracy:")[0] >= 0.55

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("closed_door")
         ("cs231n-2021", {"dropout_keep_ratio": 1}, False, None),
         ("cs231n-2021", {"dropout_keep_ratio": 0.25, "normalization": "batchnorm"}, True, "batchnorm"),
         ("nndl", {"dropout": 0}, False, None),
-        ("nndl", {"dropout": 1.0}, False, None),
+        ("nndl", {"dropout": 1.0}, True, None),
         ("nndl", {"dropout": 0.25, "use_batchnorm": True}, True, "batchnorm"),
     ],
 )

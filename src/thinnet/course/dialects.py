@@ -18,7 +18,8 @@ class Dialect:
         name: what `thinnet.course.activate` takes.
         p_means: whether ``p`` is the probability of dropping or of keeping a unit.
         dropout_argument: the net's argument for p, and `dropout_default`, what it is when not given.
-        none: the values of it that mean no dropout.
+        none: the values of it for which the net has no dropout layers. In nndl 1 is not among them: it keeps every
+            unit, but masks are drawn, as the course's recorded figures need.
         normalization_argument: the net's argument for normalization.
     """
 
@@ -54,7 +55,7 @@ DIALECTS: dict[str, Dialect] = {
         Dialect("cs231n-2017", "drop", "dropout", 0, (0,), "use_batchnorm", False),
         Dialect("cs231n-2018", "keep", "dropout", 1, (1,), "normalization", None),
         Dialect("cs231n-2021", "keep", "dropout_keep_ratio", 1, (1,), "normalization", None),
-        Dialect("nndl", "keep", "dropout", 0, (0, 1), "use_batchnorm", False, "hidden_dims"),
+        Dialect("nndl", "keep", "dropout", 0, (0,), "use_batchnorm", False, "hidden_dims"),
     )
 }
 

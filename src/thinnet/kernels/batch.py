@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from thinnet.kernels.compile import kernel
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
-@njit(cache=True)
+@kernel()
 def standardized_rows(X: AnyArray, rows: IntArray, shift: FloatArray, scale: FloatArray, out: FloatArray) -> None:
     """out[i] = (X[rows[i]] − shift) · scale; `shift` and `scale` are (D,), of the dtype of `out`."""
     for i in range(rows.shape[0]):

@@ -13,17 +13,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from thinnet.kernels.compile import inline, kernel, reordering_kernel
 from thinnet.kernels.philox import group_words
 from thinnet.masks import GROUP
 from thinnet.typing import AnyArray, FloatArray
 
-# Sums along a row may be taken in any order, so that they become vector instructions; NaN and infinity stay themselves.
-REORDER = {"reassoc", "contract"}
 
-
-@njit(cache=True, inline="always")
+@inline()
 def _drop_in_row(h: Any, row: int, factor: Any, threshold: Any, mask: Any, words: Any) -> None:
     """Apply dropout to one row of h in place; `mask` is (key0, key1, step, layer, first_row)."""
     key0, key1, step, layer, first_row = mask
@@ -36,7 +33,7 @@ def _drop_in_row(h: Any, row: int, factor: Any, threshold: Any, mask: Any, words
             h[row, base + j] = h[row, base + j] * factor if words[j] >= threshold else zero
 
 
-@njit(cache=True)
+@kernel()
 def plain_forward(
     z: FloatArray, bias: FloatArray, h: FloatArray, factor: Any, threshold: Any, mask: Any, words: AnyArray
 ) -> None:
@@ -50,7 +47,7 @@ def plain_forward(
             _drop_in_row(h, row, factor, threshold, mask, words)
 
 
-@njit(cache=True)
+@kernel()
 def plain_backward(dh: FloatArray, h: FloatArray, dbias: FloatArray, factor: Any) -> None:
     """The gradients of `plain_forward`."""
     zero = dh.dtype.type(0)
@@ -62,7 +59,7 @@ def plain_backward(dh: FloatArray, h: FloatArray, dbias: FloatArray, factor: Any
             dbias[j] += g
 
 
-@njit(cache=True)
+@kernel()
 def batchnorm_forward(
     z: FloatArray,
     bias: FloatArray,
@@ -110,7 +107,7 @@ def batchnorm_forward(
             _drop_in_row(h, row, factor, threshold, mask, words)
 
 
-@njit(cache=True)
+@kernel()
 def batchnorm_backward(
     dh: FloatArray,
     h: FloatArray,
@@ -141,7 +138,7 @@ def batchnorm_backward(
             dh[row, j] = gamma[j] * inverse_std[j] * (dh[row, j] - dbeta[j] / count - x_hat * (dgamma[j] / count))
 
 
-@njit(cache=True, fastmath=REORDER)
+@reordering_kernel()
 def layernorm_forward(
     z: FloatArray,
     bias: FloatArray,
@@ -179,7 +176,7 @@ def layernorm_forward(
             _drop_in_row(h, row, factor, threshold, mask, words)
 
 
-@njit(cache=True, fastmath=REORDER)
+@reordering_kernel()
 def layernorm_backward(
     dh: FloatArray,
     h: FloatArray,
@@ -214,7 +211,7 @@ def layernorm_backward(
             dbias[j] += g
 
 
-@njit(cache=True)
+@kernel()
 def inplace_scale_shift_relu(z: FloatArray, scale: FloatArray, shift: FloatArray) -> None:
     """z = ReLU(z · scale + shift): a hidden layer in test mode, batch normalization folded into the two."""
     zero = z.dtype.type(0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from thinnet.kernels.compile import kernel
 from thinnet.typing import FloatArray, IntArray
 
 
-@njit(cache=True)
+@kernel()
 def inplace_softmax_loss(scores: FloatArray, bias: FloatArray, y: IntArray, dbias: FloatArray) -> float:
     """The mean loss of scores + bias; `scores` becomes its gradient, `dbias` the bias's."""
     rows, classes = scores.shape

@@ -9,25 +9,25 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from thinnet.kernels.compile import kernel
 from thinnet.typing import FloatArray
 
 
-@njit(cache=True)
+@kernel()
 def _sgd(w: FloatArray, dw: FloatArray, rate: Any) -> None:
     for i in range(w.size):
         w[i] -= rate * dw[i]
 
 
-@njit(cache=True)
+@kernel()
 def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, rate: Any, momentum: Any) -> None:
     for i in range(w.size):
         velocity[i] = momentum * velocity[i] - rate * dw[i]
         w[i] += velocity[i]
 
 
-@njit(cache=True)
+@kernel()
 def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, rate: Any, momentum: Any) -> None:
     for i in range(w.size):
         old = velocity[i]
@@ -35,7 +35,7 @@ def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, rate: Any, mo
         w[i] += velocity[i] + momentum * (velocity[i] - old)
 
 
-@njit(cache=True)
+@kernel()
 def _rmsprop(
     w: FloatArray, dw: FloatArray, cache: FloatArray, rate: Any, decay: Any, one_less_decay: Any, epsilon: Any
 ) -> None:
@@ -44,7 +44,7 @@ def _rmsprop(
         w[i] -= rate * dw[i] / (np.sqrt(cache[i]) + epsilon)
 
 
-@njit(cache=True)
+@kernel()
 def _adam(
     w: FloatArray,
     dw: FloatArray,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
 
+from thinnet.kernels.compile import inline, kernel
 from thinnet.masks import GROUP, LANES, MULTIPLIERS, ROUNDS, WEYL
 from thinnet.typing import AnyArray
 
@@ -13,7 +14,7 @@ _WEYL0, _WEYL1 = np.uint32(WEYL[0]), np.uint32(WEYL[1])
 _HIGH = np.uint64(32)
 
 
-@njit(cache=True, inline="always")
+@inline()
 def group_words(words: AnyArray, group: int, row: int, step: int, layer: int, key0: np.uint32, key1: np.uint32) -> None:
     """Fill `words`, (64,) uint32, with the random words of the 64 columns of a group in one row.
 
@@ -38,7 +39,7 @@ def group_words(words: AnyArray, group: int, row: int, step: int, layer: int, ke
         words[3 * LANES + lane] = c3
 
 
-@njit(cache=True)
+@kernel()
 def fill_words(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer: int, first_row: int) -> None:
     """The twin of `thinnet.masks.random_words`: fill `out`, (N, D) uint32."""
     words = np.empty(GROUP, np.uint32)
