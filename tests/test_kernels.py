@@ -33,6 +33,7 @@ if not kernels.available():
     pytest.skip("Numba is not installed, so there are no kernels to test", allow_module_level=True)
 
 from thinnet.kernels import hidden, losses, philox
+from thinnet.kernels.dropout import dropout
 
 ROUNDING = {np.float32: 2e-5, np.float64: 1e-13}
 SIZES = st.sampled_from([1, 2, 3, 15, 16, 17, 63, 64, 65, 130])
@@ -306,3 +307,17 @@ def test_the_switch_turns_the_kernels_off() -> None:
         environment = {kernels.SWITCH: value}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         assert done.stdout.strip() == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=SIZES, columns=SIZES, dtype=DTYPES, rate=RATES, seed=st.integers(0, 2**64 - 1), first_row=SIZES)
+def test_dropout_alone(rows: int, columns: int, dtype: Any, rate: float, seed: int, first_row: int) -> None:
+    x = np.random.default_rng(0).standard_normal((rows, columns)).astype(dtype)
+    place = {"seed": seed, "step": 3, "layer": 2, "first_row": first_row}
+    expected, cache = dropout_forward(x, rate, **place)  # type: ignore[arg-type]
+    out = dropout(x, rate, **place)
+    np.testing.assert_array_equal(out == 0, expected == 0)
+    np.testing.assert_allclose(out, expected, rtol=ROUNDING[dtype])
+    np.testing.assert_allclose(dropout(x, rate, **place), dropout_backward(x, cache), rtol=ROUNDING[dtype])
+    assert dropout(x, rate, **place, out=x) is x
+    np.testing.assert_array_equal(x, out)

@@ -15,15 +15,12 @@ rate is honored to 2**-32.  Nothing depends on how many rows or columns are aske
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from thinnet.checks import check_number
-from thinnet.typing import BoolArray
-
-Words: TypeAlias = npt.NDArray[np.uint64]
+from thinnet.typing import BoolArray, WordArray
 
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -68,9 +65,7 @@ def drop_threshold(rate: float) -> np.uint32:
     return np.uint32(min(round(check_number("rate", rate) * 2**32), 2**32 - 1))
 
 
-def random_words(
-    shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0
-) -> npt.NDArray[np.uint32]:
+def random_words(shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0) -> WordArray:
     """The uniform 32-bit words behind `keep_mask`: (N, D) array of uint32, with the same arguments."""
     given = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
     # Plain integers from here on: NumPy's narrow ones would overflow in the arithmetic below.

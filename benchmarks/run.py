@@ -1,0 +1,169 @@
+"""Measure everything and write BENCHMARKS.md: ``make bench``, or ``python benchmarks/run.py [SECTION ...]``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import dropout
+import process
+from interleave import Times, ratio, take_turns
+from job import Job
+
+HERE = Path(__file__).parent
+OUTPUT = HERE.parent / "BENCHMARKS.md"
+
+LABELS = {
+    "thinnet_net": "**Thinnet**",
+    "torch_eager": "PyTorch, eager, fused Adam",
+    "torch_compiled": "PyTorch, compiled, fused Adam",
+    "jax_jit": "JAX, jit",
+    "sklearn_mlp": "scikit-learn MLPClassifier (no normalization, no dropout)",
+    "course_numpy": "course-style NumPy (control)",
+    "floor": "floor: the products alone, and one pass over Adam's memory",
+}
+
+INTRODUCTION = """# Benchmarks
+
+Written by `make bench`; the peers come with the extra `peers`, and those that are missing are named and left out. Every
+contender runs in a process of its own, and they take turns, so that whatever else the machine does hits them all
+alike. Figures are medians; a ratio is the median over the turns of the ratio of the turns' medians: below 1, Thinnet is
+faster.
+"""
+
+
+def steps() -> str:
+    """Whole training steps of the second course's final net, at several batch sizes."""
+    text = "## A whole training step\n\n3072-500-500-500-10, batch normalization, dropout one half, Adam, float32.\n"
+    for batch_size in (100, 32, 256, 1024):
+        job = Job(batch_size=batch_size)
+        names = list(LABELS) if batch_size == 100 else [name for name in LABELS if name != "sklearn_mlp"]
+        times = take_turns(job, names, steps=40 if batch_size <= 256 else 16)
+        text += f"\n### Batch {batch_size}\n\n" + _table(times)
+    return text
+
+
+def _table(times: dict[str, Times]) -> str:
+    rows = ["| | ms | Thinnet's time over it |", "| --- | ---: | ---: |"]
+    for name, one in times.items():
+        if one.missing:
+            rows.append(f"| {LABELS[name]} | left out: {one.missing} | |")
+        else:
+            rows.append(f"| {LABELS[name]} | {one.median:.2f} | {ratio(times['thinnet_net'], one):.2f} |")
+    return "\n".join(rows) + "\n"
+
+
+def dropout_alone() -> str:
+    """Dropout forward and backward over sizes, in turns."""
+    text = "## Dropout alone\n\nForward and backward at rate one half, float32, milliseconds.\n\n"
+    text += "| elements | " + " | ".join(dropout.CONTENDERS) + " | PyTorch over Thinnet | Thinnet over copy |\n"
+    text += "| ---: |" + " ---: |" * (len(dropout.CONTENDERS) + 2) + "\n"
+    for size in dropout.SIZES:
+        medians = {name: _dropout_milliseconds(name, size) for name in dropout.CONTENDERS}
+        cells = " | ".join("left out" if ms is None else f"{ms:.3g}" for ms in medians.values())
+        ours, peer, copy = medians["thinnet"], medians["PyTorch"], medians["copy"]
+        assert ours is not None and copy is not None
+        text += f"| {size:,} | {cells} | {'' if peer is None else f'{peer / ours:.1f}'} | {ours / copy:.2f} |\n"
+    return text
+
+
+def _dropout_milliseconds(name: str, size: int) -> float | None:
+    command = [sys.executable, str(HERE / "dropout.py"), name, str(size)]
+    answers = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)]
+    if "missing" in answers[0]:
+        return None
+    return 1e3 * statistics.median(second for answer in answers for second in answer["seconds"])
+
+
+def processes() -> str:
+    """Import, first step, peak memory."""
+    for module in ("numpy", "thinnet", "torch"):
+        process.import_seconds(module)  # once, so that bytecode and disk caches are warm
+    imports: dict[str, list[float]] = {"numpy": [], "thinnet": [], "torch": []}
+    for _ in range(9):
+        for module, seconds in imports.items():
+            took = process.import_seconds(module)
+            if took is not None:
+                seconds.append(took)
+    over = statistics.median(a / b for a, b in zip(imports["thinnet"], imports["numpy"], strict=True))
+    rows = [f"| `import {m}` | {statistics.median(s):.2f} s |" for m, s in imports.items() if s]
+    cold, warm = (statistics.median(process.first_step_seconds(c) for _ in range(3)) for c in (True, False))
+    rows += [f"| process with one step, kernels not compiled yet | {cold:.1f} s |"]
+    rows += [f"| the same, kernels from the cache | {warm:.2f} s |"]
+    memory = {name: process.peak_megabytes(name) for name in process.TRAIN}
+    rows += [f"| peak memory, {name} | {mb:.0f} MB |" for name, mb in memory.items() if mb is not None]
+    text = (
+        "## Whole processes\n\nMemory: training on 50,000 images of 3072 uint8; PyTorch's user makes them floats.\n\n"
+    )
+    text += "| | |\n| --- | ---: |\n" + "\n".join(rows) + f"\n\n`import thinnet` takes {over:.2f} of `import numpy`.\n"
+    ours, peer = memory["thinnet"], memory["PyTorch"]
+    return text + (f"Memory is {ours / peer:.2f} of PyTorch's.\n" if ours and peer else "")
+
+
+def growth() -> str:
+    """How the step's time grows with width, depth and batch."""
+    text = "## Growth\n\nStep of Thinnet in milliseconds; the slope is that of the logarithms between the last two.\n\n"
+    series: dict[str, list[tuple[int, Job]]] = {
+        "width": [(w, Job(hidden_dims=(w,) * 3)) for w in (250, 500, 1000, 2000, 4000)],
+        "depth": [(d, Job(hidden_dims=(500,) * d)) for d in (1, 2, 4, 8)],
+        "batch": [(b, Job(batch_size=b)) for b in (32, 128, 512, 2048)],
+    }
+    for name, jobs in series.items():
+        points = [
+            (size, take_turns(job, ["thinnet_net"], rounds=3, steps=12)["thinnet_net"].median) for size, job in jobs
+        ]
+        (x0, y0), (x1, y1) = points[-2:]
+        slope = math.log(y1 / y0) / math.log(x1 / x0)
+        cells = ", ".join(f"{size:,}: {ms:.1f}" for size, ms in points)
+        text += f"- {name}: {cells}; slope {slope:.2f}\n"
+    return text
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "steps": steps,
+    "dropout": dropout_alone,
+    "processes": processes,
+    "growth": growth,
+}
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    packages = ("numpy", "numba", "torch", "jax", "scikit-learn")
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    return f"Machine: {model}, {os.cpu_count()} cores, Python {platform.python_version()}; {versions}.\n"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def main(names: Sequence[str]) -> None:
+    """Measure the named sections, or all of them, and write the file (all) or print them (some)."""
+    parts = [SECTIONS[name]() for name in names or SECTIONS]
+    text = "\n".join([INTRODUCTION, machine(), *parts])
+    if names:
+        print(text)
+    else:
+        OUTPUT.write_text(text, encoding="utf-8")
+        print(f"wrote {OUTPUT.name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

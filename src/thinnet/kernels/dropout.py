@@ -1,0 +1,76 @@
+"""The twin of `thinnet.layers.dropout_forward` and `dropout_backward`: one pass, no mask in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import check_arrays
+from thinnet.kernels.compile import kernel
+from thinnet.kernels.philox import group_words
+from thinnet.masks import GROUP, drop_threshold
+from thinnet.typing import FloatArray
+
+
+def dropout(
+    x: FloatArray,
+    rate: float,
+    *,
+    seed: int,
+    step: int = 0,
+    layer: int = 0,
+    first_row: int = 0,
+    out: FloatArray | None = None,
+) -> FloatArray:
+    r"""x · keep / (1 − rate), with the mask of `thinnet.masks.keep_mask`.
+
+    Forward and backward are the same function: backward is called with dout and the same numbers, and recomputes the
+    mask, which costs less than reading it from memory would.
+
+    Args:
+        x: (N, D) float32 or float64.
+        rate: the fraction dropped, 0 <= rate < 1.
+        seed, step, layer, first_row: which mask; see `thinnet.masks.keep_mask`.
+        out: (N, D) array of the same dtype to write to; it may be `x` itself.
+
+    Returns:
+        `out`, or a new array.
+
+    Raises:
+        ArgumentError: if an argument is not as above.
+
+    >>> out = dropout(np.ones((1, 6), np.float32), 0.5, seed=3)
+    >>> out
+    array([[2., 0., 2., 0., 2., 2.]], dtype=float32)
+    """
+    threshold = drop_threshold(rate)
+    out = np.empty_like(x) if out is None else out
+    check_arrays("dropout", x=(x, "N D"), out=(out, "N D"))
+    key0, key1 = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
+    factor = x.dtype.type(1 / (1 - rate))
+    _dropout(x, out, factor, threshold, key0, key1, step, layer, first_row, np.empty(GROUP, np.uint32))
+    return out
+
+
+@kernel()
+def _dropout(
+    x: FloatArray,
+    out: FloatArray,
+    factor: Any,
+    threshold: Any,
+    key0: Any,
+    key1: Any,
+    step: int,
+    layer: int,
+    first_row: int,
+    words: Any,
+) -> None:
+    zero = x.dtype.type(0)
+    columns = x.shape[1]
+    for row in range(x.shape[0]):
+        for group in range((columns + GROUP - 1) // GROUP):
+            group_words(words, group, first_row + row, step, layer, key0, key1)
+            base = group * GROUP
+            for j in range(min(GROUP, columns - base)):
+                out[row, base + j] = x[row, base + j] * factor if words[j] >= threshold else zero
