@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint format clean
+.PHONY: demo test test-fast lint format bench clean
 
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits
 	$(BIN)/thinnet experiment dropout
@@ -19,6 +19,9 @@ lint: .venv/dev-installed  ## style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+bench: .venv/peers-installed  ## measure beside PyTorch, JAX and scikit-learn, and write BENCHMARKS.md
+	$(BIN)/python benchmarks/run.py
+
 format: .venv/dev-installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -33,6 +36,10 @@ clean:
 .venv/dev-installed: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@ .venv/demo-installed
+
+.venv/peers-installed: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,peers]"
+	@touch $@
 
 .venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Thinnet needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'

@@ -12,6 +12,7 @@ import thinnet
 from thinnet.cli import main
 
 COMMANDS = [[], ["experiment"], ["experiment", "dropout"], ["experiment", "cifar10-fc"], ["course"]]
+COMMANDS += [["experiment", "cifar10-speed"]]
 COMMANDS += [["course", "run"], ["course", "new"]]
 
 
@@ -75,3 +76,10 @@ def test_the_cifar10_experiment_runs_on_real_images(cifar10_root: Path, capsys: 
     first = capsys.readouterr().out.splitlines()[0].split()
     assert first[:2] == ["validation", "accuracy"]
     assert float(first[2]) > 0.40
+
+
+def test_the_speed_experiment_reaches_its_goal_on_real_images(
+    cifar10_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["experiment", "cifar10-speed", "--root", str(cifar10_root), "--seeds", "2"]) == 0
+    assert "2 of 2 seeds reached 55%" in capsys.readouterr().out

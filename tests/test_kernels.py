@@ -313,8 +313,8 @@ def test_the_switch_turns_the_kernels_off() -> None:
 @given(rows=SIZES, columns=SIZES, dtype=DTYPES, rate=RATES, seed=st.integers(0, 2**64 - 1), first_row=SIZES)
 def test_dropout_alone(rows: int, columns: int, dtype: Any, rate: float, seed: int, first_row: int) -> None:
     x = np.random.default_rng(0).standard_normal((rows, columns)).astype(dtype)
-    place = {"seed": seed, "step": 3, "layer": 2, "first_row": first_row}
-    expected, cache = dropout_forward(x, rate, **place)  # type: ignore[arg-type]
+    place: dict[str, Any] = {"seed": seed, "step": 3, "layer": 2, "first_row": first_row}
+    expected, cache = dropout_forward(x, rate, **place)
     out = dropout(x, rate, **place)
     np.testing.assert_array_equal(out == 0, expected == 0)
     np.testing.assert_allclose(out, expected, rtol=ROUNDING[dtype])

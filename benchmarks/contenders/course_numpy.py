@@ -11,6 +11,11 @@ from job import Job
 
 def build(job: Job) -> Callable[[], object]:
     """One step with dicts of parameters, a cache a layer, and an Adam that makes temporaries."""
+    return build_with_scores(job)[0]
+
+
+def build_with_scores(job: Job) -> tuple[Callable[[], object], Callable[[Any], Any]]:
+    """The step, and a function that gives scores in test mode."""
     X, y = job.floats()
     dims = [job.input_dim, *job.hidden_dims, job.num_classes]
     rng = np.random.default_rng(0)
@@ -35,7 +40,13 @@ def build(job: Job) -> Callable[[], object]:
             params[name] = params[name] - job.learning_rate * m_hat / (np.sqrt(v_hat) + 1e-8)
             moments[name] = m, v
 
-    return step
+    def scores(h: Any) -> Any:
+        for i, (mean, var) in enumerate(running):
+            x_hat = (h @ params[f"W{i}"] + params[f"b{i}"] - mean) / np.sqrt(var + 1e-5)
+            h = np.maximum(params[f"gamma{i}"] * x_hat + params[f"beta{i}"], 0)
+        return h @ params[f"W{len(running)}"] + params[f"b{len(running)}"]
+
+    return step, scores
 
 
 def _gradients(params: Any, running: Any, h: Any, y: Any, depth: int, keep: float) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""Seconds of training until 55% of CIFAR-10's validation images are right: one contender a process, real images.
+
+``python time_to_goal.py CONTENDER SEED`` prints ``{"seconds": ..., "accuracy": ...}``. Loading is not counted. Thinnet's
+kernels are compiled, and PyTorch's first steps taken, on a few rows before the clock starts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from thinnet import load_cifar10
+from thinnet.experiments import cifar10_speed
+
+GOAL = cifar10_speed.GOAL
+
+
+def thinnet(seed: int) -> tuple[float, float]:
+    """The experiment ``cifar10-speed``."""
+    data = load_cifar10(num_test=0)
+    recipe = cifar10_speed.Recipe()
+    cifar10_speed._one(recipe, data.first(500), seed)
+    run = cifar10_speed._one(recipe, data, seed)
+    return run.seconds, run.val_accuracy
+
+
+def torch_same_recipe(seed: int) -> tuple[float, float]:
+    """The same transform by the same code, the same net and training in PyTorch."""
+    data, recipe = load_cifar10(num_test=0), cifar10_speed.Recipe()
+    cifar10_speed.prepared(data.first(500))
+
+    def arrays(data: Any) -> tuple[Any, ...]:
+        features = cifar10_speed.prepared(data)
+        return *features.batch("train"), *features.batch("val")
+
+    arguments = {"hidden": recipe.hidden_dims, "rate": recipe.learning_rate, "size": recipe.batch_size}
+    _torch(arrays, data.first(500), seed, epochs=1, **arguments)
+    return _torch(arrays, data, seed, epochs=recipe.num_epochs, **arguments)
+
+
+def torch_on_pixels(seed: int) -> tuple[float, float]:
+    """A good recipe on the pixels: [500, 500], AdamW, one cycle up to 4e-3 over 3 epochs, batches of 1000."""
+    data = load_cifar10(num_test=0)
+
+    def arrays(data: Any) -> tuple[Any, ...]:
+        features = data.standardized("global")
+        return *features.batch("train"), *features.batch("val")
+
+    arguments = {"hidden": (500, 500), "rate": 4e-3, "size": 1000}
+    _torch(arrays, data.first(2000), seed, epochs=1, **arguments)
+    return _torch(arrays, data, seed, epochs=3, **arguments)
+
+
+def _torch(
+    arrays: Any, data: Any, seed: int, *, hidden: Any, rate: float, size: int, epochs: int
+) -> tuple[float, float]:
+    import torch
+
+    torch.manual_seed(seed)
+    started = time.perf_counter()
+    X, y, X_val, y_val = (torch.from_numpy(array) for array in arrays(data))
+    layers: list[Any] = []
+    fan_in = X.shape[1]
+    for dim in hidden:
+        linear = torch.nn.Linear(fan_in, dim)
+        torch.nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+        layers += [linear, torch.nn.BatchNorm1d(dim), torch.nn.ReLU()]
+        fan_in = dim
+    net = torch.nn.Sequential(*layers, torch.nn.Linear(fan_in, 10))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01, fused=True)
+    steps = len(X) // size
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(epochs * steps, 2))
+    for _ in range(epochs):
+        order = torch.randperm(len(X))
+        for i in range(steps):
+            rows = order[i * size : (i + 1) * size]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(net(X[rows]), y[rows]).backward()
+            optimizer.step()
+            schedule.step()
+    net.eval()
+    with torch.no_grad():
+        accuracy = (net(X_val).argmax(dim=1) == y_val).float().mean().item()
+    return time.perf_counter() - started, accuracy
+
+
+def course_numpy(seed: int) -> tuple[float, float]:
+    """The second course's recipe in course-style NumPy, until the end of the epoch in which the goal is reached."""
+    import contenders.course_numpy as course
+    from job import Job
+
+    data = load_cifar10(num_test=0).standardized("mean")
+    (X, y), (X_val, y_val) = data.batch("train"), data.batch("val")
+
+    class Real(Job):
+        def floats(self) -> tuple[Any, Any]:
+            return X, y
+
+    step, score = course.build_with_scores(Real(num_rows=len(X)))
+    started = time.perf_counter()
+    for _ in range(20):
+        for _ in range(len(X) // 100):
+            step()
+        accuracy = float(np.mean(score(X_val).argmax(axis=1) == y_val))
+        if accuracy >= GOAL:
+            break
+    return time.perf_counter() - started, accuracy
+
+
+CONTENDERS = {
+    "Thinnet, `thinnet experiment cifar10-speed`": thinnet,
+    "PyTorch, the same transform and recipe": torch_same_recipe,
+    "PyTorch, on pixels, one cycle over 3 epochs": torch_on_pixels,
+    "course-style NumPy, the second course's recipe": course_numpy,
+}
+
+
+def main(name: str, seed: str) -> None:
+    """Run one contender with one seed."""
+    try:
+        seconds, accuracy = CONTENDERS[name](int(seed))
+    except ImportError as error:
+        print(json.dumps({"missing": str(error)}))
+        return
+    print(json.dumps({"seconds": seconds, "accuracy": accuracy}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,64 @@
+"""Oriented gradients: the readable function, its fused twin, and what they say of simple pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thinnet import DataError, Dataset, kernels
+from thinnet.data.oriented_gradients import (
+    CELLS,
+    DIRECTIONS,
+    NUM_GRADIENTS,
+    oriented_gradients,
+    with_oriented_gradients,
+)
+
+
+def directions(image: Any) -> Any:
+    """The features of one (3, 32, 32) image as (direction, row, column)."""
+    return oriented_gradients(image.reshape(1, -1))[0, :NUM_GRADIENTS].reshape(DIRECTIONS, CELLS, CELLS)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_the_fused_twin_gives_the_same(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not kernels.available():
+        pytest.skip("Numba is not installed, so there is no twin")
+    X = np.random.default_rng(0).integers(0, 256, (20, 3072)).astype(dtype)
+    fused = oriented_gradients(X)
+    monkeypatch.setattr("thinnet.kernels.available", lambda: False)
+    np.testing.assert_allclose(fused, oriented_gradients(X), rtol=1e-4, atol=1e-3)
+
+
+def test_a_plain_image_has_no_gradients_and_its_own_color() -> None:
+    image = np.stack([np.full((32, 32), value, np.uint8) for value in (10, 20, 30)])
+    features = oriented_gradients(image.reshape(1, -1))[0]
+    np.testing.assert_allclose(features[:NUM_GRADIENTS], 0, atol=1e-2)
+    np.testing.assert_allclose(features[NUM_GRADIENTS:], np.repeat([10, 20, 30], CELLS * CELLS), rtol=1e-6)
+
+
+def test_a_ramp_points_in_its_direction() -> None:
+    across = np.broadcast_to(np.arange(32.0), (3, 32, 32))
+    inside = directions(across)[:, 2:-2, 2:-2]
+    # gx = 2 on every pixel, gy = 0: 16 pixels a cell, projected on the direction.
+    expected = np.sqrt(16 * 2 * np.maximum(np.cos(2 * np.pi * np.arange(8) / 8), 0))
+    np.testing.assert_allclose(inside, np.broadcast_to(expected[:, None, None], inside.shape), rtol=1e-4, atol=2e-3)
+    down = directions(across.transpose(0, 2, 1))[:, 2:-2, 2:-2]
+    np.testing.assert_allclose(down[2], inside[0], rtol=1e-4)
+
+
+def test_a_data_set_is_transformed_split_by_split() -> None:
+    X = np.random.default_rng(0).integers(0, 256, (6, 3072), np.uint8)
+    data = Dataset(X, np.arange(6), X[:2], np.arange(2), image_shape=(3, 32, 32)).standardized("mean")
+    changed = with_oriented_gradients(data)
+    np.testing.assert_array_equal(changed.X_val, oriented_gradients(X[:2]))
+    np.testing.assert_array_equal(changed.batch("train")[0], oriented_gradients(X))
+    assert changed.image_shape is None
+    assert changed.X_test is None
+
+
+def test_other_shapes_are_refused() -> None:
+    with pytest.raises(DataError, match=r"X must have shape \(N, 3072\), .* got \(2, 64\)"):
+        oriented_gradients(np.zeros((2, 64)))
