@@ -1,7 +1,7 @@
 """Seconds of training until 55% of CIFAR-10's validation images are right: one contender a process, real images.
 
-``python time_to_goal.py CONTENDER SEED`` prints ``{"seconds": ..., "accuracy": ...}``. Loading is not counted. Thinnet's
-kernels are compiled, and PyTorch's first steps taken, on a few rows before the clock starts.
+``python time_to_goal.py CONTENDER SEED`` prints ``{"seconds": ..., "accuracy": ...}``. Loading is not counted.
+Thinnet's kernels are compiled, and PyTorch's first steps taken, on a few rows before the clock starts.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["experiment", "dropout", "--rates", "1"], "must be the fraction dropped, at least 0 and below 1, got '1'"),
         (["experiment", "dropout", "--rates", "nan"], "must be the fraction dropped"),
         (["experiment", "dropout", "--seeds", "0"], "must be a whole number of at least 1, got '0'"),
+        (["experiment", "dropout", "--seeds", "a"], "must be a whole number of at least 1, got 'a'"),
+        (["experiment", "dropout", "--rates", "a"], "must be the fraction dropped, at least 0 and below 1, got 'a'"),
         (["course", "new", "folder"], "the following arguments are required: --dialect"),
     ],
 )
@@ -63,7 +65,7 @@ def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None
     assert done.stderr == ""
     table = done.stdout[done.stdout.index("dropout   train accuracy") :].splitlines()
     without, dropped = (float(line.split()[4]) for line in table[1:3])
-    gain, error = (float(word) for word in table[3].split()[7:10:2])
+    gain, error = (float(word) for word in table[3].split()[6:9:2])
     assert dropped > without
     assert gain == pytest.approx(dropped - without, abs=2e-3)
     assert gain > 3 * error
@@ -83,3 +85,34 @@ def test_the_speed_experiment_reaches_its_goal_on_real_images(
 ) -> None:
     assert main(["experiment", "cifar10-speed", "--root", str(cifar10_root), "--seeds", "2"]) == 0
     assert "2 of 2 seeds reached 55%" in capsys.readouterr().out
+
+
+def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["experiment", "dropout", "--seeds", "1", "--epochs", "1", "--output", str(tmp_path)]
+    assert main([*command, "--rates", "0", "0.2", "0.3", "0.4", "0.5", "0.6"]) == 0  # more than there are colors
+    out = capsys.readouterr().out
+    assert "nan" not in out
+    assert "±" not in out
+
+
+def test_a_rate_twice_and_a_folder_that_cannot_be_are_refused_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["experiment", "dropout", "--rates", "0.5", "0.5"]) == 2
+    assert main(["experiment", "dropout", "--output", str(tmp_path / "file")]) == 2
+    done = capsys.readouterr()
+    assert "--rates must all differ, got [0.5, 0.5]" in done.err
+    assert "File exists" in done.err
+    assert done.out == ""
+
+
+def test_ctrl_c_ends_with_a_word_and_status_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thinnet.experiments.dropout.run", interrupted)
+    assert main(["experiment", "dropout"]) == 130
+    assert capsys.readouterr().err == "thinnet: interrupted\n"

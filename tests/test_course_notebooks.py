@@ -137,3 +137,29 @@ def test_a_starter_folder_overwrites_nothing(tmp_path: Path, capsys: pytest.Capt
     assert "must be a new or an empty folder" in capsys.readouterr().err
     assert [file.name for file in tmp_path.rglob("*")] == ["work", "mine.py"]
     assert main(["course", "new", str(tmp_path / "fresh"), "--dialect", "nndl"]) == 0
+
+
+def test_a_starter_folder_keeps_the_scaling_asked_for_and_refuses_another_dialect(tmp_path: Path) -> None:
+    new_folder(tmp_path / "work", "cs231n-2017")
+    notebook = tmp_path / "work" / "n.ipynb"
+    write_notebook(notebook, [USES_LAYERS])
+    run = run_notebook(notebook, dialect="cs231n-2017", scaling="unscaled")
+    assert run.failure is None
+    assert set(printed(run.output)[0].strip("[]\n").split()) <= {"0.", "1."}
+    run = run_notebook(notebook, dialect="cs231n-2018")
+    assert run.failure is not None
+    assert "made for the dialect cs231n-2017, got cs231n-2018" in run.failure
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_run(tmp_path: Path) -> None:
+    notebook = tmp_path / "n.ipynb"
+    write_notebook(notebook, ["raise SystemError('it ran')"])
+    before = notebook.read_bytes()
+    for output, text in (
+        (notebook, "output must be another file than the notebook"),
+        (tmp_path / "nowhere" / "x.ipynb", "output must be a file in a folder that can be written"),
+        (tmp_path, "output must be a file in a folder that can be written"),
+    ):
+        with pytest.raises(NotebookError, match=text):
+            run_notebook(notebook, dialect="nndl", output=output)
+    assert notebook.read_bytes() == before

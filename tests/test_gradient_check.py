@@ -292,3 +292,11 @@ def test_integers_are_refused_since_a_step_of_1e_5_would_vanish_in_them() -> Non
         eval_numerical_gradient(lambda x: float(x.sum()), np.arange(3), verbose=False)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match=r"x must be a NumPy array of floats, got list"):
         eval_numerical_gradient_array(lambda x: x, [1.0], np.ones(1))  # type: ignore[arg-type]
+
+
+def test_kinks_of_relus_raise_no_false_alarm() -> None:
+    """With weights as small as the default ones, many units stand within a step of their kink."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        net = FullyConnectedNet([8], input_dim=5, num_classes=3, seed=seed)
+        check_gradients(net, rng.standard_normal((40, 5)), rng.integers(3, size=40))

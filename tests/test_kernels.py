@@ -321,3 +321,41 @@ def test_dropout_alone(rows: int, columns: int, dtype: Any, rate: float, seed: i
     np.testing.assert_allclose(dropout(x, rate, **place), dropout_backward(x, cache), rtol=ROUNDING[dtype])
     assert dropout(x, rate, **place, out=x) is x
     np.testing.assert_array_equal(x, out)
+
+
+BROKEN_NUMBA = """
+import sys, warnings
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numba" and path is None and sys._getframe(1).f_code.co_name != "find_spec":
+            raise OSError("its library does not load")
+sys.meta_path.insert(0, Broken())
+import thinnet.kernels
+thinnet.kernels.importlib.util.find_spec = lambda name: object()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print(thinnet.kernels.available(), [str(w.message) for w in caught])
+"""
+
+
+def test_a_broken_numba_is_done_without_and_said_so() -> None:
+    done = subprocess.run([sys.executable, "-c", BROKEN_NUMBA], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("False ['Numba cannot be imported, so Thinnet is slower: its library does not load']")
+
+
+def test_without_a_place_for_the_cache_kernels_are_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from thinnet.kernels import compile as compile_module
+
+    calls = []
+
+    def njit(**options: Any) -> Any:
+        calls.append(options)
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function 'f': no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(compile_module, "njit", njit)
+    decorated = compile_module.kernel()(len)
+    assert decorated is len
+    assert [call.get("cache") for call in calls] == [True, None]

@@ -314,3 +314,24 @@ def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
             rule(w, bad, None)
     with pytest.raises(ArgumentError, match=f"{name}: w must be a NumPy array of floats, got dtype int64"):
         rule(np.zeros((4, 3), np.int64), dw, None)
+
+
+@pytest.mark.parametrize("kernels_on", [True, False])
+def test_arrays_that_do_not_fit_the_state_are_refused_untouched(
+    kernels_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiled loops trust the sizes: they would read and write beyond a shorter array."""
+    if not kernels_on:
+        monkeypatch.setattr("thinnet.kernels.available", lambda: False)
+    w = np.zeros(10, np.float32)
+    optimizer = FlatOptimizer("adam", None, like=w)
+    ones = np.ones(20, np.float32)
+    for gradient in (ones[:2], ones[:11], ones[:10].reshape(5, 2), np.ones(10), ones[::2]):
+        with pytest.raises(
+            ArgumentError, match=r"dw must be a contiguous array of shape \(10,\) and dtype float32, got"
+        ):
+            optimizer.inplace_update(w, gradient)
+    with pytest.raises(ArgumentError, match=r"w must be a contiguous array"):
+        optimizer.inplace_update(np.zeros(20, np.float32)[::2], np.ones(10, np.float32))
+    assert not w.any()
+    assert optimizer.state["t"] == 0

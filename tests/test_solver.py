@@ -562,3 +562,45 @@ def test_an_unknown_split_is_refused() -> None:
         make_solver().accuracy("valid")
     with pytest.raises(DataError, match="split must be one that data has, got 'test', which is empty"):
         make_solver().accuracy("test")
+
+
+# Mistakes found before training
+
+
+@pytest.mark.parametrize("gradient", [np.float64(3.0), np.ones(2), np.ones((3, 5)), None, [1.0], np.ones((5, 3), int)])
+@pytest.mark.parametrize("rule", ["adam", OPTIMIZERS["adam"].rule], ids=["named", "callable"])
+def test_a_models_gradient_of_another_shape_is_named(gradient: Any, rule: Any) -> None:
+    class Wrong(Foreign):
+        def loss(self, X: AnyArray, y: AnyArray | None = None) -> Any:
+            result = super().loss(X, y)
+            return result if y is None else (result[0], {**result[1], "W": gradient})
+
+    model = Wrong()
+    before = model.params["W"].copy()
+    text = r"gradients\['W'\] must be an array of floats of shape \(5, 3\), as params\['W'\] is, got"
+    with pytest.raises(ArgumentError, match=text):
+        make_solver(model, update_rule=rule).step()
+    np.testing.assert_array_equal(model.params["W"], before)
+
+
+def test_a_net_that_does_not_fit_the_data_is_refused_at_once() -> None:
+    X, y = np.ones((6, 5), np.float32), np.arange(6) % 3
+    net = FullyConnectedNet([4], input_dim=5, num_classes=3, seed=0)
+    with pytest.raises(ArgumentError, match=r"data must have 5 features, the net's input_dim, got 4"):
+        Solver(net, Dataset(X[:, :4], y))
+    with pytest.raises(ArgumentError, match=r"y_train must hold labels from 0 to 2, .* got 9"):
+        Solver(net, Dataset(X, y + 7))
+    with pytest.raises(ArgumentError, match=r"y_val must hold labels from 0 to 2, .* got 9"):
+        Solver(net, Dataset(X, y, X, y + 7))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", Cosine])
+def test_a_schedule_that_is_none_is_refused(schedule: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"schedule must be an object of thinnet.schedules, got .*Cosine\(\)"):
+        make_solver(make_net(), schedule=schedule)
+
+
+def test_an_unknown_key_of_the_data_is_refused_with_the_nearest_known_one() -> None:
+    X, y = blobs()
+    with pytest.raises(DataError, match=r"got 'X_valid'. Did you mean 'X_val'"):
+        Solver(make_net(), {"X_train": X, "y_train": y, "X_valid": X})

@@ -1,18 +1,19 @@
 """The command ``thinnet``.
 
-Exit status: 0 if all went well, 1 if a notebook failed, 2 if the command or its input is wrong.
+Exit status: 0 if all went well, 1 if a notebook failed, 2 if the command or its input is wrong, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import thinnet
 from thinnet.course.dialects import DIALECTS
-from thinnet.errors import ThinnetError
+from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
 
 
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ThinnetError, OSError) as error:
         print(f"thinnet: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("thinnet: interrupted", file=sys.stderr)
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,13 +113,17 @@ def _add_course(command: argparse.ArgumentParser) -> None:
 def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
+    if len(set(options.rates)) < len(options.rates):
+        raise ArgumentError(f"--rates must all differ, got {options.rates}. Name each rate once.")
+    options.output.mkdir(parents=True, exist_ok=True)  # before the training, so that it is not in vain
     recipe = dropout.Recipe(
         rates=tuple(options.rates), num_seeds=options.seeds, num_train=options.num_train, num_epochs=options.epochs
     )
     comparison = dropout.run(recipe, tell=print)
+    print(f"\n{comparison.table()}")
     figure = options.output / "dropout.png"
     dropout.save_figure(comparison, figure)
-    print(f"\n{comparison.table()}\nFigure: {figure}")
+    print(f"Figure: {figure}")
     return 0
 
 
@@ -160,14 +168,17 @@ def _run_new(options: argparse.Namespace) -> int:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.lstrip("-").isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
     return number
 
 
 def _rate(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not 0 <= number < 1:
         raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
     return number

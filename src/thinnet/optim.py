@@ -14,6 +14,7 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.checks import check_arrays, check_choice, merge_options
+from thinnet.errors import ArgumentError
 from thinnet.typing import FloatArray
 
 Config: TypeAlias = dict[str, Any]
@@ -176,9 +177,21 @@ class FlatOptimizer:
         self.name = check_choice("update_rule", name, tuple(OPTIMIZERS))
         self.options = merge_options("optim_config", OPTIMIZERS[name].defaults, options)
         self.state = _fresh_state(name, like)
+        self._shape, self._dtype = like.shape, like.dtype
 
     def inplace_update(self, w: FloatArray, dw: FloatArray, learning_rate: float | None = None) -> None:
-        """Change `w` in place by one step along `dw`, with `learning_rate` in place of the configured one."""
+        """Change `w` in place by one step along `dw`, with `learning_rate` in place of the configured one.
+
+        Raises:
+            ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that the state has.
+        """
+        for name, array in (("w", w), ("dw", dw)):
+            fits = array.shape == self._shape and array.dtype == self._dtype
+            if not (fits and array.flags.c_contiguous):  # the kernels would read and write outside of it
+                raise ArgumentError(
+                    f"{name} must be a contiguous array of shape {self._shape} and dtype {self._dtype}, "
+                    f"got {array.dtype} of shape {array.shape}. Pass the buffer that the optimizer was made for."
+                )
         options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
         if kernels.available():
             from thinnet.kernels.optimizers import UPDATES

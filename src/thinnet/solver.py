@@ -13,7 +13,7 @@ import numpy as np
 from thinnet.callbacks import Callback, EarlyStopping, ProgressBar
 from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder, Sampling
-from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
+from thinnet.data.dataset import ROWS_AT_ONCE, SPLITS, Dataset
 from thinnet.errors import ArgumentError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
@@ -35,7 +35,8 @@ class Solver:
         update_rule: a name in `thinnet.optim.OPTIMIZERS`, or a function ``(w, dw, config) -> (w, config)``.
         optim_config: the rule's hyperparameters, such as ``{"learning_rate": 1e-3}``.
         lr_decay: the factor of the learning rate after each epoch; instead of `schedule`.
-        batch_size: rows in a minibatch.
+        batch_size: rows in a minibatch; all rows where there are fewer. The rows that are left over at the end of an
+            epoch sit it out.
         num_epochs: how often the data set is gone through.
         num_train_samples: how many training rows, drawn once, to evaluate on after each epoch; None for all.
         num_val_samples: the same for the validation rows.
@@ -103,6 +104,8 @@ class Solver:
             "train": _limit("num_train_samples", num_train_samples),
             "val": _limit("num_val_samples", num_val_samples),
         }
+        if isinstance(model, FullyConnectedNet):
+            _check_fit(model, self.data)
         self._update: NetUpdate | ModelUpdate
         if isinstance(model, FullyConnectedNet) and isinstance(update_rule, str):
             self._update = NetUpdate(model, self.data, self.order.batch_size, update_rule, optim_config)
@@ -249,10 +252,30 @@ def _limit(name: str, value: int | None) -> int | None:
     return None if value is None else int(check_number(name, value))
 
 
+def _check_fit(net: FullyConnectedNet, data: Dataset) -> None:
+    """Check that a net has the inputs and outputs that the data need, before training rather than in it."""
+    if net.input_dim != data.num_features:
+        raise ArgumentError(
+            f"data must have {net.input_dim} features, the net's input_dim, got {data.num_features}. Build the net "
+            f"with input_dim={data.num_features}."
+        )
+    for split in SPLITS:
+        y = data.labels(split) if data.num_rows(split) else np.zeros(0, int)
+        if y.ndim == 1 and y.size and int(y.max()) >= net.num_classes:
+            raise ArgumentError(
+                f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
+                f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
+            )
+
+
 def _one_schedule(schedule: Schedule | None, lr_decay: float) -> Schedule:
     check_number("lr_decay", lr_decay)
     if schedule is not None and lr_decay != 1:
         raise ArgumentError("schedule must be None where lr_decay is given, got both. Give one of the two.")
+    if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
+        raise ArgumentError(
+            f"schedule must be an object of thinnet.schedules, got {schedule!r}. Write schedules.Cosine(), for example."
+        )
     return schedule or (Constant() if lr_decay == 1 else EpochDecay(lr_decay))
 
 

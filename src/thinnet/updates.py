@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
+
 from thinnet.data.dataset import Dataset
 from thinnet.data.rows import RowReader
+from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.typing import IntArray
@@ -48,8 +51,21 @@ class ModelUpdate:
         """Change the model by one step on these training rows; return the loss before it."""
         loss, gradients = self.model.loss(*model_batch(self.model, self.data, "train", rows))
         for name, rule in self.rules.items():
-            self.model.params[name] = rule(self.model.params[name], gradients[name], factor)
+            w = self.model.params[name]
+            self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factor)
         return float(loss)
+
+
+def _checked_gradient(name: str, w: Any, gradients: Any) -> Any:
+    """The gradient of one parameter, if it has that parameter's shape."""
+    dw = gradients.get(name)
+    if not isinstance(dw, np.ndarray) or dw.shape != w.shape or dw.dtype.kind != "f":
+        came = f"{dw.dtype} of shape {dw.shape}" if isinstance(dw, np.ndarray) else repr(dw)
+        raise ArgumentError(
+            f"the model's gradients[{name!r}] must be an array of floats of shape {w.shape}, as params[{name!r}] is, "
+            f"got {came}. Mend what the model's loss() returns."
+        )
+    return dw
 
 
 class _NamedRule:
@@ -60,7 +76,8 @@ class _NamedRule:
 
     def __call__(self, w: Any, dw: Any, factor: float) -> Any:
         flat = w.flatten()
-        self.optimizer.inplace_update(flat, dw.ravel(), self.optimizer.options["learning_rate"] * factor)
+        dw = np.ascontiguousarray(dw, flat.dtype).ravel()
+        self.optimizer.inplace_update(flat, dw, self.optimizer.options["learning_rate"] * factor)
         return flat.reshape(w.shape)
 
 

@@ -9,7 +9,8 @@ from thinnet.course import finder
 from thinnet.course.dialects import DIALECTS as DIALECTS
 from thinnet.course.dialects import Dialect as Dialect
 from thinnet.course.dialects import active as active
-from thinnet.course.dialects import set_active
+from thinnet.course.dialects import is_active, set_active
+from thinnet.errors import DialectError
 from thinnet.layers.dropout import Scaling
 
 
@@ -36,3 +37,19 @@ def activate(dialect: str, scaling: Scaling = "inverted") -> None:
     """
     set_active(dialect, scaling)
     finder.install()
+
+
+def activate_by_default(dialect: str) -> None:
+    """Like `activate`, where no dialect is in force yet: for folders of course code that want one.
+
+    Raises:
+        ArgumentError: if the name is unknown.
+        DialectError: if another dialect is in force already.
+    """
+    if not is_active():
+        activate(dialect)
+    elif active().dialect.name != dialect:
+        raise DialectError(
+            f"this folder was made for the dialect {dialect}, got {active().dialect.name}, which is in force already. "
+            f"Activate {dialect}, or change the name in the folder's __init__.py."
+        )

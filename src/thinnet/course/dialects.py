@@ -78,6 +78,11 @@ def set_active(dialect: str, scaling: Scaling) -> None:
     _active = Activation(known, check_choice("scaling", scaling, SCALINGS))
 
 
+def is_active() -> bool:
+    """Whether a dialect is in force."""
+    return _active is not None
+
+
 def active() -> Activation:
     """The dialect in force.
 

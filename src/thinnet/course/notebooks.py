@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -16,6 +17,7 @@ from thinnet.files import write_atomically
 
 SUFFIX = ".executed.ipynb"
 OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends
+COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
 SHOWN_LINES = 12  # of the traceback of a cell that failed
 
 
@@ -64,12 +66,13 @@ def run_notebook(
     """
     require("ipykernel", extra="course", purpose="running a notebook")
     document = _read(notebook)
+    output = notebook.with_name(notebook.stem + SUFFIX) if output is None else output
+    _check_output(output, notebook)
     opening = _opening_lines(_source(document), dialect, scaling)
     started = time.perf_counter()
     failure = _execute(document, notebook.resolve().parent, opening, progress)
     seconds = time.perf_counter() - started
     finished = sum(_finished(cell) for cell in document.cells)
-    output = notebook.with_name(notebook.stem + SUFFIX) if output is None else output
     nbformat = require("nbformat", extra="course", purpose="running a notebook")
     write_atomically(output, nbformat.writes(document).encode())
     return Run(output, finished, seconds, failure)
@@ -110,6 +113,17 @@ def _read(path: Path) -> Any:
         ) from error
 
 
+def _check_output(output: Path, notebook: Path) -> None:
+    """Refuse before the run what could not be written after it."""
+    if output.resolve() == notebook.resolve():
+        raise NotebookError(f"output must be another file than the notebook, got {str(output)!r} for both.")
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        raise NotebookError(
+            f"output must be a file in a folder that can be written, got {str(output)!r}. Make the folder first, or "
+            "name another one."
+        )
+
+
 def _source(document: Any) -> str:
     return "\n".join(cell.source for cell in document.cells if cell.cell_type == "code")
 
@@ -142,10 +156,12 @@ def _execute(document: Any, folder: Path, opening: str, progress: bool) -> str |
     try:
         client.execute()
     except nbclient.exceptions.CellExecutionError as error:
-        lines = str(error).strip().splitlines()
-        return "\n".join([f"{error.ename}: {error.evalue}", *lines[-SHOWN_LINES:]])
+        lines = COLORS.sub("", str(error)).strip().splitlines()
+        return "\n".join([f"{error.ename}: {error.evalue}", *lines[-SHOWN_LINES:-1]])
     except nbclient.exceptions.DeadKernelError:
         return "the kernel died; it may have run out of memory"
+    except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
+        return "interrupted"
     finally:
         if bar:
             bar.close()

@@ -16,7 +16,7 @@ from thinnet.files import current_umask
 OPENING = """
 import thinnet.course
 
-thinnet.course.activate({dialect!r})
+thinnet.course.activate_by_default({dialect!r})
 """
 
 README = """\

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from thinnet.checks import check_choice, check_number
+from thinnet.checks import check_choice, check_number, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -190,6 +190,10 @@ class Dataset:
         keys = [f"{part}_{split}" for split in SPLITS for part in "Xy"]
         if "X_train" not in data or "y_train" not in data:
             raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got the keys {list(data)}.")
+        missing = [key for key in keys if key not in data]
+        for key in data:
+            if key not in keys and nearest(key, missing):  # X_valid, where X_val is missing
+                raise DataError(f"data must have keys such as {keys}, got {key!r}. {nearest(key, missing)}")
         X = np.asarray(data["X_train"])
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
         return cls(**{k: data[k] for k in keys if k in data}, name=name, image_shape=shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -61,10 +62,9 @@ class Comparison:
             lines.append(f"{rate:<9g} {train:<17} {val}")
         for rate in self.recipe.rates[1:]:
             mean, error = self.gain(rate)
-            lines.append(
-                f"Dropout {rate:g} changes the validation accuracy by {mean:+.3f} ± {error:.3f} (standard error of "
-                f"{self.recipe.num_seeds} paired differences)."
-            )
+            line = f"Dropout {rate:g} against {self.recipe.rates[0]:g}: validation accuracy {mean:+.3f}"
+            several = f" ± {error:.3f} (standard error of {self.recipe.num_seeds} paired differences)"
+            lines.append(line + (several if self.recipe.num_seeds > 1 else ""))
         return "\n".join(lines)
 
 
@@ -134,7 +134,7 @@ def save_figure(comparison: Comparison, path: Path) -> None:
     figure = figure_module.Figure(figsize=(10, 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, what, title in zip(panels, ("train_accuracy", "val_accuracy"), ("Training", "Validation"), strict=True):
-        for color, rate in zip(COLORS, comparison.recipe.rates, strict=False):
+        for color, rate in zip(itertools.cycle(COLORS), comparison.recipe.rates, strict=False):
             histories = comparison.histories[rate]
             _band(axes, histories[0].epoch, [getattr(h, what) for h in histories], f"dropout {rate:g}", color)
         axes.set(title=f"{title} accuracy", xlabel="Epoch", ylim=(0, 1.02))
@@ -143,7 +143,6 @@ def save_figure(comparison: Comparison, path: Path) -> None:
     panels[1].legend(loc="lower right")
     recipe = comparison.recipe
     figure.suptitle(f"{recipe.num_train} training images, mean ± standard deviation over {recipe.num_seeds} seeds")
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, _png(figure))
 
 
@@ -164,5 +163,5 @@ def _png(figure: Any) -> bytes:
 
 
 def _spread(values: Sequence[float]) -> str:
-    spread = statistics.stdev(values) if len(values) > 1 else math.nan
-    return f"{statistics.mean(values):.3f} ± {spread:.3f}"
+    mean = f"{statistics.mean(values):.3f}"
+    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import warnings
 
 SWITCH = "THINNET_KERNELS"  # "0" in the environment turns the kernels off
 
@@ -24,6 +25,7 @@ def available() -> bool:
         return False
     try:
         importlib.import_module("numba")
-    except ImportError:  # installed, but not for this Python or NumPy
+    except Exception as error:  # installed, but broken, or not for this Python or NumPy
+        warnings.warn(f"Numba cannot be imported, so Thinnet is slower: {error}", RuntimeWarning, stacklevel=2)
         return False
     return True

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from numba import njit
 
-# cache: compiled once a machine, not once a process.
+
+def _compile(**options: Any) -> Callable[[Any], Any]:
+    """`njit` with its cache on disk, or without where no folder for it can be written."""
+
+    def decorate(function: Any) -> Any:
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # "no locator available"
+            return njit(**options)(function)
+
+    return decorate
+
+
+# nogil: other Python threads go on meanwhile.
 # error_model: a division by zero gives infinity or NaN, as in NumPy; Python's exception would need a branch in each
 # loop that divides, and a loop with such a branch cannot become vector instructions.
-kernel = partial(njit, cache=True, error_model="numpy", nogil=True)
+kernel = partial(_compile, error_model="numpy", nogil=True)
 
 # For sums along a row: taken in any order, they become vector instructions. NaN and infinity stay themselves.
 reordering_kernel = partial(kernel, fastmath={"reassoc", "contract"})

@@ -18,3 +18,21 @@ from thinnet.layers.registry import LAYERS as LAYERS
 from thinnet.layers.registry import LOSSES as LOSSES
 from thinnet.layers.relu import relu_backward as relu_backward
 from thinnet.layers.relu import relu_forward as relu_forward
+
+__all__ = [
+    "LAYERS",
+    "LOSSES",
+    "affine_backward",
+    "affine_forward",
+    "batchnorm_backward",
+    "batchnorm_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "layernorm_backward",
+    "layernorm_forward",
+    "mse_loss",
+    "relu_backward",
+    "relu_forward",
+    "softmax_loss",
+    "svm_loss",
+]

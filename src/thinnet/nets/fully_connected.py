@@ -115,7 +115,12 @@ class FullyConnectedNet:
     @params.setter
     def params(self, arrays: Mapping[str, AnyArray]) -> None:
         check_keys("params", arrays, self._params)
-        check_keys("params", self._params, arrays)
+        missing = [name for name in self._params if name not in arrays]
+        if missing:
+            raise ArgumentError(
+                f"params must be a mapping with every name, got one without {', '.join(missing)}. Add them, or assign "
+                f"single arrays: net.params[name] = array."
+            )
         whole = self._params.copy()
         whole.update(arrays)  # all of them fit, or none is taken
         self._params.flat[:] = whole.flat
