@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,9 +29,14 @@ class Times:
         return 1e3 * statistics.median(second for seconds in self.rounds for second in seconds)
 
 
-def take_turns(job: Job, contenders: Sequence[str], rounds: int = 9, steps: int = 40) -> dict[str, Times]:
-    """Time whole steps: in each round, every contender takes `steps` of them in its turn."""
-    workers = {name: _start(name, job) for name in contenders}
+def take_turns(
+    job: Job, contenders: Sequence[str], rounds: int = 9, steps: int = 40, extra: Mapping[str, str] | None = None
+) -> dict[str, Times]:
+    """Time whole steps: in each round, every contender takes `steps` of them in its turn.
+
+    `extra` is added to the environment of the contenders' processes.
+    """
+    workers = {name: _start(name, job, extra or {}) for name in contenders}
     missing = {}
     for name, worker in workers.items():
         answer = _read(worker)
@@ -58,9 +64,9 @@ def ratio(one: Times, other: Times) -> float:
     return statistics.median(statistics.median(a) / statistics.median(b) for a, b in pairs)
 
 
-def _start(name: str, job: Job) -> subprocess.Popen[str]:
+def _start(name: str, job: Job, extra: Mapping[str, str]) -> subprocess.Popen[str]:
     command = [sys.executable, str(HERE / "worker.py"), name, json.dumps(asdict(job))]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | extra)
 
 
 def _read(worker: subprocess.Popen[str]):  # type: ignore[no-untyped-def]

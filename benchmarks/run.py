@@ -29,8 +29,12 @@ LABELS = {
     "jax_jit": "JAX, jit",
     "sklearn_mlp": "scikit-learn MLPClassifier (no normalization, no dropout)",
     "course_numpy": "course-style NumPy (control)",
+    "thinnet_predict": "**Thinnet**",
+    "torch_predict": "PyTorch, eager",
     "floor": "floor: the products alone, and one pass over Adam's memory",
 }
+
+STEPS = [name for name in LABELS if not name.endswith("_predict")]
 
 INTRODUCTION = """# Benchmarks
 
@@ -46,7 +50,7 @@ def steps() -> str:
     text = "## A whole training step\n\n3072-500-500-500-10, batch normalization, dropout one half, Adam, float32.\n"
     for batch_size in (100, 32, 256, 1024):
         job = Job(batch_size=batch_size)
-        names = list(LABELS) if batch_size == 100 else [name for name in LABELS if name != "sklearn_mlp"]
+        names = [name for name in STEPS if batch_size == 100 or name != "sklearn_mlp"]
         times = take_turns(job, names, steps=40 if batch_size <= 256 else 16)
         text += f"\n### Batch {batch_size}\n\n" + _table(times)
     return text
@@ -60,6 +64,29 @@ def _table(times: dict[str, Times]) -> str:
         else:
             rows.append(f"| {LABELS[name]} | {one.median:.2f} | {ratio(times['thinnet_net'], one):.2f} |")
     return "\n".join(rows) + "\n"
+
+
+def inference() -> str:
+    """Predictions for 10,000 images."""
+    times = take_turns(Job(), ["thinnet_predict", "torch_predict"], rounds=5, steps=8)
+    lines = [f"| {LABELS[name]} | {one.missing or f'{one.median:.0f} ms'} |" for name, one in times.items()]
+    text = "## Predictions for 10,000 images\n\nThe same net, float32 rows in, labels out.\n\n| | |\n| --- | ---: |\n"
+    text += "\n".join(lines) + "\n"
+    if not times["torch_predict"].missing:
+        text += f"\nThinnet takes {ratio(times['thinnet_predict'], times['torch_predict']):.2f} of PyTorch's time.\n"
+    return text
+
+
+def threads() -> str:
+    """The step with BLAS on one thread and on all."""
+    text = "## Threads\n\nThinnet's step in milliseconds. Products run on BLAS's threads, the kernels on one.\n\n"
+    text += "| batch | BLAS on 1 thread | BLAS on all |\n| ---: | ---: | ---: |\n"
+    for batch_size in (32, 100, 256, 1024):
+        job = Job(batch_size=batch_size)
+        one = take_turns(job, ["thinnet_net"], rounds=3, steps=16, extra={"OPENBLAS_NUM_THREADS": "1"})
+        every = take_turns(job, ["thinnet_net"], rounds=3, steps=16)
+        text += f"| {batch_size} | {one['thinnet_net'].median:.1f} | {every['thinnet_net'].median:.1f} |\n"
+    return text
 
 
 def dropout_alone() -> str:
@@ -154,6 +181,8 @@ def growth() -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "steps": steps,
+    "inference": inference,
+    "threads": threads,
     "dropout": dropout_alone,
     "processes": processes,
     "time-to-goal": time_to_goal,

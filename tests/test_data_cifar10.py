@@ -48,8 +48,10 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.delenv("THINNET_DATA", raising=False)
-    monkeypatch.setattr(cifar10, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(cifar10, "fetch_folder", lambda archive, parent: pytest.fail(f"download into {parent}"))
+    monkeypatch.setattr("thinnet.data.download.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(
+        "thinnet.data.download.fetch_folder", lambda archive, parent: pytest.fail(f"download into {parent}")
+    )
 
 
 def test_the_splits_are_the_courses(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_the_order_of_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("inside", ["", cifar10.FOLDER], ids=["parent", "folder itself"])
 def test_a_download_goes_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
-    monkeypatch.setattr(cifar10, "fetch_folder", lambda archive, parent: parent / archive.folder)
+    monkeypatch.setattr("thinnet.data.download.fetch_folder", lambda archive, parent: parent / archive.folder)
     monkeypatch.setenv("THINNET_DATA", str(tmp_path / "new" / inside))
     assert cifar10.find_cifar10() == tmp_path / "new" / cifar10.FOLDER
     monkeypatch.delenv("THINNET_DATA")

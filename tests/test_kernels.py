@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -359,3 +360,47 @@ def test_without_a_place_for_the_cache_kernels_are_compiled_all_the_same(monkeyp
     decorated = compile_module.kernel()(len)
     assert decorated is len
     assert [call.get("cache") for call in calls] == [True, None]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_predicting_many_images_takes_bounded_memory(fused: bool) -> None:
+    """Far less than the images would take as floats."""
+    X = np.random.default_rng(0).integers(0, 256, (10_000, 1000), np.uint8)
+    net = FullyConnectedNet([50], input_dim=1000, normalization="batchnorm", dropout=0.5, seed=0)
+    net.fused = fused
+    net.predict(X[:10])
+    tracemalloc.start()
+    try:
+        assert net.predict(X).shape == (10_000,)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.25 * 4 * X.size, f"{peak:,} bytes"
+
+
+def test_masks_batches_and_features_do_not_depend_on_the_number_of_threads() -> None:
+    code = """
+import hashlib, numpy as np
+from thinnet.data.batches import BatchOrder
+from thinnet.data.oriented_gradients import oriented_gradients
+from thinnet.kernels.dropout import dropout
+digest = hashlib.sha256(dropout(np.ones((1000, 500), np.float32), 0.5, seed=3, step=7, layer=1).tobytes())
+digest.update(BatchOrder(1000, 100, seed=3).rows(17).tobytes())
+digest.update(oriented_gradients(np.random.default_rng(0).integers(0, 256, (100, 3072), np.uint8)).tobytes())
+print(digest.hexdigest())
+"""
+    results = set()
+    for threads in ("1", "2"):
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        results.add(done.stdout)
+    assert len(results) == 1
+
+
+def test_dropout_in_threads_is_dropout_in_one() -> None:
+    x = np.random.default_rng(0).standard_normal((1000, 501)).astype(np.float32)
+    whole = dropout(x, 0.3, seed=1, step=2)
+    rows = [dropout(x[i : i + 1], 0.3, seed=1, step=2, first_row=i) for i in (0, 499, 500, 999)]
+    np.testing.assert_array_equal(whole[[0, 499, 500, 999]], np.concatenate(rows))
+    np.testing.assert_array_equal(whole != 0, keep_mask(0.3, (1000, 501), seed=1, step=2))

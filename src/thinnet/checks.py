@@ -5,7 +5,6 @@ Every message has the same parts: the argument, what was expected, what came, an
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from collections.abc import Collection, Mapping
@@ -113,6 +112,8 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
 
 def nearest(value: Any, choices: Collection[Any]) -> str:
     """The question "Did you mean ...?" with the choice nearest to `value`, or nothing."""
+    import difflib  # needed only for errors
+
     names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
     close = difflib.get_close_matches(str(value).lower(), names, n=1)
     return f"Did you mean {names[close[0]]!r}?" if close else ""

@@ -5,7 +5,6 @@ A numerical gradient shows that backward belongs to forward.  It cannot show tha
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -177,6 +176,8 @@ def grad_check_sparse(
     >>> grad_check_sparse(lambda x: float(3 * x[0]), np.array([1.0]), np.array([3.0]), num_checks=1)
     numerical: 3.000000 analytic: 3.000000, relative error: ...
     """
+    import random  # slow to import, and for this function only
+
     for _ in range(num_checks):
         index = tuple(random.randrange(size) for size in x.shape)
         above, below = _around(f, x, index, h)

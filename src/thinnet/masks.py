@@ -15,6 +15,7 @@ rate is honored to 2**-32.  Nothing depends on how many rows or columns are aske
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ def keep_mask(
     """
     threshold = drop_threshold(rate)
     return random_words(shape, seed=seed, step=step, layer=layer, first_row=first_row) >= threshold
+
+
+def fresh_seed() -> int:
+    """A seed from the operating system, for those who give none: 63 bits."""
+    return int.from_bytes(os.urandom(8), "little") >> 1
 
 
 def drop_threshold(rate: float) -> np.uint32:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import ROWS_AT_ONCE, SPLITS, Dataset
 from thinnet.errors import ArgumentError
 from thinnet.history import History
+from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, Rule
 from thinnet.schedules import Constant, EpochDecay, Schedule
@@ -98,7 +98,7 @@ class Solver:
         self.verbose = verbose
         if seed is None:
             seed = getattr(model, "seed", None)
-        self.seed = check_number("seed", secrets.randbits(63) if seed is None else seed)
+        self.seed = check_number("seed", fresh_seed() if seed is None else seed)
         self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling)
         self.num_samples = {
             "train": _limit("num_train_samples", num_train_samples),

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import numpy as np
 
+from thinnet.data.archive import Archive
 from thinnet.data.dataset import Dataset
-from thinnet.data.download import Archive, cache_folder, fetch_folder
 from thinnet.data.files import damaged, file_size
 from thinnet.data.pickles import load_pickle
 from thinnet.data.splits import check_rows, check_size
@@ -140,6 +140,8 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         DataError: if nothing is at `root`, or the download fails.
     """
+    from thinnet.data import download  # its imports take longer than all of ours
+
     if root is not None:
         places = _itself_or_inside(root)
         return _first_with_batches(places) or _nothing_at(root, places)
@@ -147,11 +149,11 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     places = _itself_or_inside(named) if named else []
     places += [place / FOLDER for place in COURSE_FOLDERS]
     if not named and not _first_with_batches(places):  # else pooch need not be imported
-        places.append(cache_folder() / FOLDER)
+        places.append(download.cache_folder() / FOLDER)
     found = _first_with_batches(places)
     if found is None:
         destination = places[0] if named else places[-1]
-        found = fetch_folder(ARCHIVE, destination.parent if destination.name == FOLDER else destination)
+        found = download.fetch_folder(ARCHIVE, destination.parent if destination.name == FOLDER else destination)
     return found
 
 

@@ -8,32 +8,16 @@ import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from thinnet.data.archive import Archive as Archive
 from thinnet.data.files import LARGEST_FILE
 from thinnet.errors import DataError
 
 __all__ = ["Archive", "cache_folder", "fetch_folder"]
 
 PIECE = 2**18  # bytes copied at once
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A gzipped tar archive on a server, and the MD5 sums of what is needed of it.
-
-    The sums are the publisher's own. They guard against damage; the reader of the files guards against malice.
-    """
-
-    url: str
-    md5: str
-    folder: str  # the folder inside the archive
-    members: Mapping[str, str]  # file name in that folder → MD5 of the file
-    attempts: int = 3
-    timeout: float = 30.0  # seconds without an answer
 
 
 def cache_folder() -> Path:

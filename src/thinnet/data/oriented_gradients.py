@@ -6,7 +6,6 @@ shared out by projection instead of by angle, and a square root takes the place 
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -56,24 +55,15 @@ def oriented_gradients(X: AnyArray) -> FloatArray:
         )
     out = np.empty((len(X), NUM_FEATURES), np.float32)
     if kernels.available():
-        _fill_in_threads(X, out)
+        from thinnet.kernels.oriented_gradients import fill_features
+        from thinnet.kernels.threads import over_rows
+
+        over_rows(lambda start, stop: fill_features(X[start:stop], out[start:stop], COSINES, SINES), len(X), X.size)
         return out
     for start in range(0, len(X), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         out[part] = _features(X[part].astype(np.float32).reshape(-1, 3, SIDE, SIDE))
     return out
-
-
-def _fill_in_threads(X: AnyArray, out: FloatArray) -> None:
-    """The fused twin, a piece of the rows for each core: each image is on its own, so the result is the same."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from thinnet.kernels.oriented_gradients import fill_features
-
-    num_threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(num_threads) as pool:
-        pieces = [slice(k * len(X) // num_threads, (k + 1) * len(X) // num_threads) for k in range(num_threads)]
-        list(pool.map(lambda piece: fill_features(X[piece], out[piece], COSINES, SINES), pieces))
 
 
 def with_oriented_gradients(data: Dataset) -> Dataset:

@@ -9,6 +9,7 @@ import numpy as np
 from thinnet.checks import check_arrays
 from thinnet.kernels.compile import kernel
 from thinnet.kernels.philox import group_words
+from thinnet.kernels.threads import over_rows
 from thinnet.masks import GROUP, drop_threshold
 from thinnet.typing import FloatArray
 
@@ -24,6 +25,8 @@ def dropout(
     out: FloatArray | None = None,
 ) -> FloatArray:
     r"""x · keep / (1 − rate), with the mask of `thinnet.masks.keep_mask`.
+
+    Large arrays are shared out among threads, which changes nothing in the result.
 
     Forward and backward are the same function: backward is called with dout and the same numbers, and recomputes the
     mask, which costs less than reading it from memory would.
@@ -49,7 +52,13 @@ def dropout(
     check_arrays("dropout", x=(x, "N D"), out=(out, "N D"))
     key0, key1 = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
     factor = x.dtype.type(1 / (1 - rate))
-    _dropout(x, out, factor, threshold, key0, key1, step, layer, first_row, np.empty(GROUP, np.uint32))
+
+    def piece(start: int, stop: int) -> None:
+        part = slice(start, stop)
+        place = (step, layer, first_row + start)
+        _dropout(x[part], out[part], factor, threshold, key0, key1, *place, np.empty(GROUP, np.uint32))
+
+    over_rows(piece, len(x), x.size)
     return out
 
 

@@ -3,8 +3,7 @@ r"""FullyConnectedNet: {affine → normalization → ReLU → dropout} × L → 
 from __future__ import annotations
 
 import copy
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -27,6 +26,7 @@ from thinnet.layers import (
     relu_forward,
 )
 from thinnet.layers.dropout import SCALINGS, Scaling
+from thinnet.masks import fresh_seed
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Normalization = Literal["batchnorm", "layernorm"]
 NORMALIZATIONS = (None, "batchnorm", "layernorm")
 DTYPES = ("float32", "float64")
-ROWS_AT_ONCE = 4096  # rows scored together, so that the memory of `predict` stays bounded
+ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
 
 
 class FullyConnectedNet:
@@ -97,7 +97,7 @@ class FullyConnectedNet:
         self.reg = check_number("reg", reg)
         self.weight_scale = weight_scale if weight_scale == "he" else check_number("weight_scale", weight_scale)
         self.dtype = _dtype(dtype)
-        self.seed = check_number("seed", secrets.randbits(63) if seed is None else seed)
+        self.seed = check_number("seed", fresh_seed() if seed is None else seed)
         self.loss_name = check_choice("loss", loss, tuple(LOSSES))
         self.scaling: Scaling = check_choice("scaling", scaling, SCALINGS)
         self.step = 0
@@ -215,16 +215,25 @@ class FullyConnectedNet:
         return {**self.__dict__, "_buffers": None}  # copies and pickles make buffers of their own
 
     def scores(self, X: AnyArray) -> FloatArray:
-        """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone."""
-        rows = self._rows(X)
+        """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone.
+
+        X is turned into floats and scored a piece at a time, so that memory stays bounded.
+        """
+        rows = self._matrix(X)
+        score = self._score_function()
+        scores = np.empty((len(rows), self.num_classes), self.dtype)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            scores[part] = score(rows[part].astype(self.dtype, copy=False))
+        return scores
+
+    def _score_function(self) -> Callable[[FloatArray], FloatArray]:
+        """What gives the scores of up to `ROWS_AT_ONCE` rows."""
         if self.fused and kernels.available():
             from thinnet.nets.fused import FusedScores
 
-            return FusedScores(self).scores(rows)
-        parts = [
-            self._forward(rows[start : start + ROWS_AT_ONCE])[0] for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)
-        ]
-        return np.concatenate(parts)
+            return FusedScores(self, ROWS_AT_ONCE).scores
+        return lambda rows: self._forward(rows)[0]
 
     def predict(self, X: AnyArray) -> IntArray:
         """The (N,) labels with the highest score."""
@@ -243,6 +252,10 @@ class FullyConnectedNet:
 
     def _rows(self, X: AnyArray) -> FloatArray:
         """X as a matrix of the net's dtype."""
+        return self._matrix(X).astype(self.dtype, copy=False)
+
+    def _matrix(self, X: AnyArray) -> AnyArray:
+        """X as a matrix of real numbers, one example a row."""
         array = np.asarray(X)
         if array.dtype.kind not in "fiub":
             raise ArgumentError(f"X must be real numbers, got dtype {array.dtype}. Encode it as numbers first.")
@@ -251,7 +264,7 @@ class FullyConnectedNet:
                 f"X must have shape (N, {self.input_dim}), or one that flattens to it, got {array.shape}. "
                 f"Put one example in each row, or build the net with another input_dim."
             )
-        return array.reshape(array.shape[0], self.input_dim).astype(self.dtype, copy=False)
+        return array.reshape(array.shape[0], self.input_dim)
 
     def _targets(self, y: AnyArray) -> AnyArray:
         y = np.asarray(y)

@@ -13,8 +13,6 @@ from thinnet.masks import GROUP, drop_threshold
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray
 
-ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
-
 if TYPE_CHECKING:
     from thinnet.nets.fully_connected import FullyConnectedNet
 
@@ -109,39 +107,33 @@ class FusedStep:
 
 
 class FusedScores:
-    """Scores in test mode, `ROWS_AT_ONCE` rows at a time through the same buffers.
+    """Scores in test mode, up to `max_rows` rows at a time through the same buffers.
 
     Batch normalization and the bias are folded into one scale and one shift for each unit.
     """
 
-    def __init__(self, net: FullyConnectedNet) -> None:
+    def __init__(self, net: FullyConnectedNet, max_rows: int) -> None:
         self.net = net
-        self.z = [np.empty((ROWS_AT_ONCE, dim), net.dtype) for dim in net.hidden_dims]
-        self.inverse_std = np.empty(ROWS_AT_ONCE, net.dtype)  # what layer normalization's kernel keeps for backward
+        self.z = [np.empty((max_rows, dim), net.dtype) for dim in net.hidden_dims]
+        self.out = np.empty((max_rows, net.num_classes), net.dtype)
+        self.folded = [self._folded(number) for number in range(1, net.num_layers)]
+        self.inverse_std = np.empty(max_rows, net.dtype)  # what layer normalization's kernel keeps for backward
         self.words = np.empty(GROUP, np.uint32)
-        self.kept = net.dtype.type(1 - net.dropout if net.scaling == "classic" else 1)
 
     def scores(self, X: FloatArray) -> FloatArray:
-        """The (N, num_classes) scores of all rows, as a new array."""
-        out = np.empty((len(X), self.net.num_classes), self.net.dtype)
-        folded = [self._folded(number) for number in range(1, self.net.num_layers)]
-        for start in range(0, len(X), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
-            self._score(X[part], folded, out[part])
-        return out
-
-    def _score(self, X: FloatArray, folded: list[tuple[FloatArray, FloatArray]], out: FloatArray) -> None:
+        """The (N, num_classes) scores of N <= max_rows rows, overwritten by the next call."""
         params, below = self.net.params, X
-        for number, (scale, shift) in enumerate(folded, start=1):
+        for number, (scale, shift) in enumerate(self.folded, start=1):
             z = self.z[number - 1][: len(X)]
             np.matmul(below, params[f"W{number}"], out=z)
             if self.net.normalization == "layernorm":
                 self._layernorm(number, z)
             hidden.inplace_scale_shift_relu(z, scale, shift)
             below = z
-        last = self.net.num_layers
+        last, out = self.net.num_layers, self.out[: len(X)]
         np.matmul(below, params[f"W{last}"], out=out)
         out += params[f"b{last}"]
+        return out
 
     def _folded(self, number: int) -> tuple[FloatArray, FloatArray]:
         """What is left of bias, normalization and classic scaling: ReLU(z · scale + shift)."""
@@ -154,7 +146,8 @@ class FusedScores:
         else:
             scale = params[f"gamma{number}"] / np.sqrt(running[f"running_var{number}"] + self.net.dtype.type(EPS))
             shift = params[f"beta{number}"] + (bias - running[f"running_mean{number}"]) * scale
-        return scale * self.kept, shift * self.kept
+        kept = self.net.dtype.type(1 - self.net.dropout if self.net.scaling == "classic" else 1)
+        return scale * kept, shift * kept
 
     def _layernorm(self, number: int, z: FloatArray) -> None:
         params = self.net.params

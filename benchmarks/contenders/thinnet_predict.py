@@ -1,0 +1,13 @@
+"""Thinnet: predictions for 10,000 images, from uint8 or floats as they come."""
+
+from collections.abc import Callable
+
+from job import Job
+from thinnet import FullyConnectedNet
+
+
+def build(job: Job) -> Callable[[], object]:
+    """One call of ``predict`` on float32 rows."""
+    X, _ = job.floats()
+    net = FullyConnectedNet(job.hidden_dims, job.input_dim, dropout=job.dropout, normalization="batchnorm", seed=0)
+    return lambda: net.predict(X[:10_000])
