@@ -93,7 +93,8 @@ def threads() -> str:
 
 def dropout_alone() -> str:
     """Dropout forward and backward over sizes, in turns."""
-    text = "## Dropout alone\n\nForward and backward at rate one half, float32, milliseconds.\n\n"
+    text = "## Dropout alone\n\nForward and backward at rate one half, float32, milliseconds; "
+    text += "the contenders one after the other, not in turns.\n\n"
     text += "| elements | " + " | ".join(dropout.CONTENDERS) + " | PyTorch over Thinnet | Thinnet over copy |\n"
     text += "| ---: |" + " ---: |" * (len(dropout.CONTENDERS) + 2) + "\n"
     for size in dropout.SIZES:

@@ -404,3 +404,14 @@ def test_dropout_in_threads_is_dropout_in_one() -> None:
     rows = [dropout(x[i : i + 1], 0.3, seed=1, step=2, first_row=i) for i in (0, 499, 500, 999)]
     np.testing.assert_array_equal(whole[[0, 499, 500, 999]], np.concatenate(rows))
     np.testing.assert_array_equal(whole != 0, keep_mask(0.3, (1000, 501), seed=1, step=2))
+
+
+@pytest.mark.parametrize("change", [{"dropout": 0.2}, {"dropout": 0.0}, {"scaling": "unscaled"}, {"seed": 99}], ids=str)
+def test_attributes_assigned_later_hold_for_the_fused_path_too(change: dict[str, Any]) -> None:
+    net, X, y = net_and_batch(NETS[3], np.float64)
+    net.loss(X, y)  # makes the buffers
+    for name, value in change.items():
+        setattr(net, name, value)
+    plain = net.copy()
+    plain.fused = False
+    assert net.loss(X, y)[0] == pytest.approx(plain.loss(X, y)[0], rel=1e-12)

@@ -35,13 +35,14 @@ class FusedStep:
         self.words = np.empty(GROUP, np.uint32)
         scalar = net.dtype.type
         self.eps, self.momentum = scalar(EPS), scalar(MOMENTUM)
-        self.factor = scalar(1 / (1 - net.dropout) if net.scaling == "inverted" else 1)
-        self.threshold = drop_threshold(net.dropout)
-        self.keys = np.uint32(net.seed & 0xFFFFFFFF), np.uint32(net.seed >> 32)
 
     def gradients(self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int) -> float:
         """Write the gradients of the loss (without the L2 penalty) into `gradients`; return the loss."""
-        rows = len(X)
+        rows, net = len(X), self.net
+        # Taken from the net at every step, so that attributes assigned later hold here as they do in the layers.
+        self.factor = net.dtype.type(1 / (1 - net.dropout) if net.scaling == "inverted" else 1)
+        self.threshold = drop_threshold(net.dropout)
+        self.keys = np.uint32(net.seed & 0xFFFFFFFF), np.uint32(net.seed >> 32)
         self._forward(X, rows, step)
         loss = self._loss(y, rows, gradients)
         self._backward(X, rows, gradients)
