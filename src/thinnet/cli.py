@@ -14,7 +14,7 @@ from pathlib import Path
 import thinnet
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
-from thinnet.layers.dropout import SCALINGS
+from thinnet.layers.dropout import MASK_KINDS, SCALINGS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +54,7 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
     dropout.add_argument("--data", choices=["digits"], default="digits", help="the data set")
     dropout.add_argument("--seeds", type=_positive, default=5, help="how many seeds, each with its own training images")
     dropout.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.5], help="the rates to compare")
+    _add_mask(dropout)
     dropout.add_argument("--num-train", type=_positive, default=100, help="training images")
     dropout.add_argument("--epochs", type=_positive, default=100, help="epochs")
     dropout.add_argument("--output", type=Path, default=Path("runs/dropout"), help="the folder for the figure")
@@ -68,6 +69,7 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
     )
     cifar10.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
     cifar10.add_argument("--epochs", type=_positive, default=20, help="epochs")
+    _add_mask(cifar10)
     cifar10.add_argument("--seed", type=int, default=0, help="fixes the weights, the masks and the batches")
     cifar10.add_argument("--quiet", action="store_true", help="print only the result")
     cifar10.set_defaults(run=_run_cifar10)
@@ -80,8 +82,15 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     speed.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
+    speed.add_argument("--dropout", type=_rate, default=0.0, help="the fraction of hidden units dropped")
+    _add_mask(speed)
     speed.add_argument("--seeds", type=_positive, default=10, help="how many seeds")
     speed.set_defaults(run=_run_speed)
+
+
+def _add_mask(command: argparse.ArgumentParser) -> None:
+    text = "drop units row by row, or the same ones in a whole batch, which is faster"
+    command.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help=text)
 
 
 def _add_course(command: argparse.ArgumentParser) -> None:
@@ -117,7 +126,11 @@ def _run_dropout(options: argparse.Namespace) -> int:
         raise ArgumentError(f"--rates must all differ, got {options.rates}. Name each rate once.")
     options.output.mkdir(parents=True, exist_ok=True)  # before the training, so that it is not in vain
     recipe = dropout.Recipe(
-        rates=tuple(options.rates), num_seeds=options.seeds, num_train=options.num_train, num_epochs=options.epochs
+        rates=tuple(options.rates),
+        dropout_mask=options.dropout_mask,
+        num_seeds=options.seeds,
+        num_train=options.num_train,
+        num_epochs=options.epochs,
     )
     comparison = dropout.run(recipe, tell=print)
     print(f"\n{comparison.table()}")
@@ -130,7 +143,7 @@ def _run_dropout(options: argparse.Namespace) -> int:
 def _run_cifar10(options: argparse.Namespace) -> int:
     from thinnet.experiments import cifar10_fc
 
-    recipe = cifar10_fc.Recipe(num_epochs=options.epochs, seed=options.seed)
+    recipe = cifar10_fc.Recipe(dropout_mask=options.dropout_mask, num_epochs=options.epochs, seed=options.seed)
     print(cifar10_fc.run(recipe, options.root, verbose=not options.quiet).table())
     return 0
 
@@ -138,7 +151,7 @@ def _run_cifar10(options: argparse.Namespace) -> int:
 def _run_speed(options: argparse.Namespace) -> int:
     from thinnet.experiments import cifar10_speed
 
-    recipe = cifar10_speed.Recipe(num_seeds=options.seeds)
+    recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
     print(cifar10_speed.run(recipe, options.root, tell=print).table())
     return 0
 

@@ -29,9 +29,13 @@ class NetUpdate:
     def __call__(self, rows: IntArray, factor: float) -> float:
         """Change the net by one step on these training rows; return the loss before it."""
         X, y = self.reader.read(rows)
-        loss = self.net.inplace_gradients(X, y, self.gradients)
-        rate = self.optimizer.options["learning_rate"] * factor
-        self.optimizer.inplace_update(self.net.params.flat, self.gradients.flat, rate)
+        net, rate = self.net, self.optimizer.options["learning_rate"] * factor
+        if net.thins:
+            loss, part = net.thinned_gradients(X, y)
+            self.optimizer.inplace_update_part(net.params.flat, part.gradients.flat, part.thinning, rate)
+        else:
+            loss = net.inplace_gradients(X, y, self.gradients)
+            self.optimizer.inplace_update(net.params.flat, self.gradients.flat, rate)
         return loss
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from thinnet.data import Dataset, load_cifar10
 from thinnet.data.oriented_gradients import with_oriented_gradients
+from thinnet.layers.dropout import MaskKind
 from thinnet.nets import FullyConnectedNet
 from thinnet.schedules import OneCycle
 from thinnet.solver import Solver
@@ -24,6 +25,7 @@ class Recipe:
 
     hidden_dims: tuple[int, ...] = (256,)
     dropout: float = 0.0
+    dropout_mask: MaskKind = "element"
     learning_rate: float = 4e-3
     weight_decay: float = 0.01
     num_epochs: int = 1
@@ -112,6 +114,7 @@ def _one(recipe: Recipe, data: Dataset, seed: int) -> Run:
         recipe.hidden_dims,
         input_dim=features.num_features,
         dropout=recipe.dropout,
+        dropout_mask=recipe.dropout_mask,
         normalization="batchnorm",
         weight_scale="he",
         seed=seed,

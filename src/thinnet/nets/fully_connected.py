@@ -25,13 +25,14 @@ from thinnet.layers import (
     relu_backward,
     relu_forward,
 )
-from thinnet.layers.dropout import SCALINGS, Scaling
+from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
 from thinnet.masks import fresh_seed
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from thinnet.nets.fused import FusedStep
+    from thinnet.nets.thinned import ThinnedStep
 
 Normalization = Literal["batchnorm", "layernorm"]
 NORMALIZATIONS = (None, "batchnorm", "layernorm")
@@ -54,6 +55,9 @@ class FullyConnectedNet:
         seed: 64 bits that fix the initial weights and all masks; ``None`` draws one, kept in `seed`.
         loss: ``"softmax"``, ``"svm"`` or ``"mse"``.
         scaling: how dropout keeps the mean; see `thinnet.layers.dropout_forward`.
+        dropout_mask: ``"element"`` drops units of each row on its own; ``"batch"`` drops the same ones in all rows of a
+            batch, so that a training step computes and updates the thinned network alone, which is faster.  Not with
+            layer normalization, where each unit depends on all others.
 
     Attributes:
         params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
@@ -88,6 +92,7 @@ class FullyConnectedNet:
         seed: int | None = None,
         loss: str = "softmax",
         scaling: Scaling = "inverted",
+        dropout_mask: MaskKind = "element",
     ) -> None:
         self.hidden_dims = _dims(hidden_dims)
         self.input_dim = check_number("input_dim", input_dim)
@@ -100,10 +105,18 @@ class FullyConnectedNet:
         self.seed = check_number("seed", fresh_seed() if seed is None else seed)
         self.loss_name = check_choice("loss", loss, tuple(LOSSES))
         self.scaling: Scaling = check_choice("scaling", scaling, SCALINGS)
+        self.dropout_mask: MaskKind = check_choice("dropout_mask", dropout_mask, MASK_KINDS)
+        if self.dropout_mask == "batch" and self.normalization == "layernorm":
+            raise ArgumentError(
+                "dropout_mask must be 'element' with layer normalization, got 'batch'. Each unit depends on all others "
+                "of its layer there, so none can be left out: use normalization='batchnorm' or None."
+            )
         self.step = 0
         self.fused = True
-        self._buffers: FusedStep | None = None
-        self._params = Parameters(self._shapes(), self.dtype)
+        self._fused: FusedStep | None = None
+        self._thinned: ThinnedStep | None = None
+        # A unit's weights lie together where units are taken out of the matrices one by one.
+        self._params = Parameters(self._shapes(), self.dtype, "F" if self.dropout_mask == "batch" else "C")
         self.running = Parameters(self._running_shapes(), self.dtype)
         self._initialize()
 
@@ -189,30 +202,71 @@ class FullyConnectedNet:
 
     def inplace_gradients(self, X: AnyArray, y: AnyArray, gradients: Parameters, *, step: int | None = None) -> float:
         """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
-        rows, targets = self._rows(X), self._targets(y)
-        shape = np.empty((len(rows), self.num_classes), self.dtype)
-        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets)  # before anything is changed
-        if step is None:
-            step, self.step = self.step, self.step + 1
-        check_number("step", step)
-        if self.fused and kernels.available():
+        rows, targets, step = self._begin_step(X, y, step)
+        if self.thins:
+            thinned = self._thinned_step(len(rows))
+            loss = thinned.compute(rows, targets, step)
+            gradients.flat[:] = 0
+            thinned.thinning.scatter(thinned.gradients.flat, gradients.flat)
+            return loss
+        if self.uses_kernels:
             loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step)
         else:
-            scores, caches = self._forward(rows, step)
-            loss, dscores = LOSSES[self.loss_name].function(scores, targets)
-            self._backward(dscores, caches, gradients)
-        return loss + self._inplace_add_penalty(gradients)
+            loss = self.layers_gradients(rows, targets, gradients, step)
+        return loss + self.inplace_add_penalty(self.params, gradients)
+
+    def thinned_gradients(self, X: AnyArray, y: AnyArray, *, step: int | None = None) -> tuple[float, ThinnedStep]:
+        """Like ``loss(X, y)`` where `thins` holds, with the gradients of the part alone that was not dropped.
+
+        They lie in the second result's `gradients`, until the next call.
+        """
+        rows, targets, step = self._begin_step(X, y, step)
+        thinned = self._thinned_step(len(rows))
+        return thinned.compute(rows, targets, step), thinned
+
+    @property
+    def thins(self) -> bool:
+        """Whether a training step works on a part of the units only."""
+        return self.dropout_mask == "batch" and self.dropout > 0
+
+    @property
+    def uses_kernels(self) -> bool:
+        """Whether steps and scores are computed by the kernels, rather than by the layers' functions."""
+        return self.fused and kernels.available()
+
+    def _begin_step(self, X: AnyArray, y: AnyArray, step: int | None) -> tuple[FloatArray, AnyArray, int]:
+        """The checked batch and the number of its masks; nothing is changed before all of it is known to be right."""
+        rows, targets = self._rows(X), self._targets(y)
+        shape = np.empty((len(rows), self.num_classes), self.dtype)
+        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets)
+        if step is None:
+            step, self.step = self.step, self.step + 1
+        return rows, targets, check_number("step", step)
 
     def _fused_step(self, num_rows: int) -> FusedStep:
         """The fast path, with buffers for at least so many rows."""
         from thinnet.nets.fused import FusedStep
 
-        if self._buffers is None or self._buffers.max_rows < num_rows:
-            self._buffers = FusedStep(self, num_rows)
-        return self._buffers
+        if self._fused is None or self._fused.max_rows < num_rows:
+            self._fused = FusedStep(self, num_rows)
+        return self._fused
+
+    def _thinned_step(self, num_rows: int) -> ThinnedStep:
+        from thinnet.nets.thinned import ThinnedStep
+
+        if self._thinned is None or self._thinned.max_rows < num_rows:
+            self._thinned = ThinnedStep(self, num_rows)
+        return self._thinned
+
+    def layers_gradients(self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int) -> float:
+        """Loss and gradients, without the L2 penalty, by the layers' own functions: the readable way."""
+        scores, caches = self._forward(X, step)
+        loss, dscores = LOSSES[self.loss_name].function(scores, y)
+        self._backward(dscores, caches, gradients)
+        return float(loss)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_buffers": None}  # copies and pickles make buffers of their own
+        return {**self.__dict__, "_fused": None, "_thinned": None}  # copies and pickles make buffers of their own
 
     def scores(self, X: AnyArray) -> FloatArray:
         """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone.
@@ -229,7 +283,7 @@ class FullyConnectedNet:
 
     def _score_function(self) -> Callable[[FloatArray], FloatArray]:
         """What gives the scores of up to `ROWS_AT_ONCE` rows."""
-        if self.fused and kernels.available():
+        if self.uses_kernels:
             from thinnet.nets.fused import FusedScores
 
             return FusedScores(self, ROWS_AT_ONCE).scores
@@ -245,7 +299,7 @@ class FullyConnectedNet:
         other = copy.deepcopy(self)
         if dtype is not None and _dtype(dtype) != self.dtype:
             other.dtype = _dtype(dtype)
-            other._params = Parameters(self.params.shapes, other.dtype)
+            other._params = Parameters(self.params.shapes, other.dtype, self.params.order)
             other.running = Parameters(self.running.shapes, other.dtype)
             other.params.flat[:], other.running.flat[:] = self.params.flat, self.running.flat
         return other
@@ -292,6 +346,7 @@ class FullyConnectedNet:
             seed=self.seed,
             step=step or 0,
             layer=i - 1,
+            mask=self.dropout_mask,
         )
         return h, (affine_cache, norm_cache, relu_cache, dropout_cache)
 
@@ -320,13 +375,13 @@ class FullyConnectedNet:
         dh, gradients[f"gamma{i}"], gradients[f"beta{i}"] = backward(dh, cache)
         return dh
 
-    def _inplace_add_penalty(self, gradients: Parameters) -> float:
-        """Add the L2 penalty's gradient; return the penalty."""
+    def inplace_add_penalty(self, params: Parameters, gradients: Parameters) -> float:
+        """Add the gradient of the weights' L2 penalty; return the penalty."""
         if self.reg == 0:
             return 0.0
         penalty = 0.0
         for i in range(1, self.num_layers + 1):
-            W = self.params[f"W{i}"]
+            W = params[f"W{i}"]
             penalty += 0.5 * self.reg * float(np.sum(W * W))
             gradients[f"W{i}"] += self.dtype.type(self.reg) * W
         return penalty
