@@ -93,10 +93,10 @@ def run(
     started = time.perf_counter()
     data = load_cifar10(root, num_test=0)
     load_seconds = time.perf_counter() - started
-    _one(recipe, data.first(2 * recipe.batch_size), seed=0)
+    one_run(recipe, data.first(2 * recipe.batch_size), seed=0)
     runs = []
     for seed in range(recipe.num_seeds):
-        runs.append(_one(recipe, data, seed))
+        runs.append(one_run(recipe, data, seed))
         tell(f"seed {seed}: {runs[-1].val_accuracy:.3f} in {runs[-1].seconds:.2f} s")
     return Result(load_seconds, tuple(runs))
 
@@ -106,7 +106,8 @@ def prepared(data: Dataset) -> Dataset:
     return with_oriented_gradients(data).standardized("feature")
 
 
-def _one(recipe: Recipe, data: Dataset, seed: int) -> Run:
+def one_run(recipe: Recipe, data: Dataset, seed: int) -> Run:
+    """Transform the images and train one net on them."""
     started = time.perf_counter()
     features = prepared(data)
     transformed = time.perf_counter()
