@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
 
 from thinnet.data.dataset import Dataset
 from thinnet.data.rows import RowReader
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
+from thinnet.numerics import is_sound, unsound_step
 from thinnet.optim import Config, FlatOptimizer, Rule
-from thinnet.typing import IntArray
+from thinnet.parameters import Parameters
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 class NetUpdate:
@@ -24,26 +27,54 @@ class NetUpdate:
         self.net = net
         self.reader = RowReader(data, "train", batch_size, net.dtype)
         self.gradients = net.params.zeros_like()
+        self._running = net.running.flat.copy()
         self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
 
     def __call__(self, rows: IntArray, factor: float) -> float:
-        """Change the net by one step on these training rows; return the loss before it."""
+        """Change the net by one step on these training rows; return the loss before it.
+
+        Raises:
+            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
+        """
         X, y = self.reader.read(rows)
-        net, rate = self.net, self.optimizer.options["learning_rate"] * factor
-        if net.thins:
-            loss, part = net.thinned_gradients(X, y)
-            self.optimizer.inplace_update_part(net.params.flat, part.gradients.flat, part.thinning, rate)
-        else:
-            loss = net.inplace_gradients(X, y, self.gradients)
-            self.optimizer.inplace_update(net.params.flat, self.gradients.flat, rate)
+        net, rate, step = self.net, self.optimizer.options["learning_rate"] * factor, self.net.step
+        self._running[:] = net.running.flat
+        with np.errstate(all="ignore"):  # what goes wrong is found by _check, and said in better words
+            if net.thins:
+                loss, part = net.thinned_gradients(X, y)
+                self._check(loss, part.gradients, X, y, step, rate)
+                self.optimizer.inplace_update_part(net.params.flat, part.gradients.flat, part.thinning, rate)
+            else:
+                loss = net.inplace_gradients(X, y, self.gradients)
+                self._check(loss, self.gradients, X, y, step, rate)
+                self.optimizer.inplace_update(net.params.flat, self.gradients.flat, rate)
         return loss
+
+    def _check(
+        self, loss: float, gradients: Parameters, X: FloatArray, y: AnyArray, step: int, learning_rate: float
+    ) -> None:
+        """Raise before the update if a number went wrong, with the net put back as it was before the step."""
+        if is_sound(loss, gradients):
+            return
+        error = unsound_step(self.net, X, y, step=step, loss=loss, learning_rate=learning_rate)
+        self.net.running.flat[:], self.net.step = self._running, step
+        raise error
 
 
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
-    def __init__(self, model: Any, data: Dataset, update_rule: str | Rule, optim_config: Config | None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        data: Dataset,
+        update_rule: str | Rule,
+        optim_config: Config | None,
+        check_finite: bool = True,
+    ) -> None:
         self.model, self.data = model, data
+        self.check_finite = check_finite
+        self._steps = 0
         self.rules: dict[str, _NamedRule | _CallableRule] = {
             name: _NamedRule(update_rule, optim_config, w)
             if isinstance(update_rule, str)
@@ -54,6 +85,12 @@ class ModelUpdate:
     def __call__(self, rows: IntArray, factor: float) -> float:
         """Change the model by one step on these training rows; return the loss before it."""
         loss, gradients = self.model.loss(*model_batch(self.model, self.data, "train", rows))
+        self._steps += 1
+        if self.check_finite and not math.isfinite(loss):
+            raise NumericalError(
+                f"In step {self._steps}, the loss became {loss}. Likely cause: a learning rate that is too large, or "
+                f"data that are not standardized. The model has the weights from before this step."
+            )
         for name, rule in self.rules.items():
             w = self.model.params[name]
             self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factor)
@@ -123,3 +160,10 @@ def restore(model: Any, kept: Any) -> None:
         return
     for name, value in copy.deepcopy(kept).items():
         setattr(model, name, value)
+
+
+def all_finite(model: Any) -> bool:
+    """Whether every parameter is a finite number."""
+    if isinstance(model, FullyConnectedNet):
+        return bool(np.isfinite(model.params.flat).all())
+    return all(np.isfinite(w).all() for w in model.params.values())

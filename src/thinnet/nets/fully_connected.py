@@ -3,8 +3,10 @@ r"""FullyConnectedNet: {affine → normalization → ReLU → dropout} × L → 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -294,6 +296,45 @@ class FullyConnectedNet:
         labels: IntArray = self.scores(X).argmax(axis=1)
         return labels
 
+    def config(self) -> dict[str, Any]:
+        """The arguments with which this net could be built again, as JSON can hold them."""
+        return {
+            "hidden_dims": list(self.hidden_dims),
+            "input_dim": self.input_dim,
+            "num_classes": self.num_classes,
+            "dropout": self.dropout,
+            "normalization": self.normalization,
+            "reg": self.reg,
+            "weight_scale": self.weight_scale,
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "loss": self.loss_name,
+            "scaling": self.scaling,
+            "dropout_mask": self.dropout_mask,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        from thinnet.checkpoint import save_net
+
+        save_net(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:
+        """Read a net that `save` wrote; no code in the file is run.
+
+        Raises:
+            CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written.
+            OSError: if it cannot be read.
+        """
+        from thinnet.checkpoint import load_net
+
+        return load_net(Path(path))
+
     def copy(self, dtype: Any = None) -> FullyConnectedNet:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given."""
         other = copy.deepcopy(self)
@@ -329,12 +370,13 @@ class FullyConnectedNet:
         """Scores and caches; in training mode with the masks of `step`, in test mode where it is None."""
         caches: list[Any] = []
         for i in range(1, self.num_layers):
-            h, cache = self._hidden_forward(i, h, step)
+            h, cache = self.hidden_forward(i, h, step)
             caches.append(cache)
         scores, cache = affine_forward(h, self.params[f"W{self.num_layers}"], self.params[f"b{self.num_layers}"])
         return scores, [*caches, cache]
 
-    def _hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple[Any, ...]]:
+    def hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple[Any, ...]]:
+        """Hidden layer i, counted from 1, by the layers' functions: its output and their caches."""
         h, affine_cache = affine_forward(h, self.params[f"W{i}"], self.params[f"b{i}"])
         h, norm_cache = self._norm_forward(i, h, training=step is not None)
         h, relu_cache = relu_forward(h)
