@@ -323,6 +323,17 @@ class FullyConnectedNet:
 
         save_net(self, Path(path))
 
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the net's test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.
+
+        Raises:
+            MissingExtraError: if the package onnx is not installed.
+            OSError: if the file cannot be written.
+        """
+        from thinnet.onnx_export import export_onnx
+
+        export_onnx(self, Path(path))
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:
         """Read a net that `save` wrote; no code in the file is run.
