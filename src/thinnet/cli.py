@@ -6,15 +6,23 @@ Exit status: 0 if all went well, 1 if a notebook failed, 2 if the command or its
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import thinnet
+from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS
+
+if TYPE_CHECKING:
+    from thinnet.runs import Result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ThinnetError, OSError) as error:
         print(f"thinnet: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("thinnet: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"thinnet: interrupted{f'; {error}' if str(error) else ''}", file=sys.stderr)
         return 130
 
 
@@ -36,9 +44,45 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="thinnet", description="Fully connected nets with dropout, on the CPU.")
     top.add_argument("--version", action="version", version=f"thinnet {thinnet.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
+    _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
     _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
     return top
+
+
+def _add_train(command: argparse.ArgumentParser) -> None:
+    command.description = "Train a net. Options in place of the config's; the config in place of the defaults."
+    command.epilog = "example: thinnet train --data digits --hidden-dims 200 200 --output runs/first"
+    command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
+    command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
+    _add_verbosity(command)
+    for name, about, default in options_of_config():
+        names = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
+        if about["choices"]:
+            names["choices"] = about["choices"]
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        command.add_argument(
+            f"--{name.replace('_', '-')}",
+            default=argparse.SUPPRESS,
+            help=f"{about['help']} (default: {shown})" if shown != "" else about["help"],
+            **names,
+        )
+    command.set_defaults(run=_run_train)
+
+
+def _add_resume(command: argparse.ArgumentParser) -> None:
+    command.description = "Go on with a run, bit for bit as if it had never been interrupted."
+    command.epilog = "example: thinnet resume runs/first"
+    command.add_argument("folder", type=Path, help="the run's folder")
+    _add_verbosity(command)
+    command.set_defaults(run=_run_resume)
+
+
+def _add_verbosity(command: argparse.ArgumentParser) -> None:
+    group = command.add_mutually_exclusive_group()
+    group.add_argument("--quiet", action="store_true", help="print only the result")
+    group.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
 
 
 def _add_experiment(command: argparse.ArgumentParser) -> None:
@@ -119,6 +163,46 @@ def _add_course(command: argparse.ArgumentParser) -> None:
     new.set_defaults(run=_run_new)
 
 
+def _run_train(options: argparse.Namespace) -> int:
+    from thinnet import runs
+
+    given = {name: getattr(options, name) for name, _, _ in options_of_config() if hasattr(options, name)}
+    if "weight_scale" in given and given["weight_scale"] != "he":
+        given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
+    base = read_toml(options.config) if options.config else {}
+    config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
+    folder = options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
+    tell = (lambda text: None) if options.quiet or options.json else print
+    result = runs.start(config, folder, tell, **_verbosity(options))
+    return _print_result(result, folder, options)
+
+
+def _run_resume(options: argparse.Namespace) -> int:
+    from thinnet import runs
+
+    return _print_result(runs.resume(options.folder, **_verbosity(options)), options.folder, options)
+
+
+def _verbosity(options: argparse.Namespace) -> dict[str, Any]:
+    return {"verbose": False, "progress": False if options.quiet or options.json else None}
+
+
+def _print_result(result: Result, folder: Path, options: argparse.Namespace) -> int:
+    if options.json:
+        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({**figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
+    else:
+        print(f"{result.table()}\nfolder               {folder}")
+    return 0
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(f"{name} must be a number or 'he', got {text!r}. Write 0.01, for example.") from None
+
+
 def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
@@ -178,6 +262,11 @@ def _run_new(options: argparse.Namespace) -> int:
     files = new_folder(options.folder, options.dialect)
     print(f"wrote {len(files)} files; start with {options.folder / 'README.md'}")
     return 0
+
+
+def options_of_config() -> list[tuple[str, Any, Any]]:
+    """The name, the description and the default of each field of a config."""
+    return [(one.name, one.metadata, one.default) for one in fields(Config)]
 
 
 def _positive(text: str) -> int:
