@@ -104,7 +104,6 @@ class Solver:
         patience: int | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
-        _resumed: bool = False,
     ) -> None:
         self.model = model
         self.data = data if isinstance(data, Dataset) else Dataset.from_dict(dict(data))
@@ -142,10 +141,10 @@ class Solver:
             self.callbacks.append(EarlyStopping(patience))
         if self._bar:
             self.callbacks.append(self._bar)
-        self._resumed = _resumed
+        self._resumed = False
         self._checkpoints: Checkpoints | None = None
         if checkpoint_dir is not None:
-            self._checkpoints = self._prepared_checkpoints(Path(checkpoint_dir), checkpoint_every)
+            self._prepare_checkpoints(Path(checkpoint_dir), checkpoint_every)
         elif checkpoint_every is not None:
             raise ArgumentError(
                 "checkpoint_every must be None without checkpoint_dir, got a number. Give a folder too."
@@ -186,12 +185,15 @@ class Solver:
             model.running.update(net.running)
         dataset = data if isinstance(data, Dataset) else Dataset.from_dict(dict(data))
         checkpoint.check_data(sealed, dataset.fingerprint())
-        options = {**checkpoint.options_of(sealed), **changes, "checkpoint_dir": checkpoint_dir}
-        solver = cls(net if model is None else model, dataset, **options, _resumed=True)
+        options = {**checkpoint.options_of(sealed), **changes}
+        every = options.pop("checkpoint_every")
+        solver = cls(net if model is None else model, dataset, **options)
+        solver._resumed = True
+        solver._prepare_checkpoints(Path(checkpoint_dir), every)
         checkpoint.restore_solver(solver, sealed)
         return solver
 
-    def _prepared_checkpoints(self, folder: Path, every: int | None) -> Checkpoints:
+    def _prepare_checkpoints(self, folder: Path, every: int | None) -> None:
         """The folder made ready, and everything collected that will be written but does not change."""
         from thinnet.checkpoint import Checkpoints, schedule_name
 
@@ -203,7 +205,7 @@ class Solver:
         schedule_name(self.schedule)
         self.fingerprint = self.data.fingerprint()
         every = self.order.steps_per_epoch if every is None else every
-        return Checkpoints(folder, every, self._resumed)
+        self._checkpoints = Checkpoints(folder, every, self._resumed)
 
     @property
     def optimizer(self) -> FlatOptimizer:
@@ -297,6 +299,11 @@ class Solver:
         ending = self.iteration == self.num_iterations or bool(self.stop_reason)
         if not (ending or interrupt.asked or self.iteration % self._checkpoints.every == 0):
             return
+        if not all_finite(self.model):
+            raise NumericalError(
+                f"Step {self.iteration} left a parameter infinite or NaN, so no checkpoint of it was written. "
+                f"Likely cause: a learning rate that is too large; lower it."
+            )
         path = self._checkpoints.save(self)
         if interrupt.asked and not ending:
             raise KeyboardInterrupt(f"saved {path} after step {self.iteration} of {self.num_iterations}")
