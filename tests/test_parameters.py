@@ -187,3 +187,13 @@ def test_a_deep_copy_keeps_what_is_one_object_one(params: Parameters) -> None:
 
 def test_its_text_names_the_shapes() -> None:
     assert repr(Parameters({"W1": (2, 3)})) == "<Parameters of float32: W1 (2, 3)>"
+
+
+def test_vectors_side_by_side_are_one_view() -> None:
+    params = Parameters({"W1": (2, 3), "b1": (3,), "gamma1": (3,), "W2": (3, 2), "W3": (2, 2), "b3": (2,)})
+    assert [vector.size for vector in params.vectors] == [6, 2]
+    params["b1"], params["gamma1"], params["b3"] = [1, 2, 3], [4, 5, 6], [7, 8]
+    np.testing.assert_array_equal(np.concatenate(params.vectors), np.arange(1, 9))
+    assert all(np.shares_memory(vector, params.flat) for vector in params.vectors)
+    assert Parameters({"b1": (2,)}).vectors[0].size == 2
+    assert not Parameters({}).vectors

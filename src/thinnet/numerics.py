@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thinnet.errors import NumericalError
+from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 LARGE = 1e4  # inputs beyond it were hardly standardized, weights beyond it have grown in training
 
 
-def is_sound(loss: float, gradients: Mapping[str, FloatArray]) -> bool:
+def is_sound(loss: float, gradients: Parameters) -> bool:
     """Whether the loss and the gradients of biases, γ and β are finite.
 
     Those are sums over the batch of the gradients with respect to each layer's outputs, so that they show what is wrong
     with any of these at a thousandth of the cost of looking at the weights' gradients too.
     """
-    sums = sum(float(dw.sum()) for name, dw in gradients.items() if not name.startswith("W"))
-    if math.isfinite(loss) and math.isfinite(sums):
+    vectors = gradients.vectors
+    if math.isfinite(loss) and all(math.isfinite(vector.sum()) for vector in vectors):
         return True
-    vectors = (dw for name, dw in gradients.items() if not name.startswith("W"))
-    return math.isfinite(loss) and all(np.isfinite(dw).all() for dw in vectors)  # finite sums may overflow together
+    return math.isfinite(loss) and all(np.isfinite(vector).all() for vector in vectors)  # finite sums may overflow
 
 
 def unsound_step(

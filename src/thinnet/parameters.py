@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Literal, TypeAlias
@@ -61,6 +62,20 @@ class Parameters(MutableMapping[str, FloatArray]):
     def dtype(self) -> np.dtype[Any]:
         """The dtype of every array."""
         return self.flat.dtype
+
+    @functools.cached_property
+    def vectors(self) -> list[FloatArray]:
+        """All one-dimensional arrays; those that lie side by side in the buffer (b1, gamma1, beta1) as one."""
+        runs: list[FloatArray] = []
+        start = stop = 0
+        for shape in self.shapes.values():
+            if len(shape) != 1:
+                runs.append(self.flat[start:stop])
+                start = stop + math.prod(shape)
+                stop = start
+            else:
+                stop += shape[0]
+        return [run for run in (*runs, self.flat[start:stop]) if run.size]
 
     def zeros_like(self) -> Parameters:
         """New arrays of the same names and shapes, all zero."""
