@@ -1,6 +1,6 @@
 """The command ``thinnet``.
 
-Exit status: 0 if all went well, 1 if a notebook failed, 2 if the command or its input is wrong, 130 after Ctrl-C.
+Exit status: 0 if all went well, 1 if a notebook failed or layers are wrong, 2 if the command or its input is wrong, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import thinnet
+from thinnet.check import command as check_command
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
+    check_command.add_arguments(commands.add_parser("check", help="name what is wrong with somebody's layers"))
     return top
 
 

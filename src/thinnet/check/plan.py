@@ -1,0 +1,56 @@
+"""Which functions there are to check, and by which probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from thinnet.check import classes
+from thinnet.check.findings import Reading
+from thinnet.check.probes import dropout, layers, losses, net, normalization, optimizers
+from thinnet.check.unit import Stop, Unit
+
+Probe = Callable[[Unit], None]
+
+PROBES: dict[str, Probe] = {
+    "affine_forward": layers.check_affine_forward,
+    "affine_backward": layers.check_affine_backward,
+    "relu_forward": layers.check_relu_forward,
+    "relu_backward": layers.check_relu_backward,
+    "batchnorm_forward": normalization.check_batchnorm_forward,
+    "batchnorm_backward": normalization.check_batchnorm_backward,
+    "batchnorm_backward_alt": normalization.check_batchnorm_backward,
+    "layernorm_forward": normalization.check_layernorm_forward,
+    "layernorm_backward": normalization.check_layernorm_backward,
+    "dropout_forward": dropout.check_forward,
+    "dropout_backward": dropout.check_backward,
+    "softmax_loss": losses.check_softmax_loss,
+    "svm_loss": losses.check_svm_loss,
+    **dict.fromkeys(optimizers.RULES, optimizers.check),
+    "FullyConnectedNet": net.check,
+}
+
+
+def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -> Unit:
+    """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
+    class_name, dot, method = unit_name.partition(".")
+    if dot:
+        functions = classes.dropout_functions(namespace[class_name])
+        own = f"dropout_{method}"
+        unit, probe = Unit(unit_name, functions, reading, (own,)), PROBES[own]
+    else:
+        unit, probe = Unit(unit_name, namespace, reading), PROBES[unit_name]
+    try:
+        probe(unit)
+    except Stop:
+        pass
+    return unit
+
+
+def units_of(namespace: Mapping[str, Any]) -> list[str]:
+    """The names of all that can be checked in a namespace, in the order of `PROBES`."""
+    names = [name for name in PROBES if callable(namespace.get(name))]
+    for name, value in namespace.items():
+        if classes.is_dropout(value):
+            names += [f"{name}.forward", f"{name}.backward"]
+    return names
