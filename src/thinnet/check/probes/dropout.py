@@ -20,6 +20,7 @@ from thinnet.typing import AnyArray, BoolArray, FloatArray
 SHAPE = (80, 50)
 RATES = (0.3, 0.8)  # as p: neither is one half, nor the complement of the other, so that no two readings coincide
 CALLS = 2
+MANY = 40  # calls of each rate, to see whether one draw decides for a whole batch
 FORWARD, BACKWARD = "dropout_forward", "dropout_backward"
 
 
@@ -80,6 +81,8 @@ def check_forward(unit: Unit) -> None:
     everything = [one for group in draws.values() for one in group]
     if not all(np.all(np.isfinite(one.ratio)) for one in (*everything, *tests.values())):
         raise unit.stop("values-changed", "the output has values that are not finite")
+    if _all_or_nothing(unit, everything):
+        return
     active = _activity(unit, everything, tests)
     if active:
         shared = _shared(unit, everything)
@@ -124,15 +127,29 @@ def _activity(unit: Unit, trained: list[Draw], tests: dict[float, Draw]) -> bool
     return True
 
 
+def _all_or_nothing(unit: Unit, draws: list[Draw]) -> bool:
+    """One draw that decides for the whole batch: only many calls show that it is random."""
+    if any(one.kept.any() and not one.kept.all() for one in draws):
+        return False
+    small = inputs(unit, (4, 5))
+    more = [draw(unit, p, "train", small) for p in RATES for _ in range(MANY)]
+    kept = sum(bool(one.kept.all()) for one in more)
+    if kept in (0, len(more)) or not all(one.kept.all() or not one.kept.any() for one in more):
+        return False
+    unit.find(
+        "mask-shared-across-batch",
+        f"each of {len(more)} calls kept or dropped all elements of the batch together ({kept} kept them)",
+    )
+    return True
+
+
 def _shared(unit: Unit, draws: list[Draw]) -> bool:
-    """One draw for a whole row, column or batch; by chance this has a probability below 10⁻¹⁰."""
-    mixed = [one for one in draws if one.kept.any() and not one.kept.all()]
-    if len(mixed) < len(draws) and any(0.2 < keep_rate("keep", one.p) < 0.9 for one in draws):
-        unit.find("mask-shared-across-batch", "a call kept or dropped all elements of the batch together")
-        return True
-    if all((one.kept == one.kept[:1]).all() for one in mixed):
+    """One draw for a whole row or column; by chance this has a probability below 10⁻¹⁰."""
+    if all(one.kept.all() or not one.kept.any() for one in draws):
+        return False
+    if all((one.kept == one.kept[:1]).all() for one in draws):
         unit.find("mask-shared-across-batch", f"all {SHAPE[0]} rows of the batch lose the same columns")
-    elif all((one.kept == one.kept[:, :1]).all() for one in mixed):
+    elif all((one.kept == one.kept[:, :1]).all() for one in draws):
         unit.find("mask-shared-across-batch", "each row is kept or dropped as a whole")
     else:
         return False
@@ -304,7 +321,7 @@ def check_backward(unit: Unit) -> None:
     """The backward pass, against the mask and the scale that forward really had."""
     for p in RATES:
         one = draw(unit, p, "train")
-        if not one.kept.any() or not one.uniform:
+        if one.kept.all() or not one.kept.any() or not one.uniform:
             raise unit.stop("not-checked", "forward does not multiply by a mask, so that there is no mask to compare with")
         dout = inputs(unit)
         dx = _gradient(unit, dout, one)
@@ -365,7 +382,7 @@ def _zeros(unit: Unit) -> None:
     x[:, ::2] = 0
     _, cache = unit.pair(FORWARD, x.copy(), param(0.5, "train"))
     dx = np.asarray(unit.call(BACKWARD, np.ones_like(x), cache))
-    if dx.shape == x.shape and not dx[:, ::2].any():
+    if dx.shape == x.shape and dx[:, 1::2].any() and not dx[:, ::2].any():
         unit.find(
             "mask-depends-on-input",
             f"where x is 0, backward lets none of {x[:, ::2].size} gradients through, so the mask is taken from the values",

@@ -1,0 +1,197 @@
+"""The checker in this process: planted faults are found by name and nothing else is; right code passes."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from typing import Any
+
+import check_sources as sources
+import numpy as np
+import pytest
+
+import thinnet.course
+from thinnet.check import VERDICTS, Report, check_layers
+from thinnet.check.chance import differ, unlikely
+from thinnet.errors import ArgumentError
+
+IN_CHILDREN = {"crashed", "out-of-memory", "missing-package"}  # see test_check_files.py
+
+
+def names_of(text: str) -> dict[str, Any]:
+    """The names that a source defines."""
+    module = types.ModuleType("somebodys_layers")
+    text = text.replace("np.float)", "float)").replace("xrange", "range")
+    text = "\n".join(line for line in text.split("\n") if not line.startswith(("from .", "import torchish")))
+    exec(compile(text, "layers.py", "exec"), vars(module))
+    return vars(module)
+
+
+def check(text: str, dialect: str | None = None) -> Report:
+    return check_layers(names_of(text), dialect)
+
+
+def ids(rows: list[Any]) -> list[str]:
+    return [f"{i}-{row[0]}" for i, row in enumerate(rows)]
+
+
+HERE = [row for row in sources.DROPOUT_FAULTS if row[0] not in IN_CHILDREN]
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize(("verdict", "changes"), HERE, ids=ids(HERE))
+def test_each_planted_fault_of_dropout_is_found_and_nothing_else(
+    verdict: str, changes: dict[str, str], means: str
+) -> None:
+    report = check(sources.dropout(changes, means), means)
+    assert report.faults == {verdict}, str(report)
+    assert not report.ok
+
+
+@pytest.mark.parametrize("dialect", ["drop", "keep", None])
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize("style", sources.RIGHT_DROPOUTS)
+def test_right_dropouts_pass_in_every_style(style: str, means: str, dialect: str | None) -> None:
+    text = sources.dropout(sources.RIGHT_DROPOUTS[style], means)
+    report = check(text, dialect and means)
+    assert report.ok, str(report)
+    assert len(report.functions) == 2
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+def test_classic_scaling_is_right_and_said_to_be_classic(means: str) -> None:
+    changes = {"< KEEP) / KEEP": "< KEEP) * 1.0", "        out = x\n": "        out = x * KEEP\n"}
+    report = check(sources.dropout(changes, means), means)
+    assert report.ok
+    assert "classic-scaling" in report.verdicts
+
+
+@pytest.mark.parametrize(("says", "does"), [("drop", "keep"), ("keep", "drop")])
+def test_a_docstring_that_says_one_thing_and_code_that_does_the_other(says: str, does: str) -> None:
+    report = check(sources.dropout({}, does, f"We {says} each neuron output with probability p."))
+    assert report.faults == {"dialect-contradiction"}
+    evidence = next(one.evidence for _, one in report)
+    assert {"dropping", "keeping"} <= set(evidence.replace(":", " ").split())
+
+
+def test_without_any_word_the_behavior_tells_the_dialect() -> None:
+    for means in ("drop", "keep"):
+        reading = next(iter(check(sources.dropout({}, means)).readings.values()))
+        assert (reading.means, reading.source) == (means, "the behavior of dropout_forward")
+
+
+def test_right_layers_and_optimizers_pass() -> None:
+    for text, count in ((sources.LAYERS, 11), (sources.OPTIM, 5)):
+        report = check(text)
+        assert report.ok, str(report)
+        assert len(report.functions) == count
+        assert not report.verdicts
+
+
+LAYER_ROWS = [(sources.LAYERS, *row) for row in sources.LAYER_FAULTS]
+LAYER_ROWS += [(sources.OPTIM, *row) for row in sources.OPTIM_FAULTS]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "function", "old", "new"), LAYER_ROWS, ids=[f"{i}-{row[2]}-{row[1]}" for i, row in enumerate(LAYER_ROWS)]
+)
+def test_each_planted_fault_of_the_other_layers_is_found(
+    text: str, verdict: str, function: str, old: str, new: str
+) -> None:
+    report = check(sources.swap(text, {old: new}))
+    assert report.faults == {verdict}, str(report)
+    assert {name.removesuffix("_alt") for name, one in report if one.severity == "fault"} == {function.removesuffix("_alt")}
+
+
+@pytest.mark.parametrize("dialect", sources.SPELLINGS)
+def test_a_right_net_passes(dialect: str) -> None:
+    report = check(package(sources.net({}, dialect), dialect), dialect)
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+@pytest.mark.parametrize("dialect", sources.SPELLINGS)
+@pytest.mark.parametrize(("verdict", "changes"), sources.NET_FAULTS, ids=ids(sources.NET_FAULTS))
+def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
+    verdict: str, changes: dict[str, str], dialect: str
+) -> None:
+    report = check(package(sources.net(changes, dialect), dialect), dialect)
+    assert report.faults == {verdict}, str(report)
+    assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
+
+
+def package(net: str, dialect: str) -> str:
+    """Layers, dropout and a net in one source."""
+    means = thinnet.course.DIALECTS[dialect].p_means
+    return "\n".join([sources.LAYERS, sources.dropout({}, means), net])
+
+
+def test_dropout_before_the_relu_is_a_note() -> None:
+    changes = {sources.FORWARD_DROPOUT: "", sources.RELU: sources.FORWARD_DROPOUT + sources.RELU}
+    changes |= {sources.BACKWARD_DROPOUT: "", sources.BACKWARD_RELU: sources.BACKWARD_RELU + sources.BACKWARD_DROPOUT}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.ok
+    assert report.verdicts == {"dropout-before-relu-or-norm"}
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize("argument", ["p", "dropout_ratio", "keep_prob"])
+def test_a_dropout_class(argument: str, means: str) -> None:
+    text = sources.DROPOUT_CLASS.replace("ARGUMENT", argument).replace("KEEP", sources.KEEP[means])
+    says = {"dropout_ratio": "drop", "keep_prob": "keep"}.get(argument, means)
+    report = check(text)
+    assert report.faults == (set() if says == means else {"dialect-contradiction"})
+    assert [one.name for one in report.functions] == ["Dropout.forward", "Dropout.backward"]
+    wrong = text.replace("return dout * self.mask", "return dout")
+    assert "mask-not-applied-in-backward" in check(wrong).faults
+
+
+@pytest.mark.parametrize("dialect", thinnet.course.DIALECTS)
+def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None) -> None:
+    thinnet.course.activate(dialect)
+    package, net = ("nndl", "fc_net") if dialect == "nndl" else ("cs231n", "classifiers.fc_net")
+    for name in ("layers", "optim", net):
+        report = check_layers(importlib.import_module(f"{package}.{name}"), dialect)
+        assert report.ok, str(report)
+        assert not report.faults
+
+
+def test_an_endless_loop_is_stopped_and_the_rest_is_checked() -> None:
+    text = sources.dropout({sources.BACK: "\n        while True: pass"}, "keep")
+    report = check_layers(names_of(text), "keep", timeout=1)
+    assert [one.state for one in report.functions] == ["right", "wrong"]
+    assert report.faults == {"timed-out"}
+
+
+def test_numpys_generator_is_left_as_it_was() -> None:
+    names = names_of(sources.dropout({}, "keep"))
+    np.random.seed(3)  # noqa: NPY002
+    before = np.random.get_state()  # noqa: NPY002
+    check_layers(names)
+    after = np.random.get_state()  # noqa: NPY002
+    assert all(np.array_equal(one, other) for one, other in zip(before[1:], after[1:], strict=True))
+
+
+def test_a_namespace_without_layers_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="must hold something to check"):
+        check_layers({"x": 1})
+    with pytest.raises(ArgumentError, match="dialect must be one of"):
+        check_layers({"relu_forward": abs}, "cs231n")
+
+
+def test_every_verdict_has_a_cause_and_a_mend() -> None:
+    for name, verdict in VERDICTS.items():
+        assert name == verdict.name
+        assert verdict.cause
+        assert verdict.mend[-1] in ".)", name
+        assert verdict.severity in ("fault", "note")
+
+
+def test_the_bounds_hold_where_the_truth_is_known() -> None:
+    """The exact tails of the binomial beyond the bounds are below what is promised."""
+    stats = pytest.importorskip("scipy.stats", reason="SciPy computes the exact tails")
+    for draws, p in ((4000, 0.3), (8000, 0.8), (40, 0.5)):
+        counts = [k for k in range(draws + 1) if unlikely(k, draws, p)]
+        assert 0 < stats.binom.pmf(counts, draws, p).sum() < 1e-8
+    wide = next(k for k in range(501) if differ(500, 1000, 500 - k, 1000))
+    assert 2 * stats.norm.sf(wide / np.sqrt(2 * 1000 * 0.25)) < 1e-8
