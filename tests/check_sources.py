@@ -4,7 +4,7 @@ from __future__ import annotations
 
 KEEP = {"drop": "(1 - p)", "keep": "p"}
 
-DROPOUT = '''\
+DROPOUT = """\
 import numpy as np
 
 
@@ -27,7 +27,7 @@ def dropout_backward(dout, cache):
     if dropout_param["mode"] == "train":
         return dout * mask
     return dout
-'''
+"""
 
 DRAW = "mask = (np.random.rand(*x.shape) < KEEP) / KEEP"
 APPLY = "out = x * mask"
@@ -52,7 +52,10 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("inactive-in-training", {APPLY: "out = x"}),
     ("keep-and-drop-swapped", {"< KEEP) / KEEP": "> KEEP) / (1 - KEEP)"}),
     ("mask-shared-across-batch", {"rand(*x.shape)": "rand(x.shape[1])"}),
-    ("mask-shared-across-batch", {"rand(*x.shape)": "rand(x.shape[0], 1)", APPLY: "mask = mask + 0 * x; out = x * mask"}),
+    (
+        "mask-shared-across-batch",
+        {"rand(*x.shape)": "rand(x.shape[0], 1)", APPLY: "mask = mask + 0 * x; out = x * mask"},
+    ),
     ("mask-shared-across-batch", {"rand(*x.shape)": "rand()", APPLY: "mask = mask + 0 * x; out = x * mask"}),
     ("mask-depends-on-input", {"np.random.rand(*x.shape)": "np.random.rand(*x.shape) * (1.2 - 0.4 * (x > 0))"}),
     ("mask-depends-on-input", {"(np.random.rand(*x.shape) < KEEP)": "(x <= np.quantile(x, KEEP))"}),
@@ -77,7 +80,10 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("crashed", {BACK: "return dout * maks"}),
     ("crashed", {BACK: "import sys; sys.exit(3)"}),
     ("crashed", {BACK: "import os; os._exit(3)"}),
-    ("missing-package", {"import numpy as np\n": "import numpy as np\nimport torchish\n", BACK: "return torchish.mul(dout, mask)"}),
+    (
+        "missing-package",
+        {"import numpy as np\n": "import numpy as np\nimport torchish\n", BACK: "return torchish.mul(dout, mask)"},
+    ),
     ("out-of-memory", {BACK: "np.ones(10 ** 12); return dout * mask"}),
 ]
 
@@ -110,7 +116,7 @@ RIGHT_DROPOUTS: dict[str, dict[str, str]] = {
     "imports that are not needed": {"import numpy as np\n": "import numpy as np\nfrom .fast_layers import *\nimport torchish\n"},
 }  # fmt: skip
 
-LAYERS = '''\
+LAYERS = """\
 from builtins import range
 import numpy as np
 
@@ -213,7 +219,7 @@ def svm_loss(x, y):
 
 def conv_forward_naive(x, w, b, conv_param):
     return None, None
-'''
+"""
 
 LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("wrong-output", "affine_forward", ".dot(w) + b", ".dot(w)"),
@@ -264,7 +270,7 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("unimplemented", "svm_loss", "return margins.sum() / N, dsvm / N", "return None, None"),
 ]  # fmt: skip
 
-OPTIM = '''\
+OPTIM = """\
 import numpy as np
 
 
@@ -311,7 +317,7 @@ def adam(w, dw, config=None):
     mt = config["m"] / (1 - b1 ** config["t"])
     vt = config["v"] / (1 - b2 ** config["t"])
     return w - config["learning_rate"] * mt / (np.sqrt(vt) + config["epsilon"]), config
-'''
+"""
 
 OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("update-uphill", "sgd", 'w -= config["learning_rate"]', 'w += config["learning_rate"]'),
@@ -328,7 +334,7 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("step-not-counted", "adam", 'setdefault("t", 0)', 'setdefault("t", 1)'),
 ]  # fmt: skip
 
-NET = '''\
+NET = """\
 import numpy as np
 from .layers import *
 from .dropout import *
@@ -395,7 +401,7 @@ class FullyConnectedNet(object):
             dh, dW, grads["b%d" % i] = affine_backward(dh, fc)
             grads["W%d" % i] = dW + self.reg * self.params["W%d" % i]
         return loss, grads
-'''
+"""
 
 SPELLINGS: dict[str, tuple[str, str, str, str]] = {
     "cs231n-2017": ("dropout", "0", "use_batchnorm=False", "use_batchnorm"),
@@ -438,7 +444,7 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("keep-and-drop-swapped", {'"p": ARGUMENT': '"p": 1 - ARGUMENT'}),
 ]  # fmt: skip
 
-DROPOUT_CLASS = '''\
+DROPOUT_CLASS = """\
 import numpy as np
 
 
@@ -456,7 +462,7 @@ class Dropout:
 
     def backward(self, dout):
         return dout * self.mask
-'''
+"""
 
 
 def swap(text: str, changes: dict[str, str]) -> str:

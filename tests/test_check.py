@@ -93,14 +93,18 @@ LAYER_ROWS += [(sources.OPTIM, *row) for row in sources.OPTIM_FAULTS]
 
 
 @pytest.mark.parametrize(
-    ("text", "verdict", "function", "old", "new"), LAYER_ROWS, ids=[f"{i}-{row[2]}-{row[1]}" for i, row in enumerate(LAYER_ROWS)]
+    ("text", "verdict", "function", "old", "new"),
+    LAYER_ROWS,
+    ids=[f"{i}-{row[2]}-{row[1]}" for i, row in enumerate(LAYER_ROWS)],
 )
 def test_each_planted_fault_of_the_other_layers_is_found(
     text: str, verdict: str, function: str, old: str, new: str
 ) -> None:
     report = check(sources.swap(text, {old: new}))
     assert report.faults == {verdict}, str(report)
-    assert {name.removesuffix("_alt") for name, one in report if one.severity == "fault"} == {function.removesuffix("_alt")}
+    assert {name.removesuffix("_alt") for name, one in report if one.severity == "fault"} == {
+        function.removesuffix("_alt")
+    }
 
 
 @pytest.mark.parametrize("dialect", sources.SPELLINGS)

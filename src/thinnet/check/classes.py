@@ -6,7 +6,18 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-MODE_ARGUMENTS = ("train_flg", "training", "train", "is_training", "is_train", "train_mode", "mode", "phase", "test", "testing")
+MODE_ARGUMENTS = (
+    "train_flg",
+    "training",
+    "train",
+    "is_training",
+    "is_train",
+    "train_mode",
+    "mode",
+    "phase",
+    "test",
+    "testing",
+)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
 P_ARGUMENTS = ("p", "dropout_ratio", "rate", "prob", "keep_prob", "drop_prob", "dropout", "dropout_rate", "drop_rate")
 

@@ -39,7 +39,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--points", nargs="+", type=_points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)"
     )
-    command.add_argument("--timeout", type=_positive, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
+    command.add_argument(
+        "--timeout", type=_positive, default=20.0, metavar="SECONDS", help="for each function (default: 20)"
+    )
     command.add_argument("--memory", type=_positive, default=2048, metavar="MB", help="for the process (default: 2048)")
     command.add_argument("--prints", action="store_true", help="show what the code printed")
     command.set_defaults(run=run)

@@ -66,7 +66,9 @@ def close(got: AnyArray, expected: AnyArray | float) -> bool:
     return bool(np.all(np.abs(np.asarray(got) - expected) <= TOLERANCE * _size(expected)))
 
 
-def numerical_gradient(f: Callable[[], Any], x: FloatArray, weights: AnyArray | float, step: float = 1e-5) -> FloatArray:
+def numerical_gradient(
+    f: Callable[[], Any], x: FloatArray, weights: AnyArray | float, step: float = 1e-5
+) -> FloatArray:
     """The gradient of sum(f() * weights) with respect to `x`, which is changed in place and put back."""
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):

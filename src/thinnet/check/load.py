@@ -142,7 +142,9 @@ def _old_names() -> None:
         if name not in vars(np):
             setattr(np, name, value)
     _provide("past", past={}, **{"past.builtins": {"xrange": range, "basestring": str, "unicode": str}})
-    _provide("six", six={}, **{"six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}})
+    _provide(
+        "six", six={}, **{"six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}}
+    )
 
 
 def _provide(package: str, **modules: dict[str, Any]) -> None:

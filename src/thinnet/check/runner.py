@@ -95,7 +95,9 @@ class Child:
         status = self.process.poll()
         if status is None:
             try:
-                status = self.process.wait(timeout=1) if self.events.empty() and not self._threads[0].is_alive() else None
+                status = (
+                    self.process.wait(timeout=1) if self.events.empty() and not self._threads[0].is_alive() else None
+                )
             except subprocess.TimeoutExpired:
                 status = None
         try:

@@ -55,7 +55,9 @@ class Tap:
             names[name] = self._listening(name, self._replacements.get(name, old))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for names, name, old in self._undo:
             names[name] = old
 

@@ -53,9 +53,7 @@ class Unit:
     def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Note a verdict, once."""
         if all(one.verdict != verdict for one in self.findings):
-            self.findings.append(
-                finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep)
-            )
+            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep))
 
     def stop(self, verdict: str, evidence: str, *, example: str = "") -> Stop:
         """Note a verdict after which nothing more can be measured; to be raised."""
@@ -106,7 +104,9 @@ class Unit:
             if array.dtype.kind not in "fiub":
                 raise ValueError
         except ValueError:
-            raise self._blame(name, "wrong-return", f"{what} must be an array of numbers, got {describe(value)}") from None
+            raise self._blame(
+                name, "wrong-return", f"{what} must be an array of numbers, got {describe(value)}"
+            ) from None
         return array
 
     def _mutated(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:

@@ -273,6 +273,4 @@ OPTIMIZERS = _faults(
     ),
 )
 
-VERDICTS: dict[str, Verdict] = {
-    verdict.name: verdict for verdict in (*RUNNING, *DROPOUT, *NET, *LAYERS, *OPTIMIZERS)
-}
+VERDICTS: dict[str, Verdict] = {verdict.name: verdict for verdict in (*RUNNING, *DROPOUT, *NET, *LAYERS, *OPTIMIZERS)}

@@ -64,9 +64,11 @@ def draw(unit: Unit, p: float, mode: str, x: FloatArray | None = None, **more: A
     out, cache = unit.pair(FORWARD, given, param(p, mode, **more))
     out = unit.array(FORWARD, out, "the output")
     if out.shape != x.shape:
-        raise unit.stop("shape-changed", f"the output has shape {out.shape} for an input of shape {x.shape}") if (
-            FORWARD in unit.owns
-        ) else unit.stop("not-checked", f"it needs {FORWARD}, whose output has another shape than its input")
+        raise (
+            unit.stop("shape-changed", f"the output has shape {out.shape} for an input of shape {x.shape}")
+            if (FORWARD in unit.owns)
+            else unit.stop("not-checked", f"it needs {FORWARD}, whose output has another shape than its input")
+        )
     with np.errstate(all="ignore"):
         ratio = np.asarray(out / x, dtype=np.float64)
     return Draw(p, x, out, cache, ratio, np.asarray(out != 0))
@@ -122,7 +124,9 @@ def _activity(unit: Unit, trained: list[Draw], tests: dict[float, Draw]) -> bool
         elif not one.uniform:
             unit.find("values-changed", f"in test mode the output is no multiple of the input: {_pair(one)}")
     if not any((~one.kept).any() for one in trained):
-        unit.find("inactive-in-training", f"with p = {RATES[0]} and mode 'train', no output of {trained[0].x.size} is zero")
+        unit.find(
+            "inactive-in-training", f"with p = {RATES[0]} and mode 'train', no output of {trained[0].x.size} is zero"
+        )
         return False
     return True
 
@@ -196,7 +200,9 @@ def _rates(unit: Unit, draws: dict[float, list[Draw]], repeated: bool) -> None:
     means = unit.reading.means
     if fits.get(means) or (not means and any(fits.values())) or _reported(unit, "mask-depends-on-input"):
         return
-    evidence = "; ".join(f"with p = {p}, {1 - kept / size:.3f} of {size} are zero" for p, (kept, size) in observed.items())
+    evidence = "; ".join(
+        f"with p = {p}, {1 - kept / size:.3f} of {size} are zero" for p, (kept, size) in observed.items()
+    )
     other = {"drop": "keep", "keep": "drop"}.get(means, "")
     if other and fits[other]:
         _contradiction(unit, evidence, other)
@@ -250,9 +256,13 @@ def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]
     test_known = all(quiet.values())
     if _same(train, ones):
         if test_known and _same(test, keep):
-            unit.find("classic-scaling", f"training leaves what is kept as it is, the test output is x times {_list(keep)}")
+            unit.find(
+                "classic-scaling", f"training leaves what is kept as it is, the test output is x times {_list(keep)}"
+            )
         elif test_known and _same(test, {p: 1 - q for p, q in keep.items()}):
-            unit.find("scaled-by-wrong-probability", f"at test x is multiplied by {_list(test)}, expected {_list(keep)}")
+            unit.find(
+                "scaled-by-wrong-probability", f"at test x is multiplied by {_list(test)}, expected {_list(keep)}"
+            )
         else:
             unit.find(
                 "not-scaled-in-training",
@@ -271,7 +281,9 @@ def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]
             example=_pair(draws[RATES[0]][0]),
         )
     if test_known and not _same(test, ones):
-        unit.find("scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1, since training scales already")
+        unit.find(
+            "scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1, since training scales already"
+        )
 
 
 def _means_done(draws: dict[float, list[Draw]]) -> str:
@@ -322,7 +334,9 @@ def check_backward(unit: Unit) -> None:
     for p in RATES:
         one = draw(unit, p, "train")
         if one.kept.all() or not one.kept.any() or not one.uniform:
-            raise unit.stop("not-checked", "forward does not multiply by a mask, so that there is no mask to compare with")
+            raise unit.stop(
+                "not-checked", "forward does not multiply by a mask, so that there is no mask to compare with"
+            )
         dout = inputs(unit)
         dx = _gradient(unit, dout, one)
         again = _gradient(unit, dout, one)

@@ -28,7 +28,9 @@ def output_verdict(wrong: Difference) -> str:
 
 def gradient_verdict(wrong: Difference) -> str:
     """The name for a wrong gradient."""
-    return {"": "wrong-gradient", "sign": "gradient-sign", "scaled": "gradient-scaled"}.get(wrong.verdict, wrong.verdict)
+    return {"": "wrong-gradient", "sign": "gradient-sign", "scaled": "gradient-scaled"}.get(
+        wrong.verdict, wrong.verdict
+    )
 
 
 def gradients(

@@ -28,7 +28,9 @@ def check_softmax_loss(unit: Unit) -> None:
     for shift in (1000.0, -1000.0):
         value, gradient = unit.pair("softmax_loss", x + shift, y)
         if not np.all(np.isfinite(value)) or not np.all(np.isfinite(gradient)) or abs(float(value) - loss) > 1e-6:
-            unit.find("unstable", f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}")
+            unit.find(
+                "unstable", f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}"
+            )
             return
     far = np.zeros((1, 3))
     far[0, 1] = 2000.0

@@ -102,7 +102,9 @@ class Trial:
         loss, grads = self.unit.pair(LOSS, net, X, y)
         if not hasattr(grads, "items") or np.size(loss) != 1:
             raise self.unit.stop("wrong-return", f"loss(X, y) must return a number and a dict, got {describe(grads)}")
-        return float(np.asarray(loss).reshape(())), {key: np.asarray(value, dtype=float) for key, value in grads.items()}
+        return float(np.asarray(loss).reshape(())), {
+            key: np.asarray(value, dtype=float) for key, value in grads.items()
+        }
 
     def _plain(self) -> None:
         """Without dropout and normalization: scores, loss and gradients by the formula."""
@@ -254,7 +256,9 @@ class Trial:
         _, grads = self.loss(net, X, y)
         missing = [key for key in net.params if key not in grads]
         if missing:
-            self.unit.find("wrong-gradient", f"with {argument}={value!r}, the gradients of {', '.join(missing)} are missing")
+            self.unit.find(
+                "wrong-gradient", f"with {argument}={value!r}, the gradients of {', '.join(missing)} are missing"
+            )
             return
         if not any(key.startswith("gamma") for key in net.params):
             return

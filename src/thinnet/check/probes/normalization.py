@@ -33,11 +33,15 @@ def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int
         Alternative(gamma * _normalized(x, 1 - axis) + beta, "wrong-axis", "is normalized along the other axis"),
         Alternative(gamma * _normalized(x, axis, 1.0) + beta, name, "is divided by the variance instead of its root"),
         Alternative(gamma * (x - mean) + beta, name, "is not divided by the standard deviation"),
-        Alternative(gamma * (hat + mean / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)) + beta, name, "is not centered"),
+        Alternative(
+            gamma * (hat + mean / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)) + beta, name, "is not centered"
+        ),
         Alternative(hat, name, "lacks gamma and beta"),
         Alternative(gamma * hat, name, "lacks beta"),
         Alternative(hat + beta, name, "lacks gamma"),
-        Alternative(gamma * _normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"),
+        Alternative(
+            gamma * _normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"
+        ),
     )
 
 
@@ -63,7 +67,9 @@ def _backward(
             Alternative(expected_without_gamma(dout, hat, inverse, axis), wrong, "lacks the factor gamma"),
         ),
         "dgamma": (Alternative(dout.sum(axis=0), wrong, "is the sum of dout instead of that of dout times x_hat"),),
-        "dbeta": (Alternative(dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed"),),
+        "dbeta": (
+            Alternative(dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
+        ),
     }
     return expected, known
 
@@ -79,7 +85,12 @@ def check_batchnorm_forward(unit: Unit) -> None:
     name = "batchnorm_forward"
     x, gamma, beta, _ = _inputs(unit)
     old_mean, old_var = np.linspace(1, 2, COLUMNS), np.linspace(2, 5, COLUMNS)
-    param: dict[str, Any] = {"mode": "train", "running_mean": old_mean.copy(), "running_var": old_var.copy(), "momentum": 0.8}
+    param: dict[str, Any] = {
+        "mode": "train",
+        "running_mean": old_mean.copy(),
+        "running_var": old_var.copy(),
+        "momentum": 0.8,
+    }
     out, _ = unit.pair(name, x, gamma, beta, param)
     by_running = Alternative(
         gamma * (x - old_mean) / np.sqrt(old_var + EPS) + beta,
@@ -109,7 +120,9 @@ def _running(unit: Unit, param: dict[str, Any], x: FloatArray, old_mean: FloatAr
         unbiased = 0.8 * old + 0.2 * batch * ROWS / (ROWS - 1)
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
-        evidence = f"with momentum 0.8, bn_param[{key!r}][0] went from {old[0]:.4g} to {value[0]:.4g}, expected {right[0]:.4g}"
+        evidence = (
+            f"with momentum 0.8, bn_param[{key!r}][0] went from {old[0]:.4g} to {value[0]:.4g}, expected {right[0]:.4g}"
+        )
         if close(value, old):
             unit.find("running-statistics-not-updated", evidence)
         elif close(value, 0.2 * old + 0.8 * batch):
@@ -126,7 +139,9 @@ def _fresh(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> No
     unit.pair("batchnorm_forward", x, gamma, beta, param)
     missing = [key for key in ("running_mean", "running_var") if param.get(key) is None]
     if missing:
-        unit.find("running-statistics-not-updated", f"after a step in train mode bn_param has no {' and no '.join(missing)}")
+        unit.find(
+            "running-statistics-not-updated", f"after a step in train mode bn_param has no {' and no '.join(missing)}"
+        )
 
 
 def _at_test(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
@@ -148,7 +163,9 @@ def _at_test(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> 
     wrong = difference("the output", got, gamma * hat + beta, known)
     if wrong:
         words = wrong.words if "in test mode" in wrong.words else f"in test mode: {wrong.words}"
-        unit.find(wrong.verdict if wrong.verdict in ("batch-statistics-at-test", "shape-changed") else "wrong-output", words)
+        unit.find(
+            wrong.verdict if wrong.verdict in ("batch-statistics-at-test", "shape-changed") else "wrong-output", words
+        )
     for key, old in (("running_mean", mean), ("running_var", var)):
         if not np.array_equal(np.asarray(param.get(key)), old):
             unit.find("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
@@ -161,7 +178,9 @@ def _constant_column(
     flat = x.copy()
     flat[(slice(None), 0) if name.startswith("batch") else 0] = 1.5
     out = np.asarray(unit.pair(name, flat, gamma, beta, param)[0], dtype=float)
-    if not np.all(np.isfinite(out)) and np.all(np.isfinite(np.asarray(unit.pair(name, x, gamma, beta, dict(param))[0]))):
+    if not np.all(np.isfinite(out)) and np.all(
+        np.isfinite(np.asarray(unit.pair(name, x, gamma, beta, dict(param))[0]))
+    ):
         unit.find("epsilon-missing", "with all values equal the output is not finite")
 
 

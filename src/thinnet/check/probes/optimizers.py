@@ -100,7 +100,13 @@ def _mistakes(name: str, w: FloatArray, grads: list[FloatArray]) -> list[tuple[s
     if name == "sgd_nesterov_momentum":
         found.append(("wrong-update", "this is plain momentum", _path(optim.sgd_momentum, w, grads, options)))
     if name == "rmsprop":
-        found.append(("wrong-update", "the decay rate weighs the new square instead of the old", _path(_swapped, w, grads, options)))
+        found.append(
+            (
+                "wrong-update",
+                "the decay rate weighs the new square instead of the old",
+                _path(_swapped, w, grads, options),
+            )
+        )
         found.append(("wrong-update", "the root is missing", _path(_rootless, w, grads, options)))
     return found
 

@@ -42,7 +42,10 @@ def page(report: Report) -> str:
 
 
 def _function(one: FunctionReport) -> str:
-    parts = [f'<section class="{one.state.replace(" ", "-")}">', f"<h3>{escape(one.name)} <span>{one.state}</span></h3>"]
+    parts = [
+        f'<section class="{one.state.replace(" ", "-")}">',
+        f"<h3>{escape(one.name)} <span>{one.state}</span></h3>",
+    ]
     parts += [_finding(found) for found in one.findings]
     if one.printed.strip():
         parts.append(f"<details><summary>printed</summary><pre>{escape(one.printed)}</pre></details>")

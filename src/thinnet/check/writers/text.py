@@ -65,7 +65,7 @@ def _function(function: FunctionReport, color: bool, prints: bool) -> list[str]:
     for one in function.findings:
         lines += _finding(one, color)
     if prints and function.printed.strip():
-        lines += [f"      printed: {line}" for line in function.printed.strip().splitlines()[-5:]]
+        lines += [f"      printed: {_printable(line)}" for line in function.printed.strip().splitlines()[-5:]]
     return lines
 
 
