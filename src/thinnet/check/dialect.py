@@ -14,16 +14,23 @@ from thinnet.course.dialects import DIALECTS
 KEEP, DROP = "keep", "drop"
 
 # The first of them in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
+PROBABILITY = r"(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
+WHOM = (
+    r"\s+(?:out\s+)?(?:each|every|a|the|any)?\s*(?:neuron|unit|node|element|activation|output)s?\b[^.]{0,40}with\s+prob"
+)
 PHRASES = re.compile(
-    r"(?P<keep>keep(?:s|ing)?\s+(?:each|every|a|the|any)?\s*(?:neuron|unit|node|element|activation|output)s?\b[^.]{0,40}"
-    r"with\s+prob|probability\s+(?:of|to|that)\s+(?:\w+\s+){0,4}?\W*(?:keep|kept|retain)|keep(?:ing)?[ _-]*(?:prob|rate|ratio))"
-    r"|(?P<drop>drop(?:s|ping)?\s+(?:out\s+)?(?:each|every|a|the|any)?\s*(?:neuron|unit|node|element|activation|output)s?\b"
-    r"[^.]{0,40}with\s+prob|probability\s+(?:of|to|that)\s+(?:\w+\s+){0,4}?\W*(?:drop|zero)|drop(?:out|ping)?[ _-]*"
-    r"(?:prob|rate|ratio)|fraction\s+(?:of\s+\w+\s+)?(?:\w+\s+)?(?:dropped|to\s+drop|to\s+be\s+dropped))",
+    rf"(?P<keep>keep(?:s|ing)?{WHOM}"
+    rf"|{PROBABILITY}(?:\w+\s+){{0,6}}?\W*(?:keep|kept|retain|not\s+(?:be(?:ing)?\s+)?drop)"
+    r"|keep(?:ing)?[ _-]*(?:prob|rate|ratio))"
+    rf"|(?P<drop>drop(?:s|ping)?{WHOM}"
+    rf"|{PROBABILITY}(?:(?!not\b)\w+\s+){{0,6}}?\W*(?:drop|zero)"
+    r"|drop(?:out|ping)?[ _-]*(?:prob|rate|ratio)"
+    r"|fraction\s+(?:of\s+)?(?:the\s+)?(?:\w+\s+){0,2}(?:dropped|to\s+drop|to\s+be\s+dropped))",
     re.IGNORECASE,
 )
 KEEP_NAMES = re.compile(r"keep|retain", re.IGNORECASE)
-DROP_NAMES = re.compile(r"drop(out)?_?(rate|ratio|prob|probability|p)$|^rate$|^drop_?p", re.IGNORECASE)
+DROP_NAMES = re.compile(r"drop(out)?_?(rate|ratio|prob|probability|p)$|^drop_?p", re.IGNORECASE)
+HINTS = re.compile(r"^rate$")  # most often the rate of dropping, where no docstring says otherwise
 
 
 def named(dialect: str | None) -> Reading:
@@ -49,18 +56,43 @@ def said(trees: Iterable[ast.Module], course: str = "") -> Reading:
 
 
 def of_class(node: ast.ClassDef) -> Reading:
-    """What a dropout class says: its constructor's arguments, then its docstrings."""
-    for inner in node.body:
-        if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
-            for name in _argument_names(inner):
-                means = KEEP if KEEP_NAMES.search(name) else DROP if DROP_NAMES.search(name) else ""
-                if means:
-                    return Reading(means, f"the argument {name} of {node.name}")
-    for holder in (node, *(one for one in node.body if isinstance(one, ast.FunctionDef))):
-        means = of_text(ast.get_docstring(holder) or "")
-        if means:
-            return Reading(means, f"the docstring of {node.name}")
+    """What a dropout class says: its constructor's arguments and its docstrings."""
+    functions = [inner for inner in node.body if isinstance(inner, ast.FunctionDef)]
+    names = [name for one in functions if one.name == "__init__" for name in _argument_names(one)]
+    return _of_names_and_texts(node.name, names, [ast.get_docstring(one) or "" for one in (node, *functions)])
+
+
+def of_class_object(owner: type) -> Reading:
+    """What a dropout class that exists already says."""
+    texts = [one.__doc__ or "" for one in (owner, *vars(owner).values()) if callable(one)]
+    return _of_names_and_texts(owner.__name__, _parameters(owner), texts)
+
+
+def of_function(name: str, arguments: Iterable[str]) -> Reading:
+    """What the arguments of a function like ``dropout_forward(x, keep_prob)`` say."""
+    return _of_names_and_texts(name, arguments, ())
+
+
+def _of_names_and_texts(owner: str, names: Iterable[str], texts: Iterable[str]) -> Reading:
+    names = list(names)
+    for means, pattern in ((KEEP, KEEP_NAMES), (DROP, DROP_NAMES)):
+        for name in names:
+            if pattern.search(name):
+                return Reading(means, f"the argument {name} of {owner}")
+    for text in texts:
+        if of_text(text):
+            return Reading(of_text(text), f"the docstring of {owner}")
+    for name in names:
+        if HINTS.search(name):
+            return Reading(DROP, f"the argument {name} of {owner}")
     return Reading()
+
+
+def _parameters(function: Any) -> list[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
 
 
 def of_namespace(namespace: Mapping[str, Any]) -> Reading:
@@ -70,6 +102,9 @@ def of_namespace(namespace: Mapping[str, Any]) -> Reading:
     means = of_text(getattr(forward, "__doc__", None) or "")
     if means:
         return Reading(means, "the docstring of dropout_forward", course=course)
+    named = of_function("dropout_forward", _parameters(forward)[1:])
+    if named.means:
+        return named
     try:
         parameters = inspect.signature(net).parameters if isinstance(net, type) else {}
     except ValueError:
@@ -80,23 +115,6 @@ def of_namespace(namespace: Mapping[str, Any]) -> Reading:
         if name == "dropout" and parameter.default == 1:
             return Reading(KEEP, "the default dropout=1 of FullyConnectedNet", course=course)
     return Reading(course=course)
-
-
-def of_class_object(owner: type) -> Reading:
-    """What a dropout class that exists already says."""
-    try:
-        names = list(inspect.signature(owner).parameters)
-    except (TypeError, ValueError):
-        names = []
-    for name in names:
-        means = KEEP if KEEP_NAMES.search(name) else DROP if DROP_NAMES.search(name) else ""
-        if means:
-            return Reading(means, f"the argument {name} of {owner.__name__}")
-    for holder in (owner, *vars(owner).values()):
-        means = of_text(holder.__doc__ or "") if callable(holder) else ""
-        if means:
-            return Reading(means, f"the docstring of {owner.__name__}")
-    return Reading()
 
 
 def of_text(text: str) -> str:
@@ -113,7 +131,11 @@ def of_text(text: str) -> str:
 
 def _of_docstring(node: ast.AST) -> tuple[str, str]:
     if isinstance(node, ast.FunctionDef) and node.name == "dropout_forward":
-        return of_text(ast.get_docstring(node) or ""), "the docstring of dropout_forward"
+        means = of_text(ast.get_docstring(node) or "")
+        if means:
+            return means, "the docstring of dropout_forward"
+        named = of_function(node.name, _argument_names(node)[1:])
+        return named.means, named.source
     return "", ""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import thinnet.course
+from thinnet.check import old_python
 from thinnet.check.findings import Reading
 from thinnet.check.unit import MissingPackage
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
@@ -81,6 +82,7 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
     A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
     """
     _old_names()
+    old_python.install(root)
     sys.path[:0] = [str(root)]
     folder = root.joinpath(*module.split(".")[:-1])
     if folder != root:
@@ -117,10 +119,11 @@ def _import(root: Path, module: str) -> dict[str, Any]:
     spec = importlib.util.spec_from_file_location(name, root / f"{module}.py")
     if spec is None or spec.loader is None:
         raise ImportError(f"{module}.py is no Python source")
+    spec = old_python.replace_loader(spec)
     made = importlib.util.module_from_spec(spec)
     sys.modules[name] = made
     try:
-        spec.loader.exec_module(made)
+        spec.loader.exec_module(made)  # type: ignore[union-attr]
     except BaseException:
         del sys.modules[name]
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,15 +36,14 @@ def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
     class_name, dot, method = unit_name.partition(".")
     if dot:
-        functions = classes.dropout_functions(namespace[class_name])
+        functions: Mapping[str, Any] = classes.dropout_functions(namespace[class_name])
         own = f"dropout_{method}"
         unit, probe = Unit(unit_name, functions, reading, (own,)), PROBES[own]
     else:
-        unit, probe = Unit(unit_name, namespace, reading), PROBES[unit_name]
-    try:
+        functions = classes.plain_functions(namespace) if unit_name.startswith("dropout_") else namespace
+        unit, probe = Unit(unit_name, functions, reading), PROBES[unit_name]
+    with contextlib.suppress(Stop):
         probe(unit)
-    except Stop:
-        pass
     return unit
 
 

@@ -145,6 +145,7 @@ def _follow(
     """Take down the child's events until it is done, ends or hangs: the function it was at, and why it stopped."""
     current = ""
     absent: list[str] = []
+    old: list[str] = []
     while True:
         try:
             event = child.next(limits.seconds if current else limits.seconds + START)
@@ -158,13 +159,15 @@ def _follow(
         if event["event"] == "refused":
             return "", finding("cannot-import", event["evidence"]), reading
         if event["event"] == "loaded":
-            absent = event["absent"]
+            absent, old = event["absent"], event["old"]
         elif event["event"] == "begin":
             current = event["unit"]
         elif event["event"] == "end":
             findings = [Finding(**one) for one in event["findings"]]
             if absent and not reports:
                 findings.append(finding("package-absent", f"not found: {', '.join(absent)}"))
+            if old and not reports:
+                findings.append(finding("old-python", f"in {', '.join(old)}"))
             reports[current] = FunctionReport(current, str(source.path), findings, event["printed"])
             if not reading.means and current.startswith("dropout_"):
                 reading = Reading(**event["reading"])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from thinnet.check import dialect
+from thinnet.check import dialect, old_python
 from thinnet.check.classes import is_dropout_name
 from thinnet.check.findings import Reading
 from thinnet.check.plan import PROBES
@@ -90,7 +89,7 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source | None:
     text = path.read_bytes()
     source = Source(path, *place_of(path))
     try:
-        trees[path] = parse(text)
+        trees[path] = old_python.parse(text)[0]
         source.root, source.module = place_of(path, _dots(trees[path]))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         source.units = _units_in_text(text)
@@ -110,13 +109,6 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source | None:
         if isinstance(node, ast.ClassDef) and is_dropout_name(name) and _methods(node) >= {"forward", "backward"}:
             source.units += [f"{name}.forward", f"{name}.backward"]
     return source if source.units else None
-
-
-def parse(text: bytes) -> ast.Module:
-    """The syntax tree, without the warnings that old code brings about."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
 
 
 def place_of(path: Path, dots: int = 0) -> tuple[Path, str]:
@@ -159,7 +151,7 @@ def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
         for path in sorted(folder.glob("*.py")) + sorted(folder.glob("classifiers/fc_net.py")):
             if path.name in ("layers.py", "fc_net.py") and path != source.path:
                 try:
-                    neighbors.append(trees.get(path) or parse(path.read_bytes()))
+                    neighbors.append(trees.get(path) or old_python.parse(path.read_bytes())[0])
                 except (SyntaxError, ValueError, OSError):
                     continue
     return dialect.said(neighbors, course)

@@ -55,6 +55,10 @@ RUNNING = _faults(
     ),
 ) + _notes(
     not_checked=("this could not be checked", "Mend the function named in the evidence first."),
+    old_python=(
+        "the file is written for Python 2; it was checked with its old spellings replaced",
+        "Write print(...), .items() and `except Error as error`.",
+    ),
     package_absent=(
         "an import was not found; the rest was checked without it",
         "Install the package, or remove the import if nothing needs it.",
@@ -188,6 +192,10 @@ NET = _faults(
         "Give dropout a seed only where the net was given one.",
     ),
 ) + _notes(
+    parameter_names=(
+        "the parameters have other names than the courses'",
+        "Call the first layer's parameters W1 and b1; the courses' notebooks ask for these names.",
+    ),
     dropout_before_relu_or_norm=(
         "dropout stands before the ReLU or the normalization",
         "The usual order is affine, normalization, ReLU, dropout; before the ReLU it comes to the same, before "

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from thinnet.check import old_python
 from thinnet.check.findings import Reading, finding
 from thinnet.check.load import load
 from thinnet.check.plan import check_unit
@@ -70,7 +71,7 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
     except BaseException as error:
         tell("refused", evidence=f"{type(error).__name__}: {error}"[:300] + f", {place(error)}", printed=prints.take())
         return
-    tell("loaded", absent=absent, printed=prints.take())
+    tell("loaded", absent=absent, old=sorted(map(os.path.basename, old_python.OLD)), printed=prints.take())
     for name in job["units"]:
         tell("begin", unit=name)
         own = readings.get(name.partition(".")[0], reading) if "." in name else reading

@@ -55,6 +55,7 @@ class Trial:
         self.tap = Tap(self.owner, self.layers)
         self.parameters = _parameters(self.owner)
         self.scores_right = True
+        self.first = 1  # the number of the first layer in the names of the parameters
         functions = dict(self.unit.functions)
         functions[LOSS] = lambda net, *args: net.loss(*args)
         functions[BUILD] = lambda hidden, options: self.owner(hidden, **options)
@@ -109,12 +110,15 @@ class Trial:
     def _plain(self) -> None:
         """Without dropout and normalization: scores, loss and gradients by the formula."""
         net = self.build()
-        keys = {f"{kind}{i}" for kind in "Wb" for i in range(1, len(HIDDEN) + 2)}
+        if "W0" in net.params and "W1" in net.params:
+            self.first = 0
+            self.unit.find("parameter-names", "the first layer's weights are W0 instead of W1")
+        keys = {f"{kind}{i + self.first}" for kind in "Wb" for i in range(len(HIDDEN) + 1)}
         if not keys <= set(net.params):
             raise self.unit.stop("wrong-return", f"params has the keys {sorted(net.params)}, expected {sorted(keys)}")
         X, y = self.data()
         params = {key: np.array(value) for key, value in net.params.items()}
-        expected = _scores(params, X, len(HIDDEN) + 1)
+        expected = _scores(params, X, len(HIDDEN) + 1, self.first)
         wrong = difference("the scores of loss(X)", self.scores(net, X), expected)
         if wrong:
             self.scores_right = False  # gradients are not judged then: they may only follow
@@ -184,7 +188,7 @@ class Trial:
         wide = (60, 50)
         net = self.build(wide, **{argument: P})
         X, y = self.data(20)
-        plain = _scores({key: np.array(value) for key, value in net.params.items()}, X, len(wide) + 1)
+        plain = _scores({key: np.array(value) for key, value in net.params.items()}, X, len(wide) + 1, self.first)
         first, second = self.scores(net, X), self.scores(net, X)
         if not np.array_equal(first, second):
             self.unit.find("active-at-test", f"with {argument}={P}, two calls of loss(X) gave different scores")
@@ -266,6 +270,12 @@ class Trial:
         whole, one = self.scores(net, X), self.scores(net, X[:3])
         if whole[:3].shape != one.shape or not close(whole[:3], one):
             told = f"with {argument}={value!r}, the scores of an example change with the others in its test batch"
+            modes = {one.option.get("mode") for one in self.tap.named("batchnorm_forward")[-2:] if one.option}
+            if modes == {"train"}:
+                told += (
+                    "; batchnorm_forward is called with mode 'train' at test (some handouts have bn_param[mode] = mode "
+                )
+                told += "where bn_param['mode'] = mode is meant)"
             self.unit.find("batch-statistics-at-test", told)
 
     def _numerically(self, net: Any, X: FloatArray, y: IntArray, grads: dict[str, AnyArray], when: str) -> None:
@@ -347,9 +357,9 @@ def _parameters(owner: type) -> list[str]:
     return names
 
 
-def _scores(params: Mapping[str, AnyArray], X: FloatArray, layers: int) -> FloatArray:
+def _scores(params: Mapping[str, AnyArray], X: FloatArray, layers: int, first: int) -> FloatArray:
     h = X
-    for i in range(1, layers + 1):
+    for i in range(first, first + layers):
         h = h @ params[f"W{i}"] + params[f"b{i}"]
-        h = np.maximum(h, 0) if i < layers else h
+        h = np.maximum(h, 0) if i < first + layers - 1 else h
     return h
