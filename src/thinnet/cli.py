@@ -1,6 +1,7 @@
 """The command ``thinnet``.
 
-Exit status: 0 if all went well, 1 if a notebook failed or layers are wrong, 2 if the command or its input is wrong, 130 after Ctrl-C.
+Exit status: 0 if all went well, 1 if a notebook failed or checked layers are wrong, 2 if the command or its input is
+wrong, 130 after Ctrl-C.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the code says that p means: in docstrings and in the names and defaults of arguments, read without running it."""
+"""What the code says that p means: in docstrings, and in the names and defaults of arguments."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def said(trees: Iterable[ast.Module], course: str = "") -> Reading:
 def of_class(node: ast.ClassDef) -> Reading:
     """What a dropout class says: its constructor's arguments and its docstrings."""
     functions = [inner for inner in node.body if isinstance(inner, ast.FunctionDef)]
+    texts = [ast.get_docstring(node) or "", *(ast.get_docstring(one) or "" for one in functions)]
     names = [name for one in functions if one.name == "__init__" for name in _argument_names(one)]
-    return _of_names_and_texts(node.name, names, [ast.get_docstring(one) or "" for one in (node, *functions)])
+    return _of_names_and_texts(node.name, names, texts)
 
 
 def of_class_object(owner: type) -> Reading:

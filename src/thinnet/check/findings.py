@@ -20,6 +20,7 @@ class Finding:
         evidence: the numbers that show it.
         mend: what to do about it.
         example: a small input and output that show it, or nothing.
+        error_rate: for what was found by random draws, a bound on how often a right implementation is accused of it.
     """
 
     verdict: str
@@ -28,6 +29,15 @@ class Finding:
     evidence: str
     mend: str
     example: str = ""
+    error_rate: float | None = None
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """What to show below the cause: pairs of a word and a text."""
+        rate = f"a right implementation gets this verdict in less than 1 of {1 / self.error_rate:,.0f} checks" if (
+            self.error_rate) else ""  # fmt: skip
+        rows = (("measured", self.evidence), ("example", self.example), ("chance", rate), ("mend", self.mend))
+        return [(word, text) for word, text in rows if text]
 
 
 def finding(
@@ -37,7 +47,7 @@ def finding(
     known = VERDICTS[verdict]
     drop = {"p": "1 - p", "1 - p": "p"}.get(keep, "the drop rate")
     mend = known.mend.replace("{keep}", keep if keep != "1 - p" else "(1 - p)").replace("{drop}", drop)
-    return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example)
+    return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
 
 
 @dataclass

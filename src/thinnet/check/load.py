@@ -18,13 +18,21 @@ from typing import Any
 import numpy as np
 
 import thinnet.course
+import thinnet.course.dialects
 from thinnet.check import old_python
 from thinnet.check.findings import Reading
 from thinnet.check.unit import MissingPackage
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
 from thinnet.errors import OutOfScopeError
 
-OLD_NUMPY_NAMES = {"int": int, "float": float, "bool": bool, "object": object, "str": str, "complex": complex}
+OLD_NUMPY_NAMES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "object": object,
+    "str": str,
+    "complex": complex,
+}
 OLD_NUMPY_NAMES |= {"float_": np.float64, "Inf": np.inf, "NaN": np.nan, "product": np.prod, "alltrue": np.all}
 MOST_STUBS = 30
 
@@ -98,7 +106,7 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
             name = error.name or ""
             if not name or name == module or name in stubs.names:
                 raise
-            if name.partition(".")[0] in PACKAGES and not thinnet.course.is_active():
+            if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
                 thinnet.course.activate(dialect)
             else:
                 stubs.names.add(name)
@@ -106,7 +114,7 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             stubs.names |= {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}
         for name in set(sys.modules) - before:  # half-imported modules
-            if not name.partition(".")[0] == "thinnet":
+            if name.partition(".")[0] != "thinnet":
                 del sys.modules[name]
     return _import(root, module), _told(stubs.names)
 

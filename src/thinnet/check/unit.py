@@ -178,7 +178,8 @@ def only_none(function: Function, error: BaseException) -> bool:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return False
-    real, empty = set(), set()
+    real: set[str] = set()
+    empty: set[str] = set()
     for node in ast.walk(tree):
         if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
             continue

@@ -10,6 +10,21 @@ from typing import Literal
 
 Severity = Literal["fault", "note"]
 
+ERROR_RATE = 1e-4  # the bounds in chance.py keep it far below
+STATISTICAL = {
+    "wrong-rate",
+    "keep-and-drop-swapped",
+    "dialect-contradiction",
+    "mask-shared-across-batch",
+    "mask-depends-on-input",
+    "same-mask-every-call",
+    "same-mask-every-step",
+    "dropout-never-called",
+    "dropout-on-output-layer",
+    "inactive-in-training",
+    "new-mask-in-backward",
+}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -19,6 +34,11 @@ class Verdict:
     severity: Severity
     cause: str
     mend: str
+
+    @property
+    def error_rate(self) -> float | None:
+        """What the share of right implementations that get this verdict stays below, where chance plays a part."""
+        return ERROR_RATE if self.name in STATISTICAL else None
 
 
 def _faults(**rows: tuple[str, str]) -> list[Verdict]:

@@ -1,8 +1,8 @@
 """Dropout, judged by the mask that forward really used: recovered from its output and its input.
 
-The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and by
-what the rest was scaled.  Backward is compared with that mask and that scale, not with a numerical gradient, which would
-agree with a wrong forward.
+The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and
+by what the rest was scaled.  Backward is compared with that mask and that scale, not with a numerical gradient, which
+would agree with a wrong forward.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Draw:
 def inputs(unit: Unit, shape: tuple[int, ...] = SHAPE) -> FloatArray:
     """Values of either sign and of distinct magnitudes from 0.5 to 2.5."""
     magnitudes = unit.rng.permutation(np.linspace(0.5, 2.5, int(np.prod(shape)))).reshape(shape)
-    return magnitudes * unit.rng.choice([-1.0, 1.0], size=shape)
+    return np.asarray(magnitudes * unit.rng.choice([-1.0, 1.0], size=shape))
 
 
 def param(p: float, mode: str, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Trial:
         self.tap = Tap(self.owner, self.layers)
         self.parameters = _parameters(self.owner)
         self.scores_right = True
+        self.setting = ""  # the options of the net that was built last, in words
         self.first = 1  # the number of the first layer in the names of the parameters
         functions = dict(self.unit.functions)
         functions[LOSS] = lambda net, *args: net.loss(*args)
@@ -68,14 +69,19 @@ class Trial:
                 try:
                     probe()
                 except Stop:
-                    if any(one.verdict in FAILURES for one in self.unit.findings):
-                        break
+                    last = self.unit.findings[-1]
+                    if last.verdict in FAILURES:
+                        where = f"{self.setting}: " if self.setting else ""
+                        self.unit.findings[-1] = replace(last, evidence=where + last.evidence)
+                        if probe == self._plain:
+                            break
         return self.unit.findings
 
-    def build(self, hidden: tuple[int, ...] = HIDDEN, **options: Any) -> Any:
+    def build(self, hidden: tuple[int, ...] = HIDDEN, /, **options: Any) -> Any:
         """A net in float64 with random parameters, biases included."""
         standard = {"input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0}
-        known = {key: value for key, value in {**standard, **options}.items() if key in self.parameters}
+        known: dict[str, Any] = {key: value for key, value in {**standard, **options}.items() if key in self.parameters}
+        self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         net = self.unit.call(BUILD, list(hidden), known)
         if not hasattr(net, "params") or not hasattr(net.params, "items"):
             raise self.unit.stop("wrong-return", "the net has no dict params")
@@ -237,7 +243,7 @@ class Trial:
         """The mask is held by seeding NumPy's generator anew before each call."""
         if any(one.verdict == "dropout-backward-never-called" for one in self.unit.findings):
             return
-        net = self.build(**{argument: P})
+        net = self.build(HIDDEN, **{argument: P})
         X, y = self.data()
         np.random.seed(5)
         _, grads = self.loss(net, X, y)

@@ -34,7 +34,9 @@ def check(unit: Unit) -> None:
     """Three steps from the same start, beside the rule and beside its known mistakes."""
     name = unit.owns[0]
     w = unit.rng.normal(size=(3, 4))
-    grads = [unit.rng.normal(size=w.shape) + np.sign(unit.rng.normal(size=w.shape)) for _ in range(STEPS)]
+    grads: list[FloatArray] = [
+        unit.rng.normal(size=w.shape) + np.sign(unit.rng.normal(size=w.shape)) for _ in range(STEPS)
+    ]
     got = _theirs(unit, name, w, grads)
     right = _path(RULES[name], w, grads, OPTIONS[name])
     if all(close(a, b) for a, b in zip(got, right, strict=True)):

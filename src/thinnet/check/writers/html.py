@@ -8,12 +8,15 @@ from thinnet.check.findings import Finding, FunctionReport, Report
 from thinnet.check.writers.text import meaning, summary
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1b1b1b; background: #fff; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
+body { color: #1b1b1b; background: #fff; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; overflow-wrap: anywhere; }
-section { border: 1px solid #ccc; border-left: 6px solid #777; border-radius: 4px; margin: .6rem 0; padding: .5rem 1rem; }
+section { border: 1px solid #ccc; border-left: 6px solid #777; border-radius: 4px; margin: .6rem 0; }
+section { padding: .5rem 1rem; }
 section.right { border-left-color: #1a7f37; } section.wrong { border-left-color: #b3261e; }
 h3 { margin: 0; font: 600 1rem ui-monospace, monospace; } h3 span { float: right; font-family: system-ui, sans-serif; }
-dl { display: grid; grid-template-columns: 6rem 1fr; margin: .3rem 0; } dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: 6rem 1fr; margin: .3rem 0; }
+dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 h4 { margin: .6rem 0 0; } h4.note { color: #6b5200; } h4.fault { color: #b3261e; } p { margin: .2rem 0; }
 pre { background: #f4f4f4; padding: .5rem; overflow-x: auto; }
 @media (prefers-color-scheme: dark) {
@@ -53,9 +56,5 @@ def _function(one: FunctionReport) -> str:
 
 
 def _finding(one: Finding) -> str:
-    rows = "".join(
-        f"<dt>{word}</dt><dd>{escape(text)}</dd>"
-        for word, text in (("measured", one.evidence), ("example", one.example), ("mend", one.mend))
-        if text
-    )
+    rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in one.told)
     return f'<h4 class="{one.severity}">{escape(one.verdict)}</h4>\n<p>{escape(one.cause)}</p>\n<dl>{rows}</dl>'

@@ -25,8 +25,7 @@ def xml(report: Report) -> str:
 
 def told(one: Finding) -> str:
     """A finding as plain text."""
-    example = f"\nexample: {one.example}" if one.example else ""
-    return f"{one.verdict}: {one.cause}\nmeasured: {one.evidence}{example}\nmend: {one.mend}"
+    return "\n".join([f"{one.verdict}: {one.cause}", *(f"{word}: {text}" for word, text in one.told)])
 
 
 def _case(suite: ElementTree.Element, one: FunctionReport, subject: str) -> None:

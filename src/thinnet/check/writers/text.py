@@ -72,17 +72,16 @@ def _function(function: FunctionReport, color: bool, prints: bool) -> list[str]:
 def _finding(one: Finding, color: bool) -> list[str]:
     name = one.verdict if one.severity == "fault" else f"{one.verdict} (a note)"
     lines = [f"      {_paint(name, COLORS[one.severity], color)}: {one.cause}"]
-    for word, text in (("measured", one.evidence), ("example", one.example), ("mend", one.mend)):
-        if text:
-            label = f"{word}:"
-            lines += textwrap.wrap(
-                _printable(text),
-                WIDTH,
-                initial_indent=f"        {label:<10}",
-                subsequent_indent=" " * 18,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+    for word, text in one.told:
+        label = f"{word}:"
+        lines += textwrap.wrap(
+            _printable(text),
+            WIDTH,
+            initial_indent=f"        {label:<10}",
+            subsequent_indent=" " * 18,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return lines
 
 
