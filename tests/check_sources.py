@@ -63,7 +63,6 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("same-mask-every-call", {"        mask =": "        np.random.seed(0)\n        mask ="}),
     ("same-mask-every-call", {"np.random.rand(*x.shape)": "np.random.default_rng(0).random(x.shape)"}),
     ("input-mutated", {APPLY: "x *= mask; out = x"}),
-    ("input-mutated", {BACK: "dout *= mask; return dout"}),
     ("dtype-changed", {"out = out.astype(x.dtype, copy=False)": "out = out.astype(np.float64)"}),
     ("shape-changed", {"return out, (": "return out.ravel(), ("}),
     ("shape-changed", {BACK: "return (dout * mask).ravel()"}),
@@ -463,6 +462,56 @@ class Dropout:
     def backward(self, dout):
         return dout * self.mask
 """
+
+
+CLASSES: dict[str, tuple[str, str, str, str]] = {
+    "ReLU": ("relu", """
+class ReLU:
+    def forward(self, x):
+        self.mask = x <= 0
+        out = x.copy()
+        out[self.mask] = 0
+        return out
+
+    def backward(self, dout):
+        dout = dout.copy()
+        dout[self.mask] = 0
+        return dout
+""", "dout[self.mask] = 0", "wrong-gradient"),
+    "Affine": ("weights given", """
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b, self.dW, self.db = W, b, None, None
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W) + self.b
+
+    def backward(self, dout):
+        self.dW = np.dot(self.x.T, dout)
+        self.db = np.sum(dout, axis=0)
+        return np.dot(dout, self.W.T)
+""", "self.db = np.sum(dout, axis=0)", "bias-gradient-averaged"),
+    "Linear": ("sizes given, weights turned round", """
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.weights = np.random.randn(n_out, n_in)
+        self.bias = np.zeros((1, n_out))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights.T + self.bias
+
+    def backward(self, dout, learning_rate):
+        self.grad_weights = dout.T @ self.x
+        return dout @ self.weights
+""", "self.grad_weights = dout.T @ self.x", "gradient-scaled"),
+}  # fmt: skip
+CLASS_FAULTS = {
+    "ReLU": "pass",
+    "Affine": "self.db = np.mean(dout, axis=0)",
+    "Linear": "self.grad_weights = dout.T @ self.x / 4",
+}
 
 
 def swap(text: str, changes: dict[str, str]) -> str:

@@ -150,6 +150,64 @@ def test_a_dropout_class(argument: str, means: str) -> None:
     assert "mask-not-applied-in-backward" in check(wrong).faults
 
 
+@pytest.mark.parametrize("name", sources.CLASSES)
+def test_layer_classes(name: str) -> None:
+    _, text, place, verdict = sources.CLASSES[name]
+    text = "import numpy as np\n" + text
+    right = check(text)
+    assert right.ok, str(right)
+    assert [one.name for one in right.functions] == [f"{name}.forward", f"{name}.backward"]
+    wrong = check(sources.swap(text, {place: sources.CLASS_FAULTS[name]}))
+    assert wrong.faults == {verdict}, str(wrong)
+
+
+def test_a_class_that_cannot_be_called_is_not_accused() -> None:
+    text = sources.DROPOUT_CLASS.replace("ARGUMENT=0.5", "shape, rate").replace("ARGUMENT", "rate").replace("KEEP", "p")
+    report = check(text)
+    assert not report.faults
+    assert [one.state for one in report.functions] == ["not checked", "not checked"]
+    assert not report.ok
+
+
+def test_a_gradient_overwritten_in_backward_is_a_note() -> None:
+    report = check(sources.dropout({sources.BACK: "dout *= mask; return dout"}, "keep"))
+    assert report.ok
+    assert report.verdicts == {"input-mutated"}
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+def test_a_forward_that_takes_p_and_training(means: str) -> None:
+    text = """
+import numpy as np
+def dropout_forward(x, ARGUMENT=0.5, is_training=True):
+    mask = None
+    if is_training:
+        mask = (np.random.rand(*x.shape) < KEEP) / KEEP
+        x = mask * x
+    return x, mask
+def dropout_backward(dout, mask, is_training=True):
+    return dout * mask
+"""
+    argument, keep = {"keep": ("keep_prob", "keep_prob"), "drop": ("drop_rate", "(1 - drop_rate)")}[means]
+    text = text.replace("ARGUMENT", argument).replace("KEEP", keep)
+    assert check(text).ok, str(check(text))
+    assert check(text.replace(f"< {keep}", f"> {keep}")).faults == {
+        "dialect-contradiction",
+        "scaled-by-wrong-probability",
+    }
+
+
+def test_a_test_mode_that_fails_does_not_hide_the_training_mode() -> None:
+    changes = {
+        "    mask = None\n": "",
+        "< KEEP) / KEEP": "< KEEP) / (1 - KEEP)",
+        "(dropout_param, mask)\n\n": "(dropout_param, mask.copy())\n\n",
+    }
+    report = check(sources.dropout(changes, "keep"), "keep")
+    assert report.faults == {"crashed", "scaled-by-wrong-probability"}
+    assert "in mode 'test': UnboundLocalError" in str(report)
+
+
 @pytest.mark.parametrize("dialect", thinnet.course.DIALECTS)
 def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None) -> None:
     thinnet.course.activate(dialect)

@@ -90,6 +90,25 @@ def test_a_file_that_cannot_be_imported_says_where(text: str, told: str, tmp_pat
     assert told in str(report)
 
 
+def test_python_2_is_read(tmp_path: Path) -> None:
+    lines = [
+        "import numpy as np",
+        "def relu_forward(x):",
+        "\tprint 'max', x.shape,",
+        "        for k, v in {1: 2}.iteritems():",
+        "            print k",
+        "        try:",
+        "            pass",
+        "        except ValueError, error:",
+        "            raise KeyError, 'k'",
+        "        return np.maximum(x, 0), x",
+    ]
+    report = check(tmp_path, "\n".join(lines))
+    assert report.ok, str(report)
+    assert report.verdicts == {"old-python"}
+    assert "max (4, 5)" in report.functions[0].printed
+
+
 @pytest.mark.parametrize("imports", ["from .layers import *", "from cs231n.layers import *", "from ..layers import *"])
 def test_a_folder_with_the_courses_packages(imports: str, tmp_path: Path) -> None:
     write(

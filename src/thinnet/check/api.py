@@ -35,7 +35,7 @@ def check_layers(
     are caught, and NumPy's global generator is left as it was; for code that may crash Python, use `check_path`.
 
     Args:
-        layers: a module, or a mapping of names such as ``globals()``; what has another name than the courses' is left out.
+        layers: a module, or a mapping of names such as ``globals()``; only the courses' names are looked at.
         dialect: one of the courses' dialects, ``"drop"`` or ``"keep"``; worked out from the code where it is not given.
         timeout: seconds for each function; kept in the main thread, where the system has timers.
 

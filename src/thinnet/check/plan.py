@@ -41,8 +41,8 @@ def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
     class_name, dot, method = unit_name.partition(".")
     if dot:
-        functions: Mapping[str, Any] = classes.dropout_functions(namespace[class_name])
-        own = f"dropout_{method}"
+        functions: Mapping[str, Any] = classes.functions_of(namespace[class_name])
+        own = f"{classes.kind_of(class_name)}_{method}"
         unit, probe = Unit(unit_name, functions, reading, (own,)), PROBES[own]
     else:
         functions = classes.plain_functions(namespace) if unit_name.startswith("dropout_") else namespace
@@ -58,6 +58,6 @@ def units_of(namespace: Mapping[str, Any]) -> list[str]:
     """The names of all that can be checked in a namespace, in the order of `PROBES`."""
     names = [name for name in PROBES if callable(namespace.get(name))]
     for name, value in namespace.items():
-        if classes.is_dropout(value):
+        if classes.is_layer(value) and classes.kind_of(name):
             names += [f"{name}.forward", f"{name}.backward"]
     return names

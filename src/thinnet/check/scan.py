@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from thinnet.check import dialect, old_python
-from thinnet.check.classes import is_dropout_name
+from thinnet.check.classes import kind_of
 from thinnet.check.findings import Reading
 from thinnet.check.plan import PROBES
 from thinnet.errors import ArgumentError
@@ -69,7 +69,7 @@ def scan(target: Path) -> list[Source]:
         source.reading = _said(source, trees)
         if source.path in trees:
             for node in trees[source.path].body:
-                if isinstance(node, ast.ClassDef) and is_dropout_name(node.name):
+                if isinstance(node, ast.ClassDef) and kind_of(node.name) == "dropout":
                     source.readings[node.name] = dialect.of_class(node)
     return sources
 
@@ -106,7 +106,7 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source | None:
     }
     source.units = [name for name in PROBES if name in defined or name in assigned]
     for name, node in defined.items():
-        if isinstance(node, ast.ClassDef) and is_dropout_name(name) and _methods(node) >= {"forward", "backward"}:
+        if isinstance(node, ast.ClassDef) and kind_of(name) and _methods(node) >= {"forward", "backward"}:
             source.units += [f"{name}.forward", f"{name}.backward"]
     return source if source.units else None
 

@@ -116,5 +116,6 @@ def _of_a_library(names: dict[str, Any]) -> bool:
     name = str(names.get("__name__") or "")
     if name.partition(".")[0] == "thinnet":
         return not name.startswith("thinnet.course")
-    return "site-packages" in file or "/lib/python" in file or (not file and name not in ("__main__",) and "forward" not in
-                                                                 " ".join(map(str, names)))  # fmt: skip
+    if not file:  # of a notebook or of an exec: of interest if it has layers
+        return not any("forward" in one for one in names)
+    return "site-packages" in file or "/lib/python" in file

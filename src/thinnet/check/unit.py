@@ -18,10 +18,15 @@ from thinnet.check.verdicts import Severity
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
+UNKNOWN: Any = object()  # stands for a result that cannot be had
 
 
 class MissingPackage(Exception):  # noqa: N818 -- it stands for the package rather than for an error of ours
     """Raised where code under check uses a package that is not installed."""
+
+
+class CannotCall(Exception):  # noqa: N818 -- our guess of an interface failed, and not the code
+    """Raised where it is not clear how to call what is under check."""
 
 
 class OutOfTime(BaseException):
@@ -114,7 +119,8 @@ class Unit:
         where = np.unravel_index(int(np.argmax(old != new)), old.shape)
         index = ", ".join(map(str, map(int, where)))
         evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
-        self.find("input-mutated", evidence)
+        # The gradient that comes from above is seldom used again, and books overwrite it: worth a remark only.
+        self.find("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
 
     def _blame(self, name: str, verdict: str, evidence: str) -> Stop:
         if name in self.owns:
@@ -123,6 +129,8 @@ class Unit:
 
     def _failure(self, name: str, error: BaseException) -> Stop:
         what = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+        if isinstance(error, CannotCall):
+            return self.stop("not-checked", str(error))
         if isinstance(error, MissingPackage):
             return self._blame(name, "missing-package", str(error))
         if isinstance(error, MemoryError):

@@ -74,7 +74,7 @@ RUNNING = _faults(
         "Return what the evidence names, in that order.",
     ),
 ) + _notes(
-    not_checked=("this could not be checked", "Mend the function named in the evidence first."),
+    not_checked=("this could not be checked", "Where the evidence names another function, mend that one first."),
     old_python=(
         "the file is written for Python 2; it was checked with its old spellings replaced",
         "Write print(...), .items() and `except Error as error`.",

@@ -75,13 +75,13 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
     for name in job["units"]:
         tell("begin", unit=name)
         own = readings.get(name.partition(".")[0], reading) if "." in name else reading
-        if name.partition(".")[0] not in namespace:
-            tell("end", unit=name, findings=[asdict(finding("function-missing", f"{name} is not there after the import"))],
-                 reading=asdict(own), printed="")  # fmt: skip
-            continue
-        unit = check_unit(name, namespace, own)
-        tell("end", unit=name, findings=[asdict(one) for one in unit.findings], reading=asdict(unit.reading),
-             printed=prints.take())  # fmt: skip
+        if name.partition(".")[0] in namespace:
+            unit = check_unit(name, namespace, own)
+            findings, own = unit.findings, unit.reading
+        else:
+            findings = [finding("function-missing", f"{name} is not there after the import")]
+        told = [asdict(one) for one in findings]
+        tell("end", unit=name, findings=told, reading=asdict(own), printed=prints.take())
     tell("done")
 
 

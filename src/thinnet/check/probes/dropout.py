@@ -230,8 +230,8 @@ def _contradiction(unit: Unit, evidence: str, does: str) -> None:
         return
     unit.find(
         "dialect-contradiction",
-        f"{says}, but the code has p as that of {words[does]}: {evidence}. If the words are right, the code is wrong; if "
-        f"the code is right, check it with --dialect {'nndl or cs231n-2021' if does == 'keep' else 'cs231n-2017'}",
+        f"{says}, but the code has p as that of {words[does]}: {evidence}. If the words are right, the code is wrong; "
+        f"if the code is right, check it with --dialect {'nndl or cs231n-2021' if does == 'keep' else 'cs231n-2017'}",
         # Some years of nndl hand out a docstring that says "drop", while their notebook means "keep".
         severity="note" if reading.course == "nndl" and does == "keep" else None,
     )
@@ -276,8 +276,8 @@ def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]
         else:
             unit.find(
                 "not-scaled-in-training",
-                f"what is kept is multiplied by 1 for p = {RATES[0]} and {RATES[1]}, expected {_list(inverted)}: the mean "
-                f"of the output is {_list(keep)} of that at test",
+                f"what is kept is multiplied by 1 for p = {RATES[0]} and {RATES[1]}, expected {_list(inverted)}: the "
+                f"mean of the output is {_list(keep)} of that at test",
             )
             if test_known and not _same(test, ones):
                 unit.find("scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1")
@@ -287,7 +287,8 @@ def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]
         why = ", which is 1 / the probability of dropping" if _same(train, other) else ""
         unit.find(
             "scaled-by-wrong-probability",
-            f"what is kept is multiplied by {_list(train)} for p = {RATES[0]} and {RATES[1]}{why}; expected {_list(inverted)}",
+            f"what is kept is multiplied by {_list(train)} for p = {RATES[0]} and {RATES[1]}{why}; "
+            f"expected {_list(inverted)}",
             example=_pair(draws[RATES[0]][0]),
         )
     if test_known and not _same(test, ones):
@@ -409,7 +410,7 @@ def _zeros(unit: Unit) -> None:
     if dx.shape == x.shape and dx[:, 1::2].any() and not dx[:, ::2].any():
         unit.find(
             "mask-depends-on-input",
-            f"where x is 0, backward lets none of {x[:, ::2].size} gradients through, so the mask is taken from the values",
+            f"where x is 0, backward lets none of {x[:, ::2].size} gradients through: its mask comes from the values",
         )
 
 

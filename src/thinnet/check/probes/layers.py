@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative, Difference, close, difference, numerical_gradient
-from thinnet.check.unit import Stop, Unit, describe
+from thinnet.check.unit import UNKNOWN, Stop, Unit, describe
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -60,6 +60,8 @@ def gradients(
         wanted = ", ".join(expected)
         raise unit.stop("wrong-return", f"{name} must return {wanted}, got {describe(returned)}")
     for key, value in zip(expected, returned, strict=True):
+        if value is UNKNOWN:
+            continue
         if value is None:
             raise unit.stop("unimplemented", f"{key} is None")
         wrong = difference(key, unit.array(name, value, key), expected[key], (alternatives or {}).get(key, ()), batch)
@@ -104,7 +106,10 @@ def own_gradient(unit: Unit, name: str, arguments: dict[str, Any], dout: AnyArra
 
 def _affine_inputs(unit: Unit) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     rng = unit.rng
-    return rng.normal(size=(4, 2, 3)), rng.normal(size=(6, 5)), rng.normal(size=5), rng.normal(size=(4, 5))
+    shape = (
+        (4, 6) if unit.functions.get("__class_adapter__") else (4, 2, 3)
+    )  # the courses' layers flatten, others do not
+    return rng.normal(size=shape), rng.normal(size=(6, 5)), rng.normal(size=5), rng.normal(size=(4, 5))
 
 
 def check_affine_forward(unit: Unit) -> None:

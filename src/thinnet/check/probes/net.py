@@ -221,8 +221,8 @@ class Trial:
         scores = self.tap.named("softmax_loss")
         on_scores = [call for call in forward if call.given.shape[-1:] == (C,)]
         if on_scores or (scores and scores[0].given.shape == (20, C) and (scores[0].given == 0).any()):
-            told = f"of {20 * C} scores in training, {int((scores[0].given == 0).sum())} are exactly zero" if scores else (
-                "dropout_forward is called on the scores")  # fmt: skip
+            zeros = int((scores[0].given == 0).sum()) if scores else 0
+            told = f"dropout_forward is called on the scores: {zeros} of {20 * C} are zero in training"
             self.unit.find("dropout-on-output-layer", told)
         hidden = [call for call in forward if call.given.shape[-1:] != (C,)]
         if any((call.given < 0).any() for call in hidden):
