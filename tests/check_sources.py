@@ -86,6 +86,17 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("out-of-memory", {BACK: "np.ones(10 ** 12); return dout * mask"}),
 ]
 
+# What is worth a remark, in code that is right.
+DROPOUT_NOTES: list[tuple[str, dict[str, str]]] = [
+    ("input-mutated", {BACK: "dout *= mask; return dout"}),
+    ("cache-changed", {BACK: "mask *= dout; return mask.copy()"}),
+    ("seed-ignored", {'    if "seed" in dropout_param:\n        np.random.seed(dropout_param["seed"])\n': ""}),
+    ("no-backward-at-test", {'    if dropout_param["mode"] == "train":\n        return dout * mask\n    return dout\n':
+        "    return dout * mask\n"}),
+    ("dtype-changed", {"    out = out.astype(x.dtype, copy=False)\n": ""}),
+    ("classic-scaling", {"< KEEP) / KEEP": "< KEEP) * 1.0", AT_TEST: "        out = x * KEEP\n"}),
+]  # fmt: skip
+
 RIGHT_DROPOUTS: dict[str, dict[str, str]] = {
     "as it is": {},
     "scaled after the mask": {DRAW: "mask = np.random.rand(*x.shape) < KEEP", APPLY: "out = x * mask / KEEP", BACK: "return dout * mask / KEEP_OF_CACHE"},
@@ -238,6 +249,8 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("wrong-output", "batchnorm_forward", "xhat = (x - mu) / std", "xhat = (x - mu) / (var + eps)"),
     ("wrong-axis", "batchnorm_forward", "mu = x.mean(axis=0)\n        var = x.var(axis=0)",
      "mu = x.mean(axis=1, keepdims=True)\n        var = x.var(axis=1, keepdims=True)"),
+    ("running-statistics-in-training", "batchnorm_forward", "out = gamma * xhat + beta\n        cache",
+     "out = gamma * (x - running_mean) / np.sqrt(running_var + eps) + beta\n        cache"),
     ("epsilon-missing", "batchnorm_forward", "std = np.sqrt(var + eps)", "std = np.sqrt(var)"),
     ("running-statistics-not-updated", "batchnorm_forward", "momentum * running_mean + (1 - momentum) * mu", "running_mean"),
     ("running-statistics-not-updated", "batchnorm_forward", 'bn_param["running_mean"] = running_mean', ""),

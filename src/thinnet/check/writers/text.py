@@ -71,18 +71,17 @@ def _function(function: FunctionReport, color: bool, prints: bool) -> list[str]:
 
 def _finding(one: Finding, color: bool) -> list[str]:
     name = one.verdict if one.severity == "fault" else f"{one.verdict} (a note)"
-    lines = [f"      {_paint(name, COLORS[one.severity], color)}: {one.cause}"]
+    lines = [f"      {_paint(name, COLORS[one.severity], color)}", *_wrapped(one.cause, " " * 8, " " * 8)]
     for word, text in one.told:
         label = f"{word}:"
-        lines += textwrap.wrap(
-            _printable(text),
-            WIDTH,
-            initial_indent=f"        {label:<10}",
-            subsequent_indent=" " * 18,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        lines += _wrapped(_printable(text), f"        {label:<10}", " " * 18)
     return lines
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _printable(text: str) -> str:
