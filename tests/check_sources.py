@@ -94,7 +94,8 @@ DROPOUT_NOTES: list[tuple[str, dict[str, str]]] = [
     ("no-backward-at-test", {'    if dropout_param["mode"] == "train":\n        return dout * mask\n    return dout\n':
         "    return dout * mask\n"}),
     ("dtype-changed", {"    out = out.astype(x.dtype, copy=False)\n": ""}),
-    ("classic-scaling", {"< KEEP) / KEEP": "< KEEP) * 1.0", AT_TEST: "        out = x * KEEP\n"}),
+    ("classic-scaling", {"< KEEP) / KEEP": "< KEEP) * 1.0", AT_TEST: "        out = x * KEEP\n",
+        "    return dout\n": "    return dout * KEEP_OF_CACHE\n"}),
 ]  # fmt: skip
 
 RIGHT_DROPOUTS: dict[str, dict[str, str]] = {

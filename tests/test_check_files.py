@@ -50,9 +50,23 @@ def test_an_endless_loop_is_stopped_and_what_follows_is_checked(tmp_path: Path) 
     report = check(tmp_path, text, limits=Limits(seconds=1, megabytes=1024))
     states = {one.name: one.state for one in report.functions}
     assert states.pop("relu_forward") == "wrong"
-    assert states.pop("relu_backward") == "wrong"  # it needs a cache from the loop
+    assert states.pop("relu_backward") == "not checked"  # it needs a cache from the loop
     assert set(states.values()) == {"right"}
     assert report.faults == {"timed-out"}
+
+
+def test_a_crash_of_python_itself_is_a_verdict(tmp_path: Path) -> None:
+    text = sources.swap(sources.LAYERS, {"    out = np.maximum(0, x)\n": "    import ctypes; ctypes.string_at(0)\n"})
+    report = check(tmp_path, text)
+    assert report.faults == {"crashed"}
+    assert "ended by the signal SIG" in str(report)
+    assert [one.name for one in report.functions if one.state != "right"] == ["relu_forward", "relu_backward"]
+
+
+def test_the_wrong_dialect_is_doubted(tmp_path: Path) -> None:
+    report = check(tmp_path, sources.dropout({}, "keep", "We keep each neuron with probability p."), "cs231n-2017")
+    assert report.faults == {"keep-and-drop-swapped"}
+    assert "is it the right dialect?" in str(report).replace("\n                  ", " ")
 
 
 def test_prints_are_captured_and_cannot_disturb(tmp_path: Path) -> None:

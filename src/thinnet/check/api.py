@@ -7,6 +7,7 @@ import io
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,7 +65,8 @@ def check_layers(
             "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got none of them. "
             "Use the courses' names."
         )
-    reading = given if given.means else dialects.of_namespace(namespace)
+    said = dialects.of_namespace(namespace)
+    reading = _over(given, said) if given.means else said
     subject = layers.__name__ if isinstance(layers, ModuleType) else "the namespace"
     report = Report(subject, readings={subject: reading})
     state = np.random.get_state()
@@ -116,7 +118,7 @@ def check_path(
         sources = []
     for source in sources:
         if given.means:
-            source.reading, source.readings = given, {}
+            source.reading, source.readings = _over(given, source.reading), {}
         functions, reading = check_source(source, limits or Limits())
         report.functions += functions
         report.readings[str(source.path)] = reading
@@ -131,6 +133,11 @@ def _given(dialect: str | None) -> Reading:
     if dialect is not None:
         check_choice("dialect", dialect, CHOICES)
     return dialects.named(dialect)
+
+
+def _over(given: Reading, said: Reading) -> Reading:
+    """The user's word for it, with a reminder of what in the code says the opposite."""
+    return replace(given, contrary=said.source if said.means not in ("", given.means) else "")
 
 
 def _check_here(

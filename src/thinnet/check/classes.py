@@ -87,6 +87,9 @@ def _dropout(owner: type) -> Pair:
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
         p, mode = dropout_param["p"], dropout_param["mode"]
+        if any("param" in name for name in _positional(getattr(owner, "forward", None))):
+            layer = _call(owner)
+            return _split(layer, _call(layer.forward, x, dict(dropout_param)))
         if p not in objects:
             names = _positional(owner)
             chosen = next((name for name in names if name in P_ARGUMENTS or KEEP_OR_DROP.search(name)), None)

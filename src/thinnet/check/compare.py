@@ -131,7 +131,7 @@ def _worst(got: AnyArray, expected: AnyArray) -> str:
     where = np.unravel_index(int(np.argmax(np.abs(got - expected))), expected.shape)
     index = ", ".join(str(int(i)) for i in where)
     text = f"at [{index}] got {got[where]:.6g}, expected {expected[where]:.6g}"
-    return text + (f", a factor of {got[where] / expected[where]:.4g}" if expected[where] else "")
+    return text + (f", a factor of {got[where] / expected[where] + 0.0:.4g}" if expected[where] else "")
 
 
 def _shapes(what: str, got: AnyArray, expected: AnyArray) -> str:

@@ -83,13 +83,15 @@ class FunctionReport:
 class Reading:
     """What p means in the code: ``"drop"``, ``"keep"`` or ``""`` for unknown; and how that is known.
 
-    `given` is set where the user has said it, and `course` is the package's name where that is a course's.
+    `given` is set where the user has said it, `course` is the package's name
+    where that is a course's, and `contrary` is what in the code says the opposite.
     """
 
     means: str = ""
     source: str = ""
     given: bool = False
     course: str = ""
+    contrary: str = ""
 
     @property
     def keep(self) -> str:

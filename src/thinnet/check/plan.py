@@ -51,6 +51,7 @@ def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -
     np.random.seed(SEED)
     with contextlib.suppress(Stop):
         probe(unit)
+    unit.findings.sort(key=lambda one: one.severity)  # faults before notes
     return unit
 
 

@@ -90,30 +90,30 @@ class Child:
         """
         return self.events.get(timeout=seconds)
 
-    def end(self) -> str:
-        """End it, and all that it started; return how it ended by itself, in words."""
-        status = self.process.poll()
-        if status is None:
-            try:
-                status = (
-                    self.process.wait(timeout=1) if self.events.empty() and not self._threads[0].is_alive() else None
-                )
-            except subprocess.TimeoutExpired:
-                status = None
+    def ending(self) -> str:
+        """How it ended by itself, in words; for a process whose events have ended."""
+        try:
+            status = self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            status = 0
+        said = f": {self.complaints[-1]}" if self.complaints else ""
+        return _ending(status) + said
+
+    def end(self) -> None:
+        """End it, and all that it started."""
         try:
             if hasattr(os, "killpg"):
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.kill()
         except (ProcessLookupError, PermissionError):
-            pass
+            pass  # it has ended by itself
         self.process.wait()
         for thread in self._threads:
             thread.join(timeout=5)
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
-        return _ending(status)
 
 
 def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], Reading]:
@@ -136,7 +136,16 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
             break
         reports[current] = FunctionReport(current, str(source.path), [failure])
         pending = pending[pending.index(current) + 1 :]
+        for name in [one for one in pending if _needs(one, current)]:
+            why = finding("not-checked", f"it needs {current}, and {failure.evidence}")
+            reports[name] = FunctionReport(name, str(source.path), [why])
+            pending.remove(name)
     return [reports[name] for name in source.units if name in reports], reading
+
+
+def _needs(name: str, forward: str) -> bool:
+    """Whether a function is the backward pass of another."""
+    return forward.endswith("forward") and name.removesuffix("_alt") == forward.removesuffix("forward") + "backward"
 
 
 def _follow(
@@ -153,9 +162,7 @@ def _follow(
             told = f"it was stopped after {limits.seconds:g} seconds"
             return current, finding("timed-out", told if current else f"the import {told}"), reading
         if event is None:
-            how = child.end()
-            said = f": {child.complaints[-1]}" if child.complaints else ""
-            return current, finding("crashed" if current else "cannot-import", f"{how}{said}"), reading
+            return current, finding("crashed" if current else "cannot-import", child.ending()), reading
         if event["event"] == "refused":
             return "", finding("cannot-import", event["evidence"]), reading
         if event["event"] == "loaded":
@@ -192,11 +199,12 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
-    return {**os.environ, **ours}
+    theirs = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    return {**theirs, **ours}
 
 
-def _ending(status: int | None) -> str:
-    if status is None or status == 0:
+def _ending(status: int) -> str:
+    if status == 0:
         return "the process ended before the function did"
     if status < 0:
         return f"the process was ended by the signal {signal.Signals(-status).name}"

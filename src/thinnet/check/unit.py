@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 import linecache
+import os
+import sysconfig
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+import thinnet
 from thinnet.check.findings import Finding, Reading, finding
 from thinnet.check.verdicts import Severity
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
+LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 UNKNOWN: Any = object()  # stands for a result that cannot be had
 
 
@@ -77,9 +80,9 @@ class Unit:
         """
         if not self.has(name):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        before = [copy.deepcopy(arg) if isinstance(arg, np.ndarray) else None for arg in args]
+        given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
-            result = self.functions[name](*args)
+            result = self.functions[name](*given)
         except OutOfTime:
             raise
         except BaseException as error:
@@ -88,9 +91,10 @@ class Unit:
             raise self._failure(name, error) from error
         if result is None:
             raise self._blame(name, "unimplemented", f"{name} returns None")
-        for position, (arg, old) in enumerate(zip(args, before, strict=True)):
-            if old is not None and position not in may_change and name in self.owns and changed(arg, old):
-                self._mutated(name, position, old, arg)
+        for position, (new, old) in enumerate(zip(given, args, strict=True)):
+            array = isinstance(old, np.ndarray) and position not in may_change
+            if array and name in self.owns and changed(new, old):
+                self._mutated(name, position, old, new)
         return result
 
     def pair(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> tuple[Any, Any]:
@@ -176,8 +180,7 @@ def place(error: BaseException) -> str:
 
 
 def _foreign(file: str) -> bool:
-    normal = file.replace("\\", "/")
-    return "/thinnet/" in normal or "site-packages" in normal or "/lib/python" in normal or normal.startswith("<frozen")
+    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file
 
 
 def only_none(function: Function, error: BaseException) -> bool:

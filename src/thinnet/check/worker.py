@@ -6,6 +6,7 @@ code under check prints goes to a file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -33,8 +34,9 @@ class Prints:
 
     def take(self) -> str:
         """The last of the prints since then."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the code may have closed or replaced it
+                stream.flush()
         end = os.fstat(self.file.fileno()).st_size
         start = max(self.seen, end - MOST_PRINTED)
         cut = "... " if start > self.seen else ""

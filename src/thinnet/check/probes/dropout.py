@@ -226,7 +226,8 @@ def _contradiction(unit: Unit, evidence: str, does: str) -> None:
     words = {"drop": "dropping", "keep": "keeping"}
     says = f"{reading.source} says that p is the probability of {words[reading.means]} a unit"
     if reading.given:
-        unit.find("keep-and-drop-swapped", f"{says}; {evidence}")
+        doubt = f"; {reading.contrary} says the opposite as well: is it the right dialect?" if reading.contrary else ""
+        unit.find("keep-and-drop-swapped", f"{says}; {evidence}{doubt}")
         return
     unit.find(
         "dialect-contradiction",

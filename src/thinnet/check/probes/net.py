@@ -259,6 +259,12 @@ class Trial:
         if argument is None:
             return
         self._normalization(argument, "batchnorm" if argument == "normalization" else True)
+        if argument == "normalization":
+            known = len(self.unit.findings)
+            try:
+                self._normalization(argument, "layernorm")
+            except Stop:  # not every year asks for it
+                del self.unit.findings[known:]
 
     def _normalization(self, argument: str, value: Any) -> None:
         net = self.build(**{argument: value})
