@@ -453,6 +453,9 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("wrong-output", {RELU: "            re = h\n"}),
     ("gradient-scaled", {"return loss, grads": "grads['b1'] = 2 * grads['b1']; return loss, grads"}),
     ("wrong-gradient", {BACKWARD_RELU: ""}),
+    ("wrong-gradient", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and not self.normalization:")}),
+    ("crashed", {"            h, re = relu": "            if self.use_dropout and self.normalization:\n                h = hh\n"
+        "            h, re = relu"}),
     ("batch-statistics-at-test", {'bn_param["mode"] = mode': 'bn_param["mode"] = "train"'}),
     ("keep-and-drop-swapped", {'"p": ARGUMENT': '"p": 1 - ARGUMENT'}),
 ]  # fmt: skip

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import thinnet
-from thinnet.check import command as check_command
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
@@ -40,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
-    check_command.add_arguments(commands.add_parser("check", help="name what is wrong with somebody's layers"))
+    _add_check(commands.add_parser("check", help="name what is wrong with somebody's layers"))
     return top
 
 
@@ -113,6 +112,33 @@ def _add_course(command: argparse.ArgumentParser) -> None:
     new.set_defaults(run=_run_new)
 
 
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Run somebody's layer functions (dropout_forward, batchnorm_backward, FullyConnectedNet, ...) in a process of "
+        "their own, and name what is wrong with them: the verdict, what was measured, and the mend. Exit status: 0 if "
+        "all is right, 1 if something is wrong, 2 if there is nothing to check."
+    )
+    command.epilog = "example: thinnet check cs231n/layers.py --dialect cs231n-2021"
+    add = command.add_argument
+    add("path", metavar="FILE_OR_FOLDER", type=Path, help="a Python file, or a folder of them")
+    dialects = (*DIALECTS, "drop", "keep")
+    add("--dialect", choices=dialects, help="what p means (default: by docstrings, arguments and behavior)")
+    add("--json", action="store_true", help="print the report as JSON instead of a table")
+    add("--html", type=Path, metavar="FILE", help="write the report as one HTML page")
+    add("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML")
+    add("--gradescope", type=Path, metavar="FILE", help="write Gradescope's results.json")
+    add(
+        "--expect", nargs="+", default=[], metavar="NAME", help="functions that must be there; a missing one is a fault"
+    )
+    add(
+        "--points", nargs="+", type=_points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)"
+    )
+    add("--timeout", type=_above_0, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
+    add("--memory", type=_above_0, default=2048, metavar="MB", help="for the process (default: 2048)")
+    add("--prints", action="store_true", help="show what the code printed")
+    command.set_defaults(run=_run_check)
+
+
 def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
@@ -170,6 +196,12 @@ def _run_new(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_check(options: argparse.Namespace) -> int:
+    from thinnet.check.command import run
+
+    return run(options)
+
+
 def _positive(text: str) -> int:
     number = int(text) if text.lstrip("-").isdecimal() else 0
     if number < 1:
@@ -185,3 +217,24 @@ def _rate(text: str) -> float:
     if not 0 <= number < 1:
         raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
     return number
+
+
+def _above_0(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
+    return number
+
+
+def _points(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        points = float(number)
+    except ValueError:
+        points = math.nan
+    if not name or not 0 <= points < math.inf:
+        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER with a number of at least 0, got {text!r}")
+    return name, points

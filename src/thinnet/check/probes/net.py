@@ -40,6 +40,10 @@ D, C, N = 5, 4, 6
 HIDDEN = (7, 9)
 P = 0.4  # a sensible value whether p drops or keeps
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
+HANDOUT = (
+    "; batchnorm_forward is called with mode 'train' at test (some handouts have bn_param[mode] = mode where "
+    "bn_param['mode'] = mode is meant)"
+)
 FAILURES = ("crashed", "unimplemented", "missing-package", "wrong-return", "out-of-memory", "not-checked")
 
 
@@ -240,10 +244,19 @@ class Trial:
             self.unit.find("keep-and-drop-swapped", told)
 
     def _dropout_gradients(self, argument: str) -> None:
-        """The mask is held by seeding NumPy's generator anew before each call."""
+        """With dropout alone, and together with normalization, which many nets write out separately."""
         if any(one.verdict == "dropout-backward-never-called" for one in self.unit.findings):
             return
-        net = self.build(HIDDEN, **{argument: P})
+        settings: list[dict[str, Any]] = [{argument: P}]
+        normalization = self._normalization_argument()
+        if normalization:
+            settings.append({argument: P, normalization: _value(normalization)})
+        for options in settings:
+            self._gradients_under_a_mask(options)
+
+    def _gradients_under_a_mask(self, options: dict[str, Any]) -> None:
+        """The mask is held by seeding NumPy's generator anew before each call."""
+        net = self.build(HIDDEN, **options)
         X, y = self.data()
         np.random.seed(5)
         _, grads = self.loss(net, X, y)
@@ -251,14 +264,14 @@ class Trial:
         again, _ = self.loss(net, X, y)
         np.random.seed(5)
         if self.loss(net, X, y)[0] == again:  # else it has a generator of its own
-            self._numerically(net, X, y, grads, f"with {argument}={P}, ")
+            self._numerically(net, X, y, grads, f"with {self.setting}, ")
 
     def _normalizations(self) -> None:
         """The gradients and test mode of a net with normalization."""
-        argument = next((name for name in NORMALIZATION_ARGUMENTS if name in self.parameters), None)
+        argument = self._normalization_argument()
         if argument is None:
             return
-        self._normalization(argument, "batchnorm" if argument == "normalization" else True)
+        self._normalization(argument, _value(argument))
         if argument == "normalization":
             known = len(self.unit.findings)
             try:
@@ -266,32 +279,30 @@ class Trial:
             except Stop:  # not every year asks for it
                 del self.unit.findings[known:]
 
+    def _normalization_argument(self) -> str | None:
+        return next((name for name in NORMALIZATION_ARGUMENTS if name in self.parameters), None)
+
     def _normalization(self, argument: str, value: Any) -> None:
         net = self.build(**{argument: value})
         X, y = self.data()
         _, grads = self.loss(net, X, y)
-        missing = [key for key in net.params if key not in grads]
-        if missing:
-            self.unit.find(
-                "wrong-gradient", f"with {argument}={value!r}, the gradients of {', '.join(missing)} are missing"
-            )
-            return
         if not any(key.startswith("gamma") for key in net.params):
             return
-        self._numerically(net, X, y, grads, f"with {argument}={value!r}, ")
+        self._numerically(net, X, y, grads, f"with {self.setting}, ")
         whole, one = self.scores(net, X), self.scores(net, X[:3])
         if whole[:3].shape != one.shape or not close(whole[:3], one):
-            told = f"with {argument}={value!r}, the scores of an example change with the others in its test batch"
+            told = f"with {self.setting}, the scores of an example change with the others in its test batch"
             modes = {one.option.get("mode") for one in self.tap.named("batchnorm_forward")[-2:] if one.option}
             if modes == {"train"}:
-                told += (
-                    "; batchnorm_forward is called with mode 'train' at test (some handouts have bn_param[mode] = mode "
-                )
-                told += "where bn_param['mode'] = mode is meant)"
+                told += HANDOUT
             self.unit.find("batch-statistics-at-test", told)
 
     def _numerically(self, net: Any, X: FloatArray, y: IntArray, grads: dict[str, AnyArray], when: str) -> None:
         if not self.scores_right:
+            return
+        missing = [key for key in net.params if key not in grads]
+        if missing:
+            self.unit.find("wrong-gradient", f"{when}the gradients of {', '.join(missing)} are missing")
             return
         for key in sorted(net.params, key=lambda name: (name[-1], name)):
             value = net.params[key]
@@ -347,6 +358,11 @@ def check(unit: Unit) -> None:
                 unit.find("follows-from-layers", f"with right layers in their place this is gone: {told}")
             return
     unit.findings += found
+
+
+def _value(argument: str) -> Any:
+    """What switches batch normalization on."""
+    return "batchnorm" if argument == "normalization" else True
 
 
 def _parameters(owner: type) -> list[str]:
