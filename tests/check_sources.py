@@ -527,7 +527,7 @@ class Linear:
 CLASS_FAULTS = {
     "ReLU": "pass",
     "Affine": "self.db = np.mean(dout, axis=0)",
-    "Linear": "self.grad_weights = dout.T @ self.x / 4",
+    "Linear": "self.grad_weights = dout.T @ self.x * 2",
 }
 
 

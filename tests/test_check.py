@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import types
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import check_sources as sources
 import thinnet.course
 from thinnet.check import VERDICTS, Report, check_layers
 from thinnet.check.chance import differ, unlikely
+from thinnet.check.verdicts import page
 from thinnet.errors import ArgumentError
 
 IN_CHILDREN = {"crashed", "out-of-memory", "missing-package"}  # see test_check_files.py
@@ -49,12 +51,12 @@ def test_each_planted_fault_of_dropout_is_found_and_nothing_else(
     assert not report.ok
 
 
-@pytest.mark.parametrize("dialect", ["drop", "keep", None])
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("means", ["drop", "keep"])
 @pytest.mark.parametrize("style", sources.RIGHT_DROPOUTS)
-def test_right_dropouts_pass_in_every_style(style: str, means: str, dialect: str | None) -> None:
+def test_right_dropouts_pass_in_every_style(style: str, means: str, named: bool) -> None:
     text = sources.dropout(sources.RIGHT_DROPOUTS[style], means)
-    report = check(text, dialect and means)
+    report = check(text, means if named else None)
     assert report.ok, str(report)
     assert len(report.functions) == 2
 
@@ -176,6 +178,39 @@ def test_layer_classes(name: str) -> None:
     assert wrong.faults == {verdict}, str(wrong)
 
 
+def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> None:
+    text = "import numpy as np\n" + sources.CLASSES["Affine"][1]
+    changes = {
+        "np.dot(self.x.T, dout)": "np.dot(self.x.T, dout) / len(dout)",
+        "np.sum(dout, axis=0)": "dout.mean(axis=0)",
+    }
+    report = check(sources.swap(text, changes))
+    assert report.ok, str(report)
+    assert report.verdicts == {"gradient-scaled", "bias-gradient-averaged"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def sgd(params, lr, batch_size, more): pass",
+        "def softmax_loss(W, X, y, reg): pass",
+        "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
+        "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
+        "class Linear:\n    def __init__(self, n, m):\n        self.W = np.zeros((m, n)); self.b = np.zeros((m, 1))\n"
+        "    def forward(self, x): return self.W @ x + self.b\n    def backward(self, d): return self.W.T @ d",
+    ],
+)
+def test_functions_of_other_courses_are_not_accused(text: str) -> None:
+    report = check("import numpy as np\n" + text)
+    assert {one.state for one in report.functions} == {"not checked"}, str(report)
+
+
+def test_a_dropout_that_refuses_to_keep_all_is_right() -> None:
+    refusing = sources.DRAW + "\n        assert 0 < p < 1"
+    for means in ("drop", "keep"):
+        assert check(sources.dropout({sources.DRAW: refusing}, means), means).ok
+
+
 def test_a_class_that_cannot_be_called_is_not_accused() -> None:
     text = sources.DROPOUT_CLASS.replace("ARGUMENT=0.5", "shape, rate").replace("ARGUMENT", "rate").replace("KEEP", "p")
     report = check(text)
@@ -256,6 +291,10 @@ def test_every_verdict_has_a_cause_and_a_mend() -> None:
         assert verdict.cause
         assert verdict.mend[-1] in ".)", name
         assert verdict.severity in ("fault", "note")
+
+
+def test_the_page_of_verdicts_is_up_to_date() -> None:
+    assert (Path(__file__).parents[1] / "docs" / "verdicts.md").read_text(encoding="utf-8") == page()
 
 
 def test_every_fault_has_a_planted_one() -> None:

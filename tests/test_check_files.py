@@ -225,6 +225,7 @@ def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ("arguments", "told"),
     [
         (["none.py"], "must exist"),
+        (["layers.py", "--points", "adm=3"], "Did you mean 'adam'?"),
         (["layers.py", "--html", "none/report.html"], "the folder for 'none/report.html' must exist"),
     ],
 )

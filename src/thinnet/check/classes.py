@@ -118,7 +118,11 @@ def _affine(owner: type) -> Pair:
             layer = _call(owner, *w.shape)
             _put(layer, WEIGHT, w)
             _put(layer, BIAS, b)
-        return _split(layer, _forward(layer, x, True))
+        try:
+            out = _forward(layer, x, True)
+        except ValueError as error:  # most likely it has the examples in columns
+            raise CannotCall(f"{owner.__name__}.forward does not take an array of shape {x.shape}: {error}") from None
+        return _split(layer, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
         layer = cache[0]

@@ -7,7 +7,9 @@ import json
 import sys
 
 from thinnet.check import Limits, check_path
+from thinnet.check.plan import PROBES
 from thinnet.check.writers import gradescope, html, junit, text
+from thinnet.checks import check_choice
 from thinnet.errors import ArgumentError
 from thinnet.files import write_atomically
 
@@ -17,6 +19,9 @@ def run(options: argparse.Namespace) -> int:
     for path in (options.html, options.junit, options.gradescope):
         if path is not None and not path.absolute().parent.is_dir():
             raise ArgumentError(f"the folder for {str(path)!r} must exist. Create it first.")
+    for name, _ in options.points:
+        if "." not in name:
+            check_choice("--points", name, tuple(PROBES))
     limits = Limits(options.timeout, int(options.memory))
     report = check_path(options.path, options.dialect, limits=limits, expected=options.expect)
     if options.html:

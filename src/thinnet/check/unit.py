@@ -80,6 +80,8 @@ class Unit:
         """
         if not self.has(name):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
+        if name in self.owns and not accepts(self.functions[name], len(args)):
+            raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
             result = self.functions[name](*given)
@@ -144,6 +146,17 @@ class Unit:
         if "NoneType" in str(error) and only_none(self.functions[name], error):
             return self._blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
         return self._blame(name, "crashed", f"{what}, {place(error)}")
+
+
+def accepts(function: Function, count: int) -> bool:
+    """Whether a function can be called with so many arguments by position; one of another course may have others."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        pass  # it does not tell
+    return True
 
 
 def changed(new: AnyArray, old: AnyArray) -> bool:

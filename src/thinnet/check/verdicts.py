@@ -302,3 +302,29 @@ OPTIMIZERS = _faults(
 )
 
 VERDICTS: dict[str, Verdict] = {verdict.name: verdict for verdict in (*RUNNING, *DROPOUT, *NET, *LAYERS, *OPTIMIZERS)}
+
+
+def page() -> str:
+    """All verdicts as a page of Markdown: docs/verdicts.md, which a test compares with this.
+
+    >>> page().splitlines()[0]
+    '# The verdicts of `thinnet check`'
+    """
+    groups = {"Running": RUNNING, "Dropout": DROPOUT, "The net": NET, "Layers and losses": LAYERS}
+    groups["Optimizers"] = OPTIMIZERS
+    lines = ["# The verdicts of `thinnet check`", "", "Made by `python -m thinnet.check.verdicts > docs/verdicts.md`."]
+    lines += [
+        "The names are stable. A fault makes a function wrong, a note does not; some notes count as a fault where"
+    ]
+    lines += ["the evidence is graver, and the other way round, as the report says.", ""]
+    for title, group in groups.items():
+        lines += [f"## {title}", "", "| verdict | | cause | mend |", "| --- | --- | --- | --- |"]
+        for one in group:
+            mend = one.mend.replace("{keep}", "keep").replace("{drop}", "drop").replace("|", "\\|")
+            lines.append(f"| `{one.name}` | {one.severity} | {one.cause} | {mend} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -311,7 +311,11 @@ def _all_kept(unit: Unit) -> None:
     if not unit.reading.means or unit.findings:
         return
     p = 1.0 if unit.reading.means == "keep" else 0.0
-    one = draw(unit, p, "train")
+    try:
+        one = draw(unit, p, "train")
+    except Stop:  # some refuse it, and the nets do not ask for it
+        unit.findings.clear()
+        return
     lost = int((~one.kept).sum())
     if lost or not np.allclose(one.ratio, 1):
         unit.find("wrong-rate", f"with p = {p:g} every unit must be kept as it is; {lost} of {one.x.size} are dropped")

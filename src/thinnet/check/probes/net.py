@@ -339,6 +339,9 @@ class Trial:
 def check(unit: Unit) -> None:
     """The net on its own layers; where something is wrong, on right ones too."""
     owner = unit.functions[unit.owns[0]]
+    parameters = _parameters(owner)
+    if "device" in parameters or ("input_dim" not in parameters and "hidden" not in "".join(parameters[:1])):
+        raise unit.stop("not-checked", f"its constructor takes ({', '.join(parameters)}), which is of another course")
     found = Trial(unit, owner, None).run()
     faults = [one for one in found if one.severity == "fault" or one.verdict == "not-checked"]
     if faults:
