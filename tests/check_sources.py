@@ -51,6 +51,7 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("active-at-test", {AT_TEST: "        out = x * (np.random.rand(*x.shape) < KEEP) / KEEP\n"}),
     ("inactive-in-training", {APPLY: "out = x"}),
     ("keep-and-drop-swapped", {"< KEEP) / KEEP": "> KEEP) / (1 - KEEP)"}),
+    ("keep-and-drop-swapped", {"< KEEP) / KEEP": "> KEEP) / KEEP"}),
     ("mask-shared-across-batch", {"rand(*x.shape)": "rand(x.shape[1])"}),
     (
         "mask-shared-across-batch",
@@ -69,6 +70,7 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("wrong-rate", {"< KEEP) / KEEP": "< KEEP * 0.9) / KEEP"}),
     ("wrong-rate", {"(np.random.rand(*x.shape) < KEEP)": "(np.random.randn(*x.shape) < KEEP)"}),
     ("wrong-rate", {"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}),
+    ("wrong-rate", {DRAW: "mask = (np.random.rand(*x.shape) < 0.5) / 0.5"}),
     ("values-changed", {DRAW: "mask = np.random.rand(*x.shape); mask[mask > KEEP] = 0"}),
     ("values-changed", {APPLY: "out = (x + 1) * mask"}),
     ("values-changed", {APPLY: "out = np.maximum(x * mask, 0.5 * x * mask)"}),

@@ -283,7 +283,7 @@ def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]
             if test_known and not _same(test, ones):
                 unit.find("scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1")
         return
-    if not _same(train, inverted):
+    if not _same(train, inverted) and not _follows_from_the_rate(unit, draws, train):
         other = {p: 1 / (1 - q) for p, q in keep.items()}
         why = ", which is 1 / the probability of dropping" if _same(train, other) else ""
         unit.find(
@@ -296,6 +296,16 @@ def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]
         unit.find(
             "scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1, since training scales already"
         )
+
+
+def _follows_from_the_rate(unit: Unit, draws: dict[float, list[Draw]], train: dict[float, float]) -> bool:
+    """Whether the scale is right for the p that was meant, or for the rate that came out, where the rate is at fault."""
+    if _reported(unit, "keep-and-drop-swapped") or _reported(unit, "dialect-contradiction"):
+        return _same(train, {p: 1 / keep_rate(unit.reading.means, p) for p in RATES})
+    if not _reported(unit, "wrong-rate"):
+        return False
+    kept = {p: float(np.mean([one.kept.mean() for one in group])) for p, group in draws.items()}
+    return all(abs(train[p] * kept[p] - 1) < 0.05 for p in RATES)
 
 
 def _means_done(draws: dict[float, list[Draw]]) -> str:
