@@ -266,6 +266,13 @@ def test_an_endless_loop_is_stopped_and_the_rest_is_checked() -> None:
     assert report.faults == {"timed-out"}
 
 
+def test_warnings_of_the_code_are_not_held_against_it() -> None:
+    warning = {
+        "out = np.maximum(0, x)": "import warnings; warnings.warn('old', DeprecationWarning); out = np.maximum(0, x)"
+    }
+    assert check(sources.swap(sources.LAYERS, warning)).ok
+
+
 def test_numpys_generator_is_left_as_it_was() -> None:
     names = names_of(sources.dropout({}, "keep"))
     np.random.seed(3)

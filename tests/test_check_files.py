@@ -88,6 +88,28 @@ def test_old_idioms_run_and_missing_packages_are_named(tmp_path: Path) -> None:
     assert "torchish" in notes[0]
 
 
+def test_absent_packages_may_decorate_and_be_derived_from(tmp_path: Path) -> None:
+    lines = [
+        "import numpy as np",
+        "import torchish",
+        "from torchish.nn import Module",
+        "from numbish import jit",
+        "device = torchish.device('cpu')",
+        "class Net(Module):",
+        "    pass",
+        "@jit(nopython=True)",
+        "def relu_forward(x):",
+        "    return np.maximum(x, 0), x",
+        "@jit",
+        "def relu_backward(dout, cache):",
+        "    return torchish.where(cache > 0, dout, 0)",
+    ]
+    report = check(tmp_path, "\n".join(lines))
+    assert [one.state for one in report.functions] == ["right", "wrong"]
+    assert report.faults == {"missing-package"}
+    assert "torchish.where is used, and torchish is not there" in str(report)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import random
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +35,7 @@ def check_layers(
     """Check the layer functions of a module or a namespace, in this process.
 
     For a notebook (``check_layers(globals())``) or a test (``assert check_layers(my_layers).ok``).  Errors and prints
-    are caught, and NumPy's global generator is left as it was; for code that may crash Python, use `check_path`.
+    are caught, and the global generators are left as they were; for code that may crash Python, use `check_path`.
 
     Args:
         layers: a module, or a mapping of names such as ``globals()``; only the courses' names are looked at.
@@ -69,7 +71,7 @@ def check_layers(
     reading = _over(given, said) if given.means else said
     subject = layers.__name__ if isinstance(layers, ModuleType) else "the namespace"
     report = Report(subject, readings={subject: reading})
-    state = np.random.get_state()
+    state, python_state = np.random.get_state(), random.getstate()
     try:
         for name in names:
             class_name, dot, _ = name.partition(".")
@@ -80,6 +82,7 @@ def check_layers(
                 reading = report.readings[subject] = found
     finally:
         np.random.set_state(state)
+        random.setstate(python_state)
     return report
 
 
@@ -145,7 +148,12 @@ def _check_here(
 ) -> tuple[FunctionReport, Reading]:
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed), np.errstate(all="ignore"), _alarm(timeout):
+        with (
+            contextlib.redirect_stdout(printed),
+            np.errstate(all="ignore"),
+            warnings.catch_warnings(action="ignore"),
+            _alarm(timeout),
+        ):
             unit = check_unit(name, namespace, reading)
     except OutOfTime:
         return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} seconds")]), reading

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -49,14 +49,27 @@ class _Missing(ModuleType):
         return _Name(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
 
 
+class _Base:
+    """Stands in for a base class from a missing package."""
+
+
 class _Name:
-    """Something from a missing package."""
+    """Something from a missing package: it can be named, decorate and be derived from in an import, and no more."""
+
+    importing = True
 
     def __init__(self, name: str, package: str) -> None:
         self._name, self._package = name, package
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise MissingPackage(f"{self._name} is used, and {self._package} is not there")
+        if not _Name.importing:
+            raise MissingPackage(f"{self._name} is used, and {self._package} is not there")
+        if len(args) == 1 and isinstance(args[0], FunctionType):
+            return args[0]  # as a decorator
+        return _Name(f"{self._name}()", self._package)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return (_Base,)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -89,6 +102,14 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
 
     A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
     """
+    _Name.importing = True
+    try:
+        return _load(root, module, reading)
+    finally:
+        _Name.importing = False
+
+
+def _load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], list[str]]:
     _old_names()
     old_python.install(root)
     sys.path[:0] = [str(root)]
