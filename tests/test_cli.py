@@ -13,7 +13,7 @@ from thinnet.cli import main
 
 COMMANDS = [[], ["experiment"], ["experiment", "dropout"], ["experiment", "cifar10-fc"], ["course"]]
 COMMANDS += [["experiment", "cifar10-speed"]]
-COMMANDS += [["course", "run"], ["course", "new"]]
+COMMANDS += [["course", "run"], ["course", "new"], ["check"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -1,6 +1,7 @@
 """The command ``thinnet``.
 
-Exit status: 0 if all went well, 1 if a notebook failed, 2 if the command or its input is wrong, 130 after Ctrl-C.
+Exit status: 0 if all went well, 1 if a notebook failed or checked layers are wrong, 2 if the command or its input is
+wrong, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
     _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
+    _add_check(commands.add_parser("check", help="name what is wrong with somebody's layers"))
     return top
 
 
@@ -203,6 +205,33 @@ def _number(name: str, text: str) -> float:
         raise ArgumentError(f"{name} must be a number or 'he', got {text!r}. Write 0.01, for example.") from None
 
 
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Run somebody's layer functions (dropout_forward, batchnorm_backward, FullyConnectedNet, ...) in a process of "
+        "their own, and name what is wrong with them: the verdict, what was measured, and the mend. Exit status: 0 if "
+        "all is right, 1 if something is wrong, 2 if there is nothing to check."
+    )
+    command.epilog = "example: thinnet check cs231n/layers.py --dialect cs231n-2021"
+    add = command.add_argument
+    add("path", metavar="FILE_OR_FOLDER", type=Path, help="a Python file, or a folder of them")
+    dialects = (*DIALECTS, "drop", "keep")
+    add("--dialect", choices=dialects, help="what p means (default: by docstrings, arguments and behavior)")
+    add("--json", action="store_true", help="print the report as JSON instead of a table")
+    add("--html", type=Path, metavar="FILE", help="write the report as one HTML page")
+    add("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML")
+    add("--gradescope", type=Path, metavar="FILE", help="write Gradescope's results.json")
+    add(
+        "--expect", nargs="+", default=[], metavar="NAME", help="functions that must be there; a missing one is a fault"
+    )
+    add(
+        "--points", nargs="+", type=_points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)"
+    )
+    add("--timeout", type=_above_0, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
+    add("--memory", type=_above_0, default=2048, metavar="MB", help="for the process (default: 2048)")
+    add("--prints", action="store_true", help="show what the code printed")
+    command.set_defaults(run=_run_check)
+
+
 def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
@@ -269,6 +298,12 @@ def options_of_config() -> list[tuple[str, Any, Any]]:
     return [(one.name, one.metadata, one.default) for one in fields(Config)]
 
 
+def _run_check(options: argparse.Namespace) -> int:
+    from thinnet.check.command import run
+
+    return run(options)
+
+
 def _positive(text: str) -> int:
     number = int(text) if text.lstrip("-").isdecimal() else 0
     if number < 1:
@@ -284,3 +319,24 @@ def _rate(text: str) -> float:
     if not 0 <= number < 1:
         raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
     return number
+
+
+def _above_0(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
+    return number
+
+
+def _points(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        points = float(number)
+    except ValueError:
+        points = math.nan
+    if not name or not 0 <= points < math.inf:
+        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER with a number of at least 0, got {text!r}")
+    return name, points

@@ -1,0 +1,179 @@
+"""The two ways to check: files in a child process, and functions that exist already, in this one."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from thinnet.check import dialect as dialects
+from thinnet.check.findings import FunctionReport, Reading, Report, finding
+from thinnet.check.plan import PROBES, check_unit, units_of
+from thinnet.check.runner import Limits, check_source
+from thinnet.check.scan import scan
+from thinnet.check.unit import OutOfTime
+from thinnet.checks import check_choice
+from thinnet.course.dialects import DIALECTS
+from thinnet.errors import ArgumentError
+
+CHOICES = (*DIALECTS, "drop", "keep")
+
+
+def check_layers(
+    layers: ModuleType | Mapping[str, Any], dialect: str | None = None, *, timeout: float = 20.0
+) -> Report:
+    """Check the layer functions of a module or a namespace, in this process.
+
+    For a notebook (``check_layers(globals())``) or a test (``assert check_layers(my_layers).ok``).  Errors and prints
+    are caught, and the global generators are left as they were; for code that may crash Python, use `check_path`.
+
+    Args:
+        layers: a module, or a mapping of names such as ``globals()``; only the courses' names are looked at.
+        dialect: one of the courses' dialects, ``"drop"`` or ``"keep"``; worked out from the code where it is not given.
+        timeout: seconds for each function; kept in the main thread, where the system has timers.
+
+    Returns:
+        The report; printing it gives a table.
+
+    Raises:
+        ArgumentError: if the dialect is unknown, or there is nothing to check.
+
+    >>> def dropout_forward(x, dropout_param):
+    ...     p, mask = dropout_param["p"], None
+    ...     if dropout_param["mode"] == "train":
+    ...         mask = np.random.rand(*x.shape) < p
+    ...         x = x * mask / p
+    ...     return x, mask
+    >>> def dropout_backward(dout, mask):
+    ...     return dout
+    >>> sorted(check_layers({"dropout_forward": dropout_forward, "dropout_backward": dropout_backward}, "keep").faults)
+    ['mask-not-applied-in-backward']
+    """
+    namespace = vars(layers) if isinstance(layers, ModuleType) else dict(layers)
+    given = _given(dialect)
+    names = units_of(namespace)
+    if not names:
+        raise ArgumentError(
+            "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got none of them. "
+            "Use the courses' names."
+        )
+    said = dialects.of_namespace(namespace)
+    reading = _over(given, said) if given.means else said
+    subject = layers.__name__ if isinstance(layers, ModuleType) else "the namespace"
+    report = Report(subject, readings={subject: reading})
+    state, python_state = np.random.get_state(), random.getstate()
+    try:
+        for name in names:
+            class_name, dot, _ = name.partition(".")
+            own = dialects.of_class_object(namespace[class_name]) if dot and not given.means else reading
+            one, found = _check_here(name, namespace, own, timeout)
+            report.functions.append(one)
+            if not reading.means and name.startswith("dropout_"):
+                reading = report.readings[subject] = found
+    finally:
+        np.random.set_state(state)
+        random.setstate(python_state)
+    return report
+
+
+def check_path(
+    path: str | Path,
+    dialect: str | None = None,
+    *,
+    limits: Limits | None = None,
+    expected: Sequence[str] = (),
+) -> Report:
+    """Check a file, or all files of a folder, each in a child process with limits on time and memory.
+
+    Args:
+        path: a Python file, or a folder such as that which has ``cs231n``.
+        dialect: as for `check_layers`.
+        limits: seconds and megabytes.
+        expected: names of functions that must be there; one that is not is a fault.
+
+    Returns:
+        The report.
+
+    Raises:
+        ArgumentError: if there is no such file, or nothing in it to check and nothing expected.
+    """
+    given = _given(dialect)
+    for name in expected:
+        if "." not in name:
+            check_choice("expected", name, tuple(PROBES))
+    target = Path(path)
+    report = Report(str(target))
+    try:
+        sources = scan(target)
+    except ArgumentError:
+        if not expected or not target.exists():
+            raise
+        sources = []
+    for source in sources:
+        if given.means:
+            source.reading, source.readings = _over(given, source.reading), {}
+        functions, reading = check_source(source, limits or Limits())
+        report.functions += functions
+        report.readings[str(source.path)] = reading
+    there = {one.name for one in report.functions}
+    for name in expected:
+        if name not in there:
+            report.functions.append(FunctionReport(name, "", [finding("function-missing", f"no file defines {name}")]))
+    return report
+
+
+def _given(dialect: str | None) -> Reading:
+    if dialect is not None:
+        check_choice("dialect", dialect, CHOICES)
+    return dialects.named(dialect)
+
+
+def _over(given: Reading, said: Reading) -> Reading:
+    """The user's word for it, with a reminder of what in the code says the opposite."""
+    return replace(given, contrary=said.source if said.means not in ("", given.means) else "")
+
+
+def _check_here(
+    name: str, namespace: Mapping[str, Any], reading: Reading, timeout: float
+) -> tuple[FunctionReport, Reading]:
+    printed = io.StringIO()
+    try:
+        with (
+            contextlib.redirect_stdout(printed),
+            np.errstate(all="ignore"),
+            warnings.catch_warnings(action="ignore"),
+            _alarm(timeout),
+        ):
+            unit = check_unit(name, namespace, reading)
+    except OutOfTime:
+        return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} seconds")]), reading
+    return FunctionReport(name, "", unit.findings, printed.getvalue()[-2000:]), unit.reading
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer, where that can be done."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: Any) -> None:
+        raise OutOfTime
+
+    old = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)

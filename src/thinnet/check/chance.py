@@ -1,0 +1,41 @@
+"""Verdicts from random draws, with bounds that hold exactly and not only in the limit.
+
+Each single comparison accuses a right implementation with a probability of at most `ALPHA`.  A whole check makes fewer
+than a hundred of them, so that it is wrong less than once in 10⁶ runs, well within one in 10,000.
+"""
+
+from __future__ import annotations
+
+import math
+
+ALPHA = 1e-8
+
+
+def unlikely(count: int, draws: int, probability: float) -> bool:
+    """Whether `count` successes in independent `draws` are next to impossible at this `probability`.
+
+    Chernoff's bound: P(count/draws at least as far on its side) ≤ exp(−draws · KL(count/draws ‖ probability)).
+
+    >>> unlikely(3000, 10_000, 0.3), unlikely(3400, 10_000, 0.3)
+    (False, True)
+    """
+    return draws * _divergence(count / draws, probability) > math.log(2 / ALPHA)
+
+
+def differ(count: int, draws: int, other_count: int, other_draws: int) -> bool:
+    """Whether two groups of independent draws can hardly have the same probability (Hoeffding's inequality).
+
+    >>> differ(300, 1000, 310, 1000), differ(300, 1000, 700, 1000)
+    (False, True)
+    """
+    gap = abs(count / draws - other_count / other_draws)
+    return 2 * gap * gap / (1 / draws + 1 / other_draws) > math.log(2 / ALPHA)
+
+
+def _divergence(a: float, b: float) -> float:
+    """The Kullback-Leibler divergence of two Bernoulli distributions."""
+    if b <= 0 or b >= 1:
+        return 0.0 if a == b else math.inf
+    first = a * math.log(a / b) if a else 0.0
+    second = (1 - a) * math.log((1 - a) / (1 - b)) if a < 1 else 0.0
+    return first + second

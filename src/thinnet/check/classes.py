@@ -1,0 +1,221 @@
+"""Layer classes with forward and backward, seen as the courses' pairs of functions.
+
+How a class is made and called is guessed from the names of its arguments and attributes.  Where the guess does not fit,
+the class is not checked, and nothing is held against it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.unit import UNKNOWN, CannotCall
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "dropout": ("dropout", "inverteddropout"),
+    "relu": ("relu", "reluactivation", "activationrelu"),
+    "affine": ("affine", "linear", "dense", "fullyconnected", "fc", "fclayer", "linearlayer"),
+}
+MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
+MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
+KEEP_OR_DROP = re.compile("keep|drop|retain", re.IGNORECASE)
+P_ARGUMENTS = ("p", "dropout_ratio", "rate", "prob", "keep_prob", "drop_prob", "dropout", "dropout_rate", "drop_rate")
+WEIGHT = re.compile(r"^w$|^weights?$|^kernel$", re.IGNORECASE)
+BIAS = re.compile(r"^b$|^bias(es)?$", re.IGNORECASE)
+WEIGHT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(w|weights?)$|^(w|weights?)_?grads?$", re.IGNORECASE)
+BIAS_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(b|bias(es)?)$|^(b|bias(es)?)_?grads?$", re.IGNORECASE)
+
+
+def kind_of(name: str) -> str:
+    """``"dropout"``, ``"relu"``, ``"affine"`` or "": what a class of this name is taken for.
+
+    >>> kind_of("DropoutLayer"), kind_of("ReLU"), kind_of("Conv2D")
+    ('dropout', 'relu', '')
+    """
+    plain = name.lower().replace("_", "")
+    for kind, names in NAMES.items():
+        if plain in names or plain.removesuffix("layer") in names:
+            return kind
+    return ""
+
+
+def is_layer(value: Any) -> bool:
+    """Whether this is a class for one of those layers, with forward and backward."""
+    if not isinstance(value, type) or not kind_of(value.__name__):
+        return False
+    return all(callable(getattr(value, name, None)) for name in ("forward", "backward"))
+
+
+def functions_of(owner: type) -> dict[str, Any]:
+    """The pair of functions that a class stands for, by the courses' names."""
+    kind = kind_of(owner.__name__)
+    made = {"dropout": _dropout, "relu": _relu, "affine": _affine}[kind](owner)
+    return {f"{kind}_forward": made[0], f"{kind}_backward": made[1], "__class_adapter__": True}
+
+
+def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A namespace in which ``dropout_forward(x, keep_prob, training)`` takes a course's dropout_param instead.
+
+    Where it takes one anyway, the namespace as it is.
+    """
+    forward = namespace.get("dropout_forward")
+    names = _positional(forward) if callable(forward) else []
+    if len(names) < 2 or "param" in names[1] or not (names[1] in P_ARGUMENTS or KEEP_OR_DROP.search(names[1])):
+        return namespace
+
+    def with_param(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
+        training = dropout_param["mode"] == "train"
+        modes = {name: _mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
+        if not modes and not training:
+            return x, None  # it has no test mode
+        result: tuple[Any, Any] = namespace["dropout_forward"](x, dropout_param["p"], **modes)
+        return result
+
+    return {**namespace, "dropout_forward": with_param, "__class_adapter__": True}
+
+
+Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+def _dropout(owner: type) -> Pair:
+    """A new object for each p; the cache is the object, as it stood after forward."""
+    objects: dict[float, Any] = {}
+
+    def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
+        p, mode = dropout_param["p"], dropout_param["mode"]
+        if any("param" in name for name in _positional(getattr(owner, "forward", None))):
+            layer = _call(owner)
+            return _split(layer, _call(layer.forward, x, dict(dropout_param)))
+        if p not in objects:
+            names = _positional(owner)
+            chosen = next((name for name in names if name in P_ARGUMENTS or KEEP_OR_DROP.search(name)), None)
+            objects[p] = _call(owner, **{chosen: p}) if chosen else _call(owner, p)
+        return _split(objects[p], _forward(objects[p], x, mode == "train"))
+
+    return forward, _backward
+
+
+def _relu(owner: type) -> Pair:
+    def forward(x: Any) -> tuple[Any, Any]:
+        layer = _call(owner)
+        return _split(layer, _forward(layer, x, True))
+
+    return forward, _backward
+
+
+def _affine(owner: type) -> Pair:
+    """Weights and bias go into the constructor or into the attributes, turned round where they stand so."""
+
+    def forward(x: Any, w: Any, b: Any) -> tuple[Any, Any]:
+        names = [name for name in _positional(owner) if WEIGHT.search(name) or BIAS.search(name)]
+        if len(names) >= 2:
+            layer = _call(owner, **{names[0]: w.copy(), names[1]: b.copy()})
+        else:
+            layer = _call(owner, *w.shape)
+            _put(layer, WEIGHT, w)
+            _put(layer, BIAS, b)
+        try:
+            out = _forward(layer, x, True)
+        except ValueError as error:  # most likely it has the examples in columns
+            raise CannotCall(f"{owner.__name__}.forward does not take an array of shape {x.shape}: {error}") from None
+        return _split(layer, out)
+
+    def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
+        layer = cache[0]
+        returned = _backward(dout, cache)
+        if isinstance(returned, tuple) and len(returned) == 3:
+            return returned
+        dx = returned[0] if isinstance(returned, tuple) else returned
+        turned = _turned(layer)
+        dw, db = _attribute(layer, WEIGHT_GRADIENT), _attribute(layer, BIAS_GRADIENT)
+        dw = dw.T if turned and dw is not UNKNOWN else dw
+        return dx, dw, db if db is UNKNOWN else np.asarray(db).reshape(-1)
+
+    return forward, backward
+
+
+def _put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
+    """Put a value into the attribute that is named so, in the shape in which it stands there."""
+    for name, old in vars(layer).items():
+        if pattern.search(name) and isinstance(old, np.ndarray):
+            if old.shape == value.shape[::-1] and value.ndim == 2:
+                setattr(layer, name, value.T.copy())
+            elif old.size == value.size:
+                setattr(layer, name, value.reshape(old.shape).copy())
+            else:
+                break
+            return
+    raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
+
+
+def _turned(layer: Any) -> bool:
+    weight = _attribute(layer, WEIGHT)
+    return weight is not UNKNOWN and weight.ndim == 2 and weight.shape[0] < weight.shape[1]  # ours has more rows
+
+
+def _attribute(layer: Any, pattern: re.Pattern[str]) -> Any:
+    for name, value in vars(layer).items():
+        if pattern.search(name) and isinstance(value, np.ndarray):
+            return value
+    return UNKNOWN
+
+
+def _split(layer: Any, out: Any) -> tuple[Any, Any]:
+    """The output, and the object with what forward gave beside it."""
+    if isinstance(out, tuple) and len(out) == 2:
+        return out[0], (layer, out[1])
+    return out, (layer, None)
+
+
+def _backward(dout: Any, cache: Any) -> Any:
+    layer, extra = cache
+    if extra is not None and len(_positional(layer.backward)) > 1:
+        return _call(layer.backward, dout, extra)
+    rates = {name: 0.1 for name in _positional(layer.backward) if re.search("^lr$|learning", name)}
+    return _call(layer.backward, dout, **rates)
+
+
+def _forward(layer: Any, x: Any, training: bool) -> Any:
+    names = [name for name in _positional(layer.forward) if MODE_ARGUMENTS.search(name)]
+    if names:
+        return _call(layer.forward, x, **{names[0]: _mode_value(names[0], training)})
+    switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
+    if callable(switch):
+        _call(switch)
+    else:
+        for name in MODE_ATTRIBUTES:
+            if isinstance(getattr(layer, name, None), (bool, str)):
+                setattr(layer, name, _mode_value(name, training))
+                break
+    if training or not callable(getattr(layer, "predict", None)):
+        return _call(layer.forward, x)
+    return _call(layer.predict, x)
+
+
+def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call it, if these arguments fit."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        name = getattr(function, "__qualname__", type(function).__name__)
+        raise CannotCall(f"it is not clear how to call {name}: {error}") from None
+    except ValueError:
+        pass  # it does not tell
+    return function(*args, **kwargs)
+
+
+def _mode_value(name: str, training: bool) -> bool | str:
+    if name in ("mode", "phase"):
+        return "train" if training else "test"
+    return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
+
+
+def _positional(function: Any) -> list[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []

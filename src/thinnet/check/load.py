@@ -1,0 +1,194 @@
+"""Importing code under check, old as it may be, in a process of its own."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib
+import importlib.abc
+import importlib.util
+import pickle
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+import thinnet.course
+import thinnet.course.dialects
+from thinnet.check import old_python
+from thinnet.check.findings import Reading
+from thinnet.check.unit import MissingPackage
+from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
+from thinnet.errors import OutOfScopeError
+
+OLD_NUMPY_NAMES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "object": object,
+    "str": str,
+    "complex": complex,
+}
+OLD_NUMPY_NAMES |= {"float_": np.float64, "Inf": np.inf, "NaN": np.nan, "product": np.prod, "alltrue": np.all}
+MOST_STUBS = 30
+
+
+class _Missing(ModuleType):
+    """A module that is not there; whatever is taken from it fails when it is used, and not before."""
+
+    __path__: list[str] = []  # noqa: RUF012 -- what makes a module a package
+    __all__: list[str] = []  # noqa: RUF012
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Name(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
+
+
+class _Base:
+    """Stands in for a base class from a missing package."""
+
+
+class _Name:
+    """Something from a missing package: it can be named, decorate and be derived from in an import, and no more."""
+
+    importing = True
+
+    def __init__(self, name: str, package: str) -> None:
+        self._name, self._package = name, package
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not _Name.importing:
+            raise MissingPackage(f"{self._name} is used, and {self._package} is not there")
+        if len(args) == 1 and isinstance(args[0], FunctionType):
+            return args[0]  # as a decorator
+        return _Name(f"{self._name}()", self._package)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return (_Base,)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Name(f"{self._name}.{name}", self._package)
+
+
+class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules in `names`, and all below them, as stand-ins."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if any(fullname == name or fullname.startswith(name + ".") for name in self.names):
+            return ModuleSpec(fullname, self, is_package=True)
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Missing(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], list[str]]:
+    """Import a module; return its names, and the packages and files that it asked for in vain.
+
+    A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
+    """
+    _Name.importing = True
+    try:
+        return _load(root, module, reading)
+    finally:
+        _Name.importing = False
+
+
+def _load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], list[str]]:
+    _old_names()
+    old_python.install(root)
+    sys.path[:0] = [str(root)]
+    folder = root.joinpath(*module.split(".")[:-1])
+    if folder != root:
+        sys.path.append(str(folder))  # Python 2 found its neighbors without a dot
+    stubs = _StubFinder()
+    sys.meta_path.append(stubs)
+    before = set(sys.modules)
+    dialect = {"drop": "cs231n-2017", "keep": "cs231n-2021"}.get(reading.means, "cs231n-2021")
+    for _ in range(MOST_STUBS):
+        try:
+            return _import(root, module), _told(stubs.names)
+        except ModuleNotFoundError as error:
+            name = error.name or ""
+            if not name or name == module or name in stubs.names:
+                raise
+            if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
+                thinnet.course.activate(dialect)
+            else:
+                stubs.names.add(name)
+        except OutOfScopeError:
+            # Asked after the ordinary finders and before the course's: files that are there stay in use.
+            stubs.names |= {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}
+        for name in set(sys.modules) - before:  # half-imported modules
+            if name.partition(".")[0] != "thinnet":
+                del sys.modules[name]
+    return _import(root, module), _told(stubs.names)
+
+
+def _import(root: Path, module: str) -> dict[str, Any]:
+    """The names of a module; one that stands alone is loaded by its file, whatever its name."""
+    if "." in module and (root / module.partition(".")[0]).is_dir():
+        return vars(importlib.import_module(module))
+    name = module if module.isidentifier() and module not in sys.modules else f"checked_{abs(hash(module))}"
+    spec = importlib.util.spec_from_file_location(name, root / f"{module}.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{module}.py is no Python source")
+    spec = old_python.replace_loader(spec)
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[name] = made
+    try:
+        spec.loader.exec_module(made)  # type: ignore[union-attr]
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return vars(made)
+
+
+def _told(stubs: set[str]) -> list[str]:
+    """The absent modules worth telling of: not the parts of the courses that are left out on purpose."""
+    out = {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}
+    return sorted(stubs - out)
+
+
+def _old_names() -> None:
+    """Names that Python 2 and old NumPy had, and that mean nothing else today."""
+    for name, value in {"xrange": range, "unicode": str, "reduce": functools.reduce}.items():
+        if not hasattr(builtins, name):
+            setattr(builtins, name, value)
+    for name, value in OLD_NUMPY_NAMES.items():
+        if name not in vars(np):
+            setattr(np, name, value)
+    _provide("past", past={}, **{"past.builtins": {"xrange": range, "basestring": str, "unicode": str}})
+    _provide(
+        "six", six={}, **{"six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}}
+    )
+
+
+def _provide(package: str, **modules: dict[str, Any]) -> None:
+    """Small stand-ins for helper packages, where those are not installed."""
+    try:
+        importlib.import_module(package)
+    except ImportError:
+        for name, names in modules.items():
+            made = ModuleType(name)
+            made.__path__ = []
+            vars(made).update(names)
+            sys.modules[name] = made
+            parent, _, child = name.rpartition(".")
+            if parent:
+                setattr(sys.modules[parent], child, made)

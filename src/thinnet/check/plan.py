@@ -1,0 +1,64 @@
+"""Which functions there are to check, and by which probe."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from thinnet.check import classes
+from thinnet.check.findings import Reading
+from thinnet.check.probes import dropout, layers, losses, net, normalization, optimizers
+from thinnet.check.unit import Stop, Unit
+
+SEED = 2014  # the same verdicts in every check; a Generator of the code's own is as random as it is
+
+Probe = Callable[[Unit], None]
+
+PROBES: dict[str, Probe] = {
+    "affine_forward": layers.check_affine_forward,
+    "affine_backward": layers.check_affine_backward,
+    "relu_forward": layers.check_relu_forward,
+    "relu_backward": layers.check_relu_backward,
+    "batchnorm_forward": normalization.check_batchnorm_forward,
+    "batchnorm_backward": normalization.check_batchnorm_backward,
+    "batchnorm_backward_alt": normalization.check_batchnorm_backward,
+    "layernorm_forward": normalization.check_layernorm_forward,
+    "layernorm_backward": normalization.check_layernorm_backward,
+    "dropout_forward": dropout.check_forward,
+    "dropout_backward": dropout.check_backward,
+    "softmax_loss": losses.check_softmax_loss,
+    "svm_loss": losses.check_svm_loss,
+    **dict.fromkeys(optimizers.RULES, optimizers.check),
+    "FullyConnectedNet": net.check,
+}
+
+
+def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -> Unit:
+    """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
+    class_name, dot, method = unit_name.partition(".")
+    if dot:
+        functions: Mapping[str, Any] = classes.functions_of(namespace[class_name])
+        own = f"{classes.kind_of(class_name)}_{method}"
+        unit, probe = Unit(unit_name, functions, reading, (own,)), PROBES[own]
+    else:
+        functions = classes.plain_functions(namespace) if unit_name.startswith("dropout_") else namespace
+        unit, probe = Unit(unit_name, functions, reading), PROBES[unit_name]
+    random.seed(SEED)
+    np.random.seed(SEED)
+    with contextlib.suppress(Stop):
+        probe(unit)
+    unit.findings.sort(key=lambda one: one.severity)  # faults before notes
+    return unit
+
+
+def units_of(namespace: Mapping[str, Any]) -> list[str]:
+    """The names of all that can be checked in a namespace, in the order of `PROBES`."""
+    names = [name for name in PROBES if callable(namespace.get(name))]
+    for name, value in namespace.items():
+        if classes.is_layer(value) and classes.kind_of(name):
+            names += [f"{name}.forward", f"{name}.backward"]
+    return names

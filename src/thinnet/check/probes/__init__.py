@@ -1,0 +1,1 @@
+"""One probe for each function: what is measured, and which verdicts it leads to."""

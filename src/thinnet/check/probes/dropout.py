@@ -1,0 +1,487 @@
+"""Dropout, judged by the mask that forward really used: recovered from its output and its input.
+
+The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and
+by what the rest was scaled.  Backward is compared with that mask and that scale, not with a numerical gradient, which
+would agree with a wrong forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.chance import differ, unlikely
+from thinnet.check.findings import Reading
+from thinnet.check.unit import Stop, Unit, describe
+from thinnet.typing import AnyArray, BoolArray, FloatArray
+
+SHAPE = (80, 50)
+RATES = (0.3, 0.8)  # as p: neither is one half, nor the complement of the other, so that no two readings coincide
+CALLS = 2
+MANY = 40  # calls of each rate, to see whether one draw decides for a whole batch
+FORWARD, BACKWARD = "dropout_forward", "dropout_backward"
+
+
+@dataclass
+class Draw:
+    """One call of forward: the input as it was, the output over the input, and what was kept."""
+
+    p: float
+    x: FloatArray
+    out: AnyArray
+    cache: Any
+    ratio: FloatArray
+    kept: BoolArray
+
+    @property
+    def scale(self) -> float:
+        """The factor of what was kept: the median of the ratios."""
+        return float(np.median(self.ratio[self.kept])) if self.kept.any() else 0.0
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all that was kept has one factor."""
+        return bool(np.all(np.abs(self.ratio[self.kept] - self.scale) <= 1e-5 * max(1.0, abs(self.scale))))
+
+
+def inputs(unit: Unit, shape: tuple[int, ...] = SHAPE) -> FloatArray:
+    """Values of either sign and of distinct magnitudes from 0.5 to 2.5."""
+    magnitudes = unit.rng.permutation(np.linspace(0.5, 2.5, int(np.prod(shape)))).reshape(shape)
+    return np.asarray(magnitudes * unit.rng.choice([-1.0, 1.0], size=shape))
+
+
+def param(p: float, mode: str, **more: Any) -> dict[str, Any]:
+    """A course's dropout_param."""
+    return {"p": p, "mode": mode, **more}
+
+
+def draw(unit: Unit, p: float, mode: str, x: FloatArray | None = None, **more: Any) -> Draw:
+    """Call forward once and take its output apart."""
+    x = inputs(unit) if x is None else x
+    given = x.copy()
+    out, cache = unit.pair(FORWARD, given, param(p, mode, **more))
+    out = unit.array(FORWARD, out, "the output")
+    if out.shape != x.shape:
+        raise (
+            unit.stop("shape-changed", f"the output has shape {out.shape} for an input of shape {x.shape}")
+            if (FORWARD in unit.owns)
+            else unit.stop("not-checked", f"it needs {FORWARD}, whose output has another shape than its input")
+        )
+    with np.errstate(all="ignore"):
+        ratio = np.asarray(out / x, dtype=np.float64)
+    return Draw(p, x, out, cache, ratio, np.asarray(out != 0))
+
+
+def check_forward(unit: Unit) -> None:
+    """The forward pass in both modes."""
+    if not unit.reading.means:
+        unit.reading = reading_from_behavior(unit)
+    draws = {p: [draw(unit, p, "train") for _ in range(CALLS)] for p in RATES}
+    tests = _at_test(unit)
+    everything = [one for group in draws.values() for one in group]
+    if not all(np.all(np.isfinite(one.ratio)) for one in (*everything, *tests.values())):
+        raise unit.stop("values-changed", "the output has values that are not finite")
+    if _all_or_nothing(unit, everything):
+        return
+    active = _activity(unit, everything, tests)
+    if active:
+        shared = _shared(unit, everything)
+        repeated = _repeated(unit, draws)
+        if not repeated and not shared:
+            _independent(unit, everything)
+        if not shared:
+            _rates(unit, draws, repeated)
+        if _one_factor(unit, everything):
+            _scales(unit, draws, tests)
+        _all_kept(unit)
+        _seed(unit)
+    _dtypes(unit, everything[0].out.dtype, bool(tests))
+
+
+def _at_test(unit: Unit) -> dict[float, Draw]:
+    """The draws of test mode; none where it fails, which is noted and must not hide what is wrong in training."""
+    try:
+        return {p: draw(unit, p, "test") for p in RATES}
+    except Stop:
+        last = unit.findings[-1]
+        unit.findings[-1] = replace(last, evidence=f"in mode 'test': {last.evidence}")
+        return {}
+
+
+def behaves(unit: Unit) -> str:
+    """What p means by what the code does: ``"drop"``, ``"keep"`` or ``""``."""
+    drops = [draw(unit, p, "train") for p in RATES for _ in range(CALLS)]
+    fits = {
+        means: all(abs(float(one.kept.mean()) - keep_rate(means, one.p)) < 0.15 for one in drops)
+        for means in ("drop", "keep")
+    }
+    return next((means for means, fit in fits.items() if fit), "")
+
+
+def keep_rate(means: str, p: float) -> float:
+    """The probability of keeping."""
+    return p if means == "keep" else 1 - p
+
+
+def _activity(unit: Unit, trained: list[Draw], tests: dict[float, Draw]) -> bool:
+    """Whether anything is dropped in training; and nothing at test."""
+    for p, one in tests.items():
+        lost = int((~one.kept).sum())
+        if lost:
+            unit.find("active-at-test", f"with p = {p} and mode 'test', {lost} of {one.x.size} outputs are zero")
+        elif not one.uniform:
+            unit.find("values-changed", f"in test mode the output is no multiple of the input: {_pair(one)}")
+    if any((~one.kept).any() for one in trained):
+        return True
+    if _one_factor(unit, trained):
+        told = f"with p = {RATES[0]} and mode 'train', no output of {trained[0].x.size} is zero"
+        unit.find("inactive-in-training", told)
+    return False
+
+
+def _all_or_nothing(unit: Unit, draws: list[Draw]) -> bool:
+    """One draw that decides for the whole batch: only many calls show that it is random."""
+    if any(one.kept.any() and not one.kept.all() for one in draws):
+        return False
+    small = inputs(unit, (4, 5))
+    more = [draw(unit, p, "train", small) for p in RATES for _ in range(MANY)]
+    kept = sum(bool(one.kept.all()) for one in more)
+    if kept in (0, len(more)) or not all(one.kept.all() or not one.kept.any() for one in more):
+        return False
+    unit.find(
+        "mask-shared-across-batch",
+        f"each of {len(more)} calls kept or dropped all elements of the batch together ({kept} kept them)",
+    )
+    return True
+
+
+def _shared(unit: Unit, draws: list[Draw]) -> bool:
+    """One draw for a whole row or column; by chance this has a probability below 10⁻¹⁰."""
+    if all(one.kept.all() or not one.kept.any() for one in draws):
+        return False
+    if all((one.kept == one.kept[:1]).all() for one in draws):
+        unit.find("mask-shared-across-batch", f"all {SHAPE[0]} rows of the batch lose the same columns")
+    elif all((one.kept == one.kept[:, :1]).all() for one in draws):
+        unit.find("mask-shared-across-batch", "each row is kept or dropped as a whole")
+    else:
+        return False
+    return True
+
+
+def _repeated(unit: Unit, draws: dict[float, list[Draw]]) -> bool:
+    """Different inputs, the same mask."""
+    if all((group[0].kept == other.kept).all() for group in draws.values() for other in group[1:]):
+        unit.find(
+            "same-mask-every-call",
+            f"{CALLS} calls with different inputs and no seed dropped exactly the same {SHAPE[0] * SHAPE[1]} elements",
+        )
+        return True
+    return False
+
+
+def _independent(unit: Unit, draws: list[Draw]) -> None:
+    """The fraction kept must be the same for positive and negative, small and large values."""
+    for p in RATES:
+        x = np.concatenate([one.x.ravel() for one in draws if one.p == p])
+        kept = np.concatenate([one.kept.ravel() for one in draws if one.p == p])
+        for group, words in ((x > 0, "positive|negative"), (np.abs(x) > 1.5, "large|small")):
+            first, second = kept[group], kept[~group]
+            if differ(int(first.sum()), first.size, int(second.sum()), second.size):
+                one, other = words.split("|")
+                unit.find(
+                    "mask-depends-on-input",
+                    f"with p = {p}, {first.mean():.3f} of the {one} values are kept and {second.mean():.3f} of the "
+                    f"{other} ones ({first.size} and {second.size} values)",
+                )
+    x = inputs(unit)
+    if (draw(unit, RATES[0], "train", x).kept == draw(unit, RATES[0], "train", x).kept).all():
+        unit.find("mask-depends-on-input", "two calls with the same input drop the same units, with others they do not")
+
+
+def _rates(unit: Unit, draws: dict[float, list[Draw]], repeated: bool) -> None:
+    """The fraction kept is p or 1 − p, whichever is right; by exact bounds."""
+    observed = {}
+    for p, group in draws.items():
+        used = group[:1] if repeated else group
+        observed[p] = (int(sum(one.kept.sum() for one in used)), sum(one.x.size for one in used))
+    fits = {
+        means: not any(unlikely(kept, size, keep_rate(means, p)) for p, (kept, size) in observed.items())
+        for means in ("drop", "keep")
+    }
+    means = unit.reading.means
+    if fits.get(means) or (not means and any(fits.values())) or _reported(unit, "mask-depends-on-input"):
+        return
+    evidence = "; ".join(
+        f"with p = {p}, {1 - kept / size:.3f} of {size} are zero" for p, (kept, size) in observed.items()
+    )
+    other = {"drop": "keep", "keep": "drop"}.get(means, "")
+    if other and fits[other]:
+        _contradiction(unit, evidence, other)
+        return
+    expected = " and ".join(f"{1 - keep_rate(means, p):.1f}" for p in RATES) if means else "p or 1 - p"
+    unit.find("wrong-rate", f"{evidence}; expected {expected}")
+
+
+def _contradiction(unit: Unit, evidence: str, does: str) -> None:
+    reading = unit.reading
+    words = {"drop": "dropping", "keep": "keeping"}
+    says = f"{reading.source} says that p is the probability of {words[reading.means]} a unit"
+    if reading.given:
+        doubt = f"; {reading.contrary} says the opposite as well: is it the right dialect?" if reading.contrary else ""
+        unit.find("keep-and-drop-swapped", f"{says}; {evidence}{doubt}")
+        return
+    unit.find(
+        "dialect-contradiction",
+        f"{says}, but the code has p as that of {words[does]}: {evidence}. If the words are right, the code is wrong; "
+        f"if the code is right, check it with --dialect {'nndl or cs231n-2021' if does == 'keep' else 'cs231n-2017'}",
+        # Some years of nndl hand out a docstring that says "drop", while their notebook means "keep".
+        severity="note" if reading.course == "nndl" and does == "keep" else None,
+    )
+
+
+def _one_factor(unit: Unit, draws: list[Draw]) -> bool:
+    for one in draws:
+        if not one.uniform:
+            worst = int(np.argmax(np.abs(np.where(one.kept, one.ratio - one.scale, 0))))
+            unit.find(
+                "values-changed",
+                f"with p = {one.p}, out / x takes values from {one.ratio[one.kept].min():.4g} to "
+                f"{one.ratio[one.kept].max():.4g} where it is not zero, instead of one",
+                example=f"x = {one.x.flat[worst]:.4f} became {one.out.flat[worst]:.4f}",
+            )
+            return False
+    return True
+
+
+def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]) -> None:
+    """The factor in training is 1 / keep, and 1 at test; or 1 and keep, which is the classic way.
+
+    The probability of keeping is taken from what the code does, so that a swapped p is not held against the scale.
+    """
+    if _reported(unit, "mask-depends-on-input") and not unit.reading.means:
+        return  # there is no telling what the rate should be
+    does = _means_done(draws) or unit.reading.means or "keep"
+    keep = {p: keep_rate(does, p) for p in RATES}
+    train = {p: group[0].scale for p, group in draws.items()}
+    test = {p: one.scale for p, one in tests.items()}
+    quiet = {p: one.uniform and bool(one.kept.all()) for p, one in tests.items()}
+    inverted = {p: 1 / keep[p] for p in RATES}
+    ones = dict.fromkeys(RATES, 1.0)
+    test_known = bool(tests) and all(quiet.values())
+    if _same(train, ones):
+        if test_known and _same(test, keep):
+            unit.find(
+                "classic-scaling", f"training leaves what is kept as it is, the test output is x times {_list(keep)}"
+            )
+        elif test_known and _same(test, {p: 1 - q for p, q in keep.items()}):
+            unit.find(
+                "scaled-by-wrong-probability", f"at test x is multiplied by {_list(test)}, expected {_list(keep)}"
+            )
+        else:
+            unit.find(
+                "not-scaled-in-training",
+                f"what is kept is multiplied by 1 for p = {RATES[0]} and {RATES[1]}, expected {_list(inverted)}: the "
+                f"mean of the output is {_list(keep)} of that at test",
+            )
+            if test_known and not _same(test, ones):
+                unit.find("scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1")
+        return
+    if not _same(train, inverted) and not _follows_from_the_rate(unit, draws, train):
+        other = {p: 1 / (1 - q) for p, q in keep.items()}
+        why = ", which is 1 / the probability of dropping" if _same(train, other) else ""
+        unit.find(
+            "scaled-by-wrong-probability",
+            f"what is kept is multiplied by {_list(train)} for p = {RATES[0]} and {RATES[1]}{why}; "
+            f"expected {_list(inverted)}",
+            example=_pair(draws[RATES[0]][0]),
+        )
+    if test_known and not _same(test, ones):
+        unit.find(
+            "scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1, since training scales already"
+        )
+
+
+def _follows_from_the_rate(unit: Unit, draws: dict[float, list[Draw]], train: dict[float, float]) -> bool:
+    """Whether the scale is right for the p that was meant, or for the rate that came out, where that is at fault."""
+    if _reported(unit, "keep-and-drop-swapped") or _reported(unit, "dialect-contradiction"):
+        return _same(train, {p: 1 / keep_rate(unit.reading.means, p) for p in RATES})
+    if not _reported(unit, "wrong-rate"):
+        return False
+    kept = {p: float(np.mean([one.kept.mean() for one in group])) for p, group in draws.items()}
+    return all(abs(train[p] * kept[p] - 1) < 0.05 for p in RATES)
+
+
+def _means_done(draws: dict[float, list[Draw]]) -> str:
+    """What p means by the fractions kept, roughly."""
+    kept = {p: float(np.mean([one.kept.mean() for one in group])) for p, group in draws.items()}
+    gaps = {means: sum(abs(kept[p] - keep_rate(means, p)) for p in RATES) for means in ("drop", "keep")}
+    best = min(gaps, key=lambda means: gaps[means])
+    return best if gaps[best] < 0.4 else ""
+
+
+def _all_kept(unit: Unit) -> None:
+    """With the p that keeps every unit, nothing may be dropped."""
+    if not unit.reading.means or unit.findings:
+        return
+    p = 1.0 if unit.reading.means == "keep" else 0.0
+    try:
+        one = draw(unit, p, "train")
+    except Stop:  # some refuse it, and the nets do not ask for it
+        unit.findings.clear()
+        return
+    lost = int((~one.kept).sum())
+    if lost or not np.allclose(one.ratio, 1):
+        unit.find("wrong-rate", f"with p = {p:g} every unit must be kept as it is; {lost} of {one.x.size} are dropped")
+
+
+def _seed(unit: Unit) -> None:
+    x = inputs(unit)
+    first, second = (draw(unit, RATES[0], "train", x, seed=123) for _ in range(2))
+    if not (first.kept == second.kept).all() and not unit.functions.get("__class_adapter__"):
+        unit.find("seed-ignored", "two calls with the same dropout_param['seed'] dropped different units")
+
+
+def _dtypes(unit: Unit, from_double: np.dtype[Any], tests: bool) -> None:
+    if from_double != np.float64:
+        unit.find("dtype-changed", f"a float64 input gives {from_double} in mode train")
+        return
+    x = inputs(unit, (8, 5)).astype(np.float32)
+    changed = {}
+    for mode in ("train", "test") if tests else ("train",):
+        out, _ = unit.pair(FORWARD, x.copy(), param(RATES[0], mode))
+        changed[mode] = np.asarray(out).dtype
+    wrong = [mode for mode, dtype in changed.items() if dtype != np.float32]
+    if wrong:
+        dtype = changed[wrong[0]]
+        # In training alone it comes from the dtype of the mask: a matter of speed and memory, and common in right code.
+        unit.find(
+            "dtype-changed",
+            f"a float32 input gives {dtype} in mode {' and '.join(wrong)}",
+            severity="note" if wrong == ["train"] and dtype == np.float64 else "fault",
+        )
+
+
+def check_backward(unit: Unit) -> None:
+    """The backward pass, against the mask and the scale that forward really had."""
+    for p in RATES:
+        one = draw(unit, p, "train")
+        if one.kept.all() or not one.kept.any() or not one.uniform:
+            raise unit.stop(
+                "not-checked", "forward does not multiply by a mask, so that there is no mask to compare with"
+            )
+        dout = inputs(unit)
+        dx = _gradient(unit, dout, one)
+        again = _gradient(unit, dout, one)
+        with np.errstate(all="ignore"):
+            ratio = np.asarray(dx / dout, dtype=np.float64)
+        _judge(unit, one, ratio, dx, again)
+    if not unit.findings:
+        _zeros(unit)
+    if not unit.functions.get("__class_adapter__"):
+        _test_mode(unit)
+
+
+def _gradient(unit: Unit, dout: FloatArray, one: Draw) -> FloatArray:
+    result = unit.call(BACKWARD, dout.copy(), one.cache)
+    if isinstance(result, tuple) and len(result) == 1:
+        result = result[0]
+    if isinstance(result, tuple):
+        raise unit.stop("wrong-return", f"{BACKWARD} must return dx alone, got {describe(result)}")
+    dx = unit.array(BACKWARD, result, "dx")
+    if dx.shape != dout.shape:
+        raise unit.stop("shape-changed", f"dx has shape {dx.shape} for a dout of shape {dout.shape}")
+    return np.asarray(dx, dtype=np.float64)
+
+
+def _judge(unit: Unit, one: Draw, ratio: FloatArray, dx: FloatArray, again: FloatArray) -> None:
+    through = ratio != 0
+    agree = int((through == one.kept).sum())
+    all_dropped = bool((~one.kept).any())
+    evidence = f"with p = {one.p}, forward kept {int(one.kept.sum())} of {one.x.size} elements; backward lets "
+    evidence += f"{int(through.sum())} through, of which {int((through & one.kept).sum())} were kept"
+    example = _mask_example(one, ratio)
+    if not np.all(np.isfinite(ratio)):
+        unit.find("wrong-gradient", "dx has values that are not finite")
+    elif through.all() and all_dropped:
+        unit.find("mask-not-applied-in-backward", evidence, example=example)
+    elif agree == one.x.size:
+        scale = float(np.median(ratio[through]))
+        if not np.allclose(ratio[through], scale, rtol=1e-4):
+            spread = f"{ratio[through].min():.4g} to {ratio[through].max():.4g}"
+            unit.find("wrong-gradient", f"dx / dout is {spread} where it is not zero, instead of {one.scale:.4g}")
+        elif not np.isclose(scale, one.scale, rtol=1e-4):
+            words = f"with p = {one.p}, forward multiplies what it keeps by {one.scale:.4g}, backward by {scale:.4g}"
+            unit.find("scaled-differently-in-backward", words)
+        elif not np.allclose(dx, again):
+            unit.find("cache-changed", "a second call with the same cache gives another gradient")
+    elif agree == 0:
+        unit.find("mask-inverted-in-backward", evidence, example=example)
+    elif not through.any():
+        unit.find("wrong-gradient", "dx is zero everywhere")
+    else:
+        unit.find("new-mask-in-backward", evidence, example=example)
+
+
+def _zeros(unit: Unit) -> None:
+    """A mask worked out from where the output is zero is wrong where the input was zero."""
+    x = inputs(unit)
+    x[:, ::2] = 0
+    _, cache = unit.pair(FORWARD, x.copy(), param(0.5, "train"))
+    dx = np.asarray(unit.call(BACKWARD, np.ones_like(x), cache))
+    if dx.shape == x.shape and dx[:, 1::2].any() and not dx[:, ::2].any():
+        unit.find(
+            "mask-depends-on-input",
+            f"where x is 0, backward lets none of {x[:, ::2].size} gradients through: its mask comes from the values",
+        )
+
+
+def _test_mode(unit: Unit) -> None:
+    known = len(unit.findings)
+    try:
+        one = draw(unit, RATES[0], "test")
+    except Stop:  # a fault of forward, told there
+        del unit.findings[known:]
+        return
+    if not one.kept.all() or not one.uniform:
+        return
+    dout = inputs(unit)
+    try:
+        dx = np.asarray(unit.functions[BACKWARD](dout.copy(), one.cache), dtype=np.float64)
+    except Exception as error:
+        unit.find("no-backward-at-test", f"after a forward pass in test mode it raises {type(error).__name__}: {error}")
+        return
+    if dx.shape != dout.shape or not np.allclose(dx, dout * one.scale):
+        unit.find("no-backward-at-test", "after a forward pass in test mode dx is not dout")
+
+
+def _mask_example(one: Draw, ratio: FloatArray) -> str:
+    columns = slice(0, 6)
+    forward = " ".join(f"{value:.3g}" for value in one.ratio[0, columns])
+    backward = " ".join(f"{value:.3g}" for value in ratio[0, columns])
+    return f"out / x in the first row: {forward}; dx / dout: {backward}"
+
+
+def _pair(one: Draw) -> str:
+    kept = np.argwhere(one.kept)
+    index = tuple(kept[0]) if len(kept) else (0, 0)
+    return f"x = {one.x[index]:.4f} became {one.out[index]:.4f}"
+
+
+def _same(first: dict[float, float], second: dict[float, float]) -> bool:
+    return all(abs(first[p] - second[p]) <= 1e-3 * abs(second[p]) for p in first)
+
+
+def _list(values: dict[float, float]) -> str:
+    return " and ".join(f"{value:.4g}" for value in values.values())
+
+
+def _reported(unit: Unit, verdict: str) -> bool:
+    return any(one.verdict == verdict for one in unit.findings)
+
+
+def reading_from_behavior(unit: Unit) -> Reading:
+    """What p means, where nothing says it."""
+    means = behaves(unit)
+    return Reading(means, "the behavior of dropout_forward" if means else "")

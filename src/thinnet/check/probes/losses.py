@@ -1,0 +1,74 @@
+"""The losses: value, gradient, and what large scores do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.check.compare import Alternative, difference, numerical_gradient
+from thinnet.check.probes.layers import gradient_verdict, output_verdict
+from thinnet.check.unit import Unit
+from thinnet.layers import softmax_loss, svm_loss
+from thinnet.typing import FloatArray, IntArray
+
+N = 7
+
+
+def _scores(unit: Unit) -> tuple[FloatArray, IntArray]:
+    return unit.rng.normal(size=(N, 5)), unit.rng.integers(0, 5, size=N)
+
+
+def check_softmax_loss(unit: Unit) -> None:
+    """Value, gradient and stability of the cross-entropy of softmax."""
+    x, y = _scores(unit)
+    loss, dx = softmax_loss(x, y)
+    probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    uncorrected = Alternative(probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
+    if not _value_and_gradient(unit, "softmax_loss", x, y, loss, dx, (uncorrected,)):
+        return
+    for shift in (1000.0, -1000.0):
+        value, gradient = unit.pair("softmax_loss", x + shift, y)
+        if not np.all(np.isfinite(value)) or not np.all(np.isfinite(gradient)) or abs(float(value) - loss) > 1e-6:
+            unit.find(
+                "unstable", f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}"
+            )
+            return
+    far = np.zeros((1, 3))
+    far[0, 1] = 2000.0
+    value, _ = unit.pair("softmax_loss", far, np.array([0]))
+    if not np.isfinite(value):
+        unit.find("log-of-zero", f"where the right class is 2000 below the largest, the loss is {float(value):g}")
+
+
+def check_svm_loss(unit: Unit) -> None:
+    """Value and gradient of the multi-class hinge loss."""
+    x, y = _scores(unit)
+    loss, dx = svm_loss(x, y)
+    _value_and_gradient(unit, "svm_loss", x, y, loss, dx, ())
+
+
+def _value_and_gradient(
+    unit: Unit, name: str, x: FloatArray, y: IntArray, loss: float, dx: FloatArray, known: tuple[Alternative, ...]
+) -> bool:
+    value, gradient = unit.pair(name, x, y)
+    if gradient is None:
+        raise unit.stop("unimplemented", "dx is None")
+    number = unit.array(name, value, "the loss")
+    if number.size != 1:
+        raise unit.stop("shape-changed", f"the loss has shape {number.shape}, expected one number")
+    number = number.reshape(())
+    values = (
+        Alternative(loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
+        Alternative(loss + 1, "wrong-output", "is too large by 1: the right class is counted among the others"),
+        Alternative(loss / N, "wrong-output", f"is divided by the {N} rows twice"),
+    )
+    wrong = difference("the loss", number, loss, values)
+    if wrong:
+        unit.find(output_verdict(wrong), wrong.words)
+    array = unit.array(name, gradient, "dx")
+    bad = difference("dx", array, dx, known, batch=N)
+    if bad and wrong and array.shape == x.shape:
+        own = numerical_gradient(lambda: np.asarray(unit.pair(name, x, y)[0], dtype=float).reshape(()), x, 1.0)
+        bad = bad if difference("dx", array, own) else None
+    if bad:
+        unit.find(gradient_verdict(bad), bad.words)
+    return not (wrong or bad)

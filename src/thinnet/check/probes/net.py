@@ -1,0 +1,396 @@
+"""FullyConnectedNet: scores, gradients, the penalty, and where and how dropout is called.
+
+A net is run on its own layers first.  Where something is wrong, it is run once more on right layers: what is gone then
+follows from the layers, which have verdicts of their own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.compare import close, difference
+from thinnet.check.findings import Finding
+from thinnet.check.probes.layers import gradient_verdict
+from thinnet.check.tap import Tap, right_layers
+from thinnet.check.unit import Stop, Unit, describe
+from thinnet.layers import softmax_loss
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+DROPOUT_ARGUMENTS = (
+    "dropout_keep_ratio",
+    "dropout",
+    "dropout_keep_prob",
+    "keep_prob",
+    "dropout_rate",
+    "dropout_ratio",
+    "dropout_prob",
+    "drop_prob",
+    "p",
+)
+NORMALIZATION_ARGUMENTS = ("normalization", "use_batchnorm", "use_batch_norm", "batchnorm", "use_bn")
+LOSS = "FullyConnectedNet.loss"
+BUILD = "FullyConnectedNet"
+D, C, N = 5, 4, 6
+HIDDEN = (7, 9)
+P = 0.4  # a sensible value whether p drops or keeps
+SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
+HANDOUT = (
+    "; batchnorm_forward is called with mode 'train' at test (some handouts have bn_param[mode] = mode where "
+    "bn_param['mode'] = mode is meant)"
+)
+FAILURES = ("crashed", "unimplemented", "missing-package", "wrong-return", "out-of-memory", "not-checked")
+
+
+@dataclass
+class Trial:
+    """One run of all net probes, on the net's own layers or on right ones."""
+
+    unit: Unit
+    owner: type
+    layers: Mapping[str, Callable[..., Any]] | None
+
+    def __post_init__(self) -> None:
+        self.tap = Tap(self.owner, self.layers)
+        self.parameters = _parameters(self.owner)
+        self.scores_right = True
+        self.setting = ""  # the options of the net that was built last, in words
+        self.first = 1  # the number of the first layer in the names of the parameters
+        functions = dict(self.unit.functions)
+        functions[LOSS] = lambda net, *args: net.loss(*args)
+        functions[BUILD] = lambda hidden, options: self.owner(hidden, **options)
+        self.unit = Unit(self.unit.name, functions, self.unit.reading, (BUILD, LOSS))
+
+    def run(self) -> list[Finding]:
+        """All findings."""
+        with self.tap:
+            for probe in (self._plain, self._penalty, self._dropout, self._normalizations):
+                try:
+                    probe()
+                except Stop:
+                    last = self.unit.findings[-1]
+                    if last.verdict in FAILURES:
+                        where = f"{self.setting}: " if self.setting else ""
+                        self.unit.findings[-1] = replace(last, evidence=where + last.evidence)
+                        if probe == self._plain:
+                            break
+        return self.unit.findings
+
+    def build(self, hidden: tuple[int, ...] = HIDDEN, /, **options: Any) -> Any:
+        """A net in float64 with random parameters, biases included."""
+        standard = {"input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0}
+        known: dict[str, Any] = {key: value for key, value in {**standard, **options}.items() if key in self.parameters}
+        self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
+        net = self.unit.call(BUILD, list(hidden), known)
+        if not hasattr(net, "params") or not hasattr(net.params, "items"):
+            raise self.unit.stop("wrong-return", "the net has no dict params")
+        if "reg" in options and "reg" not in self.parameters:
+            net.reg = options["reg"]
+        rng = np.random.default_rng(7)
+        for key in sorted(net.params):
+            value = np.asarray(net.params[key], dtype=np.float64)
+            scale = 1 / np.sqrt(value.shape[0]) if value.ndim == 2 else 0.3
+            # Mostly positive shifts, so that few units stand near the kink of the ReLU.
+            net.params[key] = rng.normal(size=value.shape) * scale + (1.0 if key.startswith("gamma") else 0.1)
+        return net
+
+    def data(self, rows: int = N) -> tuple[FloatArray, IntArray]:
+        """A batch; the same at each call."""
+        rng = np.random.default_rng(11)
+        return rng.normal(size=(rows, D)), rng.integers(0, C, size=rows)
+
+    def scores(self, net: Any, X: FloatArray) -> AnyArray:
+        """Test mode."""
+        return self.unit.array(LOSS, self.unit.call(LOSS, net, X), "what loss(X) returns")
+
+    def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[str, AnyArray]]:
+        """Train mode."""
+        loss, grads = self.unit.pair(LOSS, net, X, y)
+        if not hasattr(grads, "items") or np.size(loss) != 1:
+            raise self.unit.stop("wrong-return", f"loss(X, y) must return a number and a dict, got {describe(grads)}")
+        return float(np.asarray(loss).reshape(())), {
+            key: np.asarray(value, dtype=float) for key, value in grads.items()
+        }
+
+    def _plain(self) -> None:
+        """Without dropout and normalization: scores, loss and gradients by the formula."""
+        net = self.build()
+        if "W0" in net.params and "W1" in net.params:
+            self.first = 0
+            self.unit.find("parameter-names", "the first layer's weights are W0 instead of W1")
+        keys = {f"{kind}{i + self.first}" for kind in "Wb" for i in range(len(HIDDEN) + 1)}
+        if not keys <= set(net.params):
+            raise self.unit.stop("wrong-return", f"params has the keys {sorted(net.params)}, expected {sorted(keys)}")
+        X, y = self.data()
+        params = {key: np.array(value) for key, value in net.params.items()}
+        expected = _scores(params, X, len(HIDDEN) + 1, self.first)
+        wrong = difference("the scores of loss(X)", self.scores(net, X), expected)
+        if wrong:
+            self.scores_right = False  # gradients are not judged then: they may only follow
+            raise self.unit.stop("wrong-output", wrong.words)
+        loss, grads = self.loss(net, X, y)
+        right, _ = softmax_loss(expected, y)
+        wrong = difference("the loss", np.asarray(loss), right, batch=N)
+        if wrong:
+            raise self.unit.stop("wrong-output", wrong.words)
+        missing = [key for key in net.params if key not in grads]
+        if missing:
+            raise self.unit.stop("wrong-gradient", f"the gradients of {', '.join(missing)} are missing")
+        self._numerically(net, X, y, grads, "")
+
+    def _penalty(self) -> None:
+        """The L2 penalty, as the difference between reg and none."""
+        if "reg" not in self.parameters and "reg" not in dir(self.build()):
+            return
+        reg = 0.7
+        without, with_reg = self.build(reg=0.0), self.build(reg=reg)
+        X, y = self.data()
+        (base, base_grads), (loss, grads) = self.loss(without, X, y), self.loss(with_reg, X, y)
+        params = {key: np.array(value, dtype=float) for key, value in with_reg.params.items()}
+        weights = {key: 0.5 * reg * float(np.sum(value**2)) for key, value in params.items() if key[0] == "W"}
+        biases = {key: 0.5 * reg * float(np.sum(value**2)) for key, value in params.items() if key[0] == "b"}
+        self._penalty_of_loss(loss - base, weights, biases)
+        self._penalty_of_gradients({key: grads[key] - base_grads[key] for key in params if key in grads}, params, reg)
+
+    def _penalty_of_loss(self, penalty: float, weights: dict[str, float], biases: dict[str, float]) -> None:
+        right = sum(weights.values())
+        if abs(penalty - right) <= 1e-4 * right:
+            return
+        told = f"reg = 0.7 adds {penalty:.6g} to the loss, expected {right:.6g}"
+        if abs(penalty) < 1e-9:
+            self.unit.find("regularisation-missing", told)
+        elif abs(penalty - right - sum(biases.values())) <= 1e-4 * right:
+            self.unit.find("regularisation-of-biases", f"{told}; the biases make the difference")
+        elif any(abs(penalty - f * (right + sum(biases.values()))) <= 1e-4 * right for f in (2.0, 0.5)):
+            self.unit.find("regularisation-of-biases", f"{told}; the biases are penalized as well")
+            self.unit.find("regularisation-scaled", told)
+        else:
+            for count in range(1, len(weights)):
+                for some in itertools.combinations(weights, count):
+                    if abs(penalty - sum(weights[key] for key in some)) <= 1e-6 * right:
+                        lost = ", ".join(key for key in weights if key not in some)
+                        self.unit.find("regularisation-missing", f"{told}: {lost} is not penalized")
+                        return
+            self.unit.find("regularisation-scaled", f"{told}: {penalty / right:.4g} times as much")
+
+    def _penalty_of_gradients(self, added: dict[str, AnyArray], params: dict[str, FloatArray], reg: float) -> None:
+        for key, value in added.items():
+            if key[0] == "W":
+                right = reg * params[key]
+                if value.shape != right.shape or close(value, right):
+                    continue
+                factor = float(np.sum(value * right) / np.sum(right * right))
+                told = f"reg = {reg} adds {factor:.4g} of reg * {key} to the gradient of {key}, expected 1"
+                self.unit.find("regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled", told)
+            elif key[0] == "b" and np.abs(value).max() > 1e-6 * reg:
+                self.unit.find("regularisation-of-biases", f"reg = {reg} adds to the gradient of {key}")
+
+    def _dropout(self) -> None:
+        """Whether dropout is called, where, with which mask, and on the way back too."""
+        argument = next((name for name in DROPOUT_ARGUMENTS if name in self.parameters), None)
+        if argument is None:
+            return
+        wide = (60, 50)
+        net = self.build(wide, **{argument: P})
+        X, y = self.data(20)
+        plain = _scores({key: np.array(value) for key, value in net.params.items()}, X, len(wide) + 1, self.first)
+        first, second = self.scores(net, X), self.scores(net, X)
+        if not np.array_equal(first, second):
+            self.unit.find("active-at-test", f"with {argument}={P}, two calls of loss(X) gave different scores")
+            return
+        self.tap.calls.clear()
+        losses = [self.loss(net, X, y)[0] for _ in range(3)]
+        without = softmax_loss(plain, y)[0]
+        if np.ptp(losses) == 0:
+            if abs(losses[0] - without) <= 1e-9 * abs(without):
+                told = f"with {argument}={P}, three losses in training are all {losses[0]:.6g}, as without dropout"
+                self.unit.find("dropout-never-called", told)
+            else:
+                told = f"with {argument}={P} and no seed, three losses in training are all {losses[0]:.6g}"
+                self.unit.find("same-mask-every-step", told)
+                self._placement(argument)
+        else:
+            self._placement(argument)
+        if not any(one.verdict == "dropout-never-called" for one in self.unit.findings):
+            self._dropout_gradients(argument)
+
+    def _placement(self, argument: str) -> None:
+        """What the recorded calls tell."""
+        forward = self.tap.named("dropout_forward")
+        scores = self.tap.named("softmax_loss")
+        on_scores = [call for call in forward if call.given.shape[-1:] == (C,)]
+        if on_scores or (scores and scores[0].given.shape == (20, C) and (scores[0].given == 0).any()):
+            zeros = int((scores[0].given == 0).sum()) if scores else 0
+            told = f"dropout_forward is called on the scores: {zeros} of {20 * C} are zero in training"
+            self.unit.find("dropout-on-output-layer", told)
+        hidden = [call for call in forward if call.given.shape[-1:] != (C,)]
+        if any((call.given < 0).any() for call in hidden):
+            share = float(np.mean([(call.given < 0).mean() for call in hidden]))
+            self.unit.find("dropout-before-relu-or-norm", f"{share:.0%} of what dropout_forward was given is negative")
+        for name in ("batchnorm_forward", "layernorm_forward"):
+            if any(call.given.size and (call.given == 0).mean() > 0.1 for call in self.tap.named(name)):
+                self.unit.find("dropout-before-relu-or-norm", f"what {name} was given has zeros from dropout")
+        if forward and "dropout_backward" in self.tap.found and not self.tap.named("dropout_backward"):
+            told = f"dropout_forward is called {len(forward) // 3} times a step, dropout_backward never"
+            self.unit.find("dropout-backward-never-called", told)
+        option = forward[0].option if forward else None
+        if option and isinstance(option.get("p"), float) and abs(option["p"] - (1 - P)) < 1e-9:
+            told = f"FullyConnectedNet({argument}={P}) calls dropout_forward with p = {option['p']:g}"
+            self.unit.find("keep-and-drop-swapped", told)
+
+    def _dropout_gradients(self, argument: str) -> None:
+        """With dropout alone, and together with normalization, which many nets write out separately."""
+        if any(one.verdict == "dropout-backward-never-called" for one in self.unit.findings):
+            return
+        settings: list[dict[str, Any]] = [{argument: P}]
+        normalization = self._normalization_argument()
+        if normalization:
+            settings.append({argument: P, normalization: _value(normalization)})
+        for options in settings:
+            self._gradients_under_a_mask(options)
+
+    def _gradients_under_a_mask(self, options: dict[str, Any]) -> None:
+        """The mask is held by seeding NumPy's generator anew before each call."""
+        net = self.build(HIDDEN, **options)
+        X, y = self.data()
+        np.random.seed(5)
+        _, grads = self.loss(net, X, y)
+        np.random.seed(5)
+        again, _ = self.loss(net, X, y)
+        np.random.seed(5)
+        if self.loss(net, X, y)[0] == again:  # else it has a generator of its own
+            self._numerically(net, X, y, grads, f"with {self.setting}, ")
+
+    def _normalizations(self) -> None:
+        """The gradients and test mode of a net with normalization."""
+        argument = self._normalization_argument()
+        if argument is None:
+            return
+        self._normalization(argument, _value(argument))
+        if argument == "normalization":
+            known = len(self.unit.findings)
+            try:
+                self._normalization(argument, "layernorm")
+            except Stop:  # not every year asks for it
+                del self.unit.findings[known:]
+
+    def _normalization_argument(self) -> str | None:
+        return next((name for name in NORMALIZATION_ARGUMENTS if name in self.parameters), None)
+
+    def _normalization(self, argument: str, value: Any) -> None:
+        net = self.build(**{argument: value})
+        X, y = self.data()
+        _, grads = self.loss(net, X, y)
+        if not any(key.startswith("gamma") for key in net.params):
+            return
+        self._numerically(net, X, y, grads, f"with {self.setting}, ")
+        whole, one = self.scores(net, X), self.scores(net, X[:3])
+        if whole[:3].shape != one.shape or not close(whole[:3], one):
+            told = f"with {self.setting}, the scores of an example change with the others in its test batch"
+            modes = {one.option.get("mode") for one in self.tap.named("batchnorm_forward")[-2:] if one.option}
+            if modes == {"train"}:
+                told += HANDOUT
+            self.unit.find("batch-statistics-at-test", told)
+
+    def _numerically(self, net: Any, X: FloatArray, y: IntArray, grads: dict[str, AnyArray], when: str) -> None:
+        if not self.scores_right:
+            return
+        missing = [key for key in net.params if key not in grads]
+        if missing:
+            self.unit.find("wrong-gradient", f"{when}the gradients of {', '.join(missing)} are missing")
+            return
+        for key in sorted(net.params, key=lambda name: (name[-1], name)):
+            value = net.params[key]
+            if grads[key].shape != value.shape:
+                told = f"{when}the gradient of {key} has shape {grads[key].shape}, expected {value.shape}"
+                self.unit.find("shape-changed", told)
+                continue
+            picks = np.random.default_rng(3).permutation(value.size)[:SAMPLES]
+            places = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]
+            got = np.array([grads[key][place] for place in places])
+            numerical = np.array([self._slope(net, key, place, X, y, 1e-5) for place in places])
+            largest = max(float(np.abs(numerical).max()), 1e-3)
+            for i in np.flatnonzero(np.abs(got - numerical) > 1e-4 * largest):  # a kink may be near: look closer
+                numerical[i] = self._slope(net, key, places[i], X, y, 1e-7)
+            if np.all(np.abs(got - numerical) <= 1e-3 * largest):
+                continue
+            wrong = difference(f"{when}the gradient of {key}", got, numerical, batch=N)
+            if wrong:
+                words = wrong.words.replace("at [", "at sampled element [")
+                self.unit.find(gradient_verdict(wrong), words)
+
+    def _slope(self, net: Any, key: str, place: tuple[int, ...], X: FloatArray, y: IntArray, step: float) -> float:
+        values = net.params[key]
+        old = values[place]
+        ends = []
+        for sign in (1, -1):
+            values[place] = old + sign * step
+            np.random.seed(5)
+            ends.append(self.loss(net, X, y)[0])
+        values[place] = old
+        return (ends[0] - ends[1]) / (2 * step)
+
+
+def check(unit: Unit) -> None:
+    """The net on its own layers; where something is wrong, on right ones too."""
+    owner = unit.functions[unit.owns[0]]
+    parameters = _parameters(owner)
+    if "device" in parameters or ("input_dim" not in parameters and "hidden" not in "".join(parameters[:1])):
+        raise unit.stop("not-checked", f"its constructor takes ({', '.join(parameters)}), which is of another course")
+    found = Trial(unit, owner, None).run()
+    faults = [one for one in found if one.severity == "fault" or one.verdict == "not-checked"]
+    if faults:
+        again = Trial(unit, owner, right_layers(unit.reading.means)).run()
+        replaceable = Tap(owner)
+        with replaceable:
+            pass
+        names = {one.verdict for one in again}
+        failed_only_now = names & set(FAILURES) and not {one.verdict for one in found} & set(FAILURES)
+        if replaceable.found and not failed_only_now:
+            gone = [one for one in faults if one.verdict not in names]
+            unit.findings += [one for one in found if one not in gone]
+            known = {one.verdict for one in unit.findings}
+            unit.findings += [one for one in again if one.verdict not in known]  # hidden before by a failing layer
+            if gone:
+                told = "; ".join(one.evidence for one in gone[:2])
+                unit.find("follows-from-layers", f"with right layers in their place this is gone: {told}")
+            return
+    unit.findings += found
+
+
+def _value(argument: str) -> Any:
+    """What switches batch normalization on."""
+    return "batchnorm" if argument == "normalization" else True
+
+
+def _parameters(owner: type) -> list[str]:
+    """The names of the constructor's arguments; where it takes any, those that it does not refuse."""
+    try:
+        known = inspect.signature(owner).parameters
+    except (TypeError, ValueError):
+        return []
+    if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values()):
+        return list(known)
+    names = ["input_dim", "num_classes", "reg", "weight_scale", "dtype", "seed"]
+    for candidates, value in ((DROPOUT_ARGUMENTS, P), (NORMALIZATION_ARGUMENTS, None)):
+        for name in candidates:
+            try:
+                owner([2], input_dim=2, num_classes=2, **{name: value if value or name == "normalization" else True})
+            except Exception:
+                continue
+            names.append(name)
+            break
+    return names
+
+
+def _scores(params: Mapping[str, AnyArray], X: FloatArray, layers: int, first: int) -> FloatArray:
+    h = X
+    for i in range(first, first + layers):
+        h = h @ params[f"W{i}"] + params[f"b{i}"]
+        h = np.maximum(h, 0) if i < first + layers - 1 else h
+    return h

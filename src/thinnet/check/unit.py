@@ -1,0 +1,224 @@
+"""One function under check: calling it safely, and collecting what is found."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import os
+import sysconfig
+import textwrap
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import thinnet
+from thinnet.check.findings import Finding, Reading, finding
+from thinnet.check.verdicts import Severity
+from thinnet.typing import AnyArray
+
+Function = Callable[..., Any]
+LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
+UNKNOWN: Any = object()  # stands for a result that cannot be had
+
+
+class MissingPackage(Exception):  # noqa: N818 -- it stands for the package rather than for an error of ours
+    """Raised where code under check uses a package that is not installed."""
+
+
+class CannotCall(Exception):  # noqa: N818 -- our guess of an interface failed, and not the code
+    """Raised where it is not clear how to call what is under check."""
+
+
+class OutOfTime(BaseException):
+    """Raised into code under check that takes too long, where there is no process of its own to end."""
+
+
+class Stop(Exception):  # noqa: N818 -- not an error: the check of one function ends here
+    """The function cannot be checked further; the reason has been noted."""
+
+
+class Unit:
+    """A function (or class) under check, and the others that it needs.
+
+    Args:
+        name: the name under which findings are reported.
+        functions: everything callable in the namespace, by name.
+        reading: what p means.
+        owns: the names of the functions whose failure is this unit's own fault.
+    """
+
+    def __init__(self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.functions = functions
+        self.reading = reading
+        self.owns = owns or (name,)
+        self.findings: list[Finding] = []
+        self.rng = np.random.default_rng(20140615)  # the inputs are the same in every check
+
+    def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
+        """Note a verdict, once."""
+        if all(one.verdict != verdict for one in self.findings):
+            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep))
+
+    def stop(self, verdict: str, evidence: str, *, example: str = "") -> Stop:
+        """Note a verdict after which nothing more can be measured; to be raised."""
+        self.find(verdict, evidence, example=example)
+        return Stop()
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a function."""
+        return callable(self.functions.get(name))
+
+    def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
+        """Call a function; note it where it fails, gives None, or changes an array that it was given.
+
+        Args:
+            may_change: the positions of arguments that the function may change.
+        """
+        if not self.has(name):
+            raise self.stop("not-checked", f"it needs {name}, which is not there")
+        if name in self.owns and not accepts(self.functions[name], len(args)):
+            raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
+        given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
+        try:
+            result = self.functions[name](*given)
+        except OutOfTime:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise self._failure(name, error) from error
+        if result is None:
+            raise self._blame(name, "unimplemented", f"{name} returns None")
+        for position, (new, old) in enumerate(zip(given, args, strict=True)):
+            array = isinstance(old, np.ndarray) and position not in may_change
+            if array and name in self.owns and changed(new, old):
+                self._mutated(name, position, old, new)
+        return result
+
+    def pair(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> tuple[Any, Any]:
+        """Call a function that returns two things, the first an array or a number."""
+        result = self.call(name, *args, may_change=may_change)
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise self._blame(name, "wrong-return", f"{name} must return two values, got {describe(result)}")
+        if result[0] is None:
+            raise self._blame(name, "unimplemented", f"the first value that {name} returns is None")
+        return result[0], result[1]
+
+    def array(self, name: str, value: Any, what: str) -> AnyArray:
+        """A result as an array of numbers."""
+        try:
+            array = np.asarray(value)
+            if array.dtype.kind not in "fiub":
+                raise ValueError
+        except ValueError:
+            raise self._blame(
+                name, "wrong-return", f"{what} must be an array of numbers, got {describe(value)}"
+            ) from None
+        return array
+
+    def _mutated(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
+        parameter = parameter_name(self.functions[name], position)
+        where = np.unravel_index(int(np.argmax(old != new)), old.shape)
+        index = ", ".join(map(str, map(int, where)))
+        evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
+        # The gradient that comes from above is seldom used again, and books overwrite it: worth a remark only.
+        self.find("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
+
+    def _blame(self, name: str, verdict: str, evidence: str) -> Stop:
+        if name in self.owns:
+            return self.stop(verdict, evidence)
+        return self.stop("not-checked", f"it needs {name}, and {evidence}")
+
+    def _failure(self, name: str, error: BaseException) -> Stop:
+        what = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+        if isinstance(error, CannotCall):
+            return self.stop("not-checked", str(error))
+        if isinstance(error, MissingPackage):
+            return self._blame(name, "missing-package", str(error))
+        if isinstance(error, MemoryError):
+            return self._blame(name, "out-of-memory", f"{what}, {place(error)}")
+        if isinstance(error, NotImplementedError):
+            return self._blame(name, "unimplemented", f"{name} raises {what}")
+        if "NoneType" in str(error) and only_none(self.functions[name], error):
+            return self._blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
+        return self._blame(name, "crashed", f"{what}, {place(error)}")
+
+
+def accepts(function: Function, count: int) -> bool:
+    """Whether a function can be called with so many arguments by position; one of another course may have others."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        pass  # it does not tell
+    return True
+
+
+def changed(new: AnyArray, old: AnyArray) -> bool:
+    """Whether an array differs from its copy."""
+    return new.shape != old.shape or not np.array_equal(new, old, equal_nan=old.dtype.kind == "f")
+
+
+def describe(value: Any) -> str:
+    """A short description of a value of any type."""
+    if isinstance(value, np.ndarray):
+        return f"one array of shape {value.shape}"
+    if isinstance(value, (tuple, list)):
+        return f"{len(value)} values"
+    return type(value).__name__
+
+
+def parameter_name(function: Function, position: int) -> str:
+    """The name of a parameter, as the code has it."""
+    try:
+        return list(inspect.signature(function).parameters)[position]
+    except (IndexError, TypeError, ValueError):
+        return f"argument {position + 1}"
+
+
+def place(error: BaseException) -> str:
+    """Where an error was raised: the last line of the code under check, not of a library's."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not _foreign(one.filename)]
+    if not frames:
+        return "called as the courses do"
+    last = frames[-1]
+    line = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
+    name = last.filename.replace("\\", "/").rpartition("/")[2]
+    return f"in {name}, line {last.lineno}: {line}"
+
+
+def _foreign(file: str) -> bool:
+    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file
+
+
+def only_none(function: Function, error: BaseException) -> bool:
+    """Whether the function assigns some name nothing but None, as the courses' templates do before they are filled."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return False
+    real: set[str] = set()
+    empty: set[str] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
+            elif isinstance(target, ast.Tuple):
+                pairs = [(one, node.value) for one in target.elts]
+            for one, value in pairs:
+                while isinstance(one, ast.Subscript):
+                    one = one.value
+                if isinstance(one, ast.Name):
+                    none = isinstance(value, ast.Constant) and value.value is None
+                    own = isinstance(value, ast.Call) and "astype" in ast.unparse(value.func)
+                    (empty if none else real if not own else set()).add(one.id)
+    return bool(empty - real)

@@ -1,0 +1,109 @@
+"""The child process: imports the code under check and runs the probes, one function after the other.
+
+It reads one job as JSON from its standard input and writes one event a line to what was its standard output; what the
+code under check prints goes to a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from thinnet.check import old_python
+from thinnet.check.findings import Reading, finding
+from thinnet.check.load import load
+from thinnet.check.plan import check_unit
+from thinnet.check.unit import place
+
+MOST_PRINTED = 2000  # characters of a function's prints that are kept
+MOST_WRITTEN = 64 * 2**20  # bytes that the code may write to one file
+
+
+@dataclass
+class Prints:
+    """What was printed since it was last asked for."""
+
+    file: IO[bytes]
+    seen: int = 0
+
+    def take(self) -> str:
+        """The last of the prints since then."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the code may have closed or replaced it
+                stream.flush()
+        end = os.fstat(self.file.fileno()).st_size
+        start = max(self.seen, end - MOST_PRINTED)
+        cut = "... " if start > self.seen else ""
+        self.seen = end
+        with open(self.file.name, "rb") as reader:
+            reader.seek(start)
+            return cut + reader.read(end - start).decode("utf-8", "replace")
+
+
+def main() -> None:
+    """Do the job on standard input."""
+    job = json.load(sys.stdin)
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with tempfile.NamedTemporaryFile() as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+        limit_resources(job["memory"], job["cpu"])
+        run(job, events, Prints(file))
+
+
+def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
+    """Import, then check each function in turn."""
+
+    def tell(event: str, **more: Any) -> None:
+        events.write(json.dumps({"event": event, **more}) + "\n")
+        events.flush()
+
+    root = Path(job["root"])
+    os.chdir(root)
+    reading = Reading(**job["reading"])
+    readings = {name: Reading(**one) for name, one in job["readings"].items()}
+    try:
+        namespace, absent = load(root, job["module"], reading)
+    except BaseException as error:
+        tell("refused", evidence=f"{type(error).__name__}: {error}"[:300] + f", {place(error)}", printed=prints.take())
+        return
+    tell("loaded", absent=absent, old=sorted(map(os.path.basename, old_python.OLD)), printed=prints.take())
+    for name in job["units"]:
+        tell("begin", unit=name)
+        own = readings.get(name.partition(".")[0], reading) if "." in name else reading
+        if name.partition(".")[0] in namespace:
+            unit = check_unit(name, namespace, own)
+            findings, own = unit.findings, unit.reading
+        else:
+            findings = [finding("function-missing", f"{name} is not there after the import")]
+        told = [asdict(one) for one in findings]
+        tell("end", unit=name, findings=told, reading=asdict(own), printed=prints.take())
+    tell("done")
+
+
+def limit_resources(memory: int, cpu: int) -> None:
+    """Limit memory, in bytes, time on the processor, in seconds, and the size of files, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for what, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_FSIZE, MOST_WRITTEN),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        try:
+            resource.setrlimit(what, (most, most))
+        except (ValueError, OSError):
+            continue
+
+
+if __name__ == "__main__":
+    main()

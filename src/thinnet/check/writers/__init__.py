@@ -1,0 +1,1 @@
+"""The report in other forms: for the terminal, a browser, a test runner and an autograder."""

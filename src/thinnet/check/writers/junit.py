@@ -1,0 +1,44 @@
+"""The report as JUnit XML, which most test runners' pages show: one test case for each function."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from thinnet.check.findings import Finding, FunctionReport, Report
+
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
+
+
+def xml(report: Report) -> str:
+    """The whole document."""
+    failures = sum(one.state == "wrong" for one in report.functions)
+    skipped = sum(one.state == "not checked" for one in report.functions)
+    counts = {"tests": str(len(report.functions)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
+    suites = ElementTree.Element("testsuites", counts)
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": _clean(report.subject), **counts})
+    for one in report.functions:
+        _case(suite, one, report.subject)
+    ElementTree.indent(suites)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
+
+
+def told(one: Finding) -> str:
+    """A finding as plain text."""
+    return "\n".join([f"{one.verdict}: {one.cause}", *(f"{word}: {text}" for word, text in one.told)])
+
+
+def _case(suite: ElementTree.Element, one: FunctionReport, subject: str) -> None:
+    case = ElementTree.SubElement(suite, "testcase", {"name": one.name, "classname": _clean(one.file or subject)})
+    text = _clean("\n\n".join(map(told, one.findings)))
+    if one.state == "wrong":
+        names = ", ".join(fault.verdict for fault in one.faults)
+        ElementTree.SubElement(case, "failure", {"message": names, "type": one.faults[0].verdict}).text = text
+    elif one.state == "not checked":
+        ElementTree.SubElement(case, "skipped", {"message": _clean(one.findings[0].evidence)})
+    elif text:
+        ElementTree.SubElement(case, "system-out").text = text
+
+
+def _clean(text: str) -> str:
+    return FORBIDDEN.sub("?", text)

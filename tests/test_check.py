@@ -1,0 +1,318 @@
+"""The checker in this process: planted faults are found by name and nothing else is; right code passes."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import check_sources as sources
+import thinnet.course
+from thinnet.check import VERDICTS, Report, check_layers
+from thinnet.check.chance import differ, unlikely
+from thinnet.check.verdicts import page
+from thinnet.errors import ArgumentError
+
+IN_CHILDREN = {"crashed", "out-of-memory", "missing-package"}  # see test_check_files.py
+
+
+def names_of(text: str) -> dict[str, Any]:
+    """The names that a source defines."""
+    module = types.ModuleType("somebodys_layers")
+    text = text.replace("np.float)", "float)").replace("xrange", "range")
+    text = "\n".join(line for line in text.split("\n") if not line.startswith(("from .", "import torchish")))
+    exec(compile(text, "layers.py", "exec"), vars(module))
+    return vars(module)
+
+
+def check(text: str, dialect: str | None = None) -> Report:
+    return check_layers(names_of(text), dialect)
+
+
+def ids(rows: list[Any]) -> list[str]:
+    return [f"{i}-{row[0]}" for i, row in enumerate(rows)]
+
+
+HERE = [row for row in sources.DROPOUT_FAULTS if row[0] not in IN_CHILDREN]
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize(("verdict", "changes"), HERE, ids=ids(HERE))
+def test_each_planted_fault_of_dropout_is_found_and_nothing_else(
+    verdict: str, changes: dict[str, str], means: str
+) -> None:
+    report = check(sources.dropout(changes, means), means)
+    assert report.faults == {verdict}, str(report)
+    assert not report.ok
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize("style", sources.RIGHT_DROPOUTS)
+def test_right_dropouts_pass_in_every_style(style: str, means: str, named: bool) -> None:
+    text = sources.dropout(sources.RIGHT_DROPOUTS[style], means)
+    report = check(text, means if named else None)
+    assert report.ok, str(report)
+    assert len(report.functions) == 2
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize(("verdict", "changes"), sources.DROPOUT_NOTES, ids=ids(sources.DROPOUT_NOTES))
+def test_what_is_only_worth_a_remark_is_a_note(verdict: str, changes: dict[str, str], means: str) -> None:
+    report = check(sources.dropout(changes, means), means)
+    assert report.ok, str(report)
+    assert report.verdicts == {verdict}
+
+
+def test_the_notes_of_the_losses_and_the_net() -> None:
+    late = "logp = np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))"
+    report = check(
+        sources.swap(sources.LAYERS, {"logp = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))": late})
+    )
+    assert report.ok
+    assert report.verdicts == {"log-of-zero"}
+    net = sources.net({}, "cs231n-2021")
+    net = re.sub(r'"(W|b|gamma|beta)%d" % (\w+|\(i \+ 1\))', r'"\1%d" % (\2 - 1)', net)
+    report = check(package(net, "cs231n-2021"), "cs231n-2021")
+    assert report.ok, str(report)
+    assert report.verdicts == {"parameter-names"}
+
+
+@pytest.mark.parametrize(("says", "does"), [("drop", "keep"), ("keep", "drop")])
+def test_a_docstring_that_says_one_thing_and_code_that_does_the_other(says: str, does: str) -> None:
+    report = check(sources.dropout({}, does, f"We {says} each neuron output with probability p."))
+    assert report.faults == {"dialect-contradiction"}
+    evidence = next(one.evidence for _, one in report)
+    assert {"dropping", "keeping"} <= set(evidence.replace(":", " ").split())
+
+
+def test_without_any_word_the_behavior_tells_the_dialect() -> None:
+    for means in ("drop", "keep"):
+        reading = next(iter(check(sources.dropout({}, means)).readings.values()))
+        assert (reading.means, reading.source) == (means, "the behavior of dropout_forward")
+
+
+def test_right_layers_and_optimizers_pass() -> None:
+    for text, count in ((sources.LAYERS, 11), (sources.OPTIM, 5)):
+        report = check(text)
+        assert report.ok, str(report)
+        assert len(report.functions) == count
+        assert not report.verdicts
+
+
+LAYER_ROWS = [(sources.LAYERS, *row) for row in sources.LAYER_FAULTS]
+LAYER_ROWS += [(sources.OPTIM, *row) for row in sources.OPTIM_FAULTS]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "function", "old", "new"),
+    LAYER_ROWS,
+    ids=[f"{i}-{row[2]}-{row[1]}" for i, row in enumerate(LAYER_ROWS)],
+)
+def test_each_planted_fault_of_the_other_layers_is_found(
+    text: str, verdict: str, function: str, old: str, new: str
+) -> None:
+    report = check(sources.swap(text, {old: new}))
+    assert report.faults == {verdict}, str(report)
+    assert {name.removesuffix("_alt") for name, one in report if one.severity == "fault"} == {
+        function.removesuffix("_alt")
+    }
+
+
+@pytest.mark.parametrize("dialect", sources.SPELLINGS)
+def test_a_right_net_passes(dialect: str) -> None:
+    report = check(package(sources.net({}, dialect), dialect), dialect)
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+@pytest.mark.parametrize("dialect", ["cs231n-2017", "cs231n-2021"])
+@pytest.mark.parametrize(("verdict", "changes"), sources.NET_FAULTS, ids=ids(sources.NET_FAULTS))
+def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
+    verdict: str, changes: dict[str, str], dialect: str
+) -> None:
+    report = check(package(sources.net(changes, dialect), dialect), dialect)
+    assert report.faults == {verdict}, str(report)
+    assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
+
+
+def package(net: str, dialect: str) -> str:
+    """Layers, dropout and a net in one source."""
+    means = thinnet.course.DIALECTS[dialect].p_means
+    return "\n".join([sources.LAYERS, sources.dropout({}, means), net])
+
+
+def test_dropout_before_the_relu_is_a_note() -> None:
+    changes = {sources.FORWARD_DROPOUT: "", sources.RELU: sources.FORWARD_DROPOUT + sources.RELU}
+    changes |= {sources.BACKWARD_DROPOUT: "", sources.BACKWARD_RELU: sources.BACKWARD_RELU + sources.BACKWARD_DROPOUT}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.ok
+    assert report.verdicts == {"dropout-before-relu-or-norm"}
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize("argument", ["p", "dropout_ratio", "keep_prob"])
+def test_a_dropout_class(argument: str, means: str) -> None:
+    text = sources.DROPOUT_CLASS.replace("ARGUMENT", argument).replace("KEEP", sources.KEEP[means])
+    says = {"dropout_ratio": "drop", "keep_prob": "keep"}.get(argument, means)
+    report = check(text)
+    assert report.faults == (set() if says == means else {"dialect-contradiction"})
+    assert [one.name for one in report.functions] == ["Dropout.forward", "Dropout.backward"]
+    wrong = text.replace("return dout * self.mask", "return dout")
+    assert "mask-not-applied-in-backward" in check(wrong).faults
+
+
+@pytest.mark.parametrize("name", sources.CLASSES)
+def test_layer_classes(name: str) -> None:
+    _, text, place, verdict = sources.CLASSES[name]
+    text = "import numpy as np\n" + text
+    right = check(text)
+    assert right.ok, str(right)
+    assert [one.name for one in right.functions] == [f"{name}.forward", f"{name}.backward"]
+    wrong = check(sources.swap(text, {place: sources.CLASS_FAULTS[name]}))
+    assert wrong.faults == {verdict}, str(wrong)
+
+
+def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> None:
+    text = "import numpy as np\n" + sources.CLASSES["Affine"][1]
+    changes = {
+        "np.dot(self.x.T, dout)": "np.dot(self.x.T, dout) / len(dout)",
+        "np.sum(dout, axis=0)": "dout.mean(axis=0)",
+    }
+    report = check(sources.swap(text, changes))
+    assert report.ok, str(report)
+    assert report.verdicts == {"gradient-scaled", "bias-gradient-averaged"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def sgd(params, lr, batch_size, more): pass",
+        "def softmax_loss(W, X, y, reg): pass",
+        "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
+        "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
+        "class Linear:\n    def __init__(self, n, m):\n        self.W = np.zeros((m, n)); self.b = np.zeros((m, 1))\n"
+        "    def forward(self, x): return self.W @ x + self.b\n    def backward(self, d): return self.W.T @ d",
+    ],
+)
+def test_functions_of_other_courses_are_not_accused(text: str) -> None:
+    report = check("import numpy as np\n" + text)
+    assert {one.state for one in report.functions} == {"not checked"}, str(report)
+
+
+def test_a_dropout_that_refuses_to_keep_all_is_right() -> None:
+    refusing = sources.DRAW + "\n        assert 0 < p < 1"
+    for means in ("drop", "keep"):
+        assert check(sources.dropout({sources.DRAW: refusing}, means), means).ok
+
+
+def test_a_class_that_cannot_be_called_is_not_accused() -> None:
+    text = sources.DROPOUT_CLASS.replace("ARGUMENT=0.5", "shape, rate").replace("ARGUMENT", "rate").replace("KEEP", "p")
+    report = check(text)
+    assert not report.faults
+    assert [one.state for one in report.functions] == ["not checked", "not checked"]
+    assert not report.ok
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+def test_a_forward_that_takes_p_and_training(means: str) -> None:
+    text = """
+import numpy as np
+def dropout_forward(x, ARGUMENT=0.5, is_training=True):
+    mask = None
+    if is_training:
+        mask = (np.random.rand(*x.shape) < KEEP) / KEEP
+        x = mask * x
+    return x, mask
+def dropout_backward(dout, mask, is_training=True):
+    return dout * mask
+"""
+    argument, keep = {"keep": ("keep_prob", "keep_prob"), "drop": ("drop_rate", "(1 - drop_rate)")}[means]
+    text = text.replace("ARGUMENT", argument).replace("KEEP", keep)
+    assert check(text).ok, str(check(text))
+    assert check(text.replace(f"< {keep}", f"> {keep}")).faults == {"dialect-contradiction"}
+
+
+def test_a_test_mode_that_fails_does_not_hide_the_training_mode() -> None:
+    changes = {
+        "    mask = None\n": "",
+        "< KEEP) / KEEP": "< KEEP) / (1 - KEEP)",
+        "(dropout_param, mask)\n\n": "(dropout_param, mask.copy())\n\n",
+    }
+    report = check(sources.dropout(changes, "keep"), "keep")
+    assert report.faults == {"crashed", "scaled-by-wrong-probability"}
+    assert "in mode 'test': UnboundLocalError" in str(report)
+
+
+@pytest.mark.parametrize("dialect", thinnet.course.DIALECTS)
+def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None) -> None:
+    thinnet.course.activate(dialect)
+    package, net = ("nndl", "fc_net") if dialect == "nndl" else ("cs231n", "classifiers.fc_net")
+    for name in ("layers", "optim", net):
+        report = check_layers(importlib.import_module(f"{package}.{name}"), dialect)
+        assert report.ok, str(report)
+        assert not report.faults
+
+
+def test_an_endless_loop_is_stopped_and_the_rest_is_checked() -> None:
+    text = sources.dropout({sources.BACK: "\n        while True: pass"}, "keep")
+    report = check_layers(names_of(text), "keep", timeout=1)
+    assert [one.state for one in report.functions] == ["right", "wrong"]
+    assert report.faults == {"timed-out"}
+
+
+def test_warnings_of_the_code_are_not_held_against_it() -> None:
+    warning = {
+        "out = np.maximum(0, x)": "import warnings; warnings.warn('old', DeprecationWarning); out = np.maximum(0, x)"
+    }
+    assert check(sources.swap(sources.LAYERS, warning)).ok
+
+
+def test_numpys_generator_is_left_as_it_was() -> None:
+    names = names_of(sources.dropout({}, "keep"))
+    np.random.seed(3)
+    before: Any = np.random.get_state()
+    check_layers(names)
+    after: Any = np.random.get_state()
+    assert all(np.array_equal(one, other) for one, other in zip(before[1:], after[1:], strict=True))
+
+
+def test_a_namespace_without_layers_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="must hold something to check"):
+        check_layers({"x": 1})
+    with pytest.raises(ArgumentError, match="dialect must be one of"):
+        check_layers({"relu_forward": abs}, "cs231n")
+
+
+def test_every_verdict_has_a_cause_and_a_mend() -> None:
+    for name, verdict in VERDICTS.items():
+        assert name == verdict.name
+        assert verdict.cause
+        assert verdict.mend[-1] in ".)", name
+        assert verdict.severity in ("fault", "note")
+
+
+def test_the_page_of_verdicts_is_up_to_date() -> None:
+    assert (Path(__file__).parents[1] / "docs" / "verdicts.md").read_text(encoding="utf-8") == page()
+
+
+def test_every_fault_has_a_planted_one() -> None:
+    rows = (*sources.DROPOUT_FAULTS, *sources.NET_FAULTS, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
+    planted = {row[0] for row in rows}
+    elsewhere = {"timed-out", "cannot-import", "function-missing", "dialect-contradiction"}  # each has its own test
+    assert {name for name, one in VERDICTS.items() if one.severity == "fault"} == planted | elsewhere
+
+
+def test_the_bounds_hold_where_the_truth_is_known() -> None:
+    """The exact tails of the binomial beyond the bounds are below what is promised."""
+    stats = pytest.importorskip("scipy.stats", reason="SciPy computes the exact tails")
+    for draws, p in ((1000, 0.3), (500, 0.8), (40, 0.5)):
+        counts = [k for k in range(draws + 1) if unlikely(k, draws, p)]
+        assert 0 < stats.binom.pmf(counts, draws, p).sum() < 1e-8
+    wide = next(k for k in range(501) if differ(500, 1000, 500 - k, 1000))
+    assert 2 * stats.norm.sf(wide / np.sqrt(2 * 1000 * 0.25)) < 1e-8
