@@ -453,7 +453,8 @@ def _test_mode(unit: Unit) -> None:
         unit.find("no-backward-at-test", f"after a forward pass in test mode it raises {type(error).__name__}: {error}")
         return
     if dx.shape != dout.shape or not np.allclose(dx, dout * one.scale):
-        unit.find("no-backward-at-test", "after a forward pass in test mode dx is not dout")
+        right = "dout" if one.scale == 1 else f"dout times {one.scale:g}, as out is x times {one.scale:g}"
+        unit.find("no-backward-at-test", f"after a forward pass in test mode dx is not {right}")
 
 
 def _mask_example(one: Draw, ratio: FloatArray) -> str:
