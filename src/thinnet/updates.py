@@ -29,7 +29,7 @@ class NetUpdate:
     def __call__(self, rows: IntArray, factor: float) -> float:
         """Change the net by one step on these training rows; return the loss before it."""
         X, y = self.reader.read(rows)
-        loss = self.net.inplace_gradients(X, y, self.gradients)
+        loss = self.net.inplace_gradients(X, y, self.gradients, weights=self.reader.weights(rows))
         rate = self.optimizer.options["learning_rate"] * factor
         self.optimizer.inplace_update(self.net.params.flat, self.gradients.flat, rate)
         return loss
@@ -39,6 +39,11 @@ class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
     def __init__(self, model: Any, data: Dataset, update_rule: str | Rule, optim_config: Config | None) -> None:
+        if data.weights is not None:
+            raise ArgumentError(
+                "data must have weights=None for a model that is not a FullyConnectedNet trained by a rule's name, got "
+                "weights. Such a model has no argument for them: let it weigh its own loss."
+            )
         self.model, self.data = model, data
         self.rules: dict[str, _NamedRule | _CallableRule] = {
             name: _NamedRule(update_rule, optim_config, w)

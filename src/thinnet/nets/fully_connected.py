@@ -52,7 +52,7 @@ class FullyConnectedNet:
         weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
         dtype: ``np.float32`` or ``np.float64``, of parameters and computation.
         seed: 64 bits that fix the initial weights and all masks; ``None`` draws one, kept in `seed`.
-        loss: ``"softmax"``, ``"svm"`` or ``"mse"``.
+        loss: ``"softmax"``, ``"svm"``, ``"mse"`` or ``"logistic"``.
         scaling: how dropout keeps the mean; see `thinnet.layers.dropout_forward`.
 
     Attributes:
@@ -157,11 +157,15 @@ class FullyConnectedNet:
             array[...] = name.startswith("running_var")
 
     @overload
-    def loss(self, X: AnyArray, y: None = None, *, step: int | None = None) -> FloatArray: ...
-    @overload
-    def loss(self, X: AnyArray, y: AnyArray, *, step: int | None = None) -> tuple[float, dict[str, FloatArray]]: ...
     def loss(
-        self, X: AnyArray, y: AnyArray | None = None, *, step: int | None = None
+        self, X: AnyArray, y: None = None, *, weights: AnyArray | None = None, step: int | None = None
+    ) -> FloatArray: ...
+    @overload
+    def loss(
+        self, X: AnyArray, y: AnyArray, *, weights: AnyArray | None = None, step: int | None = None
+    ) -> tuple[float, dict[str, FloatArray]]: ...
+    def loss(
+        self, X: AnyArray, y: AnyArray | None = None, *, weights: AnyArray | None = None, step: int | None = None
     ) -> FloatArray | tuple[float, dict[str, FloatArray]]:
         """The training loss and its gradients; without `y`, the scores in test mode.
 
@@ -170,7 +174,8 @@ class FullyConnectedNet:
 
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
-            y: (N,) integer labels, or (N, num_classes) floats for ``loss="mse"``.
+            y: (N,) integer labels, or (N, num_classes) floats for the losses ``"mse"`` and ``"logistic"``.
+            weights: (N,) numbers >= 0, how often each row counts; None for once.
             step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
                 units, as a numerical gradient needs.
 
@@ -184,22 +189,31 @@ class FullyConnectedNet:
         if y is None:
             return self.scores(X)
         gradients = self.params.zeros_like()
-        loss = self.inplace_gradients(X, y, gradients, step=step)
+        loss = self.inplace_gradients(X, y, gradients, weights=weights, step=step)
         return loss, dict(gradients)
 
-    def inplace_gradients(self, X: AnyArray, y: AnyArray, gradients: Parameters, *, step: int | None = None) -> float:
+    def inplace_gradients(
+        self,
+        X: AnyArray,
+        y: AnyArray,
+        gradients: Parameters,
+        *,
+        weights: AnyArray | None = None,
+        step: int | None = None,
+    ) -> float:
         """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
         rows, targets = self._rows(X), self._targets(y)
         shape = np.empty((len(rows), self.num_classes), self.dtype)
-        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets)  # before anything is changed
+        each = None if weights is None else np.asarray(weights, self.dtype)
+        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets, each)  # before anything is changed
         if step is None:
             step, self.step = self.step, self.step + 1
         check_number("step", step)
         if self.fused and kernels.available():
-            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step)
+            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each)
         else:
             scores, caches = self._forward(rows, step)
-            loss, dscores = LOSSES[self.loss_name].function(scores, targets)
+            loss, dscores = LOSSES[self.loss_name].function(scores, targets, each)
             self._backward(dscores, caches, gradients)
         return loss + self._inplace_add_penalty(gradients)
 
@@ -268,7 +282,7 @@ class FullyConnectedNet:
 
     def _targets(self, y: AnyArray) -> AnyArray:
         y = np.asarray(y)
-        values = LOSSES[self.loss_name].targets == "values" and y.dtype.kind in "fiu"
+        values = LOSSES[self.loss_name].targets != "labels" and y.dtype.kind in "fiu"
         return y.astype(self.dtype, copy=False) if values else y
 
     def _forward(self, h: FloatArray, step: int | None = None) -> tuple[FloatArray, list[Any]]:

@@ -1,0 +1,71 @@
+"""The passes over a training set, each one what scikit-learn calls an iteration."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from thinnet.data.batches import BatchOrder
+from thinnet.errors import ArgumentError
+from thinnet.nets import FullyConnectedNet
+from thinnet.optim import FlatOptimizer
+from thinnet.schedules import Schedule
+
+
+class Passes:
+    """Trains a net by whole passes over rows that a reader gives.
+
+    The masks go on with the net's own count of steps, and the order of the rows with the number of the pass, so that
+    training that is taken up again does not repeat itself.
+
+    Args:
+        net, optimizer: what is changed.
+        reader: gives minibatches, such as `thinnet.data.rows.RowReader`.
+        order: which rows each minibatch has.
+        learning_rate: what the schedule's factor multiplies.
+        schedule: laid out over `num_passes`.
+        first_pass: how many passes the net has seen before.
+    """
+
+    def __init__(
+        self,
+        net: FullyConnectedNet,
+        optimizer: FlatOptimizer,
+        reader: Any,
+        order: BatchOrder,
+        *,
+        learning_rate: float,
+        schedule: Schedule,
+        num_passes: int,
+        first_pass: int,
+    ) -> None:
+        self.net, self.optimizer, self.reader, self.order = net, optimizer, reader, order
+        self.learning_rate, self.schedule, self.num_passes = learning_rate, schedule, num_passes
+        self.first_pass = first_pass
+        self._gradients = net.params.zeros_like()
+        self._step = 0
+
+    def run(self) -> float:
+        """One pass; returns the mean of its minibatches' losses.
+
+        Raises:
+            ArgumentError: if the loss is no longer finite.
+        """
+        steps = self.order.steps_per_epoch
+        mean = math.fsum(self._train_on_next() for _ in range(steps)) / steps
+        if not math.isfinite(mean):
+            raise ArgumentError(
+                f"learning_rate_init must be small enough for the loss to stay finite, got {self.learning_rate:g} and "
+                f"a loss of {mean} in iteration {self.first_pass + self._step // steps}. Lower it, or standardize X."
+            )
+        return mean
+
+    def _train_on_next(self) -> float:
+        steps = self.order.steps_per_epoch
+        rows = self.order.rows(self.first_pass * steps + self._step)
+        X, y = self.reader.read(rows)
+        loss = self.net.inplace_gradients(X, y, self._gradients, weights=self.reader.weights(rows))
+        factor = self.schedule(self._step, steps_per_epoch=steps, total_steps=steps * self.num_passes)
+        self.optimizer.inplace_update(self.net.params.flat, self._gradients.flat, self.learning_rate * factor)
+        self._step += 1
+        return loss
