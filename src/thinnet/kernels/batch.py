@@ -23,12 +23,16 @@ def standardized_csr_rows(
     rows: IntArray,
     shift: FloatArray,
     scale: FloatArray,
+    limit: float,
     out: FloatArray,
 ) -> None:
-    """The same for a sparse matrix in compressed rows, each column at most once in a row; computed in float64."""
+    """out[i] = (X[rows[i]] − shift) · scale within ± `limit`, for a sparse X in compressed rows.
+
+    The twin of `thinnet.sklearn.rows.standardized`; each column occurs at most once in a row. Computed in float64.
+    """
     for i in range(rows.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = -shift[j] * scale[j]
+            out[i, j] = min(max(-shift[j] * scale[j], -limit), limit)
         for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
             j = indices[k]
-            out[i, j] = (data[k] - shift[j]) * scale[j]
+            out[i, j] = min(max((data[k] - shift[j]) * scale[j], -limit), limit)

@@ -154,19 +154,31 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             batch_size = X.shape[0]
         weights = with_mean_one(weights)
         if fresh:
-            self._shift = rows.moments(X, weights) if self.standardize else rows.no_shift(X.shape[1])
+            self._shift = self._learned_shift(X, weights, incremental=incremental)
         y_net = self._scaled(targets, weights, fresh=fresh)
         if fresh:
             self._start(self._num_outputs(targets))
         self._set_up(batch_size, incremental=incremental)
-        reader = rows.reader(X, y_net, self._shift, weights, batch_size)
         order = BatchOrder(X.shape[0], batch_size, self._seed)
-        self._train(reader, order, held_out, incremental=incremental)
+        training = (rows.reader(X, self._shift, batch_size), y_net, weights, order)
+        self._train(training, held_out, incremental=incremental)
         return self
 
     def _checked(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, AnyArray]:
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor(self), reset=fresh, **MATRIX)
         return _canonical(X), y.toarray() if sparse.issparse(y) else y
+
+    def _learned_shift(self, X: Any, weights: FloatArray | None, *, incremental: bool) -> rows.Shift:
+        """How rows are standardized from now on.
+
+        A column that is constant in the training rows says nothing, and is left out by a scale of 0; unless more rows
+        are to come.
+        """
+        if not self.standardize:
+            return rows.no_shift(X.shape[1])
+        learned = rows.moments(X, weights)
+        scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
+        return rows.Shift(learned.mean, scale, rows.LIMIT)
 
     def _drawn_seed(self) -> int:
         low, high = check_random_state(self.random_state).randint(2**31, size=2)
@@ -219,14 +231,14 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             kept = FlatOptimizer(self.optimizer, known, like=net.params.flat)
         self._optimizer = kept
 
-    def _train(self, reader: Any, order: BatchOrder, held_out: Any, *, incremental: bool) -> None:
+    def _train(self, training: Any, held_out: Any, *, incremental: bool) -> None:
+        order: BatchOrder = training[-1]
         num_passes = 1 if incremental else self._resolved_max_iter(order)
         schedule = Constant() if incremental else options.schedule(self.schedule)
         passes = Passes(
             self.net_,
             self._optimizer,
-            reader,
-            order,
+            *training,
             learning_rate=self.learning_rate_init,
             schedule=schedule,
             num_passes=num_passes,
@@ -292,7 +304,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         X = self._rows(X)
         dtype = np.float64 if X.dtype == np.float64 else np.float32
         net = self.net_.copy(dtype)
-        return np.concatenate([net.scores(piece) for _, piece in rows.pieces(X, self._shift, dtype)])
+        return np.concatenate([net.scores(piece) for piece in rows.pieces(X, self._shift, dtype)])
 
     def _drawn_scores(self, X: Any, mc_samples: int) -> Iterator[FloatArray]:
         """Monte Carlo dropout: (mc_samples, n, outputs) scores of some rows after the others, as float32."""

@@ -65,11 +65,11 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         mean = self._in_units(np.concatenate(means))
         if not return_std:
             return mean
-        spread = np.concatenate(spreads) / self._y_shift[1]
+        spread = np.concatenate(spreads) / self._y_shift.scale
         return mean, spread.ravel() if self._flat else spread
 
     def _in_units(self, scores: FloatArray) -> FloatArray:
-        predicted = scores / self._y_shift[1] + self._y_shift[0]
+        predicted = scores / self._y_shift.scale + self._y_shift.mean
         return predicted.ravel() if self._flat else predicted
 
     def _loss_name(self) -> str:
@@ -84,7 +84,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
 
     def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
         if fresh:
-            self._y_shift = rows.moments(targets, weights)
+            learned = rows.moments(targets, weights)
+            self._y_shift = rows.Shift(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
         return rows.standardized(targets, self._y_shift, np.float32)
 
     def _num_outputs(self, targets: AnyArray) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
+from thinnet.sklearn.rows import Reader
+from thinnet.typing import AnyArray, FloatArray
 
 
 class Passes:
@@ -20,7 +20,9 @@ class Passes:
 
     Args:
         net, optimizer: what is changed.
-        reader: gives minibatches, such as `thinnet.data.rows.RowReader`.
+        read: gives the standardized rows of a minibatch.
+        y: the targets of all rows.
+        weights: (N,) how often each row counts, or None for once.
         order: which rows each minibatch has.
         learning_rate: what the schedule's factor multiplies.
         schedule: laid out over `num_passes`.
@@ -31,7 +33,9 @@ class Passes:
         self,
         net: FullyConnectedNet,
         optimizer: FlatOptimizer,
-        reader: Any,
+        read: Reader,
+        y: AnyArray,
+        weights: FloatArray | None,
         order: BatchOrder,
         *,
         learning_rate: float,
@@ -39,7 +43,8 @@ class Passes:
         num_passes: int,
         first_pass: int,
     ) -> None:
-        self.net, self.optimizer, self.reader, self.order = net, optimizer, reader, order
+        self.net, self.optimizer, self.order = net, optimizer, order
+        self.read, self.y, self.weights = read, y, weights
         self.learning_rate, self.schedule, self.num_passes = learning_rate, schedule, num_passes
         self.first_pass = first_pass
         self._gradients = net.params.zeros_like()
@@ -63,8 +68,8 @@ class Passes:
     def _train_on_next(self) -> float:
         steps = self.order.steps_per_epoch
         rows = self.order.rows(self.first_pass * steps + self._step)
-        X, y = self.reader.read(rows)
-        loss = self.net.inplace_gradients(X, y, self._gradients, weights=self.reader.weights(rows))
+        weights = None if self.weights is None else self.weights[rows]
+        loss = self.net.inplace_gradients(self.read(rows), self.y[rows], self._gradients, weights=weights)
         factor = self.schedule(self._step, steps_per_epoch=steps, total_steps=steps * self.num_passes)
         self.optimizer.inplace_update(self.net.params.flat, self._gradients.flat, self.learning_rate * factor)
         self._step += 1
