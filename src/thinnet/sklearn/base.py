@@ -335,12 +335,12 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     @property
     def n_outputs_(self) -> int:
         """The number of scores."""
-        return self.net_.num_classes
+        return int(self.net_.num_classes)
 
     @property
     def out_activation_(self) -> str:
         """What turns scores into predictions."""
-        return {"softmax": "softmax", "logistic": "logistic", "mse": "identity"}[self.net_.loss_name]
+        return "identity" if self.net_.loss_name == "mse" else self.net_.loss_name
 
 
 def _canonical(X: Any) -> Any:

@@ -18,6 +18,72 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
+    r"""A classifier: scikit-learn's `MLPClassifier` with dropout, normalization and schedules.
+
+    Labels may be numbers or strings, two or more; with columns of zeros and ones for y, each row may have several.
+    Dense and sparse matrices, data frames, sample weights and class weights are taken as elsewhere in scikit-learn.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
+        dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
+        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch.
+        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
+        standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
+            it, within ± 10; columns that are constant in training are left out.
+        optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
+            ``"nesterov"`` or ``"rmsprop"``.
+        optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
+        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
+            `thinnet.schedules`.
+        alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
+        batch_size: rows in a minibatch; ``"auto"`` means about 64.
+        learning_rate_init: the learning rate that the schedule multiplies.
+        max_iter: passes over the rows; ``"auto"`` means what makes about 3,000 minibatches, from 12 to 200 passes.
+        class_weight: None, a dict from label to weight, or ``"balanced"`` for weights that give classes equal shares.
+        early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
+            and end with the weights that scored best.
+        validation_fraction: the part of the rows held out for early stopping.
+        n_iter_no_change: passes without improvement before training stops: of the validation score with
+            `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
+        tol: the least improvement that counts as one.
+        warm_start: whether another call of `fit` goes on from where the last one ended.
+        random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
+            ``RandomState``, or None for other ones every time.
+        verbose: whether to print a line for each pass.
+
+    Attributes:
+        classes_: the labels, in the order of the columns of `predict_proba`.
+        net_: the `FullyConnectedNet`, which takes standardized rows.
+        coefs_: the weights of each layer, (inputs, outputs).
+        intercepts_: the biases of each layer.
+        loss_: the training loss of the last pass.
+        loss_curve_: that of every pass.
+        best_loss_: the lowest of them; None with early stopping.
+        validation_scores_: the accuracy of the rows held out after each pass; None without early stopping.
+        best_validation_score_: the highest of them.
+        n_iter_: passes made, over all calls that went on from each other.
+        t_: rows seen, over all passes.
+        n_features_in_: the number of columns.
+        feature_names_in_: their names, where X was a data frame.
+        n_layers_: the number of layers, with inputs and outputs.
+        n_outputs_: the number of scores.
+        out_activation_: ``"softmax"``, or ``"logistic"`` where a row may have several labels.
+
+    Raises:
+        ArgumentError: (a `ValueError`) from `fit`, if a parameter is outside its limits.
+
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014).
+
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True)
+    >>> net = ThinNetClassifier(dropout=0.25, random_state=0).fit(X[::2], y[::2])
+    >>> net.score(X[1::2], y[1::2]) > 0.9
+    True
+    >>> mean, spread = net.predict_proba(X[:1], mc_samples=50, return_std=True)
+    >>> mean.shape, spread.shape
+    ((1, 3), (1, 3))
+    """
+
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
@@ -99,9 +165,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         predicted: AnyArray = self.classes_[scores.argmax(axis=1)]
         return predicted
 
-    def predict_proba(
-        self, X: Any, *, mc_samples: int | None = None, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+    def predict_proba(self, X: Any, *, mc_samples: int | None = None, return_std: bool = False) -> Any:
         """The probability of each class, or of each label where a row may have several.
 
         Args:
@@ -131,7 +195,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     def predict_log_proba(self, X: Any) -> FloatArray:
         """The logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            logarithms: FloatArray = np.log(self.predict_proba(X))
+        return logarithms
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
         probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)
@@ -151,8 +216,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ArgumentError(
-                "y must have one label a row, or columns of zeros and ones, got several columns of other labels. Put the "
-                "estimator into sklearn.multioutput.MultiOutputClassifier."
+                "y must have one label a row, or columns of zeros and ones, got several columns of other labels. Put "
+                "the estimator into sklearn.multioutput.MultiOutputClassifier."
             )
         loss = "logistic" if kind == "multilabel-indicator" else "softmax"
         if fresh:
@@ -202,8 +267,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             return None
         if incremental and isinstance(self.class_weight, str):
             raise ArgumentError(
-                f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights of "
-                "the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
+                f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
+                "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
             )
         y = targets if self._loss == "logistic" else self.classes_[targets]
         factors: FloatArray = compute_sample_weight(self.class_weight, y)

@@ -15,6 +15,70 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
+    r"""A regressor: scikit-learn's `MLPRegressor` with dropout, normalization and schedules.
+
+    Targets are standardized inside, so that their units do not matter; the losses told are in units of their
+    variance. y may have several columns.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
+        dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
+        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch.
+        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
+        standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
+            it, within ± 10; columns that are constant in training are left out.
+        optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
+            ``"nesterov"`` or ``"rmsprop"``.
+        optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
+        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
+            `thinnet.schedules`.
+        alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
+        batch_size: rows in a minibatch; ``"auto"`` means about 64.
+        learning_rate_init: the learning rate that the schedule multiplies.
+        max_iter: passes over the rows; ``"auto"`` means what makes about 3,000 minibatches, from 12 to 200 passes.
+        early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
+            and end with the weights that scored best.
+        validation_fraction: the part of the rows held out for early stopping.
+        n_iter_no_change: passes without improvement before training stops: of the validation score with
+            `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
+        tol: the least improvement that counts as one.
+        warm_start: whether another call of `fit` goes on from where the last one ended.
+        random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
+            ``RandomState``, or None for other ones every time.
+        verbose: whether to print a line for each pass.
+
+    Attributes:
+        net_: the `FullyConnectedNet`, which takes standardized rows.
+        coefs_: the weights of each layer, (inputs, outputs).
+        intercepts_: the biases of each layer.
+        loss_: the training loss of the last pass.
+        loss_curve_: that of every pass.
+        best_loss_: the lowest of them; None with early stopping.
+        validation_scores_: the R² of the rows held out after each pass; None without early stopping.
+        best_validation_score_: the highest of them.
+        n_iter_: passes made, over all calls that went on from each other.
+        t_: rows seen, over all passes.
+        n_features_in_: the number of columns.
+        feature_names_in_: their names, where X was a data frame.
+        n_layers_: the number of layers, with inputs and outputs.
+        n_outputs_: the number of scores.
+        out_activation_: ``"identity"``.
+
+    Raises:
+        ArgumentError: (a `ValueError`) from `fit`, if a parameter is outside its limits.
+
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014).
+
+    >>> from sklearn.datasets import make_friedman1
+    >>> X, y = make_friedman1(400, random_state=0)
+    >>> net = ThinNetRegressor(random_state=0).fit(X[:300], y[:300])
+    >>> net.score(X[300:], y[300:]) > 0.8
+    True
+    >>> mean, spread = net.predict(X[:5], return_std=True)
+    >>> mean.shape, spread.shape
+    ((5,), (5,))
+    """
+
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 
@@ -35,9 +99,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             raise ArgumentError("early_stopping must be False for partial_fit, got True: it holds no rows out.")
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(
-        self, X: Any, *, return_std: bool = False, mc_samples: int | None = None
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+    def predict(self, X: Any, *, return_std: bool = False, mc_samples: int | None = None) -> Any:
         """The predicted targets, in their own units.
 
         Args:

@@ -48,8 +48,11 @@ def moments(X: Any, weights: FloatArray | None) -> Shift:
 
 def _dense_moments(X: AnyArray, w: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
     pieces = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(X), ROWS_AT_ONCE)]
-    mean = sum(w[part] @ X[part].astype(np.float64, copy=False) for part in pieces) / total
-    variance = sum(w[part] @ np.square(X[part] - mean) for part in pieces) / total
+    mean, variance = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for part in pieces:
+        mean += w[part] @ X[part].astype(np.float64, copy=False) / total
+    for part in pieces:
+        variance += w[part] @ np.square(X[part] - mean) / total
     return mean, variance
 
 
@@ -75,9 +78,11 @@ def standardized(X: Any, shift: Shift, dtype: Any) -> FloatArray:
 
 
 def _standardized(rows: AnyArray, shift: Shift, dtype: Any) -> FloatArray:
-    out = rows - shift.mean.astype(dtype)
+    out: FloatArray = rows - shift.mean.astype(dtype)
     out *= shift.scale.astype(dtype)
-    return out.clip(-shift.limit, shift.limit, out=out) if shift.limit < np.inf else out
+    if shift.limit < np.inf:
+        np.clip(out, -shift.limit, shift.limit, out=out)
+    return out
 
 
 def pieces(X: Any, shift: Shift, dtype: Any) -> Iterator[FloatArray]:

@@ -8,8 +8,8 @@ FEWEST_PASSES, MOST_PASSES = 12, 200
 
 
 def auto_batch_size(num_rows: int) -> int:
-    """All rows up to 64, then minibatches of 64, or a little more so that few rows are left over."""
-    return num_rows // max(1, num_rows // SMALL_BATCH)
+    """All rows up to about 64, then minibatches of about 64, so that few rows are left over."""
+    return num_rows // max(1, round(num_rows / SMALL_BATCH))
 
 
 def auto_max_iter(num_rows: int, batch_size: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
@@ -44,7 +45,8 @@ class Passes:
         first_pass: int,
     ) -> None:
         self.net, self.optimizer, self.order = net, optimizer, order
-        self.read, self.y, self.weights = read, y, weights
+        self.read, self.y = read, y
+        self.weights = None if weights is None else weights.astype(net.dtype)
         self.learning_rate, self.schedule, self.num_passes = learning_rate, schedule, num_passes
         self.first_pass = first_pass
         self._gradients = net.params.zeros_like()

@@ -51,4 +51,5 @@ def with_mean_one(weights: FloatArray | None) -> FloatArray | None:
     """Weights on the scale that the loss expects; None where all are equal."""
     if weights is None or (weights == weights[0]).all():
         return None
-    return weights * (len(weights) / weights.sum())
+    scaled: FloatArray = weights * (len(weights) / weights.sum())
+    return scaled
