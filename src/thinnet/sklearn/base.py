@@ -303,7 +303,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         """The net's scores, in float64 where X is float64."""
         X = self._rows(X)
         dtype = np.float64 if X.dtype == np.float64 else np.float32
-        net = self.net_.copy(dtype)
+        net = self.net_ if dtype == self.net_.dtype else self.net_.copy(dtype)
         return np.concatenate([net.scores(piece) for piece in rows.pieces(X, self._shift, dtype)])
 
     def _drawn_scores(self, X: Any, mc_samples: int) -> Iterator[FloatArray]:
