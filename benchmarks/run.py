@@ -1,4 +1,4 @@
-"""Measure everything and write BENCHMARKS.md: ``make bench``, or ``python benchmarks/run.py [SECTION ...]``."""
+"""Measure everything into BENCHMARKS.md: ``make bench``; ``python benchmarks/run.py SECTION ...`` for a part of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import dropout
 import estimator_threads
 import estimators
+import masks
 import process
 import time_to_goal as time_to_goal_module
 from interleave import Times, ratio, take_turns
@@ -28,6 +30,7 @@ OUTPUT = HERE.parent / "BENCHMARKS.md"
 
 LABELS = {
     "thinnet_net": "**Thinnet**",
+    "thinnet_thinned": '**Thinnet, `dropout_mask="batch"`**',
     "torch_eager": "PyTorch, eager, fused Adam",
     "torch_compiled": "PyTorch, compiled, fused Adam",
     "jax_jit": "JAX, jit",
@@ -38,14 +41,14 @@ LABELS = {
     "floor": "floor: the products alone, and one pass over Adam's memory",
 }
 
-STEPS = [name for name in LABELS if not name.endswith("_predict")]
+STEPS = [name for name in LABELS if not name.endswith(("_predict", "_thinned"))]
 
 INTRODUCTION = """# Benchmarks
 
 Written by `make bench`; the peers come with the extra `peers`, and those that are missing are named and left out. Every
 contender runs in a process of its own, and they take turns, so that whatever else the machine does hits them all
 alike. Figures are medians; a ratio is the median over the turns of the ratio of the turns' medians: below 1, Thinnet is
-faster.
+faster. Under each heading stand the command that measures it again and the machine that it was measured on.
 """
 
 
@@ -60,13 +63,50 @@ def steps() -> str:
     return text
 
 
-def _table(times: dict[str, Times]) -> str:
+def thinned() -> str:
+    """Steps on the thinned network: against the others, and how the gain grows."""
+    text = "## Thinned training\n\nThe same net and batch 100, with one mask for the whole batch.\n\n"
+    names = ["thinnet_thinned", "thinnet_net", "torch_eager", "torch_compiled", "jax_jit"]
+    text += _table(take_turns(Job(), names), ours="thinnet_thinned")
+    text += '\nThe thinned step\'s time over that of the ordinary one (`dropout_mask="element"`):\n\n'
+    widths = (250, 500, 1000, 2000, 4000)
+    text += "| rate | " + " | ".join(f"width {width:,}" for width in widths) + " |\n| ---: |" + " ---: |" * len(widths)
+    for rate in (0.2, 0.5, 0.8):
+        ratios = [_thinned_over_ordinary(Job(hidden_dims=(width,) * 3, dropout=rate)) for width in widths]
+        text += f"\n| {rate} | " + " | ".join(f"{one:.2f}" for one in ratios) + " |"
+    return text + "\n"
+
+
+def _thinned_over_ordinary(job: Job) -> float:
+    times = take_turns(job, ["thinnet_thinned", "thinnet_net"], rounds=5, steps=16)
+    return ratio(times["thinnet_thinned"], times["thinnet_net"])
+
+
+def thinned_accuracy() -> str:
+    """Accuracies with the two kinds of masks."""
+    text = (
+        "## Accuracy of thinned training\n\nMean and standard deviation over 5 seeds; each kind of mask has the same "
+    )
+    text += f"weights to begin with and the same batches. {_images()}\n\n"
+    text += "| recipe | a mask for each row | one mask a batch | difference |\n| --- | ---: | ---: | ---: |\n"
+    for recipe in masks.RECIPES:
+        means, cells = [], []
+        for mask in ("element", "batch"):
+            commands = [[sys.executable, str(HERE / "masks.py"), recipe, mask, str(seed)] for seed in range(5)]
+            accuracies = [float(subprocess.check_output(command, text=True)) for command in commands]
+            means.append(statistics.mean(accuracies))
+            cells.append(f"{means[-1]:.4f} ± {statistics.stdev(accuracies):.4f}")
+        text += f"| {recipe} | {cells[0]} | {cells[1]} | {means[1] - means[0]:+.4f} |\n"
+    return text
+
+
+def _table(times: dict[str, Times], ours: str = "thinnet_net") -> str:
     rows = ["| | ms | Thinnet's time over it |", "| --- | ---: | ---: |"]
     for name, one in times.items():
         if one.missing:
             rows.append(f"| {LABELS[name]} | left out: {one.missing} | |")
         else:
-            rows.append(f"| {LABELS[name]} | {one.median:.2f} | {ratio(times['thinnet_net'], one):.2f} |")
+            rows.append(f"| {LABELS[name]} | {one.median:.2f} | {ratio(times[ours], one):.2f} |")
     return "\n".join(rows) + "\n"
 
 
@@ -194,6 +234,8 @@ def growth() -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "steps": steps,
+    "thinned": thinned,
+    "thinned-accuracy": thinned_accuracy,
     "inference": inference,
     "threads": threads,
     "dropout": dropout_alone,
@@ -225,14 +267,22 @@ def _version(package: str) -> str:
 
 
 def main(names: Sequence[str]) -> None:
-    """Measure the named sections, or all of them, and write the file (all) or print them (some)."""
-    parts = [SECTIONS[name]() for name in names or SECTIONS]
-    text = "\n".join([INTRODUCTION, machine(), *parts])
-    if names:
-        print(text)
-    else:
-        OUTPUT.write_text(text, encoding="utf-8")
-        print(f"wrote {OUTPUT.name}")
+    """Measure the named sections, or all of them, and put each in its place in the file as soon as it is there."""
+    parts = _parts()
+    for name in names or SECTIONS:
+        text = SECTIONS[name]()
+        heading, _, rest = text.partition("\n")
+        parts[heading] = f"{heading}\n\n`python benchmarks/run.py {name}`. {machine()}{rest}"
+        order = [INTRODUCTION, *parts.values()]
+        OUTPUT.write_text("\n".join(part.rstrip("\n") + "\n" for part in order), encoding="utf-8")
+        print(f"{name}: written to {OUTPUT.name}", flush=True)
+
+
+def _parts() -> dict[str, str]:
+    """The sections that the file has, by their headings."""
+    text = OUTPUT.read_text(encoding="utf-8") if OUTPUT.exists() else ""
+    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
+    return {section.partition("\n")[0]: section for section in sections}
 
 
 if __name__ == "__main__":

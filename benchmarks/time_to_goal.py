@@ -23,8 +23,8 @@ def thinnet(seed: int) -> tuple[float, float]:
     """The experiment ``cifar10-speed``."""
     data = load_cifar10(num_test=0)
     recipe = cifar10_speed.Recipe()
-    cifar10_speed._one(recipe, data.first(500), seed)
-    run = cifar10_speed._one(recipe, data, seed)
+    cifar10_speed.one_run(recipe, data.first(500), seed)
+    run = cifar10_speed.one_run(recipe, data, seed)
     return run.seconds, run.val_accuracy
 
 

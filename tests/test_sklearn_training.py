@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from thinnet import ArgumentError, schedules
+from thinnet.errors import NumericalError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
 from thinnet.sklearn.rows import moments, reader, standardized
@@ -88,6 +89,7 @@ def test_several_labels_a_row() -> None:
     "options",
     [
         {"normalization": "batchnorm", "dropout": 0.5},
+        {"normalization": "batchnorm", "dropout": 0.5, "dropout_mask": "batch"},
         {"normalization": "layernorm", "optimizer": "adamw", "optimizer_options": {"weight_decay": 0.1}},
         {"optimizer": "nesterov", "learning_rate_init": 0.02, "schedule": "one_cycle"},
         {"hidden_layer_sizes": (32, 16), "alpha": 0.1, "schedule": schedules.Cosine(warmup=0.1)},
@@ -102,6 +104,7 @@ def test_options_reach_the_net(options: dict[str, Any], classes: Data) -> None:
     assert net.score(X[200:], y[200:]) > 0.65
     assert net.net_.normalization == net.normalization == options.get("normalization", "layernorm")
     assert net.net_.dropout == options.get("dropout", net.dropout)
+    assert net.net_.dropout_mask == options.get("dropout_mask", "element")
     assert net.n_layers_ == len(options.get("hidden_layer_sizes", (1,))) + 2
 
 
@@ -173,22 +176,35 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
             lambda X, y: ThinNetClassifier(class_weight="balanced").partial_fit(X, y, [0, 1, 2]),
             "class_weight must be a dict or None for partial_fit, got 'balanced'. Compute the weights",
         ),
-        (lambda X, y: _began(X, y).set_params(hidden_layer_sizes=9).partial_fit(X, y), r"must stay \(16,\) and .layer"),
+        (
+            lambda X, y: _began(X, y).set_params(hidden_layer_sizes=9).partial_fit(X, y),
+            r"hidden_layer_sizes must stay \(16,\) where .*got \(9,\)",
+        ),
+        (
+            lambda X, y: _began(X, y).set_params(normalization=None).partial_fit(X, y),
+            "normalization must stay 'layernorm",
+        ),
+        (
+            lambda X, y: _began(X, y).set_params(dropout_mask="batch").partial_fit(X, y),
+            "dropout_mask must stay 'elemen",
+        ),
         (lambda X, y: _values(X, y).partial_fit(X, np.column_stack([y, y])), "y must have 1 columns as before"),
         (lambda X, y: ThinNetClassifier().fit(X, y, -np.ones(300)), "sample_weight must be >= 0, got -1"),
         (
             lambda X, y: ThinNetRegressor().fit(X, y, np.zeros(300)),
             "at least one",
         ),
-        (
-            lambda X, y: ThinNetRegressor(learning_rate_init=1e30, optimizer="sgd", max_iter=3).fit(X, y),
-            "learning_rate_init must be small enough .* Lower it",
-        ),
+        (lambda X, y: ThinNetClassifier(dropout_mask="batch").fit(X, y), "'element' with layer normalization"),
     ],
 )
 def test_what_they_refuse(act: Callable[[AnyArray, AnyArray], Any], text: str, classes: Data) -> None:
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=text):
         act(*classes)
+
+
+def test_a_rate_that_is_too_large_says_so(values: Data) -> None:
+    with pytest.raises(NumericalError, match=r"In step \d+, .* learning rate"):
+        ThinNetRegressor(learning_rate_init=1e30, optimizer="sgd", normalization=None, max_iter=3).fit(*values)
 
 
 def _began(X: AnyArray, y: AnyArray) -> ThinNetClassifier:

@@ -4,13 +4,20 @@ from collections.abc import Callable
 
 from job import Job
 from thinnet import Dataset, FullyConnectedNet, Solver
+from thinnet.layers.dropout import MaskKind
 
 
-def build(job: Job) -> Callable[[], object]:
+def build(job: Job, dropout_mask: MaskKind = "element") -> Callable[[], object]:
     """One step of the solver: gather, standardize, forward, backward, Adam."""
     data = Dataset(*job.images()).standardized("mean")
     net = FullyConnectedNet(
-        job.hidden_dims, job.input_dim, job.num_classes, dropout=job.dropout, normalization="batchnorm", seed=0
+        job.hidden_dims,
+        job.input_dim,
+        job.num_classes,
+        dropout=job.dropout,
+        dropout_mask=dropout_mask,
+        normalization="batchnorm",
+        seed=0,
     )
     config = {"learning_rate": job.learning_rate}
     solver = Solver(

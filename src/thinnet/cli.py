@@ -6,15 +6,23 @@ Exit status: 0 if all went well, 1 if a notebook failed, 2 if the command or its
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import thinnet
+from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
-from thinnet.layers.dropout import SCALINGS
+from thinnet.layers.dropout import MASK_KINDS, SCALINGS
+
+if TYPE_CHECKING:
+    from thinnet.runs import Result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ThinnetError, OSError) as error:
         print(f"thinnet: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("thinnet: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"thinnet: interrupted{f'; {error}' if str(error) else ''}", file=sys.stderr)
         return 130
 
 
@@ -36,9 +44,45 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="thinnet", description="Fully connected nets with dropout, on the CPU.")
     top.add_argument("--version", action="version", version=f"thinnet {thinnet.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
+    _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
     _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
     return top
+
+
+def _add_train(command: argparse.ArgumentParser) -> None:
+    command.description = "Train a net. Options in place of the config's; the config in place of the defaults."
+    command.epilog = "example: thinnet train --data digits --hidden-dims 200 200 --output runs/first"
+    command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
+    command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
+    _add_verbosity(command)
+    for name, about, default in options_of_config():
+        names = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
+        if about["choices"]:
+            names["choices"] = about["choices"]
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        command.add_argument(
+            f"--{name.replace('_', '-')}",
+            default=argparse.SUPPRESS,
+            help=f"{about['help']} (default: {shown})" if shown != "" else about["help"],
+            **names,
+        )
+    command.set_defaults(run=_run_train)
+
+
+def _add_resume(command: argparse.ArgumentParser) -> None:
+    command.description = "Go on with a run, bit for bit as if it had never been interrupted."
+    command.epilog = "example: thinnet resume runs/first"
+    command.add_argument("folder", type=Path, help="the run's folder")
+    _add_verbosity(command)
+    command.set_defaults(run=_run_resume)
+
+
+def _add_verbosity(command: argparse.ArgumentParser) -> None:
+    group = command.add_mutually_exclusive_group()
+    group.add_argument("--quiet", action="store_true", help="print only the result")
+    group.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
 
 
 def _add_experiment(command: argparse.ArgumentParser) -> None:
@@ -54,6 +98,7 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
     dropout.add_argument("--data", choices=["digits"], default="digits", help="the data set")
     dropout.add_argument("--seeds", type=_positive, default=5, help="how many seeds, each with its own training images")
     dropout.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.5], help="the rates to compare")
+    _add_mask(dropout)
     dropout.add_argument("--num-train", type=_positive, default=100, help="training images")
     dropout.add_argument("--epochs", type=_positive, default=100, help="epochs")
     dropout.add_argument("--output", type=Path, default=Path("runs/dropout"), help="the folder for the figure")
@@ -68,6 +113,7 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
     )
     cifar10.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
     cifar10.add_argument("--epochs", type=_positive, default=20, help="epochs")
+    _add_mask(cifar10)
     cifar10.add_argument("--seed", type=int, default=0, help="fixes the weights, the masks and the batches")
     cifar10.add_argument("--quiet", action="store_true", help="print only the result")
     cifar10.set_defaults(run=_run_cifar10)
@@ -80,8 +126,15 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     speed.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
+    speed.add_argument("--dropout", type=_rate, default=0.0, help="the fraction of hidden units dropped")
+    _add_mask(speed)
     speed.add_argument("--seeds", type=_positive, default=10, help="how many seeds")
     speed.set_defaults(run=_run_speed)
+
+
+def _add_mask(command: argparse.ArgumentParser) -> None:
+    text = "drop units row by row, or the same ones in a whole batch, which is faster"
+    command.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help=text)
 
 
 def _add_course(command: argparse.ArgumentParser) -> None:
@@ -110,6 +163,46 @@ def _add_course(command: argparse.ArgumentParser) -> None:
     new.set_defaults(run=_run_new)
 
 
+def _run_train(options: argparse.Namespace) -> int:
+    from thinnet import runs
+
+    given = {name: getattr(options, name) for name, _, _ in options_of_config() if hasattr(options, name)}
+    if "weight_scale" in given and given["weight_scale"] != "he":
+        given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
+    base = read_toml(options.config) if options.config else {}
+    config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
+    folder = options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
+    tell = (lambda text: None) if options.quiet or options.json else print
+    result = runs.start(config, folder, tell, **_verbosity(options))
+    return _print_result(result, folder, options)
+
+
+def _run_resume(options: argparse.Namespace) -> int:
+    from thinnet import runs
+
+    return _print_result(runs.resume(options.folder, **_verbosity(options)), options.folder, options)
+
+
+def _verbosity(options: argparse.Namespace) -> dict[str, Any]:
+    return {"verbose": False, "progress": False if options.quiet or options.json else None}
+
+
+def _print_result(result: Result, folder: Path, options: argparse.Namespace) -> int:
+    if options.json:
+        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({**figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
+    else:
+        print(f"{result.table()}\nfolder               {folder}")
+    return 0
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(f"{name} must be a number or 'he', got {text!r}. Write 0.01, for example.") from None
+
+
 def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
@@ -117,7 +210,11 @@ def _run_dropout(options: argparse.Namespace) -> int:
         raise ArgumentError(f"--rates must all differ, got {options.rates}. Name each rate once.")
     options.output.mkdir(parents=True, exist_ok=True)  # before the training, so that it is not in vain
     recipe = dropout.Recipe(
-        rates=tuple(options.rates), num_seeds=options.seeds, num_train=options.num_train, num_epochs=options.epochs
+        rates=tuple(options.rates),
+        dropout_mask=options.dropout_mask,
+        num_seeds=options.seeds,
+        num_train=options.num_train,
+        num_epochs=options.epochs,
     )
     comparison = dropout.run(recipe, tell=print)
     print(f"\n{comparison.table()}")
@@ -130,7 +227,7 @@ def _run_dropout(options: argparse.Namespace) -> int:
 def _run_cifar10(options: argparse.Namespace) -> int:
     from thinnet.experiments import cifar10_fc
 
-    recipe = cifar10_fc.Recipe(num_epochs=options.epochs, seed=options.seed)
+    recipe = cifar10_fc.Recipe(dropout_mask=options.dropout_mask, num_epochs=options.epochs, seed=options.seed)
     print(cifar10_fc.run(recipe, options.root, verbose=not options.quiet).table())
     return 0
 
@@ -138,7 +235,7 @@ def _run_cifar10(options: argparse.Namespace) -> int:
 def _run_speed(options: argparse.Namespace) -> int:
     from thinnet.experiments import cifar10_speed
 
-    recipe = cifar10_speed.Recipe(num_seeds=options.seeds)
+    recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
     print(cifar10_speed.run(recipe, options.root, tell=print).table())
     return 0
 
@@ -165,6 +262,11 @@ def _run_new(options: argparse.Namespace) -> int:
     files = new_folder(options.folder, options.dialect)
     print(f"wrote {len(files)} files; start with {options.folder / 'README.md'}")
     return 0
+
+
+def options_of_config() -> list[tuple[str, Any, Any]]:
+    """The name, the description and the default of each field of a config."""
+    return [(one.name, one.metadata, one.default) for one in fields(Config)]
 
 
 def _positive(text: str) -> int:

@@ -18,6 +18,14 @@ class DataError(ThinnetError, ValueError):
     """A data set is missing, damaged, or not what its name says."""
 
 
+class CheckpointError(ThinnetError, ValueError):
+    """A checkpoint is damaged, of another kind, or does not belong to the data or the net it is to continue with."""
+
+
+class NumericalError(ThinnetError, ArithmeticError):
+    """A loss or a gradient became NaN or infinite."""
+
+
 class DialectError(ThinnetError, ValueError):
     """A course function was called where no dialect says what its ``p`` means."""
 

@@ -61,6 +61,23 @@ def keep_mask(
     return random_words(shape, seed=seed, step=step, layer=layer, first_row=first_row) >= threshold
 
 
+def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: int = 0) -> BoolArray:
+    """Which units stay where one mask serves the whole batch: the first row of `keep_mask`, whatever the batch is.
+
+    Args:
+        rate, seed, step, layer: as in `keep_mask`.
+        num_units: D, how many units the layer has.
+
+    Returns:
+        (D,) array of bool, True where the unit is kept.
+
+    >>> keep_units(0.5, 6, seed=3)
+    array([ True, False,  True, False,  True,  True])
+    """
+    mask: BoolArray = keep_mask(rate, (1, num_units), seed=seed, step=step, layer=layer)[0]
+    return mask
+
+
 def fresh_seed() -> int:
     """A seed from the operating system, for those who give none: 63 bits."""
     return int.from_bytes(os.urandom(8), "little") >> 1

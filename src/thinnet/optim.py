@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from thinnet import kernels
 from thinnet.checks import check_arrays, check_choice, merge_options
 from thinnet.errors import ArgumentError
+from thinnet.thinning import Thinning
 from thinnet.typing import FloatArray
+
+if TYPE_CHECKING:
+    from thinnet.kernels.optimizers import Twin
 
 Config: TypeAlias = dict[str, Any]
 Rule: TypeAlias = Callable[[FloatArray, FloatArray, Config | None], tuple[FloatArray, Config]]
@@ -177,7 +181,8 @@ class FlatOptimizer:
         self.name = check_choice("update_rule", name, tuple(OPTIMIZERS))
         self.options = merge_options("optim_config", OPTIMIZERS[name].defaults, options)
         self.state = _fresh_state(name, like)
-        self._shape, self._dtype = like.shape, like.dtype
+        self._scratch: FloatArray | None = None
+        self._size, self._dtype = like.size, like.dtype
 
     def inplace_update(self, w: FloatArray, dw: FloatArray, learning_rate: float | None = None) -> None:
         """Change `w` in place by one step along `dw`, with `learning_rate` in place of the configured one.
@@ -185,34 +190,102 @@ class FlatOptimizer:
         Raises:
             ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that the state has.
         """
-        for name, array in (("w", w), ("dw", dw)):
-            fits = array.shape == self._shape and array.dtype == self._dtype
-            if not (fits and array.flags.c_contiguous):  # the kernels would read and write outside of it
-                raise ArgumentError(
-                    f"{name} must be a contiguous array of shape {self._shape} and dtype {self._dtype}, "
-                    f"got {array.dtype} of shape {array.shape}. Pass the buffer that the optimizer was made for."
-                )
-        options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
+        self._check("w", w)
+        self._check("dw", dw)
+        options = self._options(learning_rate)
         if kernels.available():
-            from thinnet.kernels.optimizers import UPDATES
+            from thinnet.kernels.optimizers import update
 
-            UPDATES[self.name](w, dw, self.state, options)
+            update(self._twin.rule, w, dw, *self._lines(), self._numbers(options))
         else:
-            self._update_in_chunks(w, dw, options)
+            arrays = self._arrays()
+            for start in range(0, w.size, CHUNK):
+                self._apply(w, dw, arrays, options, slice(start, start + CHUNK))
+        self._count()
+
+    def inplace_update_part(
+        self, w: FloatArray, part_dw: FloatArray, thinning: Thinning, learning_rate: float | None = None
+    ) -> None:
+        """Change the part of `w` that took part in a step; all other weights, and their moments, stay as they are.
+
+        A weight's moments are thus averages over the steps in which it took part.
+
+        Args:
+            w: the whole flat buffer.
+            part_dw: the gradient of the part, as `thinning` gathers it.
+            thinning: which part it is.
+            learning_rate: in place of the configured one.
+
+        Raises:
+            ArgumentError: as `inplace_update`.
+        """
+        self._check("w", w)
+        self._check("part_dw", part_dw, thinning.size())
+        options = self._options(learning_rate)
+        if kernels.available():
+            from thinnet.kernels.optimizers import update_part
+
+            buffers = (w, part_dw, *self._lines(), self._numbers(options), self._scratch_for(thinning))
+            update_part(self._twin.rule, *buffers, thinning.kept.keep, *thinning.plan)
+        else:
+            self._apply(w, part_dw, self._arrays(), options, thinning.positions(), slice(None))
+        self._count()
+
+    def _arrays(self) -> dict[str, FloatArray]:
+        return {key: value for key, value in self.state.items() if key != "t"}
+
+    def _options(self, learning_rate: float | None) -> Config:
+        return self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
+
+    def _count(self) -> None:
         if "t" in self.state:
             self.state["t"] += 1
 
-    def _update_in_chunks(self, w: FloatArray, dw: FloatArray, options: Config) -> None:
-        """Apply the rule to pieces small enough for its temporaries to stay in the cache."""
-        rule = OPTIMIZERS[self.name].rule
-        arrays = [key for key in self.state if key != "t"]
+    def _check(self, name: str, array: FloatArray, size: int | None = None) -> None:
+        """The kernels would read and write outside of anything else."""
+        shape = (self._size if size is None else size,)
+        if not (array.shape == shape and array.dtype == self._dtype and array.flags.c_contiguous):
+            raise ArgumentError(
+                f"{name} must be a contiguous array of shape {shape} and dtype {self._dtype}, "
+                f"got {array.dtype} of shape {array.shape}. Pass the buffer that the optimizer was made for."
+            )
+
+    @property
+    def _twin(self) -> Twin:
+        from thinnet.kernels.optimizers import TWINS
+
+        return TWINS[self.name]
+
+    def _numbers(self, options: Config) -> FloatArray:
+        return np.array(self._twin.numbers(options, self.state.get("t", 0) + 1), self._dtype)
+
+    def _lines(self) -> list[FloatArray]:
+        """The state as the kernels take it: two arrays, of which those that a rule does not need are empty."""
+        none = np.empty(0, self._dtype)
+        return [*self._arrays().values(), none, none][:2]
+
+    def _scratch_for(self, thinning: Thinning) -> FloatArray:
+        if self._scratch is None:
+            self._scratch = np.empty((4, thinning.longest_line), self._dtype)
+        return self._scratch
+
+    def _apply(
+        self,
+        w: FloatArray,
+        dw: FloatArray,
+        arrays: dict[str, FloatArray],
+        options: Config,
+        places: Any,
+        of_dw: Any = None,
+    ) -> None:
+        """Apply the rule to the places of the buffers; `of_dw` where the gradient's are others."""
+        pieces = {key: array[places] for key, array in arrays.items()}
         count = {"t": self.state["t"]} if "t" in self.state else {}
-        for start in range(0, w.size, CHUNK):
-            part = slice(start, start + CHUNK)
-            state = {key: self.state[key][part] for key in arrays}
-            w[part], new = rule(w[part], dw[part], {**options, **state, **count})
-            for key in arrays:
-                self.state[key][part] = new[key]
+        w[places], new = OPTIMIZERS[self.name].rule(
+            w[places], dw[places if of_dw is None else of_dw], {**options, **pieces, **count}
+        )
+        for key, array in arrays.items():
+            array[places] = new[key]
 
 
 def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> Config:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from thinnet.checks import nearest
 from thinnet.errors import ArgumentError
 from thinnet.typing import FloatArray
+
+Order: TypeAlias = Literal["C", "F"]
 
 
 class Parameters(MutableMapping[str, FloatArray]):
@@ -22,6 +24,8 @@ class Parameters(MutableMapping[str, FloatArray]):
     Args:
         shapes: the shape of each name, in the order in which they lie in the buffer.
         dtype: of all of them.
+        order: how matrices lie in the buffer: ``"C"``, row after row, or ``"F"``, column after column.
+        flat: a buffer to use, at least as large as needed; by default one of zeros is made.
 
     Attributes:
         flat: the buffer, (total size,).
@@ -35,14 +39,22 @@ class Parameters(MutableMapping[str, FloatArray]):
     array([0., 0., 0., 0., 0., 0., 1., 2., 3.], dtype=float32)
     """
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> None:
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        dtype: Any = np.float32,
+        order: Order = "C",
+        flat: FloatArray | None = None,
+    ) -> None:
         self.shapes = dict(shapes)
-        self.flat: FloatArray = np.zeros(sum(math.prod(s) for s in self.shapes.values()), dtype)
+        self.order: Order = order
+        size = sum(math.prod(shape) for shape in self.shapes.values())
+        self.flat: FloatArray = np.zeros(size, dtype) if flat is None else flat[:size]
         self._views: dict[str, FloatArray] = {}
         start = 0
         for name, shape in self.shapes.items():
             stop = start + math.prod(shape)
-            self._views[name] = self.flat[start:stop].reshape(shape)
+            self._views[name] = self.flat[start:stop].reshape(shape, order=order)
             start = stop
 
     @property
@@ -52,7 +64,7 @@ class Parameters(MutableMapping[str, FloatArray]):
 
     def zeros_like(self) -> Parameters:
         """New arrays of the same names and shapes, all zero."""
-        return Parameters(self.shapes, self.dtype)
+        return Parameters(self.shapes, self.dtype, self.order)
 
     def copy(self) -> Parameters:
         """A copy with a buffer of its own."""
@@ -103,13 +115,13 @@ class Parameters(MutableMapping[str, FloatArray]):
         return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.shapes, self.flat)
+        return _rebuild, (self.shapes, self.flat, self.order)
 
     def _unknown(self, name: Any) -> str:
         return f"params has no {name!r}, only {', '.join(self._views)}. {nearest(name, self._views)}".rstrip()
 
 
-def _rebuild(shapes: dict[str, tuple[int, ...]], flat: FloatArray) -> Parameters:
-    params = Parameters(shapes, flat.dtype)
+def _rebuild(shapes: dict[str, tuple[int, ...]], flat: FloatArray, order: Order) -> Parameters:
+    params = Parameters(shapes, flat.dtype, order)
     params.flat[:] = flat
     return params

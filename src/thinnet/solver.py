@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thinnet.callbacks import Callback, EarlyStopping, ProgressBar
-from thinnet.checks import check_number
+from thinnet.checks import check_keys, check_number
 from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import ROWS_AT_ONCE, SPLITS, Dataset
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, NumericalError
 from thinnet.history import History
+from thinnet.interrupts import DelayedInterrupt
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
-from thinnet.optim import Config, Rule
+from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.typing import AnyArray, FloatArray, IntArray
-from thinnet.updates import ModelUpdate, NetUpdate, model_batch, restore, snapshot
+from thinnet.updates import ModelUpdate, NetUpdate, all_finite, model_batch, restore, snapshot
 
+if TYPE_CHECKING:
+    from thinnet.checkpoint import Checkpoints
+
+CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "num_epochs")
 EVALUATION_STREAM = 1  # keeps the rows sampled for evaluation apart from the order of the batches
 
 
@@ -48,15 +55,21 @@ class Solver:
         callbacks: `thinnet.callbacks.Callback` objects.
         progress: whether to show a bar; by default in terminals only.
         patience: stop when validation accuracy has not risen for so many epochs.
+        checkpoint_dir: a folder for checkpoints, from which `Solver.resume` goes on bit for bit.  Only for a
+            `FullyConnectedNet` with a named rule and a schedule of `thinnet.schedules`.  With it, Ctrl-C ends training
+            after the current step with everything saved; a second one ends it at once.
+        checkpoint_every: steps between two checkpoints; by default an epoch.  One more is written at the end.
 
     Attributes:
         history: the `History` of losses and accuracies.
         iteration: how many steps were taken.
         best_val_acc: the best validation accuracy so far.
+        best: a copy of the parameters and running statistics that reached it, or None.
         stop_reason: why training ended before its last step, or None.
 
     Raises:
         ArgumentError: if an argument is outside its limits or does not fit the others.
+        CheckpointError: if `checkpoint_dir` cannot be written, or holds another run.
 
     >>> from thinnet.nets import FullyConnectedNet
     >>> X = np.random.default_rng(0).standard_normal((200, 5)).astype(np.float32)
@@ -89,6 +102,9 @@ class Solver:
         callbacks: Iterable[Callback] = (),
         progress: bool | None = None,
         patience: int | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+        _resumed: bool = False,
     ) -> None:
         self.model = model
         self.data = data if isinstance(data, Dataset) else Dataset.from_dict(dict(data))
@@ -115,9 +131,10 @@ class Solver:
         self.iteration = 0
         self.best_val_acc = 0.0
         self.stop_reason: str | None = None
-        self._best: Any = None
+        self.best: Any = None
         self._started = 0.0
         self._bar = ProgressBar() if (sys.stderr.isatty() if progress is None else progress) else None
+        self.patience = patience
         self.callbacks = [*callbacks]
         if patience is not None:
             if not self.data.num_rows("val"):
@@ -125,6 +142,92 @@ class Solver:
             self.callbacks.append(EarlyStopping(patience))
         if self._bar:
             self.callbacks.append(self._bar)
+        self._resumed = _resumed
+        self._checkpoints: Checkpoints | None = None
+        if checkpoint_dir is not None:
+            self._checkpoints = self._prepared_checkpoints(Path(checkpoint_dir), checkpoint_every)
+        elif checkpoint_every is not None:
+            raise ArgumentError(
+                "checkpoint_every must be None without checkpoint_dir, got a number. Give a folder too."
+            )
+
+    @classmethod
+    def resume(
+        cls,
+        checkpoint_dir: str | os.PathLike[str],
+        data: Dataset | Mapping[str, AnyArray],
+        *,
+        model: FullyConnectedNet | None = None,
+        **changes: Any,
+    ) -> Solver:
+        """A solver that goes on where the newest checkpoint of a folder was written; call ``train()`` on it.
+
+        Losses, accuracies and weights are then, to the last bit, those of the run as if it had never been interrupted.
+
+        Args:
+            checkpoint_dir: the folder that the run was given.
+            data: the same data as before.
+            model: the net to train on with, whose weights are replaced; by default one is built as it was.
+            changes: any of verbose, progress, print_every, callbacks, checkpoint_every and num_epochs, in place of
+                what the run had.
+
+        Raises:
+            CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
+            ArgumentError: if something else is to be changed.
+        """
+        from thinnet import checkpoint
+
+        check_keys("changes", changes, CHANGEABLE)
+        sealed = checkpoint.newest(Path(checkpoint_dir))
+        net = checkpoint.net_of(sealed)
+        if model is not None:
+            checkpoint.check_net(sealed, model)
+            model.params, model.step = net.params, net.step
+            model.running.update(net.running)
+        dataset = data if isinstance(data, Dataset) else Dataset.from_dict(dict(data))
+        checkpoint.check_data(sealed, dataset.fingerprint())
+        options = {**checkpoint.options_of(sealed), **changes, "checkpoint_dir": checkpoint_dir}
+        solver = cls(net if model is None else model, dataset, **options, _resumed=True)
+        checkpoint.restore_solver(solver, sealed)
+        return solver
+
+    def _prepared_checkpoints(self, folder: Path, every: int | None) -> Checkpoints:
+        """The folder made ready, and everything collected that will be written but does not change."""
+        from thinnet.checkpoint import Checkpoints, schedule_name
+
+        if not isinstance(self._update, NetUpdate):
+            raise ArgumentError(
+                "checkpoint_dir must be None unless the model is a FullyConnectedNet and update_rule a name, got a "
+                "folder. Train such a net, or leave checkpoint_dir out."
+            )
+        schedule_name(self.schedule)
+        self.fingerprint = self.data.fingerprint()
+        every = self.order.steps_per_epoch if every is None else every
+        return Checkpoints(folder, every, self._resumed)
+
+    @property
+    def optimizer(self) -> FlatOptimizer:
+        """The optimizer of a `FullyConnectedNet` that is trained by a named rule."""
+        assert isinstance(self._update, NetUpdate)
+        return self._update.optimizer
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that say how training goes, as JSON can hold them; the schedule is apart."""
+        return {
+            "update_rule": self.optimizer.name,
+            "optim_config": self.optimizer.options,
+            "batch_size": self.order.batch_size,
+            "num_epochs": self.num_epochs,
+            "num_train_samples": self.num_samples["train"],
+            "num_val_samples": self.num_samples["val"],
+            "print_every": self.print_every,
+            "verbose": self.verbose,
+            "seed": self.seed,
+            "sampling": self.order.sampling,
+            "patience": self.patience,
+            "checkpoint_every": self._checkpoints.every if self._checkpoints else None,
+        }
 
     @property
     def num_iterations(self) -> int:
@@ -156,18 +259,47 @@ class Solver:
 
         Returns:
             The `History`, which is also kept in `history`.
+
+        Raises:
+            NumericalError: if a loss or a gradient becomes NaN or infinite; the model then has the last good weights.
+            CheckpointError: if a checkpoint cannot be written, or another run is writing to the folder.
+            KeyboardInterrupt: after Ctrl-C.
         """
+        if self._checkpoints is None:
+            return self._train()
+        with self._checkpoints.held(), DelayedInterrupt() as interrupt:
+            return self._train(interrupt)
+
+    def _train(self, interrupt: DelayedInterrupt | None = None) -> History:
         self._started = time.perf_counter() - (self.history.seconds[-1] if self.history.seconds else 0)
-        self.stop_reason = None
+        if not self._resumed:  # a run that was stopped for a reason stays stopped when it is resumed
+            self.stop_reason = None
+        self._resumed = False
         self._call("on_train_begin")
         try:
             while self.iteration < self.num_iterations and not self.stop_reason:
                 self._step_and_evaluate()
+                self._save_if_due(interrupt)
+        except NumericalError:
+            if self.best is not None and not all_finite(self.model):
+                restore(self.model, self.best)
+            raise
         finally:
             self._call("on_train_end")
-        if self._best is not None:
-            restore(self.model, self._best)
+        if self.best is not None:
+            restore(self.model, self.best)
         return self.history
+
+    def _save_if_due(self, interrupt: DelayedInterrupt | None) -> None:
+        """Write a checkpoint where it is time, training ends, or somebody pressed Ctrl-C."""
+        if self._checkpoints is None or interrupt is None:
+            return
+        ending = self.iteration == self.num_iterations or bool(self.stop_reason)
+        if not (ending or interrupt.asked or self.iteration % self._checkpoints.every == 0):
+            return
+        path = self._checkpoints.save(self)
+        if interrupt.asked and not ending:
+            raise KeyboardInterrupt(f"saved {path} after step {self.iteration} of {self.num_iterations}")
 
     def step(self) -> float:
         """Take one training step and return its loss."""
@@ -233,9 +365,9 @@ class Solver:
         if self.data.num_rows("val"):
             history.val_accuracy.append(self.accuracy("val"))
             report += f"; val_acc: {history.val_accuracy[-1]:f}"
-            if self._best is None or history.val_accuracy[-1] > self.best_val_acc:
+            if self.best is None or history.val_accuracy[-1] > self.best_val_acc:
                 self.best_val_acc = history.val_accuracy[-1]
-                self._best = snapshot(self.model)
+                self.best = snapshot(self.model)
         history.seconds.append(time.perf_counter() - self._started)
         if self.verbose:
             self._say(report)

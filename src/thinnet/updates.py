@@ -3,48 +3,98 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
 
 from thinnet.data.dataset import Dataset
 from thinnet.data.rows import RowReader
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
+from thinnet.numerics import is_sound, unsound_step
 from thinnet.optim import Config, FlatOptimizer, Rule
-from thinnet.typing import IntArray
+from thinnet.parameters import Parameters
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+
+class BatchUpdate:
+    """One step of a `FullyConnectedNet` on a batch: gradients in a buffer made once, one pass of the optimizer."""
+
+    def __init__(self, net: FullyConnectedNet, optimizer: FlatOptimizer) -> None:
+        self.net, self.optimizer = net, optimizer
+        self.gradients = net.params.zeros_like()
+        self._running = net.running.flat.copy()
+
+    def __call__(self, X: FloatArray, y: AnyArray, weights: AnyArray | None, rate: float) -> float:
+        """Change the net by one step at the learning rate `rate`; return the loss before it.
+
+        Raises:
+            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
+        """
+        net, step = self.net, self.net.step
+        self._running[:] = net.running.flat
+        with np.errstate(all="ignore"):  # what goes wrong is found by _check, and said in better words
+            if net.thins:
+                loss, part = net.thinned_gradients(X, y, weights=weights)
+                self._check(loss, part.gradients, X, y, step, rate)
+                self.optimizer.inplace_update_part(net.params.flat, part.gradients.flat, part.thinning, rate)
+            else:
+                loss = net.inplace_gradients(X, y, self.gradients, weights=weights)
+                self._check(loss, self.gradients, X, y, step, rate)
+                self.optimizer.inplace_update(net.params.flat, self.gradients.flat, rate)
+        return loss
+
+    def _check(
+        self, loss: float, gradients: Parameters, X: FloatArray, y: AnyArray, step: int, learning_rate: float
+    ) -> None:
+        """Raise before the update if a number went wrong, with the net put back as it was before the step."""
+        if is_sound(loss, gradients):
+            return
+        error = unsound_step(self.net, X, y, step=step, loss=loss, learning_rate=learning_rate)
+        self.net.running.flat[:], self.net.step = self._running, step
+        raise error
 
 
 class NetUpdate:
-    """One step of a `FullyConnectedNet`: buffers made once, gradients in one of them, one pass of the optimizer."""
+    """One step of a `FullyConnectedNet` on rows of a data set."""
 
     def __init__(
         self, net: FullyConnectedNet, data: Dataset, batch_size: int, update_rule: str, optim_config: Config | None
     ) -> None:
-        self.net = net
         self.reader = RowReader(data, "train", batch_size, net.dtype)
-        self.gradients = net.params.zeros_like()
         self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
+        self._update = BatchUpdate(net, self.optimizer)
 
     def __call__(self, rows: IntArray, factor: float) -> float:
-        """Change the net by one step on these training rows; return the loss before it."""
-        X, y = self.reader.read(rows)
-        loss = self.net.inplace_gradients(X, y, self.gradients, weights=self.reader.weights(rows))
+        """Change the net by one step on these training rows; return the loss before it.
+
+        Raises:
+            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
+        """
         rate = self.optimizer.options["learning_rate"] * factor
-        self.optimizer.inplace_update(self.net.params.flat, self.gradients.flat, rate)
-        return loss
+        return self._update(*self.reader.read(rows), self.reader.weights(rows), rate)
 
 
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
-    def __init__(self, model: Any, data: Dataset, update_rule: str | Rule, optim_config: Config | None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        data: Dataset,
+        update_rule: str | Rule,
+        optim_config: Config | None,
+        check_finite: bool = True,
+    ) -> None:
         if data.weights is not None:
             raise ArgumentError(
                 "data must have weights=None for a model that is not a FullyConnectedNet trained by a rule's name, got "
                 "weights. Such a model has no argument for them: let it weigh its own loss."
             )
         self.model, self.data = model, data
+        self.check_finite = check_finite
+        self._steps = 0
         self.rules: dict[str, _NamedRule | _CallableRule] = {
             name: _NamedRule(update_rule, optim_config, w)
             if isinstance(update_rule, str)
@@ -55,6 +105,12 @@ class ModelUpdate:
     def __call__(self, rows: IntArray, factor: float) -> float:
         """Change the model by one step on these training rows; return the loss before it."""
         loss, gradients = self.model.loss(*model_batch(self.model, self.data, "train", rows))
+        self._steps += 1
+        if self.check_finite and not math.isfinite(loss):
+            raise NumericalError(
+                f"In step {self._steps}, the loss became {loss}. Likely cause: a learning rate that is too large, or "
+                f"data that are not standardized. The model has the weights from before this step."
+            )
         for name, rule in self.rules.items():
             w = self.model.params[name]
             self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factor)
@@ -124,3 +180,10 @@ def restore(model: Any, kept: Any) -> None:
         return
     for name, value in copy.deepcopy(kept).items():
         setattr(model, name, value)
+
+
+def all_finite(model: Any) -> bool:
+    """Whether every parameter is a finite number."""
+    if isinstance(model, FullyConnectedNet):
+        return bool(np.isfinite(model.params.flat).all())
+    return all(np.isfinite(w).all() for w in model.params.values())

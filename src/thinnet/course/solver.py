@@ -13,6 +13,7 @@ import thinnet.solver
 from thinnet.checks import check_choice
 from thinnet.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
+from thinnet.updates import ModelUpdate
 
 
 class Solver(thinnet.solver.Solver):
@@ -43,11 +44,13 @@ class Solver(thinnet.solver.Solver):
         options["update_rule"] = getattr(rule, "native", rule)
         self.checkpoint_name = checkpoint_name
         super().__init__(model, data, **{"progress": False, "seed": 0, **options})
+        if isinstance(self._update, ModelUpdate):
+            self._update.check_finite = False  # the courses' solver prints nan and goes on
 
     @property
     def best_params(self) -> dict[str, AnyArray]:
         """A copy of the parameters that did best on the validation rows so far."""
-        return {} if self._best is None else dict(self._best["params"])
+        return {} if self.best is None else dict(self.best["params"])
 
     def check_accuracy(self, X: AnyArray, y: AnyArray, num_samples: int | None = None, batch_size: int = 100) -> float:
         """The fraction of `num_samples` rows, drawn with replacement (all by default), classified rightly."""

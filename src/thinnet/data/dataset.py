@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -189,6 +190,12 @@ class Dataset:
             scale = np.where(variance > 0, 1 / np.sqrt(np.where(variance > 0, variance, 1)), 1)
         return replace(self, shift=shift, scale=scale)
 
+    def fingerprint(self) -> dict[str, str]:
+        """The SHA-256 of each array, with its dtype and shape: equal for equal data."""
+        names = [f"{part}_{split}" for split in SPLITS for part in "Xy"] + ["shift", "scale"]
+        arrays = {name: getattr(self, name) for name in names}
+        return {name: _digest(np.asarray(array)) for name, array in arrays.items() if array is not None}
+
     def first(self, num_train: int) -> Dataset:
         """The same data set with only its first `num_train` training rows, standardized as it was."""
         check_number("num_train", num_train, "num_train_samples")
@@ -212,6 +219,12 @@ class Dataset:
         X = np.asarray(data["X_train"])
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
         return cls(**{k: data[k] for k in keys if k in data}, name=name, image_shape=shape)
+
+
+def _digest(array: AnyArray) -> str:
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _moments(X: AnyArray) -> tuple[FloatArray, FloatArray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from thinnet.data import Dataset, load_cifar10
 from thinnet.history import History
+from thinnet.layers.dropout import MaskKind
 from thinnet.nets import FullyConnectedNet
 from thinnet.solver import Solver
 
@@ -19,6 +20,7 @@ class Recipe:
 
     hidden_dims: tuple[int, ...] = (500, 500, 500)
     dropout: float = 0.5
+    dropout_mask: MaskKind = "element"
     weight_scale: float = 1e-2
     learning_rate: float = 1e-3
     lr_decay: float = 0.9
@@ -65,6 +67,7 @@ def run(
     net = FullyConnectedNet(
         recipe.hidden_dims,
         dropout=recipe.dropout,
+        dropout_mask=recipe.dropout_mask,
         normalization="batchnorm",
         weight_scale=recipe.weight_scale,
         seed=recipe.seed,

@@ -11,6 +11,7 @@ from typing import Any
 
 from thinnet.data import Dataset, load_cifar10
 from thinnet.data.oriented_gradients import with_oriented_gradients
+from thinnet.layers.dropout import MaskKind
 from thinnet.nets import FullyConnectedNet
 from thinnet.schedules import OneCycle
 from thinnet.solver import Solver
@@ -24,6 +25,7 @@ class Recipe:
 
     hidden_dims: tuple[int, ...] = (256,)
     dropout: float = 0.0
+    dropout_mask: MaskKind = "element"
     learning_rate: float = 4e-3
     weight_decay: float = 0.01
     num_epochs: int = 1
@@ -91,10 +93,10 @@ def run(
     started = time.perf_counter()
     data = load_cifar10(root, num_test=0)
     load_seconds = time.perf_counter() - started
-    _one(recipe, data.first(2 * recipe.batch_size), seed=0)
+    one_run(recipe, data.first(2 * recipe.batch_size), seed=0)
     runs = []
     for seed in range(recipe.num_seeds):
-        runs.append(_one(recipe, data, seed))
+        runs.append(one_run(recipe, data, seed))
         tell(f"seed {seed}: {runs[-1].val_accuracy:.3f} in {runs[-1].seconds:.2f} s")
     return Result(load_seconds, tuple(runs))
 
@@ -104,7 +106,8 @@ def prepared(data: Dataset) -> Dataset:
     return with_oriented_gradients(data).standardized("feature")
 
 
-def _one(recipe: Recipe, data: Dataset, seed: int) -> Run:
+def one_run(recipe: Recipe, data: Dataset, seed: int) -> Run:
+    """Transform the images and train one net on them."""
     started = time.perf_counter()
     features = prepared(data)
     transformed = time.perf_counter()
@@ -112,6 +115,7 @@ def _one(recipe: Recipe, data: Dataset, seed: int) -> Run:
         recipe.hidden_dims,
         input_dim=features.num_features,
         dropout=recipe.dropout,
+        dropout_mask=recipe.dropout_mask,
         normalization="batchnorm",
         weight_scale="he",
         seed=seed,

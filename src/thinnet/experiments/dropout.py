@@ -14,6 +14,7 @@ from thinnet.data import Dataset, load_digits
 from thinnet.errors import require
 from thinnet.files import write_atomically
 from thinnet.history import History
+from thinnet.layers.dropout import MaskKind
 from thinnet.nets import FullyConnectedNet
 from thinnet.solver import Solver
 
@@ -25,6 +26,7 @@ class Recipe:
     """What to train: one net for each rate and each seed, on a training set drawn anew for each seed."""
 
     rates: tuple[float, ...] = (0.0, 0.5)
+    dropout_mask: MaskKind = "element"
     num_seeds: int = 5
     num_train: int = 100
     hidden_dims: tuple[int, ...] = (500,)
@@ -108,6 +110,7 @@ def _train(recipe: Recipe, data: Dataset, rate: float, seed: int) -> History:
         input_dim=data.num_features,
         num_classes=data.num_classes,
         dropout=rate,
+        dropout_mask=recipe.dropout_mask,
         weight_scale="he",
         seed=seed,
     )

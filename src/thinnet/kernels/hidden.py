@@ -4,8 +4,8 @@ In training `z` holds the products h · W without the bias, and `h` receives the
 need no mask: a unit was dropped or not positive exactly where h is not positive, so the sign of `h` is both masks.
 They turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place.
 
-`factor` is what kept units are multiplied by; where `threshold` is 0, nothing is dropped. The other arguments of
-dropout are those of `thinnet.masks`.
+`factor` is what kept units are multiplied by; where `threshold` is 0, all are kept. The other arguments of dropout are
+those of `thinnet.masks`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 @inline()
-def _drop_in_row(h: Any, row: int, factor: Any, threshold: Any, mask: Any, words: Any) -> None:
-    """Apply dropout to one row of h in place; `mask` is (key0, key1, step, layer, first_row)."""
+def _drop_in_row(h: Any, row: int, threshold: Any, mask: Any, words: Any) -> None:
+    """Set dropped units of one row of h to zero; `mask` is (key0, key1, step, layer, first_row)."""
     key0, key1, step, layer, first_row = mask
     zero = h.dtype.type(0)
     columns = h.shape[1]
@@ -30,7 +30,7 @@ def _drop_in_row(h: Any, row: int, factor: Any, threshold: Any, mask: Any, words
         group_words(words, group, first_row + row, step, layer, key0, key1)
         base = group * GROUP
         for j in range(min(GROUP, columns - base)):
-            h[row, base + j] = h[row, base + j] * factor if words[j] >= threshold else zero
+            h[row, base + j] = h[row, base + j] if words[j] >= threshold else zero
 
 
 @kernel()
@@ -42,9 +42,9 @@ def plain_forward(
     for row in range(z.shape[0]):
         for j in range(z.shape[1]):
             y = z[row, j] + bias[j]
-            h[row, j] = zero if y <= zero else y  # in this order, so that NaN stays NaN
+            h[row, j] = zero if y <= zero else y * factor  # in this order, so that NaN stays NaN
         if threshold > 0:
-            _drop_in_row(h, row, factor, threshold, mask, words)
+            _drop_in_row(h, row, threshold, mask, words)
 
 
 @kernel()
@@ -102,9 +102,9 @@ def batchnorm_forward(
     for row in range(rows):
         for j in range(columns):
             y = gamma[j] * ((z[row, j] - mean[j]) * inverse_std[j]) + beta[j]
-            h[row, j] = zero if y <= zero else y
+            h[row, j] = zero if y <= zero else y * factor
         if threshold > 0:
-            _drop_in_row(h, row, factor, threshold, mask, words)
+            _drop_in_row(h, row, threshold, mask, words)
 
 
 @kernel()
@@ -171,9 +171,9 @@ def layernorm_forward(
             x_hat = (z[row, j] - mean) * inverse
             z[row, j] = x_hat
             y = gamma[j] * x_hat + beta[j]
-            h[row, j] = zero if y <= zero else y
+            h[row, j] = zero if y <= zero else y * factor
         if threshold > 0:
-            _drop_in_row(h, row, factor, threshold, mask, words)
+            _drop_in_row(h, row, threshold, mask, words)
 
 
 @reordering_kernel()

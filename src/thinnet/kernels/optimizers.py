@@ -1,34 +1,120 @@
 """The twins of the rules in `thinnet.optim`: each one pass over flat buffers, all of them changed in place.
 
-`options` are the hyperparameters in the order in which `thinnet.optim.OPTIMIZERS` lists the defaults.
+A rule changes a line of weights `w` along its gradient `dw`, with up to two lines of state. Its hyperparameters come as
+an array, `numbers`, and are read into variables before the loop: the compiler cannot know that writing to `w` leaves
+that array alone, and would not make vector instructions of the loop otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from thinnet.kernels.compile import kernel
-from thinnet.typing import FloatArray
+from thinnet.typing import AnyArray, FloatArray
+
+SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM = range(5)
 
 
 @kernel()
-def _sgd(w: FloatArray, dw: FloatArray, rate: Any) -> None:
+def update(
+    rule: int, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
+) -> None:
+    """One step of a rule; `first` and `second` are its state, empty where it has less."""
+    if rule == SGD:
+        _sgd(w, dw, numbers)
+    elif rule == MOMENTUM:
+        _sgd_momentum(w, dw, first, numbers)
+    elif rule == NESTEROV:
+        _nesterov(w, dw, first, numbers)
+    elif rule == RMSPROP:
+        _rmsprop(w, dw, first, numbers)
+    else:
+        _adam(w, dw, first, second, numbers)
+
+
+@kernel()
+def update_part(
+    rule: int,
+    w: FloatArray,
+    part_dw: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    numbers: FloatArray,
+    scratch: FloatArray,
+    keep: AnyArray,
+    table: AnyArray,
+    starts: AnyArray,
+    counts: AnyArray,
+    indices: AnyArray,
+) -> None:
+    """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient.
+
+    A line of which only some places are kept is updated as a whole in `scratch`, (4, longest line), and what is kept is
+    copied back: that takes vector instructions, unlike gathering the places. The last five arguments are those of
+    `thinnet.thinning`.
+    """
+    at = 0
+    for start, length, lines, places in table:
+        count = counts[places]
+        index = indices[starts[places] : starts[places] + count]
+        kept = keep[starts[places] : starts[places] + length]
+        for i in range(counts[lines]):
+            begin = start + length * indices[starts[lines] + i]
+            end = begin + length
+            dw = part_dw[at : at + count]
+            at += count
+            if count == length:
+                update(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
+                continue
+            spread = scratch[0, :length]
+            spread[:] = 0
+            for j in range(count):
+                spread[index[j]] = dw[j]
+            copies = scratch[1, :length], scratch[2, : first[begin:end].size], scratch[3, : second[begin:end].size]
+            _copy(w[begin:end], copies[0])
+            _copy(first[begin:end], copies[1])
+            _copy(second[begin:end], copies[2])
+            update(rule, copies[0], spread, copies[1], copies[2], numbers)
+            _copy_kept(copies[0], kept, w[begin:end])
+            _copy_kept(copies[1], kept, first[begin:end])
+            _copy_kept(copies[2], kept, second[begin:end])
+
+
+@kernel()
+def _copy(source: FloatArray, target: FloatArray) -> None:
+    for j in range(source.size):
+        target[j] = source[j]
+
+
+@kernel()
+def _copy_kept(source: FloatArray, keep: AnyArray, target: FloatArray) -> None:
+    for j in range(source.size):
+        new, old = source[j], target[j]  # both read in any case, so that no branch is needed
+        target[j] = new if keep[j] else old
+
+
+@kernel()
+def _sgd(w: FloatArray, dw: FloatArray, numbers: FloatArray) -> None:
+    rate = numbers[0]
     for i in range(w.size):
         w[i] -= rate * dw[i]
 
 
 @kernel()
-def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, rate: Any, momentum: Any) -> None:
+def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: FloatArray) -> None:
+    rate, momentum = numbers[0], numbers[1]
     for i in range(w.size):
         velocity[i] = momentum * velocity[i] - rate * dw[i]
         w[i] += velocity[i]
 
 
 @kernel()
-def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, rate: Any, momentum: Any) -> None:
+def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: FloatArray) -> None:
+    rate, momentum = numbers[0], numbers[1]
     for i in range(w.size):
         old = velocity[i]
         velocity[i] = momentum * old - rate * dw[i]
@@ -36,74 +122,60 @@ def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, rate: Any, mo
 
 
 @kernel()
-def _rmsprop(
-    w: FloatArray, dw: FloatArray, cache: FloatArray, rate: Any, decay: Any, one_less_decay: Any, epsilon: Any
-) -> None:
+def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, numbers: FloatArray) -> None:
+    rate, decay, one_less_decay, epsilon = numbers[0], numbers[1], numbers[2], numbers[3]
     for i in range(w.size):
         cache[i] = decay * cache[i] + one_less_decay * dw[i] * dw[i]
         w[i] -= rate * dw[i] / (np.sqrt(cache[i]) + epsilon)
 
 
 @kernel()
-def _adam(
-    w: FloatArray,
-    dw: FloatArray,
-    m: FloatArray,
-    v: FloatArray,
-    keep: Any,
-    rate: Any,
-    beta1: Any,
-    one_less_beta1: Any,
-    beta2: Any,
-    one_less_beta2: Any,
-    inverse_root: Any,
-    epsilon: Any,
-) -> None:
-    """`keep` is 1 − η·λ, `rate` is η / (1 − β₁ᵗ), `inverse_root` is 1 / √(1 − β₂ᵗ)."""
+def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: FloatArray) -> None:
+    """The numbers are 1 − η·λ, η / (1 − β₁ᵗ), β₁, 1 − β₁, β₂, 1 − β₂, 1 / √(1 − β₂ᵗ), ε."""
+    keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
+    beta2, one_less_beta2, inverse_root, epsilon = numbers[4], numbers[5], numbers[6], numbers[7]
     for i in range(w.size):
         m[i] = beta1 * m[i] + one_less_beta1 * dw[i]
         v[i] = beta2 * v[i] + one_less_beta2 * dw[i] * dw[i]
         w[i] = keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon)
 
 
-def _update_sgd(w: FloatArray, dw: FloatArray, state: dict[str, Any], o: dict[str, Any]) -> None:
-    _sgd(w, dw, w.dtype.type(o["learning_rate"]))
+def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
+    return options["learning_rate"], options["momentum"]
 
 
-def _update_momentum(kernel: Any) -> Callable[..., None]:
-    def update(w: FloatArray, dw: FloatArray, state: dict[str, Any], o: dict[str, Any]) -> None:
-        scalar = w.dtype.type
-        kernel(w, dw, state["velocity"], scalar(o["learning_rate"]), scalar(o["momentum"]))
-
-    return update
+def _rmsprop_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
+    return options["learning_rate"], options["decay_rate"], 1 - options["decay_rate"], options["epsilon"]
 
 
-def _update_rmsprop(w: FloatArray, dw: FloatArray, state: dict[str, Any], o: dict[str, Any]) -> None:
-    numbers = (o["learning_rate"], o["decay_rate"], 1 - o["decay_rate"], o["epsilon"])
-    _rmsprop(w, dw, state["cache"], *map(w.dtype.type, numbers))
-
-
-def _update_adam(w: FloatArray, dw: FloatArray, state: dict[str, Any], o: dict[str, Any]) -> None:
-    t, beta1, beta2, rate = state["t"] + 1, o["beta1"], o["beta2"], o["learning_rate"]
-    numbers = (
-        1 - rate * o.get("weight_decay", 0.0),
+def _adam_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
+    beta1, beta2, rate = options["beta1"], options["beta2"], options["learning_rate"]
+    return (
+        1 - rate * options.get("weight_decay", 0.0),
         rate / (1 - beta1**t),
         beta1,
         1 - beta1,
         beta2,
         1 - beta2,
         (1 - beta2**t) ** -0.5,
-        o["epsilon"],
+        options["epsilon"],
     )
-    _adam(w, dw, state["m"], state["v"], *map(w.dtype.type, numbers))
 
 
-# (w, dw, state, options) -> None for the names in thinnet.optim.OPTIMIZERS; the count t is the caller's to raise.
-UPDATES: dict[str, Callable[..., None]] = {
-    "sgd": _update_sgd,
-    "sgd_momentum": _update_momentum(_sgd_momentum),
-    "nesterov": _update_momentum(_nesterov),
-    "rmsprop": _update_rmsprop,
-    "adam": _update_adam,
-    "adamw": _update_adam,
+@dataclass(frozen=True)
+class Twin:
+    """How the kernels do a rule of `thinnet.optim`."""
+
+    rule: int
+    numbers: Callable[[dict[str, Any], int], tuple[float, ...]]  # of the hyperparameters and the number of the step
+
+
+# For the names in thinnet.optim.OPTIMIZERS.
+TWINS: dict[str, Twin] = {
+    "sgd": Twin(SGD, lambda options, t: (options["learning_rate"],)),
+    "sgd_momentum": Twin(MOMENTUM, _momentum_numbers),
+    "nesterov": Twin(NESTEROV, _momentum_numbers),
+    "rmsprop": Twin(RMSPROP, _rmsprop_numbers),
+    "adam": Twin(ADAM, _adam_numbers),
+    "adamw": Twin(ADAM, _adam_numbers),
 }

@@ -2,21 +2,24 @@ r"""Dropout: in training each unit is set to zero with probability `rate`, indep
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from thinnet.checks import check_arrays, check_choice, check_gradient, check_number
 from thinnet.errors import ArgumentError
-from thinnet.masks import keep_mask
+from thinnet.masks import keep_mask, keep_units
 from thinnet.typing import BoolArray, FloatArray
 
 Scaling = Literal["inverted", "classic", "unscaled"]
 SCALINGS: tuple[Scaling, ...] = ("inverted", "classic", "unscaled")
 
+MaskKind = Literal["element", "batch"]
+MASK_KINDS: tuple[MaskKind, ...] = ("element", "batch")
+
 
 class DropoutCache(NamedTuple):
-    keep: BoolArray | None  # (N, D), True where the unit stayed; None where all of them stayed
+    keep: BoolArray | None  # (N, D), or (1, D) for all rows; True where the unit stayed; None where all of them stayed
     factor: float  # what kept units were multiplied by
     shape: tuple[int, ...]  # (N, D)
 
@@ -31,6 +34,7 @@ def dropout_forward(
     layer: int = 0,
     first_row: int = 0,
     keep: BoolArray | None = None,
+    mask: MaskKind = "element",
     scaling: Scaling = "inverted",
 ) -> tuple[FloatArray, DropoutCache]:
     r"""Drop units in training, and make up for it so that the mean of each unit stays what it was.
@@ -49,7 +53,9 @@ def dropout_forward(
         training: whether to drop at all.
         seed, step, layer, first_row: which mask to draw; see `thinnet.masks.keep_mask`.  A training loop counts
             `step` up, so that each step drops other units.
-        keep: (N, D) bools to use instead of a mask drawn here, True where the unit stays.
+        keep: (N, D) bools to use instead of a mask drawn here, True where the unit stays; (1, D) for all rows alike.
+        mask: ``"element"`` draws for each unit of each row; ``"batch"`` draws for each unit once, and all rows of the
+            batch drop the same ones.
         scaling: ``"inverted"``, ``"classic"`` or ``"unscaled"``.
 
     Returns:
@@ -60,7 +66,8 @@ def dropout_forward(
         ArgumentError: if `rate`, `scaling`, `keep` or `x` is not as above.
 
     Source: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural
-    networks from overfitting", JMLR 15 (2014); Hinton et al., arXiv 1207.0580 (2012).
+    networks from overfitting", JMLR 15 (2014); Hinton et al., arXiv 1207.0580 (2012); for ``mask="batch"``: Graham,
+    Reizenstein and Robinson, "Efficient batchwise dropout training using submatrices", arXiv 1502.02478 (2015).
 
     >>> out, cache = dropout_forward(np.ones((2, 6)), rate=0.5, seed=3)
     >>> out
@@ -68,21 +75,23 @@ def dropout_forward(
            [0., 2., 2., 2., 2., 2.]])
     >>> bool((dropout_forward(out, rate=0.5, training=False)[0] == out).all())
     True
+    >>> dropout_forward(np.ones((2, 6)), rate=0.5, seed=3, mask="batch")[0]
+    array([[2., 0., 2., 0., 2., 2.],
+           [2., 0., 2., 0., 2., 2.]])
     """
     check_arrays("dropout_forward", x=(x, "N D"))
     check_number("rate", rate)
     check_choice("scaling", scaling, SCALINGS)
+    check_choice("mask", mask, MASK_KINDS)
     if not training or rate == 0:
         factor = 1 - rate if scaling == "classic" and not training else 1.0
         return x * x.dtype.type(factor), DropoutCache(None, factor, x.shape)
-    if keep is None:
+    if keep is not None:
+        _check_keep(keep, x.shape)
+    elif mask == "batch":
+        keep = keep_units(rate, x.shape[1], seed=seed, step=step, layer=layer)[None]
+    else:
         keep = keep_mask(rate, (x.shape[0], x.shape[1]), seed=seed, step=step, layer=layer, first_row=first_row)
-    elif not isinstance(keep, np.ndarray) or keep.shape != x.shape or keep.dtype != np.bool_:
-        came = f"{keep.dtype} of shape {keep.shape}" if isinstance(keep, np.ndarray) else type(keep).__name__
-        raise ArgumentError(
-            f"dropout_forward: keep must be an array of bool of shape {x.shape}, as x is, got {came}. "
-            f"Use True for units that stay."
-        )
     factor = 1 / (1 - rate) if scaling == "inverted" else 1.0
     return _masked(x, keep, factor), DropoutCache(keep, factor, x.shape)
 
@@ -110,6 +119,15 @@ def dropout_backward(dout: FloatArray, cache: DropoutCache) -> FloatArray:
     if cache.keep is None:
         return dout * dout.dtype.type(cache.factor)
     return _masked(dout, cache.keep, cache.factor)
+
+
+def _check_keep(keep: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(keep, np.ndarray) or keep.shape not in (shape, (1, shape[1])) or keep.dtype != np.bool_:
+        came = f"{keep.dtype} of shape {keep.shape}" if isinstance(keep, np.ndarray) else type(keep).__name__
+        raise ArgumentError(
+            f"dropout_forward: keep must be an array of bool of shape {shape}, as x is, got {came}. "
+            f"Use True for units that stay, or one row of shape (1, {shape[1]}) for all rows."
+        )
 
 
 def _masked(x: FloatArray, keep: BoolArray, factor: float) -> FloatArray:

@@ -3,8 +3,10 @@ r"""FullyConnectedNet: {affine → normalization → ReLU → dropout} × L → 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -25,13 +27,14 @@ from thinnet.layers import (
     relu_backward,
     relu_forward,
 )
-from thinnet.layers.dropout import SCALINGS, Scaling
+from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
 from thinnet.masks import fresh_seed
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from thinnet.nets.fused import FusedStep
+    from thinnet.nets.thinned import ThinnedStep
 
 Normalization = Literal["batchnorm", "layernorm"]
 NORMALIZATIONS = (None, "batchnorm", "layernorm")
@@ -54,6 +57,9 @@ class FullyConnectedNet:
         seed: 64 bits that fix the initial weights and all masks; ``None`` draws one, kept in `seed`.
         loss: ``"softmax"``, ``"svm"``, ``"mse"`` or ``"logistic"``.
         scaling: how dropout keeps the mean; see `thinnet.layers.dropout_forward`.
+        dropout_mask: ``"element"`` drops units of each row on its own; ``"batch"`` drops the same ones in all rows of a
+            batch, so that a training step computes and updates the thinned network alone, which is faster.  Not with
+            layer normalization, where each unit depends on all others.
 
     Attributes:
         params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
@@ -88,6 +94,7 @@ class FullyConnectedNet:
         seed: int | None = None,
         loss: str = "softmax",
         scaling: Scaling = "inverted",
+        dropout_mask: MaskKind = "element",
     ) -> None:
         self.hidden_dims = _dims(hidden_dims)
         self.input_dim = check_number("input_dim", input_dim)
@@ -100,10 +107,18 @@ class FullyConnectedNet:
         self.seed = check_number("seed", fresh_seed() if seed is None else seed)
         self.loss_name = check_choice("loss", loss, tuple(LOSSES))
         self.scaling: Scaling = check_choice("scaling", scaling, SCALINGS)
+        self.dropout_mask: MaskKind = check_choice("dropout_mask", dropout_mask, MASK_KINDS)
+        if self.dropout_mask == "batch" and self.normalization == "layernorm":
+            raise ArgumentError(
+                "dropout_mask must be 'element' with layer normalization, got 'batch'. Each unit depends on all others "
+                "of its layer there, so none can be left out: use normalization='batchnorm' or None."
+            )
         self.step = 0
         self.fused = True
-        self._buffers: FusedStep | None = None
-        self._params = Parameters(self._shapes(), self.dtype)
+        self._fused: FusedStep | None = None
+        self._thinned: ThinnedStep | None = None
+        # A unit's weights lie together where units are taken out of the matrices one by one.
+        self._params = Parameters(self._shapes(), self.dtype, "F" if self.dropout_mask == "batch" else "C")
         self.running = Parameters(self._running_shapes(), self.dtype)
         self._initialize()
 
@@ -202,31 +217,78 @@ class FullyConnectedNet:
         step: int | None = None,
     ) -> float:
         """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
+        rows, targets, each, step = self._begin_step(X, y, weights, step)
+        if self.thins:
+            thinned = self._thinned_step(len(rows))
+            loss = thinned.compute(rows, targets, step, each)
+            gradients.flat[:] = 0
+            thinned.thinning.scatter(thinned.gradients.flat, gradients.flat)
+            return loss
+        if self.uses_kernels:
+            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each)
+        else:
+            loss = self.layers_gradients(rows, targets, gradients, step, each)
+        return loss + self.inplace_add_penalty(self.params, gradients)
+
+    def thinned_gradients(
+        self, X: AnyArray, y: AnyArray, *, weights: AnyArray | None = None, step: int | None = None
+    ) -> tuple[float, ThinnedStep]:
+        """Like ``loss(X, y)`` where `thins` holds, with the gradients of the part alone that was not dropped.
+
+        They lie in the second result's `gradients`, until the next call.
+        """
+        rows, targets, each, step = self._begin_step(X, y, weights, step)
+        thinned = self._thinned_step(len(rows))
+        return thinned.compute(rows, targets, step, each), thinned
+
+    @property
+    def thins(self) -> bool:
+        """Whether a training step works on a part of the units only."""
+        return self.dropout_mask == "batch" and self.dropout > 0
+
+    @property
+    def uses_kernels(self) -> bool:
+        """Whether steps and scores are computed by the kernels, rather than by the layers' functions."""
+        return self.fused and kernels.available()
+
+    def _begin_step(
+        self, X: AnyArray, y: AnyArray, weights: AnyArray | None, step: int | None
+    ) -> tuple[FloatArray, AnyArray, FloatArray | None, int]:
+        """The checked batch and the number of its masks; nothing is changed before all of it is known to be right."""
         rows, targets = self._rows(X), self._targets(y)
         shape = np.empty((len(rows), self.num_classes), self.dtype)
         each = None if weights is None else np.asarray(weights, self.dtype)
-        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets, each)  # before anything is changed
+        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets, each)
         if step is None:
             step, self.step = self.step, self.step + 1
-        check_number("step", step)
-        if self.fused and kernels.available():
-            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each)
-        else:
-            scores, caches = self._forward(rows, step)
-            loss, dscores = LOSSES[self.loss_name].function(scores, targets, each)
-            self._backward(dscores, caches, gradients)
-        return loss + self._inplace_add_penalty(gradients)
+        return rows, targets, each, check_number("step", step)
 
     def _fused_step(self, num_rows: int) -> FusedStep:
         """The fast path, with buffers for at least so many rows."""
         from thinnet.nets.fused import FusedStep
 
-        if self._buffers is None or self._buffers.max_rows < num_rows:
-            self._buffers = FusedStep(self, num_rows)
-        return self._buffers
+        if self._fused is None or self._fused.max_rows < num_rows:
+            self._fused = FusedStep(self, num_rows)
+        return self._fused
+
+    def _thinned_step(self, num_rows: int) -> ThinnedStep:
+        from thinnet.nets.thinned import ThinnedStep
+
+        if self._thinned is None or self._thinned.max_rows < num_rows:
+            self._thinned = ThinnedStep(self, num_rows)
+        return self._thinned
+
+    def layers_gradients(
+        self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int, weights: FloatArray | None = None
+    ) -> float:
+        """Loss and gradients, without the L2 penalty, by the layers' own functions: the readable way."""
+        scores, caches = self._forward(X, step)
+        loss, dscores = LOSSES[self.loss_name].function(scores, y, weights)
+        self._backward(dscores, caches, gradients)
+        return float(loss)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_buffers": None}  # copies and pickles make buffers of their own
+        return {**self.__dict__, "_fused": None, "_thinned": None}  # copies and pickles make buffers of their own
 
     def scores(self, X: AnyArray) -> FloatArray:
         """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone.
@@ -243,7 +305,7 @@ class FullyConnectedNet:
 
     def _score_function(self) -> Callable[[FloatArray], FloatArray]:
         """What gives the scores of up to `ROWS_AT_ONCE` rows."""
-        if self.fused and kernels.available():
+        if self.uses_kernels:
             from thinnet.nets.fused import FusedScores
 
             return FusedScores(self, ROWS_AT_ONCE).scores
@@ -254,12 +316,62 @@ class FullyConnectedNet:
         labels: IntArray = self.scores(X).argmax(axis=1)
         return labels
 
+    def config(self) -> dict[str, Any]:
+        """The arguments with which this net could be built again, as JSON can hold them."""
+        return {
+            "hidden_dims": list(self.hidden_dims),
+            "input_dim": self.input_dim,
+            "num_classes": self.num_classes,
+            "dropout": self.dropout,
+            "normalization": self.normalization,
+            "reg": self.reg,
+            "weight_scale": self.weight_scale,
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "loss": self.loss_name,
+            "scaling": self.scaling,
+            "dropout_mask": self.dropout_mask,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        from thinnet.checkpoint import save_net
+
+        save_net(self, Path(path))
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the net's test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.
+
+        Raises:
+            MissingExtraError: if the package onnx is not installed.
+            OSError: if the file cannot be written.
+        """
+        from thinnet.onnx_export import export_onnx
+
+        export_onnx(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:
+        """Read a net that `save` wrote; no code in the file is run.
+
+        Raises:
+            CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written.
+            OSError: if it cannot be read.
+        """
+        from thinnet.checkpoint import load_net
+
+        return load_net(Path(path))
+
     def copy(self, dtype: Any = None) -> FullyConnectedNet:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given."""
         other = copy.deepcopy(self)
         if dtype is not None and _dtype(dtype) != self.dtype:
             other.dtype = _dtype(dtype)
-            other._params = Parameters(self.params.shapes, other.dtype)
+            other._params = Parameters(self.params.shapes, other.dtype, self.params.order)
             other.running = Parameters(self.running.shapes, other.dtype)
             other.params.flat[:], other.running.flat[:] = self.params.flat, self.running.flat
         return other
@@ -289,12 +401,13 @@ class FullyConnectedNet:
         """Scores and caches; in training mode with the masks of `step`, in test mode where it is None."""
         caches: list[Any] = []
         for i in range(1, self.num_layers):
-            h, cache = self._hidden_forward(i, h, step)
+            h, cache = self.hidden_forward(i, h, step)
             caches.append(cache)
         scores, cache = affine_forward(h, self.params[f"W{self.num_layers}"], self.params[f"b{self.num_layers}"])
         return scores, [*caches, cache]
 
-    def _hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple[Any, ...]]:
+    def hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple[Any, ...]]:
+        """Hidden layer i, counted from 1, by the layers' functions: its output and their caches."""
         h, affine_cache = affine_forward(h, self.params[f"W{i}"], self.params[f"b{i}"])
         h, norm_cache = self._norm_forward(i, h, training=step is not None)
         h, relu_cache = relu_forward(h)
@@ -306,6 +419,7 @@ class FullyConnectedNet:
             seed=self.seed,
             step=step or 0,
             layer=i - 1,
+            mask=self.dropout_mask,
         )
         return h, (affine_cache, norm_cache, relu_cache, dropout_cache)
 
@@ -334,13 +448,13 @@ class FullyConnectedNet:
         dh, gradients[f"gamma{i}"], gradients[f"beta{i}"] = backward(dh, cache)
         return dh
 
-    def _inplace_add_penalty(self, gradients: Parameters) -> float:
-        """Add the L2 penalty's gradient; return the penalty."""
+    def inplace_add_penalty(self, params: Parameters, gradients: Parameters) -> float:
+        """Add the gradient of the weights' L2 penalty; return the penalty."""
         if self.reg == 0:
             return 0.0
         penalty = 0.0
         for i in range(1, self.num_layers + 1):
-            W = self.params[f"W{i}"]
+            W = params[f"W{i}"]
             penalty += 0.5 * self.reg * float(np.sum(W * W))
             gradients[f"W{i}"] += self.dtype.type(self.reg) * W
         return penalty

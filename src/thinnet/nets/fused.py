@@ -21,13 +21,14 @@ class FusedStep:
     """Loss and gradients of a net over buffers that are made once, for batches of up to `max_rows` rows.
 
     For hidden layer i, ``z[i]`` holds the products, ``h[i]`` the outputs, and ``dh[i]`` the gradient with respect to
-    first the one and then the other.
+    first the one and then the other.  The parameters need not be the net's own: those of a thinned network, with fewer
+    units in each layer, use the front of the same buffers.
     """
 
     def __init__(self, net: FullyConnectedNet, max_rows: int) -> None:
         self.net = net
         self.max_rows = max_rows
-        self.z, self.h, self.dh = ([np.empty((max_rows, dim), net.dtype) for dim in net.hidden_dims] for _ in range(3))
+        self._buffers = [[np.empty(max_rows * dim, net.dtype) for dim in net.hidden_dims] for _ in range(3)]
         self.scores = np.empty((max_rows, net.num_classes), net.dtype)
         # Batch normalization keeps numbers of columns, layer normalization numbers of rows.
         kept = [max_rows if net.normalization == "layernorm" else dim for dim in net.hidden_dims]
@@ -41,10 +42,42 @@ class FusedStep:
         self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int, weights: FloatArray | None = None
     ) -> float:
         """Write the gradients of the loss (without the L2 penalty) into `gradients`; return the loss."""
+        net = self.net
+        return self._run(X, y, weights, net.params, net.running, gradients, drop_threshold(net.dropout), step)
+
+    def thinned_gradients(
+        self,
+        X: FloatArray,
+        y: AnyArray,
+        weights: FloatArray | None,
+        params: Parameters,
+        running: Parameters,
+        gradients: Parameters,
+    ) -> float:
+        """The same for a thinned network: what it has is kept, and scaled as kept units are."""
+        return self._run(X, y, weights, params, running, gradients, np.uint32(0), 0)
+
+    def _run(
+        self,
+        X: FloatArray,
+        y: AnyArray,
+        weights: FloatArray | None,
+        params: Parameters,
+        running: Parameters,
+        gradients: Parameters,
+        threshold: np.uint32,
+        step: int,
+    ) -> float:
         rows, net = len(X), self.net
+        self.params, self.running = params, running
+        widths = [params[f"b{i}"].size for i in range(1, net.num_layers)]
+        self.z, self.h, self.dh = (
+            [flat[: rows * width].reshape(rows, width) for flat, width in zip(buffers, widths, strict=True)]
+            for buffers in self._buffers
+        )
         # Taken from the net at every step, so that attributes assigned later hold here as they do in the layers.
         self.factor = net.dtype.type(1 / (1 - net.dropout) if net.scaling == "inverted" else 1)
-        self.threshold = drop_threshold(net.dropout)
+        self.threshold = threshold
         self.keys = np.uint32(net.seed & 0xFFFFFFFF), np.uint32(net.seed >> 32)
         self._forward(X, rows, step)
         loss = self._loss(y, weights, rows, gradients)
@@ -52,32 +85,31 @@ class FusedStep:
         return loss
 
     def _forward(self, X: FloatArray, rows: int, step: int) -> None:
-        params, below = self.net.params, X
-        for i in range(len(self.z)):
-            z, h = self.z[i][:rows], self.h[i][:rows]
-            np.matmul(below, params[f"W{i + 1}"], out=z)
+        below = X
+        for i, (z, h) in enumerate(zip(self.z, self.h, strict=True)):
+            np.matmul(below, self.params[f"W{i + 1}"], out=z)
             self._hidden(i, z, h, (*self.keys, step, i, 0))
             below = h
-        np.matmul(below, params[f"W{len(self.z) + 1}"], out=self.scores[:rows])
+        np.matmul(below, self.params[f"W{len(self.z) + 1}"], out=self.scores[:rows])
 
     def _hidden(self, i: int, z: FloatArray, h: FloatArray, mask: tuple[Any, ...]) -> None:
-        net, number = self.net, i + 1
+        params, number = self.params, i + 1
         drop = (h, self.factor, self.threshold, mask, self.words)
-        bias = net.params[f"b{number}"]
-        if net.normalization is None:
+        bias = params[f"b{number}"]
+        if self.net.normalization is None:
             hidden.plain_forward(z, bias, *drop)
             return
-        norm = (bias, net.params[f"gamma{number}"], net.params[f"beta{number}"])
-        if net.normalization == "layernorm":
+        norm = (bias, params[f"gamma{number}"], params[f"beta{number}"])
+        if self.net.normalization == "layernorm":
             hidden.layernorm_forward(z, *norm, self.eps, self.inverse_std[i], *drop)
             return
-        running = (net.running[f"running_mean{number}"], net.running[f"running_var{number}"], self.momentum)
+        running = (self.running[f"running_mean{number}"], self.running[f"running_var{number}"], self.momentum)
         hidden.batchnorm_forward(z, *norm, *running, self.eps, self.mean[i], self.inverse_std[i], *drop)
 
     def _loss(self, y: AnyArray, weights: FloatArray | None, rows: int, gradients: Parameters) -> float:
         """The loss; `scores` becomes its gradient."""
         last, scores = self.net.num_layers, self.scores[:rows]
-        bias, dbias = self.net.params[f"b{last}"], gradients[f"b{last}"]
+        bias, dbias = self.params[f"b{last}"], gradients[f"b{last}"]
         if self.net.loss_name in losses.KERNELS:
             each = self.no_weights if weights is None else weights
             return float(losses.KERNELS[self.net.loss_name](scores, bias, y, each, dbias))
@@ -88,27 +120,34 @@ class FusedStep:
 
     def _backward(self, X: FloatArray, rows: int, gradients: Parameters) -> None:
         """No gradient is computed for X: nobody asks for it."""
-        params, above = self.net.params, self.scores[:rows]
+        above = self.scores[:rows]
         for i in range(len(self.z), -1, -1):
-            below = self.h[i - 1][:rows] if i else X
-            np.matmul(below.T, above, out=gradients[f"W{i + 1}"])
+            _weight_gradient(self.h[i - 1] if i else X, above, gradients[f"W{i + 1}"])
             if i:
-                dh = self.dh[i - 1][:rows]
-                np.matmul(above, params[f"W{i + 1}"].T, out=dh)
-                self._hidden_backward(i - 1, rows, dh, gradients)
+                dh = self.dh[i - 1]
+                np.matmul(above, self.params[f"W{i + 1}"].T, out=dh)
+                self._hidden_backward(i - 1, dh, gradients)
                 above = dh
 
-    def _hidden_backward(self, i: int, rows: int, dh: FloatArray, gradients: Parameters) -> None:
-        net, number, h = self.net, i + 1, self.h[i][:rows]
+    def _hidden_backward(self, i: int, dh: FloatArray, gradients: Parameters) -> None:
+        number, h, z = i + 1, self.h[i], self.z[i]
         dbias = gradients[f"b{number}"]
-        if net.normalization is None:
+        if self.net.normalization is None:
             hidden.plain_backward(dh, h, dbias, self.factor)
             return
-        norm = (net.params[f"gamma{number}"], gradients[f"gamma{number}"], gradients[f"beta{number}"], dbias)
-        if net.normalization == "layernorm":
-            hidden.layernorm_backward(dh, h, self.z[i][:rows], self.inverse_std[i], *norm, self.factor)
+        norm = (self.params[f"gamma{number}"], gradients[f"gamma{number}"], gradients[f"beta{number}"], dbias)
+        if self.net.normalization == "layernorm":
+            hidden.layernorm_backward(dh, h, z, self.inverse_std[i], *norm, self.factor)
             return
-        hidden.batchnorm_backward(dh, h, self.z[i][:rows], self.mean[i], self.inverse_std[i], *norm, self.factor)
+        hidden.batchnorm_backward(dh, h, z, self.mean[i], self.inverse_std[i], *norm, self.factor)
+
+
+def _weight_gradient(below: FloatArray, above: FloatArray, out: FloatArray) -> None:
+    """belowᵀ · above, written the way round in which `out` lies in memory."""
+    if out.flags.c_contiguous:
+        np.matmul(below.T, above, out=out)
+    else:
+        np.matmul(above.T, below, out=out.T)
 
 
 class FusedScores:

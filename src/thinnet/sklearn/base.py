@@ -197,7 +197,6 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _start(self, num_outputs: int) -> None:
         """A new net, and nothing learned yet."""
-        mask: dict[str, Any] = {} if self.dropout_mask == "element" else {"dropout_mask": self.dropout_mask}
         self.net_ = FullyConnectedNet(
             options.hidden_dims(self.hidden_layer_sizes),
             self.n_features_in_,
@@ -207,7 +206,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             weight_scale="he",
             seed=self._seed,
             loss=self._loss_name(),
-            **mask,
+            dropout_mask=self.dropout_mask,
         )
         self.n_iter_, self.t_ = 0, 0
         self.loss_curve_: list[float] = []
@@ -217,13 +216,23 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _set_up(self, batch_size: int, *, incremental: bool) -> None:
         """What may change between two calls of training: the net's rates and the optimizer."""
-        net, dims = self.net_, options.hidden_dims(self.hidden_layer_sizes)
-        if (net.hidden_dims, net.normalization) != (dims, self.normalization):
-            raise ArgumentError(
-                f"hidden_layer_sizes and normalization must stay {net.hidden_dims} and {net.normalization!r} where "
-                f"training goes on, got {dims} and {self.normalization!r}. Clone the estimator, or set "
-                "warm_start=False."
-            )
+        net = self.net_
+        was = {
+            "hidden_layer_sizes": net.hidden_dims,
+            "normalization": net.normalization,
+            "dropout_mask": net.dropout_mask,
+        }
+        params = self.get_params(deep=False)
+        now = {
+            **{name: params[name] for name in was},
+            "hidden_layer_sizes": options.hidden_dims(self.hidden_layer_sizes),
+        }
+        for name, value in was.items():
+            if now[name] != value:
+                raise ArgumentError(
+                    f"{name} must stay {value!r} where training goes on, got {now[name]!r}. Clone the estimator, or "
+                    "set warm_start=False."
+                )
         net.dropout, net.reg = float(self.dropout), self.alpha / batch_size
         known = options.optimizer_options(self.optimizer, self.optimizer_options)
         kept: FlatOptimizer | None = getattr(self, "_optimizer", None) if incremental and self.n_iter_ else None

@@ -11,6 +11,7 @@ import numpy as np
 from thinnet import schedules
 from thinnet.checks import check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
+from thinnet.layers.dropout import MASK_KINDS
 from thinnet.nets.fully_connected import NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import SCHEDULES, Schedule
@@ -19,7 +20,6 @@ AUTO = "auto"
 FLAGS = ("standardize", "early_stopping", "warm_start", "verbose")
 NUMBERS = ("dropout", "alpha", "learning_rate_init", "n_iter_no_change", "tol", "validation_fraction")
 AUTOMATIC = ("batch_size", "max_iter")
-MASKS = ("element", "batch")
 
 
 def check_parameters(params: dict[str, Any]) -> None:
@@ -37,7 +37,7 @@ def check_parameters(params: dict[str, Any]) -> None:
         if not isinstance(params[name], (bool, np.bool_, numbers.Integral)):
             raise ArgumentError(f"{name} must be True or False, got {params[name]!r}.")
     hidden_dims(params["hidden_layer_sizes"])
-    check_choice("dropout_mask", params["dropout_mask"], MASKS)
+    check_choice("dropout_mask", params["dropout_mask"], MASK_KINDS)
     check_choice("normalization", params["normalization"], NORMALIZATIONS)
     check_choice("optimizer", params["optimizer"], tuple(OPTIMIZERS))
     optimizer_options(params["optimizer"], params["optimizer_options"])

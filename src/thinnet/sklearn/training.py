@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from thinnet.data.batches import BatchOrder
-from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
 from thinnet.sklearn.rows import Reader
 from thinnet.typing import AnyArray, FloatArray
+from thinnet.updates import BatchUpdate
 
 
 class Passes:
@@ -44,35 +44,28 @@ class Passes:
         num_passes: int,
         first_pass: int,
     ) -> None:
-        self.net, self.optimizer, self.order = net, optimizer, order
+        self.order = order
         self.read, self.y = read, y
         self.weights = None if weights is None else weights.astype(net.dtype)
         self.learning_rate, self.schedule, self.num_passes = learning_rate, schedule, num_passes
         self.first_pass = first_pass
-        self._gradients = net.params.zeros_like()
+        self._update = BatchUpdate(net, optimizer)
         self._step = 0
 
     def run(self) -> float:
         """One pass; returns the mean of its minibatches' losses.
 
         Raises:
-            ArgumentError: if the loss is no longer finite.
+            NumericalError: if the loss or a gradient is not finite; the net is then as it was before that step.
         """
         steps = self.order.steps_per_epoch
-        mean = math.fsum(self._train_on_next() for _ in range(steps)) / steps
-        if not math.isfinite(mean):
-            raise ArgumentError(
-                f"learning_rate_init must be small enough for the loss to stay finite, got {self.learning_rate:g} and "
-                f"a loss of {mean} in iteration {self.first_pass + self._step // steps}. Lower it, or standardize X."
-            )
-        return mean
+        return math.fsum(self._train_on_next() for _ in range(steps)) / steps
 
     def _train_on_next(self) -> float:
         steps = self.order.steps_per_epoch
         rows = self.order.rows(self.first_pass * steps + self._step)
         weights = None if self.weights is None else self.weights[rows]
-        loss = self.net.inplace_gradients(self.read(rows), self.y[rows], self._gradients, weights=weights)
         factor = self.schedule(self._step, steps_per_epoch=steps, total_steps=steps * self.num_passes)
-        self.optimizer.inplace_update(self.net.params.flat, self._gradients.flat, self.learning_rate * factor)
+        loss = self._update(self.read(rows), self.y[rows], weights, self.learning_rate * factor)
         self._step += 1
         return loss

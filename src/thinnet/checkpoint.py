@@ -1,0 +1,260 @@
+"""Checkpoints: everything that a run needs to go on bit for bit, and nets alone, in sealed files."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thinnet.checks import check_number
+from thinnet.errors import ArgumentError, CheckpointError, ThinnetError
+from thinnet.locks import locked
+from thinnet.nets import FullyConnectedNet
+from thinnet.parameters import Parameters
+from thinnet.schedules import SCHEDULES, Schedule
+from thinnet.sealed import Sealed, read_sealed, write_sealed
+from thinnet.typing import AnyArray
+
+if TYPE_CHECKING:
+    from thinnet.solver import Solver
+
+KIND = "run"
+KEEP = 2  # how many checkpoints stay
+NAME = re.compile(r"step-(\d+)\.safetensors")
+
+
+class Checkpoints:
+    """The checkpoints of one run, in a folder of their own.
+
+    Args:
+        folder: made where it is missing.
+        every: how many steps lie between two checkpoints.
+        resumed: whether the folder may hold checkpoints already.
+
+    Raises:
+        CheckpointError: if the folder cannot be written, or holds another run.
+    """
+
+    def __init__(self, folder: Path, every: int, resumed: bool) -> None:
+        self.folder = folder
+        self.every: int = check_number("checkpoint_every", every)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise CheckpointError(
+                f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
+                f"Choose another one, or change its permissions."
+            ) from error
+        if not resumed and (saved := self.steps()):
+            raise CheckpointError(
+                f"checkpoint_dir must be without checkpoints of another run, got {folder} with step {saved[-1]}. "
+                f"Go on with that run by Solver.resume({str(folder)!r}, data), or choose another folder."
+            )
+
+    def steps(self) -> list[int]:
+        """The steps after which there is a checkpoint, the newest last."""
+        matches = (NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
+
+    def path(self, step: int) -> Path:
+        """The file of a step."""
+        return self.folder / f"step-{step:09d}.safetensors"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs out, and clear away what a killed one left half-written."""
+        with locked(self.folder):
+            for leftover in self.folder.glob(".step-*"):
+                leftover.unlink(missing_ok=True)
+            yield
+
+    def save(self, solver: Solver) -> Path:
+        """Write the state of a solver, then remove all but the newest checkpoints."""
+        path = self.path(solver.iteration)
+        try:
+            write_sealed(path, KIND, *_packed(solver))
+        except OSError as error:
+            saved = self.steps()
+            good = f"The checkpoint of step {saved[-1]} is whole" if saved else "There is no checkpoint yet"
+            raise CheckpointError(
+                f"{path} must be written, but could not be ({error.strerror}). {good}; mend that and resume."
+            ) from error
+        for step in self.steps()[:-KEEP]:
+            self.path(step).unlink(missing_ok=True)
+        return path
+
+
+def newest(folder: Path) -> Sealed:
+    """The newest checkpoint of a folder.
+
+    Raises:
+        CheckpointError: if there is none, or it is damaged.
+    """
+    steps = sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name)) if folder.is_dir() else []
+    if not steps:
+        raise CheckpointError(f"{folder} must be a folder with a checkpoint, got none. Name the run's checkpoint_dir.")
+    return read_sealed(steps[-1], KIND)
+
+
+def save_net(net: FullyConnectedNet, path: Path) -> None:
+    """Write a net alone: how it was built, its parameters and its running statistics."""
+    write_sealed(path, "net", _net_state(net), _net_arrays(net))
+
+
+def load_net(path: Path) -> FullyConnectedNet:
+    """Read a net that `save_net` wrote."""
+    sealed = read_sealed(path, "net")
+    with _understood(str(path)):
+        return _net(sealed.state, sealed.arrays)
+
+
+def net_of(sealed: Sealed) -> FullyConnectedNet:
+    """The net of a run, as it was when the checkpoint was written."""
+    with _understood("the checkpoint"):
+        return _net(sealed.state["net"], sealed.arrays)
+
+
+def options_of(sealed: Sealed) -> dict[str, Any]:
+    """The arguments with which the run's solver was made."""
+    with _understood("the checkpoint"):
+        options = dict(sealed.state["solver"])
+        schedule = options.pop("schedule")
+        return {**options, "schedule": SCHEDULES[schedule.pop("name")](**schedule)}
+
+
+def check_data(sealed: Sealed, fingerprint: Mapping[str, str]) -> None:
+    """Raise CheckpointError, with what differs, if a run was trained on other data than these."""
+    before = sealed.state.get("data", {})
+    differing = [name for name in sorted({*before, *fingerprint}) if before.get(name) != fingerprint.get(name)]
+    if differing:
+        raise CheckpointError(
+            f"data must be what the run was trained on, got another {', '.join(differing)}. "
+            f"Load it as before, with the same seed, splits and standardization."
+        )
+
+
+def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
+    """Raise CheckpointError, with what differs, if a run trained another net than this one."""
+    before, now = sealed.state["net"]["config"], net.config()
+    differing = [f"{name} {now[name]!r} for {before.get(name)!r}" for name in now if now[name] != before.get(name)]
+    if differing:
+        raise CheckpointError(
+            f"model must be the net that the run trained, got {', '.join(differing)}. Leave model out to have the "
+            f"run's own net built."
+        )
+
+
+def restore_solver(solver: Solver, sealed: Sealed) -> None:
+    """Put a solver, made anew for the run's net and data, where the run was."""
+    state, arrays = sealed.state, sealed.arrays
+    with _understood("the checkpoint"):
+        solver.iteration = int(check_number("step", state["iteration"]))
+        solver.best_val_acc, solver.stop_reason = float(state["best_val_acc"]), state["stop_reason"]
+        for name, values in state["history"].items():
+            setattr(solver.history, name, list(values))
+        solver.history.loss = arrays["history/loss"].tolist()
+        optimizer = solver.optimizer
+        for key, value in optimizer.state.items():
+            if key == "t":
+                optimizer.state["t"] = int(state["t"])
+            else:
+                _fill(_like_params(solver.model, value), arrays, f"optimizer/{key}/")
+        if state["has_best"]:
+            best = {"params": solver.model.params.zeros_like(), "running": solver.model.running.zeros_like()}
+            for name, parameters in best.items():
+                _fill(parameters, arrays, f"best/{name}/")
+            solver.best = best
+
+
+def _packed(solver: Solver) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+    net, optimizer, history = solver.model, solver.optimizer, solver.history
+    schedule = solver.schedule
+    state: dict[str, Any] = {
+        "net": _net_state(net),
+        "solver": {**solver.options, "schedule": {"name": schedule_name(schedule), **asdict(schedule)}},  # type: ignore[call-overload]
+        "iteration": solver.iteration,
+        "best_val_acc": solver.best_val_acc,
+        "stop_reason": solver.stop_reason,
+        "history": {name: values for name, values in vars(history).items() if name != "loss"},
+        "t": optimizer.state.get("t", 0),
+        "has_best": solver.best is not None,
+        "data": solver.fingerprint,
+    }
+    arrays = {**_net_arrays(net), "history/loss": np.array(history.loss, np.float64)}
+    for key, value in optimizer.state.items():
+        if key != "t":
+            arrays |= _named(f"optimizer/{key}/", _like_params(net, value))
+    for name, parameters in (solver.best or {}).items():
+        arrays |= _named(f"best/{name}/", parameters)
+    return state, arrays
+
+
+def schedule_name(schedule: Schedule) -> str:
+    """The name under which a schedule is kept in checkpoints."""
+    for name, kind in SCHEDULES.items():
+        if type(schedule) is kind:
+            return name
+    raise ArgumentError(
+        f"schedule must be one of thinnet.schedules where checkpoints are written, got {schedule!r}. "
+        f"Use {', '.join(kind.__name__ for kind in SCHEDULES.values())}, or give no checkpoint_dir."
+    )
+
+
+def _net_state(net: FullyConnectedNet) -> dict[str, Any]:
+    return {"config": net.config(), "step": net.step}
+
+
+def _net_arrays(net: FullyConnectedNet) -> dict[str, AnyArray]:
+    return _named("params/", net.params) | _named("running/", net.running)
+
+
+def _net(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> FullyConnectedNet:
+    config = dict(state["config"])
+    dims = (config["input_dim"], *config["hidden_dims"], config["num_classes"])
+    for i, shape in enumerate(pairwise(dims), start=1):
+        if arrays[f"params/W{i}"].shape != shape:  # found before a net of these dimensions is made
+            raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
+    net = FullyConnectedNet(**config)
+    net.step = int(check_number("step", state["step"]))
+    _fill(net.params, arrays, "params/")
+    _fill(net.running, arrays, "running/")
+    return net
+
+
+def _named(prefix: str, parameters: Parameters) -> dict[str, AnyArray]:
+    return {f"{prefix}{name}": array for name, array in parameters.items()}
+
+
+def _like_params(net: FullyConnectedNet, flat: AnyArray) -> Parameters:
+    return Parameters(net.params.shapes, net.dtype, net.params.order, flat)
+
+
+def _fill(parameters: Parameters, arrays: Mapping[str, AnyArray], prefix: str) -> None:
+    for name, target in parameters.items():
+        array = arrays[prefix + name]
+        if array.dtype != target.dtype:
+            raise ValueError(f"{prefix + name} is of dtype {array.dtype} instead of {target.dtype}")
+        parameters[name] = array
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """Whatever a file that is whole, but not one of ours, leads to becomes one kind of error."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (ThinnetError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise CheckpointError(
+            f"{what} must hold a run or a net as Thinnet writes it, but its contents do not fit together: {error}. "
+            f"Use a file that Thinnet wrote."
+        ) from error

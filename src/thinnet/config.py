@@ -1,0 +1,135 @@
+"""Config: everything that decides a training run, from a TOML file, the command line, or both."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from thinnet.checks import check_choice, check_number, nearest
+from thinnet.data.dataset import STANDARDIZATIONS
+from thinnet.errors import ArgumentError
+from thinnet.layers.dropout import MASK_KINDS, SCALINGS
+from thinnet.masks import fresh_seed
+from thinnet.nets.fully_connected import DTYPES, NORMALIZATIONS
+from thinnet.optim import OPTIMIZERS
+from thinnet.schedules import SCHEDULES
+
+NONE = "none"  # TOML has no null
+
+
+def _option(default: Any, help: str, kind: type = str, choices: tuple[str, ...] = (), limit: str = "") -> Any:
+    """A field, and what the command line and the checks need to know of it."""
+    return field(default=default, metadata={"help": help, "kind": kind, "choices": choices, "limit": limit})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a training run; each field is a key in TOML and an option of ``thinnet train``.
+
+    Raises:
+        ArgumentError: if a value is of the wrong kind or outside its limits.
+
+    >>> "dropout = 0.3" in Config(dropout=0.3).to_toml()
+    True
+    """
+
+    data: str = _option("digits", "digits, cifar10, fashion-mnist, or a file .npz with X_train, y_train, X_val, ...")
+    root: str = _option("", "the folder with the data; where it is empty, looked for or downloaded")
+    num_train: int = _option(0, "train with so many of the training rows; 0 for all", int, limit="num_rows")
+    standardization: str = _option("mean", "what rows are standardized by", choices=STANDARDIZATIONS)
+    hidden_dims: tuple[int, ...] = _option((500,), "units of each hidden layer", tuple, limit="hidden_dims")
+    dropout: float = _option(0.5, "the fraction of hidden units dropped", float, limit="dropout")
+    dropout_mask: str = _option("element", "drop units row by row, or alike in a whole batch", choices=MASK_KINDS)
+    scaling: str = _option("inverted", "how dropout keeps the mean", choices=SCALINGS)
+    normalization: str = _option(
+        "batchnorm", "between product and ReLU", choices=(NONE, *(name for name in NORMALIZATIONS if name))
+    )
+    reg: float = _option(0.0, "strength of the L2 penalty", float, limit="reg")
+    weight_scale: str | float = _option("he", "standard deviation of the first weights, or he", limit="weight_scale")
+    dtype: str = _option("float32", "of the computation", choices=DTYPES)
+    optimizer: str = _option("adam", "the rule", choices=tuple(OPTIMIZERS))
+    learning_rate: float = _option(1e-3, "its step size", float, limit="learning_rate")
+    schedule: str = _option("constant", "how the learning rate changes", choices=tuple(SCHEDULES))
+    decay: float = _option(0.95, "factor after each epoch, for schedule epoch_decay", float, limit="factor")
+    batch_size: int = _option(100, "rows in a minibatch", int, limit="batch_size")
+    epochs: int = _option(20, "how often the data are gone through", int, limit="num_epochs")
+    patience: int = _option(0, "stop when validation accuracy has not risen for so many epochs; 0 for never", int)
+    seed: int = _option(-1, "fixes weights, masks and batches; -1 draws one", int)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, _checked(one.name, getattr(self, one.name), one.metadata))
+
+    def resolved(self) -> Config:
+        """The same with a seed drawn, if it has none."""
+        return self if self.seed >= 0 else replace(self, seed=fresh_seed() & 0x7FFFFFFF)
+
+    def to_toml(self) -> str:
+        """One line for each field."""
+        return tomli_w.dumps({name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()})
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str = "config") -> Config:
+        """A config from some of the fields by name.
+
+        Raises:
+            ArgumentError: if a name is none of the fields; the message has the nearest one.
+        """
+        names = [one.name for one in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise ArgumentError(
+                    f"{where} must have only the keys {', '.join(names)}, got {name!r}. {nearest(name, names)}".rstrip()
+                )
+        return cls(**values)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Config:
+        """A config from a TOML file; fields that it lacks take their defaults.
+
+        Raises:
+            ArgumentError: if the file is not TOML, has a key that is none of the fields, or a value that cannot be.
+            OSError: if it cannot be read.
+        """
+        return cls.from_mapping(read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The contents of a TOML file.
+
+    Raises:
+        ArgumentError: if it is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArgumentError(
+            f"{path} must be a TOML file, got one that cannot be read: {error}. Mend that line."
+        ) from None
+
+
+def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
+    if about["choices"]:
+        return check_choice(name, value, about["choices"])
+    if name == "weight_scale" and value != "he":
+        return check_number(name, value)
+    if about["kind"] is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ArgumentError(f"{name} must be a list of integers, got {value!r}. Write [100] for one layer of 100.")
+        return tuple(check_number(name, one) for one in value)
+    if about["kind"] is str:
+        if not isinstance(value, str):
+            raise ArgumentError(f"{name} must be a text, got {value!r}. Put it in quotation marks.")
+        return value
+    if about["limit"] and about["limit"] != "num_rows":
+        return check_number(name, value, about["limit"])
+    lowest = -1 if name == "seed" else 0
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value < math.inf:
+        raise ArgumentError(f"{name} must be an integer >= {lowest}, got {value!r}. {about['help'].capitalize()}.")
+    return value

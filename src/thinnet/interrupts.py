@@ -1,0 +1,44 @@
+"""Ctrl-C that waits for the end of a step, once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class DelayedInterrupt:
+    """Within it, the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt at once, as ever.
+
+    Python delivers signals to the main thread only; elsewhere this does nothing.
+
+    >>> with DelayedInterrupt() as interrupt:
+    ...     interrupt.asked
+    False
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> DelayedInterrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on_first)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _on_first(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+        print("\nthinnet: finishing this step and saving; Ctrl-C again ends at once", file=sys.stderr)
+
+    def _restore(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None

@@ -1,0 +1,114 @@
+"""Sealed files: arrays and JSON in one safetensors file, under a SHA-256 of every byte of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thinnet.errors import CheckpointError
+from thinnet.files import write_atomically
+from thinnet.typing import AnyArray
+
+FORMAT = 1
+DIGITS = 64  # of a SHA-256 in hexadecimal
+MARK = b'"sha256":"'
+HEADER_LENGTH = 8  # a safetensors file begins with its header's length, 8 bytes, little end first
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What a sealed file holds."""
+
+    state: dict[str, Any]
+    arrays: dict[str, AnyArray]
+
+
+def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+    """Replace the file at `path` by these arrays and this state, or leave it as it was.
+
+    The file is a safetensors file, so that other programs can read the arrays.  The digest in its metadata is that of
+    the whole file with zeros in the digest's place.
+
+    Args:
+        path: the file.
+        kind: what the file is, checked on reading.
+        state: anything that JSON can hold.
+        arrays: by name; stored in C order, whatever their own.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    metadata = {"format": str(FORMAT), "kind": kind, "state": json.dumps(state), "sha256": "0" * DIGITS}
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    start = content.index(MARK) + len(MARK)
+    digest = hashlib.sha256(content).hexdigest().encode()
+    write_atomically(path, content[:start] + digest + content[start + DIGITS :])
+
+
+def read_sealed(path: Path, kind: str) -> Sealed:
+    """Read a file that `write_sealed` wrote, every byte checked.
+
+    Raises:
+        CheckpointError: if the file is not one of this kind and format, or is not what was written.
+        OSError: if it cannot be read.
+    """
+    content = path.read_bytes()
+    _check_digest(path, content)
+    state, metadata = _header(path, content)
+    if metadata.get("kind") != kind:
+        raise CheckpointError(
+            f"{path} must hold a {kind}, got a {metadata.get('kind')}. Name the file that was saved as one."
+        )
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return Sealed(state, load(content))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"its arrays cannot be read ({error})") from error
+
+
+def _check_digest(path: Path, content: bytes) -> None:
+    end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
+    if len(content) < HEADER_LENGTH or end > len(content):
+        raise _damaged(path, "it ends too early")
+    start = content.find(MARK, HEADER_LENGTH, end)
+    if start < 0:
+        raise _damaged(path, "it has no SHA-256")
+    start += len(MARK)
+    found = content[start : start + DIGITS]
+    blank = content[:start] + b"0" * DIGITS + content[start + DIGITS :]
+    if hashlib.sha256(blank).hexdigest().encode() != found:
+        raise _damaged(path, "its SHA-256 is not that of its bytes")
+
+
+def _header(path: Path, content: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """The state and the metadata of a file whose digest is right: of ours, or of somebody who computes digests."""
+    end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
+    try:
+        metadata = json.loads(content[HEADER_LENGTH:end])["__metadata__"]
+        written = int(metadata["format"])
+        state = json.loads(metadata["state"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path, f"its header cannot be read ({type(error).__name__})") from error
+    if written != FORMAT:
+        raise CheckpointError(
+            f"{path} must be of format {FORMAT}, got {written}. Read it with the version of Thinnet that wrote it."
+        )
+    if not isinstance(state, dict):
+        raise _damaged(path, "its state is no mapping")
+    return state, metadata
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} must be a whole file as Thinnet wrote it, but {reason}. Use an older checkpoint, or a copy."
+    )

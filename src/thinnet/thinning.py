@@ -1,0 +1,148 @@
+"""Thinning: which part of a net's arrays takes part in a step in which all rows drop the same units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from thinnet import kernels
+from thinnet.parameters import Order
+from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
+
+
+class KeptUnits:
+    """Which units are kept, level by level: level 0 are the inputs, then come the hidden layers, then the classes.
+
+    Args:
+        dims: how many units each level has; all of them are kept at first.
+
+    Attributes:
+        starts: where each level begins in the arrays below; the last level is one unit that is always kept.
+        keep: bools, level after level.
+        indices: the numbers of the kept units of a level, from `starts` on; what comes behind them has no meaning.
+        counts: how many units of each level are kept.
+
+    >>> kept = KeptUnits((2, 3))
+    >>> kept.select(1, np.array([True, False, True]))
+    >>> kept.of(1)
+    array([0, 2])
+    """
+
+    def __init__(self, dims: Sequence[int]) -> None:
+        self.starts = np.concatenate([[0], np.cumsum(dims)])
+        self.indices = np.concatenate([*map(np.arange, dims), [0]])
+        self.counts = np.array([*dims, 1])
+        self.keep = np.ones(len(self.indices), np.bool_)
+
+    def select(self, level: int, keep: BoolArray) -> None:
+        """Keep these units of a level, whatever was kept before."""
+        kept = np.flatnonzero(keep)
+        start = self.starts[level]
+        self.keep[start : start + len(keep)] = keep
+        self.indices[start : start + len(kept)] = kept
+        self.counts[level] = len(kept)
+
+    def of(self, level: int) -> IntArray:
+        """The numbers of a level's kept units."""
+        start = self.starts[level]
+        return self.indices[start : start + self.counts[level]]
+
+
+class Thinning:
+    """The part of a flat buffer that belongs to kept units: gather it, and scatter it back.
+
+    A matrix ``W3`` is kept where its row belongs to a kept unit of level 2 and its column to one of level 3; a vector
+    such as ``b3`` where a unit of level 3 is kept.
+
+    Args:
+        kept: the units; selecting others changes the part.
+        shapes: of the arrays in the buffer, by names that end with their layer's number.
+        order: how the matrices lie in the buffer; see `thinnet.parameters.Parameters`.
+
+    Attributes:
+        table: a row for each array: where it starts, how long its *lines* are (the rows of a matrix in order C, the
+            columns in order F, a vector as a whole), the level of the lines, and the level of the places in a line.
+        longest_line: the length of the longest line.
+
+    >>> kept = KeptUnits((2, 3))
+    >>> thinning = Thinning(kept, {"W1": (2, 3), "b1": (3,)})
+    >>> kept.select(1, np.array([True, False, True]))
+    >>> thinning.shapes()
+    {'W1': (2, 2), 'b1': (2,)}
+    >>> thin = np.zeros(6)
+    >>> thinning.gather(np.arange(9.0), thin)
+    >>> thin
+    array([0., 2., 3., 5., 6., 8.])
+    """
+
+    def __init__(self, kept: KeptUnits, shapes: Mapping[str, tuple[int, ...]], order: Order = "C") -> None:
+        self.kept = kept
+        self._levels = {name: _level(name) for name in shapes}
+        self._vectors = {name for name, shape in shapes.items() if len(shape) == 1}
+        self.table = np.array(list(self._lines(shapes, order)), np.int64).reshape(-1, 4)
+        self.longest_line = int(self.table[:, 1].max(initial=0))
+
+    def _lines(self, shapes: Mapping[str, tuple[int, ...]], order: Order) -> Iterator[tuple[int, int, int, int]]:
+        start, always = 0, len(self.kept.counts) - 1
+        for name, shape in shapes.items():
+            level = self._levels[name]
+            if name in self._vectors:
+                yield start, shape[0], always, level
+            elif order == "C":
+                yield start, shape[1], level - 1, level
+            else:
+                yield start, shape[0], level, level - 1
+            start += math.prod(shape)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the part."""
+        counts = self.kept.counts.tolist()
+        return {
+            name: (counts[level],) if name in self._vectors else (counts[level - 1], counts[level])
+            for name, level in self._levels.items()
+        }
+
+    def size(self) -> int:
+        """How many numbers the part has."""
+        _, _, lines, places = self.table.T
+        return int(self.kept.counts[lines] @ self.kept.counts[places])
+
+    def gather(self, whole: FloatArray, thin: FloatArray) -> None:
+        """Copy the part out of a whole flat buffer to the beginning of `thin`."""
+        if kernels.available():
+            from thinnet.kernels import thinning
+
+            thinning.gather(whole, thin, *self.plan)
+        else:
+            positions = self.positions()
+            thin[: len(positions)] = whole[positions]
+
+    def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
+        """Copy the part from the beginning of `thin` to its places in a whole flat buffer."""
+        if kernels.available():
+            from thinnet.kernels import thinning
+
+            thinning.scatter(thin, whole, *self.plan)
+        else:
+            positions = self.positions()
+            whole[positions] = thin[: len(positions)]
+
+    def positions(self) -> IntArray:
+        """Where in the whole buffer the part lies: what the kernels walk through without making this list."""
+        parts = [
+            (start + length * self.kept.of(lines)[:, None] + self.kept.of(places)).ravel()
+            for start, length, lines, places in self.table
+        ]
+        return np.concatenate([*parts, np.zeros(0, np.intp)])
+
+    @property
+    def plan(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+        """What the kernels walk through."""
+        return self.table, self.kept.starts, self.kept.counts, self.kept.indices
+
+
+def _level(name: str) -> int:
+    """The number at the end of a name: W3 leads to level 3."""
+    return int(name[len(name.rstrip("0123456789")) :])

@@ -1,0 +1,73 @@
+"""The config of a training run: TOML and back, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thinnet.config import Config
+from thinnet.errors import ArgumentError
+
+
+def test_a_config_survives_toml(tmp_path: Path) -> None:
+    config = Config(hidden_dims=(3, 4), dropout=0.25, weight_scale=0.1, data='odd "name".npz', seed=2**31, reg=1e-9)
+    (tmp_path / "config.toml").write_text(config.to_toml())
+    assert Config.from_toml(tmp_path / "config.toml") == config
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 2**62), st.lists(st.integers(1, 10**6)), st.text())
+def test_any_config_survives_toml(dropout: float, seed: int, dims: list[int], root: str) -> None:
+    config = Config(dropout=dropout, seed=seed, hidden_dims=tuple(dims), root=root)
+    assert Config.from_mapping(tomllib.loads(config.to_toml())) == config
+
+
+def test_fields_that_are_left_out_take_their_defaults(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("epochs = 3\n")
+    assert Config.from_toml(tmp_path / "config.toml") == Config(epochs=3)
+
+
+def test_a_missing_seed_is_drawn_once() -> None:
+    config = Config().resolved()
+    assert config.seed >= 0
+    assert config.resolved() == config
+    assert config.seed != Config().resolved().seed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("droput = 0.5", r"config.toml must have only the keys data, .*got 'droput'. Did you mean 'dropout'\?"),
+        ("dropout = 1", r"dropout must be a number in \[0, 1\), got 1. dropout is the fraction"),
+        ("dropout = nan", r"dropout must be a number in \[0, 1\), got nan"),
+        ("dropout = '0.5'", r"dropout must be a number in \[0, 1\), got '0.5' \(str\)"),
+        ("hidden_dims = 100", r"hidden_dims must be a list of integers, got 100. Write \[100\]"),
+        ("hidden_dims = [0]", r"hidden_dims must be an integer >= 1, got 0"),
+        ("optimizer = 'adm'", r"optimizer must be one of 'sgd', .*got 'adm'. Did you mean 'adam'\?"),
+        ("schedule = 1", r"schedule must be one of .*, got 1"),
+        ("weight_scale = 'she'", r"weight_scale must be a number >= 0, got 'she' \(str\)"),
+        ("seed = -2", r"seed must be an integer >= -1, got -2. Fixes weights"),
+        ("epochs = true", r"epochs must be an integer >= 1, got True \(bool\)"),
+        ("num_train = 1.5", r"num_train must be an integer >= 0, got 1.5"),
+        ("data = 3", r"data must be a text, got 3. Put it in quotation marks"),
+        ("data = ", r"config.toml must be a TOML file, got one that cannot be read: .*Invalid value"),
+        ("[solver]\nepochs = 3", r"config.toml must have only the keys .*got 'solver'"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(ArgumentError, match=message):
+        Config.from_toml(tmp_path / "config.toml")
+
+
+@given(st.binary())
+def test_bytes_that_are_no_toml_are_refused_in_words(tmp_path_factory: Any, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("config") / "config.toml"
+    path.write_bytes(content)
+    with contextlib.suppress(ArgumentError):  # and nothing else
+        Config.from_toml(path)
