@@ -335,6 +335,13 @@ def test_a_weight_is_a_repetition_where_a_minibatch_holds_all_rows(
     assert (weighted.net_.params.flat != estimator(**QUICK).fit(X, y).net_.params.flat).any()
 
 
+def test_more_rows_than_are_compared_are_taken_as_they_are(classes: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = np.repeat(classes[0][:10], 2, axis=0), np.repeat(classes[1][:10], 2)
+    merged = ThinNetClassifier(**QUICK).fit(X, y)
+    monkeypatch.setattr("thinnet.sklearn.base.MOST_MERGED", 19)
+    assert (merged.t_, ThinNetClassifier(**QUICK).fit(X, y).t_) == (15 * 10, 15 * 20)
+
+
 def test_rows_of_no_weight_are_not_there(classes: Data) -> None:
     X, y = classes
     weights = np.r_[np.ones(200), np.zeros(100)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -23,9 +23,9 @@ from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Constant, Schedule
 from thinnet.sklearn import options, rows, sizes
+from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.stopping import Stopping
 from thinnet.sklearn.training import Passes
-from thinnet.sklearn.weights import checked_weights, merged, with_mean_one, without_zeros
 from thinnet.typing import AnyArray, FloatArray
 
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8)}  # other dtypes become float64
@@ -139,44 +139,47 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         options.check_parameters(self.get_params(deep=False))
         fresh = not (hasattr(self, "net_") and (incremental or self.warm_start))
-        X, y = self._checked(X, y, fresh=fresh)
-        targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
-        weights = checked_weights(sample_weight, X, self._class_factors(targets, incremental=incremental))
-        X, targets, weights = without_zeros(X, targets, weights)
+        sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
         if fresh:
             self._seed = self._drawn_seed()
         held_out = None
         if self.early_stopping:
-            (X, targets, weights), held_out = self._split(X, targets, weights)
-        batch_size = self._resolved_batch_size(X.shape[0])
-        if X.shape[0] <= batch_size:
-            X, targets, weights = merged(X, targets, weights)
-            batch_size = X.shape[0]
-        weights = with_mean_one(weights)
+            sample, held_out = self._split(sample)
+        batch_size = self._resolved_batch_size(sample.X.shape[0])
+        if sample.X.shape[0] <= min(batch_size, MOST_MERGED):
+            sample = sample.merged()
+        sample = sample.weighing_one()
+        order = BatchOrder(sample.X.shape[0], batch_size, self._seed)
         if fresh:
-            self._shift = self._learned_shift(X, weights, incremental=incremental)
-        y_net = self._scaled(targets, weights, fresh=fresh)
+            self._shift = self._learned_shift(sample, incremental=incremental)
+        y_net = self._scaled(sample.targets, sample.weights, fresh=fresh)
         if fresh:
-            self._start(self._num_outputs(targets))
-        self._set_up(batch_size, incremental=incremental)
-        order = BatchOrder(X.shape[0], batch_size, self._seed)
-        training = (rows.reader(X, self._shift, batch_size), y_net, weights, order)
+            self._start(self._num_outputs(sample.targets))
+        self._set_up(order.batch_size, incremental=incremental)
+        training = (rows.reader(sample.X, self._shift, order.batch_size), y_net, sample.weights, order)
         self._train(training, held_out, incremental=incremental)
         return self
+
+    def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
+        """What is given, checked, with the targets as numbers."""
+        X, y = self._checked(X, y, fresh=fresh)
+        targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
+        weights = checked_weights(sample_weight, X, self._class_factors(targets, incremental=incremental))
+        return Sample(X, targets, weights).without_zeros()
 
     def _checked(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, AnyArray]:
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor(self), reset=fresh, **MATRIX)
         return _canonical(X), y.toarray() if sparse.issparse(y) else y
 
-    def _learned_shift(self, X: Any, weights: FloatArray | None, *, incremental: bool) -> rows.Shift:
+    def _learned_shift(self, sample: Sample, *, incremental: bool) -> rows.Shift:
         """How rows are standardized from now on.
 
         A column that is constant in the training rows says nothing, and is left out by a scale of 0; unless more rows
         are to come.
         """
         if not self.standardize:
-            return rows.no_shift(X.shape[1])
-        learned = rows.moments(X, weights)
+            return rows.no_shift(sample.X.shape[1])
+        learned = rows.moments(sample.X, sample.weights)
         scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
         return rows.Shift(learned.mean, scale, rows.LIMIT)
 
@@ -187,13 +190,15 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _resolved_batch_size(self, num_rows: int) -> int:
         return sizes.auto_batch_size(num_rows) if self.batch_size == "auto" else int(self.batch_size)
 
-    def _split(self, X: Any, targets: AnyArray, weights: FloatArray | None) -> Any:
+    def _split(self, sample: Sample) -> tuple[Sample, Sample]:
         """Training rows, and those that only the validation score sees."""
-        index = np.arange(X.shape[0])
         train, held = train_test_split(
-            index, test_size=self.validation_fraction, random_state=self._seed % 2**32, stratify=self._stratum(targets)
+            np.arange(sample.X.shape[0]),
+            test_size=self.validation_fraction,
+            random_state=self._seed % 2**32,
+            stratify=self._stratum(sample.targets),
         )
-        return tuple((X[part], targets[part], None if weights is None else weights[part]) for part in (train, held))
+        return sample.take(train), sample.take(held)
 
     def _start(self, num_outputs: int) -> None:
         """A new net, and nothing learned yet."""
@@ -240,7 +245,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             kept = FlatOptimizer(self.optimizer, known, like=net.params.flat)
         self._optimizer = kept
 
-    def _train(self, training: Any, held_out: Any, *, incremental: bool) -> None:
+    def _train(self, training: Any, held_out: Sample | None, *, incremental: bool) -> None:
         order: BatchOrder = training[-1]
         num_passes = 1 if incremental else self._resolved_max_iter(order)
         schedule = Constant() if incremental else options.schedule(self.schedule)
@@ -275,7 +280,9 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             return sizes.auto_max_iter(order.num_rows, order.batch_size)
         return int(self.max_iter)
 
-    def _pass(self, passes: Passes, order: BatchOrder, stopping: Stopping, validate: Any) -> bool:
+    def _pass(
+        self, passes: Passes, order: BatchOrder, stopping: Stopping, validate: Callable[[], float] | None
+    ) -> bool:
         """One pass over the rows, recorded; returns whether to stop."""
         self.loss_ = passes.run()
         self.n_iter_ += 1
@@ -295,10 +302,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             print(report)
         return stop
 
-    def _validation(self, held_out: Any) -> Any:
+    def _validation(self, held_out: Sample) -> Callable[[], float]:
         """A function that scores the net on the validation rows."""
-        X, targets, weights = held_out
-        X, y_net = rows.standardized(X, self._shift, np.float32), self._scaled(targets, weights, fresh=False)
+        weights, X = held_out.weights, rows.standardized(held_out.X, self._shift, np.float32)
+        y_net = self._scaled(held_out.targets, weights, fresh=False)
         return lambda: self._validation_score(self.net_.scores(X), y_net, weights)
 
     # Predictions
