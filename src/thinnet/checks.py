@@ -78,7 +78,7 @@ LIMITS: dict[str, Limit] = {
     "n_iter_no_change": COUNT,
     "tol": Limit(0, math.inf, fix="tol is the least improvement that counts as one."),
     "validation_fraction": Limit(0, 1, "()", fix="validation_fraction is the part of the rows held out: 0.1 is usual."),
-    "mc_samples": Limit(2, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
+    "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
     "seed": Limit(0, 2**64, integer=True, fix="A seed is 64 bits without a sign: use a whole number such as 0."),
     "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
     "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),

@@ -25,7 +25,7 @@ def monte_carlo_scores(
     Args:
         net: a net with ``dropout`` > 0 and a hidden layer.
         X: (N, input_dim) inputs.
-        mc_samples: S, the number of draws, at least 2.
+        mc_samples: S, the number of draws.
         seed: fixes the masks; they depend on the number of the row and of the draw, and on nothing else.
         first_row: the number of the first row, for inputs that come in pieces.
 
