@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import dropout
+import estimator_threads
+import estimators
 import masks
 import process
 import time_to_goal as time_to_goal_module
@@ -240,6 +242,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "processes": processes,
     "time-to-goal": time_to_goal,
     "growth": growth,
+    "estimators": estimators.section,
+    "estimator-threads": estimator_threads.section,
 }
 
 

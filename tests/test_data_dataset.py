@@ -10,6 +10,7 @@ import pytest
 import thinnet.data.dataset
 from thinnet.data import Dataset
 from thinnet.data.dataset import STANDARDIZATIONS
+from thinnet.data.rows import RowReader
 from thinnet.errors import ArgumentError, DataError
 
 RNG = np.random.default_rng(0)
@@ -135,3 +136,31 @@ def test_splits_and_methods_are_checked(data: Dataset) -> None:
         Dataset(TRAIN, Y_TRAIN).batch("val")
     with pytest.raises(DataError, match="X_train must have at least one row to standardize with, got none"):
         thinnet.data.dataset._moments(TRAIN[:0])
+
+
+def test_weights_follow_the_training_rows() -> None:
+    weights = np.arange(40.0)
+    data = Dataset(TRAIN, Y_TRAIN, VAL, Y_VAL, weights=weights)
+    assert data.standardized("feature").weights is data.weights
+    np.testing.assert_array_equal(data.first(5).weights, weights[:5])
+    rows = np.array([3, 39, 3])
+    np.testing.assert_array_equal(RowReader(data, "train", 3).weights(rows), weights[rows])
+    assert RowReader(data, "val", 3).weights(rows) is None
+    assert RowReader(Dataset(TRAIN, Y_TRAIN), "train", 3).weights(rows) is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        (
+            np.ones(39),
+            r"weights must have shape \(40,\), one number for each row of X_train, got float64 of shape \(39,",
+        ),
+        (np.full(40, "1"), "weights must have shape .* got <U1"),
+        (np.r_[np.ones(39), -1], r"weights must be >= 0, got -1\.0\. Use 0 to leave a row out"),
+        (np.r_[np.ones(39), np.nan], "weights must be >= 0, got nan"),
+    ],
+)
+def test_weights_that_do_not_fit(weights: Any, text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        Dataset(TRAIN, Y_TRAIN, weights=weights)

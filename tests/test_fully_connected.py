@@ -46,6 +46,8 @@ def draw(net: FullyConnectedNet, rows: int = 8, seed: int = 0) -> tuple[FloatArr
     X = rng.standard_normal((rows, net.input_dim))
     if LOSSES[net.loss_name].targets == "values":
         return X, rng.standard_normal((rows, net.num_classes))
+    if LOSSES[net.loss_name].targets == "fractions":
+        return X, rng.random((rows, net.num_classes))
     return X, rng.integers(net.num_classes, size=rows)
 
 
@@ -440,7 +442,7 @@ def test_its_text() -> None:
         ("dtype", None, "dtype must be one of 'float32', 'float64', got 'None'"),
         ("seed", -1, "seed must be an integer in .*, got -1"),
         ("seed", 0.5, r"seed must be an integer in .*, got 0\.5 \(float\)"),
-        ("loss", "hinge", "loss must be one of 'softmax', 'svm', 'mse', got 'hinge'"),
+        ("loss", "hinge", "loss must be one of 'softmax', 'svm', 'mse', 'logistic', got 'hinge'"),
         (
             "scaling",
             "scaled",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from thinnet import Dataset, FullyConnectedNet, Solver, kernels
 from thinnet.data.rows import RowReader
 from thinnet.layers import (
+    LOSSES,
     batchnorm_backward,
     batchnorm_forward,
     dropout_backward,
@@ -24,7 +25,6 @@ from thinnet.layers import (
     layernorm_forward,
     relu_backward,
     relu_forward,
-    softmax_loss,
 )
 from thinnet.masks import GROUP, drop_threshold, keep_mask, random_words
 from thinnet.optim import CHUNK, OPTIMIZERS, FlatOptimizer
@@ -143,18 +143,30 @@ def test_a_hidden_layer_forward_and_backward(
         assert_close(got, wanted, dtype)
 
 
-@settings(max_examples=60, deadline=None)
-@given(rows=SIZES, classes=SIZES, dtype=DTYPES, spread=st.sampled_from([1.0, 100.0, 1e4]), seed=st.integers(0, 1000))
-def test_the_softmax_loss(rows: int, classes: int, dtype: Any, spread: float, seed: int) -> None:
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(list(losses.KERNELS)),
+    rows=SIZES,
+    classes=SIZES,
+    dtype=DTYPES,
+    spread=st.sampled_from([1.0, 100.0, 1e4]),
+    weighted=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_loss(name: str, rows: int, classes: int, dtype: Any, spread: float, weighted: bool, seed: int) -> None:
     generator = np.random.default_rng(seed)
     scores = (spread * generator.standard_normal((rows, classes))).astype(dtype)
-    bias, y = generator.standard_normal(classes).astype(dtype), generator.integers(classes, size=rows)
-    loss, dscores = softmax_loss(scores + bias, y)
+    bias = generator.standard_normal(classes).astype(dtype)
+    y: Any = generator.integers(classes, size=rows)
+    if LOSSES[name].targets != "labels":
+        y = generator.integers(2, size=(rows, classes)).astype(dtype)
+    weights = generator.integers(4, size=rows).astype(dtype) if weighted else None
+    loss, dscores = LOSSES[name].function(scores + bias, y, weights)
     dbias = np.empty(classes, dtype)
-    got = losses.inplace_softmax_loss(scores, bias, y, dbias)
-    assert got == pytest.approx(loss, rel=ROUNDING[dtype], abs=ROUNDING[dtype])
+    got = losses.KERNELS[name](scores, bias, y, np.empty(0, dtype) if weights is None else weights, dbias)
+    assert got == pytest.approx(loss, rel=10 * ROUNDING[dtype], abs=ROUNDING[dtype])
     assert_close(scores, dscores, dtype)
-    assert_close(dbias, dscores.sum(axis=0), dtype)
+    assert_close(dbias, dscores.sum(axis=0), dtype, 1 + np.abs(dscores).sum(axis=0).max())
 
 
 @settings(max_examples=60, deadline=None)
@@ -197,13 +209,15 @@ NETS = [
     for dropout, scaling in ((0.0, "inverted"), (0.5, "inverted"), (0.5, "classic"), (0.3, "unscaled"))
     for loss, reg in (("softmax", 0.0), ("svm", 0.1), ("mse", 0.0))
 ]
+NETS += [{**options, "loss": "logistic"} for options in NETS[2::3]]
 
 
 def net_and_batch(options: dict[str, Any], dtype: Any) -> tuple[FullyConnectedNet, FloatArray, Any]:
     net = FullyConnectedNet([65, 33], 20, 7, weight_scale="he", dtype=dtype, seed=2, **options)
     generator = np.random.default_rng(0)
     net.params.flat[:] += 0.1 * generator.standard_normal(net.params.flat.size).astype(dtype)
-    y = generator.standard_normal((12, 7)) if options["loss"] == "mse" else generator.integers(7, size=12)
+    values = generator.standard_normal((12, 7))
+    y = {"mse": values, "logistic": 1.0 * (values > 0)}.get(options["loss"], generator.integers(7, size=12))
     return net, generator.standard_normal((12, 20)), y
 
 
@@ -213,8 +227,9 @@ def test_a_net_fused_and_by_layers(options: dict[str, Any]) -> None:
     net, X, y = net_and_batch(options, np.float64)
     fused, plain = net.copy(), net.copy()
     plain.fused = False
-    for _ in range(3):  # the running statistics and the steps go on
-        (loss, grads), (expected_loss, expected) = fused.loss(X, y), plain.loss(X, y)
+    weights = np.random.default_rng(1).random(12)
+    for each in (None, weights, None):  # the running statistics and the steps go on
+        (loss, grads), (expected_loss, expected) = fused.loss(X, y, weights=each), plain.loss(X, y, weights=each)
         assert loss == pytest.approx(expected_loss, rel=1e-12)
         for name in expected:
             assert_close(grads[name], expected[name], np.float64)

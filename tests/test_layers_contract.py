@@ -355,7 +355,7 @@ def test_the_tables_name_functions_of_their_own() -> None:
         assert layer.backward.__name__ == f"{name}_backward"
     for name, loss in LOSSES.items():
         assert loss.function.__name__ == f"{name}_loss"
-        assert loss.targets in ("labels", "values")
+        assert loss.targets in ("labels", "values", "fractions")
 
 
 # Losses
@@ -368,6 +368,8 @@ def draw_scores(
     scores = rng.standard_normal((rows, classes)).astype(dtype) * dtype(scale)
     if LOSSES[name].targets == "values":
         return scores, rng.standard_normal((rows, classes)).astype(dtype)
+    if LOSSES[name].targets == "fractions":
+        return scores, rng.random((rows, classes)).astype(dtype)
     return scores, rng.integers(classes, size=rows)
 
 
@@ -435,7 +437,7 @@ def test_what_a_loss_refuses(name: str) -> None:
         with pytest.raises(ArgumentError, match=where + text):
             function(bad, y)
     for empty in (scores[:0], scores[:, :0]):
-        targets = empty if LOSSES[name].targets == "values" else y[: len(empty)]
+        targets = y[: len(empty)] if LOSSES[name].targets == "labels" else empty
         text = where + "scores must have at least one row and one column, got " + re.escape(f"{empty.shape}")
         with pytest.raises(ArgumentError, match=text + ". Skip empty batches"):
             function(empty, targets)

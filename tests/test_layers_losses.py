@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thinnet import ArgumentError
-from thinnet.layers import LOSSES, mse_loss, softmax_loss, svm_loss
+from thinnet.layers import LOSSES, logistic_loss, mse_loss, softmax_loss, svm_loss
 from thinnet.typing import AnyArray, FloatArray
 
 Reference = Callable[[FloatArray, AnyArray], tuple[float, FloatArray]]
@@ -52,7 +52,28 @@ def mse_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArray]:
     return loss, gradient
 
 
-REFERENCES: dict[str, Reference] = {"softmax": softmax_reference, "svm": svm_reference, "mse": mse_reference}
+def logistic_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArray]:
+    (N, C), loss = scores.shape, 0.0
+    gradient = np.zeros((N, C))
+    for index in np.ndindex(N, C):
+        odds = math.exp(scores[index])
+        loss += (math.log1p(odds) - y[index] * scores[index]) / (N * C)
+        gradient[index] = (odds / (1 + odds) - y[index]) / (N * C)
+    return loss, gradient
+
+
+REFERENCES: dict[str, Reference] = {
+    "softmax": softmax_reference,
+    "svm": svm_reference,
+    "mse": mse_reference,
+    "logistic": logistic_reference,
+}
+
+
+def draw_targets(name: str, N: int, C: int, spread: float, rng: np.random.Generator) -> AnyArray:
+    if LOSSES[name].targets == "labels":
+        return rng.integers(C, size=N)
+    return rng.random((N, C)) if LOSSES[name].targets == "fractions" else spread * rng.standard_normal((N, C))
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -63,11 +84,57 @@ REFERENCES: dict[str, Reference] = {"softmax": softmax_reference, "svm": svm_ref
 def test_losses_do_what_their_formulas_say(name: str, N: int, C: int, seed: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
     scores = spread * rng.standard_normal((N, C))
-    y = rng.integers(C, size=N) if LOSSES[name].targets == "labels" else spread * rng.standard_normal((N, C))
+    y = draw_targets(name, N, C, spread, rng)
     loss, gradient = LOSSES[name].function(scores, y)
     expected, expected_gradient = REFERENCES[name](scores, y)
     assert loss == pytest.approx(expected, rel=1e-12, abs=1e-14)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=9), C=st.integers(1, 5), seed=st.integers(0, 2**32))
+def test_a_weight_is_how_often_a_row_counts(name: str, counts: list[int], C: int, seed: int) -> None:
+    """The weighted sum is that of repeated rows; both are divided by their own number of rows."""
+    rng = np.random.default_rng(seed)
+    N, weights = len(counts), np.array(counts, float)
+    scores, y = rng.standard_normal((N, C)), draw_targets(name, N, C, 1.0, rng)
+    loss, gradient = LOSSES[name].function(scores, y, weights)
+    repeated = np.repeat(np.arange(N), counts)
+    total = LOSSES[name].function(scores[repeated], y[repeated])[0] * len(repeated) if len(repeated) else 0.0
+    assert loss * N == pytest.approx(total, rel=1e-12, abs=1e-14)
+    np.testing.assert_allclose(gradient, weights[:, None] * LOSSES[name].function(scores, y)[1], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        (np.array([1.0, -0.5]), r"weights must be >= 0, got -0\.5\. Use 0 to leave a row out"),
+        (np.array([1.0, np.nan]), "weights must be >= 0, got nan"),
+        (np.ones(3), r"weights must have shape \(N,\) with N = 2 as in scores, got \(3,\)"),
+        (np.ones(2, np.float32), "weights must be of dtype float64 as scores is, got float32"),
+        ([1.0, 1.0], "weights must be a NumPy array of floats, got list"),
+    ],
+)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_weights_that_do_not_fit_are_refused(name: str, weights: Any, text: str) -> None:
+    y = draw_targets(name, 2, 3, 1.0, np.random.default_rng(0))
+    with pytest.raises(ArgumentError, match=f"{name}_loss: {text}"):
+        LOSSES[name].function(np.zeros((2, 3)), y, weights)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan])
+def test_targets_of_the_logistic_loss_lie_between_0_and_1(bad: float) -> None:
+    with pytest.raises(ArgumentError, match=r"logistic_loss: y must be between 0 and 1, got values from .* Write 1"):
+        logistic_loss(np.zeros((1, 2)), np.array([[0.5, bad]]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_logistic_loss_neither_overflows_nor_loses_small_values(dtype: Any) -> None:
+    scores, y = np.array([[5000, -5000, -40, 0]], dtype), np.array([[0, 1, 0, 1]], dtype)
+    loss, gradient = logistic_loss(scores, y)
+    assert loss == pytest.approx((10000 + math.exp(-40) + math.log(2)) / 4, rel=1e-6)
+    np.testing.assert_allclose(gradient, np.array([[1, -1, math.exp(-40), -0.5]]) / 4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shift", [1e4, -1e4, 1e30])

@@ -82,6 +82,13 @@ print(json.dumps(list(sys.modules)))
     assert set(json.loads(run(code))) & set(HEAVY) <= {"numba", "scipy"}  # Numba loads SciPy where it is installed
 
 
+def test_the_estimators_are_named_once_and_documented() -> None:
+    door = importlib.import_module("thinnet.sklearn")
+    assert door.__all__ == ["ThinNetClassifier", "ThinNetRegressor"]
+    for name in door.__all__:
+        assert vars(getattr(door, name))["__doc__"].strip().split("\n")[0].endswith(".")
+
+
 def test_the_types_are_shipped() -> None:
     files = importlib.import_module("importlib.resources").files("thinnet")
     assert (files / "py.typed").is_file()

@@ -604,3 +604,21 @@ def test_an_unknown_key_of_the_data_is_refused_with_the_nearest_known_one() -> N
     X, y = blobs()
     with pytest.raises(DataError, match=r"got 'X_valid'. Did you mean 'X_val'"):
         Solver(make_net(), {"X_train": X, "y_train": y, "X_valid": X})
+
+
+def test_weights_of_rows_reach_the_loss() -> None:
+    """Rows of weight zero might as well not be there, in a minibatch of all rows."""
+    X, y = blobs(40)
+    weights = np.where(np.arange(40) < 30, 2.0, 0.0)
+    net = make_net()
+    expected = net.copy().loss(X, y, weights=weights)[0]
+    solver = make_solver(net, Dataset(X, y, weights=weights), batch_size=40)
+    assert solver.step() == pytest.approx(expected, rel=1e-5)
+    few = make_net().loss(X[:30], y[:30])[0]
+    assert expected == pytest.approx(few * 2 * 30 / 40, rel=1e-5)
+
+
+def test_a_model_that_is_not_ours_takes_no_weights() -> None:
+    X, y = blobs(40)
+    with pytest.raises(ArgumentError, match=r"data must have weights=None for a model that .* let it weigh its own"):
+        make_solver(make_net(), Dataset(X, y, weights=np.ones(40)), update_rule=optim.sgd)

@@ -308,3 +308,18 @@ class TestTraining:
         keep = kept_of(net, step=0)[1]
         np.testing.assert_array_equal(net.params["W1"][:, ~keep], before["W1"][:, ~keep])
         assert (net.params["W1"][:, keep] != before["W1"][:, keep]).any(axis=0).sum() > 5
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("normalization", [None, "batchnorm"])
+def test_weights_of_rows_reach_the_thinned_step(normalization: Any, fused: bool) -> None:
+    """The loss is linear in the weights, so that of two batches of weights is the sum of theirs."""
+    X, y = batch()
+    net = thinned_net(normalization=normalization)
+    net.fused = fused
+    weights = np.random.default_rng(0).random(12)
+    one, other, whole = (net.loss(X, y, weights=w, step=3) for w in (weights, 1 - weights, None))
+    assert one[0] + other[0] == pytest.approx(whole[0], rel=1e-12)
+    assert one[0] != pytest.approx(whole[0] / 2, rel=1e-3)
+    for name, gradient in whole[1].items():
+        np.testing.assert_allclose(one[1][name] + other[1][name], gradient, rtol=1e-10, atol=1e-14)

@@ -141,6 +141,7 @@ TORCH_LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     # PyTorch divides by the number of classes as well
     "svm": lambda scores, y: torch.nn.functional.multi_margin_loss(scores, y) * scores.shape[1],
     "mse": torch.nn.functional.mse_loss,
+    "logistic": torch.nn.functional.binary_cross_entropy_with_logits,
 }
 
 
@@ -151,8 +152,8 @@ def test_losses(name: str, shape: tuple[int, int], dtype: Any) -> None:
     rng = np.random.default_rng(0)
     scores: FloatArray = 3 * rng.standard_normal(shape).astype(dtype)
     y: AnyArray = rng.integers(shape[1], size=shape[0])
-    if LOSSES[name].targets == "values":
-        y = rng.standard_normal(shape).astype(dtype)
+    if LOSSES[name].targets != "labels":
+        y = rng.random(shape).astype(dtype)
     tensor = leaf(scores)
     expected = TORCH_LOSSES[name](tensor, torch.tensor(y))
     expected.backward()
@@ -306,7 +307,7 @@ def test_whole_trainings_take_the_same_course(normalization: Any, loss: str) -> 
     """Ten steps of Adam at dropout one half with an L2 penalty; then the scores in test mode."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40, 6))
-    y: AnyArray = rng.integers(3, size=40) if LOSSES[loss].targets == "labels" else rng.standard_normal((40, 3))
+    y: AnyArray = rng.integers(3, size=40) if LOSSES[loss].targets == "labels" else rng.random((40, 3))
     net = FullyConnectedNet(
         [20, 10],
         input_dim=6,

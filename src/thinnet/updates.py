@@ -18,34 +18,29 @@ from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
-class NetUpdate:
-    """One step of a `FullyConnectedNet`: buffers made once, gradients in one of them, one pass of the optimizer."""
+class BatchUpdate:
+    """One step of a `FullyConnectedNet` on a batch: gradients in a buffer made once, one pass of the optimizer."""
 
-    def __init__(
-        self, net: FullyConnectedNet, data: Dataset, batch_size: int, update_rule: str, optim_config: Config | None
-    ) -> None:
-        self.net = net
-        self.reader = RowReader(data, "train", batch_size, net.dtype)
+    def __init__(self, net: FullyConnectedNet, optimizer: FlatOptimizer) -> None:
+        self.net, self.optimizer = net, optimizer
         self.gradients = net.params.zeros_like()
         self._running = net.running.flat.copy()
-        self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
 
-    def __call__(self, rows: IntArray, factor: float) -> float:
-        """Change the net by one step on these training rows; return the loss before it.
+    def __call__(self, X: FloatArray, y: AnyArray, weights: AnyArray | None, rate: float) -> float:
+        """Change the net by one step at the learning rate `rate`; return the loss before it.
 
         Raises:
             NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
         """
-        X, y = self.reader.read(rows)
-        net, rate, step = self.net, self.optimizer.options["learning_rate"] * factor, self.net.step
+        net, step = self.net, self.net.step
         self._running[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found by _check, and said in better words
             if net.thins:
-                loss, part = net.thinned_gradients(X, y)
+                loss, part = net.thinned_gradients(X, y, weights=weights)
                 self._check(loss, part.gradients, X, y, step, rate)
                 self.optimizer.inplace_update_part(net.params.flat, part.gradients.flat, part.thinning, rate)
             else:
-                loss = net.inplace_gradients(X, y, self.gradients)
+                loss = net.inplace_gradients(X, y, self.gradients, weights=weights)
                 self._check(loss, self.gradients, X, y, step, rate)
                 self.optimizer.inplace_update(net.params.flat, self.gradients.flat, rate)
         return loss
@@ -61,6 +56,26 @@ class NetUpdate:
         raise error
 
 
+class NetUpdate:
+    """One step of a `FullyConnectedNet` on rows of a data set."""
+
+    def __init__(
+        self, net: FullyConnectedNet, data: Dataset, batch_size: int, update_rule: str, optim_config: Config | None
+    ) -> None:
+        self.reader = RowReader(data, "train", batch_size, net.dtype)
+        self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
+        self._update = BatchUpdate(net, self.optimizer)
+
+    def __call__(self, rows: IntArray, factor: float) -> float:
+        """Change the net by one step on these training rows; return the loss before it.
+
+        Raises:
+            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
+        """
+        rate = self.optimizer.options["learning_rate"] * factor
+        return self._update(*self.reader.read(rows), self.reader.weights(rows), rate)
+
+
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
@@ -72,6 +87,11 @@ class ModelUpdate:
         optim_config: Config | None,
         check_finite: bool = True,
     ) -> None:
+        if data.weights is not None:
+            raise ArgumentError(
+                "data must have weights=None for a model that is not a FullyConnectedNet trained by a rule's name, got "
+                "weights. Such a model has no argument for them: let it weigh its own loss."
+            )
         self.model, self.data = model, data
         self.check_finite = check_finite
         self._steps = 0

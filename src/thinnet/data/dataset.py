@@ -36,6 +36,7 @@ class Dataset:
         class_names: one name a class, in the order of the labels.
         image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``.
         shift, scale: numbers, or (D,) arrays.
+        weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
 
     Raises:
         DataError: if arrays do not fit together.
@@ -57,6 +58,7 @@ class Dataset:
     image_shape: tuple[int, ...] | None = None
     shift: FloatArray = field(default_factory=lambda: np.zeros((), np.float32))
     scale: FloatArray = field(default_factory=lambda: np.ones((), np.float32))
+    weights: AnyArray | None = None
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -66,6 +68,18 @@ class Dataset:
             if X is not None:
                 object.__setattr__(self, f"X_{split}", self._checked_rows(split, np.asarray(X), np.asarray(y)))
                 object.__setattr__(self, f"y_{split}", np.asarray(y))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", self._checked_weights(np.asarray(self.weights)))
+
+    def _checked_weights(self, weights: AnyArray) -> AnyArray:
+        if weights.shape != self.X_train.shape[:1] or weights.dtype.kind not in "iuf":
+            raise DataError(
+                f"weights must have shape ({self.X_train.shape[0]},), one number for each row of X_train, got "
+                f"{weights.dtype} of shape {weights.shape}. Leave them out where every row counts once."
+            )
+        if not (weights >= 0).all():  # in this form, so that NaN is refused
+            raise DataError(f"weights must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
+        return weights
 
     def _checked_rows(self, split: str, X: AnyArray, y: AnyArray) -> AnyArray:
         if X.ndim < 2 or y.ndim not in (1, 2) or X.shape[0] != y.shape[0]:
@@ -189,7 +203,8 @@ class Dataset:
             raise ArgumentError(
                 f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
             )
-        return replace(self, X_train=self.X_train[:num_train], y_train=self.y_train[:num_train])
+        weights = None if self.weights is None else self.weights[:num_train]
+        return replace(self, X_train=self.X_train[:num_train], y_train=self.y_train[:num_train], weights=weights)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], name: str = "data") -> Dataset:

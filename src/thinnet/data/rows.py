@@ -46,3 +46,7 @@ class RowReader:
         else:
             X[...], _ = self.data.batch(self.split, rows, X.dtype)
         return X, y
+
+    def weights(self, rows: IntArray) -> AnyArray | None:
+        """How often each of these training rows counts, or None where every row counts once."""
+        return None if self.data.weights is None or self.split != "train" else self.data.weights[rows]

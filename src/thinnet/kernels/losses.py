@@ -1,4 +1,8 @@
-"""The twin of `thinnet.layers.losses.softmax_loss`, with the output layer's bias added on the way."""
+"""The twins of the losses in `thinnet.layers.losses`, with the output layer's bias added on the way.
+
+Each gives the mean loss of scores + bias; `scores` becomes its gradient and `dbias` that of the bias. `weights` is
+(N,), or empty where every row counts once.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from thinnet.typing import FloatArray, IntArray
 
 
 @kernel()
-def inplace_softmax_loss(scores: FloatArray, bias: FloatArray, y: IntArray, dbias: FloatArray) -> float:
-    """The mean loss of scores + bias; `scores` becomes its gradient, `dbias` the bias's."""
+def inplace_softmax_loss(
+    scores: FloatArray, bias: FloatArray, y: IntArray, weights: FloatArray, dbias: FloatArray
+) -> float:
+    """The twin of `thinnet.layers.losses.softmax_loss`."""
     rows, classes = scores.shape
-    zero, count = scores.dtype.type(0), scores.dtype.type(scores.shape[0])
+    zero, one, count = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(scores.shape[0])
     loss = 0.0
     dbias[:] = zero
     for row in range(rows):
@@ -25,12 +31,59 @@ def inplace_softmax_loss(scores: FloatArray, bias: FloatArray, y: IntArray, dbia
         for c in range(classes):
             total += np.exp(scores[row, c] - highest)
         log_total = np.log(total)
-        loss -= scores[row, y[row]] - highest - log_total
+        weight = weights[row] if weights.shape[0] else one
+        loss -= weight * (scores[row, y[row]] - highest - log_total)
         for c in range(classes):
             gradient = np.exp(scores[row, c] - highest - log_total)
             if c == y[row]:
-                gradient -= scores.dtype.type(1)
-            scores[row, c] = gradient / count
+                gradient -= one
+            scores[row, c] = weight * gradient / count
             dbias[c] += scores[row, c]
     mean: float = loss / rows
     return mean
+
+
+@kernel()
+def inplace_mse_loss(
+    scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray
+) -> float:
+    """The twin of `thinnet.layers.losses.mse_loss`."""
+    rows, columns = scores.shape
+    one, two_over_size = scores.dtype.type(1), scores.dtype.type(2 / scores.size)
+    loss = 0.0
+    dbias[:] = scores.dtype.type(0)
+    for row in range(rows):
+        weight = weights[row] if weights.shape[0] else one
+        for c in range(columns):
+            difference = scores[row, c] + bias[c] - y[row, c]
+            loss += weight * difference * difference
+            scores[row, c] = weight * difference * two_over_size
+            dbias[c] += scores[row, c]
+    mean: float = loss / scores.size
+    return mean
+
+
+@kernel()
+def inplace_logistic_loss(
+    scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray
+) -> float:
+    """The twin of `thinnet.layers.losses.logistic_loss`."""
+    rows, columns = scores.shape
+    zero, one, size = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(scores.size)
+    loss = 0.0
+    dbias[:] = zero
+    for row in range(rows):
+        weight = weights[row] if weights.shape[0] else one
+        for c in range(columns):
+            score = scores[row, c] + bias[c]
+            small = np.exp(-np.abs(score))
+            highest = score if not score <= zero else zero  # in this form, so that NaN reaches the loss
+            loss += weight * (highest - score * y[row, c] + np.log1p(small))
+            probability = (one if score >= zero else small) / (one + small)
+            scores[row, c] = weight * (probability - y[row, c]) / size
+            dbias[c] += scores[row, c]
+    mean: float = loss / scores.size
+    return mean
+
+
+KERNELS = {"softmax": inplace_softmax_loss, "mse": inplace_mse_loss, "logistic": inplace_logistic_loss}

@@ -11,6 +11,7 @@ from thinnet.layers.dropout import dropout_backward as dropout_backward
 from thinnet.layers.dropout import dropout_forward as dropout_forward
 from thinnet.layers.layernorm import layernorm_backward as layernorm_backward
 from thinnet.layers.layernorm import layernorm_forward as layernorm_forward
+from thinnet.layers.losses import logistic_loss as logistic_loss
 from thinnet.layers.losses import mse_loss as mse_loss
 from thinnet.layers.losses import softmax_loss as softmax_loss
 from thinnet.layers.losses import svm_loss as svm_loss
@@ -30,6 +31,7 @@ __all__ = [
     "dropout_forward",
     "layernorm_backward",
     "layernorm_forward",
+    "logistic_loss",
     "mse_loss",
     "relu_backward",
     "relu_forward",

@@ -1,4 +1,8 @@
-r"""Losses: each returns the mean over the batch and its gradient with respect to the scores."""
+r"""Losses: each returns the mean over the batch and its gradient with respect to the scores.
+
+With weights, row n counts w[n] times: its loss is multiplied by w[n], and the sum is divided by N as before, so that
+weights whose mean is 1 leave the scale alone, and minibatches of weighted rows are unbiased.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,13 @@ from thinnet.errors import ArgumentError
 from thinnet.typing import FloatArray, IntArray
 
 
-def softmax_loss(scores: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
+def softmax_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
     r"""Softmax and cross-entropy: loss = mean over n of −log(exp(s[n, y[n]]) / Σ_c exp(s[n, c])).
 
     Args:
         scores: (N, C) floats, one column a class.
         y: (N,) integer labels, 0 <= y < C.
+        weights: (N,) floats >= 0 of the same dtype; None for 1 each.
 
     Returns:
         loss: the mean in nats.
@@ -29,23 +34,23 @@ def softmax_loss(scores: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
     >>> dscores
     array([[ 0.5, -0.5]])
     """
-    check_labeled("softmax_loss", scores, y)
+    check_labeled("softmax_loss", scores, y, weights)
     rows = np.arange(len(scores))
     shifted = scores - scores.max(axis=1, keepdims=True)  # so that exp cannot overflow
     total = np.exp(shifted).sum(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(total)
-    loss = -log_probabilities[rows, y].sum() / len(rows)
     dscores = np.exp(log_probabilities)
     dscores[rows, y] -= 1
-    return float(loss), dscores / scores.dtype.type(len(rows))
+    return _mean(-log_probabilities[rows, y], dscores, weights)
 
 
-def svm_loss(scores: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
+def svm_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
     r"""The multi-class hinge loss: mean over n of Σ_{c ≠ y[n]} max(0, s[n, c] − s[n, y[n]] + 1).
 
     Args:
         scores: (N, C) floats, one column a class.
         y: (N,) integer labels, 0 <= y < C.
+        weights: (N,) floats >= 0 of the same dtype; None for 1 each.
 
     Returns:
         loss: the mean.
@@ -62,21 +67,22 @@ def svm_loss(scores: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
     >>> dscores
     array([[ 1., -1.]])
     """
-    check_labeled("svm_loss", scores, y)
+    check_labeled("svm_loss", scores, y, weights)
     rows = np.arange(len(scores))
     margins = np.maximum(scores - scores[rows, y][:, None] + 1, 0)
     margins[rows, y] = 0
     dscores = (margins > 0).astype(scores.dtype)
     dscores[rows, y] = -dscores.sum(axis=1)
-    return float(margins.sum() / len(rows)), dscores / scores.dtype.type(len(rows))
+    return _mean(margins.sum(axis=1), dscores, weights)
 
 
-def mse_loss(scores: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
+def mse_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
     r"""Mean squared error over all elements: loss = mean of (scores − y)².
 
     Args:
         scores: (N, C) floats, the predictions.
         y: (N, C) targets of the same dtype.
+        weights: (N,) floats >= 0 of the same dtype; None for 1 each.
 
     Returns:
         loss: the mean, in the units of y squared.
@@ -88,23 +94,82 @@ def mse_loss(scores: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
     >>> mse_loss(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
     (2.0, array([[ 0., -2.]]))
     """
-    check_valued("mse_loss", scores, y)
+    check_valued("mse_loss", scores, y, weights)
     difference = scores - y
-    loss = np.square(difference).sum() / difference.size
-    return float(loss), difference * scores.dtype.type(2 / difference.size)
+    columns = scores.dtype.type(scores.shape[1])
+    return _mean(np.square(difference).sum(axis=1) / columns, difference * (2 / columns), weights)
 
 
-def check_labeled(where: str, scores: FloatArray, y: IntArray) -> None:
-    """Check that `scores` is (N, C) and not empty, and `y` (N,) labels of those classes."""
+def logistic_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
+    r"""Binary cross-entropy of each element, for labels of which a row may have several.
+
+    loss = mean of −y·log σ(s) − (1 − y)·log(1 − σ(s)) = mean of max(s, 0) − s·y + log(1 + exp(−|s|)), where
+    σ(s) = 1 / (1 + exp(−s)).
+
+    Args:
+        scores: (N, C) floats, one column a label.
+        y: (N, C) targets of the same dtype, 0 <= y <= 1: 1 where the row has the label.
+        weights: (N,) floats >= 0 of the same dtype; None for 1 each.
+
+    Returns:
+        loss: the mean over all elements, in nats.
+        dscores: (N, C), its gradient.
+
+    Raises:
+        ArgumentError: if shapes or dtypes do not fit, a target is not between 0 and 1, or the batch is empty.
+
+    >>> loss, dscores = logistic_loss(np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]))
+    >>> round(loss, 4)
+    0.6931
+    >>> dscores
+    array([[-0.25,  0.25]])
+    """
+    check_fractions("logistic_loss", scores, y, weights)
+    columns = scores.dtype.type(scores.shape[1])
+    small = np.exp(-np.abs(scores))  # never above 1
+    losses = np.maximum(scores, 0) - scores * y + np.log1p(small)
+    probabilities = np.where(scores >= 0, 1, small) / (1 + small)
+    return _mean(losses.sum(axis=1) / columns, (probabilities - y) / columns, weights)
+
+
+def _mean(losses: FloatArray, gradients: FloatArray, weights: FloatArray | None) -> tuple[float, FloatArray]:
+    """The mean of the rows' losses (N,), and its gradient from theirs (N, C)."""
+    if weights is not None:
+        losses, gradients = losses * weights, gradients * weights[:, None]
+    return float(losses.sum() / len(losses)), gradients / gradients.dtype.type(len(losses))
+
+
+def check_labeled(where: str, scores: FloatArray, y: IntArray, weights: FloatArray | None = None) -> None:
+    """Check that `scores` is (N, C) and not empty, `y` (N,) labels of those classes, and `weights` (N,) and >= 0."""
     sizes = check_arrays(where, scores=(scores, "N C"))
     _check_some(where, scores)
     check_labels(where, y, sizes["N"], sizes["C"])
+    _check_weights(where, scores, weights)
 
 
-def check_valued(where: str, scores: FloatArray, y: FloatArray) -> None:
-    """Check that `scores` is (N, C) and not empty, and `y` of the same shape and dtype."""
+def check_valued(where: str, scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> None:
+    """Check that `scores` is (N, C) and not empty, `y` of the same shape and dtype, and `weights` (N,) and >= 0."""
     check_arrays(where, scores=(scores, "N C"), y=(y, "N C"))
     _check_some(where, scores)
+    _check_weights(where, scores, weights)
+
+
+def check_fractions(where: str, scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> None:
+    """Like `check_valued`, and every element of `y` must lie between 0 and 1."""
+    check_valued(where, scores, y, weights)
+    if not (float(y.min()) >= 0 and float(y.max()) <= 1):  # in this form, so that NaN is refused
+        raise ArgumentError(
+            f"{where}: y must be between 0 and 1, got values from {y.min():g} to {y.max():g}. "
+            "Write 1 where a row has the label and 0 where not."
+        )
+
+
+def _check_weights(where: str, scores: FloatArray, weights: FloatArray | None) -> None:
+    if weights is None:
+        return
+    check_arrays(where, scores=(scores, "N C"), weights=(weights, "N"))
+    if not float(weights.min()) >= 0:
+        raise ArgumentError(f"{where}: weights must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
 
 
 def _check_some(where: str, scores: FloatArray) -> None:

@@ -35,11 +35,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Loss:
-    """A function ``function(scores, y) -> (loss, dscores)``, what its `y` holds, and how the two are checked."""
+    """A function ``function(scores, y, weights) -> (loss, dscores)``, what its `y` holds, and how they are checked."""
 
     function: Callable[..., tuple[float, Any]]
-    targets: str  # "labels": (N,) integers; "values": (N, C) floats
-    check: Callable[[str, Any, Any], None]
+    targets: str  # "labels": (N,) integers; "values": (N, C) floats; "fractions": (N, C) floats between 0 and 1
+    check: Callable[..., None]
 
 
 LAYERS: dict[str, Layer] = {
@@ -77,4 +77,5 @@ LOSSES: dict[str, Loss] = {
     "softmax": Loss(losses.softmax_loss, "labels", losses.check_labeled),
     "svm": Loss(losses.svm_loss, "labels", losses.check_labeled),
     "mse": Loss(losses.mse_loss, "values", losses.check_valued),
+    "logistic": Loss(losses.logistic_loss, "fractions", losses.check_fractions),
 }

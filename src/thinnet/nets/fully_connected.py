@@ -55,7 +55,7 @@ class FullyConnectedNet:
         weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
         dtype: ``np.float32`` or ``np.float64``, of parameters and computation.
         seed: 64 bits that fix the initial weights and all masks; ``None`` draws one, kept in `seed`.
-        loss: ``"softmax"``, ``"svm"`` or ``"mse"``.
+        loss: ``"softmax"``, ``"svm"``, ``"mse"`` or ``"logistic"``.
         scaling: how dropout keeps the mean; see `thinnet.layers.dropout_forward`.
         dropout_mask: ``"element"`` drops units of each row on its own; ``"batch"`` drops the same ones in all rows of a
             batch, so that a training step computes and updates the thinned network alone, which is faster.  Not with
@@ -172,11 +172,15 @@ class FullyConnectedNet:
             array[...] = name.startswith("running_var")
 
     @overload
-    def loss(self, X: AnyArray, y: None = None, *, step: int | None = None) -> FloatArray: ...
-    @overload
-    def loss(self, X: AnyArray, y: AnyArray, *, step: int | None = None) -> tuple[float, dict[str, FloatArray]]: ...
     def loss(
-        self, X: AnyArray, y: AnyArray | None = None, *, step: int | None = None
+        self, X: AnyArray, y: None = None, *, weights: AnyArray | None = None, step: int | None = None
+    ) -> FloatArray: ...
+    @overload
+    def loss(
+        self, X: AnyArray, y: AnyArray, *, weights: AnyArray | None = None, step: int | None = None
+    ) -> tuple[float, dict[str, FloatArray]]: ...
+    def loss(
+        self, X: AnyArray, y: AnyArray | None = None, *, weights: AnyArray | None = None, step: int | None = None
     ) -> FloatArray | tuple[float, dict[str, FloatArray]]:
         """The training loss and its gradients; without `y`, the scores in test mode.
 
@@ -185,7 +189,8 @@ class FullyConnectedNet:
 
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
-            y: (N,) integer labels, or (N, num_classes) floats for ``loss="mse"``.
+            y: (N,) integer labels, or (N, num_classes) floats for the losses ``"mse"`` and ``"logistic"``.
+            weights: (N,) numbers >= 0, how often each row counts; None for once.
             step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
                 units, as a numerical gradient needs.
 
@@ -199,32 +204,42 @@ class FullyConnectedNet:
         if y is None:
             return self.scores(X)
         gradients = self.params.zeros_like()
-        loss = self.inplace_gradients(X, y, gradients, step=step)
+        loss = self.inplace_gradients(X, y, gradients, weights=weights, step=step)
         return loss, dict(gradients)
 
-    def inplace_gradients(self, X: AnyArray, y: AnyArray, gradients: Parameters, *, step: int | None = None) -> float:
+    def inplace_gradients(
+        self,
+        X: AnyArray,
+        y: AnyArray,
+        gradients: Parameters,
+        *,
+        weights: AnyArray | None = None,
+        step: int | None = None,
+    ) -> float:
         """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
-        rows, targets, step = self._begin_step(X, y, step)
+        rows, targets, each, step = self._begin_step(X, y, weights, step)
         if self.thins:
             thinned = self._thinned_step(len(rows))
-            loss = thinned.compute(rows, targets, step)
+            loss = thinned.compute(rows, targets, step, each)
             gradients.flat[:] = 0
             thinned.thinning.scatter(thinned.gradients.flat, gradients.flat)
             return loss
         if self.uses_kernels:
-            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step)
+            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each)
         else:
-            loss = self.layers_gradients(rows, targets, gradients, step)
+            loss = self.layers_gradients(rows, targets, gradients, step, each)
         return loss + self.inplace_add_penalty(self.params, gradients)
 
-    def thinned_gradients(self, X: AnyArray, y: AnyArray, *, step: int | None = None) -> tuple[float, ThinnedStep]:
+    def thinned_gradients(
+        self, X: AnyArray, y: AnyArray, *, weights: AnyArray | None = None, step: int | None = None
+    ) -> tuple[float, ThinnedStep]:
         """Like ``loss(X, y)`` where `thins` holds, with the gradients of the part alone that was not dropped.
 
         They lie in the second result's `gradients`, until the next call.
         """
-        rows, targets, step = self._begin_step(X, y, step)
+        rows, targets, each, step = self._begin_step(X, y, weights, step)
         thinned = self._thinned_step(len(rows))
-        return thinned.compute(rows, targets, step), thinned
+        return thinned.compute(rows, targets, step, each), thinned
 
     @property
     def thins(self) -> bool:
@@ -236,14 +251,17 @@ class FullyConnectedNet:
         """Whether steps and scores are computed by the kernels, rather than by the layers' functions."""
         return self.fused and kernels.available()
 
-    def _begin_step(self, X: AnyArray, y: AnyArray, step: int | None) -> tuple[FloatArray, AnyArray, int]:
+    def _begin_step(
+        self, X: AnyArray, y: AnyArray, weights: AnyArray | None, step: int | None
+    ) -> tuple[FloatArray, AnyArray, FloatArray | None, int]:
         """The checked batch and the number of its masks; nothing is changed before all of it is known to be right."""
         rows, targets = self._rows(X), self._targets(y)
         shape = np.empty((len(rows), self.num_classes), self.dtype)
-        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets)
+        each = None if weights is None else np.asarray(weights, self.dtype)
+        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets, each)
         if step is None:
             step, self.step = self.step, self.step + 1
-        return rows, targets, check_number("step", step)
+        return rows, targets, each, check_number("step", step)
 
     def _fused_step(self, num_rows: int) -> FusedStep:
         """The fast path, with buffers for at least so many rows."""
@@ -260,10 +278,12 @@ class FullyConnectedNet:
             self._thinned = ThinnedStep(self, num_rows)
         return self._thinned
 
-    def layers_gradients(self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int) -> float:
+    def layers_gradients(
+        self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int, weights: FloatArray | None = None
+    ) -> float:
         """Loss and gradients, without the L2 penalty, by the layers' own functions: the readable way."""
         scores, caches = self._forward(X, step)
-        loss, dscores = LOSSES[self.loss_name].function(scores, y)
+        loss, dscores = LOSSES[self.loss_name].function(scores, y, weights)
         self._backward(dscores, caches, gradients)
         return float(loss)
 
@@ -374,7 +394,7 @@ class FullyConnectedNet:
 
     def _targets(self, y: AnyArray) -> AnyArray:
         y = np.asarray(y)
-        values = LOSSES[self.loss_name].targets == "values" and y.dtype.kind in "fiu"
+        values = LOSSES[self.loss_name].targets != "labels" and y.dtype.kind in "fiu"
         return y.astype(self.dtype, copy=False) if values else y
 
     def _forward(self, h: FloatArray, step: int | None = None) -> tuple[FloatArray, list[Any]]:

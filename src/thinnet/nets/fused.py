@@ -34,24 +34,34 @@ class FusedStep:
         kept = [max_rows if net.normalization == "layernorm" else dim for dim in net.hidden_dims]
         self.mean, self.inverse_std = ([np.empty(size, net.dtype) for size in kept] for _ in range(2))
         self.words = np.empty(GROUP, np.uint32)
+        self.no_weights = np.empty(0, net.dtype)
         scalar = net.dtype.type
         self.eps, self.momentum = scalar(EPS), scalar(MOMENTUM)
 
-    def gradients(self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int) -> float:
+    def gradients(
+        self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int, weights: FloatArray | None = None
+    ) -> float:
         """Write the gradients of the loss (without the L2 penalty) into `gradients`; return the loss."""
         net = self.net
-        return self._run(X, y, net.params, net.running, gradients, drop_threshold(net.dropout), step)
+        return self._run(X, y, weights, net.params, net.running, gradients, drop_threshold(net.dropout), step)
 
     def thinned_gradients(
-        self, X: FloatArray, y: AnyArray, params: Parameters, running: Parameters, gradients: Parameters
+        self,
+        X: FloatArray,
+        y: AnyArray,
+        weights: FloatArray | None,
+        params: Parameters,
+        running: Parameters,
+        gradients: Parameters,
     ) -> float:
         """The same for a thinned network: what it has is kept, and scaled as kept units are."""
-        return self._run(X, y, params, running, gradients, np.uint32(0), 0)
+        return self._run(X, y, weights, params, running, gradients, np.uint32(0), 0)
 
     def _run(
         self,
         X: FloatArray,
         y: AnyArray,
+        weights: FloatArray | None,
         params: Parameters,
         running: Parameters,
         gradients: Parameters,
@@ -70,7 +80,7 @@ class FusedStep:
         self.threshold = threshold
         self.keys = np.uint32(net.seed & 0xFFFFFFFF), np.uint32(net.seed >> 32)
         self._forward(X, rows, step)
-        loss = self._loss(y, rows, gradients)
+        loss = self._loss(y, weights, rows, gradients)
         self._backward(X, rows, gradients)
         return loss
 
@@ -96,14 +106,15 @@ class FusedStep:
         running = (self.running[f"running_mean{number}"], self.running[f"running_var{number}"], self.momentum)
         hidden.batchnorm_forward(z, *norm, *running, self.eps, self.mean[i], self.inverse_std[i], *drop)
 
-    def _loss(self, y: AnyArray, rows: int, gradients: Parameters) -> float:
+    def _loss(self, y: AnyArray, weights: FloatArray | None, rows: int, gradients: Parameters) -> float:
         """The loss; `scores` becomes its gradient."""
         last, scores = self.net.num_layers, self.scores[:rows]
         bias, dbias = self.params[f"b{last}"], gradients[f"b{last}"]
-        if self.net.loss_name == "softmax":
-            return float(losses.inplace_softmax_loss(scores, bias, y, dbias))
+        if self.net.loss_name in losses.KERNELS:
+            each = self.no_weights if weights is None else weights
+            return float(losses.KERNELS[self.net.loss_name](scores, bias, y, each, dbias))
         np.add(scores, bias, out=scores)
-        loss, scores[...] = LOSSES[self.net.loss_name].function(scores, y)
+        loss, scores[...] = LOSSES[self.net.loss_name].function(scores, y, weights)
         scores.sum(axis=0, out=dbias)
         return loss
 

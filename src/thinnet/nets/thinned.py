@@ -39,7 +39,7 @@ class ThinnedStep:
 
             self._fused = FusedStep(net, max_rows)
 
-    def compute(self, X: FloatArray, y: AnyArray, step: int) -> float:
+    def compute(self, X: FloatArray, y: AnyArray, step: int, weights: FloatArray | None = None) -> float:
         """Compute `params` and `gradients` for a batch with the masks of `step`; return the loss with its L2 penalty.
 
         The penalty is that of the weights which take part.
@@ -53,7 +53,7 @@ class ThinnedStep:
         self.gradients = Parameters(shapes, net.dtype, net.params.order, gradients)
         self.running = Parameters(self._running.shapes(), net.dtype, flat=running)
         self.thinning.gather(net.params.flat, self.params.flat)
-        loss = self._thin(X, y) if net.uses_kernels else self._whole(X, y, step)
+        loss = self._thin(X, y, weights) if net.uses_kernels else self._whole(X, y, weights, step)
         self._running.scatter(self.running.flat, net.running.flat)
         return loss + net.inplace_add_penalty(self.params, self.gradients)
 
@@ -68,14 +68,14 @@ class ThinnedStep:
         keep: BoolArray = words[0] >= drop_threshold(net.dropout)
         return keep
 
-    def _thin(self, X: FloatArray, y: AnyArray) -> float:
+    def _thin(self, X: FloatArray, y: AnyArray, weights: FloatArray | None) -> float:
         self._running.gather(self.net.running.flat, self.running.flat)
-        return self._fused.thinned_gradients(X, y, self.params, self.running, self.gradients)
+        return self._fused.thinned_gradients(X, y, weights, self.params, self.running, self.gradients)
 
-    def _whole(self, X: FloatArray, y: AnyArray, step: int) -> float:
+    def _whole(self, X: FloatArray, y: AnyArray, weights: FloatArray | None, step: int) -> float:
         net = self.net
         gradients, before = net.params.zeros_like(), net.running.copy()
-        loss = net.layers_gradients(X, y, gradients, step)
+        loss = net.layers_gradients(X, y, gradients, step, weights)
         self.thinning.gather(gradients.flat, self.gradients.flat)
         self._running.gather(net.running.flat, self.running.flat)
         net.running.flat[:] = before.flat  # the statistics of dropped units stay as they were

@@ -1,0 +1,367 @@
+"""What the classifier and the regressor share: checking, training and scoring."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from thinnet.checks import check_number
+from thinnet.data.batches import BatchOrder
+from thinnet.errors import ArgumentError
+from thinnet.nets import FullyConnectedNet
+from thinnet.nets.monte_carlo import monte_carlo_scores
+from thinnet.optim import FlatOptimizer
+from thinnet.schedules import Constant, Schedule
+from thinnet.sklearn import options, rows, sizes
+from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
+from thinnet.sklearn.stopping import Stopping
+from thinnet.sklearn.training import Passes
+from thinnet.typing import AnyArray, FloatArray
+
+MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8)}  # other dtypes become float64
+MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
+MC_STREAM = 1  # keeps the masks of Monte Carlo dropout apart from those of training
+ROWS_AT_ONCE = 512  # rows that Monte Carlo dropout draws for together
+
+
+class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
+    """The base of `ThinNetClassifier` and `ThinNetRegressor`."""
+
+    net_: FullyConnectedNet
+    n_features_in_: int
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        *,
+        dropout: float = 0.25,
+        dropout_mask: Literal["element", "batch"] = "element",
+        normalization: Literal["batchnorm", "layernorm"] | None = "layernorm",
+        standardize: bool = True,
+        optimizer: str = "adam",
+        optimizer_options: dict[str, Any] | None = None,
+        schedule: str | Schedule = "cosine",
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 5e-3,
+        max_iter: int | Literal["auto"] = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.dropout = dropout
+        self.dropout_mask = dropout_mask
+        self.normalization = normalization
+        self.standardize = standardize
+        self.optimizer = optimizer
+        self.optimizer_options = optimizer_options
+        self.schedule = schedule
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # What the two differ in
+
+    @abstractmethod
+    def _loss_name(self) -> str:
+        """The net's loss."""
+
+    @abstractmethod
+    def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
+        """The targets as numbers, one row each; learns their classes and form where training starts afresh."""
+
+    @abstractmethod
+    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
+        """The encoded targets on the scale that the net predicts."""
+
+    @abstractmethod
+    def _num_outputs(self, targets: AnyArray) -> int:
+        """How many scores the net has."""
+
+    @abstractmethod
+    def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
+        """What each row's weight is multiplied by because of its class."""
+
+    @abstractmethod
+    def _stratum(self, targets: AnyArray) -> AnyArray | None:
+        """What the split of the validation rows keeps in proportion."""
+
+    @abstractmethod
+    def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
+        """How good the scores of the validation rows are; higher is better."""
+
+    # Training
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on all rows, from the beginning or, with ``warm_start``, from where the last call of `fit` ended.
+
+        Args:
+            X: (N, D) numbers: an array, a sparse matrix, or a data frame.
+            y: (N,) targets; for several outputs (N, C).
+            sample_weight: (N,) numbers >= 0, how much each row counts.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if a parameter is outside its limits.
+        """
+        return self._fit(X, y, sample_weight, incremental=False)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
+        options.check_parameters(self.get_params(deep=False))
+        fresh = not (hasattr(self, "net_") and (incremental or self.warm_start))
+        sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
+        if fresh:
+            self._seed = self._drawn_seed()
+        held_out = None
+        if self.early_stopping:
+            sample, held_out = self._split(sample)
+        batch_size = self._resolved_batch_size(sample.X.shape[0])
+        if sample.X.shape[0] <= min(batch_size, MOST_MERGED):
+            sample = sample.merged()
+        sample = sample.weighing_one()
+        order = BatchOrder(sample.X.shape[0], batch_size, self._seed)
+        if fresh:
+            self._shift = self._learned_shift(sample, incremental=incremental)
+        y_net = self._scaled(sample.targets, sample.weights, fresh=fresh)
+        if fresh:
+            self._start(self._num_outputs(sample.targets))
+        self._set_up(order.batch_size, incremental=incremental)
+        training = (rows.reader(sample.X, self._shift, order.batch_size), y_net, sample.weights, order)
+        self._train(training, held_out, incremental=incremental)
+        return self
+
+    def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
+        """What is given, checked, with the targets as numbers."""
+        X, y = self._checked(X, y, fresh=fresh)
+        targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
+        weights = checked_weights(sample_weight, X, self._class_factors(targets, incremental=incremental))
+        return Sample(X, targets, weights).without_zeros()
+
+    def _checked(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, AnyArray]:
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor(self), reset=fresh, **MATRIX)
+        return _canonical(X), y.toarray() if sparse.issparse(y) else y
+
+    def _learned_shift(self, sample: Sample, *, incremental: bool) -> rows.Shift:
+        """How rows are standardized from now on.
+
+        A column that is constant in the training rows says nothing, and is left out by a scale of 0; unless more rows
+        are to come.
+        """
+        if not self.standardize:
+            return rows.no_shift(sample.X.shape[1])
+        learned = rows.moments(sample.X, sample.weights)
+        scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
+        return rows.Shift(learned.mean, scale, rows.LIMIT)
+
+    def _drawn_seed(self) -> int:
+        low, high = check_random_state(self.random_state).randint(2**31, size=2)
+        return int(high) << 31 | int(low)
+
+    def _resolved_batch_size(self, num_rows: int) -> int:
+        return sizes.auto_batch_size(num_rows) if self.batch_size == "auto" else int(self.batch_size)
+
+    def _split(self, sample: Sample) -> tuple[Sample, Sample]:
+        """Training rows, and those that only the validation score sees."""
+        train, held = train_test_split(
+            np.arange(sample.X.shape[0]),
+            test_size=self.validation_fraction,
+            random_state=self._seed % 2**32,
+            stratify=self._stratum(sample.targets),
+        )
+        return sample.take(train), sample.take(held)
+
+    def _start(self, num_outputs: int) -> None:
+        """A new net, and nothing learned yet."""
+        self.net_ = FullyConnectedNet(
+            options.hidden_dims(self.hidden_layer_sizes),
+            self.n_features_in_,
+            num_outputs,
+            dropout=self.dropout,
+            normalization=self.normalization,
+            weight_scale="he",
+            seed=self._seed,
+            loss=self._loss_name(),
+            dropout_mask=self.dropout_mask,
+        )
+        self.n_iter_, self.t_ = 0, 0
+        self.loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_loss_: float | None = None
+        self.best_validation_score_: float | None = None
+
+    def _set_up(self, batch_size: int, *, incremental: bool) -> None:
+        """What may change between two calls of training: the net's rates and the optimizer."""
+        net = self.net_
+        was = {
+            "hidden_layer_sizes": net.hidden_dims,
+            "normalization": net.normalization,
+            "dropout_mask": net.dropout_mask,
+        }
+        params = self.get_params(deep=False)
+        now = {
+            **{name: params[name] for name in was},
+            "hidden_layer_sizes": options.hidden_dims(self.hidden_layer_sizes),
+        }
+        for name, value in was.items():
+            if now[name] != value:
+                raise ArgumentError(
+                    f"{name} must stay {value!r} where training goes on, got {now[name]!r}. Clone the estimator, or "
+                    "set warm_start=False."
+                )
+        net.dropout, net.reg = float(self.dropout), self.alpha / batch_size
+        known = options.optimizer_options(self.optimizer, self.optimizer_options)
+        kept: FlatOptimizer | None = getattr(self, "_optimizer", None) if incremental and self.n_iter_ else None
+        if kept is None or kept.name != self.optimizer:
+            kept = FlatOptimizer(self.optimizer, known, like=net.params.flat)
+        self._optimizer = kept
+
+    def _train(self, training: Any, held_out: Sample | None, *, incremental: bool) -> None:
+        order: BatchOrder = training[-1]
+        num_passes = 1 if incremental else self._resolved_max_iter(order)
+        schedule = Constant() if incremental else options.schedule(self.schedule)
+        passes = Passes(
+            self.net_,
+            self._optimizer,
+            *training,
+            learning_rate=self.learning_rate_init,
+            schedule=schedule,
+            num_passes=num_passes,
+            first_pass=self.n_iter_,
+        )
+        by_loss = isinstance(schedule, Constant) and not incremental  # another schedule goes its whole way
+        stopping = Stopping(self.tol, self.n_iter_no_change if by_loss or held_out else None)
+        validate = self._validation(held_out) if held_out else None
+        try:
+            stopped = any(self._pass(passes, order, stopping, validate) for _ in range(num_passes))
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+            stopped = True
+        stopping.restore(self.net_)
+        if by_loss and not stopped and not held_out:
+            warnings.warn(
+                f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
+                f"{self.tol:g}. Raise max_iter, or take a schedule that ends, such as schedule='cosine'.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _resolved_max_iter(self, order: BatchOrder) -> int:
+        if self.max_iter == "auto":
+            return sizes.auto_max_iter(order.num_rows, order.batch_size)
+        return int(self.max_iter)
+
+    def _pass(
+        self, passes: Passes, order: BatchOrder, stopping: Stopping, validate: Callable[[], float] | None
+    ) -> bool:
+        """One pass over the rows, recorded; returns whether to stop."""
+        self.loss_ = passes.run()
+        self.n_iter_ += 1
+        self.t_ += order.steps_per_epoch * order.batch_size
+        self.loss_curve_.append(self.loss_)
+        report = f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}"
+        if validate is None:
+            self.best_loss_ = self.loss_ if self.best_loss_ is None else min(self.best_loss_, self.loss_)
+            stop = stopping.tell(-self.loss_)
+        else:
+            score = validate()
+            self.validation_scores_ = [*(self.validation_scores_ or []), score]
+            stop = stopping.tell(score, self.net_)
+            self.best_validation_score_ = max(self.validation_scores_)
+            report += f", validation score: {score:f}"
+        if self.verbose:
+            print(report)
+        return stop
+
+    def _validation(self, held_out: Sample) -> Callable[[], float]:
+        """A function that scores the net on the validation rows."""
+        weights, X = held_out.weights, rows.standardized(held_out.X, self._shift, np.float32)
+        y_net = self._scaled(held_out.targets, weights, fresh=False)
+        return lambda: self._validation_score(self.net_.scores(X), y_net, weights)
+
+    # Predictions
+
+    def _rows(self, X: Any) -> Any:
+        """X, checked against what the estimator was trained on."""
+        check_is_fitted(self)
+        return _canonical(validate_data(self, X, reset=False, **MATRIX))
+
+    def _scores(self, X: Any) -> FloatArray:
+        """The net's scores, in float64 where X is float64."""
+        X = self._rows(X)
+        dtype = np.float64 if X.dtype == np.float64 else np.float32
+        net = self.net_ if dtype == self.net_.dtype else self.net_.copy(dtype)
+        return np.concatenate([net.scores(piece) for piece in rows.pieces(X, self._shift, dtype)])
+
+    def _drawn_scores(self, X: Any, mc_samples: int) -> Iterator[FloatArray]:
+        """Monte Carlo dropout: (mc_samples, n, outputs) scores of some rows after the others, as float32."""
+        check_number("mc_samples", mc_samples)
+        X = self._rows(X)
+        seed = int(np.random.SeedSequence(self._seed, spawn_key=(MC_STREAM,)).generate_state(1, np.uint64)[0])
+        for start in range(0, X.shape[0], ROWS_AT_ONCE):
+            piece = rows.standardized(X[start : start + ROWS_AT_ONCE], self._shift, np.float32)
+            yield monte_carlo_scores(self.net_, piece, mc_samples, seed=seed, first_row=start)
+
+    # What was learned, under scikit-learn's names
+
+    @property
+    def coefs_(self) -> list[FloatArray]:
+        """The weights of each layer, for standardized rows."""
+        return [self.net_.params[f"W{i}"] for i in range(1, self.net_.num_layers + 1)]
+
+    @property
+    def intercepts_(self) -> list[FloatArray]:
+        """The biases of each layer."""
+        return [self.net_.params[f"b{i}"] for i in range(1, self.net_.num_layers + 1)]
+
+    @property
+    def n_layers_(self) -> int:
+        """The number of layers, with those of the inputs and of the outputs."""
+        return self.net_.num_layers + 1
+
+    @property
+    def n_outputs_(self) -> int:
+        """The number of scores."""
+        return int(self.net_.num_classes)
+
+    @property
+    def out_activation_(self) -> str:
+        """What turns scores into predictions."""
+        return "identity" if self.net_.loss_name == "mse" else self.net_.loss_name
+
+
+def _canonical(X: Any) -> Any:
+    """A sparse matrix in which no element occurs twice; the caller's own is left alone."""
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X

@@ -1,0 +1,282 @@
+"""ThinNetClassifier: scikit-learn's MLPClassifier with dropout."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from thinnet.errors import ArgumentError
+from thinnet.schedules import Schedule
+from thinnet.sklearn.base import MC_SAMPLES, ThinNetEstimator
+from thinnet.typing import AnyArray, FloatArray
+
+
+class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
+    r"""A classifier: scikit-learn's `MLPClassifier` with dropout, normalization and schedules.
+
+    Labels may be numbers or strings, two or more; with columns of zeros and ones for y, each row may have several.
+    Dense and sparse matrices, data frames, sample weights and class weights are taken as elsewhere in scikit-learn.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
+        dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
+        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch.
+        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
+        standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
+            it, within ± 10; columns that are constant in training are left out.
+        optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
+            ``"nesterov"`` or ``"rmsprop"``.
+        optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
+        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
+            `thinnet.schedules`.
+        alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
+        batch_size: rows in a minibatch; ``"auto"`` means about 64.
+        learning_rate_init: the learning rate that the schedule multiplies.
+        max_iter: passes over the rows; ``"auto"`` means what makes about 3,000 minibatches, from 12 to 200 passes.
+        class_weight: None, a dict from label to weight, or ``"balanced"`` for weights that give classes equal shares.
+        early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
+            and end with the weights that scored best.
+        validation_fraction: the part of the rows held out for early stopping.
+        n_iter_no_change: passes without improvement before training stops: of the validation score with
+            `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
+        tol: the least improvement that counts as one.
+        warm_start: whether another call of `fit` goes on from where the last one ended.
+        random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
+            ``RandomState``, or None for other ones every time.
+        verbose: whether to print a line for each pass.
+
+    Attributes:
+        classes_: the labels, in the order of the columns of `predict_proba`.
+        net_: the `FullyConnectedNet`, which takes standardized rows.
+        coefs_: the weights of each layer, (inputs, outputs).
+        intercepts_: the biases of each layer.
+        loss_: the training loss of the last pass.
+        loss_curve_: that of every pass.
+        best_loss_: the lowest of them; None with early stopping.
+        validation_scores_: the accuracy of the rows held out after each pass; None without early stopping.
+        best_validation_score_: the highest of them.
+        n_iter_: passes made, over all calls that went on from each other.
+        t_: rows seen, over all passes.
+        n_features_in_: the number of columns.
+        feature_names_in_: their names, where X was a data frame.
+        n_layers_: the number of layers, with inputs and outputs.
+        n_outputs_: the number of scores.
+        out_activation_: ``"softmax"``, or ``"logistic"`` where a row may have several labels.
+
+    Raises:
+        ArgumentError: (a `ValueError`) from `fit`, if a parameter is outside its limits.
+
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014).
+
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True)
+    >>> net = ThinNetClassifier(dropout=0.25, random_state=0).fit(X[::2], y[::2])
+    >>> net.score(X[1::2], y[1::2]) > 0.9
+    True
+    >>> mean, spread = net.predict_proba(X[:1], mc_samples=50, return_std=True)
+    >>> mean.shape, spread.shape
+    ((1, 3), (1, 3))
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        *,
+        dropout: float = 0.25,
+        dropout_mask: Literal["element", "batch"] = "element",
+        normalization: Literal["batchnorm", "layernorm"] | None = "layernorm",
+        standardize: bool = True,
+        optimizer: str = "adam",
+        optimizer_options: dict[str, Any] | None = None,
+        schedule: str | Schedule = "cosine",
+        alpha: float = 0.0,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 5e-3,
+        max_iter: int | Literal["auto"] = "auto",
+        class_weight: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            dropout=dropout,
+            dropout_mask=dropout_mask,
+            normalization=normalization,
+            standardize=standardize,
+            optimizer=optimizer,
+            optimizer_options=optimizer_options,
+            schedule=schedule,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate_init=learning_rate_init,
+            max_iter=max_iter,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Make one pass over these rows, from where training stands, at a constant learning rate.
+
+        The first call fixes the classes and, from its own rows, the standardization: let it be a typical sample.
+
+        Args:
+            X: (N, D) numbers.
+            y: (N,) labels, or (N, C) of zeros and ones.
+            classes: every label that will ever come; needed in the first call, unless rows have several labels each.
+            sample_weight: (N,) numbers >= 0, relative to each other within this call.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if the first call lacks `classes`, or early stopping is asked for.
+        """
+        if self.early_stopping:
+            raise ArgumentError("early_stopping must be False for partial_fit, got True: it holds no rows out.")
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+
+    def predict(self, X: Any) -> AnyArray:
+        """The (N,) most probable labels; for several labels a row (N, C) of zeros and ones."""
+        scores = self._scores(X)
+        if self._several:
+            return (scores > 0).astype(int)
+        predicted: AnyArray = self.classes_[scores.argmax(axis=1)]
+        return predicted
+
+    def predict_proba(self, X: Any, *, mc_samples: int | None = None, return_std: bool = False) -> Any:
+        """The probability of each class, or of each label where a row may have several.
+
+        Args:
+            X: (N, D) numbers.
+            mc_samples: how often to predict with units dropped as in training (Monte Carlo dropout), for the mean of
+                these predictions; None predicts once, with all units.
+            return_std: whether to give the standard deviation among the draws too; 50 are drawn if `mc_samples` is
+                not given.
+
+        Returns:
+            (N, C) probabilities in the order of ``classes_``; with `return_std` a pair of them and their spread.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if draws are asked for and ``dropout`` is 0.
+
+        Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
+        """
+        if mc_samples is None and not return_std:
+            return self._probabilities(self._scores(X))
+        means, spreads = [], []
+        for scores in self._drawn_scores(X, MC_SAMPLES if mc_samples is None else mc_samples):
+            draws = self._probabilities(scores.astype(np.float64))
+            means.append(draws.mean(axis=0))
+            spreads.append(draws.std(axis=0))
+        return (np.concatenate(means), np.concatenate(spreads)) if return_std else np.concatenate(means)
+
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """The logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            logarithms: FloatArray = np.log(self.predict_proba(X))
+        return logarithms
+
+    def _probabilities(self, scores: FloatArray) -> FloatArray:
+        probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)
+        return probabilities
+
+    @property
+    def _several(self) -> bool:
+        """Whether a row may have several labels."""
+        check_is_fitted(self)
+        return self._loss == "logistic"
+
+    def _loss_name(self) -> str:
+        return self._loss
+
+    def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ArgumentError(
+                "y must have one label a row, or columns of zeros and ones, got several columns of other labels. Put "
+                "the estimator into sklearn.multioutput.MultiOutputClassifier."
+            )
+        loss = "logistic" if kind == "multilabel-indicator" else "softmax"
+        if fresh:
+            self._loss = loss
+        elif loss != self._loss:
+            raise ArgumentError(
+                "y must keep its form where training goes on, got one label a row after several labels "
+                "a row, or the other way round."
+            )
+        if loss == "logistic":
+            if fresh:
+                self.classes_ = np.arange(y.shape[1])
+            elif y.shape[1] != len(self.classes_):
+                raise ArgumentError(f"y must have {len(self.classes_)} columns as before, got {y.shape[1]}.")
+            return y.astype(np.float32)
+        y = column_or_1d(y, warn=True)
+        if fresh:
+            if incremental and classes is None:
+                raise ArgumentError(
+                    "classes must be given in the first call of partial_fit, got None. Give every label that will ever "
+                    "come, such as classes=np.unique(y)."
+                )
+            self.classes_ = unique_labels(y if classes is None else classes)
+        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {unique_labels(classes).tolist()}.")
+        return self._numbers(y)
+
+    def _numbers(self, y: AnyArray) -> AnyArray:
+        """The place of each label in ``classes_``."""
+        places = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[places] != y
+        if unknown.any():
+            raise ArgumentError(
+                f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown][0]!r}. Name every label in the "
+                "first call, or train afresh."
+            )
+        return places
+
+    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
+        return targets
+
+    def _num_outputs(self, targets: AnyArray) -> int:
+        return len(self.classes_)
+
+    def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
+        if self.class_weight is None:
+            return None
+        if incremental and isinstance(self.class_weight, str):
+            raise ArgumentError(
+                f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
+                "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
+            )
+        y = targets if self._loss == "logistic" else self.classes_[targets]
+        factors: FloatArray = compute_sample_weight(self.class_weight, y)
+        return factors
+
+    def _stratum(self, targets: AnyArray) -> AnyArray | None:
+        return targets if self._loss == "softmax" else None
+
+    def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
+        right = ((scores > 0) == targets).all(axis=1) if self._loss == "logistic" else scores.argmax(axis=1) == targets
+        return float(np.average(right, weights=weights))

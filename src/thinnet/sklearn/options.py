@@ -1,0 +1,91 @@
+"""The estimators' parameters: what each may be, and what "auto" stands for."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from thinnet import schedules
+from thinnet.checks import check_choice, check_number, merge_options
+from thinnet.errors import ArgumentError
+from thinnet.layers.dropout import MASK_KINDS
+from thinnet.nets.fully_connected import NORMALIZATIONS
+from thinnet.optim import OPTIMIZERS
+from thinnet.schedules import SCHEDULES, Schedule
+
+AUTO = "auto"
+FLAGS = ("standardize", "early_stopping", "warm_start", "verbose")
+NUMBERS = ("dropout", "alpha", "learning_rate_init", "n_iter_no_change", "tol", "validation_fraction")
+AUTOMATIC = ("batch_size", "max_iter")
+
+
+def check_parameters(params: dict[str, Any]) -> None:
+    """Check the parameters of an estimator.
+
+    Raises:
+        ArgumentError: naming the parameter, what it must be, and what came.
+    """
+    for name in NUMBERS:
+        check_number(name, params[name])
+    for name in AUTOMATIC:
+        if not (isinstance(params[name], str) and params[name] == AUTO):
+            _check_automatic(name, params[name])
+    for name in FLAGS:
+        if not isinstance(params[name], (bool, np.bool_, numbers.Integral)):
+            raise ArgumentError(f"{name} must be True or False, got {params[name]!r}.")
+    hidden_dims(params["hidden_layer_sizes"])
+    check_choice("dropout_mask", params["dropout_mask"], MASK_KINDS)
+    check_choice("normalization", params["normalization"], NORMALIZATIONS)
+    check_choice("optimizer", params["optimizer"], tuple(OPTIMIZERS))
+    optimizer_options(params["optimizer"], params["optimizer_options"])
+    schedule(params["schedule"])
+
+
+def _check_automatic(name: str, value: Any) -> None:
+    try:
+        check_number(name, value)
+    except ArgumentError as error:
+        raise ArgumentError(f"{error} Or use 'auto'.") from None
+
+
+def hidden_dims(sizes: Any) -> tuple[int, ...]:
+    """The sizes of the hidden layers; one number stands for one layer.
+
+    >>> hidden_dims(50), hidden_dims([20, 10])
+    ((50,), (20, 10))
+    """
+    if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
+        sizes = (sizes,)
+    if isinstance(sizes, str) or not np.iterable(sizes):
+        raise ArgumentError(
+            f"hidden_layer_sizes must be a sequence of integers, got {sizes!r}. Use (100,) for one layer of 100 units."
+        )
+    return tuple(check_number("hidden_layer_sizes", size) for size in sizes)
+
+
+def optimizer_options(optimizer: str, options: Any) -> dict[str, Any]:
+    """The optimizer's hyperparameters without the learning rate, which has a parameter of its own."""
+    if options is not None and not isinstance(options, dict):
+        raise ArgumentError(
+            f"optimizer_options must be a dict or None, got {options!r}. Write {{'beta1': 0.9}}, for example."
+        )
+    defaults = {key: value for key, value in OPTIMIZERS[optimizer].defaults.items() if key != "learning_rate"}
+    return merge_options("optimizer_options", defaults, options)
+
+
+def schedule(choice: Any) -> Schedule:
+    """The schedule of a name, or the schedule itself.
+
+    >>> schedule("cosine")
+    Cosine(warmup=0.0, floor=0.0)
+    """
+    if callable(choice) and not isinstance(choice, type):
+        made: Schedule = choice
+        return made
+    named: dict[str, Callable[[], Schedule]] = {
+        name: factory for name, factory in SCHEDULES.items() if factory is not schedules.EpochDecay
+    }
+    return named[check_choice("schedule", choice, tuple(named))]()

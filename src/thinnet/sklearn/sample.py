@@ -1,0 +1,64 @@
+"""The rows that an estimator trains on, with their targets and weights."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import _check_sample_weight
+
+from thinnet.errors import ArgumentError
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+MOST_MERGED = 1000  # rows; more in one minibatch are taken as they are, since comparing them takes memory and time
+
+
+class Sample(NamedTuple):
+    """Rows with what belongs to them."""
+
+    X: Any  # (N, D), dense or in compressed rows
+    targets: AnyArray  # (N,) or (N, C)
+    weights: FloatArray | None  # (N,), or None where every row counts once
+
+    def take(self, index: IntArray) -> Sample:
+        """The rows of these numbers."""
+        return Sample(self.X[index], self.targets[index], None if self.weights is None else self.weights[index])
+
+    def without_zeros(self) -> Sample:
+        """Only the rows whose weight is not zero."""
+        return self if self.weights is None or self.weights.all() else self.take(np.flatnonzero(self.weights))
+
+    def merged(self) -> Sample:
+        """Each different row once, in an order of its own, with the sum of its weights.
+
+        Where one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
+        """
+        X = self.X.toarray() if sparse.issparse(self.X) else self.X
+        columns = [part.reshape(len(X), -1).astype(np.float64, copy=False) for part in (X, self.targets)]
+        _, first, group = np.unique(np.hstack(columns), axis=0, return_index=True, return_inverse=True)
+        weights = np.bincount(group.ravel(), self.weights, len(first)).astype(np.float64)
+        return Sample(X[first], self.targets[first], weights)
+
+    def weighing_one(self) -> Sample:
+        """With weights whose mean is 1, the scale that the loss expects; with none where all are equal."""
+        w = self.weights
+        if w is None or (w == w[0]).all():
+            return self._replace(weights=None)
+        return self._replace(weights=w * (len(w) / w.sum()))
+
+
+def checked_weights(sample_weight: Any, X: Any, factors: FloatArray | None) -> FloatArray | None:
+    """The (N,) weights times the classes' `factors`, or None where both are."""
+    if sample_weight is None:
+        weights = factors
+    else:
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
+        if weights.min() < 0:
+            raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
+        weights = weights if factors is None else weights * factors
+    if weights is not None and not weights.any():
+        raise ArgumentError(
+            "sample_weight, times class_weight, must have at least one number above zero, got zero for every row."
+        )
+    return weights
