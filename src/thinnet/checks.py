@@ -153,7 +153,7 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
     source: dict[str, str] = {}
     first = next(iter(arrays))
     for name, (array, pattern) in arrays.items():
-        if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
             came = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
             fix = f"Convert it with np.asarray({name}, dtype=np.float32)."
             raise _refusal(f"{where}: {name}", "a NumPy array of floats", came, fix)
@@ -184,7 +184,7 @@ def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
 
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
-    if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
         came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, "Use y.astype(np.int64).")
     if y.shape != (num_rows,):

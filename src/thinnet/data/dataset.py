@@ -192,7 +192,7 @@ class Dataset:
 
     def fingerprint(self) -> dict[str, str]:
         """The SHA-256 of each array, with its dtype and shape: equal for equal data."""
-        names = [f"{part}_{split}" for split in SPLITS for part in "Xy"] + ["shift", "scale"]
+        names = [f"{part}_{split}" for split in SPLITS for part in "Xy"] + ["weights", "shift", "scale"]
         arrays = {name: getattr(self, name) for name in names}
         return {name: _digest(np.asarray(array)) for name, array in arrays.items() if array is not None}
 

@@ -3,6 +3,7 @@ r"""FullyConnectedNet: {affine → normalization → ReLU → dropout} × L → 
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -385,7 +386,7 @@ class FullyConnectedNet:
         array = np.asarray(X)
         if array.dtype.kind not in "fiub":
             raise ArgumentError(f"X must be real numbers, got dtype {array.dtype}. Encode it as numbers first.")
-        if array.ndim < 2 or int(np.prod(array.shape[1:])) != self.input_dim:
+        if array.ndim < 2 or math.prod(array.shape[1:]) != self.input_dim:
             raise ArgumentError(
                 f"X must have shape (N, {self.input_dim}), or one that flattens to it, got {array.shape}. "
                 f"Put one example in each row, or build the net with another input_dim."
@@ -454,9 +455,15 @@ class FullyConnectedNet:
             return 0.0
         penalty = 0.0
         for i in range(1, self.num_layers + 1):
-            W = params[f"W{i}"]
-            penalty += 0.5 * self.reg * float(np.sum(W * W))
-            gradients[f"W{i}"] += self.dtype.type(self.reg) * W
+            W, dW = params[f"W{i}"], gradients[f"W{i}"]
+            if self.uses_kernels:
+                from thinnet.kernels.penalty import inplace_add_scaled
+
+                squares = inplace_add_scaled(W.ravel("K"), self.dtype.type(self.reg), dW.reshape(-1, order="A"))
+            else:
+                squares = float(np.sum(W * W))
+                dW += self.dtype.type(self.reg) * W
+            penalty += 0.5 * self.reg * squares
         return penalty
 
     def __repr__(self) -> str:
