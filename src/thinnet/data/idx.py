@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from thinnet.checks import check_path
 from thinnet.data.files import LARGEST_FILE, damaged, file_size, unreadable
 from thinnet.typing import AnyArray
 
@@ -41,7 +42,7 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
     ...     read_idx(path)
     array([9, 0, 2], dtype=uint8)
     """
-    path = Path(path)
+    path = check_path("path", path)
     file_size(path, EXPECTED, FIX)
     try:
         with path.open("rb") as plain:
