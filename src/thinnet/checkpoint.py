@@ -270,6 +270,9 @@ def _net(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> FullyConne
             raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
     net = FullyConnectedNet(**config)
     net.step, net.fused = check_number("step", state["step"]), bool(state["fused"])
+    given = {name for name in arrays if name.startswith(("params/", "running/"))}
+    if given != set(_net_arrays(net)):
+        raise ValueError(f"the arrays are {', '.join(sorted(given))}")
     _fill(net.params, arrays, "params/")
     _fill(net.running, arrays, "running/")
     return net

@@ -25,7 +25,16 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.typing import AnyArray, FloatArray, IntArray
-from thinnet.updates import ModelUpdate, NetUpdate, all_finite, checked_model, model_batch, restore, snapshot
+from thinnet.updates import (
+    ModelUpdate,
+    NetUpdate,
+    all_finite,
+    checked_model,
+    model_batch,
+    restore,
+    snapshot,
+    unsound_array,
+)
 
 if TYPE_CHECKING:
     from thinnet.checkpoint import Checkpoints
@@ -401,9 +410,9 @@ class Solver:
         """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""
         if self._update.check_finite and not all_finite(self.model):
             raise NumericalError(
-                f"Step {self.iteration} left weights or running statistics that are NaN or infinite, by a finite loss "
-                f"of {self.history.loss[-1]:g}. Likely cause: a learning rate that is too large, or inputs that are "
-                f"not standardized. The model has these weights."
+                f"Step {self.iteration}, whose loss was {self.history.loss[-1]:g}, left {unsound_array(self.model)}. Likely "
+                f"cause: a learning rate or an L2 penalty that is too large, or inputs that are not standardized. The "
+                f"model has these weights."
             )
 
     def _call(self, moment: str) -> None:

@@ -215,3 +215,11 @@ def all_finite(model: Any) -> bool:
     if isinstance(model, FullyConnectedNet):
         return bool(np.isfinite(model.params.flat).all() and np.isfinite(model.running.flat).all())
     return all(np.isfinite(w).all() for w in model.params.values())
+
+
+def unsound_array(model: Any) -> str:
+    """The first parameter or running statistic that is not finite, and what it holds."""
+    running = model.running if isinstance(model, FullyConnectedNet) else {}
+    arrays = [*model.params.items(), *running.items()]
+    name, array = next((name, array) for name, array in arrays if not np.isfinite(array).all())
+    return f"{name} with {array[~np.isfinite(array)].flat[0]}"
