@@ -198,6 +198,16 @@ def test_weights_that_are_infinite_at_an_evaluation_are_neither_measured_nor_kep
     assert not list(tmp_path.glob("*.safetensors"))
 
 
+def test_weights_with_which_nothing_can_be_scored_are_put_back() -> None:
+    """They are finite, but their products are not."""
+    net = make_net(normalization=None)
+    initial = net.params.flat.copy()
+    text = stopped(make_solver(net, optim_config={"learning_rate": 1e38}))
+    assert re.match("After step 1, the scores of row 0 must be finite, got .* Likely cause: a learning rate", text)
+    assert text.endswith("The model was given the last good weights.")
+    np.testing.assert_array_equal(net.params.flat, initial)
+
+
 def test_the_checkpoints_before_it_stay(tmp_path: Path) -> None:
     spoil = Spoil(7, "W1", np.nan)
     solver = make_solver(make_net(), checkpoint_dir=tmp_path, checkpoint_every=3, callbacks=[spoil])

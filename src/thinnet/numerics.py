@@ -36,7 +36,7 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
         )
     raise NumericalError(
         f"the scores of row {first_row + row} must be finite, got {_wrong(scores[row])}. The row is finite: the net's "
-        f"parameters or running statistics are not, or are too large. Load or train them anew, at a lower rate."
+        f"parameters or running statistics are not, or are too large. Load or train others."
     )
 
 

@@ -44,11 +44,15 @@ def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mappin
     Raises:
         OSError: if the file cannot be written.
     """
+    write_atomically(path, packed(kind, state, arrays))
+
+
+def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
+    """The bytes that `write_sealed` writes."""
     from safetensors.numpy import save
 
     metadata = {"format": str(FORMAT), "kind": kind, "state": json.dumps(state), "sha256": "0" * DIGITS}
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
-    write_atomically(path, with_digest(content))
+    return with_digest(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
 
 
 def with_digest(content: bytes) -> bytes:

@@ -386,10 +386,10 @@ class Solver:
         self._check_weights()
         history = self.history
         history.epoch.append(self.epoch)
-        history.train_accuracy.append(self.accuracy("train"))
+        history.train_accuracy.append(self._sound_accuracy("train"))
         report = f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {history.train_accuracy[-1]:f}"
         if self.data.num_rows("val"):
-            history.val_accuracy.append(self.accuracy("val"))
+            history.val_accuracy.append(self._sound_accuracy("val"))
             report += f"; val_acc: {history.val_accuracy[-1]:f}"
             if self.best is None or history.val_accuracy[-1] > self.best_val_acc:
                 self.best_val_acc = history.val_accuracy[-1]
@@ -402,6 +402,18 @@ class Solver:
         if self.verbose:
             self._say(report)
 
+    def _sound_accuracy(self, split: str) -> float:
+        """The accuracy; where no scores can be computed, the last good weights are put back."""
+        try:
+            return self.accuracy(split)
+        except NumericalError as error:
+            if self._good is not None:
+                restore(self.model, self._good)
+            raise NumericalError(
+                f"After step {self.iteration}, {error} Likely cause: a learning rate that is too large, or inputs that "
+                f"are not standardized. The model was given the last good weights."
+            ) from error
+
     def _snapshot_if_sound(self) -> Any:
         """A copy of the weights, to go back to; None where nobody would."""
         return snapshot(self.model) if self._update.check_finite and all_finite(self.model) else None
@@ -410,9 +422,9 @@ class Solver:
         """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""
         if self._update.check_finite and not all_finite(self.model):
             raise NumericalError(
-                f"Step {self.iteration}, whose loss was {self.history.loss[-1]:g}, left {unsound_array(self.model)}. Likely "
-                f"cause: a learning rate or an L2 penalty that is too large, or inputs that are not standardized. The "
-                f"model has these weights."
+                f"Step {self.iteration}, whose loss was {self.history.loss[-1]:g}, left {unsound_array(self.model)}. "
+                f"Likely cause: a learning rate or an L2 penalty that is too large, or inputs that are not "
+                f"standardized. The model has these weights."
             )
 
     def _call(self, moment: str) -> None:
