@@ -346,6 +346,7 @@ DATA = rows(
         "IDX: cut": (read(read_idx, idx(values=b"a")), r"an IDX file of 2 values, for the shape \(2,\), got 1"),
         "IDX: longer": (read(read_idx, idx(values=b"abc")), r"an IDX file of 2 values, .* got more"),
         "IDX: absurd sizes": (read(read_idx, idx(dims=(2**32 - 1,) * 4)), r"got the shape .* more than 268,435,456 bytes"),
+        "IDX: absurd sizes beside none": (read(read_idx, idx(dims=(0, 2**32 - 1, 2**31), values=b"")), r"got the shape \(0,"),
         "IDX: a damaged gzip file": (read(read_idx, b"\x1f\x8b" + bytes(20)), r"got a damaged or truncated gzip file"),
         "digits: more than there are": (lambda: load_digits(num_train=5000), r"must be at most 1,797, .* got 5,800\. Ask for"),
     },

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -17,11 +18,16 @@ from hypothesis import strategies as st
 import fuzzing
 from thinnet import layers
 
+Test = TypeVar("Test", bound=Callable[..., None])
 
-def stable(examples: int) -> Any:
+
+def stable(examples: int) -> Callable[[Test], Test]:
     """The same inputs in every run."""
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=checks)
+    given_settings: Any = settings(
+        max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=checks
+    )
+    return cast("Callable[[Test], Test]", given_settings)
 
 
 RANDOM = st.randoms(use_true_random=False)
@@ -99,13 +105,14 @@ def test_layers_in_float32(rows: int, columns: int, scale: float, shift: float, 
     rest = [rng.standard_normal([sizes[c] for c in letters.split()]) for letters in [*layer.inputs.values()][1:]]
     buffers = [np.ones(columns) for _ in layer.buffers]
     dout = rng.standard_normal((rows, sizes[layer.output[-1]]))
-    results = []
+    results: list[list[Any]] = []
     for dtype in (np.float32, np.float64):
+        out: Any
         out, cache = layer.forward(*(a.astype(dtype) for a in (x, *rest, *buffers)))
         gradients = layer.backward(dout.astype(dtype), cache)
         results.append([out, *(gradients if isinstance(gradients, tuple) else (gradients,))])
     spread = max(float(x.std(axis=0 if name == "batchnorm" else 1).min()), 3e-3) if "norm" in name else 1.0
     bound = 1e-5 * (1 + float(np.abs(x).max()) / spread)
-    for got, wanted in zip(*results, strict=True):
+    for got, wanted in zip(results[0], results[1], strict=True):
         assert got.dtype == np.float32
         assert np.abs(got - wanted).max(initial=0) <= bound * max(float(np.abs(wanted).max(initial=0)), 1 / spread)

@@ -61,7 +61,7 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
 def _read(file: BinaryIO, path: Path) -> AnyArray:
     shape = _read_shape(file, path)
     count = math.prod(shape)
-    if count > LARGEST_FILE:  # before anything of that size is allocated
+    if math.prod(max(size, 1) for size in shape) > LARGEST_FILE:  # before anything of that size is allocated
         raise damaged(path, EXPECTED, f"the shape {shape}, which is more than {LARGEST_FILE:,} bytes", FIX)
     values = file.read(count + 1)  # one more, to see whether the file goes on
     if len(values) != count:
