@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from figures import Figure
-
 import fuzzing
+from figures import Figure
 from thinnet.errors import CheckpointError
 from thinnet.sealed import unsealed
 

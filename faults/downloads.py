@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pooch
-from figures import Figure
 
+from figures import Figure
 from thinnet.data.archive import Archive
 from thinnet.data.download import fetch_folder
 from thinnet.errors import DataError

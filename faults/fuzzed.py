@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from random import Random
 
-from figures import Figure
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fuzzing
+from figures import Figure
 
 MANY = 100_000
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import training
 from figures import Figure
-
 from thinnet import Callback, Solver
 from thinnet.errors import CheckpointError
 

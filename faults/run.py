@@ -14,15 +14,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests")]
 
+import numpy as np  # noqa: E402
+
 import damage  # noqa: E402
 import disk  # noqa: E402
 import downloads  # noqa: E402
 import fuzzed  # noqa: E402
 import killed  # noqa: E402
-import numpy as np  # noqa: E402
 import rivals  # noqa: E402
 from figures import Figure  # noqa: E402
-
 from thinnet import kernels  # noqa: E402
 
 FAULTS = [killed, disk, damage, rivals, downloads, fuzzed]

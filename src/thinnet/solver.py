@@ -53,8 +53,8 @@ class Solver:
         update_rule: a name in `thinnet.optim.OPTIMIZERS`, or a function ``(w, dw, config) -> (w, config)``.
         optim_config: the rule's hyperparameters, such as ``{"learning_rate": 1e-3}``.
         lr_decay: the factor of the learning rate after each epoch; instead of `schedule`.
-        batch_size: rows in a minibatch; all rows where there are fewer. The rows that are left over at the end of an
-            epoch sit it out.
+        batch_size: rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer. The rows
+            that are left over at the end of an epoch sit it out.
         num_epochs: how often the data set is gone through.
         num_train_samples: how many training rows, drawn once, to evaluate on after each epoch; None for all.
         num_val_samples: the same for the validation rows.

@@ -38,7 +38,7 @@ class Dataset:
         shift, scale: numbers, or (D,) arrays.
 
     Raises:
-        DataError: if arrays do not fit together.
+        DataError: if arrays do not fit together, or hold NaN or infinity.
 
     >>> data = Dataset(np.array([[0, 10], [4, 30]], np.uint8), np.array([0, 1]))
     >>> X, y = data.standardized("mean").batch("train", [1])

@@ -195,7 +195,7 @@ class FullyConnectedNet:
             `y` the (N, num_classes) scores.
 
         Raises:
-            ArgumentError: if X or y does not fit the net.
+            ArgumentError: if X or y does not fit the net, or a training batch has one row and is to be normalized.
         """
         if y is None:
             return self.scores(X)
