@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import fuzzing
 from figures import Figure
+from thinnet import FullyConnectedNet
 
 MANY = 100_000
 
@@ -40,7 +41,7 @@ def _nets(count: int) -> Figure:
         max_examples=count, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(fuzzing.NETS, st.integers(2, 40), st.integers(0, 2**32 - 1), st.booleans())
-    def check(net: fuzzing.FullyConnectedNet, rows: int, step: int, fused: bool) -> None:
+    def check(net: FullyConnectedNet, rows: int, step: int, fused: bool) -> None:
         fuzzing.check_net(net, rows, step, fused)
 
     check()

@@ -103,12 +103,12 @@ def test_layers_in_float32(rows: int, columns: int, scale: float, shift: float, 
     layer = layers.LAYERS[name]
     sizes = {"N": rows, "D": columns, "M": 3}
     rest = [rng.standard_normal([sizes[c] for c in letters.split()]) for letters in [*layer.inputs.values()][1:]]
-    buffers = [np.ones(columns) for _ in layer.buffers]
+    arrays: list[Any] = [x, *rest, *(np.ones(columns) for _ in layer.buffers)]
     dout = rng.standard_normal((rows, sizes[layer.output[-1]]))
     results: list[list[Any]] = []
     for dtype in (np.float32, np.float64):
         out: Any
-        out, cache = layer.forward(*(a.astype(dtype) for a in (x, *rest, *buffers)))
+        out, cache = layer.forward(*(a.astype(dtype) for a in arrays))
         gradients = layer.backward(dout.astype(dtype), cache)
         results.append([out, *(gradients if isinstance(gradients, tuple) else (gradients,))])
     spread = max(float(x.std(axis=0 if name == "batchnorm" else 1).min()), 3e-3) if "norm" in name else 1.0
