@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from thinnet import ArgumentError, Callback, DataError, Dataset, FullyConnectedNet, Solver, ThinnetError
+from thinnet.course import layers as course
 from thinnet.errors import NumericalError
 from thinnet.numerics import is_sound
 from thinnet.typing import AnyArray, FloatArray
@@ -354,6 +355,14 @@ def test_it_is_refused_before_training_begins() -> None:
         make_solver(make_net(), one)
     make_solver(make_net(normalization=None), batch_size=1, num_epochs=1).train()
     make_solver(FullyConnectedNet([], 5, 3, normalization="batchnorm"), batch_size=1, num_epochs=1).train()
+
+
+def test_the_course_door_lets_a_batch_of_one_through() -> None:
+    param: dict[str, Any] = {"mode": "train"}
+    out, cache = course.batchnorm_forward(np.full((1, 3), 7.0), np.ones(3), np.arange(3.0), param)
+    np.testing.assert_array_equal(out, [[0, 1, 2]])
+    np.testing.assert_allclose(param["running_mean"], 0.7)
+    np.testing.assert_array_equal(course.batchnorm_backward(np.ones((1, 3)), cache)[0], np.zeros((1, 3)))
 
 
 def test_the_error_is_one_of_ours() -> None:

@@ -80,6 +80,21 @@ def batchnorm_forward(
     check_number("eps", eps)
     if training:
         check_batch("batchnorm_forward: x", rows)
+    return normalized(x, gamma, beta, running_mean, running_var, training=training, momentum=momentum, eps=eps)
+
+
+def normalized(
+    x: FloatArray,
+    gamma: FloatArray,
+    beta: FloatArray,
+    running_mean: FloatArray,
+    running_var: FloatArray,
+    *,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[FloatArray, BatchnormCache]:
+    """`batchnorm_forward` without its checks."""
     mean, var = (x.mean(axis=0), x.var(axis=0)) if training else (running_mean, running_var)
     inverse_std = 1 / np.sqrt(var + x.dtype.type(eps))
     x_hat = (x - mean) * inverse_std
