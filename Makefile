@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint format bench clean
+.PHONY: demo test test-fast lint format bench faults clean
 
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits
 	$(BIN)/thinnet experiment dropout
@@ -21,6 +21,9 @@ lint: .venv/dev-installed  ## style and types
 
 bench: .venv/peers-installed  ## measure beside PyTorch, JAX and scikit-learn, and write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py
+
+faults: .venv/dev-installed  ## kill, starve and disturb it, and write RELIABILITY.md (some ten minutes)
+	$(BIN)/python faults/run.py
 
 format: .venv/dev-installed
 	$(BIN)/ruff check --fix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -168,6 +169,21 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_archive_with_another_hash(server: Server, tmp_path: Path) -> None:
     archive = replace(server.publish(whole()), md5="0" * 32)
     assert_refused(archive, tmp_path / "cache", "in 2 attempts it did not come with the MD5 sum 0000")
+
+
+def test_an_answer_without_an_end(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def go_on(self: Handler) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            while True:
+                self.wfile.write(bytes(2**16))
+
+    monkeypatch.setattr(download, "LARGEST_DOWNLOAD", 2**20)
+    monkeypatch.setattr(Handler, "fail", go_on)
+    archive = server.publish(whole())
+    server.handler.failures = 1
+    assert_refused(archive, tmp_path / "cache", "more than 1,048,576 bytes came")
 
 
 def test_something_that_is_no_archive(server: Server, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from thinnet.checks import check_number
+from thinnet.errors import ArgumentError
 
 if TYPE_CHECKING:
     from thinnet.solver import Solver
@@ -30,6 +32,26 @@ class Callback:
 
     def on_train_end(self, solver: Solver) -> None:
         """After the last step, also where training was stopped or failed."""
+
+
+MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
+
+
+def checked_callbacks(callbacks: Any) -> list[Callback]:
+    """The callbacks as a list, or ArgumentError."""
+    came = None
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+        came = repr(callbacks)
+    else:
+        callbacks = list(callbacks)
+        wrong = (c for c in callbacks if isinstance(c, type) or not all(hasattr(c, moment) for moment in MOMENTS))
+        came = next(map(repr, wrong), None)
+    if came is not None:
+        raise ArgumentError(
+            f"callbacks must be a list of thinnet.callbacks.Callback objects, got {came}. Write "
+            f"callbacks=[EarlyStopping(5)], for example."
+        )
+    return callbacks  # type: ignore[no-any-return]
 
 
 class EarlyStopping(Callback):

@@ -15,6 +15,7 @@ import numpy as np
 
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, CheckpointError, ThinnetError
+from thinnet.history import History
 from thinnet.locks import locked
 from thinnet.nets import FullyConnectedNet
 from thinnet.parameters import Parameters
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
 KIND = "run"
 KEEP = 2  # how many checkpoints stay
-NAME = re.compile(r"step-(\d+)\.safetensors")
+NAME = re.compile(r"step-([0-9]+)\.safetensors")
+OPTIONS = {  # the solver's options that a checkpoint keeps
+    "update_rule", "optim_config", "batch_size", "num_epochs", "num_train_samples", "num_val_samples", "print_every",
+    "verbose", "seed", "sampling", "patience", "checkpoint_every", "schedule",
+}  # fmt: skip
 
 
 class Checkpoints:
@@ -45,6 +50,7 @@ class Checkpoints:
     def __init__(self, folder: Path, every: int, resumed: bool) -> None:
         self.folder = folder
         self.every: int = check_number("checkpoint_every", every)
+        self.newest = -1  # the newest step that this run knows of
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -73,6 +79,12 @@ class Checkpoints:
     def held(self) -> Iterator[None]:
         """Keep other runs out, and clear away what a killed one left half-written."""
         with locked(self.folder):
+            if (saved := self.steps()) and saved[-1] > self.newest:
+                raise CheckpointError(
+                    f"checkpoint_dir must hold the checkpoints of one run, got {self.folder} with step {saved[-1]}, "
+                    f"which another run has written meanwhile. Go on with that run by "
+                    f"Solver.resume({str(self.folder)!r}, data), or choose another folder."
+                )
             for leftover in self.folder.glob(".step-*"):
                 leftover.unlink(missing_ok=True)
             yield
@@ -88,6 +100,7 @@ class Checkpoints:
             raise CheckpointError(
                 f"{path} must be written, but could not be ({error.strerror}). {good}; mend that and resume."
             ) from error
+        self.newest = solver.iteration
         for step in self.steps()[:-KEEP]:
             self.path(step).unlink(missing_ok=True)
         return path
@@ -99,10 +112,22 @@ def newest(folder: Path) -> Sealed:
     Raises:
         CheckpointError: if there is none, or it is damaged.
     """
-    steps = sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name)) if folder.is_dir() else []
-    if not steps:
-        raise CheckpointError(f"{folder} must be a folder with a checkpoint, got none. Name the run's checkpoint_dir.")
-    return read_sealed(steps[-1], KIND)
+    try:
+        paths = [path for path in folder.iterdir() if NAME.fullmatch(path.name)] if folder.is_dir() else []
+        paths.sort(key=lambda path: int(path.stem.partition("-")[2]))
+        if paths:
+            return read_sealed(paths[-1], KIND)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} must be a folder whose newest checkpoint can be read, got {error}. Check its permissions, and "
+            f"that no other run is writing there."
+        ) from error
+    except CheckpointError as error:
+        if len(paths) == 1:
+            raise
+        older = f"Remove {paths[-1].name} to go on from {paths[-2].name} instead."
+        raise CheckpointError(f"{error} {older}") from error
+    raise CheckpointError(f"{folder} must be a folder with a checkpoint, got none. Name the run's checkpoint_dir.")
 
 
 def save_net(net: FullyConnectedNet, path: Path) -> None:
@@ -113,27 +138,30 @@ def save_net(net: FullyConnectedNet, path: Path) -> None:
 def load_net(path: Path) -> FullyConnectedNet:
     """Read a net that `save_net` wrote."""
     sealed = read_sealed(path, "net")
-    with _understood(str(path)):
+    with understood(str(path)):
         return _net(sealed.state, sealed.arrays)
 
 
 def net_of(sealed: Sealed) -> FullyConnectedNet:
     """The net of a run, as it was when the checkpoint was written."""
-    with _understood("the checkpoint"):
+    with understood("the checkpoint"):
         return _net(sealed.state["net"], sealed.arrays)
 
 
 def options_of(sealed: Sealed) -> dict[str, Any]:
     """The arguments with which the run's solver was made."""
-    with _understood("the checkpoint"):
+    with understood("the checkpoint"):
         options = dict(sealed.state["solver"])
-        schedule = options.pop("schedule")
+        if set(options) != OPTIONS:
+            raise ValueError(f"the solver's options are {', '.join(options) or 'none'}")
+        schedule = dict(options.pop("schedule"))
         return {**options, "schedule": SCHEDULES[schedule.pop("name")](**schedule)}
 
 
 def check_data(sealed: Sealed, fingerprint: Mapping[str, str]) -> None:
     """Raise CheckpointError, with what differs, if a run was trained on other data than these."""
-    before = sealed.state.get("data", {})
+    with understood("the checkpoint"):
+        before = dict(sealed.state["data"])
     differing = [name for name in sorted({*before, *fingerprint}) if before.get(name) != fingerprint.get(name)]
     if differing:
         raise CheckpointError(
@@ -144,7 +172,7 @@ def check_data(sealed: Sealed, fingerprint: Mapping[str, str]) -> None:
 
 def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
     """Raise CheckpointError, with what differs, if a run trained another net than this one."""
-    before, now = sealed.state["net"]["config"], net.config()
+    before, now = dict(sealed.state["net"]["config"]), net.config()
     differing = [f"{name} {now[name]!r} for {before.get(name)!r}" for name in now if now[name] != before.get(name)]
     if differing:
         raise CheckpointError(
@@ -156,16 +184,17 @@ def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
 def restore_solver(solver: Solver, sealed: Sealed) -> None:
     """Put a solver, made anew for the run's net and data, where the run was."""
     state, arrays = sealed.state, sealed.arrays
-    with _understood("the checkpoint"):
-        solver.iteration = int(check_number("step", state["iteration"]))
-        solver.best_val_acc, solver.stop_reason = float(state["best_val_acc"]), state["stop_reason"]
-        for name, values in state["history"].items():
-            setattr(solver.history, name, list(values))
-        solver.history.loss = arrays["history/loss"].tolist()
+    with understood("the checkpoint"):
+        solver.iteration = check_number("step", state["iteration"])
+        solver.best_val_acc = _number("best_val_acc", state["best_val_acc"])
+        solver.stop_reason = state["stop_reason"]
+        if not isinstance(solver.stop_reason, str | None):
+            raise ValueError(f"stop_reason is {solver.stop_reason!r}")
+        _restore_history(solver.history, solver.iteration, state["history"], arrays["history/loss"])
         optimizer = solver.optimizer
         for key, value in optimizer.state.items():
             if key == "t":
-                optimizer.state["t"] = int(state["t"])
+                optimizer.state["t"] = check_number("step", state["t"])
             else:
                 _fill(_like_params(solver.model, value), arrays, f"optimizer/{key}/")
         if state["has_best"]:
@@ -173,6 +202,22 @@ def restore_solver(solver: Solver, sealed: Sealed) -> None:
             for name, parameters in best.items():
                 _fill(parameters, arrays, f"best/{name}/")
             solver.best = best
+
+
+def _restore_history(history: History, steps: int, lists: Mapping[str, Any], losses: AnyArray) -> None:
+    if set(lists) != set(vars(history)) - {"loss"} or losses.dtype != np.float64 or losses.shape != (steps,):
+        raise ValueError(f"the history has {', '.join(lists)} and losses of shape {losses.shape} for {steps} steps")
+    for name, values in lists.items():
+        setattr(history, name, [_number(name, value) for value in values])
+    if not len(history.epoch) == len(history.train_accuracy) == len(history.seconds):
+        raise ValueError("the lists of the history differ in length")
+    history.loss = losses.tolist()
+
+
+def _number(name: str, value: Any) -> Any:
+    if type(value) not in (int, float):  # infinities and NaN are numbers too, and are seen by whoever looks
+        raise ValueError(f"{name} is {value!r} instead of a number")
+    return value
 
 
 def _packed(solver: Solver) -> tuple[dict[str, Any], dict[str, AnyArray]]:
@@ -210,7 +255,7 @@ def schedule_name(schedule: Schedule) -> str:
 
 
 def _net_state(net: FullyConnectedNet) -> dict[str, Any]:
-    return {"config": net.config(), "step": net.step}
+    return {"config": net.config(), "step": net.step, "fused": net.fused}
 
 
 def _net_arrays(net: FullyConnectedNet) -> dict[str, AnyArray]:
@@ -224,7 +269,10 @@ def _net(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> FullyConne
         if arrays[f"params/W{i}"].shape != shape:  # found before a net of these dimensions is made
             raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
     net = FullyConnectedNet(**config)
-    net.step = int(check_number("step", state["step"]))
+    net.step, net.fused = check_number("step", state["step"]), bool(state["fused"])
+    given = {name for name in arrays if name.startswith(("params/", "running/"))}
+    if given != set(_net_arrays(net)):
+        raise ValueError(f"the arrays are {', '.join(sorted(given))}")
     _fill(net.params, arrays, "params/")
     _fill(net.running, arrays, "running/")
     return net
@@ -247,7 +295,7 @@ def _fill(parameters: Parameters, arrays: Mapping[str, AnyArray], prefix: str) -
 
 
 @contextmanager
-def _understood(what: str) -> Iterator[None]:
+def understood(what: str) -> Iterator[None]:
     """Whatever a file that is whole, but not one of ours, leads to becomes one kind of error."""
     try:
         yield

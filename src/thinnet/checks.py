@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -80,6 +82,10 @@ LIMITS: dict[str, Limit] = {
     "validation_fraction": Limit(0, 1, "()", fix="validation_fraction is the part of the rows held out: 0.1 is usual."),
     "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
     "seed": Limit(0, 2**64, integer=True, fix="A seed is 64 bits without a sign: use a whole number such as 0."),
+    "h": POSITIVE,
+    "tolerance": Limit(0, math.inf),
+    "num_units": Limit(0, math.inf, integer=True),
+    "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),
     "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
     "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
     "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
@@ -103,7 +109,10 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
     number: Any = value
     if number not in bound:
         raise _refusal(name, str(bound), repr(value), bound.fix)
-    return int(number) if bound.integer else float(number)
+    try:
+        return int(number) if bound.integer else float(number)
+    except OverflowError:  # an integer with more than three hundred digits
+        raise _refusal(name, str(bound), "a number beyond all floats", bound.fix) from None
 
 
 def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
@@ -114,9 +123,16 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     ...
     thinnet.errors.ArgumentError: update_rule must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
     """
-    if value in choices:
+    if _is_one_of(value, choices):
         return value
     raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), nearest(value, choices))
+
+
+def _is_one_of(value: Any, choices: Collection[Any]) -> bool:
+    try:
+        return bool(value in choices)
+    except (TypeError, ValueError):  # a list has no hash, and an array no single truth
+        return False
 
 
 def nearest(value: Any, choices: Collection[Any]) -> str:
@@ -126,6 +142,21 @@ def nearest(value: Any, choices: Collection[Any]) -> str:
     names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
     close = difflib.get_close_matches(str(value).lower(), names, n=1)
     return f"Did you mean {names[close[0]]!r}?" if close else ""
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Return `value` as a path if it can be one."""
+    if not isinstance(value, str | os.PathLike) or "\0" in str(value):
+        raise _refusal(name, "a path", repr(value), "Name a file or a folder by a string or a pathlib.Path.")
+    return Path(value)
+
+
+def as_array(name: str, value: Any) -> Any:
+    """`value` as a NumPy array, where it can be one."""
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as error:  # lists of unequal lengths
+        raise _refusal(name, "an array", f"a {type(value).__name__} that cannot be one ({error})", "") from error
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:
@@ -197,12 +228,12 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
 
 def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
     """`defaults` overlaid with `given`, every key known and every number within its limit."""
-    given = given or {}
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise _refusal(name, "a mapping", repr(given), "Write {'learning_rate': 1e-3}, for example.")
     check_keys(name, given, defaults)
-    for key, value in given.items():
-        if key in LIMITS:
-            check_number(key, value)
-    return {**defaults, **given}
+    checked = {key: check_number(key, value) if key in LIMITS else value for key, value in given.items()}
+    return {**defaults, **checked}
 
 
 def _refusal(name: str, expected: str, came: str, fix: str) -> ArgumentError:

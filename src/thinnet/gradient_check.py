@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
 from thinnet.typing import AnyArray, FloatArray
+from thinnet.updates import checked_model
 
 STEP = 1e-5  # near the cube root of float64's precision, where rounding and curvature cost about the same
 FINER = 1e-2  # the share of the step that is taken on a second look
@@ -78,7 +80,9 @@ def check_gradients(
     >>> max(check_gradients(net, X, np.array([0, 1, 2, 0, 1, 2])).errors.values()) < 1e-5
     True
     """
-    net, options = model, {}
+    check_number("tolerance", tolerance)
+    check_number("h", h)
+    net, options = checked_model(model), {}
     if isinstance(model, FullyConnectedNet):
         net, options = model.copy(np.float64), {"step": model.step}
 
@@ -130,6 +134,7 @@ def eval_numerical_gradient(
     array([2., 4.])
     """
     _check_floats(x)
+    check_number("h", h)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         above, below = _around(f, x, index, h)
@@ -157,6 +162,7 @@ def eval_numerical_gradient_array(
     array([6.])
     """
     _check_floats(x)
+    check_number("h", h)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         above, below = _around(f, x, index, h)

@@ -12,7 +12,7 @@ from typing import Any
 class DelayedInterrupt:
     """Within it, the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt at once, as ever.
 
-    Python delivers signals to the main thread only; elsewhere this does nothing.
+    Python delivers signals to the main thread only; elsewhere, and where Ctrl-C is ignored, this does nothing.
 
     >>> with DelayedInterrupt() as interrupt:
     ...     interrupt.asked
@@ -24,7 +24,8 @@ class DelayedInterrupt:
         self._before: Any = None
 
     def __enter__(self) -> DelayedInterrupt:
-        if threading.current_thread() is threading.main_thread():
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):  # None: not Python's to put back
             self._before = signal.signal(signal.SIGINT, self._on_first)
         return self
 

@@ -19,7 +19,13 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         CheckpointError: if another process, or another solver of this one, holds it.
     """
-    descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise CheckpointError(
+            f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
+            f"Choose another one, or change its permissions."
+        ) from error
     try:
         _lock(descriptor)
     except OSError:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.checks import check_number
+from thinnet.errors import ArgumentError
 from thinnet.typing import BoolArray, WordArray
 
 ROUNDS = 10
@@ -74,7 +75,7 @@ def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: 
     >>> keep_units(0.5, 6, seed=3)
     array([ True, False,  True, False,  True,  True])
     """
-    mask: BoolArray = keep_mask(rate, (1, num_units), seed=seed, step=step, layer=layer)[0]
+    mask: BoolArray = keep_mask(rate, (1, check_number("num_units", num_units)), seed=seed, step=step, layer=layer)[0]
     return mask
 
 
@@ -93,7 +94,7 @@ def random_words(shape: tuple[int, int], *, seed: int, step: int = 0, layer: int
     given = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
     # Plain integers from here on: NumPy's narrow ones would overflow in the arithmetic below.
     seed, step, layer, first_row = (check_number(name, value) for name, value in given.items())
-    num_rows, num_columns = shape
+    num_rows, num_columns = _shape(shape)
     groups = -(-num_columns // GROUP)
     rows = np.arange(first_row, first_row + num_rows, dtype=np.uint64)[:, None] & LOW
     columns = np.arange(groups * LANES, dtype=np.uint64)[None, :]
@@ -122,6 +123,12 @@ def philox(counter: tuple[Any, Any, Any, Any], key: tuple[int, int], rounds: int
             product0 & LOW,
         )
     return [c0, c1, c2, c3]
+
+
+def _shape(shape: Any) -> tuple[int, int]:
+    if not isinstance(shape, tuple | list) or len(shape) != 2:
+        raise ArgumentError(f"shape must be a pair (rows, columns), got {shape!r}. Write (100, 500), for example.")
+    return check_number("shape", shape[0]), check_number("shape", shape[1])
 
 
 def _word(value: int) -> np.uint64:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thinnet.errors import NumericalError
+from thinnet.errors import ArgumentError, NumericalError
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray
 
@@ -15,6 +15,34 @@ if TYPE_CHECKING:
     from thinnet.nets import FullyConnectedNet
 
 LARGE = 1e4  # inputs beyond it were hardly standardized, weights beyond it have grown in training
+
+
+def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
+    """Raise where inputs or scores are not finite: `argmax` would give class 0 for them without a word.
+
+    Args:
+        X: the inputs as the net takes them.
+        scores: what came out.
+        first_row: the number of the first row among those that the caller has.
+    """
+    if _is_finite(X) and _is_finite(scores):
+        return
+    row = int(np.flatnonzero(~(np.isfinite(X).all(axis=1) & np.isfinite(scores).all(axis=1)))[0])
+    if not np.isfinite(X[row]).all():
+        column = int(np.flatnonzero(~np.isfinite(X[row]))[0])
+        raise ArgumentError(
+            f"X must hold finite numbers, got {X[row, column]} in row {first_row + row}, column {column}. Remove such "
+            f"rows, or fill them in."
+        )
+    raise NumericalError(
+        f"the scores of row {first_row + row} must be finite, got {_wrong(scores[row])}. The row is finite: the net's "
+        f"parameters or running statistics are not, or are too large. Load or train others."
+    )
+
+
+def _is_finite(array: FloatArray) -> bool:
+    """Whether all elements are; a finite sum shows it at once, and only where the sum overflows they are looked at."""
+    return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
 def is_sound(loss: float, gradients: Parameters) -> bool:

@@ -6,7 +6,7 @@ in `OPTIMIZERS`.  Neither `w` nor `dw` nor the given `config` is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -291,9 +291,11 @@ class FlatOptimizer:
 def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> Config:
     """The whole config: defaults, what was given, and a fresh state where there is none yet."""
     optimizer = OPTIMIZERS[name]
-    letters = " ".join("ABCDEFGH"[: w.ndim])
+    letters = " ".join("ABCDEFGH"[: getattr(w, "ndim", 0)])
     check_arrays(name, w=(w, letters), dw=(dw, letters))
-    config = config or {}
+    config = {} if config is None else config
+    if not isinstance(config, Mapping):
+        return merge_options("config", optimizer.defaults, config)  # which says so
     state = {key: config[key] for key in optimizer.state if key in config}
     given = {key: value for key, value in config.items() if key not in state}
     fresh = {} if len(state) == len(optimizer.state) else _fresh_state(name, w)

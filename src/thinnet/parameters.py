@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Literal, TypeAlias
 
@@ -50,7 +52,7 @@ class Parameters(MutableMapping[str, FloatArray]):
         self.shapes = dict(shapes)
         self.order: Order = order
         size = sum(math.prod(shape) for shape in self.shapes.values())
-        self.flat: FloatArray = np.zeros(size, dtype) if flat is None else flat[:size]
+        self.flat: FloatArray = _zeros(size, dtype) if flat is None else flat[:size]
         self._views: dict[str, FloatArray] = {}
         start = 0
         for name, shape in self.shapes.items():
@@ -134,6 +136,25 @@ class Parameters(MutableMapping[str, FloatArray]):
 
     def _unknown(self, name: Any) -> str:
         return f"params has no {name!r}, only {', '.join(self._views)}. {nearest(name, self._views)}".rstrip()
+
+
+def _zeros(size: int, dtype: Any) -> FloatArray:
+    """A buffer; refused where it cannot be, since the system would only end the process when it is filled."""
+    needed = size * np.dtype(dtype).itemsize
+    if needed > _memory():
+        raise ArgumentError(
+            f"the net's dimensions must fit into memory, got {size:,} parameters, which take {needed:,} bytes. Use "
+            f"smaller hidden_dims or input_dim."
+        )
+    return np.zeros(size, dtype)
+
+
+def _memory() -> int:
+    """The machine's memory in bytes, or what an address can reach where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
 
 
 def _rebuild(shapes: dict[str, tuple[int, ...]], flat: FloatArray, order: Order) -> Parameters:

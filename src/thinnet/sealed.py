@@ -44,13 +44,22 @@ def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mappin
     Raises:
         OSError: if the file cannot be written.
     """
+    write_atomically(path, packed(kind, state, arrays))
+
+
+def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
+    """The bytes that `write_sealed` writes."""
     from safetensors.numpy import save
 
     metadata = {"format": str(FORMAT), "kind": kind, "state": json.dumps(state), "sha256": "0" * DIGITS}
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    return with_digest(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
+
+
+def with_digest(content: bytes) -> bytes:
+    """A safetensors file that has zeros in the digest's place, with its digest there."""
     start = content.index(MARK) + len(MARK)
     digest = hashlib.sha256(content).hexdigest().encode()
-    write_atomically(path, content[:start] + digest + content[start + DIGITS :])
+    return content[:start] + digest + content[start + DIGITS :]
 
 
 def read_sealed(path: Path, kind: str) -> Sealed:
@@ -60,7 +69,11 @@ def read_sealed(path: Path, kind: str) -> Sealed:
         CheckpointError: if the file is not one of this kind and format, or is not what was written.
         OSError: if it cannot be read.
     """
-    content = path.read_bytes()
+    return unsealed(path, path.read_bytes(), kind)
+
+
+def unsealed(path: Path, content: bytes, kind: str) -> Sealed:
+    """What `read_sealed` gives for a file at `path` with this content."""
     _check_digest(path, content)
     state, metadata = _header(path, content)
     if metadata.get("kind") != kind:

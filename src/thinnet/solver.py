@@ -11,19 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thinnet.callbacks import Callback, EarlyStopping, ProgressBar
-from thinnet.checks import check_keys, check_number
+from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, checked_callbacks
+from thinnet.checks import check_keys, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import ROWS_AT_ONCE, SPLITS, Dataset
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.history import History
 from thinnet.interrupts import DelayedInterrupt
+from thinnet.layers import LOSSES
+from thinnet.layers.batchnorm import check_batch
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.typing import AnyArray, FloatArray, IntArray
-from thinnet.updates import ModelUpdate, NetUpdate, all_finite, model_batch, restore, snapshot
+from thinnet.updates import (
+    ModelUpdate,
+    NetUpdate,
+    all_finite,
+    checked_model,
+    model_batch,
+    restore,
+    snapshot,
+    unsound_array,
+)
 
 if TYPE_CHECKING:
     from thinnet.checkpoint import Checkpoints
@@ -42,8 +53,8 @@ class Solver:
         update_rule: a name in `thinnet.optim.OPTIMIZERS`, or a function ``(w, dw, config) -> (w, config)``.
         optim_config: the rule's hyperparameters, such as ``{"learning_rate": 1e-3}``.
         lr_decay: the factor of the learning rate after each epoch; instead of `schedule`.
-        batch_size: rows in a minibatch; all rows where there are fewer. The rows that are left over at the end of an
-            epoch sit it out.
+        batch_size: rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer. The rows
+            that are left over at the end of an epoch sit it out.
         num_epochs: how often the data set is gone through.
         num_train_samples: how many training rows, drawn once, to evaluate on after each epoch; None for all.
         num_val_samples: the same for the validation rows.
@@ -105,8 +116,8 @@ class Solver:
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
     ) -> None:
-        self.model = model
-        self.data = data if isinstance(data, Dataset) else Dataset.from_dict(dict(data))
+        self.model = checked_model(model)
+        self.data = data if isinstance(data, Dataset) else Dataset.from_dict(data)
         self.schedule = _one_schedule(schedule, lr_decay)
         self.num_epochs: int = check_number("num_epochs", num_epochs)
         self.print_every = check_number("print_every", print_every)
@@ -120,7 +131,7 @@ class Solver:
             "val": _limit("num_val_samples", num_val_samples),
         }
         if isinstance(model, FullyConnectedNet):
-            _check_fit(model, self.data)
+            _check_fit(model, self.data, self.order.batch_size)
         self._update: NetUpdate | ModelUpdate
         if isinstance(model, FullyConnectedNet) and isinstance(update_rule, str):
             self._update = NetUpdate(model, self.data, self.order.batch_size, update_rule, optim_config)
@@ -131,10 +142,11 @@ class Solver:
         self.best_val_acc = 0.0
         self.stop_reason: str | None = None
         self.best: Any = None
+        self._good: Any = None  # what to put back where weights become NaN or infinite
         self._started = 0.0
         self._bar = ProgressBar() if (sys.stderr.isatty() if progress is None else progress) else None
-        self.patience = patience
-        self.callbacks = [*callbacks]
+        self.patience = _limit("patience", patience)
+        self.callbacks = checked_callbacks(callbacks)
         if patience is not None:
             if not self.data.num_rows("val"):
                 raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
@@ -144,7 +156,7 @@ class Solver:
         self._resumed = False
         self._checkpoints: Checkpoints | None = None
         if checkpoint_dir is not None:
-            self._prepare_checkpoints(Path(checkpoint_dir), checkpoint_every)
+            self._prepare_checkpoints(check_path("checkpoint_dir", checkpoint_dir), checkpoint_every)
         elif checkpoint_every is not None:
             raise ArgumentError(
                 "checkpoint_every must be None without checkpoint_dir, got a number. Give a folder too."
@@ -177,20 +189,27 @@ class Solver:
         from thinnet import checkpoint
 
         check_keys("changes", changes, CHANGEABLE)
-        sealed = checkpoint.newest(Path(checkpoint_dir))
+        sealed = checkpoint.newest(check_path("checkpoint_dir", checkpoint_dir))
         net = checkpoint.net_of(sealed)
         if model is not None:
             checkpoint.check_net(sealed, model)
-            model.params, model.step = net.params, net.step
-            model.running.update(net.running)
-        dataset = data if isinstance(data, Dataset) else Dataset.from_dict(dict(data))
+        dataset = data if isinstance(data, Dataset) else Dataset.from_dict(data)
         checkpoint.check_data(sealed, dataset.fingerprint())
+        for name in {"print_every", "checkpoint_every", "num_epochs"} & set(changes):
+            check_number(name, changes[name])
+        changes["callbacks"] = checked_callbacks(changes.get("callbacks", ()))
         options = {**checkpoint.options_of(sealed), **changes}
-        every = options.pop("checkpoint_every")
-        solver = cls(net if model is None else model, dataset, **options)
+        with checkpoint.understood("the checkpoint"):
+            every = options.pop("checkpoint_every")
+            solver = cls(net if model is None else model, dataset, **options)
         solver._resumed = True
-        solver._prepare_checkpoints(Path(checkpoint_dir), every)
+        solver._prepare_checkpoints(check_path("checkpoint_dir", checkpoint_dir), every)
         checkpoint.restore_solver(solver, sealed)
+        if solver._checkpoints is not None:
+            solver._checkpoints.newest = solver.iteration
+        if model is not None:  # only now, so that its weights stay as they are where anything is refused
+            model.params, model.step, model.fused = net.params, net.step, net.fused
+            model.running.update(net.running)
         return solver
 
     def _prepare_checkpoints(self, folder: Path, every: int | None) -> None:
@@ -224,7 +243,7 @@ class Solver:
             "num_train_samples": self.num_samples["train"],
             "num_val_samples": self.num_samples["val"],
             "print_every": self.print_every,
-            "verbose": self.verbose,
+            "verbose": bool(self.verbose),
             "seed": self.seed,
             "sampling": self.order.sampling,
             "patience": self.patience,
@@ -277,15 +296,18 @@ class Solver:
         if not self._resumed:  # a run that was stopped for a reason stays stopped when it is resumed
             self.stop_reason = None
         self._resumed = False
+        if self._good is None:
+            self._good = self._snapshot_if_sound()
         self._call("on_train_begin")
         try:
             while self.iteration < self.num_iterations and not self.stop_reason:
                 self._step_and_evaluate()
                 self._save_if_due(interrupt)
-        except NumericalError:
-            if self.best is not None and not all_finite(self.model):
-                restore(self.model, self.best)
-            raise
+        except NumericalError as error:
+            if self._good is None or all_finite(self.model):
+                raise
+            restore(self.model, self._good)
+            raise NumericalError(f"{error} Those are not finite, so it was given the last good ones.") from error
         finally:
             self._call("on_train_end")
         if self.best is not None:
@@ -299,11 +321,7 @@ class Solver:
         ending = self.iteration == self.num_iterations or bool(self.stop_reason)
         if not (ending or interrupt.asked or self.iteration % self._checkpoints.every == 0):
             return
-        if not all_finite(self.model):
-            raise NumericalError(
-                f"Step {self.iteration} left a parameter infinite or NaN, so no checkpoint of it was written. "
-                f"Likely cause: a learning rate that is too large; lower it."
-            )
+        self._check_weights()
         path = self._checkpoints.save(self)
         if interrupt.asked and not ending:
             raise KeyboardInterrupt(f"saved {path} after step {self.iteration} of {self.num_iterations}")
@@ -365,19 +383,49 @@ class Solver:
             self._call("on_epoch")
 
     def _evaluate(self) -> None:
+        self._check_weights()
         history = self.history
         history.epoch.append(self.epoch)
-        history.train_accuracy.append(self.accuracy("train"))
+        history.train_accuracy.append(self._sound_accuracy("train"))
         report = f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {history.train_accuracy[-1]:f}"
         if self.data.num_rows("val"):
-            history.val_accuracy.append(self.accuracy("val"))
+            history.val_accuracy.append(self._sound_accuracy("val"))
             report += f"; val_acc: {history.val_accuracy[-1]:f}"
             if self.best is None or history.val_accuracy[-1] > self.best_val_acc:
                 self.best_val_acc = history.val_accuracy[-1]
                 self.best = snapshot(self.model)
+        if self.best is None:
+            self._good = self._snapshot_if_sound()
+        elif self._update.check_finite:
+            self._good = self.best
         history.seconds.append(time.perf_counter() - self._started)
         if self.verbose:
             self._say(report)
+
+    def _sound_accuracy(self, split: str) -> float:
+        """The accuracy; where no scores can be computed, the last good weights are put back."""
+        try:
+            return self.accuracy(split)
+        except NumericalError as error:
+            if self._good is not None:
+                restore(self.model, self._good)
+            raise NumericalError(
+                f"After step {self.iteration}, {error} Likely cause: a learning rate that is too large, or inputs that "
+                f"are not standardized. The model was given the last good weights."
+            ) from error
+
+    def _snapshot_if_sound(self) -> Any:
+        """A copy of the weights, to go back to; None where nobody would."""
+        return snapshot(self.model) if self._update.check_finite and all_finite(self.model) else None
+
+    def _check_weights(self) -> None:
+        """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""
+        if self._update.check_finite and not all_finite(self.model):
+            raise NumericalError(
+                f"Step {self.iteration}, whose loss was {self.history.loss[-1]:g}, left {unsound_array(self.model)}. "
+                f"Likely cause: a learning rate or an L2 penalty that is too large, or inputs that are not "
+                f"standardized. The model has these weights."
+            )
 
     def _call(self, moment: str) -> None:
         for callback in self.callbacks:
@@ -391,13 +439,15 @@ def _limit(name: str, value: int | None) -> int | None:
     return None if value is None else int(check_number(name, value))
 
 
-def _check_fit(net: FullyConnectedNet, data: Dataset) -> None:
+def _check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> None:
     """Check that a net has the inputs and outputs that the data need, before training rather than in it."""
     if net.input_dim != data.num_features:
         raise ArgumentError(
             f"data must have {net.input_dim} features, the net's input_dim, got {data.num_features}. Build the net "
             f"with input_dim={data.num_features}."
         )
+    if net.normalization == "batchnorm" and net.hidden_dims:
+        check_batch("batch_size", batch_size)
     for split in SPLITS:
         y = data.labels(split) if data.num_rows(split) else np.zeros(0, int)
         if y.ndim == 1 and y.size and int(y.max()) >= net.num_classes:
@@ -405,6 +455,21 @@ def _check_fit(net: FullyConnectedNet, data: Dataset) -> None:
                 f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
                 f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
             )
+        _check_targets(net, split, y)
+
+
+def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
+    wanted = "values" if y.ndim == 2 else "labels"
+    if y.size and LOSSES[net.loss_name].targets != wanted:
+        raise ArgumentError(
+            f"y_{split} must hold {LOSSES[net.loss_name].targets}, since the net's loss is {net.loss_name!r}, got "
+            f"{y.dtype} of shape {y.shape}. Use loss='mse' for values of shape (N, C), 'softmax' for labels."
+        )
+    if y.ndim == 2 and y.shape[1] != net.num_classes:
+        raise ArgumentError(
+            f"y_{split} must have {net.num_classes} columns, the net's num_classes, got {y.shape[1]}. Build the net "
+            f"with num_classes={y.shape[1]}."
+        )
 
 
 def _one_schedule(schedule: Schedule | None, lr_decay: float) -> Schedule:

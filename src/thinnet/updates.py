@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,7 @@ class NetUpdate:
     def __init__(
         self, net: FullyConnectedNet, data: Dataset, batch_size: int, update_rule: str, optim_config: Config | None
     ) -> None:
+        self.check_finite = True
         self.reader = RowReader(data, "train", batch_size, net.dtype)
         self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
         self._update = BatchUpdate(net, self.optimizer)
@@ -94,6 +97,15 @@ class ModelUpdate:
             )
         self.model, self.data = model, data
         self.check_finite = check_finite
+        if not isinstance(update_rule, str) and (isinstance(update_rule, type) or not callable(update_rule)):
+            raise ArgumentError(
+                f"update_rule must be a name in thinnet.optim.OPTIMIZERS or a function (w, dw, config) -> (w, config), "
+                f"got {update_rule!r}. Use 'adam', for example."
+            )
+        if not isinstance(optim_config, Mapping | None):
+            raise ArgumentError(
+                f"optim_config must be a mapping, got {optim_config!r}. Write {{'learning_rate': 1e-3}}, for example."
+            )
         self._steps = 0
         self.rules: dict[str, _NamedRule | _CallableRule] = {
             name: _NamedRule(update_rule, optim_config, w)
@@ -104,7 +116,7 @@ class ModelUpdate:
 
     def __call__(self, rows: IntArray, factor: float) -> float:
         """Change the model by one step on these training rows; return the loss before it."""
-        loss, gradients = self.model.loss(*model_batch(self.model, self.data, "train", rows))
+        loss, gradients = _loss_and_gradients(self.model.loss(*model_batch(self.model, self.data, "train", rows)))
         self._steps += 1
         if self.check_finite and not math.isfinite(loss):
             raise NumericalError(
@@ -114,7 +126,32 @@ class ModelUpdate:
         for name, rule in self.rules.items():
             w = self.model.params[name]
             self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factor)
-        return float(loss)
+        return loss
+
+
+def checked_model(model: Any) -> Any:
+    """The model, if it is one."""
+    if isinstance(model, type) or not isinstance(getattr(model, "params", None), Mapping) or not _has_loss(model):
+        raise ArgumentError(
+            f"model must be an object with a mapping params and a method loss, got {model!r}. Pass a "
+            f"FullyConnectedNet, for example."
+        )
+    return model
+
+
+def _has_loss(model: Any) -> bool:
+    return callable(getattr(model, "loss", None))
+
+
+def _loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
+    """What a model's loss(X, y) gave, if it is a number and a mapping."""
+    pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)
+    if not pair or np.ndim(result[0]) or not isinstance(result[0], Real | np.ndarray):
+        raise ArgumentError(
+            f"the model's loss(X, y) must return a pair of a number and a mapping of gradients, got "
+            f"{type(result).__name__}. Mend what it returns."
+        )
+    return float(result[0]), result[1]
 
 
 def _checked_gradient(name: str, w: Any, gradients: Any) -> Any:
@@ -152,10 +189,21 @@ class _CallableRule:
     def __call__(self, w: Any, dw: Any, factor: float) -> Any:
         if self.learning_rate is not None:
             self.config["learning_rate"] = self.learning_rate * factor
-        w, self.config = self.rule(w, dw, self.config)
+        result = self.rule(w, dw, self.config)
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+            raise ArgumentError(
+                f"update_rule must return a pair (w, config), got {type(result).__name__}. End the function with "
+                f"`return w, config`."
+            )
+        new, self.config = result
+        if not isinstance(new, np.ndarray) or new.shape != w.shape:
+            came = f"shape {new.shape}" if isinstance(new, np.ndarray) else type(new).__name__
+            raise ArgumentError(
+                f"update_rule must return weights of shape {w.shape}, as it was given, got {came}. Mend the function."
+            )
         if self.learning_rate is None:
             self.learning_rate = self.config.get("learning_rate")
-        return w
+        return new
 
 
 def model_batch(model: Any, data: Dataset, split: str, rows: IntArray) -> tuple[Any, Any]:
@@ -183,7 +231,15 @@ def restore(model: Any, kept: Any) -> None:
 
 
 def all_finite(model: Any) -> bool:
-    """Whether every parameter is a finite number."""
+    """Whether every parameter and every running statistic is a finite number."""
     if isinstance(model, FullyConnectedNet):
-        return bool(np.isfinite(model.params.flat).all())
+        return bool(np.isfinite(model.params.flat).all() and np.isfinite(model.running.flat).all())
     return all(np.isfinite(w).all() for w in model.params.values())
+
+
+def unsound_array(model: Any) -> str:
+    """The first parameter or running statistic that is not finite, and what it holds."""
+    running = model.running if isinstance(model, FullyConnectedNet) else {}
+    arrays = [*model.params.items(), *running.items()]
+    name, array = next((name, array) for name, array in arrays if not np.isfinite(array).all())
+    return f"{name} with {array[~np.isfinite(array)].flat[0]}"

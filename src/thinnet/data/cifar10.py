@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from thinnet.checks import check_path
 from thinnet.data.archive import Archive
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import damaged, file_size
@@ -110,8 +111,9 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
     Raises:
         DataError: if a file is missing or damaged.
     """
-    X, y = _read_rows(Path(folder), TRAIN_FILES, None)
-    X_test, y_test = _read_rows(Path(folder), TEST_FILES, None)
+    folder = check_path("folder", folder)
+    X, y = _read_rows(folder, TRAIN_FILES, None)
+    X_test, y_test = _read_rows(folder, TEST_FILES, None)
     return X, y, X_test, y_test
 
 
@@ -130,7 +132,7 @@ def read_cifar10_batch(path: str | os.PathLike[str]) -> tuple[AnyArray, IntArray
     >>> X.shape, y
     ((2, 3072), array([3, 8]))
     """
-    X, y = _decode(Path(path))
+    X, y = _decode(check_path("path", path))
     return X.copy(), y  # what comes from the file is read-only
 
 
@@ -143,7 +145,7 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     from thinnet.data import download  # its imports take longer than all of ours
 
     if root is not None:
-        places = _itself_or_inside(root)
+        places = _itself_or_inside(check_path("root", root))
         return _first_with_batches(places) or _nothing_at(root, places)
     named = os.environ.get("THINNET_DATA")
     places = _itself_or_inside(named) if named else []

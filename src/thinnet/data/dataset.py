@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -39,7 +39,7 @@ class Dataset:
         weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
 
     Raises:
-        DataError: if arrays do not fit together.
+        DataError: if arrays do not fit together, or hold NaN or infinity.
 
     >>> data = Dataset(np.array([[0, 10], [4, 30]], np.uint8), np.array([0, 1]))
     >>> X, y = data.standardized("mean").batch("train", [1])
@@ -61,13 +61,16 @@ class Dataset:
     weights: AnyArray | None = None
 
     def __post_init__(self) -> None:
+        if self.X_train is None and self.y_train is None:
+            raise DataError("X_train and y_train must be arrays, got None. Give the training rows and their labels.")
         for split in SPLITS:
             X, y = getattr(self, f"X_{split}"), getattr(self, f"y_{split}")
             if (X is None) != (y is None):
                 raise DataError(f"X_{split} and y_{split} must be given together, got only one. Give both.")
             if X is not None:
-                object.__setattr__(self, f"X_{split}", self._checked_rows(split, np.asarray(X), np.asarray(y)))
-                object.__setattr__(self, f"y_{split}", np.asarray(y))
+                X, y = _array(f"X_{split}", X), _array(f"y_{split}", y)
+                object.__setattr__(self, f"X_{split}", self._checked_rows(split, X, y))
+                object.__setattr__(self, f"y_{split}", y)
         if self.weights is not None:
             object.__setattr__(self, "weights", self._checked_weights(np.asarray(self.weights)))
 
@@ -99,6 +102,8 @@ class Dataset:
                 f"X_{split} must be of dtype uint8 or a float, got {X.dtype}. Convert it with X.astype(np.float32)."
             )
         rows = X.reshape(X.shape[0], math.prod(X.shape[1:]))
+        _check_finite(f"X_{split}", rows)
+        _check_finite(f"y_{split}", y)
         if self.image_shape is not None and math.prod(self.image_shape) != rows.shape[1]:
             raise DataError(
                 f"image_shape must have as many elements as X_{split} has columns, {rows.shape[1]}, got "
@@ -207,18 +212,42 @@ class Dataset:
         return replace(self, X_train=self.X_train[:num_train], y_train=self.y_train[:num_train], weights=weights)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], name: str = "data") -> Dataset:
+    def from_dict(cls, data: Mapping[str, Any], name: str = "data") -> Dataset:
         """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on."""
         keys = [f"{part}_{split}" for split in SPLITS for part in "Xy"]
+        if not isinstance(data, Mapping):
+            raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got {type(data).__name__}.")
         if "X_train" not in data or "y_train" not in data:
             raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got the keys {list(data)}.")
         missing = [key for key in keys if key not in data]
         for key in data:
             if key not in keys and nearest(key, missing):  # X_valid, where X_val is missing
                 raise DataError(f"data must have keys such as {keys}, got {key!r}. {nearest(key, missing)}")
-        X = np.asarray(data["X_train"])
+        X = _array("X_train", data["X_train"])
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
         return cls(**{k: data[k] for k in keys if k in data}, name=name, image_shape=shape)
+
+
+def _array(name: str, value: Any) -> AnyArray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise DataError(f"{name} must be an array, got rows of unequal lengths ({error}). Fill them up.") from error
+
+
+def _check_finite(name: str, array: AnyArray) -> None:
+    """Raise DataError if floats are NaN or infinite; in pieces, and by their sums where those are finite."""
+    if array.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, array.shape[0], ROWS_AT_ONCE):
+            piece = array[start : start + ROWS_AT_ONCE]
+            if not np.isfinite(piece.sum()) and not np.isfinite(piece).all():
+                row, column = np.argwhere(~np.isfinite(piece))[0]
+                raise DataError(
+                    f"{name} must hold finite numbers, got {piece[row, column]} in row {start + row}, column {column}. "
+                    f"Remove such rows, or fill them in."
+                )
 
 
 def _digest(array: AnyArray) -> str:

@@ -8,6 +8,7 @@ import sys
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from thinnet.errors import DataError
 __all__ = ["Archive", "cache_folder", "fetch_folder"]
 
 PIECE = 2**18  # bytes copied at once
+LARGEST_DOWNLOAD = 2**30  # bytes; the largest archive has 170 million
 
 
 def cache_folder() -> Path:
@@ -71,7 +73,7 @@ def _download(archive: Archive, work: Path) -> Path:
     )
     show = sys.stderr is not None and sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(
-        progressbar=show, chunk_size=PIECE, timeout=archive.timeout, hooks={"response": _close_if_refused}
+        progressbar=show, chunk_size=PIECE, timeout=archive.timeout, hooks={"response": _guarded}
     )
     try:
         return Path(registry.fetch(name, downloader=downloader))
@@ -80,10 +82,23 @@ def _download(archive: Archive, work: Path) -> Path:
         raise _failed(archive, work.parent, reason) from error
 
 
-def _close_if_refused(response: Any, **options: Any) -> None:
-    """Free the connection of an answer whose content nobody will read."""
+def _guarded(response: Any, **options: Any) -> None:
+    """Free the connection of an answer whose content nobody will read; let no other one go on for ever."""
     if not response.ok:
         response.close()
+        return
+    pieces = response.iter_content
+
+    def bounded(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        came = 0
+        for piece in pieces(*arguments, **options):
+            came += len(piece)
+            if came > LARGEST_DOWNLOAD:
+                response.close()
+                raise OSError(f"more than {LARGEST_DOWNLOAD:,} bytes came")
+            yield piece
+
+    response.iter_content = bounded
 
 
 def _unpack(packed: Path, archive: Archive, folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from thinnet.checks import check_path
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import damaged
 from thinnet.data.idx import read_idx
@@ -55,9 +56,10 @@ def load_fashion_mnist(
     wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
     if num_test is not None:
         check_size("num_test", num_test)
-    X, y = _read_pair(Path(root), "train")
+    root = check_path("root", root)
+    X, y = _read_pair(root, "train")
     check_rows("num_train + num_val", wanted, len(X), f"training images in {os.fspath(root)}")
-    X_test, y_test = _read_pair(Path(root), "t10k")
+    X_test, y_test = _read_pair(root, "t10k")
     check_rows("num_test", num_test or 0, len(X_test), f"test images in {os.fspath(root)}")
     tests = len(X_test) if num_test is None else num_test
     return Dataset(

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from thinnet.checks import check_path
 from thinnet.data.files import LARGEST_FILE, damaged, file_size, unreadable
 from thinnet.typing import AnyArray
 
@@ -41,7 +42,7 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
     ...     read_idx(path)
     array([9, 0, 2], dtype=uint8)
     """
-    path = Path(path)
+    path = check_path("path", path)
     file_size(path, EXPECTED, FIX)
     try:
         with path.open("rb") as plain:
@@ -60,7 +61,7 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
 def _read(file: BinaryIO, path: Path) -> AnyArray:
     shape = _read_shape(file, path)
     count = math.prod(shape)
-    if count > LARGEST_FILE:  # before anything of that size is allocated
+    if math.prod(max(size, 1) for size in shape) > LARGEST_FILE:  # before anything of that size is allocated
         raise damaged(path, EXPECTED, f"the shape {shape}, which is more than {LARGEST_FILE:,} bytes", FIX)
     values = file.read(count + 1)  # one more, to see whether the file goes on
     if len(values) != count:

@@ -55,7 +55,8 @@ def batchnorm_forward(
         cache: what `batchnorm_backward` needs.
 
     Raises:
-        ArgumentError: if shapes or dtypes do not fit, a number is outside its limits, or a training batch is empty.
+        ArgumentError: if shapes or dtypes do not fit, a number is outside its limits, or a training batch has less
+            than two rows.
 
     Source: Ioffe and Szegedy, "Batch normalization", arXiv 1502.03167 (2015).
 
@@ -77,8 +78,23 @@ def batchnorm_forward(
     )["N"]
     check_number("momentum", momentum)
     check_number("eps", eps)
-    if training and rows == 0:
-        raise ArgumentError("batchnorm_forward: x must have at least one row in training, got none.")
+    if training:
+        check_batch("batchnorm_forward: x", rows)
+    return normalized(x, gamma, beta, running_mean, running_var, training=training, momentum=momentum, eps=eps)
+
+
+def normalized(
+    x: FloatArray,
+    gamma: FloatArray,
+    beta: FloatArray,
+    running_mean: FloatArray,
+    running_var: FloatArray,
+    *,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[FloatArray, BatchnormCache]:
+    """`batchnorm_forward` without its checks."""
     mean, var = (x.mean(axis=0), x.var(axis=0)) if training else (running_mean, running_var)
     inverse_std = 1 / np.sqrt(var + x.dtype.type(eps))
     x_hat = (x - mean) * inverse_std
@@ -120,6 +136,15 @@ def batchnorm_backward(dout: FloatArray, cache: BatchnormCache) -> tuple[FloatAr
         through_var = (dx_hat * cache.x_hat).mean(axis=0)
         dx_hat = dx_hat - dx_hat.mean(axis=0) - cache.x_hat * through_var
     return dx_hat * cache.inverse_std, dgamma, dbeta
+
+
+def check_batch(name: str, rows: int) -> None:
+    """Raise if a training batch has less than two rows: one row is its own mean, and would come out as β alone."""
+    if rows < 2:
+        raise ArgumentError(
+            f"{name} must have at least two rows in training with batch normalization, got {rows or 'none'}. "
+            f"Use a larger batch, or layer normalization."
+        )
 
 
 def _inplace_average(running: FloatArray, new: FloatArray, momentum: float) -> None:

@@ -7,13 +7,12 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from thinnet import kernels
-from thinnet.checks import check_choice, check_keys, check_number
+from thinnet.checks import as_array, check_choice, check_keys, check_number, check_path
 from thinnet.errors import ArgumentError
 from thinnet.layers import (
     LOSSES,
@@ -28,8 +27,10 @@ from thinnet.layers import (
     relu_backward,
     relu_forward,
 )
+from thinnet.layers.batchnorm import check_batch
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
 from thinnet.masks import fresh_seed
+from thinnet.numerics import check_scores
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -200,7 +201,7 @@ class FullyConnectedNet:
             `y` the (N, num_classes) scores.
 
         Raises:
-            ArgumentError: if X or y does not fit the net.
+            ArgumentError: if X or y does not fit the net, or a training batch has one row and is to be normalized.
         """
         if y is None:
             return self.scores(X)
@@ -260,6 +261,8 @@ class FullyConnectedNet:
         shape = np.empty((len(rows), self.num_classes), self.dtype)
         each = None if weights is None else np.asarray(weights, self.dtype)
         LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets, each)
+        if self.normalization == "batchnorm" and self.hidden_dims:
+            check_batch("X", len(rows))
         if step is None:
             step, self.step = self.step, self.step + 1
         return rows, targets, each, check_number("step", step)
@@ -295,13 +298,20 @@ class FullyConnectedNet:
         """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone.
 
         X is turned into floats and scored a piece at a time, so that memory stays bounded.
+
+        Raises:
+            ArgumentError: if X does not fit the net, or holds NaN or infinity.
+            NumericalError: if a score becomes NaN or infinite although X is finite.
         """
         rows = self._matrix(X)
         score = self._score_function()
         scores = np.empty((len(rows), self.num_classes), self.dtype)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            scores[part] = score(rows[part].astype(self.dtype, copy=False))
+            with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
+                X_part = rows[part].astype(self.dtype, copy=False)
+                scores[part] = score(X_part)
+                check_scores(X_part, scores[part], start)
         return scores
 
     def _score_function(self) -> Callable[[FloatArray], FloatArray]:
@@ -313,7 +323,7 @@ class FullyConnectedNet:
         return lambda rows: self._forward(rows)[0]
 
     def predict(self, X: AnyArray) -> IntArray:
-        """The (N,) labels with the highest score."""
+        """The (N,) labels with the highest score; X, and what is raised, as in `scores`."""
         labels: IntArray = self.scores(X).argmax(axis=1)
         return labels
 
@@ -342,7 +352,7 @@ class FullyConnectedNet:
         """
         from thinnet.checkpoint import save_net
 
-        save_net(self, Path(path))
+        save_net(self, check_path("path", path))
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the net's test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.
@@ -353,7 +363,7 @@ class FullyConnectedNet:
         """
         from thinnet.onnx_export import export_onnx
 
-        export_onnx(self, Path(path))
+        export_onnx(self, check_path("path", path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:
@@ -365,7 +375,7 @@ class FullyConnectedNet:
         """
         from thinnet.checkpoint import load_net
 
-        return load_net(Path(path))
+        return load_net(check_path("path", path))
 
     def copy(self, dtype: Any = None) -> FullyConnectedNet:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given."""
@@ -383,7 +393,7 @@ class FullyConnectedNet:
 
     def _matrix(self, X: AnyArray) -> AnyArray:
         """X as a matrix of real numbers, one example a row."""
-        array = np.asarray(X)
+        array: AnyArray = as_array("X", X)
         if array.dtype.kind not in "fiub":
             raise ArgumentError(f"X must be real numbers, got dtype {array.dtype}. Encode it as numbers first.")
         if array.ndim < 2 or math.prod(array.shape[1:]) != self.input_dim:
@@ -394,7 +404,7 @@ class FullyConnectedNet:
         return array.reshape(array.shape[0], self.input_dim)
 
     def _targets(self, y: AnyArray) -> AnyArray:
-        y = np.asarray(y)
+        y = as_array("y", y)
         values = LOSSES[self.loss_name].targets != "labels" and y.dtype.kind in "fiu"
         return y.astype(self.dtype, copy=False) if values else y
 

@@ -1,0 +1,75 @@
+"""SIGKILL at random moments: each run is resumed until it is finished, and must end as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import training
+from figures import Figure
+
+
+def run(share: float) -> Iterator[Figure]:
+    kills = max(4, round(200 * share))
+    rng = random.Random(0)
+    killed = runs = leftovers = early = 0
+    _seconds_of_a_run()  # whatever is compiled or read for the first time
+    longest = _seconds_of_a_run() / 2
+    for mask in cycle(("element", "batch")):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            while _ends_within(mask, folder, rng.uniform(0, longest)) is False:
+                killed += 1
+                leftovers += any(folder.glob(".step-*"))
+                early += not any(folder.glob("step-*"))
+            _check(mask, folder)
+        runs += 1
+        if killed >= kills:
+            break
+    result = (
+        f"all {runs} runs ended bit for bit as the uninterrupted one; {leftovers} kills left a half-written file, "
+        f"cleared away later; {early} came before the first checkpoint"
+    )
+    yield Figure("SIGKILL at a random moment of a training, then resumed", f"{killed:,} kills", result)
+
+
+def _seconds_of_a_run() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        solver = training.solver("element", Path(folder))
+        solver.train()
+        return time.perf_counter() - started
+
+
+def _ends_within(mask: str, folder: Path, seconds: float) -> bool:
+    """Go on with the run in another process; False if that had to be killed after so many seconds."""
+    child = training.in_child(lambda: training.go_on(mask, folder).train() is None)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(min(0.002, seconds))
+    else:
+        os.kill(child, signal.SIGKILL)  # one that has ended already keeps its number until it is waited for
+        _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return False
+    assert status == 0, "the child's own report is above"
+    return True
+
+
+def _check(mask: str, folder: Path) -> None:
+    finished = training.go_on(mask, folder)
+    assert finished.iteration == training.NUM_STEPS
+    finished.train()  # takes no step; puts the best weights in place, as training does at its end
+    assert training.outcome(finished) == training.uninterrupted(mask)
+    assert sorted(path.name for path in folder.glob("*step-*")) == [
+        f"step-{step:09d}.safetensors" for step in (training.NUM_STEPS - 1, training.NUM_STEPS)
+    ]

@@ -1,0 +1,217 @@
+"""Sealed files: what comes back, and that nothing else than what was written ever does."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save
+
+from thinnet import FullyConnectedNet
+from thinnet.checkpoint import KIND, load_net, save_net
+from thinnet.errors import CheckpointError
+from thinnet.sealed import FORMAT, read_sealed, unsealed, with_digest, write_sealed
+
+HERE = Path("file.safetensors")
+
+
+def forged(state: Any = "{}", arrays: Any = None, **metadata: Any) -> bytes:
+    """A file whose digest is right, whatever else is wrong with it."""
+    written = {"format": str(FORMAT), "kind": "net", "state": state, "sha256": "0" * 64, **metadata}
+    written = {key: value for key, value in written.items() if value is not None}
+    return with_digest(save({} if arrays is None else arrays, written))
+
+
+def tiny_net() -> FullyConnectedNet:
+    return FullyConnectedNet([1], 1, 1, normalization="batchnorm", dropout=0.5, seed=3)
+
+
+@pytest.fixture
+def sealed_net(tmp_path: Path) -> bytes:
+    save_net(tiny_net(), tmp_path / "net")
+    return (tmp_path / "net").read_bytes()
+
+
+def test_arrays_and_state_come_back_as_they_were(tmp_path: Path) -> None:
+    arrays = {
+        "floats": np.array([[1.5, -0.0], [np.nan, np.inf]], np.float32),
+        "turned": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "bytes": np.arange(5, dtype=np.uint8),
+        "none": np.zeros((0, 3)),
+    }
+    state = {"text": 'quotes " and µ', "number": 0.1, "list": [1, None, True], "far": [float("inf")]}
+    write_sealed(tmp_path / "a", "run", state, arrays)
+    sealed = read_sealed(tmp_path / "a", "run")
+    assert sealed.state == state
+    assert {name: (a.dtype, a.tobytes()) for name, a in sealed.arrays.items()} == {
+        name: (a.dtype, a.tobytes()) for name, a in arrays.items()
+    }
+    assert load_file(tmp_path / "a").keys() == arrays.keys(), "any other program can read them"
+
+
+def test_what_is_read_does_not_hold_on_to_the_file(tmp_path: Path) -> None:
+    write_sealed(tmp_path / "a", "run", {}, {"x": np.arange(3.0)})
+    sealed = read_sealed(tmp_path / "a", "run")
+    (tmp_path / "a").write_bytes(b"")
+    np.testing.assert_array_equal(sealed.arrays["x"], [0, 1, 2])
+
+
+def test_every_single_flipped_bit_is_found(sealed_net: bytes) -> None:
+    """All of them: of the length, the header, the digest itself and the arrays."""
+    content = bytearray(sealed_net)
+    assert unsealed(HERE, bytes(content), "net")
+    for bit in range(8 * len(content)):
+        content[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(CheckpointError, match=r"must be a whole file as Thinnet wrote it, but .*\. Use an older"):
+            unsealed(HERE, bytes(content), "net")
+        content[bit // 8] ^= 1 << bit % 8
+    assert bytes(content) == sealed_net
+
+
+def test_every_truncation_and_every_longer_file_is_found(sealed_net: bytes) -> None:
+    for length in range(len(sealed_net)):
+        with pytest.raises(CheckpointError, match=r"ends too early|SHA-256"):
+            unsealed(HERE, sealed_net[:length], "net")
+    for more in (b"\0", b"more", sealed_net):
+        with pytest.raises(CheckpointError, match="its SHA-256 is not that of its bytes"):
+            unsealed(HERE, sealed_net + more, "net")
+
+
+def cuts(content: bytes) -> Iterator[tuple[str, int]]:
+    """The boundaries at which an interrupted copy is likeliest to end."""
+    header = 8 + int.from_bytes(content[:8], "little")
+    yield from (("empty", 0), ("in the length", 3), ("after the length", 8), ("in the header", header // 2))
+    yield from (("after the header", header), ("in an array", header + 2), ("one byte short", len(content) - 1))
+
+
+def test_truncated_files_on_disk_are_refused_by_name(sealed_net: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "cut.safetensors"
+    for where, length in cuts(sealed_net):
+        path.write_bytes(sealed_net[:length])
+        with pytest.raises(CheckpointError, match=r"cut\.safetensors must be a whole file"):
+            FullyConnectedNet.load(path)
+        assert path.exists(), where
+
+
+def test_two_exchanged_blocks_are_found(sealed_net: bytes) -> None:
+    end = len(sealed_net)
+    exchanged = sealed_net[: end - 8] + sealed_net[end - 4 :] + sealed_net[end - 8 : end - 4]
+    assert exchanged != sealed_net
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        unsealed(HERE, exchanged, "net")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (forged(format="2"), r"must be of format 1, got 2\. Read it with the version of Thinnet that wrote it"),
+        (forged(format="one"), r"its header cannot be read \(ValueError\)"),
+        (forged(format=None), r"its header cannot be read \(KeyError\)"),
+        (forged(state=None), r"its header cannot be read \(KeyError\)"),
+        (forged(state="{"), r"its header cannot be read \(JSONDecodeError\)"),
+        (forged(state="[" * 100_000), r"its header cannot be read \(RecursionError\)"),
+        (forged(state="[1]"), "its state is no mapping"),
+        (forged(state="9" * 5000), r"its header cannot be read \(ValueError\)"),
+        (forged(kind="run"), "must hold a net, got a run. Name the file that was saved as one"),
+        (forged(kind=None), "must hold a net, got a None"),
+        (forged(state="{}"), "must hold a run or a net as Thinnet writes it, but its contents do not fit together"),
+        (save({}, {"format": "1"}), "it has no SHA-256"),
+        (b"", "it ends too early"),
+        (b"\xff" * 8, "it ends too early"),
+        (bytes(8), "it has no SHA-256"),
+        (b"PK\3\4" + bytes(100), "it ends too early"),
+    ],
+    ids=range(16),
+)
+def test_files_that_are_none_of_ours_are_refused(content: bytes, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=text):
+        load_net(path)
+
+
+def changed(path: Path, **config: Any) -> bytes:
+    """A net's file with other entries in its config, under a digest that is right."""
+    sealed = read_sealed(path, "net")
+    state = {**sealed.state, "config": {**sealed.state["config"], **config}}
+    return forged(json.dumps(state), sealed.arrays)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"hidden_dims": [2]},
+        {"hidden_dims": [10**12]},
+        {"hidden_dims": "1"},
+        {"hidden_dims": None},
+        {"input_dim": 1.0},
+        {"input_dim": 10**15},
+        {"num_classes": True},
+        {"dropout": 1},
+        {"dropout": "a"},
+        {"dtype": "float64"},
+        {"dtype": "object"},
+        {"loss": ["softmax"]},
+        {"normalization": None},
+        {"normalization": {}},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"weight_scale": []},
+        {"other": 1},
+    ],
+    ids=str,
+)
+def test_a_net_that_does_not_fit_its_file_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    """Before anything of its size is made, and though the digest is right, since anyone can compute one."""
+    save_net(tiny_net(), tmp_path / "net")
+    content = changed(tmp_path / "net", **config)
+    (tmp_path / "net").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"its contents do not fit together: .* Use a file that Thinnet wrote"):
+        load_net(tmp_path / "net")
+
+
+def test_a_file_of_another_kind_is_not_taken_for_a_run(sealed_net: bytes) -> None:
+    with pytest.raises(CheckpointError, match="must hold a run, got a net"):
+        unsealed(HERE, sealed_net, KIND)
+
+
+def test_saving_and_loading_a_net(tmp_path: Path) -> None:
+    options: list[dict[str, Any]] = [
+        {"dtype": np.float64},
+        {"dropout_mask": "batch", "normalization": "batchnorm"},
+        {"normalization": "layernorm", "loss": "mse", "weight_scale": 0.5, "reg": 0.1, "scaling": "classic"},
+    ]
+    X = np.random.default_rng(0).standard_normal((6, 5))
+    for given in options:
+        net = FullyConnectedNet([7, 3], 5, 4, dropout=0.3, seed=2**63 + 1, **given)
+        y: Any = np.zeros((6, 4)) if net.loss_name == "mse" else np.arange(6) % 4
+        net.loss(X, y)
+        net.fused = False
+        net.save(tmp_path / "net.safetensors")
+        other = FullyConnectedNet.load(str(tmp_path / "net.safetensors"))
+        assert other.config() == net.config()
+        assert (other.step, other.fused) == (1, False)
+        assert other.params.flat.tobytes() == net.params.flat.tobytes()
+        assert other.running.flat.tobytes() == net.running.flat.tobytes()
+        assert other.params.order == net.params.order
+        assert other.loss(X, y)[0] == net.loss(X, y)[0], "it goes on with the same masks"
+    assert os.listdir(tmp_path) == ["net.safetensors"]
+
+
+def test_a_net_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_net().save(tmp_path / "net")
+    before = (tmp_path / "net").read_bytes()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("thinnet.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        tiny_net().save(tmp_path / "net")
+    assert (tmp_path / "net").read_bytes() == before
+    assert os.listdir(tmp_path) == ["net"]
