@@ -15,6 +15,7 @@ import numpy as np
 
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, CheckpointError, ThinnetError
+from thinnet.history import History
 from thinnet.locks import locked
 from thinnet.nets import FullyConnectedNet
 from thinnet.parameters import Parameters
@@ -153,15 +154,20 @@ def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
         )
 
 
+def history_of(sealed: Sealed) -> History:
+    """What a run had recorded when the checkpoint was written."""
+    with _understood("the checkpoint"):
+        lists = {name: list(values) for name, values in sealed.state["history"].items()}
+        return History(loss=sealed.arrays["history/loss"].tolist(), **lists)
+
+
 def restore_solver(solver: Solver, sealed: Sealed) -> None:
     """Put a solver, made anew for the run's net and data, where the run was."""
     state, arrays = sealed.state, sealed.arrays
     with _understood("the checkpoint"):
         solver.iteration = int(check_number("step", state["iteration"]))
         solver.best_val_acc, solver.stop_reason = float(state["best_val_acc"]), state["stop_reason"]
-        for name, values in state["history"].items():
-            setattr(solver.history, name, list(values))
-        solver.history.loss = arrays["history/loss"].tolist()
+        solver.history = history_of(sealed)
         optimizer = solver.optimizer
         for key, value in optimizer.state.items():
             if key == "t":

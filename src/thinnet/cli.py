@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
     _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
+    _add_report(commands.add_parser("report", help="write what runs came to as one page"))
     _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
     return top
@@ -77,6 +78,16 @@ def _add_resume(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="the run's folder")
     _add_verbosity(command)
     command.set_defaults(run=_run_resume)
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.description = "Write one HTML page about runs: curves, tables, weights, mistakes. It needs no network."
+    command.epilog = "example: thinnet report runs/first runs/second --output comparison.html"
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with several")
+    command.add_argument("--output", type=Path, help="the page (default: report.html in the first folder)")
+    command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG and PNG too")
+    command.add_argument("--title", default="", help="of the page")
+    command.set_defaults(run=_run_report)
 
 
 def _add_verbosity(command: argparse.ArgumentParser) -> None:
@@ -181,6 +192,15 @@ def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
     return _print_result(runs.resume(options.folder, **_verbosity(options)), options.folder, options)
+
+
+def _run_report(options: argparse.Namespace) -> int:
+    from thinnet.report import write_report
+
+    print(f"page                 {write_report(options.runs, options.output, options.figures, options.title)}")
+    if options.figures:
+        print(f"figures              {options.figures}")
+    return 0
 
 
 def _verbosity(options: argparse.Namespace) -> dict[str, Any]:

@@ -97,7 +97,10 @@ def load(config: Config) -> Dataset:
     """The data of a config, standardized."""
     file = config.data.endswith(".npz")
     data = _from_npz(Path(config.data)) if file else _named(config.data, config.root or None)
-    return (data.first(config.num_train) if config.num_train else data).standardized(config.standardization)
+    if config.num_train:
+        drawn = config.data_seed >= 0
+        data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
+    return data.standardized(config.standardization)
 
 
 def _named(name: str, root: str | None) -> Dataset:

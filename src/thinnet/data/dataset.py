@@ -184,12 +184,26 @@ class Dataset:
 
     def first(self, num_train: int) -> Dataset:
         """The same data set with only its first `num_train` training rows, standardized as it was."""
+        self._check_num_train(num_train)
+        return replace(self, X_train=self.X_train[:num_train], y_train=self.y_train[:num_train])
+
+    def drawn(self, num_train: int, seed: int) -> Dataset:
+        """The same data set with `num_train` of its training rows, drawn without replacement, standardized as it was.
+
+        >>> data = Dataset(np.arange(10, dtype=np.uint8).reshape(10, 1), np.arange(10))
+        >>> sorted({*data.drawn(3, seed=0).y_train.tolist()} | {*data.drawn(3, seed=1).y_train.tolist()})
+        [1, 2, 4, 5, 6, 9]
+        """
+        self._check_num_train(num_train)
+        order = np.random.default_rng(check_number("seed", seed)).permutation(self.num_rows("train"))[:num_train]
+        return replace(self, X_train=self.X_train[order], y_train=self.y_train[order])
+
+    def _check_num_train(self, num_train: int) -> None:
         check_number("num_train", num_train, "num_train_samples")
         if num_train > self.num_rows("train"):
             raise ArgumentError(
                 f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
             )
-        return replace(self, X_train=self.X_train[:num_train], y_train=self.y_train[:num_train])
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], name: str = "data") -> Dataset:
