@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import thinnet
+from thinnet import cli_experiments
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
-from thinnet.layers.dropout import MASK_KINDS, SCALINGS
+from thinnet.layers.dropout import SCALINGS
 
 if TYPE_CHECKING:
     from thinnet.runs import Result
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
     _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
     _add_report(commands.add_parser("report", help="write what runs came to as one page"))
-    _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
+    cli_experiments.add(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
     return top
 
@@ -94,58 +94,6 @@ def _add_verbosity(command: argparse.ArgumentParser) -> None:
     group = command.add_mutually_exclusive_group()
     group.add_argument("--quiet", action="store_true", help="print only the result")
     group.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
-
-
-def _add_experiment(command: argparse.ArgumentParser) -> None:
-    names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
-
-    dropout = names.add_parser(
-        "dropout",
-        help="few training examples, with and without dropout, over several seeds",
-        description="Train nets with and without dropout on few of the digits that come with scikit-learn.",
-        epilog="example: thinnet experiment dropout --seeds 5 --rates 0 0.25 0.5",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    dropout.add_argument("--data", choices=["digits"], default="digits", help="the data set")
-    dropout.add_argument("--seeds", type=_positive, default=5, help="how many seeds, each with its own training images")
-    dropout.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.5], help="the rates to compare")
-    _add_mask(dropout)
-    dropout.add_argument("--num-train", type=_positive, default=100, help="training images")
-    dropout.add_argument("--epochs", type=_positive, default=100, help="epochs")
-    dropout.add_argument("--output", type=Path, default=Path("runs/dropout"), help="the folder for the figure")
-    dropout.set_defaults(run=_run_dropout)
-
-    cifar10 = names.add_parser(
-        "cifar10-fc",
-        help="the second course's final net: over 55%% on CIFAR-10",
-        description="Train 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
-        epilog="example: thinnet experiment cifar10-fc --root ~/data",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    cifar10.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
-    cifar10.add_argument("--epochs", type=_positive, default=20, help="epochs")
-    _add_mask(cifar10)
-    cifar10.add_argument("--seed", type=int, default=0, help="fixes the weights, the masks and the batches")
-    cifar10.add_argument("--quiet", action="store_true", help="print only the result")
-    cifar10.set_defaults(run=_run_cifar10)
-
-    speed = names.add_parser(
-        "cifar10-speed",
-        help="55%% on CIFAR-10 in as few seconds as can be",
-        description="Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
-        epilog="example: thinnet experiment cifar10-speed --seeds 10",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    speed.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
-    speed.add_argument("--dropout", type=_rate, default=0.0, help="the fraction of hidden units dropped")
-    _add_mask(speed)
-    speed.add_argument("--seeds", type=_positive, default=10, help="how many seeds")
-    speed.set_defaults(run=_run_speed)
-
-
-def _add_mask(command: argparse.ArgumentParser) -> None:
-    text = "drop units row by row, or the same ones in a whole batch, which is faster"
-    command.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help=text)
 
 
 def _add_course(command: argparse.ArgumentParser) -> None:
@@ -223,43 +171,6 @@ def _number(name: str, text: str) -> float:
         raise ArgumentError(f"{name} must be a number or 'he', got {text!r}. Write 0.01, for example.") from None
 
 
-def _run_dropout(options: argparse.Namespace) -> int:
-    from thinnet.experiments import dropout
-
-    if len(set(options.rates)) < len(options.rates):
-        raise ArgumentError(f"--rates must all differ, got {options.rates}. Name each rate once.")
-    options.output.mkdir(parents=True, exist_ok=True)  # before the training, so that it is not in vain
-    recipe = dropout.Recipe(
-        rates=tuple(options.rates),
-        dropout_mask=options.dropout_mask,
-        num_seeds=options.seeds,
-        num_train=options.num_train,
-        num_epochs=options.epochs,
-    )
-    comparison = dropout.run(recipe, tell=print)
-    print(f"\n{comparison.table()}")
-    figure = options.output / "dropout.png"
-    dropout.save_figure(comparison, figure)
-    print(f"Figure: {figure}")
-    return 0
-
-
-def _run_cifar10(options: argparse.Namespace) -> int:
-    from thinnet.experiments import cifar10_fc
-
-    recipe = cifar10_fc.Recipe(dropout_mask=options.dropout_mask, num_epochs=options.epochs, seed=options.seed)
-    print(cifar10_fc.run(recipe, options.root, verbose=not options.quiet).table())
-    return 0
-
-
-def _run_speed(options: argparse.Namespace) -> int:
-    from thinnet.experiments import cifar10_speed
-
-    recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
-    print(cifar10_speed.run(recipe, options.root, tell=print).table())
-    return 0
-
-
 def _run_notebook(options: argparse.Namespace) -> int:
     from thinnet.course.notebooks import run_notebook
 
@@ -287,20 +198,3 @@ def _run_new(options: argparse.Namespace) -> int:
 def options_of_config() -> list[tuple[str, Any, Any]]:
     """The name, the description and the default of each field of a config."""
     return [(one.name, one.metadata, one.default) for one in fields(Config)]
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.lstrip("-").isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return number
-
-
-def _rate(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
-    return number

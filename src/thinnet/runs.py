@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,21 @@ def resume(folder: Path, **options: Any) -> Result:
     else:
         solver = _solver(config, data, folder, **options)
     return _finish(solver, data, folder)
+
+
+def start_or_resume(config: Config, folder: Path, tell: Callable[[str], Any] = print, **options: Any) -> Result:
+    """`start` in a new folder; `resume` in one that has a run of the same config.
+
+    Raises:
+        CheckpointError: if the folder has another run.
+    """
+    if not (folder / CONFIG).exists():
+        return start(config, folder, tell, **options)
+    if replace(Config.from_toml(folder / CONFIG), root="") != replace(config, root=""):
+        raise CheckpointError(
+            f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
+        )
+    return resume(folder, **options)
 
 
 def load(config: Config) -> Dataset:

@@ -13,18 +13,18 @@ from thinnet.report import png
 from thinnet.report.folder import Run
 from thinnet.report.groups import Group
 from thinnet.report.judge import Judgment, first_weights, judge
-from thinnet.report.page import Closeup
+from thinnet.report.page import Closeup, best
 from thinnet.typing import AnyArray
 
-MOST_CLOSEUPS = 6  # a page with more of them is not looked at
+MOST_CLOSEUPS, FEWER_CLOSEUPS = 6, 3  # a page with more of them is not looked at
 NUM_WEIGHTS = 36
 
 
 def closeups(groups: Sequence[Group]) -> list[Closeup]:
-    """The first run of each of the first groups; where there is none to look at, the reason."""
+    """The first run of each group, or of the best ones of many; where there is none to look at, the reason."""
     seen: dict[Config, Dataset] = {}
     looks = []
-    for group in groups[:MOST_CLOSEUPS]:
+    for group in groups if len(groups) <= MOST_CLOSEUPS else best(groups, FEWER_CLOSEUPS):
         run = next((run for run in group.runs if run.finished and (run.folder / runs.NET).is_file()), None)
         if run is None:
             looks.append(Closeup(group, reason="No net yet: the run is not finished."))

@@ -52,15 +52,23 @@ def figure(run: Run, what: str) -> float | None:
 
 
 def group(runs: Sequence[Run]) -> list[Group]:
-    """The groups, in the order of their first runs."""
+    """The groups, in the order of the values in which they differ."""
     together: dict[Config, list[Run]] = {}
     for run in runs:
         together.setdefault(without_seeds(run.config), []).append(run)
+    names = differing(list(together))
+    together = {config: together[config] for config in sorted(together, key=lambda one: _rank(one, names))}
     labels = _labels(list(together), runs)
     return [
         Group(number, label, tuple(sorted(members, key=lambda run: (run.config.seed, run.config.data_seed))))
         for number, (label, members) in enumerate(zip(labels, together.values(), strict=True))
     ]
+
+
+def _rank(config: Config, names: Sequence[str]) -> list[tuple[str, Any]]:
+    """What configs are sorted by; numbers before lists before texts, since these cannot be compared."""
+    values = [getattr(config, name) for name in names]
+    return [("" if isinstance(value, (int, float)) else type(value).__name__, value) for value in values]
 
 
 def without_seeds(config: Config) -> Config:

@@ -17,7 +17,7 @@ from thinnet.statistics import Difference
 from thinnet.typing import AnyArray
 
 ACCURACY = {"test_accuracy": "test", "val_accuracy": "validation", "train_accuracy": "training"}
-MOST_TILES = 6
+MOST_TILES, FEWER_TILES = 6, 4
 SIGNIFICANT = 0.05
 ABSENT = "\N{EN DASH}"
 
@@ -92,10 +92,13 @@ def _figure(chart: charts.Chart, markup: Any) -> dict[str, Any]:
 
 def _tiles(groups: Sequence[Group]) -> list[dict[str, Any]]:
     """The best figures first seen: each group's, or where there are too many those of the best."""
-    shown_groups: Sequence[Group] = groups
-    if len(groups) > MOST_TILES:
-        shown_groups = sorted(groups, key=lambda one: -_level(one))[:MOST_TILES]
-    return [_tile(group) for group in shown_groups if group.values(group.judged)]
+    chosen = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
+    return [_tile(group) for group in chosen if group.values(group.judged)]
+
+
+def best(groups: Sequence[Group], count: int) -> list[Group]:
+    """The groups with the highest accuracy, the highest first."""
+    return sorted(groups, key=lambda one: -_level(one))[:count]
 
 
 def _level(group: Group) -> float:
@@ -121,20 +124,28 @@ def _percent(value: float) -> str:
 
 
 def _verdict(groups: Sequence[Group]) -> str:
-    """The result in a sentence: who is best, and by how much over the first, or over the second if it is the first."""
+    """The result in a sentence: who is best, and by how much over whom it should be compared with."""
     known = [group for group in groups if group.values(group.judged)]
     if not known:
         return "No epoch is finished yet."
-    best = max(known, key=_level)
-    what = f"{_percent(_level(best))}% {ACCURACY[best.judged]} accuracy"
+    first = max(known, key=_level)
+    what = f"{_percent(_level(first))}% {ACCURACY[first.judged]} accuracy"
     if len(known) == 1:
-        seeds = len(best.values(best.judged))
+        seeds = len(first.values(first.judged))
         return f"{what}, the mean of {seeds} seeds." if seeds > 1 else f"{what}."
-    other = known[0] if best is not known[0] else max(known[1:], key=_level)
-    difference = compare(best, other, best.judged)
+    other = _rival(first, [group for group in known if group is not first])
+    difference = compare(first, other, first.judged)
     if difference is None:
-        return f"Highest: {best.label}, with {what}."
-    return f"Highest: {best.label}, with {what}, {_points(difference)} {other.label}{_doubt(difference)}."
+        return f"Highest: {first.label}, with {what}."
+    return f"Highest: {first.label}, with {what}, {_points(difference)} {other.label}{_doubt(difference)}."
+
+
+def _rival(first: Group, others: Sequence[Group]) -> Group:
+    """The group that differs from the best one in its dropout alone, and has least; else the second best one."""
+    same = [one for one in others if differing([one.config, first.config]) == ["dropout"]]
+    if same:
+        return min(same, key=lambda one: one.config.dropout)
+    return max(others, key=_level)
 
 
 def _points(difference: Difference) -> str:
