@@ -13,7 +13,7 @@ from thinnet.cli import main
 
 COMMANDS = [[], ["experiment"], ["experiment", "dropout"], ["experiment", "cifar10-fc"], ["course"]]
 COMMANDS += [["experiment", "cifar10-speed"], ["experiment", "rate-sweep"], ["experiment", "masks"]]
-COMMANDS += [["train"], ["resume"], ["report"]]
+COMMANDS += [["train"], ["resume"], ["report"], ["data"]]
 COMMANDS += [["course", "run"], ["course", "new"]]
 
 

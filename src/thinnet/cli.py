@@ -9,7 +9,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
 
 if TYPE_CHECKING:
+    from thinnet.callbacks import Callback
     from thinnet.runs import Result
 
 
@@ -46,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
     _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
+    _add_data(commands.add_parser("data", help="what data sets are known, and where they are"))
     _add_report(commands.add_parser("report", help="write what runs came to as one page"))
     cli_experiments.add(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
@@ -57,6 +60,7 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet train --data digits --hidden-dims 200 200 --output runs/first"
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
+    _add_following(command)
     _add_verbosity(command)
     for name, about, default in options_of_config():
         names = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
@@ -76,8 +80,23 @@ def _add_resume(command: argparse.ArgumentParser) -> None:
     command.description = "Go on with a run, bit for bit as if it had never been interrupted."
     command.epilog = "example: thinnet resume runs/first"
     command.add_argument("folder", type=Path, help="the run's folder")
+    _add_following(command)
     _add_verbosity(command)
     command.set_defaults(run=_run_resume)
+
+
+def _add_following(command: argparse.ArgumentParser) -> None:
+    live = "serve a page to this machine's browsers that follows the run, on any free port or on this one"
+    command.add_argument("--live", type=int, nargs="?", const=0, metavar="PORT", help=live)
+    command.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.description = "Show the data sets that are known by name and where they are; or download one."
+    command.epilog = "example: thinnet data --download cifar10"
+    command.add_argument("--download", metavar="NAME", help="fetch it, unless it is here, and check its hashes")
+    command.add_argument("--json", action="store_true", help="print the list as JSON")
+    command.set_defaults(run=_run_data)
 
 
 def _add_report(command: argparse.ArgumentParser) -> None:
@@ -132,14 +151,52 @@ def _run_train(options: argparse.Namespace) -> int:
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     folder = options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     tell = (lambda text: None) if options.quiet or options.json else print
-    result = runs.start(config, folder, tell, **_verbosity(options))
+    with _followers(folder, options) as follow:
+        result = runs.start(config, folder, tell, **_verbosity(options), **follow)
     return _print_result(result, folder, options)
 
 
 def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    return _print_result(runs.resume(options.folder, **_verbosity(options)), options.folder, options)
+    with _followers(options.folder, options) as follow:
+        result = runs.resume(options.folder, **_verbosity(options), **follow)
+    return _print_result(result, options.folder, options)
+
+
+@contextmanager
+def _followers(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What looks on while a run trains, as an option of the solver."""
+    callbacks: list[Callback] = []
+    if options.tensorboard:
+        from thinnet.report.tensorboard import TensorBoard
+
+        callbacks.append(TensorBoard(folder / "tensorboard"))
+    if options.live is None:
+        yield {"callbacks": callbacks}
+        return
+    from thinnet.report import write_report
+    from thinnet.report.live import Live
+
+    with Live(folder, options.live) as live:
+        print(f"live                 {live.url}", file=sys.stderr, flush=True)
+        yield {"callbacks": [*callbacks, live]}
+        live.end(write_report([folder]))
+
+
+def _run_data(options: argparse.Namespace) -> int:
+    from thinnet.data import catalog
+
+    if options.download:
+        print(catalog.download(options.download))
+        return 0
+    found = [(known, known.place()) for known in catalog.CATALOG]
+    if options.json:
+        print(json.dumps({known.name: {"about": known.about, "found": place or None} for known, place in found}))
+        return 0
+    for known, place in found:
+        print(f"{known.name:<15} {known.about}\n{'':<15} {place or f'not found; {known.missing}'}")
+    return 0
 
 
 def _run_report(options: argparse.Namespace) -> int:

@@ -39,7 +39,8 @@ class Group:
     @property
     def judged(self) -> str:
         """Which accuracy to judge by: of the test rows where there are any, else of the validation rows."""
-        return next((name for name in ("test_accuracy", "val_accuracy") if self.values(name)), "train_accuracy")
+        names = ("test_accuracy", "val_accuracy", "last_val_accuracy")
+        return next((name for name in names if self.values(name)), "last_train_accuracy")
 
 
 def figure(run: Run, what: str) -> float | None:

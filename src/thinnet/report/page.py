@@ -16,7 +16,12 @@ from thinnet.report.judge import Judgment
 from thinnet.statistics import Difference
 from thinnet.typing import AnyArray
 
-ACCURACY = {"test_accuracy": "test", "val_accuracy": "validation", "train_accuracy": "training"}
+ACCURACY = {
+    "test_accuracy": "test",
+    "val_accuracy": "validation",
+    "last_val_accuracy": "validation",
+    "last_train_accuracy": "training",
+}
 MOST_TILES, FEWER_TILES = 6, 4
 SIGNIFICANT = 0.05
 ABSENT = "\N{EN DASH}"
@@ -227,7 +232,7 @@ def _command(group: Group) -> str:
 
 def _surroundings(groups: Sequence[Group]) -> list[tuple[str, str]]:
     """Versions, machine and data, as the first run wrote them down."""
-    environment = groups[0].runs[0].environment
+    environment = groups[0].runs[0].environment if groups else {}
     versions, machine = environment.get("versions", {}), environment.get("machine", {})
     data = environment.get("data", {})
     lines = [
