@@ -108,7 +108,7 @@ def test_event_files_hold_each_step_and_epoch(tmp_path: Path) -> None:
 
 def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """The scalars in event files: records of length, checksum, event, checksum."""
-    from tensorboardX.proto.event_pb2 import Event  # type: ignore[attr-defined]
+    from tensorboardX.proto.event_pb2 import Event
 
     scalars: dict[str, list[tuple[int, float]]] = {}
     for path in sorted(folder.iterdir()):

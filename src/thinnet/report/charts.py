@@ -14,7 +14,8 @@ from thinnet.report.groups import Group, differing, shown, spoken, without_seeds
 from thinnet.report.judge import Judgment
 from thinnet.statistics import spread
 
-MOST_POINTS = 120  # a line is no wider than a few hundred pixels
+FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
+MOST_POINTS = 80  # a line is no wider than a few hundred pixels
 LOGARITHMIC_FROM = 30  # times that the largest value is of the smallest
 
 # Distinct to color-blind readers (Okabe and Ito); past the end they begin again, dashed.
@@ -62,6 +63,12 @@ class Chart:
         """Whether y is better read by its magnitude."""
         values = [v for one in self.series for v in one.y if v > 0]
         return not self.fraction and bool(values) and max(values) > LOGARITHMIC_FROM * min(values)
+
+    def low(self, one: Series) -> tuple[float, ...]:
+        """The lower edge of a line's band; on a logarithmic axis as many times below it as the upper one is above."""
+        if not self.logarithmic:
+            return one.low
+        return tuple(y * y / high if high > 0 else y for y, high in zip(one.y, one.high, strict=True))
 
     @property
     def alt(self) -> str:
@@ -128,11 +135,11 @@ def _banded(group: Group, x: Sequence[float], lists: Sequence[Sequence[float]]) 
 
 
 def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
-    """How many answers are right against how sure the net was of them."""
+    """How many answers are right against how sure the net was of them, where it answered often enough."""
     series = []
     for group, judgment in judgments:
         bins = judgment.calibration
-        filled = np.flatnonzero(bins.count)
+        filled = np.flatnonzero(bins.count >= FEWEST_IN_BIN)
         x, y = (tuple(float(v) for v in values[filled]) for values in (bins.confidence, bins.accuracy))
         series.append(Series(group.label, group.number, x, y, dots=True))
     return Chart(

@@ -78,7 +78,7 @@ def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
         style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
         axes.plot(one.x, one.y, color=one.color, label=one.label, **style)
         if one.low:
-            axes.fill_between(one.x, one.low, one.high, color=one.color, alpha=0.2, linewidth=0)
+            axes.fill_between(one.x, chart.low(one), one.high, color=one.color, alpha=0.2, linewidth=0)
     if chart.diagonal:
         axes.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1)
     axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)

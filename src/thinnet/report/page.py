@@ -24,6 +24,7 @@ ACCURACY = {
 }
 MOST_TILES, FEWER_TILES = 6, 4
 SIGNIFICANT = 0.05
+LONG_NAME = 6  # letters; longer ones need more room below a picture
 ABSENT = "\N{EN DASH}"
 
 
@@ -201,6 +202,7 @@ def _closeup(one: Closeup, markup: Any) -> dict[str, Any]:
             }
             for mistake, picture in zip(judgment.mistakes, pictures, strict=True)
         ],
+        "wordy": max(map(len, one.names)) > LONG_NAME,
         "error": f"{judgment.calibration.error:.3f}",
         "answers": int(judgment.confusion.sum()),
     }

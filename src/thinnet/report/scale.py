@@ -17,6 +17,7 @@ class Axis:
     start: float  # where `low` lies
     end: float
     logarithmic: bool = False
+    whole: bool = False  # whether only whole numbers mean something
 
     def place(self, value: float) -> float:
         """Where a value lies; values beyond the ends lie on them."""
@@ -31,7 +32,8 @@ class Axis:
         """Round values to write beside it."""
         if self.logarithmic:
             return powers(self.low, self.high)
-        return ticks(self.low, self.high)
+        found = ticks(self.low, self.high)
+        return [value for value in found if value.is_integer()] if self.whole else found
 
 
 def axes(chart: Chart, left: float, right: float, top: float, bottom: float) -> tuple[Axis, Axis]:
@@ -40,7 +42,7 @@ def axes(chart: Chart, left: float, right: float, top: float, bottom: float) -> 
     ys = [y for one in chart.series for y in (*one.y, *one.low, *one.high) if math.isfinite(y)] or [0.0, 1.0]
     if chart.diagonal:
         return Axis(0, 1, left, right), Axis(0, 1, bottom, top)
-    x = Axis(min(xs), max(xs), left, right)
+    x = Axis(min(xs), max(xs), left, right, whole=all(value.is_integer() for value in xs))
     if chart.logarithmic:
         positive = [y for one in chart.series for y in one.y if y > 0]
         return x, Axis(min(positive) / 1.3, max(positive) * 1.3, bottom, top, logarithmic=True)

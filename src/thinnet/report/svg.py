@@ -67,7 +67,7 @@ def _grid(chart: Chart, x: Axis, y: Axis) -> str:
 
 def _band(chart: Chart, one: Series, x: Axis, y: Axis) -> str:
     forth = [f"{x.place(a)},{y.place(b)}" for a, b in zip(one.x, one.high, strict=True)]
-    back = [f"{x.place(a)},{y.place(b)}" for a, b in zip(one.x, one.low, strict=True)]
+    back = [f"{x.place(a)},{y.place(b)}" for a, b in zip(one.x, chart.low(one), strict=True)]
     return element("polygon", class_="band", **_owned(chart, one), points=" ".join(forth + back[::-1]))
 
 
@@ -202,7 +202,7 @@ def _cell(
         kind = "right" if i == j else "wrong"
         parts.append(element("rect", class_=kind, x=x, y=y, width=side, height=side, rx=2, fill_opacity=strength))
         if len(counts) <= MOST_COUNTED:
-            bright = "count on" if strength > 0.55 else "count"
+            bright = "count on" if strength > 0.7 else "count"
             place = {"x": round(at[0] + side / 2, 1), "y": round(at[1] + side / 2 + 4, 1)}
             parts.append(element("text", text=str(count), class_=bright, text_anchor="middle", **place))
     return element("g", *parts)
