@@ -135,3 +135,14 @@ def test_splits_and_methods_are_checked(data: Dataset) -> None:
         Dataset(TRAIN, Y_TRAIN).batch("val")
     with pytest.raises(DataError, match="X_train must have at least one row to standardize with, got none"):
         thinnet.data.dataset._moments(TRAIN[:0])
+
+
+def test_drawn_rows_keep_their_labels_and_the_other_splits() -> None:
+    X = np.arange(40, dtype=np.uint8).reshape(20, 2)
+    data = Dataset(X, np.arange(20), X[:4], np.arange(4)).drawn(5, seed=3)
+    assert data.X_train.shape == (5, 2)
+    assert len(set(data.y_train.tolist())) == 5
+    np.testing.assert_array_equal(data.X_train[:, 0], 2 * data.y_train)
+    assert data.num_rows("val") == 4
+    with pytest.raises(ArgumentError, match="num_train must be at most 5"):
+        data.drawn(6, seed=0)
