@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -14,11 +14,13 @@ from thinnet.statistics import paired_difference, spread, two_sided_p
 values = st.floats(-1, 1).map(lambda value: round(value, 3))
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 50), st.integers(1, 60))
 def test_p_is_that_of_student(t: float, degrees: int) -> None:
     assert two_sided_p(t, degrees) == pytest.approx(2 * stats.t.sf(abs(t), degrees), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(values, values), min_size=2, max_size=20))
 def test_the_paired_test_is_scipys(pairs: list[tuple[float, float]]) -> None:
     ones, others = zip(*pairs, strict=True)
