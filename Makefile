@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .PHONY: demo test test-fast lint format bench faults clean
 
-demo: .venv/demo-installed  ## train with and without dropout on a few real digits
+demo: .venv/demo-installed  ## train with and without dropout on a few real digits, and write a page about it
 	$(BIN)/thinnet experiment dropout
 
 test: .venv/dev-installed  ## the whole test suite
@@ -33,7 +33,7 @@ clean:
 	rm -rf .venv .cache runs .pytest_cache .mypy_cache .ruff_cache
 
 .venv/demo-installed: pyproject.toml | .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,plot]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,plot,report]"
 	@touch $@
 
 .venv/dev-installed: pyproject.toml | .venv

@@ -12,8 +12,9 @@ import thinnet
 from thinnet.cli import main
 
 COMMANDS = [[], ["experiment"], ["experiment", "dropout"], ["experiment", "cifar10-fc"], ["course"]]
-COMMANDS += [["experiment", "cifar10-speed"]]
-COMMANDS += [["course", "run"], ["course", "new"], ["check"]]
+COMMANDS += [["experiment", "cifar10-speed"], ["experiment", "rate-sweep"], ["experiment", "masks"]]
+COMMANDS += [["train"], ["resume"], ["report"], ["data"], ["check"]]
+COMMANDS += [["course", "run"], ["course", "new"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -63,6 +64,7 @@ def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+    assert (tmp_path / "report.html").is_file()
     table = done.stdout[done.stdout.index("dropout   train accuracy") :].splitlines()
     without, dropped = (float(line.split()[4]) for line in table[1:3])
     gain, error = (float(word) for word in table[3].split()[6:9:2])
@@ -72,9 +74,15 @@ def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None
     assert (tmp_path / "dropout.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
-def test_the_cifar10_experiment_runs_on_real_images(cifar10_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cifar10_experiment_runs_on_real_images(
+    cifar10_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One epoch only; the whole of it takes minutes and is measured by the command in README."""
-    assert main(["experiment", "cifar10-fc", "--root", str(cifar10_root), "--epochs", "1", "--quiet"]) == 0
+    command = ["experiment", "cifar10-fc", "--root", str(cifar10_root), "--epochs", "1", "--quiet"]
+    assert main([*command, "--output", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "airplane" in page
+    assert page.count("data:image/png") == 13  # the weights and twelve mistakes
     first = capsys.readouterr().out.splitlines()[0].split()
     assert first[:2] == ["validation", "accuracy"]
     assert float(first[2]) > 0.40
@@ -113,6 +121,6 @@ def test_ctrl_c_ends_with_a_word_and_status_130(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("thinnet.experiments.dropout.run", interrupted)
+    monkeypatch.setattr("thinnet.sweep.run", interrupted)
     assert main(["experiment", "dropout"]) == 130
     assert capsys.readouterr().err == "thinnet: interrupted\n"

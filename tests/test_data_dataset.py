@@ -143,6 +143,10 @@ def test_weights_follow_the_training_rows() -> None:
     data = Dataset(TRAIN, Y_TRAIN, VAL, Y_VAL, weights=weights)
     assert data.standardized("feature").weights is data.weights
     np.testing.assert_array_equal(data.first(5).weights, weights[:5])
+    drawn = data.drawn(40, seed=1)
+    np.testing.assert_array_equal(drawn.X_train, TRAIN[drawn.weights.astype(int)])  # type: ignore[union-attr]
+    others = Dataset(TRAIN, Y_TRAIN, VAL, Y_VAL, weights=weights + 1)
+    assert data.fingerprint()["weights"] != others.fingerprint()["weights"]
     rows = np.array([3, 39, 3])
     np.testing.assert_array_equal(RowReader(data, "train", 3).weights(rows), weights[rows])
     assert RowReader(data, "val", 3).weights(rows) is None
@@ -164,3 +168,14 @@ def test_weights_follow_the_training_rows() -> None:
 def test_weights_that_do_not_fit(weights: Any, text: str) -> None:
     with pytest.raises(DataError, match=text):
         Dataset(TRAIN, Y_TRAIN, weights=weights)
+
+
+def test_drawn_rows_keep_their_labels_and_the_other_splits() -> None:
+    X = np.arange(40, dtype=np.uint8).reshape(20, 2)
+    data = Dataset(X, np.arange(20), X[:4], np.arange(4)).drawn(5, seed=3)
+    assert data.X_train.shape == (5, 2)
+    assert len(set(data.y_train.tolist())) == 5
+    np.testing.assert_array_equal(data.X_train[:, 0], 2 * data.y_train)
+    assert data.num_rows("val") == 4
+    with pytest.raises(ArgumentError, match="num_train must be at most 5"):
+        data.drawn(6, seed=0)

@@ -181,6 +181,14 @@ def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
         )
 
 
+def history_of(sealed: Sealed) -> History:
+    """What a run had recorded when the checkpoint was written."""
+    with understood("the checkpoint"):
+        history, state = History(), sealed.state
+        _restore_history(history, state["iteration"], state["history"], sealed.arrays["history/loss"])
+        return history
+
+
 def restore_solver(solver: Solver, sealed: Sealed) -> None:
     """Put a solver, made anew for the run's net and data, where the run was."""
     state, arrays = sealed.state, sealed.arrays

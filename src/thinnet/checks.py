@@ -69,6 +69,7 @@ LIMITS: dict[str, Limit] = {
     "num_val_samples": COUNT,
     "patience": COUNT,
     "checkpoint_every": COUNT,
+    "jobs": COUNT,
     "warmup": Limit(0, 1, fix="warmup is the fraction of all steps in which the rate rises."),
     "floor": Limit(0, 1, "[]", fix="floor is the final factor of the learning rate."),
     "start": Limit(0, 1, "[]", fix="start is the first factor of the learning rate."),

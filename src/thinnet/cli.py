@@ -11,18 +11,21 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import thinnet
+from thinnet import cli_experiments
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
-from thinnet.layers.dropout import MASK_KINDS, SCALINGS
+from thinnet.layers.dropout import SCALINGS
 
 if TYPE_CHECKING:
+    from thinnet.callbacks import Callback
     from thinnet.runs import Result
 
 
@@ -47,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
     _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
-    _add_experiment(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
+    _add_data(commands.add_parser("data", help="what data sets are known, and where they are"))
+    _add_report(commands.add_parser("report", help="write what runs came to as one page"))
+    cli_experiments.add(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
     _add_check(commands.add_parser("check", help="name what is wrong with somebody's layers"))
     return top
@@ -58,6 +63,7 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet train --data digits --hidden-dims 200 200 --output runs/first"
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
+    _add_following(command)
     _add_verbosity(command)
     for name, about, default in options_of_config():
         names = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
@@ -77,66 +83,39 @@ def _add_resume(command: argparse.ArgumentParser) -> None:
     command.description = "Go on with a run, bit for bit as if it had never been interrupted."
     command.epilog = "example: thinnet resume runs/first"
     command.add_argument("folder", type=Path, help="the run's folder")
+    _add_following(command)
     _add_verbosity(command)
     command.set_defaults(run=_run_resume)
+
+
+def _add_following(command: argparse.ArgumentParser) -> None:
+    live = "serve a page to this machine's browsers that follows the run, on any free port or on this one"
+    command.add_argument("--live", type=int, nargs="?", const=0, metavar="PORT", help=live)
+    command.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.description = "Show the data sets that are known by name and where they are; or download one."
+    command.epilog = "example: thinnet data --download cifar10"
+    command.add_argument("--download", metavar="NAME", help="fetch it, unless it is here, and check its hashes")
+    command.add_argument("--json", action="store_true", help="print the list as JSON")
+    command.set_defaults(run=_run_data)
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.description = "Write one HTML page about runs: curves, tables, weights, mistakes. It needs no network."
+    command.epilog = "example: thinnet report runs/first runs/second --output comparison.html"
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with several")
+    command.add_argument("--output", type=Path, help="the page (default: report.html in the first folder)")
+    command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG and PNG too")
+    command.add_argument("--title", default="", help="of the page")
+    command.set_defaults(run=_run_report)
 
 
 def _add_verbosity(command: argparse.ArgumentParser) -> None:
     group = command.add_mutually_exclusive_group()
     group.add_argument("--quiet", action="store_true", help="print only the result")
     group.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
-
-
-def _add_experiment(command: argparse.ArgumentParser) -> None:
-    names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
-
-    dropout = names.add_parser(
-        "dropout",
-        help="few training examples, with and without dropout, over several seeds",
-        description="Train nets with and without dropout on few of the digits that come with scikit-learn.",
-        epilog="example: thinnet experiment dropout --seeds 5 --rates 0 0.25 0.5",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    dropout.add_argument("--data", choices=["digits"], default="digits", help="the data set")
-    dropout.add_argument("--seeds", type=_positive, default=5, help="how many seeds, each with its own training images")
-    dropout.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.5], help="the rates to compare")
-    _add_mask(dropout)
-    dropout.add_argument("--num-train", type=_positive, default=100, help="training images")
-    dropout.add_argument("--epochs", type=_positive, default=100, help="epochs")
-    dropout.add_argument("--output", type=Path, default=Path("runs/dropout"), help="the folder for the figure")
-    dropout.set_defaults(run=_run_dropout)
-
-    cifar10 = names.add_parser(
-        "cifar10-fc",
-        help="the second course's final net: over 55%% on CIFAR-10",
-        description="Train 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
-        epilog="example: thinnet experiment cifar10-fc --root ~/data",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    cifar10.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
-    cifar10.add_argument("--epochs", type=_positive, default=20, help="epochs")
-    _add_mask(cifar10)
-    cifar10.add_argument("--seed", type=int, default=0, help="fixes the weights, the masks and the batches")
-    cifar10.add_argument("--quiet", action="store_true", help="print only the result")
-    cifar10.set_defaults(run=_run_cifar10)
-
-    speed = names.add_parser(
-        "cifar10-speed",
-        help="55%% on CIFAR-10 in as few seconds as can be",
-        description="Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
-        epilog="example: thinnet experiment cifar10-speed --seeds 10",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    speed.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
-    speed.add_argument("--dropout", type=_rate, default=0.0, help="the fraction of hidden units dropped")
-    _add_mask(speed)
-    speed.add_argument("--seeds", type=_positive, default=10, help="how many seeds")
-    speed.set_defaults(run=_run_speed)
-
-
-def _add_mask(command: argparse.ArgumentParser) -> None:
-    text = "drop units row by row, or the same ones in a whole batch, which is faster"
-    command.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help=text)
 
 
 def _add_course(command: argparse.ArgumentParser) -> None:
@@ -175,14 +154,61 @@ def _run_train(options: argparse.Namespace) -> int:
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     folder = options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     tell = (lambda text: None) if options.quiet or options.json else print
-    result = runs.start(config, folder, tell, **_verbosity(options))
+    with _followers(folder, options) as follow:
+        result = runs.start(config, folder, tell, **_verbosity(options), **follow)
     return _print_result(result, folder, options)
 
 
 def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    return _print_result(runs.resume(options.folder, **_verbosity(options)), options.folder, options)
+    with _followers(options.folder, options) as follow:
+        result = runs.resume(options.folder, **_verbosity(options), **follow)
+    return _print_result(result, options.folder, options)
+
+
+@contextmanager
+def _followers(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What looks on while a run trains, as an option of the solver."""
+    callbacks: list[Callback] = []
+    if options.tensorboard:
+        from thinnet.report.tensorboard import TensorBoard
+
+        callbacks.append(TensorBoard(folder / "tensorboard"))
+    if options.live is None:
+        yield {"callbacks": callbacks}
+        return
+    from thinnet.report import write_report
+    from thinnet.report.live import Live
+
+    with Live(folder, options.live) as live:
+        print(f"live                 {live.url}", file=sys.stderr, flush=True)
+        yield {"callbacks": [*callbacks, live]}
+        live.end(write_report([folder]))
+
+
+def _run_data(options: argparse.Namespace) -> int:
+    from thinnet.data import catalog
+
+    if options.download:
+        print(catalog.download(options.download))
+        return 0
+    found = [(known, known.place()) for known in catalog.CATALOG]
+    if options.json:
+        print(json.dumps({known.name: {"about": known.about, "found": place or None} for known, place in found}))
+        return 0
+    for known, place in found:
+        print(f"{known.name:<15} {known.about}\n{'':<15} {place or f'not found; {known.missing}'}")
+    return 0
+
+
+def _run_report(options: argparse.Namespace) -> int:
+    from thinnet.report import write_report
+
+    print(f"page                 {write_report(options.runs, options.output, options.figures, options.title)}")
+    if options.figures:
+        print(f"figures              {options.figures}")
+    return 0
 
 
 def _verbosity(options: argparse.Namespace) -> dict[str, Any]:
@@ -232,43 +258,6 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_run_check)
 
 
-def _run_dropout(options: argparse.Namespace) -> int:
-    from thinnet.experiments import dropout
-
-    if len(set(options.rates)) < len(options.rates):
-        raise ArgumentError(f"--rates must all differ, got {options.rates}. Name each rate once.")
-    options.output.mkdir(parents=True, exist_ok=True)  # before the training, so that it is not in vain
-    recipe = dropout.Recipe(
-        rates=tuple(options.rates),
-        dropout_mask=options.dropout_mask,
-        num_seeds=options.seeds,
-        num_train=options.num_train,
-        num_epochs=options.epochs,
-    )
-    comparison = dropout.run(recipe, tell=print)
-    print(f"\n{comparison.table()}")
-    figure = options.output / "dropout.png"
-    dropout.save_figure(comparison, figure)
-    print(f"Figure: {figure}")
-    return 0
-
-
-def _run_cifar10(options: argparse.Namespace) -> int:
-    from thinnet.experiments import cifar10_fc
-
-    recipe = cifar10_fc.Recipe(dropout_mask=options.dropout_mask, num_epochs=options.epochs, seed=options.seed)
-    print(cifar10_fc.run(recipe, options.root, verbose=not options.quiet).table())
-    return 0
-
-
-def _run_speed(options: argparse.Namespace) -> int:
-    from thinnet.experiments import cifar10_speed
-
-    recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
-    print(cifar10_speed.run(recipe, options.root, tell=print).table())
-    return 0
-
-
 def _run_notebook(options: argparse.Namespace) -> int:
     from thinnet.course.notebooks import run_notebook
 
@@ -302,23 +291,6 @@ def _run_check(options: argparse.Namespace) -> int:
     from thinnet.check.command import run
 
     return run(options)
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.lstrip("-").isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return number
-
-
-def _rate(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
-    return number
 
 
 def _above_0(text: str) -> float:

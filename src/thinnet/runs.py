@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -93,11 +93,29 @@ def resume(folder: Path, **options: Any) -> Result:
     return _finish(solver, data, folder)
 
 
+def start_or_resume(config: Config, folder: Path, tell: Callable[[str], Any] = print, **options: Any) -> Result:
+    """`start` in a new folder; `resume` in one that has a run of the same config.
+
+    Raises:
+        CheckpointError: if the folder has another run.
+    """
+    if not (folder / CONFIG).exists():
+        return start(config, folder, tell, **options)
+    if replace(Config.from_toml(folder / CONFIG), root="") != replace(config, root=""):
+        raise CheckpointError(
+            f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
+        )
+    return resume(folder, **options)
+
+
 def load(config: Config) -> Dataset:
     """The data of a config, standardized."""
     file = config.data.endswith(".npz")
     data = _from_npz(Path(config.data)) if file else _named(config.data, config.root or None)
-    return (data.first(config.num_train) if config.num_train else data).standardized(config.standardization)
+    if config.num_train:
+        drawn = config.data_seed >= 0
+        data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
+    return data.standardized(config.standardization)
 
 
 def _named(name: str, root: str | None) -> Dataset:

@@ -147,16 +147,29 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     if root is not None:
         places = _itself_or_inside(check_path("root", root))
         return _first_with_batches(places) or _nothing_at(root, places)
+    places = _usual_places()
+    found = _first_with_batches(places)
+    if found is None:
+        destination = places[0] if os.environ.get("THINNET_DATA") else places[-1]
+        found = download.fetch_folder(ARCHIVE, destination.parent if destination.name == FOLDER else destination)
+    return found
+
+
+def look_for_cifar10() -> Path | None:
+    """The folder with the batches where `load_cifar10` finds it without downloading, or None."""
+    return _first_with_batches(_usual_places())
+
+
+def _usual_places() -> list[Path]:
+    """Where to look when no folder is named; the last is the user's cache, unless THINNET_DATA names another place."""
+    from thinnet.data import download
+
     named = os.environ.get("THINNET_DATA")
     places = _itself_or_inside(named) if named else []
     places += [place / FOLDER for place in COURSE_FOLDERS]
     if not named and not _first_with_batches(places):  # else pooch need not be imported
         places.append(download.cache_folder() / FOLDER)
-    found = _first_with_batches(places)
-    if found is None:
-        destination = places[0] if named else places[-1]
-        found = download.fetch_folder(ARCHIVE, destination.parent if destination.name == FOLDER else destination)
-    return found
+    return places
 
 
 def _nothing_at(root: str | os.PathLike[str], places: Sequence[Path]) -> NoReturn:

@@ -203,13 +203,33 @@ class Dataset:
 
     def first(self, num_train: int) -> Dataset:
         """The same data set with only its first `num_train` training rows, standardized as it was."""
+        self._check_num_train(num_train)
+        return self._with_rows(slice(num_train))
+
+    def drawn(self, num_train: int, seed: int) -> Dataset:
+        """The same data set with `num_train` of its training rows, drawn without replacement, standardized as it was.
+
+        >>> data = Dataset(np.arange(10, dtype=np.uint8).reshape(10, 1), np.arange(10))
+        >>> sorted(data.drawn(10, seed=1).y_train.tolist()) == list(range(10))
+        True
+        >>> data.drawn(3, seed=1).y_train.tolist() == data.drawn(3, seed=2).y_train.tolist()
+        False
+        """
+        self._check_num_train(num_train)
+        order = np.random.default_rng(check_number("seed", seed)).permutation(self.num_rows("train"))[:num_train]
+        return self._with_rows(order)
+
+    def _with_rows(self, rows: IntArray | slice) -> Dataset:
+        """The same data set with these training rows, and the weights that belong to them."""
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, X_train=self.X_train[rows], y_train=self.y_train[rows], weights=weights)
+
+    def _check_num_train(self, num_train: int) -> None:
         check_number("num_train", num_train, "num_train_samples")
         if num_train > self.num_rows("train"):
             raise ArgumentError(
                 f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
             )
-        weights = None if self.weights is None else self.weights[:num_train]
-        return replace(self, X_train=self.X_train[:num_train], y_train=self.y_train[:num_train], weights=weights)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "data") -> Dataset:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from thinnet.data import Dataset, load_cifar10
-from thinnet.history import History
+from thinnet import runs
+from thinnet.config import Config
 from thinnet.layers.dropout import MaskKind
-from thinnet.nets import FullyConnectedNet
-from thinnet.solver import Solver
 
 
 @dataclass(frozen=True)
@@ -29,65 +28,55 @@ class Recipe:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Result:
-    """Accuracies of the weights that did best on the validation images."""
-
-    history: History
-    val_accuracy: float
-    test_accuracy: float
-    num_test: int
-
-    def table(self) -> str:
-        """The two accuracies and the time."""
-        return (
-            f"validation accuracy {self.val_accuracy:.3f}\n"
-            f"test accuracy       {self.test_accuracy:.3f} ({self.num_test} images)\n"
-            f"training took       {self.history.seconds[-1]:.0f} s"
-        )
+def config(recipe: Recipe = Recipe(), root: str | os.PathLike[str] | None = None) -> Config:
+    """The recipe as the config of a run: 49,000 images, 1,000 validation images, and all test images."""
+    return Config(
+        data="cifar10",
+        root=os.fspath(root) if root else "",
+        hidden_dims=recipe.hidden_dims,
+        dropout=recipe.dropout,
+        dropout_mask=recipe.dropout_mask,
+        normalization="batchnorm",
+        weight_scale=recipe.weight_scale,
+        learning_rate=recipe.learning_rate,
+        schedule="epoch_decay",
+        decay=recipe.lr_decay,
+        batch_size=recipe.batch_size,
+        epochs=recipe.num_epochs,
+        seed=recipe.seed,
+    )
 
 
 def run(
     recipe: Recipe = Recipe(),
     root: str | os.PathLike[str] | None = None,
+    folder: Path | None = None,
     verbose: bool = True,
     progress: bool | None = None,
-) -> Result:
-    """Train by the recipe on 49,000 images and judge on 1,000 validation images and all test images.
+) -> runs.Result:
+    """Train by the recipe, and judge the weights that did best on the validation images.
 
     Args:
         recipe: the net and its training.
         root: where CIFAR-10 is; found or downloaded as `thinnet.load_cifar10` does by default.
+        folder: of the run; what it holds of the same run already is gone on with.  A passing one by default.
         verbose, progress: as for `thinnet.Solver`.
 
     Raises:
         DataError: if the images cannot be found, downloaded or read.
+        CheckpointError: if the folder holds another run.
     """
-    data = load_cifar10(root, num_test=None).standardized("mean")
-    net = FullyConnectedNet(
-        recipe.hidden_dims,
-        dropout=recipe.dropout,
-        dropout_mask=recipe.dropout_mask,
-        normalization="batchnorm",
-        weight_scale=recipe.weight_scale,
-        seed=recipe.seed,
-    )
-    solver = Solver(
-        net,
-        data,
-        update_rule="adam",
-        optim_config={"learning_rate": recipe.learning_rate},
-        lr_decay=recipe.lr_decay,
-        batch_size=recipe.batch_size,
-        num_epochs=recipe.num_epochs,
-        print_every=100,
-        verbose=verbose,
-        progress=progress,
-    )
-    history = solver.train()
-    return Result(history, _accuracy(net, data, "val"), _accuracy(net, data, "test"), data.num_rows("test"))
+    options: dict[str, Any] = {"verbose": verbose, "progress": progress, "print_every": 100}
+    if folder is not None:
+        return runs.start_or_resume(config(recipe, root), folder, lambda text: None, **options)
+    with tempfile.TemporaryDirectory() as passing:
+        return runs.start(config(recipe, root), Path(passing), lambda text: None, **options)
 
 
-def _accuracy(net: FullyConnectedNet, data: Dataset, split: str) -> float:
-    right = sum(int(np.sum(net.predict(X) == y)) for X, y in data.batches(split))
-    return right / data.num_rows(split)
+def table(result: runs.Result) -> str:
+    """The two accuracies and the time."""
+    return (
+        f"validation accuracy {result.val_accuracy or 0:.3f}\n"
+        f"test accuracy       {result.test_accuracy or 0:.3f}\n"
+        f"training took       {result.history.seconds[-1]:.0f} s"
+    )

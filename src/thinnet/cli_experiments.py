@@ -1,0 +1,268 @@
+"""The command ``thinnet experiment``: the options of each experiment, and what is printed and written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from thinnet.config import Config
+from thinnet.errors import ArgumentError, require
+from thinnet.layers.dropout import MASK_KINDS
+
+KNOWN = "digits, cifar10, fashion-mnist, or a file .npz"
+NET_OPTIONS = ("num_train", "hidden_dims", "epochs", "batch_size", "learning_rate", "dropout_mask", "dropout")
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Give the command its experiments."""
+    names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
+    _add_dropout(names)
+    _add_rate_sweep(names)
+    _add_masks(names)
+    _add_cifar10(names)
+    _add_speed(names)
+
+
+def _add_dropout(names: Any) -> None:
+    command = names.add_parser(
+        "dropout",
+        help="few training examples, with and without dropout, over several seeds",
+        description="Train nets with and without dropout on few rows of a data set, and write a page about it.",
+        epilog="example: thinnet experiment dropout --data digits --seeds 5 --rates 0 0.25 0.5",
+    )
+    _add_data(command, seeds=5)
+    command.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.5], help="the rates to compare")
+    command.add_argument("--num-train", type=positive, help="training rows (default: 100 digits, 500 images)")
+    _add_mask(command, default=None)
+    _add_net(command)
+    _add_sweep(command, Path("runs/dropout"))
+    command.set_defaults(run=_run_dropout)
+
+
+def _add_rate_sweep(names: Any) -> None:
+    command = names.add_parser(
+        "rate-sweep",
+        help="validation accuracy against rate and training set size",
+        description="Train nets at several rates on training sets of several sizes, and write a page about it.",
+        epilog="example: thinnet experiment rate-sweep --rates 0 0.25 0.5 --sizes 50 200 800 --jobs 2",
+    )
+    _add_data(command, seeds=3)
+    command.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.25, 0.5, 0.75], help="the rates to compare")
+    command.add_argument(
+        "--sizes",
+        type=positive,
+        nargs="+",
+        help="training rows (default: 50 100 200 400 800 digits, 500 to 8000 images)",
+    )
+    _add_net(command)
+    _add_sweep(command, Path("runs/rate-sweep"))
+    command.set_defaults(run=_run_rate_sweep)
+
+
+def _add_masks(names: Any) -> None:
+    command = names.add_parser(
+        "masks",
+        help="a mask for each row against one for the whole batch",
+        description="Train nets with masks of both kinds, and write a page about it.",
+        epilog="example: thinnet experiment masks --data cifar10 --seeds 2",
+    )
+    _add_data(command, seeds=5)
+    command.add_argument("--dropout", type=_rate, help="the fraction of hidden units dropped (default: 0.5)")
+    command.add_argument("--num-train", type=positive, help="training rows (default: all)")
+    _add_net(command)
+    _add_sweep(command, Path("runs/masks"))
+    command.set_defaults(run=_run_masks)
+
+
+def _add_cifar10(names: Any) -> None:
+    command = names.add_parser(
+        "cifar10-fc",
+        help="the second course's final net: over 55%% on CIFAR-10",
+        description="Train 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
+        epilog="example: thinnet experiment cifar10-fc --root ~/data",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
+    command.add_argument("--epochs", type=positive, default=20, help="epochs")
+    _add_mask(command)
+    command.add_argument("--seed", type=int, default=0, help="fixes the weights, the masks and the batches")
+    command.add_argument("--quiet", action="store_true", help="print only the result")
+    command.add_argument("--output", type=Path, help="the run's folder (default: a new one in runs/cifar10-fc)")
+    command.set_defaults(run=_run_cifar10)
+
+
+def _add_speed(names: Any) -> None:
+    command = names.add_parser(
+        "cifar10-speed",
+        help="55%% on CIFAR-10 in as few seconds as can be",
+        description="Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
+        epilog="example: thinnet experiment cifar10-speed --seeds 10",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
+    command.add_argument("--dropout", type=_rate, default=0.0, help="the fraction of hidden units dropped")
+    _add_mask(command)
+    command.add_argument("--seeds", type=positive, default=10, help="how many seeds")
+    command.set_defaults(run=_run_speed)
+
+
+def _add_data(command: argparse.ArgumentParser, seeds: int) -> None:
+    command.add_argument("--data", default="digits", help=f"{KNOWN} (default: digits)")
+    command.add_argument("--root", default="", help="the folder with the data; else found or downloaded")
+    text = f"how many seeds, each with weights and training rows of its own (default: {seeds})"
+    command.add_argument("--seeds", type=positive, default=seeds, help=text)
+
+
+def _add_net(command: argparse.ArgumentParser) -> None:
+    net = command.add_argument_group("the net and its training; the defaults depend on the data")
+    net.add_argument("--hidden-dims", type=positive, nargs="+", help="units of each hidden layer")
+    net.add_argument("--epochs", type=positive, help="how often the training rows are gone through")
+    net.add_argument("--batch-size", type=positive, help="rows in a minibatch")
+    net.add_argument("--learning-rate", type=float, help="of Adam")
+
+
+def _add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
+    about = f"gets a folder for each run, and the page; runs that are there are not repeated (default: {output})"
+    command.add_argument("--output", type=Path, default=output, help=about)
+    command.add_argument("--jobs", type=positive, default=1, help="runs at a time (default: 1)")
+    command.add_argument(
+        "--backend", default="loky", help="loky, processes of this machine, or dask, a cluster (default: loky)"
+    )
+    command.add_argument("--address", default="", help="of the Dask cluster's scheduler; else one is started here")
+    group = command.add_mutually_exclusive_group()
+    group.add_argument("--quiet", action="store_true", help="print only the table")
+    group.add_argument("--json", action="store_true", help="print the figures as JSON, and nothing else")
+
+
+def _add_mask(command: argparse.ArgumentParser, default: str | None = "element") -> None:
+    text = "drop units row by row, or the same ones in a whole batch, which is faster"
+    command.add_argument("--dropout-mask", choices=MASK_KINDS, default=default, help=text)
+
+
+def _run_dropout(options: argparse.Namespace) -> int:
+    from thinnet.experiments import dropout
+
+    _check_distinct("--rates", options.rates)
+    require("matplotlib", extra="plot", purpose="the experiment's figure")
+    base = _changed(dropout.preset(options.data), options)
+    configs = dropout.configs(base, options.rates, options.seeds)
+    groups = _conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
+    figure = options.output / "dropout.png"
+    dropout.save_figure(groups, figure)
+    _say(options, f"Figure: {figure}")
+    return 0
+
+
+def _run_rate_sweep(options: argparse.Namespace) -> int:
+    from thinnet.experiments import dropout, rate_sweep
+
+    sizes = options.sizes or rate_sweep.sizes(options.data)
+    _check_distinct("--rates", options.rates)
+    _check_distinct("--sizes", sizes)
+    base = _changed(dropout.preset(options.data), options)
+    configs = rate_sweep.configs(base, options.rates, sizes, options.seeds)
+    _conduct(configs, options, rate_sweep.table, f"Rates and training set sizes on {_noun(options.data)}")
+    return 0
+
+
+def _run_masks(options: argparse.Namespace) -> int:
+    from thinnet.experiments import masks
+
+    configs = masks.configs(_changed(masks.preset(options.data), options), options.seeds)
+    _conduct(configs, options, masks.table, f"Masks by row and by batch on {_noun(options.data)}")
+    return 0
+
+
+def _changed(base: Config, options: argparse.Namespace) -> Config:
+    """The preset with what the command line gives in its place."""
+    given = {name: getattr(options, name, None) for name in NET_OPTIONS}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return replace(base, root=options.root, **changes)
+
+
+def _noun(data: str) -> str:
+    return {"cifar10": "CIFAR-10 images", "fashion-mnist": "Fashion-MNIST images"}.get(data, Path(data).stem)
+
+
+def _conduct(
+    configs: Sequence[Config], options: argparse.Namespace, table: Callable[[Any], str], title: str
+) -> list[Any]:
+    """Train what is missing, print the table, write the page; the groups that came of it."""
+    from thinnet import sweep
+    from thinnet.report import write_report
+    from thinnet.report.groups import group
+
+    require("jinja2", extra="report", purpose="the experiment's page")  # before the training, not after it
+    workers = sweep.Workers(options.jobs, options.backend, options.address)
+    runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text))
+    groups = group(runs)
+    page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
+    if options.json:
+        print(json.dumps({"groups": [_figures(one) for one in groups], "page": str(page)}))
+    else:
+        _say(options, "")
+        print(table(groups))
+        _say(options, f"Page:   {page}")
+    return groups
+
+
+def _figures(group: Any) -> dict[str, Any]:
+    names = ("test_accuracy", "val_accuracy", "last_val_accuracy", "last_train_accuracy")
+    return {"label": group.label, **{name: group.values(name) for name in names}}
+
+
+def _say(options: argparse.Namespace, text: str) -> None:
+    if not (options.quiet or options.json):
+        print(text, flush=True)
+
+
+def _check_distinct(name: str, values: Sequence[Any]) -> None:
+    if len(set(values)) < len(values):
+        raise ArgumentError(f"{name} must all differ, got {list(values)}. Name each one once.")
+
+
+def _run_cifar10(options: argparse.Namespace) -> int:
+    from thinnet.experiments import cifar10_fc
+    from thinnet.report import write_report
+    from thinnet.sweep import names
+
+    require("jinja2", extra="report", purpose="the experiment's page")
+    recipe = cifar10_fc.Recipe(dropout_mask=options.dropout_mask, num_epochs=options.epochs, seed=options.seed)
+    folder = options.output or Path("runs", "cifar10-fc", names([cifar10_fc.config(recipe)])[0])
+    result = cifar10_fc.run(recipe, options.root, folder, verbose=not options.quiet)
+    print(cifar10_fc.table(result))
+    page = write_report([folder], title="The second course's net on CIFAR-10")
+    if not options.quiet:
+        print(f"Page: {page}")
+    return 0
+
+
+def _run_speed(options: argparse.Namespace) -> int:
+    from thinnet.experiments import cifar10_speed
+
+    recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
+    print(cifar10_speed.run(recipe, options.root, tell=print).table())
+    return 0
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    number = int(text) if text.lstrip("-").isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return number
+
+
+def _rate(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
+    return number

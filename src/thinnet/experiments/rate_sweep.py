@@ -1,0 +1,34 @@
+"""The fewer the training examples, the more dropout helps, and the higher the best rate is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from thinnet.config import Config
+from thinnet.experiments.dropout import configs as at_all_rates
+from thinnet.experiments.tables import grid
+from thinnet.report.groups import Group
+
+RATES = (0.0, 0.25, 0.5, 0.75)
+SIZES = {"digits": (50, 100, 200, 400, 800), "cifar10": (500, 2000, 8000)}
+NUM_SEEDS = 3
+
+
+def sizes(data: str) -> tuple[int, ...]:
+    """How many training rows to try; those for digits where a data set has none of its own."""
+    return SIZES.get(data, SIZES["digits"])
+
+
+def configs(base: Config, rates: Sequence[float], sizes: Sequence[int], num_seeds: int = NUM_SEEDS) -> list[Config]:
+    """One run for each size, rate and seed.
+
+    >>> len(configs(Config(), RATES, (50, 100), num_seeds=2))
+    16
+    """
+    return [one for size in sizes for one in at_all_rates(replace(base, num_train=size), rates, num_seeds)]
+
+
+def table(groups: Sequence[Group]) -> str:
+    """Validation accuracy after the last epoch: sizes downward, rates across."""
+    return grid(groups, "num_train", "dropout")

@@ -1,0 +1,57 @@
+"""Tables of what sweeps came to, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from thinnet.report.groups import Group, compare, shown
+
+FIGURES = (
+    ("last_train_accuracy", "train accuracy"),
+    ("last_val_accuracy", "validation accuracy"),
+    ("test_accuracy", "test accuracy"),
+)
+
+
+def by_group(groups: Sequence[Group], field: str) -> str:
+    """A line for each group: mean ± standard deviation; then each against the first, pair by pair of seeds."""
+    head = field.replace("_", " ")
+    wide = max(len(head), *(len(shown(getattr(group.config, field))) for group in groups)) + 3
+    lines = [f"{head:<{wide}}" + "".join(f"{name:<{len(name) + 4}}" for _, name in FIGURES)]
+    for group in groups:
+        cells = [f"{_cell(group, what):<{len(name) + 4}}" for what, name in FIGURES]
+        lines.append(f"{shown(getattr(group.config, field)):<{wide}}" + "".join(cells))
+    lines += [_against(group, groups[0], field) for group in groups[1:]]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(group: Group, what: str) -> str:
+    found = group.spread(what)
+    return f"{found:.3f}" if found else "-"
+
+
+def _against(group: Group, first: Group, field: str) -> str:
+    ours, theirs = (shown(getattr(one.config, field)) for one in (group, first))
+    difference = compare(group, first, "last_val_accuracy")
+    return f"{field.replace('_', ' ').capitalize()} {ours} against {theirs}: validation accuracy {difference}"
+
+
+def grid(groups: Sequence[Group], down: str, across: str, what: str = "last_val_accuracy") -> str:
+    """Means over seeds, one field downward and one across; the best of each line has a star."""
+    rows, columns = ([*dict.fromkeys(getattr(g.config, name) for g in groups)] for name in (down, across))
+    cells: dict[tuple[Any, Any], float] = {}
+    for group in groups:
+        found = group.spread(what)
+        if found:
+            cells[getattr(group.config, down), getattr(group.config, across)] = found.mean
+    head = f"{down.replace('_', ' ')} \\ {across.replace('_', ' ')}"
+    lines = [head + "".join(f"{shown(column):>8} " for column in columns)]
+    for row in rows:
+        best = max((cells[row, column] for column in columns if (row, column) in cells), default=None)
+        line = f"{shown(row):<{len(head)}}"
+        for column in columns:
+            value = cells.get((row, column))
+            line += "       - " if value is None else f"{value:8.3f}{'*' if value == best else ' '}"
+        lines.append(line)
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,49 @@
+"""Reports: what runs' folders say, as one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from thinnet.files import write_atomically
+from thinnet.report.closeups import closeups
+from thinnet.report.folder import find_runs
+from thinnet.report.groups import Group, group
+from thinnet.report.page import page
+
+
+def write_report(
+    folders: Sequence[Path], output: Path | None = None, figures: Path | None = None, title: str = ""
+) -> Path:
+    """Write the report of runs.
+
+    Args:
+        folders: of runs, or with such folders in them.
+        output: the page; by default report.html in the first folder.
+        figures: a folder in which each figure is kept as SVG and as PNG too.
+        title: of the page; by default the data's name.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        CheckpointError: if there is no run, or its files are damaged.
+        MissingExtraError: if Jinja is not installed, or Matplotlib where figures are to be kept.
+        OSError: if the page cannot be written.
+    """
+    found = find_runs(folders)
+    groups = group(found)
+    looks = closeups(groups)
+    output = output or folders[0] / "report.html"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(output, page(groups, looks, title or _title(groups)).encode())
+    if figures is not None:
+        from thinnet.report.figures import save_figures
+
+        save_figures(figures, groups, looks)
+    return output
+
+
+def _title(groups: Sequence[Group]) -> str:
+    names = dict.fromkeys(Path(one.config.data).stem for one in groups)
+    return "Training on " + ", ".join(names)

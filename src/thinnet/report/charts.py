@@ -1,0 +1,198 @@
+"""Charts as data: what lines there are, over what; drawing them is for others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from thinnet.config import Config
+from thinnet.report.groups import Group, differing, shown, spoken, without_seeds
+from thinnet.report.judge import Judgment
+from thinnet.statistics import spread
+
+FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
+MOST_POINTS = 80  # a line is no wider than a few hundred pixels
+LOGARITHMIC_FROM = 30  # times that the largest value is of the smallest
+
+# Distinct to color-blind readers (Okabe and Ito); past the end they begin again, dashed.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A7A00")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: points, and a band where several runs are behind it.  `group` is what its switch is called."""
+
+    label: str
+    group: int
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    dots: bool = False
+
+    @property
+    def color(self) -> str:
+        """Its color, by its group."""
+        return COLORS[self.group % len(COLORS)]
+
+    @property
+    def dashed(self) -> bool:
+        """Whether its color has been used before."""
+        return self.group >= len(COLORS)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over a common axis."""
+
+    name: str  # of its file
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    fraction: bool = False  # whether y lies between 0 and 1
+    diagonal: bool = False  # whether y = x is drawn, for comparison
+    own_legend: bool = False  # whether its lines are other ones than the groups
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether y is better read by its magnitude."""
+        values = [v for one in self.series for v in one.y if v > 0]
+        return not self.fraction and bool(values) and max(values) > LOGARITHMIC_FROM * min(values)
+
+    def low(self, one: Series) -> tuple[float, ...]:
+        """The lower edge of a line's band; on a logarithmic axis as many times below it as the upper one is above."""
+        if not self.logarithmic:
+            return one.low
+        return tuple(y * y / high if high > 0 else y for y, high in zip(one.y, one.high, strict=True))
+
+    @property
+    def alt(self) -> str:
+        """The chart in a sentence a line."""
+        lines = [f"{self.title}, by {self.x_label.lower()}."]
+        for one in self.series:
+            if one.y:
+                lines.append(f"{one.label}: from {one.y[0]:.3g} at {one.x[0]:g} to {one.y[-1]:.3g} at {one.x[-1]:g}.")
+        return " ".join(lines)
+
+
+def curves(groups: Sequence[Group]) -> list[Chart]:
+    """Accuracies over epochs and loss over steps, for all groups that have them."""
+    charts = [
+        Chart(
+            f"{name}-accuracy",
+            f"{title} accuracy",
+            "Epoch",
+            "Fraction right",
+            tuple(line for one in groups for line in _line(one, "epoch", f"{name}_accuracy")),
+            fraction=True,
+        )
+        for name, title in (("val", "Validation"), ("train", "Training"))
+    ]
+    loss = Chart("loss", "Training loss", "Step", "Loss", tuple(line for one in groups for line in _losses(one)))
+    return [chart for chart in (*charts, loss) if chart.series]
+
+
+def _line(group: Group, x: str, y: str) -> list[Series]:
+    """The mean over the runs of a group, as far as all of them have come."""
+    lists = [getattr(run.history, y) for run in group.runs if getattr(run.history, y)]
+    if not lists:
+        return []
+    length = min(map(len, lists))
+    longest = next(run.history for run in group.runs if len(getattr(run.history, y)) >= length)
+    points = _thinned(length)
+    return [_banded(group, [getattr(longest, x)[k] for k in points], [[v[k] for k in points] for v in lists])]
+
+
+def _thinned(length: int) -> list[int]:
+    """All indices, or evenly spaced ones with the last among them."""
+    return sorted({round(k) for k in np.linspace(0, length - 1, min(length, MOST_POINTS))})
+
+
+def _losses(group: Group) -> list[Series]:
+    """Means over equal stretches of steps, since the loss of one minibatch jumps."""
+    lists = [run.history.loss for run in group.runs if run.history.loss]
+    if not lists:
+        return []
+    length = min(map(len, lists))
+    ends = [round(k) for k in np.linspace(0, length, min(length, MOST_POINTS) + 1)]
+    pairs = list(pairwise(ends))
+    means = [[float(np.mean(losses[a:b])) for a, b in pairs] for losses in lists]
+    return [_banded(group, [float(b) for _, b in pairs], means)]
+
+
+def _banded(group: Group, x: Sequence[float], lists: Sequence[Sequence[float]]) -> Series:
+    spreads = [spread(values) for values in zip(*lists, strict=True)]
+    means = tuple(one.mean for one in spreads)
+    if len(lists) == 1:
+        return Series(group.label, group.number, tuple(map(float, x)), means)
+    low, high = (tuple(one.mean + sign * (one.deviation or 0) for one in spreads) for sign in (-1, 1))
+    return Series(group.label, group.number, tuple(map(float, x)), means, low, high)
+
+
+def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
+    """How many answers are right against how sure the net was of them, where it answered often enough."""
+    series = []
+    for group, judgment in judgments:
+        bins = judgment.calibration
+        filled = np.flatnonzero(bins.count >= FEWEST_IN_BIN)
+        x, y = (tuple(float(v) for v in values[filled]) for values in (bins.confidence, bins.accuracy))
+        series.append(Series(group.label, group.number, x, y, dots=True))
+    return Chart(
+        "calibration", "Calibration", "Confidence", "Fraction right", tuple(series), fraction=True, diagonal=True
+    )
+
+
+def against(groups: Sequence[Group]) -> list[Chart]:
+    """Where a number takes at least three values over the groups: the accuracy against it, a line for each rest."""
+    configs = [without_seeds(one.config) for one in groups]
+    charts = []
+    for name in differing(configs):
+        values = {getattr(config, name) for config in configs}
+        if len(values) >= 3 and all(isinstance(value, (int, float)) for value in values):
+            charts.append(_against(groups, configs, name))
+    return [chart for chart in charts if chart.series]
+
+
+def _against(groups: Sequence[Group], configs: Sequence[Config], name: str) -> Chart:
+    others = [other for other in differing(configs) if other != name]
+    lines: dict[str, list[tuple[float, Group]]] = {}
+    for group, config in zip(groups, configs, strict=True):
+        rest = ", ".join(f"{spoken(other)} {shown(getattr(config, other))}" for other in others) or "all runs"
+        if group.values("val_accuracy"):
+            lines.setdefault(rest, []).append((float(getattr(config, name)), group))
+    series = tuple(_over(number, rest, sorted(p, key=lambda q: q[0])) for number, (rest, p) in enumerate(lines.items()))
+    x_label = spoken(name).capitalize()
+    title = f"Validation accuracy against {spoken(name)}"
+    return Chart(f"against-{name}", title, x_label, "Fraction right", series, fraction=True, own_legend=True)
+
+
+def _over(number: int, label: str, points: Sequence[tuple[float, Group]]) -> Series:
+    spreads = [spread(group.values("val_accuracy")) for _, group in points]
+    low, high = (tuple(one.mean + sign * (one.deviation or 0) for one in spreads) for sign in (-1, 1))
+    return Series(label, number, tuple(x for x, _ in points), tuple(s.mean for s in spreads), low, high, dots=True)
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers from within [low, high], about `count` of them.
+
+    >>> ticks(0, 100)
+    [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    """
+    if not high > low:
+        return [low]
+    raw = (high - low) / count
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [round(k * step, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def powers(low: float, high: float) -> list[float]:
+    """The powers of ten from within [low, high], thinned where there are many."""
+    exponents = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    return [10.0**k for k in exponents[:: max(1, len(exponents) // 5)]]

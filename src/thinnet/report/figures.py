@@ -1,0 +1,148 @@
+"""The page's figures as files, SVG and PNG, drawn by Matplotlib."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from thinnet.errors import require
+from thinnet.files import write_atomically
+from thinnet.report import charts
+from thinnet.report.groups import Group
+from thinnet.report.page import Closeup
+from thinnet.typing import AnyArray
+
+KINDS = ("svg", "png")
+Named = tuple[str, Any]  # the name of a file and its figure
+
+
+def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Closeup]) -> list[Path]:
+    """Write every figure of the page into a folder, as SVG and as PNG.
+
+    Raises:
+        MissingExtraError: if Matplotlib is not installed.
+        OSError: if a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in _figures(groups, closeups):
+        for kind in KINDS:
+            path = folder / f"{name}.{kind}"
+            write_atomically(path, rendered(figure, kind))
+            written.append(path)
+    return written
+
+
+def rendered(figure: Any, kind: str) -> bytes:
+    """A figure as the bytes of a file, the same each time."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else {}
+    matplotlib = require("matplotlib", extra="plot", purpose="drawing a figure")
+    with matplotlib.rc_context({"svg.hashsalt": "thinnet", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[Named]:
+    judged = [(one.group, one.judgment) for one in closeups if one.judgment]
+    drawn = [*charts.curves(groups), *charts.against(groups)]
+    for chart in [*drawn, charts.calibration(judged)] if judged else drawn:
+        yield chart.name, line_figure([chart])
+    filled = [(group, judgment) for group, judgment in judged if judgment.layers]
+    if filled:
+        yield "units", _units(filled)
+    for one in closeups:
+        yield from _of_closeup(one)
+
+
+def _new(width: float, height: float) -> Any:
+    module = require("matplotlib.figure", extra="plot", purpose="drawing a figure")
+    return module.Figure(figsize=(width, height), layout="constrained")
+
+
+def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
+    """Charts side by side on one y axis, with one legend."""
+    figure = _new(5.4 * len(panels), 4)
+    for k, (axes, chart) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
+        _lines(axes, chart, legend=k == 0)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
+    for one in chart.series:
+        style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
+        axes.plot(one.x, one.y, color=one.color, label=one.label, **style)
+        if one.low:
+            axes.fill_between(one.x, chart.low(one), one.high, color=one.color, alpha=0.2, linewidth=0)
+    if chart.diagonal:
+        axes.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1)
+    axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
+    if chart.fraction:
+        axes.set_ylim(top=1.02)
+    if chart.logarithmic:
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3)
+    if legend:
+        axes.legend()
+
+
+def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
+    bars = [
+        (f"layer {number}, {group.label}", layer, charts.COLORS[group.number % len(charts.COLORS)])
+        for group, judgment in judged
+        for number, layer in enumerate(judgment.layers, start=1)
+    ]
+    figure = _new(7, 1.2 + 0.5 * len(bars))
+    axes = figure.subplots()
+    for k, (_, layer, color) in enumerate(bars):
+        axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
+        axes.barh(k - 0.2, layer.active, height=0.4, color=color)
+        axes.barh(k + 0.2, layer.thinned, height=0.4, color=color, alpha=0.55)
+    axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
+    axes.invert_yaxis()
+    axes.set(title="Units above zero: in test mode, and with dropout's masks below", xlabel="Units")
+    return figure
+
+
+def _of_closeup(one: Closeup) -> Iterator[Named]:
+    name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")
+    if one.judgment is not None:
+        yield f"confusion-{name}", _confusion(one)
+    if one.weights:
+        yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
+    if one.mistakes and one.judgment is not None:
+        told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
+        yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
+
+
+def _confusion(one: Closeup) -> Any:
+    assert one.judgment is not None
+    counts = one.judgment.confusion
+    figure = _new(6, 5.4)
+    axes = figure.subplots()
+    axes.imshow(counts, cmap="Blues")
+    places = range(len(counts))
+    axes.set_xticks(places, one.names, rotation=45, ha="right")
+    axes.set_yticks(places, one.names)
+    axes.set(title=f"Confusions, {one.group.label}", xlabel="Answer", ylabel="True class")
+    for i, j in ((i, j) for i in places for j in places if counts[i, j]):
+        color = "white" if counts[i, j] > counts.max() / 2 else "black"
+        axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color=color)
+    return figure
+
+
+def _pictures(pictures: Sequence[AnyArray], columns: int, titles: Sequence[str]) -> Any:
+    rows = -(-len(pictures) // columns)
+    figure = _new(1.1 * columns, (1.1 + 0.35 * any(titles)) * rows)
+    cells = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in cells:
+        axes.axis("off")
+    for axes, picture, title in zip(figure.axes, pictures, titles, strict=False):
+        axes.imshow(picture, interpolation="nearest")
+        axes.set_title(title, fontsize=8)
+    return figure

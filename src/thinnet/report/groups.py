@@ -1,0 +1,113 @@
+"""Runs that differ in nothing but their seeds, taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from thinnet.config import Config
+from thinnet.report.folder import Run
+from thinnet.statistics import Difference, Spread, paired_difference, spread
+
+SEEDS = ("seed", "data_seed")
+UNSEEN = ("root",)  # where the data lie makes no difference to a run
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one config over seeds; `number` counts the groups of a report from 0 and gives them their colors."""
+
+    number: int
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def config(self) -> Config:
+        """The config of the first run, which stands for all but the seeds."""
+        return self.runs[0].config
+
+    def values(self, what: str) -> list[float]:
+        """A figure of each run that has it: val_accuracy, test_accuracy, or the last of a list in its history."""
+        return [value for value in (figure(run, what) for run in self.runs) if value is not None]
+
+    def spread(self, what: str) -> Spread | None:
+        """Mean and standard deviation of that figure over the runs, or None where no run has it."""
+        values = self.values(what)
+        return spread(values) if values else None
+
+    @property
+    def judged(self) -> str:
+        """Which accuracy to judge by: of the test rows where there are any, else of the validation rows."""
+        names = ("test_accuracy", "val_accuracy", "last_val_accuracy")
+        return next((name for name in names if self.values(name)), "last_train_accuracy")
+
+
+def figure(run: Run, what: str) -> float | None:
+    """One number of a run; names of lists in the history stand for their last value."""
+    if what in ("val_accuracy", "test_accuracy"):
+        value: float | None = getattr(run, what)
+        return value
+    values = getattr(run.history, what.removeprefix("last_"))
+    return float(values[-1]) if values else None
+
+
+def group(runs: Sequence[Run]) -> list[Group]:
+    """The groups, in the order of the values in which they differ."""
+    together: dict[Config, list[Run]] = {}
+    for run in runs:
+        together.setdefault(without_seeds(run.config), []).append(run)
+    names = differing(list(together))
+    together = {config: together[config] for config in sorted(together, key=lambda one: _rank(one, names))}
+    labels = _labels(list(together), runs)
+    return [
+        Group(number, label, tuple(sorted(members, key=lambda run: (run.config.seed, run.config.data_seed))))
+        for number, (label, members) in enumerate(zip(labels, together.values(), strict=True))
+    ]
+
+
+def _rank(config: Config, names: Sequence[str]) -> list[tuple[str, Any]]:
+    """What configs are sorted by; numbers before lists before texts, since these cannot be compared."""
+    values = [getattr(config, name) for name in names]
+    return [("" if isinstance(value, (int, float)) else type(value).__name__, value) for value in values]
+
+
+def without_seeds(config: Config) -> Config:
+    """The config with its seeds and its data's place put aside."""
+    return replace(config, seed=-1, data_seed=-1, root="")
+
+
+def differing(configs: Sequence[Config]) -> list[str]:
+    """The names of the fields in which configs differ, seeds aside."""
+    names = [one.name for one in fields(Config) if one.name not in (*SEEDS, *UNSEEN)]
+    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
+
+
+def _labels(configs: Sequence[Config], runs: Sequence[Run]) -> list[str]:
+    names = differing(configs)
+    if not names:
+        return [runs[0].folder.resolve().name if len(runs) == 1 else f"{len(runs)} seeds"]
+    return [", ".join(f"{spoken(name)} {shown(getattr(config, name))}" for name in names) for config in configs]
+
+
+def spoken(name: str) -> str:
+    """A field's name as people write it."""
+    return {"num_train": "training rows", "hidden_dims": "hidden layers"}.get(name, name.replace("_", " "))
+
+
+def shown(value: Any) -> str:
+    """A field's value as people write it."""
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def compare(one: Group, other: Group, what: str) -> Difference | None:
+    """How much `one` is above `other`, over the seeds that both have; None where there are none."""
+    values = [
+        {(run.config.seed, run.config.data_seed): figure(run, what) for run in chosen.runs} for chosen in (one, other)
+    ]
+    seeds = [seed for seed in values[0] if values[0][seed] is not None and values[1].get(seed) is not None]
+    if not seeds or one is other:
+        return None
+    return paired_difference(*([side[seed] for seed in seeds] for side in values))  # type: ignore[arg-type]

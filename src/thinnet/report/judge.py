@@ -1,0 +1,155 @@
+"""What a trained net does on the data: which classes it confuses, how sure it is, which units it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thinnet.data import Dataset
+from thinnet.nets import FullyConnectedNet
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+NUM_BINS = 10
+NUM_MISTAKES = 12
+ROWS_FOR_UNITS = 1024  # enough for fractions of active units to a percent
+ROWS_AT_ONCE = 512
+MOST_CLASSES = 100  # a table of confusions is no longer a picture beyond
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A row that the net got wrong, and how sure it was."""
+
+    row: int
+    label: int
+    answer: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of the answers whose confidence falls into a bin: how many, how sure on the average, how many right."""
+
+    count: IntArray  # (NUM_BINS,)
+    confidence: FloatArray  # (NUM_BINS,), NaN where there are none
+    accuracy: FloatArray  # (NUM_BINS,), the same
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean of |confidence − accuracy| over answers."""
+        gaps = np.abs(self.confidence - self.accuracy)
+        return float(np.nansum(gaps * self.count) / max(1, self.count.sum()))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The mean number of units above zero in one hidden layer, over rows."""
+
+    width: int
+    active: float  # in test mode, nothing dropped
+    thinned: float  # in training mode, with dropout's masks
+    never: int  # units above zero for no row at all, in test mode
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """What one net does on one split of its data."""
+
+    split: str
+    confusion: IntArray  # (C, C), rows are true classes
+    mistakes: tuple[Mistake, ...]  # the surest first
+    calibration: Calibration
+    layers: tuple[Layer, ...]
+
+
+def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
+    """Put a classifier to the test rows, or the best that there are, a bounded piece at a time.
+
+    Args:
+        net: a classifier; it is not changed.
+        data: standardized as the net was trained.
+        batch_size: how many rows batch normalization saw together in training.
+    """
+    split = next(name for name in ("test", "val", "train") if data.num_rows(name))
+    tally = _Tally(net.num_classes)
+    for start in range(0, data.num_rows(split), ROWS_AT_ONCE):
+        X, y = data.batch(split, slice(start, start + ROWS_AT_ONCE))
+        tally.add(probabilities(net, X), y, start)
+    return Judgment(
+        split, tally.confusion, tally.mistakes(), tally.calibration(), tuple(_layers(net, data, batch_size))
+    )
+
+
+def probabilities(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
+    """The softmax of a net's scores: (N, C), each row adding up to one."""
+    scores = net.scores(X).astype(np.float64)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+class _Tally:
+    """Counts that grow piece by piece."""
+
+    def __init__(self, num_classes: int) -> None:
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)
+        self._count = np.zeros(NUM_BINS, np.int64)
+        self._sure = np.zeros(NUM_BINS)
+        self._right = np.zeros(NUM_BINS)
+        self._mistakes: list[Mistake] = []
+
+    def add(self, shares: FloatArray, y: AnyArray, first_row: int) -> None:
+        answers, sure = shares.argmax(axis=1), shares.max(axis=1)
+        np.add.at(self.confusion, (y, answers), 1)
+        bins = np.minimum((sure * NUM_BINS).astype(int), NUM_BINS - 1)
+        for total, amount in ((self._count, 1), (self._sure, sure), (self._right, answers == y)):
+            np.add.at(total, bins, amount)
+        wrong = np.flatnonzero(answers != y)
+        self._mistakes += [
+            Mistake(first_row + int(k), int(y[k]), int(answers[k]), float(sure[k]))
+            for k in wrong[np.argsort(-sure[wrong], kind="stable")][:NUM_MISTAKES]
+        ]
+        self._mistakes = sorted(self._mistakes, key=lambda one: -one.confidence)[:NUM_MISTAKES]
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        return tuple(self._mistakes)
+
+    def calibration(self) -> Calibration:
+        with np.errstate(invalid="ignore"):
+            return Calibration(self._count, self._sure / self._count, self._right / self._count)
+
+
+def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[Layer]:
+    """The activity of each hidden layer: each is fed the outputs of the one below, in both modes."""
+    if not net.hidden_dims:
+        return
+    copy = net.copy()  # batch normalization in training mode moves its running statistics
+    split = "train"
+    X, _ = data.batch(split, slice(0, ROWS_FOR_UNITS), dtype=net.dtype)
+    test, train = _pieces(X, batch_size), _pieces(X, batch_size)
+    for number, width in enumerate(net.hidden_dims, start=1):
+        test = [copy.hidden_forward(number, piece, None)[0] for piece in test]
+        train = [copy.hidden_forward(number, piece, net.step + k)[0] for k, piece in enumerate(train)]
+        used = np.logical_or.reduce([(piece > 0).any(axis=0) for piece in test])
+        yield Layer(width, _active(test), _active(train), int(width - used.sum()))
+
+
+def _pieces(X: FloatArray, size: int) -> list[FloatArray]:
+    """Batches as in training: whole ones only, where there is a whole one."""
+    whole = len(X) - len(X) % size or len(X)
+    return [X[start : start + size] for start in range(0, whole, size)]
+
+
+def _active(pieces: list[FloatArray]) -> float:
+    return float(np.concatenate([(piece > 0).sum(axis=1) for piece in pieces]).mean())
+
+
+def first_weights(net: FullyConnectedNet, count: int) -> FloatArray:
+    """The weights of the first layer's strongest units, one a row: (count, D)."""
+    W: Any = net.params["W1"]
+    strongest = np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:count]
+    rows: FloatArray = np.ascontiguousarray(W[:, strongest].T)
+    return rows

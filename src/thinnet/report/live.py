@@ -1,0 +1,122 @@
+"""A page that follows a run: served to this machine's own browsers while the run trains."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thinnet.callbacks import Callback
+from thinnet.errors import require
+from thinnet.history import History
+from thinnet.report.folder import Run, read_run
+from thinnet.report.groups import group
+from thinnet.report.page import page
+
+if TYPE_CHECKING:
+    from thinnet.solver import Solver
+
+ADDRESS = "127.0.0.1"  # nobody but this machine
+OWN_NAMES = (ADDRESS, "localhost")
+SECONDS_BETWEEN = 1.0  # how often the history is copied, beside at each epoch
+WATCHED_WITHIN = 5.0  # seconds; a page that was asked for so lately is still open
+LAST_LOOK = 3.0  # seconds that an open page is given to ask for the end
+
+
+class Live(Callback):
+    """Serve the page of a run from its first step on; use it as a context manager around the whole run.
+
+    Args:
+        folder: of the run.
+        port: of the loopback address; 0 for any that is free.
+
+    Attributes:
+        url: where the page is.
+
+    Raises:
+        MissingExtraError: if Jinja is not installed.
+        OSError: if the port is taken.
+    """
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        require("jinja2", extra="report", purpose="the live page")
+        self.folder = folder
+        self._run: Run | None = None
+        self._ended: str | None = None
+        self._copied = self._asked = 0.0
+        self._told = threading.Event()
+        self._server = ThreadingHTTPServer((ADDRESS, port), _handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://{ADDRESS}:{self._server.server_address[1]}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True, name="thinnet-live").start()
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def on_train_begin(self, solver: Solver) -> None:
+        self._run = read_run(self.folder)
+        self._copy(solver)
+
+    def on_step(self, solver: Solver) -> None:
+        if time.monotonic() - self._copied > SECONDS_BETWEEN:
+            self._copy(solver)
+
+    def on_epoch(self, solver: Solver) -> None:
+        self._copy(solver)
+
+    def _copy(self, solver: Solver) -> None:
+        """Keep what there is, as lists that no longer grow while a page is made of them."""
+        assert self._run is not None
+        history = History(**{name: list(values) for name, values in vars(solver.history).items()})
+        self._run = Run(self.folder, self._run.config, self._run.environment, history)
+        self._copied = time.monotonic()
+
+    def html(self) -> str:
+        """The page as it is now."""
+        self._asked = time.monotonic()
+        if self._ended is not None:
+            self._told.set()
+            return self._ended
+        groups = group([self._run]) if self._run else []
+        return page(groups, [], f"Training {self.folder.name}", live=True)
+
+    def end(self, report: Path) -> None:
+        """Serve the run's report from now on, and give a page that is open the time to ask for it."""
+        self._ended = report.read_text(encoding="utf-8")
+        if time.monotonic() - self._asked < WATCHED_WITHIN:
+            self._told.wait(LAST_LOOK)
+            time.sleep(0.2)  # until the answer has left
+
+
+def _handler(live: Live) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """Answers with the page, and with nothing else."""
+
+        def do_GET(self) -> None:
+            # A name of somebody else's that leads here would let his page read ours.
+            if self.headers.get("Host", "").rpartition(":")[0] not in OWN_NAMES:
+                self.send_error(HTTPStatus.FORBIDDEN)
+            elif self.path != "/":
+                self.send_error(HTTPStatus.NOT_FOUND)
+            else:
+                self._answer(live.html().encode())
+
+        def _answer(self, content: bytes) -> None:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: the terminal belongs to the run."""
+
+    return Handler

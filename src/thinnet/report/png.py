@@ -1,0 +1,79 @@
+"""Small pictures as PNG, by the standard library alone."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+
+import numpy as np
+
+from thinnet.typing import AnyArray, FloatArray
+
+BLUE, ORANGE = np.array([0, 114, 178]), np.array([213, 94, 0])  # Okabe and Ito: for weights below and above zero
+
+
+def png(pixels: AnyArray) -> bytes:
+    """A PNG file of (height, width, 3 or 4) bytes: RGB or RGBA.
+
+    >>> png(np.zeros((1, 1, 3), np.uint8))[:4]
+    b'\\x89PNG'
+    """
+    height, width, channels = pixels.shape
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each row begins with its filter: none
+    rows[:, 1:] = pixels.reshape(height, -1)
+    head = struct.pack(">IIBBBBB", width, height, 8, {3: 2, 4: 6}[channels], 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def data_uri(content: bytes) -> str:
+    """The file as an address that has it in itself."""
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def is_image(shape: tuple[int, ...] | None) -> bool:
+    """Whether rows of this shape can be shown: (height, width), or (1 or 3, height, width)."""
+    return shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3)))
+
+
+def photograph(row: AnyArray, shape: tuple[int, ...], top: float | None = None) -> AnyArray:
+    """A row of pixels as (height, width, 3) bytes, from its darkest, or 0 where `top` is given, to `top`."""
+    values = row.astype(np.float64)
+    low = values.min() if top is None else 0.0
+    high = values.max() if top is None else top
+    scaled = (values - low) / (high - low if high > low else 1)
+    return _three_channels((255 * np.clip(scaled, 0, 1)).astype(np.uint8), shape)
+
+
+def _three_channels(values: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    planes = values.reshape((1, *shape) if len(shape) == 2 else shape)
+    return np.repeat(planes, 3 // len(planes), axis=0).transpose(1, 2, 0)
+
+
+def weight_picture(row: FloatArray, shape: tuple[int, ...]) -> AnyArray:
+    """Weights as a picture: colors as they are; gray ones blue below zero, white at zero, orange above."""
+    if len(shape) == 3 and shape[0] == 3:
+        return photograph(row, shape)
+    values = row.reshape(shape[-2:]).astype(np.float64)
+    share = np.clip(values / (np.abs(values).max() or 1), -1, 1)[..., None]
+    color = np.where(share < 0, BLUE, ORANGE)
+    pixels: AnyArray = (255 + np.abs(share) * (color - 255.0)).astype(np.uint8)
+    return pixels
+
+
+def sheet(pictures: list[AnyArray], columns: int) -> AnyArray:
+    """Pictures of one size side by side, with transparent lines between them: RGBA."""
+    height, width, _ = pictures[0].shape
+    rows = -(-len(pictures) // columns)
+    gap = max(1, width // 10)
+    whole = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
+    for k, picture in enumerate(pictures):
+        top, left = k // columns * (height + gap), k % columns * (width + gap)
+        whole[top : top + height, left : left + width, :3] = picture
+        whole[top : top + height, left : left + width, 3] = 255
+    return whole

@@ -1,0 +1,183 @@
+"""Sweeps: many runs, each in its own folder; side by side if wanted; a second start does only what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from thinnet import runs
+from thinnet.checks import check_choice, check_number
+from thinnet.config import Config
+from thinnet.errors import ArgumentError, NumericalError, require
+from thinnet.report.folder import Run, read_run
+from thinnet.report.groups import differing, shown
+
+BACKENDS = ("loky", "dask")
+CHECKPOINT_EVERY = 1000  # steps: what an interruption of a long run may cost; short ones are begun again
+PURPOSE = "running side by side"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where the runs of a sweep are computed.
+
+    Args:
+        jobs: how many at a time; 1 for this process alone.
+        backend: ``"loky"`` for processes of this machine, or ``"dask"`` for a cluster, whose machines must all see
+            the sweep's folder and the data under the same paths.
+        address: of the cluster's scheduler, such as ``"tcp://10.0.0.1:8786"``; without it, a local one is started.
+
+    Raises:
+        ArgumentError: if a value cannot be.
+    """
+
+    jobs: int = 1
+    backend: str = "loky"
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        check_number("jobs", self.jobs)
+        check_choice("backend", self.backend, BACKENDS)
+        if self.address and self.backend != "dask":
+            raise ArgumentError(f"address must be empty with backend {self.backend!r}, got {self.address!r}. Use dask.")
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process does it all."""
+        return self.jobs == 1 and self.backend == "loky"
+
+
+def run(
+    configs: Sequence[Config],
+    folder: Path,
+    workers: Workers = Workers(),
+    tell: Callable[[str], Any] = lambda text: None,
+) -> list[Run]:
+    """Train by every config, except for those whose results are in the folder already.
+
+    Args:
+        configs: what to train, every one with a seed.
+        folder: gets a folder for each run, named after what distinguishes it.
+        workers: where it is computed.
+        tell: called with a line of text as each result comes.
+
+    Returns:
+        All runs, in the order of the configs.
+
+    Raises:
+        NumericalError: if runs failed; all others are finished and kept.
+        DataError: if the data cannot be found or read.
+        MissingExtraError: if joblib, or for Dask distributed, is not installed.
+        OSError: if the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    places = [folder / name for name in names(configs)]
+    missing = [
+        (config, place) for config, place in zip(configs, places, strict=True) if not (place / runs.RESULT).is_file()
+    ]
+    if len(missing) < len(places):
+        tell(f"{len(places) - len(missing)} of {len(places)} runs are in {folder} already")
+    failures = []
+    with _bar(len(missing), tell) as advance:
+        for done, (place, failure) in enumerate(_results(missing, workers), start=1):
+            failures += [failure] if failure else []
+            advance(f"[{done}/{len(missing)}] {place.name}: {failure or _summary(read_run(place))}")
+    if failures:
+        raise NumericalError(f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]}")
+    return [read_run(place) for place in places]
+
+
+def names(configs: Sequence[Config]) -> list[str]:
+    """A folder's name for each config: the fields that differ, the seed, and a hash of all that decides the run.
+
+    >>> [name[:-9] for name in names([Config(dropout=0.0, seed=1), Config(dropout=0.5, seed=1)])]
+    ['dropout-0-seed-1', 'dropout-0.5-seed-1']
+    """
+    fields = differing(configs)
+    return [
+        "-".join([*(f"{name}-{shown(getattr(config, name))}" for name in fields), f"seed-{config.seed}", _hash(config)])
+        .replace("/", "_")
+        .replace(" ", "_")
+        for config in configs
+    ]
+
+
+def _hash(config: Config) -> str:
+    """Of everything but the place of the data."""
+    return hashlib.sha256(replace(config, root="").to_toml().encode()).hexdigest()[:8]
+
+
+def _summary(run: Run) -> str:
+    parts = [("validation", run.val_accuracy), ("test", run.test_accuracy)]
+    return ", ".join(f"{name} {value:.3f}" for name, value in parts if value is not None) or "done"
+
+
+def _results(missing: Sequence[tuple[Config, Path]], workers: Workers) -> Iterable[tuple[Path, str]]:
+    """Each run's folder and why it failed, if it did, as they come."""
+    if workers.alone or not missing:
+        return (_one(config, place) for config, place in missing)
+    return _side_by_side(missing, workers)
+
+
+def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> Iterator[tuple[Path, str]]:
+    joblib = require("joblib", extra="sweep", purpose=PURPOSE)
+    require("threadpoolctl", extra="sweep", purpose=PURPOSE)
+    with _backend(joblib, workers):
+        parallel = joblib.Parallel(n_jobs=workers.jobs, return_as="generator_unordered", batch_size=1)
+        yield from parallel(joblib.delayed(_limited)(config, place.absolute()) for config, place in missing)
+
+
+@contextmanager
+def _backend(joblib: Any, workers: Workers) -> Iterator[None]:
+    if workers.backend == "loky":
+        with joblib.parallel_config("loky", inner_max_num_threads=1):
+            yield
+        return
+    distributed = require("distributed", extra="dask", purpose="the backend dask")
+    local = {} if workers.address else {"n_workers": workers.jobs, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(workers.address or None, **local), joblib.parallel_config("dask"):
+        yield
+
+
+def _limited(config: Config, place: Path) -> tuple[Path, str]:
+    """One run on one thread of BLAS: as many as there are workers compute at the same time."""
+    limits = require("threadpoolctl", extra="sweep", purpose=PURPOSE).threadpool_limits
+    with limits(limits=1):
+        return _one(config, place, progress=False)
+
+
+def _one(config: Config, place: Path, progress: bool | None = None) -> tuple[Path, str]:
+    """Begin a run, or go on with it where it was interrupted."""
+    options: dict[str, Any] = {"verbose": False, "progress": progress, "checkpoint_every": CHECKPOINT_EVERY}
+    try:
+        runs.start_or_resume(config, place, lambda text: None, **options)
+    except NumericalError as error:
+        return place, str(error)
+    return place, ""
+
+
+@contextmanager
+def _bar(total: int, tell: Callable[[str], Any]) -> Iterator[Callable[[str], Any]]:
+    """What tells a line, and in terminals moves a bar with the time left."""
+    if not sys.stderr.isatty() or total < 2:
+        yield tell
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, unit="run", file=sys.stderr) as bar:
+
+        def advance(text: str) -> None:
+            with _cleared(bar):
+                tell(text)
+            bar.update()
+
+        yield advance
+
+
+def _cleared(bar: Any) -> AbstractContextManager[None]:
+    return bar.external_write_mode(file=sys.stdout) if hasattr(bar, "external_write_mode") else nullcontext()

@@ -1,0 +1,122 @@
+"""Following a run: the page that grows, for this machine only, and event files for TensorBoard."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import struct
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chromium import browser
+from thinnet import cli
+from thinnet.report.live import Live
+
+QUICK = ["--num-train", "200", "--hidden-dims", "20", "--batch-size", "20", "--seed", "0"]
+
+
+def test_the_live_page_grows_in_a_browser_and_ends_as_the_report(tmp_path: Path) -> None:
+    """The run waits in its second epoch until it has been looked at, so that no clock decides the outcome."""
+    go = tmp_path / "go"
+    script = (
+        "import pathlib, sys, time\nfrom thinnet import Solver, cli\nstep = Solver.step\n"
+        f"go = pathlib.Path({str(go)!r})\n"
+        "def waiting(self):\n"
+        "    while self.iteration == 15 and not go.exists(): time.sleep(0.01)\n    return step(self)\n"
+        "Solver.step = waiting\nsys.exit(cli.main(['train', *sys.argv[1:]]))"
+    )
+    command = [*QUICK, "--epochs", "5", "--live", "--quiet", "--output", str(tmp_path / "run")]
+    with browser() as chromium:
+        process: Any = subprocess.Popen([sys.executable, "-c", script, *command], stderr=subprocess.PIPE, text=True)
+        try:
+            word, address = process.stderr.readline().split()
+            assert word == "live"
+            page = chromium.new_page()
+            complaints: list[str] = []
+            requests: set[str] = set()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", lambda request: requests.add(request.url))
+            page.goto(address)
+            page.wait_for_selector(".chart")
+            shape = "() => document.querySelector('.chart').dataset.chart"
+            before = json.loads(page.evaluate(shape))["series"][0]["x"]
+            assert before[-1] == "1", "one epoch is finished"
+            assert page.locator("h2", has_text="A closer look").count() == 0
+            go.touch()
+            page.wait_for_selector("h2:has-text('A closer look')", timeout=30_000)
+            after = json.loads(page.evaluate(shape))["series"][0]["x"]
+            assert after == ["0", "1", "2", "3", "4", "5"]
+            assert complaints == []
+            assert {url for url in requests if not url.startswith("data:")} == {address}
+        finally:
+            go.touch()
+            assert process.wait(60) == 0
+            process.stderr.close()
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def answer(live: Live, path: str = "/", host: str | None = None) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", int(live.url.rstrip("/").rpartition(":")[2]))
+    connection.request("GET", path, headers={"Host": host} if host else {})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_it_answers_nobody_but_this_machine(tmp_path: Path) -> None:
+    with Live(tmp_path) as live:
+        assert answer(live) == 200
+        assert answer(live, "/../config.toml") == 404
+        assert answer(live, host="somewhere.example:80") == 403
+        assert live._server.server_address[0] == "127.0.0.1"
+
+
+def test_before_the_first_step_there_is_a_page_that_says_so(tmp_path: Path) -> None:
+    with Live(tmp_path) as live, urllib.request.urlopen(live.url) as page:
+        assert "No epoch is finished yet." in page.read().decode()
+
+
+def test_a_port_that_is_taken_is_an_error_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert cli.main(["train", *QUICK, "--output", str(tmp_path / "run"), "--live", port]) == 2
+    assert "Address already in use" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_nobody_looks_at_ends_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", *QUICK, "--epochs", "1", "--output", str(tmp_path / "run"), "--live", "--quiet"]) == 0
+    assert "http://127.0.0.1:" in capsys.readouterr().err
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_event_files_hold_each_step_and_epoch(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cli.main(["train", *QUICK, "--epochs", "2", "--output", str(run), "--tensorboard", "--quiet"]) == 0
+    history = json.loads((run / "result.json").read_text())["history"]
+    scalars = events(run / "tensorboard")
+    assert [step for step, _ in scalars["loss"]] == list(range(1, 21))
+    assert [value for _, value in scalars["loss"]] == pytest.approx(history["loss"], rel=1e-6)
+    assert [value for _, value in scalars["val_accuracy"]] == pytest.approx(history["val_accuracy"], rel=1e-6)
+
+
+def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """The scalars in event files: records of length, checksum, event, checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    scalars: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        while content:
+            (length,) = struct.unpack_from("<Q", content)
+            event = Event.FromString(content[12 : 12 + length])
+            content = content[12 + length + 4 :]
+            for value in event.summary.value:
+                scalars.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return scalars

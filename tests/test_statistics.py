@@ -1,0 +1,42 @@
+"""Mean and spread, and Student's paired test, against SciPy's."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from thinnet.statistics import paired_difference, spread, two_sided_p
+
+values = st.floats(-1, 1).map(lambda value: round(value, 3))
+
+
+@settings(deadline=None)
+@given(st.floats(-50, 50), st.integers(1, 60))
+def test_p_is_that_of_student(t: float, degrees: int) -> None:
+    assert two_sided_p(t, degrees) == pytest.approx(2 * stats.t.sf(abs(t), degrees), abs=1e-9)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(values, values), min_size=2, max_size=20))
+def test_the_paired_test_is_scipys(pairs: list[tuple[float, float]]) -> None:
+    ones, others = zip(*pairs, strict=True)
+    if max(a - b for a, b in pairs) - min(a - b for a, b in pairs) > 1e-6:
+        expected = stats.ttest_rel(ones, others)
+        found = paired_difference(ones, others)
+        assert found.p == pytest.approx(expected.pvalue, abs=1e-7)
+        assert found.mean == pytest.approx(sum(ones) / len(ones) - sum(others) / len(others))
+
+
+def test_what_few_numbers_cannot_say_is_left_out() -> None:
+    assert f"{spread([0.5]):.2f}" == "0.50"
+    assert str(paired_difference([0.5], [0.25])) == "+0.250"
+    assert math.isnan(paired_difference([0.5], [0.25]).p)
+
+
+def test_equal_differences_are_certain_or_nothing() -> None:
+    assert paired_difference([0.5, 0.75], [0.25, 0.5]).p == 0
+    assert paired_difference([0.5, 0.75], [0.5, 0.75]).p == 1

@@ -1,0 +1,153 @@
+"""Sweeps: what is done is not done again, however the sweep ended; workers change nothing in the table."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from thinnet import cli, runs, sweep
+from thinnet.config import Config
+from thinnet.errors import ArgumentError, CheckpointError, NumericalError
+from thinnet.experiments import dropout, tables
+from thinnet.report.groups import group
+
+BASE = Config(num_train=60, hidden_dims=(10,), epochs=2, batch_size=20)
+CONFIGS = dropout.configs(BASE, (0.0, 0.5), 2)
+COMMAND = ["experiment", "dropout", "--seeds", "3", "--epochs", "20", "--hidden-dims", "50", "--quiet"]
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """What each run came to, but for the time it took."""
+    found = {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/result.json"))}
+    for result in found.values():
+        del result["history"]["seconds"]
+    return found
+
+
+def test_a_second_start_does_only_what_is_missing(tmp_path: Path) -> None:
+    told: list[str] = []
+    first = sweep.run(CONFIGS, tmp_path, tell=told.append)
+    assert [run.config for run in first] == CONFIGS
+    assert [line[:5] for line in told] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
+    before = results(tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/result.json")}
+    (first[1].folder / "result.json").unlink()
+    told.clear()
+    sweep.run(CONFIGS, tmp_path, tell=told.append)
+    assert told[0] == f"3 of 4 runs are in {tmp_path} already"
+    assert len(told) == 2
+    assert results(tmp_path) == before
+    changed = [path for path, when in written.items() if path.stat().st_mtime_ns != when]
+    assert changed == [first[1].folder / "result.json"]
+
+
+def test_other_configs_in_the_same_folder_are_other_runs(tmp_path: Path) -> None:
+    sweep.run(CONFIGS[:1], tmp_path)
+    longer = dropout.configs(Config(**{**vars(BASE), "epochs": 3}), (0.0,), 1)
+    assert len(sweep.run(longer, tmp_path)[0].history.epoch) == 4
+    assert len(results(tmp_path)) == 2
+
+
+def test_a_sweep_killed_half_way_ends_with_the_same_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*COMMAND, "--output", str(tmp_path / "whole")]) == 0
+    whole = capsys.readouterr().out
+    cut = tmp_path / "cut"
+    process = subprocess.Popen([sys.executable, "-m", "thinnet", *COMMAND, "--output", str(cut)])
+    deadline = time.monotonic() + 120
+    while len(list(cut.glob("*/result.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 2 <= len(list(cut.glob("*/result.json"))) < 6
+    assert cli.main([*COMMAND, "--output", str(cut)]) == 0
+    assert capsys.readouterr().out == whole
+    assert results(cut) == results(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> None:
+    """In a process of its own, which must end by itself and without a warning."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom thinnet import sweep\nfrom test_sweep import CONFIGS\n"
+        "if __name__ == '__main__':\n"
+        "    sweep.run(CONFIGS, Path(sys.argv[2]), sweep.Workers(2, sys.argv[1]), print)\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, str(tmp_path / "script.py"), backend, str(tmp_path / "many")]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("validation") == 4
+    sweep.run(CONFIGS, tmp_path / "one")
+    many, one = results(tmp_path / "many"), results(tmp_path / "one")
+    assert many.keys() == one.keys()
+    for name, result in one.items():  # the number of threads decides the last bits of the products
+        assert many[name]["val_accuracy"] == pytest.approx(result["val_accuracy"], abs=0.02)
+        assert many[name]["history"]["loss"] == pytest.approx(result["history"]["loss"], rel=1e-3)
+
+
+def test_a_run_that_fails_leaves_the_others_be(tmp_path: Path) -> None:
+    wild = Config(num_train=300, hidden_dims=(20,), batch_size=30, optimizer="sgd", learning_rate=1e9, seed=0)
+    with pytest.raises(NumericalError, match=r"1 of 3 runs failed, the others are kept. In step \d+"):
+        sweep.run([CONFIGS[0], wild, CONFIGS[1]], tmp_path)
+    assert len(results(tmp_path)) == 2
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
+    runs.start(CONFIGS[0], tmp_path / "run", lambda text: None, verbose=False, progress=False)
+    with pytest.raises(CheckpointError, match="must be a new folder, or have a run of the same config"):
+        runs.start_or_resume(CONFIGS[1], tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0,), r"jobs must be an integer >= 1, got 0"),
+        ((1, "lok"), r"backend must be one of 'loky', 'dask', got 'lok'. Did you mean 'loky'\?"),
+        ((1, "loky", "tcp://here:1"), r"address must be empty with backend 'loky', got 'tcp://here:1'. Use dask."),
+    ],
+)
+def test_workers_that_cannot_be_are_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        sweep.Workers(*arguments)
+
+
+def test_the_grid_of_a_rate_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["experiment", "rate-sweep", "--rates", "0", "0.3", "0.6", "--sizes", "30", "60", "--seeds", "1"]
+    assert cli.main([*command, "--epochs", "5", "--hidden-dims", "20", "--output", str(tmp_path), "--quiet"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["num", "train", "\\", "dropout", "0", "0.3", "0.6"]
+    assert [row.split()[0] for row in rows] == ["30", "60"]
+    for row in rows:
+        numbers = [float(cell.rstrip("*")) for cell in row.split()[1:]]
+        starred = [float(cell[:-1]) for cell in row.split()[1:] if cell.endswith("*")]
+        assert set(starred) == {max(numbers)}
+    assert "Validation accuracy against dropout" in (tmp_path / "report.html").read_text()
+
+
+def test_both_kinds_of_masks_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["experiment", "masks", "--seeds", "2", "--epochs", "1", "--hidden-dims", "20", "--output", str(tmp_path)]
+    assert cli.main([*command, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert [one["label"] for one in figures["groups"]] == ["dropout mask batch", "dropout mask element"]
+    assert all(len(one["test_accuracy"]) == 2 for one in figures["groups"])
+    assert Path(figures["page"]).is_file()
+
+
+def test_a_table_of_unfinished_runs_has_gaps(tmp_path: Path) -> None:
+    for config in CONFIGS[:2]:
+        place = tmp_path / f"{config.dropout}"
+        place.mkdir()
+        (place / "config.toml").write_text(config.to_toml())
+    from thinnet.report.folder import find_runs
+
+    lines = tables.by_group(group(find_runs([tmp_path])), "dropout").splitlines()
+    assert lines[1].split() == ["0", "-", "-", "-"]
