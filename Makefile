@@ -8,11 +8,14 @@ BIN := .venv/bin
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits, and write a page about it
 	$(BIN)/thinnet experiment dropout
 
+# One process a core, each with one thread for its products: the files of tests share the cores better than threads do.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
 test: .venv/dev-installed  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: .venv/dev-installed  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: .venv/dev-installed  ## style and types
 	$(BIN)/ruff check

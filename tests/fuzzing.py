@@ -20,7 +20,7 @@ from unittest import mock
 import numpy as np
 from hypothesis import strategies as st
 
-from thinnet import Dataset, FullyConnectedNet, Solver, cli
+from thinnet import Dataset, FullyConnectedNet, Solver, cli, cli_experiments
 from thinnet.checkpoint import load_net
 from thinnet.data.cifar10 import read_cifar10_batch
 from thinnet.data.idx import read_idx
@@ -314,8 +314,10 @@ class Commands:
 
     def __init__(self) -> None:
         self.ran = False
-        stubs: dict[str, Any] = {name: self._run for name in vars(cli) if name.startswith("_run_")}
-        with mock.patch.multiple(cli, **stubs):
+        with contextlib.ExitStack() as stack:
+            for module in (cli, cli_experiments):
+                stubs: dict[str, Any] = {name: self._run for name in vars(module) if name.startswith("_run_")}
+                stack.enter_context(mock.patch.multiple(module, **stubs))
             self._parser = cli.parser()
 
     def _run(self, options: Any) -> int:

@@ -15,14 +15,13 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if "```python" in page.read_text(encoding="utf-8")]
 TABLE = (ROOT / "docs" / "sklearn.md").read_text(encoding="utf-8").partition("## Coming from MLPClassifier")[2]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_the_examples_of_a_page_run_with_warnings_as_errors(page: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
     command = [sys.executable, "-W", "error", str(script)]
