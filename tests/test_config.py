@@ -47,7 +47,7 @@ def test_a_missing_seed_is_drawn_once() -> None:
         ("dropout = nan", r"dropout must be a number in \[0, 1\), got nan"),
         ("dropout = '0.5'", r"dropout must be a number in \[0, 1\), got '0.5' \(str\)"),
         ("hidden_dims = 100", r"hidden_dims must be a list of integers, got 100. Write \[100\]"),
-        ("hidden_dims = [0]", r"hidden_dims must be an integer >= 1, got 0"),
+        ("hidden_dims = [5, 0]", r"hidden_dims\[1\] must be an integer >= 1, got 0"),
         ("optimizer = 'adm'", r"optimizer must be one of 'sgd', .*got 'adm'. Did you mean 'adam'\?"),
         ("schedule = 1", r"schedule must be one of .*, got 1"),
         ("weight_scale = 'she'", r"weight_scale must be a number >= 0, got 'she' \(str\)"),

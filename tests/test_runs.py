@@ -136,6 +136,25 @@ def test_a_folder_with_a_run_is_not_trained_in_again(tmp_path: Path, capsys: pyt
     assert "must be a new folder, got one with a run" in capsys.readouterr().err
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").touch()
+    assert train(tmp_path / "run") == 2
+    assert "run must be a new folder, got a file. Choose another name." in capsys.readouterr().err
+
+
+def test_where_checkpoints_are_damaged_only_a_whole_one_is_recommended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path / "run") == 0
+    older, newer = sorted((tmp_path / "run").glob("step-*"))
+    newer.write_bytes(newer.read_bytes()[:100])
+    assert cli.main(["resume", str(tmp_path / "run")]) == 2
+    assert f"Remove {newer.name} to go on from {older.name} instead." in capsys.readouterr().err
+    older.write_bytes(older.read_bytes()[:100])
+    assert cli.main(["resume", str(tmp_path / "run")]) == 2
+    assert "No other checkpoint in" in capsys.readouterr().err
+
+
 def test_a_killed_run_is_resumed_to_the_same_net(tmp_path: Path) -> None:
     assert train(tmp_path / "whole", "--seed", "3", "--epochs", "60") == 0
     options = ["--output", str(tmp_path / "cut"), *QUICK, "--seed", "3", "--epochs", "60"]

@@ -123,11 +123,20 @@ def newest(folder: Path) -> Sealed:
             f"that no other run is writing there."
         ) from error
     except CheckpointError as error:
-        if len(paths) == 1:
-            raise
-        older = f"Remove {paths[-1].name} to go on from {paths[-2].name} instead."
-        raise CheckpointError(f"{error} {older}") from error
+        whole = next((path for path in reversed(paths[:-1]) if _is_whole(path)), None)
+        if whole is None:
+            raise CheckpointError(f"{error} No other checkpoint in {folder} is whole.") from error
+        newer = " and ".join(path.name for path in paths[paths.index(whole) + 1 :])
+        raise CheckpointError(f"{error} Remove {newer} to go on from {whole.name} instead.") from error
     raise CheckpointError(f"{folder} must be a folder with a checkpoint, got none. Name the run's checkpoint_dir.")
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read_sealed(path, KIND)
+    except (CheckpointError, OSError):
+        return False
+    return True
 
 
 def save_net(net: FullyConnectedNet, path: Path) -> None:

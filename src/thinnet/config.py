@@ -123,7 +123,7 @@ def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
     if about["kind"] is tuple:
         if not isinstance(value, (list, tuple)):
             raise ArgumentError(f"{name} must be a list of integers, got {value!r}. Write [100] for one layer of 100.")
-        return tuple(check_number(name, one) for one in value)
+        return tuple(check_number(f"{name}[{i}]", one, name) for i, one in enumerate(value))
     if about["kind"] is str:
         if not isinstance(value, str):
             raise ArgumentError(f"{name} must be a text, got {value!r}. Put it in quotation marks.")

@@ -66,6 +66,8 @@ def start(config: Config, folder: Path, tell: Callable[[str], Any] = print, **op
         raise CheckpointError(
             f"{folder} must be a new folder, got one with a run. Go on with it by: thinnet resume {folder}"
         )
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} must be a new folder, got a file. Choose another name.")
     config = config.resolved()
     data = load(config)
     solver = _solver(config, data, folder, **options)  # which makes the folder, and finds out if it cannot be written
