@@ -179,3 +179,14 @@ def test_drawn_rows_keep_their_labels_and_the_other_splits() -> None:
     assert data.num_rows("val") == 4
     with pytest.raises(ArgumentError, match="num_train must be at most 5"):
         data.drawn(6, seed=0)
+
+
+def test_rows_that_were_checked_are_not_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Dataset(TRAIN.astype(np.float32), Y_TRAIN, VAL.astype(np.float32), Y_VAL)
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("all rows are read again")
+
+    monkeypatch.setattr("thinnet.data.dataset._check_finite", refuse)
+    for same in (data.standardized("mean"), data.first(5), data.drawn(5, seed=0)):
+        assert same.num_rows("val") == data.num_rows("val")

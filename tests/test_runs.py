@@ -168,3 +168,20 @@ def test_a_killed_run_is_resumed_to_the_same_net(tmp_path: Path) -> None:
     assert read_sealed(checkpoint, "run").state["iteration"] <= 600
     assert cli.main(["resume", str(tmp_path / "cut"), "--quiet"]) == 0
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off", "an array alone", "objects"])
+def test_a_file_that_is_no_archive_of_arrays_is_refused(
+    content: bytes | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.npz"
+    with path.open("wb") as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        elif content == "objects":
+            np.savez(file, X_train=np.array([{}, {}]), y_train=np.zeros(2, int))
+        else:
+            np.save(file, np.zeros((2, 2)))
+    assert cli.main(["train", "--data", str(path), "--output", str(tmp_path / "run"), "--quiet"]) == 2
+    assert "data.npz must be a file of arrays as numpy.savez writes it, got" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -41,7 +40,7 @@ class Config:
 
     data: str = _option("digits", "digits, cifar10, fashion-mnist, or a file .npz with X_train, y_train, X_val, ...")
     root: str = _option("", "the folder with the data; where it is empty, looked for or downloaded")
-    num_train: int = _option(0, "train with so many of the training rows; 0 for all", int, limit="num_rows")
+    num_train: int = _option(0, "train with so many of the training rows; 0 for all", int)
     data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)
     standardization: str = _option("mean", "what rows are standardized by", choices=STANDARDIZATIONS)
     hidden_dims: tuple[int, ...] = _option((500,), "units of each hidden layer", tuple, limit="hidden_dims")
@@ -128,9 +127,9 @@ def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
         if not isinstance(value, str):
             raise ArgumentError(f"{name} must be a text, got {value!r}. Put it in quotation marks.")
         return value
-    if about["limit"] and about["limit"] != "num_rows":
+    if about["limit"]:
         return check_number(name, value, about["limit"])
     lowest = -1 if name in ("seed", "data_seed") else 0
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
         raise ArgumentError(f"{name} must be an integer >= {lowest}, got {value!r}. {about['help'].capitalize()}.")
     return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thinnet.errors import ArgumentError, NumericalError
-from thinnet.parameters import Parameters
+from thinnet.parameters import Parameters, layer_number
 from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) 
         return f"the loss, of scores up to {np.abs(z).max():.2g}"
     for name in reversed(list(gradients)):
         if not np.isfinite(gradients[name]).all():
-            return f"the backward pass of layer {name.lstrip('Wbgamet')}, whose gradient of {name} is not finite"
+            return f"the backward pass of layer {layer_number(name)}, whose gradient of {name} is not finite"
     return "a place that a second computation by the layers' functions does not show"
 
 

@@ -138,6 +138,15 @@ class Parameters(MutableMapping[str, FloatArray]):
         return f"params has no {name!r}, only {', '.join(self._views)}. {nearest(name, self._views)}".rstrip()
 
 
+def layer_number(name: str) -> int:
+    """The number at the end of an array's name: that of its layer, counted from 1.
+
+    >>> layer_number("running_mean12")
+    12
+    """
+    return int(name[len(name.rstrip("0123456789")) :])
+
+
 def _zeros(size: int, dtype: Any) -> FloatArray:
     """A buffer; refused where it cannot be, since the system would only end the process when it is filled."""
     needed = size * np.dtype(dtype).itemsize

@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -147,12 +149,18 @@ def _version(package: str) -> str:
 
 def _from_npz(path: Path) -> Dataset:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Dataset.from_dict(dict(arrays), name=path.stem)
-    except (ValueError, EOFError, KeyError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} must be a file of arrays as numpy.savez writes it, got {error}.") from error
+        with path.open("rb") as file:  # which np.load would leave open where the archive is broken
+            loaded = np.load(file, allow_pickle=False)
+            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(_no_archive(path, str(error))) from error
+    if arrays is None:
+        raise DataError(_no_archive(path, "a single array"))
+    return Dataset.from_dict(arrays, name=path.stem)
+
+
+def _no_archive(path: Path, came: str) -> str:
+    return f"{path} must be a file of arrays as numpy.savez writes it, got {came}. Write it again, with X_train=..."
 
 
 def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solver:

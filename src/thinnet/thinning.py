@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from thinnet import kernels
-from thinnet.parameters import Order
+from thinnet.parameters import Order, layer_number
 from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -79,7 +79,7 @@ class Thinning:
 
     def __init__(self, kept: KeptUnits, shapes: Mapping[str, tuple[int, ...]], order: Order = "C") -> None:
         self.kept = kept
-        self._levels = {name: _level(name) for name in shapes}
+        self._levels = {name: layer_number(name) for name in shapes}
         self._vectors = {name for name, shape in shapes.items() if len(shape) == 1}
         self.table = np.array(list(self._lines(shapes, order)), np.int64).reshape(-1, 4)
         self.longest_line = int(self.table[:, 1].max(initial=0))
@@ -141,8 +141,3 @@ class Thinning:
     def plan(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
         """What the kernels walk through."""
         return self.table, self.kept.starts, self.kept.counts, self.kept.indices
-
-
-def _level(name: str) -> int:
-    """The number at the end of a name: W3 leads to level 3."""
-    return int(name[len(name.rstrip("0123456789")) :])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -193,7 +194,7 @@ class Dataset:
             shift = np.asarray(shift.mean())
         if method in ("feature", "global"):
             scale = np.where(variance > 0, 1 / np.sqrt(np.where(variance > 0, variance, 1)), 1)
-        return replace(self, shift=shift, scale=scale)
+        return self._with(shift=shift, scale=scale)
 
     def fingerprint(self) -> dict[str, str]:
         """The SHA-256 of each array, with its dtype and shape: equal for equal data."""
@@ -222,7 +223,14 @@ class Dataset:
     def _with_rows(self, rows: IntArray | slice) -> Dataset:
         """The same data set with these training rows, and the weights that belong to them."""
         weights = None if self.weights is None else self.weights[rows]
-        return replace(self, X_train=self.X_train[rows], y_train=self.y_train[rows], weights=weights)
+        return self._with(X_train=self.X_train[rows], y_train=self.y_train[rows], weights=weights)
+
+    def _with(self, **changes: Any) -> Dataset:
+        """A copy with other fields, which need no check: they come from arrays that were checked."""
+        other = copy.copy(self)
+        for name, value in changes.items():
+            object.__setattr__(other, name, value)
+        return other
 
     def _check_num_train(self, num_train: int) -> None:
         check_number("num_train", num_train, "num_train_samples")

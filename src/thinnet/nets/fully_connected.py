@@ -72,7 +72,9 @@ class FullyConnectedNet:
     Raises:
         ArgumentError: if an argument is outside its limits.
 
-    Source: Srivastava et al., "Dropout", JMLR 15 (2014); the place of each layer is that of CS231n, assignment 2.
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014); the place of each layer is that of CS231n, assignment 2; one
+    mask a batch: Graham, Reizenstein and Robinson, "Efficient batchwise dropout training using submatrices",
+    arXiv:1502.02478 (2015).
 
     >>> net = FullyConnectedNet([20, 20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
     >>> loss, grads = net.loss(np.ones((2, 4)), np.array([0, 2]))

@@ -39,45 +39,29 @@ class FusedStep:
         self.eps, self.momentum = scalar(EPS), scalar(MOMENTUM)
 
     def gradients(
-        self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int, weights: FloatArray | None = None
-    ) -> float:
-        """Write the gradients of the loss (without the L2 penalty) into `gradients`; return the loss."""
-        net = self.net
-        return self._run(X, y, weights, net.params, net.running, gradients, drop_threshold(net.dropout), step)
-
-    def thinned_gradients(
         self,
         X: FloatArray,
         y: AnyArray,
-        weights: FloatArray | None,
-        params: Parameters,
-        running: Parameters,
         gradients: Parameters,
-    ) -> float:
-        """The same for a thinned network: what it has is kept, and scaled as kept units are."""
-        return self._run(X, y, weights, params, running, gradients, np.uint32(0), 0)
-
-    def _run(
-        self,
-        X: FloatArray,
-        y: AnyArray,
-        weights: FloatArray | None,
-        params: Parameters,
-        running: Parameters,
-        gradients: Parameters,
-        threshold: np.uint32,
         step: int,
+        weights: FloatArray | None = None,
+        thinned: tuple[Parameters, Parameters] | None = None,
     ) -> float:
+        """Write the gradients of the loss (without the L2 penalty) into `gradients`; return the loss.
+
+        `thinned` are the parameters and the running statistics of a thinned network, in place of the net's: all of its
+        units are kept, and scaled as kept units are.
+        """
         rows, net = len(X), self.net
-        self.params, self.running = params, running
-        widths = [params[f"b{i}"].size for i in range(1, net.num_layers)]
+        self.params, self.running = (net.params, net.running) if thinned is None else thinned
+        widths = [self.params[f"b{i}"].size for i in range(1, net.num_layers)]
         self.z, self.h, self.dh = (
             [flat[: rows * width].reshape(rows, width) for flat, width in zip(buffers, widths, strict=True)]
             for buffers in self._buffers
         )
         # Taken from the net at every step, so that attributes assigned later hold here as they do in the layers.
         self.factor = net.dtype.type(1 / (1 - net.dropout) if net.scaling == "inverted" else 1)
-        self.threshold = threshold
+        self.threshold = drop_threshold(net.dropout) if thinned is None else np.uint32(0)
         self.keys = np.uint32(net.seed & 0xFFFFFFFF), np.uint32(net.seed >> 32)
         self._forward(X, rows, step)
         loss = self._loss(y, weights, rows, gradients)

@@ -70,7 +70,7 @@ class ThinnedStep:
 
     def _thin(self, X: FloatArray, y: AnyArray, weights: FloatArray | None) -> float:
         self._running.gather(self.net.running.flat, self.running.flat)
-        return self._fused.thinned_gradients(X, y, weights, self.params, self.running, self.gradients)
+        return self._fused.gradients(X, y, self.gradients, 0, weights, thinned=(self.params, self.running))
 
     def _whole(self, X: FloatArray, y: AnyArray, weights: FloatArray | None, step: int) -> float:
         net = self.net
