@@ -31,7 +31,7 @@ KEEP = 2  # how many checkpoints stay
 NAME = re.compile(r"step-([0-9]+)\.safetensors")
 OPTIONS = {  # the solver's options that a checkpoint keeps
     "update_rule", "optim_config", "batch_size", "num_epochs", "num_train_samples", "num_val_samples", "print_every",
-    "verbose", "seed", "sampling", "patience", "checkpoint_every", "schedule",
+    "verbose", "seed", "sampling", "patience", "checkpoint_every", "batch_statistics", "schedule",
 }  # fmt: skip
 
 

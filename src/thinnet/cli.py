@@ -23,6 +23,7 @@ from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
+from thinnet.parallel import Ranks, started_by_mpi
 
 if TYPE_CHECKING:
     from thinnet.callbacks import Callback
@@ -36,11 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         return status
     except (ThinnetError, OSError) as error:
-        print(f"thinnet: error: {error}", file=sys.stderr)
-        return 2
+        return _failed(options, error, f"error: {error}", 2)
     except KeyboardInterrupt as error:
-        print(f"thinnet: interrupted{f'; {error}' if str(error) else ''}", file=sys.stderr)
-        return 130
+        return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
+
+
+def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
+    """Say what went wrong; of several processes, one says what went wrong in all, and ends what waits for it."""
+    ranks = Ranks(getattr(options, "communicator", None))
+    if ranks.may_speak_of(error):
+        print(f"thinnet: {text}", file=sys.stderr, flush=True)
+        ranks.end(error, status)
+    return status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -147,30 +155,37 @@ def _add_course(command: argparse.ArgumentParser) -> None:
 def _run_train(options: argparse.Namespace) -> int:
     from thinnet import runs
 
+    options.communicator = started_by_mpi()
     given = {name: getattr(options, name) for name, _, _ in options_of_config() if hasattr(options, name)}
     if "weight_scale" in given and given["weight_scale"] != "he":
         given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
     base = read_toml(options.config) if options.config else {}
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
-    folder = options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
+    ranks = Ranks(options.communicator)
+    folder = ranks.from_first(options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S"))
     tell = (lambda text: None) if options.quiet or options.json else print
-    with _followers(folder, options) as follow:
-        result = runs.start(config, folder, tell, **_verbosity(options), **follow)
-    return _print_result(result, folder, options)
+    with _followers(folder, options, ranks) as follow:
+        result = runs.start(config, folder, tell, communicator=options.communicator, **_verbosity(options), **follow)
+    return _print_result(result, folder, options) if ranks.rank == 0 else 0
 
 
 def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    with _followers(options.folder, options) as follow:
-        result = runs.resume(options.folder, **_verbosity(options), **follow)
-    return _print_result(result, options.folder, options)
+    options.communicator = started_by_mpi()
+    ranks = Ranks(options.communicator)
+    with _followers(options.folder, options, ranks) as follow:
+        result = runs.resume(options.folder, communicator=options.communicator, **_verbosity(options), **follow)
+    return _print_result(result, options.folder, options) if ranks.rank == 0 else 0
 
 
 @contextmanager
-def _followers(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """What looks on while a run trains, as an option of the solver."""
+def _followers(folder: Path, options: argparse.Namespace, ranks: Ranks) -> Iterator[dict[str, Any]]:
+    """What looks on while a run trains, as an option of the solver; of several processes, at the first one."""
     callbacks: list[Callback] = []
+    if ranks.rank > 0:
+        yield {}
+        return
     if options.tensorboard:
         from thinnet.report.tensorboard import TensorBoard
 

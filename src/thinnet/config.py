@@ -17,6 +17,7 @@ from thinnet.layers.dropout import MASK_KINDS, SCALINGS
 from thinnet.masks import fresh_seed
 from thinnet.nets.fully_connected import DTYPES, NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
+from thinnet.parallel import BATCH_STATISTICS
 from thinnet.schedules import SCHEDULES
 
 NONE = "none"  # TOML has no null
@@ -59,6 +60,9 @@ class Config:
     decay: float = _option(0.95, "factor after each epoch, for schedule epoch_decay", float, limit="factor")
     batch_size: int = _option(100, "rows in a minibatch", int, limit="batch_size")
     epochs: int = _option(20, "how often the data are gone through", int, limit="num_epochs")
+    batch_statistics: str = _option(
+        "global", "in several processes, of the whole minibatch or of each one's part", choices=BATCH_STATISTICS
+    )
     patience: int = _option(0, "stop when validation accuracy has not risen for so many epochs; 0 for never", int)
     seed: int = _option(-1, "fixes weights, masks and batches; -1 draws one", int)
 

@@ -12,15 +12,16 @@ from typing import Any
 class DelayedInterrupt:
     """Within it, the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt at once, as ever.
 
-    Python delivers signals to the main thread only; elsewhere, and where Ctrl-C is ignored, this does nothing.
+    `quiet` leaves out the line that says so. Python delivers signals to the main thread only; elsewhere, and where
+    Ctrl-C is ignored, this does nothing.
 
     >>> with DelayedInterrupt() as interrupt:
     ...     interrupt.asked
     False
     """
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, quiet: bool = False) -> None:
+        self.asked, self._quiet = False, quiet
         self._before: Any = None
 
     def __enter__(self) -> DelayedInterrupt:
@@ -37,7 +38,8 @@ class DelayedInterrupt:
     def _on_first(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         self._restore()
-        print("\nthinnet: finishing this step and saving; Ctrl-C again ends at once", file=sys.stderr)
+        if not self._quiet:
+            print("\nthinnet: finishing this step and saving; Ctrl-C again ends at once", file=sys.stderr)
 
     def _restore(self) -> None:
         if self._before is not None:

@@ -6,23 +6,21 @@ import json
 import os
 import platform
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from thinnet.checks import check_choice
 from thinnet.config import NONE, Config
 from thinnet.data import Dataset, load_cifar10, load_digits, load_fashion_mnist
-from thinnet.errors import ArgumentError, CheckpointError, DataError
+from thinnet.data.npz import load_npz
+from thinnet.errors import ArgumentError, CheckpointError
 from thinnet.files import write_atomically
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
+from thinnet.parallel import Ranks
 from thinnet.schedules import SCHEDULES, EpochDecay, Schedule
 from thinnet.solver import Solver
 
@@ -50,13 +48,16 @@ class Result:
         return "\n".join(lines)
 
 
-def start(config: Config, folder: Path, tell: Callable[[str], Any] = print, **options: Any) -> Result:
+def start(
+    config: Config, folder: Path, tell: Callable[[str], Any] = print, *, communicator: Any = None, **options: Any
+) -> Result:
     """Train by a config, in a new folder.
 
     Args:
         config: what to train; a seed that it lacks is drawn and written down.
         folder: gets config.toml, environment.json, checkpoints, and at the end net.safetensors and result.json.
         tell: called with lines of text.
+        communicator: of mpi4py, whose processes train together; the folder is that of rank 0, which alone writes.
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
@@ -64,22 +65,30 @@ def start(config: Config, folder: Path, tell: Callable[[str], Any] = print, **op
         DataError: if the data cannot be found or read.
         NumericalError: if a loss becomes NaN or infinite.
     """
+    ranks = Ranks(communicator)
+    if ranks.rank == 0:
+        _check_new(folder)
+    config = ranks.from_first(config.resolved())
+    data = load(config, communicator)
+    # This makes the folder, and finds out if it cannot be written.
+    solver = _solver(config, data, folder, communicator=communicator, **options)
+    if ranks.rank == 0:
+        write_atomically(folder / CONFIG, config.to_toml().encode())
+        write_atomically(folder / ENVIRONMENT, json.dumps(environment(solver.fingerprint), indent=2).encode())
+        tell(config.to_toml())
+    return _finish(solver, data, folder)
+
+
+def _check_new(folder: Path) -> None:
     if (folder / CONFIG).exists():
         raise CheckpointError(
             f"{folder} must be a new folder, got one with a run. Go on with it by: thinnet resume {folder}"
         )
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} must be a new folder, got a file. Choose another name.")
-    config = config.resolved()
-    data = load(config)
-    solver = _solver(config, data, folder, **options)  # which makes the folder, and finds out if it cannot be written
-    write_atomically(folder / CONFIG, config.to_toml().encode())
-    write_atomically(folder / ENVIRONMENT, json.dumps(environment(solver.fingerprint), indent=2).encode())
-    tell(config.to_toml())
-    return _finish(solver, data, folder)
 
 
-def resume(folder: Path, **options: Any) -> Result:
+def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
     """Go on with a run where its newest checkpoint was written, or from its beginning if it has none yet.
 
     Raises:
@@ -88,12 +97,13 @@ def resume(folder: Path, **options: Any) -> Result:
     """
     if not (folder / CONFIG).is_file():
         raise CheckpointError(f"{folder} must be the folder of a run, got one without {CONFIG}. Name its --output.")
-    config = Config.from_toml(folder / CONFIG)
-    data = load(config)
-    if any(folder.glob("step-*.safetensors")):
-        solver = Solver.resume(folder, data, **options)
+    ranks = Ranks(communicator)
+    config, begun = ranks.from_first((Config.from_toml(folder / CONFIG), any(folder.glob("step-*.safetensors"))))
+    data = load(config, communicator)
+    if begun:
+        solver = Solver.resume(folder, data, communicator=communicator, **options)
     else:
-        solver = _solver(config, data, folder, **options)
+        solver = _solver(config, data, folder, communicator=communicator, **options)
     return _finish(solver, data, folder)
 
 
@@ -112,22 +122,31 @@ def start_or_resume(config: Config, folder: Path, tell: Callable[[str], Any] = p
     return resume(folder, **options)
 
 
-def load(config: Config) -> Dataset:
-    """The data of a config, standardized."""
-    file = config.data.endswith(".npz")
-    data = _from_npz(Path(config.data)) if file else _named(config.data, config.root or None)
+def load(config: Config, communicator: Any = None) -> Dataset:
+    """The data of a config, standardized; in several processes, the share of this one.
+
+    Where all rows of a file are trained on, each process reads only its share into memory.
+    """
+    ranks = Ranks(communicator)
+    share = (ranks.rank, ranks.size) if ranks.size > 1 and not config.num_train else None
+    if config.data.endswith(".npz"):
+        data = load_npz(Path(config.data), share)
+    else:
+        data = _named(config.data, config.root or None, share)
     if config.num_train:
         drawn = config.data_seed >= 0
         data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
-    return data.standardized(config.standardization)
+    if ranks.size > 1 and data.share is None:
+        data = data.shared(ranks.rank, ranks.size)
+    return data.standardized(config.standardization, communicator=communicator)
 
 
-def _named(name: str, root: str | None) -> Dataset:
+def _named(name: str, root: str | None, share: tuple[int, int] | None) -> Dataset:
     check_choice("data", name, ("digits", "cifar10", "fashion-mnist"))
     if name == "digits":
         return load_digits()
     if name == "cifar10":
-        return load_cifar10(root, num_test=None)
+        return load_cifar10(root, num_test=None, share=share)
     if root is None:
         raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got none. Name it.")
     return load_fashion_mnist(root)
@@ -145,22 +164,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "missing"
-
-
-def _from_npz(path: Path) -> Dataset:
-    try:
-        with path.open("rb") as file:  # which np.load would leave open where the archive is broken
-            loaded = np.load(file, allow_pickle=False)
-            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(_no_archive(path, str(error))) from error
-    if arrays is None:
-        raise DataError(_no_archive(path, "a single array"))
-    return Dataset.from_dict(arrays, name=path.stem)
-
-
-def _no_archive(path: Path, came: str) -> str:
-    return f"{path} must be a file of arrays as numpy.savez writes it, got {came}. Write it again, with X_train=..."
 
 
 def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solver:
@@ -187,6 +190,7 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
         batch_size=config.batch_size,
         num_epochs=config.epochs,
         patience=config.patience or None,
+        batch_statistics=config.batch_statistics,  # type: ignore[arg-type]
         checkpoint_dir=folder,
         **options,
     )
@@ -203,10 +207,11 @@ def _finish(solver: Solver, data: Dataset, folder: Path) -> Result:
     history = solver.train()
     result = Result(
         history,
-        solver.best_val_acc if data.num_rows("val") else None,
-        solver.accuracy("test") if data.num_rows("test") else None,
+        solver.best_val_acc if data.total_rows("val") else None,
+        solver.accuracy("test") if data.total_rows("test") else None,
         solver.stop_reason,
     )
-    solver.model.save(folder / NET)
-    write_atomically(folder / RESULT, json.dumps({**vars(result), "history": vars(history)}).encode())
+    if solver.ranks.rank == 0:
+        solver.model.save(folder / NET)
+        write_atomically(folder / RESULT, json.dumps({**vars(result), "history": vars(history)}).encode())
     return result

@@ -6,31 +6,32 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, checked_callbacks
-from thinnet.checks import check_keys, check_number, check_path
+from thinnet.checks import check_choice, check_keys, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
-from thinnet.data.dataset import ROWS_AT_ONCE, SPLITS, Dataset
+from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
+from thinnet.evaluation import accuracy
+from thinnet.fit import check_fit, check_parallel
 from thinnet.history import History
 from thinnet.interrupts import DelayedInterrupt
-from thinnet.layers import LOSSES
-from thinnet.layers.batchnorm import check_batch
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule
+from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ranks
 from thinnet.schedules import Constant, EpochDecay, Schedule
-from thinnet.typing import AnyArray, FloatArray, IntArray
+from thinnet.typing import AnyArray, IntArray
 from thinnet.updates import (
     ModelUpdate,
     NetUpdate,
     all_finite,
     checked_model,
-    model_batch,
     restore,
     snapshot,
     unsound_array,
@@ -70,6 +71,13 @@ class Solver:
             `FullyConnectedNet` with a named rule and a schedule of `thinnet.schedules`.  With it, Ctrl-C ends training
             after the current step with everything saved; a second one ends it at once.
         checkpoint_every: steps between two checkpoints; by default an epoch.  One more is written at the end.
+        communicator: of mpi4py, such as ``MPI.COMM_WORLD``, to train one net in all of its processes; each of them
+            makes the same solver and trains.  Only for a `FullyConnectedNet` with a named rule.  What comes of it does
+            not depend on how many there are, but for rounding.  The process of rank 0 alone prints, calls the
+            callbacks and writes.  `data` may be the process's share (`Dataset.shared`) or, on all of them, the whole.
+        batch_statistics: in several processes, whether batch normalization uses the mean and the variance of the
+            whole minibatch, ``"global"``, or of the rows that each process has of it, ``"local"``: fewer messages, and
+            results that depend on the number of processes.
 
     Attributes:
         history: the `History` of losses and accuracies.
@@ -115,26 +123,40 @@ class Solver:
         patience: int | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
+        communicator: Any = None,
+        batch_statistics: BatchStatistics = "global",
     ) -> None:
+        self.ranks, self._communicator = Ranks(communicator), communicator
         self.model = checked_model(model)
-        self.data = data if isinstance(data, Dataset) else Dataset.from_dict(data)
+        self.data = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
         self.schedule = _one_schedule(schedule, lr_decay)
         self.num_epochs: int = check_number("num_epochs", num_epochs)
         self.print_every = check_number("print_every", print_every)
-        self.verbose = verbose
+        self.verbose = verbose and self.ranks.rank == 0
         if seed is None:
-            seed = getattr(model, "seed", None)
-        self.seed = check_number("seed", fresh_seed() if seed is None else seed)
+            seed = self.ranks.from_first(getattr(model, "seed", None))
+        self.seed = check_number("seed", self.ranks.from_first(fresh_seed()) if seed is None else seed)
         self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling)
         self.num_samples = {
             "train": _limit("num_train_samples", num_train_samples),
             "val": _limit("num_val_samples", num_val_samples),
         }
         if isinstance(model, FullyConnectedNet):
-            _check_fit(model, self.data, self.order.batch_size)
+            check_fit(model, self.data, self.order.batch_size)
         self._update: NetUpdate | ModelUpdate
         if isinstance(model, FullyConnectedNet) and isinstance(update_rule, str):
-            self._update = NetUpdate(model, self.data, self.order.batch_size, update_rule, optim_config)
+            if self.ranks.size > 1:
+                check_parallel(model, self.order.batch_size, self.ranks, batch_statistics)
+                _make_equal(model, self.ranks)
+            batch_size = self.order.batch_size
+            self._update = NetUpdate(
+                model, self.data, batch_size, update_rule, optim_config, self.ranks, batch_statistics
+            )
+        elif self.ranks.size > 1:
+            raise ArgumentError(
+                "communicator must be None unless the model is a FullyConnectedNet and update_rule a name, got one of "
+                f"{self.ranks.size} processes. Train such a net, or train in one process."
+            )
         else:
             self._update = ModelUpdate(model, self.data, update_rule, optim_config)
         self.history = History()
@@ -144,17 +166,22 @@ class Solver:
         self.best: Any = None
         self._good: Any = None  # what to put back where weights become NaN or infinite
         self._started = 0.0
-        self._bar = ProgressBar() if (sys.stderr.isatty() if progress is None else progress) else None
+        shown = self.ranks.rank == 0 and (sys.stderr.isatty() if progress is None else progress)
+        self._bar = ProgressBar() if shown else None
+        self.batch_statistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         self.patience = _limit("patience", patience)
         self.callbacks = checked_callbacks(callbacks)
         if patience is not None:
-            if not self.data.num_rows("val"):
+            if not self.data.total_rows("val"):
                 raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
             self.callbacks.append(EarlyStopping(patience))
         if self._bar:
             self.callbacks.append(self._bar)
+        if self.ranks.rank > 0:
+            self.callbacks.clear()
         self._resumed = False
-        self._checkpoints: Checkpoints | None = None
+        self._checkpoints: Checkpoints | None = None  # of rank 0
+        self._checkpoint_every: int | None = None
         if checkpoint_dir is not None:
             self._prepare_checkpoints(check_path("checkpoint_dir", checkpoint_dir), checkpoint_every)
         elif checkpoint_every is not None:
@@ -169,16 +196,19 @@ class Solver:
         data: Dataset | Mapping[str, AnyArray],
         *,
         model: FullyConnectedNet | None = None,
+        communicator: Any = None,
         **changes: Any,
     ) -> Solver:
         """A solver that goes on where the newest checkpoint of a folder was written; call ``train()`` on it.
 
-        Losses, accuracies and weights are then, to the last bit, those of the run as if it had never been interrupted.
+        Losses, accuracies and weights are then, to the last bit, those of the run as if it had never been interrupted;
+        on another number of processes than before, to rounding.
 
         Args:
             checkpoint_dir: the folder that the run was given.
             data: the same data as before.
             model: the net to train on with, whose weights are replaced; by default one is built as it was.
+            communicator: as for the solver; there may be another number of processes than before.
             changes: any of verbose, progress, print_every, callbacks, checkpoint_every and num_epochs, in place of
                 what the run had.
 
@@ -189,21 +219,23 @@ class Solver:
         from thinnet import checkpoint
 
         check_keys("changes", changes, CHANGEABLE)
-        sealed = checkpoint.newest(check_path("checkpoint_dir", checkpoint_dir))
+        folder, ranks = check_path("checkpoint_dir", checkpoint_dir), Ranks(communicator)
+        sealed = ranks.from_first(checkpoint.newest(folder) if ranks.rank == 0 else None)
+        assert sealed is not None
         net = checkpoint.net_of(sealed)
         if model is not None:
             checkpoint.check_net(sealed, model)
-        dataset = data if isinstance(data, Dataset) else Dataset.from_dict(data)
-        checkpoint.check_data(sealed, dataset.fingerprint())
+        dataset = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), ranks)
+        checkpoint.check_data(sealed, dataset.fingerprint(communicator=communicator))
         for name in {"print_every", "checkpoint_every", "num_epochs"} & set(changes):
             check_number(name, changes[name])
         changes["callbacks"] = checked_callbacks(changes.get("callbacks", ()))
         options = {**checkpoint.options_of(sealed), **changes}
         with checkpoint.understood("the checkpoint"):
             every = options.pop("checkpoint_every")
-            solver = cls(net if model is None else model, dataset, **options)
+            solver = cls(net if model is None else model, dataset, communicator=communicator, **options)
         solver._resumed = True
-        solver._prepare_checkpoints(check_path("checkpoint_dir", checkpoint_dir), every)
+        solver._prepare_checkpoints(folder, every)
         checkpoint.restore_solver(solver, sealed)
         if solver._checkpoints is not None:
             solver._checkpoints.newest = solver.iteration
@@ -222,9 +254,11 @@ class Solver:
                 "folder. Train such a net, or leave checkpoint_dir out."
             )
         schedule_name(self.schedule)
-        self.fingerprint = self.data.fingerprint()
+        self.fingerprint = self.data.fingerprint(communicator=self._communicator)
         every = self.order.steps_per_epoch if every is None else every
-        self._checkpoints = Checkpoints(folder, every, self._resumed)
+        self._checkpoint_every = check_number("checkpoint_every", every)
+        if self.ranks.rank == 0:
+            self._checkpoints = Checkpoints(folder, every, self._resumed)
 
     @property
     def optimizer(self) -> FlatOptimizer:
@@ -247,7 +281,8 @@ class Solver:
             "seed": self.seed,
             "sampling": self.order.sampling,
             "patience": self.patience,
-            "checkpoint_every": self._checkpoints.every if self._checkpoints else None,
+            "batch_statistics": self.batch_statistics,
+            "checkpoint_every": self._checkpoint_every,
         }
 
     @property
@@ -286,9 +321,10 @@ class Solver:
             CheckpointError: if a checkpoint cannot be written, or another run is writing to the folder.
             KeyboardInterrupt: after Ctrl-C.
         """
-        if self._checkpoints is None:
+        if self._checkpoint_every is None:
             return self._train()
-        with self._checkpoints.held(), DelayedInterrupt() as interrupt:
+        held = nullcontext() if self._checkpoints is None else self._checkpoints.held()
+        with held, DelayedInterrupt(quiet=self.ranks.rank > 0) as interrupt:
             return self._train(interrupt)
 
     def _train(self, interrupt: DelayedInterrupt | None = None) -> History:
@@ -302,29 +338,40 @@ class Solver:
         try:
             while self.iteration < self.num_iterations and not self.stop_reason:
                 self._step_and_evaluate()
-                self._save_if_due(interrupt)
+                self._save_if_due(self._agree(interrupt is not None and interrupt.asked))
         except NumericalError as error:
             if self._good is None or all_finite(self.model):
                 raise
             restore(self.model, self._good)
-            raise NumericalError(f"{error} Those are not finite, so it was given the last good ones.") from error
+            text = f"{error} Those are not finite, so it was given the last good ones."
+            raise on_all_ranks(NumericalError(text)) from error
         finally:
             self._call("on_train_end")
         if self.best is not None:
             restore(self.model, self.best)
         return self.history
 
-    def _save_if_due(self, interrupt: DelayedInterrupt | None) -> None:
+    def _agree(self, interrupted: bool) -> bool:
+        """Whether any process was interrupted; a reason to stop that rank 0 has becomes that of all."""
+        if self.ranks.size == 1:
+            return interrupted
+        interruptions, stops = self.ranks.sum(interrupted, self.stop_reason is not None)
+        if stops:
+            self.stop_reason = self.ranks.from_first(self.stop_reason)
+        return interruptions > 0
+
+    def _save_if_due(self, interrupted: bool) -> None:
         """Write a checkpoint where it is time, training ends, or somebody pressed Ctrl-C."""
-        if self._checkpoints is None or interrupt is None:
+        if self._checkpoint_every is None:
             return
         ending = self.iteration == self.num_iterations or bool(self.stop_reason)
-        if not (ending or interrupt.asked or self.iteration % self._checkpoints.every == 0):
+        if not (ending or interrupted or self.iteration % self._checkpoint_every == 0):
             return
         self._check_weights()
-        path = self._checkpoints.save(self)
-        if interrupt.asked and not ending:
-            raise KeyboardInterrupt(f"saved {path} after step {self.iteration} of {self.num_iterations}")
+        path = None if self._checkpoints is None else self._checkpoints.save(self)
+        if interrupted and not ending:
+            saved = f"saved {path} after step {self.iteration} of {self.num_iterations}"
+            raise on_all_ranks(KeyboardInterrupt(saved))
 
     def step(self) -> float:
         """Take one training step and return its loss."""
@@ -345,20 +392,16 @@ class Solver:
 
     def accuracy(self, split: str) -> float:
         """The fraction of a split's sampled rows that are classified rightly; R² where targets are not labels."""
-        self.data.labels(split)  # which says so where there are none
-        rows = self._rows_to_evaluate(split)
-        pieces = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
-        scores, targets = [], []
-        for piece in pieces:
-            X, y = model_batch(self.model, self.data, split, piece)
-            scores.append(self.model.loss(X))
-            targets.append(y)
-        return _accuracy(np.concatenate(scores), np.concatenate(targets))
+        if not self.data.total_rows(split):
+            self.data.labels(split)  # which says that there are none
+        return accuracy(self.model, self.data, split, self._rows_to_evaluate(split), self.ranks)
 
     def _num_train(self) -> int:
-        if not self.data.num_rows("train"):
-            raise ArgumentError("data must have at least one training row, got none.")
-        return self.data.num_rows("train")
+        num_rows, processes = self.data.total_rows("train"), self.ranks.size
+        if num_rows < processes:
+            wanted = "one training row" if processes == 1 else f"{processes} training rows, one a process"
+            raise ArgumentError(f"data must have at least {wanted}, got {num_rows or 'none'}.")
+        return num_rows
 
     def _draw_rows(self) -> IntArray:
         """The rows of the coming minibatch."""
@@ -366,7 +409,7 @@ class Solver:
 
     def _rows_to_evaluate(self, split: str) -> IntArray:
         """All rows of a split, or the same sample of them every time."""
-        num_rows, limit = self.data.num_rows(split), self.num_samples.get(split)
+        num_rows, limit = self.data.total_rows(split), self.num_samples.get(split)
         if limit is None or limit >= num_rows:
             return np.arange(num_rows)
         generator = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(EVALUATION_STREAM, len(split))))
@@ -384,11 +427,13 @@ class Solver:
 
     def _evaluate(self) -> None:
         self._check_weights()
+        if self.ranks.size > 1:
+            self.ranks.check_equal(self.model.params.flat)
         history = self.history
         history.epoch.append(self.epoch)
         history.train_accuracy.append(self._sound_accuracy("train"))
         report = f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {history.train_accuracy[-1]:f}"
-        if self.data.num_rows("val"):
+        if self.data.total_rows("val"):
             history.val_accuracy.append(self._sound_accuracy("val"))
             report += f"; val_acc: {history.val_accuracy[-1]:f}"
             if self.best is None or history.val_accuracy[-1] > self.best_val_acc:
@@ -409,10 +454,11 @@ class Solver:
         except NumericalError as error:
             if self._good is not None:
                 restore(self.model, self._good)
-            raise NumericalError(
+            text = (
                 f"After step {self.iteration}, {error} Likely cause: a learning rate that is too large, or inputs that "
                 f"are not standardized. The model was given the last good weights."
-            ) from error
+            )
+            raise on_all_ranks(NumericalError(text)) from error
 
     def _snapshot_if_sound(self) -> Any:
         """A copy of the weights, to go back to; None where nobody would."""
@@ -421,11 +467,12 @@ class Solver:
     def _check_weights(self) -> None:
         """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""
         if self._update.check_finite and not all_finite(self.model):
-            raise NumericalError(
+            text = (
                 f"Step {self.iteration}, whose loss was {self.history.loss[-1]:g}, left {unsound_array(self.model)}. "
                 f"Likely cause: a learning rate or an L2 penalty that is too large, or inputs that are not "
                 f"standardized. The model has these weights."
             )
+            raise on_all_ranks(NumericalError(text))
 
     def _call(self, moment: str) -> None:
         for callback in self.callbacks:
@@ -439,39 +486,6 @@ def _limit(name: str, value: int | None) -> int | None:
     return None if value is None else int(check_number(name, value))
 
 
-def _check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> None:
-    """Check that a net has the inputs and outputs that the data need, before training rather than in it."""
-    if net.input_dim != data.num_features:
-        raise ArgumentError(
-            f"data must have {net.input_dim} features, the net's input_dim, got {data.num_features}. Build the net "
-            f"with input_dim={data.num_features}."
-        )
-    if net.normalization == "batchnorm" and net.hidden_dims:
-        check_batch("batch_size", batch_size)
-    for split in SPLITS:
-        y = data.labels(split) if data.num_rows(split) else np.zeros(0, int)
-        if y.ndim == 1 and y.size and int(y.max()) >= net.num_classes:
-            raise ArgumentError(
-                f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
-                f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
-            )
-        _check_targets(net, split, y)
-
-
-def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
-    wanted = "values" if y.ndim == 2 else "labels"
-    if y.size and LOSSES[net.loss_name].targets != wanted:
-        raise ArgumentError(
-            f"y_{split} must hold {LOSSES[net.loss_name].targets}, since the net's loss is {net.loss_name!r}, got "
-            f"{y.dtype} of shape {y.shape}. Use loss='mse' for values of shape (N, C), 'softmax' for labels."
-        )
-    if y.ndim == 2 and y.shape[1] != net.num_classes:
-        raise ArgumentError(
-            f"y_{split} must have {net.num_classes} columns, the net's num_classes, got {y.shape[1]}. Build the net "
-            f"with num_classes={y.shape[1]}."
-        )
-
-
 def _one_schedule(schedule: Schedule | None, lr_decay: float) -> Schedule:
     check_number("lr_decay", lr_decay)
     if schedule is not None and lr_decay != 1:
@@ -483,8 +497,13 @@ def _one_schedule(schedule: Schedule | None, lr_decay: float) -> Schedule:
     return schedule or (Constant() if lr_decay == 1 else EpochDecay(lr_decay))
 
 
-def _accuracy(scores: FloatArray, targets: AnyArray) -> float:
-    if np.issubdtype(targets.dtype, np.integer):
-        return float((scores.argmax(axis=1) == targets).mean())
-    residual, total = np.square(targets - scores).sum(), np.square(targets - targets.mean(axis=0)).sum()
-    return float(1 - residual / total) if total else 0.0
+def _share(data: Dataset, ranks: Ranks) -> Dataset:
+    """A process's share of the data, unless it was given that."""
+    return data.shared(ranks.rank, ranks.size) if ranks.size > 1 and data.share is None else data
+
+
+def _make_equal(net: FullyConnectedNet, ranks: Ranks) -> None:
+    """Give all processes the net of rank 0."""
+    ranks.inplace_from_first(net.params.flat)
+    ranks.inplace_from_first(net.running.flat)
+    net.seed, net.step = ranks.from_first((net.seed, net.step))

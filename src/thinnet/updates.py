@@ -16,6 +16,7 @@ from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_sound, unsound_step
 from thinnet.optim import Config, FlatOptimizer, Rule
+from thinnet.parallel import BatchPart, BatchStatistics, Ranks, on_all_ranks
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -28,8 +29,13 @@ class BatchUpdate:
         self.gradients = net.params.zeros_like()
         self._running = net.running.flat.copy()
 
-    def __call__(self, X: FloatArray, y: AnyArray, weights: AnyArray | None, rate: float) -> float:
+    def __call__(
+        self, X: FloatArray, y: AnyArray, weights: AnyArray | None, rate: float, part: BatchPart | None = None
+    ) -> float:
         """Change the net by one step at the learning rate `rate`; return the loss before it.
+
+        Where the rows are a `part` of a minibatch, all processes that have the others call this, and change their nets
+        alike.
 
         Raises:
             NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
@@ -38,33 +44,50 @@ class BatchUpdate:
         self._running[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found by _check, and said in better words
             if net.thins:
-                loss, part = net.thinned_gradients(X, y, weights=weights)
-                self._check(loss, part.gradients, X, y, step, rate)
-                self.optimizer.inplace_update_part(net.params.flat, part.gradients.flat, part.thinning, rate)
+                loss, thinned = net.thinned_gradients(X, y, weights=weights, part=part)
+                self._check(loss, thinned.gradients, X, y, step, rate, part)
+                self.optimizer.inplace_update_part(net.params.flat, thinned.gradients.flat, thinned.thinning, rate)
             else:
-                loss = net.inplace_gradients(X, y, self.gradients, weights=weights)
-                self._check(loss, self.gradients, X, y, step, rate)
+                loss = net.inplace_gradients(X, y, self.gradients, weights=weights, part=part)
+                self._check(loss, self.gradients, X, y, step, rate, part)
                 self.optimizer.inplace_update(net.params.flat, self.gradients.flat, rate)
         return loss
 
     def _check(
-        self, loss: float, gradients: Parameters, X: FloatArray, y: AnyArray, step: int, learning_rate: float
+        self,
+        loss: float,
+        gradients: Parameters,
+        X: FloatArray,
+        y: AnyArray,
+        step: int,
+        learning_rate: float,
+        part: BatchPart | None,
     ) -> None:
         """Raise before the update if a number went wrong, with the net put back as it was before the step."""
         if is_sound(loss, gradients):
             return
+        if part is not None:
+            X, y = part.whole(X), part.whole(y)
         error = unsound_step(self.net, X, y, step=step, loss=loss, learning_rate=learning_rate)
         self.net.running.flat[:], self.net.step = self._running, step
-        raise error
+        raise on_all_ranks(error)
 
 
 class NetUpdate:
     """One step of a `FullyConnectedNet` on rows of a data set."""
 
     def __init__(
-        self, net: FullyConnectedNet, data: Dataset, batch_size: int, update_rule: str, optim_config: Config | None
+        self,
+        net: FullyConnectedNet,
+        data: Dataset,
+        batch_size: int,
+        update_rule: str,
+        optim_config: Config | None,
+        ranks: Ranks,
+        statistics: BatchStatistics,
     ) -> None:
         self.check_finite = True
+        self.data, self.ranks, self.statistics = data, ranks, statistics
         self.reader = RowReader(data, "train", batch_size, net.dtype)
         self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
         self._update = BatchUpdate(net, self.optimizer)
@@ -76,7 +99,12 @@ class NetUpdate:
             NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
         """
         rate = self.optimizer.options["learning_rate"] * factor
-        return self._update(*self.reader.read(rows), self.reader.weights(rows), rate)
+        part = None
+        if self.ranks.size > 1:
+            total = len(rows)
+            places, rows = self.data.held("train", rows)
+            part = BatchPart(places, total, self.ranks, self.statistics)
+        return self._update(*self.reader.read(rows), self.reader.weights(rows), rate, part)
 
 
 class ModelUpdate:

@@ -14,6 +14,7 @@ from thinnet.data.archive import Archive
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import damaged, file_size
 from thinnet.data.pickles import load_pickle
+from thinnet.data.shares import Share
 from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray, IntArray
@@ -53,6 +54,7 @@ def load_cifar10(
     num_train: int = 49000,
     num_val: int = 1000,
     num_test: int | None = 1000,
+    share: tuple[int, int] | None = None,
 ) -> Dataset:
     """CIFAR-10 split as the courses split it, its pixels kept as uint8.
 
@@ -66,6 +68,7 @@ def load_cifar10(
         num_train: how many of the 50,000 training images to train with: the first ones, in the files' order.
         num_val: how many of those that follow are for validation.
         num_test: how many of the 10,000 test images to test with: the first ones; ``None`` for all of them.
+        share: ``(rank, size)`` to read only the share of one of `size` processes; see `Dataset.shared`.
 
     Returns:
         A `Dataset`: rows of 3072 uint8 pixels, 1024 red, 1024 green, 1024 blue; labels int64 from 0 to 9.
@@ -85,20 +88,27 @@ def load_cifar10(
     wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
     wanted_test = None if num_test is None else check_size("num_test", num_test)
     folder = find_cifar10(root)
-    X, y = _read_rows(folder, TRAIN_FILES, wanted)
-    check_rows("num_train + num_val", wanted, len(X), f"training images in {folder}")
-    X_test, y_test = _read_rows(folder, TEST_FILES, wanted_test)
-    check_rows("num_test", wanted_test or 0, len(X_test), f"test images in {folder}")
+    if share is not None and wanted_test is None:
+        wanted_test = sum(len(_decode(folder / name)[1]) for name in TEST_FILES)
+    totals = {"train": num_train, "val": num_val, "test": wanted_test or 0}
+    own = None if share is None else Share(*share, totals, len(CLASS_NAMES))
+    train, val, test = (slice(0, total) if own is None else own.rows(split) for split, total in totals.items())
+    parts = [train, slice(num_train + val.start, num_train + val.stop)]
+    ((X, y), (X_val, y_val)), there = _read_rows(folder, TRAIN_FILES, parts, wanted)
+    check_rows("num_train + num_val", wanted, there, f"training images in {folder}")
+    ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, [None if wanted_test is None else test], wanted_test)
+    check_rows("num_test", wanted_test or 0, there, f"test images in {folder}")
     return Dataset(
-        X[:num_train],
-        y[:num_train],
-        X[num_train:] if num_val else None,
-        y[num_train:] if num_val else None,
-        X_test if len(X_test) else None,
-        y_test if len(X_test) else None,
+        X,
+        y,
+        X_val if num_val else None,
+        y_val if num_val else None,
+        X_test if there else None,
+        y_test if there else None,
         name="CIFAR-10",
         class_names=_class_names(folder),
         image_shape=(3, 32, 32),
+        share=own,
     )
 
 
@@ -112,8 +122,8 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
         DataError: if a file is missing or damaged.
     """
     folder = check_path("folder", folder)
-    X, y = _read_rows(folder, TRAIN_FILES, None)
-    X_test, y_test = _read_rows(folder, TEST_FILES, None)
+    ((X, y),), _ = _read_rows(folder, TRAIN_FILES, [None], None)
+    ((X_test, y_test),), _ = _read_rows(folder, TEST_FILES, [None], None)
     return X, y, X_test, y_test
 
 
@@ -193,24 +203,32 @@ def _first_with_batches(folders: Sequence[Path]) -> Path | None:
     return None
 
 
-def _read_rows(folder: Path, names: Sequence[str], wanted: int | None) -> tuple[AnyArray, IntArray]:
-    """The first `wanted` rows of the files together, or all of them, in one array filled a file at a time."""
+def _read_rows(
+    folder: Path, names: Sequence[str], parts: Sequence[slice | None], wanted: int | None
+) -> tuple[list[tuple[AnyArray, IntArray]], int]:
+    """Parts of the rows of the files together, None for all, one file in memory at a time; and how many rows there are.
+
+    No more files are read than have the first `wanted` rows.
+    """
     most = sum(file_size(folder / name, EXPECTED, FIX) // NUM_FEATURES for name in names)
-    most = most if wanted is None else min(most, wanted)
-    X, y = np.empty((most, NUM_FEATURES), np.uint8), np.empty(most, np.int64)
-    filled = 0
+    last = most if wanted is None else min(most, wanted)
+    bounds = [(0, last) if part is None else (part.start, min(part.stop, last)) for part in parts]
+    sizes = [max(stop - start, 0) for start, stop in bounds]
+    arrays = [(np.empty((size, NUM_FEATURES), np.uint8), np.empty(size, np.int64)) for size in sizes]
+    there = 0
     for name in names:
-        if filled < most:
-            filled += _fill(X[filled:], y[filled:], folder / name)
-    return X[:filled], y[:filled]
-
-
-def _fill(X: AnyArray, y: IntArray, path: Path) -> int:
-    """Copy as many rows of one batch as there is room for; return how many."""
-    rows, labels = _decode(path)
-    count = min(len(rows), len(X))
-    X[:count], y[:count] = rows[:count], labels[:count]
-    return count
+        if there < last:
+            rows, labels = _decode(folder / name)
+            for (start, stop), (X, y) in zip(bounds, arrays, strict=True):
+                first, end = max(start, there), min(stop, there + len(rows))
+                if first < end:
+                    X[first - start : end - start] = rows[first - there : end - there]
+                    y[first - start : end - start] = labels[first - there : end - there]
+            there += len(rows)
+    there = min(there, last)
+    # There may be fewer rows than the sizes of the files let expect.
+    cut = [max(min(stop, there) - start, 0) for start, stop in bounds]
+    return [(X[:size], y[:size]) for size, (X, y) in zip(cut, arrays, strict=True)], there
 
 
 def _decode(path: Path) -> tuple[AnyArray, IntArray]:

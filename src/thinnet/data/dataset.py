@@ -12,7 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from thinnet.checks import check_choice, check_number, nearest
+from thinnet.data.shares import Share, digest, moments, share_of
 from thinnet.errors import ArgumentError, DataError
+from thinnet.parallel import Ranks
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 Split = Literal["train", "val", "test"]
@@ -38,6 +40,7 @@ class Dataset:
         image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``.
         shift, scale: numbers, or (D,) arrays.
         weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
+        share: which rows of a larger data set these are, where several processes have one each; see `shared`.
 
     Raises:
         DataError: if arrays do not fit together, or hold NaN or infinity.
@@ -60,6 +63,7 @@ class Dataset:
     shift: FloatArray = field(default_factory=lambda: np.zeros((), np.float32))
     scale: FloatArray = field(default_factory=lambda: np.ones((), np.float32))
     weights: AnyArray | None = None
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         if self.X_train is None and self.y_train is None:
@@ -144,12 +148,28 @@ class Dataset:
         """
         if self.y_train.ndim == 2:
             return int(self.y_train.shape[1])
+        if self.share is not None:
+            return self.share.num_classes
         return len(self.class_names) or int(self.y_train.max(initial=-1)) + 1
 
     def num_rows(self, split: Split | str) -> int:
         """How many rows a split has; 0 where it is absent."""
         X = getattr(self, f"X_{check_choice('split', split, SPLITS)}")
         return 0 if X is None else int(X.shape[0])
+
+    def total_rows(self, split: Split | str) -> int:
+        """How many rows a split has on all processes together; `num_rows` where the data set is not shared."""
+        return self.num_rows(split) if self.share is None else self.share.totals[split]
+
+    def held(self, split: Split | str, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Which of the rows with these numbers among all processes' rows are here.
+
+        Returns:
+            Their places in `rows`, and their numbers here.
+        """
+        own = self._own_rows(split)
+        places = np.flatnonzero((rows >= own.start) & (rows < own.stop))
+        return places, rows[places] - own.start
 
     def labels(self, split: Split | str) -> AnyArray:
         """The labels or targets of a split."""
@@ -176,19 +196,23 @@ class Dataset:
         for start in range(0, self.num_rows(split), size):
             yield self.batch(split, slice(start, start + size))
 
-    def standardized(self, method: Standardization | str = "feature") -> Dataset:
+    def standardized(self, method: Standardization | str = "feature", *, communicator: Any = None) -> Dataset:
         r"""The same data set with `shift` and `scale` computed from its training rows.
 
         Args:
             method: ``"mean"`` subtracts the mean of each feature, as the courses do; ``"feature"`` also divides
                 by the feature's standard deviation (constant features are only shifted); ``"global"`` uses one
                 mean and one standard deviation for all features; ``"none"`` leaves rows as they are.
+            communicator: of mpi4py, where the data set is shared between its processes, all of which call this.
         """
         check_choice("method", method, STANDARDIZATIONS)
+        ranks = self._ranks(communicator)
         shift: FloatArray = np.zeros(())
         scale: FloatArray = np.ones(())
         if method != "none":
-            shift, variance = _moments(self.X_train)
+            if not self.total_rows("train"):
+                raise DataError("X_train must have at least one row to standardize with, got none.")
+            shift, variance = moments(self.X_train, self._own_rows("train"), self.total_rows("train"), ranks)
         if method == "global":
             variance = np.asarray(variance.mean() + shift.var())
             shift = np.asarray(shift.mean())
@@ -196,15 +220,63 @@ class Dataset:
             scale = np.where(variance > 0, 1 / np.sqrt(np.where(variance > 0, variance, 1)), 1)
         return self._with(shift=shift, scale=scale)
 
-    def fingerprint(self) -> dict[str, str]:
-        """The SHA-256 of each array, with its dtype and shape: equal for equal data."""
-        names = [f"{part}_{split}" for split in SPLITS for part in "Xy"] + ["weights", "shift", "scale"]
-        arrays = {name: getattr(self, name) for name in names}
-        return {name: _digest(np.asarray(array)) for name, array in arrays.items() if array is not None}
+    def fingerprint(self, *, communicator: Any = None) -> dict[str, str]:
+        """A SHA-256 of each array, with its dtype and shape: equal for equal data, shared or not.
+
+        Args:
+            communicator: of mpi4py, where the data set is shared between its processes, all of which call this.
+        """
+        ranks = self._ranks(communicator)
+        splits = {"weights": "train"} | {f"{part}_{split}": split for split in SPLITS for part in "Xy"}
+        hashes = {name: _whole_digest(np.asarray(getattr(self, name))) for name in ("shift", "scale")}
+        for name, split in splits.items():
+            array = getattr(self, name)
+            if array is not None:
+                hashes[name] = digest(array, self._own_rows(split), self.total_rows(split), ranks)
+        return hashes
+
+    def shared(self, rank: int, size: int) -> Dataset:
+        """The share of one of `size` processes: about as many rows of each split as any other has, copied.
+
+        >>> data = Dataset(np.arange(10, dtype=np.uint8).reshape(10, 1), np.arange(10))
+        >>> [data.shared(rank, 3).y_train.tolist() for rank in range(3)]
+        [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
+        """
+        self._check_not_shared("shared")
+        if not 0 <= rank < size:
+            raise ArgumentError(f"rank must be from 0 to {size - 1}, below size, got {rank}. Count processes from 0.")
+        share = Share(rank, size, {split: self.num_rows(split) for split in SPLITS}, self.num_classes)
+        arrays = {"weights": "train"} | {f"{part}_{split}": split for split in SPLITS for part in "Xy"}
+        own = {name: getattr(self, name) for name in arrays}
+        rows = {name: array[share.rows(arrays[name])].copy() for name, array in own.items() if array is not None}
+        return self._with(share=share, **rows)
+
+    def part_of(self, share: Share) -> Dataset:
+        """The same rows, as the share of one process."""
+        return self._with(share=share)
+
+    def _own_rows(self, split: str) -> slice:
+        """The numbers of the rows here among all processes' rows."""
+        return share_of(self.num_rows(split), 0, 1) if self.share is None else self.share.rows(split)
+
+    def _ranks(self, communicator: Any) -> Ranks:
+        """The processes that have the whole data set; this one alone where it is not shared."""
+        ranks = Ranks(communicator if self.share is not None else None)
+        size = 1 if self.share is None else self.share.size
+        if ranks.size != size:
+            raise ArgumentError(
+                f"communicator must have the {size} processes that share the data set, got {ranks.size}. Give the one "
+                f"by whose rank and size it was shared."
+            )
+        return ranks
+
+    def _check_not_shared(self, what: str) -> None:
+        if self.share is not None:
+            raise ArgumentError(f"{what} must be called on a whole data set, got a share of one. Share it afterwards.")
 
     def first(self, num_train: int) -> Dataset:
         """The same data set with only its first `num_train` training rows, standardized as it was."""
-        self._check_num_train(num_train)
+        self._check_num_train(num_train, "first")
         return self._with_rows(slice(num_train))
 
     def drawn(self, num_train: int, seed: int) -> Dataset:
@@ -216,7 +288,7 @@ class Dataset:
         >>> data.drawn(3, seed=1).y_train.tolist() == data.drawn(3, seed=2).y_train.tolist()
         False
         """
-        self._check_num_train(num_train)
+        self._check_num_train(num_train, "drawn")
         order = np.random.default_rng(check_number("seed", seed)).permutation(self.num_rows("train"))[:num_train]
         return self._with_rows(order)
 
@@ -232,7 +304,8 @@ class Dataset:
             object.__setattr__(other, name, value)
         return other
 
-    def _check_num_train(self, num_train: int) -> None:
+    def _check_num_train(self, num_train: int, what: str) -> None:
+        self._check_not_shared(what)
         check_number("num_train", num_train, "num_train_samples")
         if num_train > self.num_rows("train"):
             raise ArgumentError(
@@ -278,18 +351,7 @@ def _check_finite(name: str, array: AnyArray) -> None:
                 )
 
 
-def _digest(array: AnyArray) -> str:
+def _whole_digest(array: AnyArray) -> str:
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def _moments(X: AnyArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and variance of each column in float64, in two passes over bounded pieces."""
-    if not X.shape[0]:
-        raise DataError("X_train must have at least one row to standardize with, got none.")
-    mean = X.mean(axis=0, dtype=np.float64)
-    total = np.zeros_like(mean)
-    for start in range(0, X.shape[0], ROWS_AT_ONCE):
-        total += np.square(X[start : start + ROWS_AT_ONCE] - mean).sum(axis=0)
-    return mean, total / X.shape[0]

@@ -22,12 +22,15 @@ from thinnet.typing import AnyArray, FloatArray
 
 @inline()
 def _drop_in_row(h: Any, row: int, threshold: Any, mask: Any, words: Any) -> None:
-    """Set dropped units of one row of h to zero; `mask` is (key0, key1, step, layer, first_row)."""
-    key0, key1, step, layer, first_row = mask
+    """Set dropped units of one row of h to zero.
+
+    `mask` is (key0, key1, step, layer, places), where `places` has the number of each row in the whole minibatch.
+    """
+    key0, key1, step, layer, places = mask
     zero = h.dtype.type(0)
     columns = h.shape[1]
     for group in range((columns + GROUP - 1) // GROUP):
-        group_words(words, group, first_row + row, step, layer, key0, key1)
+        group_words(words, group, places[row], step, layer, key0, key1)
         base = group * GROUP
         for j in range(min(GROUP, columns - base)):
             h[row, base + j] = h[row, base + j] if words[j] >= threshold else zero
@@ -59,6 +62,34 @@ def plain_backward(dh: FloatArray, h: FloatArray, dbias: FloatArray, factor: Any
             dbias[j] += g
 
 
+# Batch normalization comes in three pieces forward and two backward: what stands between them is a sum over all rows of
+# the minibatch. Where several processes have some rows each, `count` is the number of rows of all of them, and what a
+# piece gives is added up over them before the next one.
+
+
+@kernel()
+def column_means(z: FloatArray, count: Any, mean: FloatArray) -> None:
+    """mean = Σ z / count for each column."""
+    mean[:] = z.dtype.type(0)
+    for row in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            mean[j] += z[row, j]
+    for j in range(z.shape[1]):
+        mean[j] /= count
+
+
+@kernel()
+def column_variances(z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray) -> None:
+    """variance = Σ (z − mean)² / count for each column."""
+    variance[:] = z.dtype.type(0)
+    for row in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            difference = z[row, j] - mean[j]
+            variance[j] += difference * difference
+    for j in range(z.shape[1]):
+        variance[j] /= count
+
+
 @kernel()
 def batchnorm_forward(
     z: FloatArray,
@@ -70,35 +101,24 @@ def batchnorm_forward(
     momentum: Any,
     eps: Any,
     mean: FloatArray,
-    inverse_std: FloatArray,
+    variance: FloatArray,
     h: FloatArray,
     factor: Any,
     threshold: Any,
     mask: Any,
     words: AnyArray,
 ) -> None:
-    """h = dropout(ReLU(batchnorm(z + bias))), with the batch's statistics.
+    """h = dropout(ReLU(batchnorm(z + bias))), with the batch's `mean` and `variance` of z.
 
-    The bias cancels out of everything but the running mean. `mean` (of z) and `inverse_std` are kept for backward.
+    The bias cancels out of everything but the running mean. `variance` becomes 1 / √(variance + eps), for backward.
     """
     rows, columns = z.shape
-    zero, one, count = z.dtype.type(0), z.dtype.type(1), z.dtype.type(z.shape[0])
-    mean[:] = zero
-    for row in range(rows):
-        for j in range(columns):
-            mean[j] += z[row, j]
-    inverse_std[:] = zero  # the sum of squares for now
+    zero, one = z.dtype.type(0), z.dtype.type(1)
+    inverse_std = variance
     for j in range(columns):
-        mean[j] /= count
-    for row in range(rows):
-        for j in range(columns):
-            difference = z[row, j] - mean[j]
-            inverse_std[j] += difference * difference
-    for j in range(columns):
-        variance = inverse_std[j] / count
         running_mean[j] = momentum * running_mean[j] + (one - momentum) * (mean[j] + bias[j])
-        running_var[j] = momentum * running_var[j] + (one - momentum) * variance
-        inverse_std[j] = one / np.sqrt(variance + eps)
+        running_var[j] = momentum * running_var[j] + (one - momentum) * variance[j]
+        inverse_std[j] = one / np.sqrt(variance[j] + eps)
     for row in range(rows):
         for j in range(columns):
             y = gamma[j] * ((z[row, j] - mean[j]) * inverse_std[j]) + beta[j]
@@ -108,21 +128,23 @@ def batchnorm_forward(
 
 
 @kernel()
-def batchnorm_backward(
+def batchnorm_backward_sums(
     dh: FloatArray,
     h: FloatArray,
     z: FloatArray,
     mean: FloatArray,
     inverse_std: FloatArray,
-    gamma: FloatArray,
     dgamma: FloatArray,
     dbeta: FloatArray,
     dbias: FloatArray,
     factor: Any,
 ) -> None:
-    """The gradients of `batchnorm_forward`; that of the bias is zero, since the bias cancels out."""
+    """The gradients of γ and β; that of the bias is zero, since the bias cancels out.
+
+    `dh` becomes the gradient with respect to the normalized, scaled and shifted z.
+    """
     rows, columns = dh.shape
-    zero, count = dh.dtype.type(0), dh.dtype.type(dh.shape[0])
+    zero = dh.dtype.type(0)
     dgamma[:] = zero
     dbeta[:] = zero
     dbias[:] = zero
@@ -132,6 +154,21 @@ def batchnorm_backward(
             dh[row, j] = g
             dbeta[j] += g
             dgamma[j] += g * ((z[row, j] - mean[j]) * inverse_std[j])
+
+
+@kernel()
+def batchnorm_backward(
+    dh: FloatArray,
+    z: FloatArray,
+    mean: FloatArray,
+    inverse_std: FloatArray,
+    gamma: FloatArray,
+    dgamma: FloatArray,
+    dbeta: FloatArray,
+    count: Any,
+) -> None:
+    """`dh` becomes the gradient with respect to z."""
+    rows, columns = dh.shape
     for row in range(rows):
         for j in range(columns):
             x_hat = (z[row, j] - mean[j]) * inverse_std[j]

@@ -31,6 +31,7 @@ from thinnet.layers.batchnorm import check_batch
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
 from thinnet.masks import fresh_seed
 from thinnet.numerics import check_scores
+from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -219,31 +220,44 @@ class FullyConnectedNet:
         *,
         weights: AnyArray | None = None,
         step: int | None = None,
+        part: BatchPart | None = None,
     ) -> float:
-        """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss."""
-        rows, targets, each, step = self._begin_step(X, y, weights, step)
+        """Like ``loss(X, y)``, with the gradients written into `gradients`; returns the loss.
+
+        Where the rows are a `part` of a minibatch, and other processes have the others, loss and gradients are those
+        of the whole; all of them call this, and use the kernels.
+        """
+        rows, targets, each, step = self._begin_step(X, y, weights, step, part)
         if self.thins:
             thinned = self._thinned_step(len(rows))
-            loss = thinned.compute(rows, targets, step, each)
+            loss = thinned.compute(rows, targets, step, each, part)
             gradients.flat[:] = 0
             thinned.thinning.scatter(thinned.gradients.flat, gradients.flat)
             return loss
         if self.uses_kernels:
-            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each)
+            loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each, part=part)
         else:
             loss = self.layers_gradients(rows, targets, gradients, step, each)
+        if part is not None:
+            loss = part.inplace_add_up(loss, gradients.flat, self.running.flat)
         return loss + self.inplace_add_penalty(self.params, gradients)
 
     def thinned_gradients(
-        self, X: AnyArray, y: AnyArray, *, weights: AnyArray | None = None, step: int | None = None
+        self,
+        X: AnyArray,
+        y: AnyArray,
+        *,
+        weights: AnyArray | None = None,
+        step: int | None = None,
+        part: BatchPart | None = None,
     ) -> tuple[float, ThinnedStep]:
         """Like ``loss(X, y)`` where `thins` holds, with the gradients of the part alone that was not dropped.
 
         They lie in the second result's `gradients`, until the next call.
         """
-        rows, targets, each, step = self._begin_step(X, y, weights, step)
+        rows, targets, each, step = self._begin_step(X, y, weights, step, part)
         thinned = self._thinned_step(len(rows))
-        return thinned.compute(rows, targets, step, each), thinned
+        return thinned.compute(rows, targets, step, each, part), thinned
 
     @property
     def thins(self) -> bool:
@@ -256,15 +270,16 @@ class FullyConnectedNet:
         return self.fused and kernels.available()
 
     def _begin_step(
-        self, X: AnyArray, y: AnyArray, weights: AnyArray | None, step: int | None
+        self, X: AnyArray, y: AnyArray, weights: AnyArray | None, step: int | None, part: BatchPart | None
     ) -> tuple[FloatArray, AnyArray, FloatArray | None, int]:
         """The checked batch and the number of its masks; nothing is changed before all of it is known to be right."""
         rows, targets = self._rows(X), self._targets(y)
         shape = np.empty((len(rows), self.num_classes), self.dtype)
         each = None if weights is None else np.asarray(weights, self.dtype)
-        LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets, each)
+        if part is None or len(rows):  # a part may have no rows
+            LOSSES[self.loss_name].check(f"{self.loss_name}_loss", shape, targets, each)
         if self.normalization == "batchnorm" and self.hidden_dims:
-            check_batch("X", len(rows))
+            check_batch("X", len(rows) if part is None else part.total)
         if step is None:
             step, self.step = self.step, self.step + 1
         return rows, targets, each, check_number("step", step)

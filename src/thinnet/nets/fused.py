@@ -10,6 +10,7 @@ from thinnet.kernels import hidden, losses
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import EPS, MOMENTUM
 from thinnet.masks import GROUP, drop_threshold
+from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray
 
@@ -33,6 +34,7 @@ class FusedStep:
         # Batch normalization keeps numbers of columns, layer normalization numbers of rows.
         kept = [max_rows if net.normalization == "layernorm" else dim for dim in net.hidden_dims]
         self.mean, self.inverse_std = ([np.empty(size, net.dtype) for size in kept] for _ in range(2))
+        self.places = np.arange(max_rows)
         self.words = np.empty(GROUP, np.uint32)
         self.no_weights = np.empty(0, net.dtype)
         scalar = net.dtype.type
@@ -46,13 +48,16 @@ class FusedStep:
         step: int,
         weights: FloatArray | None = None,
         thinned: tuple[Parameters, Parameters] | None = None,
+        part: BatchPart | None = None,
     ) -> float:
         """Write the gradients of the loss (without the L2 penalty) into `gradients`; return the loss.
 
         `thinned` are the parameters and the running statistics of a thinned network, in place of the net's: all of its
-        units are kept, and scaled as kept units are.
+        units are kept, and scaled as kept units are. Where the rows are a `part` of a minibatch, loss and gradients are
+        what they add to those of the whole.
         """
         rows, net = len(X), self.net
+        self.part = part
         self.params, self.running = (net.params, net.running) if thinned is None else thinned
         widths = [self.params[f"b{i}"].size for i in range(1, net.num_layers)]
         self.z, self.h, self.dh = (
@@ -70,9 +75,10 @@ class FusedStep:
 
     def _forward(self, X: FloatArray, rows: int, step: int) -> None:
         below = X
+        places = self.places if self.part is None else self.part.places
         for i, (z, h) in enumerate(zip(self.z, self.h, strict=True)):
             np.matmul(below, self.params[f"W{i + 1}"], out=z)
-            self._hidden(i, z, h, (*self.keys, step, i, 0))
+            self._hidden(i, z, h, (*self.keys, step, i, places))
             below = h
         np.matmul(below, self.params[f"W{len(self.z) + 1}"], out=self.scores[:rows])
 
@@ -87,13 +93,36 @@ class FusedStep:
         if self.net.normalization == "layernorm":
             hidden.layernorm_forward(z, *norm, self.eps, self.inverse_std[i], *drop)
             return
+        mean, variance = self.mean[i][: bias.size], self.inverse_std[i][: bias.size]
+        hidden.column_means(z, self._count(z), mean)
+        self._inplace_sum_over_parts(mean)
+        hidden.column_variances(z, mean, self._count(z), variance)
+        self._inplace_sum_over_parts(variance)
         running = (self.running[f"running_mean{number}"], self.running[f"running_var{number}"], self.momentum)
-        hidden.batchnorm_forward(z, *norm, *running, self.eps, self.mean[i], self.inverse_std[i], *drop)
+        hidden.batchnorm_forward(z, *norm, *running, self.eps, mean, variance, *drop)
+
+    def _count(self, z: FloatArray) -> Any:
+        """How many rows batch normalization takes its statistics of."""
+        return self.net.dtype.type(self.part.total if self._is_synchronized() else len(z))
+
+    def _inplace_sum_over_parts(self, array: FloatArray) -> None:
+        if self.part is not None and self._is_synchronized():
+            self.part.ranks.inplace_sum(array)
+
+    def _is_synchronized(self) -> bool:
+        return self.part is not None and self.part.statistics == "global"
 
     def _loss(self, y: AnyArray, weights: FloatArray | None, rows: int, gradients: Parameters) -> float:
         """The loss; `scores` becomes its gradient."""
         last, scores = self.net.num_layers, self.scores[:rows]
         bias, dbias = self.params[f"b{last}"], gradients[f"b{last}"]
+        if self.part is not None:
+            if rows == 0:
+                dbias[:] = 0
+                return 0.0
+            # So that the mean over these rows is what they add to the mean over the whole minibatch.
+            fraction = self.net.dtype.type(rows / self.part.total)
+            weights = np.full(rows, fraction) if weights is None else weights * fraction
         if self.net.loss_name in losses.KERNELS:
             each = self.no_weights if weights is None else weights
             return float(losses.KERNELS[self.net.loss_name](scores, bias, y, each, dbias))
@@ -119,11 +148,19 @@ class FusedStep:
         if self.net.normalization is None:
             hidden.plain_backward(dh, h, dbias, self.factor)
             return
-        norm = (self.params[f"gamma{number}"], gradients[f"gamma{number}"], gradients[f"beta{number}"], dbias)
+        gamma, dgamma, dbeta = self.params[f"gamma{number}"], gradients[f"gamma{number}"], gradients[f"beta{number}"]
         if self.net.normalization == "layernorm":
+            norm = (gamma, dgamma, dbeta, dbias)
             hidden.layernorm_backward(dh, h, z, self.inverse_std[i], *norm, self.factor)
             return
-        hidden.batchnorm_backward(dh, h, z, self.mean[i], self.inverse_std[i], *norm, self.factor)
+        mean, inverse_std = self.mean[i][: dbias.size], self.inverse_std[i][: dbias.size]
+        hidden.batchnorm_backward_sums(dh, h, z, mean, inverse_std, dgamma, dbeta, dbias, self.factor)
+        sums = (dgamma, dbeta)
+        if self._is_synchronized():  # in arrays of their own, since all gradients are added up at the end of the step
+            both = np.concatenate(sums)
+            self._inplace_sum_over_parts(both)
+            sums = both[: dgamma.size], both[dgamma.size :]
+        hidden.batchnorm_backward(dh, z, mean, inverse_std, gamma, *sums, self._count(dh))
 
 
 def _weight_gradient(below: FloatArray, above: FloatArray, out: FloatArray) -> None:
@@ -146,6 +183,7 @@ class FusedScores:
         self.out = np.empty((max_rows, net.num_classes), net.dtype)
         self.folded = [self._folded(number) for number in range(1, net.num_layers)]
         self.inverse_std = np.empty(max_rows, net.dtype)  # what layer normalization's kernel keeps for backward
+        self.places = np.arange(max_rows)
         self.words = np.empty(GROUP, np.uint32)
 
     def scores(self, X: FloatArray) -> FloatArray:
@@ -180,6 +218,6 @@ class FusedScores:
     def _layernorm(self, number: int, z: FloatArray) -> None:
         params = self.net.params
         norm = (params[f"b{number}"], params[f"gamma{number}"], params[f"beta{number}"])
-        none, mask = self.net.dtype.type(1), (np.uint32(0), np.uint32(0), 0, 0, 0)
+        none, mask = self.net.dtype.type(1), (np.uint32(0), np.uint32(0), 0, 0, self.places)
         eps = self.net.dtype.type(EPS)
         hidden.layernorm_forward(z, *norm, eps, self.inverse_std, z, none, np.uint32(0), mask, self.words)

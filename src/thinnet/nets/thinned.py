@@ -8,6 +8,7 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.masks import drop_threshold, keep_units
+from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
 from thinnet.thinning import KeptUnits, Thinning
 from thinnet.typing import AnyArray, BoolArray, FloatArray
@@ -39,7 +40,14 @@ class ThinnedStep:
 
             self._fused = FusedStep(net, max_rows)
 
-    def compute(self, X: FloatArray, y: AnyArray, step: int, weights: FloatArray | None = None) -> float:
+    def compute(
+        self,
+        X: FloatArray,
+        y: AnyArray,
+        step: int,
+        weights: FloatArray | None = None,
+        part: BatchPart | None = None,
+    ) -> float:
         """Compute `params` and `gradients` for a batch with the masks of `step`; return the loss with its L2 penalty.
 
         The penalty is that of the weights which take part.
@@ -53,7 +61,9 @@ class ThinnedStep:
         self.gradients = Parameters(shapes, net.dtype, net.params.order, gradients)
         self.running = Parameters(self._running.shapes(), net.dtype, flat=running)
         self.thinning.gather(net.params.flat, self.params.flat)
-        loss = self._thin(X, y, weights) if net.uses_kernels else self._whole(X, y, weights, step)
+        loss = self._thin(X, y, weights, part) if net.uses_kernels else self._whole(X, y, weights, step)
+        if part is not None:
+            loss = part.inplace_add_up(loss, self.gradients.flat, self.running.flat)
         self._running.scatter(self.running.flat, net.running.flat)
         return loss + net.inplace_add_penalty(self.params, self.gradients)
 
@@ -68,9 +78,10 @@ class ThinnedStep:
         keep: BoolArray = words[0] >= drop_threshold(net.dropout)
         return keep
 
-    def _thin(self, X: FloatArray, y: AnyArray, weights: FloatArray | None) -> float:
+    def _thin(self, X: FloatArray, y: AnyArray, weights: FloatArray | None, part: BatchPart | None) -> float:
         self._running.gather(self.net.running.flat, self.running.flat)
-        return self._fused.gradients(X, y, self.gradients, 0, weights, thinned=(self.params, self.running))
+        thinned = self.params, self.running
+        return self._fused.gradients(X, y, self.gradients, 0, weights, thinned=thinned, part=part)
 
     def _whole(self, X: FloatArray, y: AnyArray, weights: FloatArray | None, step: int) -> float:
         net = self.net

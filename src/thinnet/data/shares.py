@@ -1,0 +1,92 @@
+"""Shares: which rows of a data set each of several processes has, and sums over all rows that do not depend on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from thinnet.parallel import Ranks
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+# A share is a run of whole blocks, and sums and hashes are taken block by block: the same for any number of processes.
+BLOCKS = 1024
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of one process.
+
+    Args:
+        rank: its number, counted from 0.
+        size: how many processes there are.
+        totals: how many rows each split has on all of them together.
+        num_classes: the number of classes of the whole data set.
+    """
+
+    rank: int
+    size: int
+    totals: Mapping[str, int]
+    num_classes: int
+
+    def rows(self, split: str) -> slice:
+        """The rows of a split that the process has, as numbers among all of its rows."""
+        return share_of(self.totals[split], self.rank, self.size)
+
+
+def share_of(num_rows: int, rank: int, size: int) -> slice:
+    """The rows of one process out of `size`: all as near to equal as whole blocks allow.
+
+    >>> [share_of(10, rank, 3) for rank in range(3)]
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
+    """
+    edges = block_edges(num_rows)
+    first, last = ((len(edges) - 1) * number // size for number in (rank, rank + 1))
+    return slice(int(edges[first]), int(edges[last]))
+
+
+def block_edges(num_rows: int) -> IntArray:
+    """Where the blocks begin, and the end of the last: at most `BLOCKS` of them, none empty."""
+    blocks = min(BLOCKS, num_rows)
+    return np.arange(blocks + 1) * num_rows // max(blocks, 1)
+
+
+def moments(X: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> tuple[FloatArray, FloatArray]:
+    """Mean and variance of each column over all processes' rows in float64, in two passes.
+
+    Args:
+        X: (N, D), the rows that this process has.
+        rows: their numbers among the `num_rows` of all processes.
+    """
+    mean = _total(X, rows, num_rows, ranks, lambda block: block.sum(axis=0, dtype=np.float64)) / num_rows
+    return mean, _total(X, rows, num_rows, ranks, lambda block: np.square(block - mean).sum(axis=0)) / num_rows
+
+
+def _total(
+    X: AnyArray, rows: slice, num_rows: int, ranks: Ranks, of_block: Callable[[AnyArray], FloatArray]
+) -> FloatArray:
+    """The sum over all blocks, one after the other."""
+    total = np.zeros(X.shape[1])
+    for part in ranks.gather([of_block(block) for block in _blocks(X, rows, num_rows)]):
+        for one in part:
+            total += one
+    return total
+
+
+def digest(array: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> str:
+    """A SHA-256 of an array of all processes' rows, with its dtype and shape: the hash of its blocks' hashes."""
+    whole = hashlib.sha256(f"{array.dtype.str} {(num_rows, *array.shape[1:])} ".encode())
+    hashes = [hashlib.sha256(np.ascontiguousarray(block).data).digest() for block in _blocks(array, rows, num_rows)]
+    for part in ranks.gather(hashes):
+        for one in part:
+            whole.update(one)
+    return whole.hexdigest()
+
+
+def _blocks(array: AnyArray, rows: slice, num_rows: int) -> list[AnyArray]:
+    edges = block_edges(num_rows)
+    edges = edges[(edges >= rows.start) & (edges <= rows.stop)] - rows.start
+    return [array[start:stop] for start, stop in pairwise(edges)]

@@ -1,0 +1,61 @@
+"""Whether a net, its data and its batches fit together: found out before training rather than in it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.data.dataset import SPLITS, Dataset
+from thinnet.errors import ArgumentError
+from thinnet.layers import LOSSES
+from thinnet.layers.batchnorm import check_batch
+from thinnet.nets import FullyConnectedNet
+from thinnet.parallel import ROWS_FOR_LOCAL_STATISTICS, Ranks
+from thinnet.typing import AnyArray
+
+
+def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> None:
+    """Check that a net has the inputs and outputs that the data need."""
+    if net.input_dim != data.num_features:
+        raise ArgumentError(
+            f"data must have {net.input_dim} features, the net's input_dim, got {data.num_features}. Build the net "
+            f"with input_dim={data.num_features}."
+        )
+    if net.normalization == "batchnorm" and net.hidden_dims:
+        check_batch("batch_size", batch_size)
+    for split in SPLITS:
+        y = data.labels(split) if data.num_rows(split) else np.zeros(0, int)
+        if y.ndim == 1 and y.size and int(y.max()) >= net.num_classes:
+            raise ArgumentError(
+                f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
+                f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
+            )
+        _check_targets(net, split, y)
+
+
+def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
+    wanted = "values" if y.ndim == 2 else "labels"
+    if y.size and LOSSES[net.loss_name].targets != wanted:
+        raise ArgumentError(
+            f"y_{split} must hold {LOSSES[net.loss_name].targets}, since the net's loss is {net.loss_name!r}, got "
+            f"{y.dtype} of shape {y.shape}. Use loss='mse' for values of shape (N, C), 'softmax' for labels."
+        )
+    if y.ndim == 2 and y.shape[1] != net.num_classes:
+        raise ArgumentError(
+            f"y_{split} must have {net.num_classes} columns, the net's num_classes, got {y.shape[1]}. Build the net "
+            f"with num_classes={y.shape[1]}."
+        )
+
+
+def check_parallel(net: FullyConnectedNet, batch_size: int, ranks: Ranks, statistics: str) -> None:
+    """Check that a net can be trained in several processes."""
+    if not net.uses_kernels:
+        raise ArgumentError(
+            f"communicator must be None for a net that is computed without the kernels, got one of {ranks.size} "
+            f"processes. Install Numba and leave net.fused True, or train in one process."
+        )
+    least = ROWS_FOR_LOCAL_STATISTICS * ranks.size
+    if statistics == "local" and net.normalization == "batchnorm" and batch_size < least:
+        raise ArgumentError(
+            f"batch_size must be at least {least} with batch_statistics='local' in {ranks.size} processes, got "
+            f"{batch_size}. Each needs some rows of every batch: use larger ones, or batch_statistics='global'."
+        )

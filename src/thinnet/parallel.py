@@ -1,0 +1,208 @@
+"""Ranks: the processes that train one net together over MPI, or one process alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import zlib
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from thinnet.errors import ArgumentError, NumericalError, require
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+BatchStatistics = Literal["global", "local"]
+BATCH_STATISTICS = ("global", "local")
+ROWS_FOR_LOCAL_STATISTICS = 32  # rows a process on average; with fewer, one may come to hold none of a batch
+# What the starters of MPI programs set for the processes that they start.
+STARTED = ("PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE")
+SECONDS_FOR_FIRST = 1.0  # that the others wait before they speak of an error, since rank 0 likely has the same
+NEEDED = ("rank", "size", "Allreduce", "Bcast", "bcast", "allgather", "Abort")
+
+
+class Ranks:
+    """The processes of an MPI communicator, each with a number, its rank; every method is called by all of them.
+
+    Args:
+        communicator: of mpi4py; None for one process alone, for which nothing is exchanged.
+
+    Attributes:
+        rank: this process's number, counted from 0.
+        size: how many there are.
+        exchanged: the bytes of the arrays that were summed over all processes so far.
+
+    Raises:
+        ArgumentError: if `communicator` is something else.
+
+    >>> ranks = Ranks()
+    >>> ranks.rank, ranks.size, ranks.gather("alone")
+    (0, 1, ['alone'])
+    """
+
+    def __init__(self, communicator: Any = None) -> None:
+        missing = [name for name in NEEDED if not hasattr(communicator, name)]
+        if communicator is not None and missing:
+            raise ArgumentError(
+                f"communicator must be one of mpi4py, such as MPI.COMM_WORLD, got {communicator!r}, which has no "
+                f"{missing[0]}. Leave it out to train in one process."
+            )
+        self.rank, self.size = (0, 1) if communicator is None else (communicator.rank, communicator.size)
+        self.exchanged = 0
+        self._communicator: Any = communicator if self.size > 1 else None
+        if self.size > 1:
+            _end_all_with_an_error(self)
+
+    def inplace_sum(self, array: FloatArray) -> None:
+        """Replace each element of a contiguous array by its sum over all processes."""
+        if self.size > 1:
+            from mpi4py import MPI
+
+            self._communicator.Allreduce(MPI.IN_PLACE, array)
+            self.exchanged += array.nbytes
+
+    def sum(self, *numbers: float) -> list[float]:
+        """The sums of numbers over all processes."""
+        array = np.array(numbers, np.float64)
+        self.inplace_sum(array)
+        return array.tolist()
+
+    def gather(self, thing: T) -> list[T]:
+        """What each process has, in the order of their ranks."""
+        return [thing] if self.size == 1 else self._communicator.allgather(thing)
+
+    def from_first(self, thing: T) -> T:
+        """What the process of rank 0 has."""
+        return thing if self.size == 1 else self._communicator.bcast(thing)  # type: ignore[no-any-return]
+
+    def inplace_from_first(self, array: AnyArray) -> None:
+        """Replace a contiguous array by that of rank 0."""
+        if self.size > 1:
+            self._communicator.Bcast(array)
+
+    def raise_first(self, error: NumericalError | None) -> None:
+        """Raise an error that any process has in all of them; nothing where none has one."""
+        if self.size == 1 and error is not None:
+            raise error
+        texts = [text for text in self.gather(None if error is None else str(error)) if text is not None]
+        if texts:
+            raise on_all_ranks(NumericalError(texts[0])) from error
+
+    def check_equal(self, array: AnyArray) -> None:
+        """Raise NumericalError unless all processes have the same bytes in a contiguous array."""
+        sums = self.gather(zlib.crc32(array.data)) if self.size > 1 else []
+        if len(set(sums)) > 1:
+            raise on_all_ranks(
+                NumericalError(
+                    f"the processes must have the same parameters, got {len(set(sums))} different ones. Use the same "
+                    f"kind of processor and of MPI for all, and change the net in none of them while it trains."
+                )
+            )
+
+    def may_speak_of(self, error: BaseException) -> bool:
+        """Whether this process should tell the user of its error: rank 0 first, the others if it does not end them."""
+        if self.rank > 0:
+            if is_on_all_ranks(error):
+                return False
+            time.sleep(SECONDS_FOR_FIRST)
+        return True
+
+    def end(self, error: BaseException, status: int) -> None:
+        """End all processes, so that none waits for this one; nothing where all have failed alike."""
+        if self.size > 1 and not is_on_all_ranks(error):
+            sys.stderr.flush()
+            self._communicator.Abort(status)
+
+
+@dataclass(frozen=True)
+class BatchPart:
+    """The rows of a minibatch that one of several processes has.
+
+    Args:
+        places: (n,) their places in the whole minibatch, which say what is dropped in them.
+        total: how many rows the whole minibatch has.
+        ranks: the processes that have the others.
+        statistics: whether batch normalization uses those of the whole minibatch, ``"global"``, or of this part.
+    """
+
+    places: IntArray
+    total: int
+    ranks: Ranks
+    statistics: BatchStatistics = "global"
+
+    def inplace_add_up(self, loss: float, gradients: FloatArray, running: FloatArray) -> float:
+        """Turn every process's part of the loss, which is returned, and of the gradients into their sums.
+
+        Running statistics that are each process's own become their mean.
+        """
+        self.ranks.inplace_sum(gradients)
+        if self.statistics == "local" and running.size:
+            self.ranks.inplace_sum(running)
+            running /= self.ranks.size
+        return self.ranks.sum(loss)[0]
+
+    def whole(self, array: AnyArray) -> AnyArray:
+        """The whole minibatch, of which each process gives the rows that it has."""
+        parts = self.ranks.gather((self.places, array))
+        whole = np.empty((self.total, *array.shape[1:]), array.dtype)
+        for places, rows in parts:
+            whole[places] = rows
+        return whole
+
+
+def started_by_mpi() -> Any:
+    """The communicator of all processes where ``mpiexec`` started this one, else None; it shares out the cores.
+
+    Raises:
+        MissingExtraError: if it did, but mpi4py is not installed.
+    """
+    if not any(name in os.environ for name in STARTED):
+        return None
+    world = require("mpi4py.MPI", extra="mpi", purpose="training in several processes").COMM_WORLD
+    if world.size > 1:
+        _share_cores(world)
+    return world
+
+
+def _share_cores(world: Any) -> None:
+    """Give each process its share of the machine's cores, unless the user has said how many threads to use."""
+    if any(name in os.environ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")):
+        return
+    from mpi4py import MPI
+
+    limits = require("threadpoolctl", extra="mpi", purpose="sharing cores between processes")
+    here = world.Split_type(MPI.COMM_TYPE_SHARED)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits.threadpool_limits(max(1, cores // here.size))
+
+
+def on_all_ranks(error: E) -> E:
+    """Mark an error as one that every process raises at the same place, so that none is left waiting."""
+    error.on_all_ranks = True  # type: ignore[attr-defined]
+    return error
+
+
+def is_on_all_ranks(error: BaseException) -> bool:
+    """Whether `on_all_ranks` marked an error."""
+    return getattr(error, "on_all_ranks", False)
+
+
+def _end_all_with_an_error(ranks: Ranks) -> None:
+    """Make an error that nobody catches end all processes; the others would wait for this one forever."""
+    if getattr(sys.excepthook, "ends_all", False):
+        return
+    before = sys.excepthook
+
+    def end_all(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if ranks.may_speak_of(error):
+            print(f"process {ranks.rank} of {ranks.size} failed:", file=sys.stderr)
+            before(kind, error, traceback)
+            ranks.end(error, 1)
+
+    end_all.ends_all = True  # type: ignore[attr-defined]
+    sys.excepthook = end_all

@@ -1,0 +1,138 @@
+"""What the tests of several processes start: ``mpiexec -n SIZE python parallel_job.py WHAT FOLDER``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from thinnet import Dataset, Solver
+from thinnet.callbacks import Callback
+from thinnet.nets import FullyConnectedNet
+
+WORLD = MPI.COMM_WORLD
+SOLVER: dict[str, Any] = {"batch_size": 24, "num_epochs": 2, "verbose": False, "progress": False, "seed": 5}
+NETS: dict[str, dict[str, Any]] = {
+    "batchnorm": {"normalization": "batchnorm", "dropout": 0.4, "reg": 0.01},
+    "layernorm": {"normalization": "layernorm", "dropout": 0.4},
+    "plain": {"dropout": 0.2, "loss": "svm"},
+    "thinned": {"normalization": "batchnorm", "dropout": 0.5, "dropout_mask": "batch", "reg": 0.01},
+    "regression": {"normalization": "batchnorm", "dropout": 0.2, "loss": "mse"},
+}
+
+
+def make_data(kind: str = "labels") -> Dataset:
+    """210 training rows of 7 features in 3 classes, some weighing more than others."""
+    generator = np.random.default_rng(3)
+    X = generator.standard_normal((290, 7)) * 3 + 1
+    y: Any = np.abs(X[:, 0]).astype(int) % 3
+    if kind == "regression":
+        y = np.stack([X[:, 0] * X[:, 1], X[:, 2]], axis=1)
+    weights = generator.random(210) + 0.5
+    return Dataset(X[:210], y[:210], X[210:260], y[210:260], X[260:], y[260:], weights=weights)
+
+
+def make_net(**options: Any) -> FullyConnectedNet:
+    classes = 2 if options.get("loss") == "mse" else 3
+    return FullyConnectedNet([12, 9], 7, classes, dtype=np.float64, weight_scale="he", seed=1, **options)
+
+
+def make_solver(folder: Path, **options: Any) -> Solver:
+    data = make_data().shared(WORLD.rank, WORLD.size).standardized("feature", communicator=WORLD)
+    net = make_net(**NETS["batchnorm"])
+    return Solver(net, data, **{**SOLVER, "update_rule": "adam", "communicator": WORLD, **options})
+
+
+def nets(folder: Path) -> None:
+    """Train each kind of net, with the data shared beforehand and by the solver."""
+    results = {}
+    for name, options in NETS.items():
+        data = make_data("regression" if name == "regression" else "labels")
+        if name != "plain":
+            data = data.shared(WORLD.rank, WORLD.size)
+        data = data.standardized("feature", communicator=WORLD)
+        solver = Solver(make_net(**options), data, update_rule="adam", communicator=WORLD, **SOLVER)
+        history = solver.train()
+        results |= {f"{name}/params": solver.model.params.flat, f"{name}/running": solver.model.running.flat}
+        results |= {f"{name}/loss": history.loss, f"{name}/val": history.val_accuracy}
+        results |= {f"{name}/train": history.train_accuracy, f"{name}/test": solver.accuracy("test")}
+        results[f"{name}/exchanged"] = solver.ranks.exchanged
+    if WORLD.rank == 0:
+        np.savez(folder / f"nets{WORLD.size}.npz", **results)
+
+
+def small_batches(folder: Path) -> None:
+    """Batches so small that a process often has no row of one."""
+    solver = make_solver(folder, batch_size=3, num_epochs=1)
+    solver.train()
+    if WORLD.rank == 0:
+        np.savez(folder / f"small{WORLD.size}.npz", params=solver.model.params.flat, loss=solver.history.loss)
+
+
+def local_statistics(folder: Path) -> None:
+    """Statistics of each process's own rows; all end with the same net."""
+    solver = make_solver(folder, batch_size=100, batch_statistics="local")
+    solver.train()
+    flats = WORLD.gather((solver.model.params.flat.copy(), solver.model.running.flat.copy()))
+    if WORLD.rank == 0:
+        np.savez(folder / "local.npz", params=[one for one, _ in flats], running=[one for _, one in flats])
+
+
+def train(folder: Path) -> None:
+    """A run with checkpoints, resumed where there are any."""
+    run = folder / "run"
+    if WORLD.bcast(any(run.glob("step-*"))):
+        solver = Solver.resume(run, make_data().standardized("feature"), communicator=WORLD)
+    else:
+        solver = make_solver(folder, checkpoint_dir=run, checkpoint_every=5)
+    solver.callbacks += [_Misfortune()]
+    solver.train()
+    if WORLD.rank == 0:
+        np.savez(folder / f"train{WORLD.size}.npz", params=solver.model.params.flat, loss=solver.history.loss)
+
+
+class _Misfortune(Callback):
+    """What the environment asks for, at step 8 of the last rank."""
+
+    def on_step(self, solver: Solver) -> None:
+        what = os.environ.get("MISFORTUNE")
+        if solver.iteration != 8 or WORLD.rank != WORLD.size - 1 or not what:
+            return
+        if what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+        if what == "raise":
+            raise RuntimeError("the disk is on fire")
+        if what == "drift":
+            solver.model.params["W1"][0, 0] += 1e-9
+
+
+def bad_row(folder: Path) -> None:
+    """A weight that is not finite, which shows in the first step."""
+    solver = make_solver(folder)
+    solver.model.params["W2"][3, 3] = np.inf
+    solver.train()
+
+
+def stops(folder: Path) -> None:
+    """A callback that only rank 0 calls ends training in all."""
+
+    class Stop(Callback):
+        def on_step(self, solver: Solver) -> None:
+            print(f"rank {WORLD.rank} was called")
+            if solver.iteration == 4:
+                solver.stop("enough")
+
+    solver = make_solver(folder, callbacks=[Stop()])
+    solver.train()
+    print(f"rank {WORLD.rank} stopped after {solver.iteration}: {solver.stop_reason}")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](Path(sys.argv[2]))

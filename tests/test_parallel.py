@@ -1,0 +1,249 @@
+"""Several processes train the net that one process trains, and end together."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parallel_job import NETS, SOLVER, make_data, make_net
+from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver
+from thinnet.checkpoint import Checkpoints
+from thinnet.data.npz import load_npz
+from thinnet.data.shares import block_edges, share_of
+
+MPIEXEC = Path(sys.executable).with_name("mpiexec")
+JOB = Path(__file__).with_name("parallel_job.py")
+
+
+def mpiexec(size: int, *command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in `size` processes; it has two minutes, after which it counts as hanging."""
+    started = [str(MPIEXEC), "-n", str(size), *map(str, command)]
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
+    return subprocess.run(started, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def job(size: int, what: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return mpiexec(size, sys.executable, JOB, what, folder, **environment)
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the nets that 2 and 4 processes trained are."""
+    path = tmp_path_factory.mktemp("nets")
+    for size in (2, 4):
+        succeeded(job(size, "nets", path))
+    return path
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("size", [2, 4])
+def test_several_processes_train_the_net_of_one(name: str, size: int, folder: Path) -> None:
+    data = make_data("regression" if name == "regression" else "labels").standardized("feature")
+    solver = Solver(make_net(**NETS[name]), data, update_rule="adam", **SOLVER)
+    history = solver.train()
+    with np.load(folder / f"nets{size}.npz") as found:
+        close = {"rtol": 1e-8, "atol": 1e-9}
+        np.testing.assert_allclose(found[f"{name}/loss"], history.loss, **close)
+        np.testing.assert_allclose(found[f"{name}/params"], solver.model.params.flat, **close)
+        np.testing.assert_allclose(found[f"{name}/running"], solver.model.running.flat, **close)
+        np.testing.assert_allclose(found[f"{name}/val"], history.val_accuracy, **close)
+        np.testing.assert_allclose(found[f"{name}/train"], history.train_accuracy, **close)
+        np.testing.assert_allclose(found[f"{name}/test"], solver.accuracy("test"), **close)
+
+
+def test_what_is_exchanged_is_gradients_statistics_and_a_few_numbers(folder: Path) -> None:
+    parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 16, 12 + 9
+    with np.load(folder / "nets2.npz") as found:
+        exchanged = int(found["batchnorm/exchanged"])
+    # Means, variances and two gradients of each unit; the loss; what stops training; the accuracies.
+    assert exchanged == 8 * (steps * (parameters + 4 * units + 1 + 2) + 2 * evaluations + 1)
+
+
+def test_thinned_steps_exchange_the_kept_weights_only(folder: Path) -> None:
+    with np.load(folder / "nets2.npz") as found:
+        assert found["thinned/exchanged"] < 0.75 * found["batchnorm/exchanged"]
+
+
+def test_a_process_without_rows_of_a_batch_takes_part(tmp_path: Path) -> None:
+    succeeded(job(4, "small_batches", tmp_path))
+    solver = Solver(
+        make_net(**NETS["batchnorm"]),
+        make_data().standardized("feature"),
+        update_rule="adam",
+        **{**SOLVER, "batch_size": 3, "num_epochs": 1},
+    )
+    solver.train()
+    with np.load(tmp_path / "small4.npz") as found:
+        np.testing.assert_allclose(found["loss"], solver.history.loss, rtol=1e-6)
+
+
+def test_local_statistics_leave_all_processes_with_one_net(tmp_path: Path) -> None:
+    succeeded(job(2, "local_statistics", tmp_path))
+    with np.load(tmp_path / "local.npz") as found:
+        np.testing.assert_array_equal(found["params"][0], found["params"][1])
+        np.testing.assert_array_equal(found["running"][0], found["running"][1])
+        assert np.isfinite(found["running"]).all()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("whole")
+    succeeded(job(2, "train", path))
+    with np.load(path / "train2.npz") as found:
+        return dict(found)
+
+
+class TestMisfortune:
+    @pytest.mark.parametrize("what", ["kill", "raise", "interrupt"])
+    def test_all_processes_end_and_another_number_of_them_goes_on(self, what: str, whole: Any, tmp_path: Path) -> None:
+        done = job(2, "train", tmp_path, MISFORTUNE=what)
+        assert done.returncode != 0
+        if what == "raise":
+            assert "process 1 of 2 failed:" in done.stderr
+            assert "RuntimeError: the disk is on fire" in done.stderr
+        if what == "interrupt":
+            assert done.stderr.count("KeyboardInterrupt: saved") == 1, done.stderr
+            assert "after step 8 of 16" in done.stderr
+        saved = Checkpoints(tmp_path / "run", every=5, resumed=True).steps()
+        assert saved == ([5, 8] if what == "interrupt" else [5])
+        succeeded(job(3, "train", tmp_path))
+        with np.load(tmp_path / "train3.npz") as found:
+            np.testing.assert_allclose(found["loss"], whole["loss"], rtol=1e-8)
+            np.testing.assert_allclose(found["params"], whole["params"], rtol=1e-7, atol=1e-9)
+
+    def test_what_goes_wrong_in_all_is_said_once(self, tmp_path: Path) -> None:
+        done = job(2, "bad_row", tmp_path)
+        assert done.returncode != 0
+        assert done.stderr.count("NumericalError: In step 1, ") == 1, done.stderr
+
+    def test_processes_that_drift_apart_are_noticed(self, tmp_path: Path) -> None:
+        done = job(2, "train", tmp_path, MISFORTUNE="drift")
+        assert done.returncode != 0
+        assert "the processes must have the same parameters, got 2 different ones" in done.stderr
+
+
+def test_rank_0_alone_calls_callbacks_and_its_stop_stops_all(tmp_path: Path) -> None:
+    said = succeeded(job(2, "stops", tmp_path)).splitlines()
+    assert said.count("rank 0 was called") == 4
+    assert not any(line.startswith("rank 1 was called") for line in said)
+    assert {line for line in said if "stopped" in line} == {f"rank {rank} stopped after 4: enough" for rank in (0, 1)}
+
+
+def test_the_command_trains_in_several_processes_and_resumes_in_one(tmp_path: Path) -> None:
+    train = ["-m", "thinnet", "train", "--data", "digits", "--num-train", "200", "--epochs", "4", "--seed", "1"]
+    common = [sys.executable, *train, "--batch-size", "50", "--hidden-dims", "20"]
+    said = succeeded(mpiexec(2, *common, "--output", tmp_path / "two"))
+    assert said.count("validation accuracy") == 1
+    subprocess.run([*common, "--output", str(tmp_path / "one"), "--quiet"], check=True, capture_output=True)
+    nets = [FullyConnectedNet.load(tmp_path / name / "net.safetensors") for name in ("one", "two")]
+    np.testing.assert_allclose(nets[1].params.flat, nets[0].params.flat, atol=1e-3)
+    succeeded(mpiexec(1, sys.executable, "-m", "thinnet", "resume", tmp_path / "two", "--quiet"))
+
+
+def test_a_wrong_command_is_answered_once(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    done = mpiexec(2, sys.executable, "-m", "thinnet", "train", "--output", tmp_path / "run")
+    assert done.returncode != 0
+    assert done.stderr.count("must be a new folder, got a file") == 1, done.stderr
+
+
+# Shares, in one process
+
+
+@pytest.mark.parametrize("num_rows", [1, 5, 1000, 1024, 5000, 50_001])
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_shares_are_runs_of_whole_blocks_that_hold_each_row_once(num_rows: int, size: int) -> None:
+    shares = [share_of(num_rows, rank, size) for rank in range(size)]
+    assert shares[0].start == 0
+    assert shares[-1].stop == num_rows
+    assert all(before.stop == after.start for before, after in itertools.pairwise(shares))
+    assert {edge for share in shares for edge in (share.start, share.stop)} <= set(block_edges(num_rows).tolist())
+    largest_block = -(-num_rows // min(num_rows, 1024))
+    assert all(abs(share.stop - share.start - num_rows / size) <= largest_block for share in shares)
+
+
+def test_held_rows_are_found_by_their_numbers_among_all() -> None:
+    data, rows = make_data(), np.array([209, 3, 100, 70, 139, 0])
+    for rank in range(3):
+        part = data.shared(rank, 3)
+        places, own = part.held("train", rows)
+        np.testing.assert_array_equal(part.X_train[own], data.X_train[rows[places]])
+        assert part.weights is not None
+        assert data.weights is not None
+        np.testing.assert_array_equal(part.weights[own], data.weights[rows[places]])
+    assert sorted(place for rank in range(3) for place in data.shared(rank, 3).held("train", rows)[0]) == list(range(6))
+
+
+@pytest.mark.parametrize("kind", ["labels", "regression"])
+def test_a_file_is_read_in_shares(kind: str, tmp_path: Path) -> None:
+    data = make_data(kind)
+    arrays = {
+        f"{part}_{split}": getattr(data, f"{part}_{split}") for split in ("train", "val", "test") for part in "Xy"
+    }
+    np.savez_compressed(tmp_path / "data.npz", **arrays)
+    for rank in range(3):
+        found, expected = load_npz(tmp_path / "data.npz", (rank, 3)), data.shared(rank, 3)
+        for name in arrays:
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert found.share == expected.share
+
+
+class TestRefusals:
+    def test_a_share_needs_its_communicator(self) -> None:
+        part = make_data().shared(0, 2)
+        with pytest.raises(
+            ArgumentError, match="communicator must have the 2 processes that share the data set, got 1"
+        ):
+            part.standardized("mean")
+        with pytest.raises(ArgumentError, match="first must be called on a whole data set"):
+            part.first(3)
+
+    def test_a_rank_must_be_below_the_size(self) -> None:
+        with pytest.raises(ArgumentError, match="rank must be from 0 to 1, below size, got 2"):
+            make_data().shared(2, 2)
+
+    def test_something_else_as_a_communicator(self) -> None:
+        with pytest.raises(ArgumentError, match="communicator must be one of mpi4py"):
+            Solver(make_net(), make_data(), communicator=3)
+
+    def test_what_cannot_be_trained_in_parallel(self) -> None:
+        net, data = make_net(**NETS["batchnorm"]), make_data()
+        with pytest.raises(ArgumentError, match="communicator must be None unless the model is a FullyConnectedNet"):
+            Solver(net, data, update_rule=lambda w, dw, config: (w, config), communicator=_Pretended())
+        with pytest.raises(ArgumentError, match="batch_size must be at least 64 with batch_statistics='local'"):
+            Solver(net, data, communicator=_Pretended(), batch_statistics="local", batch_size=63)
+        net.fused = False
+        with pytest.raises(
+            ArgumentError, match="communicator must be None for a net that is computed without the kernels"
+        ):
+            Solver(net, data, communicator=_Pretended())
+        few = Dataset(np.zeros((1, 7)), np.zeros(1, int))
+        with pytest.raises(ArgumentError, match="data must have at least 2 training rows, one a process, got 1"):
+            Solver(net, few, communicator=_Pretended())
+
+    def test_batch_statistics_of_another_name(self) -> None:
+        with pytest.raises(ArgumentError, match="batch_statistics must be one of"):
+            Solver(make_net(), make_data(), batch_statistics="sync")  # type: ignore[arg-type]
+
+
+class _Pretended:
+    """A communicator of two, with what is called before a solver refuses."""
+
+    rank, size = 0, 2
+
+    def bcast(self, thing: Any) -> Any:
+        return thing
+
+    Allreduce = Bcast = allgather = Abort = bcast
