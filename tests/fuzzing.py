@@ -21,11 +21,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from thinnet import Dataset, FullyConnectedNet, Solver, cli, cli_experiments
-from thinnet.checkpoint import load_net
 from thinnet.data.cifar10 import read_cifar10_batch
 from thinnet.data.idx import read_idx
 from thinnet.errors import CheckpointError, DataError
 from thinnet.masks import keep_mask
+from thinnet.nets.saving import load_net
 from thinnet.sealed import DIGITS, MARK, packed, unsealed, with_digest
 from thinnet.typing import AnyArray, FloatArray
 

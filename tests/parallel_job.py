@@ -50,7 +50,7 @@ def make_solver(folder: Path, **options: Any) -> Solver:
 
 def nets(folder: Path) -> None:
     """Train each kind of net, with the data shared beforehand and by the solver."""
-    results = {}
+    results: dict[str, Any] = {}
     for name, options in NETS.items():
         data = make_data("regression" if name == "regression" else "labels")
         if name != "plain":
@@ -79,7 +79,7 @@ def local_statistics(folder: Path) -> None:
     solver = make_solver(folder, batch_size=100, batch_statistics="local")
     solver.train()
     flats = WORLD.gather((solver.model.params.flat.copy(), solver.model.running.flat.copy()))
-    if WORLD.rank == 0:
+    if flats is not None:
         np.savez(folder / "local.npz", params=[one for one, _ in flats], running=[one for _, one in flats])
 
 

@@ -16,7 +16,7 @@ from thinnet.data import load_cifar10
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
 from thinnet.errors import ArgumentError, DataError
 
-SMALL = {"num_train": 15, "num_val": 5, "num_test": 3}
+SMALL: dict[str, Any] = {"num_train": 15, "num_val": 5, "num_test": 3}
 
 
 def write_batch(path: Path, X: Any, labels: Any, **more: Any) -> None:
@@ -69,12 +69,13 @@ def test_the_splits_are_the_courses(tmp_path: Path) -> None:
     assert data.class_names == cifar10.CLASS_NAMES
 
 
-def test_splits_share_one_writable_array(folder: Path) -> None:
+def test_splits_are_writable_and_keep_nothing_else_in_memory(folder: Path) -> None:
     data = load_cifar10(folder, **SMALL)
-    assert data.X_val is not None
-    assert data.X_train.base is not None
-    assert data.X_train.base is data.X_val.base
-    assert data.X_train.flags.writeable
+    for X in (data.X_train, data.X_val, data.X_test):
+        assert X is not None
+        assert X.flags.writeable
+        whole = X if X.base is None else X.base
+        assert whole.nbytes == X.nbytes
 
 
 def test_none_means_all_test_images_and_zero_means_none(folder: Path) -> None:
@@ -237,3 +238,17 @@ def test_importing_loads_no_heavy_package() -> None:
     code = "import sys, thinnet.data; print([m for m in ('pooch', 'tqdm', 'sklearn', 'requests') if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_each_process_reads_its_share(tmp_path: Path) -> None:
+    write_folder(tmp_path / cifar10.FOLDER)
+    for options in (SMALL, {**SMALL, "num_test": None}):
+        whole = load_cifar10(tmp_path, **options)
+        for rank in range(3):
+            found, expected = load_cifar10(tmp_path, share=(rank, 3), **options), whole.shared(rank, 3)
+            assert found.share == expected.share
+            for split in ("train", "val", "test"):
+                np.testing.assert_array_equal(getattr(found, f"X_{split}"), getattr(expected, f"X_{split}"))
+                np.testing.assert_array_equal(getattr(found, f"y_{split}"), getattr(expected, f"y_{split}"))
+    with pytest.raises(DataError, match="num_train"):
+        load_cifar10(tmp_path, num_train=10_000, share=(0, 2))

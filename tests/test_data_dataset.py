@@ -135,7 +135,7 @@ def test_splits_and_methods_are_checked(data: Dataset) -> None:
     with pytest.raises(DataError, match="split must be one that data has, got 'val', which is empty"):
         Dataset(TRAIN, Y_TRAIN).batch("val")
     with pytest.raises(DataError, match="X_train must have at least one row to standardize with, got none"):
-        thinnet.data.dataset._moments(TRAIN[:0])
+        Dataset(TRAIN[:0], Y_TRAIN[:0]).standardized("mean")
 
 
 def test_weights_follow_the_training_rows() -> None:

@@ -54,7 +54,7 @@ def test_several_processes_train_the_net_of_one(name: str, size: int, folder: Pa
     solver = Solver(make_net(**NETS[name]), data, update_rule="adam", **SOLVER)
     history = solver.train()
     with np.load(folder / f"nets{size}.npz") as found:
-        close = {"rtol": 1e-8, "atol": 1e-9}
+        close: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-9}
         np.testing.assert_allclose(found[f"{name}/loss"], history.loss, **close)
         np.testing.assert_allclose(found[f"{name}/params"], solver.model.params.flat, **close)
         np.testing.assert_allclose(found[f"{name}/running"], solver.model.running.flat, **close)
@@ -221,7 +221,7 @@ class TestRefusals:
     def test_what_cannot_be_trained_in_parallel(self) -> None:
         net, data = make_net(**NETS["batchnorm"]), make_data()
         with pytest.raises(ArgumentError, match="communicator must be None unless the model is a FullyConnectedNet"):
-            Solver(net, data, update_rule=lambda w, dw, config: (w, config), communicator=_Pretended())
+            Solver(net, data, update_rule=lambda w, dw, config: (w, config or {}), communicator=_Pretended())
         with pytest.raises(ArgumentError, match="batch_size must be at least 64 with batch_statistics='local'"):
             Solver(net, data, communicator=_Pretended(), batch_statistics="local", batch_size=63)
         net.fused = False

@@ -13,8 +13,9 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from thinnet import FullyConnectedNet
-from thinnet.checkpoint import KIND, load_net, save_net
+from thinnet.checkpoint import KIND
 from thinnet.errors import CheckpointError
+from thinnet.nets.saving import load_net, save_net
 from thinnet.sealed import FORMAT, read_sealed, unsealed, with_digest, write_sealed
 
 HERE = Path("file.safetensors")

@@ -7,17 +7,17 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thinnet.checks import check_number
-from thinnet.errors import ArgumentError, CheckpointError, ThinnetError
+from thinnet.errors import ArgumentError, CheckpointError
 from thinnet.history import History
 from thinnet.locks import locked
 from thinnet.nets import FullyConnectedNet
+from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, understood
 from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
 from thinnet.sealed import Sealed, read_sealed, write_sealed
@@ -139,22 +139,10 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def save_net(net: FullyConnectedNet, path: Path) -> None:
-    """Write a net alone: how it was built, its parameters and its running statistics."""
-    write_sealed(path, "net", _net_state(net), _net_arrays(net))
-
-
-def load_net(path: Path) -> FullyConnectedNet:
-    """Read a net that `save_net` wrote."""
-    sealed = read_sealed(path, "net")
-    with understood(str(path)):
-        return _net(sealed.state, sealed.arrays)
-
-
 def net_of(sealed: Sealed) -> FullyConnectedNet:
     """The net of a run, as it was when the checkpoint was written."""
     with understood("the checkpoint"):
-        return _net(sealed.state["net"], sealed.arrays)
+        return net_from(sealed.state["net"], sealed.arrays)
 
 
 def options_of(sealed: Sealed) -> dict[str, Any]:
@@ -213,11 +201,11 @@ def restore_solver(solver: Solver, sealed: Sealed) -> None:
             if key == "t":
                 optimizer.state["t"] = check_number("step", state["t"])
             else:
-                _fill(_like_params(solver.model, value), arrays, f"optimizer/{key}/")
+                fill(_like_params(solver.model, value), arrays, f"optimizer/{key}/")
         if state["has_best"]:
             best = {"params": solver.model.params.zeros_like(), "running": solver.model.running.zeros_like()}
             for name, parameters in best.items():
-                _fill(parameters, arrays, f"best/{name}/")
+                fill(parameters, arrays, f"best/{name}/")
             solver.best = best
 
 
@@ -241,7 +229,7 @@ def _packed(solver: Solver) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     net, optimizer, history = solver.model, solver.optimizer, solver.history
     schedule = solver.schedule
     state: dict[str, Any] = {
-        "net": _net_state(net),
+        "net": net_state(net),
         "solver": {**solver.options, "schedule": {"name": schedule_name(schedule), **asdict(schedule)}},  # type: ignore[call-overload]
         "iteration": solver.iteration,
         "best_val_acc": solver.best_val_acc,
@@ -251,12 +239,12 @@ def _packed(solver: Solver) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         "has_best": solver.best is not None,
         "data": solver.fingerprint,
     }
-    arrays = {**_net_arrays(net), "history/loss": np.array(history.loss, np.float64)}
+    arrays = {**net_arrays(net), "history/loss": np.array(history.loss, np.float64)}
     for key, value in optimizer.state.items():
         if key != "t":
-            arrays |= _named(f"optimizer/{key}/", _like_params(net, value))
+            arrays |= named(f"optimizer/{key}/", _like_params(net, value))
     for name, parameters in (solver.best or {}).items():
-        arrays |= _named(f"best/{name}/", parameters)
+        arrays |= named(f"best/{name}/", parameters)
     return state, arrays
 
 
@@ -271,55 +259,5 @@ def schedule_name(schedule: Schedule) -> str:
     )
 
 
-def _net_state(net: FullyConnectedNet) -> dict[str, Any]:
-    return {"config": net.config(), "step": net.step, "fused": net.fused}
-
-
-def _net_arrays(net: FullyConnectedNet) -> dict[str, AnyArray]:
-    return _named("params/", net.params) | _named("running/", net.running)
-
-
-def _net(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> FullyConnectedNet:
-    config = dict(state["config"])
-    dims = (config["input_dim"], *config["hidden_dims"], config["num_classes"])
-    for i, shape in enumerate(pairwise(dims), start=1):
-        if arrays[f"params/W{i}"].shape != shape:  # found before a net of these dimensions is made
-            raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
-    net = FullyConnectedNet(**config)
-    net.step, net.fused = check_number("step", state["step"]), bool(state["fused"])
-    given = {name for name in arrays if name.startswith(("params/", "running/"))}
-    if given != set(_net_arrays(net)):
-        raise ValueError(f"the arrays are {', '.join(sorted(given))}")
-    _fill(net.params, arrays, "params/")
-    _fill(net.running, arrays, "running/")
-    return net
-
-
-def _named(prefix: str, parameters: Parameters) -> dict[str, AnyArray]:
-    return {f"{prefix}{name}": array for name, array in parameters.items()}
-
-
 def _like_params(net: FullyConnectedNet, flat: AnyArray) -> Parameters:
     return Parameters(net.params.shapes, net.dtype, net.params.order, flat)
-
-
-def _fill(parameters: Parameters, arrays: Mapping[str, AnyArray], prefix: str) -> None:
-    for name, target in parameters.items():
-        array = arrays[prefix + name]
-        if array.dtype != target.dtype:
-            raise ValueError(f"{prefix + name} is of dtype {array.dtype} instead of {target.dtype}")
-        parameters[name] = array
-
-
-@contextmanager
-def understood(what: str) -> Iterator[None]:
-    """Whatever a file that is whole, but not one of ours, leads to becomes one kind of error."""
-    try:
-        yield
-    except CheckpointError:
-        raise
-    except (ThinnetError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise CheckpointError(
-            f"{what} must hold a run or a net as Thinnet writes it, but its contents do not fit together: {error}. "
-            f"Use a file that Thinnet wrote."
-        ) from error

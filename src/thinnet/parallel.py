@@ -52,7 +52,8 @@ class Ranks:
                 f"communicator must be one of mpi4py, such as MPI.COMM_WORLD, got {communicator!r}, which has no "
                 f"{missing[0]}. Leave it out to train in one process."
             )
-        self.rank, self.size = (0, 1) if communicator is None else (communicator.rank, communicator.size)
+        self.rank: int = 0 if communicator is None else communicator.rank
+        self.size: int = 1 if communicator is None else communicator.size
         self.exchanged = 0
         self._communicator: Any = communicator if self.size > 1 else None
         if self.size > 1:
@@ -70,7 +71,7 @@ class Ranks:
         """The sums of numbers over all processes."""
         array = np.array(numbers, np.float64)
         self.inplace_sum(array)
-        return array.tolist()
+        return [float(number) for number in array]
 
     def gather(self, thing: T) -> list[T]:
         """What each process has, in the order of their ranks."""
@@ -78,7 +79,7 @@ class Ranks:
 
     def from_first(self, thing: T) -> T:
         """What the process of rank 0 has."""
-        return thing if self.size == 1 else self._communicator.bcast(thing)  # type: ignore[no-any-return]
+        return thing if self.size == 1 else self._communicator.bcast(thing)
 
     def inplace_from_first(self, array: AnyArray) -> None:
         """Replace a contiguous array by that of rank 0."""

@@ -23,6 +23,7 @@ from thinnet.history import History
 from thinnet.interrupts import DelayedInterrupt
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
+from thinnet.nets.saving import understood
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ranks
 from thinnet.schedules import Constant, EpochDecay, Schedule
@@ -231,7 +232,7 @@ class Solver:
             check_number(name, changes[name])
         changes["callbacks"] = checked_callbacks(changes.get("callbacks", ()))
         options = {**checkpoint.options_of(sealed), **changes}
-        with checkpoint.understood("the checkpoint"):
+        with understood("the checkpoint"):
             every = options.pop("checkpoint_every")
             solver = cls(net if model is None else model, dataset, communicator=communicator, **options)
         solver._resumed = True

@@ -12,9 +12,10 @@ import numpy as np
 
 from thinnet.data.dataset import Dataset
 from thinnet.data.rows import RowReader
+from thinnet.diagnosis import unsound_step
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
-from thinnet.numerics import is_sound, unsound_step
+from thinnet.numerics import is_sound
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BatchPart, BatchStatistics, Ranks, on_all_ranks
 from thinnet.parameters import Parameters

@@ -14,22 +14,11 @@ import numpy as np
 from thinnet import kernels
 from thinnet.checks import as_array, check_choice, check_keys, check_number, check_path
 from thinnet.errors import ArgumentError
-from thinnet.layers import (
-    LOSSES,
-    affine_backward,
-    affine_forward,
-    batchnorm_backward,
-    batchnorm_forward,
-    dropout_backward,
-    dropout_forward,
-    layernorm_backward,
-    layernorm_forward,
-    relu_backward,
-    relu_forward,
-)
+from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
 from thinnet.masks import fresh_seed
+from thinnet.nets import layered
 from thinnet.numerics import check_scores
 from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
@@ -237,7 +226,7 @@ class FullyConnectedNet:
         if self.uses_kernels:
             loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each, part=part)
         else:
-            loss = self.layers_gradients(rows, targets, gradients, step, each)
+            loss = layered.gradients(self, rows, targets, gradients, step, each)
         if part is not None:
             loss = part.inplace_add_up(loss, gradients.flat, self.running.flat)
         return loss + self.inplace_add_penalty(self.params, gradients)
@@ -299,15 +288,6 @@ class FullyConnectedNet:
             self._thinned = ThinnedStep(self, num_rows)
         return self._thinned
 
-    def layers_gradients(
-        self, X: FloatArray, y: AnyArray, gradients: Parameters, step: int, weights: FloatArray | None = None
-    ) -> float:
-        """Loss and gradients, without the L2 penalty, by the layers' own functions: the readable way."""
-        scores, caches = self._forward(X, step)
-        loss, dscores = LOSSES[self.loss_name].function(scores, y, weights)
-        self._backward(dscores, caches, gradients)
-        return float(loss)
-
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_fused": None, "_thinned": None}  # copies and pickles make buffers of their own
 
@@ -337,7 +317,7 @@ class FullyConnectedNet:
             from thinnet.nets.fused import FusedScores
 
             return FusedScores(self, ROWS_AT_ONCE).scores
-        return lambda rows: self._forward(rows)[0]
+        return lambda rows: layered.forward(self, rows)[0]
 
     def predict(self, X: AnyArray) -> IntArray:
         """The (N,) labels with the highest score; X, and what is raised, as in `scores`."""
@@ -367,7 +347,7 @@ class FullyConnectedNet:
         Raises:
             OSError: if the file cannot be written.
         """
-        from thinnet.checkpoint import save_net
+        from thinnet.nets.saving import save_net
 
         save_net(self, check_path("path", path))
 
@@ -378,7 +358,7 @@ class FullyConnectedNet:
             MissingExtraError: if the package onnx is not installed.
             OSError: if the file cannot be written.
         """
-        from thinnet.onnx_export import export_onnx
+        from thinnet.nets.onnx_export import export_onnx
 
         export_onnx(self, check_path("path", path))
 
@@ -390,7 +370,7 @@ class FullyConnectedNet:
             CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written.
             OSError: if it cannot be read.
         """
-        from thinnet.checkpoint import load_net
+        from thinnet.nets.saving import load_net
 
         return load_net(check_path("path", path))
 
@@ -424,57 +404,6 @@ class FullyConnectedNet:
         y = as_array("y", y)
         values = LOSSES[self.loss_name].targets != "labels" and y.dtype.kind in "fiu"
         return y.astype(self.dtype, copy=False) if values else y
-
-    def _forward(self, h: FloatArray, step: int | None = None) -> tuple[FloatArray, list[Any]]:
-        """Scores and caches; in training mode with the masks of `step`, in test mode where it is None."""
-        caches: list[Any] = []
-        for i in range(1, self.num_layers):
-            h, cache = self.hidden_forward(i, h, step)
-            caches.append(cache)
-        scores, cache = affine_forward(h, self.params[f"W{self.num_layers}"], self.params[f"b{self.num_layers}"])
-        return scores, [*caches, cache]
-
-    def hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple[Any, ...]]:
-        """Hidden layer i, counted from 1, by the layers' functions: its output and their caches."""
-        h, affine_cache = affine_forward(h, self.params[f"W{i}"], self.params[f"b{i}"])
-        h, norm_cache = self._norm_forward(i, h, training=step is not None)
-        h, relu_cache = relu_forward(h)
-        h, dropout_cache = dropout_forward(
-            h,
-            self.dropout,
-            training=step is not None,
-            scaling=self.scaling,
-            seed=self.seed,
-            step=step or 0,
-            layer=i - 1,
-            mask=self.dropout_mask,
-        )
-        return h, (affine_cache, norm_cache, relu_cache, dropout_cache)
-
-    def _backward(self, dout: FloatArray, caches: list[Any], gradients: Parameters) -> None:
-        last = self.num_layers
-        dh, gradients[f"W{last}"], gradients[f"b{last}"] = affine_backward(dout, caches[-1])
-        for i in range(last - 1, 0, -1):
-            affine_cache, norm_cache, relu_cache, dropout_cache = caches[i - 1]
-            dh = relu_backward(dropout_backward(dh, dropout_cache), relu_cache)
-            dh = self._norm_backward(i, dh, norm_cache, gradients)
-            dh, gradients[f"W{i}"], gradients[f"b{i}"] = affine_backward(dh, affine_cache)
-
-    def _norm_forward(self, i: int, h: FloatArray, training: bool) -> tuple[FloatArray, Any]:
-        if self.normalization is None:
-            return h, None
-        gamma, beta = self.params[f"gamma{i}"], self.params[f"beta{i}"]
-        if self.normalization == "layernorm":
-            return layernorm_forward(h, gamma, beta)
-        mean, var = self.running[f"running_mean{i}"], self.running[f"running_var{i}"]
-        return batchnorm_forward(h, gamma, beta, mean, var, training=training)
-
-    def _norm_backward(self, i: int, dh: FloatArray, cache: Any, gradients: Parameters) -> FloatArray:
-        if self.normalization is None:
-            return dh
-        backward = layernorm_backward if self.normalization == "layernorm" else batchnorm_backward
-        dh, gradients[f"gamma{i}"], gradients[f"beta{i}"] = backward(dh, cache)
-        return dh
 
     def inplace_add_penalty(self, params: Parameters, gradients: Parameters) -> float:
         """Add the gradient of the weights' L2 penalty; return the penalty."""

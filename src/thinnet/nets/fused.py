@@ -58,6 +58,8 @@ class FusedStep:
         """
         rows, net = len(X), self.net
         self.part = part
+        # The part where batch normalization takes its statistics of the whole minibatch, by sums over all parts.
+        self.together = part if part is not None and part.statistics == "global" else None
         self.params, self.running = (net.params, net.running) if thinned is None else thinned
         widths = [self.params[f"b{i}"].size for i in range(1, net.num_layers)]
         self.z, self.h, self.dh = (
@@ -103,14 +105,11 @@ class FusedStep:
 
     def _count(self, z: FloatArray) -> Any:
         """How many rows batch normalization takes its statistics of."""
-        return self.net.dtype.type(self.part.total if self._is_synchronized() else len(z))
+        return self.net.dtype.type(len(z) if self.together is None else self.together.total)
 
     def _inplace_sum_over_parts(self, array: FloatArray) -> None:
-        if self.part is not None and self._is_synchronized():
-            self.part.ranks.inplace_sum(array)
-
-    def _is_synchronized(self) -> bool:
-        return self.part is not None and self.part.statistics == "global"
+        if self.together is not None:
+            self.together.ranks.inplace_sum(array)
 
     def _loss(self, y: AnyArray, weights: FloatArray | None, rows: int, gradients: Parameters) -> float:
         """The loss; `scores` becomes its gradient."""
@@ -156,7 +155,7 @@ class FusedStep:
         mean, inverse_std = self.mean[i][: dbias.size], self.inverse_std[i][: dbias.size]
         hidden.batchnorm_backward_sums(dh, h, z, mean, inverse_std, dgamma, dbeta, dbias, self.factor)
         sums = (dgamma, dbeta)
-        if self._is_synchronized():  # in arrays of their own, since all gradients are added up at the end of the step
+        if self.together is not None:  # in arrays of their own, since all gradients are added up at the end of the step
             both = np.concatenate(sums)
             self._inplace_sum_over_parts(both)
             sums = both[: dgamma.size], both[dgamma.size :]

@@ -9,6 +9,7 @@ from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import affine_forward, dropout_forward, relu_forward
 from thinnet.nets.fully_connected import FullyConnectedNet
+from thinnet.nets.layered import norm_forward
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -63,7 +64,7 @@ def monte_carlo_scores(
 def _hidden(net: FullyConnectedNet, number: int, x: FloatArray) -> FloatArray:
     """A hidden layer in test mode, before dropout."""
     z, _ = affine_forward(x, net.params[f"W{number}"], net.params[f"b{number}"])
-    return relu_forward(net._norm_forward(number, z, training=False)[0])[0]
+    return relu_forward(norm_forward(net, number, z, training=False)[0])[0]
 
 
 def _dropped(net: FullyConnectedNet, h: FloatArray, *, seed: int, step: int, layer: int, first_row: int) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.masks import drop_threshold, keep_units
+from thinnet.nets import layered
 from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
 from thinnet.thinning import KeptUnits, Thinning
@@ -86,7 +87,7 @@ class ThinnedStep:
     def _whole(self, X: FloatArray, y: AnyArray, weights: FloatArray | None, step: int) -> float:
         net = self.net
         gradients, before = net.params.zeros_like(), net.running.copy()
-        loss = net.layers_gradients(X, y, gradients, step, weights)
+        loss = layered.gradients(net, X, y, gradients, step, weights)
         self.thinning.gather(gradients.flat, self.gradients.flat)
         self._running.gather(net.running.flat, self.running.flat)
         net.running.flat[:] = before.flat  # the statistics of dropped units stay as they were

@@ -10,6 +10,7 @@ import numpy as np
 
 from thinnet.data import Dataset
 from thinnet.nets import FullyConnectedNet
+from thinnet.nets.layered import hidden_forward
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 NUM_BINS = 10
@@ -131,8 +132,8 @@ def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[
     X, _ = data.batch(split, slice(0, ROWS_FOR_UNITS), dtype=net.dtype)
     test, train = _pieces(X, batch_size), _pieces(X, batch_size)
     for number, width in enumerate(net.hidden_dims, start=1):
-        test = [copy.hidden_forward(number, piece, None)[0] for piece in test]
-        train = [copy.hidden_forward(number, piece, net.step + k)[0] for k, piece in enumerate(train)]
+        test = [hidden_forward(copy, number, piece, None)[0] for piece in test]
+        train = [hidden_forward(copy, number, piece, net.step + k)[0] for k, piece in enumerate(train)]
         used = np.logical_or.reduce([(piece > 0).any(axis=0) for piece in test])
         yield Layer(width, _active(test), _active(train), int(width - used.sum()))
 

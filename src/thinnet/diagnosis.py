@@ -1,0 +1,76 @@
+"""Where and why numbers went wrong in a step of training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from thinnet.errors import NumericalError
+from thinnet.nets import FullyConnectedNet, layered
+from thinnet.numerics import first_wrong
+from thinnet.parameters import layer_number
+from thinnet.typing import AnyArray, FloatArray
+
+LARGE = 1e4  # inputs beyond it were hardly standardized, weights beyond it have grown in training
+
+
+def unsound_step(
+    net: FullyConnectedNet, X: FloatArray, y: AnyArray, *, step: int, loss: float, learning_rate: float
+) -> NumericalError:
+    """The error that says in which step and layer numbers went wrong, and why that is likely.
+
+    Args:
+        net: as it was before the step; its running statistics are changed by the search.
+        X, y: the batch of the step, as the net takes them.
+        step: the number of the step, which drew its masks too.
+        loss: what came out.
+        learning_rate: of that step.
+    """
+    place = _first_place(net, X, y, step)
+    what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"
+    return NumericalError(
+        f"In step {step + 1}, {what}. It began in {place}. {_cause(net, X, learning_rate)} "
+        f"The net has the weights from before this step."
+    )
+
+
+def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) -> str:
+    """The first array on the way of the data that holds something infinite or NaN."""
+    if not np.isfinite(X).all():
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        return f"the data: row {row} of the batch holds {X[row, column]} in column {column}"
+    for name, array in net.params.items():
+        if not np.isfinite(array).all():
+            return f"an earlier step, which left {name} with {first_wrong(array)}"
+    h = X
+    for i in range(1, net.num_layers + 1):
+        z = h @ net.params[f"W{i}"] + net.params[f"b{i}"]
+        if not np.isfinite(z).all():
+            return f"layer {i}, whose product with W{i} holds {first_wrong(z)}"
+        if i < net.num_layers:
+            h, _ = layered.hidden_forward(net, i, h, step)
+            if not np.isfinite(h).all():
+                return f"layer {i}, whose {net.normalization or 'output'} holds {first_wrong(h)}"
+    gradients = net.params.zeros_like()
+    if not math.isfinite(layered.gradients(net, X, y, gradients, step)):
+        return f"the loss, of scores up to {np.abs(z).max():.2g}"
+    for name in reversed(list(gradients)):
+        if not np.isfinite(gradients[name]).all():
+            return f"the backward pass of layer {layer_number(name)}, whose gradient of {name} is not finite"
+    return "a place that a second computation by the layers' functions does not show"
+
+
+def _cause(net: FullyConnectedNet, X: Any, learning_rate: float) -> str:
+    """The likely cause, by what is large."""
+    if not np.isfinite(X).all():
+        return "Likely cause: the data; remove such rows, or fill them in."
+    largest = float(np.abs(X).max(initial=0))
+    weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
+    if largest > LARGE:
+        return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
+    if weights > LARGE:
+        grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
+        return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."
+    return f"Likely cause: a learning rate of {learning_rate:g} or an L2 penalty of {net.reg:g} that is too large."

@@ -1,0 +1,78 @@
+"""Nets in sealed files: how one was built, its parameters and its running statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from thinnet.checks import check_number
+from thinnet.errors import CheckpointError, ThinnetError
+from thinnet.nets.fully_connected import FullyConnectedNet
+from thinnet.parameters import Parameters
+from thinnet.sealed import read_sealed, write_sealed
+from thinnet.typing import AnyArray
+
+
+def save_net(net: FullyConnectedNet, path: Path) -> None:
+    """Write a net alone: how it was built, its parameters and its running statistics."""
+    write_sealed(path, "net", net_state(net), net_arrays(net))
+
+
+def load_net(path: Path) -> FullyConnectedNet:
+    """Read a net that `save_net` wrote."""
+    sealed = read_sealed(path, "net")
+    with understood(str(path)):
+        return net_from(sealed.state, sealed.arrays)
+
+
+def net_state(net: FullyConnectedNet) -> dict[str, Any]:
+    return {"config": net.config(), "step": net.step, "fused": net.fused}
+
+
+def net_arrays(net: FullyConnectedNet) -> dict[str, AnyArray]:
+    return named("params/", net.params) | named("running/", net.running)
+
+
+def net_from(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> FullyConnectedNet:
+    config = dict(state["config"])
+    dims = (config["input_dim"], *config["hidden_dims"], config["num_classes"])
+    for i, shape in enumerate(pairwise(dims), start=1):
+        if arrays[f"params/W{i}"].shape != shape:  # found before a net of these dimensions is made
+            raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
+    net = FullyConnectedNet(**config)
+    net.step, net.fused = check_number("step", state["step"]), bool(state["fused"])
+    given = {name for name in arrays if name.startswith(("params/", "running/"))}
+    if given != set(net_arrays(net)):
+        raise ValueError(f"the arrays are {', '.join(sorted(given))}")
+    fill(net.params, arrays, "params/")
+    fill(net.running, arrays, "running/")
+    return net
+
+
+def named(prefix: str, parameters: Parameters) -> dict[str, AnyArray]:
+    return {f"{prefix}{name}": array for name, array in parameters.items()}
+
+
+def fill(parameters: Parameters, arrays: Mapping[str, AnyArray], prefix: str) -> None:
+    for name, target in parameters.items():
+        array = arrays[prefix + name]
+        if array.dtype != target.dtype:
+            raise ValueError(f"{prefix + name} is of dtype {array.dtype} instead of {target.dtype}")
+        parameters[name] = array
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Whatever a file that is whole, but not one of ours, leads to becomes one kind of error."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (ThinnetError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise CheckpointError(
+            f"{what} must hold a run or a net as Thinnet writes it, but its contents do not fit together: {error}. "
+            f"Use a file that Thinnet wrote."
+        ) from error
