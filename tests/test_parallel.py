@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_the_command_trains_in_several_processes_and_resumes_in_one(tmp_path: Pa
     succeeded(mpiexec(1, sys.executable, "-m", "thinnet", "resume", tmp_path / "two", "--quiet"))
 
 
+def test_the_script_of_the_page_is_one_process_or_several(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "parallel.md").read_text(encoding="utf-8")
+    script = tmp_path / "script.py"
+    script.write_text(page.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    alone, both = (mpiexec(size, sys.executable, script) for size in (1, 2))
+    assert re.fullmatch(r"validation accuracy 0\.9\d\d in 1 processes\n", succeeded(alone))
+    accuracies = [float(succeeded(done).split()[2]) for done in (alone, both)]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.02)
+
+
 def test_a_wrong_command_is_answered_once(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     done = mpiexec(2, sys.executable, "-m", "thinnet", "train", "--output", tmp_path / "run")
@@ -218,7 +229,8 @@ class TestRefusals:
         with pytest.raises(ArgumentError, match="communicator must be one of mpi4py"):
             Solver(make_net(), make_data(), communicator=3)
 
-    def test_what_cannot_be_trained_in_parallel(self) -> None:
+    def test_what_cannot_be_trained_in_parallel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which is replaced where there are several processes
         net, data = make_net(**NETS["batchnorm"]), make_data()
         with pytest.raises(ArgumentError, match="communicator must be None unless the model is a FullyConnectedNet"):
             Solver(net, data, update_rule=lambda w, dw, config: (w, config or {}), communicator=_Pretended())
