@@ -157,7 +157,7 @@ def test_a_wrong_layer_in_a_net_is_found(
 ) -> None:
     net = make_net(dropout=0.5, normalization="batchnorm")
     assert max(check_gradients(net, X, Y).errors.values()) < 1e-5
-    monkeypatch.setattr(f"thinnet.nets.fully_connected.{function}", wrong)
+    monkeypatch.setattr(f"thinnet.nets.layered.{function}", wrong)
     with pytest.raises(GradientError):
         check_gradients(net, X, Y)
     report = check_gradients(net, X, Y, raise_exception=False)

@@ -113,7 +113,7 @@ def test_a_hidden_layer_forward_and_backward(
 
     h, mean, inverse_std = np.empty_like(z), np.empty(columns, dtype), np.empty(max(rows, columns), dtype)
     factor, words = dtype(1 / (1 - rate)), np.empty(GROUP, np.uint32)
-    drop = (h, factor, drop_threshold(rate), (*keys(9), 3, 1, 5), words)
+    drop = (h, factor, drop_threshold(rate), (*keys(9), 3, 1, np.arange(5, 5 + rows)), words)
     running = [np.zeros(columns, dtype), np.ones(columns, dtype)]
     dgamma, dbeta, dbias = (np.empty(columns, dtype) for _ in range(3))
     eps, momentum = dtype(1e-5), dtype(0.9)
@@ -125,9 +125,12 @@ def test_a_hidden_layer_forward_and_backward(
         hidden.layernorm_forward(z, bias, gamma, beta, eps, inverse_std, *drop)
         hidden.layernorm_backward(dz, h, z, inverse_std, gamma, dgamma, dbeta, dbias, factor)
     else:
-        inverse_std = inverse_std[:columns]
+        inverse_std, count = inverse_std[:columns], dtype(rows)
+        hidden.column_means(z, count, mean)
+        hidden.column_variances(z, mean, count, inverse_std)
         hidden.batchnorm_forward(z, bias, gamma, beta, *running, momentum, eps, mean, inverse_std, *drop)
-        hidden.batchnorm_backward(dz, h, z, mean, inverse_std, gamma, dgamma, dbeta, dbias, factor)
+        hidden.batchnorm_backward_sums(dz, h, z, mean, inverse_std, dgamma, dbeta, dbias, factor)
+        hidden.batchnorm_backward(dz, z, mean, inverse_std, gamma, dgamma, dbeta, count)
 
     keep = keep_mask(rate, (rows, columns), seed=9, step=3, layer=1, first_row=5)
     assert not h[~keep].any()

@@ -124,7 +124,7 @@ def test_accuracy_is_the_fraction_classified_rightly() -> None:
 def test_accuracy_goes_through_many_rows_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     solver = make_solver()
     whole = solver.accuracy("train")
-    monkeypatch.setattr("thinnet.solver.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("thinnet.evaluation.ROWS_AT_ONCE", 7)
     assert solver.accuracy("train") == whole
 
 
