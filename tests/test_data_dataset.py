@@ -82,14 +82,6 @@ def test_batches_are_new_arrays_of_the_dtype_asked_for(data: Dataset, method: st
     np.testing.assert_array_equal(TRAIN, before)
 
 
-def test_batches_cover_a_split_in_order(data: Dataset) -> None:
-    standardized = data.standardized()
-    pieces = list(standardized.batches("val", 4))
-    assert [len(y) for _, y in pieces] == [4, 4, 2]
-    np.testing.assert_array_equal(np.concatenate([X for X, _ in pieces]), standardized.batch("val")[0])
-    np.testing.assert_array_equal(np.concatenate([y for _, y in pieces]), Y_VAL)
-
-
 def test_first_keeps_the_standardization_and_the_other_splits(data: Dataset) -> None:
     standardized = data.standardized()
     first = standardized.first(5)

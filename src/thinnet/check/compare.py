@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,17 +80,6 @@ def numerical_gradient(
         x[index] = old
         gradient[index] = (above - below) / (2 * step)
     return gradient
-
-
-def first_difference(
-    got: Mapping[str, AnyArray],
-    expected: Mapping[str, AnyArray],
-    alternatives: Mapping[str, tuple[Alternative, ...]],
-    batch: int,
-) -> list[Difference]:
-    """The differences of several arrays."""
-    found = (difference(name, got[name], expected[name], alternatives.get(name, ()), batch) for name in expected)
-    return [one for one in found if one]
 
 
 def _size(expected: AnyArray | float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -190,11 +190,6 @@ class Dataset:
         if (self.scale != 1).any():
             X *= self.scale.astype(dtype)
         return X, y[index]
-
-    def batches(self, split: Split | str, size: int = ROWS_AT_ONCE) -> Iterator[tuple[FloatArray, AnyArray]]:
-        """A whole split in order, `size` rows at a time, so that memory stays bounded."""
-        for start in range(0, self.num_rows(split), size):
-            yield self.batch(split, slice(start, start + size))
 
     def standardized(self, method: Standardization | str = "feature", *, communicator: Any = None) -> Dataset:
         r"""The same data set with `shift` and `scale` computed from its training rows.

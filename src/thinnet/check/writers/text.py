@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import textwrap
-from pathlib import Path
 from typing import TextIO
 
 from thinnet.check.findings import Finding, FunctionReport, Reading, Report
@@ -45,14 +44,6 @@ def meaning(reading: Reading) -> str:
         return ""
     verb = "dropping" if reading.means == "drop" else "keeping"
     return f"p is the probability of {verb} a unit, by {reading.source}"
-
-
-def short(path: str) -> str:
-    """A path from the working directory, where it lies below it."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path
 
 
 def _reading(reading: Reading | None) -> list[str]:
