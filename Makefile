@@ -9,7 +9,8 @@ demo: .venv/demo-installed  ## train with and without dropout on a few real digi
 	$(BIN)/thinnet experiment dropout
 
 # One process a core, each with one thread for its products: the files of tests share the cores better than threads do.
-PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
+	--no-loadscope-reorder
 
 test: .venv/dev-installed  ## the whole test suite
 	$(PYTEST)

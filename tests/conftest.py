@@ -16,6 +16,11 @@ SHARED = ROOT.parent / "shared"
 CACHE = ROOT / ".cache"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes minutes goes first, so that side by side with the others it is not waited for in the end."""
+    items.sort(key=lambda item: item.path.name != "test_course_seeds.py")
+
+
 @pytest.fixture(scope="session")
 def cifar10_root() -> Path:
     """The parent folder of a real ``cifar-10-batches-py`` (JPEG-decoded), unpacked once and kept."""
