@@ -60,7 +60,7 @@ def start(config: Config, folder: Path, tell: Callable[[str], Any] = print, **op
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
-        CheckpointError: if the folder has a run already, or cannot be written.
+        CheckpointError: if the folder has a run or foreign files, or cannot be written.
         DataError: if the data cannot be found or read.
         NumericalError: if a loss becomes NaN or infinite.
     """
@@ -70,11 +70,13 @@ def start(config: Config, folder: Path, tell: Callable[[str], Any] = print, **op
         )
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} must be a new folder, got a file. Choose another name.")
+    if foreign := _foreign(folder):
+        raise CheckpointError(f"{folder} must be a new or an empty folder, got one with {foreign}. Choose another one.")
     config = config.resolved()
     data = load(config)
     solver = _solver(config, data, folder, **options)  # which makes the folder, and finds out if it cannot be written
-    write_atomically(folder / CONFIG, config.to_toml().encode())
-    write_atomically(folder / ENVIRONMENT, json.dumps(environment(solver.fingerprint), indent=2).encode())
+    write_atomically(folder / ENVIRONMENT, json.dumps(environment(data, solver.fingerprint), indent=2).encode())
+    write_atomically(folder / CONFIG, config.to_toml().encode())  # last: what has it can be resumed
     tell(config.to_toml())
     return _finish(solver, data, folder)
 
@@ -105,17 +107,22 @@ def start_or_resume(config: Config, folder: Path, tell: Callable[[str], Any] = p
     """
     if not (folder / CONFIG).exists():
         return start(config, folder, tell, **options)
-    if replace(Config.from_toml(folder / CONFIG), root="") != replace(config, root=""):
+    if replace(Config.from_toml(folder / CONFIG), root="") != replace(config.resolved(), root=""):
         raise CheckpointError(
             f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
         )
     return resume(folder, **options)
 
 
+def _foreign(folder: Path) -> str:
+    """The name of a file that no run left there when it was killed before its first step, or nothing."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    return next((name for name in names if name != ENVIRONMENT and not name.startswith(".")), "")
+
+
 def load(config: Config) -> Dataset:
     """The data of a config, standardized."""
-    file = config.data.endswith(".npz")
-    data = _from_npz(Path(config.data)) if file else _named(config.data, config.root or None)
+    data = _from_npz(Path(config.data)) if config.is_file else _named(config.data, config.root or None)
     if config.num_train:
         drawn = config.data_seed >= 0
         data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
@@ -133,11 +140,18 @@ def _named(name: str, root: str | None) -> Dataset:
     return load_fashion_mnist(root)
 
 
-def environment(fingerprint: dict[str, str]) -> dict[str, Any]:
-    """What a run depends on beside its config: versions, machine, the data's hashes, the command."""
+def environment(data: Dataset, fingerprint: dict[str, str]) -> dict[str, Any]:
+    """What a run depends on beside its config: versions, machine, the data's hashes and kind, the command."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
     machine = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
-    return {"versions": versions, "machine": machine, "data": fingerprint, "command": sys.argv[1:]}
+    targets = "values" if data.y_train.ndim == 2 else "labels"
+    return {
+        "versions": versions,
+        "machine": machine,
+        "data": fingerprint,
+        "targets": targets,
+        "command": sys.argv[1:],
+    }
 
 
 def _version(package: str) -> str:

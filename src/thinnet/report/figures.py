@@ -13,9 +13,11 @@ from thinnet.files import write_atomically
 from thinnet.report import charts
 from thinnet.report.groups import Group
 from thinnet.report.page import Closeup
+from thinnet.report.svg import MOST_CLASSES
 from thinnet.typing import AnyArray
 
 KINDS = ("svg", "png")
+LONGEST_NAME = 60  # letters of a label that go into a file's name
 Named = tuple[str, Any]  # the name of a file and its figure
 
 
@@ -54,8 +56,12 @@ def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[N
     filled = [(group, judgment) for group, judgment in judged if judgment.layers]
     if filled:
         yield "units", _units(filled)
+    taken: set[str] = set()
     for one in closeups:
-        yield from _of_closeup(one)
+        name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")[:LONGEST_NAME]
+        name = f"{name}-{one.group.number}" if name in taken else name
+        taken.add(name)
+        yield from _of_closeup(one, name)
 
 
 def _new(width: float, height: float) -> Any:
@@ -109,9 +115,8 @@ def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
     return figure
 
 
-def _of_closeup(one: Closeup) -> Iterator[Named]:
-    name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")
-    if one.judgment is not None:
+def _of_closeup(one: Closeup, name: str) -> Iterator[Named]:
+    if one.judgment is not None and len(one.names) <= MOST_CLASSES:
         yield f"confusion-{name}", _confusion(one)
     if one.weights:
         yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
