@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +107,7 @@ def test_a_run_that_has_begun_does_not_cut_the_curves_of_the_others(tmp_path: Pa
     start(tmp_path / "ended")
     start(tmp_path / "going", seed=1, epochs=3)
     (tmp_path / "going" / runs.RESULT).unlink()
-    for path in (tmp_path / "going").glob("step-*"):
-        shutil.copy(sorted((tmp_path / "going").glob("step-*"))[0], path)  # back to the checkpoint before
+    max((tmp_path / "going").glob("step-*")).unlink()
     one = group(find_runs([tmp_path]))[0]
     assert [len(run.history.epoch) for run in one.runs] == [4, 3]
     assert charts.curves([one])[0].series[0].x == (0, 1, 2, 3)

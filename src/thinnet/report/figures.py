@@ -17,6 +17,7 @@ from thinnet.report.svg import MOST_CLASSES
 from thinnet.typing import AnyArray
 
 KINDS = ("svg", "png")
+MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
 Named = tuple[str, Any]  # the name of a file and its figure
 
@@ -82,7 +83,7 @@ def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
 def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
     for one in chart.series:
         style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
-        axes.plot(one.x, one.y, color=one.color, label=one.label, **style)
+        axes.plot(one.x, one.y, color=one.color, label=_short(one.label), **style)
         if one.low:
             axes.fill_between(one.x, chart.low(one), one.high, color=one.color, alpha=0.2, linewidth=0)
     if chart.diagonal:
@@ -99,7 +100,7 @@ def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
 
 def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
     bars = [
-        (f"layer {number}, {group.label}", layer, charts.COLORS[group.number % len(charts.COLORS)])
+        (f"layer {number}, {_short(group.label)}", layer, charts.COLORS[group.number % len(charts.COLORS)])
         for group, judgment in judged
         for number, layer in enumerate(judgment.layers, start=1)
     ]
@@ -125,6 +126,11 @@ def _of_closeup(one: Closeup, name: str) -> Iterator[Named]:
         yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
 
 
+def _short(label: str) -> str:
+    """A label that leaves room for its figure: its two ends, where it is long."""
+    return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS // 2]}…{label[-MOST_LETTERS // 2 :]}"
+
+
 def _confusion(one: Closeup) -> Any:
     assert one.judgment is not None
     counts = one.judgment.confusion
@@ -134,7 +140,7 @@ def _confusion(one: Closeup) -> Any:
     places = range(len(counts))
     axes.set_xticks(places, one.names, rotation=45, ha="right")
     axes.set_yticks(places, one.names)
-    axes.set(title=f"Confusions, {one.group.label}", xlabel="Answer", ylabel="True class")
+    axes.set(title=f"Confusions, {_short(one.group.label)}", xlabel="Answer", ylabel="True class")
     for i, j in ((i, j) for i in places for j in places if counts[i, j]):
         color = "white" if counts[i, j] > counts.max() / 2 else "black"
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color=color)

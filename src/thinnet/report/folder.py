@@ -63,7 +63,7 @@ def read_run(folder: Path) -> Run:
         try:
             return Run(folder, config, environment, finished=True, **_result(_read_json(path)))
         except (KeyError, TypeError, ValueError) as error:
-            came = f"{type(error).__name__} {error}"
+            came = str(error) if isinstance(error, ValueError) else f"{type(error).__name__} {error}"
             raise _damaged(path, came, f"write it anew by: thinnet resume {folder}") from None
     return Run(folder, config, environment, _history_so_far(folder))
 
@@ -82,7 +82,7 @@ def _environment(path: Path) -> dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any]:
     content = json.loads(path.read_bytes())
     if not isinstance(content, dict):
-        raise ValueError(f"a {type(content).__name__} instead of a mapping")
+        raise ValueError(f"a {type(content).__name__}")
     return content
 
 
@@ -91,8 +91,8 @@ def _damaged(path: Path, came: str, instead: str) -> CheckpointError:
 
 
 def _result(content: dict[str, Any]) -> dict[str, Any]:
-    accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
     lists = {one.name: list(content["history"][one.name]) for one in fields(History)}
+    accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
     numbers = [value for values in lists.values() for value in values]
     for value in (*numbers, *(value for value in accuracies.values() if value is not None)):
         if type(value) not in (int, float):
