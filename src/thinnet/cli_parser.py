@@ -14,7 +14,7 @@ HIGHEST_PORT = 65535
 class Parser(argparse.ArgumentParser):
     """A parser that answers an unknown option with the nearest known one; its commands are parsers of this kind too."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """The options that are known and the words that are left over, among which there is no option."""
         found, left_over = super().parse_known_args(args, namespace)
         for word in left_over:
