@@ -10,6 +10,7 @@ import pytest
 from thinnet import FullyConnectedNet, cli, runs
 from thinnet.config import Config
 from thinnet.errors import CheckpointError
+from thinnet.files import write_atomically
 
 QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
 
@@ -37,8 +38,12 @@ def test_what_a_killed_start_leaves_is_no_foreign_file(tmp_path: Path) -> None:
 def test_a_run_with_a_config_has_its_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The config is written last, since a folder that has it is resumed and writes no other file of the beginning."""
     written: list[str] = []
-    write = runs.write_atomically
-    monkeypatch.setattr(runs, "write_atomically", lambda path, b: (written.append(path.name), write(path, b)))
+
+    def write(path: Path, content: bytes) -> None:
+        written.append(path.name)
+        write_atomically(path, content)
+
+    monkeypatch.setattr(runs, "write_atomically", write)
     assert train(tmp_path / "run", "--quiet") == 0
     assert written.index("environment.json") < written.index("config.toml")
 

@@ -120,7 +120,12 @@ def test_workers_are_told_where_the_data_are(monkeypatch: pytest.MonkeyPatch, tm
     """They may start in another folder and without our environment."""
     monkeypatch.setattr(sweep, "find_cifar10", lambda: Path("found"))
     sent: list[Config] = []
-    monkeypatch.setattr(sweep, "_side_by_side", lambda missing, _: sent.extend(config for config, _ in missing) or ())
+
+    def send(missing: Any, _: Any) -> list[Any]:
+        sent.extend(config for config, _ in missing)
+        return []
+
+    monkeypatch.setattr(sweep, "_side_by_side", send)
     with contextlib.suppress(FileNotFoundError):  # there are no results to read
         sweep.run([Config(data="cifar10", seed=0), CONFIGS[0]], tmp_path, sweep.Workers(2))
     assert [one.root for one in sent] == [str(Path("found").absolute()), ""]
