@@ -116,7 +116,7 @@ def test_an_unfinished_run_is_shown_as_far_as_it_went(tmp_path: Path) -> None:
     assert run.history.epoch == [0, 1, 2, 3]
     words = Tags(write_report([tmp_path / "run"]).read_text()).words
     assert "1 unfinished" in words
-    assert "No net yet" in words
+    assert "No net to look at: the run is not finished." in words
 
 
 def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chromium import browser
@@ -135,3 +137,30 @@ def test_it_prints(opened: Any, address: str) -> None:
         visit.page.emulate_media(media="print")
         assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert visit.page.pdf()[:5] == b"%PDF-"
+
+
+def test_what_was_unfolded_stays_so_when_the_page_follows_a_run(opened: Any, address: str) -> None:
+    with Visit(opened, address) as visit:
+        summary = visit.page.get_by_text("Versions, machine, data")
+        summary.click()
+        folded = """() => {
+            const before = document.querySelector("main"), after = before.cloneNode(true);
+            for (const one of after.querySelectorAll("details")) one.open = false;
+            keepOpen(before, after);
+            return [...after.querySelectorAll("details")].map((one) => one.open);
+        }"""
+        assert sum(visit.page.evaluate(folded)) == 1
+        summary.click()
+        assert sum(visit.page.evaluate(folded)) == 0
+
+
+def test_very_long_names_fit_a_phone(opened: Any, tmp_path: Path) -> None:
+    """Names without a space, in the legend, the headings, the table and the commands."""
+    X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    for name in ("a" * 120, "b" * 120):
+        np.savez(tmp_path / f"{name}.npz", X_train=X, y_train=(X[:, 0] > 0).astype(int))
+        config = Config(data=str(tmp_path / f"{name}.npz"), hidden_dims=(5,), epochs=1, batch_size=20, seed=0)
+        runs.start(config, tmp_path / name, lambda text: None, verbose=False, progress=False)
+    with Visit(opened, write_report([tmp_path]).as_uri(), 380) as visit:
+        visit.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 380

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import struct
 import subprocess
 import sys
 import urllib.request
@@ -94,29 +93,3 @@ def test_a_run_that_nobody_looks_at_ends_at_once(tmp_path: Path, capsys: pytest.
     assert cli.main(["train", *QUICK, "--epochs", "1", "--output", str(tmp_path / "run"), "--live", "--quiet"]) == 0
     assert "http://127.0.0.1:" in capsys.readouterr().err
     assert (tmp_path / "run" / "report.html").is_file()
-
-
-def test_event_files_hold_each_step_and_epoch(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert cli.main(["train", *QUICK, "--epochs", "2", "--output", str(run), "--tensorboard", "--quiet"]) == 0
-    history = json.loads((run / "result.json").read_text())["history"]
-    scalars = events(run / "tensorboard")
-    assert [step for step, _ in scalars["loss"]] == list(range(1, 21))
-    assert [value for _, value in scalars["loss"]] == pytest.approx(history["loss"], rel=1e-6)
-    assert [value for _, value in scalars["val_accuracy"]] == pytest.approx(history["val_accuracy"], rel=1e-6)
-
-
-def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars in event files: records of length, checksum, event, checksum."""
-    from tensorboardX.proto.event_pb2 import Event
-
-    scalars: dict[str, list[tuple[int, float]]] = {}
-    for path in sorted(folder.iterdir()):
-        content = path.read_bytes()
-        while content:
-            (length,) = struct.unpack_from("<Q", content)
-            event = Event.FromString(content[12 : 12 + length])
-            content = content[12 + length + 4 :]
-            for value in event.summary.value:
-                scalars.setdefault(value.tag, []).append((event.step, value.simple_value))
-    return scalars

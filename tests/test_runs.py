@@ -118,7 +118,6 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
         (["train", "--dropout", "1.5"], r"dropout must be a number in \[0, 1\), got 1.5"),
         (["train", "--batch-size", "0"], r"batch_size must be an integer >= 1, got 0"),
         (["train", "--num-train", "5000"], r"num_train must be at most 997"),
-        (["train", "--learning-rate", "1e9", "--optimizer", "sgd", "--quiet"], r"In step \d+, the loss became nan"),
     ],
 )
 def test_a_wrong_command_ends_with_status_2_and_says_why(
@@ -128,6 +127,12 @@ def test_a_wrong_command_ends_with_status_2_and_says_why(
     output = ["--output", str(tmp_path / "run")] if words[0] == "train" else []
     assert cli.main([*words, *output]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_training_that_diverged_ends_with_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command was right, and what it ran failed."""
+    assert train(tmp_path / "run", "--learning-rate", "1e9", "--optimizer", "sgd") == 1
+    assert re.search(r"In step \d+, the loss became nan", capsys.readouterr().err)
 
 
 def test_a_folder_with_a_run_is_not_trained_in_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

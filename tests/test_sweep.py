@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from thinnet import cli, runs, sweep
@@ -96,9 +99,42 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
 
 def test_a_run_that_fails_leaves_the_others_be(tmp_path: Path) -> None:
     wild = Config(num_train=300, hidden_dims=(20,), batch_size=30, optimizer="sgd", learning_rate=1e9, seed=0)
-    with pytest.raises(NumericalError, match=r"1 of 3 runs failed, the others are kept. In step \d+"):
+    with pytest.raises(NumericalError, match=r"1 of 3 runs failed, the others are kept. In step \d+.*thinnet report"):
         sweep.run([CONFIGS[0], wild, CONFIGS[1]], tmp_path)
     assert len(results(tmp_path)) == 2
+
+
+def test_other_contents_of_the_same_file_are_other_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the same contents under another path are the same ones."""
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
+    base = {"hidden_dims": (4,), "epochs": 1, "batch_size": 20, "seed": 0}
+    for shift in (0, 1):
+        np.savez("data.npz", X_train=X + shift, y_train=(X[:, 0] > 0).astype(int))
+        sweep.run([Config(data="data.npz", **base)], tmp_path / "sweep")  # type: ignore[arg-type]
+    sweep.run([Config(data=str(tmp_path / "data.npz"), **base)], tmp_path / "sweep")  # type: ignore[arg-type]
+    assert len(results(tmp_path / "sweep")) == 2
+
+
+def test_workers_are_told_where_the_data_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They may start in another folder and without our environment."""
+    monkeypatch.setattr(sweep, "find_cifar10", lambda: Path("found"))
+    sent: list[Config] = []
+
+    def send(missing: Any, _: Any) -> list[Any]:
+        sent.extend(config for config, _ in missing)
+        return []
+
+    monkeypatch.setattr(sweep, "_side_by_side", send)
+    with contextlib.suppress(FileNotFoundError):  # there are no results to read
+        sweep.run([Config(data="cifar10", seed=0), CONFIGS[0]], tmp_path, sweep.Workers(2))
+    assert [one.root for one in sent] == [str(Path("found").absolute()), ""]
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    deep = [replace(CONFIGS[0], hidden_dims=(k,) * 200) for k in (1, 2)]
+    assert len(set(sweep.names(deep))) == 2
+    assert max(map(len, sweep.names(deep))) < 120
 
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:

@@ -1,14 +1,10 @@
-"""The command ``thinnet``.
-
-Exit status: 0 if all went well, 1 if a notebook failed or checked layers are wrong, 2 if the command or its input is
-wrong, 130 after Ctrl-C.
-"""
+"""The command ``thinnet``."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,15 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 import thinnet
 from thinnet import cli_experiments
+from thinnet.cli_parser import Parser, above_0, add_verbosity, is_silent, points, port
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
-from thinnet.errors import ArgumentError, ThinnetError
+from thinnet.errors import ArgumentError, NumericalError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
 from thinnet.parallel import Ranks, started_by_mpi
 
 if TYPE_CHECKING:
     from thinnet.callbacks import Callback
     from thinnet.runs import Result
+
+STATUSES = """\
+exit status: 0 if all went well; 1 if training diverged, a notebook failed or checked layers are wrong; 2 if the command
+or its input is wrong; 130 after Ctrl-C
+
+examples:
+  thinnet train --data digits --hidden-dims 200 200 --output runs/first
+  thinnet report runs/first
+  thinnet experiment dropout --data digits --seeds 5
+  thinnet check my_layers.py
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         return status
-    except (ThinnetError, OSError) as error:
-        return _failed(options, error, f"error: {error}", 2)
+    except BrokenPipeError:  # who read the output has seen enough, as `thinnet check ... | head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ThinnetError, OSError, MemoryError) as error:
+        return _failed(options, error, f"error: {error}", 1 if isinstance(error, NumericalError) else 2)
     except KeyboardInterrupt as error:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
 
@@ -53,7 +64,12 @@ def _failed(options: argparse.Namespace, error: BaseException, text: str, status
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(prog="thinnet", description="Fully connected nets with dropout, on the CPU.")
+    top = Parser(
+        prog="thinnet",
+        description="Fully connected nets with dropout, on the CPU.",
+        epilog=STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     top.add_argument("--version", action="version", version=f"thinnet {thinnet.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
@@ -72,7 +88,7 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
     _add_following(command)
-    _add_verbosity(command)
+    add_verbosity(command)
     for name, about, default in options_of_config():
         names = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
         if about["choices"]:
@@ -92,13 +108,13 @@ def _add_resume(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet resume runs/first"
     command.add_argument("folder", type=Path, help="the run's folder")
     _add_following(command)
-    _add_verbosity(command)
+    add_verbosity(command)
     command.set_defaults(run=_run_resume)
 
 
 def _add_following(command: argparse.ArgumentParser) -> None:
     live = "serve a page to this machine's browsers that follows the run, on any free port or on this one"
-    command.add_argument("--live", type=int, nargs="?", const=0, metavar="PORT", help=live)
+    command.add_argument("--live", type=port, nargs="?", const=0, metavar="PORT", help=live)
     command.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
 
 
@@ -106,7 +122,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     command.description = "Show the data sets that are known by name and where they are; or download one."
     command.epilog = "example: thinnet data --download cifar10"
     command.add_argument("--download", metavar="NAME", help="fetch it, unless it is here, and check its hashes")
-    command.add_argument("--json", action="store_true", help="print the list as JSON")
+    command.add_argument("--json", action="store_true", help="print what is found as JSON")
     command.set_defaults(run=_run_data)
 
 
@@ -114,19 +130,15 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     command.description = "Write one HTML page about runs: curves, tables, weights, mistakes. It needs no network."
     command.epilog = "example: thinnet report runs/first runs/second --output comparison.html"
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with several")
-    command.add_argument("--output", type=Path, help="the page (default: report.html in the first folder)")
+    command.add_argument("--output", type=Path, help="the page, or its folder (default: the first RUN)")
     command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG and PNG too")
-    command.add_argument("--title", default="", help="of the page")
+    command.add_argument("--title", default="", help="of the page (default: the names of the data)")
+    add_verbosity(command)
     command.set_defaults(run=_run_report)
 
 
-def _add_verbosity(command: argparse.ArgumentParser) -> None:
-    group = command.add_mutually_exclusive_group()
-    group.add_argument("--quiet", action="store_true", help="print only the result")
-    group.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
-
-
 def _add_course(command: argparse.ArgumentParser) -> None:
+    command.epilog = "example: thinnet course run Dropout.ipynb --dialect cs231n-2017"
     verbs = command.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = verbs.add_parser(
@@ -163,7 +175,7 @@ def _run_train(options: argparse.Namespace) -> int:
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     ranks = Ranks(options.communicator)
     folder = ranks.from_first(options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S"))
-    tell = (lambda text: None) if options.quiet or options.json else print
+    tell = (lambda text: None) if is_silent(options) else print
     with _followers(folder, options, ranks) as follow:
         result = runs.start(config, folder, tell, communicator=options.communicator, **_verbosity(options), **follow)
     return _print_result(result, folder, options) if ranks.rank == 0 else 0
@@ -174,6 +186,8 @@ def _run_resume(options: argparse.Namespace) -> int:
 
     options.communicator = started_by_mpi()
     ranks = Ranks(options.communicator)
+    if ranks.rank == 0 and (options.folder / runs.RESULT).is_file() and not is_silent(options):
+        print("This run was finished; there is nothing left to train.")
     with _followers(options.folder, options, ranks) as follow:
         result = runs.resume(options.folder, communicator=options.communicator, **_verbosity(options), **follow)
     return _print_result(result, options.folder, options) if ranks.rank == 0 else 0
@@ -206,28 +220,32 @@ def _run_data(options: argparse.Namespace) -> int:
     from thinnet.data import catalog
 
     if options.download:
-        print(catalog.download(options.download))
+        place = catalog.download(options.download)
+        print(json.dumps({options.download: {"found": str(place)}}) if options.json else place)
         return 0
-    found = [(known, known.place()) for known in catalog.CATALOG]
+    places = [(known, known.place()) for known in catalog.CATALOG]
     if options.json:
-        print(json.dumps({known.name: {"about": known.about, "found": place or None} for known, place in found}))
+        print(json.dumps({known.name: {"about": known.about, "found": found or None} for known, found in places}))
         return 0
-    for known, place in found:
-        print(f"{known.name:<15} {known.about}\n{'':<15} {place or f'not found; {known.missing}'}")
+    for known, found in places:
+        print(f"{known.name:<15} {known.about}\n{'':<15} {found or f'not found; {known.missing}'}")
     return 0
 
 
 def _run_report(options: argparse.Namespace) -> int:
     from thinnet.report import write_report
 
-    print(f"page                 {write_report(options.runs, options.output, options.figures, options.title)}")
-    if options.figures:
-        print(f"figures              {options.figures}")
+    page = write_report(options.runs, options.output, options.figures, options.title)
+    written = {"page": page} | ({"figures": options.figures} if options.figures else {})
+    if options.json:
+        print(json.dumps({name: str(path) for name, path in written.items()}))
+    else:
+        print("\n".join(str(path) if options.quiet else f"{name:<20} {path}" for name, path in written.items()))
     return 0
 
 
 def _verbosity(options: argparse.Namespace) -> dict[str, Any]:
-    return {"verbose": False, "progress": False if options.quiet or options.json else None}
+    return {"verbose": False, "progress": False if is_silent(options) else None}
 
 
 def _print_result(result: Result, folder: Path, options: argparse.Namespace) -> int:
@@ -264,11 +282,9 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     add(
         "--expect", nargs="+", default=[], metavar="NAME", help="functions that must be there; a missing one is a fault"
     )
-    add(
-        "--points", nargs="+", type=_points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)"
-    )
-    add("--timeout", type=_above_0, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
-    add("--memory", type=_above_0, default=2048, metavar="MB", help="for the process (default: 2048)")
+    add("--points", nargs="+", type=points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)")
+    add("--timeout", type=above_0, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
+    add("--memory", type=above_0, default=2048, metavar="MB", help="for the process (default: 2048)")
     add("--prints", action="store_true", help="show what the code printed")
     command.set_defaults(run=_run_check)
 
@@ -306,24 +322,3 @@ def _run_check(options: argparse.Namespace) -> int:
     from thinnet.check.command import run
 
     return run(options)
-
-
-def _above_0(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
-    return number
-
-
-def _points(text: str) -> tuple[str, float]:
-    name, _, number = text.partition("=")
-    try:
-        points = float(number)
-    except ValueError:
-        points = math.nan
-    if not name or not 0 <= points < math.inf:
-        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER with a number of at least 0, got {text!r}")
-    return name, points

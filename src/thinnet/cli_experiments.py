@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from thinnet.cli_parser import add_verbosity, is_silent, natural, positive, rate
 from thinnet.config import Config
 from thinnet.errors import ArgumentError, require
 from thinnet.layers.dropout import MASK_KINDS
@@ -20,6 +20,7 @@ NET_OPTIONS = ("num_train", "hidden_dims", "epochs", "batch_size", "learning_rat
 
 def add(command: argparse.ArgumentParser) -> None:
     """Give the command its experiments."""
+    command.epilog = "example: thinnet experiment dropout --data digits --seeds 5"
     names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
     _add_dropout(names)
     _add_rate_sweep(names)
@@ -36,8 +37,8 @@ def _add_dropout(names: Any) -> None:
         epilog="example: thinnet experiment dropout --data digits --seeds 5 --rates 0 0.25 0.5",
     )
     _add_data(command, seeds=5)
-    command.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.5], help="the rates to compare")
-    command.add_argument("--num-train", type=positive, help="training rows (default: 100 digits, 500 images)")
+    _add_rates(command, (0.0, 0.5))
+    command.add_argument("--num-train", type=positive, help="training rows (default: 500 of cifar10, else 100)")
     _add_mask(command, default=None)
     _add_net(command)
     _add_sweep(command, Path("runs/dropout"))
@@ -52,12 +53,12 @@ def _add_rate_sweep(names: Any) -> None:
         epilog="example: thinnet experiment rate-sweep --rates 0 0.25 0.5 --sizes 50 200 800 --jobs 2",
     )
     _add_data(command, seeds=3)
-    command.add_argument("--rates", type=_rate, nargs="+", default=[0.0, 0.25, 0.5, 0.75], help="the rates to compare")
+    _add_rates(command, (0.0, 0.25, 0.5, 0.75))
     command.add_argument(
         "--sizes",
         type=positive,
         nargs="+",
-        help="training rows (default: 50 100 200 400 800 digits, 500 to 8000 images)",
+        help="training rows (default: 500 2000 8000 of cifar10, else 50 100 200 400 800)",
     )
     _add_net(command)
     _add_sweep(command, Path("runs/rate-sweep"))
@@ -72,7 +73,7 @@ def _add_masks(names: Any) -> None:
         epilog="example: thinnet experiment masks --data cifar10 --seeds 2",
     )
     _add_data(command, seeds=5)
-    command.add_argument("--dropout", type=_rate, help="the fraction of hidden units dropped (default: 0.5)")
+    command.add_argument("--dropout", type=rate, help="the fraction of hidden units dropped (default: 0.5)")
     command.add_argument("--num-train", type=positive, help="training rows (default: all)")
     _add_net(command)
     _add_sweep(command, Path("runs/masks"))
@@ -85,14 +86,15 @@ def _add_cifar10(names: Any) -> None:
         help="the second course's final net: over 55%% on CIFAR-10",
         description="Train 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
         epilog="example: thinnet experiment cifar10-fc --root ~/data",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    command.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
-    command.add_argument("--epochs", type=positive, default=20, help="epochs")
+    _add_cifar10_root(command)
+    command.add_argument("--epochs", type=positive, default=20, help="how often to go through the images (default: 20)")
     _add_mask(command)
-    command.add_argument("--seed", type=int, default=0, help="fixes the weights, the masks and the batches")
-    command.add_argument("--quiet", action="store_true", help="print only the result")
-    command.add_argument("--output", type=Path, help="the run's folder (default: a new one in runs/cifar10-fc)")
+    text = "fixes the weights, the masks and the batches (default: 0)"
+    command.add_argument("--seed", type=natural, default=0, help=text)
+    text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-fc)"
+    command.add_argument("--output", type=Path, help=text)
+    add_verbosity(command)
     command.set_defaults(run=_run_cifar10)
 
 
@@ -102,19 +104,29 @@ def _add_speed(names: Any) -> None:
         help="55%% on CIFAR-10 in as few seconds as can be",
         description="Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
         epilog="example: thinnet experiment cifar10-speed --seeds 10",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    command.add_argument("--root", type=Path, help="the folder with cifar-10-batches-py; else found or downloaded")
-    command.add_argument("--dropout", type=_rate, default=0.0, help="the fraction of hidden units dropped")
+    _add_cifar10_root(command)
+    command.add_argument("--dropout", type=rate, default=0.0, help="the fraction of hidden units dropped (default: 0)")
     _add_mask(command)
-    command.add_argument("--seeds", type=positive, default=10, help="how many seeds")
+    command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
+    add_verbosity(command)
     command.set_defaults(run=_run_speed)
+
+
+def _add_cifar10_root(command: argparse.ArgumentParser) -> None:
+    text = "the folder with cifar-10-batches-py (default: looked for, else downloaded)"
+    command.add_argument("--root", type=Path, help=text)
+
+
+def _add_rates(command: argparse.ArgumentParser, default: Sequence[float]) -> None:
+    text = f"the rates to compare (default: {' '.join(f'{one:g}' for one in default)})"
+    command.add_argument("--rates", type=rate, nargs="+", default=list(default), help=text)
 
 
 def _add_data(command: argparse.ArgumentParser, seeds: int) -> None:
     command.add_argument("--data", default="digits", help=f"{KNOWN} (default: digits)")
-    command.add_argument("--root", default="", help="the folder with the data; else found or downloaded")
-    text = f"how many seeds, each with weights and training rows of its own (default: {seeds})"
+    command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
+    text = f"how many seeds; each draws weights, and training rows where not all are used (default: {seeds})"
     command.add_argument("--seeds", type=positive, default=seeds, help=text)
 
 
@@ -129,18 +141,16 @@ def _add_net(command: argparse.ArgumentParser) -> None:
 def _add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
     about = f"gets a folder for each run, and the page; runs that are there are not repeated (default: {output})"
     command.add_argument("--output", type=Path, default=output, help=about)
-    command.add_argument("--jobs", type=positive, default=1, help="runs at a time (default: 1)")
-    command.add_argument(
-        "--backend", default="loky", help="loky, processes of this machine, or dask, a cluster (default: loky)"
-    )
+    text = "runs at a time (default: 1); a cluster with an address takes as many as it has threads"
+    command.add_argument("--jobs", type=positive, default=1, metavar="N", help=text)
+    text = "loky, processes of this machine, or dask, a cluster (default: loky)"
+    command.add_argument("--backend", default="loky", help=text)
     command.add_argument("--address", default="", help="of the Dask cluster's scheduler; else one is started here")
-    group = command.add_mutually_exclusive_group()
-    group.add_argument("--quiet", action="store_true", help="print only the table")
-    group.add_argument("--json", action="store_true", help="print the figures as JSON, and nothing else")
+    add_verbosity(command)
 
 
 def _add_mask(command: argparse.ArgumentParser, default: str | None = "element") -> None:
-    text = "drop units row by row, or the same ones in a whole batch, which is faster"
+    text = "drop units row by row, or the same ones in a whole batch, which is faster (default: element)"
     command.add_argument("--dropout-mask", choices=MASK_KINDS, default=default, help=text)
 
 
@@ -199,7 +209,8 @@ def _conduct(
 
     require("jinja2", extra="report", purpose="the experiment's page")  # before the training, not after it
     workers = sweep.Workers(options.jobs, options.backend, options.address)
-    runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text))
+    progress = False if is_silent(options) else None
+    runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group(runs)
     page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
     if options.json:
@@ -217,7 +228,7 @@ def _figures(group: Any) -> dict[str, Any]:
 
 
 def _say(options: argparse.Namespace, text: str) -> None:
-    if not (options.quiet or options.json):
+    if not is_silent(options):
         print(text, flush=True)
 
 
@@ -234,11 +245,15 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     require("jinja2", extra="report", purpose="the experiment's page")
     recipe = cifar10_fc.Recipe(dropout_mask=options.dropout_mask, num_epochs=options.epochs, seed=options.seed)
     folder = options.output or Path("runs", "cifar10-fc", names([cifar10_fc.config(recipe)])[0])
-    result = cifar10_fc.run(recipe, options.root, folder, verbose=not options.quiet)
-    print(cifar10_fc.table(result))
+    silent = is_silent(options)
+    result = cifar10_fc.run(recipe, options.root, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="The second course's net on CIFAR-10")
-    if not options.quiet:
-        print(f"Page: {page}")
+    if options.json:
+        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({**figures, "seconds": result.history.seconds[-1], "page": str(page)}))
+    else:
+        print(cifar10_fc.table(result))
+        _say(options, f"Page: {page}")
     return 0
 
 
@@ -246,23 +261,6 @@ def _run_speed(options: argparse.Namespace) -> int:
     from thinnet.experiments import cifar10_speed
 
     recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
-    print(cifar10_speed.run(recipe, options.root, tell=print).table())
+    result = cifar10_speed.run(recipe, options.root, lambda text: _say(options, text))
+    print(json.dumps(asdict(result)) if options.json else result.table())
     return 0
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1, for argparse."""
-    number = int(text) if text.lstrip("-").isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return number
-
-
-def _rate(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
-    return number

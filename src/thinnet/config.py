@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -71,8 +72,18 @@ class Config:
             object.__setattr__(self, one.name, _checked(one.name, getattr(self, one.name), one.metadata))
 
     def resolved(self) -> Config:
-        """The same with a seed drawn, if it has none."""
-        return self if self.seed >= 0 else replace(self, seed=fresh_seed() & 0x7FFFFFFF)
+        """The same with a seed drawn, if it has none, and with paths that mean the same in every working directory."""
+        return replace(
+            self,
+            data=os.path.abspath(self.data) if self.is_file else self.data,
+            root=os.path.abspath(self.root) if self.root else "",
+            seed=self.seed if self.seed >= 0 else fresh_seed() & 0x7FFFFFFF,
+        )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the data are a file of arrays, and not a data set with a name."""
+        return self.data.endswith(".npz")
 
     def to_toml(self) -> str:
         """One line for each field."""
@@ -110,6 +121,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         ArgumentError: if it is not TOML.
     """
+    if path.is_dir():
+        raise ArgumentError(f"{path} must be a TOML file, got a folder. Name the config.toml of a run.")
     try:
         return tomllib.loads(path.read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

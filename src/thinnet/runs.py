@@ -61,7 +61,7 @@ def start(
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
-        CheckpointError: if the folder has a run already, or cannot be written.
+        CheckpointError: if the folder has a run or foreign files, or cannot be written.
         DataError: if the data cannot be found or read.
         NumericalError: if a loss becomes NaN or infinite.
     """
@@ -73,8 +73,8 @@ def start(
     # This makes the folder, and finds out if it cannot be written.
     solver = _solver(config, data, folder, communicator=communicator, **options)
     if ranks.rank == 0:
-        write_atomically(folder / CONFIG, config.to_toml().encode())
-        write_atomically(folder / ENVIRONMENT, json.dumps(environment(solver.fingerprint), indent=2).encode())
+        write_atomically(folder / ENVIRONMENT, json.dumps(environment(data, solver.fingerprint), indent=2).encode())
+        write_atomically(folder / CONFIG, config.to_toml().encode())  # last: what has it can be resumed
         tell(config.to_toml())
     return _finish(solver, data, folder)
 
@@ -86,6 +86,8 @@ def _check_new(folder: Path) -> None:
         )
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} must be a new folder, got a file. Choose another name.")
+    if foreign := _foreign(folder):
+        raise CheckpointError(f"{folder} must be a new or an empty folder, got one with {foreign}. Choose another one.")
 
 
 def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
@@ -115,11 +117,17 @@ def start_or_resume(config: Config, folder: Path, tell: Callable[[str], Any] = p
     """
     if not (folder / CONFIG).exists():
         return start(config, folder, tell, **options)
-    if replace(Config.from_toml(folder / CONFIG), root="") != replace(config, root=""):
+    if replace(Config.from_toml(folder / CONFIG), root="") != replace(config.resolved(), root=""):
         raise CheckpointError(
             f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
         )
     return resume(folder, **options)
+
+
+def _foreign(folder: Path) -> str:
+    """The name of a file that no run left there when it was killed before its first step, or nothing."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    return next((name for name in names if name != ENVIRONMENT and not name.startswith(".")), "")
 
 
 def load(config: Config, communicator: Any = None) -> Dataset:
@@ -129,10 +137,7 @@ def load(config: Config, communicator: Any = None) -> Dataset:
     """
     ranks = Ranks(communicator)
     share = (ranks.rank, ranks.size) if ranks.size > 1 and not config.num_train else None
-    if config.data.endswith(".npz"):
-        data = load_npz(Path(config.data), share)
-    else:
-        data = _named(config.data, config.root or None, share)
+    data = load_npz(Path(config.data), share) if config.is_file else _named(config.data, config.root or None, share)
     if config.num_train:
         drawn = config.data_seed >= 0
         data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
@@ -152,11 +157,18 @@ def _named(name: str, root: str | None, share: tuple[int, int] | None) -> Datase
     return load_fashion_mnist(root)
 
 
-def environment(fingerprint: dict[str, str]) -> dict[str, Any]:
-    """What a run depends on beside its config: versions, machine, the data's hashes, the command."""
+def environment(data: Dataset, fingerprint: dict[str, str]) -> dict[str, Any]:
+    """What a run depends on beside its config: versions, machine, the data's hashes and kind, the command."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
     machine = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
-    return {"versions": versions, "machine": machine, "data": fingerprint, "command": sys.argv[1:]}
+    targets = "values" if data.y_train.ndim == 2 else "labels"
+    return {
+        "versions": versions,
+        "machine": machine,
+        "data": fingerprint,
+        "targets": targets,
+        "command": sys.argv[1:],
+    }
 
 
 def _version(package: str) -> str:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+ROUNDING = 1e-12  # accuracies that differ by less are equal
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -39,7 +41,7 @@ class Difference:
 
     mean: float
     error: float  # standard error of the mean; NaN for one pair
-    p: float  # two-sided; NaN for one pair
+    p: float  # two-sided; NaN where there is no test: for one pair, and where all differences are alike
     count: int
 
     def __str__(self) -> str:
@@ -53,7 +55,7 @@ class Difference:
     def verdict(self) -> str:
         """The p value in words that fit into a line."""
         if math.isnan(self.p):
-            return "no test with a single pair"
+            return "no test with a single pair" if self.count < 2 else "no test: all differences are alike"
         return "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
 
 
@@ -75,8 +77,9 @@ def paired_difference(ones: Sequence[float], others: Sequence[float]) -> Differe
     if summary.deviation is None:
         return Difference(summary.mean, math.nan, math.nan, 1)
     error = summary.deviation / math.sqrt(summary.count)
-    if error == 0:  # all differences alike: certain, or nothing to see
-        return Difference(summary.mean, 0.0, 0.0 if summary.mean else 1.0, summary.count)
+    if error <= ROUNDING:  # Student's t would be infinite, or rounding divided by rounding
+        alike = 1.0 if abs(summary.mean) <= ROUNDING else math.nan
+        return Difference(summary.mean, 0.0, alike, summary.count)
     return Difference(summary.mean, error, two_sided_p(summary.mean / error, summary.count - 1), summary.count)
 
 

@@ -13,12 +13,14 @@ from typing import Any
 from thinnet import runs
 from thinnet.checks import check_choice, check_number
 from thinnet.config import Config
+from thinnet.data.cifar10 import find_cifar10
 from thinnet.errors import ArgumentError, NumericalError, require
 from thinnet.report.folder import Run, read_run
 from thinnet.report.groups import differing, shown
 
 BACKENDS = ("loky", "dask")
 CHECKPOINT_EVERY = 1000  # steps: what an interruption of a long run may cost; short ones are begun again
+LONGEST_NAME = 100  # letters of a folder's name; file systems refuse more than 255 bytes
 PURPOSE = "running side by side"
 
 
@@ -27,7 +29,7 @@ class Workers:
     """Where the runs of a sweep are computed.
 
     Args:
-        jobs: how many at a time; 1 for this process alone.
+        jobs: how many at a time; 1 for this process alone.  A cluster with an address takes as many as it has threads.
         backend: ``"loky"`` for processes of this machine, or ``"dask"`` for a cluster, whose machines must all see
             the sweep's folder and the data under the same paths.
         address: of the cluster's scheduler, such as ``"tcp://10.0.0.1:8786"``; without it, a local one is started.
@@ -57,6 +59,7 @@ def run(
     folder: Path,
     workers: Workers = Workers(),
     tell: Callable[[str], Any] = lambda text: None,
+    progress: bool | None = None,
 ) -> list[Run]:
     """Train by every config, except for those whose results are in the folder already.
 
@@ -65,6 +68,7 @@ def run(
         folder: gets a folder for each run, named after what distinguishes it.
         workers: where it is computed.
         tell: called with a line of text as each result comes.
+        progress: whether to show bars; by default in terminals only.
 
     Returns:
         All runs, in the order of the configs.
@@ -75,6 +79,7 @@ def run(
         MissingExtraError: if joblib, or for Dask distributed, is not installed.
         OSError: if the folder cannot be written.
     """
+    configs = [config.resolved() for config in configs]
     folder.mkdir(parents=True, exist_ok=True)
     places = [folder / name for name in names(configs)]
     missing = [
@@ -83,33 +88,47 @@ def run(
     if len(missing) < len(places):
         tell(f"{len(places) - len(missing)} of {len(places)} runs are in {folder} already")
     failures = []
-    with _bar(len(missing), tell) as advance:
-        for done, (place, failure) in enumerate(_results(missing, workers), start=1):
+    shows = sys.stderr.isatty() if progress is None else progress
+    with _bar(len(missing), tell, shows) as advance:
+        for done, (place, failure) in enumerate(_results(missing, workers, shows), start=1):
             failures += [failure] if failure else []
             advance(f"[{done}/{len(missing)}] {place.name}: {failure or _summary(read_run(place))}")
     if failures:
-        raise NumericalError(f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]}")
+        raise NumericalError(
+            f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]} "
+            f"See the others by: thinnet report {folder}"
+        )
     return [read_run(place) for place in places]
 
 
 def names(configs: Sequence[Config]) -> list[str]:
     """A folder's name for each config: the fields that differ, the seed, and a hash of all that decides the run.
 
+    Where the data are a file, its contents decide, so that a changed file makes other runs.
+
+    Raises:
+        OSError: if such a file cannot be read.
+
     >>> [name[:-9] for name in names([Config(dropout=0.0, seed=1), Config(dropout=0.5, seed=1)])]
     ['dropout-0-seed-1', 'dropout-0.5-seed-1']
     """
     fields = differing(configs)
-    return [
-        "-".join([*(f"{name}-{shown(getattr(config, name))}" for name in fields), f"seed-{config.seed}", _hash(config)])
-        .replace("/", "_")
-        .replace(" ", "_")
-        for config in configs
-    ]
+    files = {data: _digest(Path(data).read_bytes()) for data in {config.data for config in configs if config.is_file}}
+    return [_name(config, fields, files.get(config.data, "")) for config in configs]
 
 
-def _hash(config: Config) -> str:
-    """Of everything but the place of the data."""
-    return hashlib.sha256(replace(config, root="").to_toml().encode()).hexdigest()[:8]
+def _name(config: Config, fields: Sequence[str], file: str) -> str:
+    said = "-".join([*(f"{name}-{shown(getattr(config, name))}" for name in fields), f"seed-{config.seed}"])
+    return f"{said[:LONGEST_NAME].replace('/', '_').replace(' ', '_')}-{_hash(config, file)}"
+
+
+def _hash(config: Config, file: str) -> str:
+    """Of everything but the place of the data; in place of a file's name, of its contents."""
+    return _digest(replace(config, root="", data=file or config.data).to_toml().encode())[:8]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _summary(run: Run) -> str:
@@ -117,11 +136,18 @@ def _summary(run: Run) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in parts if value is not None) or "done"
 
 
-def _results(missing: Sequence[tuple[Config, Path]], workers: Workers) -> Iterable[tuple[Path, str]]:
+def _results(missing: Sequence[tuple[Config, Path]], workers: Workers, progress: bool) -> Iterable[tuple[Path, str]]:
     """Each run's folder and why it failed, if it did, as they come."""
     if workers.alone or not missing:
-        return (_one(config, place) for config, place in missing)
-    return _side_by_side(missing, workers)
+        return (_one(config, place, progress) for config, place in missing)
+    return _side_by_side([(_located(config), place.absolute()) for config, place in missing], workers)
+
+
+def _located(config: Config) -> Config:
+    """With the place of CIFAR-10, which workers elsewhere may look for in vain, and should not download each."""
+    if config.data != "cifar10" or config.root:
+        return config
+    return replace(config, root=str(find_cifar10().absolute()))
 
 
 def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> Iterator[tuple[Path, str]]:
@@ -129,7 +155,7 @@ def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> I
     require("threadpoolctl", extra="sweep", purpose=PURPOSE)
     with _backend(joblib, workers):
         parallel = joblib.Parallel(n_jobs=workers.jobs, return_as="generator_unordered", batch_size=1)
-        yield from parallel(joblib.delayed(_limited)(config, place.absolute()) for config, place in missing)
+        yield from parallel(joblib.delayed(_limited)(config, place) for config, place in missing)
 
 
 @contextmanager
@@ -151,7 +177,7 @@ def _limited(config: Config, place: Path) -> tuple[Path, str]:
         return _one(config, place, progress=False)
 
 
-def _one(config: Config, place: Path, progress: bool | None = None) -> tuple[Path, str]:
+def _one(config: Config, place: Path, progress: bool) -> tuple[Path, str]:
     """Begin a run, or go on with it where it was interrupted."""
     options: dict[str, Any] = {"verbose": False, "progress": progress, "checkpoint_every": CHECKPOINT_EVERY}
     try:
@@ -162,9 +188,9 @@ def _one(config: Config, place: Path, progress: bool | None = None) -> tuple[Pat
 
 
 @contextmanager
-def _bar(total: int, tell: Callable[[str], Any]) -> Iterator[Callable[[str], Any]]:
+def _bar(total: int, tell: Callable[[str], Any], shows: bool) -> Iterator[Callable[[str], Any]]:
     """What tells a line, and in terminals moves a bar with the time left."""
-    if not sys.stderr.isatty() or total < 2:
+    if not shows or total < 2:
         yield tell
         return
     from tqdm.auto import tqdm

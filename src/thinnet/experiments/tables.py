@@ -13,6 +13,8 @@ FIGURES = (
     ("test_accuracy", "test accuracy"),
 )
 
+COMPARED = (FIGURES[1], FIGURES[2], FIGURES[0])  # whichever there is first: data may lack validation rows
+
 
 def by_group(groups: Sequence[Group], field: str) -> str:
     """A line for each group: mean ± standard deviation; then each against the first, pair by pair of seeds."""
@@ -33,8 +35,12 @@ def _cell(group: Group, what: str) -> str:
 
 def _against(group: Group, first: Group, field: str) -> str:
     ours, theirs = (shown(getattr(one.config, field)) for one in (group, first))
-    difference = compare(group, first, "last_val_accuracy")
-    return f"{field.replace('_', ' ').capitalize()} {ours} against {theirs}: validation accuracy {difference}"
+    head = f"{field.replace('_', ' ').capitalize()} {ours} against {theirs}:"
+    for what, name in COMPARED:
+        difference = compare(group, first, what)
+        if difference is not None:
+            return f"{head} {name} {difference}"
+    return f"{head} nothing to compare yet"
 
 
 def grid(groups: Sequence[Group], down: str, across: str, what: str = "last_val_accuracy") -> str:

@@ -23,6 +23,8 @@ def save_net(net: FullyConnectedNet, path: Path) -> None:
 
 def load_net(path: Path) -> FullyConnectedNet:
     """Read a net that `save_net` wrote."""
+    if path.is_dir():
+        raise CheckpointError(f"{path} must be the file of a net, got a folder. Name {path / 'net.safetensors'}.")
     sealed = read_sealed(path, "net")
     with understood(str(path)):
         return net_from(sealed.state, sealed.arrays)

@@ -19,7 +19,7 @@ def write_report(
 
     Args:
         folders: of runs, or with such folders in them.
-        output: the page; by default report.html in the first folder.
+        output: the page, or a folder that gets it as report.html; by default the first folder.
         figures: a folder in which each figure is kept as SVG and as PNG too.
         title: of the page; by default the data's name.
 
@@ -34,7 +34,9 @@ def write_report(
     found = find_runs(folders)
     groups = group(found)
     looks = closeups(groups)
-    output = output or folders[0] / "report.html"
+    output = output or folders[0]
+    if output.is_dir():
+        output = output / "report.html"
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, page(groups, looks, title or _title(groups)).encode())
     if figures is not None:

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from thinnet.config import Config
-from thinnet.report.groups import Group, differing, shown, spoken, without_seeds
+from thinnet.history import History
+from thinnet.report.groups import ACCURACY, Group, differing, measured, shown, spoken, without_seeds
 from thinnet.report.judge import Judgment
 from thinnet.statistics import spread
 
@@ -82,12 +83,13 @@ class Chart:
 
 def curves(groups: Sequence[Group]) -> list[Chart]:
     """Accuracies over epochs and loss over steps, for all groups that have them."""
+    measure = measured(groups)
     charts = [
         Chart(
             f"{name}-accuracy",
-            f"{title} accuracy",
+            f"{title} {measure}",
             "Epoch",
-            "Fraction right",
+            _axis(measure),
             tuple(line for one in groups for line in _line(one, "epoch", f"{name}_accuracy")),
             fraction=True,
         )
@@ -97,13 +99,24 @@ def curves(groups: Sequence[Group]) -> list[Chart]:
     return [chart for chart in (*charts, loss) if chart.series]
 
 
+def _axis(measure: str) -> str:
+    return "Fraction right" if measure == ACCURACY else measure
+
+
+def _histories(group: Group, name: str) -> list[History]:
+    """What the runs of a group recorded; a run that is still going does not cut short those that have ended."""
+    runs = [run for run in group.runs if run.finished] or group.runs
+    return [run.history for run in runs if getattr(run.history, name)]
+
+
 def _line(group: Group, x: str, y: str) -> list[Series]:
     """The mean over the runs of a group, as far as all of them have come."""
-    lists = [getattr(run.history, y) for run in group.runs if getattr(run.history, y)]
-    if not lists:
+    histories = _histories(group, y)
+    if not histories:
         return []
+    lists = [getattr(one, y) for one in histories]
     length = min(map(len, lists))
-    longest = next(run.history for run in group.runs if len(getattr(run.history, y)) >= length)
+    longest = histories[0]
     points = _thinned(length)
     return [_banded(group, [getattr(longest, x)[k] for k in points], [[v[k] for k in points] for v in lists])]
 
@@ -115,7 +128,7 @@ def _thinned(length: int) -> list[int]:
 
 def _losses(group: Group) -> list[Series]:
     """Means over equal stretches of steps, since the loss of one minibatch jumps."""
-    lists = [run.history.loss for run in group.runs if run.history.loss]
+    lists = [one.loss for one in _histories(group, "loss")]
     if not lists:
         return []
     length = min(map(len, lists))
@@ -166,9 +179,9 @@ def _against(groups: Sequence[Group], configs: Sequence[Config], name: str) -> C
         if group.values("val_accuracy"):
             lines.setdefault(rest, []).append((float(getattr(config, name)), group))
     series = tuple(_over(number, rest, sorted(p, key=lambda q: q[0])) for number, (rest, p) in enumerate(lines.items()))
-    x_label = spoken(name).capitalize()
-    title = f"Validation accuracy against {spoken(name)}"
-    return Chart(f"against-{name}", title, x_label, "Fraction right", series, fraction=True, own_legend=True)
+    x_label, measure = spoken(name).capitalize(), measured(groups)
+    title = f"Validation {measure} against {spoken(name)}"
+    return Chart(f"against-{name}", title, x_label, _axis(measure), series, fraction=True, own_legend=True)
 
 
 def _over(number: int, label: str, points: Sequence[tuple[float, Group]]) -> Series:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from thinnet import runs
 from thinnet.config import Config
 from thinnet.data import Dataset
-from thinnet.errors import DataError, MissingExtraError
+from thinnet.errors import ArgumentError, DataError, MissingExtraError
 from thinnet.nets import FullyConnectedNet
 from thinnet.report import png
 from thinnet.report.folder import Run
@@ -18,25 +18,33 @@ from thinnet.typing import AnyArray
 
 MOST_CLOSEUPS, FEWER_CLOSEUPS = 6, 3  # a page with more of them is not looked at
 NUM_WEIGHTS = 36
+Known = tuple[Dataset, dict[str, str]]  # a data set and the hashes of its arrays
 
 
 def closeups(groups: Sequence[Group]) -> list[Closeup]:
     """The first run of each group, or of the best ones of many; where there is none to look at, the reason."""
-    seen: dict[Config, Dataset] = {}
+    seen: dict[Config, Known] = {}
     looks = []
     for group in groups if len(groups) <= MOST_CLOSEUPS else best(groups, FEWER_CLOSEUPS):
         run = next((run for run in group.runs if run.finished and (run.folder / runs.NET).is_file()), None)
         if run is None:
-            looks.append(Closeup(group, reason="No net yet: the run is not finished."))
+            ended = any(run.finished for run in group.runs)
+            why = f"its file {runs.NET} is gone" if ended else "the run is not finished"
+            looks.append(Closeup(group, reason=f"No net to look at: {why}."))
             continue
         try:
-            looks.append(_closeup(group, run, _data(run.config, seen)))
-        except (DataError, MissingExtraError, OSError) as error:
+            data, fingerprint = _data(run.config, seen)
+        except (ArgumentError, DataError, MissingExtraError, OSError) as error:
             looks.append(Closeup(group, reason=f"The data could not be read: {error}"))
+            continue
+        if run.environment.get("data", fingerprint) == fingerprint:
+            looks.append(_closeup(group, run, data))
+        else:
+            looks.append(Closeup(group, reason="The data are no longer those that the run was trained on."))
     return looks
 
 
-def _data(config: Config, seen: dict[Config, Dataset]) -> Dataset:
+def _data(config: Config, seen: dict[Config, Known]) -> Known:
     """The data of a run, read once for groups that follow one another and share them."""
     key = Config(
         data=config.data,
@@ -47,7 +55,8 @@ def _data(config: Config, seen: dict[Config, Dataset]) -> Dataset:
     )
     if key not in seen:
         seen.clear()  # so that there is one in memory at a time
-        seen[key] = runs.load(config)
+        data = runs.load(config)
+        seen[key] = data, data.fingerprint()
     return seen[key]
 
 

@@ -13,9 +13,12 @@ from thinnet.files import write_atomically
 from thinnet.report import charts
 from thinnet.report.groups import Group
 from thinnet.report.page import Closeup
+from thinnet.report.svg import MOST_CLASSES
 from thinnet.typing import AnyArray
 
 KINDS = ("svg", "png")
+MOST_LETTERS = 40  # of a label in a figure
+LONGEST_NAME = 60  # letters of a label that go into a file's name
 Named = tuple[str, Any]  # the name of a file and its figure
 
 
@@ -54,8 +57,12 @@ def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[N
     filled = [(group, judgment) for group, judgment in judged if judgment.layers]
     if filled:
         yield "units", _units(filled)
+    taken: set[str] = set()
     for one in closeups:
-        yield from _of_closeup(one)
+        name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")[:LONGEST_NAME]
+        name = f"{name}-{one.group.number}" if name in taken else name
+        taken.add(name)
+        yield from _of_closeup(one, name)
 
 
 def _new(width: float, height: float) -> Any:
@@ -76,7 +83,7 @@ def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
 def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
     for one in chart.series:
         style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
-        axes.plot(one.x, one.y, color=one.color, label=one.label, **style)
+        axes.plot(one.x, one.y, color=one.color, label=_short(one.label), **style)
         if one.low:
             axes.fill_between(one.x, chart.low(one), one.high, color=one.color, alpha=0.2, linewidth=0)
     if chart.diagonal:
@@ -93,7 +100,7 @@ def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
 
 def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
     bars = [
-        (f"layer {number}, {group.label}", layer, charts.COLORS[group.number % len(charts.COLORS)])
+        (f"layer {number}, {_short(group.label)}", layer, charts.COLORS[group.number % len(charts.COLORS)])
         for group, judgment in judged
         for number, layer in enumerate(judgment.layers, start=1)
     ]
@@ -109,15 +116,19 @@ def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
     return figure
 
 
-def _of_closeup(one: Closeup) -> Iterator[Named]:
-    name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")
-    if one.judgment is not None:
+def _of_closeup(one: Closeup, name: str) -> Iterator[Named]:
+    if one.judgment is not None and len(one.names) <= MOST_CLASSES:
         yield f"confusion-{name}", _confusion(one)
     if one.weights:
         yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
     if one.mistakes and one.judgment is not None:
         told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
         yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
+
+
+def _short(label: str) -> str:
+    """A label that leaves room for its figure: its two ends, where it is long."""
+    return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS // 2]}…{label[-MOST_LETTERS // 2 :]}"
 
 
 def _confusion(one: Closeup) -> Any:
@@ -129,7 +140,7 @@ def _confusion(one: Closeup) -> Any:
     places = range(len(counts))
     axes.set_xticks(places, one.names, rotation=45, ha="right")
     axes.set_yticks(places, one.names)
-    axes.set(title=f"Confusions, {one.group.label}", xlabel="Answer", ylabel="True class")
+    axes.set(title=f"Confusions, {_short(one.group.label)}", xlabel="Answer", ylabel="True class")
     for i, j in ((i, j) for i in places for j in places if counts[i, j]):
         color = "white" if counts[i, j] > counts.max() / 2 else "black"
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color=color)

@@ -57,36 +57,49 @@ def read_run(folder: Path) -> Run:
         CheckpointError: if one of its files is damaged.
     """
     config = Config.from_toml(folder / runs.CONFIG)
-    environment = _read_json(folder / runs.ENVIRONMENT) if (folder / runs.ENVIRONMENT).is_file() else {}
+    environment = _environment(folder / runs.ENVIRONMENT) if (folder / runs.ENVIRONMENT).is_file() else {}
     if (folder / runs.RESULT).is_file():
         path = folder / runs.RESULT
         try:
             return Run(folder, config, environment, finished=True, **_result(_read_json(path)))
-        except (KeyError, TypeError) as error:
-            raise _damaged(path, f"{type(error).__name__} {error}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            came = str(error) if isinstance(error, ValueError) else f"{type(error).__name__} {error}"
+            raise _damaged(path, came, f"write it anew by: thinnet resume {folder}") from None
     return Run(folder, config, environment, _history_so_far(folder))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _environment(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = _read_json(path)
+        for name in ("versions", "machine", "data"):
+            if not isinstance(content.get(name, {}), dict):
+                raise ValueError(f"{name} is no mapping")
     except ValueError as error:
-        raise _damaged(path, str(error)) from None
-    if not isinstance(content, dict):
-        raise _damaged(path, f"a {type(content).__name__}")
+        raise _damaged(path, str(error), "do without what it says of versions and machine") from None
     return content
 
 
-def _damaged(path: Path, came: str) -> CheckpointError:
-    return CheckpointError(
-        f"{path} must be what a run wrote, got {came}. Remove it, and write it anew by: thinnet resume {path.parent}"
-    )
+def _read_json(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_bytes())
+    if not isinstance(content, dict):
+        raise ValueError(f"a {type(content).__name__}")
+    return content
+
+
+def _damaged(path: Path, came: str, instead: str) -> CheckpointError:
+    return CheckpointError(f"{path} must be what a run wrote, got {came}. Remove it, and {instead}")
 
 
 def _result(content: dict[str, Any]) -> dict[str, Any]:
-    names = ("val_accuracy", "test_accuracy", "stop_reason")
     lists = {one.name: list(content["history"][one.name]) for one in fields(History)}
-    return {"history": History(**lists), **{name: content[name] for name in names}}
+    accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
+    numbers = [value for values in lists.values() for value in values]
+    for value in (*numbers, *(value for value in accuracies.values() if value is not None)):
+        if type(value) not in (int, float):
+            raise ValueError(f"{value!r} is no number")
+    if not len(lists["epoch"]) == len(lists["train_accuracy"]) == len(lists["seconds"]):
+        raise ValueError("the lists of the history differ in length")
+    return {"history": History(**lists), **accuracies, "stop_reason": content["stop_reason"]}
 
 
 def _history_so_far(folder: Path) -> History:

@@ -11,6 +11,7 @@ from thinnet.report.folder import Run
 from thinnet.statistics import Difference, Spread, paired_difference, spread
 
 SEEDS = ("seed", "data_seed")
+ACCURACY, R_SQUARED = "accuracy", "R²"
 UNSEEN = ("root",)  # where the data lie makes no difference to a run
 
 
@@ -41,6 +42,26 @@ class Group:
         """Which accuracy to judge by: of the test rows where there are any, else of the validation rows."""
         names = ("test_accuracy", "val_accuracy", "last_val_accuracy")
         return next((name for name in names if self.values(name)), "last_train_accuracy")
+
+    @property
+    def measure(self) -> str:
+        """What its accuracies are: the fraction right, or where targets are numbers the fraction explained."""
+        return R_SQUARED if self.runs[0].environment.get("targets") == "values" else ACCURACY
+
+    @property
+    def repetitions(self) -> str:
+        """What its runs are called together: seeds, unless some of them have the same."""
+        return called(self.runs)
+
+
+def called(runs: Sequence[Run]) -> str:
+    """Seeds or runs: a run that was repeated with its seed is no second seed."""
+    return "seeds" if len({(run.config.seed, run.config.data_seed) for run in runs}) == len(runs) else "runs"
+
+
+def measured(groups: Sequence[Group]) -> str:
+    """What the accuracies of all groups are."""
+    return " or ".join(sorted({one.measure for one in groups}, reverse=True))
 
 
 def figure(run: Run, what: str) -> float | None:
@@ -86,7 +107,7 @@ def differing(configs: Sequence[Config]) -> list[str]:
 def _labels(configs: Sequence[Config], runs: Sequence[Run]) -> list[str]:
     names = differing(configs)
     if not names:
-        return [runs[0].folder.resolve().name if len(runs) == 1 else f"{len(runs)} seeds"]
+        return [runs[0].folder.resolve().name if len(runs) == 1 else f"{len(runs)} {called(runs)}"]
     return [", ".join(f"{spoken(name)} {shown(getattr(config, name))}" for name in names) for config in configs]
 
 

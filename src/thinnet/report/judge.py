@@ -17,7 +17,6 @@ NUM_BINS = 10
 NUM_MISTAKES = 12
 ROWS_FOR_UNITS = 1024  # enough for fractions of active units to a percent
 ROWS_AT_ONCE = 512
-MOST_CLASSES = 100  # a table of confusions is no longer a picture beyond
 
 
 @dataclass(frozen=True)

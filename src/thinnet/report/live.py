@@ -85,7 +85,7 @@ class Live(Callback):
             self._told.set()
             return self._ended
         groups = group([self._run]) if self._run else []
-        return page(groups, [], f"Training {self.folder.name}", live=True)
+        return page(groups, [], f"Training {self.folder.resolve().name}", live=True)
 
     def end(self, report: Path) -> None:
         """Serve the run's report from now on, and give a page that is open the time to ask for it."""
@@ -101,7 +101,7 @@ def _handler(live: Live) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             # A name of somebody else's that leads here would let his page read ours.
-            if self.headers.get("Host", "").rpartition(":")[0] not in OWN_NAMES:
+            if self.headers.get("Host", "").partition(":")[0] not in OWN_NAMES:
                 self.send_error(HTTPStatus.FORBIDDEN)
             elif self.path != "/":
                 self.send_error(HTTPStatus.NOT_FOUND)

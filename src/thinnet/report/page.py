@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -11,12 +12,12 @@ from typing import Any
 from thinnet.config import Config
 from thinnet.errors import require
 from thinnet.report import charts, png, svg
-from thinnet.report.groups import Group, compare, differing, shown, without_seeds
+from thinnet.report.groups import ACCURACY, Group, compare, differing, measured, shown, without_seeds
 from thinnet.report.judge import Judgment
 from thinnet.statistics import Difference
 from thinnet.typing import AnyArray
 
-ACCURACY = {
+SPLITS = {
     "test_accuracy": "test",
     "val_accuracy": "validation",
     "last_val_accuracy": "validation",
@@ -83,6 +84,7 @@ def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live:
         surroundings=_surroundings(groups),
         color=svg.color,
         num_colors=len(charts.COLORS),
+        measure=measured(groups),
         split={"val": "validation"}.get(judged[0][1].split, judged[0][1].split) if judged else "",
     )
     return text
@@ -117,16 +119,18 @@ def _tile(group: Group) -> dict[str, Any]:
     assert found is not None
     return {
         "group": group,
-        "value": _percent(found.mean),
-        "spread": _percent(found.deviation) if found.deviation is not None else "",
-        "of": ACCURACY[group.judged],
-        "seeds": found.count,
+        "value": _amount(group, found.mean).rstrip("%"),
+        "spread": _amount(group, found.deviation).rstrip("%") if found.deviation is not None else "",
+        "unit": " %" if group.measure == ACCURACY else "",
+        "of": f"{SPLITS[group.judged]} {group.measure}",
+        "seeds": f"{found.count} {group.repetitions}" if found.count > 1 else "",
         "unfinished": sum(not run.finished for run in group.runs),
     }
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
+def _amount(group: Group, value: float) -> str:
+    """An accuracy in percent, an R² as it is."""
+    return f"{100 * value:.1f}%" if group.measure == ACCURACY else f"{value:.3f}"
 
 
 def _verdict(groups: Sequence[Group]) -> str:
@@ -135,15 +139,15 @@ def _verdict(groups: Sequence[Group]) -> str:
     if not known:
         return "No epoch is finished yet."
     first = max(known, key=_level)
-    what = f"{_percent(_level(first))}% {ACCURACY[first.judged]} accuracy"
+    what = f"{_amount(first, _level(first))} {SPLITS[first.judged]} {first.measure}"
     if len(known) == 1:
-        seeds = len(first.values(first.judged))
-        return f"{what}, the mean of {seeds} seeds." if seeds > 1 else f"{what}."
+        count = len(first.values(first.judged))
+        return f"{what}, the mean of {count} {first.repetitions}." if count > 1 else f"{what}."
     other = _rival(first, [group for group in known if group is not first])
     difference = compare(first, other, first.judged)
     if difference is None:
         return f"Highest: {first.label}, with {what}."
-    return f"Highest: {first.label}, with {what}, {_points(difference)} {other.label}{_doubt(difference)}."
+    return f"Highest: {first.label}, with {what}, {_above(first, difference)} {other.label}{_doubt(difference)}."
 
 
 def _rival(first: Group, others: Sequence[Group]) -> Group:
@@ -154,14 +158,17 @@ def _rival(first: Group, others: Sequence[Group]) -> Group:
     return max(others, key=_level)
 
 
-def _points(difference: Difference) -> str:
-    return f"{100 * difference.mean:.1f} points above"
+def _above(group: Group, difference: Difference) -> str:
+    amount = _amount(group, difference.mean)
+    return f"{amount.replace('%', ' points')} above"
 
 
 def _doubt(difference: Difference) -> str:
     """What a test over the seeds says of a difference, in brackets."""
     if difference.count < 2:
         return " (one seed each: no test)"
+    if math.isnan(difference.p):
+        return f" ({difference.verdict})"
     chance = "" if difference.p < SIGNIFICANT else ", so it may be chance"
     return f" ({difference.verdict} in a paired t-test over {difference.count} seeds{chance})"
 
@@ -189,7 +196,8 @@ def _closeup(one: Closeup, markup: Any) -> dict[str, Any]:
     return {
         "group": one.group,
         "reason": "",
-        "confusion": markup(svg.confusion(judgment.confusion, one.names)),
+        "confusion": markup(_confusion(judgment, one.names)),
+        "confusion_told": svg.confusion_told(judgment.confusion, one.names),
         "weights": png.data_uri(one.weight_sheet) if one.weights else "",
         "num_weights": len(one.weights),
         "mistakes": [
@@ -206,6 +214,10 @@ def _closeup(one: Closeup, markup: Any) -> dict[str, Any]:
         "error": f"{judgment.calibration.error:.3f}",
         "answers": int(judgment.confusion.sum()),
     }
+
+
+def _confusion(judgment: Judgment, names: Sequence[str]) -> str:
+    return svg.confusion(judgment.confusion, names) if len(names) <= svg.MOST_CLASSES else ""
 
 
 def _settings(groups: Sequence[Group]) -> list[dict[str, Any]]:
@@ -233,11 +245,13 @@ def _command(group: Group) -> str:
 
 
 def _surroundings(groups: Sequence[Group]) -> list[tuple[str, str]]:
-    """Versions, machine and data, as the first run wrote them down."""
-    environment = groups[0].runs[0].environment if groups else {}
+    """Versions, machine and data, as one run wrote them down."""
+    run = groups[0].runs[0] if groups else None
+    environment = run.environment if run else {}
     versions, machine = environment.get("versions", {}), environment.get("machine", {})
     data = environment.get("data", {})
     lines = [
+        ("written by", run.folder.resolve().name if run and environment else ""),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions.items())),
         ("machine", ", ".join(f"{name} {value}" for name, value in machine.items())),
         ("training data, SHA-256", str(data.get("X_train", ""))),

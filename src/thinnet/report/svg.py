@@ -15,6 +15,7 @@ from thinnet.typing import IntArray
 
 WIDTH, HEIGHT = 400, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 388, 10, 220
+MOST_CLASSES = 100  # confusions of more are no picture any longer
 MOST_COUNTED = 14  # classes up to which each cell of the confusions has its number
 
 
@@ -135,7 +136,7 @@ def layer_bars(judged: Sequence[tuple[Group, Judgment]]) -> str:
                 told.append(_told(group, number, judgment.layers[number]))
                 place += 36
         place += 6
-    alt = "Units above zero in each hidden layer, on the average over images. " + " ".join(told)
+    alt = "Units above zero in each hidden layer, on the average over rows. " + " ".join(told)
     return _picture(alt, *rows, height=place, class_="bars")
 
 
@@ -171,6 +172,9 @@ def confusion(counts: IntArray, names: Sequence[str]) -> str:
     cell = (WIDTH - left - 4) / size
     totals = counts.sum(axis=1, keepdims=True).clip(min=1)
     parts = []
+    if size > MOST_COUNTED:  # one ground for all cells: of many classes, most cells are empty
+        side = round(size * cell, 1)
+        parts.append(element("rect", class_="empty", x=round(left, 1), y=top, width=side, height=side, rx=2))
     for i in range(size):
         middle = top + (i + 0.5) * cell
         if size <= 2 * MOST_COUNTED:
@@ -182,9 +186,11 @@ def confusion(counts: IntArray, names: Sequence[str]) -> str:
                 element("text", text=names[i][:12], x=round(column, 1), y=foot, text_anchor=anchor, transform=turned)
             )
         for j in range(size):
+            if size > MOST_COUNTED and not counts[i, j]:
+                continue
             parts.append(_cell(counts, totals, names, i, j, (left + j * cell, top + i * cell), cell))
     height = top + size * cell + (left if left > 40 else 24) - 4
-    return _picture(_confusion_alt(counts, names), *parts, height=round(height, 1), class_="confusion")
+    return _picture(confusion_told(counts, names), *parts, height=round(height, 1), class_="confusion")
 
 
 def _cell(
@@ -208,12 +214,13 @@ def _cell(
     return element("g", *parts)
 
 
-def _confusion_alt(counts: IntArray, names: Sequence[str]) -> str:
+def confusion_told(counts: IntArray, names: Sequence[str]) -> str:
+    """The confusions in a sentence or two."""
     wrong = counts.copy()
     for k in range(len(wrong)):
         wrong[k, k] = 0
     right = int(counts.sum() - wrong.sum())
-    text = f"Confusion matrix: {right} of {int(counts.sum())} answers are right."
+    text = f"Confusions: {right} of {int(counts.sum())} answers are right."
     i, j = divmod(int(wrong.argmax()), len(counts))
     if wrong[i, j]:
         text += f" The commonest mistake is {names[i]} taken for {names[j]}, {int(wrong[i, j])} times."

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from thinnet.callbacks import Callback
 from thinnet.errors import require
@@ -11,12 +14,18 @@ from thinnet.errors import require
 if TYPE_CHECKING:
     from thinnet.solver import Solver
 
+SUFFIX = ".thinnet"  # tells our event files from others
+EVALUATED = ("train_accuracy", "val_accuracy")
+
 
 class TensorBoard(Callback):
     """Write the loss of each step and the accuracies of each evaluation as they come.
 
+    A run that is resumed writes its whole history anew and removes the event file it had: a killed process leaves some
+    steps unwritten and others that will be taken again.
+
     Args:
-        folder: gets the event files; show them by ``tensorboard --logdir FOLDER``.
+        folder: gets the event file, and is this run's alone; show it by ``tensorboard --logdir FOLDER``.
 
     Raises:
         MissingExtraError: if tensorboardX is not installed.
@@ -28,14 +37,34 @@ class TensorBoard(Callback):
         self._writer: Any = None
 
     def on_train_begin(self, solver: Solver) -> None:
-        # Steps that an interrupted run had written and takes again are to be forgotten.
-        self._writer = self._module.SummaryWriter(str(self.folder), purge_step=solver.iteration or None)
+        former = list(self.folder.glob(f"events.out.tfevents.*{SUFFIX}"))
+        for path in former:
+            path.unlink(missing_ok=True)
+        # A TensorBoard that is open on the folder forgets what it has read, from step 0 on.
+        purge = 0 if former else None
+        self._writer = self._module.SummaryWriter(str(self.folder), purge_step=purge, filename_suffix=SUFFIX)
+        self._write_past(solver)
+
+    def _write_past(self, solver: Solver) -> None:
+        """What the run recorded before; when each step was taken is known from the evaluations around it."""
+        history = solver.history
+        if not history.seconds:
+            return
+        evaluated = [max(1, epoch * solver.order.steps_per_epoch) for epoch in history.epoch]
+        began = time.time() - history.seconds[-1]
+        steps = range(1, len(history.loss) + 1)
+        taken = np.interp(steps, evaluated, history.seconds).tolist()
+        for step, loss, seconds in zip(steps, history.loss, taken, strict=True):
+            self._writer.add_scalar("loss", loss, step, walltime=began + seconds)
+        for name in EVALUATED:
+            for step, value, seconds in zip(evaluated, getattr(history, name), history.seconds, strict=False):
+                self._writer.add_scalar(name, value, step, walltime=began + seconds)
 
     def on_step(self, solver: Solver) -> None:
         self._writer.add_scalar("loss", solver.history.loss[-1], solver.iteration)
 
     def on_epoch(self, solver: Solver) -> None:
-        for name in ("train_accuracy", "val_accuracy"):
+        for name in EVALUATED:
             values = getattr(solver.history, name)
             if values:
                 self._writer.add_scalar(name, values[-1], solver.iteration)

@@ -93,6 +93,13 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("focusout", clear);
 document.addEventListener("scroll", clear, { passive: true });
 
+// What the reader has unfolded stays so.
+function keepOpen(before, after) {
+  const parts = (main) => new Map([...main.querySelectorAll("details")].map((one) => [one.firstElementChild.textContent, one]));
+  const opened = parts(before);
+  for (const [name, part] of parts(after)) part.open = Boolean(opened.get(name)?.open);
+}
+
 // A page that is served while a run trains asks for itself again, and keeps what was switched off.
 async function follow() {
   try {
@@ -101,6 +108,7 @@ async function follow() {
     const main = page.querySelector("main");
     if (main && main.innerHTML !== document.querySelector("main").dataset.source) {
       main.dataset.source = main.innerHTML;
+      keepOpen(document.querySelector("main"), main);
       document.querySelector("main").replaceWith(main);
       applySwitches();
     }

@@ -1,0 +1,135 @@
+"""What commands share: the same options everywhere, the nearest name for an unknown one, statuses with a meaning."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from thinnet import cli
+
+QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
+
+
+def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser and all below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from commands(below)
+
+
+ALL = {one.prog: one for one in commands(cli.parser())}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_help_has_an_example_that_can_be_parsed(name: str) -> None:
+    text = ALL[name].format_help()
+    assert "None" not in text
+    assert text.count("(default:") == len(re.findall(r"\(default:[^)]", text))
+    lines = re.findall(r"(?:example:|^) +thinnet (.+)$", ALL[name].epilog or "", re.MULTILINE)
+    assert lines, text
+    for line in lines:
+        cli.parser().parse_args(line.split())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ALL if " experiment " in name or name.endswith((" train", " resume"))]
+)
+def test_whatever_takes_long_can_be_quiet_or_json(name: str) -> None:
+    assert {"--quiet", "--json"} <= set(ALL[name]._option_string_actions)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["train", "--droput", "0.5"], "thinnet train: error: unknown option --droput. Did you mean '--dropout'?"),
+        (["experiment", "dropout", "--rate-s", "0"], "unknown option --rate-s. Did you mean '--rates'?"),
+        (["report", "run", "--figure-s", "x"], "unknown option --figure-s. Did you mean '--figures'?"),
+        (["train", "--live", "99999"], "must be a port from 0 to 65535, got '99999'"),
+        (["train", "--live", "-1"], "must be a port from 0 to 65535, got '-1'"),
+        (["resume", "--live", "runs/first"], "got 'runs/first'; for any free port, put the option last"),
+        (["experiment", "cifar10-fc", "--seed", "-1"], "must be a whole number of at least 0, got '-1'"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(
+    command: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(command)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_as_config_is_refused_with_the_file_to_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", "--config", str(tmp_path), "--output", str(tmp_path / "run")]) == 2
+    assert "must be a TOML file, got a folder. Name the config.toml of a run." in capsys.readouterr().err
+
+
+def test_too_little_memory_is_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 4 PiB")
+
+    monkeypatch.setattr("thinnet.runs.load", no_room)
+    assert cli.main(["train", "--output", str(tmp_path / "run"), *QUICK]) == 2
+    assert capsys.readouterr().err == "thinnet: error: Unable to allocate 4 PiB\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """The standard output is a pipe whose other end is closed."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.stdin.read(); from thinnet import cli; sys.exit(cli.main(['data']))",
+    ]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.close()
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 0
+    process.stderr.close()
+
+
+def test_a_download_is_told_as_json_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("thinnet.data.catalog.download", lambda name: tmp_path / name)
+    assert cli.main(["data", "--download", "cifar10", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"cifar10": {"found": str(tmp_path / "cifar10")}}
+
+
+def test_the_report_is_told_in_the_form_that_was_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, page = str(tmp_path / "run"), str(tmp_path / "run" / "report.html")
+    assert cli.main(["train", "--output", run, *QUICK, "--quiet"]) == 0
+    capsys.readouterr()
+    assert cli.main(["report", run, "--json", "--output", run]) == 0
+    assert json.loads(capsys.readouterr().out) == {"page": page}
+    assert cli.main(["report", run, "--quiet"]) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+
+
+def test_a_quiet_sweep_shows_no_bar_even_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["experiment", "masks", "--seeds", "1", "--hidden-dims", "5", "--epochs", "1", "--output", str(tmp_path)]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.main([*command, "--json"]) == 0
+    done = capsys.readouterr()
+    assert done.err == ""
+    assert len(json.loads(done.out)["groups"]) == 2

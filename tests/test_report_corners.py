@@ -1,0 +1,169 @@
+"""Reports about odd runs: no validation rows, one class, one feature, numbers as targets, changed data, repetitions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from test_report import Tags, start
+from thinnet import cli, runs
+from thinnet.report import charts, svg, write_report
+from thinnet.report.folder import find_runs
+from thinnet.report.groups import group
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.standard_normal((60, 4)).astype(np.float32)
+LABELS = (ROWS[:, 0] > 0).astype(int)
+EXPERIMENT = ["experiment", "dropout", "--num-train", "40", "--seeds", "2", "--epochs", "2", "--hidden-dims", "5"]
+
+
+def words(*folders: Path, **options: Any) -> str:
+    return " ".join(Tags(write_report(folders, **options).read_text(encoding="utf-8")).words.split())
+
+
+def on(folder: Path, arrays: dict[str, Any], **changes: Any) -> Path:
+    """A run on arrays of its own."""
+    folder.mkdir()
+    np.savez(folder / "data.npz", **arrays)
+    return start(folder / "run", data=str(folder / "data.npz"), num_train=0, **changes)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"X_train": ROWS, "y_train": LABELS},
+        {"X_train": ROWS, "y_train": np.zeros(60, int), "X_val": ROWS, "y_val": np.zeros(60, int)},
+        {"X_train": ROWS[:, :1], "y_train": LABELS, "X_val": ROWS[:, :1], "y_val": LABELS},
+        {
+            "X_train": RNG.random((60, 3, 4, 4)),
+            "y_train": LABELS,
+            "X_test": RNG.random((9, 3, 4, 4)),
+            "y_test": [2] * 9,
+        },
+        {"X_train": RNG.random((60, 1, 1)), "y_train": LABELS, "X_val": RNG.random((9, 1, 1)), "y_val": [0] * 9},
+    ],
+    ids=["no validation rows", "one class", "one feature", "three classes of images", "images of a pixel"],
+)
+def test_odd_data_have_a_page_and_figures(arrays: dict[str, Any], tmp_path: Path) -> None:
+    labels = np.array(arrays["y_train"])
+    if "y_test" in arrays:
+        labels[:20] = 2
+    run = on(tmp_path / "odd", {**arrays, "y_train": labels})
+    text = words(run, figures=tmp_path / "figures")
+    assert "A closer look" in text
+    assert "nan" not in text.split()
+    assert (tmp_path / "figures" / "confusion-run.svg").is_file()
+
+
+def test_an_experiment_without_validation_rows_is_decided_by_what_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "data.npz", X_train=ROWS, y_train=LABELS)
+    command = [*EXPERIMENT, "--data", str(tmp_path / "data.npz"), "--output", str(tmp_path / "out"), "--quiet"]
+    assert cli.main(command) == 0
+    assert "Dropout 0.5 against 0: train accuracy " in capsys.readouterr().out
+
+
+def test_where_targets_are_numbers_no_word_is_said_of_accuracy(tmp_path: Path) -> None:
+    arrays = {"X_train": ROWS, "y_train": ROWS[:, :1], "X_val": ROWS, "y_val": ROWS[:, :1]}
+    run = on(tmp_path / "numbers", arrays)
+    text = words(run)
+    assert "Validation R²" in text
+    assert "accuracy" not in text.lower()
+    assert "%" not in text
+    drawn = charts.curves(group(find_runs([run])))
+    assert {chart.y_label for chart in drawn} == {"R²", "Loss"}
+
+
+def test_data_that_changed_since_are_not_judged(tmp_path: Path) -> None:
+    """Neither other rows, nor rows of another width, nor too few of them."""
+    run = on(tmp_path / "a", {"X_train": ROWS, "y_train": LABELS, "X_val": ROWS, "y_val": LABELS})
+    for X in (ROWS + 1, ROWS[:, :2]):
+        np.savez(tmp_path / "a" / "data.npz", X_train=X, y_train=LABELS, X_val=X, y_val=LABELS)
+        assert "The data are no longer those that the run was trained on." in words(run)
+    few = start(tmp_path / "few", data=str(tmp_path / "a" / "data.npz"), num_train=50)
+    np.savez(tmp_path / "a" / "data.npz", X_train=ROWS[:9], y_train=LABELS[:9])
+    assert "The data could not be read: num_train must be at most 9" in words(few)
+
+
+def test_a_repetition_is_no_second_seed(tmp_path: Path) -> None:
+    start(tmp_path / "first")
+    start(tmp_path / "again")
+    text = words(tmp_path)
+    assert "the mean of 2 runs" in text
+    assert "2 seeds" not in text
+
+
+def test_a_net_that_is_gone_is_not_called_unfinished(tmp_path: Path) -> None:
+    (start(tmp_path / "run") / runs.NET).unlink()
+    assert "No net to look at: its file net.safetensors is gone." in words(tmp_path / "run")
+
+
+def test_a_run_that_has_begun_does_not_cut_the_curves_of_the_others(tmp_path: Path) -> None:
+    start(tmp_path / "ended")
+    start(tmp_path / "going", seed=1, epochs=3)
+    (tmp_path / "going" / runs.RESULT).unlink()
+    max((tmp_path / "going").glob("step-*")).unlink()
+    one = group(find_runs([tmp_path]))[0]
+    assert [len(run.history.epoch) for run in one.runs] == [4, 3]
+    assert charts.curves([one])[0].series[0].x == (0, 1, 2, 3)
+
+
+def test_runs_of_different_epochs_lie_on_one_axis(tmp_path: Path) -> None:
+    start(tmp_path / "short", epochs=1)
+    start(tmp_path / "long", epochs=4)
+    drawn = charts.curves(group(find_runs([tmp_path])))[0]
+    assert [line.x for line in drawn.series] == [(0, 1), (0, 1, 2, 3, 4)]
+    assert "epochs 4" in words(tmp_path)
+
+
+def test_long_and_equal_names_make_files_of_their_own(tmp_path: Path) -> None:
+    """Labels that differ beyond the letters that a file's name has room for."""
+    deep = tmp_path / "/".join("x" * 90 for _ in range(3))
+    deep.mkdir(parents=True)
+    for name in ("a", "b"):
+        np.savez(deep / f"{name}.npz", X_train=ROWS, y_train=LABELS)
+        start(tmp_path / name, data=str(deep / f"{name}.npz"), num_train=0)
+    write_report([tmp_path], figures=tmp_path / "figures")
+    assert len(list((tmp_path / "figures").glob("confusion-*.svg"))) == 2
+
+
+def test_very_many_classes_are_told_and_not_drawn(tmp_path: Path) -> None:
+    y = np.arange(300) % 150
+    X = RNG.standard_normal((300, 4)).astype(np.float32)
+    run = on(tmp_path / "many", {"X_train": X, "y_train": y})
+    page = write_report([run], figures=tmp_path / "figures")
+    assert page.stat().st_size < 200_000
+    assert "There are too many classes to draw them." in Tags(page.read_text()).words
+    assert not list((tmp_path / "figures").glob("confusion*"))
+
+
+def test_many_classes_are_drawn_without_their_empty_cells() -> None:
+    drawn = svg.confusion(np.eye(90, dtype=int), [str(k) for k in range(90)])
+    assert drawn.count("<title>") == 90
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("environment.json", "[]", "Remove it, and do without what it says of versions and machine"),
+        ("environment.json", '{"versions": []}', "versions is no mapping"),
+        ("result.json", None, "'0.9' is no number. Remove it, and write it anew by: thinnet resume"),
+    ],
+)
+def test_what_is_damaged_in_meaning_is_named_with_a_mend_that_works(
+    name: str, content: str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = start(tmp_path / "run") / name
+    if content is None:
+        content = json.dumps({**json.loads(path.read_text()), "val_accuracy": "0.9"})
+    path.write_text(content)
+    assert cli.main(["report", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
+    path.unlink()
+    assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 0
+    assert cli.main(["report", str(tmp_path / "run")]) == 0

@@ -1,0 +1,73 @@
+"""Folders of runs in odd states: foreign files, nothing but a beginning, finished already, looked at from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thinnet import FullyConnectedNet, cli, runs
+from thinnet.config import Config
+from thinnet.errors import CheckpointError
+from thinnet.files import write_atomically
+
+QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
+
+
+def train(folder: Path, *options: str) -> int:
+    return cli.main(["train", "--output", str(folder), *QUICK, *options])
+
+
+def test_a_folder_with_foreign_files_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("chapter 1")
+    assert train(tmp_path) == 2
+    assert f"{tmp_path} must be a new or an empty folder, got one with thesis.txt." in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_what_a_killed_start_leaves_is_no_foreign_file(tmp_path: Path) -> None:
+    """Before config.toml is written, there can be the other files of the beginning, whole or not."""
+    for name in (".lock", ".config.toml.x1y2", ".environment.json.z3", "environment.json"):
+        (tmp_path / name).write_text("")
+    assert train(tmp_path, "--quiet") == 0
+
+
+def test_a_run_with_a_config_has_its_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The config is written last, since a folder that has it is resumed and writes no other file of the beginning."""
+    written: list[str] = []
+
+    def write(path: Path, content: bytes) -> None:
+        written.append(path.name)
+        write_atomically(path, content)
+
+    monkeypatch.setattr(runs, "write_atomically", write)
+    assert train(tmp_path / "run", "--quiet") == 0
+    assert written.index("environment.json") < written.index("config.toml")
+
+
+def test_resuming_a_finished_run_says_that_it_was_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path / "run", "--quiet") == 0
+    result = capsys.readouterr().out
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out == f"This run was finished; there is nothing left to train.\n{result}"
+
+
+def test_a_folder_in_the_place_of_a_net_is_refused_with_the_file_to_name(tmp_path: Path) -> None:
+    assert train(tmp_path / "run", "--quiet") == 0
+    message = rf"run must be the file of a net, got a folder. Name {tmp_path}/run/net.safetensors."
+    with pytest.raises(CheckpointError, match=message):
+        FullyConnectedNet.load(tmp_path / "run")
+
+
+def test_a_run_on_a_file_is_resumed_from_any_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 1)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", X_train=X, y_train=(X[:, 0] > 0).astype(int))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", "--data", "data.npz", "--output", "run", "--hidden-dims", "5", "--epochs", "1"]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert cli.main(["resume", "../run"]) == 0
+    assert Config.from_toml(tmp_path / "run" / "config.toml").data == str(tmp_path / "data.npz")
