@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 os.environ["THINNET_KERNELS"] = "0"  # the docstrings are read, nothing is computed: compile nothing
@@ -56,6 +57,8 @@ def setup(app: Any) -> None:
 def readable(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Keep formulas as they are set, and list the results that have names."""
     lines[:] = with_named_results(with_formulas(lines))
+    if is_dataclass(obj) and any("help" in one.metadata for one in fields(obj)):
+        lines += ["", "Args:", *(f"    {one.name}: {one.metadata['help']}." for one in fields(obj))]
 
 
 def with_formulas(lines: list[str]) -> list[str]:

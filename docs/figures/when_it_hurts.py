@@ -8,6 +8,7 @@ import numpy as np
 from thinnet import FullyConnectedNet, Solver, load_digits
 
 RATES = (0.0, 0.5)
+BATCH = 50
 SIZES = (50, 100, 200, 400, 997)
 EPOCHS = (1, 2, 5, 10, 20, 50)
 COLORS = {0.0: drawing.BLUE, 0.5: drawing.ORANGE}
@@ -15,12 +16,20 @@ MARKS = {0.0: "o", 0.5: "s"}
 LABELS = {0.0: "without dropout", 0.5: "rate one half"}
 
 
-def accuracies(rate: float, rows: int, seed: int, epochs: int) -> list[float]:
-    """Accuracy on the 400 validation digits after each epoch."""
+def accuracies(rate: float, rows: int, seed: int, steps: int) -> list[float]:
+    """Accuracy on the 400 validation digits after each epoch, in so many steps of 50 rows, or a few less."""
     data = load_digits(num_train=rows, seed=seed).standardized("global")
+    epochs = steps // (rows // BATCH)
     net = FullyConnectedNet([200], 64, dropout=rate, weight_scale="he", seed=seed)
     solver = Solver(
-        net, data, update_rule="adam", batch_size=50, num_epochs=epochs, num_train_samples=1, verbose=False, progress=False
+        net,
+        data,
+        update_rule="adam",
+        batch_size=BATCH,
+        num_epochs=epochs,
+        num_train_samples=1,
+        verbose=False,
+        progress=False,
     )
     return solver.train().val_accuracy[-epochs:]
 
@@ -28,12 +37,13 @@ def accuracies(rate: float, rows: int, seed: int, epochs: int) -> list[float]:
 def main() -> None:
     options = drawing.arguments()
     seeds, epochs = (1, EPOCHS[:2]) if options.quick else (5, EPOCHS)
+    steps = epochs[-1] * (SIZES[-1] // BATCH)
     curves = {
-        (rate, rows): np.array([accuracies(rate, rows, seed, epochs[-1]) for seed in range(seeds)])
+        (rate, rows): np.array([accuracies(rate, rows, seed, steps) for seed in range(seeds)])
         for rate in RATES
         for rows in SIZES
     }
-    figure, axes = drawing.panels(2, ["997 digits, short and long training", f"{epochs[-1]} epochs, few and many digits"])
+    figure, axes = drawing.panels(2, ["997 digits, short and long training", f"{steps} steps, few and many digits"])
     lines: list[list[str]] = []
     for axis, ticks in zip(axes, (epochs, SIZES), strict=True):
         for rate in RATES:
@@ -48,8 +58,8 @@ def main() -> None:
     axes[0].set_ylabel("accuracy on 400 validation digits")
     axes[0].legend(loc="lower right")
     drawing.save(figure, options.output / "when_it_hurts.svg")
-    pairs = [(f"{e} epochs, 997 rows", [curves[rate, 997][:, e - 1] for rate in RATES]) for e in epochs]
-    pairs += [(f"{epochs[-1]} epochs, {size} rows", [curves[rate, size][:, -1] for rate in RATES]) for size in SIZES[:-1]]
+    pairs = [(f"997 rows, {e * 19} steps ({e} epoch{'s' * (e > 1)})", [curves[rate, 997][:, e - 1] for rate in RATES]) for e in epochs]
+    pairs += [(f"{size} rows, {steps} steps", [curves[rate, size][:, -1] for rate in RATES]) for size in SIZES[:-1]]
     for name, (without, with_it) in pairs:
         change = with_it - without
         cells = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (without, with_it)]
