@@ -82,6 +82,10 @@ def start(config: Config, folder: Path, tell: Callable[[str], Any] = print, **op
 def resume(folder: Path, **options: Any) -> Result:
     """Go on with a run where its newest checkpoint was written, or from its beginning if it has none yet.
 
+    Args:
+        folder: of the run.
+        options: what may change, as for `thinnet.Solver.resume`: verbose and progress among others.
+
     Raises:
         CheckpointError: if the folder has no run, or its checkpoint is damaged or belongs to other data.
         DataError: if the data cannot be found or read.
@@ -113,7 +117,13 @@ def start_or_resume(config: Config, folder: Path, tell: Callable[[str], Any] = p
 
 
 def load(config: Config) -> Dataset:
-    """The data of a config, standardized."""
+    """The data of a config, standardized.
+
+    Raises:
+        DataError: if they cannot be found or read, or do not fit together.
+        ArgumentError: if the name is unknown, or fewer training rows are there than asked for.
+        OSError: if a file cannot be opened.
+    """
     file = config.data.endswith(".npz")
     data = _from_npz(Path(config.data)) if file else _named(config.data, config.root or None)
     if config.num_train:
