@@ -97,9 +97,7 @@ def with_named_results(lines: list[str]) -> list[str]:
     entries = [line for line in body if not line.startswith(" ")]
     if not all(NAMED.match(line) for line in entries):
         return lines
-    listed = [
-        f"* **{found[1]}**: {found[2]}" if (found := NAMED.match(line)) else f"  {line.strip()}" for line in body
-    ]
+    listed = [f"* **{found[1]}**: {found[2]}" if (found := NAMED.match(line)) else f"  {line.strip()}" for line in body]
     return [
         *lines[: start - 1],
         f":returns: {listed[0]}",

@@ -30,7 +30,7 @@ FIGURES = [path for path in sorted((DOCS / "figures").glob("*.py")) if path.stem
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 # What a page's console blocks are checked with: each command runs, and prints what stands under it.
-CONSOLE = '''
+CONSOLE = """
 def _console(block):
     import doctest, shlex, subprocess, sys
 
@@ -43,7 +43,7 @@ def _console(block):
         same = doctest.OutputChecker().check_output(expected, done.stdout, doctest.ELLIPSIS)
         assert same, f"{command} printed\\n{done.stdout}"
 
-'''
+"""
 
 # Modules that nobody imports from outside; every other one is in the reference.
 INTERNAL = {

@@ -84,9 +84,7 @@ def switching(svg: str) -> str:
 
 def palette() -> str:
     """The two sets of colors, as a style element."""
-    light, dark = (
-        "; ".join(f"--{name}: {pair[number]}" for name, pair in COLORS.items()) for number in (0, 1)
-    )
+    light, dark = ("; ".join(f"--{name}: {pair[number]}" for name, pair in COLORS.items()) for number in (0, 1))
     return f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}</style>"
 
 
@@ -94,6 +92,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def spread(values: Any, sign: str = "") -> str:
+    """Mean and standard deviation."""
+    return f"{values.mean():{sign}.3f} ± {values.std():.3f}".replace("-", "−")
 
 
 def arguments() -> argparse.Namespace:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import drawing
 import numpy as np
 
+import drawing
 from thinnet import Dataset, FullyConnectedNet, Solver, load_digits
 from thinnet.nets.monte_carlo import monte_carlo_scores
 
@@ -52,7 +52,8 @@ def main() -> None:
     names = list(doubts)
     for axis, name in zip(axes, (names[0], names[2]), strict=True):
         bins = np.linspace(0, doubts[name].max(), 16)
-        for rows, color, label in ((known, drawing.BLUE, "digits 0 to 7"), (~known, drawing.ORANGE, "8 and 9, never seen")):
+        kinds = ((known, drawing.BLUE, "digits 0 to 7"), (~known, drawing.ORANGE, "8 and 9, never seen"))
+        for rows, color, label in kinds:
             weights = np.full(rows.sum(), 1 / rows.sum())
             axis.hist(doubts[name][rows], bins, weights=weights, histtype="step", linewidth=2, color=color, label=label)
         axis.set_xlabel(name)
@@ -60,12 +61,11 @@ def main() -> None:
     axes[0].legend(loc="upper right")
     drawing.save(figure, options.output / "monte_carlo.svg")
     areas = {name: np.array([auc(d[name][~k], d[name][k]) for d, k, *_ in results]) for name in names}
-    rows = [[name, f"{values.mean():.3f} ± {values.std():.3f}"] for name, values in areas.items()]
-    rows += [
-        [f"accuracy on known digits, {way}", f"{np.mean([r[at] for r in results]):.3f} ± {np.std([r[at] for r in results]):.3f}"]
-        for way, at in (("test mode", 2), (f"mean of {DRAWS} thinned nets", 3))
-    ]
-    (options.output / "monte_carlo.md").write_text(drawing.table(["measured", "mean ± deviation, 5 seeds"], rows), encoding="utf-8")
+    rows = [[name, drawing.spread(values)] for name, values in areas.items()]
+    for way, number in (("test mode", 2), (f"mean of {DRAWS} thinned nets", 3)):
+        rows.append([f"accuracy on known digits, {way}", drawing.spread(np.array([one[number] for one in results]))])
+    text = drawing.table(["measured", "mean ± deviation, 5 seeds"], rows)
+    (options.output / "monte_carlo.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import drawing
 import numpy as np
 
+import drawing
 from thinnet import FullyConnectedNet, load_digits
 from thinnet.layers import affine_forward, dropout_forward, relu_forward
 from thinnet.layers.dropout import SCALINGS, Scaling

@@ -1,10 +1,10 @@
-"""Dropout before batch normalization: how far the running variances are from what test mode brings, and what it costs."""
+"""Dropout before batch normalization: how far running variances are from those in test mode, and the cost."""
 
 from __future__ import annotations
 
-import drawing
 import numpy as np
 
+import drawing
 from thinnet import FullyConnectedNet, Solver, load_digits
 from thinnet.data import Dataset
 from thinnet.layers import affine_forward
@@ -104,7 +104,7 @@ def draw(shifts: dict, accuracy: dict, output: drawing.Path) -> None:
         [
             str(rate),
             *(f"{np.mean([one[layer] for one in shifts[rate]]):.2f}" for layer in range(len(DIMS))),
-            *(f"{np.mean(accuracy[name, rate]):.3f} ± {np.std(accuracy[name, rate]):.3f}" for name in names),
+            *(drawing.spread(np.array(accuracy[name, rate])) for name in names),
         ]
         for rate in RATES
     ]

@@ -27,7 +27,8 @@ STYLE = """
 :root { --ink: #16202b; --soft: #55626f; --box: #eef4f9; --line: #0072b2; --loop: #b34700; --paper: #ffffff }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8edf2; --soft: #a9b6c2; --box: #1b2733; --line: #3d9fe0; --loop: #f07f33; --paper: #131416 } }
-text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif; fill: var(--ink) }
+text { fill: var(--ink);
+  font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif }
 .paper { fill: var(--paper) } .box { fill: var(--box); stroke: var(--line); stroke-width: 1.5 }
 .name { font-size: 16px; font-weight: 600 } .module { font-size: 12.5px; fill: var(--soft) }
 .flow { font-size: 12.5px; fill: var(--soft) } .arrow { fill: none; stroke: var(--line); stroke-width: 2 }
@@ -77,7 +78,8 @@ def picture() -> str:
     inside = [line for number, one in enumerate(BOXES) for line in box(number, *one)] + loop()
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
+            '<svg xmlns="http://www.w3.org/2000/svg" '
+            f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
             "<title>The way of the data: " + ", ".join(name for name, _, _ in BOXES) + "</title>",
             f"<style>{STYLE}</style>",
             f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
