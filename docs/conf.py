@@ -39,19 +39,29 @@ add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {"FloatArray": "FloatArray", "AnyArray": "AnyArray", "IntArray": "IntArray"}
+autodoc_type_aliases = {name: name for name in ("AnyArray", "BoolArray", "FloatArray", "IntArray", "WordArray")}
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
+napoleon_use_param = False  # "gamma, beta: ..." is one entry
 
 SECTIONS = {"Args:", "Attributes:", "Raises:", "Returns:"}
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 NAMED = re.compile(r"([a-z_]+): (.*)")
 
 
 def setup(app: Any) -> None:
     """Docstrings pass through `readable` before napoleon sees them."""
     app.connect("autodoc-process-docstring", readable, priority=400)
+    app.connect("autodoc-process-signature", with_short_types)
+
+
+def with_short_types(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """`FloatArray` as the code has it, in place of how Sphinx marks a name that stands for a type."""
+    return tuple(part and ALIAS.sub(r"\1", part) for part in (signature, returned))  # type: ignore[return-value]
 
 
 def readable(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
