@@ -10,7 +10,6 @@ from thinnet import FullyConnectedNet, Solver, load_digits
 RATES = (0.0, 0.5)
 SIZES = (50, 100, 200, 400, 997)
 BATCH = 50
-STEPS_PER_EPOCH = SIZES[-1] // BATCH  # with all rows
 EPOCHS = (1, 2, 5, 10, 20, 50)
 COLORS = {0.0: drawing.BLUE, 0.5: drawing.ORANGE}
 MARKS = {0.0: "o", 0.5: "s"}
@@ -33,22 +32,22 @@ def accuracies(rate: float, rows: int, seed: int, steps: list[int]) -> list[floa
 def main() -> None:
     options = drawing.arguments()
     seeds, epochs = (1, EPOCHS[:2]) if options.quick else (5, EPOCHS)
-    steps = [epoch * STEPS_PER_EPOCH for epoch in epochs]
-    long, few = (
-        {
-            (rate, rows): np.array([accuracies(rate, rows, seed, at) for seed in range(seeds)])
-            for rate in RATES
-            for rows in sizes
-        }
-        for sizes, at in ((SIZES[-1:], steps), (SIZES[:-1], steps[-1:]))
-    )
-    by_length = {rate: list(long[rate, SIZES[-1]].T) for rate in RATES}  # one array over seeds for each length
-    by_size = {rate: [(few | long)[rate, rows][:, -1] for rows in SIZES] for rate in RATES}
-    titles = [f"{SIZES[-1]} digits, short and long training", f"{steps[-1]} steps, few and many digits"]
+
+    def measured(rate: float, rows: int, at: tuple[int, ...]) -> np.ndarray:
+        """Accuracies after so many epochs: (lengths, seeds)."""
+        steps = [epoch * (rows // BATCH) for epoch in at]
+        return np.array([accuracies(rate, rows, seed, steps) for seed in range(seeds)]).T
+
+    by_length = {rate: measured(rate, SIZES[-1], epochs) for rate in RATES}
+    by_size = {
+        rate: np.concatenate([*(measured(rate, rows, epochs[-1:]) for rows in SIZES[:-1]), by_length[rate][-1:]])
+        for rate in RATES
+    }
+    titles = [f"{SIZES[-1]} digits, short and long training", f"{epochs[-1]} epochs, few and many digits"]
     figure, axes = drawing.panels(2, titles)
     for axis, ticks, values in zip(axes, (epochs, SIZES), (by_length, by_size), strict=True):
         for rate in RATES:
-            means, spreads = [one.mean() for one in values[rate]], [one.std() for one in values[rate]]
+            means, spreads = values[rate].mean(axis=1), values[rate].std(axis=1)
             axis.errorbar(ticks, means, spreads, color=COLORS[rate], marker=MARKS[rate], capsize=3, label=LABELS[rate])
         axis.set_xscale("log")
         axis.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -58,16 +57,19 @@ def main() -> None:
     axes[0].set_ylabel("accuracy on 400 validation digits")
     axes[0].legend(loc="lower right")
     drawing.save(figure, options.output / "when_it_hurts.svg")
-    names = [f"{SIZES[-1]} rows, {step} steps" for step in steps] + [
-        f"{rows} rows, {steps[-1]} steps" for rows in SIZES[:-1]
-    ]
-    pairs = [[*by_length[rate], *by_size[rate][:-1]] for rate in RATES]
+    names = [f"{SIZES[-1]} rows, {_steps(epoch, SIZES[-1])}" for epoch in epochs]
+    names += [f"{rows} rows, {_steps(epochs[-1], rows)}" for rows in SIZES[:-1]]
+    without, with_it = (np.concatenate([by_length[rate], by_size[rate][:-1]]) for rate in RATES)
     lines = [
-        [name, *map(drawing.spread, two), drawing.spread(two[1] - two[0], "+")]
-        for name, *two in zip(names, *pairs, strict=True)
+        [name, drawing.spread(one), drawing.spread(other), drawing.spread(other - one, "+")]
+        for name, one, other in zip(names, without, with_it, strict=True)
     ]
     head = ["training", *LABELS.values(), "difference, seed by seed"]
     (options.output / "when_it_hurts.md").write_text(drawing.table(head, lines), encoding="utf-8")
+
+
+def _steps(epochs: int, rows: int) -> str:
+    return f"{epochs} epoch{'s' if epochs > 1 else ''} of {rows // BATCH} step{'s' if rows >= 2 * BATCH else ''}"
 
 
 if __name__ == "__main__":
