@@ -96,10 +96,8 @@ def test_each_figure_can_be_drawn_anew(script: Path, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("figure", sorted(DOCS.rglob("*.svg")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("figure", sorted((DOCS / "figures").glob("*.svg")), ids=lambda path: path.stem)
 def test_each_figure_is_whole_and_follows_light_and_dark(figure: Path) -> None:
-    if "_build" in figure.parts:
-        return
     text = figure.read_text(encoding="utf-8")
     ElementTree.fromstring(text)
     assert "prefers-color-scheme: dark" in text
