@@ -10,7 +10,7 @@ WIDTH, BOX_X, BOX_WIDTH, HEIGHT, GAP = 470, 84, 320, 54, 26
 
 # What it is, the module, and what goes on to the next box.
 BOXES = [
-    ("Dataset", "thinnet.data.dataset", "numbers of rows, from thinnet.data.batches"),
+    ("Dataset", "thinnet.data.dataset", "row numbers from thinnet.data.batches"),
     ("RowReader", "thinnet.data.rows", "X (N, D), standardized; y (N,)"),
     ("FullyConnectedNet, forward", "thinnet.nets · thinnet.layers · thinnet.kernels", "scores (N, C), caches"),
     ("loss", "thinnet.layers.losses", "loss, dscores (N, C)"),
