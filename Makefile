@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint format bench faults clean
+.PHONY: demo test test-fast lint format docs bench faults clean
 
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits, and write a page about it
 	$(BIN)/thinnet experiment dropout
@@ -23,6 +23,9 @@ lint: .venv/dev-installed  ## style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: .venv/docs-installed  ## build the pages into docs/_build; open docs/_build/index.html
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d docs/_build/.doctrees docs docs/_build
+
 bench: .venv/peers-installed  ## measure beside PyTorch, JAX and scikit-learn, and write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py
 
@@ -34,7 +37,7 @@ format: .venv/dev-installed
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .cache runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .cache runs docs/_build .pytest_cache .mypy_cache .ruff_cache
 
 .venv/demo-installed: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,plot,report]"
@@ -42,7 +45,11 @@ clean:
 
 .venv/dev-installed: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
-	@touch $@ .venv/demo-installed
+	@touch $@ .venv/demo-installed .venv/docs-installed
+
+.venv/docs-installed: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
 
 .venv/peers-installed: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,peers]"

@@ -11,6 +11,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -315,9 +316,10 @@ class Commands:
     def __init__(self) -> None:
         self.ran = False
         with contextlib.ExitStack() as stack:
-            for module in (cli, cli_experiments):
-                stubs: dict[str, Any] = {name: self._run for name in vars(module) if name.startswith("_run_")}
-                stack.enter_context(mock.patch.multiple(module, **stubs))
+            stubs: dict[str, Any] = {name: self._run for name in vars(cli) if name.startswith("_run_")}
+            stack.enter_context(mock.patch.multiple(cli, **stubs))
+            experiments = {name: replace(one, run=self._run) for name, one in cli_experiments.EXPERIMENTS.items()}
+            stack.enter_context(mock.patch.dict(cli_experiments.EXPERIMENTS, experiments))
             self._parser = cli.parser()
 
     def _run(self, options: Any) -> int:

@@ -1,31 +1,73 @@
-"""The examples of the pages in docs/ run in order, and say what is true of the code."""
+"""The pages in docs/: their examples run, their figures are drawn anew, and every public name is in the reference."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
+import pkgutil
 import re
 import subprocess
 import sys
+import zlib
+from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+import thinnet
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 ROOT = Path(__file__).parents[1]
-PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if "```python" in page.read_text(encoding="utf-8")]
-TABLE = (ROOT / "docs" / "sklearn.md").read_text(encoding="utf-8").partition("## Coming from MLPClassifier")[2]
+DOCS = ROOT / "docs"
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_text(encoding="utf-8")]
+TABLE = (DOCS / "sklearn.md").read_text(encoding="utf-8").partition("## Coming from MLPClassifier")[2]
+FIGURES = [path for path in sorted((DOCS / "figures").glob("*.py")) if path.stem != "drawing"]
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+# What a page's console blocks are checked with: each command runs, and prints what stands under it.
+CONSOLE = """
+def _console(block):
+    import doctest, shlex, subprocess, sys
+
+    for part in block.split("$ ")[1:]:
+        command, _, expected = part.partition("\\n")
+        program, *arguments = shlex.split(command)
+        assert program == "thinnet", command
+        done = subprocess.run([sys.executable, "-m", "thinnet", *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, command + done.stderr
+        same = doctest.OutputChecker().check_output(expected, done.stdout, doctest.ELLIPSIS)
+        assert same, f"{command} printed\\n{done.stdout}"
+
+"""
+
+# Modules that nobody imports from outside; every other one is in the reference.
+INTERNAL = {
+    "check.*", "checkpoint", "checks", "cli", "cli_experiments", "cli_parser", "course.*", "data.archive",
+    "data.cifar10", "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx",
+    "data.npz", "data.pickles", "data.shares", "data.splits", "diagnosis", "evaluation", "files", "fit", "interrupts",
+    "kernels", "kernels.*", "layers.*", "locks", "nets.fully_connected", "nets.fused", "nets.layered",
+    "nets.onnx_export", "nets.saving", "nets.thinned", "numerics", "report.*", "sealed", "sklearn.*", "thinning",
+    "typing", "updates", "__main__",
+}  # fmt: skip
+
+
+def program(page: Path) -> str:
+    """The examples of a page, in order, as one script."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return CONSOLE + "\n".join(f"_console({block!r})" if kind == "console" else block for kind, block in found)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_the_examples_of_a_page_run_with_warnings_as_errors(page: Path, tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(blocks), encoding="utf-8")
-    command = [sys.executable, "-W", "error", str(script)]
-    done = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=False)
+    (tmp_path / "page.py").write_text(program(page), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "page.py"], cwd=tmp_path, env={**os.environ}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -39,3 +81,140 @@ def test_each_parameter_that_a_migrant_knows_has_a_row(peer: type) -> None:
 def test_each_parameter_of_ours_has_a_row(estimator: type) -> None:
     for name in inspect.signature(estimator).parameters:
         assert f"`{name}" in TABLE, name
+
+
+@pytest.mark.parametrize("script", FIGURES, ids=lambda path: path.stem)
+def test_each_figure_can_be_drawn_anew(script: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(script), "--quick", "--output", str(tmp_path)],
+        env={**os.environ, "THINNET_KERNELS": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        path.name for path in (DOCS / "figures").glob(f"{script.stem}.*") if path != script
+    )
+
+
+@pytest.mark.parametrize("figure", sorted((DOCS / "figures").glob("*.svg")), ids=lambda path: path.stem)
+def test_each_figure_is_whole_and_follows_light_and_dark(figure: Path) -> None:
+    text = figure.read_text(encoding="utf-8")
+    ElementTree.fromstring(text)
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r"(href|src)=\"(?!#)|url\((?!#)|@import|<script", text)
+
+
+def test_the_picture_names_modules_that_exist() -> None:
+    named = set(re.findall(r"thinnet(?:\.[a-z_]+)+", (DOCS / "figures" / "way.svg").read_text(encoding="utf-8")))
+    assert len(named) > 10
+    for name in named:
+        importlib.import_module(name)
+
+
+def test_each_number_about_dropout_was_measured() -> None:
+    """A number with a decimal point in the text stands in an example of the page, or in a table that a script wrote."""
+    text = (DOCS / "dropout.md").read_text(encoding="utf-8")
+    measured = " ".join(path.read_text(encoding="utf-8") for path in (DOCS / "figures").glob("*.md"))
+    measured += " ".join(block for _, block in BLOCK.findall(text))
+    prose = re.sub(r"https?://\S+|arXiv [0-9.]+", "", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    numbers = set(re.findall(r"(?<![\w.])[0-9]*\.[0-9]+", prose))
+    assert len(numbers) > 10
+    known = {float(number) for number in re.findall(r"[0-9]*\.[0-9]+", measured)}
+    assert {number for number in numbers if float(number) not in known} == set()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages; every warning of Sphinx is an error."""
+    pytest.importorskip("sphinx", reason="the pages are built with Sphinx, of the extra docs")
+    folder = tmp_path_factory.mktemp("pages")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+class Addresses(HTMLParser):
+    """Collects what a page loads, and the names of elements that links may lead to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in ("script", "img", "iframe", "source") and given.get("src"):
+            self.loaded.append(str(given["src"]))
+        if tag == "link" and given.get("rel") in ("stylesheet", "icon", "preload", "preconnect"):
+            self.loaded.append(str(given["href"]))
+        if tag == "a" and given.get("href"):
+            self.links.append(str(given["href"]))
+
+
+def test_the_pages_load_nothing_from_elsewhere_and_lead_nowhere_wrong(built: Path) -> None:
+    pages = list(built.rglob("*.html"))
+    assert len(pages) > 25
+    for page in pages:
+        addresses = Addresses()
+        addresses.feed(page.read_text(encoding="utf-8"))
+        assert addresses.loaded
+        for address in addresses.loaded:
+            assert not re.match(r"[a-z]+:|//", address), (page.name, address)
+            assert (page.parent / address.partition("?")[0]).is_file(), (page.name, address)
+        for link in addresses.links:
+            path = link.partition("#")[0]
+            if not re.match(r"[a-z]+:", link) and path:
+                assert (page.parent / path).exists(), (page.name, link)
+    for style in built.rglob("*.css"):
+        assert not re.search(r"@import|url\(\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8")), style.name
+
+
+def described(built: Path) -> set[str]:
+    """Every Python name that the reference describes, from Sphinx's inventory."""
+    content = (built / "objects.inv").read_bytes()
+    lines = zlib.decompress(content.split(b"\n", 4)[4]).decode().splitlines()
+    return {line.split()[0] for line in lines if line.split()[1].startswith("py:")}
+
+
+def public_modules() -> Iterator[ModuleType]:
+    """The modules that are not `INTERNAL`."""
+    for found in pkgutil.walk_packages(thinnet.__path__, "thinnet."):
+        name = found.name.removeprefix("thinnet.")
+        parent = name.rpartition(".")[0]
+        if name not in INTERNAL and not {f"{parent}.*", f"{parent.partition('.')[0]}.*"} & INTERNAL:
+            yield importlib.import_module(found.name)
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """What a module offers: its `__all__`, or the functions and classes that it defines itself."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    defined = vars(module).items()
+    return [name for name, one in defined if name[0] != "_" and getattr(one, "__module__", "") == module.__name__]
+
+
+def test_every_public_name_is_in_the_reference(built: Path) -> None:
+    names = described(built)
+    short = {name.rpartition(".")[2] for name in names}
+    modules = list(public_modules())
+    assert len(modules) > 20
+    for module in modules:
+        assert module.__name__ in names, module.__name__
+        for name in public_names(module):
+            assert f"{module.__name__}.{name}" in names, f"{module.__name__}.{name}"
+    for name in thinnet.__all__:
+        assert name in short, name
+
+
+def test_every_public_method_is_in_the_reference(built: Path) -> None:
+    names = described(built)
+    for module in public_modules():
+        for name in public_names(module):
+            one = getattr(module, name)
+            if not inspect.isclass(one):
+                continue
+            for member, value in vars(one).items():
+                if member[0] != "_" and callable(value):
+                    assert f"{module.__name__}.{name}.{member}" in names, f"{module.__name__}.{name}.{member}"

@@ -62,6 +62,9 @@ class EarlyStopping(Callback):
 
     Raises:
         ArgumentError: if `patience` is not a positive whole number.
+
+    >>> EarlyStopping(5).patience
+    5
     """
 
     def __init__(self, patience: int) -> None:

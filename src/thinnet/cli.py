@@ -223,12 +223,13 @@ def _run_data(options: argparse.Namespace) -> int:
         place = catalog.download(options.download)
         print(json.dumps({options.download: {"found": str(place)}}) if options.json else place)
         return 0
-    places = [(known, known.place()) for known in catalog.CATALOG]
+    places = {name: known.place() or None for name, known in catalog.CATALOG.items()}
     if options.json:
-        print(json.dumps({known.name: {"about": known.about, "found": found or None} for known, found in places}))
+        print(json.dumps({name: {"about": catalog.CATALOG[name].about, "found": at} for name, at in places.items()}))
         return 0
-    for known, found in places:
-        print(f"{known.name:<15} {known.about}\n{'':<15} {found or f'not found; {known.missing}'}")
+    for name, found in places.items():
+        known = catalog.CATALOG[name]
+        print(f"{name:<15} {known.about}\n{'':<15} {found or f'not found; {known.missing}'}")
     return 0
 
 

@@ -5,88 +5,77 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from thinnet.cli_parser import add_verbosity, is_silent, natural, positive, rate
 from thinnet.config import Config
+from thinnet.data.catalog import CATALOG
 from thinnet.errors import ArgumentError, require
 from thinnet.layers.dropout import MASK_KINDS
 
-KNOWN = "digits, cifar10, fashion-mnist, or a file .npz"
 NET_OPTIONS = ("num_train", "hidden_dims", "epochs", "batch_size", "learning_rate", "dropout_mask", "dropout")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What ``thinnet experiment NAME`` says and does.
+
+    Args:
+        help: a line in the list of experiments.
+        description: what it trains and writes.
+        example: a command line.
+        add_options: gives the command its options.
+        run: trains, prints and writes by the options given; its result is the exit status.
+    """
+
+    help: str
+    description: str
+    example: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Give the command its experiments."""
     command.epilog = "example: thinnet experiment dropout --data digits --seeds 5"
     names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
-    _add_dropout(names)
-    _add_rate_sweep(names)
-    _add_masks(names)
-    _add_cifar10(names)
-    _add_speed(names)
+    for name, one in EXPERIMENTS.items():
+        example = f"example: thinnet experiment {one.example}"
+        named = names.add_parser(name, help=one.help, description=one.description, epilog=example)
+        one.add_options(named)
+        add_verbosity(named)
+        named.set_defaults(run=one.run)
 
 
-def _add_dropout(names: Any) -> None:
-    command = names.add_parser(
-        "dropout",
-        help="few training examples, with and without dropout, over several seeds",
-        description="Train nets with and without dropout on few rows of a data set, and write a page about it.",
-        epilog="example: thinnet experiment dropout --data digits --seeds 5 --rates 0 0.25 0.5",
-    )
-    _add_data(command, seeds=5)
+def _add_dropout(command: argparse.ArgumentParser) -> None:
+    add_data(command, seeds=5)
     _add_rates(command, (0.0, 0.5))
     command.add_argument("--num-train", type=positive, help="training rows (default: 500 of cifar10, else 100)")
     _add_mask(command, default=None)
-    _add_net(command)
-    _add_sweep(command, Path("runs/dropout"))
-    command.set_defaults(run=_run_dropout)
+    add_net(command)
+    add_sweep(command, Path("runs/dropout"))
 
 
-def _add_rate_sweep(names: Any) -> None:
-    command = names.add_parser(
-        "rate-sweep",
-        help="validation accuracy against rate and training set size",
-        description="Train nets at several rates on training sets of several sizes, and write a page about it.",
-        epilog="example: thinnet experiment rate-sweep --rates 0 0.25 0.5 --sizes 50 200 800 --jobs 2",
-    )
-    _add_data(command, seeds=3)
+def _add_rate_sweep(command: argparse.ArgumentParser) -> None:
+    add_data(command, seeds=3)
     _add_rates(command, (0.0, 0.25, 0.5, 0.75))
-    command.add_argument(
-        "--sizes",
-        type=positive,
-        nargs="+",
-        help="training rows (default: 500 2000 8000 of cifar10, else 50 100 200 400 800)",
-    )
-    _add_net(command)
-    _add_sweep(command, Path("runs/rate-sweep"))
-    command.set_defaults(run=_run_rate_sweep)
+    text = "training rows (default: 500 2000 8000 of cifar10, else 50 100 200 400 800)"
+    command.add_argument("--sizes", type=positive, nargs="+", help=text)
+    add_net(command)
+    add_sweep(command, Path("runs/rate-sweep"))
 
 
-def _add_masks(names: Any) -> None:
-    command = names.add_parser(
-        "masks",
-        help="a mask for each row against one for the whole batch",
-        description="Train nets with masks of both kinds, and write a page about it.",
-        epilog="example: thinnet experiment masks --data cifar10 --seeds 2",
-    )
-    _add_data(command, seeds=5)
+def _add_masks(command: argparse.ArgumentParser) -> None:
+    add_data(command, seeds=5)
     command.add_argument("--dropout", type=rate, help="the fraction of hidden units dropped (default: 0.5)")
     command.add_argument("--num-train", type=positive, help="training rows (default: all)")
-    _add_net(command)
-    _add_sweep(command, Path("runs/masks"))
-    command.set_defaults(run=_run_masks)
+    add_net(command)
+    add_sweep(command, Path("runs/masks"))
 
 
-def _add_cifar10(names: Any) -> None:
-    command = names.add_parser(
-        "cifar10-fc",
-        help="the second course's final net: over 55%% on CIFAR-10",
-        description="Train 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
-        epilog="example: thinnet experiment cifar10-fc --root ~/data",
-    )
+def _add_cifar10(command: argparse.ArgumentParser) -> None:
     _add_cifar10_root(command)
     command.add_argument("--epochs", type=positive, default=20, help="how often to go through the images (default: 20)")
     _add_mask(command)
@@ -94,23 +83,13 @@ def _add_cifar10(names: Any) -> None:
     command.add_argument("--seed", type=natural, default=0, help=text)
     text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-fc)"
     command.add_argument("--output", type=Path, help=text)
-    add_verbosity(command)
-    command.set_defaults(run=_run_cifar10)
 
 
-def _add_speed(names: Any) -> None:
-    command = names.add_parser(
-        "cifar10-speed",
-        help="55%% on CIFAR-10 in as few seconds as can be",
-        description="Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
-        epilog="example: thinnet experiment cifar10-speed --seeds 10",
-    )
+def _add_speed(command: argparse.ArgumentParser) -> None:
     _add_cifar10_root(command)
     command.add_argument("--dropout", type=rate, default=0.0, help="the fraction of hidden units dropped (default: 0)")
     _add_mask(command)
     command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
-    add_verbosity(command)
-    command.set_defaults(run=_run_speed)
 
 
 def _add_cifar10_root(command: argparse.ArgumentParser) -> None:
@@ -123,14 +102,16 @@ def _add_rates(command: argparse.ArgumentParser, default: Sequence[float]) -> No
     command.add_argument("--rates", type=rate, nargs="+", default=list(default), help=text)
 
 
-def _add_data(command: argparse.ArgumentParser, seeds: int) -> None:
-    command.add_argument("--data", default="digits", help=f"{KNOWN} (default: digits)")
+def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
+    """The data set, and how many seeds."""
+    command.add_argument("--data", default="digits", help=f"{', '.join(CATALOG)}, or a file .npz (default: digits)")
     command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
     text = f"how many seeds; each draws weights, and training rows where not all are used (default: {seeds})"
     command.add_argument("--seeds", type=positive, default=seeds, help=text)
 
 
-def _add_net(command: argparse.ArgumentParser) -> None:
+def add_net(command: argparse.ArgumentParser) -> None:
+    """What `changed` puts in place of a preset's."""
     net = command.add_argument_group("the net and its training; the defaults depend on the data")
     net.add_argument("--hidden-dims", type=positive, nargs="+", help="units of each hidden layer")
     net.add_argument("--epochs", type=positive, help="how often the training rows are gone through")
@@ -138,7 +119,8 @@ def _add_net(command: argparse.ArgumentParser) -> None:
     net.add_argument("--learning-rate", type=float, help="of Adam")
 
 
-def _add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
+def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
+    """Where, how many at a time, and on which machines `conduct` trains."""
     about = f"gets a folder for each run, and the page; runs that are there are not repeated (default: {output})"
     command.add_argument("--output", type=Path, default=output, help=about)
     text = "runs at a time (default: 1); a cluster with an address takes as many as it has threads"
@@ -146,7 +128,6 @@ def _add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
     text = "loky, processes of this machine, or dask, a cluster (default: loky)"
     command.add_argument("--backend", default="loky", help=text)
     command.add_argument("--address", default="", help="of the Dask cluster's scheduler; else one is started here")
-    add_verbosity(command)
 
 
 def _add_mask(command: argparse.ArgumentParser, default: str | None = "element") -> None:
@@ -159,9 +140,9 @@ def _run_dropout(options: argparse.Namespace) -> int:
 
     _check_distinct("--rates", options.rates)
     require("matplotlib", extra="plot", purpose="the experiment's figure")
-    base = _changed(dropout.preset(options.data), options)
+    base = changed(dropout.preset(options.data), options)
     configs = dropout.configs(base, options.rates, options.seeds)
-    groups = _conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
+    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
     figure = options.output / "dropout.png"
     dropout.save_figure(groups, figure)
     _say(options, f"Figure: {figure}")
@@ -174,21 +155,21 @@ def _run_rate_sweep(options: argparse.Namespace) -> int:
     sizes = options.sizes or rate_sweep.sizes(options.data)
     _check_distinct("--rates", options.rates)
     _check_distinct("--sizes", sizes)
-    base = _changed(dropout.preset(options.data), options)
+    base = changed(dropout.preset(options.data), options)
     configs = rate_sweep.configs(base, options.rates, sizes, options.seeds)
-    _conduct(configs, options, rate_sweep.table, f"Rates and training set sizes on {_noun(options.data)}")
+    conduct(configs, options, rate_sweep.table, f"Rates and training set sizes on {_noun(options.data)}")
     return 0
 
 
 def _run_masks(options: argparse.Namespace) -> int:
     from thinnet.experiments import masks
 
-    configs = masks.configs(_changed(masks.preset(options.data), options), options.seeds)
-    _conduct(configs, options, masks.table, f"Masks by row and by batch on {_noun(options.data)}")
+    configs = masks.configs(changed(masks.preset(options.data), options), options.seeds)
+    conduct(configs, options, masks.table, f"Masks by row and by batch on {_noun(options.data)}")
     return 0
 
 
-def _changed(base: Config, options: argparse.Namespace) -> Config:
+def changed(base: Config, options: argparse.Namespace) -> Config:
     """The preset with what the command line gives in its place."""
     given = {name: getattr(options, name, None) for name in NET_OPTIONS}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -199,7 +180,7 @@ def _noun(data: str) -> str:
     return {"cifar10": "CIFAR-10 images", "fashion-mnist": "Fashion-MNIST images"}.get(data, Path(data).stem)
 
 
-def _conduct(
+def conduct(
     configs: Sequence[Config], options: argparse.Namespace, table: Callable[[Any], str], title: str
 ) -> list[Any]:
     """Train what is missing, print the table, write the page; the groups that came of it."""
@@ -264,3 +245,42 @@ def _run_speed(options: argparse.Namespace) -> int:
     result = cifar10_speed.run(recipe, options.root, lambda text: _say(options, text))
     print(json.dumps(asdict(result)) if options.json else result.table())
     return 0
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "dropout": Experiment(
+        "few training examples, with and without dropout, over several seeds",
+        "Train nets with and without dropout on few rows of a data set, and write a page about it.",
+        "dropout --data digits --seeds 5 --rates 0 0.25 0.5",
+        _add_dropout,
+        _run_dropout,
+    ),
+    "rate-sweep": Experiment(
+        "validation accuracy against rate and training set size",
+        "Train nets at several rates on training sets of several sizes, and write a page about it.",
+        "rate-sweep --rates 0 0.25 0.5 --sizes 50 200 800 --jobs 2",
+        _add_rate_sweep,
+        _run_rate_sweep,
+    ),
+    "masks": Experiment(
+        "a mask for each row against one for the whole batch",
+        "Train nets with masks of both kinds, and write a page about it.",
+        "masks --data cifar10 --seeds 2",
+        _add_masks,
+        _run_masks,
+    ),
+    "cifar10-fc": Experiment(
+        "the second course's final net: over 55%% on CIFAR-10",
+        "Train 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
+        "cifar10-fc --root ~/data",
+        _add_cifar10,
+        _run_cifar10,
+    ),
+    "cifar10-speed": Experiment(
+        "55%% on CIFAR-10 in as few seconds as can be",
+        "Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
+        "cifar10-speed --seeds 10",
+        _add_speed,
+        _run_speed,
+    ),
+}

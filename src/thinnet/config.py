@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 
 from thinnet.checks import check_choice, check_number, nearest
+from thinnet.data.catalog import CATALOG
 from thinnet.data.dataset import STANDARDIZATIONS
 from thinnet.errors import ArgumentError
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS
@@ -40,7 +41,7 @@ class Config:
     True
     """
 
-    data: str = _option("digits", "digits, cifar10, fashion-mnist, or a file .npz with X_train, y_train, X_val, ...")
+    data: str = _option("digits", f"{', '.join(CATALOG)}, or a file .npz with X_train, y_train, X_val, ...")
     root: str = _option("", "the folder with the data; where it is empty, looked for or downloaded")
     num_train: int = _option(0, "train with so many of the training rows; 0 for all", int)
     data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)

@@ -73,7 +73,8 @@ def check_gradients(
         A `GradientReport`.
 
     Raises:
-        GradientError: if an error is above `tolerance`.
+        GradientError: if an error is above `tolerance`, or a gradient is missing or of another shape.
+        ArgumentError: if the model is none, or X or y does not fit it.
 
     >>> net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5, normalization="batchnorm", seed=0)
     >>> X = np.random.default_rng(0).standard_normal((6, 4))
@@ -178,6 +179,13 @@ def grad_check_sparse(
     h: float = STEP,
 ) -> None:
     """Print numerical and analytic gradients at `num_checks` elements drawn from Python's global generator.
+
+    Args:
+        f: a scalar function of `x`, which is changed in place for each call and put back afterwards.
+        x: floats of any shape.
+        analytic_grad: the gradient to be checked, of the shape of `x`.
+        num_checks: how many elements to look at; one may be drawn twice.
+        h: the step.
 
     >>> grad_check_sparse(lambda x: float(3 * x[0]), np.array([1.0]), np.array([3.0]), num_checks=1)
     numerical: 3.000000 analytic: 3.000000, relative error: ...

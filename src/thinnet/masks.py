@@ -72,6 +72,9 @@ def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: 
     Returns:
         (D,) array of bool, True where the unit is kept.
 
+    Raises:
+        ArgumentError: if a number is outside its limits.
+
     >>> keep_units(0.5, 6, seed=3)
     array([ True, False,  True, False,  True,  True])
     """

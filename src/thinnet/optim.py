@@ -193,10 +193,11 @@ class FlatOptimizer:
         self._check("w", w)
         self._check("dw", dw)
         options = self._options(learning_rate)
-        if kernels.available():
+        twin = self._twin()
+        if twin is not None:
             from thinnet.kernels.optimizers import update
 
-            update(self._twin.rule, w, dw, *self._lines(), self._numbers(options))
+            update(twin.rule, w, dw, *self._lines(), self._numbers(twin, options))
         else:
             arrays = self._arrays()
             for start in range(0, w.size, CHUNK):
@@ -222,11 +223,12 @@ class FlatOptimizer:
         self._check("w", w)
         self._check("part_dw", part_dw, thinning.size())
         options = self._options(learning_rate)
-        if kernels.available():
+        twin = self._twin()
+        if twin is not None:
             from thinnet.kernels.optimizers import update_part
 
-            buffers = (w, part_dw, *self._lines(), self._numbers(options), self._scratch_for(thinning))
-            update_part(self._twin.rule, *buffers, thinning.kept.keep, *thinning.plan)
+            buffers = (w, part_dw, *self._lines(), self._numbers(twin, options), self._scratch_for(thinning))
+            update_part(twin.rule, *buffers, thinning.kept.keep, *thinning.plan)
         else:
             self._apply(w, part_dw, self._arrays(), options, thinning.positions(), slice(None))
         self._count()
@@ -250,14 +252,16 @@ class FlatOptimizer:
                 f"got {array.dtype} of shape {array.shape}. Pass the buffer that the optimizer was made for."
             )
 
-    @property
-    def _twin(self) -> Twin:
+    def _twin(self) -> Twin | None:
+        """The rule's kernel, where there is one and Numba is installed."""
+        if not kernels.available():
+            return None
         from thinnet.kernels.optimizers import TWINS
 
-        return TWINS[self.name]
+        return TWINS.get(self.name)
 
-    def _numbers(self, options: Config) -> FloatArray:
-        return np.array(self._twin.numbers(options, self.state.get("t", 0) + 1), self._dtype)
+    def _numbers(self, twin: Twin, options: Config) -> FloatArray:
+        return np.array(twin.numbers(options, self.state.get("t", 0) + 1), self._dtype)
 
     def _lines(self) -> list[FloatArray]:
         """The state as the kernels take it: two arrays, of which those that a rule does not need are empty."""

@@ -12,11 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from thinnet.checks import check_choice
 from thinnet.config import NONE, Config
-from thinnet.data import Dataset, load_cifar10, load_digits, load_fashion_mnist
+from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
-from thinnet.errors import ArgumentError, CheckpointError
+from thinnet.errors import CheckpointError
 from thinnet.files import write_atomically
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
@@ -93,6 +92,11 @@ def _check_new(folder: Path) -> None:
 def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
     """Go on with a run where its newest checkpoint was written, or from its beginning if it has none yet.
 
+    Args:
+        folder: of the run.
+        communicator: as for `start`; there may be another number of processes than before.
+        options: what may change, as for `thinnet.Solver.resume`: verbose and progress among others.
+
     Raises:
         CheckpointError: if the folder has no run, or its checkpoint is damaged or belongs to other data.
         DataError: if the data cannot be found or read.
@@ -134,27 +138,22 @@ def load(config: Config, communicator: Any = None) -> Dataset:
     """The data of a config, standardized; in several processes, the share of this one.
 
     Where all rows of a file are trained on, each process reads only its share into memory.
+
+    Raises:
+        DataError: if they cannot be found or read, or do not fit together.
+        ArgumentError: if the name is unknown, or fewer training rows are there than asked for.
+        OSError: if a file cannot be opened.
     """
     ranks = Ranks(communicator)
     share = (ranks.rank, ranks.size) if ranks.size > 1 and not config.num_train else None
-    data = load_npz(Path(config.data), share) if config.is_file else _named(config.data, config.root or None, share)
+    root = config.root or None
+    data = load_npz(Path(config.data), share) if config.is_file else catalog.load(config.data, root, share)
     if config.num_train:
         drawn = config.data_seed >= 0
         data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
     if ranks.size > 1 and data.share is None:
         data = data.shared(ranks.rank, ranks.size)
     return data.standardized(config.standardization, communicator=communicator)
-
-
-def _named(name: str, root: str | None, share: tuple[int, int] | None) -> Dataset:
-    check_choice("data", name, ("digits", "cifar10", "fashion-mnist"))
-    if name == "digits":
-        return load_digits()
-    if name == "cifar10":
-        return load_cifar10(root, num_test=None, share=share)
-    if root is None:
-        raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got none. Name it.")
-    return load_fashion_mnist(root)
 
 
 def environment(data: Dataset, fingerprint: dict[str, str]) -> dict[str, Any]:

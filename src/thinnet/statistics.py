@@ -86,7 +86,7 @@ def paired_difference(ones: Sequence[float], others: Sequence[float]) -> Differe
 def two_sided_p(t: float, degrees: int) -> float:
     r"""The probability that Student's t with whole `degrees` of freedom is at least as far from zero as `t`.
 
-    With θ = atan(|t| / √degrees), the probability of being nearer is a finite sum of powers of cos θ.
+    With θ = atan(abs(t) / √degrees), the probability of being nearer is a finite sum of powers of cos θ.
 
     Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
 

@@ -76,6 +76,7 @@ def run(
     Raises:
         NumericalError: if runs failed; all others are finished and kept.
         DataError: if the data cannot be found or read.
+        CheckpointError: if a run's folder holds another run, or a damaged checkpoint.
         MissingExtraError: if joblib, or for Dask distributed, is not installed.
         OSError: if the folder cannot be written.
     """

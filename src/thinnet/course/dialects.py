@@ -20,7 +20,9 @@ class Dialect:
         dropout_argument: the net's argument for p, and `dropout_default`, what it is when not given.
         none: the values of it for which the net has no dropout layers. In nndl 1 is not among them: it keeps every
             unit, but masks are drawn, as the course's recorded figures need.
-        normalization_argument: the net's argument for normalization.
+        normalization_argument: the net's argument for normalization, and `normalization_default`, what it is when not
+            given.
+        two_layer_argument: how ``TwoLayerNet`` calls the number of its hidden units.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The data sets that are known by name: what they are, where they were found, how to get them."""
+"""The data sets that are known by name: what they are, where they were found, how to get and to load them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thinnet.checks import check_choice
-from thinnet.data.cifar10 import find_cifar10, look_for_cifar10
+from thinnet.data.cifar10 import find_cifar10, load_cifar10, look_for_cifar10
+from thinnet.data.dataset import Dataset
+from thinnet.data.digits import load_digits
+from thinnet.data.fashion_mnist import load_fashion_mnist
 from thinnet.errors import ArgumentError
+
+Share = tuple[int, int]  # (rank, size)
 
 
 @dataclass(frozen=True)
 class Known:
-    """A data set by name; `download` is None where it cannot be downloaded."""
+    """A data set that has a name.
 
-    name: str
+    Args:
+        about: what it is, in a few words.
+        load: gives it, from a folder if one is named; of several processes, it may give one its share.
+        place: says where it is, or nothing if it is not found.
+        missing: what to do then.
+        download: fetches it and gives its folder; None where it cannot be downloaded.
+    """
+
     about: str
-    place: Callable[[], str]  # where it is, or "" if it is not found
-    missing: str  # what to do then
+    load: Callable[[str | None, Share | None], Dataset]
+    place: Callable[[], str]
+    missing: str
     download: Callable[[], Path] | None = None
 
 
@@ -32,22 +45,43 @@ def _cifar10() -> str:
     return str(found.absolute()) if found else ""
 
 
-CATALOG = (
-    Known("digits", "1,797 handwritten digits, 8 x 8 pixels", _digits, "pip install 'thinnet[digits]'"),
-    Known(
-        "cifar10",
+def _load_fashion_mnist(root: str | None, share: Share | None) -> Dataset:
+    if root is None:
+        raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got none. Name it.")
+    return load_fashion_mnist(root)
+
+
+CATALOG = {
+    "digits": Known(
+        "1,797 handwritten digits, 8 x 8 pixels",
+        lambda root, share: load_digits(),
+        _digits,
+        "pip install 'thinnet[digits]'",
+    ),
+    "cifar10": Known(
         "60,000 color images in ten classes, 32 x 32 pixels, 170 MB",
+        lambda root, share: load_cifar10(root, num_test=None, share=share),
         _cifar10,
         "thinnet data --download cifar10, or set THINNET_DATA to the folder that has it",
         find_cifar10,
     ),
-    Known(
-        "fashion-mnist",
+    "fashion-mnist": Known(
         "70,000 gray images of clothes, 28 x 28 pixels",
+        _load_fashion_mnist,
         lambda: "",
         "name the folder with its four files: thinnet train --data fashion-mnist --root FOLDER",
     ),
-)
+}
+
+
+def load(name: str, root: str | None = None, share: Share | None = None) -> Dataset:
+    """The data set of a name; see `Known`.
+
+    Raises:
+        ArgumentError: if the name is not known, or a folder is needed and none is named.
+        DataError: if it is not found, or a file is missing or damaged.
+    """
+    return CATALOG[check_choice("data", name, tuple(CATALOG))].load(root, share)
 
 
 def download(name: str) -> Path:
@@ -57,8 +91,7 @@ def download(name: str) -> Path:
         ArgumentError: if the name is not known, or the data set cannot be downloaded.
         DataError: if the download fails.
     """
-    check_choice("data", name, [known.name for known in CATALOG])
-    known = next(known for known in CATALOG if known.name == name)
+    known = CATALOG[check_choice("data", name, tuple(CATALOG))]
     if known.download is None:
         raise ArgumentError(f"data must be one that can be downloaded, got {name!r}. Instead: {known.missing}.")
     return known.download()

@@ -172,7 +172,11 @@ class Dataset:
         return places, rows[places] - own.start
 
     def labels(self, split: Split | str) -> AnyArray:
-        """The labels or targets of a split."""
+        """The labels or targets of a split.
+
+        Raises:
+            DataError: if the data set has no such split.
+        """
         if not self.num_rows(split):
             raise DataError(f"split must be one that {self.name} has, got {split!r}, which is empty.")
         y: AnyArray = getattr(self, f"y_{split}")
@@ -181,7 +185,19 @@ class Dataset:
     def batch(
         self, split: Split | str, rows: IntArray | slice | list[int] | None = None, dtype: Any = np.float32
     ) -> tuple[FloatArray, AnyArray]:
-        """The standardized rows and the labels at the indices `rows` (all of them by default), as new arrays."""
+        """The standardized rows and the labels at the indices `rows` (all of them by default), as new arrays.
+
+        Args:
+            split: ``"train"``, ``"val"`` or ``"test"``.
+            rows: row numbers, or a slice.
+            dtype: of the rows that come out.
+
+        Returns:
+            X (N, D) of `dtype`, and y (N,) or (N, C) as it is kept.
+
+        Raises:
+            DataError: if the data set has no such split.
+        """
         y = self.labels(split)
         index = slice(None) if rows is None else rows
         X = getattr(self, f"X_{split}")[index].astype(dtype)
@@ -199,6 +215,10 @@ class Dataset:
                 by the feature's standard deviation (constant features are only shifted); ``"global"`` uses one
                 mean and one standard deviation for all features; ``"none"`` leaves rows as they are.
             communicator: of mpi4py, where the data set is shared between its processes, all of which call this.
+
+        Raises:
+            ArgumentError: if the method is none of these.
+            DataError: if there is no training row to standardize with.
         """
         check_choice("method", method, STANDARDIZATIONS)
         ranks = self._ranks(communicator)
@@ -270,12 +290,19 @@ class Dataset:
             raise ArgumentError(f"{what} must be called on a whole data set, got a share of one. Share it afterwards.")
 
     def first(self, num_train: int) -> Dataset:
-        """The same data set with only its first `num_train` training rows, standardized as it was."""
+        """The same data set with only its first `num_train` training rows, standardized as it was.
+
+        Raises:
+            ArgumentError: if there are fewer.
+        """
         self._check_num_train(num_train, "first")
         return self._with_rows(slice(num_train))
 
     def drawn(self, num_train: int, seed: int) -> Dataset:
         """The same data set with `num_train` of its training rows, drawn without replacement, standardized as it was.
+
+        Raises:
+            ArgumentError: if there are fewer, or the seed is outside its limits.
 
         >>> data = Dataset(np.arange(10, dtype=np.uint8).reshape(10, 1), np.arange(10))
         >>> sorted(data.drawn(10, seed=1).y_train.tolist()) == list(range(10))
@@ -309,7 +336,11 @@ class Dataset:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "data") -> Dataset:
-        """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on."""
+        """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on.
+
+        Raises:
+            DataError: if it is no such dict, a key looks misspelled, or the arrays do not fit together.
+        """
         keys = [f"{part}_{split}" for split in SPLITS for part in "Xy"]
         if not isinstance(data, Mapping):
             raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got {type(data).__name__}.")

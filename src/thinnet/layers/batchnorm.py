@@ -45,7 +45,7 @@ def batchnorm_forward(
     Args:
         x: (N, D) floats.
         gamma, beta: (D,) scale and shift.
-        running_mean, running_var: (D,) statistics for test mode; changed in training.
+        running_mean, running_var: (D,) statistics for test mode; changed in training.  All five of one float dtype.
         training: whether to use the batch's statistics.
         momentum: the weight of the old running value, 0 <= momentum < 1.
         eps: added to the variance, > 0, in the units of x squared.

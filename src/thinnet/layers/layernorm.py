@@ -24,7 +24,7 @@ def layernorm_forward(
 
     Args:
         x: (N, D) floats.
-        gamma, beta: (D,) scale and shift.
+        gamma, beta: (D,) scale and shift.  All three of one float dtype.
         eps: added to the variance, > 0, in the units of x squared.
 
     Returns:

@@ -344,6 +344,8 @@ class FullyConnectedNet:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.
 
+        The net takes standardized rows, and the data's `shift` and `scale` are no part of it: keep them too.
+
         Raises:
             OSError: if the file cannot be written.
         """
@@ -375,7 +377,11 @@ class FullyConnectedNet:
         return load_net(check_path("path", path))
 
     def copy(self, dtype: Any = None) -> FullyConnectedNet:
-        """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given."""
+        """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
+
+        Raises:
+            ArgumentError: if the dtype is neither float32 nor float64.
+        """
         other = copy.deepcopy(self)
         if dtype is not None and _dtype(dtype) != self.dtype:
             other.dtype = _dtype(dtype)

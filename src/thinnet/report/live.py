@@ -34,7 +34,7 @@ class Live(Callback):
         port: of the loopback address; 0 for any that is free.
 
     Attributes:
-        url: where the page is.
+        url: where the page is, on the loopback address.
 
     Raises:
         MissingExtraError: if Jinja is not installed.

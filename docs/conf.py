@@ -1,0 +1,116 @@
+"""How Sphinx builds these pages: `make docs`.  Nothing in them is loaded from anywhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+os.environ["THINNET_KERNELS"] = "0"  # the docstrings are read, nothing is computed: compile nothing
+
+import thinnet
+
+project = "Thinnet"
+author = "The Thinnet developers"
+project_copyright = "The Thinnet developers"
+release = version = thinnet.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build", "figures/*.md"]  # the tables there are parts of pages
+nitpicky = False  # the docstrings' single backticks name arguments too
+
+html_theme = "furo"
+html_title = "Thinnet"
+html_static_path = ["_static"]
+html_css_files = ["thinnet.css"]
+html_show_sphinx = False
+html_copy_source = False
+html_theme_options = {"top_of_page_buttons": []}
+pygments_style = "friendly"
+pygments_dark_style = "native"
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+default_role = "py:obj"  # `Solver` in a docstring leads to Solver
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("AnyArray", "BoolArray", "FloatArray", "IntArray", "WordArray")}
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+napoleon_use_param = False  # "gamma, beta: ..." is one entry
+
+SECTIONS = {"Args:", "Attributes:", "Raises:", "Returns:"}
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+NAMED = re.compile(r"([a-z_]+): (.*)")
+
+
+def setup(app: Any) -> None:
+    """Docstrings pass through `readable` before napoleon sees them."""
+    app.connect("autodoc-process-docstring", readable, priority=400)
+    app.connect("autodoc-process-signature", with_short_types)
+
+
+def with_short_types(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """`FloatArray` as the code has it, in place of how Sphinx marks a name that stands for a type."""
+    return tuple(part and ALIAS.sub(r"\1", part) for part in (signature, returned))  # type: ignore[return-value]
+
+
+def readable(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep formulas as they are set, and list the results that have names."""
+    lines[:] = with_named_results(with_formulas(lines))
+    if is_dataclass(obj) and any("help" in one.metadata for one in fields(obj)):
+        lines += ["", "Args:", *(f"    {one.name}: {one.metadata['help']}." for one in fields(obj))]
+
+
+def with_formulas(lines: list[str]) -> list[str]:
+    """Indented paragraphs outside of the sections are formulas: mark them as literal blocks.
+
+    >>> with_formulas(["In training", "", "    out = x", "", "and so on."])
+    ['In training', '', '::', '', '    out = x', '', 'and so on.']
+    """
+    out: list[str] = []
+    section = literal = False
+    for number, line in enumerate(lines):
+        indented = line.startswith("    ")
+        if line and not indented:
+            section = line in SECTIONS
+            literal = line.endswith("::")
+        elif indented and not (section or literal) and not lines[number - 1]:
+            out += ["::", ""]
+            literal = True
+        out.append(line)
+    return out
+
+
+def with_named_results(lines: list[str]) -> list[str]:
+    """Turn a section of results, each with its name, into a list.
+
+    >>> with_named_results(["Returns:", "    out: (N, D).", "    cache: the rest."])
+    [':returns: * **out**: (N, D).', '          * **cache**: the rest.']
+    """
+    if "Returns:" not in lines:
+        return lines
+    start = lines.index("Returns:") + 1
+    stop = start
+    while stop < len(lines) and lines[stop].startswith("    "):
+        stop += 1
+    body = [line[4:] for line in lines[start:stop]]
+    entries = [line for line in body if not line.startswith(" ")]
+    if not all(NAMED.match(line) for line in entries):
+        return lines
+    listed = [f"* **{found[1]}**: {found[2]}" if (found := NAMED.match(line)) else f"  {line.strip()}" for line in body]
+    return [
+        *lines[: start - 1],
+        f":returns: {listed[0]}",
+        *(f"          {line}" for line in listed[1:]),
+        *lines[stop:],
+    ]

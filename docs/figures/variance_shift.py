@@ -1,0 +1,116 @@
+"""Dropout before batch normalization: how far running variances are from those in test mode, and the cost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import drawing
+from thinnet import FullyConnectedNet, Solver, load_digits
+from thinnet.data import Dataset
+from thinnet.layers import affine_forward
+from thinnet.typing import FloatArray
+
+RATES = (0.0, 0.25, 0.5, 0.75)
+DIMS = (100, 100, 100)
+
+
+class AfterTheNorms(FullyConnectedNet):
+    """The net with dropout in its last hidden layer only, behind all batch normalizations."""
+
+    def hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple]:
+        """Hidden layer i, counted from 1."""
+        rate = self.dropout
+        self.dropout = rate if i == self.num_layers - 1 else 0.0
+        try:
+            return super().hidden_forward(i, h, step)
+        finally:
+            self.dropout = rate
+
+
+def trained(kind: type[FullyConnectedNet], rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
+    """A net after training, with the weights of the last step."""
+    net = kind(DIMS, 64, dropout=rate, normalization="batchnorm", weight_scale="he", seed=seed)
+    net.fused = False  # the layers' own functions, one by one
+    solver = Solver(net, data, update_rule="adam", batch_size=50, num_epochs=epochs, verbose=False, progress=False)
+    while solver.iteration < solver.num_iterations:
+        solver.step()
+    return net
+
+
+def inputs_of_norms(net: FullyConnectedNet, X: FloatArray) -> list[FloatArray]:
+    """What each batch normalization gets in test mode, for the same rows as in training."""
+    inputs = []
+    for i in range(1, net.num_layers):
+        inputs.append(affine_forward(X, net.params[f"W{i}"], net.params[f"b{i}"])[0])
+        X, _ = net.hidden_forward(i, X, None)
+    return inputs
+
+
+def shift(net: FullyConnectedNet, X: FloatArray) -> list[float]:
+    """For each batch normalization the median over units of the variance in test mode over the running variance."""
+    pairs = enumerate(inputs_of_norms(net, X), start=1)
+    return [float(np.median(z.var(axis=0) / net.running[f"running_var{i}"])) for i, z in pairs]
+
+
+def with_statistics_of_test_mode(net: FullyConnectedNet, X: FloatArray) -> FullyConnectedNet:
+    """A copy whose running statistics are those of the training rows in test mode, layer after layer."""
+    other = net.copy()
+    for i in range(1, net.num_layers):
+        z = inputs_of_norms(other, X)[i - 1]
+        other.running[f"running_mean{i}"], other.running[f"running_var{i}"] = z.mean(axis=0), z.var(axis=0)
+    return other
+
+
+def main() -> None:
+    options = drawing.arguments()
+    seeds, epochs = (1, 1) if options.quick else (5, 20)
+    shifts: dict[float, list[list[float]]] = {rate: [] for rate in RATES}
+    accuracy: dict[tuple[str, float], list[float]] = {}
+    for seed in range(seeds):
+        data = load_digits(num_train=300, seed=seed).standardized("global")
+        X, _ = data.batch("train")
+        X_test, y_test = data.batch("test")
+        for rate in RATES:
+            net = trained(FullyConnectedNet, rate, data, seed, epochs)
+            shifts[rate].append(shift(net, X))
+            after = trained(AfterTheNorms, rate, data, seed, epochs)
+            nets = {"before": net, "mended": with_statistics_of_test_mode(net, X), "after": after}
+            for name, one in nets.items():
+                accuracy.setdefault((name, rate), []).append(float((one.predict(X_test) == y_test).mean()))
+    draw(shifts, accuracy, options.output)
+
+
+def draw(shifts: dict, accuracy: dict, output: drawing.Path) -> None:
+    """The figure and its table."""
+    figure, axes = drawing.panels(2, ["Variance in test mode over running variance", "Accuracy on 400 test digits"])
+    colors = [drawing.BLUE, drawing.ORANGE, drawing.GREEN]
+    for layer in range(len(DIMS)):
+        means = [np.mean([one[layer] for one in shifts[rate]]) for rate in RATES]
+        axes[0].plot(RATES, means, color=colors[layer], marker="os^"[layer], label=f"normalization {layer + 1}")
+    names = {
+        "before": "dropout in every layer",
+        "mended": "the same, statistics measured again",
+        "after": "dropout behind the last normalization",
+    }
+    for (name, label), color, mark in zip(names.items(), colors, "os^", strict=True):
+        values = np.array([accuracy[name, rate] for rate in RATES])
+        axes[1].errorbar(RATES, values.mean(1), values.std(1), color=color, marker=mark, capsize=3, label=label)
+    axes[0].set_ylim(0, 1.2)
+    for axis in axes:
+        axis.set_xlabel("rate")
+        axis.legend(loc="lower left", fontsize=9)
+    drawing.save(figure, output / "variance_shift.svg")
+    rows = [
+        [
+            str(rate),
+            *(f"{np.mean([one[layer] for one in shifts[rate]]):.2f}" for layer in range(len(DIMS))),
+            *(drawing.spread(np.array(accuracy[name, rate])) for name in names),
+        ]
+        for rate in RATES
+    ]
+    head = ["rate", *(f"ratio, norm {i + 1}" for i in range(len(DIMS))), *names.values()]
+    (output / "variance_shift.md").write_text(drawing.table(head, rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
