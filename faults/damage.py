@@ -8,7 +8,7 @@ from pathlib import Path
 import fuzzing
 from figures import Figure
 from thinnet.errors import CheckpointError
-from thinnet.sealed import unsealed
+from thinnet.storage.sealed import unsealed
 
 
 def run(share: float) -> Iterator[Figure]:

@@ -21,13 +21,14 @@ from unittest import mock
 import numpy as np
 from hypothesis import strategies as st
 
-from thinnet import Dataset, FullyConnectedNet, Solver, cli, cli_experiments
+from thinnet import Dataset, FullyConnectedNet, Solver, cli
+from thinnet.cli import experiments
 from thinnet.data.cifar10 import read_cifar10_batch
 from thinnet.data.idx import read_idx
 from thinnet.errors import CheckpointError, DataError
 from thinnet.masks import keep_mask
 from thinnet.nets.saving import load_net
-from thinnet.sealed import DIGITS, MARK, packed, unsealed, with_digest
+from thinnet.storage.sealed import DIGITS, MARK, packed, unsealed, with_digest
 from thinnet.typing import AnyArray, FloatArray
 
 # No code runs
@@ -318,8 +319,8 @@ class Commands:
         with contextlib.ExitStack() as stack:
             stubs: dict[str, Any] = {name: self._run for name in vars(cli) if name.startswith("_run_")}
             stack.enter_context(mock.patch.multiple(cli, **stubs))
-            experiments = {name: replace(one, run=self._run) for name, one in cli_experiments.EXPERIMENTS.items()}
-            stack.enter_context(mock.patch.dict(cli_experiments.EXPERIMENTS, experiments))
+            doing_nothing = {name: replace(one, run=self._run) for name, one in experiments.EXPERIMENTS.items()}
+            stack.enter_context(mock.patch.dict(experiments.EXPERIMENTS, doing_nothing))
             self._parser = cli.parser()
 
     def _run(self, options: Any) -> int:

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from thinnet import ArgumentError, Callback, Dataset, FullyConnectedNet, Solver
-from thinnet import checkpoint as checkpoints
 from thinnet.errors import CheckpointError
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import Cosine, OneCycle
-from thinnet.sealed import read_sealed, write_sealed
+from thinnet.storage import checkpoint as checkpoints
+from thinnet.storage.sealed import read_sealed, write_sealed
 
 STEPS = 12  # three epochs of four
 
@@ -688,7 +688,7 @@ def test_a_disk_that_is_full_from_the_first_is_said_too(tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     solver = make_solver(make_net(), make_data(), checkpoint_dir=tmp_path, checkpoint_every=1)
-    monkeypatch.setattr("thinnet.files.os.fsync", full)
+    monkeypatch.setattr("thinnet.storage.files.os.fsync", full)
     with pytest.raises(CheckpointError, match=r"\(No space left on device\)\. There is no checkpoint yet; mend that"):
         solver.train()
     assert files(tmp_path) == []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from thinnet.files import current_umask, write_atomically
+from thinnet.storage.files import current_umask, write_atomically
 
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions and umask are POSIX's")
 

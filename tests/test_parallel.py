@@ -15,9 +15,9 @@ import pytest
 
 from parallel_job import NETS, SOLVER, make_data, make_net
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver
-from thinnet.checkpoint import Checkpoints
 from thinnet.data.npz import load_npz
 from thinnet.data.shares import block_edges, share_of
+from thinnet.storage.checkpoint import Checkpoints
 
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 JOB = Path(__file__).with_name("parallel_job.py")

@@ -10,7 +10,7 @@ import pytest
 from thinnet import FullyConnectedNet, cli, runs
 from thinnet.config import Config
 from thinnet.errors import CheckpointError
-from thinnet.files import write_atomically
+from thinnet.storage.files import write_atomically
 
 QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from thinnet import FullyConnectedNet, cli
-from thinnet.sealed import read_sealed
+from thinnet.storage.sealed import read_sealed
 
 QUICK = ["--num-train", "300", "--hidden-dims", "20", "--epochs", "4", "--batch-size", "30", "--quiet"]
 

@@ -13,10 +13,10 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from thinnet import FullyConnectedNet
-from thinnet.checkpoint import KIND
 from thinnet.errors import CheckpointError
 from thinnet.nets.saving import load_net, save_net
-from thinnet.sealed import FORMAT, read_sealed, unsealed, with_digest, write_sealed
+from thinnet.storage.checkpoint import KIND
+from thinnet.storage.sealed import FORMAT, read_sealed, unsealed, with_digest, write_sealed
 
 HERE = Path("file.safetensors")
 
@@ -211,7 +211,7 @@ def test_a_net_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeyp
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("thinnet.files.os.fsync", full)
+    monkeypatch.setattr("thinnet.storage.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         tiny_net().save(tmp_path / "net")
     assert (tmp_path / "net").read_bytes() == before

@@ -15,8 +15,8 @@ from thinnet import ArgumentError, DataError, Dataset, FullyConnectedNet, Solver
 from thinnet.nets.fully_connected import NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import Cosine, EpochDecay, OneCycle
+from thinnet.training.updates import model_batch
 from thinnet.typing import AnyArray, FloatArray
-from thinnet.updates import model_batch
 
 
 def blobs(rows: int = 60, seed: int = 0, spread: float = 1.0) -> tuple[FloatArray, AnyArray]:
@@ -124,7 +124,7 @@ def test_accuracy_is_the_fraction_classified_rightly() -> None:
 def test_accuracy_goes_through_many_rows_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     solver = make_solver()
     whole = solver.accuracy("train")
-    monkeypatch.setattr("thinnet.evaluation.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("thinnet.training.evaluation.ROWS_AT_ONCE", 7)
     assert solver.accuracy("train") == whole
 
 

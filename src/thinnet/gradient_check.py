@@ -14,8 +14,8 @@ import numpy as np
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
+from thinnet.training.updates import checked_model
 from thinnet.typing import AnyArray, FloatArray
-from thinnet.updates import checked_model
 
 STEP = 1e-5  # near the cube root of float64's precision, where rounding and curvature cost about the same
 FINER = 1e-2  # the share of the step that is taken on a second look

@@ -16,12 +16,12 @@ from thinnet.config import NONE, Config
 from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
 from thinnet.errors import CheckpointError
-from thinnet.files import write_atomically
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.parallel import Ranks
 from thinnet.schedules import SCHEDULES, EpochDecay, Schedule
 from thinnet.solver import Solver
+from thinnet.storage.files import write_atomically
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
 PACKAGES = ("thinnet", "numpy", "numba", "safetensors")

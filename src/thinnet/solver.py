@@ -17,18 +17,17 @@ from thinnet.checks import check_choice, check_keys, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
-from thinnet.evaluation import accuracy
-from thinnet.fit import check_fit, check_parallel
 from thinnet.history import History
-from thinnet.interrupts import DelayedInterrupt
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.saving import understood
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ranks
 from thinnet.schedules import Constant, EpochDecay, Schedule
-from thinnet.typing import AnyArray, IntArray
-from thinnet.updates import (
+from thinnet.training.evaluation import accuracy
+from thinnet.training.fit import check_fit, check_parallel
+from thinnet.training.interrupts import DelayedInterrupt
+from thinnet.training.updates import (
     ModelUpdate,
     NetUpdate,
     all_finite,
@@ -37,9 +36,10 @@ from thinnet.updates import (
     snapshot,
     unsound_array,
 )
+from thinnet.typing import AnyArray, IntArray
 
 if TYPE_CHECKING:
-    from thinnet.checkpoint import Checkpoints
+    from thinnet.storage.checkpoint import Checkpoints
 
 CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "num_epochs")
 EVALUATION_STREAM = 1  # keeps the rows sampled for evaluation apart from the order of the batches
@@ -217,7 +217,7 @@ class Solver:
             CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
             ArgumentError: if something else is to be changed.
         """
-        from thinnet import checkpoint
+        from thinnet.storage import checkpoint
 
         check_keys("changes", changes, CHANGEABLE)
         folder, ranks = check_path("checkpoint_dir", checkpoint_dir), Ranks(communicator)
@@ -247,7 +247,7 @@ class Solver:
 
     def _prepare_checkpoints(self, folder: Path, every: int | None) -> None:
         """The folder made ready, and everything collected that will be written but does not change."""
-        from thinnet.checkpoint import Checkpoints, schedule_name
+        from thinnet.storage.checkpoint import Checkpoints, schedule_name
 
         if not isinstance(self._update, NetUpdate):
             raise ArgumentError(

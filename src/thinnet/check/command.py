@@ -11,7 +11,7 @@ from thinnet.check.plan import PROBES
 from thinnet.check.writers import gradescope, html, junit, text
 from thinnet.checks import check_choice
 from thinnet.errors import ArgumentError
-from thinnet.files import write_atomically
+from thinnet.storage.files import write_atomically
 
 
 def run(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import DialectError, NotebookError, require
-from thinnet.files import write_atomically
+from thinnet.storage.files import write_atomically
 
 SUFFIX = ".executed.ipynb"
 OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends

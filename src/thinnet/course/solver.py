@@ -11,9 +11,9 @@ import numpy as np
 
 import thinnet.solver
 from thinnet.checks import check_choice
-from thinnet.files import write_atomically
+from thinnet.storage.files import write_atomically
+from thinnet.training.updates import ModelUpdate
 from thinnet.typing import AnyArray, IntArray
-from thinnet.updates import ModelUpdate
 
 
 class Solver(thinnet.solver.Solver):

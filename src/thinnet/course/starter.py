@@ -11,7 +11,7 @@ from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 from thinnet.course.finder import HERE
 from thinnet.errors import ArgumentError
-from thinnet.files import current_umask
+from thinnet.storage.files import current_umask
 
 OPENING = """
 import thinnet.course

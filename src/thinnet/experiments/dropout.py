@@ -9,8 +9,8 @@ from typing import Any
 
 from thinnet.config import NONE, Config
 from thinnet.experiments.tables import by_group
-from thinnet.files import write_atomically
 from thinnet.report.groups import Group
+from thinnet.storage.files import write_atomically
 
 RATES = (0.0, 0.5)
 NUM_SEEDS = 5

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thinnet.errors import require
-from thinnet.files import write_atomically
 from thinnet.layers.batchnorm import EPS
+from thinnet.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from thinnet.nets import FullyConnectedNet

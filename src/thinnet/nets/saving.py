@@ -12,7 +12,7 @@ from thinnet.checks import check_number
 from thinnet.errors import CheckpointError, ThinnetError
 from thinnet.nets.fully_connected import FullyConnectedNet
 from thinnet.parameters import Parameters
-from thinnet.sealed import read_sealed, write_sealed
+from thinnet.storage.sealed import read_sealed, write_sealed
 from thinnet.typing import AnyArray
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from thinnet.files import write_atomically
 from thinnet.report.closeups import closeups
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import Group, group
 from thinnet.report.page import page
+from thinnet.storage.files import write_atomically
 
 
 def write_report(

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from thinnet.errors import require
-from thinnet.files import write_atomically
 from thinnet.report import charts
 from thinnet.report.groups import Group
 from thinnet.report.page import Closeup
 from thinnet.report.svg import MOST_CLASSES
+from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 
 KINDS = ("svg", "png")

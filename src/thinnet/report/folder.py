@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from thinnet import checkpoint, runs
+from thinnet import runs
 from thinnet.config import Config
 from thinnet.errors import CheckpointError
 from thinnet.history import History
+from thinnet.storage import checkpoint
 
 
 @dataclass(frozen=True)

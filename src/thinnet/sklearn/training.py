@@ -9,8 +9,8 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
 from thinnet.sklearn.rows import Reader
+from thinnet.training.updates import BatchUpdate
 from thinnet.typing import AnyArray, FloatArray
-from thinnet.updates import BatchUpdate
 
 
 class Passes:

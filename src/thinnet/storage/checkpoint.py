@@ -15,12 +15,12 @@ import numpy as np
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, CheckpointError
 from thinnet.history import History
-from thinnet.locks import locked
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, understood
 from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
-from thinnet.sealed import Sealed, read_sealed, write_sealed
+from thinnet.storage.locks import locked
+from thinnet.storage.sealed import Sealed, read_sealed, write_sealed
 from thinnet.typing import AnyArray
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import thinnet
-from thinnet import cli_experiments
-from thinnet.cli_parser import Parser, above_0, add_verbosity, is_silent, points, port
+from thinnet.cli import experiments
+from thinnet.cli.options import Parser, above_0, add_verbosity, is_silent, points, port
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, NumericalError, ThinnetError
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
     _add_data(commands.add_parser("data", help="what data sets are known, and where they are"))
     _add_report(commands.add_parser("report", help="write what runs came to as one page"))
-    cli_experiments.add(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
+    experiments.add(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
     _add_check(commands.add_parser("check", help="name what is wrong with somebody's layers"))
     return top

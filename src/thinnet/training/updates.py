@@ -12,13 +12,13 @@ import numpy as np
 
 from thinnet.data.dataset import Dataset
 from thinnet.data.rows import RowReader
-from thinnet.diagnosis import unsound_step
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_sound
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BatchPart, BatchStatistics, Ranks, on_all_ranks
 from thinnet.parameters import Parameters
+from thinnet.training.diagnosis import unsound_step
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
 from thinnet.errors import NumericalError
 from thinnet.parallel import Ranks
+from thinnet.training.updates import model_batch
 from thinnet.typing import AnyArray, FloatArray, IntArray
-from thinnet.updates import model_batch
 
 
 def accuracy(model: Any, data: Dataset, split: str, rows: IntArray, ranks: Ranks) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.errors import CheckpointError
-from thinnet.files import write_atomically
+from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 
 FORMAT = 1

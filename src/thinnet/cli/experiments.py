@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from thinnet.cli_parser import add_verbosity, is_silent, natural, positive, rate
+from thinnet.cli.options import add_verbosity, is_silent, natural, positive, rate
 from thinnet.config import Config
 from thinnet.data.catalog import CATALOG
 from thinnet.errors import ArgumentError, require
