@@ -190,3 +190,13 @@ def test_a_file_that_is_no_archive_of_arrays_is_refused(
     assert cli.main(["train", "--data", str(path), "--output", str(tmp_path / "run"), "--quiet"]) == 2
     assert "data.npz must be a file of arrays as numpy.savez writes it, got" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_what_came_of_regression_is_called_r_squared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", X_train=X[:40], y_train=X[:40, :2], X_val=X[40:], y_val=X[40:, :2])
+    train = ["train", "--data", str(tmp_path / "data.npz"), "--output", str(tmp_path / "run"), "--quiet"]
+    assert cli.main([*train, "--epochs", "2", "--batch-size", "20"]) == 0
+    said = capsys.readouterr().out
+    assert "validation R²" in said
+    assert "accuracy" not in said

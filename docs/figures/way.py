@@ -17,7 +17,7 @@ BOXES = [
     ("FullyConnectedNet, backward", "thinnet.nets · thinnet.layers · thinnet.kernels", "gradients, one flat buffer"),
     ("FlatOptimizer", "thinnet.optim · thinnet.schedules", "new weights, in place"),
     ("Parameters", "thinnet.parameters", "after each epoch: scores in test mode"),
-    ("evaluation", "thinnet.solver", "losses, accuracies, seconds"),
+    ("evaluation", "thinnet.training.evaluation", "losses, accuracies, seconds"),
     ("History", "thinnet.history", "a run's folder: thinnet.runs"),
     ("report", "thinnet.report", ""),
 ]

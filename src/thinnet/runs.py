@@ -35,13 +35,14 @@ class Result:
     val_accuracy: float | None
     test_accuracy: float | None
     stop_reason: str | None
+    measure: str = "accuracy"  # or R², where targets are not labels
 
     def table(self) -> str:
         """One line for each figure there is."""
         lines = [f"steps                {len(self.history.loss)}"]
-        for name, value in (("validation accuracy", self.val_accuracy), ("test accuracy", self.test_accuracy)):
+        for split, value in (("validation", self.val_accuracy), ("test", self.test_accuracy)):
             if value is not None:
-                lines.append(f"{name:<20} {value:.3f}")
+                lines.append(f"{f'{split} {self.measure}':<20} {value:.3f}")
         if self.stop_reason:
             lines.append(f"stopped early        {self.stop_reason}")
         return "\n".join(lines)
@@ -221,6 +222,7 @@ def _finish(solver: Solver, data: Dataset, folder: Path) -> Result:
         solver.best_val_acc if data.total_rows("val") else None,
         solver.accuracy("test") if data.total_rows("test") else None,
         solver.stop_reason,
+        "accuracy" if data.y_train.ndim == 1 else "R²",
     )
     if solver.ranks.rank == 0:
         solver.model.save(folder / NET)
