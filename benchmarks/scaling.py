@@ -175,12 +175,11 @@ def steps() -> list[Step]:
 
 
 def efficiencies(step: Step, network: Network, strong: bool, batch: int) -> list[float]:
-    """How much of P times one process's speed P processes reach: on one minibatch, or on one of this size for each."""
-    found = []
-    for processes in PROCESSES:
-        whole = batch if strong else batch * processes
-        found.append(step.seconds(whole, 1, network) / (processes * step.seconds(whole, processes, network)))
-    return found
+    """One process's time over that of P: for a P-th of its rows each, times P; or for as many rows each as it has."""
+    alone = step.seconds(batch, 1, network)
+    if strong:
+        return [alone / (processes * step.seconds(batch, processes, network)) for processes in PROCESSES]
+    return [alone / step.seconds(batch * processes, processes, network) for processes in PROCESSES]
 
 
 def turning_point(step: Step, network: Network, batch: int) -> str:
@@ -205,11 +204,11 @@ def computed(made: Sequence[Step]) -> str:
         for step in made:
             points = " | ".join(turning_point(step, network, batch) for batch in batches)
             text += f"| {network.name} | {step.name} | {points} |\n"
-    for title, strong, batch in (
-        ("Strong scaling: one minibatch of 10,000 rows", True, 10_000),
-        ("Weak scaling: 100 rows for each process", False, 100),
+    for title, about, strong, batch in (
+        ("Strong scaling: one minibatch of 10,000 rows", "One process's time over P times that of P.", True, 10_000),
+        ("Weak scaling: 100 rows for each process", "One process's time over that of P.", False, 100),
     ):
-        text += f"\n### {title}\n\nThe part of P times one process's speed that P processes reach.\n\n"
+        text += f"\n### {title}\n\n{about}\n\n"
         text += "| network | step | " + " | ".join(f"{p:,}" for p in PROCESSES) + " |\n"
         text += "| --- | --- |" + " ---: |" * len(PROCESSES) + "\n"
         for network in NETWORKS:
