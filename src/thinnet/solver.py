@@ -20,7 +20,6 @@ from thinnet.errors import ArgumentError, NumericalError
 from thinnet.history import History
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
-from thinnet.nets.saving import understood
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ranks
 from thinnet.schedules import Constant, EpochDecay, Schedule
@@ -217,6 +216,7 @@ class Solver:
             CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
             ArgumentError: if something else is to be changed.
         """
+        from thinnet.nets.saving import understood
         from thinnet.storage import checkpoint
 
         check_keys("changes", changes, CHANGEABLE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from thinnet.checks import check_choice, check_number, nearest
-from thinnet.data.shares import Share, digest, moments, share_of
+from thinnet.data.shares import Share, digest, digest_alone, moments, share_of
 from thinnet.errors import ArgumentError, DataError
 from thinnet.parallel import Ranks
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -243,7 +242,7 @@ class Dataset:
         """
         ranks = self._ranks(communicator)
         splits = {"weights": "train"} | {f"{part}_{split}": split for split in SPLITS for part in "Xy"}
-        hashes = {name: _whole_digest(np.asarray(getattr(self, name))) for name in ("shift", "scale")}
+        hashes = {name: digest_alone(np.asarray(getattr(self, name))) for name in ("shift", "scale")}
         for name, split in splits.items():
             array = getattr(self, name)
             if array is not None:
@@ -375,9 +374,3 @@ def _check_finite(name: str, array: AnyArray) -> None:
                     f"{name} must hold finite numbers, got {piece[row, column]} in row {start + row}, column {column}. "
                     f"Remove such rows, or fill them in."
                 )
-
-
-def _whole_digest(array: AnyArray) -> str:
-    digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
