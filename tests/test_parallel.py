@@ -163,6 +163,13 @@ def test_the_script_of_the_page_is_one_process_or_several(tmp_path: Path) -> Non
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.02)
 
 
+def test_other_commands_are_not_done_several_times(tmp_path: Path) -> None:
+    done = mpiexec(2, sys.executable, "-m", "thinnet", "experiment", "dropout", "--output", tmp_path / "runs")
+    assert done.returncode != 0
+    assert "mpiexec must start thinnet train or thinnet resume, got another command" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_wrong_command_is_answered_once(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     done = mpiexec(2, sys.executable, "-m", "thinnet", "train", "--output", tmp_path / "run")

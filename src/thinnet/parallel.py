@@ -20,8 +20,8 @@ E = TypeVar("E", bound=BaseException)
 BatchStatistics = Literal["global", "local"]
 BATCH_STATISTICS = ("global", "local")
 ROWS_FOR_LOCAL_STATISTICS = 32  # rows a process on average; with fewer, one may come to hold none of a batch
-# What the starters of MPI programs set for the processes that they start.
-STARTED = ("PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE")
+# What MPICH, Open MPI and Slurm tell the processes that they start of how many there are.
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 SECONDS_FOR_FIRST = 1.0  # that the others wait before they speak of an error, since rank 0 likely has the same
 NEEDED = ("rank", "size", "Allreduce", "Bcast", "bcast", "allgather", "Abort")
 
@@ -162,12 +162,17 @@ def started_by_mpi() -> Any:
     Raises:
         MissingExtraError: if it did, but mpi4py is not installed.
     """
-    if not any(name in os.environ for name in STARTED):
+    if not started_several():
         return None
     world = require("mpi4py.MPI", extra="mpi", purpose="training in several processes").COMM_WORLD
     if world.size > 1:
         _share_cores(world)
     return world
+
+
+def started_several() -> bool:
+    """Whether this is one of several processes that ``mpiexec`` started."""
+    return any(os.environ.get(name, "1") != "1" for name in SIZES)
 
 
 def _share_cores(world: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from thinnet.check import classes
 from thinnet.check.findings import Reading
-from thinnet.check.probes import dropout, layers, losses, net, normalization, optimizers
+from thinnet.check.probes import dropout, dropout_backward, layers, losses, net, normalization, optimizers
 from thinnet.check.unit import Stop, Unit
 
 SEED = 2014  # the same verdicts in every check; a Generator of the code's own is as random as it is
@@ -29,7 +29,7 @@ PROBES: dict[str, Probe] = {
     "layernorm_forward": normalization.check_layernorm_forward,
     "layernorm_backward": normalization.check_layernorm_backward,
     "dropout_forward": dropout.check_forward,
-    "dropout_backward": dropout.check_backward,
+    "dropout_backward": dropout_backward.check_backward,
     "softmax_loss": losses.check_softmax_loss,
     "svm_loss": losses.check_svm_loss,
     **dict.fromkeys(optimizers.RULES, optimizers.check),

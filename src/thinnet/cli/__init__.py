@@ -20,7 +20,7 @@ from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError, NumericalError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
-from thinnet.parallel import Ranks, started_by_mpi
+from thinnet.parallel import Ranks, started_by_mpi, started_several
 
 if TYPE_CHECKING:
     from thinnet.callbacks import Callback
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; return the exit status."""
     options = parser().parse_args(arguments)
     try:
+        _check_alone(options)
         status: int = options.run(options)
         return status
     except BrokenPipeError:  # who read the output has seen enough, as `thinnet check ... | head` has
@@ -51,6 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(options, error, f"error: {error}", 1 if isinstance(error, NumericalError) else 2)
     except KeyboardInterrupt as error:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
+
+
+def _check_alone(options: argparse.Namespace) -> None:
+    """Refuse several processes of a command that each of them would do on its own."""
+    options.communicator = started_by_mpi() if options.run in (_run_train, _run_resume) else None
+    if options.communicator is None and started_several():
+        raise ArgumentError(
+            "mpiexec must start thinnet train or thinnet resume, got another command. Start it without mpiexec; "
+            "experiments train side by side with --jobs."
+        )
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
@@ -167,7 +178,6 @@ def _add_course(command: argparse.ArgumentParser) -> None:
 def _run_train(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    options.communicator = started_by_mpi()
     given = {name: getattr(options, name) for name, _, _ in options_of_config() if hasattr(options, name)}
     if "weight_scale" in given and given["weight_scale"] != "he":
         given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
@@ -184,7 +194,6 @@ def _run_train(options: argparse.Namespace) -> int:
 def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    options.communicator = started_by_mpi()
     ranks = Ranks(options.communicator)
     if ranks.rank == 0 and (options.folder / runs.RESULT).is_file() and not is_silent(options):
         print("This run was finished; there is nothing left to train.")

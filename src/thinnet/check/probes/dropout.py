@@ -1,77 +1,19 @@
-"""Dropout, judged by the mask that forward really used: recovered from its output and its input.
-
-The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and
-by what the rest was scaled.  Backward is compared with that mask and that scale, not with a numerical gradient, which
-would agree with a wrong forward.
-"""
+"""Forward of dropout, judged by its masks: their rate, their scale, their independence, and test mode."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from thinnet.check.chance import differ, unlikely
 from thinnet.check.findings import Reading
-from thinnet.check.unit import Stop, Unit, describe
-from thinnet.typing import AnyArray, BoolArray, FloatArray
+from thinnet.check.probes.draws import FORWARD, RATES, SHAPE, Draw, draw, inputs, param
+from thinnet.check.unit import Stop, Unit
 
-SHAPE = (80, 50)
-RATES = (0.3, 0.8)  # as p: neither is one half, nor the complement of the other, so that no two readings coincide
 CALLS = 2
 MANY = 40  # calls of each rate, to see whether one draw decides for a whole batch
-FORWARD, BACKWARD = "dropout_forward", "dropout_backward"
-
-
-@dataclass
-class Draw:
-    """One call of forward: the input as it was, the output over the input, and what was kept."""
-
-    p: float
-    x: FloatArray
-    out: AnyArray
-    cache: Any
-    ratio: FloatArray
-    kept: BoolArray
-
-    @property
-    def scale(self) -> float:
-        """The factor of what was kept: the median of the ratios."""
-        return float(np.median(self.ratio[self.kept])) if self.kept.any() else 0.0
-
-    @property
-    def uniform(self) -> bool:
-        """Whether all that was kept has one factor."""
-        return bool(np.all(np.abs(self.ratio[self.kept] - self.scale) <= 1e-5 * max(1.0, abs(self.scale))))
-
-
-def inputs(unit: Unit, shape: tuple[int, ...] = SHAPE) -> FloatArray:
-    """Values of either sign and of distinct magnitudes from 0.5 to 2.5."""
-    magnitudes = unit.rng.permutation(np.linspace(0.5, 2.5, int(np.prod(shape)))).reshape(shape)
-    return np.asarray(magnitudes * unit.rng.choice([-1.0, 1.0], size=shape))
-
-
-def param(p: float, mode: str, **more: Any) -> dict[str, Any]:
-    """A course's dropout_param."""
-    return {"p": p, "mode": mode, **more}
-
-
-def draw(unit: Unit, p: float, mode: str, x: FloatArray | None = None, **more: Any) -> Draw:
-    """Call forward once and take its output apart."""
-    x = inputs(unit) if x is None else x
-    given = x.copy()
-    out, cache = unit.pair(FORWARD, given, param(p, mode, **more))
-    out = unit.array(FORWARD, out, "the output")
-    if out.shape != x.shape:
-        raise (
-            unit.stop("shape-changed", f"the output has shape {out.shape} for an input of shape {x.shape}")
-            if (FORWARD in unit.owns)
-            else unit.stop("not-checked", f"it needs {FORWARD}, whose output has another shape than its input")
-        )
-    with np.errstate(all="ignore"):
-        ratio = np.asarray(out / x, dtype=np.float64)
-    return Draw(p, x, out, cache, ratio, np.asarray(out != 0))
 
 
 def check_forward(unit: Unit) -> None:
@@ -361,107 +303,6 @@ def _dtypes(unit: Unit, from_double: np.dtype[Any], tests: bool) -> None:
             f"a float32 input gives {dtype} in mode {' and '.join(wrong)}",
             severity="note" if wrong == ["train"] and dtype == np.float64 else "fault",
         )
-
-
-def check_backward(unit: Unit) -> None:
-    """The backward pass, against the mask and the scale that forward really had."""
-    for p in RATES:
-        one = draw(unit, p, "train")
-        if one.kept.all() or not one.kept.any() or not one.uniform:
-            raise unit.stop(
-                "not-checked", "forward does not multiply by a mask, so that there is no mask to compare with"
-            )
-        dout = inputs(unit)
-        dx = _gradient(unit, dout, one)
-        again = _gradient(unit, dout, one)
-        with np.errstate(all="ignore"):
-            ratio = np.asarray(dx / dout, dtype=np.float64)
-        _judge(unit, one, ratio, dx, again)
-    if not unit.findings:
-        _zeros(unit)
-    if not unit.functions.get("__class_adapter__"):
-        _test_mode(unit)
-
-
-def _gradient(unit: Unit, dout: FloatArray, one: Draw) -> FloatArray:
-    result = unit.call(BACKWARD, dout.copy(), one.cache)
-    if isinstance(result, tuple) and len(result) == 1:
-        result = result[0]
-    if isinstance(result, tuple):
-        raise unit.stop("wrong-return", f"{BACKWARD} must return dx alone, got {describe(result)}")
-    dx = unit.array(BACKWARD, result, "dx")
-    if dx.shape != dout.shape:
-        raise unit.stop("shape-changed", f"dx has shape {dx.shape} for a dout of shape {dout.shape}")
-    return np.asarray(dx, dtype=np.float64)
-
-
-def _judge(unit: Unit, one: Draw, ratio: FloatArray, dx: FloatArray, again: FloatArray) -> None:
-    through = ratio != 0
-    agree = int((through == one.kept).sum())
-    all_dropped = bool((~one.kept).any())
-    evidence = f"with p = {one.p}, forward kept {int(one.kept.sum())} of {one.x.size} elements; backward lets "
-    evidence += f"{int(through.sum())} through, of which {int((through & one.kept).sum())} were kept"
-    example = _mask_example(one, ratio)
-    if not np.all(np.isfinite(ratio)):
-        unit.find("wrong-gradient", "dx has values that are not finite")
-    elif through.all() and all_dropped:
-        unit.find("mask-not-applied-in-backward", evidence, example=example)
-    elif agree == one.x.size:
-        scale = float(np.median(ratio[through]))
-        if not np.allclose(ratio[through], scale, rtol=1e-4):
-            spread = f"{ratio[through].min():.4g} to {ratio[through].max():.4g}"
-            unit.find("wrong-gradient", f"dx / dout is {spread} where it is not zero, instead of {one.scale:.4g}")
-        elif not np.isclose(scale, one.scale, rtol=1e-4):
-            words = f"with p = {one.p}, forward multiplies what it keeps by {one.scale:.4g}, backward by {scale:.4g}"
-            unit.find("scaled-differently-in-backward", words)
-        elif not np.allclose(dx, again):
-            unit.find("cache-changed", "a second call with the same cache gives another gradient")
-    elif agree == 0:
-        unit.find("mask-inverted-in-backward", evidence, example=example)
-    elif not through.any():
-        unit.find("wrong-gradient", "dx is zero everywhere")
-    else:
-        unit.find("new-mask-in-backward", evidence, example=example)
-
-
-def _zeros(unit: Unit) -> None:
-    """A mask worked out from where the output is zero is wrong where the input was zero."""
-    x = inputs(unit)
-    x[:, ::2] = 0
-    _, cache = unit.pair(FORWARD, x.copy(), param(0.5, "train"))
-    dx = np.asarray(unit.call(BACKWARD, np.ones_like(x), cache))
-    if dx.shape == x.shape and dx[:, 1::2].any() and not dx[:, ::2].any():
-        unit.find(
-            "mask-depends-on-input",
-            f"where x is 0, backward lets none of {x[:, ::2].size} gradients through: its mask comes from the values",
-        )
-
-
-def _test_mode(unit: Unit) -> None:
-    known = len(unit.findings)
-    try:
-        one = draw(unit, RATES[0], "test")
-    except Stop:  # a fault of forward, told there
-        del unit.findings[known:]
-        return
-    if not one.kept.all() or not one.uniform:
-        return
-    dout = inputs(unit)
-    try:
-        dx = np.asarray(unit.functions[BACKWARD](dout.copy(), one.cache), dtype=np.float64)
-    except Exception as error:
-        unit.find("no-backward-at-test", f"after a forward pass in test mode it raises {type(error).__name__}: {error}")
-        return
-    if dx.shape != dout.shape or not np.allclose(dx, dout * one.scale):
-        right = "dout" if one.scale == 1 else f"dout times {one.scale:g}, as out is x times {one.scale:g}"
-        unit.find("no-backward-at-test", f"after a forward pass in test mode dx is not {right}")
-
-
-def _mask_example(one: Draw, ratio: FloatArray) -> str:
-    columns = slice(0, 6)
-    forward = " ".join(f"{value:.3g}" for value in one.ratio[0, columns])
-    backward = " ".join(f"{value:.3g}" for value in ratio[0, columns])
-    return f"out / x in the first row: {forward}; dx / dout: {backward}"
 
 
 def _pair(one: Draw) -> str:

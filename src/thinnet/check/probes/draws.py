@@ -1,0 +1,69 @@
+"""Calls of somebody's dropout, and the mask that each of them really used: recovered from its output and its input.
+
+The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and
+by what the rest was scaled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.unit import Unit
+from thinnet.typing import AnyArray, BoolArray, FloatArray
+
+SHAPE = (80, 50)
+RATES = (0.3, 0.8)  # as p: neither is one half, nor the complement of the other, so that no two readings coincide
+FORWARD, BACKWARD = "dropout_forward", "dropout_backward"
+
+
+@dataclass
+class Draw:
+    """One call of forward: the input as it was, the output over the input, and what was kept."""
+
+    p: float
+    x: FloatArray
+    out: AnyArray
+    cache: Any
+    ratio: FloatArray
+    kept: BoolArray
+
+    @property
+    def scale(self) -> float:
+        """The factor of what was kept: the median of the ratios."""
+        return float(np.median(self.ratio[self.kept])) if self.kept.any() else 0.0
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all that was kept has one factor."""
+        return bool(np.all(np.abs(self.ratio[self.kept] - self.scale) <= 1e-5 * max(1.0, abs(self.scale))))
+
+
+def inputs(unit: Unit, shape: tuple[int, ...] = SHAPE) -> FloatArray:
+    """Values of either sign and of distinct magnitudes from 0.5 to 2.5."""
+    magnitudes = unit.rng.permutation(np.linspace(0.5, 2.5, int(np.prod(shape)))).reshape(shape)
+    return np.asarray(magnitudes * unit.rng.choice([-1.0, 1.0], size=shape))
+
+
+def param(p: float, mode: str, **more: Any) -> dict[str, Any]:
+    """A course's dropout_param."""
+    return {"p": p, "mode": mode, **more}
+
+
+def draw(unit: Unit, p: float, mode: str, x: FloatArray | None = None, **more: Any) -> Draw:
+    """Call forward once and take its output apart."""
+    x = inputs(unit) if x is None else x
+    given = x.copy()
+    out, cache = unit.pair(FORWARD, given, param(p, mode, **more))
+    out = unit.array(FORWARD, out, "the output")
+    if out.shape != x.shape:
+        raise (
+            unit.stop("shape-changed", f"the output has shape {out.shape} for an input of shape {x.shape}")
+            if (FORWARD in unit.owns)
+            else unit.stop("not-checked", f"it needs {FORWARD}, whose output has another shape than its input")
+        )
+    with np.errstate(all="ignore"):
+        ratio = np.asarray(out / x, dtype=np.float64)
+    return Draw(p, x, out, cache, ratio, np.asarray(out != 0))
