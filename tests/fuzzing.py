@@ -28,6 +28,7 @@ from thinnet.data.idx import read_idx
 from thinnet.errors import CheckpointError, DataError
 from thinnet.masks import keep_mask
 from thinnet.nets.saving import load_net
+from thinnet.storage import checkpoint, locks  # noqa: F401  (loaded before it is watched what is executed)
 from thinnet.storage.sealed import DIGITS, MARK, packed, unsealed, with_digest
 from thinnet.typing import AnyArray, FloatArray
 
