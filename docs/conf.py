@@ -18,7 +18,7 @@ release = version = thinnet.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "figures/*.md"]  # the tables there are parts of pages
+exclude_patterns = ["scaling.md", "_build", "figures/*.md"]  # the tables there are parts of pages
 nitpicky = False  # the docstrings' single backticks name arguments too
 
 html_theme = "furo"
