@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 
 import drawing
 from thinnet import FullyConnectedNet, Solver, load_digits
 from thinnet.data import Dataset
 from thinnet.layers import affine_forward
+from thinnet.nets import layered
 from thinnet.typing import FloatArray
 
 RATES = (0.0, 0.25, 0.5, 0.75)
 DIMS = (100, 100, 100)
+HIDDEN_FORWARD = layered.hidden_forward
 
 
-class AfterTheNorms(FullyConnectedNet):
-    """The net with dropout in its last hidden layer only, behind all batch normalizations."""
-
-    def hidden_forward(self, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple]:
-        """Hidden layer i, counted from 1."""
-        rate = self.dropout
-        self.dropout = rate if i == self.num_layers - 1 else 0.0
-        try:
-            return super().hidden_forward(i, h, step)
-        finally:
-            self.dropout = rate
+def behind_the_norms(net: FullyConnectedNet, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple]:
+    """Hidden layer i, counted from 1, with dropout in the last one only, behind all batch normalizations."""
+    rate = net.dropout
+    net.dropout = rate if i == net.num_layers - 1 else 0.0
+    try:
+        return HIDDEN_FORWARD(net, i, h, step)
+    finally:
+        net.dropout = rate
 
 
-def trained(kind: type[FullyConnectedNet], rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
+def trained(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
     """A net after training, with the weights of the last step."""
-    net = kind(DIMS, 64, dropout=rate, normalization="batchnorm", weight_scale="he", seed=seed)
+    net = FullyConnectedNet(DIMS, 64, dropout=rate, normalization="batchnorm", weight_scale="he", seed=seed)
     net.fused = False  # the layers' own functions, one by one
     solver = Solver(net, data, update_rule="adam", batch_size=50, num_epochs=epochs, verbose=False, progress=False)
     while solver.iteration < solver.num_iterations:
@@ -37,12 +38,18 @@ def trained(kind: type[FullyConnectedNet], rate: float, data: Dataset, seed: int
     return net
 
 
+def trained_behind(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
+    """The same with dropout behind the last batch normalization."""
+    with mock.patch.object(layered, "hidden_forward", behind_the_norms):
+        return trained(rate, data, seed, epochs)
+
+
 def inputs_of_norms(net: FullyConnectedNet, X: FloatArray) -> list[FloatArray]:
     """What each batch normalization gets in test mode, for the same rows as in training."""
     inputs = []
     for i in range(1, net.num_layers):
         inputs.append(affine_forward(X, net.params[f"W{i}"], net.params[f"b{i}"])[0])
-        X, _ = net.hidden_forward(i, X, None)
+        X, _ = HIDDEN_FORWARD(net, i, X, None)
     return inputs
 
 
@@ -71,9 +78,9 @@ def main() -> None:
         X, _ = data.batch("train")
         X_test, y_test = data.batch("test")
         for rate in RATES:
-            net = trained(FullyConnectedNet, rate, data, seed, epochs)
+            net = trained(rate, data, seed, epochs)
             shifts[rate].append(shift(net, X))
-            after = trained(AfterTheNorms, rate, data, seed, epochs)
+            after = trained_behind(rate, data, seed, epochs)
             nets = {"before": net, "mended": with_statistics_of_test_mode(net, X), "after": after}
             for name, one in nets.items():
                 accuracy.setdefault((name, rate), []).append(float((one.predict(X_test) == y_test).mean()))
