@@ -252,6 +252,11 @@ class TestRefusals:
         with pytest.raises(ArgumentError, match="data must have at least 2 training rows, one a process, got 1"):
             Solver(net, few, communicator=_Pretended())
 
+    def test_a_solver_that_does_not_know_of_the_other_processes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PMI_SIZE", "2")
+        with pytest.warns(UserWarning, match="each trains a net of its own"):
+            Solver(make_net(), make_data(), verbose=False)
+
     def test_batch_statistics_of_another_name(self) -> None:
         with pytest.raises(ArgumentError, match="batch_statistics must be one of"):
             Solver(make_net(), make_data(), batch_statistics="sync")  # type: ignore[arg-type]

@@ -216,3 +216,11 @@ def test_a_net_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeyp
         tiny_net().save(tmp_path / "net")
     assert (tmp_path / "net").read_bytes() == before
     assert os.listdir(tmp_path) == ["net"]
+
+
+def test_equal_nets_are_equal_files(tmp_path: Path) -> None:
+    contents = set()
+    for number in range(12):
+        save_net(tiny_net(), tmp_path / str(number))
+        contents.add((tmp_path / str(number)).read_bytes())
+    assert len(contents) == 1

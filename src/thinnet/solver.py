@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,7 +22,7 @@ from thinnet.history import History
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule
-from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ranks
+from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ranks, started_several
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.training.evaluation import accuracy
 from thinnet.training.fit import check_fit, check_parallel
@@ -126,6 +127,12 @@ class Solver:
         communicator: Any = None,
         batch_statistics: BatchStatistics = "global",
     ) -> None:
+        if communicator is None and started_several():
+            warnings.warn(
+                "Several processes were started by mpiexec, and each trains a net of its own. To train one net in all "
+                "of them, give the solver communicator=MPI.COMM_WORLD.",
+                stacklevel=2,
+            )
         self.ranks, self._communicator = Ranks(communicator), communicator
         self.model = checked_model(model)
         self.data = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)

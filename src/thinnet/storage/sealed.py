@@ -52,7 +52,17 @@ def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) 
     from safetensors.numpy import save
 
     metadata = {"format": str(FORMAT), "kind": kind, "state": json.dumps(state), "sha256": "0" * DIGITS}
-    return with_digest(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    return with_digest(_in_order(content))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in any order, and equal nets are equal files."""
+    end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
+    header = json.loads(content[HEADER_LENGTH:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return content[:HEADER_LENGTH] + text.ljust(end - HEADER_LENGTH) + content[end:]
 
 
 def with_digest(content: bytes) -> bytes:
