@@ -112,7 +112,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
         (["resume", "{}"], r"must be the folder of a run, got one without config.toml"),
         (["train", "--data", "digit"], r"data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
         (["train", "--data", "fashion-mnist"], r"root must be the folder with Fashion-MNIST's four files"),
-        (["train", "--data", "{}/none.npz"], r"No such file.*none.npz"),
+        (["train", "--data", "{}/none.npz"], r"none.npz must be a file of arrays .* got no such file"),
         (["train", "--config", "{}/none.toml"], r"No such file.*none.toml"),
         (["train", "--weight-scale", "she"], r"--weight-scale must be a number or 'he', got 'she'"),
         (["train", "--dropout", "1.5"], r"dropout must be a number in \[0, 1\), got 1.5"),
@@ -200,3 +200,18 @@ def test_what_came_of_regression_is_called_r_squared(tmp_path: Path, capsys: pyt
     said = capsys.readouterr().out
     assert "validation R²" in said
     assert "accuracy" not in said
+
+
+def test_without_other_rows_the_training_accuracy_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    X = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", X_train=X, y_train=(X[:, 0] > 0).astype(int))
+    train = ["train", "--data", str(tmp_path / "data.npz"), "--epochs", "2", "--batch-size", "20"]
+    assert cli.main([*train, "--output", str(tmp_path / "run"), "--quiet"]) == 0
+    assert re.search(r"^training accuracy    [01]\.\d{3}$", capsys.readouterr().out, re.MULTILINE)
+    assert cli.main([*train, "--output", str(tmp_path / "other"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 4
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["resume", str(tmp_path / "nowhere")]) == 2
+    assert "must be the folder of a run, got no such folder" in capsys.readouterr().err

@@ -15,8 +15,8 @@ import numpy as np
 from thinnet.errors import ArgumentError, NumericalError, require
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-T = TypeVar("T")
-E = TypeVar("E", bound=BaseException)
+_T = TypeVar("_T")
+_E = TypeVar("_E", bound=BaseException)
 BatchStatistics = Literal["global", "local"]
 BATCH_STATISTICS = ("global", "local")
 ROWS_FOR_LOCAL_STATISTICS = 32  # rows a process on average; with fewer, one may come to hold none of a batch
@@ -73,11 +73,11 @@ class Ranks:
         self.inplace_sum(array)
         return [float(number) for number in array]
 
-    def gather(self, thing: T) -> list[T]:
+    def gather(self, thing: _T) -> list[_T]:
         """What each process has, in the order of their ranks."""
         return [thing] if self.size == 1 else self._communicator.allgather(thing)
 
-    def from_first(self, thing: T) -> T:
+    def from_first(self, thing: _T) -> _T:
         """What the process of rank 0 has."""
         return thing if self.size == 1 else self._communicator.bcast(thing)
 
@@ -187,7 +187,7 @@ def _share_cores(world: Any) -> None:
     limits.threadpool_limits(max(1, cores // here.size))
 
 
-def on_all_ranks(error: E) -> E:
+def on_all_ranks(error: _E) -> _E:
     """Mark an error as one that every process raises at the same place, so that none is left waiting."""
     error.on_all_ranks = True  # type: ignore[attr-defined]
     return error

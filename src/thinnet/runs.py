@@ -43,6 +43,8 @@ class Result:
         for split, value in (("validation", self.val_accuracy), ("test", self.test_accuracy)):
             if value is not None:
                 lines.append(f"{f'{split} {self.measure}':<20} {value:.3f}")
+        if self.val_accuracy is None and self.test_accuracy is None and self.history.train_accuracy:
+            lines.append(f"{f'training {self.measure}':<20} {self.history.train_accuracy[-1]:.3f}")
         if self.stop_reason:
             lines.append(f"stopped early        {self.stop_reason}")
         return "\n".join(lines)
@@ -103,7 +105,8 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
         DataError: if the data cannot be found or read.
     """
     if not (folder / CONFIG).is_file():
-        raise CheckpointError(f"{folder} must be the folder of a run, got one without {CONFIG}. Name its --output.")
+        came = f"one without {CONFIG}" if folder.is_dir() else "no such folder"
+        raise CheckpointError(f"{folder} must be the folder of a run, got {came}. Name its --output.")
     ranks = Ranks(communicator)
     config, begun = ranks.from_first((Config.from_toml(folder / CONFIG), any(folder.glob("step-*.safetensors"))))
     data = load(config, communicator)

@@ -261,7 +261,8 @@ def _verbosity(options: argparse.Namespace) -> dict[str, Any]:
 def _print_result(result: Result, folder: Path, options: argparse.Namespace) -> int:
     if options.json:
         figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        print(json.dumps({**figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
+        steps = len(result.history.loss)
+        print(json.dumps({"steps": steps, **figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
     else:
         print(f"{result.table()}\nfolder               {folder}")
     return 0
