@@ -80,7 +80,8 @@ def local_statistics(folder: Path) -> None:
     solver.train()
     flats = WORLD.gather((solver.model.params.flat.copy(), solver.model.running.flat.copy()))
     if flats is not None:
-        np.savez(folder / "local.npz", params=[one for one, _ in flats], running=[one for _, one in flats])
+        params, running = zip(*flats, strict=True)
+        np.savez(folder / "local.npz", params=params, running=running, exchanged=solver.ranks.exchanged)
 
 
 def train(folder: Path) -> None:

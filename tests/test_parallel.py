@@ -96,6 +96,9 @@ def test_local_statistics_leave_all_processes_with_one_net(tmp_path: Path) -> No
         np.testing.assert_array_equal(found["params"][0], found["params"][1])
         np.testing.assert_array_equal(found["running"][0], found["running"][1])
         assert np.isfinite(found["running"]).all()
+        parameters, units, steps, evaluations = make_net(**NETS["batchnorm"]).params.flat.size, 12 + 9, 4, 3
+        # In place of the units' statistics and their gradients, the running ones: two numbers a unit, once a step.
+        assert found["exchanged"] == 8 * (steps * (parameters + 2 * units + 1 + 2) + 2 * evaluations)
 
 
 @pytest.fixture(scope="module")

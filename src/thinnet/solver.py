@@ -234,7 +234,8 @@ class Solver:
         if model is not None:
             checkpoint.check_net(sealed, model)
         dataset = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), ranks)
-        checkpoint.check_data(sealed, dataset.fingerprint(communicator=communicator))
+        fingerprint = dataset.fingerprint(communicator=communicator)
+        checkpoint.check_data(sealed, fingerprint)
         for name in {"print_every", "checkpoint_every", "num_epochs"} & set(changes):
             check_number(name, changes[name])
         changes["callbacks"] = checked_callbacks(changes.get("callbacks", ()))
@@ -243,7 +244,7 @@ class Solver:
             every = options.pop("checkpoint_every")
             solver = cls(net if model is None else model, dataset, communicator=communicator, **options)
         solver._resumed = True
-        solver._prepare_checkpoints(folder, every)
+        solver._prepare_checkpoints(folder, every, fingerprint)
         checkpoint.restore_solver(solver, sealed)
         if solver._checkpoints is not None:
             solver._checkpoints.newest = solver.iteration
@@ -252,7 +253,7 @@ class Solver:
             model.running.update(net.running)
         return solver
 
-    def _prepare_checkpoints(self, folder: Path, every: int | None) -> None:
+    def _prepare_checkpoints(self, folder: Path, every: int | None, fingerprint: dict[str, str] | None = None) -> None:
         """The folder made ready, and everything collected that will be written but does not change."""
         from thinnet.storage.checkpoint import Checkpoints, schedule_name
 
@@ -262,7 +263,7 @@ class Solver:
                 "folder. Train such a net, or leave checkpoint_dir out."
             )
         schedule_name(self.schedule)
-        self.fingerprint = self.data.fingerprint(communicator=self._communicator)
+        self.fingerprint = fingerprint or self.data.fingerprint(communicator=self._communicator)
         every = self.order.steps_per_epoch if every is None else every
         self._checkpoint_every = check_number("checkpoint_every", every)
         if self.ranks.rank == 0:
@@ -408,7 +409,8 @@ class Solver:
         num_rows, processes = self.data.total_rows("train"), self.ranks.size
         if num_rows < processes:
             wanted = "one training row" if processes == 1 else f"{processes} training rows, one a process"
-            raise ArgumentError(f"data must have at least {wanted}, got {num_rows or 'none'}.")
+            fix = "" if processes == 1 else " Start fewer processes."
+            raise ArgumentError(f"data must have at least {wanted}, got {num_rows or 'none'}.{fix}")
         return num_rows
 
     def _draw_rows(self) -> IntArray:

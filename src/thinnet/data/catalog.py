@@ -14,7 +14,7 @@ from thinnet.data.digits import load_digits
 from thinnet.data.fashion_mnist import load_fashion_mnist
 from thinnet.errors import ArgumentError
 
-Share = tuple[int, int]  # (rank, size)
+RankAndSize = tuple[int, int]  # of one of several processes
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Known:
     """
 
     about: str
-    load: Callable[[str | None, Share | None], Dataset]
+    load: Callable[[str | None, RankAndSize | None], Dataset]
     place: Callable[[], str]
     missing: str
     download: Callable[[], Path] | None = None
@@ -45,7 +45,7 @@ def _cifar10() -> str:
     return str(found.absolute()) if found else ""
 
 
-def _load_fashion_mnist(root: str | None, share: Share | None) -> Dataset:
+def _load_fashion_mnist(root: str | None, share: RankAndSize | None) -> Dataset:
     if root is None:
         raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got none. Name it.")
     return load_fashion_mnist(root)
@@ -74,7 +74,7 @@ CATALOG = {
 }
 
 
-def load(name: str, root: str | None = None, share: Share | None = None) -> Dataset:
+def load(name: str, root: str | None = None, share: RankAndSize | None = None) -> Dataset:
     """The data set of a name; see `Known`.
 
     Raises:

@@ -163,6 +163,10 @@ class Dataset:
     def held(self, split: Split | str, rows: IntArray) -> tuple[IntArray, IntArray]:
         """Which of the rows with these numbers among all processes' rows are here.
 
+        Args:
+            split: which split.
+            rows: (N,) integers.
+
         Returns:
             Their places in `rows`, and their numbers here.
         """
@@ -251,6 +255,13 @@ class Dataset:
 
     def shared(self, rank: int, size: int) -> Dataset:
         """The share of one of `size` processes: about as many rows of each split as any other has, copied.
+
+        Args:
+            rank: the number of the process, counted from 0.
+            size: how many there are.
+
+        Raises:
+            ArgumentError: if there is no such process, or this is a share already.
 
         >>> data = Dataset(np.arange(10, dtype=np.uint8).reshape(10, 1), np.arange(10))
         >>> [data.shared(rank, 3).y_train.tolist() for rank in range(3)]

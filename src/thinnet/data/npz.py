@@ -35,7 +35,9 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
                 return Dataset.from_dict(dict(loaded), name=path.stem)
             return _shared(loaded, share, path.stem)
     except FileNotFoundError as error:
-        raise DataError(f"{path} must be a file of arrays as numpy.savez writes it, got no such file.") from error
+        raise DataError(
+            f"{path} must be a file of arrays as numpy.savez writes it, got no such file. Check its path."
+        ) from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError):
             raise
