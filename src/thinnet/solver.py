@@ -27,15 +27,8 @@ from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.training.evaluation import accuracy
 from thinnet.training.fit import check_fit, check_parallel
 from thinnet.training.interrupts import DelayedInterrupt
-from thinnet.training.updates import (
-    ModelUpdate,
-    NetUpdate,
-    all_finite,
-    checked_model,
-    restore,
-    snapshot,
-    unsound_array,
-)
+from thinnet.training.updates import ModelUpdate, NetUpdate, checked_model
+from thinnet.training.weights import SoundWeights, restore, snapshot
 from thinnet.typing import AnyArray, IntArray
 
 if TYPE_CHECKING:
@@ -100,7 +93,11 @@ class Solver:
     >>> history = solver.train()
     >>> history.val_accuracy[-1] > 0.9
     True
+    >>> solver
+    <Solver of <FullyConnectedNet 5-16-2: dropout 0, normalization None, 130 parameters of float32>: step 100 of 100>
     """
+
+    _stops_at_nan = True
 
     def __init__(
         self,
@@ -150,32 +147,17 @@ class Solver:
         }
         if isinstance(model, FullyConnectedNet):
             check_fit(model, self.data, self.order.batch_size)
-        self._update: NetUpdate | ModelUpdate
-        if isinstance(model, FullyConnectedNet) and isinstance(update_rule, str):
-            if self.ranks.size > 1:
-                check_parallel(model, self.order.batch_size, self.ranks, batch_statistics)
-                _make_equal(model, self.ranks)
-            batch_size = self.order.batch_size
-            self._update = NetUpdate(
-                model, self.data, batch_size, update_rule, optim_config, self.ranks, batch_statistics
-            )
-        elif self.ranks.size > 1:
-            raise ArgumentError(
-                "communicator must be None unless the model is a FullyConnectedNet and update_rule a name, got one of "
-                f"{self.ranks.size} processes. Train such a net, or train in one process."
-            )
-        else:
-            self._update = ModelUpdate(model, self.data, update_rule, optim_config)
+        self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
+        self._update = self._make_update(update_rule, optim_config)
         self.history = History()
         self.iteration = 0
         self.best_val_acc = 0.0
         self.stop_reason: str | None = None
         self.best: Any = None
-        self._good: Any = None  # what to put back where weights become NaN or infinite
+        self._sound = SoundWeights(self.model, self._update.check_finite)
         self._started = 0.0
         shown = self.ranks.rank == 0 and (sys.stderr.isatty() if progress is None else progress)
         self._bar = ProgressBar() if shown else None
-        self.batch_statistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         self.patience = _limit("patience", patience)
         self.callbacks = checked_callbacks(callbacks)
         if patience is not None:
@@ -195,6 +177,21 @@ class Solver:
             raise ArgumentError(
                 "checkpoint_every must be None without checkpoint_dir, got a number. Give a folder too."
             )
+
+    def _make_update(self, rule: str | Rule, optim_config: Config | None) -> NetUpdate | ModelUpdate:
+        """What one step does to the model."""
+        net, batch_size, ranks = self.model, self.order.batch_size, self.ranks
+        if isinstance(net, FullyConnectedNet) and isinstance(rule, str):
+            if ranks.size > 1:
+                check_parallel(net, batch_size, ranks, self.batch_statistics)
+                _make_equal(net, ranks)
+            return NetUpdate(net, self.data, batch_size, rule, optim_config, ranks, self.batch_statistics)
+        if ranks.size > 1:
+            raise ArgumentError(
+                "communicator must be None unless the model is a FullyConnectedNet and update_rule a name, got one of "
+                f"{ranks.size} processes. Train such a net, or train in one process."
+            )
+        return ModelUpdate(net, self.data, rule, optim_config, self._stops_at_nan)
 
     @classmethod
     def resume(
@@ -341,17 +338,15 @@ class Solver:
         if not self._resumed:  # a run that was stopped for a reason stays stopped when it is resumed
             self.stop_reason = None
         self._resumed = False
-        if self._good is None:
-            self._good = self._snapshot_if_sound()
+        self._sound.keep_first()
         self._call("on_train_begin")
         try:
             while self.iteration < self.num_iterations and not self.stop_reason:
                 self._step_and_evaluate()
                 self._save_if_due(self._agree(interrupt is not None and interrupt.asked))
         except NumericalError as error:
-            if self._good is None or all_finite(self.model):
+            if not self._sound.put_back_if_wrong():
                 raise
-            restore(self.model, self._good)
             text = f"{error} Those are not finite, so it was given the last good ones."
             raise on_all_ranks(NumericalError(text)) from error
         finally:
@@ -376,7 +371,7 @@ class Solver:
         ending = self.iteration == self.num_iterations or bool(self.stop_reason)
         if not (ending or interrupted or self.iteration % self._checkpoint_every == 0):
             return
-        self._check_weights()
+        self._sound.check(self.iteration, self.history.loss[-1])
         path = None if self._checkpoints is None else self._checkpoints.save(self)
         if interrupted and not ending:
             saved = f"saved {path} after step {self.iteration} of {self.num_iterations}"
@@ -436,7 +431,7 @@ class Solver:
             self._call("on_epoch")
 
     def _evaluate(self) -> None:
-        self._check_weights()
+        self._sound.check(self.iteration, self.history.loss[-1])
         if self.ranks.size > 1:
             self.ranks.check_equal(self.model.params.flat)
         history = self.history
@@ -449,10 +444,7 @@ class Solver:
             if self.best is None or history.val_accuracy[-1] > self.best_val_acc:
                 self.best_val_acc = history.val_accuracy[-1]
                 self.best = snapshot(self.model)
-        if self.best is None:
-            self._good = self._snapshot_if_sound()
-        elif self._update.check_finite:
-            self._good = self.best
+        self._sound.keep(self.best)
         history.seconds.append(time.perf_counter() - self._started)
         if self.verbose:
             self._say(report)
@@ -462,27 +454,15 @@ class Solver:
         try:
             return self.accuracy(split)
         except NumericalError as error:
-            if self._good is not None:
-                restore(self.model, self._good)
+            self._sound.put_back()
             text = (
                 f"After step {self.iteration}, {error} Likely cause: a learning rate that is too large, or inputs that "
                 f"are not standardized. The model was given the last good weights."
             )
             raise on_all_ranks(NumericalError(text)) from error
 
-    def _snapshot_if_sound(self) -> Any:
-        """A copy of the weights, to go back to; None where nobody would."""
-        return snapshot(self.model) if self._update.check_finite and all_finite(self.model) else None
-
-    def _check_weights(self) -> None:
-        """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""
-        if self._update.check_finite and not all_finite(self.model):
-            text = (
-                f"Step {self.iteration}, whose loss was {self.history.loss[-1]:g}, left {unsound_array(self.model)}. "
-                f"Likely cause: a learning rate or an L2 penalty that is too large, or inputs that are not "
-                f"standardized. The model has these weights."
-            )
-            raise on_all_ranks(NumericalError(text))
+    def __repr__(self) -> str:
+        return f"<Solver of {self.model!r}: step {self.iteration:,} of {self.num_iterations:,}>"
 
     def _call(self, moment: str) -> None:
         for callback in self.callbacks:

@@ -12,7 +12,6 @@ import numpy as np
 import thinnet.solver
 from thinnet.checks import check_choice
 from thinnet.storage.files import write_atomically
-from thinnet.training.updates import ModelUpdate
 from thinnet.typing import AnyArray, IntArray
 
 
@@ -27,6 +26,8 @@ class Solver(thinnet.solver.Solver):
         checkpoint_name: if given, each epoch ends with a file ``<checkpoint_name>_epoch_<number>.safetensors`` of
             parameters and running statistics, the history in its metadata.
     """
+
+    _stops_at_nan = False  # the courses' solver prints nan and goes on
 
     def __init__(
         self,
@@ -44,8 +45,6 @@ class Solver(thinnet.solver.Solver):
         options["update_rule"] = getattr(rule, "native", rule)
         self.checkpoint_name = checkpoint_name
         super().__init__(model, data, **{"progress": False, "seed": 0, **options})
-        if isinstance(self._update, ModelUpdate):
-            self._update.check_finite = False  # the courses' solver prints nan and goes on
 
     @property
     def best_params(self) -> dict[str, AnyArray]:

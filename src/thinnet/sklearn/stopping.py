@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from thinnet.nets import FullyConnectedNet
-from thinnet.training.updates import restore, snapshot
+from thinnet.training.weights import restore, snapshot
 
 
 class Stopping:

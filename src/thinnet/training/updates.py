@@ -1,8 +1,7 @@
-"""What one step of training does to a model, and what a model must keep to be put back as it was."""
+"""What one step of training does to a model."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from numbers import Real
@@ -241,34 +240,3 @@ def model_batch(model: Any, data: Dataset, split: str, rows: IntArray) -> tuple[
     floats = data.X_train.dtype if data.X_train.dtype.kind == "f" else "float32"
     X, y = data.batch(split, rows, getattr(model, "dtype", floats))
     return (X if own or data.image_shape is None else X.reshape(-1, *data.image_shape)), y
-
-
-def snapshot(model: Any) -> Any:
-    """A copy of everything that inference depends on: parameters and running statistics."""
-    if isinstance(model, FullyConnectedNet):
-        return {"params": model.params.copy(), "running": model.running.copy()}
-    return copy.deepcopy({name: getattr(model, name) for name in ("params", "bn_params") if hasattr(model, name)})
-
-
-def restore(model: Any, kept: Any) -> None:
-    """Put a model back as it was when `snapshot` kept it."""
-    if isinstance(model, FullyConnectedNet):
-        model.params.flat[:], model.running.flat[:] = kept["params"].flat, kept["running"].flat
-        return
-    for name, value in copy.deepcopy(kept).items():
-        setattr(model, name, value)
-
-
-def all_finite(model: Any) -> bool:
-    """Whether every parameter and every running statistic is a finite number."""
-    if isinstance(model, FullyConnectedNet):
-        return bool(np.isfinite(model.params.flat).all() and np.isfinite(model.running.flat).all())
-    return all(np.isfinite(w).all() for w in model.params.values())
-
-
-def unsound_array(model: Any) -> str:
-    """The first parameter or running statistic that is not finite, and what it holds."""
-    running = model.running if isinstance(model, FullyConnectedNet) else {}
-    arrays = [*model.params.items(), *running.items()]
-    name, array = next((name, array) for name, array in arrays if not np.isfinite(array).all())
-    return f"{name} with {array[~np.isfinite(array)].flat[0]}"
