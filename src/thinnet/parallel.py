@@ -18,7 +18,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=BaseException)
 BatchStatistics = Literal["global", "local"]
-BATCH_STATISTICS = ("global", "local")
+BATCH_STATISTICS: tuple[BatchStatistics, ...] = ("global", "local")
 ROWS_FOR_LOCAL_STATISTICS = 32  # rows a process on average; with fewer, one may come to hold none of a batch
 # What MPICH, Open MPI and Slurm tell the processes that they start of how many there are.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
