@@ -80,10 +80,20 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(
     assert not existed or path.read_bytes() == b"old"
 
 
-def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        write_atomically(tmp_path / "nowhere" / "file", b"x")
+def test_a_folder_that_is_not_there_is_named_with_the_fix(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "file"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_atomically(path, b"x")
+    assert caught.value.strerror == "the folder does not exist: make it first"
+    assert caught.value.filename == str(path)  # the user's, not the temporary one
     assert os.listdir(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written_is_named_as_the_user_did(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        write_atomically(tmp_path / "file" / "net.safetensors", b"x")
+    assert caught.value.filename == str(tmp_path / "file" / "net.safetensors")
 
 
 def test_readers_see_one_whole_content_or_the_other(tmp_path: Path) -> None:

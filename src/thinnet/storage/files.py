@@ -15,7 +15,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: if the folder cannot be written; nothing is left behind then.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:  # whose file is the temporary one, of which the user knows nothing
+        missing = isinstance(error, FileNotFoundError)
+        reason = "the folder does not exist: make it first" if missing else error.strerror
+        raise OSError(error.errno, reason, str(path)) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
