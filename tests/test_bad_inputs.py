@@ -380,7 +380,7 @@ OTHERS = [
         },
     ),
     *rows(FileNotFoundError, {"load: missing": (lambda folder: FullyConnectedNet.load(folder / "x"), r"No such file")}),
-    *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"No such file")}),
+    *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"the folder does not exist: make it first")}),
     *rows(
         NumericalError,
         {

@@ -300,3 +300,22 @@ def test_kinks_of_relus_raise_no_false_alarm() -> None:
         rng = np.random.default_rng(seed)
         net = FullyConnectedNet([8], input_dim=5, num_classes=3, seed=seed)
         check_gradients(net, rng.standard_normal((40, 5)), rng.integers(3, size=40))
+
+
+def test_a_gradient_of_another_shape_than_the_output_is_refused_rather_than_broadcast() -> None:
+    """Broadcast, it would give a numerical gradient that is silently another one's."""
+    with pytest.raises(ArgumentError, match=r"df must have shape \(2, 3\), as the output of f has, got \(3,\)\. Pass"):
+        eval_numerical_gradient_array(lambda v: 2 * v, np.ones((2, 3)), np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("x", "analytic", "num_checks", "message"),
+    [
+        (np.arange(3), np.ones(3), 1, r"x must be a NumPy array of floats, got dtype int64\."),
+        (np.ones((2, 3)), np.ones(3), 1, r"analytic_grad must have shape \(2, 3\), as x has, got \(3,\)\."),
+        (np.ones(3), np.ones(3), 0, r"num_checks must be an integer >= 1, got 0\."),
+    ],
+)
+def test_a_sparse_check_refuses_what_it_cannot_look_at(x: Any, analytic: Any, num_checks: int, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        grad_check_sparse(lambda v: float(v.sum()), x, analytic, num_checks)

@@ -84,6 +84,7 @@ LIMITS: dict[str, Limit] = {
     "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
     "seed": Limit(0, 2**64, integer=True, fix="A seed is 64 bits without a sign: use a whole number such as 0."),
     "h": POSITIVE,
+    "num_checks": COUNT,
     "tolerance": Limit(0, math.inf),
     "num_units": Limit(0, math.inf, integer=True),
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),

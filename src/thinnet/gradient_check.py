@@ -131,6 +131,9 @@ def eval_numerical_gradient(
     Returns:
         An array of the shape of `x`.
 
+    Raises:
+        ArgumentError: if `x` does not hold floats, or `h` is not positive.
+
     >>> eval_numerical_gradient(lambda x: float((x**2).sum()), np.array([1.0, 2.0]), verbose=False).round(6)
     array([2., 4.])
     """
@@ -153,11 +156,14 @@ def eval_numerical_gradient_array(
     Args:
         f: takes the array `x`, which is changed in place for each call and put back afterwards.
         x: floats of any shape.
-        df: the gradient with respect to the output of `f`.
+        df: the gradient with respect to the output of `f`, of its shape.
         h: the step.
 
     Returns:
         An array of the shape of `x`.
+
+    Raises:
+        ArgumentError: if `x` does not hold floats, `h` is not positive, or `df` has another shape than the output.
 
     >>> eval_numerical_gradient_array(lambda x: 3 * x, np.array([1.0]), np.array([2.0])).round(6)
     array([6.])
@@ -167,6 +173,7 @@ def eval_numerical_gradient_array(
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         above, below = _around(f, x, index, h)
+        _check_same_shape("df", df, above.shape, "the output of f")
         gradient[index] = np.sum((above - below) * df) / (2 * h)
     return gradient
 
@@ -187,11 +194,18 @@ def grad_check_sparse(
         num_checks: how many elements to look at; one may be drawn twice.
         h: the step.
 
+    Raises:
+        ArgumentError: if `x` does not hold floats, `analytic_grad` has another shape, or a number is too small.
+
     >>> grad_check_sparse(lambda x: float(3 * x[0]), np.array([1.0]), np.array([3.0]), num_checks=1)
     numerical: 3.000000 analytic: 3.000000, relative error: ...
     """
     import random  # slow to import, and for this function only
 
+    _check_floats(x)
+    _check_same_shape("analytic_grad", analytic_grad, x.shape, "x")
+    check_number("num_checks", num_checks)
+    check_number("h", h)
     for _ in range(num_checks):
         index = tuple(random.randrange(size) for size in x.shape)
         above, below = _around(f, x, index, h)
@@ -226,6 +240,14 @@ def _check_floats(x: FloatArray) -> None:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         came = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
         raise ArgumentError(f"x must be a NumPy array of floats, got {came}. Convert it with x.astype(np.float64).")
+
+
+def _check_same_shape(name: str, array: Any, shape: tuple[int, ...], like: str) -> None:
+    if np.shape(array) != shape:
+        raise ArgumentError(
+            f"{name} must have shape {shape}, as {like} has, got {np.shape(array)}. Pass the gradient with respect to "
+            f"{like}."
+        )
 
 
 def _around(f: Callable[[FloatArray], Any], x: FloatArray, index: tuple[int, ...], h: float) -> tuple[Any, Any]:
