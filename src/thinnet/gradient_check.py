@@ -5,7 +5,7 @@ A numerical gradient shows that backward belongs to forward.  It cannot show tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,11 +96,7 @@ def check_gradients(
     errors: dict[str, float] = {}
     places: dict[str, tuple[int, ...]] = {}
     for name, expected in numerical.items():
-        if np.shape(gradients.get(name)) != expected.shape:
-            raise GradientError(
-                f"gradients[{name!r}] must have shape {expected.shape}, as params[{name!r}] has, got "
-                f"{np.shape(gradients[name]) if name in gradients else 'no such key'}."
-            )
+        _check_gradient_shape(name, gradients, expected.shape)
         scale = max(float(np.abs(expected).max(initial=0)), NEGLIGIBLE * largest, np.finfo(float).tiny)
         _inplace_second_look(loss_again, net.params[name], gradients[name], expected, tolerance * scale, h)
         difference = np.abs(gradients[name] - expected)
@@ -213,6 +209,14 @@ def grad_check_sparse(
         total = abs(numerical) + abs(analytic)
         error = abs(numerical - analytic) / total if total else 0.0
         print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")
+
+
+def _check_gradient_shape(name: str, gradients: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+    if np.shape(gradients.get(name)) != shape:
+        raise GradientError(
+            f"gradients[{name!r}] must have shape {shape}, as params[{name!r}] has, got "
+            f"{np.shape(gradients[name]) if name in gradients else 'no such key'}."
+        )
 
 
 def _inplace_second_look(

@@ -159,15 +159,7 @@ class Solver:
         shown = self.ranks.rank == 0 and (sys.stderr.isatty() if progress is None else progress)
         self._bar = ProgressBar() if shown else None
         self.patience = _limit("patience", patience)
-        self.callbacks = checked_callbacks(callbacks)
-        if patience is not None:
-            if not self.data.total_rows("val"):
-                raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
-            self.callbacks.append(EarlyStopping(patience))
-        if self._bar:
-            self.callbacks.append(self._bar)
-        if self.ranks.rank > 0:
-            self.callbacks.clear()
+        self.callbacks = self._all_callbacks(callbacks)
         self._resumed = False
         self._checkpoints: Checkpoints | None = None  # of rank 0
         self._checkpoint_every: int | None = None
@@ -192,6 +184,17 @@ class Solver:
                 f"{ranks.size} processes. Train such a net, or train in one process."
             )
         return ModelUpdate(net, self.data, rule, optim_config, self._stops_at_nan)
+
+    def _all_callbacks(self, callbacks: Iterable[Callback]) -> list[Callback]:
+        """What is called beside training: what the user gave, and what other arguments ask for; on rank 0 only."""
+        called = checked_callbacks(callbacks)
+        if self.patience is not None:
+            if not self.data.total_rows("val"):
+                raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
+            called.append(EarlyStopping(self.patience))
+        if self._bar:
+            called.append(self._bar)
+        return called if self.ranks.rank == 0 else []
 
     @classmethod
     def resume(
