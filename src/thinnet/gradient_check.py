@@ -212,11 +212,9 @@ def grad_check_sparse(
 
 
 def _check_gradient_shape(name: str, gradients: Mapping[str, Any], shape: tuple[int, ...]) -> None:
-    if np.shape(gradients.get(name)) != shape:
-        raise GradientError(
-            f"gradients[{name!r}] must have shape {shape}, as params[{name!r}] has, got "
-            f"{np.shape(gradients[name]) if name in gradients else 'no such key'}."
-        )
+    came = np.shape(gradients[name]) if name in gradients else "no such key"
+    if came != shape:
+        raise GradientError(f"gradients[{name!r}] must have shape {shape}, as params[{name!r}] has, got {came}.")
 
 
 def _inplace_second_look(
