@@ -216,16 +216,6 @@ class TestStep:
             assert other.params.order == "F"
             assert other.loss(X, y)[0] == pytest.approx(net.loss(X, y, step=1)[0], rel=1e-5)
 
-    def test_layer_normalization_is_refused(self) -> None:
-        with pytest.raises(
-            ArgumentError, match=r"dropout_mask must be 'element' with layer normalization, got 'batch'"
-        ):
-            thinned_net(normalization="layernorm")
-
-    def test_an_unknown_mask_is_refused(self) -> None:
-        with pytest.raises(ArgumentError, match=r"dropout_mask must be one of 'element', 'batch', got 'row'"):
-            thinned_net(dropout_mask="row")
-
 
 class TestUpdate:
     @pytest.mark.parametrize("name", OPTIMIZERS)
