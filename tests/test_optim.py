@@ -218,7 +218,9 @@ def test_the_flat_pass_is_the_rule_to_rounding_however_it_is_computed(name: str,
     optimizer = FlatOptimizer(name, {"learning_rate": 0.01}, like=flat)
     for step in range(4):
         gradient = dw * dtype(step - 1.5)
+        before = gradient.tobytes()
         optimizer.inplace_update(flat, gradient)
+        assert gradient.tobytes() == before
         w, config = OPTIMIZERS[name].rule(w, gradient, config)
         np.testing.assert_allclose(flat, w, rtol=0, atol=20 * np.finfo(dtype).eps * (1 + np.abs(w).max(initial=0)))
     for key, value in optimizer.state.items():
