@@ -191,6 +191,8 @@ TRAINING = rows(
         "update_rule: returns another shape": (train(update_rule=lambda w, dw, c: (w[:1], c)), r"weights of shape \(4, 5\)"),
         "update_rule: returns no array": (train(update_rule=lambda w, dw, c: (1.0, c)), r"as it was given, got float"),
         "optim_config: an unknown key": (lambda: solver(optim_config={"lr": 1}), r"only the keys 'learning_rate', got 'lr'"),
+        "optim_config: for somebody else's model": (lambda: solver(model_that_returns(1.0), optim_config={"lr": 1}),
+                                                    r"optim_config must be a mapping with only the keys .* got 'lr'"),
         "optim_config: text": (lambda: solver(optim_config={"learning_rate": "1e-3"}), r"learning_rate must be .* '1e-3' \(st"),
         "optim_config: a number": (lambda: solver(optim_config=0.1), r"optim_config must be a mapping, got 0\.1\. Write"),
         "optim_config: for a function": (lambda: solver(update_rule=optim.sgd, optim_config=0.1), r"must be a mapping, got 0"),

@@ -131,6 +131,11 @@ def test_a_rate_outside_its_limits_is_refused_in_both_modes(rate: Any, text: str
         dropout_forward(np.ones((2, 2)), rate, training=training)
 
 
+def test_a_place_of_the_mask_outside_its_limits_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="step must be an integer in .*, got -1"):
+        dropout_forward(np.ones((2, 2)), 0.5, step=-1)
+
+
 def test_an_unknown_scaling_is_refused_with_the_nearest() -> None:
     text = "scaling must be one of 'inverted', 'classic', 'unscaled', got 'invert'. Did you mean 'inverted'?"
     with pytest.raises(ArgumentError) as caught:

@@ -318,13 +318,9 @@ def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
         rule(np.zeros((4, 3), np.int64), dw, None)
 
 
-@pytest.mark.parametrize("kernels_on", [True, False])
-def test_arrays_that_do_not_fit_the_state_are_refused_untouched(
-    kernels_on: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("computed_by")
+def test_arrays_that_do_not_fit_the_state_are_refused_untouched() -> None:
     """The compiled loops trust the sizes: they would read and write beyond a shorter array."""
-    if not kernels_on:
-        monkeypatch.setattr("thinnet.kernels.available", lambda: False)
     w = np.zeros(10, np.float32)
     optimizer = FlatOptimizer("adam", None, like=w)
     ones = np.ones(20, np.float32)

@@ -147,14 +147,8 @@ class TestUpdate:
     @pytest.mark.parametrize("name", OPTIMIZERS)
     @pytest.mark.parametrize("order", ORDERS)
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.usefixtures("computed_by")
     def test_the_part_takes_the_rule_and_the_rest_stays(self, name: str, order: Order, dtype: Any) -> None:
-        self._check(name, order, dtype)
-
-    @pytest.mark.parametrize("name", OPTIMIZERS)
-    def test_numpy_alone_does_the_same(self, name: str, without_kernels: None) -> None:
-        self._check(name, "F", np.float64)
-
-    def _check(self, name: str, order: Order, dtype: Any) -> None:
         generator = np.random.default_rng(3)
         shapes = {"W1": (5, 40), "b1": (40,), "W2": (40, 3)}
         kept = KeptUnits((5, 40, 3))
