@@ -74,14 +74,13 @@ def interrupted(folder: Path, step: int = 6, **net_options: Any) -> Solver:
     return solver
 
 
-def finish(folder: Path, **net_options: Any) -> Solver:
-    """Resume what is in the folder, which must end as the run that was never interrupted; return the resumed one."""
+def finish(folder: Path, model: FullyConnectedNet | None = None, **net_options: Any) -> None:
+    """Resume what is in the folder: it must end as the run that was never interrupted."""
     never = make_solver(make_net(**net_options), make_data())
     never.train()
-    resumed = Solver.resume(folder, make_data())
+    resumed = Solver.resume(folder, make_data(), model=model)
     resumed.train()
     assert state(resumed) == state(never)
-    return resumed
 
 
 def files(folder: Path) -> list[str]:

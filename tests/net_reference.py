@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,47 +20,32 @@ def reference(
     net: FullyConnectedNet, X: AnyArray, y: AnyArray, step: int, weights: AnyArray | None = None
 ) -> tuple[float, Arrays, Arrays]:
     """Loss, gradients and running statistics of one step of training."""
-    p, kept, last = _in_float64(net.params), _kept_columns(net, step), net.num_layers
+    p, running, kept, last = _in_float64(net.params), _in_float64(net.running), _kept_units(net, step), net.num_layers
     if net.dropout_mask == "batch":  # weights of dropped units take no part, in the penalty neither
         for i in range(1, last):
             p[f"W{i}"], p[f"W{i + 1}"] = p[f"W{i}"] * kept[i], p[f"W{i + 1}"] * kept[i][:, None]
-    running, gradients, caches = _in_float64(net.running), Arrays(), []
+    hidden = []
     h = np.asarray(X, np.float64)
     for i in range(1, last):
-        z = h @ p[f"W{i}"] + p[f"b{i}"]
-        axis = AXES.get(str(net.normalization))
-        hat, std = z, np.ones((1, 1))
-        if axis is not None:
-            mean, var = z.mean(axis=axis, keepdims=True), z.var(axis=axis, keepdims=True)
-            std = np.sqrt(var + EPS)
-            hat = (z - mean) / std
-            z = p[f"gamma{i}"] * hat + p[f"beta{i}"]
-            if axis == 0:
-                for name, new in ((f"running_mean{i}", mean[0]), (f"running_var{i}", var[0])):
-                    moved = MOMENTUM * running[name] + (1 - MOMENTUM) * new
-                    running[name] = np.where(kept[i], moved, running[name])
-        shape = (len(X), z.shape[1]) if net.dropout_mask == "element" else (1, z.shape[1])
-        keep = keep_mask(net.dropout, shape, seed=net.seed, step=step, layer=i - 1)
-        factor = keep / (1 - net.dropout if net.scaling == "inverted" else 1.0) * (z > 0)
-        caches.append((h, hat, std, axis, factor))
+        z, norm = _normalized(net, p, i, h @ p[f"W{i}"] + p[f"b{i}"])
+        if net.normalization == "batchnorm":
+            for name, new in ((f"running_mean{i}", norm.mean[0]), (f"running_var{i}", norm.var[0])):
+                moved = MOMENTUM * running[name] + (1 - MOMENTUM) * new
+                running[name] = np.where(kept[i], moved, running[name])
+        factor = _mask(net, step, i, z.shape) / (1 - net.dropout if net.scaling == "inverted" else 1.0) * (z > 0)
+        hidden.append((h, norm, factor))
         h = z * factor
     losses, d = _loss(net.loss_name, h @ p[f"W{last}"] + p[f"b{last}"], y)
     counts = np.ones(len(X)) if weights is None else np.asarray(weights, np.float64)
-    loss, d = float((counts * losses).mean()), d * counts[:, None] / len(X)
+    gradients, d = Arrays(), d * counts[:, None] / len(X)
     for i in range(last, 0, -1):
-        below = caches[i - 1][0] if i < last else h
         if i < last:
-            _, hat, std, axis, factor = caches[i - 1]
-            d = d * factor
-            if axis is not None:
-                gradients[f"gamma{i}"], gradients[f"beta{i}"] = (d * hat).sum(axis=0), d.sum(axis=0)
-                d = d * p[f"gamma{i}"]
-                means = d.mean(axis=axis, keepdims=True), (d * hat).mean(axis=axis, keepdims=True)
-                d = (d - means[0] - hat * means[1]) / std
-        gradients[f"W{i}"], gradients[f"b{i}"] = below.T @ d + net.reg * p[f"W{i}"], d.sum(axis=0)
+            h, norm, factor = hidden[i - 1]
+            d = _normalized_backward(net, p, i, d * factor, norm, gradients)
+        gradients[f"W{i}"], gradients[f"b{i}"] = h.T @ d + net.reg * p[f"W{i}"], d.sum(axis=0)
         d = d @ p[f"W{i}"].T
-        loss += 0.5 * net.reg * float((p[f"W{i}"] ** 2).sum())
-    return loss, gradients, running
+    penalty = 0.5 * net.reg * sum(float((p[f"W{i}"] ** 2).sum()) for i in range(1, last + 1))
+    return float((counts * losses).mean()) + penalty, gradients, running
 
 
 def reference_scores(net: FullyConnectedNet, X: AnyArray) -> FloatArray:
@@ -83,12 +68,46 @@ def _in_float64(arrays: Any) -> Arrays:
     return {name: array.astype(np.float64) for name, array in arrays.items()}
 
 
-def _kept_columns(net: FullyConnectedNet, step: int) -> dict[int, AnyArray]:
+def _mask(net: FullyConnectedNet, step: int, i: int, shape: tuple[int, ...]) -> AnyArray:
+    """The mask of hidden layer i, counted from 1: one row for all of them where the batch has one mask."""
+    rows = shape[0] if net.dropout_mask == "element" else 1
+    return keep_mask(net.dropout, (rows, shape[1]), seed=net.seed, step=step, layer=i - 1)
+
+
+def _kept_units(net: FullyConnectedNet, step: int) -> dict[int, AnyArray]:
     """For each hidden layer, from 1, the units that take part in a step: all of them, unless the batch has one mask."""
-    if net.dropout_mask == "element":
-        return {i: np.ones(dim, bool) for i, dim in enumerate(net.hidden_dims, 1)}
     dims = enumerate(net.hidden_dims, 1)
-    return {i: keep_mask(net.dropout, (1, dim), seed=net.seed, step=step, layer=i - 1)[0] for i, dim in dims}
+    if net.dropout_mask == "element":
+        return {i: np.ones(dim, bool) for i, dim in dims}
+    return {i: _mask(net, step, i, (1, dim))[0] for i, dim in dims}
+
+
+class Norm(NamedTuple):
+    mean: FloatArray  # (1, D) of the columns, or (N, 1) of the rows
+    var: FloatArray
+    hat: FloatArray  # (N, D), of mean 0 and variance 1
+
+
+def _normalized(net: FullyConnectedNet, p: Arrays, i: int, z: FloatArray) -> tuple[FloatArray, Norm]:
+    if net.normalization is None:
+        return z, Norm(z, z, z)
+    axis = AXES[net.normalization]
+    mean, var = z.mean(axis=axis, keepdims=True), z.var(axis=axis, keepdims=True)
+    hat = (z - mean) / np.sqrt(var + EPS)
+    return p[f"gamma{i}"] * hat + p[f"beta{i}"], Norm(mean, var, hat)
+
+
+def _normalized_backward(
+    net: FullyConnectedNet, p: Arrays, i: int, d: FloatArray, norm: Norm, gradients: Arrays
+) -> FloatArray:
+    if net.normalization is None:
+        return d
+    axis = AXES[net.normalization]
+    gradients[f"gamma{i}"], gradients[f"beta{i}"] = (d * norm.hat).sum(axis=0), d.sum(axis=0)
+    d = d * p[f"gamma{i}"]
+    along = norm.hat * (d * norm.hat).mean(axis=axis, keepdims=True)
+    dz: FloatArray = (d - d.mean(axis=axis, keepdims=True) - along) / np.sqrt(norm.var + EPS)
+    return dz
 
 
 def _loss(name: str, scores: FloatArray, y: AnyArray) -> tuple[FloatArray, FloatArray]:

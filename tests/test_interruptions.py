@@ -32,6 +32,13 @@ CHILD = """
         solver.train()
 """
 
+WAITING = """
+def act(solver):
+    print("now", flush=True)
+    sys.stdin.readline()
+
+"""
+
 
 def start(script: str, folder: Path) -> subprocess.Popen[str]:
     """A process that calls `act` of the script after step 6."""
@@ -53,15 +60,7 @@ def wait_for_step_6(child: subprocess.Popen[str]) -> None:
 
 
 def test_ctrl_c_saves_and_ends_after_the_step(tmp_path: Path) -> None:
-    child = start(
-        """
-        def act(solver):
-            print("now", flush=True)
-            sys.stdin.readline()
-        run(checkpoint_every=100)
-        """,
-        tmp_path,
-    )
+    child = start(WAITING + "run(checkpoint_every=100)", tmp_path)
     wait_for_step_6(child)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate("go on\n", timeout=60)
@@ -119,15 +118,7 @@ def test_a_handler_of_somebody_else_is_put_back(tmp_path: Path) -> None:
 
 
 def test_another_process_in_the_folder_is_refused(tmp_path: Path) -> None:
-    child = start(
-        """
-        def act(solver):
-            print("now", flush=True)
-            sys.stdin.readline()
-        run(checkpoint_every=2)
-        """,
-        tmp_path,
-    )
+    child = start(WAITING + "run(checkpoint_every=2)", tmp_path)
     wait_for_step_6(child)
     with pytest.raises(CheckpointError, match="must be used by one run at a time"):
         Solver.resume(tmp_path, make_data()).train()
