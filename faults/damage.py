@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import fuzzing
 from figures import Figure
+from fuzzing.checkpoints import valid_checkpoint
 from thinnet.errors import CheckpointError
 from thinnet.storage.sealed import unsealed
 
@@ -14,7 +14,7 @@ from thinnet.storage.sealed import unsealed
 def run(share: float) -> Iterator[Figure]:
     stride = max(1, round(1 / share))
     for kind, name in (("net", "a saved net"), ("run", "a checkpoint of a run")):
-        content = fuzzing.valid_checkpoint(kind)
+        content = valid_checkpoint(kind)
         unsealed(Path("whole"), content, kind)
         lengths = range(0, len(content), stride)
         refused = sum(_refused(kind, content[:length]) for length in lengths)

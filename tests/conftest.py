@@ -49,3 +49,12 @@ def closed_door() -> Iterator[None]:
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute by the layers and the rules themselves, as where Numba is missing."""
     monkeypatch.setattr("thinnet.kernels.available", lambda: False)
+
+
+@pytest.fixture(params=["kernels", "NumPy"])
+def computed_by(request: pytest.FixtureRequest) -> str:
+    """Compute by the kernels, and once more without them."""
+    way: str = request.param
+    if way == "NumPy":
+        request.getfixturevalue("without_kernels")
+    return way

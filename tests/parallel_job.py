@@ -24,6 +24,11 @@ NETS: dict[str, dict[str, Any]] = {
     "thinned": {"normalization": "batchnorm", "dropout": 0.5, "dropout_mask": "batch", "reg": 0.01},
     "regression": {"normalization": "batchnorm", "dropout": 0.2, "loss": "mse"},
 }
+TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of the first one
+    **{name: {} for name in NETS},
+    "small batches": {"batch_size": 3, "num_epochs": 1},  # so that a process often has no row of one
+    "local statistics": {"batch_size": 100, "batch_statistics": "local"},
+}
 
 
 def make_data(kind: str = "labels") -> Dataset:
@@ -42,46 +47,29 @@ def make_net(**options: Any) -> FullyConnectedNet:
     return FullyConnectedNet([12, 9], 7, classes, dtype=np.float64, weight_scale="he", seed=1, **options)
 
 
-def make_solver(folder: Path, **options: Any) -> Solver:
-    data = make_data().shared(WORLD.rank, WORLD.size).standardized("feature", communicator=WORLD)
-    net = make_net(**NETS["batchnorm"])
-    return Solver(net, data, **{**SOLVER, "update_rule": "adam", "communicator": WORLD, **options})
+def make_training(name: str, communicator: Any = None, **options: Any) -> Solver:
+    """A training of the table, in one process or, with a communicator, its part of one in several."""
+    data = make_data(name if name == "regression" else "labels")
+    if communicator is not None and name != "plain":  # whose data the solver shares
+        data = data.shared(communicator.rank, communicator.size)
+    data = data.standardized("feature", communicator=communicator)
+    options = {**SOLVER, **TRAININGS[name], **options, "communicator": communicator}
+    return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, update_rule="adam", **options)
 
 
-def nets(folder: Path) -> None:
-    """Train each kind of net, with the data shared beforehand and by the solver."""
+def trainings(folder: Path) -> None:
+    """Do each training of the table; keep the nets of all processes."""
     results: dict[str, Any] = {}
-    for name, options in NETS.items():
-        data = make_data("regression" if name == "regression" else "labels")
-        if name != "plain":
-            data = data.shared(WORLD.rank, WORLD.size)
-        data = data.standardized("feature", communicator=WORLD)
-        solver = Solver(make_net(**options), data, update_rule="adam", communicator=WORLD, **SOLVER)
+    for name in TRAININGS:
+        solver = make_training(name, WORLD)
         history = solver.train()
-        results |= {f"{name}/params": solver.model.params.flat, f"{name}/running": solver.model.running.flat}
+        results |= {f"{name}/params": WORLD.gather(solver.model.params.flat)}
+        results |= {f"{name}/running": WORLD.gather(solver.model.running.flat)}
         results |= {f"{name}/loss": history.loss, f"{name}/val": history.val_accuracy}
         results |= {f"{name}/train": history.train_accuracy, f"{name}/test": solver.accuracy("test")}
         results[f"{name}/exchanged"] = solver.ranks.exchanged
     if WORLD.rank == 0:
-        np.savez(folder / f"nets{WORLD.size}.npz", **results)
-
-
-def small_batches(folder: Path) -> None:
-    """Batches so small that a process often has no row of one."""
-    solver = make_solver(folder, batch_size=3, num_epochs=1)
-    solver.train()
-    if WORLD.rank == 0:
-        np.savez(folder / f"small{WORLD.size}.npz", params=solver.model.params.flat, loss=solver.history.loss)
-
-
-def local_statistics(folder: Path) -> None:
-    """Statistics of each process's own rows; all end with the same net."""
-    solver = make_solver(folder, batch_size=100, batch_statistics="local")
-    solver.train()
-    flats = WORLD.gather((solver.model.params.flat.copy(), solver.model.running.flat.copy()))
-    if flats is not None:
-        params, running = zip(*flats, strict=True)
-        np.savez(folder / "local.npz", params=params, running=running, exchanged=solver.ranks.exchanged)
+        np.savez(folder / f"trainings{WORLD.size}.npz", **results)
 
 
 def train(folder: Path) -> None:
@@ -90,7 +78,7 @@ def train(folder: Path) -> None:
     if WORLD.bcast(any(run.glob("step-*"))):
         solver = Solver.resume(run, make_data().standardized("feature"), communicator=WORLD)
     else:
-        solver = make_solver(folder, checkpoint_dir=run, checkpoint_every=5)
+        solver = make_training("batchnorm", WORLD, checkpoint_dir=run, checkpoint_every=5)
     solver.callbacks += [_Misfortune()]
     solver.train()
     if WORLD.rank == 0:
@@ -116,7 +104,7 @@ class _Misfortune(Callback):
 
 def bad_row(folder: Path) -> None:
     """A weight that is not finite, which shows in the first step."""
-    solver = make_solver(folder)
+    solver = make_training("batchnorm", WORLD)
     solver.model.params["W2"][3, 3] = np.inf
     solver.train()
 
@@ -130,7 +118,7 @@ def stops(folder: Path) -> None:
             if solver.iteration == 4:
                 solver.stop("enough")
 
-    solver = make_solver(folder, callbacks=[Stop()])
+    solver = make_training("batchnorm", WORLD, callbacks=[Stop()])
     solver.train()
     print(f"rank {WORLD.rank} stopped after {solver.iteration}: {solver.stop_reason}")
 

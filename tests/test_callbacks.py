@@ -119,13 +119,6 @@ def test_early_stopping_counts_from_the_best_epoch(
     assert solver.stop_reason == (f"validation accuracy has not risen for {patience} epochs" if stopped else None)
 
 
-def test_patience_of_the_solver_is_early_stopping() -> None:
-    stopped = make_solver(Script(0.5, 0.4, 0.3, 0.2), patience=2, num_epochs=3)
-    stopped.train()
-    assert len(stopped.history.epoch) == 3
-    assert any(isinstance(callback, EarlyStopping) for callback in stopped.callbacks)
-
-
 def test_early_stopping_refuses_a_patience_that_is_no_count() -> None:
     with pytest.raises(ArgumentError, match="patience must be an integer >= 1, got 0"):
         EarlyStopping(0)

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fuzzing
+from fuzzing import checkpoints, data, nets
+from fuzzing.commands import Commands, random_line
 from thinnet import layers
 
 Test = TypeVar("Test", bound=Callable[..., None])
@@ -36,40 +38,40 @@ RANDOM = st.randoms(use_true_random=False)
 @stable(700)
 @given(rng=RANDOM)
 def test_batches_of_cifar10(rng: Random) -> None:
-    fuzzing.check_pickle(fuzzing.random_pickle(rng))
+    data.check_pickle(data.random_pickle(rng))
 
 
 @stable(700)
 @given(rng=RANDOM)
 def test_idx_files(rng: Random) -> None:
-    fuzzing.check_idx(fuzzing.random_idx(rng))
+    data.check_idx(data.random_idx(rng))
 
 
 @stable(700)
 @given(rng=RANDOM)
 def test_checkpoints(rng: Random) -> None:
-    fuzzing.check_checkpoint(*fuzzing.random_checkpoint(rng))
+    checkpoints.check_checkpoint(*checkpoints.random_checkpoint(rng))
 
 
 @pytest.fixture(scope="module")
-def commands() -> fuzzing.Commands:
-    return fuzzing.Commands()
+def commands() -> Commands:
+    return Commands()
 
 
 @stable(700)
 @given(rng=RANDOM)
-def test_command_lines(commands: fuzzing.Commands, rng: Random) -> None:
-    commands.check(fuzzing.random_line(rng))
+def test_command_lines(commands: Commands, rng: Random) -> None:
+    commands.check(random_line(rng))
 
 
-def test_the_checks_take_what_is_valid(commands: fuzzing.Commands) -> None:
+def test_the_checks_take_what_is_valid(commands: Commands) -> None:
     """Else everything above would hold of readers that refuse whatever comes."""
-    assert fuzzing.check_pickle(fuzzing.cifar_batch())
-    assert fuzzing.check_idx(fuzzing.VALID_IDX)
+    assert data.check_pickle(data.cifar_batch())
+    assert data.check_idx(data.VALID_IDX)
     for kind in ("net", "run"):
-        valid = fuzzing.valid_checkpoint(kind)
-        assert fuzzing.check_checkpoint(kind, valid)
-        assert fuzzing.sealed_anew(valid) == valid
+        valid = checkpoints.valid_checkpoint(kind)
+        assert checkpoints.check_checkpoint(kind, valid)
+        assert checkpoints.sealed_anew(valid) == valid
     assert commands.check(["experiment", "dropout"])
     assert not commands.check([])
 
@@ -82,9 +84,9 @@ def test_the_watch_sees_code_that_runs() -> None:
 
 
 @stable(150)
-@given(net=fuzzing.NETS, rows=st.integers(2, 40), step=st.integers(0, 2**32 - 1), fused=st.booleans())
+@given(net=nets.NETS, rows=st.integers(2, 40), step=st.integers(0, 2**32 - 1), fused=st.booleans())
 def test_nets(net: Any, rows: int, step: int, fused: bool) -> None:
-    fuzzing.check_net(net, rows, step, fused)
+    nets.check_net(net, rows, step, fused)
 
 
 @stable(150)

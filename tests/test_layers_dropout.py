@@ -78,25 +78,6 @@ def test_a_given_mask_is_used_in_place_of_a_drawn_one(scaling: Scaling) -> None:
     np.testing.assert_array_equal(keep, before)
 
 
-def test_the_mask_does_not_depend_on_x() -> None:
-    rng = np.random.default_rng(0)
-    ones = dropout_forward(np.ones((50, 70)), 0.5, seed=4)[0] != 0
-    np.testing.assert_array_equal(dropout_forward(rng.uniform(1, 2, (50, 70)), 0.5, seed=4)[0] != 0, ones)
-    np.testing.assert_array_equal(dropout_forward(np.ones((50, 70), np.float32), 0.5, seed=4)[0] != 0, ones)
-
-
-@pytest.mark.parametrize("name", ["seed", "step", "layer", "first_row"])
-def test_each_coordinate_of_the_mask_counts(name: str) -> None:
-    x = np.ones((20, 30))
-    assert (dropout_forward(x, 0.5, **{name: 7})[0] != dropout_forward(x, 0.5)[0]).any()  # type: ignore[arg-type]
-
-
-def test_the_mask_is_repeated_with_equal_coordinates() -> None:
-    x = np.ones((20, 30))
-    first, second = (dropout_forward(x, 0.5, seed=1, step=2, layer=3, first_row=4)[0] for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-
-
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.75])
 @IN_EACH_SCALING
 def test_the_mean_in_test_is_that_of_training_except_where_unscaled(scaling: Scaling, rate: float) -> None:
@@ -141,12 +122,18 @@ def test_rate_zero_and_test_mode_are_exact_and_draw_nothing(monkeypatch: pytest.
         ("half", r"rate must be a number in \[0, 1\), got 'half' \(str\)"),
         (True, r"rate must be a number in \[0, 1\), got True \(bool\)"),
         (None, r"rate must be a number in \[0, 1\), got None \(NoneType\)"),
+        (np.ones(2), r"rate must be a number in \[0, 1\), got array"),
     ],
 )
 @pytest.mark.parametrize("training", [True, False])
 def test_a_rate_outside_its_limits_is_refused_in_both_modes(rate: Any, text: str, training: bool) -> None:
     with pytest.raises(ArgumentError, match=text):
         dropout_forward(np.ones((2, 2)), rate, training=training)
+
+
+def test_a_place_of_the_mask_outside_its_limits_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"step must be an integer in .*, got -1"):
+        dropout_forward(np.ones((2, 2)), 0.5, step=-1)
 
 
 def test_an_unknown_scaling_is_refused_with_the_nearest() -> None:

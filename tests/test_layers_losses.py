@@ -1,8 +1,9 @@
-"""The losses against their definitions, and where they could overflow."""
+"""The losses: what each promises, their definitions, where they could overflow, and what they refuse."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +12,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layer_draws import IN_EACH_DTYPE, LAYOUTS, draw_targets, laid_out
 from thinnet import ArgumentError
 from thinnet.layers import LOSSES, logistic_loss, mse_loss, softmax_loss, svm_loss
 from thinnet.typing import AnyArray, FloatArray
 
 Reference = Callable[[FloatArray, AnyArray], tuple[float, FloatArray]]
 LABELLED = [softmax_loss, svm_loss]
+
+
+def draw_scores(name: str, N: int, C: int, dtype: Any = np.float64) -> tuple[FloatArray, AnyArray]:
+    rng = np.random.default_rng(0)
+    y = draw_targets(name, N, C, rng)
+    return 2 * rng.standard_normal((N, C)).astype(dtype), y if y.dtype.kind == "i" else y.astype(dtype)
+
+
+@IN_EACH_DTYPE
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (7, 7), (65, 10)])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_a_float_and_its_gradient_like_the_scores(name: str, shape: tuple[int, int], dtype: Any) -> None:
+    scores, y = draw_scores(name, *shape, dtype)
+    loss, gradient = LOSSES[name].function(scores, y)
+    assert type(loss) is float
+    assert (gradient.shape, gradient.dtype) == (shape, dtype)
+    assert not np.shares_memory(gradient, scores)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_takes_any_layout_and_changes_nothing(name: str, layout: str) -> None:
+    scores, y = draw_scores(name, 7, 5)
+    loss, gradient = LOSSES[name].function(scores, y)
+    other, other_y = laid_out(scores)[layout], laid_out(y)[layout]
+    before = other.tobytes(), other_y.tobytes()
+    got, got_gradient = LOSSES[name].function(other, other_y)
+    assert (other.tobytes(), other_y.tobytes()) == before
+    assert got == pytest.approx(loss, rel=1e-14)
+    np.testing.assert_allclose(got_gradient, gradient, rtol=0, atol=1e-15)
 
 
 def softmax_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArray]:
@@ -70,12 +102,6 @@ REFERENCES: dict[str, Reference] = {
 }
 
 
-def draw_targets(name: str, N: int, C: int, spread: float, rng: np.random.Generator) -> AnyArray:
-    if LOSSES[name].targets == "labels":
-        return rng.integers(C, size=N)
-    return rng.random((N, C)) if LOSSES[name].targets == "fractions" else spread * rng.standard_normal((N, C))
-
-
 @pytest.mark.parametrize("name", REFERENCES)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
@@ -84,7 +110,7 @@ def draw_targets(name: str, N: int, C: int, spread: float, rng: np.random.Genera
 def test_losses_do_what_their_formulas_say(name: str, N: int, C: int, seed: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
     scores = spread * rng.standard_normal((N, C))
-    y = draw_targets(name, N, C, spread, rng)
+    y = draw_targets(name, N, C, rng, spread)
     loss, gradient = LOSSES[name].function(scores, y)
     expected, expected_gradient = REFERENCES[name](scores, y)
     assert loss == pytest.approx(expected, rel=1e-12, abs=1e-14)
@@ -98,35 +124,12 @@ def test_a_weight_is_how_often_a_row_counts(name: str, counts: list[int], C: int
     """The weighted sum is that of repeated rows; both are divided by their own number of rows."""
     rng = np.random.default_rng(seed)
     N, weights = len(counts), np.array(counts, float)
-    scores, y = rng.standard_normal((N, C)), draw_targets(name, N, C, 1.0, rng)
+    scores, y = rng.standard_normal((N, C)), draw_targets(name, N, C, rng)
     loss, gradient = LOSSES[name].function(scores, y, weights)
     repeated = np.repeat(np.arange(N), counts)
     total = LOSSES[name].function(scores[repeated], y[repeated])[0] * len(repeated) if len(repeated) else 0.0
     assert loss * N == pytest.approx(total, rel=1e-12, abs=1e-14)
     np.testing.assert_allclose(gradient, weights[:, None] * LOSSES[name].function(scores, y)[1], rtol=1e-12, atol=0)
-
-
-@pytest.mark.parametrize(
-    ("weights", "text"),
-    [
-        (np.array([1.0, -0.5]), r"weights must be >= 0, got -0\.5\. Use 0 to leave a row out"),
-        (np.array([1.0, np.nan]), "weights must be >= 0, got nan"),
-        (np.ones(3), r"weights must have shape \(N,\) with N = 2 as in scores, got \(3,\)"),
-        (np.ones(2, np.float32), "weights must be of dtype float64 as scores is, got float32"),
-        ([1.0, 1.0], "weights must be a NumPy array of floats, got list"),
-    ],
-)
-@pytest.mark.parametrize("name", REFERENCES)
-def test_weights_that_do_not_fit_are_refused(name: str, weights: Any, text: str) -> None:
-    y = draw_targets(name, 2, 3, 1.0, np.random.default_rng(0))
-    with pytest.raises(ArgumentError, match=f"{name}_loss: {text}"):
-        LOSSES[name].function(np.zeros((2, 3)), y, weights)
-
-
-@pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan])
-def test_targets_of_the_logistic_loss_lie_between_0_and_1(bad: float) -> None:
-    with pytest.raises(ArgumentError, match=r"logistic_loss: y must be between 0 and 1, got values from .* Write 1"):
-        logistic_loss(np.zeros((1, 2)), np.array([[0.5, bad]]))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -152,19 +155,6 @@ def test_softmax_of_a_hopeless_score_is_finite_and_exact() -> None:
     np.testing.assert_array_equal(gradient, [[-1.0, 1.0]])
 
 
-def test_softmax_gradients_of_a_row_sum_to_zero() -> None:
-    rng = np.random.default_rng(0)
-    for loss in LABELLED:
-        _, gradient = loss(rng.standard_normal((20, 7)), rng.integers(7, size=20))
-        np.testing.assert_allclose(gradient.sum(axis=1), np.zeros(20), atol=1e-16)
-
-
-def test_losses_of_equal_scores_are_those_of_a_guess() -> None:
-    scores, y = np.zeros((6, 10)), np.arange(6)
-    assert softmax_loss(scores, y)[0] == pytest.approx(math.log(10), rel=1e-15)
-    assert svm_loss(scores, y)[0] == 9
-
-
 def test_the_slope_of_svm_at_a_kink_is_zero() -> None:
     loss, gradient = svm_loss(np.array([[1.0, 0.0]]), np.array([0]))
     assert loss == 0
@@ -179,6 +169,50 @@ def test_labels_may_be_integers_of_any_width(loss: Reference, dtype: Any) -> Non
     value, gradient = loss(scores, np.array([0, 3, 1], dtype))
     assert value == expected
     np.testing.assert_array_equal(gradient, expected_gradient)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_a_loss_refuses(name: str) -> None:
+    function, where = LOSSES[name].function, f"{name}_loss: "
+    scores, y = draw_scores(name, 3, 4)
+    for bad, text in (
+        (scores.tolist(), "scores must be a NumPy array of floats, got list"),
+        (scores.astype(int), "scores must be a NumPy array of floats, got dtype int64"),
+        (scores[0], r"scores must have shape \(N, C\), got \(4,\)"),
+    ):
+        with pytest.raises(ArgumentError, match=where + text):
+            function(bad, y)
+    for empty in (scores[:0], scores[:, :0]):
+        targets = y[: len(empty)] if LOSSES[name].targets == "labels" else empty
+        text = where + "scores must have at least one row and one column, got " + re.escape(f"{empty.shape}")
+        with pytest.raises(ArgumentError, match=text + ". Skip empty batches"):
+            function(empty, targets)
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        (np.array([1.0, -0.5]), r"weights must be >= 0, got -0\.5\. Use 0 to leave a row out"),
+        (np.array([1.0, np.nan]), "weights must be >= 0, got nan"),
+        (np.ones(3), r"weights must have shape \(N,\) with N = 2 as in scores, got \(3,\)"),
+        (np.ones(2, np.float32), "weights must be of dtype float64 as scores is, got float32"),
+        ([1.0, 1.0], "weights must be a NumPy array of floats, got list"),
+    ],
+)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_weights_that_do_not_fit_are_refused(name: str, weights: Any, text: str) -> None:
+    y = draw_targets(name, 2, 3, np.random.default_rng(0))
+    with pytest.raises(ArgumentError, match=f"{name}_loss: {text}"):
+        LOSSES[name].function(np.zeros((2, 3)), y, weights)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan])
+def test_targets_of_the_logistic_loss_lie_between_0_and_1(bad: float) -> None:
+    with pytest.raises(ArgumentError, match=r"logistic_loss: y must be between 0 and 1, got values from .* Write 1"):
+        logistic_loss(np.zeros((1, 2)), np.array([[0.5, bad]]))
 
 
 @pytest.mark.parametrize(

@@ -140,12 +140,6 @@ def test_a_word_equal_to_the_threshold_keeps_its_unit() -> None:
         assert not keep_mask((int(words[place]) + 1) / 2**32, (4, 8), seed=3)[place]
 
 
-def test_units_dropped_at_a_rate_are_dropped_at_any_higher_one() -> None:
-    masks = [keep_mask(rate, (100, 100), seed=1) for rate in RATES]
-    for lower, higher in itertools.pairwise(masks):
-        assert not (higher & ~lower).any()
-
-
 def test_numpy_integers_of_any_width_are_taken() -> None:
     expected = random_words((3, 70), seed=7, step=7, layer=7, first_row=7)
     for kind in (np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64):

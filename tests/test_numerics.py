@@ -64,6 +64,7 @@ def stopped(solver: Solver) -> str:
 
 
 @MASKS
+@pytest.mark.usefixtures("computed_by")
 def test_a_net_whose_loss_becomes_nan_is_left_as_it_was_before_the_step(mask: str) -> None:
     """Weights, running statistics and the count of the masks: a large weight, whose square is too large a variance."""
     net = make_net(dropout_mask=mask, dropout=0 if mask == "element" else 0.01, normalization="batchnorm")
@@ -74,11 +75,6 @@ def test_a_net_whose_loss_becomes_nan_is_left_as_it_was_before_the_step(mask: st
     assert "Likely cause: a learning rate of 0.01, which made weights grow to 3e+38; lower it." in text
     assert text.endswith("The net has the weights from before this step.")
     assert everything(net) == spoil.before
-
-
-@pytest.mark.usefixtures("without_kernels")
-def test_the_same_without_kernels() -> None:
-    test_a_net_whose_loss_becomes_nan_is_left_as_it_was_before_the_step("element")
 
 
 @pytest.mark.parametrize(

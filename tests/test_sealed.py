@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,27 +75,12 @@ def test_every_single_flipped_bit_is_found(sealed_net: bytes) -> None:
 
 def test_every_truncation_and_every_longer_file_is_found(sealed_net: bytes) -> None:
     for length in range(len(sealed_net)):
-        with pytest.raises(CheckpointError, match=r"ends too early|SHA-256"):
+        text = r"file\.safetensors must be a whole file as Thinnet wrote it, but .*(ends too early|SHA-256)"
+        with pytest.raises(CheckpointError, match=text):
             unsealed(HERE, sealed_net[:length], "net")
     for more in (b"\0", b"more", sealed_net):
         with pytest.raises(CheckpointError, match="its SHA-256 is not that of its bytes"):
             unsealed(HERE, sealed_net + more, "net")
-
-
-def cuts(content: bytes) -> Iterator[tuple[str, int]]:
-    """The boundaries at which an interrupted copy is likeliest to end."""
-    header = 8 + int.from_bytes(content[:8], "little")
-    yield from (("empty", 0), ("in the length", 3), ("after the length", 8), ("in the header", header // 2))
-    yield from (("after the header", header), ("in an array", header + 2), ("one byte short", len(content) - 1))
-
-
-def test_truncated_files_on_disk_are_refused_by_name(sealed_net: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "cut.safetensors"
-    for where, length in cuts(sealed_net):
-        path.write_bytes(sealed_net[:length])
-        with pytest.raises(CheckpointError, match=r"cut\.safetensors must be a whole file"):
-            FullyConnectedNet.load(path)
-        assert path.exists(), where
 
 
 def test_two_exchanged_blocks_are_found(sealed_net: bytes) -> None:

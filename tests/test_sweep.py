@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,12 @@ from thinnet import cli, runs, sweep
 from thinnet.config import Config
 from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.experiments import dropout, tables
+from thinnet.report.folder import find_runs
 from thinnet.report.groups import group
 
 BASE = Config(num_train=60, hidden_dims=(10,), epochs=2, batch_size=20)
 CONFIGS = dropout.configs(BASE, (0.0, 0.5), 2)
-COMMAND = ["experiment", "dropout", "--seeds", "3", "--epochs", "20", "--hidden-dims", "50", "--quiet"]
+COMMAND = ["experiment", "dropout", "--seeds", "3", "--epochs", "3", "--hidden-dims", "20", "--quiet"]
 
 
 def results(folder: Path) -> dict[str, Any]:
@@ -59,17 +59,28 @@ def test_other_configs_in_the_same_folder_are_other_runs(tmp_path: Path) -> None
     assert len(results(tmp_path)) == 2
 
 
+# The process kills itself in the fifth step of its third run.
+KILLED = """
+import os, signal, sys
+from thinnet import Solver, cli
+step, started = Solver.step, []
+def killed(self):
+    started.extend([self] * (self.iteration == 0))
+    if len(started) == 3 and self.iteration == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self)
+Solver.step = killed
+cli.main(sys.argv[1:])
+"""
+
+
 def test_a_sweep_killed_half_way_ends_with_the_same_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*COMMAND, "--output", str(tmp_path / "whole")]) == 0
     whole = capsys.readouterr().out
     cut = tmp_path / "cut"
-    process = subprocess.Popen([sys.executable, "-m", "thinnet", *COMMAND, "--output", str(cut)])
-    deadline = time.monotonic() + 120
-    while len(list(cut.glob("*/result.json"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert 2 <= len(list(cut.glob("*/result.json"))) < 6
+    done = subprocess.run([sys.executable, "-c", KILLED, *COMMAND, "--output", str(cut)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(cut.glob("*/result.json"))) == 2
     assert cli.main([*COMMAND, "--output", str(cut)]) == 0
     assert capsys.readouterr().out == whole
     assert results(cut) == results(tmp_path / "whole")
@@ -183,7 +194,5 @@ def test_a_table_of_unfinished_runs_has_gaps(tmp_path: Path) -> None:
         place = tmp_path / f"{config.dropout}"
         place.mkdir()
         (place / "config.toml").write_text(config.to_toml())
-    from thinnet.report.folder import find_runs
-
     lines = tables.by_group(group(find_runs([tmp_path])), "dropout").splitlines()
     assert lines[1].split() == ["0", "-", "-", "-"]

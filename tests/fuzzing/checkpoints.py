@@ -1,0 +1,120 @@
+"""Saved nets and checkpoints of runs: damaged, damaged under a right digest, and forged."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from fuzzing import FOLDER, changed, outcome, random_bytes
+from thinnet import Dataset, FullyConnectedNet, Solver
+from thinnet.errors import CheckpointError
+from thinnet.nets.saving import load_net
+from thinnet.storage import checkpoint, locks  # noqa: F401  (loaded before it is watched what is executed)
+from thinnet.storage.sealed import DIGITS, MARK, packed, unsealed, with_digest
+from thinnet.typing import AnyArray
+
+DATA = Dataset(np.arange(24, dtype=np.uint8).reshape(8, 3), np.arange(8) % 2)
+LEAVES = [None, True, False, -1, 0, 1, 2, 5, 0.5, -2.5, math.nan, math.inf, 2**64, 10**400, "", "he", "adam", "float64"]
+
+
+def tiny_net() -> FullyConnectedNet:
+    return FullyConnectedNet([2], 3, 2, normalization="batchnorm", dropout=0.5, seed=1)
+
+
+@cache
+def valid_checkpoint(kind: str) -> bytes:
+    """A net or a run, as it is written."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "net.safetensors")
+        if kind == "net":
+            tiny_net().save(path)
+            return path.read_bytes()
+        options: Any = {"update_rule": "adam", "batch_size": 4, "num_epochs": 1, "verbose": False}
+        Solver(tiny_net(), DATA, checkpoint_dir=folder, checkpoint_every=2, **options).train()
+        return next(Path(folder).glob("*.safetensors")).read_bytes()
+
+
+def sealed_anew(content: bytes) -> bytes:
+    """The content with a digest that is right, wherever a digest is found."""
+    start = content.find(MARK) + len(MARK)
+    if start < len(MARK):
+        return content
+    return with_digest(content[:start] + b"0" * DIGITS + content[start + DIGITS :])
+
+
+def random_json(rng: Random) -> Any:
+    kind = rng.randrange(8)
+    if kind == 0:
+        return [random_json(rng) for _ in range(rng.randrange(4))]
+    if kind == 1:
+        return {rng.choice(("name", "__class__", "W1", "a")): random_json(rng) for _ in range(rng.randrange(4))}
+    return rng.choice(LEAVES)
+
+
+def random_array(rng: Random) -> AnyArray:
+    shape = [rng.randrange(4) for _ in range(rng.randrange(4))]
+    return np.full(shape, rng.choice((0, 1, 2))).astype(rng.choice(("float32", "float64", "uint8", "int64", "bool")))
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value within a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield (*path, key)
+        yield from places(part, (*path, key))
+
+
+def forged(rng: Random, kind: str) -> bytes:
+    """A whole file whose state or arrays are others in places."""
+    sealed = unsealed(Path("valid"), valid_checkpoint(kind), kind)
+    for _ in range(rng.randrange(3)):
+        *way, last = rng.choice(list(places(sealed.state)))
+        place = sealed.state
+        for key in way:
+            place = place[key]
+        if rng.randrange(5):
+            place[last] = random_json(rng)
+        else:
+            del place[last]
+        if not sealed.state:
+            break
+    for _ in range(rng.randrange(2)):
+        sealed.arrays[rng.choice([*sorted(sealed.arrays), "more"])] = random_array(rng)
+    return packed(kind, sealed.state, sealed.arrays)
+
+
+def random_checkpoint(rng: Random) -> tuple[str, bytes]:
+    """Damaged files, ones with a right digest over the damage, and forged ones."""
+    kind, way = rng.choice(("net", "run")), rng.randrange(4)
+    if way == 0:
+        return kind, random_bytes(rng, 60)
+    if way == 1:
+        return kind, forged(rng, kind)
+    content = changed(rng, valid_checkpoint(kind))
+    return kind, sealed_anew(content) if way == 2 else content
+
+
+def check_checkpoint(kind: str, content: bytes) -> bool:
+    """A net, or a solver that could go on, comes out; or CheckpointError."""
+    folder = Path(FOLDER.name, "run")
+    folder.mkdir(exist_ok=True)
+    path = folder / "step-000000002.safetensors"
+    path.write_bytes(content)
+    net, refusal = outcome(lambda: load_net(path) if kind == "net" else _resumed(folder), CheckpointError)
+    if net is None:
+        assert "must" in refusal
+        return False
+    assert set(net.params) == set(net.params.shapes)
+    return True
+
+
+def _resumed(folder: Path) -> FullyConnectedNet:
+    net: FullyConnectedNet = Solver.resume(folder, DATA, progress=False).model
+    return net

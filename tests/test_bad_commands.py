@@ -1,0 +1,67 @@
+"""Wrong command lines: each ends with status 2 and says in words why; `$TMP` stands for an empty folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from thinnet.cli import main
+
+COMMANDS = [
+    ("", "the following arguments are required: COMMAND"),
+    ("trian", "invalid choice: 'trian'"),
+    ("experiment", "the following arguments are required: NAME"),
+    ("experiment dropuot", "invalid choice: 'dropuot'"),
+    ("experiment dropout --rates 1.5", "must be the fraction dropped, at least 0 and below 1, got '1.5'"),
+    ("experiment dropout --rates inf", "must be the fraction dropped, at least 0 and below 1, got 'inf'"),
+    ("experiment dropout --rates 0.5 0.5", "--rates must all differ, got [0.5, 0.5]. Name each one once."),
+    ("experiment dropout --seeds -2", "must be a whole number of at least 1, got '-2'"),
+    ("experiment dropout --epochs 1.5", "must be a whole number of at least 1, got '1.5'"),
+    (
+        "experiment dropout --num-train 99999 --output $TMP",
+        "num_train must be at most 997, the training rows there are, got 99999",
+    ),
+    (
+        "experiment dropout --data mnist --output $TMP",
+        "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'mnist'.",
+    ),
+    ("experiment dropout --dropout-mask rows", "invalid choice: 'rows'"),
+    ("experiment dropout --output /proc/nowhere", "No such file or directory"),
+    ("experiment cifar10-fc --root $TMP", "root must be cifar-10-batches-py or the folder that has it"),
+    ("experiment cifar10-fc --seed one", "--seed: must be a whole number of at least 0, got 'one'"),
+    ("experiment cifar10-speed --root $TMP --dropout 1", "must be the fraction dropped"),
+    ("course run $TMP/none.ipynb --dialect nndl", "none.ipynb"),
+    ("course new $TMP/folder", "the following arguments are required: --dialect"),
+    ("course new $TMP/folder --dialect cs231n", "invalid choice: 'cs231n'"),
+    ("--unknown", "the following arguments are required: COMMAND"),
+    ("resume $TMP", "must be the folder of a run, got one without config.toml"),
+    ("resume $TMP/nowhere", "must be the folder of a run, got no such folder"),
+    ("train --data digit --output $TMP/run", "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
+    ("train --data fashion-mnist --output $TMP/run", "root must be the folder with Fashion-MNIST's four files"),
+    (
+        "train --data $TMP/none.npz --output $TMP/run",
+        "none.npz must be a file of arrays as numpy.savez writes it, got no su",
+    ),
+    ("train --config $TMP/none.toml --output $TMP/run", "none.toml"),
+    ("train --weight-scale she --output $TMP/run", "--weight-scale must be a number or 'he', got 'she'"),
+    ("train --dropout 1.5 --output $TMP/run", "dropout must be a number in [0, 1), got 1.5"),
+    ("train --batch-size 0 --output $TMP/run", "batch_size must be an integer >= 1, got 0"),
+    ("train --num-train 5000 --output $TMP/run", "num_train must be at most 997"),
+]
+
+
+@pytest.mark.parametrize(("line", "text"), COMMANDS, ids=[line or "nothing" for line, _ in COMMANDS])
+def test_a_wrong_command_line_ends_with_status_2(
+    line: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status: Any = main([word.replace("$TMP", str(tmp_path)) for word in line.split()])
+    except SystemExit as end:
+        status = end.code
+    done = capsys.readouterr()
+    assert status == 2
+    assert text in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""

@@ -1,0 +1,160 @@
+"""Training in a process of its own that gets Ctrl-C, is killed, or finds the disk full: nothing saved is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from interrupted_runs import files, finish, interrupted, make_data
+from thinnet import Solver
+from thinnet.errors import CheckpointError
+
+CHILD = """
+    import os, signal, sys, time
+    import numpy as np
+    from thinnet import Callback, Solver
+    from interrupted_runs import make_data, make_net, make_solver
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in the background of a shell
+
+    class At(Callback):
+        def on_step(self, solver):
+            if solver.iteration == 6:
+                act(solver)
+
+    def run(**options):
+        solver = make_solver(make_net(), make_data(), checkpoint_dir=sys.argv[1], callbacks=[At()], **options)
+        solver.train()
+"""
+
+WAITING = """
+def act(solver):
+    print("now", flush=True)
+    sys.stdin.readline()
+
+"""
+
+
+def start(script: str, folder: Path) -> subprocess.Popen[str]:
+    """A process that calls `act` of the script after step 6."""
+    code = textwrap.dedent(CHILD) + textwrap.dedent(script)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def wait_for_step_6(child: subprocess.Popen[str]) -> None:
+    assert child.stdout is not None
+    assert child.stdout.readline() == "now\n"
+
+
+def test_ctrl_c_saves_and_ends_after_the_step(tmp_path: Path) -> None:
+    child = start(WAITING + "run(checkpoint_every=100)", tmp_path)
+    wait_for_step_6(child)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate("go on\n", timeout=60)
+    assert child.returncode != 0
+    assert "thinnet: finishing this step and saving; Ctrl-C again ends at once" in err
+    assert "KeyboardInterrupt: saved " in err
+    assert "step-000000006.safetensors after step 6 of 12" in err
+    assert files(tmp_path) == ["step-000000006.safetensors"]
+    finish(tmp_path)
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+    """The step never ends, and what was saved before it stays whole."""
+    child = start(
+        """
+        def act(solver):
+            print("now", flush=True)
+            while True:
+                time.sleep(0.01)
+        run(checkpoint_every=2)
+        """,
+        tmp_path,
+    )
+    assert child.stderr is not None
+    wait_for_step_6(child)
+    child.send_signal(signal.SIGINT)
+    while "finishing this step" not in child.stderr.readline():
+        pass
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert files(tmp_path) == ["step-000000002.safetensors", "step-000000004.safetensors"]
+    finish(tmp_path)
+
+
+def test_ctrl_c_where_it_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    child = start(
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        def act(solver):
+            os.kill(os.getpid(), signal.SIGINT)
+        run()
+        """,
+        tmp_path,
+    )
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, "")
+
+
+def test_a_handler_of_somebody_else_is_put_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    interrupted(tmp_path)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_another_process_in_the_folder_is_refused(tmp_path: Path) -> None:
+    child = start(WAITING + "run(checkpoint_every=2)", tmp_path)
+    wait_for_step_6(child)
+    with pytest.raises(CheckpointError, match="must be used by one run at a time"):
+        Solver.resume(tmp_path, make_data()).train()
+    _, err = child.communicate("go on\n", timeout=60)
+    assert child.returncode == 0, err
+    finish(tmp_path)
+
+
+def test_a_killed_process_leaves_no_lock_and_nothing_lost(tmp_path: Path) -> None:
+    child = start(
+        """
+        def act(solver):
+            os.kill(os.getpid(), signal.SIGKILL)
+        run(checkpoint_every=2)
+        """,
+        tmp_path,
+    )
+    child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    finish(tmp_path)
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+    """A limit of the file size stands for it: writing fails in the middle of a file."""
+    child = start(
+        """
+        import resource
+        def act(solver):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        run(checkpoint_every=1)
+        """,
+        tmp_path,
+    )
+    _, err = child.communicate(timeout=60)
+    assert "CheckpointError" in err
+    assert "step-000000006.safetensors must be written, but could not be (File too large)" in err
+    assert "The checkpoint of step 5 is whole; mend that and resume" in err
+    assert files(tmp_path) == ["step-000000004.safetensors", "step-000000005.safetensors"]
+    finish(tmp_path)

@@ -1,0 +1,117 @@
+"""What every layer refuses, for each argument of each row of the registry."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layer_draws import SMALL, draw, forward
+from thinnet import ArgumentError
+from thinnet.layers import LAYERS, batchnorm_forward
+from thinnet.layers.registry import Layer
+
+ARGUMENTS = [
+    pytest.param(name, key, id=f"{name}-{key}")
+    for name, layer in LAYERS.items()
+    for key in (*layer.inputs, *layer.buffers)
+]
+LATER_ARGUMENTS = [  # those that must fit the first
+    pytest.param(name, key, id=f"{name}-{key}")
+    for name, layer in LAYERS.items()
+    for key in [*layer.inputs, *layer.buffers][1:]
+]
+
+
+def call_with(layer: Layer, key: str, value: Any) -> None:
+    inputs, buffers, _ = draw(layer, SMALL)
+    layer.forward(*{**inputs, **buffers, key: value}.values(), **layer.options[0])
+
+
+@pytest.mark.parametrize(("name", "key"), ARGUMENTS)
+def test_what_is_not_an_array_of_floats_is_refused(name: str, key: str) -> None:
+    layer = LAYERS[name]
+    where = re.escape(f"{layer.forward.__name__}: {key} must be a NumPy array of floats, got ")
+    for value, came in (
+        ([[1.0]], "list"),
+        (None, "NoneType"),
+        (np.ones((3, 7), np.int64), "dtype int64"),
+        (np.ones((3, 7), bool), "dtype bool"),
+        (np.ones((3, 7), complex), "dtype complex128"),
+        (np.array([["a"]]), "dtype <U1"),
+    ):
+        with pytest.raises(ArgumentError, match=where + came + r"\. Convert it with np\.asarray\(" + key):
+            call_with(layer, key, value)
+
+
+@pytest.mark.parametrize(("name", "key"), ARGUMENTS)
+def test_another_number_of_axes_is_refused(name: str, key: str) -> None:
+    layer = LAYERS[name]
+    with pytest.raises(ArgumentError, match=rf"{layer.forward.__name__}: {key} must have shape .*, got \(3, 7, 2, 1\)"):
+        call_with(layer, key, np.ones((3, 7, 2, 1)))
+
+
+@pytest.mark.parametrize(("name", "key"), LATER_ARGUMENTS)
+def test_a_size_that_does_not_fit_is_refused(name: str, key: str) -> None:
+    layer = LAYERS[name]
+    inputs, buffers, _ = draw(layer, SMALL)
+    given = {**inputs, **buffers}
+    shape = given[key].shape
+    bad = (shape[0] + 1, *shape[1:])
+    letter = {**layer.inputs, **layer.buffers}[key].split()[0]
+    text = rf"{layer.forward.__name__}: {key} must have shape .* with .*{letter} = {shape[0]} as in \w+.*, got "
+    with pytest.raises(ArgumentError, match=text + re.escape(str(bad))):
+        call_with(layer, key, np.ones(bad))
+
+
+@pytest.mark.parametrize(("name", "key"), LATER_ARGUMENTS)
+def test_mixed_dtypes_are_refused(name: str, key: str) -> None:
+    layer = LAYERS[name]
+    inputs, buffers, _ = draw(layer, SMALL)
+    given = {**inputs, **buffers}
+    text = rf"{layer.forward.__name__}: {key} must be of dtype float64 as x is, got float32\. Convert .*astype"
+    with pytest.raises(ArgumentError, match=text):
+        call_with(layer, key, given[key].astype(np.float32))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_gradient_that_does_not_fit_the_output_is_refused(name: str) -> None:
+    layer = LAYERS[name]
+    inputs, buffers, dout = draw(layer, SMALL)
+    where = f"{layer.backward.__name__}: dout must "
+    for options in layer.options:
+        _, cache = forward(layer, inputs, buffers, options)
+        for bad in (dout[:-1], dout[0], dout[None]):
+            with pytest.raises(
+                ArgumentError, match=where + "(have|be an array of) shape .*got " + re.escape(f"{bad.shape}")
+            ):
+                layer.backward(bad, cache)
+        for value, came in ((dout.tolist(), "list"), (np.ones(dout.shape, int), "dtype int64")):
+            with pytest.raises(ArgumentError, match=where + f"be a NumPy array of floats, got {came}"):
+                layer.backward(value, cache)
+
+
+def test_one_row_has_no_statistics_to_train_with() -> None:
+    ones, zeros = np.ones(4), np.zeros(4)
+    text = r"x must have at least two rows in training with batch normalization, got 1\. Use a larger batch"
+    with pytest.raises(ArgumentError, match=text):
+        batchnorm_forward(np.ones((1, 4)), ones, zeros, zeros.copy(), ones.copy())
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "text"),
+    [
+        ("batchnorm", "momentum", 1.0, r"momentum must be a number in \[0, 1\), got 1\.0\. momentum is the weight"),
+        ("batchnorm", "momentum", np.nan, r"momentum must be a number in \[0, 1\), got nan"),
+        ("batchnorm", "eps", 0, "eps must be a number > 0, got 0"),
+        ("layernorm", "eps", -1e-5, "eps must be a number > 0, got -1e-05"),
+        ("layernorm", "eps", "small", r"eps must be a number > 0, got 'small' \(str\)"),
+    ],
+)
+def test_options_outside_their_limits_are_refused(name: str, option: str, value: Any, text: str) -> None:
+    layer = LAYERS[name]
+    inputs, buffers, _ = draw(layer, SMALL)
+    with pytest.raises(ArgumentError, match=text):
+        layer.forward(*inputs.values(), *buffers.values(), **{option: value})

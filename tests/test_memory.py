@@ -1,0 +1,46 @@
+"""How much memory is taken: next to none by a step, and little by predictions of many images."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from thinnet import Dataset, FullyConnectedNet, Solver, kernels
+
+
+@pytest.mark.skipif(not kernels.available(), reason="Numba is not installed; the layers allocate what they return")
+def test_a_step_of_the_solver_allocates_nothing_but_crumbs() -> None:
+    """After the first epoch, whose order of rows is drawn in one piece: less than a thousandth of the net."""
+    generator = np.random.default_rng(0)
+    data = Dataset(generator.integers(0, 256, (400, 500), np.uint8), generator.integers(10, size=400))
+    net = FullyConnectedNet([300, 300], 500, dropout=0.5, normalization="batchnorm", seed=0)
+    solver = Solver(net, data, update_rule="adam", batch_size=100, num_epochs=3, verbose=False)
+    solver.step()
+    tracemalloc.start()
+    try:
+        solver.step()
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        solver.step()
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert peak < net.params.flat.nbytes / 1000 + 8000, f"{peak} bytes"
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_predicting_many_images_takes_bounded_memory(fused: bool) -> None:
+    """Far less than the images would take as floats."""
+    X = np.random.default_rng(0).integers(0, 256, (10_000, 1000), np.uint8)
+    net = FullyConnectedNet([50], input_dim=1000, normalization="batchnorm", dropout=0.5, seed=0)
+    net.fused = fused
+    net.predict(X[:10])
+    tracemalloc.start()
+    try:
+        assert net.predict(X).shape == (10_000,)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.25 * 4 * X.size, f"{peak:,} bytes"

@@ -1,0 +1,121 @@
+"""A run that is interrupted after any step and resumed ends as if it had never been interrupted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from interrupted_runs import STEPS, finish, interrupt, interrupted, make_data, make_net, make_solver, state
+from thinnet import Solver
+from thinnet.optim import OPTIMIZERS
+from thinnet.schedules import Cosine, OneCycle
+from thinnet.storage import checkpoint as checkpoints
+
+Case = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]  # of the net, the solver and the data
+CASES: list[Case] = [
+    *(({}, {"update_rule": name}, {}) for name in OPTIMIZERS),
+    *(({"dropout_mask": "batch"}, {"update_rule": name}, {}) for name in OPTIMIZERS),
+    ({}, {"schedule": Cosine(warmup=0.2, floor=0.1)}, {}),
+    ({}, {"schedule": OneCycle()}, {}),
+    ({}, {"lr_decay": 0.7}, {}),
+    ({}, {"patience": 1, "optim_config": {"learning_rate": 0.0}}, {}),
+    ({}, {"sampling": "replacement", "num_train_samples": 9, "num_val_samples": 7}, {}),
+    ({}, {"seed": 77, "batch_size": 999}, {}),
+    ({"dtype": np.float64, "reg": 0.01}, {}, {}),
+    ({"normalization": "layernorm", "loss": "svm"}, {}, {}),
+    ({"normalization": None, "scaling": "classic"}, {"num_train_samples": None}, {}),
+    ({"loss": "mse"}, {}, {"regression": True}),
+    ({"dropout": 0}, {}, {"val": 0}),
+    ({"dropout_mask": "batch", "dtype": np.float64}, {"sampling": "replacement"}, {"val": 0}),
+]
+
+
+def folders_after_each_step(solver: Solver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Train to the end; return for each step a folder as it would be if the process had died after that step."""
+    monkeypatch.setattr(checkpoints, "KEEP", 10**6)
+    solver.train()
+    monkeypatch.undo()
+    folders = []
+    assert solver._checkpoints is not None
+    for step in solver._checkpoints.steps():
+        folder = tmp_path / f"after-{step}"
+        folder.mkdir()
+        shutil.copy(solver._checkpoints.path(step), folder)
+        folders.append(folder)
+    return folders
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_run_resumed_after_any_step_ends_the_same(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net_options, options, data_options = case
+    data = make_data(**data_options)
+    never = make_solver(make_net(**net_options), data, **options)
+    never.train()
+    whole = make_solver(make_net(**net_options), data, **options, checkpoint_dir=tmp_path / "run", checkpoint_every=1)
+    folders = folders_after_each_step(whole, tmp_path, monkeypatch)
+    assert state(whole) == state(never), "writing checkpoints changes nothing"
+    assert len(folders) == never.iteration
+    for folder in folders:
+        resumed = Solver.resume(folder, make_data(**data_options), checkpoint_every=10**6, progress=False)
+        resumed.train()
+        assert state(resumed) == state(never), folder.name
+
+
+@pytest.mark.usefixtures("without_kernels")
+@pytest.mark.parametrize("mask", ["element", "batch"])
+def test_the_same_without_kernels(mask: str, tmp_path: Path) -> None:
+    for step in (1, 5, 11):
+        interrupted(tmp_path / str(step), step, dropout_mask=mask)
+        finish(tmp_path / str(step), dropout_mask=mask)
+
+
+def test_a_run_interrupted_again_and_again_ends_the_same(tmp_path: Path) -> None:
+    interrupted(tmp_path, step=1)
+    for step in (2, 3, 7, 8, 11):
+        interrupt(Solver.resume(tmp_path, make_data()), step)
+    finish(tmp_path)
+    finish(tmp_path)  # a finished run stays as it is
+
+
+def test_a_net_that_leaves_the_kernels_alone_does_so_when_resumed(tmp_path: Path) -> None:
+    nets = [make_net(), make_net()]
+    for net in nets:
+        net.fused = False
+    never = make_solver(nets[0], make_data())
+    never.train()
+    interrupt(make_solver(nets[1], make_data(), checkpoint_dir=tmp_path, checkpoint_every=1), 5)
+    resumed = Solver.resume(tmp_path, make_data())
+    resumed.train()
+    assert not resumed.model.fused
+    assert state(resumed) == state(never)
+
+
+def test_numbers_of_numpy_are_kept_as_numbers(tmp_path: Path) -> None:
+    options = {"optim_config": {"learning_rate": np.float32(0.01)}, "patience": np.int64(9), "seed": np.uint8(3)}
+    solver = make_solver(make_net(reg=np.float32(0.5)), make_data(), checkpoint_dir=tmp_path, **options)
+    solver.train()
+    assert Solver.resume(tmp_path, make_data()).options == solver.options
+
+
+def test_a_resumed_run_trains_the_net_that_it_is_given(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    net = make_net()
+    assert Solver.resume(tmp_path, make_data(), model=net).model is net
+    finish(tmp_path, model=net)
+    assert net.step == STEPS
+
+
+def test_a_run_can_be_made_longer(tmp_path: Path) -> None:
+    make_solver(make_net(), make_data(val=0), checkpoint_dir=tmp_path, num_epochs=2).train()
+    longer = Solver.resume(tmp_path, make_data(val=0), num_epochs=3, print_every=5)
+    longer.train()
+    never = make_solver(make_net(), make_data(val=0))
+    never.train()
+    assert longer.history.loss == never.history.loss
+    assert longer.model.params.flat.tobytes() == never.model.params.flat.tobytes()
