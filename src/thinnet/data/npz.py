@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
+from thinnet.data.files import damaged, unreadable
 from thinnet.data.shares import Share, share_of
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray
@@ -26,6 +27,7 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
     Raises:
         DataError: if it is no such file, or its arrays are no data set.
     """
+    expected = "a file of arrays as numpy.savez writes it"
     try:
         with path.open("rb") as file:  # which np.load would leave open where the archive is broken
             loaded = np.load(file, allow_pickle=False)
@@ -35,15 +37,13 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
                 return Dataset.from_dict(dict(loaded), name=path.stem)
             return _shared(loaded, share, path.stem)
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path} must be a file of arrays as numpy.savez writes it, got no such file. Check its path."
-        ) from error
+        raise damaged(path, expected, "no such file", "Check its path.") from error
+    except OSError as error:
+        raise unreadable(path, expected, error) from error
+    except DataError as error:
+        raise DataError(f"In {path}, {error}") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"{path} must be a file of arrays as numpy.savez writes it, got {error}. Write it again, with X_train=..."
-        ) from error
+        raise damaged(path, expected, str(error), "Write it again, with X_train=...") from error
 
 
 def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
