@@ -18,8 +18,6 @@ from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray, IntArray
 
-__all__ = ["load_cifar10", "read_cifar10_batch", "read_cifar10_folder"]
-
 FOLDER = "cifar-10-batches-py"
 NUM_FEATURES = 3 * 32 * 32
 TRAIN_FILES = tuple(f"data_batch_{k}" for k in range(1, 6))

@@ -17,8 +17,6 @@ from thinnet.data.archive import Archive as Archive
 from thinnet.data.files import LARGEST_FILE
 from thinnet.errors import DataError
 
-__all__ = ["Archive", "cache_folder", "fetch_folder"]
-
 PIECE = 2**18  # bytes that come at once
 LARGEST_DOWNLOAD = 2**30  # bytes; the largest archive has 170 million
 

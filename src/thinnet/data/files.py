@@ -7,8 +7,6 @@ from pathlib import Path
 
 from thinnet.errors import DataError
 
-__all__ = ["LARGEST_FILE", "damaged", "file_size", "read_bytes"]
-
 LARGEST_FILE = 2**28  # bytes; the largest file that these readers are for has 157 million
 
 

@@ -16,8 +16,6 @@ from thinnet.checks import check_path
 from thinnet.data.files import LARGEST_FILE, damaged, file_size, unreadable
 from thinnet.typing import AnyArray
 
-__all__ = ["read_idx"]
-
 EXPECTED = "an IDX file of uint8 values"
 FIX = "Download it again."
 UINT8 = 0x08

@@ -21,8 +21,6 @@ import numpy as np
 from thinnet.data.files import damaged, read_bytes
 from thinnet.typing import AnyArray
 
-__all__ = ["load_pickle"]
-
 MOST_STEPS = 2_000_000  # four times what 50,000 rows with labels and file names take
 LONGEST_NAME, LONGEST_TUPLE = 100, 8  # so that sharing a large one does not multiply the work
 STOP = ord(".")

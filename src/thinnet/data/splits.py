@@ -7,8 +7,6 @@ from typing import Any
 
 from thinnet.errors import ArgumentError, DataError
 
-__all__ = ["check_rows", "check_size"]
-
 
 def check_size(name: str, value: Any, low: int = 0) -> int:
     """Return `value` as an int if it is a whole number of rows, at least `low`.
