@@ -9,11 +9,11 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from thinnet.errors import ArgumentError
 from thinnet.schedules import Schedule
-from thinnet.sklearn.base import MC_SAMPLES, ThinNetEstimator
+from thinnet.sklearn.base import ThinNetEstimator
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -153,8 +153,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         Raises:
             ArgumentError: (a `ValueError`) if the first call lacks `classes`, or early stopping is asked for.
         """
-        if self.early_stopping:
-            raise ArgumentError("early_stopping must be False for partial_fit, got True: it holds no rows out.")
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> AnyArray:
@@ -185,12 +183,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         """
         if mc_samples is None and not return_std:
             return self._probabilities(self._scores(X))
-        means, spreads = [], []
-        for scores in self._drawn_scores(X, MC_SAMPLES if mc_samples is None else mc_samples):
-            draws = self._probabilities(scores.astype(np.float64))
-            means.append(draws.mean(axis=0))
-            spreads.append(draws.std(axis=0))
-        return (np.concatenate(means), np.concatenate(spreads)) if return_std else np.concatenate(means)
+        mean, spread = self._drawn(X, mc_samples, self._probabilities)
+        return (mean, spread) if return_std else mean
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """The logarithm of `predict_proba`."""
@@ -205,11 +199,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     @property
     def _several(self) -> bool:
         """Whether a row may have several labels."""
-        check_is_fitted(self)
         return self._loss == "logistic"
-
-    def _loss_name(self) -> str:
-        return self._loss
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
         check_classification_targets(y)
@@ -256,9 +246,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             )
         return places
 
-    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
-        return targets
-
     def _num_outputs(self, targets: AnyArray) -> int:
         return len(self.classes_)
 
@@ -270,13 +257,13 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                 f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
                 "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
             )
-        y = targets if self._loss == "logistic" else self.classes_[targets]
+        y = targets if self._several else self.classes_[targets]
         factors: FloatArray = compute_sample_weight(self.class_weight, y)
         return factors
 
     def _stratum(self, targets: AnyArray) -> AnyArray | None:
-        return targets if self._loss == "softmax" else None
+        return None if self._several else targets
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
-        right = ((scores > 0) == targets).all(axis=1) if self._loss == "logistic" else scores.argmax(axis=1) == targets
+        right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets
         return float(np.average(right, weights=weights))

@@ -40,7 +40,7 @@ def check_parameters(params: dict[str, Any]) -> None:
     check_choice("dropout_mask", params["dropout_mask"], MASK_KINDS)
     check_choice("normalization", params["normalization"], NORMALIZATIONS)
     check_choice("optimizer", params["optimizer"], tuple(OPTIMIZERS))
-    optimizer_options(params["optimizer"], params["optimizer_options"])
+    _check_optimizer_options(params["optimizer"], params["optimizer_options"])
     schedule(params["schedule"])
 
 
@@ -66,14 +66,14 @@ def hidden_dims(sizes: Any) -> tuple[int, ...]:
     return tuple(check_number("hidden_layer_sizes", size) for size in sizes)
 
 
-def optimizer_options(optimizer: str, options: Any) -> dict[str, Any]:
-    """The optimizer's hyperparameters without the learning rate, which has a parameter of its own."""
+def _check_optimizer_options(optimizer: str, options: Any) -> None:
+    """Check an optimizer's hyperparameters; the learning rate, which has a parameter of its own, is none of them."""
     if options is not None and not isinstance(options, dict):
         raise ArgumentError(
             f"optimizer_options must be a dict or None, got {options!r}. Write {{'beta1': 0.9}}, for example."
         )
     defaults = {key: value for key, value in OPTIMIZERS[optimizer].defaults.items() if key != "learning_rate"}
-    return merge_options("optimizer_options", defaults, options)
+    merge_options("optimizer_options", defaults, options)
 
 
 def schedule(choice: Any) -> Schedule:
