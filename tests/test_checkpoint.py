@@ -87,10 +87,10 @@ def folders_after_each_step(solver: Solver, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.undo()
     folders = []
     assert solver._checkpoints is not None
-    for step in solver._checkpoints.steps():
+    for step, path in checkpoints.saved(solver._checkpoints.folder).items():
         folder = tmp_path / f"after-{step}"
         folder.mkdir()
-        shutil.copy(solver._checkpoints.path(step), folder)
+        shutil.copy(path, folder)
         folders.append(folder)
     return folders
 
@@ -245,8 +245,7 @@ def test_checkpoints_are_written_when_they_are_due_and_at_the_end(
 ) -> None:
     solver = make_solver(make_net(), make_data(), checkpoint_dir=tmp_path, checkpoint_every=every)
     solver.train()
-    assert solver._checkpoints is not None
-    assert solver._checkpoints.steps() == steps
+    assert list(checkpoints.saved(tmp_path)) == steps
 
 
 def test_other_files_are_left_alone_and_leftovers_of_a_killed_run_are_not(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from parallel_job import NETS, SOLVER, make_data, make_net
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver
 from thinnet.data.npz import load_npz
 from thinnet.data.shares import block_edges, share_of
-from thinnet.storage.checkpoint import Checkpoints
+from thinnet.storage.checkpoint import saved as saved_checkpoints
 
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 JOB = Path(__file__).with_name("parallel_job.py")
@@ -120,7 +120,7 @@ class TestMisfortune:
         if what == "interrupt":
             assert done.stderr.count("KeyboardInterrupt: saved") == 1, done.stderr
             assert "after step 8 of 16" in done.stderr
-        saved = Checkpoints(tmp_path / "run", every=5, resumed=True).steps()
+        saved = list(saved_checkpoints(tmp_path / "run"))
         assert saved == ([5, 8] if what == "interrupt" else [5])
         succeeded(job(3, "train", tmp_path))
         with np.load(tmp_path / "train3.npz") as found:

@@ -177,7 +177,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         are to come.
         """
         if not self.standardize:
-            return rows.no_shift(sample.X.shape[1])
+            return rows.Shift(np.zeros(sample.X.shape[1]), np.ones(sample.X.shape[1]))
         learned = rows.moments(sample.X, sample.weights)
         scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
         return rows.Shift(learned.mean, scale, rows.LIMIT)

@@ -22,10 +22,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise CheckpointError(
-            f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
-            f"Choose another one, or change its permissions."
-        ) from error
+        raise unwritable(folder, error) from error
     try:
         _lock(descriptor)
     except OSError:
@@ -38,6 +35,14 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def unwritable(folder: Path, error: OSError) -> CheckpointError:
+    """The error for a folder in which nothing can be written."""
+    return CheckpointError(
+        f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
+        f"Choose another one, or change its permissions."
+    )
 
 
 def _lock(descriptor: int) -> None:
