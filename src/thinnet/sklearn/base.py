@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -35,64 +36,37 @@ MC_STREAM = 1  # keeps the masks of Monte Carlo dropout apart from those of trai
 ROWS_AT_ONCE = 512  # rows that Monte Carlo dropout draws for together
 
 
+@dataclass(repr=False, eq=False)
 class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
-    """The base of `ThinNetClassifier` and `ThinNetRegressor`."""
+    """The base of `ThinNetClassifier` and `ThinNetRegressor`; the fields are their parameters."""
 
-    net_: FullyConnectedNet
-    n_features_in_: int
-    _optimizer: FlatOptimizer
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        *,
-        dropout: float = 0.25,
-        dropout_mask: Literal["element", "batch"] = "element",
-        normalization: Literal["batchnorm", "layernorm"] | None = "layernorm",
-        standardize: bool = True,
-        optimizer: str = "adam",
-        optimizer_options: dict[str, Any] | None = None,
-        schedule: str | Schedule = "cosine",
-        alpha: float = 0.0,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate_init: float = 5e-3,
-        max_iter: int | Literal["auto"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.dropout = dropout
-        self.dropout_mask = dropout_mask
-        self.normalization = normalization
-        self.standardize = standardize
-        self.optimizer = optimizer
-        self.optimizer_options = optimizer_options
-        self.schedule = schedule
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    hidden_layer_sizes: Any = (100,)
+    _: KW_ONLY
+    dropout: float = 0.25
+    dropout_mask: Literal["element", "batch"] = "element"
+    normalization: Literal["batchnorm", "layernorm"] | None = "layernorm"
+    standardize: bool = True
+    optimizer: str = "adam"
+    optimizer_options: dict[str, Any] | None = None
+    schedule: str | Schedule = "cosine"
+    alpha: float = 0.0
+    batch_size: int | Literal["auto"] = "auto"
+    learning_rate_init: float = 5e-3
+    max_iter: int | Literal["auto"] = "auto"
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 10
+    tol: float = 1e-4
+    warm_start: bool = False
+    random_state: Any = None
+    verbose: bool = False
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    # What the two differ in
-
-    _loss: str  # the net's
+    # What the two differ in, beside the name of the loss, `_loss`
 
     @abstractmethod
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
@@ -209,6 +183,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             loss=self._loss,
             dropout_mask=self.dropout_mask,
         )
+        self._optimizer = self._new_optimizer()
         self.n_iter_, self.t_ = 0, 0
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
@@ -230,8 +205,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                     "warm_start=False."
                 )
         net.dropout, net.reg = float(self.dropout), self.alpha / batch_size
-        if not (incremental and self.n_iter_ and self._optimizer.name == self.optimizer):
-            self._optimizer = FlatOptimizer(self.optimizer, self.optimizer_options, like=net.params.flat)
+        if not incremental or self._optimizer.name != self.optimizer:
+            self._optimizer = self._new_optimizer()
+
+    def _new_optimizer(self) -> FlatOptimizer:
+        return FlatOptimizer(self.optimizer, self.optimizer_options, like=self.net_.params.flat)
 
     def _train(self, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
         max_iter = sizes.auto_max_iter(order.num_rows, order.batch_size) if self.max_iter == "auto" else self.max_iter

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -12,11 +13,11 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from thinnet.errors import ArgumentError
-from thinnet.schedules import Schedule
 from thinnet.sklearn.base import ThinNetEstimator
 from thinnet.typing import AnyArray, FloatArray
 
 
+@dataclass(repr=False, eq=False)
 class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     r"""A classifier: scikit-learn's `MLPClassifier` with dropout, normalization and schedules.
 
@@ -84,52 +85,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     ((1, 3), (1, 3))
     """
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        *,
-        dropout: float = 0.25,
-        dropout_mask: Literal["element", "batch"] = "element",
-        normalization: Literal["batchnorm", "layernorm"] | None = "layernorm",
-        standardize: bool = True,
-        optimizer: str = "adam",
-        optimizer_options: dict[str, Any] | None = None,
-        schedule: str | Schedule = "cosine",
-        alpha: float = 0.0,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate_init: float = 5e-3,
-        max_iter: int | Literal["auto"] = "auto",
-        class_weight: Any = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            dropout=dropout,
-            dropout_mask=dropout_mask,
-            normalization=normalization,
-            standardize=standardize,
-            optimizer=optimizer,
-            optimizer_options=optimizer_options,
-            schedule=schedule,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate_init=learning_rate_init,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+    _: KW_ONLY
+    class_weight: Any = None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
