@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -69,17 +70,12 @@ def _read_share(file: IO[bytes], rank: int, size: int) -> tuple[AnyArray, int]:
     if not shape:
         raise ValueError("a single number")
     rows, row_bytes = share_of(shape[0], rank, size), dtype.itemsize * math.prod(shape[1:])
-    for start in range(0, rows.start, ROWS_AT_ONCE):
-        _read(file, (min(start + ROWS_AT_ONCE, rows.start) - start) * row_bytes)
+    file.seek(rows.start * row_bytes, os.SEEK_CUR)
     own = np.empty((rows.stop - rows.start, *shape[1:]), dtype)
     for start in range(0, len(own), ROWS_AT_ONCE):
         piece = own[start : start + ROWS_AT_ONCE]
-        piece[...] = np.frombuffer(_read(file, piece.nbytes), dtype).reshape(piece.shape)
+        content = file.read(piece.nbytes)
+        if len(content) < piece.nbytes:
+            raise EOFError("an array that ends early")
+        piece[...] = np.frombuffer(content, dtype).reshape(piece.shape)
     return own, shape[0]
-
-
-def _read(file: IO[bytes], count: int) -> bytes:
-    content = file.read(count)
-    if len(content) < count:
-        raise EOFError("an array that ends early")
-    return content
