@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import DialectError, NotebookError, require
+from thinnet.layers.dropout import SCALINGS
 from thinnet.storage.files import write_atomically
 
 SUFFIX = ".executed.ipynb"
@@ -135,10 +137,8 @@ def _opening_lines(source: str, dialect: str | None, scaling: str) -> str:
     """Code to run in the kernel before the first cell."""
     if dialect is None and "thinnet.course" in source:
         return "pass"  # the notebook opens the door itself
-    from thinnet.course import activate  # refuses unknown names here rather than in the kernel
-
-    dialect = choose_dialect(source) if dialect is None else dialect
-    activate(dialect, scaling)  # type: ignore[arg-type]
+    dialect = choose_dialect(source) if dialect is None else check_choice("dialect", dialect, tuple(DIALECTS))
+    check_choice("scaling", scaling, SCALINGS)
     return f"import thinnet.course; thinnet.course.activate({dialect!r}, scaling={scaling!r}); del thinnet"
 
 

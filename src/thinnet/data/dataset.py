@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from thinnet.data.shares import Share, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
 from thinnet.parallel import Ranks
 from thinnet.typing import AnyArray, FloatArray, IntArray
-
-Split = Literal["train", "val", "test"]
-Standardization = Literal["none", "mean", "feature", "global"]
 
 SPLITS = ("train", "val", "test")
 ARRAYS = {f"{part}_{split}": split for split in SPLITS for part in "Xy"}  # field → the split whose rows it holds
@@ -152,16 +149,16 @@ class Dataset:
             return self.share.num_classes
         return len(self.class_names) or int(self.y_train.max(initial=-1)) + 1
 
-    def num_rows(self, split: Split | str) -> int:
+    def num_rows(self, split: str) -> int:
         """How many rows a split has; 0 where it is absent."""
         X = getattr(self, f"X_{check_choice('split', split, SPLITS)}")
         return 0 if X is None else int(X.shape[0])
 
-    def total_rows(self, split: Split | str) -> int:
+    def total_rows(self, split: str) -> int:
         """How many rows a split has on all processes together; `num_rows` where the data set is not shared."""
         return self.num_rows(split) if self.share is None else self.share.totals[split]
 
-    def held(self, split: Split | str, rows: IntArray) -> tuple[IntArray, IntArray]:
+    def held(self, split: str, rows: IntArray) -> tuple[IntArray, IntArray]:
         """Which of the rows with these numbers among all processes' rows are here.
 
         Args:
@@ -175,7 +172,7 @@ class Dataset:
         places = np.flatnonzero((rows >= own.start) & (rows < own.stop))
         return places, rows[places] - own.start
 
-    def labels(self, split: Split | str) -> AnyArray:
+    def labels(self, split: str) -> AnyArray:
         """The labels or targets of a split.
 
         Raises:
@@ -189,7 +186,7 @@ class Dataset:
         return y
 
     def batch(
-        self, split: Split | str, rows: IntArray | slice | list[int] | None = None, dtype: Any = np.float32
+        self, split: str, rows: IntArray | slice | list[int] | None = None, dtype: Any = np.float32
     ) -> tuple[FloatArray, AnyArray]:
         """The standardized rows and the labels at the indices `rows` (all of them by default), as new arrays.
 
@@ -213,7 +210,7 @@ class Dataset:
             X *= self.scale.astype(dtype)
         return X, y[index]
 
-    def standardized(self, method: Standardization | str = "feature", *, communicator: Any = None) -> Dataset:
+    def standardized(self, method: str = "feature", *, communicator: Any = None) -> Dataset:
         r"""The same data set with `shift` and `scale` computed from its training rows.
 
         Args:

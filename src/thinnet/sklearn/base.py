@@ -16,14 +16,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Constant, Schedule
-from thinnet.sklearn import options, rows, sizes
+from thinnet.sklearn import options, rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.stopping import Stopping
 from thinnet.sklearn.training import passes
@@ -122,7 +121,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if self.early_stopping:
             sample, held_out = self._split(sample)
         num_rows = sample.X.shape[0]
-        batch_size = sizes.auto_batch_size(num_rows) if self.batch_size == "auto" else int(self.batch_size)
+        batch_size = options.auto_batch_size(num_rows) if self.batch_size == "auto" else int(self.batch_size)
         if num_rows <= min(batch_size, MOST_MERGED):
             sample = sample.merged()
         sample = sample.weighing_one()
@@ -212,7 +211,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         return FlatOptimizer(self.optimizer, self.optimizer_options, like=self.net_.params.flat)
 
     def _train(self, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
-        max_iter = sizes.auto_max_iter(order.num_rows, order.batch_size) if self.max_iter == "auto" else self.max_iter
+        max_iter = options.auto_max_iter(order.num_rows, order.batch_size) if self.max_iter == "auto" else self.max_iter
         num_passes = 1 if incremental else int(max_iter)
         schedule = Constant() if incremental else options.schedule(self.schedule)
         losses = passes(
@@ -285,8 +284,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
     ) -> tuple[FloatArray, FloatArray]:
         """Monte Carlo dropout: mean and standard deviation, in float64, of the predictions that thinned nets make."""
-        draws: int = check_number("mc_samples", MC_SAMPLES if mc_samples is None else mc_samples)
-        X = self._rows(X)
+        X, draws = self._rows(X), MC_SAMPLES if mc_samples is None else mc_samples
         seed = int(np.random.SeedSequence(self._seed, spawn_key=(MC_STREAM,)).generate_state(1, np.uint64)[0])
         means, spreads = [], []
         for start in range(0, X.shape[0], ROWS_AT_ONCE):

@@ -17,17 +17,16 @@ from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import SCHEDULES, Schedule
 
 AUTO = "auto"
+SMALL_BATCH = 64
+STEPS = 3000  # about as many as a small data set needs
+FEWEST_PASSES, MOST_PASSES = 12, 200
 FLAGS = ("standardize", "early_stopping", "warm_start", "verbose")
 NUMBERS = ("dropout", "alpha", "learning_rate_init", "n_iter_no_change", "tol", "validation_fraction")
 AUTOMATIC = ("batch_size", "max_iter")
 
 
 def check_parameters(params: dict[str, Any]) -> None:
-    """Check the parameters of an estimator.
-
-    Raises:
-        ArgumentError: naming the parameter, what it must be, and what came.
-    """
+    """Raise ArgumentError if a parameter of an estimator is not what it may be."""
     for name in NUMBERS:
         check_number(name, params[name])
     for name in AUTOMATIC:
@@ -49,6 +48,16 @@ def _check_automatic(name: str, value: Any) -> None:
         check_number(name, value)
     except ArgumentError as error:
         raise ArgumentError(f"{error} Or use 'auto'.") from None
+
+
+def auto_batch_size(num_rows: int) -> int:
+    """All rows up to about 64, then minibatches of about 64, so that few rows are left over."""
+    return num_rows // max(1, round(num_rows / SMALL_BATCH))
+
+
+def auto_max_iter(num_rows: int, batch_size: int) -> int:
+    """Passes for about 3,000 steps, at least 12 and at most 200."""
+    return min(max(STEPS * batch_size // num_rows, FEWEST_PASSES), MOST_PASSES)
 
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:
