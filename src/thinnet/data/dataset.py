@@ -369,15 +369,17 @@ def _array(name: str, value: Any) -> AnyArray:
 
 
 def _check_finite(name: str, array: AnyArray) -> None:
-    """Raise DataError if floats are NaN or infinite; in pieces, and by their sums where those are finite."""
+    """Raise DataError if floats are NaN or infinite; a finite sum shows at once that none is."""
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, array.shape[0], ROWS_AT_ONCE):
-            piece = array[start : start + ROWS_AT_ONCE]
-            if not np.isfinite(piece.sum()) and not np.isfinite(piece).all():
-                row, column = np.argwhere(~np.isfinite(piece))[0]
-                raise DataError(
-                    f"{name} must hold finite numbers, got {piece[row, column]} in row {start + row}, column {column}. "
-                    f"Remove such rows, or fill them in."
-                )
+        if np.isfinite(array.sum()):
+            return
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    row, column = np.unravel_index(finite.argmin(), array.shape)
+    raise DataError(
+        f"{name} must hold finite numbers, got {array[row, column]} in row {row}, column {column}. Remove such rows, "
+        f"or fill them in."
+    )

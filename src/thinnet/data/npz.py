@@ -19,14 +19,10 @@ from thinnet.typing import AnyArray
 
 
 def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
-    """The data set of a file.
+    """The data set of an ``.npz`` file with the keys of `Dataset.from_dict`; DataError if it is no such file.
 
-    Args:
-        path: an ``.npz`` file with the keys of `Dataset.from_dict`.
-        share: ``(rank, size)`` to keep only the share of one of `size` processes in memory; see `Dataset.shared`.
-
-    Raises:
-        DataError: if it is no such file, or its arrays are no data set.
+    With `share`, a pair ``(rank, size)``, only the share of one of `size` processes is kept in memory; see
+    `Dataset.shared`.
     """
     expected = "a file of arrays as numpy.savez writes it"
     try:

@@ -53,13 +53,8 @@ _NAMES = {
 def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
     """The dict in a pickle of protocol 2, its keys as text; values are ints, bytes, text, lists or uint8 arrays.
 
-    Args:
-        path: the file.
-        expected: what the file should be, for the error.
-        fix: what to do where it is not, for the error.
-
-    Raises:
-        DataError: if the file cannot be read, or holds anything else. Nothing in the file is ever executed.
+    Nothing in the file is ever executed. If it cannot be read, or holds anything else, a DataError says what was
+    `expected`, and how to `fix` it.
     """
     raw = read_bytes(path, expected, fix)
     try:

@@ -36,14 +36,9 @@ OPTIONS = {  # the solver's options that a checkpoint keeps
 
 
 class Checkpoints:
-    """The checkpoints of one run, in a folder of their own.
+    """The checkpoints of one run, in a folder of their own, which is made where it is missing.
 
-    Args:
-        folder: made where it is missing.
-        resumed: whether the folder may hold checkpoints already.
-
-    Raises:
-        CheckpointError: if the folder cannot be written, or holds another run.
+    CheckpointError if it cannot be written, or holds another run: checkpoints of a run that is not `resumed`.
     """
 
     def __init__(self, folder: Path, resumed: bool) -> None:
@@ -99,11 +94,7 @@ def saved(folder: Path) -> dict[int, Path]:
 
 
 def newest(folder: Path) -> Sealed:
-    """The newest checkpoint of a folder.
-
-    Raises:
-        CheckpointError: if there is none, or it is damaged.
-    """
+    """The newest checkpoint of a folder; CheckpointError if there is none, or it is damaged."""
     try:
         paths = list(saved(folder).values()) if folder.is_dir() else []
         if paths:

@@ -16,8 +16,7 @@ NAME = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; the operating system gives it back when the process ends, however it ends.
 
-    Raises:
-        CheckpointError: if another process, or another solver of this one, holds it.
+    CheckpointError if another process, or another solver of this one, holds it.
     """
     try:
         descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)

@@ -33,16 +33,7 @@ def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mappin
     """Replace the file at `path` by these arrays and this state, or leave it as it was.
 
     The file is a safetensors file, so that other programs can read the arrays.  The digest in its metadata is that of
-    the whole file with zeros in the digest's place.
-
-    Args:
-        path: the file.
-        kind: what the file is, checked on reading.
-        state: anything that JSON can hold.
-        arrays: by name; stored in C order, whatever their own.
-
-    Raises:
-        OSError: if the file cannot be written.
+    the whole file with zeros in the digest's place.  `kind`, what the file is, is checked on reading.
     """
     write_atomically(path, packed(kind, state, arrays))
 
@@ -79,9 +70,7 @@ def with_digest(content: bytes) -> bytes:
 def read_sealed(path: Path, kind: str) -> Sealed:
     """Read a file that `write_sealed` wrote, every byte checked.
 
-    Raises:
-        CheckpointError: if the file is not one of this kind and format, or is not what was written.
-        OSError: if it cannot be read.
+    CheckpointError if it is of another kind or format, or not what was written; OSError if it cannot be read.
     """
     return unsealed(path, path.read_bytes(), kind)
 

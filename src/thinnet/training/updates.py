@@ -35,10 +35,7 @@ class BatchUpdate:
         """Change the net by one step at the learning rate `rate`; return the loss before it.
 
         Where the rows are a `part` of a minibatch, all processes that have the others call this, and change their nets
-        alike.
-
-        Raises:
-            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
+        alike. Where the loss or a gradient is not finite, NumericalError says so, and the net is as it was before.
         """
         net, step = self.net, self.net.step
         self._running[:] = net.running.flat
@@ -81,11 +78,7 @@ class NetUpdate:
         self._update = BatchUpdate(net, self.optimizer)
 
     def __call__(self, rows: IntArray, factor: float) -> float:
-        """Change the net by one step on these training rows; return the loss before it.
-
-        Raises:
-            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
-        """
+        """Change the net by one step on these training rows; return the loss before it."""
         rate = self.optimizer.options["learning_rate"] * factor
         part = None
         if self.ranks.size > 1:
