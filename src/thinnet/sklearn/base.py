@@ -69,11 +69,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
-        """The targets as numbers, one row each; learns their classes and form where training starts afresh."""
-
-    @abstractmethod
-    def _num_outputs(self, targets: AnyArray) -> int:
-        """How many scores the net has."""
+        """The targets as numbers, (N,) labels or (N, C); learns their form where training starts afresh."""
 
     @abstractmethod
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
@@ -85,10 +81,6 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
         """What each row's weight is multiplied by because of its class."""
-        return None
-
-    def _stratum(self, targets: AnyArray) -> AnyArray | None:
-        """What the split of the validation rows keeps in proportion."""
         return None
 
     # Training
@@ -130,7 +122,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             self._shift = self._learned_shift(sample, incremental=incremental)
         y_net = self._scaled(sample.targets, sample.weights, fresh=fresh)
         if fresh:
-            self._start(self._num_outputs(sample.targets))
+            self._start(y_net.shape[1] if y_net.ndim == 2 else len(self.classes_))
         self._set_up(order.batch_size, incremental=incremental)
         self._train(sample._replace(targets=y_net), order, held_out, incremental=incremental)
         return self
@@ -160,12 +152,12 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         return int(high) << 31 | int(low)
 
     def _split(self, sample: Sample) -> tuple[Sample, Sample]:
-        """Training rows, and those that only the validation score sees."""
+        """Training rows, and those that only the validation score sees: a part of each class, where rows have one."""
         train, held = train_test_split(
             np.arange(sample.X.shape[0]),
             test_size=self.validation_fraction,
             random_state=self._seed % 2**32,
-            stratify=self._stratum(sample.targets),
+            stratify=sample.targets if sample.targets.ndim == 1 else None,
         )
         return sample.take(train), sample.take(held)
 

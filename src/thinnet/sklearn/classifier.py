@@ -27,7 +27,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     Args:
         hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
         dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
-        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch.
+        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
+            which needs another normalization than ``"layernorm"``.
         normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
         standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
             it, within ± 10; columns that are constant in training are left out.
@@ -203,9 +204,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             )
         return places
 
-    def _num_outputs(self, targets: AnyArray) -> int:
-        return len(self.classes_)
-
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
         if self.class_weight is None:
             return None
@@ -217,9 +215,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         y = targets if self._several else self.classes_[targets]
         factors: FloatArray = compute_sample_weight(self.class_weight, y)
         return factors
-
-    def _stratum(self, targets: AnyArray) -> AnyArray | None:
-        return None if self._several else targets
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets

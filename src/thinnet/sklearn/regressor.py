@@ -23,7 +23,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     Args:
         hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
         dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
-        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch.
+        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
+            which needs another normalization than ``"layernorm"``.
         normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
         standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
             it, within ± 10; columns that are constant in training are left out.
@@ -140,9 +141,6 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             learned = rows.moments(targets, weights)
             self._y_shift = rows.Shift(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
         return rows.standardized(targets, self._y_shift, np.float32)
-
-    def _num_outputs(self, targets: AnyArray) -> int:
-        return int(targets.shape[1])
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         return float(r2_score(targets, scores, sample_weight=weights))
