@@ -74,7 +74,7 @@ class Dataset:
                 object.__setattr__(self, f"X_{split}", self._checked_rows(split, X, y))
                 object.__setattr__(self, f"y_{split}", y)
         if self.weights is not None:
-            object.__setattr__(self, "weights", self._checked_weights(np.asarray(self.weights)))
+            object.__setattr__(self, "weights", self._checked_weights(_array("weights", self.weights)))
 
     def _checked_weights(self, weights: AnyArray) -> AnyArray:
         if weights.shape != self.X_train.shape[:1] or weights.dtype.kind not in "iuf":
