@@ -24,6 +24,7 @@ TRAIN_FILES = tuple(f"data_batch_{k}" for k in range(1, 6))
 TEST_FILES = ("test_batch",)
 META_FILE = "batches.meta"
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+VARIABLE = "THINNET_DATA"  # in the environment
 COURSE_FOLDERS = (Path(), Path("cs231n", "datasets"), Path("datasets"))
 
 ARCHIVE = Archive(
@@ -150,37 +151,38 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         DataError: if nothing is at `root`, or the download fails.
     """
-    from thinnet.data import download  # its imports take longer than all of ours
-
-    places = _usual_places() if root is None else _itself_or_inside(check_path("root", root))
+    if root is None:
+        return look_for_cifar10() or _downloaded()
+    places = _itself_or_inside(check_path("root", root))
     found = _first_with_batches(places)
-    if found is None and root is not None:
+    if found is None:
         looked = " nor ".join(str(place.absolute()) for place in places)
         raise DataError(
             f"root must be {FOLDER} or the folder that has it, got {os.fspath(root)!r}, but neither {looked} has batch "
             f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded."
         )
-    if found is None:
-        destination = places[0] if os.environ.get("THINNET_DATA") else places[-1]
-        found = download.fetch_folder(ARCHIVE, destination.parent if destination.name == FOLDER else destination)
     return found
 
 
 def look_for_cifar10() -> Path | None:
     """The folder with the batches where `load_cifar10` finds it without downloading, or None."""
-    return _first_with_batches(_usual_places())
+    named = os.environ.get(VARIABLE)
+    places = _itself_or_inside(named) if named else []
+    found = _first_with_batches([*places, *(place / FOLDER for place in COURSE_FOLDERS)])
+    if found is None and not named:
+        from thinnet.data import download  # its imports take longer than all of ours
+
+        found = _first_with_batches([download.cache_folder() / FOLDER])
+    return found
 
 
-def _usual_places() -> list[Path]:
-    """Where to look when no folder is named; the last is the user's cache, unless THINNET_DATA names another place."""
+def _downloaded() -> Path:
+    """The folder with the batches, downloaded to where the variable says, or into the user's cache."""
     from thinnet.data import download
 
-    named = os.environ.get("THINNET_DATA")
-    places = _itself_or_inside(named) if named else []
-    places += [place / FOLDER for place in COURSE_FOLDERS]
-    if not named and not _first_with_batches(places):  # else pooch need not be imported
-        places.append(download.cache_folder() / FOLDER)
-    return places
+    named = os.environ.get(VARIABLE)
+    place = Path(os.path.expanduser(named)) if named else download.cache_folder()
+    return download.fetch_folder(ARCHIVE, place.parent if place.name == FOLDER else place)
 
 
 def _itself_or_inside(folder: str | os.PathLike[str]) -> list[Path]:
