@@ -12,6 +12,7 @@ import pytest
 from interrupted_runs import STEPS, files, interrupted, make_data, make_net, make_solver
 from thinnet import Callback, Solver
 from thinnet.errors import CheckpointError
+from thinnet.storage.checkpoint import saved
 
 
 def test_the_newest_checkpoints_stay_and_old_ones_go(tmp_path: Path) -> None:
@@ -32,8 +33,7 @@ def test_checkpoints_are_written_when_they_are_due_and_at_the_end(
 ) -> None:
     solver = make_solver(make_net(), make_data(), checkpoint_dir=tmp_path, checkpoint_every=every)
     solver.train()
-    assert solver._checkpoints is not None
-    assert solver._checkpoints.steps() == steps
+    assert list(saved(tmp_path)) == steps
 
 
 def test_other_files_are_left_alone_and_leftovers_of_a_killed_run_are_not(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import thinnet.data.dataset
 from thinnet.data import Dataset
 from thinnet.data.dataset import STANDARDIZATIONS
+from thinnet.data.npz import load_npz
 from thinnet.data.rows import RowReader
 from thinnet.errors import ArgumentError, DataError
 
@@ -153,6 +155,7 @@ def test_weights_follow_the_training_rows() -> None:
             r"weights must have shape \(40,\), one number for each row of X_train, got float64 of shape \(39,",
         ),
         (np.full(40, "1"), "weights must have shape .* got <U1"),
+        ([[1], [1, 2]], "weights must be an array, got rows of unequal lengths"),
         (np.r_[np.ones(39), -1], r"weights must be >= 0, got -1\.0\. Use 0 to leave a row out"),
         (np.r_[np.ones(39), np.nan], "weights must be >= 0, got nan"),
     ],
@@ -182,3 +185,28 @@ def test_rows_that_were_checked_are_not_checked_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr("thinnet.data.dataset._check_finite", refuse)
     for same in (data.standardized("mean"), data.first(5), data.drawn(5, seed=0)):
         assert same.num_rows("val") == data.num_rows("val")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        ({"X": TRAIN, "y": Y_TRAIN}, r"In .*rows\.npz, data must be .* got the keys \['X', 'y'\]\. Call the training"),
+        ({"X_train": TRAIN, "y_train": Y_TRAIN, "X_valid": VAL}, r"In .*rows\.npz, .* got 'X_valid'\. Did you mean"),
+        ({"X_train": TRAIN, "y_train": Y_TRAIN[1:]}, r"In .*rows\.npz, X_train must have shape"),
+    ],
+)
+@pytest.mark.parametrize("share", [None, (0, 2)])
+def test_a_file_of_arrays_that_are_no_data_set_is_named(
+    arrays: dict[str, Any], text: str, share: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "rows.npz", **arrays)
+    with pytest.raises(DataError, match=text):
+        load_npz(tmp_path / "rows.npz", share)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.npz must be a file of arrays .*, got no such file\. Check its path"):
+        load_npz(tmp_path / "none.npz")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(DataError, match=r"folder\.npz must be a file of arrays .*, got an error while reading it"):
+        load_npz(tmp_path / "folder.npz")

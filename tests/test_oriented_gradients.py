@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 
 from thinnet import DataError, Dataset, kernels
-from thinnet.data.oriented_gradients import (
-    CELLS,
-    DIRECTIONS,
-    NUM_GRADIENTS,
-    oriented_gradients,
-    with_oriented_gradients,
-)
+from thinnet.data.oriented_gradients import oriented_gradients, with_oriented_gradients
+from thinnet.kernels.cells import CELLS, DIRECTIONS, NUM_GRADIENTS
 
 
 def directions(image: Any) -> Any:

@@ -41,10 +41,10 @@ def folders_after_each_step(solver: Solver, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.undo()
     folders = []
     assert solver._checkpoints is not None
-    for step in solver._checkpoints.steps():
+    for step, path in checkpoints.saved(solver._checkpoints.folder).items():
         folder = tmp_path / f"after-{step}"
         folder.mkdir()
-        shutil.copy(solver._checkpoints.path(step), folder)
+        shutil.copy(path, folder)
         folders.append(folder)
     return folders
 

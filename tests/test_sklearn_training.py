@@ -17,8 +17,8 @@ from thinnet import ArgumentError, schedules
 from thinnet.errors import NumericalError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
+from thinnet.sklearn.options import auto_batch_size, auto_max_iter
 from thinnet.sklearn.rows import moments, reader, standardized
-from thinnet.sklearn.sizes import auto_batch_size, auto_max_iter
 from thinnet.typing import AnyArray
 
 Data = tuple[AnyArray, AnyArray]

@@ -267,7 +267,7 @@ class Solver:
         every = self.order.steps_per_epoch if every is None else every
         self._checkpoint_every = check_number("checkpoint_every", every)
         if self.ranks.rank == 0:
-            self._checkpoints = Checkpoints(folder, every, self._resumed)
+            self._checkpoints = Checkpoints(folder, self._resumed)
 
     @property
     def optimizer(self) -> FlatOptimizer:

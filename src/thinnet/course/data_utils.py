@@ -7,7 +7,6 @@ import os
 import numpy as np
 
 from thinnet.data.cifar10 import load_cifar10, read_cifar10_batch, read_cifar10_folder
-from thinnet.data.dataset import ROWS_AT_ONCE
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 IMAGE_SHAPE = (3, 32, 32)
@@ -30,7 +29,9 @@ def get_CIFAR10_data(  # noqa: N802 - the course's name
     for split in ("train", "val", "test"):
         rows, labels = getattr(data, f"X_{split}"), getattr(data, f"y_{split}")
         if rows is not None:
-            result[f"X_{split}"] = _centered(rows, mean).reshape(-1, *IMAGE_SHAPE)
+            images = rows.astype(np.float64)
+            images -= mean  # in place, since there is hardly room for two arrays of that size
+            result[f"X_{split}"] = images.reshape(-1, *IMAGE_SHAPE)
             result[f"y_{split}"] = labels
     return result
 
@@ -57,15 +58,6 @@ def load_CIFAR_batch(  # noqa: N802 - the course's name
     """
     X, y = read_cifar10_batch(filename)
     return _channels_last(X), y
-
-
-def _centered(rows: AnyArray, mean: FloatArray) -> FloatArray:
-    """rows − mean in float64, with no second array of that size on the way."""
-    out = np.empty(rows.shape, np.float64)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        np.subtract(rows[part], mean, out=out[part])
-    return out
 
 
 def _channels_last(X: AnyArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -20,16 +21,7 @@ def affine_forward_test(layers: ModuleType) -> None:
 
 def affine_backward_test(layers: ModuleType) -> None:
     """Compare ``affine_backward`` with numerical gradients."""
-    x, w, b, dout = _affine_arguments()
-    _, cache = layers.affine_forward(x, w, b)
-    dx, dw, db = layers.affine_backward(dout, cache)
-    _report(
-        "affine_backward",
-        1e-9,
-        dx=(dx, eval_numerical_gradient_array(lambda x: layers.affine_forward(x, w, b)[0], x, dout)),
-        dw=(dw, eval_numerical_gradient_array(lambda w: layers.affine_forward(x, w, b)[0], w, dout)),
-        db=(db, eval_numerical_gradient_array(lambda b: layers.affine_forward(x, w, b)[0], b, dout)),
-    )
+    _report_gradients("affine_backward", layers.affine_forward, layers.affine_backward)
 
 
 def relu_forward_test(layers: ModuleType) -> None:
@@ -46,18 +38,10 @@ def relu_backward_test(layers: ModuleType) -> None:
     _report("relu_backward", 1e-9, dx=(dx, expected))
 
 
-def affine_relu_test(layers: ModuleType, layer_utils: Any) -> None:
+def affine_relu_test(layer_utils: ModuleType) -> None:
     """Compare ``affine_relu_backward`` with numerical gradients."""
-    x, w, b, dout = _affine_arguments()
-    forward = layer_utils.affine_relu_forward
-    dx, dw, db = layer_utils.affine_relu_backward(dout, forward(x, w, b)[1])
-    _report(
-        "affine_relu_forward and affine_relu_backward",
-        1e-9,
-        dx=(dx, eval_numerical_gradient_array(lambda x: forward(x, w, b)[0], x, dout)),
-        dw=(dw, eval_numerical_gradient_array(lambda w: forward(x, w, b)[0], w, dout)),
-        db=(db, eval_numerical_gradient_array(lambda b: forward(x, w, b)[0], b, dout)),
-    )
+    forward, backward = layer_utils.affine_relu_forward, layer_utils.affine_relu_backward
+    _report_gradients("affine_relu_forward and affine_relu_backward", forward, backward)
 
 
 def fc_net_test(net_class: Any) -> None:
@@ -78,6 +62,18 @@ def fc_net_test(net_class: Any) -> None:
 def _affine_arguments() -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
     x = np.random.randn(3, 2, 2, 3)
     return x, np.random.randn(12, 5), np.random.randn(5), np.random.randn(3, 5)
+
+
+def _report_gradients(what: str, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
+    x, w, b, dout = _affine_arguments()
+    dx, dw, db = backward(dout, forward(x, w, b)[1])
+    _report(
+        what,
+        1e-9,
+        dx=(dx, eval_numerical_gradient_array(lambda x: forward(x, w, b)[0], x, dout)),
+        dw=(dw, eval_numerical_gradient_array(lambda w: forward(x, w, b)[0], w, dout)),
+        db=(db, eval_numerical_gradient_array(lambda b: forward(x, w, b)[0], b, dout)),
+    )
 
 
 def _report(what: str, bound: float, **pairs: tuple[AnyArray, AnyArray]) -> None:

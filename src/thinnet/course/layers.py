@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def _entry(name: str, param: dict[str, Any], key: str) -> Any:
 
 def _rows(x: AnyArray) -> AnyArray:
     x = np.asarray(x)
-    return x.reshape(x.shape[0], -1) if x.size else x.reshape(x.shape[0], int(np.prod(x.shape[1:])))
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))  # -1 would not do for no rows
 
 
 def _float(array: AnyArray) -> FloatArray:

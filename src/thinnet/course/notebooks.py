@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 from thinnet.errors import DialectError, NotebookError, require
+from thinnet.layers.dropout import SCALINGS
 from thinnet.storage.files import write_atomically
 
 SUFFIX = ".executed.ipynb"
@@ -64,16 +66,18 @@ def run_notebook(
         DialectError: if the dialect is left out where more than one would fit.
         MissingExtraError: if the extra ``course`` is not installed.
     """
-    require("ipykernel", extra="course", purpose="running a notebook")
+    for package in ("ipykernel", "nbclient", "nbformat"):
+        require(package, extra="course", purpose="running a notebook")
+    import nbformat
+
     document = _read(notebook)
-    output = notebook.with_name(notebook.stem + SUFFIX) if output is None else output
+    output = output or notebook.with_name(notebook.stem + SUFFIX)
     _check_output(output, notebook)
     opening = _opening_lines(_source(document), dialect, scaling)
     started = time.perf_counter()
     failure = _execute(document, notebook.resolve().parent, opening, progress)
     seconds = time.perf_counter() - started
     finished = sum(_finished(cell) for cell in document.cells)
-    nbformat = require("nbformat", extra="course", purpose="running a notebook")
     write_atomically(output, nbformat.writes(document).encode())
     return Run(output, finished, seconds, failure)
 
@@ -99,7 +103,8 @@ def choose_dialect(source: str) -> str:
 
 
 def _read(path: Path) -> Any:
-    nbformat = require("nbformat", extra="course", purpose="running a notebook")
+    import nbformat
+
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
@@ -132,17 +137,17 @@ def _opening_lines(source: str, dialect: str | None, scaling: str) -> str:
     """Code to run in the kernel before the first cell."""
     if dialect is None and "thinnet.course" in source:
         return "pass"  # the notebook opens the door itself
-    from thinnet.course import activate  # refuses unknown names here rather than in the kernel
-
-    dialect = choose_dialect(source) if dialect is None else dialect
-    activate(dialect, scaling)  # type: ignore[arg-type]
+    dialect = choose_dialect(source) if dialect is None else check_choice("dialect", dialect, tuple(DIALECTS))
+    check_choice("scaling", scaling, SCALINGS)
     return f"import thinnet.course; thinnet.course.activate({dialect!r}, scaling={scaling!r}); del thinnet"
 
 
 def _execute(document: Any, folder: Path, opening: str, progress: bool) -> str | None:
     """Run all cells, leaving the outputs in `document`; return why it stopped early, if it did."""
-    nbclient = require("nbclient", extra="course", purpose="running a notebook")
-    bar = _Bar(sum(cell.cell_type == "code" for cell in document.cells)) if progress else None
+    import nbclient
+    from tqdm.auto import tqdm
+
+    total = sum(cell.cell_type == "code" for cell in document.cells)
     client = nbclient.NotebookClient(
         document,
         timeout=None,
@@ -150,11 +155,12 @@ def _execute(document: Any, folder: Path, opening: str, progress: bool) -> str |
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={opening}"],
-        on_cell_executed=bar,
     )
     client.km = _kernel_manager()  # not as an argument: the client shuts down only what it takes for its own
     try:
-        client.execute()
+        with tqdm(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar:
+            client.on_cell_executed = lambda **_: bar.update()
+            client.execute()
     except nbclient.exceptions.CellExecutionError as error:
         lines = COLORS.sub("", str(error)).strip().splitlines()
         return "\n".join([f"{error.ename}: {error.evalue}", *lines[-SHOWN_LINES:-1]])
@@ -162,31 +168,22 @@ def _execute(document: Any, folder: Path, opening: str, progress: bool) -> str |
         return "the kernel died; it may have run out of memory"
     except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
         return "interrupted"
-    finally:
-        if bar:
-            bar.close()
     return None
 
 
 def _kernel_manager() -> Any:
     """A manager of kernels that run this very Python with these very warning filters."""
-    client = require("jupyter_client", extra="course", purpose="running a notebook")
-    kernelspec = require("jupyter_client.kernelspec", extra="course", purpose="running a notebook")
-    options = [*sys.warnoptions, OWN_WARNING] if sys.warnoptions else []
-    argv = [
-        sys.executable,
-        *(f"-W{option}" for option in options),
-        "-m",
-        "ipykernel_launcher",
-        "-f",
-        "{connection_file}",
-    ]
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-    class ThisPython(kernelspec.KernelSpecManager):  # type: ignore[misc, name-defined]
+    options = [f"-W{option}" for option in (*sys.warnoptions, OWN_WARNING)] if sys.warnoptions else []
+    argv = [sys.executable, *options, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+    class ThisPython(KernelSpecManager):  # type: ignore[misc]
         def get_kernel_spec(self, kernel_name: str) -> Any:
-            return kernelspec.KernelSpec(argv=argv, display_name="Python 3", language="python")
+            return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
-    return client.AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
 
 
 def _finished(cell: Any) -> bool:
@@ -194,18 +191,3 @@ def _finished(cell: Any) -> bool:
     if cell.cell_type != "code" or cell.execution_count is None:
         return False
     return not any(output.output_type == "error" for output in cell.outputs)
-
-
-class _Bar:
-    """A progress bar over the code cells."""
-
-    def __init__(self, total: int) -> None:
-        from tqdm.auto import tqdm
-
-        self._bar = tqdm(total=total, unit="cell", file=sys.stderr)
-
-    def __call__(self, **_: Any) -> None:
-        self._bar.update()
-
-    def close(self) -> None:
-        self._bar.close()

@@ -22,8 +22,8 @@ thinnet.course.activate_by_default({dialect!r})
 README = """\
 # Your layers, one at a time
 
-The folder{plural} {folders} look{verb} and work{verb} like the course's, in the dialect `{dialect}`. Every module is a
-few lines that bring in Thinnet's functions. Replace what you like:
+This folder, with {folders} in it, looks and works like the course's, in the dialect `{dialect}`. Every module is
+a few lines that bring in Thinnet's functions. Replace what you like:
 
 - one function: define it at the end of its file, for example your own `relu_forward` and `relu_backward` in
   `{layers}/layers.py`;
@@ -34,7 +34,7 @@ Put a notebook of the course into this folder; it runs with what is here, in Jup
 
     thinnet course run YOUR_NOTEBOOK.ipynb --dialect {dialect}
 
-In this dialect `p` is the probability of {verb_p} a unit.
+In this dialect `p` is the probability of {verb} a unit.
 """
 
 
@@ -75,16 +75,10 @@ def _fill(folder: Path, dialect: str) -> None:
             if source == HERE / package / "__init__.py":
                 text += OPENING.format(dialect=dialect)
             target.write_text(text, encoding="utf-8")
-    (folder / "README.md").write_text(_readme(packages, dialect), encoding="utf-8")
-
-
-def _readme(packages: list[str], dialect: str) -> str:
-    several = len(packages) > 1
-    return README.format(
-        plural="s" if several else "",
-        verb="" if several else "s",
+    readme = README.format(
         folders=" and ".join(f"`{package}/`" for package in packages),
         dialect=dialect,
         layers=packages[-1],
-        verb_p="dropping" if DIALECTS[dialect].p_means == "drop" else "keeping",
+        verb="dropping" if DIALECTS[dialect].p_means == "drop" else "keeping",
     )
+    (folder / "README.md").write_text(readme, encoding="utf-8")

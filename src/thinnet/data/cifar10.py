@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
@@ -19,14 +18,13 @@ from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray, IntArray
 
-__all__ = ["load_cifar10", "read_cifar10_batch", "read_cifar10_folder"]
-
 FOLDER = "cifar-10-batches-py"
 NUM_FEATURES = 3 * 32 * 32
 TRAIN_FILES = tuple(f"data_batch_{k}" for k in range(1, 6))
 TEST_FILES = ("test_batch",)
 META_FILE = "batches.meta"
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+VARIABLE = "THINNET_DATA"  # in the environment
 COURSE_FOLDERS = (Path(), Path("cs231n", "datasets"), Path("datasets"))
 
 ARCHIVE = Archive(
@@ -96,7 +94,8 @@ def load_cifar10(
     parts = [train, slice(num_train + val.start, num_train + val.stop)]
     ((X, y), (X_val, y_val)), there = _read_rows(folder, TRAIN_FILES, parts, wanted)
     check_rows("num_train + num_val", wanted, there, f"training images in {folder}")
-    ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, [None if wanted_test is None else test], wanted_test)
+    parts = [slice(None) if wanted_test is None else test]
+    ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, parts, wanted_test)
     check_rows("num_test", wanted_test or 0, there, f"test images in {folder}")
     return Dataset(
         X,
@@ -122,8 +121,8 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
         DataError: if a file is missing or damaged.
     """
     folder = check_path("folder", folder)
-    ((X, y),), _ = _read_rows(folder, TRAIN_FILES, [None], None)
-    ((X_test, y_test),), _ = _read_rows(folder, TEST_FILES, [None], None)
+    ((X, y),), _ = _read_rows(folder, TRAIN_FILES, [slice(None)])
+    ((X_test, y_test),), _ = _read_rows(folder, TEST_FILES, [slice(None)])
     return X, y, X_test, y_test
 
 
@@ -152,42 +151,38 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         DataError: if nothing is at `root`, or the download fails.
     """
-    from thinnet.data import download  # its imports take longer than all of ours
-
-    if root is not None:
-        places = _itself_or_inside(check_path("root", root))
-        return _first_with_batches(places) or _nothing_at(root, places)
-    places = _usual_places()
+    if root is None:
+        return look_for_cifar10() or _downloaded()
+    places = _itself_or_inside(check_path("root", root))
     found = _first_with_batches(places)
     if found is None:
-        destination = places[0] if os.environ.get("THINNET_DATA") else places[-1]
-        found = download.fetch_folder(ARCHIVE, destination.parent if destination.name == FOLDER else destination)
+        looked = " nor ".join(str(place.absolute()) for place in places)
+        raise DataError(
+            f"root must be {FOLDER} or the folder that has it, got {os.fspath(root)!r}, but neither {looked} has batch "
+            f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded."
+        )
     return found
 
 
 def look_for_cifar10() -> Path | None:
     """The folder with the batches where `load_cifar10` finds it without downloading, or None."""
-    return _first_with_batches(_usual_places())
+    named = os.environ.get(VARIABLE)
+    places = _itself_or_inside(named) if named else []
+    found = _first_with_batches([*places, *(place / FOLDER for place in COURSE_FOLDERS)])
+    if found is None and not named:
+        from thinnet.data import download  # its imports take longer than all of ours
+
+        found = _first_with_batches([download.cache_folder() / FOLDER])
+    return found
 
 
-def _usual_places() -> list[Path]:
-    """Where to look when no folder is named; the last is the user's cache, unless THINNET_DATA names another place."""
+def _downloaded() -> Path:
+    """The folder with the batches, downloaded to where the variable says, or into the user's cache."""
     from thinnet.data import download
 
-    named = os.environ.get("THINNET_DATA")
-    places = _itself_or_inside(named) if named else []
-    places += [place / FOLDER for place in COURSE_FOLDERS]
-    if not named and not _first_with_batches(places):  # else pooch need not be imported
-        places.append(download.cache_folder() / FOLDER)
-    return places
-
-
-def _nothing_at(root: str | os.PathLike[str], places: Sequence[Path]) -> NoReturn:
-    looked = " nor ".join(str(place.absolute()) for place in places)
-    raise DataError(
-        f"root must be {FOLDER} or the folder that has it, got {os.fspath(root)!r}, but neither {looked} has batch "
-        f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded."
-    )
+    named = os.environ.get(VARIABLE)
+    place = Path(os.path.expanduser(named)) if named else download.cache_folder()
+    return download.fetch_folder(ARCHIVE, place.parent if place.name == FOLDER else place)
 
 
 def _itself_or_inside(folder: str | os.PathLike[str]) -> list[Path]:
@@ -204,31 +199,31 @@ def _first_with_batches(folders: Sequence[Path]) -> Path | None:
 
 
 def _read_rows(
-    folder: Path, names: Sequence[str], parts: Sequence[slice | None], wanted: int | None
+    folder: Path, names: Sequence[str], parts: Sequence[slice], wanted: int | None = None
 ) -> tuple[list[tuple[AnyArray, IntArray]], int]:
-    """Parts of the rows of the files together, None for all, one file in memory at a time; and how many rows there are.
+    """Parts of the rows of the files together, one file in memory at a time; and how many rows there are.
 
-    No more files are read than have the first `wanted` rows.
+    No more files are read than have the first `wanted` rows, None for all.
     """
+    # A little more than the rows there are, since the files hold labels too.
     most = sum(file_size(folder / name, EXPECTED, FIX) // NUM_FEATURES for name in names)
     last = most if wanted is None else min(most, wanted)
-    bounds = [(0, last) if part is None else (part.start, min(part.stop, last)) for part in parts]
-    sizes = [max(stop - start, 0) for start, stop in bounds]
-    arrays = [(np.empty((size, NUM_FEATURES), np.uint8), np.empty(size, np.int64)) for size in sizes]
+    ranges = [range(last)[part] for part in parts]
+    arrays = [(np.empty((len(part), NUM_FEATURES), np.uint8), np.empty(len(part), np.int64)) for part in ranges]
     there = 0
     for name in names:
-        if there < last:
-            rows, labels = _decode(folder / name)
-            for (start, stop), (X, y) in zip(bounds, arrays, strict=True):
-                first, end = max(start, there), min(stop, there + len(rows))
-                if first < end:
-                    X[first - start : end - start] = rows[first - there : end - there]
-                    y[first - start : end - start] = labels[first - there : end - there]
-            there += len(rows)
+        if there >= last:
+            break
+        rows, labels = _decode(folder / name)
+        for part, (X, y) in zip(ranges, arrays, strict=True):
+            first, end = max(part.start, there), min(part.stop, there + len(rows))
+            if first < end:
+                X[first - part.start : end - part.start] = rows[first - there : end - there]
+                y[first - part.start : end - part.start] = labels[first - there : end - there]
+        there += len(rows)
     there = min(there, last)
-    # There may be fewer rows than the sizes of the files let expect.
-    cut = [max(min(stop, there) - start, 0) for start, stop in bounds]
-    return [(X[:size], y[:size]) for size, (X, y) in zip(cut, arrays, strict=True)], there
+    filled = [max(there - part.start, 0) for part in ranges]
+    return [(X[:size], y[:size]) for size, (X, y) in zip(filled, arrays, strict=True)], there
 
 
 def _decode(path: Path) -> tuple[AnyArray, IntArray]:

@@ -6,20 +6,18 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from thinnet.checks import check_choice, check_number, nearest
-from thinnet.data.shares import Share, digest, digest_alone, moments, share_of
+from thinnet.data.shares import Share, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
 from thinnet.parallel import Ranks
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-Split = Literal["train", "val", "test"]
-Standardization = Literal["none", "mean", "feature", "global"]
-
 SPLITS = ("train", "val", "test")
+ARRAYS = {f"{part}_{split}": split for split in SPLITS for part in "Xy"}  # field → the split whose rows it holds
 STANDARDIZATIONS = ("none", "mean", "feature", "global")
 ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
 
@@ -76,7 +74,7 @@ class Dataset:
                 object.__setattr__(self, f"X_{split}", self._checked_rows(split, X, y))
                 object.__setattr__(self, f"y_{split}", y)
         if self.weights is not None:
-            object.__setattr__(self, "weights", self._checked_weights(np.asarray(self.weights)))
+            object.__setattr__(self, "weights", self._checked_weights(_array("weights", self.weights)))
 
     def _checked_weights(self, weights: AnyArray) -> AnyArray:
         if weights.shape != self.X_train.shape[:1] or weights.dtype.kind not in "iuf":
@@ -151,16 +149,16 @@ class Dataset:
             return self.share.num_classes
         return len(self.class_names) or int(self.y_train.max(initial=-1)) + 1
 
-    def num_rows(self, split: Split | str) -> int:
+    def num_rows(self, split: str) -> int:
         """How many rows a split has; 0 where it is absent."""
         X = getattr(self, f"X_{check_choice('split', split, SPLITS)}")
         return 0 if X is None else int(X.shape[0])
 
-    def total_rows(self, split: Split | str) -> int:
+    def total_rows(self, split: str) -> int:
         """How many rows a split has on all processes together; `num_rows` where the data set is not shared."""
         return self.num_rows(split) if self.share is None else self.share.totals[split]
 
-    def held(self, split: Split | str, rows: IntArray) -> tuple[IntArray, IntArray]:
+    def held(self, split: str, rows: IntArray) -> tuple[IntArray, IntArray]:
         """Which of the rows with these numbers among all processes' rows are here.
 
         Args:
@@ -174,19 +172,21 @@ class Dataset:
         places = np.flatnonzero((rows >= own.start) & (rows < own.stop))
         return places, rows[places] - own.start
 
-    def labels(self, split: Split | str) -> AnyArray:
+    def labels(self, split: str) -> AnyArray:
         """The labels or targets of a split.
 
         Raises:
             DataError: if the data set has no such split.
         """
         if not self.num_rows(split):
-            raise DataError(f"split must be one that {self.name} has, got {split!r}, which is empty.")
+            raise DataError(
+                f"split must be one that {self.name} has, got {split!r}, which is empty. Give X_{split} and y_{split}."
+            )
         y: AnyArray = getattr(self, f"y_{split}")
         return y
 
     def batch(
-        self, split: Split | str, rows: IntArray | slice | list[int] | None = None, dtype: Any = np.float32
+        self, split: str, rows: IntArray | slice | list[int] | None = None, dtype: Any = np.float32
     ) -> tuple[FloatArray, AnyArray]:
         """The standardized rows and the labels at the indices `rows` (all of them by default), as new arrays.
 
@@ -210,7 +210,7 @@ class Dataset:
             X *= self.scale.astype(dtype)
         return X, y[index]
 
-    def standardized(self, method: Standardization | str = "feature", *, communicator: Any = None) -> Dataset:
+    def standardized(self, method: str = "feature", *, communicator: Any = None) -> Dataset:
         r"""The same data set with `shift` and `scale` computed from its training rows.
 
         Args:
@@ -245,9 +245,8 @@ class Dataset:
             communicator: of mpi4py, where the data set is shared between its processes, all of which call this.
         """
         ranks = self._ranks(communicator)
-        splits = {"weights": "train"} | {f"{part}_{split}": split for split in SPLITS for part in "Xy"}
         hashes = {name: digest_alone(np.asarray(getattr(self, name))) for name in ("shift", "scale")}
-        for name, split in splits.items():
+        for name, split in {"weights": "train", **ARRAYS}.items():
             array = getattr(self, name)
             if array is not None:
                 hashes[name] = digest(array, self._own_rows(split), self.total_rows(split), ranks)
@@ -271,10 +270,9 @@ class Dataset:
         if not 0 <= rank < size:
             raise ArgumentError(f"rank must be from 0 to {size - 1}, below size, got {rank}. Count processes from 0.")
         share = Share(rank, size, {split: self.num_rows(split) for split in SPLITS}, self.num_classes)
-        arrays = {"weights": "train"} | {f"{part}_{split}": split for split in SPLITS for part in "Xy"}
-        own = {name: getattr(self, name) for name in arrays}
-        rows = {name: array[share.rows(arrays[name])].copy() for name, array in own.items() if array is not None}
-        return self._with(share=share, **rows)
+        arrays = {name: (getattr(self, name), split) for name, split in {"weights": "train", **ARRAYS}.items()}
+        own = {name: array[share.rows(split)].copy() for name, (array, split) in arrays.items() if array is not None}
+        return self._with(share=share, **own)
 
     def part_of(self, share: Share) -> Dataset:
         """The same rows, as the share of one process."""
@@ -282,7 +280,7 @@ class Dataset:
 
     def _own_rows(self, split: str) -> slice:
         """The numbers of the rows here among all processes' rows."""
-        return share_of(self.num_rows(split), 0, 1) if self.share is None else self.share.rows(split)
+        return slice(0, self.num_rows(split)) if self.share is None else self.share.rows(split)
 
     def _ranks(self, communicator: Any) -> Ranks:
         """The processes that have the whole data set; this one alone where it is not shared."""
@@ -305,8 +303,7 @@ class Dataset:
         Raises:
             ArgumentError: if there are fewer.
         """
-        self._check_num_train(num_train, "first")
-        return self._with_rows(slice(num_train))
+        return self._with_rows("first", num_train)
 
     def drawn(self, num_train: int, seed: int) -> Dataset:
         """The same data set with `num_train` of its training rows, drawn without replacement, standardized as it was.
@@ -320,12 +317,18 @@ class Dataset:
         >>> data.drawn(3, seed=1).y_train.tolist() == data.drawn(3, seed=2).y_train.tolist()
         False
         """
-        self._check_num_train(num_train, "drawn")
-        order = np.random.default_rng(check_number("seed", seed)).permutation(self.num_rows("train"))[:num_train]
-        return self._with_rows(order)
+        order = np.random.default_rng(check_number("seed", seed)).permutation(self.num_rows("train"))
+        return self._with_rows("drawn", num_train, order)
 
-    def _with_rows(self, rows: IntArray | slice) -> Dataset:
-        """The same data set with these training rows, and the weights that belong to them."""
+    def _with_rows(self, what: str, num_train: int, order: IntArray | None = None) -> Dataset:
+        """The same data set with the first training rows of an order, and the weights that belong to them."""
+        self._check_not_shared(what)
+        check_number("num_train", num_train, "num_train_samples")
+        if num_train > self.num_rows("train"):
+            raise ArgumentError(
+                f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
+            )
+        rows = slice(num_train) if order is None else order[:num_train]
         weights = None if self.weights is None else self.weights[rows]
         return self._with(X_train=self.X_train[rows], y_train=self.y_train[rows], weights=weights)
 
@@ -336,14 +339,6 @@ class Dataset:
             object.__setattr__(other, name, value)
         return other
 
-    def _check_num_train(self, num_train: int, what: str) -> None:
-        self._check_not_shared(what)
-        check_number("num_train", num_train, "num_train_samples")
-        if num_train > self.num_rows("train"):
-            raise ArgumentError(
-                f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
-            )
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "data") -> Dataset:
         """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on.
@@ -351,18 +346,19 @@ class Dataset:
         Raises:
             DataError: if it is no such dict, a key looks misspelled, or the arrays do not fit together.
         """
-        keys = [f"{part}_{split}" for split in SPLITS for part in "Xy"]
-        if not isinstance(data, Mapping):
-            raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got {type(data).__name__}.")
-        if "X_train" not in data or "y_train" not in data:
-            raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got the keys {list(data)}.")
-        missing = [key for key in keys if key not in data]
+        if not isinstance(data, Mapping) or "X_train" not in data or "y_train" not in data:
+            came = f"the keys {list(data)}" if isinstance(data, Mapping) else type(data).__name__
+            raise DataError(
+                f"data must be a Dataset or a dict with X_train and y_train, got {came}. Call the training rows "
+                f"X_train, and their labels y_train."
+            )
+        missing = [key for key in ARRAYS if key not in data]
         for key in data:
-            if key not in keys and nearest(key, missing):  # X_valid, where X_val is missing
-                raise DataError(f"data must have keys such as {keys}, got {key!r}. {nearest(key, missing)}")
+            if key not in ARRAYS and nearest(key, missing):  # X_valid, where X_val is missing
+                raise DataError(f"data must have keys such as {list(ARRAYS)}, got {key!r}. {nearest(key, missing)}")
         X = _array("X_train", data["X_train"])
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
-        return cls(**{k: data[k] for k in keys if k in data}, name=name, image_shape=shape)
+        return cls(**{key: data[key] for key in ARRAYS if key in data}, name=name, image_shape=shape)
 
 
 def _array(name: str, value: Any) -> AnyArray:
@@ -373,15 +369,17 @@ def _array(name: str, value: Any) -> AnyArray:
 
 
 def _check_finite(name: str, array: AnyArray) -> None:
-    """Raise DataError if floats are NaN or infinite; in pieces, and by their sums where those are finite."""
+    """Raise DataError if floats are NaN or infinite; a finite sum shows at once that none is."""
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, array.shape[0], ROWS_AT_ONCE):
-            piece = array[start : start + ROWS_AT_ONCE]
-            if not np.isfinite(piece.sum()) and not np.isfinite(piece).all():
-                row, column = np.argwhere(~np.isfinite(piece))[0]
-                raise DataError(
-                    f"{name} must hold finite numbers, got {piece[row, column]} in row {start + row}, column {column}. "
-                    f"Remove such rows, or fill them in."
-                )
+        if np.isfinite(array.sum()):
+            return
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    row, column = np.unravel_index(finite.argmin(), array.shape)
+    raise DataError(
+        f"{name} must hold finite numbers, got {array[row, column]} in row {row}, column {column}. Remove such rows, "
+        f"or fill them in."
+    )

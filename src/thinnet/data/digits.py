@@ -9,8 +9,6 @@ from thinnet.data.dataset import Dataset
 from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import require
 
-__all__ = ["load_digits"]
-
 
 def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: int = 400, seed: int = 0) -> Dataset:
     """Handwritten digits of 8 x 8 pixels, shuffled and split; nothing is downloaded.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -16,9 +17,7 @@ from thinnet.data.archive import Archive as Archive
 from thinnet.data.files import LARGEST_FILE
 from thinnet.errors import DataError
 
-__all__ = ["Archive", "cache_folder", "fetch_folder"]
-
-PIECE = 2**18  # bytes copied at once
+PIECE = 2**18  # bytes that come at once
 LARGEST_DOWNLOAD = 2**30  # bytes; the largest archive has 170 million
 
 
@@ -47,22 +46,23 @@ def fetch_folder(archive: Archive, parent: Path) -> Path:
             unpacked.mkdir()  # with the permissions that the umask gives, unlike the temporary folder
             _unpack(packed, archive, unpacked)
             _put(unpacked, final, archive)
-    except OSError as error:
-        raise _failed(archive, parent, f"{type(error).__name__}: {error}") from error
+    except (OSError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else error
+        raise DataError(
+            f"{archive.url} could not be fetched into {parent}: {reason}. Check the connection, the free space and "
+            f"the permissions; or download and unpack it by hand, and pass root, or set THINNET_DATA, to the folder "
+            f"that has {archive.folder} in it."
+        ) from error
     return final
-
-
-def _failed(archive: Archive, parent: Path, reason: str) -> DataError:
-    return DataError(
-        f"{archive.url} could not be fetched into {parent}: {reason}. Check the connection, the free space and the "
-        f"permissions; or download and unpack it by hand, and pass root, or set THINNET_DATA, to the folder that "
-        f"has {archive.folder} in it."
-    )
 
 
 def _download(archive: Archive, work: Path) -> Path:
     import pooch
 
+    show = sys.stderr is not None and sys.stderr.isatty()
+    downloader = pooch.HTTPDownloader(
+        progressbar=show, chunk_size=PIECE, timeout=archive.timeout, hooks={"response": _guarded}
+    )
     name = archive.url.rpartition("/")[2]
     registry = pooch.create(
         path=work,
@@ -71,15 +71,10 @@ def _download(archive: Archive, work: Path) -> Path:
         urls={name: archive.url},
         retry_if_failed=archive.attempts - 1,
     )
-    show = sys.stderr is not None and sys.stderr.isatty()
-    downloader = pooch.HTTPDownloader(
-        progressbar=show, chunk_size=PIECE, timeout=archive.timeout, hooks={"response": _guarded}
-    )
     try:
         return Path(registry.fetch(name, downloader=downloader))
     except ValueError as error:  # what pooch raises where the hash differs
-        reason = f"in {archive.attempts} attempts it did not come with the MD5 sum {archive.md5}"
-        raise _failed(archive, work.parent, reason) from error
+        raise ValueError(f"in {archive.attempts} attempts it did not come with the MD5 sum {archive.md5}") from error
 
 
 def _guarded(response: Any, **options: Any) -> None:
@@ -103,49 +98,42 @@ def _guarded(response: Any, **options: Any) -> None:
 
 def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
     """Write the members that are needed, and no others, under names of our own choosing."""
-    missing = dict(archive.members)
+    names = {f"{archive.folder}/{name}": name for name in archive.members}
     try:
         with tarfile.open(packed, "r:gz") as tar:
             for member in tar:
-                place, _, name = member.name.rpartition("/")
-                if place == archive.folder and name in missing and member.isreg():
-                    _write_member(tar, member, folder / name, missing.pop(name))
+                source = tar.extractfile(member) if member.isreg() and member.name in names else None
+                if source is None:
+                    continue
+                if member.size > LARGEST_FILE:
+                    raise ValueError(
+                        f"{member.name} in the archive has {member.size:,} bytes, more than {LARGEST_FILE:,}"
+                    )
+                with (folder / names[member.name]).open("xb") as target:
+                    shutil.copyfileobj(source, target)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise _failed(archive, folder.parent.parent, f"it is not a gzipped tar archive ({error})") from error
-    except ValueError as error:
-        raise _failed(archive, folder.parent.parent, str(error)) from error
+        raise ValueError(f"it is not a gzipped tar archive ({error})") from error
+    _check_members(folder, archive)
+
+
+def _check_members(folder: Path, archive: Archive) -> None:
+    """Raise ValueError unless a folder has the archive's files, each with the MD5 sum that it should have."""
+    missing = [name for name in archive.members if not (folder / name).is_file()]
     if missing:
-        lacks = ", ".join(missing)
-        raise _failed(archive, folder.parent.parent, f"the archive lacks the regular files {lacks}")
-
-
-def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, md5: str) -> None:
-    source = tar.extractfile(member)
-    if source is None or member.size > LARGEST_FILE:
-        raise ValueError(f"{member.name} in the archive has {member.size:,} bytes, more than {LARGEST_FILE:,}")
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("xb") as target:
-        while piece := source.read(PIECE):
-            digest.update(piece)
-            target.write(piece)
-    if digest.hexdigest() != md5:
-        raise ValueError(f"{member.name} must have the MD5 sum {md5}, got {digest.hexdigest()}")
+        raise ValueError(f"the archive lacks the regular files {', '.join(missing)}")
+    for name, md5 in archive.members.items():
+        with (folder / name).open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != md5:
+            raise ValueError(f"{archive.folder}/{name} must have the MD5 sum {md5}, got {found}")
 
 
 def _put(unpacked: Path, final: Path, archive: Archive) -> None:
+    """Move a folder into its place, unless another process has just put the same there."""
     try:
         os.replace(unpacked, final)
-    except OSError:
-        if not _is_whole(final, archive):  # else another process has just put it there
-            raise
-
-
-def _is_whole(folder: Path, archive: Archive) -> bool:
-    for name, md5 in archive.members.items():
-        path = folder / name
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() != md5:
-                return False
-    return True
+    except OSError as error:
+        try:
+            _check_members(final, archive)
+        except ValueError:
+            raise error from None

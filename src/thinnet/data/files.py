@@ -7,8 +7,6 @@ from pathlib import Path
 
 from thinnet.errors import DataError
 
-__all__ = ["LARGEST_FILE", "damaged", "file_size", "read_bytes"]
-
 LARGEST_FILE = 2**28  # bytes; the largest file that these readers are for has 157 million
 
 
@@ -24,11 +22,7 @@ def unreadable(path: Path, expected: str, error: OSError) -> DataError:
 
 
 def file_size(path: Path, expected: str, fix: str) -> int:
-    """The bytes in a regular file.
-
-    Raises:
-        DataError: if it is missing, no regular file, too large for what it should be, or out of reach.
-    """
+    """The bytes in a file; DataError if it is missing, no regular file, too large to be meant, or out of reach."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
@@ -45,11 +39,7 @@ def file_size(path: Path, expected: str, fix: str) -> int:
 
 
 def read_bytes(path: Path, expected: str, fix: str) -> bytes:
-    """The whole of a regular file of bounded size.
-
-    Raises:
-        DataError: as `file_size` does, or if reading fails.
-    """
+    """The whole of a file; DataError where `file_size` raises one, or if reading fails."""
     file_size(path, expected, fix)
     try:
         return path.read_bytes()

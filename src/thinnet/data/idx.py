@@ -16,8 +16,6 @@ from thinnet.checks import check_path
 from thinnet.data.files import LARGEST_FILE, damaged, file_size, unreadable
 from thinnet.typing import AnyArray
 
-__all__ = ["read_idx"]
-
 EXPECTED = "an IDX file of uint8 values"
 FIX = "Download it again."
 UINT8 = 0x08
@@ -48,10 +46,8 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
         with path.open("rb") as plain:
             zipped = plain.read(2) == b"\x1f\x8b"
             plain.seek(0)
-            if not zipped:
-                return _read(plain, path)
-            with gzip.GzipFile(fileobj=plain) as file:
-                return _read(cast(BinaryIO, file), path)
+            file = gzip.GzipFile(fileobj=plain) if zipped else plain
+            return _read(cast(BinaryIO, file), path)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise damaged(path, EXPECTED, f"a damaged or truncated gzip file ({error})", FIX) from error
     except OSError as error:

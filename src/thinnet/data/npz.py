@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,21 +12,19 @@ from typing import IO, Any
 import numpy as np
 
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
+from thinnet.data.files import damaged, unreadable
 from thinnet.data.shares import Share, share_of
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray
 
 
 def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
-    """The data set of a file.
+    """The data set of an ``.npz`` file with the keys of `Dataset.from_dict`; DataError if it is no such file.
 
-    Args:
-        path: an ``.npz`` file with the keys of `Dataset.from_dict`.
-        share: ``(rank, size)`` to keep only the share of one of `size` processes in memory; see `Dataset.shared`.
-
-    Raises:
-        DataError: if it is no such file, or its arrays are no data set.
+    With `share`, a pair ``(rank, size)``, only the share of one of `size` processes is kept in memory; see
+    `Dataset.shared`.
     """
+    expected = "a file of arrays as numpy.savez writes it"
     try:
         with path.open("rb") as file:  # which np.load would leave open where the archive is broken
             loaded = np.load(file, allow_pickle=False)
@@ -35,15 +34,13 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
                 return Dataset.from_dict(dict(loaded), name=path.stem)
             return _shared(loaded, share, path.stem)
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path} must be a file of arrays as numpy.savez writes it, got no such file. Check its path."
-        ) from error
+        raise damaged(path, expected, "no such file", "Check its path.") from error
+    except OSError as error:
+        raise unreadable(path, expected, error) from error
+    except DataError as error:
+        raise DataError(f"In {path}, {error}") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"{path} must be a file of arrays as numpy.savez writes it, got {error}. Write it again, with X_train=..."
-        ) from error
+        raise damaged(path, expected, str(error), "Write it again, with X_train=...") from error
 
 
 def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
@@ -69,17 +66,12 @@ def _read_share(file: IO[bytes], rank: int, size: int) -> tuple[AnyArray, int]:
     if not shape:
         raise ValueError("a single number")
     rows, row_bytes = share_of(shape[0], rank, size), dtype.itemsize * math.prod(shape[1:])
-    for start in range(0, rows.start, ROWS_AT_ONCE):
-        _read(file, (min(start + ROWS_AT_ONCE, rows.start) - start) * row_bytes)
+    file.seek(rows.start * row_bytes, os.SEEK_CUR)
     own = np.empty((rows.stop - rows.start, *shape[1:]), dtype)
     for start in range(0, len(own), ROWS_AT_ONCE):
         piece = own[start : start + ROWS_AT_ONCE]
-        piece[...] = np.frombuffer(_read(file, piece.nbytes), dtype).reshape(piece.shape)
+        content = file.read(piece.nbytes)
+        if len(content) < piece.nbytes:
+            raise EOFError("an array that ends early")
+        piece[...] = np.frombuffer(content, dtype).reshape(piece.shape)
     return own, shape[0]
-
-
-def _read(file: IO[bytes], count: int) -> bytes:
-    content = file.read(count)
-    if len(content) < count:
-        raise EOFError("an array that ends early")
-    return content

@@ -14,14 +14,9 @@ import numpy as np
 from thinnet import kernels
 from thinnet.data.dataset import ROWS_AT_ONCE, SPLITS, Dataset
 from thinnet.errors import DataError
+from thinnet.kernels.cells import CELL, CELLS, DIRECTIONS, LUMA, NUM_GRADIENTS, SIDE
 from thinnet.typing import AnyArray, FloatArray
 
-SIDE = 32  # pixels
-CELL = 4  # pixels on a side of the square cells that are summed over
-CELLS = SIDE // CELL
-DIRECTIONS = 8
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-NUM_GRADIENTS = DIRECTIONS * CELLS * CELLS
 NUM_FEATURES = NUM_GRADIENTS + 3 * CELLS * CELLS
 
 _ANGLES = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS

@@ -21,8 +21,6 @@ import numpy as np
 from thinnet.data.files import damaged, read_bytes
 from thinnet.typing import AnyArray
 
-__all__ = ["load_pickle"]
-
 MOST_STEPS = 2_000_000  # four times what 50,000 rows with labels and file names take
 LONGEST_NAME, LONGEST_TUPLE = 100, 8  # so that sharing a large one does not multiply the work
 STOP = ord(".")
@@ -55,13 +53,8 @@ _NAMES = {
 def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
     """The dict in a pickle of protocol 2, its keys as text; values are ints, bytes, text, lists or uint8 arrays.
 
-    Args:
-        path: the file.
-        expected: what the file should be, for the error.
-        fix: what to do where it is not, for the error.
-
-    Raises:
-        DataError: if the file cannot be read, or holds anything else. Nothing in the file is ever executed.
+    Nothing in the file is ever executed. If it cannot be read, or holds anything else, a DataError says what was
+    `expected`, and how to `fix` it.
     """
     raw = read_bytes(path, expected, fix)
     try:
@@ -108,22 +101,11 @@ class _Machine:
         for _ in range(MOST_STEPS):
             code = self.raw[self.at]
             self.at += 1
-            if code in _NUMBERS:
-                self.stack.append(self.number(_NUMBERS[code]))
-            elif code in _STRINGS:
-                self.stack.append(self.take(self.number(_STRINGS[code])))
-            elif code in _PUTS:
-                self.memo[self.number(_PUTS[code])] = self.stack[-1]
-            elif code in _GETS:
-                self.stack.append(self.memo[self.number(_GETS[code])])
-            elif code in _CONSTANTS:
-                self.stack.append(_CONSTANTS[code])
-            elif code in _ACTIONS:
-                _ACTIONS[code](self)
-            elif code == STOP:
+            if code == STOP:
                 return self.result()
-            else:
+            if code not in _ACTIONS:
                 raise _RefusedError(f"the opcode {code:#04x} at byte {self.at - 1:,}, which no such file has")
+            _ACTIONS[code](self)
         raise _RefusedError(f"a pickle of more than {MOST_STEPS:,} steps")
 
     def result(self) -> Any:
@@ -131,12 +113,14 @@ class _Machine:
             raise _RefusedError(f"a pickle that ends at byte {self.at:,} of {len(self.raw):,} with something left over")
         return self.stack[0]
 
-    def number(self, form: struct.Struct) -> int:
-        (value,) = form.unpack_from(self.raw, self.at)
-        self.at += form.size
+    def number(self, form: str) -> int:
+        (value,) = struct.unpack_from(form, self.raw, self.at)
+        self.at += struct.calcsize(form)
         return int(value)
 
-    def take(self, count: int) -> bytes:
+    def take(self, form: str) -> bytes:
+        """The bytes that follow their number, which has this form."""
+        count = self.number(form)
         piece = self.raw[self.at : self.at + count]
         if len(piece) != count:  # a negative count fails too
             raise _RefusedError(f"a file cut short: it ends at byte {len(self.raw):,} inside of a value")
@@ -156,13 +140,18 @@ class _Machine:
         del self.stack[-count:]
         return items
 
+    def top(self, kind: type) -> Any:
+        if type(self.stack[-1]) is not kind:
+            raise _RefusedError(f"{_kind(self.stack[-1])} where a {kind.__name__} belongs")
+        return self.stack[-1]
+
     def protocol(self) -> None:
-        version = self.number(_U1)
+        version = self.number("<B")
         if version != 2:
             raise _RefusedError(f"a pickle of protocol {version} rather than 2")
 
-    def text(self) -> None:
-        self.stack.append(self.take(self.number(_U4)).decode("utf-8", "surrogatepass"))
+    def put(self, form: str) -> None:
+        self.memo[self.number(form)] = self.stack[-1]
 
     def put_tuple(self, items: list[Any]) -> None:
         if len(items) > LONGEST_TUPLE:
@@ -170,17 +159,14 @@ class _Machine:
         self.stack.append(tuple(_shallow(items)))
 
     def append(self, items: list[Any]) -> None:
-        if type(self.stack[-1]) is not list:
-            raise _RefusedError(f"{_kind(self.stack[-1])} where a list belongs")
-        self.stack[-1].extend(_shallow(items))
+        self.top(list).extend(_shallow(items))
 
     def set_items(self, items: list[Any]) -> None:
-        if type(self.stack[-1]) is not dict:
-            raise _RefusedError(f"{_kind(self.stack[-1])} where a dict belongs")
+        filled = self.top(dict)
         if any(type(value) in (dict, tuple) for value in items):
             raise _RefusedError("collections nested in one another")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            self.stack[-1][_text(key)] = value
+            filled[_text(key)] = value
 
     def name(self) -> None:
         start = self.at
@@ -233,18 +219,25 @@ def _array(version: Any, shape: Any, dtype: Any, fortran: Any, values: Any) -> A
     return np.frombuffer(values, np.uint8).reshape(shape, order="F" if fortran else "C")
 
 
-_U1, _U2, _U4, _I4 = struct.Struct("<B"), struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<i")
-_NUMBERS = {ord("K"): _U1, ord("M"): _U2, ord("J"): _I4}
-_STRINGS = {ord("U"): _U1, ord("T"): _I4}
-_PUTS = {ord("q"): _U1, ord("r"): _U4}
-_GETS = {ord("h"): _U1, ord("j"): _U4}
-_CONSTANTS: dict[int, Any] = {ord("N"): None, 0x88: True, 0x89: False, ord(")"): ()}
 _ACTIONS: dict[int, Callable[[_Machine], None]] = {
     0x80: _Machine.protocol,
-    ord("("): lambda m: m.marks.append(len(m.stack)),
+    ord("K"): lambda m: m.stack.append(m.number("<B")),
+    ord("M"): lambda m: m.stack.append(m.number("<H")),
+    ord("J"): lambda m: m.stack.append(m.number("<i")),
+    ord("U"): lambda m: m.stack.append(m.take("<B")),
+    ord("T"): lambda m: m.stack.append(m.take("<i")),
+    ord("X"): lambda m: m.stack.append(m.take("<I").decode("utf-8", "surrogatepass")),
+    ord("q"): lambda m: m.put("<B"),
+    ord("r"): lambda m: m.put("<I"),
+    ord("h"): lambda m: m.stack.append(m.memo[m.number("<B")]),
+    ord("j"): lambda m: m.stack.append(m.memo[m.number("<I")]),
+    ord("N"): lambda m: m.stack.append(None),
+    0x88: lambda m: m.stack.append(True),
+    0x89: lambda m: m.stack.append(False),
+    ord(")"): lambda m: m.stack.append(()),
     ord("]"): lambda m: m.stack.append([]),
     ord("}"): lambda m: m.stack.append({}),
-    ord("X"): _Machine.text,
+    ord("("): lambda m: m.marks.append(len(m.stack)),
     ord("t"): lambda m: m.put_tuple(m.pop_mark()),
     0x85: lambda m: m.put_tuple(m.pop(1)),
     0x86: lambda m: m.put_tuple(m.pop(2)),

@@ -56,9 +56,7 @@ def block_edges(num_rows: int) -> IntArray:
 def moments(X: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> tuple[FloatArray, FloatArray]:
     """Mean and variance of each column over all processes' rows in float64, in two passes.
 
-    Args:
-        X: (N, D), the rows that this process has.
-        rows: their numbers among the `num_rows` of all processes.
+    `X` has the rows that are here, (N, D); `rows` are their numbers among the `num_rows` of all processes.
     """
     mean = _total(X, rows, num_rows, ranks, lambda block: block.sum(axis=0, dtype=np.float64)) / num_rows
     return mean, _total(X, rows, num_rows, ranks, lambda block: np.square(block - mean).sum(axis=0)) / num_rows

@@ -7,18 +7,9 @@ from typing import Any
 
 from thinnet.errors import ArgumentError, DataError
 
-__all__ = ["check_rows", "check_size"]
-
 
 def check_size(name: str, value: Any, low: int = 0) -> int:
-    """Return `value` as an int if it is a whole number of rows, at least `low`.
-
-    Raises:
-        ArgumentError: if it is not.
-
-    >>> check_size("num_val", 1000)
-    1000
-    """
+    """Return `value` as an int if it is a whole number of rows, at least `low`."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < low:
         raise ArgumentError(
@@ -28,15 +19,6 @@ def check_size(name: str, value: Any, low: int = 0) -> int:
 
 
 def check_rows(names: str, wanted: int, available: int, what: str) -> None:
-    """Raise if more rows are `wanted` than are `available`.
-
-    Args:
-        names: the arguments that ask for them, such as ``"num_train + num_val"``.
-        wanted, available: numbers of rows.
-        what: what there are too few of, such as ``"test images in data/"``.
-
-    Raises:
-        DataError: if there are not enough.
-    """
+    """Raise DataError if more rows are `wanted`, by the arguments `names`, than are `available` of `what`."""
     if wanted > available:
         raise DataError(f"{names} must be at most {available:,}, the {what}, got {wanted:,}. Ask for fewer images.")

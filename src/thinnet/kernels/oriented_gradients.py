@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from thinnet.data.oriented_gradients import CELL, CELLS, DIRECTIONS, LUMA, NUM_GRADIENTS, SIDE
+from thinnet.kernels.cells import CELL, CELLS, DIRECTIONS, LUMA, NUM_GRADIENTS, SIDE
 from thinnet.kernels.compile import inline, reordering_kernel
 from thinnet.typing import AnyArray, FloatArray
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,17 +16,17 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Constant, Schedule
-from thinnet.sklearn import options, rows, sizes
+from thinnet.sklearn import options, rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.stopping import Stopping
-from thinnet.sklearn.training import Passes
+from thinnet.sklearn.training import passes
+from thinnet.training.updates import BatchUpdate
 from thinnet.typing import AnyArray, FloatArray
 
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8)}  # other dtypes become float64
@@ -34,89 +35,53 @@ MC_STREAM = 1  # keeps the masks of Monte Carlo dropout apart from those of trai
 ROWS_AT_ONCE = 512  # rows that Monte Carlo dropout draws for together
 
 
+@dataclass(repr=False, eq=False)
 class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
-    """The base of `ThinNetClassifier` and `ThinNetRegressor`."""
+    """The base of `ThinNetClassifier` and `ThinNetRegressor`; the fields are their parameters."""
 
-    net_: FullyConnectedNet
-    n_features_in_: int
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        *,
-        dropout: float = 0.25,
-        dropout_mask: Literal["element", "batch"] = "element",
-        normalization: Literal["batchnorm", "layernorm"] | None = "layernorm",
-        standardize: bool = True,
-        optimizer: str = "adam",
-        optimizer_options: dict[str, Any] | None = None,
-        schedule: str | Schedule = "cosine",
-        alpha: float = 0.0,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate_init: float = 5e-3,
-        max_iter: int | Literal["auto"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.dropout = dropout
-        self.dropout_mask = dropout_mask
-        self.normalization = normalization
-        self.standardize = standardize
-        self.optimizer = optimizer
-        self.optimizer_options = optimizer_options
-        self.schedule = schedule
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    hidden_layer_sizes: Any = (100,)
+    _: KW_ONLY
+    dropout: float = 0.25
+    dropout_mask: Literal["element", "batch"] = "element"
+    normalization: Literal["batchnorm", "layernorm"] | None = "layernorm"
+    standardize: bool = True
+    optimizer: str = "adam"
+    optimizer_options: dict[str, Any] | None = None
+    schedule: str | Schedule = "cosine"
+    alpha: float = 0.0
+    batch_size: int | Literal["auto"] = "auto"
+    learning_rate_init: float = 5e-3
+    max_iter: int | Literal["auto"] = "auto"
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 10
+    tol: float = 1e-4
+    warm_start: bool = False
+    random_state: Any = None
+    verbose: bool = False
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    # What the two differ in
-
-    @abstractmethod
-    def _loss_name(self) -> str:
-        """The net's loss."""
+    # What the two differ in, beside the name of the loss, `_loss`
 
     @abstractmethod
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
-        """The targets as numbers, one row each; learns their classes and form where training starts afresh."""
-
-    @abstractmethod
-    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
-        """The encoded targets on the scale that the net predicts."""
-
-    @abstractmethod
-    def _num_outputs(self, targets: AnyArray) -> int:
-        """How many scores the net has."""
-
-    @abstractmethod
-    def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
-        """What each row's weight is multiplied by because of its class."""
-
-    @abstractmethod
-    def _stratum(self, targets: AnyArray) -> AnyArray | None:
-        """What the split of the validation rows keeps in proportion."""
+        """The targets as numbers, (N,) labels or (N, C); learns their form where training starts afresh."""
 
     @abstractmethod
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         """How good the scores of the validation rows are; higher is better."""
+
+    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
+        """The encoded targets on the scale that the net predicts."""
+        return targets
+
+    def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
+        """What each row's weight is multiplied by because of its class."""
+        return None
 
     # Training
 
@@ -137,6 +102,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
+        if incremental and self.early_stopping:
+            raise ArgumentError("early_stopping must be False for partial_fit, got True: it holds no rows out.")
         options.check_parameters(self.get_params(deep=False))
         fresh = not (hasattr(self, "net_") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
@@ -145,8 +112,9 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         held_out = None
         if self.early_stopping:
             sample, held_out = self._split(sample)
-        batch_size = self._resolved_batch_size(sample.X.shape[0])
-        if sample.X.shape[0] <= min(batch_size, MOST_MERGED):
+        num_rows = sample.X.shape[0]
+        batch_size = options.auto_batch_size(num_rows) if self.batch_size == "auto" else int(self.batch_size)
+        if num_rows <= min(batch_size, MOST_MERGED):
             sample = sample.merged()
         sample = sample.weighing_one()
         order = BatchOrder(sample.X.shape[0], batch_size, self._seed)
@@ -154,22 +122,18 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             self._shift = self._learned_shift(sample, incremental=incremental)
         y_net = self._scaled(sample.targets, sample.weights, fresh=fresh)
         if fresh:
-            self._start(self._num_outputs(sample.targets))
+            self._start(y_net.shape[1] if y_net.ndim == 2 else len(self.classes_))
         self._set_up(order.batch_size, incremental=incremental)
-        training = (rows.reader(sample.X, self._shift, order.batch_size), y_net, sample.weights, order)
-        self._train(training, held_out, incremental=incremental)
+        self._train(sample._replace(targets=y_net), order, held_out, incremental=incremental)
         return self
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
         """What is given, checked, with the targets as numbers."""
-        X, y = self._checked(X, y, fresh=fresh)
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor(self), reset=fresh, **MATRIX)
+        X, y = _canonical(X), y.toarray() if sparse.issparse(y) else y
         targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
         weights = checked_weights(sample_weight, X, self._class_factors(targets, incremental=incremental))
         return Sample(X, targets, weights).without_zeros()
-
-    def _checked(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, AnyArray]:
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor(self), reset=fresh, **MATRIX)
-        return _canonical(X), y.toarray() if sparse.issparse(y) else y
 
     def _learned_shift(self, sample: Sample, *, incremental: bool) -> rows.Shift:
         """How rows are standardized from now on.
@@ -178,7 +142,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         are to come.
         """
         if not self.standardize:
-            return rows.no_shift(sample.X.shape[1])
+            return rows.Shift(np.zeros(sample.X.shape[1]), np.ones(sample.X.shape[1]))
         learned = rows.moments(sample.X, sample.weights)
         scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
         return rows.Shift(learned.mean, scale, rows.LIMIT)
@@ -187,16 +151,13 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         low, high = check_random_state(self.random_state).randint(2**31, size=2)
         return int(high) << 31 | int(low)
 
-    def _resolved_batch_size(self, num_rows: int) -> int:
-        return sizes.auto_batch_size(num_rows) if self.batch_size == "auto" else int(self.batch_size)
-
     def _split(self, sample: Sample) -> tuple[Sample, Sample]:
-        """Training rows, and those that only the validation score sees."""
+        """Training rows, and those that only the validation score sees: a part of each class, where rows have one."""
         train, held = train_test_split(
             np.arange(sample.X.shape[0]),
             test_size=self.validation_fraction,
             random_state=self._seed % 2**32,
-            stratify=self._stratum(sample.targets),
+            stratify=sample.targets if sample.targets.ndim == 1 else None,
         )
         return sample.take(train), sample.take(held)
 
@@ -210,9 +171,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             normalization=self.normalization,
             weight_scale="he",
             seed=self._seed,
-            loss=self._loss_name(),
+            loss=self._loss,
             dropout_mask=self.dropout_mask,
         )
+        self._optimizer = self._new_optimizer()
         self.n_iter_, self.t_ = 0, 0
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
@@ -222,37 +184,33 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _set_up(self, batch_size: int, *, incremental: bool) -> None:
         """What may change between two calls of training: the net's rates and the optimizer."""
         net = self.net_
-        was = {
-            "hidden_layer_sizes": net.hidden_dims,
-            "normalization": net.normalization,
-            "dropout_mask": net.dropout_mask,
+        fixed = {
+            "hidden_layer_sizes": (net.hidden_dims, options.hidden_dims(self.hidden_layer_sizes)),
+            "normalization": (net.normalization, self.normalization),
+            "dropout_mask": (net.dropout_mask, self.dropout_mask),
         }
-        params = self.get_params(deep=False)
-        now = {
-            **{name: params[name] for name in was},
-            "hidden_layer_sizes": options.hidden_dims(self.hidden_layer_sizes),
-        }
-        for name, value in was.items():
-            if now[name] != value:
+        for name, (before, now) in fixed.items():
+            if now != before:
                 raise ArgumentError(
-                    f"{name} must stay {value!r} where training goes on, got {now[name]!r}. Clone the estimator, or "
-                    "set warm_start=False."
+                    f"{name} must stay {before!r} where training goes on, got {now!r}. Clone the estimator, or set "
+                    "warm_start=False."
                 )
         net.dropout, net.reg = float(self.dropout), self.alpha / batch_size
-        known = options.optimizer_options(self.optimizer, self.optimizer_options)
-        kept: FlatOptimizer | None = getattr(self, "_optimizer", None) if incremental and self.n_iter_ else None
-        if kept is None or kept.name != self.optimizer:
-            kept = FlatOptimizer(self.optimizer, known, like=net.params.flat)
-        self._optimizer = kept
+        if not incremental or self._optimizer.name != self.optimizer:
+            self._optimizer = self._new_optimizer()
 
-    def _train(self, training: Any, held_out: Sample | None, *, incremental: bool) -> None:
-        order: BatchOrder = training[-1]
-        num_passes = 1 if incremental else self._resolved_max_iter(order)
+    def _new_optimizer(self) -> FlatOptimizer:
+        return FlatOptimizer(self.optimizer, self.optimizer_options, like=self.net_.params.flat)
+
+    def _train(self, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
+        max_iter = options.auto_max_iter(order.num_rows, order.batch_size) if self.max_iter == "auto" else self.max_iter
+        num_passes = 1 if incremental else int(max_iter)
         schedule = Constant() if incremental else options.schedule(self.schedule)
-        passes = Passes(
-            self.net_,
-            self._optimizer,
-            *training,
+        losses = passes(
+            BatchUpdate(self.net_, self._optimizer),
+            rows.reader(sample.X, self._shift, order.batch_size),
+            sample,
+            order,
             learning_rate=self.learning_rate_init,
             schedule=schedule,
             num_passes=num_passes,
@@ -261,8 +219,13 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         by_loss = isinstance(schedule, Constant) and not incremental  # another schedule goes its whole way
         stopping = Stopping(self.tol, self.n_iter_no_change if by_loss or held_out else None)
         validate = self._validation(held_out) if held_out else None
+        stopped = False
         try:
-            stopped = any(self._pass(passes, order, stopping, validate) for _ in range(num_passes))
+            for loss in losses:
+                self.t_ += order.steps_per_epoch * order.batch_size
+                stopped = self._record(loss, stopping, validate)
+                if stopped:
+                    break
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
             stopped = True
@@ -275,23 +238,15 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                 stacklevel=4,
             )
 
-    def _resolved_max_iter(self, order: BatchOrder) -> int:
-        if self.max_iter == "auto":
-            return sizes.auto_max_iter(order.num_rows, order.batch_size)
-        return int(self.max_iter)
-
-    def _pass(
-        self, passes: Passes, order: BatchOrder, stopping: Stopping, validate: Callable[[], float] | None
-    ) -> bool:
-        """One pass over the rows, recorded; returns whether to stop."""
-        self.loss_ = passes.run()
+    def _record(self, loss: float, stopping: Stopping, validate: Callable[[], float] | None) -> bool:
+        """Keep what a pass came to; returns whether to stop."""
+        self.loss_ = loss
         self.n_iter_ += 1
-        self.t_ += order.steps_per_epoch * order.batch_size
-        self.loss_curve_.append(self.loss_)
-        report = f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}"
+        self.loss_curve_.append(loss)
+        report = f"Iteration {self.n_iter_}, loss = {loss:.8f}"
         if validate is None:
-            self.best_loss_ = self.loss_ if self.best_loss_ is None else min(self.best_loss_, self.loss_)
-            stop = stopping.tell(-self.loss_)
+            self.best_loss_ = loss if self.best_loss_ is None else min(self.best_loss_, loss)
+            stop = stopping.tell(-loss)
         else:
             score = validate()
             self.validation_scores_ = [*(self.validation_scores_ or []), score]
@@ -310,11 +265,6 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     # Predictions
 
-    def _rows(self, X: Any) -> Any:
-        """X, checked against what the estimator was trained on."""
-        check_is_fitted(self)
-        return _canonical(validate_data(self, X, reset=False, **MATRIX))
-
     def _scores(self, X: Any) -> FloatArray:
         """The net's scores, in float64 where X is float64."""
         X = self._rows(X)
@@ -322,14 +272,25 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         net = self.net_ if dtype == self.net_.dtype else self.net_.copy(dtype)
         return np.concatenate([net.scores(piece) for piece in rows.pieces(X, self._shift, dtype)])
 
-    def _drawn_scores(self, X: Any, mc_samples: int) -> Iterator[FloatArray]:
-        """Monte Carlo dropout: (mc_samples, n, outputs) scores of some rows after the others, as float32."""
-        check_number("mc_samples", mc_samples)
-        X = self._rows(X)
+    def _drawn(
+        self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Monte Carlo dropout: mean and standard deviation, in float64, of the predictions that thinned nets make."""
+        X, draws = self._rows(X), MC_SAMPLES if mc_samples is None else mc_samples
         seed = int(np.random.SeedSequence(self._seed, spawn_key=(MC_STREAM,)).generate_state(1, np.uint64)[0])
+        means, spreads = [], []
         for start in range(0, X.shape[0], ROWS_AT_ONCE):
             piece = rows.standardized(X[start : start + ROWS_AT_ONCE], self._shift, np.float32)
-            yield monte_carlo_scores(self.net_, piece, mc_samples, seed=seed, first_row=start)
+            scores = monte_carlo_scores(self.net_, piece, draws, seed=seed, first_row=start)
+            drawn = predictions(scores.astype(np.float64))
+            means.append(drawn.mean(axis=0))
+            spreads.append(drawn.std(axis=0))
+        return np.concatenate(means), np.concatenate(spreads)
+
+    def _rows(self, X: Any) -> Any:
+        """X, checked against what the estimator was trained on."""
+        check_is_fitted(self)
+        return _canonical(validate_data(self, X, reset=False, **MATRIX))
 
     # What was learned, under scikit-learn's names
 

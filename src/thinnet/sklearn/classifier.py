@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from thinnet.errors import ArgumentError
-from thinnet.schedules import Schedule
-from thinnet.sklearn.base import MC_SAMPLES, ThinNetEstimator
+from thinnet.sklearn.base import ThinNetEstimator
 from thinnet.typing import AnyArray, FloatArray
 
 
+@dataclass(repr=False, eq=False)
 class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     r"""A classifier: scikit-learn's `MLPClassifier` with dropout, normalization and schedules.
 
@@ -26,7 +27,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     Args:
         hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
         dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
-        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch.
+        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
+            which needs another normalization than ``"layernorm"``.
         normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
         standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
             it, within ± 10; columns that are constant in training are left out.
@@ -84,52 +86,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     ((1, 3), (1, 3))
     """
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        *,
-        dropout: float = 0.25,
-        dropout_mask: Literal["element", "batch"] = "element",
-        normalization: Literal["batchnorm", "layernorm"] | None = "layernorm",
-        standardize: bool = True,
-        optimizer: str = "adam",
-        optimizer_options: dict[str, Any] | None = None,
-        schedule: str | Schedule = "cosine",
-        alpha: float = 0.0,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate_init: float = 5e-3,
-        max_iter: int | Literal["auto"] = "auto",
-        class_weight: Any = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            dropout=dropout,
-            dropout_mask=dropout_mask,
-            normalization=normalization,
-            standardize=standardize,
-            optimizer=optimizer,
-            optimizer_options=optimizer_options,
-            schedule=schedule,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate_init=learning_rate_init,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+    _: KW_ONLY
+    class_weight: Any = None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -153,8 +111,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         Raises:
             ArgumentError: (a `ValueError`) if the first call lacks `classes`, or early stopping is asked for.
         """
-        if self.early_stopping:
-            raise ArgumentError("early_stopping must be False for partial_fit, got True: it holds no rows out.")
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> AnyArray:
@@ -185,12 +141,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         """
         if mc_samples is None and not return_std:
             return self._probabilities(self._scores(X))
-        means, spreads = [], []
-        for scores in self._drawn_scores(X, MC_SAMPLES if mc_samples is None else mc_samples):
-            draws = self._probabilities(scores.astype(np.float64))
-            means.append(draws.mean(axis=0))
-            spreads.append(draws.std(axis=0))
-        return (np.concatenate(means), np.concatenate(spreads)) if return_std else np.concatenate(means)
+        mean, spread = self._drawn(X, mc_samples, self._probabilities)
+        return (mean, spread) if return_std else mean
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """The logarithm of `predict_proba`."""
@@ -205,11 +157,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     @property
     def _several(self) -> bool:
         """Whether a row may have several labels."""
-        check_is_fitted(self)
         return self._loss == "logistic"
-
-    def _loss_name(self) -> str:
-        return self._loss
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
         check_classification_targets(y)
@@ -256,12 +204,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             )
         return places
 
-    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
-        return targets
-
-    def _num_outputs(self, targets: AnyArray) -> int:
-        return len(self.classes_)
-
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
         if self.class_weight is None:
             return None
@@ -270,13 +212,10 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                 f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
                 "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
             )
-        y = targets if self._loss == "logistic" else self.classes_[targets]
+        y = targets if self._several else self.classes_[targets]
         factors: FloatArray = compute_sample_weight(self.class_weight, y)
         return factors
 
-    def _stratum(self, targets: AnyArray) -> AnyArray | None:
-        return targets if self._loss == "softmax" else None
-
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
-        right = ((scores > 0) == targets).all(axis=1) if self._loss == "logistic" else scores.argmax(axis=1) == targets
+        right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets
         return float(np.average(right, weights=weights))

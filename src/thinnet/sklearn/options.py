@@ -17,17 +17,16 @@ from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import SCHEDULES, Schedule
 
 AUTO = "auto"
+SMALL_BATCH = 64
+STEPS = 3000  # about as many as a small data set needs
+FEWEST_PASSES, MOST_PASSES = 12, 200
 FLAGS = ("standardize", "early_stopping", "warm_start", "verbose")
 NUMBERS = ("dropout", "alpha", "learning_rate_init", "n_iter_no_change", "tol", "validation_fraction")
 AUTOMATIC = ("batch_size", "max_iter")
 
 
 def check_parameters(params: dict[str, Any]) -> None:
-    """Check the parameters of an estimator.
-
-    Raises:
-        ArgumentError: naming the parameter, what it must be, and what came.
-    """
+    """Raise ArgumentError if a parameter of an estimator is not what it may be."""
     for name in NUMBERS:
         check_number(name, params[name])
     for name in AUTOMATIC:
@@ -40,7 +39,7 @@ def check_parameters(params: dict[str, Any]) -> None:
     check_choice("dropout_mask", params["dropout_mask"], MASK_KINDS)
     check_choice("normalization", params["normalization"], NORMALIZATIONS)
     check_choice("optimizer", params["optimizer"], tuple(OPTIMIZERS))
-    optimizer_options(params["optimizer"], params["optimizer_options"])
+    _check_optimizer_options(params["optimizer"], params["optimizer_options"])
     schedule(params["schedule"])
 
 
@@ -49,6 +48,16 @@ def _check_automatic(name: str, value: Any) -> None:
         check_number(name, value)
     except ArgumentError as error:
         raise ArgumentError(f"{error} Or use 'auto'.") from None
+
+
+def auto_batch_size(num_rows: int) -> int:
+    """All rows up to about 64, then minibatches of about 64, so that few rows are left over."""
+    return num_rows // max(1, round(num_rows / SMALL_BATCH))
+
+
+def auto_max_iter(num_rows: int, batch_size: int) -> int:
+    """Passes for about 3,000 steps, at least 12 and at most 200."""
+    return min(max(STEPS * batch_size // num_rows, FEWEST_PASSES), MOST_PASSES)
 
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:
@@ -66,14 +75,14 @@ def hidden_dims(sizes: Any) -> tuple[int, ...]:
     return tuple(check_number("hidden_layer_sizes", size) for size in sizes)
 
 
-def optimizer_options(optimizer: str, options: Any) -> dict[str, Any]:
-    """The optimizer's hyperparameters without the learning rate, which has a parameter of its own."""
+def _check_optimizer_options(optimizer: str, options: Any) -> None:
+    """Check an optimizer's hyperparameters; the learning rate, which has a parameter of its own, is none of them."""
     if options is not None and not isinstance(options, dict):
         raise ArgumentError(
             f"optimizer_options must be a dict or None, got {options!r}. Write {{'beta1': 0.9}}, for example."
         )
     defaults = {key: value for key, value in OPTIMIZERS[optimizer].defaults.items() if key != "learning_rate"}
-    return merge_options("optimizer_options", defaults, options)
+    merge_options("optimizer_options", defaults, options)
 
 
 def schedule(choice: Any) -> Schedule:

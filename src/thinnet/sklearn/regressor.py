@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
-from thinnet.sklearn.base import MC_SAMPLES, ThinNetEstimator
+from thinnet.sklearn.base import ThinNetEstimator
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -23,7 +23,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     Args:
         hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
         dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
-        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch.
+        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
+            which needs another normalization than ``"layernorm"``.
         normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
         standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
             it, within ± 10; columns that are constant in training are left out.
@@ -79,6 +80,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     ((5,), (5,))
     """
 
+    _loss = "mse"
+
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 
@@ -95,8 +98,6 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         Raises:
             ArgumentError: (a `ValueError`) if early stopping is asked for.
         """
-        if self.early_stopping:
-            raise ArgumentError("early_stopping must be False for partial_fit, got True: it holds no rows out.")
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any, *, return_std: bool = False, mc_samples: int | None = None) -> Any:
@@ -119,23 +120,14 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         """
         if mc_samples is None and not return_std:
             return self._in_units(self._scores(X))
-        means, spreads = [], []
-        for scores in self._drawn_scores(X, MC_SAMPLES if mc_samples is None else mc_samples):
-            draws = scores.astype(np.float64)
-            means.append(draws.mean(axis=0))
-            spreads.append(draws.std(axis=0))
-        mean = self._in_units(np.concatenate(means))
-        if not return_std:
-            return mean
-        spread = np.concatenate(spreads) / self._y_shift.scale
-        return mean, spread.ravel() if self._flat else spread
+        mean, spread = self._drawn(X, mc_samples, lambda scores: scores)
+        spread /= self._y_shift.scale
+        predicted = self._in_units(mean)
+        return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
 
     def _in_units(self, scores: FloatArray) -> FloatArray:
         predicted = scores / self._y_shift.scale + self._y_shift.mean
         return predicted.ravel() if self._flat else predicted
-
-    def _loss_name(self) -> str:
-        return "mse"
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
         if fresh:
@@ -149,15 +141,6 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             learned = rows.moments(targets, weights)
             self._y_shift = rows.Shift(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
         return rows.standardized(targets, self._y_shift, np.float32)
-
-    def _num_outputs(self, targets: AnyArray) -> int:
-        return int(targets.shape[1])
-
-    def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
-        return None
-
-    def _stratum(self, targets: AnyArray) -> AnyArray | None:
-        return None
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         return float(r2_score(targets, scores, sample_weight=weights))

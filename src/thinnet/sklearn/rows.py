@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
 
 from thinnet import kernels
 from thinnet.typing import AnyArray, FloatArray, IntArray
+
+# What gives the standardized rows of these numbers as float32; they are overwritten by the next call.
+Reader: TypeAlias = Callable[[IntArray], FloatArray]
 
 ROWS_AT_ONCE = 4096
 LIMIT = 10.0  # standard deviations; an outlier, or a category that one row in a thousand has, says no more than this
@@ -28,11 +31,6 @@ class Shift:
     mean: FloatArray
     scale: FloatArray
     limit: float = np.inf
-
-
-def no_shift(num_features: int) -> Shift:
-    """Rows as they are."""
-    return Shift(np.zeros(num_features), np.ones(num_features))
 
 
 def moments(X: Any, weights: FloatArray | None) -> Shift:
@@ -89,14 +87,6 @@ def pieces(X: Any, shift: Shift, dtype: Any) -> Iterator[FloatArray]:
     """A whole matrix, some standardized rows at a time, so that memory stays bounded."""
     for start in range(0, X.shape[0], ROWS_AT_ONCE):
         yield standardized(X[start : start + ROWS_AT_ONCE], shift, dtype)
-
-
-class Reader(Protocol):
-    """What gives minibatches; they are overwritten by the next call."""
-
-    def __call__(self, rows: IntArray) -> FloatArray:
-        """The standardized rows of these numbers, as float32."""
-        ...
 
 
 def reader(X: Any, shift: Shift, max_rows: int) -> Reader:

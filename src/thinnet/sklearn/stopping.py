@@ -12,11 +12,8 @@ from thinnet.training.weights import restore, snapshot
 class Stopping:
     """Counts the passes since the last improvement, by scikit-learn's rule.
 
-    A score (higher is better) improves where it exceeds the best one by `tol`; so does a loss, downwards.
-
-    Args:
-        tol: the least improvement that counts.
-        patience: after how many passes without one to stop; None never stops.
+    A score (higher is better) improves where it exceeds the best one by `tol`; after `patience` passes without an
+    improvement training stops, with None never.
     """
 
     def __init__(self, tol: float, patience: int | None) -> None:

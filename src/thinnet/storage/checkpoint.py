@@ -19,7 +19,7 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, understood
 from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
-from thinnet.storage.locks import locked
+from thinnet.storage.locks import locked, unwritable
 from thinnet.storage.sealed import Sealed, read_sealed, write_sealed
 from thinnet.typing import AnyArray
 
@@ -36,52 +36,33 @@ OPTIONS = {  # the solver's options that a checkpoint keeps
 
 
 class Checkpoints:
-    """The checkpoints of one run, in a folder of their own.
+    """The checkpoints of one run, in a folder of their own, which is made where it is missing.
 
-    Args:
-        folder: made where it is missing.
-        every: how many steps lie between two checkpoints.
-        resumed: whether the folder may hold checkpoints already.
-
-    Raises:
-        CheckpointError: if the folder cannot be written, or holds another run.
+    CheckpointError if it cannot be written, or holds another run: checkpoints of a run that is not `resumed`.
     """
 
-    def __init__(self, folder: Path, every: int, resumed: bool) -> None:
+    def __init__(self, folder: Path, resumed: bool) -> None:
         self.folder = folder
-        self.every: int = check_number("checkpoint_every", every)
         self.newest = -1  # the newest step that this run knows of
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
+            raise unwritable(folder, error) from error
+        if not resumed and (steps := saved(folder)):
             raise CheckpointError(
-                f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
-                f"Choose another one, or change its permissions."
-            ) from error
-        if not resumed and (saved := self.steps()):
-            raise CheckpointError(
-                f"checkpoint_dir must be without checkpoints of another run, got {folder} with step {saved[-1]}. "
+                f"checkpoint_dir must be without checkpoints of another run, got {folder} with step {max(steps)}. "
                 f"Go on with that run by Solver.resume({str(folder)!r}, data), or choose another folder."
             )
-
-    def steps(self) -> list[int]:
-        """The steps after which there is a checkpoint, the newest last."""
-        matches = (NAME.fullmatch(path.name) for path in self.folder.iterdir())
-        return sorted(int(match[1]) for match in matches if match)
-
-    def path(self, step: int) -> Path:
-        """The file of a step."""
-        return self.folder / f"step-{step:09d}.safetensors"
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other runs out, and clear away what a killed one left half-written."""
         with locked(self.folder):
-            if (saved := self.steps()) and saved[-1] > self.newest:
+            if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
-                    f"checkpoint_dir must hold the checkpoints of one run, got {self.folder} with step {saved[-1]}, "
+                    f"checkpoint_dir must hold the checkpoints of one run, got {self.folder} with step {last}, "
                     f"which another run has written meanwhile. Go on with that run by "
                     f"Solver.resume({str(self.folder)!r}, data), or choose another folder."
                 )
@@ -91,30 +72,31 @@ class Checkpoints:
 
     def save(self, solver: Solver) -> Path:
         """Write the state of a solver, then remove all but the newest checkpoints."""
-        path = self.path(solver.iteration)
+        path = self.folder / f"step-{solver.iteration:09d}.safetensors"
         try:
             write_sealed(path, KIND, *_packed(solver))
         except OSError as error:
-            saved = self.steps()
-            good = f"The checkpoint of step {saved[-1]} is whole" if saved else "There is no checkpoint yet"
+            steps = saved(self.folder)
+            good = f"The checkpoint of step {max(steps)} is whole" if steps else "There is no checkpoint yet"
             raise CheckpointError(
                 f"{path} must be written, but could not be ({error.strerror}). {good}; mend that and resume."
             ) from error
         self.newest = solver.iteration
-        for step in self.steps()[:-KEEP]:
-            self.path(step).unlink(missing_ok=True)
+        for old in list(saved(self.folder).values())[:-KEEP]:
+            old.unlink(missing_ok=True)
         return path
 
 
-def newest(folder: Path) -> Sealed:
-    """The newest checkpoint of a folder.
+def saved(folder: Path) -> dict[int, Path]:
+    """The checkpoints in a folder by their steps, the newest last."""
+    matches = ((path, NAME.fullmatch(path.name)) for path in folder.iterdir())
+    return dict(sorted((int(match[1]), path) for path, match in matches if match))
 
-    Raises:
-        CheckpointError: if there is none, or it is damaged.
-    """
+
+def newest(folder: Path) -> Sealed:
+    """The newest checkpoint of a folder; CheckpointError if there is none, or it is damaged."""
     try:
-        paths = [path for path in folder.iterdir() if NAME.fullmatch(path.name)] if folder.is_dir() else []
-        paths.sort(key=lambda path: int(path.stem.partition("-")[2]))
+        paths = list(saved(folder).values()) if folder.is_dir() else []
         if paths:
             return read_sealed(paths[-1], KIND)
     except OSError as error:

@@ -16,16 +16,12 @@ NAME = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; the operating system gives it back when the process ends, however it ends.
 
-    Raises:
-        CheckpointError: if another process, or another solver of this one, holds it.
+    CheckpointError if another process, or another solver of this one, holds it.
     """
     try:
         descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise CheckpointError(
-            f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
-            f"Choose another one, or change its permissions."
-        ) from error
+        raise unwritable(folder, error) from error
     try:
         _lock(descriptor)
     except OSError:
@@ -38,6 +34,14 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def unwritable(folder: Path, error: OSError) -> CheckpointError:
+    """The error for a folder in which nothing can be written."""
+    return CheckpointError(
+        f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
+        f"Choose another one, or change its permissions."
+    )
 
 
 def _lock(descriptor: int) -> None:

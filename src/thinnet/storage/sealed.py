@@ -33,16 +33,7 @@ def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mappin
     """Replace the file at `path` by these arrays and this state, or leave it as it was.
 
     The file is a safetensors file, so that other programs can read the arrays.  The digest in its metadata is that of
-    the whole file with zeros in the digest's place.
-
-    Args:
-        path: the file.
-        kind: what the file is, checked on reading.
-        state: anything that JSON can hold.
-        arrays: by name; stored in C order, whatever their own.
-
-    Raises:
-        OSError: if the file cannot be written.
+    the whole file with zeros in the digest's place.  `kind`, what the file is, is checked on reading.
     """
     write_atomically(path, packed(kind, state, arrays))
 
@@ -58,11 +49,15 @@ def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) 
 
 def _in_order(content: bytes) -> bytes:
     """The same file with its metadata sorted: safetensors writes them in any order, and equal nets are equal files."""
-    end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
+    end = _end_of_header(content)
     header = json.loads(content[HEADER_LENGTH:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     return content[:HEADER_LENGTH] + text.ljust(end - HEADER_LENGTH) + content[end:]
+
+
+def _end_of_header(content: bytes) -> int:
+    return HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
 
 
 def with_digest(content: bytes) -> bytes:
@@ -75,9 +70,7 @@ def with_digest(content: bytes) -> bytes:
 def read_sealed(path: Path, kind: str) -> Sealed:
     """Read a file that `write_sealed` wrote, every byte checked.
 
-    Raises:
-        CheckpointError: if the file is not one of this kind and format, or is not what was written.
-        OSError: if it cannot be read.
+    CheckpointError if it is of another kind or format, or not what was written; OSError if it cannot be read.
     """
     return unsealed(path, path.read_bytes(), kind)
 
@@ -85,11 +78,7 @@ def read_sealed(path: Path, kind: str) -> Sealed:
 def unsealed(path: Path, content: bytes, kind: str) -> Sealed:
     """What `read_sealed` gives for a file at `path` with this content."""
     _check_digest(path, content)
-    state, metadata = _header(path, content)
-    if metadata.get("kind") != kind:
-        raise CheckpointError(
-            f"{path} must hold a {kind}, got a {metadata.get('kind')}. Name the file that was saved as one."
-        )
+    state = _state(path, content, kind)
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -100,24 +89,22 @@ def unsealed(path: Path, content: bytes, kind: str) -> Sealed:
 
 
 def _check_digest(path: Path, content: bytes) -> None:
-    end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
+    end = _end_of_header(content)
     if len(content) < HEADER_LENGTH or end > len(content):
         raise _damaged(path, "it ends too early")
     start = content.find(MARK, HEADER_LENGTH, end)
     if start < 0:
         raise _damaged(path, "it has no SHA-256")
     start += len(MARK)
-    found = content[start : start + DIGITS]
     blank = content[:start] + b"0" * DIGITS + content[start + DIGITS :]
-    if hashlib.sha256(blank).hexdigest().encode() != found:
+    if hashlib.sha256(blank).hexdigest().encode() != content[start : start + DIGITS]:
         raise _damaged(path, "its SHA-256 is not that of its bytes")
 
 
-def _header(path: Path, content: bytes) -> tuple[dict[str, Any], dict[str, str]]:
-    """The state and the metadata of a file whose digest is right: of ours, or of somebody who computes digests."""
-    end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
+def _state(path: Path, content: bytes, kind: str) -> dict[str, Any]:
+    """The state in a file whose digest is right: one of ours, or of somebody who computes digests."""
     try:
-        metadata = json.loads(content[HEADER_LENGTH:end])["__metadata__"]
+        metadata = json.loads(content[HEADER_LENGTH : _end_of_header(content)])["__metadata__"]
         written = int(metadata["format"])
         state = json.loads(metadata["state"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -128,7 +115,11 @@ def _header(path: Path, content: bytes) -> tuple[dict[str, Any], dict[str, str]]
         )
     if not isinstance(state, dict):
         raise _damaged(path, "its state is no mapping")
-    return state, metadata
+    if metadata.get("kind") != kind:
+        raise CheckpointError(
+            f"{path} must hold a {kind}, got a {metadata.get('kind')}. Name the file that was saved as one."
+        )
+    return state
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:

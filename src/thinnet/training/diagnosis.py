@@ -21,12 +21,7 @@ def unsound_step(
 ) -> NumericalError:
     """The error that says in which step and layer numbers went wrong, and why that is likely.
 
-    Args:
-        net: as it was before the step; its running statistics are changed by the search.
-        X, y: the batch of the step, as the net takes them.
-        step: the number of the step, which drew its masks too.
-        loss: what came out.
-        learning_rate: of that step.
+    `net` is as it was before the step; its running statistics are changed by the search.
     """
     place = _first_place(net, X, y, step)
     what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"

@@ -16,12 +16,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 def accuracy(model: Any, data: Dataset, split: str, rows: IntArray, ranks: Ranks) -> float:
     """The fraction of rows that are classified rightly; R² where targets are not labels.
 
-    Args:
-        rows: their numbers among all processes' rows.
-        ranks: the processes that share the data set.
-
-    Raises:
-        NumericalError: if a score is NaN or infinite, in whichever process.
+    `rows` are numbers among all processes' rows. A score that is NaN or infinite in any process is an error in all.
     """
     _, own = data.held(split, rows)
     error, scored = None, []

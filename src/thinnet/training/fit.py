@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from thinnet.data.dataset import SPLITS, Dataset
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
@@ -23,26 +21,26 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> None:
     if net.normalization == "batchnorm" and net.hidden_dims:
         check_batch("batch_size", batch_size)
     for split in SPLITS:
-        y = data.labels(split) if data.num_rows(split) else np.zeros(0, int)
-        if y.ndim == 1 and y.size and int(y.max()) >= net.num_classes:
-            raise ArgumentError(
-                f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
-                f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
-            )
-        _check_targets(net, split, y)
+        if data.num_rows(split):
+            _check_targets(net, split, data.labels(split))
 
 
 def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
-    wanted = "values" if y.ndim == 2 else "labels"
-    if y.size and LOSSES[net.loss_name].targets != wanted:
+    wanted = LOSSES[net.loss_name].targets
+    if wanted != ("values" if y.ndim == 2 else "labels"):
         raise ArgumentError(
-            f"y_{split} must hold {LOSSES[net.loss_name].targets}, since the net's loss is {net.loss_name!r}, got "
-            f"{y.dtype} of shape {y.shape}. Use loss='mse' for values of shape (N, C), 'softmax' for labels."
+            f"y_{split} must hold {wanted}, since the net's loss is {net.loss_name!r}, got {y.dtype} of shape "
+            f"{y.shape}. Use loss='mse' for values of shape (N, C), 'softmax' for labels."
         )
     if y.ndim == 2 and y.shape[1] != net.num_classes:
         raise ArgumentError(
             f"y_{split} must have {net.num_classes} columns, the net's num_classes, got {y.shape[1]}. Build the net "
             f"with num_classes={y.shape[1]}."
+        )
+    if y.ndim == 1 and int(y.max()) >= net.num_classes:
+        raise ArgumentError(
+            f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
+            f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
         )
 
 

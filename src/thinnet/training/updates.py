@@ -16,7 +16,6 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_sound
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BatchPart, BatchStatistics, Ranks, on_all_ranks
-from thinnet.parameters import Parameters
 from thinnet.training.diagnosis import unsound_step
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -35,42 +34,27 @@ class BatchUpdate:
         """Change the net by one step at the learning rate `rate`; return the loss before it.
 
         Where the rows are a `part` of a minibatch, all processes that have the others call this, and change their nets
-        alike.
-
-        Raises:
-            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
+        alike. Where the loss or a gradient is not finite, NumericalError says so, and the net is as it was before.
         """
         net, step = self.net, self.net.step
         self._running[:] = net.running.flat
-        with np.errstate(all="ignore"):  # what goes wrong is found by _check, and said in better words
+        with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
             if net.thins:
                 loss, thinned = net.thinned_gradients(X, y, weights=weights, part=part)
-                self._check(loss, thinned.gradients, X, y, step, rate, part)
-                self.optimizer.inplace_update_part(net.params.flat, thinned.gradients.flat, thinned.thinning, rate)
+                gradients, thinning = thinned.gradients, thinned.thinning
             else:
                 loss = net.inplace_gradients(X, y, self.gradients, weights=weights, part=part)
-                self._check(loss, self.gradients, X, y, step, rate, part)
-                self.optimizer.inplace_update(net.params.flat, self.gradients.flat, rate)
+                gradients, thinning = self.gradients, None
+            if not is_sound(loss, gradients):
+                whole = (X, y) if part is None else (part.whole(X), part.whole(y))
+                error = unsound_step(net, *whole, step=step, loss=loss, learning_rate=rate)
+                net.running.flat[:], net.step = self._running, step
+                raise on_all_ranks(error)
+            if thinning is None:
+                self.optimizer.inplace_update(net.params.flat, gradients.flat, rate)
+            else:
+                self.optimizer.inplace_update_part(net.params.flat, gradients.flat, thinning, rate)
         return loss
-
-    def _check(
-        self,
-        loss: float,
-        gradients: Parameters,
-        X: FloatArray,
-        y: AnyArray,
-        step: int,
-        learning_rate: float,
-        part: BatchPart | None,
-    ) -> None:
-        """Raise before the update if a number went wrong, with the net put back as it was before the step."""
-        if is_sound(loss, gradients):
-            return
-        if part is not None:
-            X, y = part.whole(X), part.whole(y)
-        error = unsound_step(self.net, X, y, step=step, loss=loss, learning_rate=learning_rate)
-        self.net.running.flat[:], self.net.step = self._running, step
-        raise on_all_ranks(error)
 
 
 class NetUpdate:
@@ -93,11 +77,7 @@ class NetUpdate:
         self._update = BatchUpdate(net, self.optimizer)
 
     def __call__(self, rows: IntArray, factor: float) -> float:
-        """Change the net by one step on these training rows; return the loss before it.
-
-        Raises:
-            NumericalError: if the loss or a gradient is not finite; the net is then as it was before.
-        """
+        """Change the net by one step on these training rows; return the loss before it."""
         rate = self.optimizer.options["learning_rate"] * factor
         part = None
         if self.ranks.size > 1:
@@ -116,7 +96,6 @@ class ModelUpdate:
         data: Dataset,
         update_rule: str | Rule,
         optim_config: Config | None,
-        check_finite: bool = True,
     ) -> None:
         if data.weights is not None:
             raise ArgumentError(
@@ -124,7 +103,7 @@ class ModelUpdate:
                 "weights. Such a model has no argument for them: let it weigh its own loss."
             )
         self.model, self.data = model, data
-        self.check_finite = check_finite
+        self.check_finite = True
         if not isinstance(update_rule, str) and (isinstance(update_rule, type) or not callable(update_rule)):
             raise ArgumentError(
                 f"update_rule must be a name in thinnet.optim.OPTIMIZERS or a function (w, dw, config) -> (w, config), "
@@ -159,16 +138,13 @@ class ModelUpdate:
 
 def checked_model(model: Any) -> Any:
     """The model, if it is one."""
-    if isinstance(model, type) or not isinstance(getattr(model, "params", None), Mapping) or not _has_loss(model):
+    has_both = isinstance(getattr(model, "params", None), Mapping) and callable(getattr(model, "loss", None))
+    if isinstance(model, type) or not has_both:
         raise ArgumentError(
             f"model must be an object with a mapping params and a method loss, got {model!r}. Pass a "
             f"FullyConnectedNet, for example."
         )
     return model
-
-
-def _has_loss(model: Any) -> bool:
-    return callable(getattr(model, "loss", None))
 
 
 def _loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:

@@ -12,7 +12,7 @@ affine_forward_test = _partial(_tests.affine_forward_test, _layers)
 affine_backward_test = _partial(_tests.affine_backward_test, _layers)
 relu_forward_test = _partial(_tests.relu_forward_test, _layers)
 relu_backward_test = _partial(_tests.relu_backward_test, _layers)
-affine_relu_test = _partial(_tests.affine_relu_test, _layers, _layer_utils)
+affine_relu_test = _partial(_tests.affine_relu_test, _layer_utils)
 
 
 def fc_net_test() -> None:
