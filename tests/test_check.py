@@ -147,6 +147,13 @@ def package(net: str, dialect: str) -> str:
     return "\n".join([sources.LAYERS, sources.dropout({}, means), net])
 
 
+def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
+    changes = {'np.zeros(dims[i + 1])\n            if': 'np.zeros(dims[i] + 1)\n            if'}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"wrong-return"}
+    assert "params['b1'] has shape (6,), expected (7,)" in str(report)
+
+
 def test_dropout_before_the_relu_is_a_note() -> None:
     changes = {sources.FORWARD_DROPOUT: "", sources.RELU: sources.FORWARD_DROPOUT + sources.RELU}
     changes |= {sources.BACKWARD_DROPOUT: "", sources.BACKWARD_RELU: sources.BACKWARD_RELU + sources.BACKWARD_DROPOUT}

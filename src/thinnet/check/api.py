@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from thinnet.check import dialect as dialects
-from thinnet.check.findings import FunctionReport, Reading, Report, finding
+from thinnet.check.findings import FunctionReport, Reading, finding
 from thinnet.check.plan import PROBES, check_unit, units_of
+from thinnet.check.report import Report
 from thinnet.check.runner import Limits, check_source
 from thinnet.check.scan import scan
 from thinnet.check.unit import OutOfTime
@@ -75,7 +76,7 @@ def check_layers(
     try:
         for name in names:
             class_name, dot, _ = name.partition(".")
-            own = dialects.of_class_object(namespace[class_name]) if dot and not given.means else reading
+            own = dialects.of_class(namespace[class_name]) if dot and not given.means else reading
             one, found = _check_here(name, namespace, own, timeout)
             report.functions.append(one)
             if not reading.means and name.startswith("dropout_"):

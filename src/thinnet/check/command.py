@@ -34,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
-        print(text.table(report, color=text.wants_color(sys.stdout), prints=options.prints))
+        print(report.table(color=text.wants_color(sys.stdout), prints=options.prints))
     return 0 if report.ok else 1

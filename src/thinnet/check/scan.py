@@ -142,8 +142,8 @@ def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
     """What the file itself says, else its neighbors in the package."""
     course = next((part for part in reversed(source.module.split(".")) if part in ("nndl", "cs231n")), "")
     if source.path in trees:
-        own = dialect.said([trees[source.path]], course)
-        if own.means and own.source != "the course nndl":
+        own = dialect.of_trees([trees[source.path]], course)
+        if own.means and own.source != dialect.THE_COURSE:
             return own
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
     neighbors = []
@@ -154,4 +154,4 @@ def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
                     neighbors.append(trees.get(path) or old_python.parse(path.read_bytes())[0])
                 except (SyntaxError, ValueError, OSError):
                     continue
-    return dialect.said(neighbors, course)
+    return dialect.of_trees(neighbors, course)

@@ -61,7 +61,9 @@ class Unit:
     def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Note a verdict, once."""
         if all(one.verdict != verdict for one in self.findings):
-            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep))
+            self.findings.append(
+                finding(verdict, evidence, example=example, severity=severity, means=self.reading.means)
+            )
 
     def stop(self, verdict: str, evidence: str, *, example: str = "") -> Stop:
         """Note a verdict after which nothing more can be measured; to be raised."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from thinnet.check.findings import Finding, FunctionReport, Report
-from thinnet.check.writers.text import meaning, summary
+from thinnet.check.findings import Finding, FunctionReport
+from thinnet.check.report import Report
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
@@ -28,14 +28,12 @@ pre { background: #f4f4f4; padding: .5rem; overflow-x: auto; }
 
 def page(report: Report) -> str:
     """The whole page."""
-    parts = [f"<h1>Layers of {escape(report.subject)}</h1>", f"<p>{escape(summary(report))}</p>"]
-    for file in dict.fromkeys(one.file for one in report.functions):
-        name = file or report.subject
+    parts = [f"<h1>Layers of {escape(report.subject)}</h1>", f"<p>{escape(report.summary)}</p>"]
+    for name, reading, functions in report.files():
         parts.append(f"<h2>{escape(name)}</h2>")
-        reading = report.readings.get(name)
-        if reading and reading.means:
-            parts.append(f"<p>{escape(meaning(reading))}</p>")
-        parts += [_function(one) for one in report.functions if one.file == file]
+        if reading.means:
+            parts.append(f"<p>{escape(str(reading))}</p>")
+        parts += map(_function, functions)
     body = "\n".join(parts)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -56,6 +54,6 @@ def _function(one: FunctionReport) -> str:
 
 
 def _finding(one: Finding) -> str:
-    rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in one.told)
+    rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in one.rows)
     note = " (a note)" if one.severity == "note" else ""
     return f'<h4 class="{one.severity}">{escape(one.verdict)}{note}</h4>\n<p>{escape(one.cause)}</p>\n<dl>{rows}</dl>'
