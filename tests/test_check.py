@@ -148,7 +148,7 @@ def package(net: str, dialect: str) -> str:
 
 
 def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
-    changes = {'np.zeros(dims[i + 1])\n            if': 'np.zeros(dims[i] + 1)\n            if'}
+    changes = {"np.zeros(dims[i + 1])\n            if": "np.zeros(dims[i] + 1)\n            if"}
     report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"wrong-return"}
     assert "params['b1'] has shape (6,), expected (7,)" in str(report)
