@@ -49,7 +49,7 @@ def finding(
 ) -> Finding:
     """A finding with the registry's words; `means` is what p means, for the mend."""
     known = VERDICTS[verdict]
-    mend = known.mend.replace("{keep}", {"drop": "(1 - p)", "keep": "p"}.get(means, "keep"))
+    mend = known.mend.replace("keep_prob", {"drop": "(1 - p)", "keep": "p"}.get(means, "keep_prob"))
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
 
 
