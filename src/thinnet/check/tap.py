@@ -14,10 +14,7 @@ from thinnet.course import layers as course_layers
 from thinnet.course.dialects import DIALECTS, Activation
 from thinnet.typing import AnyArray
 
-LAYERS = (
-    *course_layers.__all__,
-    "dropout_forward",
-)
+LAYERS = (*course_layers.__all__, "dropout_forward")
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,11 @@ class Tap:
         replacements: functions to be called instead, by name.
     """
 
-    def __init__(self, owner: type, replacements: Mapping[str, Callable[..., Any]] | None = None) -> None:
+    def __init__(self, owner: type, replacements: Mapping[str, Callable[..., Any]]) -> None:
         self.calls: list[Call] = []
         self.found: set[str] = set()
         self._owner = owner
-        self._replacements = replacements or {}
+        self._replacements = replacements
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
 
     def __enter__(self) -> Tap:
@@ -80,14 +77,9 @@ class Tap:
 
 def right_layers(means: str) -> dict[str, Callable[..., Any]]:
     """Layers that are right, to tell a net's own faults from those of the layers that it calls."""
-    dialect = DIALECTS["cs231n-2017" if means == "drop" else "cs231n-2021"]
-    activation = Activation(dialect, "inverted")
-
-    def dropout_forward(x: AnyArray, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-        return course_layers.dropout_forward(x, dropout_param, activation)
-
+    activation = Activation(DIALECTS["cs231n-2017" if means == "drop" else "cs231n-2021"], "inverted")
     found: dict[str, Callable[..., Any]] = {name: getattr(course_layers, name) for name in course_layers.__all__}
-    return {**found, "dropout_forward": dropout_forward}
+    return {**found, "dropout_forward": functools.partial(course_layers.dropout_forward, activation=activation)}
 
 
 def _namespaces(owner: type) -> list[dict[str, Any]]:

@@ -60,10 +60,14 @@ class Unit:
 
     def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Note a verdict, once."""
-        if all(one.verdict != verdict for one in self.findings):
+        if not self.reported(verdict):
             self.findings.append(
                 finding(verdict, evidence, example=example, severity=severity, means=self.reading.means)
             )
+
+    def reported(self, verdict: str) -> bool:
+        """Whether a verdict has been noted."""
+        return any(one.verdict == verdict for one in self.findings)
 
     def stop(self, verdict: str, evidence: str, *, example: str = "") -> Stop:
         """Note a verdict after which nothing more can be measured; to be raised."""
