@@ -203,6 +203,7 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
         "def softmax_loss(W, X, y, reg): pass",
         "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
         "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
+        "def FullyConnectedNet(hidden_dims, input_dim): pass",
         "class Linear:\n    def __init__(self, n, m):\n        self.W = np.zeros((m, n)); self.b = np.zeros((m, 1))\n"
         "    def forward(self, x): return self.W @ x + self.b\n    def backward(self, d): return self.W.T @ d",
     ],

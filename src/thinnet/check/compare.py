@@ -20,6 +20,16 @@ class Difference:
     verdict: str
     words: str
 
+    @property
+    def of_output(self) -> str:
+        """The verdict on a result of forward."""
+        return self.verdict if self.verdict not in ("", "gradient-sign", "gradient-scaled") else "wrong-output"
+
+    @property
+    def of_gradient(self) -> str:
+        """The verdict on a gradient."""
+        return self.verdict or "wrong-gradient"
+
 
 @dataclass(frozen=True)
 class Alternative:
@@ -54,7 +64,7 @@ def difference(
             return Difference(one.verdict, f"{what} {one.words}: {_worst(got, expected)}")
     factor = _factor(got, expected)
     if factor is not None:
-        verdict = "sign" if abs(factor + 1) < 1e-3 else "scaled"
+        verdict = "gradient-sign" if abs(factor + 1) < 1e-3 else "gradient-scaled"
         return Difference(verdict, f"{what} is {_words(factor, batch)}: {_worst(got, expected)}")
     wrong = int((np.abs(got - expected) > TOLERANCE * _size(expected)).sum())
     share = f"{wrong} of {expected.size} elements are wrong" if expected.size > 1 else "the value is wrong"

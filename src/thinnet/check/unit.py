@@ -86,16 +86,14 @@ class Unit:
         """
         if not self.has(name):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        if name in self.owns and not accepts(self.functions[name], len(args)):
+        if name in self.owns and misfit(self.functions[name], *args):
             raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
             result = self.functions[name](*given)
-        except OutOfTime:
+        except (OutOfTime, KeyboardInterrupt):
             raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
             raise self._failure(name, error) from error
         if result is None:
             raise self._blame(name, "unimplemented", f"{name} returns None")
@@ -127,7 +125,7 @@ class Unit:
         return array
 
     def _mutated(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
-        parameter = parameter_name(self.functions[name], position)
+        parameter = dict(enumerate(parameters(self.functions[name]))).get(position, f"argument {position + 1}")
         where = np.unravel_index(int(np.argmax(old != new)), old.shape)
         index = ", ".join(map(str, map(int, where)))
         evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
@@ -154,15 +152,23 @@ class Unit:
         return self._blame(name, "crashed", f"{what}, {place(error)}")
 
 
-def accepts(function: Function, count: int) -> bool:
-    """Whether a function can be called with so many arguments by position; one of another course may have others."""
+def parameters(function: Any) -> list[str]:
+    """The names of a function's arguments, where it tells."""
     try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def misfit(function: Function, *args: Any, **kwargs: Any) -> str:
+    """Why a function cannot be called with these arguments, or ""; one of another course may have others."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
     except ValueError:
         pass  # it does not tell
-    return True
+    return ""
 
 
 def changed(new: AnyArray, old: AnyArray) -> bool:
@@ -177,14 +183,6 @@ def describe(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"{len(value)} values"
     return type(value).__name__
-
-
-def parameter_name(function: Function, position: int) -> str:
-    """The name of a parameter, as the code has it."""
-    try:
-        return list(inspect.signature(function).parameters)[position]
-    except (IndexError, TypeError, ValueError):
-        return f"argument {position + 1}"
 
 
 def place(error: BaseException) -> str:
@@ -210,21 +208,15 @@ def only_none(function: Function, error: BaseException) -> bool:
         return False
     real: set[str] = set()
     empty: set[str] = set()
-    for node in ast.walk(tree):
-        if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-            continue
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
+    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Assign)):
+        for target in node.targets:
             pairs = [(target, node.value)]
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = list(zip(target.elts, node.value.elts, strict=False))
-            elif isinstance(target, ast.Tuple):
-                pairs = [(one, node.value) for one in target.elts]
-            for one, value in pairs:
-                while isinstance(one, ast.Subscript):
-                    one = one.value
-                if isinstance(one, ast.Name):
-                    none = isinstance(value, ast.Constant) and value.value is None
-                    own = isinstance(value, ast.Call) and "astype" in ast.unparse(value.func)
-                    (empty if none else real if not own else set()).add(one.id)
+            for to, value in pairs:
+                names = {one.id for one in ast.walk(to) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+                if isinstance(value, ast.Constant) and value.value is None:
+                    empty |= names
+                elif not ast.unparse(value).startswith(f"{ast.unparse(to)}.astype("):  # the templates' own
+                    real |= names
     return bool(empty - real)

@@ -7,31 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.compare import Alternative, Difference, close, difference, numerical_gradient
+from thinnet.check.compare import Alternative, close, difference, numerical_gradient
 from thinnet.check.unit import UNKNOWN, Stop, Unit, describe
 from thinnet.check.verdicts import Severity
 from thinnet.typing import AnyArray, FloatArray
 
 
-def output(unit: Unit, name: str, got: Any, expected: AnyArray, alternatives: tuple[Alternative, ...] = ()) -> bool:
-    """Whether an output is right; note what is wrong with it."""
+def output(unit: Unit, name: str, got: Any, expected: AnyArray, alternatives: tuple[Alternative, ...] = ()) -> None:
+    """Note what is wrong with an output."""
     array = unit.array(name, got, "the output")
     wrong = difference("the output", array, expected, alternatives)
     if wrong:
-        unit.find(output_verdict(wrong), wrong.words)
-    return wrong is None
-
-
-def output_verdict(wrong: Difference) -> str:
-    """The name for a wrong output."""
-    return wrong.verdict if wrong.verdict not in ("", "sign", "scaled") else "wrong-output"
-
-
-def gradient_verdict(wrong: Difference) -> str:
-    """The name for a wrong gradient."""
-    return {"": "wrong-gradient", "sign": "gradient-sign", "scaled": "gradient-scaled"}.get(
-        wrong.verdict, wrong.verdict
-    )
+        unit.find(wrong.of_output, wrong.words)
 
 
 def gradients(
@@ -71,7 +58,7 @@ def gradients(
             continue
         if forward_right or wrong.verdict:
             severity: Severity | None = "note" if averaged and key in ("dw", "db") else None
-            unit.find(gradient_verdict(wrong), wrong.words, severity=severity)
+            unit.find(wrong.of_gradient, wrong.words, severity=severity)
         else:
             unit.find("not-checked", f"{key} cannot be judged while forward is wrong")
 

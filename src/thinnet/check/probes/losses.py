@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from thinnet.check.compare import Alternative, difference, numerical_gradient
-from thinnet.check.probes.layers import gradient_verdict, output_verdict
 from thinnet.check.unit import Unit
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.typing import FloatArray, IntArray
@@ -63,12 +62,12 @@ def _value_and_gradient(
     )
     wrong = difference("the loss", number, loss, values)
     if wrong:
-        unit.find(output_verdict(wrong), wrong.words)
+        unit.find(wrong.of_output, wrong.words)
     array = unit.array(name, gradient, "dx")
     bad = difference("dx", array, dx, known, batch=N)
     if bad and wrong and array.shape == x.shape:
         own = numerical_gradient(lambda: np.asarray(unit.pair(name, x, y)[0], dtype=float).reshape(()), x, 1.0)
         bad = bad if difference("dx", array, own) else None
     if bad:
-        unit.find(gradient_verdict(bad), bad.words)
+        unit.find(bad.of_gradient, bad.words)
     return not (wrong or bad)

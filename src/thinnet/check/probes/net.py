@@ -16,9 +16,8 @@ import numpy as np
 
 from thinnet.check.compare import close, difference
 from thinnet.check.findings import Finding
-from thinnet.check.probes.layers import gradient_verdict
 from thinnet.check.tap import Tap, right_layers
-from thinnet.check.unit import Stop, Unit, describe
+from thinnet.check.unit import Stop, Unit, describe, parameters
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -51,17 +50,15 @@ FAILURES = {"crashed", "unimplemented", "missing-package", "wrong-return", "out-
 class Trial:
     """One run of all net probes, on the net's own layers or on right ones."""
 
-    def __init__(
-        self, unit: Unit, owner: type, parameters: list[str], layers: Mapping[str, Callable[..., Any]]
-    ) -> None:
+    def __init__(self, unit: Unit, owner: type, arguments: list[str], layers: Mapping[str, Callable[..., Any]]) -> None:
         functions = dict(unit.functions)
         functions[LOSS] = lambda net, *args: net.loss(*args)
         functions[BUILD] = lambda hidden, options: owner(hidden, **options)
         self.unit = Unit(unit.name, functions, unit.reading, (BUILD, LOSS))
-        self.parameters = parameters
+        self.arguments = arguments
         self.tap = Tap(owner, layers)
-        self.dropout = next((name for name in DROPOUT_ARGUMENTS if name in parameters), None)
-        normalization = next((name for name in NORMALIZATION_ARGUMENTS if name in parameters), None)
+        self.dropout = next((name for name in DROPOUT_ARGUMENTS if name in arguments), None)
+        normalization = next((name for name in NORMALIZATION_ARGUMENTS if name in arguments), None)
         value = "batchnorm" if normalization == "normalization" else True
         self.normalization: dict[str, Any] = {normalization: value} if normalization else {}
         self.scores_right = True
@@ -86,12 +83,12 @@ class Trial:
     def build(self, hidden: tuple[int, ...] = HIDDEN, /, **options: Any) -> Any:
         """A net in float64 with random parameters, biases included."""
         standard = {"input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0}
-        known: dict[str, Any] = {key: value for key, value in {**standard, **options}.items() if key in self.parameters}
+        known: dict[str, Any] = {key: value for key, value in {**standard, **options}.items() if key in self.arguments}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         net = self.unit.call(BUILD, list(hidden), known)
         if not hasattr(net, "params") or not hasattr(net.params, "items"):
             raise self.unit.stop("wrong-return", "the net has no dict params")
-        if "reg" in options and "reg" not in self.parameters:
+        if "reg" in options and "reg" not in self.arguments:
             net.reg = options["reg"]
         rng = np.random.default_rng(7)
         for key in sorted(net.params):
@@ -157,7 +154,7 @@ class Trial:
 
     def _penalty(self) -> None:
         """The L2 penalty, as the difference between reg and none."""
-        if "reg" not in self.parameters and "reg" not in dir(self.build()):
+        if "reg" not in self.arguments and "reg" not in dir(self.build()):
             return
         X, y = self.data()
         without, net = self.build(reg=0.0), self.build(reg=REG)
@@ -317,7 +314,7 @@ class Trial:
             wrong = difference(f"{when}the gradient of {key}", got, numerical, batch=N)
             if wrong:
                 words = wrong.words.replace("at [", "at sampled element [")
-                self.unit.find(gradient_verdict(wrong), words)
+                self.unit.find(wrong.of_gradient, words)
 
     def _slope(self, net: Any, key: str, place: tuple[int, ...], X: FloatArray, y: IntArray, step: float) -> float:
         values = net.params[key]
@@ -334,15 +331,17 @@ class Trial:
 def check(unit: Unit) -> None:
     """The net on its own layers; where something is wrong, on right ones too."""
     owner = unit.functions[unit.owns[0]]
-    parameters = _parameters(owner)
-    if "device" in parameters or ("input_dim" not in parameters and "hidden" not in "".join(parameters[:1])):
-        raise unit.stop("not-checked", f"its constructor takes ({', '.join(parameters)}), which is of another course")
-    trial = Trial(unit, owner, parameters, {})
+    if not isinstance(owner, type):
+        raise unit.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
+    arguments = _arguments(owner)
+    if "device" in arguments or ("input_dim" not in arguments and "hidden" not in "".join(arguments[:1])):
+        raise unit.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
+    trial = Trial(unit, owner, arguments, {})
     found = trial.run()
     faults = [one for one in found if one.severity == "fault" or one.verdict == "not-checked"]
     gone = []
     if faults and trial.tap.found:
-        again = Trial(unit, owner, parameters, right_layers(unit.reading.means)).run()
+        again = Trial(unit, owner, arguments, right_layers(unit.reading.means)).run()
         names, old_names = {one.verdict for one in again}, {one.verdict for one in found}
         if not names & FAILURES or old_names & FAILURES:
             gone = [one for one in faults if one.verdict not in names]
@@ -354,14 +353,11 @@ def check(unit: Unit) -> None:
         unit.find("follows-from-layers", f"with right layers in their place this is gone: {told}")
 
 
-def _parameters(owner: type) -> list[str]:
+def _arguments(owner: type) -> list[str]:
     """The names of the constructor's arguments; where it takes any, those that it does not refuse."""
-    try:
-        known = inspect.signature(owner).parameters
-    except (TypeError, ValueError):
-        return []
-    if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values()):
-        return list(known)
+    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
+    if not any(one.kind is one.VAR_KEYWORD for one in known):
+        return parameters(owner)
     names = ["input_dim", "num_classes", "reg", "weight_scale", "dtype", "seed"]
     for candidates, value in ((DROPOUT_ARGUMENTS, P), (NORMALIZATION_ARGUMENTS, None)):
         for name in candidates:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative, close, difference
-from thinnet.check.probes.layers import agrees, gradients, output, output_verdict, own_gradient
+from thinnet.check.probes.layers import agrees, gradients, output, own_gradient
 from thinnet.check.unit import Unit
 from thinnet.typing import AnyArray, FloatArray
 
@@ -146,7 +146,7 @@ def _at_test(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> 
     )
     wrong = difference("in test mode the output", unit.array("batchnorm_forward", out, "the output"), right, known)
     if wrong:
-        unit.find(output_verdict(wrong), wrong.words)
+        unit.find(wrong.of_output, wrong.words)
     for key, old in (("running_mean", mean), ("running_var", var)):
         if not np.array_equal(np.asarray(param.get(key)), old):
             unit.find("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
