@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from thinnet.check.findings import Reading
+from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 
 THE_COURSE = "the course nndl"  # some of its years say nothing of p
@@ -46,8 +47,9 @@ class Spoken:
 
 def named(dialect: str | None) -> Reading:
     """The reading that the user names: one of the courses' dialects, or ``"keep"`` or ``"drop"``."""
-    if not dialect:
+    if dialect is None:
         return Reading()
+    check_choice("dialect", dialect, (*DIALECTS, "drop", "keep"))
     means = DIALECTS[dialect].p_means if dialect in DIALECTS else dialect
     return Reading(means, f"the dialect {dialect}", given=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,17 +61,14 @@ def scan(target: Path) -> list[Source]:
         if source:
             sources.append(source)
     if not sources:
-        known = ", ".join(("dropout_forward", "affine_forward", "FullyConnectedNet"))
         raise ArgumentError(
-            f"{target} must define something to check ({known} or the like), got none of them. "
-            "The functions must have the courses' names; a class must be called Dropout, with forward and backward."
+            f"{target} must define something to check (dropout_forward, affine_forward, FullyConnectedNet or the "
+            "like), got none of them. The functions must have the courses' names; a class must be called Dropout, with forward and backward."
         )
     for source in sources:
         source.reading = _said(source, trees)
-        if source.path in trees:
-            for node in trees[source.path].body:
-                if isinstance(node, ast.ClassDef) and kind_of(node.name) == "dropout":
-                    source.readings[node.name] = dialect.of_class(node)
+        dropouts = [node for node in _classes(trees.get(source.path)) if kind_of(node.name) == "dropout"]
+        source.readings = {node.name: dialect.of_class(node) for node in dropouts}
     return sources
 
 
@@ -89,25 +87,20 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source | None:
     text = path.read_bytes()
     source = Source(path, *place_of(path))
     try:
-        trees[path] = old_python.parse(text)[0]
-        source.root, source.module = place_of(path, _dots(trees[path]))
+        tree = trees[path] = old_python.parse(text)[0]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        source.units = _units_in_text(text)
+        names = set(re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE))
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         source.problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
-        return source if source.units else None
-    defined = {node.name: node for node in trees[path].body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    assigned = {
-        target.id: None
-        for node in trees[path].body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    source.units = [name for name in PROBES if name in defined or name in assigned]
-    for name, node in defined.items():
-        if isinstance(node, ast.ClassDef) and kind_of(name) and _methods(node) >= {"forward", "backward"}:
-            source.units += [f"{name}.forward", f"{name}.backward"]
+    else:
+        source.root, source.module = place_of(path, _dots(tree))
+        assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+        names = {target.id for target in assigned if isinstance(target, ast.Name)}
+        names |= {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    source.units = [name for name in PROBES if name in names]
+    for node in _classes(trees.get(path)):
+        if _methods(node) >= {"forward", "backward"}:
+            source.units += [f"{node.name}.forward", f"{node.name}.backward"]
     return source if source.units else None
 
 
@@ -129,9 +122,9 @@ def _dots(tree: ast.Module) -> int:
     return max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
 
 
-def _units_in_text(text: bytes) -> list[str]:
-    names = re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE)
-    return [name for name in PROBES if name in names]
+def _classes(tree: ast.Module | None) -> list[ast.ClassDef]:
+    """The classes whose names are those of layers."""
+    return [node for node in (tree.body if tree else []) if isinstance(node, ast.ClassDef) and kind_of(node.name)]
 
 
 def _methods(node: ast.ClassDef) -> set[str]:
@@ -148,10 +141,8 @@ def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
     neighbors = []
     for folder in near:
-        for path in sorted(folder.glob("*.py")) + sorted(folder.glob("classifiers/fc_net.py")):
-            if path.name in ("layers.py", "fc_net.py") and path != source.path:
-                try:
+        for path in (folder / "fc_net.py", folder / "layers.py", folder / "classifiers" / "fc_net.py"):
+            if path != source.path:
+                with contextlib.suppress(SyntaxError, ValueError, OSError):
                     neighbors.append(trees.get(path) or old_python.parse(path.read_bytes())[0])
-                except (SyntaxError, ValueError, OSError):
-                    continue
     return dialect.of_trees(neighbors, course)

@@ -50,11 +50,11 @@ class Unit:
         owns: the names of the functions whose failure is this unit's own fault.
     """
 
-    def __init__(self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...]) -> None:
         self.name = name
         self.functions = functions
         self.reading = reading
-        self.owns = owns or (name,)
+        self.owns = owns
         self.findings: list[Finding] = []
         self.rng = np.random.default_rng(20140615)  # the inputs are the same in every check
 
@@ -96,7 +96,7 @@ class Unit:
         except BaseException as error:
             raise self._failure(name, error) from error
         if result is None:
-            raise self._blame(name, "unimplemented", f"{name} returns None")
+            raise self.blame(name, "unimplemented", f"{name} returns None")
         for position, (new, old) in enumerate(zip(given, args, strict=True)):
             array = isinstance(old, np.ndarray) and position not in may_change
             if array and name in self.owns and changed(new, old):
@@ -107,9 +107,9 @@ class Unit:
         """Call a function that returns two things, the first an array or a number."""
         result = self.call(name, *args, may_change=may_change)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise self._blame(name, "wrong-return", f"{name} must return two values, got {describe(result)}")
+            raise self.blame(name, "wrong-return", f"{name} must return two values, got {describe(result)}")
         if result[0] is None:
-            raise self._blame(name, "unimplemented", f"the first value that {name} returns is None")
+            raise self.blame(name, "unimplemented", f"the first value that {name} returns is None")
         return result[0], result[1]
 
     def array(self, name: str, value: Any, what: str) -> AnyArray:
@@ -119,7 +119,7 @@ class Unit:
             if array.dtype.kind not in "fiub":
                 raise ValueError
         except ValueError:
-            raise self._blame(
+            raise self.blame(
                 name, "wrong-return", f"{what} must be an array of numbers, got {describe(value)}"
             ) from None
         return array
@@ -132,7 +132,8 @@ class Unit:
         # The gradient that comes from above is seldom used again, and books overwrite it: worth a remark only.
         self.find("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
 
-    def _blame(self, name: str, verdict: str, evidence: str) -> Stop:
+    def blame(self, name: str, verdict: str, evidence: str) -> Stop:
+        """Note a verdict on a function that is called: a fault of this unit's, or why it is not checked."""
         if name in self.owns:
             return self.stop(verdict, evidence)
         return self.stop("not-checked", f"it needs {name}, and {evidence}")
@@ -142,14 +143,14 @@ class Unit:
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
         if isinstance(error, MissingPackage):
-            return self._blame(name, "missing-package", str(error))
+            return self.blame(name, "missing-package", str(error))
         if isinstance(error, MemoryError):
-            return self._blame(name, "out-of-memory", f"{what}, {place(error)}")
+            return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
         if isinstance(error, NotImplementedError):
-            return self._blame(name, "unimplemented", f"{name} raises {what}")
+            return self.blame(name, "unimplemented", f"{name} raises {what}")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
-            return self._blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
-        return self._blame(name, "crashed", f"{what}, {place(error)}")
+            return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
+        return self.blame(name, "crashed", f"{what}, {place(error)}")
 
 
 def parameters(function: Any) -> list[str]:
