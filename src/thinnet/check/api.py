@@ -145,7 +145,7 @@ def _check_here(
         ):
             unit = check_unit(name, namespace, reading)
     except OutOfTime:
-        return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} seconds")]), reading
+        return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} s")]), reading
     return FunctionReport(name, "", unit.findings, printed.getvalue()[-2000:]), unit.reading
 
 

@@ -21,8 +21,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
-KEEP_OR_DROP = re.compile("keep|drop|retain", re.IGNORECASE)
-P_ARGUMENTS = ("p", "dropout_ratio", "rate", "prob", "keep_prob", "drop_prob", "dropout", "dropout_rate", "drop_rate")
+PROBABILITY = re.compile("^(p|rate|prob)$|keep|drop|retain", re.IGNORECASE)
 WEIGHT = re.compile(r"^w$|^weights?$|^kernel$", re.IGNORECASE)
 BIAS = re.compile(r"^b$|^bias(es)?$", re.IGNORECASE)
 WEIGHT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(w|weights?)$|^(w|weights?)_?grads?$", re.IGNORECASE)
@@ -62,7 +61,7 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
     Where it takes one anyway, the namespace as it is.
     """
     names = parameters(namespace.get("dropout_forward"))
-    if len(names) < 2 or "param" in names[1] or not (names[1] in P_ARGUMENTS or KEEP_OR_DROP.search(names[1])):
+    if len(names) < 2 or "param" in names[1] or not PROBABILITY.search(names[1]):
         return namespace
 
     def with_param(x: Any, dropout_param: dict[str, Any]) -> Any:
@@ -88,8 +87,7 @@ def _dropout(owner: type) -> Pair:
             layer = _call(owner)
             return _split(layer, _call(layer.forward, x, dict(dropout_param)))
         if p not in objects:
-            names = parameters(owner)
-            chosen = next((name for name in names if name in P_ARGUMENTS or KEEP_OR_DROP.search(name)), None)
+            chosen = next(filter(PROBABILITY.search, parameters(owner)), None)
             objects[p] = _call(owner, **{chosen: p}) if chosen else _call(owner, p)
         return _split(objects[p], _forward(objects[p], x, mode == "train"))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FunctionType, ModuleType, TracebackType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from thinnet.check.unit import of_a_library
 from thinnet.course import layers as course_layers
 from thinnet.course.dialects import DIALECTS, Activation
 from thinnet.typing import AnyArray
@@ -19,12 +20,11 @@ LAYERS = (*course_layers.__all__, "dropout_forward")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer function: its name, its first argument and its first result, and its last argument."""
+    """One call of a layer function: its first argument, and its last where that is a dict."""
 
     name: str
     given: AnyArray
-    result: AnyArray
-    option: Any
+    option: dict[str, Any]
 
 
 class Tap:
@@ -52,9 +52,7 @@ class Tap:
             names[name] = self._listening(name, self._replacements.get(name, old))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for names, name, old in self._undo:
             names[name] = old
 
@@ -67,9 +65,8 @@ class Tap:
         def listening(*args: Any, **kwargs: Any) -> Any:
             given = np.array(args[0]) if args else np.empty(0)
             result = function(*args, **kwargs)
-            first = result[0] if isinstance(result, tuple) and result else result
-            option = dict(args[-1]) if args and isinstance(args[-1], dict) else None
-            self.calls.append(Call(name, given, np.array(first), option))
+            option = dict(args[-1]) if args and isinstance(args[-1], dict) else {}
+            self.calls.append(Call(name, given, option))
             return result
 
         return listening
@@ -104,10 +101,9 @@ def _globals(value: Any) -> dict[str, Any] | None:
 
 
 def _of_a_library(names: dict[str, Any]) -> bool:
-    file = str(names.get("__file__") or "").replace("\\", "/")
-    name = str(names.get("__name__") or "")
+    file, name = str(names.get("__file__") or ""), str(names.get("__name__") or "")
     if name.partition(".")[0] == "thinnet":
         return not name.startswith("thinnet.course")
     if not file:  # of a notebook or of an exec: of interest if it has layers
         return not any("forward" in one for one in names)
-    return "site-packages" in file or "/lib/python" in file
+    return of_a_library(file)

@@ -188,7 +188,7 @@ def describe(value: Any) -> str:
 
 def place(error: BaseException) -> str:
     """Where an error was raised: the last line of the code under check, not of a library's."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not _foreign(one.filename)]
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not of_a_library(one.filename)]
     if not frames:
         return "called as the courses do"
     last = frames[-1]
@@ -197,8 +197,9 @@ def place(error: BaseException) -> str:
     return f"in {name}, line {last.lineno}: {line}"
 
 
-def _foreign(file: str) -> bool:
-    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file
+def of_a_library(file: str) -> bool:
+    """Whether a file is Python's, an installed package's or ours, rather than under check."""
+    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file or "dist-packages" in file
 
 
 def only_none(function: Function, error: BaseException) -> bool:

@@ -86,7 +86,7 @@ class Trial:
         known: dict[str, Any] = {key: value for key, value in {**standard, **options}.items() if key in self.arguments}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         net = self.unit.call(BUILD, list(hidden), known)
-        if not hasattr(net, "params") or not hasattr(net.params, "items"):
+        if not hasattr(getattr(net, "params", None), "items"):
             raise self.unit.stop("wrong-return", "the net has no dict params")
         if "reg" in options and "reg" not in self.arguments:
             net.reg = options["reg"]
@@ -112,9 +112,8 @@ class Trial:
         loss, grads = self.unit.pair(LOSS, net, X, y)
         if not hasattr(grads, "items") or np.size(loss) != 1:
             raise self.unit.stop("wrong-return", f"loss(X, y) must return a number and a dict, got {describe(grads)}")
-        return float(np.asarray(loss).reshape(())), {
-            key: np.asarray(value, dtype=float) for key, value in grads.items()
-        }
+        gradients = {key: np.asarray(value, dtype=float) for key, value in grads.items()}
+        return float(np.asarray(loss).reshape(())), gradients
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula, without dropout and normalization."""
@@ -246,9 +245,9 @@ class Trial:
         if forward and "dropout_backward" in self.tap.found and not self.tap.named("dropout_backward"):
             told = f"dropout_forward is called {len(forward) // 3} times a step, dropout_backward never"
             self.unit.find("dropout-backward-never-called", told)
-        option = forward[0].option if forward else None
-        if option and isinstance(option.get("p"), float) and abs(option["p"] - (1 - P)) < 1e-9:
-            told = f"FullyConnectedNet({self.setting}) calls dropout_forward with p = {option['p']:g}"
+        p = forward[0].option.get("p") if forward else None
+        if isinstance(p, float) and abs(p - (1 - P)) < 1e-9:
+            told = f"FullyConnectedNet({self.setting}) calls dropout_forward with p = {p:g}"
             self.unit.find("keep-and-drop-swapped", told)
 
     def _gradients_under_a_mask(self, options: dict[str, Any]) -> None:
