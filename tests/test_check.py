@@ -281,6 +281,12 @@ def test_warnings_of_the_code_are_not_held_against_it() -> None:
     assert check(sources.swap(sources.LAYERS, warning)).ok
 
 
+def test_an_input_that_is_reshaped_in_place_is_told() -> None:
+    report = check(sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": "out = np.maximum(0, x); x.shape = (-1,)"}))
+    assert report.faults == {"input-mutated"}
+    assert "relu_forward changed the shape of x from (4, 5) to (20,)" in str(report)
+
+
 def test_numpys_generator_is_left_as_it_was() -> None:
     names = names_of(sources.dropout({}, "keep"))
     np.random.seed(3)

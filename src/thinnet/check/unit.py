@@ -74,17 +74,13 @@ class Unit:
         self.find(verdict, evidence, example=example)
         return Stop()
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a function."""
-        return callable(self.functions.get(name))
-
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; note it where it fails, gives None, or changes an array that it was given.
 
         Args:
             may_change: the positions of arguments that the function may change.
         """
-        if not self.has(name):
+        if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
         if name in self.owns and misfit(self.functions[name], *args):
             raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
@@ -98,9 +94,8 @@ class Unit:
         if result is None:
             raise self.blame(name, "unimplemented", f"{name} returns None")
         for position, (new, old) in enumerate(zip(given, args, strict=True)):
-            array = isinstance(old, np.ndarray) and position not in may_change
-            if array and name in self.owns and changed(new, old):
-                self._mutated(name, position, old, new)
+            if isinstance(old, np.ndarray) and position not in may_change and name in self.owns:
+                self._compare(name, position, old, new)
         return result
 
     def pair(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> tuple[Any, Any]:
@@ -124,11 +119,18 @@ class Unit:
             ) from None
         return array
 
-    def _mutated(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
-        parameter = dict(enumerate(parameters(self.functions[name]))).get(position, f"argument {position + 1}")
-        where = np.unravel_index(int(np.argmax(old != new)), old.shape)
-        index = ", ".join(map(str, map(int, where)))
-        evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
+    def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
+        """Note it where an argument has changed."""
+        names = parameters(self.functions[name])
+        parameter = names[position] if position < len(names) else f"argument {position + 1}"
+        if new.shape != old.shape:
+            evidence = f"{name} changed the shape of {parameter} from {old.shape} to {new.shape}"
+        elif np.array_equal(new, old, equal_nan=old.dtype.kind == "f"):
+            return
+        else:
+            where = np.unravel_index(int(np.argmax(old != new)), old.shape)
+            index = ", ".join(map(str, map(int, where)))
+            evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
         # The gradient that comes from above is seldom used again, and books overwrite it: worth a remark only.
         self.find("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
 
@@ -170,11 +172,6 @@ def misfit(function: Function, *args: Any, **kwargs: Any) -> str:
     except ValueError:
         pass  # it does not tell
     return ""
-
-
-def changed(new: AnyArray, old: AnyArray) -> bool:
-    """Whether an array differs from its copy."""
-    return new.shape != old.shape or not np.array_equal(new, old, equal_nan=old.dtype.kind == "f")
 
 
 def describe(value: Any) -> str:
