@@ -282,7 +282,8 @@ def test_warnings_of_the_code_are_not_held_against_it() -> None:
 
 
 def test_an_input_that_is_reshaped_in_place_is_told() -> None:
-    report = check(sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": "out = np.maximum(0, x); x.shape = (-1,)"}))
+    changes = {"    return out, x\n": "    cache = x.copy(); x.shape = (-1,)\n    return out, cache\n"}
+    report = check(sources.swap(sources.LAYERS, changes))
     assert report.faults == {"input-mutated"}
     assert "relu_forward changed the shape of x from (4, 5) to (20,)" in str(report)
 
