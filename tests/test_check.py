@@ -288,6 +288,26 @@ def test_an_input_that_is_reshaped_in_place_is_told() -> None:
     assert "relu_forward changed the shape of x from (4, 5) to (20,)" in str(report)
 
 
+KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the net's constructor
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("return loss, grads", "return {}, grads", "the loss must be an array of numbers, got dict"),
+        ("return loss, grads", "return loss, dict(grads, W1=None)", "the gradient of W1 must be an array of numbers"),
+        ("return scores", "return 3", "the scores of loss(X) has shape (), expected (6, 4)"),
+        (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got str"),
+        (KEPT, "self.params[1] = 2", "what it gave cannot be judged"),
+    ],
+)
+def test_a_net_that_gives_odd_things_does_not_end_the_check(old: str, new: str, told: str) -> None:
+    new = f"{old}\n        {new}" if old == KEPT else new
+    report = check(package(sources.net({old: new}, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert {one.name for one in report.functions if one.state != "right"} == {"FullyConnectedNet"}
+    assert told in " ".join(one.evidence for _, one in report)
+
+
 def test_numpys_generator_is_left_as_it_was() -> None:
     names = names_of(sources.dropout({}, "keep"))
     np.random.seed(3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from thinnet.check import classes
 from thinnet.check.findings import Reading
 from thinnet.check.probes import dropout, dropout_backward, layers, losses, net, normalization, optimizers
-from thinnet.check.unit import Stop, Unit
+from thinnet.check.unit import Unit
 from thinnet.checks import check_choice
 
 SEED = 2014  # the same verdicts in every check; a Generator of the code's own is as random as it is
@@ -49,8 +48,10 @@ def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -
     unit = Unit(unit_name, functions, reading, (own,))
     random.seed(SEED)
     np.random.seed(SEED)
-    with contextlib.suppress(Stop):
+    try:
         PROBES[own](unit)
+    except Exception as error:
+        unit.note(error)
     unit.findings.sort(key=lambda one: one.severity)  # faults before notes
     return unit
 

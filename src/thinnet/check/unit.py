@@ -74,6 +74,11 @@ class Unit:
         self.find(verdict, evidence, example=example)
         return Stop()
 
+    def note(self, error: Exception) -> None:
+        """Note why a probe ended, unless it has: results can have forms that no probe foresees."""
+        if not isinstance(error, Stop):
+            self.find("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
+
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; note it where it fails, gives None, or changes an array that it was given.
 

@@ -71,7 +71,8 @@ class Trial:
             for probe in (self._plain, self._penalty, self._dropout, self._normalizations):
                 try:
                     probe()
-                except Stop:
+                except Exception as error:
+                    self.unit.note(error)
                     last = self.unit.findings[-1]
                     if last.verdict in FAILURES:
                         where = f"{self.setting}: " if self.setting else ""
@@ -92,7 +93,7 @@ class Trial:
             net.reg = options["reg"]
         rng = np.random.default_rng(7)
         for key in sorted(net.params):
-            value = np.asarray(net.params[key], dtype=np.float64)
+            value = self.unit.array(BUILD, net.params[key], f"params[{key!r}]")
             scale = 1 / np.sqrt(value.shape[0]) if value.ndim == 2 else 0.3
             # Mostly positive shifts, so that few units stand near the kink of the ReLU.
             net.params[key] = rng.normal(size=value.shape) * scale + (1.0 if key.startswith("gamma") else 0.1)
@@ -110,10 +111,12 @@ class Trial:
     def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[str, AnyArray]]:
         """Train mode."""
         loss, grads = self.unit.pair(LOSS, net, X, y)
-        if not hasattr(grads, "items") or np.size(loss) != 1:
-            raise self.unit.stop("wrong-return", f"loss(X, y) must return a number and a dict, got {describe(grads)}")
-        gradients = {key: np.asarray(value, dtype=float) for key, value in grads.items()}
-        return float(np.asarray(loss).reshape(())), gradients
+        number = self.unit.array(LOSS, loss, "the loss")
+        if not hasattr(grads, "items") or number.size != 1:
+            told = f"loss(X, y) must return a number and a dict, got {describe(loss)} and {describe(grads)}"
+            raise self.unit.stop("wrong-return", told)
+        arrays = {key: self.unit.array(LOSS, value, f"the gradient of {key}") for key, value in grads.items()}
+        return float(number.reshape(())), {key: value.astype(float) for key, value in arrays.items()}
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula, without dropout and normalization."""
