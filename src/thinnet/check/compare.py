@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray
 
 TOLERANCE = 1e-4  # of the largest value: wide enough for an epsilon inside or outside of the root
 
@@ -76,22 +74,6 @@ def close(got: AnyArray, expected: AnyArray | float) -> bool:
     return bool(np.all(np.abs(np.asarray(got) - expected) <= TOLERANCE * _size(expected)))
 
 
-def numerical_gradient(
-    f: Callable[[], Any], x: FloatArray, weights: AnyArray | float, step: float = 1e-5
-) -> FloatArray:
-    """The gradient of sum(f() * weights) with respect to `x`, which is changed in place and put back."""
-    gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        old = x[index]
-        x[index] = old + step
-        above = np.sum(np.asarray(f()) * weights)
-        x[index] = old - step
-        below = np.sum(np.asarray(f()) * weights)
-        x[index] = old
-        gradient[index] = (above - below) / (2 * step)
-    return gradient
-
-
 def _size(expected: AnyArray | float) -> float:
     return float(np.max(np.abs(expected), initial=0.0)) or 1.0
 
@@ -108,8 +90,8 @@ def _factor(got: AnyArray, expected: AnyArray) -> float | None:
 
 
 def _words(factor: float, batch: int) -> str:
-    names = {-1.0: "of the wrong sign", 2.0: "twice too large", 0.5: "half of what it should be", 0.0: "zero"}
-    names |= {-2.0: "twice too large and of the wrong sign"}
+    names = {-1.0: "of the wrong sign", 2.0: "twice what it should be", 0.5: "half of what it should be", 0.0: "zero"}
+    names |= {-2.0: "twice what it should be and of the wrong sign"}
     if batch:
         names |= {
             1.0 * batch: f"{batch} times too large: it is summed over the batch of {batch} rather than averaged",

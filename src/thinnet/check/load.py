@@ -136,14 +136,14 @@ def _import(root: Path, module: str) -> dict[str, Any]:
     if "." in module and (root / module.partition(".")[0]).is_dir():
         return vars(importlib.import_module(module))
     name = module if module.isidentifier() and module not in sys.modules else f"checked_{abs(hash(module))}"
-    spec = importlib.util.spec_from_file_location(name, root / f"{module}.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{module}.py is no Python source")
-    spec = old_python.replace_loader(spec)
+    path = root / f"{module}.py"
+    loader = old_python.Loader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # only without a loader
     made = importlib.util.module_from_spec(spec)
     sys.modules[name] = made
     try:
-        spec.loader.exec_module(made)  # type: ignore[union-attr]
+        loader.exec_module(made)
     except BaseException:
         del sys.modules[name]
         raise

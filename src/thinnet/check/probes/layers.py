@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.compare import Alternative, close, difference, numerical_gradient
+from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.unit import UNKNOWN, Stop, Unit, describe
+from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -78,14 +79,14 @@ def _averaged(unit: Unit, returned: Mapping[str, Any], expected: Mapping[str, An
 def _fits(unit: Unit, forward: str, arguments: dict[str, Any], dout: FloatArray, key: str, value: Any) -> bool:
     """Whether a gradient is that of the code's own forward pass, by numbers."""
 
-    def out() -> AnyArray:
+    def out(_: FloatArray) -> AnyArray:
         found = np.asarray(_run(unit, forward, arguments)[0])
         if found.shape != dout.shape:
             raise Stop
         return found
 
     try:
-        return agrees(value, numerical_gradient(out, arguments[key.removeprefix("d")], dout))
+        return agrees(value, eval_numerical_gradient_array(out, arguments[key.removeprefix("d")], dout))
     except Stop:
         return False
 
