@@ -32,7 +32,7 @@ class Finding:
     error_rate: float | None = None
 
     @property
-    def rows(self) -> list[tuple[str, str]]:
+    def told(self) -> list[tuple[str, str]]:
         """What to show below the cause: pairs of a word and a text."""
         chance = ""
         if self.error_rate:
@@ -41,15 +41,15 @@ class Finding:
         return [(word, text) for word, text in rows if text]
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.verdict}: {self.cause}", *(f"{word}: {text}" for word, text in self.rows)])
+        return "\n".join([f"{self.verdict}: {self.cause}", *(f"{word}: {text}" for word, text in self.told)])
 
 
 def finding(
-    verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None, means: str = ""
+    verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None, keep: str = "keep_prob"
 ) -> Finding:
-    """A finding with the registry's words; `means` is what p means, for the mend."""
+    """A finding with the registry's words; `keep` is the probability of keeping in terms of p, for the mend."""
     known = VERDICTS[verdict]
-    mend = known.mend.replace("keep_prob", {"drop": "(1 - p)", "keep": "p"}.get(means, "keep_prob"))
+    mend = known.mend.replace("keep_prob", keep)
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
 
 
@@ -95,6 +95,11 @@ class Reading:
     given: bool = False
     course: str = ""
     contrary: str = ""
+
+    @property
+    def keep(self) -> str:
+        """The probability of keeping a unit, in terms of p."""
+        return {"drop": "(1 - p)", "keep": "p"}.get(self.means, "keep_prob")
 
     def __str__(self) -> str:
         return f"p is the probability of {VERBS[self.means]} a unit, by {self.source}" if self.means else ""

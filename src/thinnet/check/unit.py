@@ -61,9 +61,7 @@ class Unit:
     def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Note a verdict, once."""
         if not self.reported(verdict):
-            self.findings.append(
-                finding(verdict, evidence, example=example, severity=severity, means=self.reading.means)
-            )
+            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep))
 
     def reported(self, verdict: str) -> bool:
         """Whether a verdict has been noted."""

@@ -198,10 +198,12 @@ class Trial:
                 if value.shape != right.shape or close(value, right):
                     continue
                 factor = float(np.sum(value * right) / np.sum(right * right))
-                told = f"reg = {REG} adds {factor:.4g} of reg * {key} to the gradient of {key}, expected 1"
+                told = f"reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
                 self.unit.find("regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled", told)
             elif key[0] == "b" and np.abs(value).max() > 1e-6 * REG:
-                self.unit.find("regularisation-of-biases", f"reg = {REG} adds to the gradient of {key}")
+                self.unit.find(
+                    "regularisation-of-biases", f"reg = {REG} adds to the gradient of {key}, expected nothing"
+                )
 
     def _dropout(self) -> None:
         """Whether dropout is called, where, with which mask, and on the way back too."""
@@ -232,12 +234,12 @@ class Trial:
     def _placement(self) -> None:
         """What the recorded calls tell."""
         forward = self.tap.named("dropout_forward")
-        scores = self.tap.named("softmax_loss")
-        on_scores = [call for call in forward if call.given.shape[-1:] == (C,)]
-        if on_scores or (scores and scores[0].given.shape == (20, C) and (scores[0].given == 0).any()):
-            zeros = int((scores[0].given == 0).sum()) if scores else 0
-            told = f"dropout_forward is called on the scores: {zeros} of {20 * C} are zero in training"
-            self.unit.find("dropout-on-output-layer", told)
+        scores = [call.given for call in self.tap.named("softmax_loss")[:1] if call.given.shape == (20, C)]
+        zeros = sum(int((given == 0).sum()) for given in scores)
+        if any(call.given.shape[-1:] == (C,) for call in forward):
+            self.unit.find("dropout-on-output-layer", "dropout_forward is called on the scores")
+        elif zeros:
+            self.unit.find("dropout-on-output-layer", f"{zeros} of {20 * C} scores are zero in training")
         hidden = [call for call in forward if call.given.shape[-1:] != (C,)]
         if any((call.given < 0).any() for call in hidden):
             share = float(np.mean([(call.given < 0).mean() for call in hidden]))

@@ -65,7 +65,9 @@ def _theirs(unit: Unit, name: str, w: FloatArray, grads: list[FloatArray]) -> li
         if now.shape != w.shape:
             raise unit.stop("shape-changed", f"next_w has shape {now.shape}, expected {w.shape}")
         if not isinstance(config, dict):
-            raise unit.stop("wrong-return", f"{name} must return next_w and config, got a {type(config).__name__}")
+            raise unit.stop(
+                "wrong-return", f"{name} must return next_w and the dict config, got a {type(config).__name__}"
+            )
         path.append(now)
     return path
 

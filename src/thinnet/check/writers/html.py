@@ -38,6 +38,6 @@ def _function(one: FunctionReport) -> str:
 
 
 def _finding(one: Finding) -> str:
-    rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in one.rows)
+    rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in one.told)
     note = " (a note)" if one.severity == "note" else ""
     return f'<h4 class="{one.severity}">{escape(one.verdict)}{note}</h4>\n<p>{escape(one.cause)}</p>\n<dl>{rows}</dl>'

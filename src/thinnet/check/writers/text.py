@@ -44,7 +44,7 @@ def _function(function: FunctionReport, color: bool, prints: bool) -> list[str]:
 def _finding(one: Finding, color: bool) -> list[str]:
     name = one.verdict if one.severity == "fault" else f"{one.verdict} (a note)"
     lines = [f"      {_paint(name, COLORS[one.severity], color)}", *_wrapped(one.cause, " " * 8, " " * 8)]
-    for word, text in one.rows:
+    for word, text in one.told:
         lines += _wrapped(_printable(text), f"        {word + ':':<10}", " " * 18)
     return lines
 
