@@ -147,6 +147,13 @@ def package(net: str, dialect: str) -> str:
     return "\n".join([sources.LAYERS, sources.dropout({}, means), net])
 
 
+def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
+    changes = {"np.zeros(dims[i + 1])\n            if": "np.zeros(dims[i] + 1)\n            if"}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"wrong-return"}
+    assert "params['b1'] has shape (6,), expected (7,)" in str(report)
+
+
 def test_dropout_before_the_relu_is_a_note() -> None:
     changes = {sources.FORWARD_DROPOUT: "", sources.RELU: sources.FORWARD_DROPOUT + sources.RELU}
     changes |= {sources.BACKWARD_DROPOUT: "", sources.BACKWARD_RELU: sources.BACKWARD_RELU + sources.BACKWARD_DROPOUT}
@@ -196,6 +203,7 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
         "def softmax_loss(W, X, y, reg): pass",
         "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
         "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
+        "def FullyConnectedNet(hidden_dims, input_dim): pass",
         "class Linear:\n    def __init__(self, n, m):\n        self.W = np.zeros((m, n)); self.b = np.zeros((m, 1))\n"
         "    def forward(self, x): return self.W @ x + self.b\n    def backward(self, d): return self.W.T @ d",
     ],
@@ -271,6 +279,33 @@ def test_warnings_of_the_code_are_not_held_against_it() -> None:
         "out = np.maximum(0, x)": "import warnings; warnings.warn('old', DeprecationWarning); out = np.maximum(0, x)"
     }
     assert check(sources.swap(sources.LAYERS, warning)).ok
+
+
+def test_an_input_that_is_reshaped_in_place_is_told() -> None:
+    changes = {"    return out, x\n": "    cache = x.copy(); x.shape = (-1,)\n    return out, cache\n"}
+    report = check(sources.swap(sources.LAYERS, changes))
+    assert report.faults == {"input-mutated"}
+    assert "relu_forward changed the shape of x from (4, 5) to (20,)" in str(report)
+
+
+KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the net's constructor
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("return loss, grads", "return {}, grads", "the loss must be an array of numbers, got dict"),
+        ("return loss, grads", "return loss, dict(grads, W1=None)", "the gradient of W1 must be an array of numbers"),
+        ("return scores", "return 3", "the scores of loss(X) has shape (), expected (6, 4)"),
+        (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got str"),
+        (KEPT, "self.params[1] = 2", "what it gave cannot be judged"),
+    ],
+)
+def test_a_net_that_gives_odd_things_does_not_end_the_check(old: str, new: str, told: str) -> None:
+    new = f"{old}\n        {new}" if old == KEPT else new
+    report = check(package(sources.net({old: new}, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert {one.name for one in report.functions if one.state != "right"} == {"FullyConnectedNet"}
+    assert told in " ".join(one.evidence for _, one in report)
 
 
 def test_numpys_generator_is_left_as_it_was() -> None:

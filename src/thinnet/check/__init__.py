@@ -9,7 +9,7 @@ from thinnet.check.api import check_path as check_path
 from thinnet.check.findings import Finding as Finding
 from thinnet.check.findings import FunctionReport as FunctionReport
 from thinnet.check.findings import Reading as Reading
-from thinnet.check.findings import Report as Report
+from thinnet.check.report import Report as Report
 from thinnet.check.runner import Limits as Limits
 from thinnet.check.verdicts import VERDICTS as VERDICTS
 from thinnet.check.verdicts import Verdict as Verdict

@@ -17,16 +17,13 @@ from typing import Any
 import numpy as np
 
 from thinnet.check import dialect as dialects
-from thinnet.check.findings import FunctionReport, Reading, Report, finding
-from thinnet.check.plan import PROBES, check_unit, units_of
+from thinnet.check.findings import FunctionReport, Reading, finding
+from thinnet.check.plan import check_names, check_unit, units_of
+from thinnet.check.report import Report
 from thinnet.check.runner import Limits, check_source
 from thinnet.check.scan import scan
 from thinnet.check.unit import OutOfTime
-from thinnet.checks import check_choice
-from thinnet.course.dialects import DIALECTS
 from thinnet.errors import ArgumentError
-
-CHOICES = (*DIALECTS, "drop", "keep")
 
 
 def check_layers(
@@ -60,7 +57,7 @@ def check_layers(
     ['mask-not-applied-in-backward']
     """
     namespace = vars(layers) if isinstance(layers, ModuleType) else dict(layers)
-    given = _given(dialect)
+    given = dialects.named(dialect)
     names = units_of(namespace)
     if not names:
         raise ArgumentError(
@@ -75,11 +72,11 @@ def check_layers(
     try:
         for name in names:
             class_name, dot, _ = name.partition(".")
-            own = dialects.of_class_object(namespace[class_name]) if dot and not given.means else reading
-            one, found = _check_here(name, namespace, own, timeout)
+            own = dialects.of_class(namespace[class_name]) if dot and not given.means else reading
+            one, own = _check_here(name, namespace, own, timeout)
             report.functions.append(one)
-            if not reading.means and name.startswith("dropout_"):
-                reading = report.readings[subject] = found
+            if name.startswith("dropout_"):
+                reading = report.readings[subject] = own  # by its behavior, where nothing says it
     finally:
         np.random.set_state(state)
         random.setstate(python_state)
@@ -107,10 +104,8 @@ def check_path(
     Raises:
         ArgumentError: if there is no such file, or nothing in it to check and nothing expected.
     """
-    given = _given(dialect)
-    for name in expected:
-        if "." not in name:
-            check_choice("expected", name, tuple(PROBES))
+    given = dialects.named(dialect)
+    check_names("expected", expected)
     target = Path(path)
     report = Report(str(target))
     try:
@@ -132,12 +127,6 @@ def check_path(
     return report
 
 
-def _given(dialect: str | None) -> Reading:
-    if dialect is not None:
-        check_choice("dialect", dialect, CHOICES)
-    return dialects.named(dialect)
-
-
 def _over(given: Reading, said: Reading) -> Reading:
     """The user's word for it, with a reminder of what in the code says the opposite."""
     return replace(given, contrary=said.source if said.means not in ("", given.means) else "")
@@ -156,7 +145,7 @@ def _check_here(
         ):
             unit = check_unit(name, namespace, reading)
     except OutOfTime:
-        return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} seconds")]), reading
+        return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} s")]), reading
     return FunctionReport(name, "", unit.findings, printed.getvalue()[-2000:]), unit.reading
 
 

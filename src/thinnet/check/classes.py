@@ -6,14 +6,13 @@ the class is not checked, and nothing is held against it.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from thinnet.check.unit import UNKNOWN, CannotCall
+from thinnet.check.unit import UNKNOWN, CannotCall, misfit, parameters
 
 NAMES: dict[str, tuple[str, ...]] = {
     "dropout": ("dropout", "inverteddropout"),
@@ -22,8 +21,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
-KEEP_OR_DROP = re.compile("keep|drop|retain", re.IGNORECASE)
-P_ARGUMENTS = ("p", "dropout_ratio", "rate", "prob", "keep_prob", "drop_prob", "dropout", "dropout_rate", "drop_rate")
+PROBABILITY = re.compile("^(p|rate|prob)$|keep|drop|retain", re.IGNORECASE)
 WEIGHT = re.compile(r"^w$|^weights?$|^kernel$", re.IGNORECASE)
 BIAS = re.compile(r"^b$|^bias(es)?$", re.IGNORECASE)
 WEIGHT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(w|weights?)$|^(w|weights?)_?grads?$", re.IGNORECASE)
@@ -62,18 +60,16 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Where it takes one anyway, the namespace as it is.
     """
-    forward = namespace.get("dropout_forward")
-    names = _positional(forward) if callable(forward) else []
-    if len(names) < 2 or "param" in names[1] or not (names[1] in P_ARGUMENTS or KEEP_OR_DROP.search(names[1])):
+    names = parameters(namespace.get("dropout_forward"))
+    if len(names) < 2 or "param" in names[1] or not PROBABILITY.search(names[1]):
         return namespace
 
-    def with_param(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
+    def with_param(x: Any, dropout_param: dict[str, Any]) -> Any:
         training = dropout_param["mode"] == "train"
         modes = {name: _mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
         if not modes and not training:
             return x, None  # it has no test mode
-        result: tuple[Any, Any] = namespace["dropout_forward"](x, dropout_param["p"], **modes)
-        return result
+        return namespace["dropout_forward"](x, dropout_param["p"], **modes)
 
     return {**namespace, "dropout_forward": with_param, "__class_adapter__": True}
 
@@ -87,12 +83,11 @@ def _dropout(owner: type) -> Pair:
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
         p, mode = dropout_param["p"], dropout_param["mode"]
-        if any("param" in name for name in _positional(getattr(owner, "forward", None))):
+        if any("param" in name for name in parameters(getattr(owner, "forward", None))):
             layer = _call(owner)
             return _split(layer, _call(layer.forward, x, dict(dropout_param)))
         if p not in objects:
-            names = _positional(owner)
-            chosen = next((name for name in names if name in P_ARGUMENTS or KEEP_OR_DROP.search(name)), None)
+            chosen = next(filter(PROBABILITY.search, parameters(owner)), None)
             objects[p] = _call(owner, **{chosen: p}) if chosen else _call(owner, p)
         return _split(objects[p], _forward(objects[p], x, mode == "train"))
 
@@ -111,7 +106,7 @@ def _affine(owner: type) -> Pair:
     """Weights and bias go into the constructor or into the attributes, turned round where they stand so."""
 
     def forward(x: Any, w: Any, b: Any) -> tuple[Any, Any]:
-        names = [name for name in _positional(owner) if WEIGHT.search(name) or BIAS.search(name)]
+        names = [name for name in parameters(owner) if WEIGHT.search(name) or BIAS.search(name)]
         if len(names) >= 2:
             layer = _call(owner, **{names[0]: w.copy(), names[1]: b.copy()})
         else:
@@ -130,38 +125,33 @@ def _affine(owner: type) -> Pair:
         if isinstance(returned, tuple) and len(returned) == 3:
             return returned
         dx = returned[0] if isinstance(returned, tuple) else returned
-        turned = _turned(layer)
-        dw, db = _attribute(layer, WEIGHT_GRADIENT), _attribute(layer, BIAS_GRADIENT)
-        dw = dw.T if turned and dw is not UNKNOWN else dw
-        return dx, dw, db if db is UNKNOWN else np.asarray(db).reshape(-1)
+        (_, dw), (_, db) = _found(layer, WEIGHT_GRADIENT), _found(layer, BIAS_GRADIENT)
+        dw = dw.T if dw is not UNKNOWN and _turned(layer) else dw
+        return dx, dw, db if db is UNKNOWN else db.reshape(-1)
 
     return forward, backward
 
 
 def _put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
     """Put a value into the attribute that is named so, in the shape in which it stands there."""
-    for name, old in vars(layer).items():
-        if pattern.search(name) and isinstance(old, np.ndarray):
-            if old.shape == value.shape[::-1] and value.ndim == 2:
-                setattr(layer, name, value.T.copy())
-            elif old.size == value.size:
-                setattr(layer, name, value.reshape(old.shape).copy())
-            else:
-                break
-            return
-    raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
+    name, old = _found(layer, pattern)
+    if not name or old.size != value.size:
+        raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
+    turned = value.ndim == 2 and old.shape == value.shape[::-1]
+    setattr(layer, name, (value.T if turned else value.reshape(old.shape)).copy())
 
 
 def _turned(layer: Any) -> bool:
-    weight = _attribute(layer, WEIGHT)
+    _, weight = _found(layer, WEIGHT)
     return weight is not UNKNOWN and weight.ndim == 2 and weight.shape[0] < weight.shape[1]  # ours has more rows
 
 
-def _attribute(layer: Any, pattern: re.Pattern[str]) -> Any:
+def _found(layer: Any, pattern: re.Pattern[str]) -> tuple[str, Any]:
+    """The name and the value of the array that is named so, or nothing."""
     for name, value in vars(layer).items():
         if pattern.search(name) and isinstance(value, np.ndarray):
-            return value
-    return UNKNOWN
+            return name, value
+    return "", UNKNOWN
 
 
 def _split(layer: Any, out: Any) -> tuple[Any, Any]:
@@ -173,14 +163,14 @@ def _split(layer: Any, out: Any) -> tuple[Any, Any]:
 
 def _backward(dout: Any, cache: Any) -> Any:
     layer, extra = cache
-    if extra is not None and len(_positional(layer.backward)) > 1:
+    if extra is not None and len(parameters(layer.backward)) > 1:
         return _call(layer.backward, dout, extra)
-    rates = {name: 0.1 for name in _positional(layer.backward) if re.search("^lr$|learning", name)}
+    rates = {name: 0.1 for name in parameters(layer.backward) if re.search("^lr$|learning", name)}
     return _call(layer.backward, dout, **rates)
 
 
 def _forward(layer: Any, x: Any, training: bool) -> Any:
-    names = [name for name in _positional(layer.forward) if MODE_ARGUMENTS.search(name)]
+    names = [name for name in parameters(layer.forward) if MODE_ARGUMENTS.search(name)]
     if names:
         return _call(layer.forward, x, **{names[0]: _mode_value(names[0], training)})
     switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
@@ -198,13 +188,9 @@ def _forward(layer: Any, x: Any, training: bool) -> Any:
 
 def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call it, if these arguments fit."""
-    try:
-        inspect.signature(function).bind(*args, **kwargs)
-    except TypeError as error:
-        name = getattr(function, "__qualname__", type(function).__name__)
-        raise CannotCall(f"it is not clear how to call {name}: {error}") from None
-    except ValueError:
-        pass  # it does not tell
+    why = misfit(function, *args, **kwargs)
+    if why:
+        raise CannotCall(f"it is not clear how to call {getattr(function, '__qualname__', 'it')}: {why}")
     return function(*args, **kwargs)
 
 
@@ -212,10 +198,3 @@ def _mode_value(name: str, training: bool) -> bool | str:
     if name in ("mode", "phase"):
         return "train" if training else "test"
     return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
-
-
-def _positional(function: Any) -> list[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return []

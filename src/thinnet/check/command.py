@@ -7,9 +7,8 @@ import json
 import sys
 
 from thinnet.check import Limits, check_path
-from thinnet.check.plan import PROBES
+from thinnet.check.plan import check_names
 from thinnet.check.writers import gradescope, html, junit, text
-from thinnet.checks import check_choice
 from thinnet.errors import ArgumentError
 from thinnet.storage.files import write_atomically
 
@@ -19,9 +18,8 @@ def run(options: argparse.Namespace) -> int:
     for path in (options.html, options.junit, options.gradescope):
         if path is not None and not path.absolute().parent.is_dir():
             raise ArgumentError(f"the folder for {str(path)!r} must exist. Create it first.")
-    for name, _ in options.points:
-        if "." not in name:
-            check_choice("--points", name, tuple(PROBES))
+    points = dict(options.points)
+    check_names("--points", points)
     limits = Limits(options.timeout, int(options.memory))
     report = check_path(options.path, options.dialect, limits=limits, expected=options.expect)
     if options.html:
@@ -29,10 +27,10 @@ def run(options: argparse.Namespace) -> int:
     if options.junit:
         write_atomically(options.junit, junit.xml(report).encode("utf-8", "replace"))
     if options.gradescope:
-        results = gradescope.results(report, dict(options.points))
+        results = gradescope.results(report, points)
         write_atomically(options.gradescope, json.dumps(results, indent=2).encode())
     if options.json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
-        print(text.table(report, color=text.wants_color(sys.stdout), prints=options.prints))
+        print(report.table(color=text.wants_color(sys.stdout), prints=options.prints))
     return 0 if report.ok else 1

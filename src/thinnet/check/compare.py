@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray
 
 TOLERANCE = 1e-4  # of the largest value: wide enough for an epsilon inside or outside of the root
 
@@ -19,6 +17,16 @@ class Difference:
 
     verdict: str
     words: str
+
+    @property
+    def of_output(self) -> str:
+        """The verdict on a result of forward."""
+        return self.verdict if self.verdict not in ("", "gradient-sign", "gradient-scaled") else "wrong-output"
+
+    @property
+    def of_gradient(self) -> str:
+        """The verdict on a gradient."""
+        return self.verdict or "wrong-gradient"
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def difference(
             return Difference(one.verdict, f"{what} {one.words}: {_worst(got, expected)}")
     factor = _factor(got, expected)
     if factor is not None:
-        verdict = "sign" if abs(factor + 1) < 1e-3 else "scaled"
+        verdict = "gradient-sign" if abs(factor + 1) < 1e-3 else "gradient-scaled"
         return Difference(verdict, f"{what} is {_words(factor, batch)}: {_worst(got, expected)}")
     wrong = int((np.abs(got - expected) > TOLERANCE * _size(expected)).sum())
     share = f"{wrong} of {expected.size} elements are wrong" if expected.size > 1 else "the value is wrong"
@@ -64,22 +72,6 @@ def difference(
 def close(got: AnyArray, expected: AnyArray | float) -> bool:
     """Whether two arrays agree, measured by their largest value."""
     return bool(np.all(np.abs(np.asarray(got) - expected) <= TOLERANCE * _size(expected)))
-
-
-def numerical_gradient(
-    f: Callable[[], Any], x: FloatArray, weights: AnyArray | float, step: float = 1e-5
-) -> FloatArray:
-    """The gradient of sum(f() * weights) with respect to `x`, which is changed in place and put back."""
-    gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        old = x[index]
-        x[index] = old + step
-        above = np.sum(np.asarray(f()) * weights)
-        x[index] = old - step
-        below = np.sum(np.asarray(f()) * weights)
-        x[index] = old
-        gradient[index] = (above - below) / (2 * step)
-    return gradient
 
 
 def _size(expected: AnyArray | float) -> float:
@@ -98,8 +90,8 @@ def _factor(got: AnyArray, expected: AnyArray) -> float | None:
 
 
 def _words(factor: float, batch: int) -> str:
-    names = {-1.0: "of the wrong sign", 2.0: "twice too large", 0.5: "half of what it should be", 0.0: "zero"}
-    names |= {-2.0: "twice too large and of the wrong sign"}
+    names = {-1.0: "of the wrong sign", 2.0: "twice what it should be", 0.5: "half of what it should be", 0.0: "zero"}
+    names |= {-2.0: "twice what it should be and of the wrong sign"}
     if batch:
         names |= {
             1.0 * batch: f"{batch} times too large: it is summed over the batch of {batch} rather than averaged",

@@ -6,12 +6,14 @@ import ast
 import inspect
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from thinnet.check.findings import Reading
+from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 
-KEEP, DROP = "keep", "drop"
+THE_COURSE = "the course nndl"  # some of its years say nothing of p
 
 # The first of them in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
 PROBABILITY = r"(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
@@ -28,134 +30,112 @@ PHRASES = re.compile(
     r"|fraction\s+(?:of\s+)?(?:the\s+)?(?:\w+\s+){0,2}(?:dropped|to\s+drop|to\s+be\s+dropped))",
     re.IGNORECASE,
 )
-KEEP_NAMES = re.compile(r"keep|retain", re.IGNORECASE)
-DROP_NAMES = re.compile(r"drop(out)?_?(rate|ratio|prob|probability|p)$|^drop_?p", re.IGNORECASE)
-HINTS = re.compile(r"^rate$")  # most often the rate of dropping, where no docstring says otherwise
+NAMES = (
+    ("keep", re.compile(r"keep|retain", re.IGNORECASE)),
+    ("drop", re.compile(r"drop(out)?_?(rate|ratio|prob|probability|p)$|^drop_?p", re.IGNORECASE)),
+)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a function or a class says: its arguments with their defaults, and its docstrings."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    texts: list[str]
 
 
 def named(dialect: str | None) -> Reading:
     """The reading that the user names: one of the courses' dialects, or ``"keep"`` or ``"drop"``."""
-    if not dialect:
+    if dialect is None:
         return Reading()
+    check_choice("dialect", dialect, (*DIALECTS, "drop", "keep"))
     means = DIALECTS[dialect].p_means if dialect in DIALECTS else dialect
     return Reading(means, f"the dialect {dialect}", given=True)
 
 
-def said(trees: Iterable[ast.Module], course: str = "") -> Reading:
-    """What several files of one package say: dropout_forward's docstring first, then the net's arguments."""
-    trees = list(trees)
-    for read in (_of_docstring, _of_net):
-        for tree in trees:
-            for node in ast.walk(tree):
-                means, source = read(node)
-                if means:
-                    return Reading(means, source, course=course)
-    if course == "nndl":
-        return Reading(KEEP, "the course nndl", course=course)
-    return Reading(course=course)
-
-
-def of_class(node: ast.ClassDef) -> Reading:
-    """What a dropout class says: its constructor's arguments and its docstrings."""
-    functions = [inner for inner in node.body if isinstance(inner, ast.FunctionDef)]
-    texts = [ast.get_docstring(node) or "", *(ast.get_docstring(one) or "" for one in functions)]
-    names = [name for one in functions if one.name == "__init__" for name in _argument_names(one)]
-    return _of_names_and_texts(node.name, names, texts)
-
-
-def of_class_object(owner: type) -> Reading:
-    """What a dropout class that exists already says."""
-    texts = [one.__doc__ or "" for one in (owner, *vars(owner).values()) if callable(one)]
-    return _of_names_and_texts(owner.__name__, _parameters(owner), texts)
-
-
-def of_function(name: str, arguments: Iterable[str]) -> Reading:
-    """What the arguments of a function like ``dropout_forward(x, keep_prob)`` say."""
-    return _of_names_and_texts(name, arguments, ())
-
-
-def _of_names_and_texts(owner: str, names: Iterable[str], texts: Iterable[str]) -> Reading:
-    names = list(names)
-    for means, pattern in ((KEEP, KEEP_NAMES), (DROP, DROP_NAMES)):
-        for name in names:
-            if pattern.search(name):
-                return Reading(means, f"the argument {name} of {owner}")
-    for text in texts:
-        if of_text(text):
-            return Reading(of_text(text), f"the docstring of {owner}")
-    for name in names:
-        if HINTS.search(name):
-            return Reading(DROP, f"the argument {name} of {owner}")
-    return Reading()
-
-
-def _parameters(function: Any) -> list[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return []
+def of_trees(trees: Iterable[ast.Module], course: str = "") -> Reading:
+    """What the files of one package say."""
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    return _of_package([_of_node(node) for node in nodes if node.name in PACKAGE], course)
 
 
 def of_namespace(namespace: Mapping[str, Any]) -> Reading:
-    """What functions that exist already say: by their docstrings and signatures."""
-    forward, net = namespace.get("dropout_forward"), namespace.get("FullyConnectedNet")
-    course = str(getattr(forward, "__module__", "")).rpartition(".")[0].rpartition(".")[2]
-    means = of_text(getattr(forward, "__doc__", None) or "")
-    if means:
-        return Reading(means, "the docstring of dropout_forward", course=course)
-    named = of_function("dropout_forward", _parameters(forward)[1:])
-    if named.means:
-        return named
-    try:
-        parameters = inspect.signature(net).parameters if isinstance(net, type) else {}
-    except ValueError:
-        parameters = {}
-    for name, parameter in parameters.items():
-        if "drop" in name and "keep" in name:
-            return Reading(KEEP, f"the argument {name} of FullyConnectedNet", course=course)
-        if name == "dropout" and parameter.default == 1:
-            return Reading(KEEP, "the default dropout=1 of FullyConnectedNet", course=course)
+    """What functions that exist already say."""
+    module = str(getattr(namespace.get("dropout_forward"), "__module__", ""))
+    course = module.rpartition(".")[0].rpartition(".")[2]
+    spoken = [_of_object(name, namespace[name]) for name in PACKAGE if callable(namespace.get(name))]
+    return _of_package(spoken, course)
+
+
+def of_class(owner: ast.ClassDef | type) -> Reading:
+    """What a dropout class says."""
+    return _of_dropout(_of_node(owner) if isinstance(owner, ast.ClassDef) else _of_object(owner.__name__, owner))
+
+
+def _of_package(spoken: list[Spoken], course: str) -> Reading:
+    """dropout_forward decides, then the net, then the course."""
+    for name, read in PACKAGE.items():
+        for one in spoken:
+            reading = read(one) if one.name == name else Reading()
+            if reading.means:
+                return replace(reading, course=course)
+    if course == "nndl":
+        return Reading("keep", THE_COURSE, course=course)
     return Reading(course=course)
 
 
-def of_text(text: str) -> str:
+def _of_dropout(spoken: Spoken) -> Reading:
+    for means, pattern in NAMES:
+        for name in filter(pattern.search, spoken.arguments):
+            return Reading(means, f"the argument {name} of {spoken.name}")
+    for means in filter(None, map(meaning, spoken.texts)):
+        return Reading(means, f"the docstring of {spoken.name}")
+    if "rate" in spoken.arguments:  # most often that of dropping, where no docstring says otherwise
+        return Reading("drop", f"the argument rate of {spoken.name}")
+    return Reading()
+
+
+def _of_net(spoken: Spoken) -> Reading:
+    for name, default in spoken.arguments.items():
+        if "drop" in name and "keep" in name:
+            return Reading("keep", f"the argument {name} of {spoken.name}")
+        if name == "dropout" and default == 1:
+            return Reading("keep", f"the default dropout=1 of {spoken.name}")
+    return Reading()
+
+
+PACKAGE = {"dropout_forward": _of_dropout, "FullyConnectedNet": _of_net}
+
+
+def meaning(text: str) -> str:
     """The meaning that a text gives to p, or "".
 
-    >>> of_text("p: Dropout parameter. We drop each neuron output with probability p.")
+    >>> meaning("p: Dropout parameter. We drop each neuron output with probability p.")
     'drop'
-    >>> of_text("Here, p is the probability of keeping a neuron, as opposed to the probability of dropping one.")
+    >>> meaning("Here, p is the probability of keeping a neuron, as opposed to the probability of dropping one.")
     'keep'
     """
     match = PHRASES.search(text)
-    return (KEEP if match.group("keep") else DROP) if match else ""
+    return str(match.lastgroup) if match else ""
 
 
-def _of_docstring(node: ast.AST) -> tuple[str, str]:
-    if isinstance(node, ast.FunctionDef) and node.name == "dropout_forward":
-        means = of_text(ast.get_docstring(node) or "")
-        if means:
-            return means, "the docstring of dropout_forward"
-        named = of_function(node.name, _argument_names(node)[1:])
-        return named.means, named.source
-    return "", ""
+def _of_node(node: ast.FunctionDef | ast.ClassDef) -> Spoken:
+    functions = [one for one in ast.walk(node) if isinstance(one, ast.FunctionDef)]
+    texts = [ast.get_docstring(one) or "" for one in (node, *functions)]
+    arguments: dict[str, Any] = {}
+    for one in functions:
+        if one is node or one.name == "__init__":
+            names = [argument.arg for argument in (*one.args.posonlyargs, *one.args.args)]
+            defaults = [getattr(default, "value", None) for default in one.args.defaults]
+            arguments = dict.fromkeys(names) | dict(zip(reversed(names), reversed(defaults), strict=False))
+    return Spoken(node.name, arguments, texts)
 
 
-def _of_net(node: ast.AST) -> tuple[str, str]:
-    if not (isinstance(node, ast.ClassDef) and node.name == "FullyConnectedNet"):
-        return "", ""
-    for inner in node.body:
-        if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
-            names = _argument_names(inner)
-            defaults = dict(zip(reversed(names), reversed(inner.args.defaults), strict=False))
-            for name in names:
-                default = defaults.get(name)
-                value = default.value if isinstance(default, ast.Constant) else None
-                if "drop" in name and "keep" in name:
-                    return KEEP, f"the argument {name} of FullyConnectedNet"
-                if name == "dropout" and value == 1:
-                    return KEEP, "the default dropout=1 of FullyConnectedNet"
-    return "", ""
-
-
-def _argument_names(function: ast.FunctionDef) -> list[str]:
-    return [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+def _of_object(name: str, value: Any) -> Spoken:
+    texts = [one.__doc__ or "" for one in (value, *getattr(value, "__dict__", {}).values()) if callable(one)]
+    try:
+        parameters = inspect.signature(value).parameters
+    except (TypeError, ValueError):
+        return Spoken(name, {}, texts)
+    return Spoken(name, {key: one.default for key, one in parameters.items()}, texts)

@@ -1,12 +1,12 @@
-"""What a check comes to: findings, one report for each function, and the report of the whole."""
+"""What a check of one function comes to: its findings, and what p means in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from thinnet.check.verdicts import VERDICTS, Severity
+
+VERBS = {"drop": "dropping", "keep": "keeping"}
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,22 @@ class Finding:
     @property
     def told(self) -> list[tuple[str, str]]:
         """What to show below the cause: pairs of a word and a text."""
-        rate = f"a right implementation gets this verdict in less than 1 of {1 / self.error_rate:,.0f} checks" if (
-            self.error_rate) else ""  # fmt: skip
-        rows = (("measured", self.evidence), ("example", self.example), ("chance", rate), ("mend", self.mend))
+        chance = ""
+        if self.error_rate:
+            chance = f"a right implementation gets this verdict in less than 1 of {1 / self.error_rate:,.0f} checks"
+        rows = (("measured", self.evidence), ("example", self.example), ("chance", chance), ("mend", self.mend))
         return [(word, text) for word, text in rows if text]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.verdict}: {self.cause}", *(f"{word}: {text}" for word, text in self.told)])
 
 
 def finding(
-    verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None, keep: str = "the keep rate"
+    verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None, keep: str = "keep_prob"
 ) -> Finding:
-    """A finding with the registry's words; `keep` is the probability of keeping in terms of p."""
+    """A finding with the registry's words; `keep` is the probability of keeping in terms of p, for the mend."""
     known = VERDICTS[verdict]
-    drop = {"p": "1 - p", "1 - p": "p"}.get(keep, "the drop rate")
-    mend = known.mend.replace("{keep}", keep if keep != "1 - p" else "(1 - p)").replace("{drop}", drop)
+    mend = known.mend.replace("keep_prob", keep)
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
 
 
@@ -96,52 +99,7 @@ class Reading:
     @property
     def keep(self) -> str:
         """The probability of keeping a unit, in terms of p."""
-        return {"drop": "1 - p", "keep": "p"}.get(self.means, "the probability of keeping")
-
-
-@dataclass
-class Report:
-    """The whole check.
-
-    Attributes:
-        subject: what was checked.
-        functions: one report for each function found.
-        readings: what p means, for each file.
-    """
-
-    subject: str
-    functions: list[FunctionReport] = field(default_factory=list)
-    readings: dict[str, Reading] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        """Whether something was checked, and all of it is right."""
-        return bool(self.functions) and all(one.state == "right" for one in self.functions)
-
-    @property
-    def verdicts(self) -> set[str]:
-        """The names of all verdicts, notes included."""
-        return {one.verdict for _, one in self}
-
-    @property
-    def faults(self) -> set[str]:
-        """The names of all faults."""
-        return {one.verdict for _, one in self if one.severity == "fault"}
-
-    def __iter__(self) -> Iterator[tuple[str, Finding]]:
-        """Pairs of a function's name and a finding."""
-        return ((function.name, one) for function in self.functions for one in function.findings)
+        return {"drop": "(1 - p)", "keep": "p"}.get(self.means, "keep_prob")
 
     def __str__(self) -> str:
-        from thinnet.check.writers.text import table
-
-        return table(self)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "subject": self.subject,
-            "ok": self.ok,
-            "dialects": {file: asdict(reading) for file, reading in self.readings.items()},
-            "functions": [{**asdict(one), "state": one.state} for one in self.functions],
-        }
+        return f"p is the probability of {VERBS[self.means]} a unit, by {self.source}" if self.means else ""

@@ -25,15 +25,13 @@ from thinnet.check.unit import MissingPackage
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
 from thinnet.errors import OutOfScopeError
 
-OLD_NUMPY_NAMES: dict[str, Any] = {
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "object": object,
-    "str": str,
-    "complex": complex,
-}
+OLD_NUMPY_NAMES: dict[str, Any] = {kind.__name__: kind for kind in (int, float, bool, object, str, complex)}
 OLD_NUMPY_NAMES |= {"float_": np.float64, "Inf": np.inf, "NaN": np.nan, "product": np.prod, "alltrue": np.all}
+OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
+    "past": {"past": {}, "past.builtins": {"xrange": range, "basestring": str, "unicode": str}},
+    "six": {"six": {}, "six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}},
+}
+PARTS_LEFT_OUT = {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}  # of the courses
 MOST_STUBS = 30
 
 
@@ -102,14 +100,6 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
 
     A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
     """
-    _Name.importing = True
-    try:
-        return _load(root, module, reading)
-    finally:
-        _Name.importing = False
-
-
-def _load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], list[str]]:
     _old_names()
     old_python.install(root)
     sys.path[:0] = [str(root)]
@@ -119,25 +109,26 @@ def _load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], li
     stubs = _StubFinder()
     sys.meta_path.append(stubs)
     before = set(sys.modules)
-    dialect = {"drop": "cs231n-2017", "keep": "cs231n-2021"}.get(reading.means, "cs231n-2021")
     for _ in range(MOST_STUBS):
         try:
-            return _import(root, module), _told(stubs.names)
+            namespace = _import(root, module)
+            _Name.importing = False
+            return namespace, sorted(stubs.names - PARTS_LEFT_OUT)
         except ModuleNotFoundError as error:
             name = error.name or ""
             if not name or name == module or name in stubs.names:
                 raise
             if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
-                thinnet.course.activate(dialect)
+                thinnet.course.activate("cs231n-2017" if reading.means == "drop" else "cs231n-2021")
             else:
                 stubs.names.add(name)
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
-            stubs.names |= {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}
+            stubs.names |= PARTS_LEFT_OUT
         for name in set(sys.modules) - before:  # half-imported modules
             if name.partition(".")[0] != "thinnet":
                 del sys.modules[name]
-    return _import(root, module), _told(stubs.names)
+    raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
 
 
 def _import(root: Path, module: str) -> dict[str, Any]:
@@ -145,24 +136,18 @@ def _import(root: Path, module: str) -> dict[str, Any]:
     if "." in module and (root / module.partition(".")[0]).is_dir():
         return vars(importlib.import_module(module))
     name = module if module.isidentifier() and module not in sys.modules else f"checked_{abs(hash(module))}"
-    spec = importlib.util.spec_from_file_location(name, root / f"{module}.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{module}.py is no Python source")
-    spec = old_python.replace_loader(spec)
+    path = root / f"{module}.py"
+    loader = old_python.Loader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # only without a loader
     made = importlib.util.module_from_spec(spec)
     sys.modules[name] = made
     try:
-        spec.loader.exec_module(made)  # type: ignore[union-attr]
+        loader.exec_module(made)
     except BaseException:
         del sys.modules[name]
         raise
     return vars(made)
-
-
-def _told(stubs: set[str]) -> list[str]:
-    """The absent modules worth telling of: not the parts of the courses that are left out on purpose."""
-    out = {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}
-    return sorted(stubs - out)
 
 
 def _old_names() -> None:
@@ -173,22 +158,12 @@ def _old_names() -> None:
     for name, value in OLD_NUMPY_NAMES.items():
         if name not in vars(np):
             setattr(np, name, value)
-    _provide("past", past={}, **{"past.builtins": {"xrange": range, "basestring": str, "unicode": str}})
-    _provide(
-        "six", six={}, **{"six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}}
-    )
-
-
-def _provide(package: str, **modules: dict[str, Any]) -> None:
-    """Small stand-ins for helper packages, where those are not installed."""
-    try:
-        importlib.import_module(package)
-    except ImportError:
-        for name, names in modules.items():
-            made = ModuleType(name)
-            made.__path__ = []
-            vars(made).update(names)
-            sys.modules[name] = made
-            parent, _, child = name.rpartition(".")
-            if parent:
-                setattr(sys.modules[parent], child, made)
+    for package, modules in OLD_PACKAGES.items():
+        if importlib.util.find_spec(package) is None:
+            for name, names in modules.items():
+                sys.modules[name] = made = ModuleType(name)
+                made.__path__ = []
+                vars(made).update(names)
+                parent, _, child = name.rpartition(".")
+                if parent:
+                    setattr(sys.modules[parent], child, made)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
 
 SPELLINGS = (
     (re.compile(r"\.iter(items|keys|values)\(\)"), r".\1()"),
@@ -57,19 +56,16 @@ def parse(data: bytes, path: str = "<source>") -> tuple[ast.Module, bool]:
                 raise error from None
 
 
-class _Loader(SourceFileLoader):
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)  # past any compiled file that lies around
+class Loader(SourceFileLoader):
+    """Loads a source by `parse`, past any compiled file that lies around."""
 
-    def source_to_code(  # type: ignore[override]
-        self, data: Any, path: Any, *, _optimize: int = -1
-    ) -> CodeType:
-        tree, old = parse(bytes(data), str(path))
+    def get_code(self, fullname: str) -> CodeType:
+        tree, old = parse(self.get_data(self.path), self.path)
         if old:
-            OLD.add(str(path))
+            OLD.add(self.path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            code: CodeType = compile(tree, path, "exec", dont_inherit=True, optimize=_optimize)
+            code: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return code
 
 
@@ -90,13 +86,8 @@ class Finder(importlib.abc.MetaPathFinder):
             return None
         if self.root not in Path(spec.origin).resolve().parents or "site-packages" in spec.origin:
             return None
-        return replace_loader(spec)
-
-
-def replace_loader(spec: ModuleSpec) -> ModuleSpec:
-    """The spec of a source file, to be read by `parse`."""
-    spec.loader = _Loader(spec.name, str(spec.origin))
-    return spec
+        spec.loader = Loader(spec.name, spec.origin)
+        return spec
 
 
 def install(root: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import numpy as np
 from thinnet.check import classes
 from thinnet.check.findings import Reading
 from thinnet.check.probes import dropout, dropout_backward, layers, losses, net, normalization, optimizers
-from thinnet.check.unit import Stop, Unit
+from thinnet.check.unit import Unit
+from thinnet.checks import check_choice
 
 SEED = 2014  # the same verdicts in every check; a Generator of the code's own is as random as it is
 
@@ -40,19 +40,27 @@ PROBES: dict[str, Probe] = {
 def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -> Unit:
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
     class_name, dot, method = unit_name.partition(".")
+    own = unit_name
+    functions = classes.plain_functions(namespace) if unit_name.startswith("dropout_") else namespace
     if dot:
-        functions: Mapping[str, Any] = classes.functions_of(namespace[class_name])
         own = f"{classes.kind_of(class_name)}_{method}"
-        unit, probe = Unit(unit_name, functions, reading, (own,)), PROBES[own]
-    else:
-        functions = classes.plain_functions(namespace) if unit_name.startswith("dropout_") else namespace
-        unit, probe = Unit(unit_name, functions, reading), PROBES[unit_name]
+        functions = classes.functions_of(namespace[class_name])
+    unit = Unit(unit_name, functions, reading, (own,))
     random.seed(SEED)
     np.random.seed(SEED)
-    with contextlib.suppress(Stop):
-        probe(unit)
+    try:
+        PROBES[own](unit)
+    except Exception as error:
+        unit.note(error)
     unit.findings.sort(key=lambda one: one.severity)  # faults before notes
     return unit
+
+
+def check_names(argument: str, names: Iterable[str]) -> None:
+    """Check that there are such functions to check; the names of classes are their authors'."""
+    for name in names:
+        if "." not in name:
+            check_choice(argument, name, tuple(PROBES))
 
 
 def units_of(namespace: Mapping[str, Any]) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,109 +37,100 @@ class Limits:
 class Child:
     """One child process and its events."""
 
-    def __init__(self, source: Source, units: list[str], limits: Limits) -> None:
+    def __init__(self, source: Source, units: list[str], reading: Reading, limits: Limits) -> None:
         job = {
             "root": str(source.root),
             "module": source.module,
             "units": units,
-            "reading": asdict(source.reading),
+            "first": units[0] == source.units[0],
+            "reading": asdict(reading),
             "readings": {name: asdict(one) for name, one in source.readings.items()},
             "memory": limits.megabytes * 2**20,
             "cpu": int(START + limits.seconds * len(units)) + 1,
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "thinnet.check.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            start_new_session=True,
-        )
-        self.events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self.complaints: list[str] = []
-        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._listen, self._complain)]
-        for thread in self._threads:
-            thread.start()
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(job).encode())
-            self.process.stdin.close()
-        except BrokenPipeError:  # it ended at once; its complaints tell why
-            pass
-
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue  # not ours
-            if isinstance(event, dict) and "event" in event:
-                self.events.put(event)
-        self.events.put(None)
-
-    def _complain(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.complaints = [*self.complaints[-5:], line.decode("utf-8", "replace").strip()]
+        self.late = False
+        with tempfile.TemporaryFile() as file:
+            file.write(json.dumps(job).encode())
+            file.seek(0)
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "thinnet.check.worker"],
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,  # of the start; later the child writes to a file
+                env=_environment(),
+                start_new_session=True,
+            )
 
     def next(self, seconds: float) -> dict[str, Any] | None:
-        """The next event, or None where the process has ended.
-
-        Raises:
-            queue.Empty: if there is none in time.
-        """
-        return self.events.get(timeout=seconds)
+        """The next event, or None where the process has ended, or was ended since there was none in time."""
+        timer = threading.Timer(seconds, self._ring)
+        timer.start()
+        assert self.process.stdout is not None
+        try:
+            for line in self.process.stdout:
+                with contextlib.suppress(ValueError):  # a line that is not ours
+                    event = json.loads(line)
+                    if isinstance(event, dict) and "event" in event:
+                        return event
+            return None
+        finally:
+            timer.cancel()
 
     def ending(self) -> str:
-        """How it ended by itself, in words; for a process whose events have ended."""
+        """How it ended by itself, in words."""
         try:
             status = self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired:  # it has closed what it should tell its events by
             status = 0
-        said = f": {self.complaints[-1]}" if self.complaints else ""
-        return _ending(status) + said
+        assert self.process.stderr is not None
+        last = self.process.stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        words = f"the process ended with status {status}"
+        if status == 0:
+            words = "the process ended before the function did"
+        if status < 0:
+            words = f"the process was ended by the signal {signal.Signals(-status).name}"
+        return f"{words}: {last}" if last else words
 
     def end(self) -> None:
         """End it, and all that it started."""
-        try:
+        self._kill()
+        with self.process:  # waits, and closes the pipes
+            pass
+
+    def _ring(self) -> None:
+        self.late = True
+        self._kill()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself
             if hasattr(os, "killpg"):
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.kill()
-        except (ProcessLookupError, PermissionError):
-            pass  # it has ended by itself
-        self.process.wait()
-        for thread in self._threads:
-            thread.join(timeout=5)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream:
-                stream.close()
 
 
 def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], Reading]:
     """Check all that a file defines; return the reports in the order of its units, and what p means."""
+    file, reading = str(source.path), source.reading
     if source.problem:
-        return _all(source, finding("cannot-import", source.problem)), source.reading
+        problem = finding("cannot-import", source.problem)
+        return [FunctionReport(name, file, [problem]) for name in source.units], reading
     reports: dict[str, FunctionReport] = {}
-    reading, pending = source.reading, list(source.units)
+    pending = source.units
     while pending:
-        child = Child(source, pending, limits)
+        child = Child(source, pending, reading, limits)
         try:
-            current, failure, reading = _follow(child, source, reports, reading, limits)
+            current, failure, reading = _follow(child, file, reports, reading, limits)
         finally:
             child.end()
         if failure is None:
             break
-        if not current:  # before the first function: the import itself
-            for name in pending:
-                reports[name] = FunctionReport(name, str(source.path), [failure])
-            break
-        reports[current] = FunctionReport(current, str(source.path), [failure])
-        pending = pending[pending.index(current) + 1 :]
+        # Without a current one it was the import itself.
+        reports |= {name: FunctionReport(name, file, [failure]) for name in ([current] if current else pending)}
+        pending = pending[pending.index(current) + 1 :] if current else []
         for name in [one for one in pending if _needs(one, current)]:
             why = finding("not-checked", f"it needs {current}, and {failure.evidence}")
-            reports[name] = FunctionReport(name, str(source.path), [why])
+            reports[name] = FunctionReport(name, file, [why])
             pending.remove(name)
     return [reports[name] for name in source.units if name in reports], reading
 
@@ -149,42 +141,28 @@ def _needs(name: str, forward: str) -> bool:
 
 
 def _follow(
-    child: Child, source: Source, reports: dict[str, FunctionReport], reading: Reading, limits: Limits
+    child: Child, file: str, reports: dict[str, FunctionReport], reading: Reading, limits: Limits
 ) -> tuple[str, Finding | None, Reading]:
     """Take down the child's events until it is done, ends or hangs: the function it was at, and why it stopped."""
     current = ""
-    absent: list[str] = []
-    old: list[str] = []
     while True:
-        try:
-            event = child.next(limits.seconds if current else limits.seconds + START)
-        except queue.Empty:
-            told = f"it was stopped after {limits.seconds:g} seconds"
-            return current, finding("timed-out", told if current else f"the import {told}"), reading
+        seconds = limits.seconds if current else limits.seconds + START
+        event = child.next(seconds)
+        if event is None and child.late:
+            told = f"{'it' if current else 'the import'} was stopped after {seconds:g} s"
+            return current, finding("timed-out", told), reading
         if event is None:
             return current, finding("crashed" if current else "cannot-import", child.ending()), reading
         if event["event"] == "refused":
             return "", finding("cannot-import", event["evidence"]), reading
-        if event["event"] == "loaded":
-            absent, old = event["absent"], event["old"]
-        elif event["event"] == "begin":
-            current = event["unit"]
-        elif event["event"] == "end":
-            findings = [Finding(**one) for one in event["findings"]]
-            if absent and not reports:
-                findings.append(finding("package-absent", f"not found: {', '.join(absent)}"))
-            if old and not reports:
-                findings.append(finding("old-python", f"in {', '.join(old)}"))
-            reports[current] = FunctionReport(current, str(source.path), findings, event["printed"])
-            if not reading.means and current.startswith("dropout_"):
-                reading = Reading(**event["reading"])
-            current = ""
-        elif event["event"] == "done":
+        if event["event"] == "done":
             return "", None, reading
-
-
-def _all(source: Source, one: Finding) -> list[FunctionReport]:
-    return [FunctionReport(name, str(source.path), [one]) for name in source.units]
+        if event["event"] == "begin":
+            current = event["unit"]
+        if event["event"] == "end":
+            findings = [Finding(**one) for one in event["findings"]]
+            reports[current] = FunctionReport(current, file, findings, event["printed"])
+            reading, current = Reading(**event["reading"]), ""
 
 
 def _environment() -> dict[str, str]:
@@ -201,11 +179,3 @@ def _environment() -> dict[str, str]:
     }
     theirs = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     return {**theirs, **ours}
-
-
-def _ending(status: int) -> str:
-    if status == 0:
-        return "the process ended before the function did"
-    if status < 0:
-        return f"the process was ended by the signal {signal.Signals(-status).name}"
-    return f"the process ended with status {status}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,17 +27,17 @@ class Source:
         path: the file.
         root: the folder to import from, and `module`, its dotted name from there.
         units: what to check, in order.
-        reading: what the file, or its package, says that p means.
         problem: why the file cannot be read as Python, or "".
+        reading: what the file, or its package, says that p means, and `readings`, what its dropout classes say.
     """
 
     path: Path
     root: Path
     module: str
-    units: list[str] = field(default_factory=list)
+    units: list[str]
+    problem: str
     reading: Reading = field(default_factory=Reading)
     readings: dict[str, Reading] = field(default_factory=dict)
-    problem: str = ""
 
 
 def scan(target: Path) -> list[Source]:
@@ -52,70 +53,55 @@ def scan(target: Path) -> list[Source]:
             f"the file to check must be a Python source, got {target.name!r}. "
             "For a notebook call thinnet.check.check_layers(globals()) in its last cell."
         )
-    files = [target] if target.is_file() else _python_files(target)
     trees: dict[Path, ast.Module] = {}
-    sources = []
-    for path in files:
-        source = _source(path.resolve(), trees)
-        if source:
-            sources.append(source)
+    files = [target] if target.is_file() else _python_files(target)
+    sources = [source for path in files if (source := _source(path.resolve(), trees))]
     if not sources:
-        known = ", ".join(("dropout_forward", "affine_forward", "FullyConnectedNet"))
         raise ArgumentError(
-            f"{target} must define something to check ({known} or the like), got none of them. "
-            "The functions must have the courses' names; a class must be called Dropout, with forward and backward."
+            f"{target} must define something to check (dropout_forward, affine_forward, FullyConnectedNet or the "
+            "like), got none of them. The functions must have the courses' names; a class must be called Dropout, "
+            "ReLU, Affine or the like, with forward and backward."
         )
     for source in sources:
         source.reading = _said(source, trees)
-        if source.path in trees:
-            for node in trees[source.path].body:
-                if isinstance(node, ast.ClassDef) and kind_of(node.name) == "dropout":
-                    source.readings[node.name] = dialect.of_class(node)
+        dropouts = [node for node in _classes(trees.get(source.path)) if kind_of(node.name) == "dropout"]
+        source.readings = {node.name: dialect.of_class(node) for node in dropouts}
     return sources
 
 
 def _python_files(folder: Path) -> list[Path]:
-    found = []
-    for path in sorted(folder.rglob("*.py")):
-        inner = path.relative_to(folder).parts[:-1]
-        if not any(part in SKIPPED or part.startswith(".") for part in inner):
-            found.append(path)
-        if len(found) >= MOST_FILES:
-            break
-    return found
+    def skipped(path: Path) -> bool:
+        return any(part in SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts[:-1])
+
+    return [path for path in sorted(folder.rglob("*.py")) if not skipped(path)][:MOST_FILES]
 
 
 def _source(path: Path, trees: dict[Path, ast.Module]) -> Source | None:
-    text = path.read_bytes()
-    source = Source(path, *place_of(path))
+    text, tree, problem = path.read_bytes(), None, ""
     try:
-        trees[path] = old_python.parse(text)[0]
-        source.root, source.module = place_of(path, _dots(trees[path]))
+        tree = trees[path] = old_python.parse(text)[0]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        source.units = _units_in_text(text)
+        names = set(re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE))
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
-        source.problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
-        return source if source.units else None
-    defined = {node.name: node for node in trees[path].body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    assigned = {
-        target.id: None
-        for node in trees[path].body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    source.units = [name for name in PROBES if name in defined or name in assigned]
-    for name, node in defined.items():
-        if isinstance(node, ast.ClassDef) and kind_of(name) and _methods(node) >= {"forward", "backward"}:
-            source.units += [f"{name}.forward", f"{name}.backward"]
-    return source if source.units else None
+        problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
+    else:
+        assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+        names = {target.id for target in assigned if isinstance(target, ast.Name)}
+        names |= {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    units = [name for name in PROBES if name in names]
+    for node in _classes(tree):
+        if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
+            units += [f"{node.name}.forward", f"{node.name}.backward"]
+    return Source(path, *_place(path, tree), units, problem) if units else None
 
 
-def place_of(path: Path, dots: int = 0) -> tuple[Path, str]:
+def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
     """The folder from which a file is imported, and its module's name: packages are climbed out of.
 
-    `dots` is how far up the file's relative imports reach: so many folders are packages, by whatever name.
+    As far up as the file's relative imports reach, folders are packages by whatever name.
     """
+    imports = [node for node in (ast.walk(tree) if tree else ()) if isinstance(node, ast.ImportFrom)]
+    dots = max((node.level for node in imports), default=0)
     folder, parts = path.parent, [path.stem]
     while len(parts) <= dots or (folder / "__init__.py").exists() or folder.name in PACKAGE_NAMES:
         if "." in folder.name or folder.parent == folder:
@@ -125,33 +111,23 @@ def place_of(path: Path, dots: int = 0) -> tuple[Path, str]:
     return folder, ".".join(parts)
 
 
-def _dots(tree: ast.Module) -> int:
-    return max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
-
-
-def _units_in_text(text: bytes) -> list[str]:
-    names = re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE)
-    return [name for name in PROBES if name in names]
-
-
-def _methods(node: ast.ClassDef) -> set[str]:
-    return {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+def _classes(tree: ast.Module | None) -> list[ast.ClassDef]:
+    """The classes whose names are those of layers."""
+    return [node for node in (tree.body if tree else []) if isinstance(node, ast.ClassDef) and kind_of(node.name)]
 
 
 def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
     """What the file itself says, else its neighbors in the package."""
     course = next((part for part in reversed(source.module.split(".")) if part in ("nndl", "cs231n")), "")
     if source.path in trees:
-        own = dialect.said([trees[source.path]], course)
-        if own.means and own.source != "the course nndl":
+        own = dialect.of_trees([trees[source.path]], course)
+        if own.means and own.source != dialect.THE_COURSE:
             return own
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
     neighbors = []
     for folder in near:
-        for path in sorted(folder.glob("*.py")) + sorted(folder.glob("classifiers/fc_net.py")):
-            if path.name in ("layers.py", "fc_net.py") and path != source.path:
-                try:
+        for path in (folder / "fc_net.py", folder / "layers.py", folder / "classifiers" / "fc_net.py"):
+            if path != source.path:
+                with contextlib.suppress(SyntaxError, ValueError, OSError):
                     neighbors.append(trees.get(path) or old_python.parse(path.read_bytes())[0])
-                except (SyntaxError, ValueError, OSError):
-                    continue
-    return dialect.said(neighbors, course)
+    return dialect.of_trees(neighbors, course)

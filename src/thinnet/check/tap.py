@@ -5,29 +5,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FunctionType, ModuleType, TracebackType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from thinnet.check.unit import of_a_library
 from thinnet.course import layers as course_layers
 from thinnet.course.dialects import DIALECTS, Activation
 from thinnet.typing import AnyArray
 
-LAYERS = (
-    *course_layers.__all__,
-    "dropout_forward",
-)
+LAYERS = (*course_layers.__all__, "dropout_forward")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer function: its name, its first argument and its first result, and its last argument."""
+    """One call of a layer function: its first argument, and its last where that is a dict."""
 
     name: str
     given: AnyArray
-    result: AnyArray
-    option: Any
+    option: dict[str, Any]
 
 
 class Tap:
@@ -38,11 +35,11 @@ class Tap:
         replacements: functions to be called instead, by name.
     """
 
-    def __init__(self, owner: type, replacements: Mapping[str, Callable[..., Any]] | None = None) -> None:
+    def __init__(self, owner: type, replacements: Mapping[str, Callable[..., Any]]) -> None:
         self.calls: list[Call] = []
         self.found: set[str] = set()
         self._owner = owner
-        self._replacements = replacements or {}
+        self._replacements = replacements
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
 
     def __enter__(self) -> Tap:
@@ -55,9 +52,7 @@ class Tap:
             names[name] = self._listening(name, self._replacements.get(name, old))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for names, name, old in self._undo:
             names[name] = old
 
@@ -70,9 +65,8 @@ class Tap:
         def listening(*args: Any, **kwargs: Any) -> Any:
             given = np.array(args[0]) if args else np.empty(0)
             result = function(*args, **kwargs)
-            first = result[0] if isinstance(result, tuple) and result else result
-            option = dict(args[-1]) if args and isinstance(args[-1], dict) else None
-            self.calls.append(Call(name, given, np.array(first), option))
+            option = dict(args[-1]) if args and isinstance(args[-1], dict) else {}
+            self.calls.append(Call(name, given, option))
             return result
 
         return listening
@@ -80,14 +74,9 @@ class Tap:
 
 def right_layers(means: str) -> dict[str, Callable[..., Any]]:
     """Layers that are right, to tell a net's own faults from those of the layers that it calls."""
-    dialect = DIALECTS["cs231n-2017" if means == "drop" else "cs231n-2021"]
-    activation = Activation(dialect, "inverted")
-
-    def dropout_forward(x: AnyArray, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-        return course_layers.dropout_forward(x, dropout_param, activation)
-
+    activation = Activation(DIALECTS["cs231n-2017" if means == "drop" else "cs231n-2021"], "inverted")
     found: dict[str, Callable[..., Any]] = {name: getattr(course_layers, name) for name in course_layers.__all__}
-    return {**found, "dropout_forward": dropout_forward}
+    return {**found, "dropout_forward": functools.partial(course_layers.dropout_forward, activation=activation)}
 
 
 def _namespaces(owner: type) -> list[dict[str, Any]]:
@@ -112,10 +101,9 @@ def _globals(value: Any) -> dict[str, Any] | None:
 
 
 def _of_a_library(names: dict[str, Any]) -> bool:
-    file = str(names.get("__file__") or "").replace("\\", "/")
-    name = str(names.get("__name__") or "")
+    file, name = str(names.get("__file__") or ""), str(names.get("__name__") or "")
     if name.partition(".")[0] == "thinnet":
         return not name.startswith("thinnet.course")
     if not file:  # of a notebook or of an exec: of interest if it has layers
         return not any("forward" in one for one in names)
-    return "site-packages" in file or "/lib/python" in file
+    return of_a_library(file)

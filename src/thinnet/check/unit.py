@@ -50,27 +50,32 @@ class Unit:
         owns: the names of the functions whose failure is this unit's own fault.
     """
 
-    def __init__(self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...]) -> None:
         self.name = name
         self.functions = functions
         self.reading = reading
-        self.owns = owns or (name,)
+        self.owns = owns
         self.findings: list[Finding] = []
         self.rng = np.random.default_rng(20140615)  # the inputs are the same in every check
 
     def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Note a verdict, once."""
-        if all(one.verdict != verdict for one in self.findings):
+        if not self.reported(verdict):
             self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep))
+
+    def reported(self, verdict: str) -> bool:
+        """Whether a verdict has been noted."""
+        return any(one.verdict == verdict for one in self.findings)
 
     def stop(self, verdict: str, evidence: str, *, example: str = "") -> Stop:
         """Note a verdict after which nothing more can be measured; to be raised."""
         self.find(verdict, evidence, example=example)
         return Stop()
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a function."""
-        return callable(self.functions.get(name))
+    def note(self, error: Exception) -> None:
+        """Note why a probe ended, unless it has: results can have forms that no probe foresees."""
+        if not isinstance(error, Stop):
+            self.find("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
 
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; note it where it fails, gives None, or changes an array that it was given.
@@ -78,34 +83,31 @@ class Unit:
         Args:
             may_change: the positions of arguments that the function may change.
         """
-        if not self.has(name):
+        if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        if name in self.owns and not accepts(self.functions[name], len(args)):
+        if name in self.owns and misfit(self.functions[name], *args):
             raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
             result = self.functions[name](*given)
-        except OutOfTime:
+        except (OutOfTime, KeyboardInterrupt):
             raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
             raise self._failure(name, error) from error
         if result is None:
-            raise self._blame(name, "unimplemented", f"{name} returns None")
+            raise self.blame(name, "unimplemented", f"{name} returns None")
         for position, (new, old) in enumerate(zip(given, args, strict=True)):
-            array = isinstance(old, np.ndarray) and position not in may_change
-            if array and name in self.owns and changed(new, old):
-                self._mutated(name, position, old, new)
+            if isinstance(old, np.ndarray) and position not in may_change and name in self.owns:
+                self._compare(name, position, old, new)
         return result
 
     def pair(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> tuple[Any, Any]:
         """Call a function that returns two things, the first an array or a number."""
         result = self.call(name, *args, may_change=may_change)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise self._blame(name, "wrong-return", f"{name} must return two values, got {describe(result)}")
+            raise self.blame(name, "wrong-return", f"{name} must return two values, got {describe(result)}")
         if result[0] is None:
-            raise self._blame(name, "unimplemented", f"the first value that {name} returns is None")
+            raise self.blame(name, "unimplemented", f"the first value that {name} returns is None")
         return result[0], result[1]
 
     def array(self, name: str, value: Any, what: str) -> AnyArray:
@@ -115,20 +117,28 @@ class Unit:
             if array.dtype.kind not in "fiub":
                 raise ValueError
         except ValueError:
-            raise self._blame(
+            raise self.blame(
                 name, "wrong-return", f"{what} must be an array of numbers, got {describe(value)}"
             ) from None
         return array
 
-    def _mutated(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
-        parameter = parameter_name(self.functions[name], position)
-        where = np.unravel_index(int(np.argmax(old != new)), old.shape)
-        index = ", ".join(map(str, map(int, where)))
-        evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
+    def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
+        """Note it where an argument has changed."""
+        names = parameters(self.functions[name])
+        parameter = names[position] if position < len(names) else f"argument {position + 1}"
+        if new.shape != old.shape:
+            evidence = f"{name} changed the shape of {parameter} from {old.shape} to {new.shape}"
+        elif np.array_equal(new, old, equal_nan=old.dtype.kind == "f"):
+            return
+        else:
+            where = np.unravel_index(int(np.argmax(old != new)), old.shape)
+            index = ", ".join(map(str, map(int, where)))
+            evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
         # The gradient that comes from above is seldom used again, and books overwrite it: worth a remark only.
         self.find("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
 
-    def _blame(self, name: str, verdict: str, evidence: str) -> Stop:
+    def blame(self, name: str, verdict: str, evidence: str) -> Stop:
+        """Note a verdict on a function that is called: a fault of this unit's, or why it is not checked."""
         if name in self.owns:
             return self.stop(verdict, evidence)
         return self.stop("not-checked", f"it needs {name}, and {evidence}")
@@ -138,30 +148,33 @@ class Unit:
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
         if isinstance(error, MissingPackage):
-            return self._blame(name, "missing-package", str(error))
+            return self.blame(name, "missing-package", str(error))
         if isinstance(error, MemoryError):
-            return self._blame(name, "out-of-memory", f"{what}, {place(error)}")
+            return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
         if isinstance(error, NotImplementedError):
-            return self._blame(name, "unimplemented", f"{name} raises {what}")
+            return self.blame(name, "unimplemented", f"{name} raises {what}")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
-            return self._blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
-        return self._blame(name, "crashed", f"{what}, {place(error)}")
+            return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
+        return self.blame(name, "crashed", f"{what}, {place(error)}")
 
 
-def accepts(function: Function, count: int) -> bool:
-    """Whether a function can be called with so many arguments by position; one of another course may have others."""
+def parameters(function: Any) -> list[str]:
+    """The names of a function's arguments, where it tells."""
     try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def misfit(function: Function, *args: Any, **kwargs: Any) -> str:
+    """Why a function cannot be called with these arguments, or ""; one of another course may have others."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
     except ValueError:
         pass  # it does not tell
-    return True
-
-
-def changed(new: AnyArray, old: AnyArray) -> bool:
-    """Whether an array differs from its copy."""
-    return new.shape != old.shape or not np.array_equal(new, old, equal_nan=old.dtype.kind == "f")
+    return ""
 
 
 def describe(value: Any) -> str:
@@ -173,17 +186,9 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
-def parameter_name(function: Function, position: int) -> str:
-    """The name of a parameter, as the code has it."""
-    try:
-        return list(inspect.signature(function).parameters)[position]
-    except (IndexError, TypeError, ValueError):
-        return f"argument {position + 1}"
-
-
 def place(error: BaseException) -> str:
     """Where an error was raised: the last line of the code under check, not of a library's."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not _foreign(one.filename)]
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not of_a_library(one.filename)]
     if not frames:
         return "called as the courses do"
     last = frames[-1]
@@ -192,8 +197,9 @@ def place(error: BaseException) -> str:
     return f"in {name}, line {last.lineno}: {line}"
 
 
-def _foreign(file: str) -> bool:
-    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file
+def of_a_library(file: str) -> bool:
+    """Whether a file is Python's, an installed package's or ours, rather than under check."""
+    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file or "dist-packages" in file
 
 
 def only_none(function: Function, error: BaseException) -> bool:
@@ -204,21 +210,15 @@ def only_none(function: Function, error: BaseException) -> bool:
         return False
     real: set[str] = set()
     empty: set[str] = set()
-    for node in ast.walk(tree):
-        if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-            continue
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
+    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Assign)):
+        for target in node.targets:
             pairs = [(target, node.value)]
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = list(zip(target.elts, node.value.elts, strict=False))
-            elif isinstance(target, ast.Tuple):
-                pairs = [(one, node.value) for one in target.elts]
-            for one, value in pairs:
-                while isinstance(one, ast.Subscript):
-                    one = one.value
-                if isinstance(one, ast.Name):
-                    none = isinstance(value, ast.Constant) and value.value is None
-                    own = isinstance(value, ast.Call) and "astype" in ast.unparse(value.func)
-                    (empty if none else real if not own else set()).add(one.id)
+            for to, value in pairs:
+                names = {one.id for one in ast.walk(to) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+                if isinstance(value, ast.Constant) and value.value is None:
+                    empty |= names
+                elif not ast.unparse(value).startswith(f"{ast.unparse(to)}.astype("):  # the templates' own
+                    real |= names
     return bool(empty - real)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from thinnet.check import old_python
-from thinnet.check.findings import Reading, finding
+from thinnet.check.findings import Finding, Reading, finding
 from thinnet.check.load import load
 from thinnet.check.plan import check_unit
 from thinnet.check.unit import place
@@ -71,20 +71,33 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
     try:
         namespace, absent = load(root, job["module"], reading)
     except BaseException as error:
-        tell("refused", evidence=f"{type(error).__name__}: {error}"[:300] + f", {place(error)}", printed=prints.take())
+        tell("refused", evidence=f"{type(error).__name__}: {error}"[:300] + f", {place(error)}")
         return
-    tell("loaded", absent=absent, old=sorted(map(os.path.basename, old_python.OLD)), printed=prints.take())
+    prints.take()  # those of the import
+    notes = _notes(absent) if job["first"] else []
     for name in job["units"]:
         tell("begin", unit=name)
-        own = readings.get(name.partition(".")[0], reading) if "." in name else reading
-        if name.partition(".")[0] in namespace:
-            unit = check_unit(name, namespace, own)
-            findings, own = unit.findings, unit.reading
+        owner = name.partition(".")[0]
+        if owner in namespace:
+            unit = check_unit(name, namespace, readings.get(owner, reading))
+            findings = unit.findings
+            if name.startswith("dropout_"):
+                reading = unit.reading  # by its behavior, where nothing says it
         else:
             findings = [finding("function-missing", f"{name} is not there after the import")]
-        told = [asdict(one) for one in findings]
-        tell("end", unit=name, findings=told, reading=asdict(own), printed=prints.take())
+        told, notes = [asdict(one) for one in (*findings, *notes)], []
+        tell("end", unit=name, findings=told, reading=asdict(reading), printed=prints.take())
     tell("done")
+
+
+def _notes(absent: list[str]) -> list[Finding]:
+    """What is to be told of the file as a whole."""
+    notes = []
+    if absent:
+        notes.append(finding("package-absent", f"not found: {', '.join(absent)}"))
+    if old_python.OLD:
+        notes.append(finding("old-python", f"in {', '.join(sorted(map(os.path.basename, old_python.OLD)))}"))
+    return notes
 
 
 def limit_resources(memory: int, cpu: int) -> None:
@@ -93,16 +106,10 @@ def limit_resources(memory: int, cpu: int) -> None:
         import resource
     except ImportError:  # Windows
         return
-    for what, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_FSIZE, MOST_WRITTEN),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        try:
-            resource.setrlimit(what, (most, most))
-        except (ValueError, OSError):
-            continue
+    limits = {"RLIMIT_AS": memory, "RLIMIT_CPU": cpu, "RLIMIT_FSIZE": MOST_WRITTEN, "RLIMIT_CORE": 0}
+    for name, most in limits.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(getattr(resource, name), (most, most))
 
 
 if __name__ == "__main__":

@@ -59,11 +59,7 @@ def draw(unit: Unit, p: float, mode: str, x: FloatArray | None = None, **more: A
     out, cache = unit.pair(FORWARD, given, param(p, mode, **more))
     out = unit.array(FORWARD, out, "the output")
     if out.shape != x.shape:
-        raise (
-            unit.stop("shape-changed", f"the output has shape {out.shape} for an input of shape {x.shape}")
-            if (FORWARD in unit.owns)
-            else unit.stop("not-checked", f"it needs {FORWARD}, whose output has another shape than its input")
-        )
+        raise unit.blame(FORWARD, "shape-changed", f"the output has shape {out.shape}, expected that of x, {x.shape}")
     with np.errstate(all="ignore"):
         ratio = np.asarray(out / x, dtype=np.float64)
     return Draw(p, x, out, cache, ratio, np.asarray(out != 0))

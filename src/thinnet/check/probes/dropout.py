@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.chance import differ, unlikely
-from thinnet.check.findings import Reading
+from thinnet.check.findings import VERBS, Reading
 from thinnet.check.probes.draws import FORWARD, RATES, SHAPE, Draw, draw, inputs, param
 from thinnet.check.unit import Stop, Unit
 
@@ -18,17 +18,17 @@ MANY = 40  # calls of each rate, to see whether one draw decides for a whole bat
 
 def check_forward(unit: Unit) -> None:
     """The forward pass in both modes."""
-    if not unit.reading.means:
-        unit.reading = reading_from_behavior(unit)
     draws = {p: [draw(unit, p, "train") for _ in range(CALLS)] for p in RATES}
+    fractions = {p: float(np.mean([one.kept.mean() for one in group])) for p, group in draws.items()}
+    if not unit.reading.means and _behaves(fractions):
+        unit.reading = Reading(_behaves(fractions), "the behavior of dropout_forward")
     tests = _at_test(unit)
     everything = [one for group in draws.values() for one in group]
     if not all(np.all(np.isfinite(one.ratio)) for one in (*everything, *tests.values())):
         raise unit.stop("values-changed", "the output has values that are not finite")
     if _all_or_nothing(unit, everything):
         return
-    active = _activity(unit, everything, tests)
-    if active:
+    if _active(unit, everything, tests):
         shared = _shared(unit, everything)
         repeated = _repeated(unit, draws)
         if not repeated and not shared:
@@ -36,7 +36,7 @@ def check_forward(unit: Unit) -> None:
         if not shared:
             _rates(unit, draws, repeated)
         if _one_factor(unit, everything):
-            _scales(unit, draws, tests)
+            _scales(unit, draws, tests, fractions)
         _all_kept(unit)
         _seed(unit)
     _dtypes(unit, everything[0].out.dtype, bool(tests))
@@ -52,14 +52,12 @@ def _at_test(unit: Unit) -> dict[float, Draw]:
         return {}
 
 
-def behaves(unit: Unit) -> str:
-    """What p means by what the code does: ``"drop"``, ``"keep"`` or ``""``."""
-    drops = [draw(unit, p, "train") for p in RATES for _ in range(CALLS)]
-    fits = {
-        means: all(abs(float(one.kept.mean()) - keep_rate(means, one.p)) < 0.15 for one in drops)
-        for means in ("drop", "keep")
-    }
-    return next((means for means, fit in fits.items() if fit), "")
+def _behaves(fractions: dict[float, float]) -> str:
+    """What p means by the fractions kept: ``"drop"``, ``"keep"`` or ``""``."""
+    for means in VERBS:
+        if all(abs(fraction - keep_rate(means, p)) < 0.15 for p, fraction in fractions.items()):
+            return means
+    return ""
 
 
 def keep_rate(means: str, p: float) -> float:
@@ -67,7 +65,7 @@ def keep_rate(means: str, p: float) -> float:
     return p if means == "keep" else 1 - p
 
 
-def _activity(unit: Unit, trained: list[Draw], tests: dict[float, Draw]) -> bool:
+def _active(unit: Unit, trained: list[Draw], tests: dict[float, Draw]) -> bool:
     """Whether anything is dropped in training; and nothing at test."""
     for p, one in tests.items():
         lost = int((~one.kept).sum())
@@ -144,23 +142,18 @@ def _independent(unit: Unit, draws: list[Draw]) -> None:
 
 def _rates(unit: Unit, draws: dict[float, list[Draw]], repeated: bool) -> None:
     """The fraction kept is p or 1 − p, whichever is right; by exact bounds."""
-    observed = {}
-    for p, group in draws.items():
-        used = group[:1] if repeated else group
-        observed[p] = (int(sum(one.kept.sum() for one in used)), sum(one.x.size for one in used))
-    fits = {
-        means: not any(unlikely(kept, size, keep_rate(means, p)) for p, (kept, size) in observed.items())
-        for means in ("drop", "keep")
-    }
+    kept = {p: np.concatenate([one.kept for one in (group[:1] if repeated else group)]) for p, group in draws.items()}
+    fits = [
+        means
+        for means in VERBS
+        if not any(unlikely(int(one.sum()), one.size, keep_rate(means, p)) for p, one in kept.items())
+    ]
     means = unit.reading.means
-    if fits.get(means) or (not means and any(fits.values())) or _reported(unit, "mask-depends-on-input"):
+    if means in fits or (not means and fits) or unit.reported("mask-depends-on-input"):
         return
-    evidence = "; ".join(
-        f"with p = {p}, {1 - kept / size:.3f} of {size} are zero" for p, (kept, size) in observed.items()
-    )
-    other = {"drop": "keep", "keep": "drop"}.get(means, "")
-    if other and fits[other]:
-        _contradiction(unit, evidence, other)
+    evidence = "; ".join(f"with p = {p}, {(~one).mean():.3f} of {one.size} are zero" for p, one in kept.items())
+    if fits:
+        _contradiction(unit, evidence, fits[0])
         return
     expected = " and ".join(f"{1 - keep_rate(means, p):.1f}" for p in RATES) if means else "p or 1 - p"
     unit.find("wrong-rate", f"{evidence}; expected {expected}")
@@ -168,15 +161,14 @@ def _rates(unit: Unit, draws: dict[float, list[Draw]], repeated: bool) -> None:
 
 def _contradiction(unit: Unit, evidence: str, does: str) -> None:
     reading = unit.reading
-    words = {"drop": "dropping", "keep": "keeping"}
-    says = f"{reading.source} says that p is the probability of {words[reading.means]} a unit"
+    says = f"{reading.source} says that p is the probability of {VERBS[reading.means]} a unit"
     if reading.given:
         doubt = f"; {reading.contrary} says the opposite as well: is it the right dialect?" if reading.contrary else ""
         unit.find("keep-and-drop-swapped", f"{says}; {evidence}{doubt}")
         return
     unit.find(
         "dialect-contradiction",
-        f"{says}, but the code has p as that of {words[does]}: {evidence}. If the words are right, the code is wrong; "
+        f"{says}, but the code has p as that of {VERBS[does]}: {evidence}. If the words are right, the code is wrong; "
         f"if the code is right, check it with --dialect {'nndl or cs231n-2021' if does == 'keep' else 'cs231n-2017'}",
         # Some years of nndl hand out a docstring that says "drop", while their notebook means "keep".
         severity="note" if reading.course == "nndl" and does == "keep" else None,
@@ -197,70 +189,53 @@ def _one_factor(unit: Unit, draws: list[Draw]) -> bool:
     return True
 
 
-def _scales(unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw]) -> None:
+def _scales(
+    unit: Unit, draws: dict[float, list[Draw]], tests: dict[float, Draw], fractions: dict[float, float]
+) -> None:
     """The factor in training is 1 / keep, and 1 at test; or 1 and keep, which is the classic way.
 
     The probability of keeping is taken from what the code does, so that a swapped p is not held against the scale.
     """
-    if _reported(unit, "mask-depends-on-input") and not unit.reading.means:
+    if unit.reported("mask-depends-on-input") and not unit.reading.means:
         return  # there is no telling what the rate should be
-    does = _means_done(draws) or unit.reading.means or "keep"
+    does = _behaves(fractions) or unit.reading.means or "keep"
     keep = {p: keep_rate(does, p) for p in RATES}
+    inverted, ones = {p: 1 / keep[p] for p in RATES}, dict.fromkeys(RATES, 1.0)
     train = {p: group[0].scale for p, group in draws.items()}
-    test = {p: one.scale for p, one in tests.items()}
-    quiet = {p: one.uniform and bool(one.kept.all()) for p, one in tests.items()}
-    inverted = {p: 1 / keep[p] for p in RATES}
-    ones = dict.fromkeys(RATES, 1.0)
-    test_known = bool(tests) and all(quiet.values())
-    if _same(train, ones):
-        if test_known and _same(test, keep):
+    quiet = all(one.uniform and one.kept.all() for one in tests.values())
+    test = {p: one.scale for p, one in tests.items()} if quiet else {}
+    at_test = f"at test x is multiplied by {_list(test)}, expected"
+    if not _same(train, ones):
+        if not _same(train, inverted) and not _follows_from_the_rate(unit, train, fractions):
+            swapped = _same(train, {p: 1 / (1 - q) for p, q in keep.items()})
+            why = ", which is 1 / the probability of dropping" if swapped else ""
             unit.find(
-                "classic-scaling", f"training leaves what is kept as it is, the test output is x times {_list(keep)}"
+                "scaled-by-wrong-probability",
+                f"what is kept is multiplied by {_list(train)} for p = {RATES[0]} and {RATES[1]}{why}; "
+                f"expected {_list(inverted)}",
+                example=_pair(draws[RATES[0]][0]),
             )
-        elif test_known and _same(test, {p: 1 - q for p, q in keep.items()}):
-            unit.find(
-                "scaled-by-wrong-probability", f"at test x is multiplied by {_list(test)}, expected {_list(keep)}"
-            )
-        else:
-            unit.find(
-                "not-scaled-in-training",
-                f"what is kept is multiplied by 1 for p = {RATES[0]} and {RATES[1]}, expected {_list(inverted)}: the "
-                f"mean of the output is {_list(keep)} of that at test",
-            )
-            if test_known and not _same(test, ones):
-                unit.find("scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1")
-        return
-    if not _same(train, inverted) and not _follows_from_the_rate(unit, draws, train):
-        other = {p: 1 / (1 - q) for p, q in keep.items()}
-        why = ", which is 1 / the probability of dropping" if _same(train, other) else ""
+        if not _same(test, ones):
+            unit.find("scaled-at-test", f"{at_test} 1, since training scales already")
+    elif test and _same(test, keep):
+        unit.find("classic-scaling", f"training leaves what is kept as it is, the test output is x times {_list(keep)}")
+    elif test and _same(test, {p: 1 - q for p, q in keep.items()}):
+        unit.find("scaled-by-wrong-probability", f"{at_test} {_list(keep)}")
+    else:
         unit.find(
-            "scaled-by-wrong-probability",
-            f"what is kept is multiplied by {_list(train)} for p = {RATES[0]} and {RATES[1]}{why}; "
-            f"expected {_list(inverted)}",
-            example=_pair(draws[RATES[0]][0]),
+            "not-scaled-in-training",
+            f"what is kept is multiplied by 1 for p = {RATES[0]} and {RATES[1]}, expected {_list(inverted)}: the "
+            f"mean of the output in training is {_list(keep)} of that of the input",
         )
-    if test_known and not _same(test, ones):
-        unit.find(
-            "scaled-at-test", f"at test x is multiplied by {_list(test)}, expected 1, since training scales already"
-        )
+        if not _same(test, ones):
+            unit.find("scaled-at-test", f"{at_test} 1")
 
 
-def _follows_from_the_rate(unit: Unit, draws: dict[float, list[Draw]], train: dict[float, float]) -> bool:
+def _follows_from_the_rate(unit: Unit, train: dict[float, float], fractions: dict[float, float]) -> bool:
     """Whether the scale is right for the p that was meant, or for the rate that came out, where that is at fault."""
-    if _reported(unit, "keep-and-drop-swapped") or _reported(unit, "dialect-contradiction"):
+    if unit.reported("keep-and-drop-swapped") or unit.reported("dialect-contradiction"):
         return _same(train, {p: 1 / keep_rate(unit.reading.means, p) for p in RATES})
-    if not _reported(unit, "wrong-rate"):
-        return False
-    kept = {p: float(np.mean([one.kept.mean() for one in group])) for p, group in draws.items()}
-    return all(abs(train[p] * kept[p] - 1) < 0.05 for p in RATES)
-
-
-def _means_done(draws: dict[float, list[Draw]]) -> str:
-    """What p means by the fractions kept, roughly."""
-    kept = {p: float(np.mean([one.kept.mean() for one in group])) for p, group in draws.items()}
-    gaps = {means: sum(abs(kept[p] - keep_rate(means, p)) for p in RATES) for means in ("drop", "keep")}
-    best = min(gaps, key=lambda means: gaps[means])
-    return best if gaps[best] < 0.4 else ""
+    return unit.reported("wrong-rate") and all(abs(train[p] * fractions[p] - 1) < 0.05 for p in RATES)
 
 
 def _all_kept(unit: Unit) -> None:
@@ -317,13 +292,3 @@ def _same(first: dict[float, float], second: dict[float, float]) -> bool:
 
 def _list(values: dict[float, float]) -> str:
     return " and ".join(f"{value:.4g}" for value in values.values())
-
-
-def _reported(unit: Unit, verdict: str) -> bool:
-    return any(one.verdict == verdict for one in unit.findings)
-
-
-def reading_from_behavior(unit: Unit) -> Reading:
-    """What p means, where nothing says it."""
-    means = behaves(unit)
-    return Reading(means, "the behavior of dropout_forward" if means else "")

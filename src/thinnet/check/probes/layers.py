@@ -2,86 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from thinnet.check.compare import Alternative, Difference, close, difference, numerical_gradient
+from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.unit import UNKNOWN, Stop, Unit, describe
-from thinnet.check.verdicts import Severity
+from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
 
-def output(unit: Unit, name: str, got: Any, expected: AnyArray, alternatives: tuple[Alternative, ...] = ()) -> bool:
-    """Whether an output is right; note what is wrong with it."""
+def output(unit: Unit, name: str, got: Any, expected: AnyArray, alternatives: tuple[Alternative, ...] = ()) -> None:
+    """Note what is wrong with an output."""
     array = unit.array(name, got, "the output")
     wrong = difference("the output", array, expected, alternatives)
     if wrong:
-        unit.find(output_verdict(wrong), wrong.words)
-    return wrong is None
+        unit.find(wrong.of_output, wrong.words)
 
 
-def output_verdict(wrong: Difference) -> str:
-    """The name for a wrong output."""
-    return wrong.verdict if wrong.verdict not in ("", "sign", "scaled") else "wrong-output"
-
-
-def gradient_verdict(wrong: Difference) -> str:
-    """The name for a wrong gradient."""
-    return {"": "wrong-gradient", "sign": "gradient-sign", "scaled": "gradient-scaled"}.get(
-        wrong.verdict, wrong.verdict
-    )
-
-
-def gradients(
+def backward(
     unit: Unit,
-    name: str,
-    returned: Any,
+    forward: str,
+    arguments: dict[str, Any],
+    right_out: AnyArray,
+    dout: FloatArray,
     expected: Mapping[str, AnyArray],
-    alternatives: Mapping[str, tuple[Alternative, ...]] | None = None,
-    numerical: Callable[[str], AnyArray] | None = None,
-    batch: int = 0,
-    forward_right: bool = True,
+    known: Mapping[str, tuple[Alternative, ...]],
 ) -> None:
-    """Compare the gradients that a backward pass returned.
+    """Compare the gradients that the unit returns with the right ones.
 
     Args:
-        expected: the right ones, in the order of the function's results.
-        alternatives: known wrong ones, by name.
-        numerical: the gradients of the code's own forward, asked for only where one differs: a backward pass that fits
-            a wrong forward is not accused as well.
-        batch: the number of rows.
-        forward_right: whether forward gave the right output; if not, a gradient that is wrong in no way with a name
-            may only follow from that.
+        forward: the name of the forward pass, and `arguments`, what it is given, by name.
+        right_out: what it must give.  Where it gives something else, a gradient that fits it is not accused as well,
+            and one that is wrong in no way with a name may only follow from that.
+        expected: the right gradients, in the order of the function's results.
+        known: wrong ones that are known, by name.
     """
-    if not isinstance(returned, (tuple, list)):
-        returned = (returned,)
-    if len(returned) != len(expected):
-        wanted = ", ".join(expected)
-        raise unit.stop("wrong-return", f"{name} must return {wanted}, got {describe(returned)}")
-    averaged = _all_averaged(unit, dict(zip(expected, returned, strict=True)), expected, batch)
-    for key, value in zip(expected, returned, strict=True):
+    name, batch = unit.owns[0], len(dout)
+    out, cache = _run(unit, forward, arguments)
+    result = unit.call(name, dout, cache)
+    values = result if isinstance(result, (tuple, list)) else (result,)
+    if len(values) != len(expected):
+        raise unit.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
+    returned = dict(zip(expected, values, strict=True))
+    if "db" in expected and np.shape(returned["db"]) == (1, *expected["db"].shape):
+        returned["db"] = np.asarray(returned["db"])[0]  # a row is as good: it broadcasts
+    averaged = _averaged(unit, returned, expected, batch)
+    forward_right = agrees(out, right_out)
+    for key, value in returned.items():
         if value is UNKNOWN:
             continue
         if value is None:
             raise unit.stop("unimplemented", f"{key} is None")
-        wrong = difference(key, unit.array(name, value, key), expected[key], (alternatives or {}).get(key, ()), batch)
-        if not wrong or (not forward_right and numerical and _fits(np.asarray(value), numerical, key)):
+        wrong = difference(key, unit.array(name, value, key), expected[key], known.get(key, ()), batch)
+        if not wrong or (not forward_right and _fits(unit, forward, arguments, dout, key, value)):
             continue
         if forward_right or wrong.verdict:
-            severity: Severity | None = "note" if averaged and key in ("dw", "db") else None
-            unit.find(gradient_verdict(wrong), wrong.words, severity=severity)
+            unit.find(wrong.of_gradient, wrong.words, severity="note" if key in averaged else None)
         else:
             unit.find("not-checked", f"{key} cannot be judged while forward is wrong")
-
-
-def _all_averaged(unit: Unit, returned: Mapping[str, Any], expected: Mapping[str, AnyArray], batch: int) -> bool:
-    """Whether a class averages all gradients of its parameters over the batch, as some books do instead of the loss."""
-    known = [key for key in ("dw", "db") if key in returned and returned[key] is not UNKNOWN]
-    if not unit.functions.get("__class_adapter__") or not known:
-        return False
-    return all(agrees(returned[key], expected[key] / batch) for key in known)
 
 
 def agrees(out: Any, expected: AnyArray) -> bool:
@@ -89,37 +69,35 @@ def agrees(out: Any, expected: AnyArray) -> bool:
     return np.shape(out) == expected.shape and close(out, expected)
 
 
-def _fits(got: AnyArray, numerical: Callable[[str], AnyArray], key: str) -> bool:
+def _averaged(unit: Unit, returned: Mapping[str, Any], expected: Mapping[str, AnyArray], batch: int) -> list[str]:
+    """The gradients of a class's parameters, if it averages them all, as some books do instead of the loss."""
+    known = [key for key in ("dw", "db") if returned.get(key, UNKNOWN) is not UNKNOWN]
+    of_class = unit.functions.get("__class_adapter__")
+    return known if of_class and all(agrees(returned[key], expected[key] / batch) for key in known) else []
+
+
+def _fits(unit: Unit, forward: str, arguments: dict[str, Any], dout: FloatArray, key: str, value: Any) -> bool:
+    """Whether a gradient is that of the code's own forward pass, by numbers."""
+
+    def out(_: FloatArray) -> AnyArray:
+        found = np.asarray(_run(unit, forward, arguments)[0])
+        if found.shape != dout.shape:
+            raise Stop
+        return found
+
     try:
-        own = numerical(key)
+        return agrees(value, eval_numerical_gradient_array(out, arguments[key.removeprefix("d")], dout))
     except Stop:
         return False
-    return got.shape == own.shape and close(got, own)
 
 
-def own_gradient(unit: Unit, name: str, arguments: dict[str, Any], dout: AnyArray) -> Callable[[str], FloatArray]:
-    """The numerical gradients of the code's own forward pass: of dx with respect to x, and so on."""
-
-    def numerical(key: str) -> FloatArray:
-        x = arguments[key.removeprefix("d")]
-
-        def forward() -> AnyArray:
-            copies = [dict(one) if isinstance(one, dict) else one for one in arguments.values()]
-            out = np.asarray(unit.pair(name, *copies)[0])
-            if out.shape != dout.shape:
-                raise Stop
-            return out
-
-        return numerical_gradient(forward, x, dout)
-
-    return numerical
+def _run(unit: Unit, forward: str, arguments: dict[str, Any]) -> tuple[Any, Any]:
+    return unit.pair(forward, *(dict(one) if isinstance(one, dict) else one for one in arguments.values()))
 
 
 def _affine_inputs(unit: Unit) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     rng = unit.rng
-    shape = (
-        (4, 6) if unit.functions.get("__class_adapter__") else (4, 2, 3)
-    )  # the courses' layers flatten, others do not
+    shape = (4, 6) if unit.functions.get("__class_adapter__") else (4, 2, 3)  # the courses' layers flatten
     return rng.normal(size=shape), rng.normal(size=(6, 5)), rng.normal(size=5), rng.normal(size=(4, 5))
 
 
@@ -136,15 +114,9 @@ def check_affine_backward(unit: Unit) -> None:
     """dx = dout · wᵀ, dw = xᵀ · dout, db = Σ dout."""
     x, w, b, dout = _affine_inputs(unit)
     rows = x.reshape(4, 6)
-    out, cache = unit.pair("affine_forward", x, w, b)
     expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
     averaged = Alternative(dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed")
-    numerical = own_gradient(unit, "affine_forward", {"x": x, "w": w, "b": b}, dout)
-    returned = unit.call("affine_backward", dout, cache)
-    if isinstance(returned, (tuple, list)) and len(returned) == 3 and np.shape(returned[2]) == (1, 5):
-        returned = (*returned[:2], np.asarray(returned[2])[0])  # a row is as good: it broadcasts
-    right = agrees(out, rows @ w + b)
-    gradients(unit, "affine_backward", returned, expected, {"db": (averaged,)}, numerical, 4, right)
+    backward(unit, "affine_forward", {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)})
 
 
 def _relu_input(unit: Unit) -> FloatArray:
@@ -165,7 +137,6 @@ def check_relu_backward(unit: Unit) -> None:
     """dx = dout where x > 0, else 0."""
     x = _relu_input(unit)
     dout = unit.rng.normal(size=x.shape)
-    out, cache = unit.pair("relu_forward", x)
     known = (
         Alternative(dout, "wrong-gradient", "lets everything through, also where x is negative"),
         Alternative((x > 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
@@ -173,6 +144,4 @@ def check_relu_backward(unit: Unit) -> None:
         Alternative(dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
         Alternative(np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
     )
-    numerical = own_gradient(unit, "relu_forward", {"x": x}, dout)
-    returned, right = unit.call("relu_backward", dout, cache), agrees(out, np.maximum(x, 0))
-    gradients(unit, "relu_backward", returned, {"dx": (x > 0) * dout}, {"dx": known}, numerical, 4, right)
+    backward(unit, "relu_forward", {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from thinnet.check.compare import Alternative, difference, numerical_gradient
-from thinnet.check.probes.layers import gradient_verdict, output_verdict
+from thinnet.check.compare import Alternative, difference
 from thinnet.check.unit import Unit
+from thinnet.gradient_check import eval_numerical_gradient
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.typing import FloatArray, IntArray
 
@@ -28,9 +28,8 @@ def check_softmax_loss(unit: Unit) -> None:
     for shift in (1000.0, -1000.0):
         value, gradient = unit.pair("softmax_loss", x + shift, y)
         if not np.all(np.isfinite(value)) or not np.all(np.isfinite(gradient)) or abs(float(value) - loss) > 1e-6:
-            unit.find(
-                "unstable", f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}"
-            )
+            told = f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}"
+            unit.find("unstable", told)
             return
     far = np.zeros((1, 3))
     far[0, 1] = 2000.0
@@ -63,12 +62,12 @@ def _value_and_gradient(
     )
     wrong = difference("the loss", number, loss, values)
     if wrong:
-        unit.find(output_verdict(wrong), wrong.words)
+        unit.find(wrong.of_output, wrong.words)
     array = unit.array(name, gradient, "dx")
     bad = difference("dx", array, dx, known, batch=N)
     if bad and wrong and array.shape == x.shape:
-        own = numerical_gradient(lambda: np.asarray(unit.pair(name, x, y)[0], dtype=float).reshape(()), x, 1.0)
+        own = eval_numerical_gradient(lambda x: float(np.reshape(unit.pair(name, x, y)[0], ())), x, verbose=False)
         bad = bad if difference("dx", array, own) else None
     if bad:
-        unit.find(gradient_verdict(bad), bad.words)
+        unit.find(bad.of_gradient, bad.words)
     return not (wrong or bad)

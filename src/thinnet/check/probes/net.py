@@ -9,16 +9,15 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from thinnet.check.compare import close, difference
 from thinnet.check.findings import Finding
-from thinnet.check.probes.layers import gradient_verdict
 from thinnet.check.tap import Tap, right_layers
-from thinnet.check.unit import Stop, Unit, describe
+from thinnet.check.unit import Stop, Unit, describe, parameters
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -39,32 +38,32 @@ BUILD = "FullyConnectedNet"
 D, C, N = 5, 4, 6
 HIDDEN = (7, 9)
 P = 0.4  # a sensible value whether p drops or keeps
+REG = 0.7
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
 HANDOUT = (
     "; batchnorm_forward is called with mode 'train' at test (some handouts have bn_param[mode] = mode where "
     "bn_param['mode'] = mode is meant)"
 )
-FAILURES = ("crashed", "unimplemented", "missing-package", "wrong-return", "out-of-memory", "not-checked")
+FAILURES = {"crashed", "unimplemented", "missing-package", "wrong-return", "out-of-memory", "not-checked"}
 
 
-@dataclass
 class Trial:
     """One run of all net probes, on the net's own layers or on right ones."""
 
-    unit: Unit
-    owner: type
-    layers: Mapping[str, Callable[..., Any]] | None
-
-    def __post_init__(self) -> None:
-        self.tap = Tap(self.owner, self.layers)
-        self.parameters = _parameters(self.owner)
+    def __init__(self, unit: Unit, owner: type, arguments: list[str], layers: Mapping[str, Callable[..., Any]]) -> None:
+        functions = dict(unit.functions)
+        functions[LOSS] = lambda net, *args: net.loss(*args)
+        functions[BUILD] = lambda hidden, options: owner(hidden, **options)
+        self.unit = Unit(unit.name, functions, unit.reading, (BUILD, LOSS))
+        self.arguments = arguments
+        self.tap = Tap(owner, layers)
+        self.dropout = next((name for name in DROPOUT_ARGUMENTS if name in arguments), None)
+        normalization = next((name for name in NORMALIZATION_ARGUMENTS if name in arguments), None)
+        value = "batchnorm" if normalization == "normalization" else True
+        self.normalization: dict[str, Any] = {normalization: value} if normalization else {}
         self.scores_right = True
         self.setting = ""  # the options of the net that was built last, in words
         self.first = 1  # the number of the first layer in the names of the parameters
-        functions = dict(self.unit.functions)
-        functions[LOSS] = lambda net, *args: net.loss(*args)
-        functions[BUILD] = lambda hidden, options: self.owner(hidden, **options)
-        self.unit = Unit(self.unit.name, functions, self.unit.reading, (BUILD, LOSS))
 
     def run(self) -> list[Finding]:
         """All findings."""
@@ -72,7 +71,8 @@ class Trial:
             for probe in (self._plain, self._penalty, self._dropout, self._normalizations):
                 try:
                     probe()
-                except Stop:
+                except Exception as error:
+                    self.unit.note(error)
                     last = self.unit.findings[-1]
                     if last.verdict in FAILURES:
                         where = f"{self.setting}: " if self.setting else ""
@@ -84,16 +84,16 @@ class Trial:
     def build(self, hidden: tuple[int, ...] = HIDDEN, /, **options: Any) -> Any:
         """A net in float64 with random parameters, biases included."""
         standard = {"input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0}
-        known: dict[str, Any] = {key: value for key, value in {**standard, **options}.items() if key in self.parameters}
+        known: dict[str, Any] = {key: value for key, value in {**standard, **options}.items() if key in self.arguments}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         net = self.unit.call(BUILD, list(hidden), known)
-        if not hasattr(net, "params") or not hasattr(net.params, "items"):
+        if not hasattr(getattr(net, "params", None), "items"):
             raise self.unit.stop("wrong-return", "the net has no dict params")
-        if "reg" in options and "reg" not in self.parameters:
+        if "reg" in options and "reg" not in self.arguments:
             net.reg = options["reg"]
         rng = np.random.default_rng(7)
         for key in sorted(net.params):
-            value = np.asarray(net.params[key], dtype=np.float64)
+            value = self.unit.array(BUILD, net.params[key], f"params[{key!r}]")
             scale = 1 / np.sqrt(value.shape[0]) if value.ndim == 2 else 0.3
             # Mostly positive shifts, so that few units stand near the kink of the ReLU.
             net.params[key] = rng.normal(size=value.shape) * scale + (1.0 if key.startswith("gamma") else 0.1)
@@ -111,11 +111,20 @@ class Trial:
     def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[str, AnyArray]]:
         """Train mode."""
         loss, grads = self.unit.pair(LOSS, net, X, y)
-        if not hasattr(grads, "items") or np.size(loss) != 1:
-            raise self.unit.stop("wrong-return", f"loss(X, y) must return a number and a dict, got {describe(grads)}")
-        return float(np.asarray(loss).reshape(())), {
-            key: np.asarray(value, dtype=float) for key, value in grads.items()
-        }
+        number = self.unit.array(LOSS, loss, "the loss")
+        if not hasattr(grads, "items") or number.size != 1:
+            told = f"loss(X, y) must return a number and a dict, got {describe(loss)} and {describe(grads)}"
+            raise self.unit.stop("wrong-return", told)
+        arrays = {key: self.unit.array(LOSS, value, f"the gradient of {key}") for key, value in grads.items()}
+        return float(number.reshape(())), {key: value.astype(float) for key, value in arrays.items()}
+
+    def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
+        """The scores by the formula, without dropout and normalization."""
+        h, last = X, len(HIDDEN) + self.first
+        for i in range(self.first, last + 1):
+            h = h @ np.asarray(net.params[f"W{i}"]) + np.asarray(net.params[f"b{i}"])
+            h = np.maximum(h, 0) if i < last else h
+        return h
 
     def _plain(self) -> None:
         """Without dropout and normalization: scores, loss and gradients by the formula."""
@@ -123,111 +132,114 @@ class Trial:
         if "W0" in net.params and "W1" in net.params:
             self.first = 0
             self.unit.find("parameter-names", "the first layer's weights are W0 instead of W1")
-        keys = {f"{kind}{i + self.first}" for kind in "Wb" for i in range(len(HIDDEN) + 1)}
-        if not keys <= set(net.params):
-            raise self.unit.stop("wrong-return", f"params has the keys {sorted(net.params)}, expected {sorted(keys)}")
+        sizes = (D, *HIDDEN, C)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for i in range(len(HIDDEN) + 1):
+            shapes |= {f"W{i + self.first}": sizes[i : i + 2], f"b{i + self.first}": sizes[i + 1 : i + 2]}
+        if not shapes.keys() <= set(net.params):
+            raise self.unit.stop("wrong-return", f"params has the keys {sorted(net.params)}, expected {sorted(shapes)}")
+        for key, shape in shapes.items():
+            if net.params[key].shape != shape:
+                told = f"params[{key!r}] has shape {net.params[key].shape}, expected {shape}"
+                raise self.unit.stop("wrong-return", told)
         X, y = self.data()
-        params = {key: np.array(value) for key, value in net.params.items()}
-        expected = _scores(params, X, len(HIDDEN) + 1, self.first)
+        expected = self.plain_scores(net, X)
         wrong = difference("the scores of loss(X)", self.scores(net, X), expected)
         if wrong:
             self.scores_right = False  # gradients are not judged then: they may only follow
             raise self.unit.stop("wrong-output", wrong.words)
         loss, grads = self.loss(net, X, y)
-        right, _ = softmax_loss(expected, y)
-        wrong = difference("the loss", np.asarray(loss), right, batch=N)
+        wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], batch=N)
         if wrong:
             raise self.unit.stop("wrong-output", wrong.words)
-        missing = [key for key in net.params if key not in grads]
-        if missing:
-            raise self.unit.stop("wrong-gradient", f"the gradients of {', '.join(missing)} are missing")
         self._numerically(net, X, y, grads, "")
 
     def _penalty(self) -> None:
         """The L2 penalty, as the difference between reg and none."""
-        if "reg" not in self.parameters and "reg" not in dir(self.build()):
+        if "reg" not in self.arguments and "reg" not in dir(self.build()):
             return
-        reg = 0.7
-        without, with_reg = self.build(reg=0.0), self.build(reg=reg)
         X, y = self.data()
-        (base, base_grads), (loss, grads) = self.loss(without, X, y), self.loss(with_reg, X, y)
-        params = {key: np.array(value, dtype=float) for key, value in with_reg.params.items()}
-        weights = {key: 0.5 * reg * float(np.sum(value**2)) for key, value in params.items() if key[0] == "W"}
-        biases = {key: 0.5 * reg * float(np.sum(value**2)) for key, value in params.items() if key[0] == "b"}
+        without, net = self.build(reg=0.0), self.build(reg=REG)
+        (base, base_grads), (loss, grads) = self.loss(without, X, y), self.loss(net, X, y)
+        params = {key: np.array(value, dtype=float) for key, value in net.params.items()}
+        weights = {key: 0.5 * REG * float(np.sum(value**2)) for key, value in params.items() if key[0] == "W"}
+        biases = sum(0.5 * REG * float(np.sum(value**2)) for key, value in params.items() if key[0] == "b")
         self._penalty_of_loss(loss - base, weights, biases)
-        self._penalty_of_gradients({key: grads[key] - base_grads[key] for key in params if key in grads}, params, reg)
+        self._penalty_of_gradients({key: grads[key] - base_grads[key] for key in params if key in grads}, params)
 
-    def _penalty_of_loss(self, penalty: float, weights: dict[str, float], biases: dict[str, float]) -> None:
+    def _penalty_of_loss(self, penalty: float, weights: dict[str, float], biases: float) -> None:
         right = sum(weights.values())
-        if abs(penalty - right) <= 1e-4 * right:
+        told = f"reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
+
+        def is_about(value: float, tolerance: float = 1e-4) -> bool:
+            return abs(penalty - value) <= tolerance * right
+
+        if is_about(right):
             return
-        told = f"reg = 0.7 adds {penalty:.6g} to the loss, expected {right:.6g}"
-        if abs(penalty) < 1e-9:
-            self.unit.find("regularisation-missing", told)
-        elif abs(penalty - right - sum(biases.values())) <= 1e-4 * right:
+        if is_about(right + biases):
             self.unit.find("regularisation-of-biases", f"{told}; the biases make the difference")
-        elif any(abs(penalty - f * (right + sum(biases.values()))) <= 1e-4 * right for f in (2.0, 0.5)):
+            return
+        if is_about(2 * (right + biases)) or is_about(0.5 * (right + biases)):
             self.unit.find("regularisation-of-biases", f"{told}; the biases are penalized as well")
             self.unit.find("regularisation-scaled", told)
-        else:
-            for count in range(1, len(weights)):
-                for some in itertools.combinations(weights, count):
-                    if abs(penalty - sum(weights[key] for key in some)) <= 1e-6 * right:
-                        lost = ", ".join(key for key in weights if key not in some)
-                        self.unit.find("regularisation-missing", f"{told}: {lost} is not penalized")
-                        return
-            self.unit.find("regularisation-scaled", f"{told}: {penalty / right:.4g} times as much")
+            return
+        for count in range(len(weights)):
+            for some in itertools.combinations(weights, count):
+                if is_about(sum(weights[key] for key in some), 1e-6):
+                    lost = ", ".join(key for key in weights if key not in some)
+                    self.unit.find("regularisation-missing", f"{told}: it lacks {lost}")
+                    return
+        self.unit.find("regularisation-scaled", f"{told}: {penalty / right:.4g} times as much")
 
-    def _penalty_of_gradients(self, added: dict[str, AnyArray], params: dict[str, FloatArray], reg: float) -> None:
+    def _penalty_of_gradients(self, added: dict[str, AnyArray], params: dict[str, FloatArray]) -> None:
         for key, value in added.items():
             if key[0] == "W":
-                right = reg * params[key]
+                right = REG * params[key]
                 if value.shape != right.shape or close(value, right):
                     continue
                 factor = float(np.sum(value * right) / np.sum(right * right))
-                told = f"reg = {reg} adds {factor:.4g} of reg * {key} to the gradient of {key}, expected 1"
+                told = f"reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
                 self.unit.find("regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled", told)
-            elif key[0] == "b" and np.abs(value).max() > 1e-6 * reg:
-                self.unit.find("regularisation-of-biases", f"reg = {reg} adds to the gradient of {key}")
+            elif key[0] == "b" and np.abs(value).max() > 1e-6 * REG:
+                self.unit.find(
+                    "regularisation-of-biases", f"reg = {REG} adds to the gradient of {key}, expected nothing"
+                )
 
     def _dropout(self) -> None:
         """Whether dropout is called, where, with which mask, and on the way back too."""
-        argument = next((name for name in DROPOUT_ARGUMENTS if name in self.parameters), None)
-        if argument is None:
+        if self.dropout is None:
             return
-        wide = (60, 50)
-        net = self.build(wide, **{argument: P})
+        net = self.build((60, 50), **{self.dropout: P})
         X, y = self.data(20)
-        plain = _scores({key: np.array(value) for key, value in net.params.items()}, X, len(wide) + 1, self.first)
         first, second = self.scores(net, X), self.scores(net, X)
         if not np.array_equal(first, second):
-            self.unit.find("active-at-test", f"with {argument}={P}, two calls of loss(X) gave different scores")
+            self.unit.find("active-at-test", f"with {self.setting}, two calls of loss(X) gave different scores")
             return
         self.tap.calls.clear()
         losses = [self.loss(net, X, y)[0] for _ in range(3)]
-        without = softmax_loss(plain, y)[0]
+        without = softmax_loss(self.plain_scores(net, X), y)[0]
+        told = f"three losses in training are all {losses[0]:.6g}"
+        if np.ptp(losses) == 0 and abs(losses[0] - without) <= 1e-9 * abs(without):
+            self.unit.find("dropout-never-called", f"with {self.setting}, {told}, as without dropout")
+            return
         if np.ptp(losses) == 0:
-            if abs(losses[0] - without) <= 1e-9 * abs(without):
-                told = f"with {argument}={P}, three losses in training are all {losses[0]:.6g}, as without dropout"
-                self.unit.find("dropout-never-called", told)
-            else:
-                told = f"with {argument}={P} and no seed, three losses in training are all {losses[0]:.6g}"
-                self.unit.find("same-mask-every-step", told)
-                self._placement(argument)
-        else:
-            self._placement(argument)
-        if not any(one.verdict == "dropout-never-called" for one in self.unit.findings):
-            self._dropout_gradients(argument)
+            self.unit.find("same-mask-every-step", f"with {self.setting} and no seed, {told}")
+        self._placement()
+        if not self.unit.reported("dropout-backward-never-called"):
+            # With dropout alone, and together with normalization, which many nets write out separately.
+            self._gradients_under_a_mask({self.dropout: P})
+            if self.normalization:
+                self._gradients_under_a_mask({self.dropout: P, **self.normalization})
 
-    def _placement(self, argument: str) -> None:
+    def _placement(self) -> None:
         """What the recorded calls tell."""
         forward = self.tap.named("dropout_forward")
-        scores = self.tap.named("softmax_loss")
-        on_scores = [call for call in forward if call.given.shape[-1:] == (C,)]
-        if on_scores or (scores and scores[0].given.shape == (20, C) and (scores[0].given == 0).any()):
-            zeros = int((scores[0].given == 0).sum()) if scores else 0
-            told = f"dropout_forward is called on the scores: {zeros} of {20 * C} are zero in training"
-            self.unit.find("dropout-on-output-layer", told)
+        scores = [call.given for call in self.tap.named("softmax_loss")[:1] if call.given.shape == (20, C)]
+        zeros = sum(int((given == 0).sum()) for given in scores)
+        if any(call.given.shape[-1:] == (C,) for call in forward):
+            self.unit.find("dropout-on-output-layer", "dropout_forward is called on the scores")
+        elif zeros:
+            self.unit.find("dropout-on-output-layer", f"{zeros} of {20 * C} scores are zero in training")
         hidden = [call for call in forward if call.given.shape[-1:] != (C,)]
         if any((call.given < 0).any() for call in hidden):
             share = float(np.mean([(call.given < 0).mean() for call in hidden]))
@@ -238,21 +250,10 @@ class Trial:
         if forward and "dropout_backward" in self.tap.found and not self.tap.named("dropout_backward"):
             told = f"dropout_forward is called {len(forward) // 3} times a step, dropout_backward never"
             self.unit.find("dropout-backward-never-called", told)
-        option = forward[0].option if forward else None
-        if option and isinstance(option.get("p"), float) and abs(option["p"] - (1 - P)) < 1e-9:
-            told = f"FullyConnectedNet({argument}={P}) calls dropout_forward with p = {option['p']:g}"
+        p = forward[0].option.get("p") if forward else None
+        if isinstance(p, float) and abs(p - (1 - P)) < 1e-9:
+            told = f"FullyConnectedNet({self.setting}) calls dropout_forward with p = {p:g}"
             self.unit.find("keep-and-drop-swapped", told)
-
-    def _dropout_gradients(self, argument: str) -> None:
-        """With dropout alone, and together with normalization, which many nets write out separately."""
-        if any(one.verdict == "dropout-backward-never-called" for one in self.unit.findings):
-            return
-        settings: list[dict[str, Any]] = [{argument: P}]
-        normalization = self._normalization_argument()
-        if normalization:
-            settings.append({argument: P, normalization: _value(normalization)})
-        for options in settings:
-            self._gradients_under_a_mask(options)
 
     def _gradients_under_a_mask(self, options: dict[str, Any]) -> None:
         """The mask is held by seeding NumPy's generator anew before each call."""
@@ -268,22 +269,17 @@ class Trial:
 
     def _normalizations(self) -> None:
         """The gradients and test mode of a net with normalization."""
-        argument = self._normalization_argument()
-        if argument is None:
-            return
-        self._normalization(argument, _value(argument))
-        if argument == "normalization":
+        if self.normalization:
+            self._normalization(self.normalization)
+        if "normalization" in self.normalization:
             known = len(self.unit.findings)
             try:
-                self._normalization(argument, "layernorm")
+                self._normalization({"normalization": "layernorm"})
             except Stop:  # not every year asks for it
                 del self.unit.findings[known:]
 
-    def _normalization_argument(self) -> str | None:
-        return next((name for name in NORMALIZATION_ARGUMENTS if name in self.parameters), None)
-
-    def _normalization(self, argument: str, value: Any) -> None:
-        net = self.build(**{argument: value})
+    def _normalization(self, options: dict[str, Any]) -> None:
+        net = self.build(**options)
         X, y = self.data()
         _, grads = self.loss(net, X, y)
         if not any(key.startswith("gamma") for key in net.params):
@@ -322,7 +318,7 @@ class Trial:
             wrong = difference(f"{when}the gradient of {key}", got, numerical, batch=N)
             if wrong:
                 words = wrong.words.replace("at [", "at sampled element [")
-                self.unit.find(gradient_verdict(wrong), words)
+                self.unit.find(wrong.of_gradient, words)
 
     def _slope(self, net: Any, key: str, place: tuple[int, ...], X: FloatArray, y: IntArray, step: float) -> float:
         values = net.params[key]
@@ -339,43 +335,33 @@ class Trial:
 def check(unit: Unit) -> None:
     """The net on its own layers; where something is wrong, on right ones too."""
     owner = unit.functions[unit.owns[0]]
-    parameters = _parameters(owner)
-    if "device" in parameters or ("input_dim" not in parameters and "hidden" not in "".join(parameters[:1])):
-        raise unit.stop("not-checked", f"its constructor takes ({', '.join(parameters)}), which is of another course")
-    found = Trial(unit, owner, None).run()
+    if not isinstance(owner, type):
+        raise unit.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
+    arguments = _arguments(owner)
+    if "device" in arguments or ("input_dim" not in arguments and "hidden" not in "".join(arguments[:1])):
+        raise unit.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
+    trial = Trial(unit, owner, arguments, {})
+    found = trial.run()
     faults = [one for one in found if one.severity == "fault" or one.verdict == "not-checked"]
-    if faults:
-        again = Trial(unit, owner, right_layers(unit.reading.means)).run()
-        replaceable = Tap(owner)
-        with replaceable:
-            pass
-        names = {one.verdict for one in again}
-        failed_only_now = names & set(FAILURES) and not {one.verdict for one in found} & set(FAILURES)
-        if replaceable.found and not failed_only_now:
+    gone = []
+    if faults and trial.tap.found:
+        again = Trial(unit, owner, arguments, right_layers(unit.reading.means)).run()
+        names, old_names = {one.verdict for one in again}, {one.verdict for one in found}
+        if not names & FAILURES or old_names & FAILURES:
             gone = [one for one in faults if one.verdict not in names]
-            unit.findings += [one for one in found if one not in gone]
-            known = {one.verdict for one in unit.findings}
-            unit.findings += [one for one in again if one.verdict not in known]  # hidden before by a failing layer
-            if gone:
-                told = "; ".join(one.evidence for one in gone[:2])
-                unit.find("follows-from-layers", f"with right layers in their place this is gone: {told}")
-            return
+            hidden = [one for one in again if one.verdict not in old_names]  # by a layer that failed
+            found = [one for one in found if one not in gone] + hidden
     unit.findings += found
+    if gone:
+        told = "; ".join(one.evidence for one in gone[:2])
+        unit.find("follows-from-layers", f"with right layers in their place this is gone: {told}")
 
 
-def _value(argument: str) -> Any:
-    """What switches batch normalization on."""
-    return "batchnorm" if argument == "normalization" else True
-
-
-def _parameters(owner: type) -> list[str]:
+def _arguments(owner: type) -> list[str]:
     """The names of the constructor's arguments; where it takes any, those that it does not refuse."""
-    try:
-        known = inspect.signature(owner).parameters
-    except (TypeError, ValueError):
-        return []
-    if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values()):
-        return list(known)
+    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
+    if not any(one.kind is one.VAR_KEYWORD for one in known):
+        return parameters(owner)
     names = ["input_dim", "num_classes", "reg", "weight_scale", "dtype", "seed"]
     for candidates, value in ((DROPOUT_ARGUMENTS, P), (NORMALIZATION_ARGUMENTS, None)):
         for name in candidates:
@@ -386,11 +372,3 @@ def _parameters(owner: type) -> list[str]:
             names.append(name)
             break
     return names
-
-
-def _scores(params: Mapping[str, AnyArray], X: FloatArray, layers: int, first: int) -> FloatArray:
-    h = X
-    for i in range(first, first + layers):
-        h = h @ params[f"W{i}"] + params[f"b{i}"]
-        h = np.maximum(h, 0) if i < first + layers - 1 else h
-    return h

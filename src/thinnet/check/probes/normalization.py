@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative, close, difference
-from thinnet.check.probes.layers import agrees, gradients, output, own_gradient
+from thinnet.check.probes.layers import backward, output
 from thinnet.check.unit import Unit
 from thinnet.typing import AnyArray, FloatArray
 
@@ -49,22 +49,21 @@ def _backward(
     x: FloatArray, gamma: FloatArray, dout: FloatArray, axis: int
 ) -> tuple[dict[str, AnyArray], dict[str, tuple[Alternative, ...]]]:
     """The right gradients, and those that lack a term."""
-    hat, g = _normalized(x, axis), dout * gamma
-    inverse = 1 / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
-    through_mean = g.mean(axis=axis, keepdims=True)
-    through_var = hat * (g * hat).mean(axis=axis, keepdims=True)
-    expected = {
-        "dx": (g - through_mean - through_var) * inverse,
-        "dgamma": (dout * hat).sum(axis=0),
-        "dbeta": dout.sum(axis=0),
-    }
-    wrong = "wrong-gradient"
+    hat, deviation = _normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
+
+    def dx(g: FloatArray, mean: bool = True, variance: bool = True) -> FloatArray:
+        through_mean = g.mean(axis=axis, keepdims=True) if mean else 0.0
+        through_variance = hat * (g * hat).mean(axis=axis, keepdims=True) if variance else 0.0
+        return np.asarray((g - through_mean - through_variance) / deviation)
+
+    g, wrong = dout * gamma, "wrong-gradient"
+    expected: dict[str, AnyArray] = {"dx": dx(g), "dgamma": (dout * hat).sum(axis=0), "dbeta": dout.sum(axis=0)}
     known = {
         "dx": (
-            Alternative((g - through_var) * inverse, "missing-mean-term", "lacks the term through the mean"),
-            Alternative((g - through_mean) * inverse, "missing-variance-term", "lacks the term through the variance"),
-            Alternative(g * inverse, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
-            Alternative(expected_without_gamma(dout, hat, inverse, axis), wrong, "lacks the factor gamma"),
+            Alternative(dx(g, mean=False), "missing-mean-term", "lacks the term through the mean"),
+            Alternative(dx(g, variance=False), "missing-variance-term", "lacks the term through the variance"),
+            Alternative(g / deviation, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
+            Alternative(dx(dout), wrong, "lacks the factor gamma"),
         ),
         "dgamma": (Alternative(dout.sum(axis=0), wrong, "is the sum of dout instead of that of dout times x_hat"),),
         "dbeta": (
@@ -74,23 +73,13 @@ def _backward(
     return expected, known
 
 
-def expected_without_gamma(dout: FloatArray, hat: FloatArray, inverse: FloatArray, axis: int) -> FloatArray:
-    """dx with γ forgotten."""
-    centered = dout - dout.mean(axis=axis, keepdims=True)
-    return np.asarray((centered - hat * (dout * hat).mean(axis=axis, keepdims=True)) * inverse)
-
-
 def check_batchnorm_forward(unit: Unit) -> None:
     """Train mode, the running statistics, test mode."""
     name = "batchnorm_forward"
     x, gamma, beta, _ = _inputs(unit)
     old_mean, old_var = np.linspace(1, 2, COLUMNS), np.linspace(2, 5, COLUMNS)
-    param: dict[str, Any] = {
-        "mode": "train",
-        "running_mean": old_mean.copy(),
-        "running_var": old_var.copy(),
-        "momentum": 0.8,
-    }
+    param: dict[str, Any] = {"mode": "train", "running_mean": old_mean.copy(), "running_var": old_var.copy()}
+    param["momentum"] = 0.8
     out, _ = unit.pair(name, x, gamma, beta, param)
     by_running = Alternative(
         gamma * (x - old_mean) / np.sqrt(old_var + EPS) + beta,
@@ -99,7 +88,7 @@ def check_batchnorm_forward(unit: Unit) -> None:
     )
     expected = gamma * _normalized(x, 0) + beta
     output(unit, name, out, expected, (by_running, *_known_outputs(x, gamma, beta, 0)))
-    if all(one.verdict != "wrong-axis" for one in unit.findings):
+    if not unit.reported("wrong-axis"):
         _running(unit, param, x, old_mean, old_var)
     _fresh(unit, x, gamma, beta)
     _at_test(unit, x, gamma, beta)
@@ -107,10 +96,9 @@ def check_batchnorm_forward(unit: Unit) -> None:
 
 
 def _running(unit: Unit, param: dict[str, Any], x: FloatArray, old_mean: FloatArray, old_var: FloatArray) -> None:
-    new = {"running_mean": x.mean(axis=0), "running_var": x.var(axis=0)}
-    for key, old in (("running_mean", old_mean), ("running_var", old_var)):
+    batches = (("running_mean", old_mean, x.mean(axis=0)), ("running_var", old_var, x.var(axis=0)))
+    for key, old, batch in batches:
         value = np.asarray(param.get(key))
-        batch = new[key]
         if value.shape == (1, COLUMNS):
             value = value[0]
         if value.dtype.kind != "f" or value.shape != old.shape:
@@ -120,17 +108,17 @@ def _running(unit: Unit, param: dict[str, Any], x: FloatArray, old_mean: FloatAr
         unbiased = 0.8 * old + 0.2 * batch * ROWS / (ROWS - 1)
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
-        evidence = (
-            f"with momentum 0.8, bn_param[{key!r}][0] went from {old[0]:.4g} to {value[0]:.4g}, expected {right[0]:.4g}"
-        )
+        verdict, why = "running-statistics-wrong", ""
         if close(value, old):
-            unit.find("running-statistics-not-updated", evidence)
+            verdict = "running-statistics-not-updated"
         elif close(value, 0.2 * old + 0.8 * batch):
-            unit.find("running-momentum-swapped", evidence)
-        else:
-            own = ": it is that of the batch alone" if close(value, batch) else ""
-            root = ": it is mixed from standard deviations" if close(value, 0.8 * old + 0.2 * np.sqrt(batch)) else ""
-            unit.find("running-statistics-wrong", evidence + own + root)
+            verdict = "running-momentum-swapped"
+        elif close(value, batch):
+            why = ": it is that of the batch alone"
+        elif close(value, 0.8 * old + 0.2 * np.sqrt(batch)):
+            why = ": it is mixed from standard deviations"
+        moved = f"bn_param[{key!r}][0] went from {old[0]:.4g} to {value[0]:.4g}, expected {right[0]:.4g}"
+        unit.find(verdict, f"with momentum 0.8, {moved}{why}")
 
 
 def _fresh(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
@@ -148,24 +136,17 @@ def _at_test(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> 
     mean, var = np.linspace(0, 1, COLUMNS), np.linspace(0.5, 4, COLUMNS)
     param: dict[str, Any] = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
     out, _ = unit.pair("batchnorm_forward", x, gamma, beta, param)
-    by_batch = Alternative(
-        gamma * _normalized(x, 0) + beta,
-        "batch-statistics-at-test",
-        "in test mode is normalized by the batch's own statistics",
-    )
     hat = (x - mean) / np.sqrt(var + EPS)
+    right = gamma * hat + beta
+    by_batch = gamma * _normalized(x, 0) + beta
     known = (
-        by_batch,
-        Alternative(hat, "wrong-output", "in test mode lacks gamma and beta"),
-        Alternative(gamma * (x - mean) / (var + EPS) + beta, "wrong-output", "in test mode is divided by the variance"),
+        Alternative(by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
+        Alternative(hat, "wrong-output", "lacks gamma and beta"),
+        Alternative(gamma * (x - mean) / (var + EPS) + beta, "wrong-output", "is divided by the variance"),
     )
-    got = unit.array("batchnorm_forward", out, "the output")
-    wrong = difference("the output", got, gamma * hat + beta, known)
+    wrong = difference("in test mode the output", unit.array("batchnorm_forward", out, "the output"), right, known)
     if wrong:
-        words = wrong.words if "in test mode" in wrong.words else f"in test mode: {wrong.words}"
-        unit.find(
-            wrong.verdict if wrong.verdict in ("batch-statistics-at-test", "shape-changed") else "wrong-output", words
-        )
+        unit.find(wrong.of_output, wrong.words)
     for key, old in (("running_mean", mean), ("running_var", var)):
         if not np.array_equal(np.asarray(param.get(key)), old):
             unit.find("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
@@ -177,16 +158,14 @@ def _constant_column(
     """A feature, or an example, without variance."""
     flat = x.copy()
     flat[(slice(None), 0) if name.startswith("batch") else 0] = 1.5
-    out = np.asarray(unit.pair(name, flat, gamma, beta, param)[0], dtype=float)
-    if not np.all(np.isfinite(out)) and np.all(
-        np.isfinite(np.asarray(unit.pair(name, x, gamma, beta, dict(param))[0]))
-    ):
+    out, usual = (np.asarray(unit.pair(name, one, gamma, beta, dict(param))[0], dtype=float) for one in (flat, x))
+    if np.all(np.isfinite(usual)) and not np.all(np.isfinite(out)):
         unit.find("epsilon-missing", "with all values equal the output is not finite")
 
 
 def check_batchnorm_backward(unit: Unit) -> None:
     """dx with its three terms, dgamma and dbeta."""
-    _check_backward(unit, unit.owns[0], "batchnorm_forward", {"mode": "train"}, 0)
+    _check_backward(unit, "batchnorm_forward", {"mode": "train"}, 0)
 
 
 def check_layernorm_forward(unit: Unit) -> None:
@@ -199,14 +178,11 @@ def check_layernorm_forward(unit: Unit) -> None:
 
 def check_layernorm_backward(unit: Unit) -> None:
     """dx with its three terms, dgamma and dbeta."""
-    _check_backward(unit, "layernorm_backward", "layernorm_forward", {}, 1)
+    _check_backward(unit, "layernorm_forward", {}, 1)
 
 
-def _check_backward(unit: Unit, name: str, forward: str, param: dict[str, Any], axis: int) -> None:
+def _check_backward(unit: Unit, forward: str, param: dict[str, Any], axis: int) -> None:
     x, gamma, beta, dout = _inputs(unit)
-    out, cache = unit.pair(forward, x, gamma, beta, dict(param))
-    right = agrees(out, gamma * _normalized(x, axis) + beta)
     expected, known = _backward(x, gamma, dout, axis)
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
-    numerical = own_gradient(unit, forward, arguments, dout)
-    gradients(unit, name, unit.call(name, dout, cache), expected, known, numerical, ROWS, right)
+    backward(unit, forward, arguments, gamma * _normalized(x, axis) + beta, dout, expected, known)

@@ -14,6 +14,7 @@ from thinnet.typing import FloatArray
 
 STEPS = 3
 Update = Callable[[FloatArray, FloatArray, dict[str, Any]], tuple[FloatArray, dict[str, Any]]]
+Mistake = tuple[str, str, Update]  # the verdict, the words, and the rule that makes it
 OPTIONS: dict[str, dict[str, Any]] = {
     "sgd": {"learning_rate": 0.1},
     "sgd_momentum": {"learning_rate": 0.1, "momentum": 0.7},
@@ -37,41 +38,42 @@ def check(unit: Unit) -> None:
     grads: list[FloatArray] = [
         unit.rng.normal(size=w.shape) + np.sign(unit.rng.normal(size=w.shape)) for _ in range(STEPS)
     ]
-    got = _theirs(unit, name, w, grads)
-    right = _path(RULES[name], w, grads, OPTIONS[name])
-    if all(close(a, b) for a, b in zip(got, right, strict=True)):
+    got, right = _theirs(unit, name, w, grads), _path(name, RULES[name], w, grads)
+    wrong = [step for step in range(STEPS) if not close(got[step], right[step])]
+    if not wrong:
         return
-    step = next(i for i, (a, b) in enumerate(zip(got, right, strict=True)) if not close(a, b))
+    step = wrong[0]
     evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
-    for verdict, words, path in _mistakes(name, w, grads):
-        if all(a.shape == b.shape and close(a, b) for a, b in zip(got, path, strict=True)):
+    for verdict, words, rule in (*_of_any(name), *MISTAKES.get(name, ())):
+        if all(map(close, got, _path(name, rule, w, grads))):
             unit.find(verdict, f"{words}: {evidence}")
             return
-    if not all(np.all(np.isfinite(one)) for one in got):
-        if name == "adam":
-            unit.find("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
-        else:
-            unit.find("wrong-update", f"w is not finite: {evidence}")
-        return
-    unit.find("wrong-update", evidence)
+    if np.all(np.isfinite(got)):
+        unit.find("wrong-update", evidence)
+    elif name == "adam":
+        unit.find("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
+    else:
+        unit.find("wrong-update", f"w is not finite: {evidence}")
 
 
 def _theirs(unit: Unit, name: str, w: FloatArray, grads: list[FloatArray]) -> list[FloatArray]:
     config: Any = dict(OPTIONS[name])
-    path, now = [], w.copy()
+    path, now = [], w
     for dw in grads:
-        next_w, config = unit.pair(name, now.copy(), dw.copy(), config, may_change=(0,))
+        next_w, config = unit.pair(name, now, dw, config, may_change=(0,))
         now = unit.array(name, next_w, "next_w").astype(float)
         if now.shape != w.shape:
             raise unit.stop("shape-changed", f"next_w has shape {now.shape}, expected {w.shape}")
         if not isinstance(config, dict):
-            raise unit.stop("wrong-return", f"{name} must return next_w and config, got a {type(config).__name__}")
+            raise unit.stop(
+                "wrong-return", f"{name} must return next_w and the dict config, got a {type(config).__name__}"
+            )
         path.append(now)
     return path
 
 
-def _path(rule: Update, w: FloatArray, grads: list[FloatArray], options: dict[str, Any]) -> list[FloatArray]:
-    config: dict[str, Any] = dict(options)
+def _path(name: str, rule: Update, w: FloatArray, grads: list[FloatArray]) -> list[FloatArray]:
+    config = dict(OPTIONS[name])
     path = []
     for dw in grads:
         w, config = rule(w, dw, config)
@@ -79,38 +81,19 @@ def _path(rule: Update, w: FloatArray, grads: list[FloatArray], options: dict[st
     return path
 
 
-def _mistakes(name: str, w: FloatArray, grads: list[FloatArray]) -> list[tuple[str, str, list[FloatArray]]]:
-    """The known mistakes: verdict, words, and the steps they lead to."""
-    options = OPTIONS[name]
+def _of_any(name: str) -> list[Mistake]:
+    """The mistakes that can be made with every rule."""
 
     def uphill(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
         return RULES[name](w, -dw, config)
 
     def forgetful(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-        return RULES[name](w, dw, dict(options))[0], config
+        return RULES[name](w, dw, dict(OPTIONS[name]))[0], config
 
-    found: list[tuple[str, str, list[FloatArray]]] = [
-        ("update-uphill", "the step is added instead of subtracted", _path(uphill, w, grads, options))
+    return [
+        ("update-uphill", "the step is added instead of subtracted", uphill),
+        ("state-not-kept", "every step starts from a state of zeros", forgetful),
     ]
-    if name != "sgd":
-        found.append(("state-not-kept", "every step starts from a state of zeros", _path(forgetful, w, grads, options)))
-    if name == "adam":
-        found += [(verdict, words, _path(rule, w, grads, options)) for verdict, words, rule in ADAM]
-    if name == "sgd_momentum":
-        found.append(("wrong-update", "this is Nesterov's momentum", _path(optim.nesterov, w, grads, options)))
-        found.append(("wrong-update", "the gradient is weighed by 1 - momentum too", _path(_damped, w, grads, options)))
-    if name == "sgd_nesterov_momentum":
-        found.append(("wrong-update", "this is plain momentum", _path(optim.sgd_momentum, w, grads, options)))
-    if name == "rmsprop":
-        found.append(
-            (
-                "wrong-update",
-                "the decay rate weighs the new square instead of the old",
-                _path(_swapped, w, grads, options),
-            )
-        )
-        found.append(("wrong-update", "the root is missing", _path(_rootless, w, grads, options)))
-    return found
 
 
 def _damped(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
@@ -118,8 +101,7 @@ def _damped(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[Floa
 
 
 def _swapped(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-    w, state = optim.rmsprop(w, dw, {**config, "decay_rate": 1 - OPTIONS["rmsprop"]["decay_rate"]})
-    return w, state
+    return optim.rmsprop(w, dw, {**config, "decay_rate": 1 - OPTIONS["rmsprop"]["decay_rate"]})
 
 
 def _rootless(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
@@ -127,7 +109,7 @@ def _rootless(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[Fl
     return w - config["learning_rate"] * dw / (a + config["epsilon"]), {**config, "cache": a}
 
 
-def _adam(t_of: Callable[[int], int | None], first: bool = True, second: bool = True) -> Update:
+def _adam(t_of: Callable[[int], int] = int, first: bool = True, second: bool = True) -> Update:
     """Adam with another step count, or without one of the corrections."""
 
     def update(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
@@ -135,18 +117,29 @@ def _adam(t_of: Callable[[int], int | None], first: bool = True, second: bool = 
         m = b1 * config.get("m", 0) + (1 - b1) * dw
         v = b2 * config.get("v", 0) + (1 - b2) * dw * dw
         t = t_of(count)
-        m_hat = m / (1 - b1**t) if t and first else m
-        v_hat = v / (1 - b2**t) if t and second else v
+        m_hat = m / (1 - b1**t) if first else m
+        v_hat = v / (1 - b2**t) if second else v
         step = config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
         return w - step, {**config, "m": m, "v": v, "t": count}
 
     return update
 
 
-ADAM: tuple[tuple[str, str, Update], ...] = (
-    ("bias-correction-missing", "neither moment is corrected", _adam(lambda t: None)),
-    ("bias-correction-missing", "the first moment is not corrected", _adam(lambda t: t, first=False)),
-    ("bias-correction-missing", "the second moment is not corrected", _adam(lambda t: t, second=False)),
-    ("step-not-counted", "t stays at 1", _adam(lambda t: 1)),
-    ("step-not-counted", "t is one too large", _adam(lambda t: t + 1)),
-)
+MISTAKES: dict[str, list[Mistake]] = {
+    "sgd_momentum": [
+        ("wrong-update", "this is Nesterov's momentum", optim.nesterov),
+        ("wrong-update", "the gradient is weighed by 1 - momentum too", _damped),
+    ],
+    "sgd_nesterov_momentum": [("wrong-update", "this is plain momentum", optim.sgd_momentum)],
+    "rmsprop": [
+        ("wrong-update", "the decay rate weighs the new square instead of the old", _swapped),
+        ("wrong-update", "the root is missing", _rootless),
+    ],
+    "adam": [
+        ("bias-correction-missing", "neither moment is corrected", _adam(first=False, second=False)),
+        ("bias-correction-missing", "the first moment is not corrected", _adam(first=False)),
+        ("bias-correction-missing", "the second moment is not corrected", _adam(second=False)),
+        ("step-not-counted", "t stays at 1", _adam(lambda t: 1)),
+        ("step-not-counted", "t is one too large", _adam(lambda t: t + 1)),
+    ],
+}

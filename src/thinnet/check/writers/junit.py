@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from thinnet.check.findings import Finding, FunctionReport, Report
+from thinnet.check.findings import FunctionReport
+from thinnet.check.report import Report
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
 
 
 def xml(report: Report) -> str:
     """The whole document."""
-    failures = sum(one.state == "wrong" for one in report.functions)
-    skipped = sum(one.state == "not checked" for one in report.functions)
-    counts = {"tests": str(len(report.functions)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
+    failures, skipped = str(report.count("wrong")), str(report.count("not checked"))
+    counts = {"tests": str(len(report.functions)), "failures": failures, "errors": "0", "skipped": skipped}
     suites = ElementTree.Element("testsuites", counts)
     suite = ElementTree.SubElement(suites, "testsuite", {"name": _clean(report.subject), **counts})
     for one in report.functions:
@@ -23,14 +23,9 @@ def xml(report: Report) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
-def told(one: Finding) -> str:
-    """A finding as plain text."""
-    return "\n".join([f"{one.verdict}: {one.cause}", *(f"{word}: {text}" for word, text in one.told)])
-
-
 def _case(suite: ElementTree.Element, one: FunctionReport, subject: str) -> None:
     case = ElementTree.SubElement(suite, "testcase", {"name": one.name, "classname": _clean(one.file or subject)})
-    text = _clean("\n\n".join(map(told, one.findings)))
+    text = _clean("\n\n".join(map(str, one.findings)))
     if one.state == "wrong":
         names = ", ".join(fault.verdict for fault in one.faults)
         ElementTree.SubElement(case, "failure", {"message": names, "type": one.faults[0].verdict}).text = text

@@ -1,53 +1,34 @@
-"""The report as a table for the terminal."""
+"""The functions of one file as a table for the terminal."""
 
 from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Iterable
 from typing import TextIO
 
-from thinnet.check.findings import Finding, FunctionReport, Reading, Report
+from thinnet.check.findings import Finding, FunctionReport, Reading
 
 WIDTH = 100
 COLORS = {"right": "32", "wrong": "1;31", "not checked": "33", "note": "33", "fault": "31"}
 
 
-def table(report: Report, *, color: bool = False, prints: bool = False) -> str:
-    """All functions, and under each what was found; `prints` adds what the code printed."""
-    lines: list[str] = []
-    files = list(dict.fromkeys(one.file for one in report.functions))
-    for file in files:
-        name = file or report.subject
-        lines += [_paint(name, "1", color), *_reading(report.readings.get(name)), ""]
-        for function in (one for one in report.functions if one.file == file):
-            lines += _function(function, color, prints)
-        lines.append("")
-    return "\n".join([*lines, summary(report)])
-
-
-def summary(report: Report) -> str:
-    """One line of counts."""
-    counts = {state: sum(one.state == state for one in report.functions) for state in ("right", "wrong", "not checked")}
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state != "not checked")
-    number = len(report.functions)
-    return f"{number} function{'s' if number != 1 else ''} checked: {told}"
+def file_table(
+    name: str, reading: Reading, functions: Iterable[FunctionReport], color: bool = False, prints: bool = False
+) -> str:
+    """All functions of a file, and under each what was found; `prints` adds what the code printed."""
+    lines = [_paint(name, "1", color)]
+    if reading.means:
+        lines.append(str(reading))
+    lines.append("")
+    for function in functions:
+        lines += _function(function, color, prints)
+    return "\n".join(lines)
 
 
 def wants_color(stream: TextIO) -> bool:
     """Whether a stream is a terminal that shows colors."""
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-
-
-def meaning(reading: Reading) -> str:
-    """What p means, in words."""
-    if not reading.means:
-        return ""
-    verb = "dropping" if reading.means == "drop" else "keeping"
-    return f"p is the probability of {verb} a unit, by {reading.source}"
-
-
-def _reading(reading: Reading | None) -> list[str]:
-    return [meaning(reading)] if reading and reading.means else []
 
 
 def _function(function: FunctionReport, color: bool, prints: bool) -> list[str]:
@@ -64,8 +45,7 @@ def _finding(one: Finding, color: bool) -> list[str]:
     name = one.verdict if one.severity == "fault" else f"{one.verdict} (a note)"
     lines = [f"      {_paint(name, COLORS[one.severity], color)}", *_wrapped(one.cause, " " * 8, " " * 8)]
     for word, text in one.told:
-        label = f"{word}:"
-        lines += _wrapped(_printable(text), f"        {label:<10}", " " * 18)
+        lines += _wrapped(_printable(text), f"        {word + ':':<10}", " " * 18)
     return lines
 
 
