@@ -111,6 +111,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     [
         (["resume", "{}"], r"must be the folder of a run, got one without config.toml"),
         (["train", "--data", "digit"], r"data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
+        (["train", "--data", "nosuch"], r"data must be one of .*got 'nosuch'. Or name a file of arrays, NAME.npz"),
         (["train", "--data", "fashion-mnist"], r"root must be the folder with Fashion-MNIST's four files"),
         (["train", "--data", "{}/none.npz"], r"none.npz must be a file of arrays .* got no such file"),
         (["train", "--config", "{}/none.toml"], r"No such file.*none.toml"),
@@ -130,9 +131,14 @@ def test_a_wrong_command_ends_with_status_2_and_says_why(
 
 
 def test_a_training_that_diverged_ends_with_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command was right, and what it ran failed."""
-    assert train(tmp_path / "run", "--learning-rate", "1e9", "--optimizer", "sgd") == 1
-    assert re.search(r"In step \d+, the loss became nan", capsys.readouterr().err)
+    """The command was right, and what it ran failed; resumed it fails in the same step, and says that it would."""
+    assert train(tmp_path / "run", "--learning-rate", "1e9", "--optimizer", "sgd", "--seed", "0") == 1
+    said = capsys.readouterr().err
+    assert re.search(r"In step \d+, the loss became nan", said)
+    assert "Training is deterministic: resumed or repeated, this run fails in the same step" in said
+    assert f"thinnet train --config {tmp_path}/run/config.toml --learning-rate 1e+08 --output" in said
+    assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 1
+    assert capsys.readouterr().err == said
 
 
 def test_a_folder_with_a_run_is_not_trained_in_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,3 +221,16 @@ def test_without_other_rows_the_training_accuracy_is_told(tmp_path: Path, capsys
 def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["resume", str(tmp_path / "nowhere")]) == 2
     assert "must be the folder of a run, got no such folder" in capsys.readouterr().err
+
+
+def test_a_file_with_other_arrays_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "data.npz"
+    for arrays, message in (
+        ({"images": np.zeros((4, 2)), "labels": np.zeros(4, int)}, "got the keys ['images', 'labels']"),
+        ({"X_train": np.zeros((4, 2)), "y_train": np.zeros(4, int), "X_valid": np.zeros((1, 2))}, "mean 'X_val'?"),
+    ):
+        np.savez(path, **arrays)
+        assert cli.main(["train", "--data", str(path), "--output", str(tmp_path / "run"), "--quiet"]) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert str(path) in said

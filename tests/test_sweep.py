@@ -89,6 +89,8 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("validation") == 4
+    for path in (tmp_path / "many").glob("*/environment.json"):  # the user's command, and not that of a worker
+        assert json.loads(path.read_text())["command"] == [backend, str(tmp_path / "many")]
     sweep.run(CONFIGS, tmp_path / "one")
     many, one = results(tmp_path / "many"), results(tmp_path / "one")
     assert many.keys() == one.keys()

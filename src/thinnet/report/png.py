@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,9 +32,9 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def data_uri(content: bytes) -> str:
-    """The file as an address that has it in itself."""
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+def data_uri(pixels: AnyArray) -> str:
+    """A picture as an address that has its PNG file in itself."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def is_image(shape: tuple[int, ...] | None) -> bool:
@@ -66,7 +67,7 @@ def weight_picture(row: FloatArray, shape: tuple[int, ...]) -> AnyArray:
     return pixels
 
 
-def sheet(pictures: list[AnyArray], columns: int) -> AnyArray:
+def sheet(pictures: Sequence[AnyArray], columns: int) -> AnyArray:
     """Pictures of one size side by side, with transparent lines between them: RGBA."""
     height, width, _ = pictures[0].shape
     rows = -(-len(pictures) // columns)
