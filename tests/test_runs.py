@@ -135,8 +135,8 @@ def test_a_training_that_diverged_ends_with_status_1(tmp_path: Path, capsys: pyt
     assert train(tmp_path / "run", "--learning-rate", "1e9", "--optimizer", "sgd", "--seed", "0") == 1
     said = capsys.readouterr().err
     assert re.search(r"In step \d+, the loss became nan", said)
-    assert "Training is deterministic: resumed or repeated, this run fails in the same step" in said
-    assert f"thinnet train --config {tmp_path}/run/config.toml --learning-rate 1e+08 --output" in said
+    assert "Training is deterministic: resumed or repeated, it fails in the same step." in said
+    assert f"Change a setting, as by: thinnet train --config {tmp_path}/run/config.toml --learning-rate 1e+08" in said
     assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 1
     assert capsys.readouterr().err == said
 
@@ -224,11 +224,12 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path, capsys
 
 
 def test_a_file_with_other_arrays_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "data.npz"
-    for arrays, message in (
-        ({"images": np.zeros((4, 2)), "labels": np.zeros(4, int)}, "got the keys ['images', 'labels']"),
-        ({"X_train": np.zeros((4, 2)), "y_train": np.zeros(4, int), "X_valid": np.zeros((1, 2))}, "mean 'X_val'?"),
-    ):
+    path, X, y = tmp_path / "data.npz", np.zeros((4, 2)), np.zeros(4, int)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"images": X, "labels": y}, "got the keys ['images', 'labels']"),
+        ({"X_train": X, "y_train": y, "X_valid": X}, "Did you mean 'X_val'?"),
+    ]
+    for arrays, message in cases:
         np.savez(path, **arrays)
         assert cli.main(["train", "--data", str(path), "--output", str(tmp_path / "run"), "--quiet"]) == 2
         said = capsys.readouterr().err

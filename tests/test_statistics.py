@@ -17,7 +17,9 @@ values = st.floats(-1, 1).map(lambda value: round(value, 3))
 @settings(deadline=None)
 @given(st.floats(-50, 50), st.integers(1, 60))
 def test_p_is_that_of_student(t: float, degrees: int) -> None:
-    assert two_sided_p(t, degrees) == pytest.approx(2 * stats.t.sf(abs(t), degrees), abs=1e-8)  # SciPy's is no nearer at t = 1e-8
+    assert two_sided_p(t, degrees) == pytest.approx(
+        2 * stats.t.sf(abs(t), degrees), abs=1e-8
+    )  # SciPy's is no nearer at t = 1e-8
 
 
 @settings(deadline=None)

@@ -89,14 +89,31 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("validation") == 4
-    for path in (tmp_path / "many").glob("*/environment.json"):  # the user's command, and not that of a worker
-        assert json.loads(path.read_text())["command"] == [backend, str(tmp_path / "many")]
     sweep.run(CONFIGS, tmp_path / "one")
     many, one = results(tmp_path / "many"), results(tmp_path / "one")
     assert many.keys() == one.keys()
     for name, result in one.items():  # the number of threads decides the last bits of the products
         assert many[name]["val_accuracy"] == pytest.approx(result["val_accuracy"], abs=0.02)
         assert many[name]["history"]["loss"] == pytest.approx(result["history"]["loss"], rel=1e-3)
+
+
+def test_the_users_command_is_written_down_and_not_that_of_a_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on another machine, where a worker was started by a command of its own."""
+    limited = sweep._limited
+
+    def elsewhere(*arguments: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["dask", "worker", "tcp://here:8786"])
+            return limited(*arguments)
+
+    monkeypatch.setattr(sweep, "_limited", elsewhere)
+    monkeypatch.setattr(sweep, "_backend", lambda joblib, _: joblib.parallel_config("sequential"))
+    monkeypatch.setattr(sys, "argv", ["thinnet", "experiment", "dropout"])
+    sweep.run(CONFIGS[:2], tmp_path, sweep.Workers(2))
+    for path in tmp_path.glob("*/environment.json"):
+        assert json.loads(path.read_text())["command"] == ["experiment", "dropout"]
 
 
 def test_a_run_that_fails_leaves_the_others_be(tmp_path: Path) -> None:

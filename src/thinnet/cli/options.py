@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 from thinnet.checks import nearest
 
@@ -12,7 +12,11 @@ HIGHEST_PORT = 65535
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that answers an unknown option with the nearest known one; its commands are parsers of this kind too."""
+    """A parser that answers an unknown word with the nearest known one; its commands are parsers of this kind too."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with what is wrong; the usage, which may fill a screen, is a command away."""
+        self.exit(2, f"{self.prog}: error: {message}\nSee: {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """The options that are known and the words that are left over, among which there is no option."""
@@ -22,6 +26,13 @@ class Parser(argparse.ArgumentParser):
                 name = word.partition("=")[0]
                 self.error(f"unknown option {name}. {nearest(name, list(self._option_string_actions))}".rstrip())
         return found, left_over
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does it, with the nearest choice."""
+        if action.choices is not None and value not in action.choices:
+            choices = ", ".join(map(repr, action.choices))
+            text = f"invalid choice: {value!r} (choose from {choices}). {nearest(value, list(action.choices))}"
+            raise argparse.ArgumentError(action, text.rstrip())
 
 
 def add_verbosity(command: argparse.ArgumentParser) -> None:

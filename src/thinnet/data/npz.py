@@ -40,7 +40,7 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
         ) from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError):
-            raise
+            raise DataError(f"{path}: {error}") from error
         raise DataError(
             f"{path} must be a file of arrays as numpy.savez writes it, got {error}. Write it again, with X_train=..."
         ) from error

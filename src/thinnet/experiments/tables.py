@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from thinnet.report.groups import Group, compare, shown
+from thinnet.statistics import rounded
 
 FIGURES = (
     ("last_train_accuracy", "train accuracy"),
@@ -18,19 +19,14 @@ COMPARED = (FIGURES[1], FIGURES[2], FIGURES[0])  # whichever there is first: dat
 
 def by_group(groups: Sequence[Group], field: str) -> str:
     """A line for each group: mean ± standard deviation; then each against the first, pair by pair of seeds."""
-    head = field.replace("_", " ")
-    wide = max(len(head), *(len(shown(getattr(group.config, field))) for group in groups)) + 3
-    lines = [f"{head:<{wide}}" + "".join(f"{name:<{len(name) + 4}}" for _, name in FIGURES)]
+    rows = [[field.replace("_", " "), *(name for _, name in FIGURES)]]
     for group in groups:
-        cells = [f"{_cell(group, what):<{len(name) + 4}}" for what, name in FIGURES]
-        lines.append(f"{shown(getattr(group.config, field)):<{wide}}" + "".join(cells))
+        found = [group.spread(what) for what, _ in FIGURES]
+        rows.append([shown(getattr(group.config, field)), *(f"{one}" if one else "-" for one in found)])
+    widths = [max(len(row[0]) for row in rows) + 3, *(len(name) + 4 for _, name in FIGURES)]
+    lines = ["".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines += [_against(group, groups[0], field) for group in groups[1:]]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _cell(group: Group, what: str) -> str:
-    found = group.spread(what)
-    return f"{found:.3f}" if found else "-"
 
 
 def _against(group: Group, first: Group, field: str) -> str:
@@ -58,6 +54,6 @@ def grid(groups: Sequence[Group], down: str, across: str, what: str = "last_val_
         line = f"{shown(row):<{len(head)}}"
         for column in columns:
             value = cells.get((row, column))
-            line += "       - " if value is None else f"{value:8.3f}{'*' if value == best else ' '}"
+            line += "       - " if value is None else f"{rounded(value):>8}{'*' if value == best else ' '}"
         lines.append(line)
     return "\n".join(line.rstrip() for line in lines)

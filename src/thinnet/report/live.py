@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -75,7 +76,7 @@ class Live(Callback):
         """Keep what there is, as lists that no longer grow while a page is made of them."""
         assert self._run is not None
         history = History(**{name: list(values) for name, values in vars(solver.history).items()})
-        self._run = Run(self.folder, self._run.config, self._run.environment, history)
+        self._run = replace(self._run, history=history)
         self._copied = time.monotonic()
 
     def html(self) -> str:
