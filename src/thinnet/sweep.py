@@ -81,6 +81,8 @@ def run(
         MissingExtraError: if joblib, or for Dask distributed, is not installed.
         OSError: if the folder cannot be written.
     """
+    from tqdm import tqdm
+
     configs = [config.resolved() for config in configs]
     folder.mkdir(parents=True, exist_ok=True)
     places = [folder / name for name in names(configs)]
@@ -91,10 +93,12 @@ def run(
         tell(f"{len(places) - len(missing)} of {len(places)} runs are in {folder} already")
     failures = []
     shows = sys.stderr.isatty() if progress is None else progress
-    with _bar(len(missing), tell, shows) as advance:
+    with tqdm(total=len(missing), unit="run", file=sys.stderr, disable=not shows or len(missing) < 2) as bar:
         for done, (place, failure) in enumerate(_results(missing, workers, shows), start=1):
             failures += [failure] if failure else []
-            advance(f"[{done}/{len(missing)}] {place.name}: {failure or _summary(read_run(place))}")
+            with bar.external_write_mode(file=sys.stdout):  # above the bar
+                tell(f"[{done}/{len(missing)}] {place.name}: {failure or _summary(read_run(place))}")
+            bar.update()
     if failures:
         raise NumericalError(
             f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]} "
@@ -135,14 +139,12 @@ def _results(missing: Sequence[tuple[Config, Path]], workers: Workers, progress:
     """Each run's folder and why it failed, if it did, as they come."""
     if workers.alone or not missing:
         return (_one(config, place, progress) for config, place in missing)
-    return _side_by_side([(_located(config), place.absolute()) for config, place in missing], workers)
-
-
-def _located(config: Config) -> Config:
-    """With the place of CIFAR-10, which workers elsewhere may look for in vain, and should not download each."""
-    if config.data != "cifar10" or config.root:
-        return config
-    return replace(config, root=str(find_cifar10().absolute()))
+    located = []
+    for config, place in missing:
+        if config.data == "cifar10" and not config.root:  # workers elsewhere may look in vain, or download it each
+            config = replace(config, root=str(find_cifar10().absolute()))
+        located.append((config, place.absolute()))
+    return _side_by_side(located, workers)
 
 
 def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> Iterator[tuple[Path, str]]:
@@ -180,21 +182,3 @@ def _one(config: Config, place: Path, progress: bool, command: Sequence[str] | N
     except NumericalError as error:
         return place, str(error)
     return place, ""
-
-
-@contextmanager
-def _bar(total: int, tell: Callable[[str], Any], shows: bool) -> Iterator[Callable[[str], Any]]:
-    """What tells a line, and in terminals moves a bar with the time left."""
-    if not shows or total < 2:
-        yield tell
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="run", file=sys.stderr) as bar:
-
-        def advance(text: str) -> None:
-            with bar.external_write_mode(file=sys.stdout):
-                tell(text)
-            bar.update()
-
-        yield advance
