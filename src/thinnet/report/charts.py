@@ -17,7 +17,7 @@ from thinnet.statistics import spread
 FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
 MOST_POINTS = 80  # a line is no wider than a few hundred pixels
 LOGARITHMIC_FROM = 30  # times that the largest value is of the smallest
-
+AXES = {ACCURACY: "Fraction right"}  # what is written on them, where it is not the name of the measure
 Points = tuple[Sequence[float], Sequence[Sequence[float]]]  # x, and the values at each of them
 
 # Distinct to color-blind readers (Okabe and Ito); past the end they begin again, dashed.
@@ -88,13 +88,10 @@ def curves(groups: Sequence[Group]) -> list[Chart]:
     charts = []
     for name, title in (("val", "Validation"), ("train", "Training")):
         lines = _lines(groups, f"{name}_accuracy")
-        charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", "Epoch", _axis(measure), lines, fraction=True))
+        axes = "Epoch", AXES.get(measure, measure)
+        charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", *axes, lines, fraction=True))
     charts.append(Chart("loss", "Training loss", "Step", "Loss", _lines(groups, "loss")))
     return [chart for chart in charts if chart.series]
-
-
-def _axis(measure: str) -> str:
-    return "Fraction right" if measure == ACCURACY else measure
 
 
 def _lines(groups: Sequence[Group], name: str) -> tuple[Series, ...]:
@@ -141,12 +138,10 @@ def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
     series = []
     for group, judgment in judgments:
         bins = judgment.calibration
-        filled = np.flatnonzero(bins.count >= FEWEST_IN_BIN)
-        x, y = (tuple(float(v) for v in values[filled]) for values in (bins.confidence, bins.accuracy))
+        x, y = (tuple(map(float, of[bins.count >= FEWEST_IN_BIN])) for of in (bins.confidence, bins.accuracy))
         series.append(Series(group.label, group.number, x, y, dots=True))
-    return Chart(
-        "calibration", "Calibration", "Confidence", "Fraction right", tuple(series), fraction=True, diagonal=True
-    )
+    axes = "Confidence", "Fraction right"
+    return Chart("calibration", "Calibration", *axes, tuple(series), fraction=True, diagonal=True)
 
 
 def against(groups: Sequence[Group]) -> list[Chart]:
@@ -170,9 +165,12 @@ def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart
     for number, (rest, members) in enumerate(sorted(lines.items(), key=lambda line: line[1][0].number)):
         x = [getattr(one.config, name) for one in members]
         series.append(_banded(rest, number, x, [one.values("val_accuracy") for one in members], dots=True))
-    title, measure = f"Validation {measured(groups)} against {spoken(name)}", measured(groups)
-    x_label = spoken(name).capitalize()
-    return Chart(f"against-{name}", title, x_label, _axis(measure), tuple(series), fraction=True, own_legend=True)
+    measure = measured(groups)
+    title, axes = (
+        f"Validation {measure} against {spoken(name)}",
+        (spoken(name).capitalize(), AXES.get(measure, measure)),
+    )
+    return Chart(f"against-{name}", title, *axes, tuple(series), fraction=True, own_legend=True)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

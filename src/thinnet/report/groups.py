@@ -10,9 +10,8 @@ from thinnet.config import Config
 from thinnet.report.folder import Run
 from thinnet.statistics import Difference, Spread, paired_difference, spread
 
-SEEDS = ("seed", "data_seed")
 ACCURACY, R_SQUARED = "accuracy", "R²"
-UNSEEN = ("root",)  # where the data lie makes no difference to a run
+ASIDE = {"seed": -1, "data_seed": -1, "root": ""}  # where the data lie makes no difference to a run
 
 
 @dataclass(frozen=True)
@@ -138,13 +137,13 @@ def _rank(config: Config, names: Sequence[str]) -> list[tuple[str, Any]]:
 
 def without_seeds(config: Config) -> Config:
     """The config with its seeds and its data's place put aside."""
-    return replace(config, seed=-1, data_seed=-1, root="")
+    return replace(config, **ASIDE)  # type: ignore[arg-type]
 
 
 def differing(configs: Sequence[Config]) -> list[str]:
     """The names of the fields in which configs differ, seeds aside."""
-    names = [one.name for one in fields(Config) if one.name not in (*SEEDS, *UNSEEN)]
-    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
+    names = [one.name for one in fields(Config) if len({getattr(config, one.name) for config in configs}) > 1]
+    return [name for name in names if name not in ASIDE]
 
 
 def spoken(name: str) -> str:

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
-from typing import Any
 
 from thinnet.config import Config
 from thinnet.errors import require
@@ -53,35 +52,25 @@ def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live:
         MissingExtraError: if Jinja is not installed.
     """
     jinja2 = require("jinja2", extra="report", purpose="writing a report")
-    drawn = require("markupsafe", extra="report", purpose="writing a report").Markup  # what is escaped already
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri}
-    environment.globals |= {"amount": _amount, "color": svg.color, "sheet": png.sheet, "told": svg.confusion_told}
+    environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
+    environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
     judged = [(one.group, one.judgment) for one in closeups if one.judgment]
-    filled = [(group, judgment) for group, judgment in judged if judgment.layers]
     tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
     text: str = environment.from_string(_asset("page.html.jinja")).render(
         title=title,
         live=live,
-        style=drawn(_asset("page.css")),
-        script=drawn(_asset("page.js")),
+        style=_asset("page.css"),
+        script=_asset("page.js"),
         groups=groups,
         tiles=[group for group in tiles if group.values(group.judged)],
-        splits=SPLITS,
         verdict=_verdict(groups),
-        curves=charts.curves(groups),
-        sweeps=charts.against(groups),
-        draw=lambda chart: drawn(svg.line_chart(chart)),
-        columns=COLUMNS,
-        closeups=[(one, drawn(_confusion(one))) for one in closeups],
-        bars=drawn(svg.layer_bars(filled)) if filled else "",
-        never=[(group, sum(layer.never for layer in judgment.layers)) for group, judgment in filled],
+        closeups=closeups,
         judged=judged,
-        calibration=charts.calibration(judged) if judged else None,
+        filled=[(group, judgment) for group, judgment in judged if judgment.layers],
+        sheet=png.sheet,
         settings=_settings(groups),
-        commands=[(group, _command(group)) for group in groups],
         surroundings=_surroundings(groups),
-        num_colors=len(charts.COLORS),
         measure=measured(groups),
     )
     return text
@@ -149,22 +138,14 @@ def _doubt(difference: Difference) -> str:
     return f" ({difference.verdict} in a paired t-test over {difference.count} seeds{chance})"
 
 
-def _confusion(one: Closeup) -> str:
-    """The picture of the confusions; nothing where there are too many classes for one."""
-    if one.judgment is None or len(one.names) > svg.MOST_CLASSES:
-        return ""
-    return svg.confusion(one.judgment.confusion, one.names)
-
-
-def _settings(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """Each field of the configs: its value, or its values where they differ."""
+def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
+    """Each field of the configs: its name, what it is, its value or values, and whether groups differ in it."""
     configs = [run.config for group in groups for run in group.runs]
     different = differing(configs)
     rows = []
     for one in fields(Config):
-        values = dict.fromkeys(shown(getattr(config, one.name)) for config in configs)
-        text = ", ".join(value or "(found)" for value in values)
-        rows.append({"name": one.name, "value": text, "different": one.name in different, "help": one.metadata["help"]})
+        values = dict.fromkeys(shown(getattr(config, one.name)) or "(found)" for config in configs)
+        rows.append((one.name, one.metadata["help"], ", ".join(values), one.name in different))
     return rows
 
 
