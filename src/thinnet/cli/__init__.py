@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         _check_alone(options)
-        status: int = options.run(options)
+        with _told_of_compilation(options):
+            status: int = options.run(options)
         return status
     except BrokenPipeError:  # who read the output has seen enough, as `thinnet check ... | head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,6 +64,14 @@ def _check_alone(options: argparse.Namespace) -> None:
             "mpiexec must start thinnet train or thinnet resume, got another command. Start it without mpiexec; "
             "experiments train side by side with --jobs."
         )
+
+
+def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[None]:
+    if not getattr(options, "trains", False) or is_silent(options) or Ranks(options.communicator).rank > 0:
+        return nullcontext()
+    from thinnet.cli.progress import compilation_told
+
+    return compilation_told()
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
@@ -100,7 +109,6 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
     _add_following(command)
-    add_verbosity(command)
     for one in fields(Config):
         about = one.metadata
         kind = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
@@ -120,7 +128,6 @@ def _add_resume(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet resume runs/first"
     command.add_argument("folder", type=Path, help="the run's folder")
     _add_following(command)
-    add_verbosity(command)
     command.set_defaults(run=_run_resume)
 
 
@@ -128,6 +135,8 @@ def _add_following(command: argparse.ArgumentParser) -> None:
     live = "serve a page to this machine's browsers that follows the run, on any free port or on this one"
     command.add_argument("--live", type=port, nargs="?", const=0, metavar="PORT", help=live)
     command.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
+    add_verbosity(command)
+    command.set_defaults(trains=True)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
@@ -217,27 +226,22 @@ def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespa
 @contextmanager
 def _followers(folder: Path, options: argparse.Namespace, first: bool) -> Iterator[list[Callback]]:
     """What looks on while a run trains; of several processes, at the first one."""
-    from thinnet.cli.progress import EpochLines, compilation_told
+    from thinnet.cli.progress import EpochLines
 
     callbacks: list[Callback] = []
-    with ExitStack() as stack:
-        if not first:
-            yield callbacks
-            return
-        if not is_silent(options):
-            stack.enter_context(compilation_told())
-            callbacks += [] if sys.stdout.isatty() and sys.stderr.isatty() else [EpochLines()]
-        if options.tensorboard:
-            from thinnet.report.tensorboard import TensorBoard
+    if first and not (is_silent(options) or (sys.stdout.isatty() and sys.stderr.isatty())):
+        callbacks.append(EpochLines())
+    if first and options.tensorboard:
+        from thinnet.report.tensorboard import TensorBoard
 
-            callbacks.append(TensorBoard(folder / "tensorboard"))
-        if options.live is None:
-            yield callbacks
-            return
-        from thinnet.report import write_report
-        from thinnet.report.live import Live
+        callbacks.append(TensorBoard(folder / "tensorboard"))
+    if not first or options.live is None:
+        yield callbacks
+        return
+    from thinnet.report import write_report
+    from thinnet.report.live import Live
 
-        live = stack.enter_context(Live(folder, options.live))
+    with Live(folder, options.live) as live:
         print(f"live                 {live.url}", file=sys.stderr, flush=True)
         yield [*callbacks, live]
         live.end(write_report([folder]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,21 +27,13 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """What ``thinnet experiment NAME`` says and does.
+    """What ``thinnet experiment NAME`` says and does."""
 
-    Args:
-        help: a line in the list of experiments.
-        description: what it trains and writes.
-        example: a command line.
-        add_options: gives the command its options.
-        run: trains, prints and writes by the options given; its result is the exit status.
-    """
-
-    help: str
-    description: str
-    example: str
+    help: str  # a line in the list of experiments
+    description: str  # what it trains and writes
+    example: str  # a command line
     add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
+    run: Callable[[argparse.Namespace], int]  # trains, prints and writes by the options; gives the exit status
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -54,12 +45,12 @@ def add(command: argparse.ArgumentParser) -> None:
         named = names.add_parser(name, help=one.help, description=one.description, epilog=example)
         one.add_options(named)
         add_verbosity(named)
-        named.set_defaults(run=one.run)
+        named.set_defaults(run=one.run, trains=True)
 
 
 def _add_dropout(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=5)
-    _add_rates(command, (0.0, 0.5))
+    command.add_argument("--rates", type=rate, nargs="+", default=[0, 0.5], help="rates to compare (default: 0 0.5)")
     command.add_argument("--num-train", type=positive, help="training rows (default: 500 of cifar10, else 100)")
     _add_mask(command)
     add_net(command)
@@ -68,7 +59,8 @@ def _add_dropout(command: argparse.ArgumentParser) -> None:
 
 def _add_rate_sweep(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=3)
-    _add_rates(command, (0.0, 0.25, 0.5, 0.75))
+    rates, text = [0, 0.25, 0.5, 0.75], "rates to compare (default: 0 0.25 0.5 0.75)"
+    command.add_argument("--rates", type=rate, nargs="+", default=rates, help=text)
     text = "training rows (default: 500 2000 8000 of cifar10, else 50 100 200 400 800)"
     command.add_argument("--sizes", type=positive, nargs="+", help=text)
     add_net(command)
@@ -84,7 +76,7 @@ def _add_masks(command: argparse.ArgumentParser) -> None:
 
 
 def _add_cifar10(command: argparse.ArgumentParser) -> None:
-    _add_cifar10_root(command)
+    _add_root(command)
     command.add_argument("--epochs", type=positive, help="how often to go through the images (default: 20)")
     _add_mask(command)
     command.add_argument("--seed", type=natural, help="fixes the weights, the masks and the batches (default: 0)")
@@ -93,26 +85,20 @@ def _add_cifar10(command: argparse.ArgumentParser) -> None:
 
 
 def _add_speed(command: argparse.ArgumentParser) -> None:
-    _add_cifar10_root(command)
+    _add_root(command)
     command.add_argument("--dropout", type=rate, default=0.0, help="the fraction of hidden units dropped (default: 0)")
     _add_mask(command)
     command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
 
 
-def _add_cifar10_root(command: argparse.ArgumentParser) -> None:
-    text = "the folder with cifar-10-batches-py (default: looked for, else downloaded)"
-    command.add_argument("--root", default="", help=text)
-
-
-def _add_rates(command: argparse.ArgumentParser, default: Sequence[float]) -> None:
-    text = f"the rates to compare (default: {' '.join(f'{one:g}' for one in default)})"
-    command.add_argument("--rates", type=rate, nargs="+", default=list(default), help=text)
+def _add_root(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
 
 
 def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
     """The data set, and how many seeds."""
     command.add_argument("--data", default="digits", help=f"{', '.join(CATALOG)}, or a file .npz (default: digits)")
-    command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
+    _add_root(command)
     text = f"how many seeds; each draws weights, and training rows where not all are used (default: {seeds})"
     command.add_argument("--seeds", type=positive, default=seeds, help=text)
 
@@ -176,8 +162,8 @@ def _run_masks(options: argparse.Namespace) -> int:
 
 def changed(base: Config, options: argparse.Namespace) -> Config:
     """The preset with what the command line gives in its place."""
-    given = {one.name: getattr(options, one.name, None) for one in fields(Config)}
-    return replace(base, **{name: value for name, value in given.items() if value is not None})
+    names = [one.name for one in fields(Config) if getattr(options, one.name, None) is not None]
+    return replace(base, **{name: getattr(options, name) for name in names})
 
 
 def check_extras(*extras: str) -> None:
@@ -213,7 +199,6 @@ def conduct(
         extras: what is needed beside the page, the data and the workers.
     """
     from thinnet import sweep
-    from thinnet.cli.progress import compilation_told
     from thinnet.report import write_report
     from thinnet.report.groups import group
 
@@ -221,10 +206,8 @@ def conduct(
     side_by_side = () if workers.alone else ("dask",) if workers.backend == "dask" else ("sweep",)
     digits = ("digits",) if options.data == "digits" else ()
     check_extras(*digits, "report", *extras, *side_by_side)
-    silent = is_silent(options)
-    with nullcontext() if silent else compilation_told():
-        progress = False if silent else None
-        runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
+    progress = False if is_silent(options) else None
+    runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group(runs)
     page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
     if options.json:
@@ -252,7 +235,6 @@ def _check_distinct(name: str, values: Sequence[Any]) -> None:
 
 
 def _run_cifar10(options: argparse.Namespace) -> int:
-    from thinnet.cli.progress import compilation_told
     from thinnet.experiments import cifar10_fc
     from thinnet.report import write_report
     from thinnet.sweep import names
@@ -261,8 +243,7 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     config = changed(cifar10_fc.RECIPE, options)
     folder = options.output or Path("runs", "cifar10-fc", names([config])[0])
     silent = is_silent(options)
-    with nullcontext() if silent else compilation_told():
-        result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
+    result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="The second course's net on CIFAR-10")
     if options.json:
         figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
