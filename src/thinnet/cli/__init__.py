@@ -297,9 +297,8 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     add("--html", type=Path, metavar="FILE", help="write the report as one HTML page")
     add("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML")
     add("--gradescope", type=Path, metavar="FILE", help="write Gradescope's results.json")
-    add(
-        "--expect", nargs="+", default=[], metavar="NAME", help="functions that must be there; a missing one is a fault"
-    )
+    expect = "functions that must be there; a missing one is a fault"
+    add("--expect", nargs="+", default=[], metavar="NAME", help=expect)
     add("--points", nargs="+", type=points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)")
     add("--timeout", type=above_0, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
     add("--memory", type=above_0, default=2048, metavar="MB", help="for the process (default: 2048)")
@@ -310,13 +309,8 @@ def _add_check(command: argparse.ArgumentParser) -> None:
 def _run_notebook(options: argparse.Namespace) -> int:
     from thinnet.course.notebooks import run_notebook
 
-    run = run_notebook(
-        options.notebook,
-        dialect=options.dialect,
-        scaling=options.scaling,
-        output=options.output,
-        progress=sys.stderr.isatty(),
-    )
+    named = {name: getattr(options, name) for name in ("dialect", "scaling", "output")}
+    run = run_notebook(options.notebook, progress=sys.stderr.isatty(), **named)
     print(f"{run.num_cells} cells ran in {run.seconds:.1f} s; wrote {run.output}")
     if run.failure:
         print(f"thinnet: the notebook stopped early: {run.failure}", file=sys.stderr)

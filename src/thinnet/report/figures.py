@@ -20,7 +20,6 @@ from thinnet.typing import AnyArray, IntArray
 
 MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
-Named = tuple[str, Any]  # the name of a file and its figure
 
 
 def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Closeup]) -> None:
@@ -45,7 +44,8 @@ def rendered(figure: Any, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[Named]:
+def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[tuple[str, Any]]:
+    """The name of each file, and its figure."""
     judged = [(one.group, one.judgment) for one in closeups if one.judgment]
     calibration = [charts.calibration(judged)] if judged else []
     for chart in (*charts.curves(groups), *charts.against(groups), *calibration):
@@ -57,7 +57,13 @@ def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[N
         name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")[:LONGEST_NAME]
         name = f"{name}-{one.group.number}" if name in taken else name
         taken.add(name)
-        yield from _of_closeup(one, name)
+        if one.judgment and len(one.names) <= MOST_CLASSES:
+            yield f"confusion-{name}", _confusion(one.judgment.confusion, one.names, one.group.label)
+        if one.weights:
+            yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
+        if one.judgment and one.mistakes:
+            told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
+            yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
 
 
 def _new(width: float, height: float) -> Any:
@@ -68,14 +74,15 @@ def _new(width: float, height: float) -> Any:
 def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
     """Charts side by side on one y axis, with one legend."""
     figure = _new(5.4 * len(panels), 4)
-    for k, (axes, chart) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
-        _lines(axes, chart, legend=k == 0)
+    for axes, chart in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _lines(axes, chart)
+    figure.axes[0].legend()
     if title:
         figure.suptitle(title)
     return figure
 
 
-def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
+def _lines(axes: Any, chart: charts.Chart) -> None:
     for one in chart.series:
         style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
         axes.plot(one.x, one.y, color=one.color, label=_short(one.label), **style)
@@ -89,38 +96,24 @@ def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
     if chart.logarithmic:
         axes.set_yscale("log")
     axes.grid(alpha=0.3)
-    if legend:
-        axes.legend()
 
 
 def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
-    bars = [
-        (f"layer {number}, {_short(group.label)}", layer, charts.COLORS[group.number % len(charts.COLORS)])
-        for group, judgment in judged
-        for number, layer in enumerate(judgment.layers, start=1)
-    ]
-    figure = _new(7, 1.2 + 0.5 * len(bars))
+    names: list[str] = []
+    figure = _new(7, 1.2 + 0.5 * sum(len(judgment.layers) for _, judgment in judged))
     axes = figure.subplots()
-    for k, (_, layer, color) in enumerate(bars):
-        axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
-        axes.barh(k - 0.2, layer.active, height=0.4, color=color)
-        axes.barh(k + 0.2, layer.thinned, height=0.4, color=color, alpha=0.55)
-    axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
+    for group, judgment in judged:
+        color = charts.COLORS[group.number % len(charts.COLORS)]
+        for number, layer in enumerate(judgment.layers, start=1):
+            k = len(names)
+            axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
+            axes.barh(k - 0.2, layer.active, height=0.4, color=color)
+            axes.barh(k + 0.2, layer.thinned, height=0.4, color=color, alpha=0.55)
+            names.append(f"layer {number}, {_short(group.label)}")
+    axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set(title="Units above zero: in test mode, and with dropout's masks below", xlabel="Units")
     return figure
-
-
-def _of_closeup(one: Closeup, name: str) -> Iterator[Named]:
-    if one.judgment is None:
-        return
-    if len(one.names) <= MOST_CLASSES:
-        yield f"confusion-{name}", _confusion(one.judgment.confusion, one.names, one.group.label)
-    if one.weights:
-        yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
-    if one.mistakes:
-        told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
-        yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
 
 
 def _short(label: str) -> str:
