@@ -75,14 +75,8 @@ def _band(chart: Chart, one: Series, x: Axis, y: Axis) -> str:
 
 def _line(chart: Chart, one: Series, x: Axis, y: Axis) -> str:
     places = [(x.place(a), y.place(b)) for a, b in zip(one.x, one.y, strict=True)]
-    parts = [
-        element(
-            "polyline",
-            class_="line",
-            stroke_dasharray="6 4" if one.dashed else None,
-            points=" ".join(f"{a},{b}" for a, b in places),
-        )
-    ]
+    points, dashes = " ".join(f"{a},{b}" for a, b in places), "6 4" if one.dashed else None
+    parts = [element("polyline", class_="line", stroke_dasharray=dashes, points=points)]
     if one.dots or len(places) == 1:
         parts += [element("circle", cx=a, cy=b, r=3) for a, b in places]
     return element("g", *parts, class_="series", **_owned(chart, one))
@@ -99,23 +93,12 @@ def color(number: int) -> str:
 
 
 def _hover(chart: Chart, x: Axis, y: Axis) -> dict[str, Any]:
-    return {
-        "x": chart.x_label,
-        "top": TOP,
-        "bottom": BOTTOM,
-        "series": [
-            {
-                "group": one.group,
-                "label": one.label,
-                "color": one.group % len(COLORS),
-                "px": [x.place(v) for v in one.x],
-                "py": [y.place(v) for v in one.y],
-                "x": [f"{v:.4g}" if chart.diagonal else written(v) for v in one.x],
-                "y": _readings(one),
-            }
-            for one in chart.series
-        ],
-    }
+    lines = []
+    for one in chart.series:
+        read = [f"{v:.4g}" if chart.diagonal else written(v) for v in one.x]
+        places = {"px": [x.place(v) for v in one.x], "py": [y.place(v) for v in one.y], "x": read, "y": _readings(one)}
+        lines.append({"group": one.group, "label": one.label, "color": one.group % len(COLORS), **places})
+    return {"x": chart.x_label, "top": TOP, "bottom": BOTTOM, "series": lines}
 
 
 def _readings(one: Series) -> list[str]:
