@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from thinnet.cli.progress import compilation_told
 
 from thinnet import cli
+from thinnet.cli.progress import compilation_told
 
 TRAIN = ["train", "--num-train", "60", "--hidden-dims", "5", "--epochs", "4", "--batch-size", "20", "--output"]
 
@@ -18,7 +18,7 @@ def test_lines_tell_how_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert cli.main([*TRAIN, str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().out.splitlines()
     told = [line for line in lines if line.startswith("epoch ")]
-    assert re.fullmatch(r"epoch 1 of 4: training accuracy 0\.\d{3}, validation accuracy 0\.\d{3}, \d+ s", told[0])
+    assert re.fullmatch(r"epoch 1 of 4: accuracy 0\.\d{3} in training, 0\.\d{3} in validation, \d+ s", told[0])
     assert told[-1].startswith("epoch 4 of 4: ")
     assert lines.index(told[-1]) < lines.index("steps                12")
 

@@ -136,7 +136,7 @@ def test_a_training_that_diverged_ends_with_status_1(tmp_path: Path, capsys: pyt
     said = capsys.readouterr().err
     assert re.search(r"In step \d+, the loss became nan", said)
     assert "Training is deterministic: resumed or repeated, it fails in the same step." in said
-    assert f"Change a setting, as by: thinnet train --config {tmp_path}/run/config.toml --learning-rate 1e+08" in said
+    assert f"setting: thinnet train --config {tmp_path}/run/config.toml --learning-rate 1e+08, for example.\n" in said
     assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 1
     assert capsys.readouterr().err == said
 

@@ -226,9 +226,9 @@ def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Resu
     try:
         history = solver.train()
     except NumericalError as error:
-        lower = f"thinnet train --config {folder / CONFIG} --learning-rate {config.learning_rate / 10:g} --output"
-        fix = f"Change a setting, as by: {lower} NEW_FOLDER"
-        error.args = (f"{error} Training is deterministic: resumed or repeated, it fails in the same step. {fix}",)
+        again = "Training is deterministic: resumed or repeated, it fails in the same step. Change a setting: "
+        lower = f"thinnet train --config {folder / CONFIG} --learning-rate {config.learning_rate / 10:g}, for example."
+        error.args = (f"{error} {again}{lower}",)
         raise
     result = Result(
         history,

@@ -204,7 +204,7 @@ def conduct(
 
     workers = sweep.Workers(options.jobs, options.backend, options.address)
     side_by_side = () if workers.alone else ("dask",) if workers.backend == "dask" else ("sweep",)
-    digits = ("digits",) if options.data == "digits" else ()
+    digits = ("digits",) if any(config.data == "digits" for config in configs) else ()
     check_extras(*digits, "report", *extras, *side_by_side)
     progress = False if is_silent(options) else None
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)

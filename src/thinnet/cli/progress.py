@@ -32,11 +32,11 @@ class EpochLines(Callback):
             return
         self._told = time.monotonic()
         history, measure = solver.history, "accuracy" if solver.data.y_train.ndim == 1 else "R²"
-        parts = [f"training {measure} {rounded(history.train_accuracy[-1])}"]
+        head = f"epoch {solver.epoch} of {solver.num_epochs}: {measure}"
+        parts = [f"{head} {rounded(history.train_accuracy[-1])} in training"]
         if history.val_accuracy:
-            parts.append(f"validation {measure} {rounded(history.val_accuracy[-1])}")
-        text = f"epoch {solver.epoch} of {solver.num_epochs}: {', '.join(parts)}, {history.seconds[-1]:.0f} s"
-        say(text)
+            parts.append(f"{rounded(history.val_accuracy[-1])} in validation")
+        say(", ".join([*parts, f"{history.seconds[-1]:.0f} s"]))
 
 
 def say(text: str) -> None:
