@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from thinnet import load_cifar10
@@ -15,7 +16,8 @@ SPEED_RATE = 0.2  # the speed recipe itself drops nothing: one epoch is too shor
 
 def cifar10_fc_accuracy(mask: Any, seed: int) -> float:
     """The second course's final net: accuracy on the test images."""
-    return cifar10_fc.run(cifar10_fc.Recipe(dropout_mask=mask, seed=seed), verbose=False, progress=False).test_accuracy
+    config = replace(cifar10_fc.RECIPE, dropout_mask=mask, seed=seed)
+    return cifar10_fc.run(config, verbose=False, progress=False).test_accuracy
 
 
 def cifar10_speed_accuracy(mask: Any, seed: int) -> float:

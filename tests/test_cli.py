@@ -115,6 +115,31 @@ def test_a_rate_twice_and_a_folder_that_cannot_be_are_refused_before_training(
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "packages", "extras"),
+    [
+        ([], "'sklearn', 'jinja2', 'matplotlib'", "digits,report,plot"),
+        (["--data", "x.npz", "--jobs", "2"], "'jinja2', 'matplotlib', 'joblib', 'threadpoolctl'", "report,plot,sweep"),
+        (["--backend", "dask"], "'threadpoolctl', 'distributed'", "digits,report,plot,dask"),
+    ],
+)
+def test_all_packages_that_an_experiment_lacks_are_named_at_once(
+    options: list[str],
+    packages: str,
+    extras: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("sklearn", "jinja2", "matplotlib", "joblib", "threadpoolctl", "distributed"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["experiment", "dropout", *options, "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert packages in said
+    assert f"pip install 'thinnet[{extras}]'" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_ends_with_a_word_and_status_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
@@ -162,6 +164,24 @@ def test_a_folder_without_runs_is_refused(tmp_path: Path, capsys: pytest.Capture
     assert "must be the folder of a run, or of several, got one without config.toml" in capsys.readouterr().err
 
 
+def test_runs_are_found_in_folders_of_folders_each_once(four: Path, tmp_path: Path) -> None:
+    (tmp_path / "week" / "monday").mkdir(parents=True)
+    for name in ("0.0-0", "0.0-1"):
+        shutil.copytree(four / name, tmp_path / "week" / "monday" / name)
+    shutil.copytree(four / "0.5-0", tmp_path / "week" / "alone")
+    shutil.copytree(four / "0.5-1", tmp_path / ".hidden" / "alone")
+    found = find_runs([tmp_path, tmp_path / "week"])
+    assert [run.folder.name for run in found] == ["alone", "0.0-0", "0.0-1"]
+
+
+def test_where_there_is_no_run_it_says_what_was_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert cli.main(["report", str(tmp_path)]) == 2
+    assert "got one without config.toml in it or in any of the 2 folders below it" in capsys.readouterr().err
+    assert cli.main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere must be the folder of a run, or of several, got no such folder." in capsys.readouterr().err
+
+
 def judged(split: str = "test", **options: Any) -> tuple[FullyConnectedNet, Dataset, Any]:
     generator = np.random.default_rng(1)
     X = generator.standard_normal((1300, 6)).astype(np.float32)
@@ -273,3 +293,15 @@ def test_long_losses_are_averaged_and_short_ones_are_not(four: Path) -> None:
     thinned = next(chart for chart in charts.curves([one]) if chart.name == "loss").series[0]
     assert len(thinned.y) == charts.MOST_POINTS
     assert np.mean(thinned.y) == pytest.approx(np.mean(long), rel=0.02)
+
+
+def test_one_number_is_rounded_alike_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Halves upward, as on paper: the validation accuracy 385 / 400 is 0.963 and 96.3 %, not 96.2."""
+    path = start(tmp_path / "run") / runs.RESULT
+    exact = {"val_accuracy": 0.9625, "test_accuracy": None}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **exact}))
+    page = Tags(write_report([tmp_path / "run"]).read_text(encoding="utf-8")).words
+    assert "96.3% validation accuracy" in page
+    assert "0.963" in page
+    assert not re.search(r"96\.2|0\.962", page)
+    assert "0.963" in runs.Result(find_runs([tmp_path])[0].history, 0.9625, None, None).table()

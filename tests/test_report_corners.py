@@ -90,12 +90,37 @@ def test_data_that_changed_since_are_not_judged(tmp_path: Path) -> None:
     assert "The data could not be read: num_train must be at most 9" in words(few)
 
 
-def test_a_repetition_is_no_second_seed(tmp_path: Path) -> None:
+def test_a_repetition_counts_once_and_is_said_to(tmp_path: Path) -> None:
     start(tmp_path / "first")
     start(tmp_path / "again")
+    (one,) = group(find_runs([tmp_path]))
+    assert [run.folder.name for run in one.runs] == ["again"]
+    text = words(tmp_path)
+    assert "first is the same run as again (config, seed and results are equal), so it counts once." in text
+    assert "the mean of" not in text
+    assert "±" not in text
+
+
+def test_a_repetition_that_is_not_finished_is_the_same_run_too(tmp_path: Path) -> None:
+    start(tmp_path / "whole")
+    (start(tmp_path / "cut") / runs.RESULT).unlink()
+    max((tmp_path / "cut").glob("step-*")).unlink()
+    (one,) = group(find_runs([tmp_path]))
+    assert [run.folder.name for run in one.runs] == ["whole"]
+
+
+def test_a_repetition_with_other_results_is_no_second_seed(tmp_path: Path) -> None:
+    start(tmp_path / "first")
+    path = start(tmp_path / "other") / runs.RESULT
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps({**result, "val_accuracy": result["val_accuracy"] - 0.1}))
     text = words(tmp_path)
     assert "the mean of 2 runs" in text
     assert "2 seeds" not in text
+    assert "other has the config and the seed of first, but other results, although data, versions and mach" in text
+    surroundings = tmp_path / "other" / runs.ENVIRONMENT
+    surroundings.write_text(json.dumps({**json.loads(surroundings.read_text()), "machine": {"cores": 99}}))
+    assert "but other results (they differ in machine)" in words(tmp_path)
 
 
 def test_a_net_that_is_gone_is_not_called_unfinished(tmp_path: Path) -> None:

@@ -116,9 +116,14 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_training_that_diverged_ends_with_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command was right, and what it ran failed."""
-    assert train(tmp_path / "run", "--learning-rate", "1e9", "--optimizer", "sgd") == 1
-    assert re.search(r"In step \d+, the loss became nan", capsys.readouterr().err)
+    """The command was right, and what it ran failed; resumed it fails in the same step, and says that it would."""
+    assert train(tmp_path / "run", "--learning-rate", "1e9", "--optimizer", "sgd", "--seed", "0") == 1
+    said = capsys.readouterr().err
+    assert re.search(r"In step \d+, the loss became nan", said)
+    assert "Training is deterministic: resumed or repeated, it fails in the same step." in said
+    assert f"setting: thinnet train --config {tmp_path}/run/config.toml --learning-rate 1e+08, for example.\n" in said
+    assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 1
+    assert capsys.readouterr().err == said
 
 
 def test_a_folder_with_a_run_is_not_trained_in_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

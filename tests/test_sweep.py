@@ -108,6 +108,25 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
         assert many[name]["history"]["loss"] == pytest.approx(result["history"]["loss"], rel=1e-3)
 
 
+def test_the_users_command_is_written_down_and_not_that_of_a_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on another machine, where a worker was started by a command of its own."""
+    limited = sweep._limited
+
+    def elsewhere(*arguments: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["dask", "worker", "tcp://here:8786"])
+            return limited(*arguments)
+
+    monkeypatch.setattr(sweep, "_limited", elsewhere)
+    monkeypatch.setattr(sweep, "_backend", lambda joblib, _: joblib.parallel_config("sequential"))
+    monkeypatch.setattr(sys, "argv", ["thinnet", "experiment", "dropout"])
+    sweep.run(CONFIGS[:2], tmp_path, sweep.Workers(2))
+    for path in tmp_path.glob("*/environment.json"):
+        assert json.loads(path.read_text())["command"] == ["experiment", "dropout"]
+
+
 def test_a_run_that_fails_leaves_the_others_be(tmp_path: Path) -> None:
     wild = Config(num_train=300, hidden_dims=(20,), batch_size=30, optimizer="sgd", learning_rate=1e9, seed=0)
     with pytest.raises(NumericalError, match=r"1 of 3 runs failed, the others are kept. In step \d+.*thinnet report"):

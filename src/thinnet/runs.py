@@ -6,24 +6,28 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from thinnet.checks import check_choice
 from thinnet.config import NONE, Config
 from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
-from thinnet.errors import CheckpointError
+from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.parallel import Ranks
-from thinnet.schedules import SCHEDULES, EpochDecay, Schedule
+from thinnet.schedules import SCHEDULES, EpochDecay
 from thinnet.solver import Solver
+from thinnet.statistics import rounded
 from thinnet.storage.files import write_atomically
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
+Tell = Callable[[str], Any]
+Words = Sequence[str] | None
 PACKAGES = ("thinnet", "numpy", "numba", "safetensors")
 
 
@@ -39,19 +43,19 @@ class Result:
 
     def table(self) -> str:
         """One line for each figure there is."""
+        figures = {"validation": self.val_accuracy, "test": self.test_accuracy}
+        known = {split: value for split, value in figures.items() if value is not None}
+        if not known and self.history.train_accuracy:
+            known = {"training": self.history.train_accuracy[-1]}
         lines = [f"steps                {len(self.history.loss)}"]
-        for split, value in (("validation", self.val_accuracy), ("test", self.test_accuracy)):
-            if value is not None:
-                lines.append(f"{f'{split} {self.measure}':<20} {value:.3f}")
-        if self.val_accuracy is None and self.test_accuracy is None and self.history.train_accuracy:
-            lines.append(f"{f'training {self.measure}':<20} {self.history.train_accuracy[-1]:.3f}")
+        lines += [f"{f'{split} {self.measure}':<20} {rounded(value)}" for split, value in known.items()]
         if self.stop_reason:
             lines.append(f"stopped early        {self.stop_reason}")
         return "\n".join(lines)
 
 
 def start(
-    config: Config, folder: Path, tell: Callable[[str], Any] = print, *, communicator: Any = None, **options: Any
+    config: Config, folder: Path, tell: Tell = print, *, communicator: Any = None, command: Words = None, **options: Any
 ) -> Result:
     """Train by a config, in a new folder.
 
@@ -60,6 +64,7 @@ def start(
         folder: gets config.toml, environment.json, checkpoints, and at the end net.safetensors and result.json.
         tell: called with lines of text.
         communicator: of mpi4py, whose processes train together; the folder is that of rank 0, which alone writes.
+        command: the words of the command line to write down; by default those of this process.
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
@@ -75,10 +80,11 @@ def start(
     # This makes the folder, and finds out if it cannot be written.
     solver = _solver(config, data, folder, communicator=communicator, **options)
     if ranks.rank == 0:
-        write_atomically(folder / ENVIRONMENT, json.dumps(environment(data, solver.fingerprint), indent=2).encode())
+        surroundings = environment(data, solver.fingerprint) | ({} if command is None else {"command": list(command)})
+        write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=2).encode())
         write_atomically(folder / CONFIG, config.to_toml().encode())  # last: what has it can be resumed
         tell(config.to_toml())
-    return _finish(solver, data, folder)
+    return _finish(solver, data, folder, config)
 
 
 def _check_new(folder: Path) -> None:
@@ -86,10 +92,15 @@ def _check_new(folder: Path) -> None:
         raise CheckpointError(
             f"{folder} must be a new folder, got one with a run. Go on with it by: thinnet resume {folder}"
         )
-    if folder.exists() and not folder.is_dir():
+    if not folder.exists():
+        return
+    if not folder.is_dir():
         raise CheckpointError(f"{folder} must be a new folder, got a file. Choose another name.")
-    if foreign := _foreign(folder):
-        raise CheckpointError(f"{folder} must be a new or an empty folder, got one with {foreign}. Choose another one.")
+    for name in sorted(path.name for path in folder.iterdir()):
+        if name != ENVIRONMENT and not name.startswith("."):  # which a run leaves that is killed before its first step
+            raise CheckpointError(
+                f"{folder} must be a new or an empty folder, got one with {name}. Choose another one."
+            )
 
 
 def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
@@ -114,28 +125,22 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
         solver = Solver.resume(folder, data, communicator=communicator, **options)
     else:
         solver = _solver(config, data, folder, communicator=communicator, **options)
-    return _finish(solver, data, folder)
+    return _finish(solver, data, folder, config)
 
 
-def start_or_resume(config: Config, folder: Path, tell: Callable[[str], Any] = print, **options: Any) -> Result:
+def start_or_resume(config: Config, folder: Path, tell: Tell = print, command: Words = None, **options: Any) -> Result:
     """`start` in a new folder; `resume` in one that has a run of the same config.
 
     Raises:
         CheckpointError: if the folder has another run.
     """
     if not (folder / CONFIG).exists():
-        return start(config, folder, tell, **options)
+        return start(config, folder, tell, command=command, **options)
     if replace(Config.from_toml(folder / CONFIG), root="") != replace(config.resolved(), root=""):
         raise CheckpointError(
             f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
         )
     return resume(folder, **options)
-
-
-def _foreign(folder: Path) -> str:
-    """The name of a file that no run left there when it was killed before its first step, or nothing."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    return next((name for name in names if name != ENVIRONMENT and not name.startswith(".")), "")
 
 
 def load(config: Config, communicator: Any = None) -> Dataset:
@@ -150,8 +155,10 @@ def load(config: Config, communicator: Any = None) -> Dataset:
     """
     ranks = Ranks(communicator)
     share = (ranks.rank, ranks.size) if ranks.size > 1 and not config.num_train else None
-    root = config.root or None
-    data = load_npz(Path(config.data), share) if config.is_file else catalog.load(config.data, root, share)
+    if config.is_file:
+        data = load_npz(Path(config.data), share)
+    else:
+        data = catalog.load(_known(config.data), config.root or None, share)
     if config.num_train:
         drawn = config.data_seed >= 0
         data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
@@ -160,16 +167,20 @@ def load(config: Config, communicator: Any = None) -> Dataset:
     return data.standardized(config.standardization, communicator=communicator)
 
 
+def _known(name: str) -> str:
+    try:
+        return check_choice("data", name, tuple(catalog.CATALOG))
+    except ArgumentError as error:
+        raise ArgumentError(f"{error} Or name a file of arrays, NAME.npz.") from None
+
+
 def environment(data: Dataset, fingerprint: dict[str, str]) -> dict[str, Any]:
     """What a run depends on beside its config: versions, machine, the data's hashes and kind, the command."""
-    versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
-    machine = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
-    targets = "values" if data.y_train.ndim == 2 else "labels"
     return {
-        "versions": versions,
-        "machine": machine,
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "data": fingerprint,
-        "targets": targets,
+        "targets": "values" if data.y_train.ndim == 2 else "labels",
         "command": sys.argv[1:],
     }
 
@@ -201,7 +212,7 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
         data,
         update_rule=config.optimizer,
         optim_config={"learning_rate": config.learning_rate},
-        schedule=_schedule(config),
+        schedule=EpochDecay(config.decay) if config.schedule == "epoch_decay" else SCHEDULES[config.schedule](),
         batch_size=config.batch_size,
         num_epochs=config.epochs,
         patience=config.patience or None,
@@ -211,15 +222,14 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
     )
 
 
-def _schedule(config: Config) -> Schedule:
-    if config.schedule == "epoch_decay":
-        return EpochDecay(config.decay)
-    made: Schedule = SCHEDULES[config.schedule]()
-    return made
-
-
-def _finish(solver: Solver, data: Dataset, folder: Path) -> Result:
-    history = solver.train()
+def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Result:
+    try:
+        history = solver.train()
+    except NumericalError as error:
+        again = "Training is deterministic: resumed or repeated, it fails in the same step. Change a setting: "
+        lower = f"thinnet train --config {folder / CONFIG} --learning-rate {config.learning_rate / 10:g}, for example."
+        error.args = (f"{error} {again}{lower}",)
+        raise
     result = Result(
         history,
         solver.best_val_acc if data.total_rows("val") else None,

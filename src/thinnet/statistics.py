@@ -7,6 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ROUNDING = 1e-12  # accuracies that differ by less are equal
+NUDGE = 1e-9  # more than what floats are off by, and less than any digit that is shown
+
+
+def rounded(value: float, kind: str = ".3f") -> str:
+    """A number in decimals as people round it, halves away from zero, so that 0.9625 and 96.25 % agree.
+
+    >>> rounded(0.9625), rounded(96.25, ".1f")
+    ('0.963', '96.3')
+    """
+    return format(value + math.copysign(NUDGE, value), kind)
 
 
 @dataclass(frozen=True)
@@ -18,8 +28,8 @@ class Spread:
     count: int
 
     def __format__(self, kind: str) -> str:
-        kind = kind or ".3f"
-        return f"{self.mean:{kind}}" + (f" ± {self.deviation:{kind}}" if self.deviation is not None else "")
+        parts = [self.mean] if self.deviation is None else [self.mean, self.deviation]
+        return " ± ".join(rounded(part, kind or ".3f") for part in parts)
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -45,11 +55,11 @@ class Difference:
     count: int
 
     def __str__(self) -> str:
+        mean = rounded(self.mean, "+.3f")
         if self.count < 2:
-            return f"{self.mean:+.3f}"
-        return (
-            f"{self.mean:+.3f} ± {self.error:.3f} (standard error of {self.count} paired differences; {self.verdict})"
-        )
+            return mean
+        error = f"standard error of {self.count} paired differences"
+        return f"{mean} ± {rounded(self.error)} ({error}; {self.verdict})"
 
     @property
     def verdict(self) -> str:

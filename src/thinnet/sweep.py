@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from thinnet.data.cifar10 import find_cifar10
 from thinnet.errors import ArgumentError, NumericalError, require
 from thinnet.report.folder import Run, read_run
 from thinnet.report.groups import differing, shown
+from thinnet.statistics import rounded
 
 BACKENDS = ("loky", "dask")
 CHECKPOINT_EVERY = 1000  # steps: what an interruption of a long run may cost; short ones are begun again
@@ -80,6 +81,8 @@ def run(
         MissingExtraError: if joblib, or for Dask distributed, is not installed.
         OSError: if the folder cannot be written.
     """
+    from tqdm import tqdm
+
     configs = [config.resolved() for config in configs]
     folder.mkdir(parents=True, exist_ok=True)
     places = [folder / name for name in names(configs)]
@@ -90,10 +93,12 @@ def run(
         tell(f"{len(places) - len(missing)} of {len(places)} runs are in {folder} already")
     failures = []
     shows = sys.stderr.isatty() if progress is None else progress
-    with _bar(len(missing), tell, shows) as advance:
+    with tqdm(total=len(missing), unit="run", file=sys.stderr, disable=not shows or len(missing) < 2) as bar:
         for done, (place, failure) in enumerate(_results(missing, workers, shows), start=1):
             failures += [failure] if failure else []
-            advance(f"[{done}/{len(missing)}] {place.name}: {failure or _summary(read_run(place))}")
+            with bar.external_write_mode(file=sys.stdout):  # above the bar
+                tell(f"[{done}/{len(missing)}] {place.name}: {failure or _summary(read_run(place))}")
+            bar.update()
     if failures:
         raise NumericalError(
             f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]} "
@@ -114,41 +119,32 @@ def names(configs: Sequence[Config]) -> list[str]:
     ['dropout-0-seed-1', 'dropout-0.5-seed-1']
     """
     fields = differing(configs)
-    files = {data: _digest(Path(data).read_bytes()) for data in {config.data for config in configs if config.is_file}}
-    return [_name(config, fields, files.get(config.data, "")) for config in configs]
-
-
-def _name(config: Config, fields: Sequence[str], file: str) -> str:
-    said = "-".join([*(f"{name}-{shown(getattr(config, name))}" for name in fields), f"seed-{config.seed}"])
-    return f"{said[:LONGEST_NAME].replace('/', '_').replace(' ', '_')}-{_hash(config, file)}"
-
-
-def _hash(config: Config, file: str) -> str:
-    """Of everything but the place of the data; in place of a file's name, of its contents."""
-    return _digest(replace(config, root="", data=file or config.data).to_toml().encode())[:8]
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    files = {config.data for config in configs if config.is_file}
+    contents = {data: hashlib.sha256(Path(data).read_bytes()).hexdigest() for data in files}
+    found = []
+    for config in configs:
+        said = "-".join([*(f"{name}-{shown(getattr(config, name))}" for name in fields), f"seed-{config.seed}"])
+        decisive = replace(config, root="", data=contents.get(config.data, config.data)).to_toml()
+        digest = hashlib.sha256(decisive.encode()).hexdigest()[:8]
+        found.append(f"{said[:LONGEST_NAME].replace('/', '_').replace(' ', '_')}-{digest}")
+    return found
 
 
 def _summary(run: Run) -> str:
     parts = [("validation", run.val_accuracy), ("test", run.test_accuracy)]
-    return ", ".join(f"{name} {value:.3f}" for name, value in parts if value is not None) or "done"
+    return ", ".join(f"{name} {rounded(value)}" for name, value in parts if value is not None) or "done"
 
 
 def _results(missing: Sequence[tuple[Config, Path]], workers: Workers, progress: bool) -> Iterable[tuple[Path, str]]:
     """Each run's folder and why it failed, if it did, as they come."""
     if workers.alone or not missing:
         return (_one(config, place, progress) for config, place in missing)
-    return _side_by_side([(_located(config), place.absolute()) for config, place in missing], workers)
-
-
-def _located(config: Config) -> Config:
-    """With the place of CIFAR-10, which workers elsewhere may look for in vain, and should not download each."""
-    if config.data != "cifar10" or config.root:
-        return config
-    return replace(config, root=str(find_cifar10().absolute()))
+    located = []
+    for config, place in missing:
+        if config.data == "cifar10" and not config.root:  # workers elsewhere may look in vain, or download it each
+            config = replace(config, root=str(find_cifar10().absolute()))
+        located.append((config, place.absolute()))
+    return _side_by_side(located, workers)
 
 
 def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> Iterator[tuple[Path, str]]:
@@ -156,7 +152,7 @@ def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> I
     require("threadpoolctl", extra="sweep", purpose=PURPOSE)
     with _backend(joblib, workers):
         parallel = joblib.Parallel(n_jobs=workers.jobs, return_as="generator_unordered", batch_size=1)
-        yield from parallel(joblib.delayed(_limited)(config, place) for config, place in missing)
+        yield from parallel(joblib.delayed(_limited)(config, place, sys.argv[1:]) for config, place in missing)
 
 
 @contextmanager
@@ -171,40 +167,18 @@ def _backend(joblib: Any, workers: Workers) -> Iterator[None]:
         yield
 
 
-def _limited(config: Config, place: Path) -> tuple[Path, str]:
+def _limited(config: Config, place: Path, command: Sequence[str]) -> tuple[Path, str]:
     """One run on one thread of BLAS: as many as there are workers compute at the same time."""
     limits = require("threadpoolctl", extra="sweep", purpose=PURPOSE).threadpool_limits
     with limits(limits=1):
-        return _one(config, place, progress=False)
+        return _one(config, place, progress=False, command=command)
 
 
-def _one(config: Config, place: Path, progress: bool) -> tuple[Path, str]:
+def _one(config: Config, place: Path, progress: bool, command: Sequence[str] | None = None) -> tuple[Path, str]:
     """Begin a run, or go on with it where it was interrupted."""
     options: dict[str, Any] = {"verbose": False, "progress": progress, "checkpoint_every": CHECKPOINT_EVERY}
     try:
-        runs.start_or_resume(config, place, lambda text: None, **options)
+        runs.start_or_resume(config, place, lambda text: None, command=command, **options)
     except NumericalError as error:
         return place, str(error)
     return place, ""
-
-
-@contextmanager
-def _bar(total: int, tell: Callable[[str], Any], shows: bool) -> Iterator[Callable[[str], Any]]:
-    """What tells a line, and in terminals moves a bar with the time left."""
-    if not shows or total < 2:
-        yield tell
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, unit="run", file=sys.stderr) as bar:
-
-        def advance(text: str) -> None:
-            with _cleared(bar):
-                tell(text)
-            bar.update()
-
-        yield advance
-
-
-def _cleared(bar: Any) -> AbstractContextManager[None]:
-    return bar.external_write_mode(file=sys.stdout) if hasattr(bar, "external_write_mode") else nullcontext()

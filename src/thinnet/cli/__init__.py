@@ -7,11 +7,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import thinnet
 from thinnet.cli import experiments
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         _check_alone(options)
-        status: int = options.run(options)
+        with _told_of_compilation(options):
+            status: int = options.run(options)
         return status
     except BrokenPipeError:  # who read the output has seen enough, as `thinnet check ... | head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -62,6 +64,14 @@ def _check_alone(options: argparse.Namespace) -> None:
             "mpiexec must start thinnet train or thinnet resume, got another command. Start it without mpiexec; "
             "experiments train side by side with --jobs."
         )
+
+
+def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[None]:
+    if not getattr(options, "trains", False) or is_silent(options) or Ranks(options.communicator).rank > 0:
+        return nullcontext()
+    from thinnet.cli.progress import compilation_told
+
+    return compilation_told()
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
@@ -99,17 +109,16 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
     _add_following(command)
-    add_verbosity(command)
-    for name, about, default in options_of_config():
-        names = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
-        if about["choices"]:
-            names["choices"] = about["choices"]
-        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+    for one in fields(Config):
+        about = one.metadata
+        kind = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
+        shown = " ".join(map(str, one.default)) if isinstance(one.default, tuple) else one.default
         command.add_argument(
-            f"--{name.replace('_', '-')}",
+            f"--{one.name.replace('_', '-')}",
             default=argparse.SUPPRESS,
+            choices=about["choices"] or None,
             help=f"{about['help']} (default: {shown})" if shown != "" else about["help"],
-            **names,
+            **kind,
         )
     command.set_defaults(run=_run_train)
 
@@ -119,7 +128,6 @@ def _add_resume(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet resume runs/first"
     command.add_argument("folder", type=Path, help="the run's folder")
     _add_following(command)
-    add_verbosity(command)
     command.set_defaults(run=_run_resume)
 
 
@@ -127,6 +135,8 @@ def _add_following(command: argparse.ArgumentParser) -> None:
     live = "serve a page to this machine's browsers that follows the run, on any free port or on this one"
     command.add_argument("--live", type=port, nargs="?", const=0, metavar="PORT", help=live)
     command.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
+    add_verbosity(command)
+    command.set_defaults(trains=True)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
@@ -140,7 +150,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 def _add_report(command: argparse.ArgumentParser) -> None:
     command.description = "Write one HTML page about runs: curves, tables, weights, mistakes. It needs no network."
     command.epilog = "example: thinnet report runs/first runs/second --output comparison.html"
-    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with several")
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with runs below it")
     command.add_argument("--output", type=Path, help="the page, or its folder (default: the first RUN)")
     command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG and PNG too")
     command.add_argument("--title", default="", help="of the page (default: the names of the data)")
@@ -178,50 +188,62 @@ def _add_course(command: argparse.ArgumentParser) -> None:
 def _run_train(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    given = {name: getattr(options, name) for name, _, _ in options_of_config() if hasattr(options, name)}
-    if "weight_scale" in given and given["weight_scale"] != "he":
+    given = {one.name: getattr(options, one.name) for one in fields(Config) if hasattr(options, one.name)}
+    if given.get("weight_scale", "he") != "he":
         given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
     base = read_toml(options.config) if options.config else {}
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
-    ranks = Ranks(options.communicator)
-    folder = ranks.from_first(options.output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S"))
+    default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
+    folder = Ranks(options.communicator).from_first(options.output or default)
     tell = (lambda text: None) if is_silent(options) else print
-    with _followers(folder, options, ranks) as follow:
-        result = runs.start(config, folder, tell, communicator=options.communicator, **_verbosity(options), **follow)
-    return _print_result(result, folder, options) if ranks.rank == 0 else 0
+    return _train(partial(runs.start, config, tell=tell), folder, options)
 
 
 def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    ranks = Ranks(options.communicator)
-    if ranks.rank == 0 and (options.folder / runs.RESULT).is_file() and not is_silent(options):
+    first = Ranks(options.communicator).rank == 0
+    if first and (options.folder / runs.RESULT).is_file() and not is_silent(options):
         print("This run was finished; there is nothing left to train.")
-    with _followers(options.folder, options, ranks) as follow:
-        result = runs.resume(options.folder, communicator=options.communicator, **_verbosity(options), **follow)
-    return _print_result(result, options.folder, options) if ranks.rank == 0 else 0
+    return _train(runs.resume, options.folder, options)
+
+
+def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespace) -> int:
+    """Train as `begin` does; of several processes, the first one says what came of it."""
+    communicator, progress = options.communicator, False if is_silent(options) else None
+    first = Ranks(communicator).rank == 0
+    with _followers(folder, options, first) as callbacks:
+        result = begin(folder, communicator=communicator, verbose=False, progress=progress, callbacks=callbacks)
+    if first and options.json:
+        steps = len(result.history.loss)
+        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({"steps": steps, **figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
+    elif first:
+        print(f"{result.table()}\nfolder               {folder}")
+    return 0
 
 
 @contextmanager
-def _followers(folder: Path, options: argparse.Namespace, ranks: Ranks) -> Iterator[dict[str, Any]]:
-    """What looks on while a run trains, as an option of the solver; of several processes, at the first one."""
+def _followers(folder: Path, options: argparse.Namespace, first: bool) -> Iterator[list[Callback]]:
+    """What looks on while a run trains; of several processes, at the first one."""
+    from thinnet.cli.progress import EpochLines
+
     callbacks: list[Callback] = []
-    if ranks.rank > 0:
-        yield {}
-        return
-    if options.tensorboard:
+    if first and not (is_silent(options) or (sys.stdout.isatty() and sys.stderr.isatty())):
+        callbacks.append(EpochLines())
+    if first and options.tensorboard:
         from thinnet.report.tensorboard import TensorBoard
 
         callbacks.append(TensorBoard(folder / "tensorboard"))
-    if options.live is None:
-        yield {"callbacks": callbacks}
+    if not first or options.live is None:
+        yield callbacks
         return
     from thinnet.report import write_report
     from thinnet.report.live import Live
 
     with Live(folder, options.live) as live:
         print(f"live                 {live.url}", file=sys.stderr, flush=True)
-        yield {"callbacks": [*callbacks, live]}
+        yield [*callbacks, live]
         live.end(write_report([folder]))
 
 
@@ -232,13 +254,12 @@ def _run_data(options: argparse.Namespace) -> int:
         place = catalog.download(options.download)
         print(json.dumps({options.download: {"found": str(place)}}) if options.json else place)
         return 0
-    places = {name: known.place() or None for name, known in catalog.CATALOG.items()}
+    found = {name: {"about": known.about, "found": known.place() or None} for name, known in catalog.CATALOG.items()}
     if options.json:
-        print(json.dumps({name: {"about": catalog.CATALOG[name].about, "found": at} for name, at in places.items()}))
+        print(json.dumps(found))
         return 0
-    for name, found in places.items():
-        known = catalog.CATALOG[name]
-        print(f"{name:<15} {known.about}\n{'':<15} {found or f'not found; {known.missing}'}")
+    for name, known in catalog.CATALOG.items():
+        print(f"{name:<15} {known.about}\n{'':<15} {found[name]['found'] or f'not found; {known.missing}'}")
     return 0
 
 
@@ -251,20 +272,6 @@ def _run_report(options: argparse.Namespace) -> int:
         print(json.dumps({name: str(path) for name, path in written.items()}))
     else:
         print("\n".join(str(path) if options.quiet else f"{name:<20} {path}" for name, path in written.items()))
-    return 0
-
-
-def _verbosity(options: argparse.Namespace) -> dict[str, Any]:
-    return {"verbose": False, "progress": False if is_silent(options) else None}
-
-
-def _print_result(result: Result, folder: Path, options: argparse.Namespace) -> int:
-    if options.json:
-        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        steps = len(result.history.loss)
-        print(json.dumps({"steps": steps, **figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
-    else:
-        print(f"{result.table()}\nfolder               {folder}")
     return 0
 
 
@@ -290,9 +297,8 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     add("--html", type=Path, metavar="FILE", help="write the report as one HTML page")
     add("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML")
     add("--gradescope", type=Path, metavar="FILE", help="write Gradescope's results.json")
-    add(
-        "--expect", nargs="+", default=[], metavar="NAME", help="functions that must be there; a missing one is a fault"
-    )
+    expect = "functions that must be there; a missing one is a fault"
+    add("--expect", nargs="+", default=[], metavar="NAME", help=expect)
     add("--points", nargs="+", type=points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)")
     add("--timeout", type=above_0, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
     add("--memory", type=above_0, default=2048, metavar="MB", help="for the process (default: 2048)")
@@ -303,13 +309,8 @@ def _add_check(command: argparse.ArgumentParser) -> None:
 def _run_notebook(options: argparse.Namespace) -> int:
     from thinnet.course.notebooks import run_notebook
 
-    run = run_notebook(
-        options.notebook,
-        dialect=options.dialect,
-        scaling=options.scaling,
-        output=options.output,
-        progress=sys.stderr.isatty(),
-    )
+    named = {name: getattr(options, name) for name in ("dialect", "scaling", "output")}
+    run = run_notebook(options.notebook, progress=sys.stderr.isatty(), **named)
     print(f"{run.num_cells} cells ran in {run.seconds:.1f} s; wrote {run.output}")
     if run.failure:
         print(f"thinnet: the notebook stopped early: {run.failure}", file=sys.stderr)
@@ -322,11 +323,6 @@ def _run_new(options: argparse.Namespace) -> int:
     files = new_folder(options.folder, options.dialect)
     print(f"wrote {len(files)} files; start with {options.folder / 'README.md'}")
     return 0
-
-
-def options_of_config() -> list[tuple[str, Any, Any]]:
-    """The name, the description and the default of each field of a config."""
-    return [(one.name, one.metadata, one.default) for one in fields(Config)]
 
 
 def _run_check(options: argparse.Namespace) -> int:

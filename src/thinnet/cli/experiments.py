@@ -5,36 +5,35 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from thinnet.cli.options import add_verbosity, is_silent, natural, positive, rate
 from thinnet.config import Config
 from thinnet.data.catalog import CATALOG
-from thinnet.errors import ArgumentError, require
+from thinnet.errors import ArgumentError, MissingExtraError
 from thinnet.layers.dropout import MASK_KINDS
 
-NET_OPTIONS = ("num_train", "hidden_dims", "epochs", "batch_size", "learning_rate", "dropout_mask", "dropout")
+PACKAGES = {
+    "digits": ("sklearn",),
+    "report": ("jinja2",),
+    "plot": ("matplotlib",),
+    "sweep": ("joblib", "threadpoolctl"),
+    "dask": ("joblib", "threadpoolctl", "distributed"),
+}
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What ``thinnet experiment NAME`` says and does.
+    """What ``thinnet experiment NAME`` says and does."""
 
-    Args:
-        help: a line in the list of experiments.
-        description: what it trains and writes.
-        example: a command line.
-        add_options: gives the command its options.
-        run: trains, prints and writes by the options given; its result is the exit status.
-    """
-
-    help: str
-    description: str
-    example: str
+    help: str  # a line in the list of experiments
+    description: str  # what it trains and writes
+    example: str  # a command line
     add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
+    run: Callable[[argparse.Namespace], int]  # trains, prints and writes by the options; gives the exit status
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -46,21 +45,22 @@ def add(command: argparse.ArgumentParser) -> None:
         named = names.add_parser(name, help=one.help, description=one.description, epilog=example)
         one.add_options(named)
         add_verbosity(named)
-        named.set_defaults(run=one.run)
+        named.set_defaults(run=one.run, trains=True)
 
 
 def _add_dropout(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=5)
-    _add_rates(command, (0.0, 0.5))
+    command.add_argument("--rates", type=rate, nargs="+", default=[0, 0.5], help="rates to compare (default: 0 0.5)")
     command.add_argument("--num-train", type=positive, help="training rows (default: 500 of cifar10, else 100)")
-    _add_mask(command, default=None)
+    _add_mask(command)
     add_net(command)
     add_sweep(command, Path("runs/dropout"))
 
 
 def _add_rate_sweep(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=3)
-    _add_rates(command, (0.0, 0.25, 0.5, 0.75))
+    rates, text = [0, 0.25, 0.5, 0.75], "rates to compare (default: 0 0.25 0.5 0.75)"
+    command.add_argument("--rates", type=rate, nargs="+", default=rates, help=text)
     text = "training rows (default: 500 2000 8000 of cifar10, else 50 100 200 400 800)"
     command.add_argument("--sizes", type=positive, nargs="+", help=text)
     add_net(command)
@@ -76,36 +76,29 @@ def _add_masks(command: argparse.ArgumentParser) -> None:
 
 
 def _add_cifar10(command: argparse.ArgumentParser) -> None:
-    _add_cifar10_root(command)
-    command.add_argument("--epochs", type=positive, default=20, help="how often to go through the images (default: 20)")
+    _add_root(command)
+    command.add_argument("--epochs", type=positive, help="how often to go through the images (default: 20)")
     _add_mask(command)
-    text = "fixes the weights, the masks and the batches (default: 0)"
-    command.add_argument("--seed", type=natural, default=0, help=text)
+    command.add_argument("--seed", type=natural, help="fixes the weights, the masks and the batches (default: 0)")
     text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-fc)"
     command.add_argument("--output", type=Path, help=text)
 
 
 def _add_speed(command: argparse.ArgumentParser) -> None:
-    _add_cifar10_root(command)
+    _add_root(command)
     command.add_argument("--dropout", type=rate, default=0.0, help="the fraction of hidden units dropped (default: 0)")
     _add_mask(command)
     command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
 
 
-def _add_cifar10_root(command: argparse.ArgumentParser) -> None:
-    text = "the folder with cifar-10-batches-py (default: looked for, else downloaded)"
-    command.add_argument("--root", type=Path, help=text)
-
-
-def _add_rates(command: argparse.ArgumentParser, default: Sequence[float]) -> None:
-    text = f"the rates to compare (default: {' '.join(f'{one:g}' for one in default)})"
-    command.add_argument("--rates", type=rate, nargs="+", default=list(default), help=text)
+def _add_root(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
 
 
 def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
     """The data set, and how many seeds."""
     command.add_argument("--data", default="digits", help=f"{', '.join(CATALOG)}, or a file .npz (default: digits)")
-    command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
+    _add_root(command)
     text = f"how many seeds; each draws weights, and training rows where not all are used (default: {seeds})"
     command.add_argument("--seeds", type=positive, default=seeds, help=text)
 
@@ -130,19 +123,17 @@ def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
     command.add_argument("--address", default="", help="of the Dask cluster's scheduler; else one is started here")
 
 
-def _add_mask(command: argparse.ArgumentParser, default: str | None = "element") -> None:
+def _add_mask(command: argparse.ArgumentParser) -> None:
     text = "drop units row by row, or the same ones in a whole batch, which is faster (default: element)"
-    command.add_argument("--dropout-mask", choices=MASK_KINDS, default=default, help=text)
+    command.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help=text)
 
 
 def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
     _check_distinct("--rates", options.rates)
-    require("matplotlib", extra="plot", purpose="the experiment's figure")
-    base = changed(dropout.preset(options.data), options)
-    configs = dropout.configs(base, options.rates, options.seeds)
-    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
+    configs = dropout.configs(changed(dropout.preset(options.data), options), options.rates, options.seeds)
+    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}", extras=("plot",))
     figure = options.output / "dropout.png"
     dropout.save_figure(groups, figure)
     _say(options, f"Figure: {figure}")
@@ -171,9 +162,20 @@ def _run_masks(options: argparse.Namespace) -> int:
 
 def changed(base: Config, options: argparse.Namespace) -> Config:
     """The preset with what the command line gives in its place."""
-    given = {name: getattr(options, name, None) for name in NET_OPTIONS}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return replace(base, root=options.root, **changes)
+    names = [one.name for one in fields(Config) if getattr(options, one.name, None) is not None]
+    return replace(base, **{name: getattr(options, name) for name in names})
+
+
+def check_extras(*extras: str) -> None:
+    """Refuse to begin where packages are missing: all of them at once, and before the training."""
+    missing = {extra: [name for name in PACKAGES[extra] if find_spec(name) is None] for extra in extras}
+    missing = {extra: names for extra, names in missing.items() if names}
+    if missing:
+        packages = ", ".join(repr(name) for names in missing.values() for name in names)
+        raise MissingExtraError(
+            f"this experiment needs the packages {packages}, which are not installed. "
+            f"Install them with: pip install 'thinnet[{','.join(missing)}]'"
+        )
 
 
 def _noun(data: str) -> str:
@@ -181,15 +183,29 @@ def _noun(data: str) -> str:
 
 
 def conduct(
-    configs: Sequence[Config], options: argparse.Namespace, table: Callable[[Any], str], title: str
+    configs: Sequence[Config],
+    options: argparse.Namespace,
+    table: Callable[[Any], str],
+    title: str,
+    extras: Sequence[str] = (),
 ) -> list[Any]:
-    """Train what is missing, print the table, write the page; the groups that came of it."""
+    """Train what is missing, print the table, write the page; the groups that came of it.
+
+    Args:
+        configs: what to train.
+        options: of the command line.
+        table: says as text what came of the groups.
+        title: of the page.
+        extras: what is needed beside the page, the data and the workers.
+    """
     from thinnet import sweep
     from thinnet.report import write_report
     from thinnet.report.groups import group
 
-    require("jinja2", extra="report", purpose="the experiment's page")  # before the training, not after it
     workers = sweep.Workers(options.jobs, options.backend, options.address)
+    side_by_side = () if workers.alone else ("dask",) if workers.backend == "dask" else ("sweep",)
+    digits = ("digits",) if any(config.data == "digits" for config in configs) else ()
+    check_extras(*digits, "report", *extras, *side_by_side)
     progress = False if is_silent(options) else None
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group(runs)
@@ -223,11 +239,11 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     from thinnet.report import write_report
     from thinnet.sweep import names
 
-    require("jinja2", extra="report", purpose="the experiment's page")
-    recipe = cifar10_fc.Recipe(dropout_mask=options.dropout_mask, num_epochs=options.epochs, seed=options.seed)
-    folder = options.output or Path("runs", "cifar10-fc", names([cifar10_fc.config(recipe)])[0])
+    check_extras("report")
+    config = changed(cifar10_fc.RECIPE, options)
+    folder = options.output or Path("runs", "cifar10-fc", names([config])[0])
     silent = is_silent(options)
-    result = cifar10_fc.run(recipe, options.root, folder, verbose=not silent, progress=False if silent else None)
+    result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="The second course's net on CIFAR-10")
     if options.json:
         figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
@@ -242,7 +258,7 @@ def _run_speed(options: argparse.Namespace) -> int:
     from thinnet.experiments import cifar10_speed
 
     recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
-    result = cifar10_speed.run(recipe, options.root, lambda text: _say(options, text))
+    result = cifar10_speed.run(recipe, options.root or None, lambda text: _say(options, text))
     print(json.dumps(asdict(result)) if options.json else result.table())
     return 0
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from thinnet.checks import nearest
 
-HIGHEST_PORT = 65535
-
 
 class Parser(argparse.ArgumentParser):
-    """A parser that answers an unknown option with the nearest known one; its commands are parsers of this kind too."""
+    """A parser that answers an unknown word with the nearest known one; its commands are parsers of this kind too."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with what is wrong; the usage, which may fill a screen, is a command away."""
+        self.exit(2, f"{self.prog}: error: {message}\nSee: {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """The options that are known and the words that are left over, among which there is no option."""
@@ -22,6 +26,13 @@ class Parser(argparse.ArgumentParser):
                 name = word.partition("=")[0]
                 self.error(f"unknown option {name}. {nearest(name, list(self._option_string_actions))}".rstrip())
         return found, left_over
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does it, with the nearest choice."""
+        if action.choices is not None and value not in action.choices:
+            choices = ", ".join(map(repr, action.choices))
+            text = f"invalid choice: {value!r} (choose from {choices}). {nearest(value, list(action.choices))}"
+            raise argparse.ArgumentError(action, text.rstrip())
 
 
 def add_verbosity(command: argparse.ArgumentParser) -> None:
@@ -36,60 +47,28 @@ def is_silent(options: argparse.Namespace) -> bool:
     return bool(options.quiet or options.json)
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    return _whole(text, 1)
+def _number(kind: Callable[[str], Any], fits: Callable[[Any], bool], expected: str) -> Callable[[str], Any]:
+    """What reads an option's number, and refuses one that does not fit."""
+
+    def read(text: str) -> Any:
+        with suppress(ValueError):
+            value = kind(text)
+            if fits(value):
+                return value
+        what, semicolon, fix = expected.partition(";")
+        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}{semicolon}{fix}")
+
+    return read
 
 
-def natural(text: str) -> int:
-    """A whole number of at least 0."""
-    return _whole(text, 0)
-
-
-def _whole(text: str, least: int) -> int:
-    number = int(text) if text.removeprefix("-").isdecimal() else least - 1
-    if number < least:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
-    return number
-
-
-def port(text: str) -> int:
-    """A TCP port; 0 for any that is free."""
-    number = int(text) if text.isdecimal() else -1
-    if not 0 <= number <= HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(
-            f"must be a port from 0 to {HIGHEST_PORT}, got {text!r}; for any free port, put the option last"
-        )
-    return number
-
-
-def rate(text: str) -> float:
-    """A rate of dropout."""
-    number = _number(text)
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"must be the fraction dropped, at least 0 and below 1, got {text!r}")
-    return number
-
-
-def above_0(text: str) -> float:
-    """A finite number above 0."""
-    number = _number(text)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
-    return number
-
-
-def points(text: str) -> tuple[str, float]:
-    """NAME=NUMBER."""
+def _pair(text: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
-    value = _number(number)
-    if not name or not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER with a number of at least 0, got {text!r}")
-    return name, value
+    return name, float(number)
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+positive = _number(int, lambda value: value >= 1, "a whole number of at least 1")
+natural = _number(int, lambda value: value >= 0, "a whole number of at least 0")
+port = _number(int, lambda value: 0 <= value < 2**16, "a port from 0 to 65535; for any free port, put the option last")
+rate = _number(float, lambda value: 0 <= value < 1, "the fraction dropped, at least 0 and below 1")
+above_0 = _number(float, lambda value: 0 < value < math.inf, "a number above 0")
+points = _number(_pair, lambda pair: pair[0] and 0 <= pair[1] < math.inf, "NAME=NUMBER with a number of at least 0")

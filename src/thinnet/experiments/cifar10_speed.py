@@ -15,6 +15,7 @@ from thinnet.layers.dropout import MaskKind
 from thinnet.nets import FullyConnectedNet
 from thinnet.schedules import OneCycle
 from thinnet.solver import Solver
+from thinnet.statistics import rounded
 
 GOAL = 0.55
 
@@ -58,20 +59,14 @@ class Result:
         """The medians, and how many seeds reached the goal."""
         accuracies = [run.val_accuracy for run in self.runs]
         reached = sum(accuracy >= GOAL for accuracy in accuracies)
-        parts = {
-            "transform and training": [run.seconds for run in self.runs],
-            "  of which transform": [run.transform_seconds for run in self.runs],
-            "  of which training": [run.train_seconds for run in self.runs],
-        }
-        lines = [f"{name:<24} {statistics.median(seconds):.2f} s" for name, seconds in parts.items()]
-        return "\n".join(
-            [
-                *lines,
-                f"loading, not counted     {self.load_seconds:.2f} s",
-                f"validation accuracy      {statistics.median(accuracies):.3f} "
-                f"(from {min(accuracies):.3f} to {max(accuracies):.3f})",
-                f"{reached} of {len(self.runs)} seeds reached {GOAL:.0%}; times are medians",
-            ]
+        middle, least, most = (rounded(of(accuracies)) for of in (statistics.median, min, max))
+        return (
+            f"transform and training   {statistics.median(run.seconds for run in self.runs):.2f} s\n"
+            f"  of which transform     {statistics.median(run.transform_seconds for run in self.runs):.2f} s\n"
+            f"  of which training      {statistics.median(run.train_seconds for run in self.runs):.2f} s\n"
+            f"loading, not counted     {self.load_seconds:.2f} s\n"
+            f"validation accuracy      {middle} (from {least} to {most})\n"
+            f"{reached} of {len(self.runs)} seeds reached {GOAL:.0%}; times are medians"
         )
 
 
@@ -97,7 +92,7 @@ def run(
     runs = []
     for seed in range(recipe.num_seeds):
         runs.append(one_run(recipe, data, seed))
-        tell(f"seed {seed}: {runs[-1].val_accuracy:.3f} in {runs[-1].seconds:.2f} s")
+        tell(f"seed {seed}: {rounded(runs[-1].val_accuracy)} in {runs[-1].seconds:.2f} s")
     return Result(load_seconds, tuple(runs))
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from thinnet.config import NONE, Config
 from thinnet.experiments.tables import by_group
 from thinnet.report.groups import Group
 from thinnet.storage.files import write_atomically
-
-RATES = (0.0, 0.5)
-NUM_SEEDS = 5
 
 # A few rows, centered but not scaled, as the courses treat their images; enough epochs to fit them all.
 FEW_DIGITS = Config(num_train=100, normalization=NONE, epochs=100, batch_size=50)
@@ -26,18 +22,15 @@ def preset(data: str) -> Config:
     return PRESETS.get(data, replace(FEW_DIGITS, data=data))
 
 
-def configs(base: Config, rates: Sequence[float] = RATES, num_seeds: int = NUM_SEEDS) -> list[Config]:
+def configs(base: Config, rates: Sequence[float], num_seeds: int) -> list[Config]:
     """One run for each rate and each seed; the runs of a seed train on the same rows, drawn anew for each seed.
 
-    >>> [(one.dropout, one.seed) for one in configs(FEW_DIGITS, num_seeds=2)]
+    >>> [(one.dropout, one.seed) for one in configs(FEW_DIGITS, (0.0, 0.5), num_seeds=2)]
     [(0.0, 0), (0.5, 0), (0.0, 1), (0.5, 1)]
     """
-    return [
-        replace(base, dropout=rate, seed=base.seed + seed, data_seed=base.seed + seed)
-        for base in [replace(base, seed=max(0, base.seed))]
-        for seed in range(num_seeds)
-        for rate in rates
-    ]
+    first = max(0, base.seed)
+    seeds = range(first, first + num_seeds)
+    return [replace(base, dropout=rate, seed=seed, data_seed=seed) for seed in seeds for rate in rates]
 
 
 def table(groups: Sequence[Group]) -> str:
@@ -54,8 +47,7 @@ def save_figure(groups: Sequence[Group], path: Path) -> None:
     from thinnet.report import charts
     from thinnet.report.figures import line_figure, rendered
 
-    drawn: dict[str, Any] = {chart.name: chart for chart in charts.curves(groups)}
-    config, seeds = groups[0].config, len(groups[0].runs)
-    title = f"{config.num_train or 'All'} training rows, mean ± standard deviation over {seeds} seeds"
-    panels = [drawn[name] for name in ("train-accuracy", "val-accuracy") if name in drawn]
+    rows, seeds = groups[0].config.num_train or "All", len(groups[0].runs)
+    title = f"{rows} training rows, mean ± standard deviation over {seeds} seeds"
+    panels = sorted((one for one in charts.curves(groups) if one.fraction), key=lambda one: one.name)
     write_atomically(path, rendered(line_figure(panels, title), "png"))

@@ -10,7 +10,6 @@ from thinnet.experiments.tables import by_group
 from thinnet.layers.dropout import MASK_KINDS
 from thinnet.report.groups import Group
 
-NUM_SEEDS = 5
 ALL_DIGITS = Config(hidden_dims=(500, 500), epochs=20, batch_size=50)
 ALL_IMAGES = Config(data="cifar10", hidden_dims=(500, 500, 500), epochs=6, schedule="one_cycle")
 PRESETS = {"digits": ALL_DIGITS, "cifar10": ALL_IMAGES}
@@ -21,7 +20,7 @@ def preset(data: str) -> Config:
     return PRESETS.get(data, replace(ALL_DIGITS, data=data))
 
 
-def configs(base: Config, num_seeds: int = NUM_SEEDS) -> list[Config]:
+def configs(base: Config, num_seeds: int) -> list[Config]:
     """One run for each kind of mask and each seed.
 
     >>> [(one.dropout_mask, one.seed) for one in configs(ALL_DIGITS, num_seeds=1)]

@@ -10,9 +10,7 @@ from thinnet.experiments.dropout import configs as at_all_rates
 from thinnet.experiments.tables import grid
 from thinnet.report.groups import Group
 
-RATES = (0.0, 0.25, 0.5, 0.75)
 SIZES = {"digits": (50, 100, 200, 400, 800), "cifar10": (500, 2000, 8000)}
-NUM_SEEDS = 3
 
 
 def sizes(data: str) -> tuple[int, ...]:
@@ -20,10 +18,10 @@ def sizes(data: str) -> tuple[int, ...]:
     return SIZES.get(data, SIZES["digits"])
 
 
-def configs(base: Config, rates: Sequence[float], sizes: Sequence[int], num_seeds: int = NUM_SEEDS) -> list[Config]:
+def configs(base: Config, rates: Sequence[float], sizes: Sequence[int], num_seeds: int) -> list[Config]:
     """One run for each size, rate and seed.
 
-    >>> len(configs(Config(), RATES, (50, 100), num_seeds=2))
+    >>> len(configs(Config(), (0.0, 0.25, 0.5, 0.75), (50, 100), num_seeds=2))
     16
     """
     return [one for size in sizes for one in at_all_rates(replace(base, num_train=size), rates, num_seeds)]

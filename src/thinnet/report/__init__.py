@@ -7,7 +7,7 @@ from pathlib import Path
 
 from thinnet.report.closeups import closeups
 from thinnet.report.folder import find_runs
-from thinnet.report.groups import Group, group
+from thinnet.report.groups import group
 from thinnet.report.page import page
 from thinnet.storage.files import write_atomically
 
@@ -34,18 +34,14 @@ def write_report(
     found = find_runs(folders)
     groups = group(found)
     looks = closeups(groups)
+    title = title or "Training on " + ", ".join(dict.fromkeys(Path(one.config.data).stem for one in groups))
     output = output or folders[0]
     if output.is_dir():
         output = output / "report.html"
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, page(groups, looks, title or _title(groups)).encode())
+    write_atomically(output, page(groups, looks, title).encode())
     if figures is not None:
         from thinnet.report.figures import save_figures
 
         save_figures(figures, groups, looks)
     return output
-
-
-def _title(groups: Sequence[Group]) -> str:
-    names = dict.fromkeys(Path(one.config.data).stem for one in groups)
-    return "Training on " + ", ".join(names)

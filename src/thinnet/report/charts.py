@@ -9,15 +9,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from thinnet.config import Config
 from thinnet.history import History
-from thinnet.report.groups import ACCURACY, Group, differing, measured, shown, spoken, without_seeds
+from thinnet.report.groups import ACCURACY, Group, differing, measured, shown, spoken
 from thinnet.report.judge import Judgment
 from thinnet.statistics import spread
 
 FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
 MOST_POINTS = 80  # a line is no wider than a few hundred pixels
 LOGARITHMIC_FROM = 30  # times that the largest value is of the smallest
+AXES = {ACCURACY: "Fraction right"}  # what is written on them, where it is not the name of the measure
+Points = tuple[Sequence[float], Sequence[Sequence[float]]]  # x, and the values at each of them
 
 # Distinct to color-blind readers (Okabe and Ito); past the end they begin again, dashed.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A7A00")
@@ -84,67 +85,52 @@ class Chart:
 def curves(groups: Sequence[Group]) -> list[Chart]:
     """Accuracies over epochs and loss over steps, for all groups that have them."""
     measure = measured(groups)
-    charts = [
-        Chart(
-            f"{name}-accuracy",
-            f"{title} {measure}",
-            "Epoch",
-            _axis(measure),
-            tuple(line for one in groups for line in _line(one, "epoch", f"{name}_accuracy")),
-            fraction=True,
-        )
-        for name, title in (("val", "Validation"), ("train", "Training"))
-    ]
-    loss = Chart("loss", "Training loss", "Step", "Loss", tuple(line for one in groups for line in _losses(one)))
-    return [chart for chart in (*charts, loss) if chart.series]
+    charts = []
+    for name, title in (("val", "Validation"), ("train", "Training")):
+        lines = _lines(groups, f"{name}_accuracy")
+        axes = "Epoch", AXES.get(measure, measure)
+        charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", *axes, lines, fraction=True))
+    charts.append(Chart("loss", "Training loss", "Step", "Loss", _lines(groups, "loss")))
+    return [chart for chart in charts if chart.series]
 
 
-def _axis(measure: str) -> str:
-    return "Fraction right" if measure == ACCURACY else measure
+def _lines(groups: Sequence[Group], name: str) -> tuple[Series, ...]:
+    """A line for each group that recorded something: the mean over its runs, as far as all of them have come."""
+    lines = []
+    for group in groups:
+        runs = [run for run in group.runs if run.finished] or group.runs  # those that are still going cut none short
+        histories = [run.history for run in runs if getattr(run.history, name)]
+        if histories:
+            x, values = _stretches(histories) if name == "loss" else _epochs(histories, name)
+            lines.append(_banded(group.label, group.number, x, values))
+    return tuple(lines)
 
 
-def _histories(group: Group, name: str) -> list[History]:
-    """What the runs of a group recorded; a run that is still going does not cut short those that have ended."""
-    runs = [run for run in group.runs if run.finished] or group.runs
-    return [run.history for run in runs if getattr(run.history, name)]
-
-
-def _line(group: Group, x: str, y: str) -> list[Series]:
-    """The mean over the runs of a group, as far as all of them have come."""
-    histories = _histories(group, y)
-    if not histories:
-        return []
-    lists = [getattr(one, y) for one in histories]
+def _epochs(histories: Sequence[History], name: str) -> Points:
+    """The values at each epoch, or at evenly spaced ones with the last among them."""
+    lists = [getattr(one, name) for one in histories]
     length = min(map(len, lists))
-    longest = histories[0]
-    points = _thinned(length)
-    return [_banded(group, [getattr(longest, x)[k] for k in points], [[v[k] for k in points] for v in lists])]
+    points = sorted({round(k) for k in np.linspace(0, length - 1, min(length, MOST_POINTS))})
+    return [histories[0].epoch[k] for k in points], [[values[k] for values in lists] for k in points]
 
 
-def _thinned(length: int) -> list[int]:
-    """All indices, or evenly spaced ones with the last among them."""
-    return sorted({round(k) for k in np.linspace(0, length - 1, min(length, MOST_POINTS))})
-
-
-def _losses(group: Group) -> list[Series]:
+def _stretches(histories: Sequence[History]) -> Points:
     """Means over equal stretches of steps, since the loss of one minibatch jumps."""
-    lists = [one.loss for one in _histories(group, "loss")]
-    if not lists:
-        return []
-    length = min(map(len, lists))
+    length = min(len(one.loss) for one in histories)
     ends = [round(k) for k in np.linspace(0, length, min(length, MOST_POINTS) + 1)]
-    pairs = list(pairwise(ends))
-    means = [[float(np.mean(losses[a:b])) for a, b in pairs] for losses in lists]
-    return [_banded(group, [float(b) for _, b in pairs], means)]
+    return ends[1:], [[float(np.mean(one.loss[a:b])) for one in histories] for a, b in pairwise(ends)]
 
 
-def _banded(group: Group, x: Sequence[float], lists: Sequence[Sequence[float]]) -> Series:
-    spreads = [spread(values) for values in zip(*lists, strict=True)]
-    means = tuple(one.mean for one in spreads)
-    if len(lists) == 1:
-        return Series(group.label, group.number, tuple(map(float, x)), means)
+def _banded(
+    label: str, number: int, x: Sequence[float], values: Sequence[Sequence[float]], dots: bool = False
+) -> Series:
+    """The means of the values at each x, and where there are several at one, a band of their standard deviation."""
+    spreads = [spread(each) for each in values]
+    places, means = tuple(map(float, x)), tuple(one.mean for one in spreads)
+    if all(one.deviation is None for one in spreads):
+        return Series(label, number, places, means, dots=dots)
     low, high = (tuple(one.mean + sign * (one.deviation or 0) for one in spreads) for sign in (-1, 1))
-    return Series(group.label, group.number, tuple(map(float, x)), means, low, high)
+    return Series(label, number, places, means, low, high, dots)
 
 
 def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
@@ -152,42 +138,39 @@ def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
     series = []
     for group, judgment in judgments:
         bins = judgment.calibration
-        filled = np.flatnonzero(bins.count >= FEWEST_IN_BIN)
-        x, y = (tuple(float(v) for v in values[filled]) for values in (bins.confidence, bins.accuracy))
+        x, y = (tuple(map(float, of[bins.count >= FEWEST_IN_BIN])) for of in (bins.confidence, bins.accuracy))
         series.append(Series(group.label, group.number, x, y, dots=True))
-    return Chart(
-        "calibration", "Calibration", "Confidence", "Fraction right", tuple(series), fraction=True, diagonal=True
-    )
+    axes = "Confidence", "Fraction right"
+    return Chart("calibration", "Calibration", *axes, tuple(series), fraction=True, diagonal=True)
 
 
 def against(groups: Sequence[Group]) -> list[Chart]:
     """Where a number takes at least three values over the groups: the accuracy against it, a line for each rest."""
-    configs = [without_seeds(one.config) for one in groups]
+    different = differing([one.config for one in groups])
     charts = []
-    for name in differing(configs):
-        values = {getattr(config, name) for config in configs}
+    for name in different:
+        values = {getattr(one.config, name) for one in groups}
         if len(values) >= 3 and all(isinstance(value, (int, float)) for value in values):
-            charts.append(_against(groups, configs, name))
+            charts.append(_against(groups, name, [other for other in different if other != name]))
     return [chart for chart in charts if chart.series]
 
 
-def _against(groups: Sequence[Group], configs: Sequence[Config], name: str) -> Chart:
-    others = [other for other in differing(configs) if other != name]
-    lines: dict[str, list[tuple[float, Group]]] = {}
-    for group, config in zip(groups, configs, strict=True):
-        rest = ", ".join(f"{spoken(other)} {shown(getattr(config, other))}" for other in others) or "all runs"
+def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart:
+    lines: dict[str, list[Group]] = {}
+    for group in sorted(groups, key=lambda one: getattr(one.config, name)):
+        rest = ", ".join(f"{spoken(other)} {shown(getattr(group.config, other))}" for other in others) or "all runs"
         if group.values("val_accuracy"):
-            lines.setdefault(rest, []).append((float(getattr(config, name)), group))
-    series = tuple(_over(number, rest, sorted(p, key=lambda q: q[0])) for number, (rest, p) in enumerate(lines.items()))
-    x_label, measure = spoken(name).capitalize(), measured(groups)
-    title = f"Validation {measure} against {spoken(name)}"
-    return Chart(f"against-{name}", title, x_label, _axis(measure), series, fraction=True, own_legend=True)
-
-
-def _over(number: int, label: str, points: Sequence[tuple[float, Group]]) -> Series:
-    spreads = [spread(group.values("val_accuracy")) for _, group in points]
-    low, high = (tuple(one.mean + sign * (one.deviation or 0) for one in spreads) for sign in (-1, 1))
-    return Series(label, number, tuple(x for x, _ in points), tuple(s.mean for s in spreads), low, high, dots=True)
+            lines.setdefault(rest, []).append(group)
+    series = []
+    for number, (rest, members) in enumerate(sorted(lines.items(), key=lambda line: line[1][0].number)):
+        x = [getattr(one.config, name) for one in members]
+        series.append(_banded(rest, number, x, [one.values("val_accuracy") for one in members], dots=True))
+    measure = measured(groups)
+    title, axes = (
+        f"Validation {measure} against {spoken(name)}",
+        (spoken(name).capitalize(), AXES.get(measure, measure)),
+    )
+    return Chart(f"against-{name}", title, *axes, tuple(series), fraction=True, own_legend=True)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

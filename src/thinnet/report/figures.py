@@ -8,21 +8,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from thinnet.errors import require
 from thinnet.report import charts
 from thinnet.report.groups import Group
 from thinnet.report.page import Closeup
 from thinnet.report.svg import MOST_CLASSES
 from thinnet.storage.files import write_atomically
-from thinnet.typing import AnyArray
+from thinnet.typing import AnyArray, IntArray
 
-KINDS = ("svg", "png")
 MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
-Named = tuple[str, Any]  # the name of a file and its figure
 
 
-def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Closeup]) -> list[Path]:
+def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Closeup]) -> None:
     """Write every figure of the page into a folder, as SVG and as PNG.
 
     Raises:
@@ -30,39 +30,40 @@ def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Close
         OSError: if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
     for name, figure in _figures(groups, closeups):
-        for kind in KINDS:
-            path = folder / f"{name}.{kind}"
-            write_atomically(path, rendered(figure, kind))
-            written.append(path)
-    return written
+        for kind in ("svg", "png"):
+            write_atomically(folder / f"{name}.{kind}", rendered(figure, kind))
 
 
 def rendered(figure: Any, kind: str) -> bytes:
     """A figure as the bytes of a file, the same each time."""
     buffer = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else {}
     matplotlib = require("matplotlib", extra="plot", purpose="drawing a figure")
     with matplotlib.rc_context({"svg.hashsalt": "thinnet", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+        figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
     return buffer.getvalue()
 
 
-def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[Named]:
+def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[tuple[str, Any]]:
+    """The name of each file, and its figure."""
     judged = [(one.group, one.judgment) for one in closeups if one.judgment]
-    drawn = [*charts.curves(groups), *charts.against(groups)]
-    for chart in [*drawn, charts.calibration(judged)] if judged else drawn:
+    calibration = [charts.calibration(judged)] if judged else []
+    for chart in (*charts.curves(groups), *charts.against(groups), *calibration):
         yield chart.name, line_figure([chart])
-    filled = [(group, judgment) for group, judgment in judged if judgment.layers]
-    if filled:
-        yield "units", _units(filled)
+    if any(judgment.layers for _, judgment in judged):
+        yield "units", _units(judged)
     taken: set[str] = set()
     for one in closeups:
         name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")[:LONGEST_NAME]
         name = f"{name}-{one.group.number}" if name in taken else name
         taken.add(name)
-        yield from _of_closeup(one, name)
+        if one.judgment and len(one.names) <= MOST_CLASSES:
+            yield f"confusion-{name}", _confusion(one.judgment.confusion, one.names, one.group.label)
+        if one.weights:
+            yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
+        if one.judgment and one.mistakes:
+            told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
+            yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
 
 
 def _new(width: float, height: float) -> Any:
@@ -73,14 +74,15 @@ def _new(width: float, height: float) -> Any:
 def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
     """Charts side by side on one y axis, with one legend."""
     figure = _new(5.4 * len(panels), 4)
-    for k, (axes, chart) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
-        _lines(axes, chart, legend=k == 0)
+    for axes, chart in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _lines(axes, chart)
+    figure.axes[0].legend()
     if title:
         figure.suptitle(title)
     return figure
 
 
-def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
+def _lines(axes: Any, chart: charts.Chart) -> None:
     for one in chart.series:
         style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
         axes.plot(one.x, one.y, color=one.color, label=_short(one.label), **style)
@@ -94,36 +96,24 @@ def _lines(axes: Any, chart: charts.Chart, legend: bool) -> None:
     if chart.logarithmic:
         axes.set_yscale("log")
     axes.grid(alpha=0.3)
-    if legend:
-        axes.legend()
 
 
 def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
-    bars = [
-        (f"layer {number}, {_short(group.label)}", layer, charts.COLORS[group.number % len(charts.COLORS)])
-        for group, judgment in judged
-        for number, layer in enumerate(judgment.layers, start=1)
-    ]
-    figure = _new(7, 1.2 + 0.5 * len(bars))
+    names: list[str] = []
+    figure = _new(7, 1.2 + 0.5 * sum(len(judgment.layers) for _, judgment in judged))
     axes = figure.subplots()
-    for k, (_, layer, color) in enumerate(bars):
-        axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
-        axes.barh(k - 0.2, layer.active, height=0.4, color=color)
-        axes.barh(k + 0.2, layer.thinned, height=0.4, color=color, alpha=0.55)
-    axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
+    for group, judgment in judged:
+        color = charts.COLORS[group.number % len(charts.COLORS)]
+        for number, layer in enumerate(judgment.layers, start=1):
+            k = len(names)
+            axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
+            axes.barh(k - 0.2, layer.active, height=0.4, color=color)
+            axes.barh(k + 0.2, layer.thinned, height=0.4, color=color, alpha=0.55)
+            names.append(f"layer {number}, {_short(group.label)}")
+    axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set(title="Units above zero: in test mode, and with dropout's masks below", xlabel="Units")
     return figure
-
-
-def _of_closeup(one: Closeup, name: str) -> Iterator[Named]:
-    if one.judgment is not None and len(one.names) <= MOST_CLASSES:
-        yield f"confusion-{name}", _confusion(one)
-    if one.weights:
-        yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
-    if one.mistakes and one.judgment is not None:
-        told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
-        yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
 
 
 def _short(label: str) -> str:
@@ -131,17 +121,15 @@ def _short(label: str) -> str:
     return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS // 2]}…{label[-MOST_LETTERS // 2 :]}"
 
 
-def _confusion(one: Closeup) -> Any:
-    assert one.judgment is not None
-    counts = one.judgment.confusion
+def _confusion(counts: IntArray, names: Sequence[str], label: str) -> Any:
     figure = _new(6, 5.4)
     axes = figure.subplots()
     axes.imshow(counts, cmap="Blues")
     places = range(len(counts))
-    axes.set_xticks(places, one.names, rotation=45, ha="right")
-    axes.set_yticks(places, one.names)
-    axes.set(title=f"Confusions, {_short(one.group.label)}", xlabel="Answer", ylabel="True class")
-    for i, j in ((i, j) for i in places for j in places if counts[i, j]):
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set_yticks(places, names)
+    axes.set(title=f"Confusions, {_short(label)}", xlabel="Answer", ylabel="True class")
+    for i, j in np.argwhere(counts):
         color = "white" if counts[i, j] > counts.max() / 2 else "black"
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color=color)
     return figure
@@ -150,8 +138,7 @@ def _confusion(one: Closeup) -> Any:
 def _pictures(pictures: Sequence[AnyArray], columns: int, titles: Sequence[str]) -> Any:
     rows = -(-len(pictures) // columns)
     figure = _new(1.1 * columns, (1.1 + 0.35 * any(titles)) * rows)
-    cells = figure.subplots(rows, columns, squeeze=False).flat
-    for axes in cells:
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.axis("off")
     for axes, picture, title in zip(figure.axes, pictures, titles, strict=False):
         axes.imshow(picture, interpolation="nearest")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -28,27 +28,36 @@ class Run:
     stop_reason: str | None = None
     finished: bool = False
 
+    @property
+    def name(self) -> str:
+        """Its folder's."""
+        return self.folder.resolve().name
+
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:
-    """The runs in folders, each the folder of a run, or one that has such folders in it.
+    """The runs in folders, each the folder of a run, or one below which there are such folders; each run once.
 
     Raises:
         CheckpointError: if a folder has no run in it, or a file of a run is damaged.
     """
-    found = [read_run(path) for folder in folders for path in _run_folders(folder)]
-    return list({run.folder.resolve(): run for run in found}.values())
+    places = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
+    return [read_run(path) for path in places.values()]
 
 
 def _run_folders(folder: Path) -> list[Path]:
+    """The folder itself, or else all below it that have a run, but for hidden ones."""
     if (folder / runs.CONFIG).is_file():
         return [folder]
-    inside = sorted(path.parent for path in folder.glob(f"*/{runs.CONFIG}"))
-    if not inside:
-        raise CheckpointError(
-            f"{folder} must be the folder of a run, or of several, got one without {runs.CONFIG}. "
-            f"Name the --output of thinnet train."
-        )
-    return inside
+    configs = {*folder.glob(f"*/{runs.CONFIG}"), *folder.rglob(runs.CONFIG)}  # the first follows links too
+    shown = [path for path in configs if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    if shown:
+        return sorted(path.parent for path in shown)
+    below = sum(path.is_dir() for path in folder.rglob("*"))
+    looked = f"one without {runs.CONFIG} in it or in any of the {below} folders below it"
+    came = looked if folder.is_dir() else "no such folder"
+    raise CheckpointError(
+        f"{folder} must be the folder of a run, or of several, got {came}. Name the --output of thinnet train."
+    )
 
 
 def read_run(folder: Path) -> Run:
@@ -58,37 +67,33 @@ def read_run(folder: Path) -> Run:
         CheckpointError: if one of its files is damaged.
     """
     config = Config.from_toml(folder / runs.CONFIG)
-    environment = _environment(folder / runs.ENVIRONMENT) if (folder / runs.ENVIRONMENT).is_file() else {}
-    if (folder / runs.RESULT).is_file():
-        path = folder / runs.RESULT
-        try:
-            return Run(folder, config, environment, finished=True, **_result(_read_json(path)))
-        except (KeyError, TypeError, ValueError) as error:
-            came = str(error) if isinstance(error, ValueError) else f"{type(error).__name__} {error}"
-            raise _damaged(path, came, f"write it anew by: thinnet resume {folder}") from None
-    return Run(folder, config, environment, _history_so_far(folder))
+    surroundings, result = folder / runs.ENVIRONMENT, folder / runs.RESULT
+    instead = "do without what it says of versions and machine"
+    environment = _read(surroundings, _environment, instead) if surroundings.is_file() else {}
+    if result.is_file():
+        found = _read(result, _result, f"write it anew by: thinnet resume {folder}")
+        return Run(folder, config, environment, finished=True, **found)
+    begun = any(folder.glob("step-*.safetensors"))
+    return Run(folder, config, environment, checkpoint.history_of(checkpoint.newest(folder)) if begun else History())
 
 
-def _environment(path: Path) -> dict[str, Any]:
+def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], instead: str) -> dict[str, Any]:
+    """What is in a file of JSON, if it is what a run wrote."""
     try:
-        content = _read_json(path)
-        for name in ("versions", "machine", "data"):
-            if not isinstance(content.get(name, {}), dict):
-                raise ValueError(f"{name} is no mapping")
-    except ValueError as error:
-        raise _damaged(path, str(error), "do without what it says of versions and machine") from None
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__}")
+        return checked(content)
+    except (KeyError, TypeError, ValueError) as error:
+        came = str(error) if isinstance(error, ValueError) else f"{type(error).__name__} {error}"
+        raise CheckpointError(f"{path} must be what a run wrote, got {came}. Remove it, and {instead}") from None
+
+
+def _environment(content: dict[str, Any]) -> dict[str, Any]:
+    for name in ("versions", "machine", "data"):
+        if not isinstance(content.get(name, {}), dict):
+            raise ValueError(f"{name} is no mapping")
     return content
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_bytes())
-    if not isinstance(content, dict):
-        raise ValueError(f"a {type(content).__name__}")
-    return content
-
-
-def _damaged(path: Path, came: str, instead: str) -> CheckpointError:
-    return CheckpointError(f"{path} must be what a run wrote, got {came}. Remove it, and {instead}")
 
 
 def _result(content: dict[str, Any]) -> dict[str, Any]:
@@ -101,10 +106,3 @@ def _result(content: dict[str, Any]) -> dict[str, Any]:
     if not len(lists["epoch"]) == len(lists["train_accuracy"]) == len(lists["seconds"]):
         raise ValueError("the lists of the history differ in length")
     return {"history": History(**lists), **accuracies, "stop_reason": content["stop_reason"]}
-
-
-def _history_so_far(folder: Path) -> History:
-    """What the newest checkpoint of an unfinished run has recorded."""
-    if not any(folder.glob("step-*.safetensors")):
-        return History()
-    return checkpoint.history_of(checkpoint.newest(folder))

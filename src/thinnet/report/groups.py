@@ -10,18 +10,21 @@ from thinnet.config import Config
 from thinnet.report.folder import Run
 from thinnet.statistics import Difference, Spread, paired_difference, spread
 
-SEEDS = ("seed", "data_seed")
 ACCURACY, R_SQUARED = "accuracy", "R²"
-UNSEEN = ("root",)  # where the data lie makes no difference to a run
+ASIDE = {"seed": -1, "data_seed": -1, "root": ""}  # where the data lie makes no difference to a run
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one config over seeds; `number` counts the groups of a report from 0 and gives them their colors."""
+    """Runs of one config over seeds; `number` counts the groups of a report from 0 and gives them their colors.
+
+    `notes` has a sentence about each run that has the config and the seed of another one.
+    """
 
     number: int
     label: str
     runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -51,12 +54,7 @@ class Group:
     @property
     def repetitions(self) -> str:
         """What its runs are called together: seeds, unless some of them have the same."""
-        return called(self.runs)
-
-
-def called(runs: Sequence[Run]) -> str:
-    """Seeds or runs: a run that was repeated with its seed is no second seed."""
-    return "seeds" if len({(run.config.seed, run.config.data_seed) for run in runs}) == len(runs) else "runs"
+        return "seeds" if len(set(map(_seeds, self.runs))) == len(self.runs) else "runs"
 
 
 def measured(groups: Sequence[Group]) -> str:
@@ -74,17 +72,61 @@ def figure(run: Run, what: str) -> float | None:
 
 
 def group(runs: Sequence[Run]) -> list[Group]:
-    """The groups, in the order of the values in which they differ."""
+    """The groups, in the order of the values in which they differ; runs that are the same run count once."""
     together: dict[Config, list[Run]] = {}
     for run in runs:
         together.setdefault(without_seeds(run.config), []).append(run)
     names = differing(list(together))
-    together = {config: together[config] for config in sorted(together, key=lambda one: _rank(one, names))}
-    labels = _labels(list(together), runs)
-    return [
-        Group(number, label, tuple(sorted(members, key=lambda run: (run.config.seed, run.config.data_seed))))
-        for number, (label, members) in enumerate(zip(labels, together.values(), strict=True))
-    ]
+    groups = []
+    for number, config in enumerate(sorted(together, key=lambda one: _rank(one, names))):
+        members, notes = _once(together[config])
+        label = ", ".join(f"{spoken(name)} {shown(getattr(config, name))}" for name in names)
+        one = Group(number, label, tuple(members), tuple(notes))
+        alone = members[0].name if len(members) == 1 else f"{len(members)} {one.repetitions}"
+        groups.append(one if label else replace(one, label=alone))
+    return groups
+
+
+def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Runs by their seeds, the same run once, and what there is to say of those that share a seed."""
+    kept: list[Run] = []
+    notes = []
+    for run in sorted(members, key=lambda run: (_seeds(run), not run.finished, -len(run.history.loss))):
+        twins = [one for one in kept if _seeds(one) == _seeds(run)]
+        same = next((one for one in twins if _agree(one, run)), None)
+        if same:
+            equal = f"config, seed and results are equal{'' if run.finished else ' as far as it has come'}"
+            notes.append(f"{run.name} is the same run as {same.name} ({equal}), so it counts once.")
+            continue
+        kept.append(run)
+        if twins:
+            notes.append(
+                f"{run.name} has the config and the seed of {twins[0].name}, but other results"
+                f"{_reason(run, twins[0])}; the two count as runs, not as seeds."
+            )
+    return kept, notes
+
+
+def _seeds(run: Run) -> tuple[int, int]:
+    return run.config.seed, run.config.data_seed
+
+
+def _agree(one: Run, other: Run) -> bool:
+    """Whether two runs came to the same, the time aside, as far as both of them have come."""
+    for name in ("loss", "train_accuracy", "val_accuracy"):
+        if any(a != b for a, b in zip(getattr(one.history, name), getattr(other.history, name), strict=False)):
+            return False
+    results = {(run.val_accuracy, run.test_accuracy, run.stop_reason) for run in (one, other) if run.finished}
+    return len(results) < 2
+
+
+def _reason(one: Run, other: Run) -> str:
+    """In what two runs that should be equal differ."""
+    names = ("data", "versions", "machine")
+    found = [name for name in names if one.environment.get(name) != other.environment.get(name)]
+    if found:
+        return f" (they differ in {' and '.join(found)})"
+    return ", although data, versions and machine are equal (another number of threads gives other last bits)"
 
 
 def _rank(config: Config, names: Sequence[str]) -> list[tuple[str, Any]]:
@@ -95,20 +137,13 @@ def _rank(config: Config, names: Sequence[str]) -> list[tuple[str, Any]]:
 
 def without_seeds(config: Config) -> Config:
     """The config with its seeds and its data's place put aside."""
-    return replace(config, seed=-1, data_seed=-1, root="")
+    return replace(config, **ASIDE)  # type: ignore[arg-type]
 
 
 def differing(configs: Sequence[Config]) -> list[str]:
     """The names of the fields in which configs differ, seeds aside."""
-    names = [one.name for one in fields(Config) if one.name not in (*SEEDS, *UNSEEN)]
-    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
-
-
-def _labels(configs: Sequence[Config], runs: Sequence[Run]) -> list[str]:
-    names = differing(configs)
-    if not names:
-        return [runs[0].folder.resolve().name if len(runs) == 1 else f"{len(runs)} {called(runs)}"]
-    return [", ".join(f"{spoken(name)} {shown(getattr(config, name))}" for name in names) for config in configs]
+    names = [one.name for one in fields(Config) if len({getattr(config, one.name) for config in configs}) > 1]
+    return [name for name in names if name not in ASIDE]
 
 
 def spoken(name: str) -> str:
@@ -125,9 +160,7 @@ def shown(value: Any) -> str:
 
 def compare(one: Group, other: Group, what: str) -> Difference | None:
     """How much `one` is above `other`, over the seeds that both have; None where there are none."""
-    values = [
-        {(run.config.seed, run.config.data_seed): figure(run, what) for run in chosen.runs} for chosen in (one, other)
-    ]
+    values = [{_seeds(run): figure(run, what) for run in chosen.runs} for chosen in (one, other)]
     seeds = [seed for seed in values[0] if values[0][seed] is not None and values[1].get(seed) is not None]
     if not seeds or one is other:
         return None

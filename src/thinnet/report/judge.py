@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -74,13 +73,16 @@ def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
         batch_size: how many rows batch normalization saw together in training.
     """
     split = next(name for name in ("test", "val", "train") if data.num_rows(name))
-    tally = _Tally(net.num_classes)
-    for start in range(0, data.num_rows(split), ROWS_AT_ONCE):
-        X, y = data.batch(split, slice(start, start + ROWS_AT_ONCE))
-        tally.add(probabilities(net, X), y, start)
-    return Judgment(
-        split, tally.confusion, tally.mistakes(), tally.calibration(), tuple(_layers(net, data, batch_size))
-    )
+    pieces = [slice(start, start + ROWS_AT_ONCE) for start in range(0, data.num_rows(split), ROWS_AT_ONCE)]
+    shares = np.concatenate([probabilities(net, data.batch(split, piece)[0]) for piece in pieces])
+    y, answers, sure = data.labels(split), shares.argmax(axis=1), shares.max(axis=1)
+    confusion = np.zeros((net.num_classes, net.num_classes), np.int64)
+    np.add.at(confusion, (y, answers), 1)
+    wrong = np.flatnonzero(answers != y)
+    surest = wrong[np.argsort(-sure[wrong], kind="stable")][:NUM_MISTAKES]
+    mistakes = tuple(Mistake(int(k), int(y[k]), int(answers[k]), float(sure[k])) for k in surest)
+    layers = tuple(_layers(net, data, batch_size))
+    return Judgment(split, confusion, mistakes, _calibration(sure, answers == y), layers)
 
 
 def probabilities(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
@@ -91,35 +93,11 @@ def probabilities(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
     return shares
 
 
-class _Tally:
-    """Counts that grow piece by piece."""
-
-    def __init__(self, num_classes: int) -> None:
-        self.confusion = np.zeros((num_classes, num_classes), np.int64)
-        self._count = np.zeros(NUM_BINS, np.int64)
-        self._sure = np.zeros(NUM_BINS)
-        self._right = np.zeros(NUM_BINS)
-        self._mistakes: list[Mistake] = []
-
-    def add(self, shares: FloatArray, y: AnyArray, first_row: int) -> None:
-        answers, sure = shares.argmax(axis=1), shares.max(axis=1)
-        np.add.at(self.confusion, (y, answers), 1)
-        bins = np.minimum((sure * NUM_BINS).astype(int), NUM_BINS - 1)
-        for total, amount in ((self._count, 1), (self._sure, sure), (self._right, answers == y)):
-            np.add.at(total, bins, amount)
-        wrong = np.flatnonzero(answers != y)
-        self._mistakes += [
-            Mistake(first_row + int(k), int(y[k]), int(answers[k]), float(sure[k]))
-            for k in wrong[np.argsort(-sure[wrong], kind="stable")][:NUM_MISTAKES]
-        ]
-        self._mistakes = sorted(self._mistakes, key=lambda one: -one.confidence)[:NUM_MISTAKES]
-
-    def mistakes(self) -> tuple[Mistake, ...]:
-        return tuple(self._mistakes)
-
-    def calibration(self) -> Calibration:
-        with np.errstate(invalid="ignore"):
-            return Calibration(self._count, self._sure / self._count, self._right / self._count)
+def _calibration(sure: FloatArray, right: AnyArray) -> Calibration:
+    bins = np.minimum((sure * NUM_BINS).astype(int), NUM_BINS - 1)
+    count, total, hits = (np.bincount(bins, weights, NUM_BINS) for weights in (None, sure, right))
+    with np.errstate(invalid="ignore"):
+        return Calibration(count, total / count, hits / count)
 
 
 def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[Layer]:
@@ -127,8 +105,7 @@ def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[
     if not net.hidden_dims:
         return
     copy = net.copy()  # batch normalization in training mode moves its running statistics
-    split = "train"
-    X, _ = data.batch(split, slice(0, ROWS_FOR_UNITS), dtype=net.dtype)
+    X, _ = data.batch("train", slice(0, ROWS_FOR_UNITS), dtype=net.dtype)
     test, train = _pieces(X, batch_size), _pieces(X, batch_size)
     for number, width in enumerate(net.hidden_dims, start=1):
         test = [hidden_forward(copy, number, piece, None)[0] for piece in test]
@@ -145,11 +122,3 @@ def _pieces(X: FloatArray, size: int) -> list[FloatArray]:
 
 def _active(pieces: list[FloatArray]) -> float:
     return float(np.concatenate([(piece > 0).sum(axis=1) for piece in pieces]).mean())
-
-
-def first_weights(net: FullyConnectedNet, count: int) -> FloatArray:
-    """The weights of the first layer's strongest units, one a row: (count, D)."""
-    W: Any = net.params["W1"]
-    strongest = np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:count]
-    rows: FloatArray = np.ascontiguousarray(W[:, strongest].T)
-    return rows

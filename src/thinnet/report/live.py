@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from copy import deepcopy
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from thinnet.callbacks import Callback
 from thinnet.errors import require
-from thinnet.history import History
 from thinnet.report.folder import Run, read_run
 from thinnet.report.groups import group
 from thinnet.report.page import page
@@ -74,8 +75,7 @@ class Live(Callback):
     def _copy(self, solver: Solver) -> None:
         """Keep what there is, as lists that no longer grow while a page is made of them."""
         assert self._run is not None
-        history = History(**{name: list(values) for name, values in vars(solver.history).items()})
-        self._run = Run(self.folder, self._run.config, self._run.environment, history)
+        self._run = replace(self._run, history=deepcopy(solver.history))
         self._copied = time.monotonic()
 
     def html(self) -> str:

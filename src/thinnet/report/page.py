@@ -7,26 +7,24 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
-from typing import Any
 
 from thinnet.config import Config
 from thinnet.errors import require
 from thinnet.report import charts, png, svg
-from thinnet.report.groups import ACCURACY, Group, compare, differing, measured, shown, without_seeds
+from thinnet.report.groups import ACCURACY, Group, compare, differing, measured, shown
 from thinnet.report.judge import Judgment
-from thinnet.statistics import Difference
+from thinnet.statistics import Difference, Spread, rounded
 from thinnet.typing import AnyArray
 
-SPLITS = {
-    "test_accuracy": "test",
-    "val_accuracy": "validation",
-    "last_val_accuracy": "validation",
-    "last_train_accuracy": "training",
+COLUMNS = {
+    "test_accuracy": "Test",
+    "val_accuracy": "Validation, best",
+    "last_val_accuracy": "Validation, last",
+    "last_train_accuracy": "Training, last",
 }
+SPLITS = {name: title.partition(",")[0].lower() for name, title in COLUMNS.items()}
 MOST_TILES, FEWER_TILES = 6, 4
 SIGNIFICANT = 0.05
-LONG_NAME = 6  # letters; longer ones need more room below a picture
-ABSENT = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,6 @@ class Closeup:
     weights: tuple[AnyArray, ...] = ()  # pictures of the first layer's strongest units
     mistakes: tuple[AnyArray, ...] = ()  # pictures of what was got wrong
     reason: str = ""
-
-    @property
-    def weight_sheet(self) -> bytes:
-        """All pictures of weights as one PNG file."""
-        return png.png(png.sheet(list(self.weights), columns=6))
 
 
 def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live: bool = False) -> str:
@@ -59,33 +52,26 @@ def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live:
         MissingExtraError: if Jinja is not installed.
     """
     jinja2 = require("jinja2", extra="report", purpose="writing a report")
-    markup = require("markupsafe", extra="report", purpose="writing a report").Markup
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
+    environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
     judged = [(one.group, one.judgment) for one in closeups if one.judgment]
-    filled = [(group, judgment) for group, judgment in judged if judgment.layers]
-    template = environment.from_string(_asset("page.html.jinja"))
-    text: str = template.render(
+    tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
+    text: str = environment.from_string(_asset("page.html.jinja")).render(
         title=title,
         live=live,
-        style=markup(_asset("page.css")),
-        script=markup(_asset("page.js")),
+        style=_asset("page.css"),
+        script=_asset("page.js"),
         groups=groups,
-        tiles=_tiles(groups),
+        tiles=[group for group in tiles if group.values(group.judged)],
         verdict=_verdict(groups),
-        curves=[_figure(chart, markup) for chart in charts.curves(groups)],
-        sweeps=[_figure(chart, markup) for chart in charts.against(groups)],
-        rows=[_row(group) for group in groups],
-        closeups=[_closeup(one, markup) for one in closeups],
-        bars=markup(svg.layer_bars(filled)) if filled else "",
-        never=[(group, judgment.layers) for group, judgment in filled],
-        calibration=_figure(charts.calibration(judged), markup) if judged else None,
+        closeups=closeups,
+        judged=judged,
+        filled=[(group, judgment) for group, judgment in judged if judgment.layers],
+        sheet=png.sheet,
         settings=_settings(groups),
-        commands=[(group, _command(group)) for group in groups],
         surroundings=_surroundings(groups),
-        color=svg.color,
-        num_colors=len(charts.COLORS),
         measure=measured(groups),
-        split={"val": "validation"}.get(judged[0][1].split, judged[0][1].split) if judged else "",
     )
     return text
 
@@ -94,14 +80,16 @@ def _asset(name: str) -> str:
     return resources.files("thinnet.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _figure(chart: charts.Chart, markup: Any) -> dict[str, Any]:
-    return {"chart": chart, "svg": markup(svg.line_chart(chart))}
+def _accuracy(found: Spread | float | None) -> str:
+    """A cell of a table."""
+    if found is None:
+        return "\N{EN DASH}"
+    return f"{found}" if isinstance(found, Spread) else rounded(found)
 
 
-def _tiles(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """The best figures first seen: each group's, or where there are too many those of the best."""
-    chosen = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
-    return [_tile(group) for group in chosen if group.values(group.judged)]
+def _amount(group: Group, value: float, unit: str = "%") -> str:
+    """An accuracy in percent, an R² as it is."""
+    return rounded(100 * value, ".1f") + unit if group.measure == ACCURACY else rounded(value)
 
 
 def best(groups: Sequence[Group], count: int) -> list[Group]:
@@ -112,25 +100,6 @@ def best(groups: Sequence[Group], count: int) -> list[Group]:
 def _level(group: Group) -> float:
     found = group.spread(group.judged)
     return found.mean if found else -1.0
-
-
-def _tile(group: Group) -> dict[str, Any]:
-    found = group.spread(group.judged)
-    assert found is not None
-    return {
-        "group": group,
-        "value": _amount(group, found.mean).rstrip("%"),
-        "spread": _amount(group, found.deviation).rstrip("%") if found.deviation is not None else "",
-        "unit": " %" if group.measure == ACCURACY else "",
-        "of": f"{SPLITS[group.judged]} {group.measure}",
-        "seeds": f"{found.count} {group.repetitions}" if found.count > 1 else "",
-        "unfinished": sum(not run.finished for run in group.runs),
-    }
-
-
-def _amount(group: Group, value: float) -> str:
-    """An accuracy in percent, an R² as it is."""
-    return f"{100 * value:.1f}%" if group.measure == ACCURACY else f"{value:.3f}"
 
 
 def _verdict(groups: Sequence[Group]) -> str:
@@ -147,7 +116,8 @@ def _verdict(groups: Sequence[Group]) -> str:
     difference = compare(first, other, first.judged)
     if difference is None:
         return f"Highest: {first.label}, with {what}."
-    return f"Highest: {first.label}, with {what}, {_above(first, difference)} {other.label}{_doubt(difference)}."
+    above = _amount(first, difference.mean, " points")
+    return f"Highest: {first.label}, with {what}, {above} above {other.label}{_doubt(difference)}."
 
 
 def _rival(first: Group, others: Sequence[Group]) -> Group:
@@ -156,11 +126,6 @@ def _rival(first: Group, others: Sequence[Group]) -> Group:
     if same:
         return min(same, key=lambda one: one.config.dropout)
     return max(others, key=_level)
-
-
-def _above(group: Group, difference: Difference) -> str:
-    amount = _amount(group, difference.mean)
-    return f"{amount.replace('%', ' points')} above"
 
 
 def _doubt(difference: Difference) -> str:
@@ -173,63 +138,14 @@ def _doubt(difference: Difference) -> str:
     return f" ({difference.verdict} in a paired t-test over {difference.count} seeds{chance})"
 
 
-def _row(group: Group) -> dict[str, Any]:
-    names = ("test_accuracy", "val_accuracy", "last_val_accuracy", "last_train_accuracy", "last_seconds")
-    found = {name: group.spread(name) for name in names}
-    return {
-        "group": group,
-        "finished": sum(run.finished for run in group.runs),
-        "cells": [_accuracy(found[name]) for name in names[:4]],
-        "seconds": f"{found['last_seconds'].mean:.1f} s" if found["last_seconds"] else ABSENT,
-    }
-
-
-def _accuracy(found: Any) -> str:
-    return f"{found:.3f}" if found else ABSENT
-
-
-def _closeup(one: Closeup, markup: Any) -> dict[str, Any]:
-    if one.judgment is None:
-        return {"group": one.group, "reason": one.reason}
-    judgment = one.judgment
-    pictures = [png.data_uri(png.png(picture)) for picture in one.mistakes] or [""] * len(judgment.mistakes)
-    return {
-        "group": one.group,
-        "reason": "",
-        "confusion": markup(_confusion(judgment, one.names)),
-        "confusion_told": svg.confusion_told(judgment.confusion, one.names),
-        "weights": png.data_uri(one.weight_sheet) if one.weights else "",
-        "num_weights": len(one.weights),
-        "mistakes": [
-            {
-                "label": one.names[mistake.label],
-                "answer": one.names[mistake.answer],
-                "row": mistake.row,
-                "confidence": f"{mistake.confidence:.0%}",
-                "picture": picture,
-            }
-            for mistake, picture in zip(judgment.mistakes, pictures, strict=True)
-        ],
-        "wordy": max(map(len, one.names)) > LONG_NAME,
-        "error": f"{judgment.calibration.error:.3f}",
-        "answers": int(judgment.confusion.sum()),
-    }
-
-
-def _confusion(judgment: Judgment, names: Sequence[str]) -> str:
-    return svg.confusion(judgment.confusion, names) if len(names) <= svg.MOST_CLASSES else ""
-
-
-def _settings(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """Each field of the configs: its value, or its values where they differ."""
-    configs = [without_seeds(group.config) for group in groups]
+def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
+    """Each field of the configs: its name, what it is, its value or values, and whether groups differ in it."""
+    configs = [run.config for group in groups for run in group.runs]
     different = differing(configs)
     rows = []
     for one in fields(Config):
-        runs = [run for group in groups for run in group.runs]
-        values = list(dict.fromkeys(shown(getattr(run.config, one.name)) for run in runs))
-        text = ", ".join(value or "(found)" for value in values)
-        rows.append({"name": one.name, "value": text, "different": one.name in different, "help": one.metadata["help"]})
+        values = dict.fromkeys(shown(getattr(config, one.name)) or "(found)" for config in configs)
+        rows.append((one.name, one.metadata["help"], ", ".join(values), one.name in different))
     return rows
 
 
@@ -246,14 +162,10 @@ def _command(group: Group) -> str:
 
 def _surroundings(groups: Sequence[Group]) -> list[tuple[str, str]]:
     """Versions, machine and data, as one run wrote them down."""
-    run = groups[0].runs[0] if groups else None
-    environment = run.environment if run else {}
-    versions, machine = environment.get("versions", {}), environment.get("machine", {})
-    data = environment.get("data", {})
-    lines = [
-        ("written by", run.folder.resolve().name if run and environment else ""),
-        ("versions", ", ".join(f"{name} {value}" for name, value in versions.items())),
-        ("machine", ", ".join(f"{name} {value}" for name, value in machine.items())),
-        ("training data, SHA-256", str(data.get("X_train", ""))),
-    ]
-    return [(name, text) for name, text in lines if text]
+    if not groups or not groups[0].runs[0].environment:
+        return []
+    run = groups[0].runs[0]
+    parts = [(name, run.environment.get(name, {})) for name in ("versions", "machine")]
+    told = [(name, ", ".join(f"{key} {value}" for key, value in part.items())) for name, part in parts]
+    data = ("training data, SHA-256", run.environment.get("data", {}).get("X_train", ""))
+    return [("written by", run.name), *told, data]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,14 +32,14 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def data_uri(content: bytes) -> str:
-    """The file as an address that has it in itself."""
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+def data_uri(pixels: AnyArray) -> str:
+    """A picture as an address that has its PNG file in itself."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
-def is_image(shape: tuple[int, ...] | None) -> bool:
+def is_image(shape: tuple[int, ...]) -> bool:
     """Whether rows of this shape can be shown: (height, width), or (1 or 3, height, width)."""
-    return shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3)))
+    return len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))
 
 
 def photograph(row: AnyArray, shape: tuple[int, ...], top: float | None = None) -> AnyArray:
@@ -47,17 +48,13 @@ def photograph(row: AnyArray, shape: tuple[int, ...], top: float | None = None) 
     low = values.min() if top is None else 0.0
     high = values.max() if top is None else top
     scaled = (values - low) / (high - low if high > low else 1)
-    return _three_channels((255 * np.clip(scaled, 0, 1)).astype(np.uint8), shape)
-
-
-def _three_channels(values: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    planes = values.reshape((1, *shape) if len(shape) == 2 else shape)
+    planes = (255 * np.clip(scaled, 0, 1)).astype(np.uint8).reshape((1, *shape)[-3:])
     return np.repeat(planes, 3 // len(planes), axis=0).transpose(1, 2, 0)
 
 
 def weight_picture(row: FloatArray, shape: tuple[int, ...]) -> AnyArray:
     """Weights as a picture: colors as they are; gray ones blue below zero, white at zero, orange above."""
-    if len(shape) == 3 and shape[0] == 3:
+    if shape[:-2] == (3,):
         return photograph(row, shape)
     values = row.reshape(shape[-2:]).astype(np.float64)
     share = np.clip(values / (np.abs(values).max() or 1), -1, 1)[..., None]
@@ -66,7 +63,7 @@ def weight_picture(row: FloatArray, shape: tuple[int, ...]) -> AnyArray:
     return pixels
 
 
-def sheet(pictures: list[AnyArray], columns: int) -> AnyArray:
+def sheet(pictures: Sequence[AnyArray], columns: int) -> AnyArray:
     """Pictures of one size side by side, with transparent lines between them: RGBA."""
     height, width, _ = pictures[0].shape
     rows = -(-len(pictures) // columns)

@@ -56,6 +56,10 @@ def test_whatever_takes_long_can_be_quiet_or_json(name: str) -> None:
         (["train", "--live", "99999"], "must be a port from 0 to 65535, got '99999'"),
         (["train", "--live", "-1"], "must be a port from 0 to 65535, got '-1'"),
         (["resume", "--live", "runs/first"], "got 'runs/first'; for any free port, put the option last"),
+        (["trian"], "thinnet: error: argument COMMAND: invalid choice: 'trian' (choose from 'train', 'resume'"),
+        (["trian"], "'check'). Did you mean 'train'?"),
+        (["experiment", "droput"], "Did you mean 'dropout'?"),
+        (["train", "--schedule", "cosin"], "Did you mean 'cosine'?"),
         (["experiment", "cifar10-fc", "--seed", "-1"], "must be a whole number of at least 0, got '-1'"),
     ],
 )
@@ -66,6 +70,16 @@ def test_what_cannot_be_is_refused_by_name(
         cli.main(command)
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_wrong_option_is_answered_in_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--droput", "0.5"])
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "thinnet train: error: unknown option --droput. Did you mean '--dropout'?",
+        "See: thinnet train --help",
+    ]
 
 
 def test_a_folder_as_config_is_refused_with_the_file_to_name(

@@ -1,0 +1,71 @@
+"""What is told while a run trains, where no bar can be seen."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from thinnet import cli
+from thinnet.cli.progress import compilation_told
+
+TRAIN = ["train", "--num-train", "60", "--hidden-dims", "5", "--epochs", "4", "--batch-size", "20", "--output"]
+
+
+def test_lines_tell_how_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*TRAIN, str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line for line in lines if line.startswith("epoch ")]
+    assert re.fullmatch(r"epoch 1 of 4: accuracy 0\.\d{3} in training, 0\.\d{3} in validation, \d+ s", told[0])
+    assert told[-1].startswith("epoch 4 of 4: ")
+    assert lines.index(told[-1]) < lines.index("steps                12")
+
+
+@pytest.mark.parametrize("option", ["--quiet", "--json"])
+def test_nothing_is_told_where_silence_was_asked_for(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*TRAIN, str(tmp_path / "run"), option]) == 0
+    assert "epoch" not in capsys.readouterr().out
+
+
+def test_in_a_terminal_the_bar_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert cli.main([*TRAIN, str(tmp_path / "run")]) == 0
+    done = capsys.readouterr()
+    assert "epoch " not in done.out
+    assert "12/12" in done.err
+
+
+def test_a_resumed_run_is_told_of_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*TRAIN, str(tmp_path / "run"), "--quiet"]) == 0
+    (tmp_path / "run" / "result.json").unlink()
+    max((tmp_path / "run").glob("step-*")).unlink()
+    capsys.readouterr()
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out.startswith("epoch 4 of 4: ")
+
+
+def test_a_compilation_is_told_of_once_and_a_kernel_that_is_there_is_not() -> None:
+    numba = pytest.importorskip("numba")
+    one, other = (numba.njit(lambda x, k=k: x + k) for k in (1, 2))
+    told: list[str] = []
+    with compilation_told(told.append):
+        one(1)
+        other(1)
+    assert told == ["The kernels are being compiled, which takes some ten seconds, once on this machine."]
+    with compilation_told(told.append):
+        one(1)
+    one(1.5)  # compiled when nobody listens any more
+    assert len(told) == 1
+
+
+@pytest.mark.usefixtures("without_kernels")
+def test_without_kernels_nothing_is_compiled() -> None:
+    with compilation_told(pytest.fail):
+        pass
