@@ -96,14 +96,14 @@ class ModelUpdate:
         data: Dataset,
         update_rule: str | Rule,
         optim_config: Config | None,
+        check_finite: bool,
     ) -> None:
         if data.weights is not None:
             raise ArgumentError(
                 "data must have weights=None for a model that is not a FullyConnectedNet trained by a rule's name, got "
                 "weights. Such a model has no argument for them: let it weigh its own loss."
             )
-        self.model, self.data = model, data
-        self.check_finite = True
+        self.model, self.data, self.check_finite = model, data, check_finite
         if not isinstance(update_rule, str) and (isinstance(update_rule, type) or not callable(update_rule)):
             raise ArgumentError(
                 f"update_rule must be a name in thinnet.optim.OPTIMIZERS or a function (w, dw, config) -> (w, config), "
