@@ -5,23 +5,14 @@ minibatches from it for a `FullyConnectedNet`, which is a stack of the pairs of 
 rules in `thinnet.optim` change its parameters; the `History` tells how it went.
 """
 
-from thinnet import layers as layers
-from thinnet import optim as optim
-from thinnet import schedules as schedules
-from thinnet.callbacks import Callback as Callback
-from thinnet.callbacks import EarlyStopping as EarlyStopping
-from thinnet.data import Dataset as Dataset
-from thinnet.data import load_cifar10 as load_cifar10
-from thinnet.data import load_digits as load_digits
-from thinnet.data import load_fashion_mnist as load_fashion_mnist
-from thinnet.errors import ArgumentError as ArgumentError
-from thinnet.errors import DataError as DataError
-from thinnet.errors import ThinnetError as ThinnetError
-from thinnet.gradient_check import GradientError as GradientError
-from thinnet.gradient_check import check_gradients as check_gradients
-from thinnet.history import History as History
-from thinnet.nets import FullyConnectedNet as FullyConnectedNet
-from thinnet.solver import Solver as Solver
+from thinnet import layers, optim, schedules
+from thinnet.callbacks import Callback, EarlyStopping
+from thinnet.data import Dataset, load_cifar10, load_digits, load_fashion_mnist
+from thinnet.errors import ArgumentError, DataError, ThinnetError
+from thinnet.gradient_check import GradientError, check_gradients
+from thinnet.history import History
+from thinnet.nets import FullyConnectedNet
+from thinnet.solver import Solver
 
 __version__ = "0.1.0"
 

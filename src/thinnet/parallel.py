@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from thinnet.errors import ArgumentError, NumericalError, require
+from thinnet.kernels.threads import num_threads
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 _T = TypeVar("_T")
@@ -183,8 +184,7 @@ def _share_cores(world: Any) -> None:
 
     limits = require("threadpoolctl", extra="mpi", purpose="sharing cores between processes")
     here = world.Split_type(MPI.COMM_TYPE_SHARED)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limits.threadpool_limits(max(1, cores // here.size))
+    limits.threadpool_limits(max(1, num_threads() // here.size))
 
 
 def on_all_ranks(error: _E) -> _E:
