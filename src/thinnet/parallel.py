@@ -13,7 +13,6 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from thinnet.errors import ArgumentError, NumericalError, require
-from thinnet.kernels.threads import num_threads
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 _T = TypeVar("_T")
@@ -181,6 +180,8 @@ def _share_cores(world: Any) -> None:
     if any(name in os.environ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")):
         return
     from mpi4py import MPI
+
+    from thinnet.kernels.threads import num_threads  # which takes a while to import
 
     limits = require("threadpoolctl", extra="mpi", purpose="sharing cores between processes")
     here = world.Split_type(MPI.COMM_TYPE_SHARED)
