@@ -96,9 +96,16 @@ def test_a_repetition_counts_once_and_is_said_to(tmp_path: Path) -> None:
     (one,) = group(find_runs([tmp_path]))
     assert [run.folder.name for run in one.runs] == ["again"]
     text = words(tmp_path)
-    assert "first is the same run as again (config, seed and results are equal), so it counts once." in text
+    assert "The run 'first' is the same as 'again' (config, seed and results are equal), so it counts once." in text
     assert "the mean of" not in text
     assert "±" not in text
+
+
+def test_a_data_seed_that_draws_nothing_is_no_second_seed(tmp_path: Path) -> None:
+    arrays = {"X_train": ROWS, "y_train": LABELS}
+    on(tmp_path / "on", arrays, data_seed=1)
+    start(tmp_path / "on" / "again", data=str(tmp_path / "on" / "data.npz"), num_train=0, data_seed=2)
+    assert "The run 'run' is the same as 'again'" in words(tmp_path)
 
 
 def test_a_repetition_that_is_not_finished_is_the_same_run_too(tmp_path: Path) -> None:
@@ -117,7 +124,7 @@ def test_a_repetition_with_other_results_is_no_second_seed(tmp_path: Path) -> No
     text = words(tmp_path)
     assert "the mean of 2 runs" in text
     assert "2 seeds" not in text
-    assert "other has the config and the seed of first, but other results, although data, versions and mach" in text
+    assert "The run 'other' has the config and the seed of 'first', but other results, although data, versions" in text
     surroundings = tmp_path / "other" / runs.ENVIRONMENT
     surroundings.write_text(json.dumps({**json.loads(surroundings.read_text()), "machine": {"cores": 99}}))
     assert "but other results (they differ in machine)" in words(tmp_path)

@@ -86,9 +86,7 @@ def run(
     configs = [config.resolved() for config in configs]
     folder.mkdir(parents=True, exist_ok=True)
     places = [folder / name for name in names(configs)]
-    missing = [
-        (config, place) for config, place in zip(configs, places, strict=True) if not (place / runs.RESULT).is_file()
-    ]
+    missing = [(one, place) for one, place in zip(configs, places, strict=True) if not (place / runs.RESULT).is_file()]
     if len(missing) < len(places):
         tell(f"{len(places) - len(missing)} of {len(places)} runs are in {folder} already")
     failures = []

@@ -96,19 +96,19 @@ def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
         same = next((one for one in twins if _agree(one, run)), None)
         if same:
             equal = f"config, seed and results are equal{'' if run.finished else ' as far as it has come'}"
-            notes.append(f"{run.name} is the same run as {same.name} ({equal}), so it counts once.")
+            notes.append(f"The run '{run.name}' is the same as '{same.name}' ({equal}), so it counts once.")
             continue
         kept.append(run)
         if twins:
             notes.append(
-                f"{run.name} has the config and the seed of {twins[0].name}, but other results"
+                f"The run '{run.name}' has the config and the seed of '{twins[0].name}', but other results"
                 f"{_reason(run, twins[0])}; the two count as runs, not as seeds."
             )
     return kept, notes
 
 
 def _seeds(run: Run) -> tuple[int, int]:
-    return run.config.seed, run.config.data_seed
+    return run.config.seed, run.config.data_seed if run.config.num_train else -1  # else it draws nothing
 
 
 def _agree(one: Run, other: Run) -> bool:
