@@ -55,6 +55,14 @@ def test_an_endless_loop_is_stopped_and_what_follows_is_checked(tmp_path: Path) 
     assert report.faults == {"timed-out"}
 
 
+def test_an_import_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thinnet.check.runner.START", 0.0)
+    text = "while True:\n    pass\ndef relu_forward(x):\n    return x, x\n"
+    report = check(tmp_path, text, limits=Limits(seconds=0.2))
+    assert report.faults == {"timed-out"}
+    assert "the import was stopped after 0.2 s" in str(report)
+
+
 def test_a_crash_of_python_itself_is_a_verdict(tmp_path: Path) -> None:
     text = sources.swap(sources.LAYERS, {"    out = np.maximum(0, x)\n": "    import ctypes; ctypes.string_at(0)\n"})
     report = check(tmp_path, text)
