@@ -332,6 +332,15 @@ def test_every_verdict_has_a_cause_and_a_mend() -> None:
         assert verdict.severity in ("fault", "note")
 
 
+@pytest.mark.parametrize(("means", "keep"), [("drop", "(1 - p)"), ("keep", "p"), (None, "keep_prob")])
+def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) -> None:
+    report = check(
+        sources.dropout({"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}, "keep"), means
+    )
+    mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
+    assert mend.endswith(f"probability {keep}: mask = np.random.rand(*x.shape) < {keep}.")
+
+
 def test_the_page_of_verdicts_is_up_to_date() -> None:
     assert (Path(__file__).parents[1] / "docs" / "verdicts.md").read_text(encoding="utf-8") == page()
 

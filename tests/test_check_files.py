@@ -47,12 +47,20 @@ def test_what_ends_the_function_is_a_verdict_and_the_rest_is_checked(
 
 def test_an_endless_loop_is_stopped_and_what_follows_is_checked(tmp_path: Path) -> None:
     text = sources.swap(sources.LAYERS, {"    out = np.maximum(0, x)\n": "    while True:\n        pass\n"})
-    report = check(tmp_path, text, limits=Limits(seconds=1, megabytes=1024))
+    report = check(tmp_path, text, limits=Limits(seconds=3, megabytes=1024))
     states = {one.name: one.state for one in report.functions}
     assert states.pop("relu_forward") == "wrong"
     assert states.pop("relu_backward") == "not checked"  # it needs a cache from the loop
     assert set(states.values()) == {"right"}
     assert report.faults == {"timed-out"}
+
+
+def test_an_import_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thinnet.check.runner.START", 0.0)
+    text = "while True:\n    pass\ndef relu_forward(x):\n    return x, x\n"
+    report = check(tmp_path, text, limits=Limits(seconds=0.2))
+    assert report.faults == {"timed-out"}
+    assert "the import was stopped after 0.2 s" in str(report)
 
 
 def test_a_crash_of_python_itself_is_a_verdict(tmp_path: Path) -> None:

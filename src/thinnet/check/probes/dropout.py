@@ -112,13 +112,12 @@ def _shared(unit: Unit, draws: list[Draw]) -> bool:
 
 def _repeated(unit: Unit, draws: dict[float, list[Draw]]) -> bool:
     """Different inputs, the same mask."""
-    if all((group[0].kept == other.kept).all() for group in draws.values() for other in group[1:]):
-        unit.find(
-            "same-mask-every-call",
-            f"{CALLS} calls with different inputs and no seed dropped exactly the same {SHAPE[0] * SHAPE[1]} elements",
-        )
-        return True
-    return False
+    same = all((group[0].kept == other.kept).all() for group in draws.values() for other in group[1:])
+    if same:
+        size = SHAPE[0] * SHAPE[1]
+        told = f"{CALLS} calls with different inputs and no seed dropped exactly the same of {size} elements"
+        unit.find("same-mask-every-call", told)
+    return same
 
 
 def _independent(unit: Unit, draws: list[Draw]) -> None:
