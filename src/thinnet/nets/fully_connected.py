@@ -216,13 +216,12 @@ class FullyConnectedNet:
         Where the rows are a `part` of a minibatch, and other processes have the others, loss and gradients are those
         of the whole; all of them call this, and use the kernels.
         """
-        rows, targets, each, step = self._begin_step(X, y, weights, step, part)
         if self.thins:
-            thinned = self._thinned_step(len(rows))
-            loss = thinned.compute(rows, targets, step, each, part)
+            loss, thinned = self.thinned_gradients(X, y, weights=weights, step=step, part=part)
             gradients.flat[:] = 0
             thinned.thinning.scatter(thinned.gradients.flat, gradients.flat)
             return loss
+        rows, targets, each, step = self._begin_step(X, y, weights, step, part)
         if self.uses_kernels:
             loss = self._fused_step(len(rows)).gradients(rows, targets, gradients, step, each, part=part)
         else:
