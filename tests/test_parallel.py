@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from parallel_job import NETS, TRAININGS, make_data, make_net, make_training
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, cli
 from thinnet.data.npz import load_npz
 from thinnet.data.shares import block_edges, share_of
+from thinnet.errors import CheckpointError
 from thinnet.storage.checkpoint import saved as saved_checkpoints
+from thinnet.storage.locks import locked
 
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 JOB = Path(__file__).with_name("parallel_job.py")
@@ -37,6 +40,17 @@ def job(size: int, what: str, folder: Path, **environment: str) -> subprocess.Co
 def succeeded(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def wait_until_free(folder: Path) -> None:
+    """Wait for the last process, which mpiexec does not do after an abort."""
+    for _ in range(200):
+        try:
+            with locked(folder):
+                return
+        except CheckpointError:
+            time.sleep(0.1)
+    raise AssertionError(f"{folder} is still in use after 20 seconds")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +115,7 @@ class TestMisfortune:
             assert "after step 8 of 16" in done.stderr
         saved = list(saved_checkpoints(tmp_path / "run"))
         assert saved == ([5, 8] if what == "interrupt" else [5])
+        wait_until_free(tmp_path / "run")
         whole = make_training("batchnorm")
         whole.train()
         if what == "kill":
