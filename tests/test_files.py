@@ -96,6 +96,12 @@ def test_a_place_that_cannot_be_written_is_named_as_the_user_did(tmp_path: Path)
     assert caught.value.filename == str(tmp_path / "file" / "net.safetensors")
 
 
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="a folder is in its place: name a file") as caught:
+        write_atomically(tmp_path, b"x")
+    assert caught.value.filename == str(tmp_path)
+
+
 def test_readers_see_one_whole_content_or_the_other(tmp_path: Path) -> None:
     path = tmp_path / "file"
     contents = [bytes([number]) * 50_000 for number in range(2)]

@@ -15,6 +15,7 @@ import pytest
 
 from thinnet import Dataset, FullyConnectedNet, cli, runs
 from thinnet.config import Config
+from thinnet.data import catalog
 from thinnet.report import charts, png, svg, write_report
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import compare, group
@@ -305,3 +306,23 @@ def test_one_number_is_rounded_alike_everywhere(tmp_path: Path, capsys: pytest.C
     assert "0.963" in page
     assert not re.search(r"96\.2|0\.962", page)
     assert "0.963" in runs.Result(find_runs([tmp_path])[0].history, 0.9625, None, None).table()
+
+
+def test_time_begins_after_the_first_step_which_may_wait_for_compilation(four: Path) -> None:
+    first = group(find_runs([four]))[0]
+    seconds = [run.history.seconds for run in first.runs]
+    assert first.values("duration") == [one[-1] - one[0] for one in seconds]
+
+
+def test_a_report_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(*_: Any, **__: Any) -> None:
+        raise AssertionError("a report asked for a download")
+
+    folder = start(tmp_path / "run")
+    for name in ("config.toml", "environment.json"):
+        text = (folder / name).read_text()
+        (folder / name).write_text(text.replace('"digits"', '"cifar10"'))
+    monkeypatch.setattr(catalog, "look_for_cifar10", lambda: None)
+    monkeypatch.setattr(runs, "load", download)
+    page = Tags(write_report([folder]).read_text(encoding="utf-8"))
+    assert "cifar10 must be on this machine, got none. Get it by: thinnet data --download cifar10" in page.words

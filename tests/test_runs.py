@@ -121,7 +121,7 @@ def test_a_training_that_diverged_ends_with_status_1(tmp_path: Path, capsys: pyt
     said = capsys.readouterr().err
     assert re.search(r"In step \d+, the loss became nan", said)
     assert "Training is deterministic: resumed or repeated, it fails in the same step." in said
-    assert f"setting: thinnet train --config {tmp_path}/run/config.toml --learning-rate 1e+08, for example.\n" in said
+    assert f"example: thinnet train --config {tmp_path}/run/config.toml --learning-rate 0.01\n" in said
     assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 1
     assert capsys.readouterr().err == said
 
@@ -186,3 +186,29 @@ def test_without_other_rows_the_training_accuracy_is_told(tmp_path: Path, capsys
     assert re.search(r"^training accuracy    [01]\.\d{3}$", capsys.readouterr().out, re.MULTILINE)
     assert cli.main([*train, "--output", str(tmp_path / "other"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 4
+
+
+def test_a_config_that_was_changed_is_refused_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The net would go on as it began, and the report would speak of a run that never was."""
+    assert train(tmp_path / "run") == 0
+    path = tmp_path / "run" / "config.toml"
+    written = path.read_text()
+    path.write_text("# a remark\n" + written)
+    assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 0
+    path.write_text(written.replace("dropout = 0.5", "dropout = 0.4"))
+    capsys.readouterr()
+    for command in ("resume", "report"):
+        assert cli.main([command, str(tmp_path / "run")]) == 2
+        said = capsys.readouterr().err
+        assert "config.toml must be as it was when the run began, got another dropout. Put back dropout = 0.5;" in said
+
+
+def test_data_that_moved_are_no_changed_config(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
+    np.savez(tmp_path / "old.npz", X_train=X, y_train=(X[:, 0] > 0).astype(int))
+    command = ["train", "--data", str(tmp_path / "old.npz"), "--epochs", "2", "--batch-size", "20", "--quiet"]
+    assert cli.main([*command, "--output", str(tmp_path / "run")]) == 0
+    (tmp_path / "old.npz").rename(tmp_path / "new.npz")
+    path = tmp_path / "run" / "config.toml"
+    path.write_text(path.read_text().replace("old.npz", "new.npz"))
+    assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 0

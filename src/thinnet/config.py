@@ -120,12 +120,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The contents of a TOML file.
 
     Raises:
-        ArgumentError: if it is not TOML.
+        ArgumentError: if it is not TOML, or not there.
     """
     if path.is_dir():
         raise ArgumentError(f"{path} must be a TOML file, got a folder. Name the config.toml of a run.")
     try:
         return tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise ArgumentError(f"{path} must be a TOML file, got no such file. Check its path.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArgumentError(
             f"{path} must be a TOML file, got one that cannot be read: {error}. Mend that line."

@@ -25,8 +25,8 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
     if not np.isfinite(X[row]).all():
         column = int(np.flatnonzero(~np.isfinite(X[row]))[0])
         raise ArgumentError(
-            f"X must hold finite numbers, got {X[row, column]} in row {first_row + row}, column {column}. Remove such "
-            f"rows, or fill them in."
+            f"X must hold numbers that are finite in {X.dtype}, got {X[row, column]} in row {first_row + row}, column "
+            f"{column}. Remove such rows, or fill them in."
         )
     raise NumericalError(
         f"the scores of row {first_row + row} must be finite, got {first_wrong(scores[row])}. The row is finite: the "

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from thinnet.data.npz import load_npz
 from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
+from thinnet.optim import OPTIMIZERS
 from thinnet.parallel import Ranks
 from thinnet.schedules import SCHEDULES, EpochDecay
 from thinnet.solver import Solver
@@ -80,7 +81,8 @@ def start(
     # This makes the folder, and finds out if it cannot be written.
     solver = _solver(config, data, folder, communicator=communicator, **options)
     if ranks.rank == 0:
-        surroundings = environment(data, solver.fingerprint) | ({} if command is None else {"command": list(command)})
+        surroundings = environment(data, solver.fingerprint) | {"config": _plain(config)}
+        surroundings |= {} if command is None else {"command": list(command)}
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=2).encode())
         write_atomically(folder / CONFIG, config.to_toml().encode())  # last: what has it can be resumed
         tell(config.to_toml())
@@ -112,14 +114,15 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
         options: what may change, as for `thinnet.Solver.resume`: verbose and progress among others.
 
     Raises:
-        CheckpointError: if the folder has no run, or its checkpoint is damaged or belongs to other data.
+        CheckpointError: if the folder has no run, its config was changed, or its checkpoint is damaged or belongs to
+            other data.
         DataError: if the data cannot be found or read.
     """
     if not (folder / CONFIG).is_file():
         came = f"one without {CONFIG}" if folder.is_dir() else "no such folder"
         raise CheckpointError(f"{folder} must be the folder of a run, got {came}. Name its --output.")
     ranks = Ranks(communicator)
-    config, begun = ranks.from_first((Config.from_toml(folder / CONFIG), any(folder.glob("step-*.safetensors"))))
+    config, begun = ranks.from_first((read_config(folder), any(folder.glob("step-*.safetensors"))))
     data = load(config, communicator)
     if begun:
         solver = Solver.resume(folder, data, communicator=communicator, **options)
@@ -136,11 +139,44 @@ def start_or_resume(config: Config, folder: Path, tell: Tell = print, command: W
     """
     if not (folder / CONFIG).exists():
         return start(config, folder, tell, command=command, **options)
-    if replace(Config.from_toml(folder / CONFIG), root="") != replace(config.resolved(), root=""):
+    if replace(read_config(folder), root="") != replace(config.resolved(), root=""):
         raise CheckpointError(
             f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
         )
     return resume(folder, **options)
+
+
+def read_config(folder: Path) -> Config:
+    """The config of a run, if it is what the run was begun with; where its data lie may have changed.
+
+    Raises:
+        CheckpointError: with what differs.
+    """
+    config = Config.from_toml(folder / CONFIG)
+    now, begun = _plain(config), _begun_with(folder)
+    movable = {"root", "data"} if config.is_file else {"root"}
+    changed = [name for name in now if name not in movable and begun.get(name, now[name]) != now[name]]
+    if changed:
+        before = ", ".join(f"{name} = {begun[name]!r}" for name in changed)
+        raise CheckpointError(
+            f"{folder / CONFIG} must be as it was when the run began, got another {', '.join(changed)}. Put back "
+            f"{before}; or train a new run: thinnet train --config {folder / CONFIG} --output FOLDER"
+        )
+    return config
+
+
+def _begun_with(folder: Path) -> dict[str, Any]:
+    """The config that a run wrote beside its surroundings; nothing where that file is gone."""
+    try:
+        return dict(json.loads((folder / ENVIRONMENT).read_bytes())["config"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """The fields as JSON gives them back."""
+    fields: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return fields
 
 
 def load(config: Config, communicator: Any = None) -> Dataset:
@@ -226,9 +262,11 @@ def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Resu
     try:
         history = solver.train()
     except NumericalError as error:
-        again = "Training is deterministic: resumed or repeated, it fails in the same step. Change a setting: "
-        lower = f"thinnet train --config {folder / CONFIG} --learning-rate {config.learning_rate / 10:g}, for example."
-        error.args = (f"{error} {again}{lower}",)
+        again = (
+            "Training is deterministic: resumed or repeated, it fails in the same step. Change a setting, for example:"
+        )
+        lower = min(config.learning_rate / 10, OPTIMIZERS[config.optimizer].defaults["learning_rate"])
+        error.args = (f"{error} {again} thinnet train --config {folder / CONFIG} --learning-rate {lower:g}",)
         raise
     result = Result(
         history,

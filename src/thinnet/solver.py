@@ -28,7 +28,7 @@ from thinnet.training.evaluation import accuracy
 from thinnet.training.fit import check_fit, check_parallel
 from thinnet.training.interrupts import DelayedInterrupt
 from thinnet.training.updates import ModelUpdate, NetUpdate, checked_model
-from thinnet.training.weights import SoundWeights, restore, snapshot
+from thinnet.training.weights import SoundWeights, largest, restore, snapshot
 from thinnet.typing import AnyArray, IntArray
 
 if TYPE_CHECKING:
@@ -457,11 +457,12 @@ class Solver:
         try:
             return self.accuracy(split)
         except NumericalError as error:
-            self._sound.put_back()
             text = (
-                f"After step {self.iteration}, {error} Likely cause: a learning rate that is too large, or inputs that "
-                f"are not standardized. The model was given the last good weights."
+                f"After step {self.iteration}, scores became infinite or NaN; the largest weights are those of "
+                f"{largest(self.model)}. Likely cause: a learning rate that is too large, or inputs that are not "
+                f"standardized. The model was given the last good weights."
             )
+            self._sound.put_back()
             raise on_all_ranks(NumericalError(text)) from error
 
     def __repr__(self) -> str:

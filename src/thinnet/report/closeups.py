@@ -10,7 +10,7 @@ import numpy as np
 
 from thinnet import runs
 from thinnet.config import Config
-from thinnet.data import Dataset
+from thinnet.data import Dataset, catalog
 from thinnet.errors import ArgumentError, DataError, MissingExtraError
 from thinnet.nets import FullyConnectedNet
 from thinnet.report import png
@@ -60,9 +60,17 @@ def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
     key = tuple(getattr(config, name) for name in DATA_FIELDS)
     if key not in known:
         known.clear()  # so that there is one in memory at a time
+        _check_here(config)
         data = runs.load(config)
         known[key] = data, data.fingerprint()
     return known[key]
+
+
+def _check_here(config: Config) -> None:
+    """Refuse what would have to be downloaded: a report is no reason to."""
+    data = catalog.CATALOG.get(config.data)
+    if data and data.download and not config.root and not data.place():
+        raise DataError(f"{config.data} must be on this machine, got none. Get it by: {data.missing}.")
 
 
 def _first_weights(net: FullyConnectedNet) -> AnyArray:

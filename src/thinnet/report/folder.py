@@ -64,9 +64,9 @@ def read_run(folder: Path) -> Run:
     """Read one run.
 
     Raises:
-        CheckpointError: if one of its files is damaged.
+        CheckpointError: if one of its files is damaged, or its config was changed.
     """
-    config = Config.from_toml(folder / runs.CONFIG)
+    config = runs.read_config(folder)
     surroundings, result = folder / runs.ENVIRONMENT, folder / runs.RESULT
     instead = "do without what it says of versions and machine"
     environment = _read(surroundings, _environment, instead) if surroundings.is_file() else {}

@@ -64,6 +64,8 @@ def measured(groups: Sequence[Group]) -> str:
 
 def figure(run: Run, what: str) -> float | None:
     """One number of a run; names of lists in the history stand for their last value."""
+    if what == "duration":  # in seconds; from the first evaluation on, since the first step waits for compilation
+        return run.history.seconds[-1] - run.history.seconds[0] if run.history.seconds else None
     if what in ("val_accuracy", "test_accuracy"):
         value: float | None = getattr(run, what)
         return value

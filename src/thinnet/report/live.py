@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thinnet.callbacks import Callback
-from thinnet.errors import require
+from thinnet.errors import ArgumentError, require
 from thinnet.report.folder import Run, read_run
 from thinnet.report.groups import group
 from thinnet.report.page import page
@@ -39,7 +39,7 @@ class Live(Callback):
 
     Raises:
         MissingExtraError: if Jinja is not installed.
-        OSError: if the port is taken.
+        ArgumentError: if the port is taken.
     """
 
     def __init__(self, folder: Path, port: int = 0) -> None:
@@ -49,7 +49,12 @@ class Live(Callback):
         self._ended: str | None = None
         self._copied = self._asked = 0.0
         self._told = threading.Event()
-        self._server = ThreadingHTTPServer((ADDRESS, port), _handler(self))
+        try:
+            self._server = ThreadingHTTPServer((ADDRESS, port), _handler(self))
+        except OSError as error:
+            raise ArgumentError(
+                f"port must be one that is free, got {port} ({error.strerror}). Use another, or 0 for any."
+            ) from error
         self._server.daemon_threads = True
         self.url = f"http://{ADDRESS}:{self._server.server_address[1]}/"
         threading.Thread(target=self._server.serve_forever, daemon=True, name="thinnet-live").start()

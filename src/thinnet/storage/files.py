@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: if the folder cannot be written; nothing is left behind then.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder is in its place: name a file", str(path))
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:  # whose file is the temporary one, of which the user knows nothing

@@ -29,6 +29,13 @@ def restore(model: Any, kept: Any) -> None:
         setattr(model, name, value)
 
 
+def largest(model: Any) -> str:
+    """The parameter with the largest element, and how large that is."""
+    sizes = {name: float(np.abs(array).max(initial=0)) for name, array in model.params.items()}
+    name = max(sizes, key=lambda one: sizes[one])
+    return f"{name}, up to {sizes[name]:.2g}"
+
+
 class SoundWeights:
     """The last weights of a model that held neither NaN nor infinity.
 
