@@ -201,6 +201,10 @@ def test_what_cannot_be_checked_is_refused(tmp_path: Path) -> None:
     for path, told in (
         (tmp_path / "none.py", "must exist"),
         (write(tmp_path, "empty.py", "x = 1"), "must define something to check"),
+        (
+            write(tmp_path, "broken.py", "def f(:"),
+            "What cannot be read: SyntaxError: invalid syntax in broken.py, line 1",
+        ),
         (write(tmp_path, "notebook.ipynb", "{}"), "must be a Python source"),
     ):
         with pytest.raises(ArgumentError, match=told):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from thinnet.check.verdicts import VERDICTS, Severity
 
 VERBS = {"drop": "dropping", "keep": "keeping"}
+BEHAVIOR = "the behavior of dropout_forward"  # where nothing in the code says what p means
 
 
 @dataclass(frozen=True)
@@ -102,4 +103,7 @@ class Reading:
         return {"drop": "(1 - p)", "keep": "p"}.get(self.means, "keep_prob")
 
     def __str__(self) -> str:
-        return f"p is the probability of {VERBS[self.means]} a unit, by {self.source}" if self.means else ""
+        if not self.means:
+            return ""
+        doubt = " alone: name your course's dialect to have that checked too" if self.source == BEHAVIOR else ""
+        return f"p is the probability of {VERBS[self.means]} a unit, by {self.source}{doubt}"

@@ -21,7 +21,7 @@ MOST_FILES = 2000
 
 @dataclass
 class Source:
-    """One file with something to check.
+    """One file, and what it has to check.
 
     Attributes:
         path: the file.
@@ -55,12 +55,14 @@ def scan(target: Path) -> list[Source]:
         )
     trees: dict[Path, ast.Module] = {}
     files = [target] if target.is_file() else _python_files(target)
-    sources = [source for path in files if (source := _source(path.resolve(), trees))]
+    found = [_source(path.resolve(), trees) for path in files]
+    sources = [source for source in found if source.units]
     if not sources:
+        unread = "".join(f" What cannot be read: {source.problem}." for source in found if source.problem)
         raise ArgumentError(
             f"{target} must define something to check (dropout_forward, affine_forward, FullyConnectedNet or the "
             "like), got none of them. The functions must have the courses' names; a class must be called Dropout, "
-            "ReLU, Affine or the like, with forward and backward."
+            f"ReLU, Affine or the like, with forward and backward.{unread}"
         )
     for source in sources:
         source.reading = _said(source, trees)
@@ -76,7 +78,7 @@ def _python_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*.py")) if not skipped(path)][:MOST_FILES]
 
 
-def _source(path: Path, trees: dict[Path, ast.Module]) -> Source | None:
+def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     text, tree, problem = path.read_bytes(), None, ""
     try:
         tree = trees[path] = old_python.parse(text)[0]
@@ -92,7 +94,7 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source | None:
     for node in _classes(tree):
         if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
             units += [f"{node.name}.forward", f"{node.name}.backward"]
-    return Source(path, *_place(path, tree), units, problem) if units else None
+    return Source(path, *_place(path, tree), units, problem)
 
 
 def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.chance import differ, unlikely
-from thinnet.check.findings import VERBS, Reading
+from thinnet.check.findings import BEHAVIOR, VERBS, Reading
 from thinnet.check.probes.draws import FORWARD, RATES, SHAPE, Draw, draw, inputs, param
 from thinnet.check.unit import Stop, Unit
 
@@ -21,7 +21,7 @@ def check_forward(unit: Unit) -> None:
     draws = {p: [draw(unit, p, "train") for _ in range(CALLS)] for p in RATES}
     fractions = {p: float(np.mean([one.kept.mean() for one in group])) for p, group in draws.items()}
     if not unit.reading.means and _behaves(fractions):
-        unit.reading = Reading(_behaves(fractions), "the behavior of dropout_forward")
+        unit.reading = Reading(_behaves(fractions), BEHAVIOR)
     tests = _at_test(unit)
     everything = [one for group in draws.values() for one in group]
     if not all(np.all(np.isfinite(one.ratio)) for one in (*everything, *tests.values())):
