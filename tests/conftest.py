@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from thinnet.course import dialects, finder
+from thinnet.typing import AnyArray
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -58,3 +59,13 @@ def computed_by(request: pytest.FixtureRequest) -> str:
     if way == "NumPy":
         request.getfixturevalue("without_kernels")
     return way
+
+
+@pytest.fixture(scope="session")
+def classes() -> tuple[AnyArray, AnyArray]:
+    """300 rows of three classes that an estimator can tell apart."""
+    from sklearn.datasets import make_classification
+
+    X, y = make_classification(300, 8, n_informative=6, n_classes=3, class_sep=1.5, random_state=0)
+    X.flags.writeable = y.flags.writeable = False
+    return X, y

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.datasets import make_classification
 
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
@@ -16,12 +15,6 @@ from thinnet.typing import AnyArray
 
 Data = tuple[AnyArray, AnyArray]
 QUICK: dict[str, Any] = {"hidden_layer_sizes": 16, "max_iter": 15, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def classes() -> Data:
-    X, y = make_classification(300, 8, n_informative=6, n_classes=3, class_sep=1.5, random_state=0)
-    return X, y
 
 
 # Weights

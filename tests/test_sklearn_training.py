@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.datasets import load_iris, make_classification, make_friedman1, make_multilabel_classification
+from sklearn.datasets import load_iris, make_friedman1, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
@@ -21,12 +21,6 @@ from thinnet.typing import AnyArray
 
 Data = tuple[AnyArray, AnyArray]
 QUICK: dict[str, Any] = {"hidden_layer_sizes": 16, "max_iter": 15, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def classes() -> Data:
-    X, y = make_classification(300, 8, n_informative=6, n_classes=3, class_sep=1.5, random_state=0)
-    return X, y
 
 
 @pytest.fixture(scope="module")
