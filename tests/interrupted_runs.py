@@ -28,7 +28,7 @@ def make_net(**options: Any) -> FullyConnectedNet:
 
 
 def make_solver(net: FullyConnectedNet, data: Dataset, **options: Any) -> Solver:
-    usual = {"update_rule": "adam", "optim_config": {"learning_rate": 0.02}, "batch_size": 10, "num_epochs": 3}
+    usual = {"optimizer": "adam", "learning_rate": 0.02, "batch_size": 10, "epochs": 3}
     return Solver(net, data, verbose=False, progress=False, **{**usual, **options})
 
 
@@ -44,7 +44,7 @@ def state(solver: Solver) -> dict[str, Any]:
         "history": {name: values for name, values in history.items() if name != "seconds"},
         "evaluations": len(history["seconds"]),
         "optimizer": kept,
-        "best": (best, solver.best_val_acc),
+        "best": (best, solver.best_val_accuracy),
         "ended": (solver.iteration, solver.stop_reason),
     }
 

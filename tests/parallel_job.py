@@ -16,7 +16,7 @@ from thinnet.callbacks import Callback
 from thinnet.nets import FullyConnectedNet
 
 WORLD = MPI.COMM_WORLD
-SOLVER: dict[str, Any] = {"batch_size": 24, "num_epochs": 2, "verbose": False, "progress": False, "seed": 5}
+SOLVER: dict[str, Any] = {"batch_size": 24, "epochs": 2, "verbose": False, "progress": False, "seed": 5}
 NETS: dict[str, dict[str, Any]] = {
     "batchnorm": {"normalization": "batchnorm", "dropout": 0.4, "reg": 0.01},
     "layernorm": {"normalization": "layernorm", "dropout": 0.4},
@@ -26,7 +26,7 @@ NETS: dict[str, dict[str, Any]] = {
 }
 TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of the first one
     **{name: {} for name in NETS},
-    "small batches": {"batch_size": 3, "num_epochs": 1},  # so that a process often has no row of one
+    "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of one
     "local statistics": {"batch_size": 100, "batch_statistics": "local"},
 }
 
@@ -54,7 +54,7 @@ def make_training(name: str, communicator: Any = None, **options: Any) -> Solver
         data = data.shared(communicator.rank, communicator.size)
     data = data.standardized("feature", communicator=communicator)
     options = {**SOLVER, **TRAININGS[name], **options, "communicator": communicator}
-    return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, update_rule="adam", **options)
+    return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, optimizer="adam", **options)
 
 
 def trainings(folder: Path) -> None:

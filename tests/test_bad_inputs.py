@@ -45,7 +45,7 @@ def net(**options: Any) -> FullyConnectedNet:
 
 
 def solver(model: Any = None, data: Any = None, **options: Any) -> Solver:
-    usual = {"verbose": False, "batch_size": 2, "num_epochs": 1, "progress": False}
+    usual = {"verbose": False, "batch_size": 2, "epochs": 1, "progress": False}
     data = {"X_train": X, "y_train": Y, "X_val": X, "y_val": Y} if data is None else data
     return Solver(net() if model is None else model, data, **{**usual, **options})
 
@@ -147,14 +147,14 @@ NETS = rows(
         "dropout_mask: unknown": (lambda: net(dropout_mask="row"), r"dropout_mask must be one of 'element', 'batch', got"),
         "X: None": (lambda: net().predict(None), r"X must be real numbers, got dtype object"),  # type: ignore[arg-type]
         "X: rows of unequal lengths": (lambda: net().predict([[1.0], [1.0, 2.0]]), r"X must be an array, got a list that"),  # type: ignore[arg-type]
-        "X: empty batch": (lambda: net().loss(X[:0], Y[:0]), r"scores must have at least one row .* Skip empty batches"),
-        "y: out of range": (lambda: net().loss(X, Y + 1), r"y must be labels from 0 to 2, got y\[2\] = 3"),
-        "y: floats": (lambda: net().loss(X, Y.astype(float)), r"integer class labels, got dtype float64"),
-        "y: too few": (lambda: net().loss(X, Y[:5]), r"y must be of shape \(6,\), one label a row, got \(5,\)"),
-        "y: rows of unequal lengths": (lambda: net().loss(X, [[1], [1, 2]]), r"y must be an array, got a list that"),  # type: ignore[call-overload]
-        "y: labels for mse": (lambda: net(loss="mse").loss(X, Y), r"y must have shape \(N, C\) .*, got \(6,\)"),
-        "step: a float": (lambda: net().loss(X, Y, step=1.5), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
-        "step: negative": (lambda: net().loss(X, Y, step=-1), r"step must be an integer in .*, got -1"),
+        "X: empty batch": (lambda: net().loss(X[:0], Y[:0], training=True), r"scores must have at least one row .* Skip empty batches"),
+        "y: out of range": (lambda: net().loss(X, Y + 1, training=True), r"y must be labels from 0 to 2, got y\[2\] = 3"),
+        "y: floats": (lambda: net().loss(X, Y.astype(float), training=True), r"integer class labels, got dtype float64"),
+        "y: too few": (lambda: net().loss(X, Y[:5], training=True), r"y must be of shape \(6,\), one label a row, got \(5,\)"),
+        "y: rows of unequal lengths": (lambda: net().loss(X, [[1], [1, 2]], training=True), r"y must be an array, got a list that"),  # type: ignore[call-overload]
+        "y: labels for mse": (lambda: net(loss="mse").loss(X, Y, training=True), r"y must have shape \(N, C\) .*, got \(6,\)"),
+        "step: a float": (lambda: net().loss(X, Y, step=1.5, training=True), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
+        "step: negative": (lambda: net().loss(X, Y, step=-1, training=True), r"step must be an integer in .*, got -1"),
         "params: more than memory": (lambda: Parameters({"W": (10**8, 10**8)}), r"must fit into memory, got 10,000,000,000"),
         "save: a number": (lambda: net().save(7), r"path must be a path, got 7\. Name a file or a folder by a string"),  # type: ignore[arg-type]
         "load: None": (lambda: FullyConnectedNet.load(None), r"path must be a path, got None"),  # type: ignore[arg-type]
@@ -180,30 +180,30 @@ TRAINING = rows(
         "data: labels for values": (lambda: solver(net(loss="mse")), r"y_train must hold values, since .* loss is 'mse'"),
         "data: other columns": (lambda: solver(net(loss="mse"), {"X_train": X, "y_train": X[:, :2]}),
                                 r"y_train must have 3 columns, the net's num_classes, got 2\. Build the net with num_cl"),
-        "data: weights for a rule of one's own": (lambda: solver(data=Dataset(X, Y, weights=np.ones(6)), update_rule=optim.sgd),
+        "data: weights for a rule of one's own": (lambda: solver(data=Dataset(X, Y, weights=np.ones(6)), optimizer=optim.sgd),
                                                   r"data must have weights=None for a model that .* let it weigh its own"),
-        "update_rule: unknown": (lambda: solver(update_rule="adagrad"), r"update_rule must be one of 'sgd', .* got 'adagrad'"),
-        "update_rule: a number": (lambda: solver(update_rule=5), r"update_rule must be a name in .* got 5\. Use 'adam'"),
-        "update_rule: None": (lambda: solver(update_rule=None), r"update_rule must be a name in .* got None"),
-        "update_rule: a class": (lambda: solver(update_rule=FlatOptimizer), r"or a function .*got <class"),
-        "update_rule: returns weights alone": (train(update_rule=lambda w, dw, config: w), r"must return a pair .* ndarray"),
-        "update_rule: returns None": (train(update_rule=lambda w, dw, c: None), r"must return a pair .* got NoneType\. End"),
-        "update_rule: returns another shape": (train(update_rule=lambda w, dw, c: (w[:1], c)), r"weights of shape \(4, 5\)"),
-        "update_rule: returns no array": (train(update_rule=lambda w, dw, c: (1.0, c)), r"as it was given, got float"),
-        "optim_config: an unknown key": (lambda: solver(optim_config={"lr": 1}), r"only the keys 'learning_rate', got 'lr'"),
-        "optim_config: for somebody else's model": (lambda: solver(model_that_returns(1.0), optim_config={"lr": 1}),
-                                                    r"optim_config must be a mapping with only the keys .* got 'lr'"),
-        "optim_config: text": (lambda: solver(optim_config={"learning_rate": "1e-3"}), r"learning_rate must be .* '1e-3' \(st"),
-        "optim_config: a number": (lambda: solver(optim_config=0.1), r"optim_config must be a mapping, got 0\.1\. Write"),
-        "optim_config: for a function": (lambda: solver(update_rule=optim.sgd, optim_config=0.1), r"must be a mapping, got 0"),
-        "optim_config: NaN": (lambda: solver(optim_config={"learning_rate": np.nan}), r"learning_rate must be .* got nan"),
-        "optim_config: beta of one": (lambda: solver(update_rule="adam", optim_config={"beta2": 1}), r"beta2 must be .* got 1"),
+        "optimizer: unknown": (lambda: solver(optimizer="adagrad"), r"optimizer must be one of 'sgd', .* got 'adagrad'"),
+        "optimizer: a number": (lambda: solver(optimizer=5), r"optimizer must be a name in .* got 5\. Use 'adam'"),
+        "optimizer: None": (lambda: solver(optimizer=None), r"optimizer must be a name in .* got None"),
+        "optimizer: a class": (lambda: solver(optimizer=FlatOptimizer), r"or a function .*got <class"),
+        "optimizer: returns weights alone": (train(optimizer=lambda w, dw, config: w), r"must return a pair .* ndarray"),
+        "optimizer: returns None": (train(optimizer=lambda w, dw, c: None), r"must return a pair .* got NoneType\. End"),
+        "optimizer: returns another shape": (train(optimizer=lambda w, dw, c: (w[:1], c)), r"weights of shape \(4, 5\)"),
+        "optimizer: returns no array": (train(optimizer=lambda w, dw, c: (1.0, c)), r"as it was given, got float"),
+        "optimizer_options: an unknown key": (lambda: solver(optimizer_options={"lr": 1}), r"only the keys 'learning_rate', got 'lr'"),
+        "optimizer_options: for somebody else's model": (lambda: solver(model_that_returns(1.0), optimizer_options={"lr": 1}),
+                                                    r"optimizer_options must be a mapping with only the keys .* got 'lr'"),
+        "optimizer_options: text": (lambda: solver(learning_rate="1e-3"), r"learning_rate must be .* '1e-3' \(st"),
+        "optimizer_options: a number": (lambda: solver(optimizer_options=0.1), r"optimizer_options must be a mapping, got 0\.1\. Write"),
+        "optimizer_options: for a function": (lambda: solver(optimizer=optim.sgd, optimizer_options=0.1), r"must be a mapping, got 0"),
+        "optimizer_options: NaN": (lambda: solver(learning_rate=np.nan), r"learning_rate must be .* got nan"),
+        "optimizer_options: beta of one": (lambda: solver(optimizer="adam", optimizer_options={"beta2": 1}), r"beta2 must be .* got 1"),
         "batch_size: zero": (lambda: solver(batch_size=0), r"batch_size must be an integer >= 1, got 0"),
         "batch_size: text": (lambda: solver(batch_size="100"), r"batch_size must be an integer >= 1, got '100' \(str\)"),
-        "num_epochs: negative": (lambda: solver(num_epochs=-1), r"num_epochs must be an integer >= 1, got -1"),
-        "num_epochs: infinite": (lambda: solver(num_epochs=np.inf), r"num_epochs must be an integer >= 1, got inf"),
-        "num_train_samples: zero": (lambda: solver(num_train_samples=0), r"num_train_samples must be an integer >= 1, got 0"),
-        "num_val_samples: negative": (lambda: solver(num_val_samples=-5), r"num_val_samples must be an integer >= 1, got -5"),
+        "epochs: negative": (lambda: solver(epochs=-1), r"epochs must be an integer >= 1, got -1"),
+        "epochs: infinite": (lambda: solver(epochs=np.inf), r"epochs must be an integer >= 1, got inf"),
+        "eval_train_rows: zero": (lambda: solver(eval_train_rows=0), r"eval_train_rows must be an integer >= 1, got 0"),
+        "eval_val_rows: negative": (lambda: solver(eval_val_rows=-5), r"eval_val_rows must be an integer >= 1, got -5"),
         "print_every: zero": (lambda: solver(print_every=0), r"print_every must be an integer >= 1, got 0"),
         "seed: of a solver": (lambda: solver(seed=-1), r"seed must be an integer in .*, got -1"),
         "lr_decay: zero": (lambda: solver(lr_decay=0), r"lr_decay must be a number > 0, got 0"),
@@ -317,4 +317,4 @@ def test_every_limit_of_every_rule_holds(name: str) -> None:
     for key in OPTIMIZERS[name].defaults:
         for bad in (-1, np.nan, np.inf, "0.1", None, True, [0.1]):
             with pytest.raises(ArgumentError, match=rf"^{key} must be a number .*, got "):
-                solver(update_rule=name, optim_config={key: bad})
+                solver(optimizer=name, optimizer_options={key: bad})

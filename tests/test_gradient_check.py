@@ -12,7 +12,7 @@ import pytest
 
 from thinnet import ArgumentError, FullyConnectedNet, GradientError, check_gradients
 from thinnet.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array, grad_check_sparse
-from thinnet.nets.fully_connected import NORMALIZATIONS
+from thinnet.spec import NORMALIZATIONS
 from thinnet.typing import AnyArray, FloatArray
 
 X = np.random.default_rng(0).standard_normal((6, 4))
@@ -157,7 +157,7 @@ def test_a_wrong_layer_in_a_net_is_found(
 ) -> None:
     net = make_net(dropout=0.5, normalization="batchnorm")
     assert max(check_gradients(net, X, Y).errors.values()) < 1e-5
-    monkeypatch.setattr(f"thinnet.nets.layered.{function}", wrong)
+    monkeypatch.setattr(f"thinnet.steps.readable.{function}", wrong)
     with pytest.raises(GradientError):
         check_gradients(net, X, Y)
     report = check_gradients(net, X, Y, raise_exception=False)
@@ -168,7 +168,7 @@ def test_a_wrong_layer_in_a_net_is_found(
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_the_net_is_left_as_it_was(normalization: Any) -> None:
     net = make_net(normalization=normalization, dropout=0.5)
-    net.loss(X, Y)
+    net.loss(X, Y, training=True)
     before = net.params.flat.tobytes(), net.running.flat.tobytes(), net.step, net.dtype
     x_before, y_before = X.tobytes(), Y.tobytes()
     check_gradients(net, X, Y)

@@ -183,7 +183,7 @@ def test_minibatches_are_the_same_bit_for_bit(method: str, source: Any, dtype: A
     data = Dataset(X, y).standardized(method)
     reader = RowReader(data, "train", max_rows=8, dtype=dtype)
     for rows in (np.array([3, 49, 3, 0]), np.arange(8), np.array([], np.int64)):
-        got, labels = reader.read(rows)
+        got, labels, _ = reader.read(rows)
         wanted, wanted_labels = data.batch("train", rows, dtype)
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(labels, wanted_labels)

@@ -244,7 +244,7 @@ class TestRefusals:
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which is replaced where there are several processes
         net, data = make_net(**NETS["batchnorm"]), make_data()
         with pytest.raises(ArgumentError, match="communicator must be None unless the model is a FullyConnectedNet"):
-            Solver(net, data, update_rule=lambda w, dw, config: (w, config or {}), communicator=_Pretended())
+            Solver(net, data, optimizer=lambda w, dw, config: (w, config or {}), communicator=_Pretended())
         with pytest.raises(ArgumentError, match="batch_size must be at least 64 with batch_statistics='local'"):
             Solver(net, data, communicator=_Pretended(), batch_statistics="local", batch_size=63)
         net.fused = False

@@ -20,7 +20,7 @@ def accuracies(rate: float, rows: int, seed: int, steps: list[int]) -> list[floa
     """Accuracy on the 400 validation digits after so many steps."""
     data = load_digits(num_train=rows, seed=seed).standardized("global")
     net = FullyConnectedNet([200], 64, dropout=rate, weight_scale="he", seed=seed)
-    solver = Solver(net, data, update_rule="adam", batch_size=BATCH, verbose=False, progress=False)
+    solver = Solver(net, data, optimizer="adam", batch_size=BATCH, verbose=False, progress=False)
     found = []
     while len(found) < len(steps):
         solver.step()

@@ -53,7 +53,6 @@ LIMITS: dict[str, Limit] = {
     "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
     "weight_scale": Limit(0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."),
     "learning_rate": Limit(0, math.inf, fix="Steps of the usual sizes lie between 1e-4 and 1."),
-    "lr_decay": Limit(0, math.inf, "()", fix="lr_decay multiplies the learning rate after each epoch."),
     "beta1": Limit(0, 1, fix="0.9 is usual."),
     "beta2": Limit(0, 1, fix="0.999 is usual."),
     "decay_rate": Limit(0, 1, fix="0.99 is usual."),
@@ -63,10 +62,11 @@ LIMITS: dict[str, Limit] = {
     "num_classes": COUNT,
     "hidden_dims": COUNT,
     "batch_size": COUNT,
-    "num_epochs": COUNT,
+    "epochs": COUNT,
     "print_every": COUNT,
-    "num_train_samples": COUNT,
-    "num_val_samples": COUNT,
+    "eval_train_rows": COUNT,
+    "eval_val_rows": COUNT,
+    "num_train": COUNT,
     "patience": COUNT,
     "checkpoint_every": COUNT,
     "jobs": COUNT,
@@ -120,10 +120,10 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
 def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     """Return `value` if it is one of `choices`; the error names the nearest one.
 
-    >>> check_choice("update_rule", "adm", ["adam", "sgd"])
+    >>> check_choice("optimizer", "adm", ["adam", "sgd"])
     Traceback (most recent call last):
     ...
-    thinnet.errors.ArgumentError: update_rule must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
+    thinnet.errors.ArgumentError: optimizer must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
     """
     if _is_one_of(value, choices):
         return value

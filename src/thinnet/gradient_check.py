@@ -14,7 +14,7 @@ import numpy as np
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
-from thinnet.training.updates import checked_model
+from thinnet.training.model_update import checked_model
 from thinnet.typing import AnyArray, FloatArray
 
 STEP = 1e-5  # near the cube root of float64's precision, where rounding and curvature cost about the same
@@ -85,7 +85,7 @@ def check_gradients(
     check_number("h", h)
     net, options = checked_model(model), {}
     if isinstance(model, FullyConnectedNet):
-        net, options = model.copy(np.float64), {"step": model.step}
+        net, options = model.copy(np.float64), {"step": model.step, "training": True}
 
     def loss_again(_: FloatArray) -> float:
         return float(net.loss(X, y, **options)[0])

@@ -39,7 +39,7 @@ def _is_finite(array: FloatArray) -> bool:
     return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
-def is_sound(loss: float, gradients: Parameters) -> bool:
+def is_finite_step(loss: float, gradients: Parameters) -> bool:
     """Whether the loss and the gradients of biases, γ and β are finite.
 
     Those are sums over the batch of the gradients with respect to each layer's outputs, so that they show what is wrong

@@ -323,7 +323,7 @@ class Dataset:
     def _with_rows(self, what: str, num_train: int, order: IntArray | None = None) -> Dataset:
         """The same data set with the first training rows of an order, and the weights that belong to them."""
         self._check_not_shared(what)
-        check_number("num_train", num_train, "num_train_samples")
+        check_number("num_train", num_train)
         if num_train > self.num_rows("train"):
             raise ArgumentError(
                 f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."

@@ -6,12 +6,17 @@ They never change their arguments, with one exception that says so: batch normal
 from thinnet.layers.affine import affine_backward, affine_forward
 from thinnet.layers.batchnorm import batchnorm_backward, batchnorm_forward
 from thinnet.layers.dropout import dropout_backward, dropout_forward
+from thinnet.layers.gelu import gelu_backward, gelu_forward
+from thinnet.layers.identity import identity_backward, identity_forward
 from thinnet.layers.layernorm import layernorm_backward, layernorm_forward
 from thinnet.layers.losses import logistic_loss, mse_loss, softmax_loss, svm_loss
-from thinnet.layers.registry import LAYERS, LOSSES
+from thinnet.layers.registry import ACTIVATIONS, LAYERS, LOSSES
 from thinnet.layers.relu import relu_backward, relu_forward
+from thinnet.layers.silu import silu_backward, silu_forward
+from thinnet.layers.tanh import tanh_backward, tanh_forward
 
 __all__ = [
+    "ACTIVATIONS",
     "LAYERS",
     "LOSSES",
     "affine_backward",
@@ -20,12 +25,20 @@ __all__ = [
     "batchnorm_forward",
     "dropout_backward",
     "dropout_forward",
+    "gelu_backward",
+    "gelu_forward",
+    "identity_backward",
+    "identity_forward",
     "layernorm_backward",
     "layernorm_forward",
     "logistic_loss",
     "mse_loss",
     "relu_backward",
     "relu_forward",
+    "silu_backward",
+    "silu_forward",
     "softmax_loss",
     "svm_loss",
+    "tanh_backward",
+    "tanh_forward",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from thinnet.layers import affine, batchnorm, dropout, layernorm, losses, relu
+from thinnet.layers import affine, batchnorm, dropout, gelu, identity, layernorm, losses, relu, silu, tanh
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,18 @@ class Loss:
     check: Callable[..., None]
 
 
-LAYERS: dict[str, Layer] = {
-    "affine": Layer(affine.affine_forward, affine.affine_backward, {"x": "N D", "w": "D M", "b": "M"}, output="N M"),
+# What may stand between the normalization and the dropout of a hidden layer.
+ACTIVATIONS: dict[str, Layer] = {
     "relu": Layer(relu.relu_forward, relu.relu_backward, {"x": "N D"}, output="N D", kinks=(0.0,)),
+    "tanh": Layer(tanh.tanh_forward, tanh.tanh_backward, {"x": "N D"}, output="N D"),
+    "gelu": Layer(gelu.gelu_forward, gelu.gelu_backward, {"x": "N D"}, output="N D"),
+    "silu": Layer(silu.silu_forward, silu.silu_backward, {"x": "N D"}, output="N D"),
+    "identity": Layer(identity.identity_forward, identity.identity_backward, {"x": "N D"}, output="N D"),
+}
+
+LAYERS: dict[str, Layer] = {
+    **ACTIVATIONS,
+    "affine": Layer(affine.affine_forward, affine.affine_backward, {"x": "N D", "w": "D M", "b": "M"}, output="N M"),
     "dropout": Layer(
         dropout.dropout_forward,
         dropout.dropout_backward,

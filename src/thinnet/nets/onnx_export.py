@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def export_onnx(net: FullyConnectedNet, path: Path) -> None:
         elif net.normalization == "layernorm":
             inputs = [below, f"gamma{i}", f"beta{i}"]
             below = graph.add("LayerNormalization", inputs, f"normalized{i}", epsilon=EPS)
-        below = graph.add("Relu", [below], f"relu{i}")
+        below = graph.activation(net.activation, below, f"activated{i}")
         if net.scaling == "classic" and net.dropout > 0:
             below = graph.add("Mul", [below, "kept"], f"scaled{i}")
     graph.add("Gemm", [below, f"W{net.num_layers}", f"b{net.num_layers}"], "scores")
@@ -53,12 +54,26 @@ class _Graph:
     def __init__(self, onnx: Any, net: FullyConnectedNet) -> None:
         self._onnx, self._net = onnx, net
         self._nodes: list[Any] = []
-        self._arrays = {**net.params, **net.running, "kept": np.asarray(1 - net.dropout, net.dtype)}
+        self._arrays = {**net.params, **net.running, **self._numbers()}
+
+    def _numbers(self) -> dict[str, Any]:
+        numbers = {"kept": 1 - self._net.dropout, "one": 1, "half": 0.5, "sqrt_half": math.sqrt(0.5)}
+        return {name: np.asarray(number, self._net.dtype) for name, number in numbers.items()}
 
     def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add a node; return the name of its output."""
         self._nodes.append(self._onnx.helper.make_node(operator, inputs, [output], **attributes))
         return output
+
+    def activation(self, name: str, x: str, output: str) -> str:
+        """Add the nodes of an activation; return the name of its output."""
+        if name in ("relu", "tanh", "identity"):
+            return self.add(name.capitalize(), [x], output)
+        if name == "silu":
+            return self.add("Mul", [x, self.add("Sigmoid", [x], f"{output}_sigmoid")], output)
+        erf = self.add("Erf", [self.add("Mul", [x, "sqrt_half"], f"{output}_scaled")], f"{output}_erf")
+        phi = self.add("Mul", [self.add("Add", [erf, "one"], f"{output}_sum"), "half"], f"{output}_phi")
+        return self.add("Mul", [x, phi], output)
 
     def model(self) -> Any:
         """The checked model."""

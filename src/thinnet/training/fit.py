@@ -8,6 +8,7 @@ from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.parallel import ROWS_FOR_LOCAL_STATISTICS, Ranks
+from thinnet.steps import choose
 from thinnet.typing import AnyArray
 
 
@@ -27,10 +28,15 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> None:
 
 def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
     wanted = LOSSES[net.loss_name].targets
-    if wanted != ("values" if y.ndim == 2 else "labels"):
+    if (wanted == "labels") != (y.ndim == 1 and y.dtype.kind != "f"):
         raise ArgumentError(
             f"y_{split} must hold {wanted}, since the net's loss is {net.loss_name!r}, got {y.dtype} of shape "
-            f"{y.shape}. Use loss='mse' for values of shape (N, C), 'softmax' for labels."
+            f"{y.shape}. Use loss='softmax' for labels, 'mse' for values, 'logistic' for several labels a row."
+        )
+    if wanted == "fractions" and not (y.min(initial=0) >= 0 and y.max(initial=1) <= 1):
+        raise ArgumentError(
+            f"y_{split} must hold numbers from 0 to 1, since the net's loss is 'logistic', got {y.min()} to {y.max()}. "
+            f"Use one column a label, 1 where a row has it, or loss='mse' for other values."
         )
     if y.ndim == 2 and y.shape[1] != net.num_classes:
         raise ArgumentError(
@@ -46,7 +52,7 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
 
 def check_parallel(net: FullyConnectedNet, batch_size: int, ranks: Ranks, statistics: str) -> None:
     """Check that a net can be trained in several processes."""
-    if not net.uses_kernels:
+    if not choose.uses_kernels(net.fused):
         raise ArgumentError(
             f"communicator must be None for a net that is computed without the kernels, got one of {ranks.size} "
             f"processes. Install Numba and leave net.fused True, or train in one process."
