@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from thinnet import Callback, Dataset, FullyConnectedNet, Solver
+from thinnet.training.state import TrainingState
 
 STEPS = 12  # three epochs of four
 
@@ -55,8 +56,8 @@ class Raise(Callback):
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def on_step(self, solver: Solver) -> None:
-        if solver.iteration > self.step:
+    def on_step(self, state: TrainingState) -> None:
+        if state.iteration > self.step:
             raise RuntimeError("on purpose")
 
 

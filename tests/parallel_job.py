@@ -14,6 +14,7 @@ from mpi4py import MPI
 from thinnet import Dataset, Solver
 from thinnet.callbacks import Callback
 from thinnet.nets import FullyConnectedNet
+from thinnet.training.state import TrainingState
 
 WORLD = MPI.COMM_WORLD
 SOLVER: dict[str, Any] = {"batch_size": 24, "epochs": 2, "verbose": False, "progress": False, "seed": 5}
@@ -88,9 +89,9 @@ def train(folder: Path) -> None:
 class _Misfortune(Callback):
     """What the environment asks for, at step 8 of the last rank."""
 
-    def on_step(self, solver: Solver) -> None:
+    def on_step(self, state: TrainingState) -> None:
         what = os.environ.get("MISFORTUNE")
-        if solver.iteration != 8 or WORLD.rank != WORLD.size - 1 or not what:
+        if state.iteration != 8 or WORLD.rank != WORLD.size - 1 or not what:
             return
         if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -99,7 +100,7 @@ class _Misfortune(Callback):
         if what == "raise":
             raise RuntimeError("the disk is on fire")
         if what == "drift":
-            solver.model.params["W1"][0, 0] += 1e-9
+            state.model.params["W1"][0, 0] += 1e-9
 
 
 def bad_row(folder: Path) -> None:
@@ -113,10 +114,10 @@ def stops(folder: Path) -> None:
     """A callback that only rank 0 calls ends training in all."""
 
     class Stop(Callback):
-        def on_step(self, solver: Solver) -> None:
+        def on_step(self, state: TrainingState) -> None:
             print(f"rank {WORLD.rank} was called")
-            if solver.iteration == 4:
-                solver.stop("enough")
+            if state.iteration == 4:
+                state.stop("enough")
 
     solver = make_training("batchnorm", WORLD, callbacks=[Stop()])
     solver.train()

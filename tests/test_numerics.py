@@ -15,6 +15,7 @@ from thinnet.errors import NumericalError
 from thinnet.numerics import is_finite_step
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray
+from thinnet.training.state import TrainingState
 
 MASKS = pytest.mark.parametrize("mask", ["element", "batch"])
 
@@ -32,7 +33,7 @@ def make_net(**options: Any) -> FullyConnectedNet:
 
 
 def make_solver(net: FullyConnectedNet, data: Dataset | None = None, **options: Any) -> Solver:
-    usual = {"optimizer": "sgd", "batch_size": 10, "epochs": 4, "verbose": False}
+    usual = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 10, "epochs": 4, "verbose": False}
     return Solver(net, data or make_data(), **{**usual, **options})
 
 
@@ -47,11 +48,11 @@ class Spoil(Callback):
         self.step, self.name, self.value = step, name, value
         self.before = (b"", b"", 0)
 
-    def on_step(self, solver: Solver) -> None:
-        if solver.iteration == self.step:
-            array = solver.model.params[self.name]
+    def on_step(self, state: TrainingState) -> None:
+        if state.iteration == self.step:
+            array = state.model.params[self.name]
             array[(0,) * array.ndim] = self.value
-            self.before = everything(solver.model)
+            self.before = everything(state.model)
 
 
 def stopped(solver: Solver) -> str:
@@ -133,11 +134,11 @@ def test_bad_rows_that_come_later_are_named(bad: float) -> None:
     data = make_data()
 
     class Break(Callback):
-        def on_step(self, solver: Solver) -> None:
-            if solver.iteration == 2:
-                data.X_train[solver.order.rows(2)[4], 3] = bad
+        def on_step(self, state: TrainingState) -> None:
+            if state.iteration == 2:
+                data.X_train[trained.order.rows(2)[4], 3] = bad
 
-    solver = make_solver(make_net(), data, callbacks=[Break()])
+    solver = trained = make_solver(make_net(), data, callbacks=[Break()])
     text = stopped(solver)
     assert f"In step 3, the loss became nan. It began in the data: row 4 of the batch holds {bad} in column 3." in text
     assert "Likely cause: the data; remove such rows, or fill them in." in text
@@ -169,11 +170,11 @@ def test_weights_that_overflow_in_an_update_are_put_back_to_the_last_good_ones(v
     good: list[bytes] = []
 
     class Break(Callback):
-        def on_epoch(self, solver: Solver) -> None:
+        def on_epoch(self, state: TrainingState) -> None:
             good.append(net.params.flat.tobytes())
 
-        def on_step(self, solver: Solver) -> None:
-            if solver.iteration == 8:
+        def on_step(self, state: TrainingState) -> None:
+            if state.iteration == 8:
                 net.params["W1"] = np.full((5, 12), np.inf)
 
     solver = make_solver(net, make_data(val), callbacks=[Break()], learning_rate=0.0 if val else 0.1)
@@ -189,8 +190,8 @@ def test_weights_that_are_infinite_at_an_evaluation_are_neither_measured_nor_kep
     initial = net.params.flat.copy()
 
     class Break(Callback):
-        def on_step(self, solver: Solver) -> None:
-            if solver.iteration == 1:
+        def on_step(self, state: TrainingState) -> None:
+            if state.iteration == 1:
                 net.params["b3"][1] = -np.inf
 
     text = stopped(make_solver(net, callbacks=[Break()], checkpoint_dir=tmp_path, checkpoint_every=1))
@@ -252,7 +253,7 @@ class Foreign:
 
 def test_another_model_is_stopped_before_the_update() -> None:
     model = Foreign()
-    solver = Solver(model, make_data(), batch_size=10, verbose=False)
+    solver = Solver(model, make_data(), optimizer="sgd", learning_rate=0.01, batch_size=10, verbose=False)
     text = stopped(solver)
     assert text.startswith("In step 4, the loss became nan. Likely cause: a learning rate that is too large")
     np.testing.assert_allclose(model.params["W"], -0.03)

@@ -54,7 +54,7 @@ def test_arrays_in_a_file_are_data(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", X_train=X, y_train=y, X_val=X[:50], y_val=y[:50])
     command = ["train", "--data", str(tmp_path / "data.npz"), "--output", str(tmp_path / "run"), "--epochs", "20"]
     assert (
-        cli.main([*command, "--quiet", "--batch-size", "20", "--hidden-dims", "20", "--seed", "0", "--dropout", "0"])
+        cli.main([*command, "--quiet", "--batch-size", "20", "--hidden-dims", "20", "--seed", "0", "--learning-rate", "0.01"])
         == 0
     )
     assert json.loads((tmp_path / "run" / "result.json").read_text())["val_accuracy"] > 0.9
@@ -190,7 +190,7 @@ def test_without_other_rows_the_training_accuracy_is_told(tmp_path: Path, capsys
 
 def test_a_config_that_was_changed_is_refused_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The net would go on as it began, and the report would speak of a run that never was."""
-    assert train(tmp_path / "run") == 0
+    assert train(tmp_path / "run", "--dropout", "0.5") == 0
     path = tmp_path / "run" / "config.toml"
     written = path.read_text()
     path.write_text("# a remark\n" + written)

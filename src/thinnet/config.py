@@ -49,7 +49,7 @@ class Config:
     root: str = _option("", "the folder with the data; where it is empty, looked for or downloaded")
     num_train: int = _option(0, "train with so many of the training rows; 0 for all", int)
     data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)
-    standardization: str = _option("mean", "what rows are standardized by", choices=STANDARDIZATIONS)
+    standardization: str = _option("feature", "what rows are standardized by", choices=STANDARDIZATIONS)
     hidden_dims: tuple[int, ...] = _option((100,), "units of each hidden layer", tuple, limit="hidden_dims")
     dropout: float = _option(defaults.DROPOUT, "the fraction of hidden units dropped", float, limit="dropout")
     dropout_mask: str = _option("element", "drop units row by row, or alike in a whole batch", choices=MASK_KINDS)

@@ -383,7 +383,7 @@ class Solver:
         state.weights.keep_first()
         self._call("on_train_begin")
         try:
-            self._loop.run(self._after_step)
+            self._loop.run(self.step, self._after_step)
         except NumericalError as error:
             if not state.weights.restored_if_wrong():
                 raise

@@ -201,7 +201,8 @@ def restore(sealed: Sealed, run: Run) -> None:
             for name, parameters in best.items():
                 fill(parameters, arrays, f"best/{name}/")
             state.weights.best = best
-            state.weights.best_score = _number("best_score", saved_state["best_score"])
+        if (score := saved_state["best_score"]) is not None:
+            state.weights.best_score = _number("best_score", score)
 
 
 def _restore_history(history: History, steps: int, lists: Mapping[str, Any], losses: AnyArray) -> None:

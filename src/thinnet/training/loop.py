@@ -38,7 +38,7 @@ class Loop:
         self.state.record(loss)
         return loss
 
-    def run(self, after_step: Callable[[float], None]) -> None:
-        """Take the steps that are left, calling `after_step` with the loss of each."""
+    def run(self, step: Callable[[], float], after_step: Callable[[float], None]) -> None:
+        """Take the steps that are left by `step`, calling `after_step` with the loss of each."""
         while not self.state.finished:
-            after_step(self.step())
+            after_step(step())
