@@ -44,6 +44,12 @@ def net(**options: Any) -> FullyConnectedNet:
     return FullyConnectedNet([5], 4, 3, **{"seed": 0, **options})
 
 
+def trained() -> Solver:
+    done = solver()
+    done.train()
+    return done
+
+
 def solver(model: Any = None, data: Any = None, **options: Any) -> Solver:
     usual = {"verbose": False, "batch_size": 2, "epochs": 1, "progress": False}
     data = {"X_train": X, "y_train": Y, "X_val": X, "y_val": Y} if data is None else data
@@ -112,16 +118,28 @@ def rows(error: type[Exception], table: dict[str, tuple[Callable[..., Any], str]
 NETS = rows(
     ArgumentError,
     {
-        "hidden_dims: zero": (lambda: FullyConnectedNet([0]), r"hidden_dims must be an integer >= 1, got 0"),
-        "hidden_dims: a number": (lambda: FullyConnectedNet(100), r"sequence of integers, got 100\. Use \[100\] for one"),  # type: ignore[arg-type]
-        "hidden_dims: text": (lambda: FullyConnectedNet("100"), r"hidden_dims must be an integer >= 1, got '1' \(str\)"),  # type: ignore[arg-type]
-        "hidden_dims: a float": (lambda: FullyConnectedNet([10.0]), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
-        "hidden_dims: None": (lambda: FullyConnectedNet(None), r"hidden_dims must be a sequence of integers, got None"),  # type: ignore[arg-type]
-        "hidden_dims: huge": (lambda: FullyConnectedNet([10**9], 10**9),
+        "hidden_dims: zero": (lambda: FullyConnectedNet([0], 4, 3), r"hidden_dims must be an integer >= 1, got 0"),
+        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Use \[100\] for one"),  # type: ignore[arg-type]
+        "hidden_dims: text": (lambda: FullyConnectedNet("100", 4, 3), r"hidden_dims must be a sequence of integers, got '100'"),  # type: ignore[arg-type]
+        "hidden_dims: a float": (lambda: FullyConnectedNet([10.0], 4, 3), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
+        "hidden_dims: None": (lambda: FullyConnectedNet(None, 4, 3), r"hidden_dims must be a sequence of integers, got None"),  # type: ignore[arg-type]
+        "hidden_dims: huge": (lambda: FullyConnectedNet([10**9], 10**9, 10),
                               r"the net's dimensions must fit into memory, got 1,000,000,011,000,000,010 parameters"),
-        "hidden_dims: beyond all addresses": (lambda: FullyConnectedNet([10**30]), r"must fit into memory, got 3,083,0"),
-        "input_dim: zero": (lambda: FullyConnectedNet([1], 0), r"input_dim must be an integer >= 1, got 0"),
-        "input_dim: a bool": (lambda: FullyConnectedNet([1], True), r"input_dim must be an integer >= 1, got True \(bool\)"),
+        "hidden_dims: beyond all addresses": (lambda: FullyConnectedNet([10**30], 3072, 10), r"must fit into memory, got 3,083,0"),
+        "input_dim: zero": (lambda: FullyConnectedNet([1], 0, 3), r"input_dim must be an integer >= 1, got 0"),
+        "input_dim: a bool": (lambda: FullyConnectedNet([1], True, 3), r"input_dim must be an integer >= 1, got True \(bool\)"),
+        "input_dim: not given": (lambda: FullyConnectedNet([64, 50, 10]), r"input_dim must be an integer >= 1, got None\. Write .*for_data"),
+        "num_classes: not given": (lambda: FullyConnectedNet([5], 4), r"num_classes must be an integer >= 1, got None\."),
+        "net: a course's word": (lambda: FullyConnectedNet([5], 4, 3, use_batchnorm=True), r"has no argument 'use_batchnorm'\. Did you mean 'normalization'\?"),  # type: ignore[call-arg]
+        "net: a misspelled word": (lambda: FullyConnectedNet([5], 4, 3, droput=0.5), r"no argument 'droput'\. Did you mean 'dropout'\?"),  # type: ignore[call-arg]
+        "net: an assignment": (lambda: setattr(net(), "dropout", 0.3), r"dropout must stay 0\.0, got .* net = net\.replace\(dropout=0\.3\)"),
+        "net: an unknown attribute": (lambda: setattr(net(), "droput", 0.3), r"one that it has, got .* 'droput'\. Did you mean 'dropout'\?"),
+        "replace: a shape": (lambda: net().replace(hidden_dims=[7]), r"replace must leave the shapes .* got hidden_dims"),
+        "replace: unknown": (lambda: net().replace(drop=0.3), r"replace has no argument 'drop'\. Did you mean 'dropout'\?"),
+        "activation: unknown": (lambda: net(activation="relu6"), r"activation must be one of 'relu', .* got 'relu6'\. Did you mean 'relu'"),
+        "probabilities: of values": (lambda: net(loss="mse").predict_proba(X), r"loss must be 'softmax' or 'logistic' for probabilities, got 'mse'"),
+        "step: without training": (lambda: net().loss(X, Y, step=1), r"step must be None unless training=True"),
+        "y: none in training": (lambda: net().loss(X, training=True), r"y must be given with training=True"),
         "num_classes: negative": (lambda: FullyConnectedNet([1], 4, -3), r"num_classes must be an integer >= 1, got -3"),
         "dropout: a percentage": (lambda: net(dropout=50), r"dropout must be a number in \[0, 1\), got 50\. dropout is"),
         "dropout: NaN": (lambda: net(dropout=np.nan), r"dropout must be a number in \[0, 1\), got nan"),
@@ -183,14 +201,14 @@ TRAINING = rows(
         "data: weights for a rule of one's own": (lambda: solver(data=Dataset(X, Y, weights=np.ones(6)), optimizer=optim.sgd),
                                                   r"data must have weights=None for a model that .* let it weigh its own"),
         "optimizer: unknown": (lambda: solver(optimizer="adagrad"), r"optimizer must be one of 'sgd', .* got 'adagrad'"),
-        "optimizer: a number": (lambda: solver(optimizer=5), r"optimizer must be a name in .* got 5\. Use 'adam'"),
-        "optimizer: None": (lambda: solver(optimizer=None), r"optimizer must be a name in .* got None"),
+        "optimizer: a number": (lambda: solver(optimizer=5), r"optimizer must be a name .* got 5\. Use 'adam'"),
+        "optimizer: None": (lambda: solver(optimizer=None), r"optimizer must be a name .* got None"),
         "optimizer: a class": (lambda: solver(optimizer=FlatOptimizer), r"or a function .*got <class"),
         "optimizer: returns weights alone": (train(optimizer=lambda w, dw, config: w), r"must return a pair .* ndarray"),
         "optimizer: returns None": (train(optimizer=lambda w, dw, c: None), r"must return a pair .* got NoneType\. End"),
         "optimizer: returns another shape": (train(optimizer=lambda w, dw, c: (w[:1], c)), r"weights of shape \(4, 5\)"),
         "optimizer: returns no array": (train(optimizer=lambda w, dw, c: (1.0, c)), r"as it was given, got float"),
-        "optimizer_options: an unknown key": (lambda: solver(optimizer_options={"lr": 1}), r"only the keys 'learning_rate', got 'lr'"),
+        "optimizer_options: an unknown key": (lambda: solver(optimizer_options={"lr": 1}), r"only the keys 'beta1', .* got 'lr'"),
         "optimizer_options: for somebody else's model": (lambda: solver(model_that_returns(1.0), optimizer_options={"lr": 1}),
                                                     r"optimizer_options must be a mapping with only the keys .* got 'lr'"),
         "optimizer_options: text": (lambda: solver(learning_rate="1e-3"), r"learning_rate must be .* '1e-3' \(st"),
@@ -206,10 +224,14 @@ TRAINING = rows(
         "eval_val_rows: negative": (lambda: solver(eval_val_rows=-5), r"eval_val_rows must be an integer >= 1, got -5"),
         "print_every: zero": (lambda: solver(print_every=0), r"print_every must be an integer >= 1, got 0"),
         "seed: of a solver": (lambda: solver(seed=-1), r"seed must be an integer in .*, got -1"),
-        "lr_decay: zero": (lambda: solver(lr_decay=0), r"lr_decay must be a number > 0, got 0"),
+        "solver: the courses' words": (lambda: solver(update_rule="sgd"), r"Solver has no argument 'update_rule'\. Did you mean 'optimizer'\?"),
+        "solver: a course's epochs": (lambda: solver(num_epochs=3), r"no argument 'num_epochs'\. Did you mean 'epochs'\?"),
+        "solver: its decay": (lambda: solver(lr_decay=0.9), r"no argument 'lr_decay'\. Did you mean 'schedule'\?"),
+        "learning_rate: among the options": (lambda: solver(optimizer_options={"learning_rate": 0.1}), r"It is an argument of its own: learning_rate=0\.1"),
         "schedule: a class": (lambda: solver(schedule=schedules.Cosine), r"object of thinnet\.schedules, got <class"),
-        "schedule: a name": (lambda: solver(schedule="cosine"), r"schedule must be an object of .* got 'cosine'\. Write"),
-        "schedule: with lr_decay": (lambda: solver(schedule=schedules.Cosine(), lr_decay=0.9), r"schedule must be None where"),
+        "schedule: an unknown name": (lambda: solver(schedule="cosin"), r"schedule must be one of .* got 'cosin'\. Did you mean 'cosine'"),
+        "train: after its end": (lambda: trained().train(), r"epochs must be given where training goes on .* Write train\(epochs=10\)"),
+        "train: no epochs": (lambda: trained().train(epochs=0), r"epochs must be an integer >= 1, got 0"),
         "callbacks: a class": (lambda: solver(callbacks=[Callback]), r"callbacks must be a list of .* got <class .*Callback"),
         "callbacks: a function": (lambda: solver(callbacks=[print]), r"callbacks must be a list of .* got <built-in"),
         "callbacks: one alone": (lambda: solver(callbacks=EarlyStopping(3)), r"list of thinnet\.callbacks\.Callback .* got <"),
@@ -315,6 +337,7 @@ def test_a_mistake_is_said_in_words(row: Row, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_limit_of_every_rule_holds(name: str) -> None:
     for key in OPTIMIZERS[name].defaults:
-        for bad in (-1, np.nan, np.inf, "0.1", None, True, [0.1]):
+        for bad in (-1, np.nan, np.inf, "0.1", True, [0.1]):
+            given: Any = {key: bad} if key == "learning_rate" else {"optimizer_options": {key: bad}}
             with pytest.raises(ArgumentError, match=rf"^{key} must be a number .*, got "):
-                solver(optimizer=name, optimizer_options={key: bad})
+                solver(optimizer=name, **given)

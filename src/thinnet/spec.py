@@ -52,7 +52,7 @@ class Spec:
 
     def __post_init__(self) -> None:
         checked = {
-            "hidden_dims": _dims(self.hidden_dims),
+            "hidden_dims": checked_dims(self.hidden_dims),
             "normalization": check_choice("normalization", self.normalization, NORMALIZATIONS),
             "activation": check_choice("activation", self.activation, tuple(ACTIVATIONS)),
             "loss": check_choice("loss", self.loss, tuple(LOSSES)),
@@ -127,7 +127,8 @@ class Spec:
 FIELDS = tuple(field.name for field in fields(Spec))
 
 
-def _dims(hidden_dims: Any) -> tuple[int, ...]:
+def checked_dims(hidden_dims: Any) -> tuple[int, ...]:
+    """The numbers of units, if they are some."""
     if not np.iterable(hidden_dims) or isinstance(hidden_dims, str):
         raise ArgumentError(
             f"hidden_dims must be a sequence of integers, got {hidden_dims!r}. Use [100] for one layer of 100 units."

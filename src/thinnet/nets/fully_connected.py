@@ -18,7 +18,7 @@ from thinnet.nets.fixed import Fixed
 from thinnet.nets.predictions import prediction, probabilities
 from thinnet.numerics import check_scores
 from thinnet.parameters import Parameters
-from thinnet.spec import FIELDS, Normalization, Spec
+from thinnet.spec import FIELDS, Normalization, Spec, checked_dims
 from thinnet.state import State
 from thinnet.steps import choose
 from thinnet.steps.base import Step
@@ -93,7 +93,7 @@ class FullyConnectedNet:
         scaling: Scaling = "inverted",
         dropout_mask: MaskKind = "element",
     ) -> None:
-        given = dict(locals())
+        given = {**locals(), "hidden_dims": checked_dims(hidden_dims)}
         for name in ("input_dim", "num_classes"):
             if given[name] is None:
                 raise ArgumentError(
