@@ -146,7 +146,7 @@ class Solver:
             "val": _limit("num_val_samples", num_val_samples),
         }
         if isinstance(model, FullyConnectedNet):
-            check_fit(model, self.data, self.order.batch_size)
+            self.data = check_fit(model, self.data, self.order.batch_size)
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         self._update = self._make_update(update_rule, optim_config)
         self.history = History()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from thinnet import kernels
-from thinnet.checks import as_array, check_choice, check_keys, check_number, check_path
+from thinnet.arrays import as_rows, cast
+from thinnet.checks import check_choice, check_keys, check_number, check_path
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
@@ -22,6 +23,7 @@ from thinnet.nets import layered
 from thinnet.numerics import check_scores
 from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
+from thinnet.targets import targets_for
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -391,13 +393,11 @@ class FullyConnectedNet:
 
     def _rows(self, X: AnyArray) -> FloatArray:
         """X as a matrix of the net's dtype."""
-        return self._matrix(X).astype(self.dtype, copy=False)
+        return cast("X", self._matrix(X), self.dtype)
 
     def _matrix(self, X: AnyArray) -> AnyArray:
         """X as a matrix of real numbers, one example a row."""
-        array: AnyArray = as_array("X", X)
-        if array.dtype.kind not in "fiub":
-            raise ArgumentError(f"X must be real numbers, got dtype {array.dtype}. Encode it as numbers first.")
+        array = as_rows("X", X)
         if array.ndim < 2 or math.prod(array.shape[1:]) != self.input_dim:
             raise ArgumentError(
                 f"X must have shape (N, {self.input_dim}), or one that flattens to it, got {array.shape}. "
@@ -406,9 +406,9 @@ class FullyConnectedNet:
         return array.reshape(array.shape[0], self.input_dim)
 
     def _targets(self, y: AnyArray) -> AnyArray:
-        y = as_array("y", y)
-        values = LOSSES[self.loss_name].targets != "labels" and y.dtype.kind in "fiu"
-        return y.astype(self.dtype, copy=False) if values else y
+        kind = LOSSES[self.loss_name].targets
+        targets = targets_for(kind, self.num_classes, "y", y)
+        return targets if kind == "labels" else cast("y", targets, self.dtype)
 
     def inplace_add_penalty(self, params: Parameters, gradients: Parameters) -> float:
         """Add the gradient of the weights' L2 penalty; return the penalty."""

@@ -17,21 +17,29 @@ LARGE = 1e4  # inputs beyond it were hardly standardized, weights beyond it have
 
 
 def unsound_step(
-    net: FullyConnectedNet, X: FloatArray, y: AnyArray, *, step: int, loss: float, learning_rate: float
+    net: FullyConnectedNet,
+    X: FloatArray,
+    y: AnyArray,
+    weights: AnyArray | None = None,
+    *,
+    step: int,
+    loss: float,
+    learning_rate: float,
 ) -> NumericalError:
     """The error that says in which step and layer numbers went wrong, and why that is likely.
 
     `net` is as it was before the step; its running statistics are changed by the search.
     """
-    place = _first_place(net, X, y, step)
+    each = None if weights is None else weights.astype(net.dtype)
+    place = _first_place(net, X, y, each, step)
     what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"
     return NumericalError(
-        f"In step {step + 1}, {what}. It began in {place}. {_cause(net, X, learning_rate)} "
+        f"In step {step + 1}, {what}. It began in {place}. {_cause(net, X, y, each, learning_rate)} "
         f"The net has the weights from before this step."
     )
 
 
-def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) -> str:
+def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, each: AnyArray | None, step: int) -> str:
     """The first array on the way of the data that holds something infinite or NaN."""
     if not np.isfinite(X).all():
         row, column = np.argwhere(~np.isfinite(X))[0]
@@ -49,7 +57,7 @@ def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) 
             if not np.isfinite(h).all():
                 return f"layer {i}, whose {net.normalization or 'output'} holds {first_wrong(h)}"
     gradients = net.params.zeros_like()
-    if not math.isfinite(layered.gradients(net, X, y, gradients, step)):
+    if not math.isfinite(layered.gradients(net, X, y, gradients, step, each)):
         return f"the loss, of scores up to {np.abs(z).max():.2g}"
     for name in reversed(list(gradients)):
         if not np.isfinite(gradients[name]).all():
@@ -57,7 +65,7 @@ def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) 
     return "a place that a second computation by the layers' functions does not show"
 
 
-def _cause(net: FullyConnectedNet, X: Any, learning_rate: float) -> str:
+def _cause(net: FullyConnectedNet, X: Any, y: AnyArray, each: AnyArray | None, learning_rate: float) -> str:
     """The likely cause, by what is large."""
     if not np.isfinite(X).all():
         return "Likely cause: the data; remove such rows, or fill them in."
@@ -65,6 +73,10 @@ def _cause(net: FullyConnectedNet, X: Any, learning_rate: float) -> str:
     weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
     if largest > LARGE:
         return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
+    for what, array in (("targets", y if y.ndim == 2 else None), ("weights of rows", each)):
+        largest = 0.0 if array is None else float(np.abs(array).max(initial=0))
+        if largest > LARGE:
+            return f"Likely cause: {what} up to {largest:.2g}; scale them to about 1."
     if weights > LARGE:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."

@@ -46,7 +46,8 @@ class BatchUpdate:
                 loss = net.inplace_gradients(X, y, self.gradients, weights=weights, part=part)
                 gradients, thinning = self.gradients, None
             if not is_sound(loss, gradients):
-                whole = (X, y) if part is None else (part.whole(X), part.whole(y))
+                given = (X, y) if weights is None else (X, y, weights)
+                whole = given if part is None else [part.whole(array) for array in given]
                 error = unsound_step(net, *whole, step=step, loss=loss, learning_rate=rate)
                 net.running.flat[:], net.step = self._running, step
                 raise on_all_ranks(error)
