@@ -49,7 +49,8 @@ def inverse_deviation(name: str, deviation: FloatArray, columns: Spans, error: E
         error: if that is beyond float64.
     """
     largest = np.maximum(np.abs(columns.low), np.abs(columns.high))
-    constant = (columns.low == columns.high) | (deviation <= np.finfo(np.float64).eps * largest)
+    info = np.finfo(np.float64)  # below its smallest normal number, digits are lost to other causes
+    constant = (columns.low == columns.high) | ((deviation <= info.eps * largest) & (largest * info.eps > info.tiny))
     with np.errstate(divide="ignore", over="ignore"):
         inverse: FloatArray = np.where(constant, 0, 1 / np.where(constant, 1, deviation))
     refuse_columns(name, ~np.isfinite(inverse), "a standard deviation below 5.6e-309", error)

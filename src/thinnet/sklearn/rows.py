@@ -11,7 +11,7 @@ from scipy import sparse
 
 from thinnet import kernels
 from thinnet.arrays import check_range, standardize
-from thinnet.data.moments import Spans, inverse_deviation, power_of_two, spans
+from thinnet.data.moments import Spans, inverse_deviation, spans
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -43,13 +43,16 @@ def moments(X: Any, weights: FloatArray | None, name: str = "X") -> Shift:
         ArgumentError: if float64 cannot hold them, which names the column; those of huge and tiny numbers it can.
     """
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
-    w = w / w.sum()
-    thin = sparse.issparse(X)
-    low, high = (end.toarray().ravel() if thin else end for end in (X.min(axis=0), X.max(axis=0)))
-    columns = spans(name, low, high, ArgumentError)
-    mean, variance = (_sparse_moments if thin else _dense_moments)(X, w, columns)
+    columns = spans(name, *_ends(X), ArgumentError)
+    mean, variance = (_sparse_moments if sparse.issparse(X) else _dense_moments)(X, w / w.sum(), columns)
     scale = inverse_deviation(name, np.sqrt(variance) / columns.unit, columns, ArgumentError)
     return Shift(mean, scale)
+
+
+def _ends(X: Any) -> tuple[AnyArray, AnyArray]:
+    """The least and the greatest value of each column."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    return (low.toarray().ravel(), high.toarray().ravel()) if sparse.issparse(X) else (low, high)
 
 
 def _dense_moments(X: AnyArray, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
@@ -65,15 +68,15 @@ def _dense_moments(X: AnyArray, w: FloatArray, columns: Spans) -> tuple[FloatArr
 
 
 def _sparse_moments(X: Any, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
-    """The same without making zeros out of what is not there: column j has them with the weight that entries leave."""
+    """The same without making zeros out of what is not there: a column has them with the weight that entries leave."""
     size, each = X.shape[1], np.repeat(w, np.diff(X.indptr))
-    unit = power_of_two(np.maximum(np.abs(columns.low), np.abs(columns.high)))
-    data = X.data * unit[X.indices]
-    mean = np.bincount(X.indices, each * data, size)
-    full = np.bincount(X.indices, minlength=size) == X.shape[0]  # where 1 − Σ w would leave a rounding
+    full = np.bincount(X.indices, minlength=size) == X.shape[0]
     absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, each, size), 0))
+    low = np.where(full, columns.low, 0)
+    data = standardize(X.data, low[X.indices], columns.unit[X.indices])
+    mean = np.bincount(X.indices, each * data, size)
     spread = np.bincount(X.indices, each * np.square(data - mean[X.indices]), size)
-    return mean / unit, (spread + absent * np.square(mean)) * np.square(columns.unit / unit)
+    return low + mean / columns.unit, spread + absent * np.square(mean)
 
 
 def standardized(X: Any, shift: Shift, dtype: Any, name: str = "X") -> FloatArray:
@@ -113,6 +116,7 @@ def reader(X: Any, shift: Shift, max_rows: int) -> Reader:
     minibatch anew.
     """
     if sparse.issparse(X):
+        standardized(np.stack(_ends(X)), shift, np.float32)  # which refuses what stays too large
         out = np.empty((max_rows, X.shape[1]), np.float32)
         return lambda rows: _from_csr(X, rows, shift, out[: len(rows)])
     if X.dtype == np.uint8:

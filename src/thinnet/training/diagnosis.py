@@ -30,6 +30,7 @@ def unsound_step(
 
     `net` is as it was before the step; its running statistics are changed by the search.
     """
+    y = y.astype(net.dtype) if y.ndim == 2 else y
     each = None if weights is None else weights.astype(net.dtype)
     place = _first_place(net, X, y, each, step)
     what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"
