@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from thinnet.cli import main
 from thinnet.data import Dataset
 from thinnet.data.npz import load_npz
 from thinnet.errors import DataError
@@ -203,3 +204,22 @@ def test_files_of_text_and_of_values_are_shared_in_one_form(size: int, tmp_path:
     parts = [load_npz(path, (rank, size)) for rank in range(size)]
     assert {(part.y_train.shape[1:], part.num_classes) for part in parts} == {((1,), 1)}
     np.testing.assert_array_equal(np.concatenate([part.y_train for part in parts])[:, 0], values)
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels"),
+    [(GOOD.astype(np.float16), LABELS.astype(">i4")), (GOOD.astype(">f8"), TEXTS), (GOOD.astype("g"), VALUES)],
+    ids=["float16", "text", "values"],
+)
+def test_files_of_every_form_are_trained_on_from_the_command_line(rows: Any, labels: Any, tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", X_train=rows, y_train=labels, X_val=rows, y_val=labels)
+    options = ["--epochs", "1", "--hidden-dims", "5", "--quiet", "--output", str(tmp_path / "run")]
+    assert main(["train", "--data", str(tmp_path / "rows.npz"), *options]) == 0
+
+
+def test_a_page_of_html_ends_the_command_line_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.npz").write_text("<html><body>Not found</body></html>")
+    assert main(["train", "--data", str(tmp_path / "rows.npz"), "--output", str(tmp_path / "run")]) == 2
+    assert "got a page of HTML. Write it again" in capsys.readouterr().err

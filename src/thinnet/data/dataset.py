@@ -22,7 +22,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 SPLITS = ("train", "val", "test")
 ARRAYS = {f"{part}_{split}": split for split in SPLITS for part in "Xy"}  # field → the split whose rows it holds
 STANDARDIZATIONS = ("none", "mean", "feature", "global")
-ROWS_IN_FLOAT64 = 256  # rows shifted and scaled together
+NUMBERS_AT_ONCE = 2**15  # shifted and scaled together, so that their float64 stay in the cache
 ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
 
 
@@ -213,12 +213,13 @@ class Dataset:
         return self._shifted(f"X_{split}", X, dtype), y[index]
 
     def _shifted(self, name: str, X: AnyArray, dtype: Any) -> FloatArray:
-        """The rows of X shifted and scaled, a few at a time: in float64 all of them might not fit."""
+        """The rows of X shifted and scaled, a few at a time: all of them in float64 would take too much memory."""
         out: FloatArray = np.empty(X.shape, dtype)
         with np.errstate(over="ignore"):
             if self.shift.any() or (self.scale != 1).any():
-                for start in range(0, len(X), ROWS_IN_FLOAT64):
-                    part = slice(start, start + ROWS_IN_FLOAT64)
+                rows = max(1, NUMBERS_AT_ONCE // max(1, self.num_features))
+                for start in range(0, len(X), rows):
+                    part = slice(start, start + rows)
                     out[part] = standardize(X[part], self.shift, self.scale)
             else:
                 out[...] = X
