@@ -164,7 +164,7 @@ def test_a_mapping_that_does_not_fit_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("y", "text"),
-    [([0, 2], "labels from 0 to 1"), ([0], r"shape \(2,\)"), ([0.0, 1.0], "integer class")],
+    [([0, 2], "labels from 0 to 1"), ([0], r"shape \(2,\)"), ([0.0, 1.5], "integer class")],
     ids=str,
 )
 @pytest.mark.parametrize("fused", [True, False])

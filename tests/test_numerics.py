@@ -303,6 +303,22 @@ def test_large_finite_scores_pass() -> None:
     assert net.predict(np.ones((9, 2))).tolist() == [0] * 9
 
 
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"y_train": np.full((20, 1), 1e25)}, r"targets up to 1e\+25; scale them to about 1\."),
+        ({"weights": np.full(20, 3e38)}, r"weights of rows up to 3e\+38; scale them to about 1\."),
+    ],
+)
+@pytest.mark.parametrize("fused", [True, False])
+def test_targets_and_weights_that_are_too_large_are_the_cause(options: dict[str, Any], cause: str, fused: bool) -> None:
+    data = Dataset(**{"X_train": np.eye(20, 3), "y_train": np.ones((20, 1)), **options})
+    net = FullyConnectedNet([4], 3, 1, loss="mse", seed=0)
+    net.fused = fused
+    with pytest.raises(NumericalError, match=rf"In step 1, .* It began in the loss, .* Likely cause: {cause}"):
+        Solver(net, data, batch_size=20, verbose=False).train()
+
+
 # Data
 
 

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, DataError
 
+Error = type[ArgumentError] | type[DataError]
 Value = TypeVar("Value")
 
 
@@ -153,12 +154,15 @@ def check_path(name: str, value: Any) -> Path:
     return Path(value)
 
 
-def as_array(name: str, value: Any) -> Any:
-    """`value` as a NumPy array, where it can be one."""
+def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
+    """`value` as a NumPy array, where it can be one and none of its elements is masked."""
+    if np.ma.is_masked(value):
+        raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
     try:
         return np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as error:  # lists of unequal lengths
-        raise _refusal(name, "an array", f"a {type(value).__name__} that cannot be one ({error})", "") from error
+    except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
+        came = f"a {type(value).__name__} that cannot be one ({caught})"
+        raise error(f"{name} must be an array, got {came}. Fill up rows of unequal lengths.") from caught
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

@@ -142,7 +142,7 @@ class Solver:
             "val": _limit("eval_val_rows", eval_val_rows),
         }
         if isinstance(model, FullyConnectedNet):
-            check_fit(model, self.data, self.order.batch_size)
+            self.data = check_fit(model, self.data, self.order.batch_size)
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         options = optimizer_options_of(optimizer, learning_rate, optimizer_options)
         self._update = self._make_update(optimizer, options)

@@ -41,7 +41,8 @@ class RowReader:
         self._labels = data.labels(split)
         self._source: AnyArray = getattr(data, f"X_{split}")
         self._shift, self._scale = (
-            np.ascontiguousarray(np.broadcast_to(value, data.num_features), dtype) for value in (data.shift, data.scale)
+            np.ascontiguousarray(np.broadcast_to(value, data.num_features), np.float64)
+            for value in (data.shift, data.scale)
         )
         self._rows: FloatArray = np.empty((max_rows, data.num_features), dtype)
         self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)

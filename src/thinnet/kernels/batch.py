@@ -8,11 +8,11 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 @kernel()
 def standardized_rows(X: AnyArray, rows: IntArray, shift: FloatArray, scale: FloatArray, out: FloatArray) -> None:
-    """out[i] = (X[rows[i]] − shift) · scale; `shift` and `scale` are (D,), of the dtype of `out`."""
+    """out[i] = (X[rows[i]] − shift) · scale, computed in float64; `shift` and `scale` are (D,) float64."""
     for i in range(rows.shape[0]):
         row = rows[i]
         for j in range(out.shape[1]):
-            out[i, j] = (out.dtype.type(X[row, j]) - shift[j]) * scale[j]
+            out[i, j] = (X[row, j] - shift[j]) * scale[j]
 
 
 @kernel()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from thinnet import defaults
+from thinnet.arrays import cast
 from thinnet.arguments import instead_of, known_arguments
 from thinnet.checks import check_keys, check_number, check_path
 from thinnet.errors import ArgumentError
@@ -360,7 +361,7 @@ class FullyConnectedNet:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
-                X_part = rows[part].astype(self.dtype, copy=False)
+                X_part = cast("X", rows[part], self.dtype)
                 scores[part] = scorer.scores(X_part)
                 check_scores(X_part, scores[part], start)
         return scores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from thinnet.arrays import cast
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import affine_forward
@@ -50,7 +51,7 @@ def monte_carlo_scores(
             "all draws are the same: leave mc_samples out, or train with dropout."
         )
     spec, state = net.spec, net.state
-    rows = as_matrix(spec, X).astype(spec.dtype, copy=False)
+    rows = cast("X", as_matrix(spec, X), spec.dtype)
     scores = np.empty((mc_samples, len(rows), spec.num_classes), spec.dtype)
     dropped = choose.dropout(fused=net.fused and spec.scaling == "inverted")
     first, last = before_dropout(spec, state, 1, rows), spec.num_layers

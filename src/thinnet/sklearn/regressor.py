@@ -138,9 +138,9 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
 
     def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
         if fresh:
-            learned = rows.moments(targets, weights)
+            learned = rows.moments(targets, weights, "y")
             self._y_shift = rows.Shift(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
-        return rows.standardized(targets, self._y_shift, np.float32)
+        return rows.standardized(targets, self._y_shift, np.float32, "y")
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         return float(r2_score(targets, scores, sample_weight=weights))

@@ -10,6 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from thinnet import kernels
+from thinnet.arrays import check_range, standardize
+from thinnet.data.moments import Spans, inverse_deviation, spans
+from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 # What gives the standardized rows of these numbers as float32; they are overwritten by the next call.
@@ -33,51 +36,68 @@ class Shift:
     limit: float = np.inf
 
 
-def moments(X: Any, weights: FloatArray | None) -> Shift:
-    """The weighted mean of each column and one over its standard deviation; 0 where a column is constant."""
+def moments(X: Any, weights: FloatArray | None, name: str = "X") -> Shift:
+    """The weighted mean of each column and one over its standard deviation; 0 where a column is constant.
+
+    Raises:
+        ArgumentError: if float64 cannot hold them, which names the column; those of huge and tiny numbers it can.
+    """
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
-    total = float(w.sum())
-    mean, variance = (_sparse_moments if sparse.issparse(X) else _dense_moments)(X, w, total)
-    # A constant column's variance is not exactly zero when computed; this bounds what rounding leaves.
-    eps = np.finfo(np.float64).eps
-    constant = variance <= X.shape[0] * eps * variance + (X.shape[0] * mean * eps) ** 2
-    return Shift(mean, np.where(constant, 0, 1 / np.sqrt(np.where(constant, 1, variance))))
+    columns = spans(name, *_ends(X), ArgumentError)
+    mean, variance = (_sparse_moments if sparse.issparse(X) else _dense_moments)(X, w / w.sum(), columns)
+    scale = inverse_deviation(name, np.sqrt(variance) / columns.unit, columns, ArgumentError)
+    return Shift(mean, scale)
 
 
-def _dense_moments(X: AnyArray, w: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
-    pieces = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(X), ROWS_AT_ONCE)]
+def _ends(X: Any) -> tuple[AnyArray, AnyArray]:
+    """The least and the greatest value of each column."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    return (low.toarray().ravel(), high.toarray().ravel()) if sparse.issparse(X) else (low, high)
+
+
+def _dense_moments(X: AnyArray, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
+    """The mean, and the variance in units of the columns' spans."""
+    low, unit = columns.low, columns.unit
+    parts = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(X), ROWS_AT_ONCE)]
     mean, variance = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    for part in pieces:
-        mean += w[part] @ X[part].astype(np.float64, copy=False) / total
-    for part in pieces:
-        variance += w[part] @ np.square(X[part] - mean) / total
-    return mean, variance
+    for part in parts:
+        mean += w[part] @ standardize(X[part], low, unit)
+    for part in parts:
+        variance += w[part] @ np.square(standardize(X[part], low, unit) - mean)
+    return low + mean / unit, variance
 
 
-def _sparse_moments(X: Any, w: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
-    """Without making zeros out of what is not there: column j has them with the weight that its entries leave."""
-    columns = X.shape[1]
-    each = np.repeat(w, np.diff(X.indptr))
-    mean = np.bincount(X.indices, each * X.data, columns) / total
-    present = np.bincount(X.indices, each, columns)
-    spread = np.bincount(X.indices, each * np.square(X.data - mean[X.indices]), columns)
-    return mean, (spread + np.maximum(total - present, 0) * np.square(mean)) / total
+def _sparse_moments(X: Any, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
+    """The same without making zeros out of what is not there: a column has them with the weight that entries leave."""
+    size, each = X.shape[1], np.repeat(w, np.diff(X.indptr))
+    full = np.bincount(X.indices, minlength=size) == X.shape[0]
+    absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, each, size), 0))
+    low = np.where(full, columns.low, 0)
+    data = standardize(X.data, low[X.indices], columns.unit[X.indices])
+    mean = np.bincount(X.indices, each * data, size)
+    spread = np.bincount(X.indices, each * np.square(data - mean[X.indices]), size)
+    return low + mean / columns.unit, spread + absent * np.square(mean)
 
 
-def standardized(X: Any, shift: Shift, dtype: Any) -> FloatArray:
-    """A matrix of standardized rows, dense, of `dtype`; computed in float64 where X is float64."""
+def standardized(X: Any, shift: Shift, dtype: Any, name: str = "X") -> FloatArray:
+    """A matrix of standardized rows, dense, of `dtype`; computed in float64.
+
+    Raises:
+        ArgumentError: if a finite number becomes too large for `dtype`, which names the column.
+    """
     out = np.empty(X.shape, dtype)
     if sparse.issparse(X):
         return _from_csr(X, np.arange(X.shape[0]), shift, out)
     for start in range(0, len(X), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        out[part] = _standardized(X[part], shift, np.float64 if X.dtype == np.float64 else dtype)
+        with np.errstate(over="ignore"):
+            out[part] = _standardized(X[part], shift)
+        check_range(name, X[part], out[part])
     return out
 
 
-def _standardized(rows: AnyArray, shift: Shift, dtype: Any) -> FloatArray:
-    out: FloatArray = rows - shift.mean.astype(dtype)
-    out *= shift.scale.astype(dtype)
+def _standardized(rows: AnyArray, shift: Shift) -> FloatArray:
+    out = standardize(rows, shift.mean, shift.scale)
     if shift.limit < np.inf:
         np.clip(out, -shift.limit, shift.limit, out=out)
     return out
@@ -96,10 +116,11 @@ def reader(X: Any, shift: Shift, max_rows: int) -> Reader:
     minibatch anew.
     """
     if sparse.issparse(X):
+        standardized(np.stack(_ends(X)), shift, np.float32)  # which refuses what stays too large
         out = np.empty((max_rows, X.shape[1]), np.float32)
         return lambda rows: _from_csr(X, rows, shift, out[: len(rows)])
     if X.dtype == np.uint8:
-        return lambda rows: _standardized(X[rows], shift, np.float32)
+        return lambda rows: _standardized(X[rows], shift).astype(np.float32)
     whole, out = standardized(X, shift, np.float32), np.empty((max_rows, X.shape[1]), np.float32)
     # "raise", the default mode, would copy; the order of the batches is in range.
     return lambda rows: whole.take(rows, axis=0, out=out[: len(rows)], mode="clip")
@@ -111,5 +132,5 @@ def _from_csr(X: Any, rows: IntArray, shift: Shift, out: FloatArray) -> FloatArr
 
         standardized_csr_rows(X.data, X.indices, X.indptr, rows, shift.mean, shift.scale, shift.limit, out)
     else:
-        out[...] = _standardized(X[rows].toarray(), shift, np.float64)
+        out[...] = _standardized(X[rows].toarray(), shift)
     return out

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
+from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -56,9 +57,15 @@ def checked_weights(sample_weight: Any, X: Any, factors: FloatArray | None) -> F
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
         if weights.min() < 0:
             raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
-        weights = weights if factors is None else weights * factors
+        weights = weights if factors is None else _about_one(weights) * _about_one(factors)
+    weights = None if weights is None else _about_one(weights)
     if weights is not None and not weights.any():
         raise ArgumentError(
             "sample_weight, times class_weight, must have at least one number above zero, got zero for every row."
         )
     return weights
+
+
+def _about_one(weights: FloatArray) -> FloatArray:
+    """The same weights, relative to each other, the largest about 1, so that no sum or product overflows."""
+    return weights * power_of_two(weights.max())

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.arrays import as_rows, cast
 from thinnet.checks import as_array, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
 from thinnet.spec import Spec
 from thinnet.steps.base import Batch
+from thinnet.targets import targets_for
 from thinnet.typing import AnyArray
 
 
@@ -22,9 +24,7 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
     Raises:
         ArgumentError: if it is none, or has another number of columns than the net has inputs.
     """
-    array: AnyArray = as_array("X", X)
-    if array.dtype.kind not in "fiub":
-        raise ArgumentError(f"X must be real numbers, got dtype {array.dtype}. Encode it as numbers first.")
+    array = as_rows("X", X)
     if array.ndim < 2 or math.prod(array.shape[1:]) != spec.input_dim:
         raise ArgumentError(
             f"X must have shape (N, {spec.input_dim}), or one that flattens to it, got {array.shape}. "
@@ -35,10 +35,9 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
 
 def as_targets(spec: Spec, y: Any) -> AnyArray:
     """y as labels, or as values of the net's dtype, whichever the loss compares scores with."""
-    y = as_array("y", y)
-    values = LOSSES[spec.loss].targets != "labels" and y.dtype.kind in "fiub"
-    y = y.astype(spec.dtype, copy=False) if values else y
-    return y.reshape(-1, 1) if values and y.ndim == 1 and spec.num_classes == 1 else y
+    kind = LOSSES[spec.loss].targets
+    targets = targets_for(kind, spec.num_classes, "y", y)
+    return targets if kind == "labels" else cast("y", targets, spec.dtype)
 
 
 def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0, *, training: bool = True) -> Batch:
@@ -48,8 +47,8 @@ def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0
         ArgumentError: if X, y or the weights do not fit the net, or a training batch has one row and is to be
             normalized.
     """
-    rows = as_matrix(spec, X).astype(spec.dtype, copy=False)
-    batch = Batch(rows, as_targets(spec, y), None if weights is None else np.asarray(weights, spec.dtype), step)
+    rows = cast("X", as_matrix(spec, X), spec.dtype)
+    batch = Batch(rows, as_targets(spec, y), None if weights is None else cast("weights", as_array("weights", weights), spec.dtype), step)
     check_targets(spec, batch)
     if training:
         check_rows(spec, len(batch))

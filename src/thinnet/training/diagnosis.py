@@ -27,7 +27,7 @@ def not_finite(net: FullyConnectedNet, batch: Batch, *, loss: float, learning_ra
     place = _first_place(net.spec, net.state, batch)
     what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"
     return NumericalError(
-        f"In step {batch.step + 1}, {what}. It began in {place}. {_cause(net, batch.X, learning_rate)} "
+        f"In step {batch.step + 1}, {what}. It began in {place}. {_cause(net, batch, learning_rate)} "
         f"The net has the weights from before this step."
     )
 
@@ -59,14 +59,19 @@ def _first_place(spec: Spec, state: State, batch: Batch) -> str:
     return "a place that a second computation by the layers' functions does not show"
 
 
-def _cause(net: FullyConnectedNet, X: Any, learning_rate: float) -> str:
+def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
     """The likely cause, by what is large."""
+    X, y = batch.X, batch.y
     if not np.isfinite(X).all():
         return "Likely cause: the data; remove such rows, or fill them in."
     largest = float(np.abs(X).max(initial=0))
     weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
     if largest > LARGE:
         return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
+    for what, array in (("targets", y if y.ndim == 2 else None), ("weights of rows", batch.weights)):
+        largest = 0.0 if array is None else float(np.abs(array).max(initial=0))
+        if largest > LARGE:
+            return f"Likely cause: {what} up to {largest:.2g}; scale them to about 1."
     if weights > LARGE:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from thinnet.arrays import cast
 from thinnet.data.dataset import SPLITS, Dataset
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, DataError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
@@ -12,8 +13,8 @@ from thinnet.steps import choose
 from thinnet.typing import AnyArray
 
 
-def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> None:
-    """Check that a net has the inputs and outputs that the data need."""
+def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset:
+    """The data set with its targets in the form of the net's loss, if the net has the inputs and outputs they need."""
     if net.input_dim != data.num_features:
         raise ArgumentError(
             f"data must have {net.input_dim} features, the net's input_dim, got {data.num_features}. Build the net "
@@ -21,9 +22,16 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> None:
         )
     if net.normalization == "batchnorm" and net.hidden_dims:
         check_batch("batch_size", batch_size)
+    data.check_range(net.dtype)
+    if LOSSES[net.loss_name].targets != "labels" and net.num_classes == 1:
+        data = data.with_values()
     for split in SPLITS:
         if data.num_rows(split):
             _check_targets(net, split, data.labels(split))
+            cast(f"y_{split}", data.labels(split), net.dtype, DataError)
+    if data.weights is not None:
+        cast("weights", data.weights, net.dtype, DataError)
+    return data
 
 
 def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
@@ -31,7 +39,8 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
     if (wanted == "labels") != (y.ndim == 1 and y.dtype.kind != "f"):
         raise ArgumentError(
             f"y_{split} must hold {wanted}, since the net's loss is {net.loss_name!r}, got {y.dtype} of shape "
-            f"{y.shape}. Use loss='softmax' for labels, 'mse' for values, 'logistic' for several labels a row."
+            f"{y.shape}. Use loss='softmax' for labels, 'mse' for values of shape (N, C), or (N,) where num_classes=1, "
+            f"'logistic' for several labels a row."
         )
     if wanted == "fractions" and not (y.min(initial=0) >= 0 and y.max(initial=1) <= 1):
         raise ArgumentError(

@@ -7,13 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from thinnet.data.rows import Rows
+from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
 from thinnet.optim import FlatOptimizer
 from thinnet.parallel import Exchange, on_all_ranks
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
-from thinnet.steps.batches import as_targets, check_rows, check_targets
+from thinnet.steps.batches import check_rows, check_targets
 from thinnet.training.diagnosis import not_finite
 from thinnet.typing import IntArray
 
@@ -81,17 +82,21 @@ class NetUpdate:
             positions, rows = exchange.held(rows)
             inplace_sum = exchange.inplace_sum if exchange.statistics == "global" else None
         X, y, weights = self.source.read(rows)
+        values = LOSSES[spec.loss].targets != "labels"
+        y = y.astype(spec.dtype, copy=False) if values else y
         weights = None if weights is None else weights.astype(spec.dtype, copy=False)
-        batch = Batch(X, as_targets(spec, y), weights, self.net.step, positions, total, inplace_sum)
+        batch = Batch(X, y, weights, self.net.step, positions, total, inplace_sum)
         if len(batch):  # of a minibatch in parts, one may have no rows
             check_targets(spec, batch)
         return batch
 
     def _not_finite(self, batch: Batch, computed: Gradients, rate: float) -> Exception:
         """What to raise, with the net put back."""
-        X, y = batch.X, batch.y
-        if self.exchange is not None and batch.row_positions is not None and batch.total is not None:
-            X, y = (self.exchange.whole(batch.row_positions, part, batch.total) for part in (X, y))
-        error = not_finite(self.net, Batch(X, y, step=batch.step), loss=computed.loss, learning_rate=rate)
+        exchange, positions, total = self.exchange, batch.row_positions, batch.total
+        if exchange is not None and positions is not None and total is not None:
+            parts = (batch.X, batch.y, batch.weights)
+            whole = [None if part is None else exchange.whole(positions, part, total) for part in parts]
+            batch = Batch(*whole, step=batch.step)  # type: ignore[arg-type]
+        error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
         self.net.running.flat[:] = self._running_before
         return on_all_ranks(error)
