@@ -25,10 +25,10 @@ from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ranks, started_several
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.training.evaluation import accuracy
-from thinnet.training.fit import check_fit, check_parallel
+from thinnet.training.fit import check_fit, check_parallel, fewest_rows
 from thinnet.training.interrupts import DelayedInterrupt
 from thinnet.training.updates import ModelUpdate, NetUpdate, checked_model
-from thinnet.training.weights import SoundWeights, largest, restore, snapshot
+from thinnet.training.weights import SoundWeights, largest, make_writable, restore, snapshot
 from thinnet.typing import AnyArray, IntArray
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class Solver:
         update_rule: a name in `thinnet.optim.OPTIMIZERS`, or a function ``(w, dw, config) -> (w, config)``.
         optim_config: the rule's hyperparameters, such as ``{"learning_rate": 1e-3}``.
         lr_decay: the factor of the learning rate after each epoch; instead of `schedule`.
-        batch_size: rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer. The rows
-            that are left over at the end of an epoch sit it out.
-        num_epochs: how often the data set is gone through.
+        batch_size: the most rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer.
+        num_epochs: how often the data set is gone through. In an epoch every training row comes exactly once, in
+            ⌈N / batch_size⌉ minibatches of nearly equal sizes; see `thinnet.data.batches.BatchOrder`, also for the one
+            case of a minibatch of 3 rows where batch_size is 2.
         num_train_samples: how many training rows, drawn once, to evaluate on after each epoch; None for all.
         num_val_samples: the same for the validation rows.
         print_every: steps between two printed losses.
@@ -132,6 +133,7 @@ class Solver:
             )
         self.ranks, self._communicator = Ranks(communicator), communicator
         self.model = checked_model(model)
+        make_writable(self.model)
         self.data = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
         self.schedule = _one_schedule(schedule, lr_decay)
         self.num_epochs: int = check_number("num_epochs", num_epochs)
@@ -140,7 +142,8 @@ class Solver:
         if seed is None:
             seed = self.ranks.from_first(getattr(model, "seed", None))
         self.seed = check_number("seed", self.ranks.from_first(fresh_seed()) if seed is None else seed)
-        self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling)
+        fewest = fewest_rows(self.model)
+        self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling, fewest=fewest)
         self.num_samples = {
             "train": _limit("num_train_samples", num_train_samples),
             "val": _limit("num_val_samples", num_val_samples),
@@ -172,12 +175,12 @@ class Solver:
 
     def _make_update(self, rule: str | Rule, optim_config: Config | None) -> NetUpdate | ModelUpdate:
         """What one step does to the model."""
-        net, batch_size, ranks = self.model, self.order.batch_size, self.ranks
+        net, order, ranks = self.model, self.order, self.ranks
         if isinstance(net, FullyConnectedNet) and isinstance(rule, str):
             if ranks.size > 1:
-                check_parallel(net, batch_size, ranks, self.batch_statistics)
+                check_parallel(net, order.smallest, ranks, self.batch_statistics)
                 _make_equal(net, ranks)
-            return NetUpdate(net, self.data, batch_size, rule, optim_config, ranks, self.batch_statistics)
+            return NetUpdate(net, self.data, order.largest, rule, optim_config, ranks, self.batch_statistics)
         if ranks.size > 1:
             raise ArgumentError(
                 "communicator must be None unless the model is a FullyConnectedNet and update_rule a name, got one of "
@@ -341,6 +344,7 @@ class Solver:
         if not self._resumed:  # a run that was stopped for a reason stays stopped when it is resumed
             self.stop_reason = None
         self._resumed = False
+        make_writable(self.model)
         self._sound.keep_first()
         self._call("on_train_begin")
         try:

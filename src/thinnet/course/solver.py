@@ -18,7 +18,7 @@ from thinnet.typing import AnyArray, IntArray
 class Solver(thinnet.solver.Solver):
     """Train a course's model on a course's dict of data, with the courses' arguments, draws and prints.
 
-    Batches are drawn with replacement, so an epoch is only about as long as the data.
+    Batches are drawn with replacement, so an epoch is only about as long as the data: ⌊N / batch_size⌋ steps.
 
     Args:
         model, data, options: as for `thinnet.Solver`.
@@ -44,7 +44,7 @@ class Solver(thinnet.solver.Solver):
         # Our own rules by name, so that large arrays are updated in pieces; a student's function as it is.
         options["update_rule"] = getattr(rule, "native", rule)
         self.checkpoint_name = checkpoint_name
-        super().__init__(model, data, **{"progress": False, "seed": 0, **options})
+        super().__init__(model, data, **{"progress": False, "seed": 0, "sampling": "replacement", **options})
 
     @property
     def best_params(self) -> dict[str, AnyArray]:

@@ -132,6 +132,7 @@ class FullyConnectedNet:
             )
         whole = self._params.copy()
         whole.update(arrays)  # all of them fit, or none is taken
+        self._params.make_writable()
         self._params.flat[:] = whole.flat
 
     @property

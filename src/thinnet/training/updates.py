@@ -17,6 +17,7 @@ from thinnet.numerics import is_sound
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BatchPart, BatchStatistics, Ranks, on_all_ranks
 from thinnet.training.diagnosis import unsound_step
+from thinnet.training.weights import make_writable
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -25,6 +26,7 @@ class BatchUpdate:
 
     def __init__(self, net: FullyConnectedNet, optimizer: FlatOptimizer) -> None:
         self.net, self.optimizer = net, optimizer
+        make_writable(net)
         self.gradients = net.params.zeros_like()
         self._running = net.running.flat.copy()
 
@@ -64,7 +66,7 @@ class NetUpdate:
         self,
         net: FullyConnectedNet,
         data: Dataset,
-        batch_size: int,
+        max_rows: int,
         update_rule: str,
         optim_config: Config | None,
         ranks: Ranks,
@@ -72,7 +74,7 @@ class NetUpdate:
     ) -> None:
         self.check_finite = True
         self.data, self.ranks, self.statistics = data, ranks, statistics
-        self.reader = RowReader(data, "train", batch_size, net.dtype)
+        self.reader = RowReader(data, "train", max_rows, net.dtype)
         self.optimizer = FlatOptimizer(update_rule, optim_config, like=net.params.flat)
         self._update = BatchUpdate(net, self.optimizer)
 
