@@ -11,7 +11,7 @@ import pytest
 
 from thinnet import Callback, Dataset, FullyConnectedNet, Solver
 
-STEPS = 12  # three epochs of four
+STEPS = 12  # three epochs of four minibatches, of 12, 12, 11 and 11 rows
 
 
 def make_data(val: int = 20, seed: int = 0, regression: bool = False) -> Dataset:
@@ -28,7 +28,7 @@ def make_net(**options: Any) -> FullyConnectedNet:
 
 
 def make_solver(net: FullyConnectedNet, data: Dataset, **options: Any) -> Solver:
-    usual = {"update_rule": "adam", "optim_config": {"learning_rate": 0.02}, "batch_size": 10, "num_epochs": 3}
+    usual = {"update_rule": "adam", "optim_config": {"learning_rate": 0.02}, "batch_size": 12, "num_epochs": 3}
     return Solver(net, data, verbose=False, progress=False, **{**usual, **options})
 
 
