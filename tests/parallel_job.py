@@ -28,7 +28,7 @@ NETS: dict[str, dict[str, Any]] = {
 TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of the first one
     **{name: {} for name in NETS},
     "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of one
-    "local statistics": {"batch_size": 100, "batch_statistics": "local"},
+    "local statistics": {"batch_size": 105, "batch_statistics": "local"},
 }
 
 

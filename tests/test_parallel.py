@@ -78,7 +78,7 @@ def test_several_processes_train_the_net_of_one(name: str, size: int, folder: Pa
 
 
 def test_what_is_exchanged_is_gradients_statistics_and_a_few_numbers(folder: Path) -> None:
-    parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 16, 12 + 9
+    parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 18, 12 + 9
     with np.load(folder / "trainings2.npz") as found:
         exchanged = int(found["batchnorm/exchanged"])
     # Means, variances and two gradients of each unit; the loss; what stops training; the accuracies.
@@ -112,7 +112,7 @@ class TestMisfortune:
             assert "RuntimeError: the disk is on fire" in done.stderr
         if what == "interrupt":
             assert done.stderr.count("KeyboardInterrupt: saved") == 1, done.stderr
-            assert "after step 8 of 16" in done.stderr
+            assert "after step 8 of 18" in done.stderr
         saved = list(saved_checkpoints(tmp_path / "run"))
         assert saved == ([5, 8] if what == "interrupt" else [5])
         wait_until_free(tmp_path / "run")

@@ -35,7 +35,7 @@ def main() -> None:
 
     def measured(rate: float, rows: int, at: tuple[int, ...]) -> np.ndarray:
         """Accuracies after so many epochs: (lengths, seeds)."""
-        steps = [epoch * (rows // BATCH) for epoch in at]
+        steps = [epoch * -(-rows // BATCH) for epoch in at]
         return np.array([accuracies(rate, rows, seed, steps) for seed in range(seeds)]).T
 
     by_length = {rate: measured(rate, SIZES[-1], epochs) for rate in RATES}
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _steps(epochs: int, rows: int) -> str:
-    return f"{epochs} epoch{'s' if epochs > 1 else ''} of {rows // BATCH} step{'s' if rows >= 2 * BATCH else ''}"
+    return f"{epochs} epoch{'s' if epochs > 1 else ''} of {-(-rows // BATCH)} step{'s' if rows > BATCH else ''}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 from thinnet import kernels
 from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
+from thinnet.parameters import is_own
 from thinnet.thinning import Thinning
 from thinnet.typing import FloatArray
 
@@ -233,7 +234,13 @@ class FlatOptimizer:
             update_part(twin.rule, w, dw, *state, numbers, scratch, thinning.kept.keep, *thinning.plan)
 
     def _arrays(self) -> dict[str, FloatArray]:
-        return {key: value for key, value in self.state.items() if key != "t"}
+        """The state's arrays, which are changed in place: copied first where they must not be."""
+        arrays = {key: value for key, value in self.state.items() if key != "t"}
+        self.state |= {key: np.array(array) for key, array in arrays.items() if not is_own(array)}
+        return {key: self.state[key] for key in arrays}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_scratch": None}
 
     def _check(self, name: str, array: FloatArray, size: int | None = None) -> None:
         """The kernels would read and write outside of anything else."""

@@ -26,15 +26,15 @@ from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Exchange, Ranks, on_all_ranks, warn_if_alone
 from thinnet.schedules import Schedule, as_schedule
 from thinnet.storage import checkpoint
-from thinnet.training.evaluation import Evaluation, evaluate
+from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, sampled_rows
-from thinnet.training.fit import check_fit, check_parallel
+from thinnet.training.fit import check_fit, check_parallel, fewest_rows
 from thinnet.training.loop import Loop
 from thinnet.training.model_update import ModelUpdate, checked_model
 from thinnet.training.net_update import NetUpdate
 from thinnet.training.saving import Saving, agreed
 from thinnet.training.state import TrainingState
-from thinnet.training.weights import KeptWeights
+from thinnet.training.weights import KeptWeights, make_writable
 from thinnet.typing import AnyArray, IntArray
 
 CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
@@ -51,9 +51,10 @@ class Solver:
         learning_rate: its step size; None for the optimizer's own default.
         optimizer_options: its other hyperparameters, such as ``{"weight_decay": 0.01}``.
         schedule: how the learning rate changes: a name in `thinnet.schedules.SCHEDULES`, or an object of that module.
-        epochs: how often the data set is gone through.
-        batch_size: rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer. In an
-            epoch every training row is seen once, in minibatches that differ by one row at most.
+        epochs: how often the data set is gone through. In an epoch every training row comes exactly once, in
+            ⌈N / batch_size⌉ minibatches of nearly equal sizes; see `thinnet.data.batches.BatchOrder`, also for the one
+            case of a minibatch of 3 rows where batch_size is 2.
+        batch_size: the most rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer.
         patience: stop when validation accuracy has not risen for so many epochs.
         eval_train_rows: how many training rows, drawn once, to evaluate on after each epoch; None for all.
         eval_val_rows: the same for the validation rows.
@@ -131,12 +132,13 @@ class Solver:
         warn_if_alone(communicator)
         self.ranks, self._communicator = Ranks(communicator), communicator
         self.model = checked_model(model)
+        make_writable(self.model)
         self.data = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
         self.schedule = as_schedule(schedule)
         self.print_every = check_number("print_every", print_every)
         self.verbose = verbose and self.ranks.rank == 0
         self.seed = self._checked_seed(seed)
-        self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling)
+        self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling, fewest=fewest_rows(model))
         self.eval_rows = {
             "train": _limit("eval_train_rows", eval_train_rows),
             "val": _limit("eval_val_rows", eval_val_rows),
@@ -172,16 +174,16 @@ class Solver:
 
     def _make_update(self, optimizer: str | Rule, options: Config) -> NetUpdate | ModelUpdate:
         """What one step does to the model."""
-        net, data, batch_size, ranks = self.model, self.data, self.order.batch_size, self.ranks
+        net, data, order, ranks = self.model, self.data, self.order, self.ranks
         if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
             exchange = None
             if ranks.size > 1:
-                check_parallel(net, batch_size, ranks, self.batch_statistics)
+                check_parallel(net, order.smallest, ranks, self.batch_statistics)
                 _make_equal(net, ranks)
                 exchange = Exchange(ranks, lambda rows: data.held("train", rows), self.batch_statistics)
-            reader = RowReader(data, "train", batch_size, net.dtype)
+            reader = RowReader(data, "train", order.largest, net.dtype)
             flat = FlatOptimizer(optimizer, options, like=net.params.flat)
-            return NetUpdate(net, reader, flat, batch_size, exchange)
+            return NetUpdate(net, reader, flat, order.largest, exchange)
         if ranks.size > 1:
             raise ArgumentError(
                 "communicator must be None unless the model is a FullyConnectedNet and optimizer a name, got one of "
@@ -191,9 +193,8 @@ class Solver:
 
     def _fresh_state(self, epochs: int) -> TrainingState:
         steps = self.order.steps_per_epoch
-        measure = "R²" if getattr(self.model, "loss_name", None) == "mse" or self.data.y_train.dtype.kind == "f" else "accuracy"
         weights = KeptWeights(self.model, watched=self._stops_at_nan)
-        return TrainingState(self.model, steps, epochs * steps, weights, measure)
+        return TrainingState(self.model, steps, epochs * steps, weights, measure_of(self.model, self.data))
 
     def _make_bar(self, progress: bool | None) -> ProgressBar | None:
         shown = self.ranks.rank == 0 and (sys.stderr.isatty() if progress is None else progress)
@@ -380,6 +381,7 @@ class Solver:
         if not self._resumed:  # a run that was stopped for a reason stays stopped when it is resumed
             state.stop_reason = None
         self._resumed = False
+        make_writable(self.model)
         state.weights.keep_first()
         self._call("on_train_begin")
         try:

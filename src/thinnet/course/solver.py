@@ -26,7 +26,7 @@ WORDS = {  # of the courses, and Thinnet's
 class Solver(thinnet.solver.Solver):
     """Train a course's model on a course's dict of data, with the courses' arguments, draws and prints.
 
-    Batches are drawn with replacement, so an epoch is only about as long as the data.
+    Batches are drawn with replacement, so an epoch is only about as long as the data: ⌊N / batch_size⌋ steps.
 
     Args:
         model, data: as for `thinnet.Solver`.
@@ -59,6 +59,7 @@ class Solver(thinnet.solver.Solver):
         options = {
             "progress": False,
             "seed": 0,
+            "sampling": "replacement",
             # Our own rules by name, so that large arrays are updated in pieces; a student's function as it is.
             "optimizer": getattr(rule, "native", rule),
             "learning_rate": hyperparameters.pop("learning_rate", None),

@@ -181,6 +181,7 @@ class FullyConnectedNet:
             )
         whole = self.params.copy()
         whole.update(arrays)  # all of them fit, or none is taken
+        self.params.make_writable()
         self.params.flat[:] = whole.flat
 
     @property

@@ -12,17 +12,18 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError
+from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Constant, Schedule
-from thinnet.sklearn import options, rows
+from thinnet.sklearn import holding_out, options, rows
+from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.stopping import Stopping
 from thinnet.sklearn.training import passes
@@ -88,6 +89,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on all rows, from the beginning or, with ``warm_start``, from where the last call of `fit` ended.
 
+        In each pass, the rows are shuffled anew and each comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of
+        nearly equal sizes. With batch normalization none is a single row (unless batch_size is 1, which is refused):
+        where batch_size is 2 and N odd, one has 3.
+
         Args:
             X: (N, D) numbers: an array, a sparse matrix, or a data frame.
             y: (N,) targets; for several outputs (N, C).
@@ -117,23 +122,27 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if num_rows <= min(batch_size, MOST_MERGED):
             sample = sample.merged()
         sample = sample.weighing_one()
-        order = BatchOrder(sample.X.shape[0], batch_size, self._seed)
+        over_batches = self.normalization == "batchnorm" and options.hidden_dims(self.hidden_layer_sizes)
+        order = BatchOrder(sample.X.shape[0], batch_size, self._seed, fewest=2 if over_batches else 1)
+        if over_batches:
+            check_batch("batch_size" if batch_size == 1 else "X", order.smallest)
         if fresh:
             self._shift = self._learned_shift(sample, incremental=incremental)
         y_net = self._scaled(sample.targets, sample.weights, fresh=fresh)
         if fresh:
             self._start(y_net.shape[1] if y_net.ndim == 2 else len(self.classes_))
-        self._set_up(order.batch_size, incremental=incremental)
+        self._set_up(order.num_rows / order.steps_per_epoch, incremental=incremental)
         self._train(sample._replace(targets=y_net), order, held_out, incremental=incremental)
         return self
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
         """What is given, checked, with the targets as numbers."""
+        check_in_memory(X=X, y=y, sample_weight=sample_weight, classes=classes)
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor(self), reset=fresh, **MATRIX)
         X, y = _canonical(X), y.toarray() if sparse.issparse(y) else y
         targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
-        weights = checked_weights(sample_weight, X, self._class_factors(targets, incremental=incremental))
-        return Sample(X, targets, weights).without_zeros()
+        sample = Sample(X, targets, checked_weights(sample_weight, X)).without_zeros()
+        return sample.times(self._class_factors(sample.targets, incremental=incremental)).without_zeros()
 
     def _learned_shift(self, sample: Sample, *, incremental: bool) -> rows.Shift:
         """How rows are standardized from now on.
@@ -152,12 +161,14 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         return int(high) << 31 | int(low)
 
     def _split(self, sample: Sample) -> tuple[Sample, Sample]:
-        """Training rows, and those that only the validation score sees: a part of each class, where rows have one."""
-        train, held = train_test_split(
-            np.arange(sample.X.shape[0]),
-            test_size=self.validation_fraction,
-            random_state=self._seed % 2**32,
-            stratify=sample.targets if sample.targets.ndim == 1 else None,
+        """Training rows, and those that only the validation score sees."""
+        train, held = holding_out.split(
+            None if is_regressor(self) else sample.targets,
+            sample.X.shape[0],
+            self.validation_fraction,
+            seed=self._seed,
+            names=getattr(self, "classes_", np.empty(0)).tolist(),
+            fewest=2 if self.normalization == "batchnorm" else 1,
         )
         return sample.take(train), sample.take(held)
 
@@ -181,8 +192,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         self.best_loss_: float | None = None
         self.best_validation_score_: float | None = None
 
-    def _set_up(self, batch_size: int, *, incremental: bool) -> None:
-        """What may change between two calls of training: the net's rates and the optimizer."""
+    def _set_up(self, mean_rows: float, *, incremental: bool) -> None:
+        """What may change between two calls of training: the net's rates and the optimizer.
+
+        scikit-learn divides alpha by the rows of each minibatch, from whose mean they differ by less than one.
+        """
         net = self.net_
         fixed = {
             "hidden_layer_sizes": (net.hidden_dims, options.hidden_dims(self.hidden_layer_sizes)),
@@ -195,7 +209,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                     f"{name} must stay {before!r} where training goes on, got {now!r}. Clone the estimator, or set "
                     "warm_start=False."
                 )
-        net.dropout, net.reg = float(self.dropout), self.alpha / batch_size
+        net.dropout, net.reg = float(self.dropout), self.alpha / mean_rows
         if not incremental or self._optimizer.name != self.optimizer:
             self._optimizer = self._new_optimizer()
 
@@ -203,12 +217,12 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         return FlatOptimizer(self.optimizer, self.optimizer_options, like=self.net_.params.flat)
 
     def _train(self, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
-        max_iter = options.auto_max_iter(order.num_rows, order.batch_size) if self.max_iter == "auto" else self.max_iter
+        max_iter = options.auto_max_iter(order.steps_per_epoch) if self.max_iter == "auto" else self.max_iter
         num_passes = 1 if incremental else int(max_iter)
         schedule = Constant() if incremental else options.schedule(self.schedule)
         losses = passes(
             BatchUpdate(self.net_, self._optimizer),
-            rows.reader(sample.X, self._shift, order.batch_size),
+            rows.reader(sample.X, self._shift, order.largest),
             sample,
             order,
             learning_rate=self.learning_rate_init,
@@ -222,7 +236,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         stopped = False
         try:
             for loss in losses:
-                self.t_ += order.steps_per_epoch * order.batch_size
+                self.t_ += order.num_rows
                 stopped = self._record(loss, stopping, validate)
                 if stopped:
                     break
@@ -290,6 +304,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _rows(self, X: Any) -> Any:
         """X, checked against what the estimator was trained on."""
         check_is_fitted(self)
+        check_in_memory(X=X)
         return _canonical(validate_data(self, X, reset=False, **MATRIX))
 
     # What was learned, under scikit-learn's names

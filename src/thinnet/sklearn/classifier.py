@@ -8,11 +8,11 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
 from thinnet.errors import ArgumentError
+from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import ThinNetEstimator
 from thinnet.typing import AnyArray, FloatArray
 
@@ -38,13 +38,16 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
             `thinnet.schedules`.
         alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
-        batch_size: rows in a minibatch; ``"auto"`` means about 64.
+        batch_size: the most rows in a minibatch; ``"auto"`` means about 64.
         learning_rate_init: the learning rate that the schedule multiplies.
-        max_iter: passes over the rows; ``"auto"`` means what makes about 3,000 minibatches, from 12 to 200 passes.
-        class_weight: None, a dict from label to weight, or ``"balanced"`` for weights that give classes equal shares.
+        max_iter: passes, in each of which every row comes once; ``"auto"`` means what makes about 3,000 minibatches,
+            from 12 to 200 passes.
+        class_weight: None, a dict from label to weight (1 where it names none), or ``"balanced"`` for weights that
+            give classes equal shares; where a row may have several labels, also a list of these, one a column of y.
         early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
             and end with the weights that scored best.
-        validation_fraction: the part of the rows held out for early stopping.
+        validation_fraction: the part of the rows held out for early stopping, at least two, in proportion to the
+            classes; at least one row of each class stays in training.
         n_iter_no_change: passes without improvement before training stops: of the validation score with
             `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
         tol: the least improvement that counts as one.
@@ -96,6 +99,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
+
+        Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
 
         The first call fixes the classes and, from its own rows, the standardization: let it be a typical sample.
 
@@ -205,16 +210,12 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return places
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
-        if self.class_weight is None:
-            return None
-        if incremental and isinstance(self.class_weight, str):
+        if incremental and class_weights.has_balanced(self.class_weight):
             raise ArgumentError(
                 f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
                 "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
             )
-        y = targets if self._several else self.classes_[targets]
-        factors: FloatArray = compute_sample_weight(self.class_weight, y)
-        return factors
+        return class_weights.factors(self.class_weight, self.classes_.tolist(), targets)
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets

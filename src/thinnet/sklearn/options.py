@@ -51,13 +51,13 @@ def _check_automatic(name: str, value: Any) -> None:
 
 
 def auto_batch_size(num_rows: int) -> int:
-    """All rows up to about 64, then minibatches of about 64, so that few rows are left over."""
-    return num_rows // max(1, round(num_rows / SMALL_BATCH))
+    """All rows up to about 64, then the size of as many minibatches as bring it nearest to 64."""
+    return -(-num_rows // max(1, round(num_rows / SMALL_BATCH)))
 
 
-def auto_max_iter(num_rows: int, batch_size: int) -> int:
+def auto_max_iter(steps_a_pass: int) -> int:
     """Passes for about 3,000 steps, at least 12 and at most 200."""
-    return min(max(STEPS * batch_size // num_rows, FEWEST_PASSES), MOST_PASSES)
+    return min(max(STEPS // steps_a_pass, FEWEST_PASSES), MOST_PASSES)
 
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:

@@ -34,12 +34,13 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
             `thinnet.schedules`.
         alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
-        batch_size: rows in a minibatch; ``"auto"`` means about 64.
+        batch_size: the most rows in a minibatch; ``"auto"`` means about 64.
         learning_rate_init: the learning rate that the schedule multiplies.
-        max_iter: passes over the rows; ``"auto"`` means what makes about 3,000 minibatches, from 12 to 200 passes.
+        max_iter: passes, in each of which every row comes once; ``"auto"`` means what makes about 3,000 minibatches,
+            from 12 to 200 passes.
         early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
             and end with the weights that scored best.
-        validation_fraction: the part of the rows held out for early stopping.
+        validation_fraction: the part of the rows held out for early stopping, at least two.
         n_iter_no_change: passes without improvement before training stops: of the validation score with
             `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
         tol: the least improvement that counts as one.
@@ -55,7 +56,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         loss_: the training loss of the last pass.
         loss_curve_: that of every pass.
         best_loss_: the lowest of them; None with early stopping.
-        validation_scores_: the R² of the rows held out after each pass; None without early stopping.
+        validation_scores_: the R² of the rows held out after each pass; None without early stopping. Where all of
+            their targets are equal, the spread of the training targets takes the place of theirs.
         best_validation_score_: the highest of them.
         n_iter_: passes made, over all calls that went on from each other.
         t_: rows seen, over all passes.
@@ -84,6 +86,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
+
+        Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
 
         The first call fixes the standardization of X and y from its own rows: let it be a typical sample.
 
@@ -143,4 +147,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         return rows.standardized(targets, self._y_shift, np.float32, "y")
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
-        return float(r2_score(targets, scores, sample_weight=weights))
+        each = r2_score(targets, scores, sample_weight=weights, multioutput="raw_values")
+        # Targets are in units of the training rows' spread, and so are the errors where they have none of their own.
+        constant = np.ptp(targets, axis=0) == 0
+        errors = np.average(np.square(scores - targets), axis=0, weights=weights)
+        return float(np.where(constant, 1 - errors, each).mean())

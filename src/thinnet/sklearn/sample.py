@@ -27,8 +27,20 @@ class Sample(NamedTuple):
         return Sample(self.X[index], self.targets[index], None if self.weights is None else self.weights[index])
 
     def without_zeros(self) -> Sample:
-        """Only the rows whose weight is not zero."""
-        return self if self.weights is None or self.weights.all() else self.take(np.flatnonzero(self.weights))
+        """Only the rows whose weight is not zero; ArgumentError where there is none."""
+        if self.weights is None or self.weights.all():
+            return self
+        if not self.weights.any():
+            raise ArgumentError(
+                "sample_weight, times class_weight, must have at least one number above zero, got zero for every row."
+            )
+        return self.take(np.flatnonzero(self.weights))
+
+    def times(self, factors: FloatArray | None) -> Sample:
+        """With each row's weight multiplied by a factor."""
+        if factors is None:
+            return self
+        return self._replace(weights=_about_one(factors if self.weights is None else self.weights * _about_one(factors)))
 
     def merged(self) -> Sample:
         """Each different row once, in an order of its own, with the sum of its weights.
@@ -49,21 +61,14 @@ class Sample(NamedTuple):
         return self._replace(weights=w * (len(w) / w.sum()))
 
 
-def checked_weights(sample_weight: Any, X: Any, factors: FloatArray | None) -> FloatArray | None:
-    """The (N,) weights times the classes' `factors`, or None where both are."""
+def checked_weights(sample_weight: Any, X: Any) -> FloatArray | None:
+    """The (N,) weights of the rows, or None where every row counts once."""
     if sample_weight is None:
-        weights = factors
-    else:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
-        if weights.min() < 0:
-            raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
-        weights = weights if factors is None else _about_one(weights) * _about_one(factors)
-    weights = None if weights is None else _about_one(weights)
-    if weights is not None and not weights.any():
-        raise ArgumentError(
-            "sample_weight, times class_weight, must have at least one number above zero, got zero for every row."
-        )
-    return weights
+        return None
+    weights: FloatArray = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
+    if weights.min() < 0:
+        raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
+    return _about_one(weights)
 
 
 def _about_one(weights: FloatArray) -> FloatArray:

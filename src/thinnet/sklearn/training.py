@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from thinnet.data.batches import BatchOrder
@@ -23,7 +22,7 @@ def passes(
     num_passes: int,
     first_pass: int,
 ) -> Iterator[float]:
-    """Train by whole passes over the rows; gives the mean of the minibatches' losses after each.
+    """Train by whole passes, in each of which every row comes once; gives the mean loss of the rows after each.
 
     The masks go on with the net's own count of steps, and the order of the rows with the number of the pass, so that
     training that is taken up again does not repeat itself.
@@ -43,10 +42,10 @@ def passes(
     weights = None if sample.weights is None else sample.weights.astype(update.net.dtype)
     steps = order.steps_per_epoch
     for number in range(num_passes):
-        losses = []
+        loss = 0.0
         for step in range(number * steps, (number + 1) * steps):
             index = order.rows(first_pass * steps + step)
             weight = None if weights is None else weights[index]
             factor = schedule(step, steps_per_epoch=steps, total_steps=steps * num_passes)
-            losses.append(update(read(index), sample.targets[index], weight, learning_rate * factor))
-        yield math.fsum(losses) / steps
+            loss += len(index) * update(read(index), sample.targets[index], weight, learning_rate * factor)
+        yield loss / order.num_rows

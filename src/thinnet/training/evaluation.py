@@ -45,14 +45,25 @@ def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, ranks: Ranks
     except NumericalError as caught:
         error = caught
     ranks.raise_first(error)
-    own = isinstance(model, FullyConnectedNet)
-    loss = _loss(model, scored, len(rows), ranks) if own else None
-    labeled = data.y_train.dtype.kind != "f"
-    kind = model.loss_name if own else "softmax" if labeled else "mse"
+    loss = _loss(model, scored, len(rows), ranks) if isinstance(model, FullyConnectedNet) else None
+    kind = _loss_name(model, data)
     if kind == "mse":
         return Evaluation(_r_squared(scored, len(rows), ranks), loss)
     right = sum(int(_is_right(prediction(kind, scores), y).sum()) for scores, y in scored)
     return Evaluation(ranks.sum(right)[0] / len(rows), loss)
+
+
+def measure_of(model: Any, data: Dataset) -> str:
+    """What the accuracy of a model is."""
+    return "R²" if _loss_name(model, data) == "mse" else "accuracy"
+
+
+def _loss_name(model: Any, data: Dataset) -> str:
+    """The loss of our own nets; of others, the one that suits the targets."""
+    if isinstance(model, FullyConnectedNet):
+        name: str = model.loss_name
+        return name
+    return "mse" if data.y_train.dtype.kind == "f" else "softmax"
 
 
 def _is_right(predicted: AnyArray, y: AnyArray) -> AnyArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from thinnet.arrays import cast
 from thinnet.data.dataset import SPLITS, Dataset
 from thinnet.errors import ArgumentError, DataError
@@ -11,6 +13,11 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.parallel import ROWS_FOR_LOCAL_STATISTICS, Ranks
 from thinnet.steps import choose
 from thinnet.typing import AnyArray
+
+
+def fewest_rows(model: Any) -> int:
+    """The fewest rows of which a minibatch can be for a model; another's than ours may normalize over its batches."""
+    return 1 if isinstance(model, FullyConnectedNet) and model.normalization != "batchnorm" else 2
 
 
 def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset:
@@ -59,16 +66,17 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
         )
 
 
-def check_parallel(net: FullyConnectedNet, batch_size: int, ranks: Ranks, statistics: str) -> None:
-    """Check that a net can be trained in several processes."""
+def check_parallel(net: FullyConnectedNet, smallest: int, ranks: Ranks, statistics: str) -> None:
+    """Check that a net can be trained in several processes, by minibatches of at least so many rows."""
     if not choose.uses_kernels(net.fused):
         raise ArgumentError(
             f"communicator must be None for a net that is computed without the kernels, got one of {ranks.size} "
             f"processes. Install Numba and leave net.fused True, or train in one process."
         )
     least = ROWS_FOR_LOCAL_STATISTICS * ranks.size
-    if statistics == "local" and net.normalization == "batchnorm" and batch_size < least:
+    if statistics == "local" and net.normalization == "batchnorm" and smallest < least:
         raise ArgumentError(
             f"batch_size must be at least {least} with batch_statistics='local' in {ranks.size} processes, got "
-            f"{batch_size}. Each needs some rows of every batch: use larger ones, or batch_statistics='global'."
+            f"minibatches of {smallest} rows. Each process needs some rows of every one: use larger ones, or "
+            f"batch_statistics='global'."
         )

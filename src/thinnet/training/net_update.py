@@ -16,6 +16,7 @@ from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
 from thinnet.training.diagnosis import not_finite
+from thinnet.training.weights import make_writable
 from thinnet.typing import IntArray
 
 
@@ -48,6 +49,7 @@ class NetUpdate:
         max_rows: int,
         exchange: Exchange | None = None,
     ) -> None:
+        make_writable(net)
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
         self._step = choose.training_step(net.spec, max_rows, fused=net.fused)
         self._running_before = net.running.flat.copy()

@@ -20,8 +20,16 @@ def snapshot(model: Any) -> Any:
     return copy.deepcopy({name: getattr(model, name) for name in ("params", "bn_params") if hasattr(model, name)})
 
 
+def make_writable(model: Any) -> None:
+    """Copy what training is about to change in place and must not: read-only arrays, and files seen as arrays."""
+    if isinstance(model, FullyConnectedNet):
+        model.params.make_writable()
+        model.running.make_writable()
+
+
 def restore(model: Any, kept: Any) -> None:
     """Put a model back as it was when `snapshot` kept it."""
+    make_writable(model)
     if isinstance(model, FullyConnectedNet):
         model.params.flat[:], model.running.flat[:] = kept["params"].flat, kept["running"].flat
         return
