@@ -22,6 +22,7 @@ from thinnet.nets import layered
 from thinnet.numerics import check_scores
 from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -389,8 +390,10 @@ class FullyConnectedNet:
             other.params.flat[:], other.running.flat[:] = self.params.flat, self.running.flat
         return other
 
-    def _rows(self, X: AnyArray) -> FloatArray:
-        """X as a matrix of the net's dtype."""
+    def _rows(self, X: Any) -> Any:
+        """X as a matrix of the net's dtype; the estimators' sparse rows as they are."""
+        if isinstance(X, SparseRows):
+            return X
         return self._matrix(X).astype(self.dtype, copy=False)
 
     def _matrix(self, X: AnyArray) -> AnyArray:

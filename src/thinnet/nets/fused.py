@@ -12,6 +12,7 @@ from thinnet.layers.batchnorm import EPS, MOMENTUM
 from thinnet.masks import GROUP, drop_threshold
 from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows, rows_gradient, rows_product
 from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class FusedStep:
 
     def gradients(
         self,
-        X: FloatArray,
+        X: FloatArray | SparseRows,
         y: AnyArray,
         gradients: Parameters,
         step: int,
@@ -75,14 +76,14 @@ class FusedStep:
         self._backward(X, rows, gradients)
         return loss
 
-    def _forward(self, X: FloatArray, rows: int, step: int) -> None:
-        below = X
+    def _forward(self, X: FloatArray | SparseRows, rows: int, step: int) -> None:
+        below: FloatArray | SparseRows = X
         places = self.places if self.part is None else self.part.places
         for i, (z, h) in enumerate(zip(self.z, self.h, strict=True)):
-            np.matmul(below, self.params[f"W{i + 1}"], out=z)
+            rows_product(below, self.params[f"W{i + 1}"], z)
             self._hidden(i, z, h, (*self.keys, step, i, places))
             below = h
-        np.matmul(below, self.params[f"W{len(self.z) + 1}"], out=self.scores[:rows])
+        rows_product(below, self.params[f"W{len(self.z) + 1}"], self.scores[:rows])
 
     def _hidden(self, i: int, z: FloatArray, h: FloatArray, mask: tuple[Any, ...]) -> None:
         params, number = self.params, i + 1
@@ -130,11 +131,11 @@ class FusedStep:
         scores.sum(axis=0, out=dbias)
         return loss
 
-    def _backward(self, X: FloatArray, rows: int, gradients: Parameters) -> None:
+    def _backward(self, X: FloatArray | SparseRows, rows: int, gradients: Parameters) -> None:
         """No gradient is computed for X: nobody asks for it."""
         above = self.scores[:rows]
         for i in range(len(self.z), -1, -1):
-            _weight_gradient(self.h[i - 1] if i else X, above, gradients[f"W{i + 1}"])
+            rows_gradient(self.h[i - 1] if i else X, above, gradients[f"W{i + 1}"])
             if i:
                 dh = self.dh[i - 1]
                 np.matmul(above, self.params[f"W{i + 1}"].T, out=dh)
@@ -160,14 +161,6 @@ class FusedStep:
             self._inplace_sum_over_parts(both)
             sums = both[: dgamma.size], both[dgamma.size :]
         hidden.batchnorm_backward(dh, z, mean, inverse_std, gamma, *sums, self._count(dh))
-
-
-def _weight_gradient(below: FloatArray, above: FloatArray, out: FloatArray) -> None:
-    """belowᵀ · above, written the way round in which `out` lies in memory."""
-    if out.flags.c_contiguous:
-        np.matmul(below.T, above, out=out)
-    else:
-        np.matmul(above.T, below, out=out.T)
 
 
 class FusedScores:

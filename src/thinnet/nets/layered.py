@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from thinnet.layers import (
     LOSSES,
     affine_backward,
@@ -18,6 +20,7 @@ from thinnet.layers import (
     relu_forward,
 )
 from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows
 from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
@@ -25,7 +28,12 @@ if TYPE_CHECKING:
 
 
 def gradients(
-    net: FullyConnectedNet, X: FloatArray, y: AnyArray, into: Parameters, step: int, weights: FloatArray | None = None
+    net: FullyConnectedNet,
+    X: FloatArray | SparseRows,
+    y: AnyArray,
+    into: Parameters,
+    step: int,
+    weights: FloatArray | None = None,
 ) -> float:
     """Write the gradients of the loss (without the L2 penalty) into `into`; return the loss."""
     scores, caches = forward(net, X, step)
@@ -34,21 +42,23 @@ def gradients(
     return float(loss)
 
 
-def forward(net: FullyConnectedNet, h: FloatArray, step: int | None = None) -> tuple[FloatArray, list[Any]]:
+def forward(
+    net: FullyConnectedNet, h: FloatArray | SparseRows, step: int | None = None
+) -> tuple[FloatArray, list[Any]]:
     """Scores and caches; in training mode with the masks of `step`, in test mode where it is None."""
     caches: list[Any] = []
     for i in range(1, net.num_layers):
         h, cache = hidden_forward(net, i, h, step)
         caches.append(cache)
-    scores, cache = affine_forward(h, net.params[f"W{net.num_layers}"], net.params[f"b{net.num_layers}"])
+    scores, cache = _affine_forward(h, net.params[f"W{net.num_layers}"], net.params[f"b{net.num_layers}"])
     return scores, [*caches, cache]
 
 
 def hidden_forward(
-    net: FullyConnectedNet, i: int, h: FloatArray, step: int | None
+    net: FullyConnectedNet, i: int, h: FloatArray | SparseRows, step: int | None
 ) -> tuple[FloatArray, tuple[Any, ...]]:
     """Hidden layer i, counted from 1: its output and the caches of its parts."""
-    h, affine_cache = affine_forward(h, net.params[f"W{i}"], net.params[f"b{i}"])
+    h, affine_cache = _affine_forward(h, net.params[f"W{i}"], net.params[f"b{i}"])
     h, norm_cache = norm_forward(net, i, h, training=step is not None)
     h, relu_cache = relu_forward(h)
     h, dropout_cache = dropout_forward(
@@ -66,12 +76,26 @@ def hidden_forward(
 
 def _backward(net: FullyConnectedNet, dout: FloatArray, caches: list[Any], into: Parameters) -> None:
     last = net.num_layers
-    dh, into[f"W{last}"], into[f"b{last}"] = affine_backward(dout, caches[-1])
+    dh, into[f"W{last}"], into[f"b{last}"] = _affine_backward(dout, caches[-1])
     for i in range(last - 1, 0, -1):
         affine_cache, norm_cache, relu_cache, dropout_cache = caches[i - 1]
         dh = relu_backward(dropout_backward(dh, dropout_cache), relu_cache)
         dh = _norm_backward(net, i, dh, norm_cache, into)
-        dh, into[f"W{i}"], into[f"b{i}"] = affine_backward(dh, affine_cache)
+        dh, into[f"W{i}"], into[f"b{i}"] = _affine_backward(dh, affine_cache)
+
+
+def _affine_forward(h: FloatArray | SparseRows, W: FloatArray, b: FloatArray) -> tuple[FloatArray, Any]:
+    """`affine_forward`, also for the net's input where that is sparse."""
+    return (h @ W + b, h) if isinstance(h, SparseRows) else affine_forward(h, W, b)
+
+
+def _affine_backward(dout: FloatArray, cache: Any) -> tuple[Any, FloatArray, FloatArray]:
+    """`affine_backward`; sparse rows, which are the net's input, get no gradient: it would be dense."""
+    if not isinstance(cache, SparseRows):
+        return affine_backward(dout, cache)
+    dW = np.empty((cache.shape[1], dout.shape[1]), dout.dtype)
+    cache.weight_gradient(dout, dW)
+    return None, dW, dout.sum(axis=0)
 
 
 def norm_forward(net: FullyConnectedNet, i: int, h: FloatArray, training: bool) -> tuple[FloatArray, Any]:

@@ -11,6 +11,7 @@ from thinnet.masks import drop_threshold, keep_units
 from thinnet.nets import layered
 from thinnet.parallel import BatchPart
 from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows
 from thinnet.thinning import KeptUnits, Thinning
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
@@ -43,7 +44,7 @@ class ThinnedStep:
 
     def compute(
         self,
-        X: FloatArray,
+        X: FloatArray | SparseRows,
         y: AnyArray,
         step: int,
         weights: FloatArray | None = None,
@@ -79,12 +80,14 @@ class ThinnedStep:
         keep: BoolArray = words[0] >= drop_threshold(net.dropout)
         return keep
 
-    def _thin(self, X: FloatArray, y: AnyArray, weights: FloatArray | None, part: BatchPart | None) -> float:
+    def _thin(
+        self, X: FloatArray | SparseRows, y: AnyArray, weights: FloatArray | None, part: BatchPart | None
+    ) -> float:
         self._running.gather(self.net.running.flat, self.running.flat)
         thinned = self.params, self.running
         return self._fused.gradients(X, y, self.gradients, 0, weights, thinned=thinned, part=part)
 
-    def _whole(self, X: FloatArray, y: AnyArray, weights: FloatArray | None, step: int) -> float:
+    def _whole(self, X: FloatArray | SparseRows, y: AnyArray, weights: FloatArray | None, step: int) -> float:
         net = self.net
         gradients, before = net.params.zeros_like(), net.running.copy()
         loss = layered.gradients(net, X, y, gradients, step, weights)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator
@@ -139,7 +140,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
         if fresh:
             learned = rows.moments(targets, weights)
-            self._y_shift = rows.Shift(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
+            self._y_shift = Standardization(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
         return rows.standardized(targets, self._y_shift, np.float32)
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:

@@ -11,6 +11,7 @@ from thinnet.errors import NumericalError
 from thinnet.nets import FullyConnectedNet, layered
 from thinnet.numerics import first_wrong
 from thinnet.parameters import layer_number
+from thinnet.sparse_rows import SparseRows
 from thinnet.typing import AnyArray, FloatArray
 
 LARGE = 1e4  # inputs beyond it were hardly standardized, weights beyond it have grown in training
@@ -33,7 +34,7 @@ def unsound_step(
 
 def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) -> str:
     """The first array on the way of the data that holds something infinite or NaN."""
-    if not np.isfinite(X).all():
+    if not _is_finite(X):
         row, column = np.argwhere(~np.isfinite(X))[0]
         return f"the data: row {row} of the batch holds {X[row, column]} in column {column}"
     for name, array in net.params.items():
@@ -59,9 +60,9 @@ def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) 
 
 def _cause(net: FullyConnectedNet, X: Any, learning_rate: float) -> str:
     """The likely cause, by what is large."""
-    if not np.isfinite(X).all():
+    if not _is_finite(X):
         return "Likely cause: the data; remove such rows, or fill them in."
-    largest = float(np.abs(X).max(initial=0))
+    largest = X.largest() if isinstance(X, SparseRows) else float(np.abs(X).max(initial=0))
     weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
     if largest > LARGE:
         return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
@@ -69,3 +70,7 @@ def _cause(net: FullyConnectedNet, X: Any, learning_rate: float) -> str:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."
     return f"Likely cause: a learning rate of {learning_rate:g} or an L2 penalty of {net.reg:g} that is too large."
+
+
+def _is_finite(X: Any) -> bool:
+    return isinstance(X, SparseRows) or bool(np.isfinite(X).all())

@@ -17,7 +17,7 @@ from thinnet.numerics import is_sound
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.parallel import BatchPart, BatchStatistics, Ranks, on_all_ranks
 from thinnet.training.diagnosis import unsound_step
-from thinnet.typing import AnyArray, FloatArray, IntArray
+from thinnet.typing import AnyArray, IntArray
 
 
 class BatchUpdate:
@@ -29,7 +29,7 @@ class BatchUpdate:
         self._running = net.running.flat.copy()
 
     def __call__(
-        self, X: FloatArray, y: AnyArray, weights: AnyArray | None, rate: float, part: BatchPart | None = None
+        self, X: Any, y: AnyArray, weights: AnyArray | None, rate: float, part: BatchPart | None = None
     ) -> float:
         """Change the net by one step at the learning rate `rate`; return the loss before it.
 
