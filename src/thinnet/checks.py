@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, ThinnetError
 
 Value = TypeVar("Value")
 
@@ -155,10 +155,20 @@ def check_path(name: str, value: Any) -> Path:
 
 def as_array(name: str, value: Any) -> Any:
     """`value` as a NumPy array, where it can be one."""
+    check_dense(name, value)
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:  # lists of unequal lengths
         raise _refusal(name, "an array", f"a {type(value).__name__} that cannot be one ({error})", "") from error
+
+
+def check_dense(name: str, value: Any, error: type[ThinnetError] = ArgumentError) -> None:
+    """Raise if `value` is a sparse matrix, of which NumPy would make an array of one object."""
+    if type(value).__module__.startswith("scipy.sparse"):
+        raise error(
+            f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
+            f"thinnet.sklearn, which take it as it is, or {name}.toarray() where that fits into memory."
+        )
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import check_choice, check_number, nearest
+from thinnet.checks import check_choice, check_dense, check_number, nearest
 from thinnet.data.shares import Share, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
 from thinnet.parallel import Ranks
@@ -362,6 +362,7 @@ class Dataset:
 
 
 def _array(name: str, value: Any) -> AnyArray:
+    check_dense(name, value, DataError)
     try:
         return np.asarray(value)
     except ValueError as error:  # lists of unequal lengths
