@@ -50,6 +50,7 @@ def test_labels_and_probabilities_of_raw_rows(tmp_path: Path, normalization: Any
     assert (net.predict(X) == y).mean() > 0.6  # by chance about 0.5
     np.testing.assert_array_equal(out["label"], net.predict(X))
     np.testing.assert_allclose(out["probabilities"], net.predict_proba(X), rtol=1e-9, atol=1e-12)
+    assert list(out) == ["label", "probabilities"]
     assert run(tmp_path / "net.onnx", X[:1])["label"].shape == (1,)
 
 

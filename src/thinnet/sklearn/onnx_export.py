@@ -23,18 +23,18 @@ def export_labels(net: FullyConnectedNet, how: Standardization, classes: AnyArra
     """Write a classifier that gives each row one label: ``label``, (N,), and ``probabilities``, (N, C)."""
     labels = _plain(classes)
     graph, scores = _scored(net, how)
-    graph.output(graph.add("Softmax", [scores], "probabilities", axis=1), DTYPE, len(labels))
     place = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
     graph.output(graph.add("Gather", [graph.array("classes", labels), place], "label"), labels.dtype)
+    graph.output(graph.add("Softmax", [scores], "probabilities", axis=1), DTYPE, len(labels))
     graph.write(path)
 
 
 def export_several(net: FullyConnectedNet, how: Standardization, path: Path) -> None:
     """Write a classifier whose rows may have several labels: ``label``, zeros and ones, and ``probabilities``."""
     graph, scores = _scored(net, how)
-    graph.output(graph.add("Sigmoid", [scores], "probabilities"), DTYPE, net.num_classes)
     positive = graph.add("Greater", [scores, graph.array("zero", np.zeros((), DTYPE))], "positive")
     graph.output(graph.cast(positive, np.int64, "label"), np.int64, net.num_classes)
+    graph.output(graph.add("Sigmoid", [scores], "probabilities"), DTYPE, net.num_classes)
     graph.write(path)
 
 
