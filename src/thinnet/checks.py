@@ -158,11 +158,21 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     """`value` as a NumPy array, where it can be one and none of its elements is masked."""
     if np.ma.is_masked(value):
         raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
+    check_dense(name, value, error)
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
         came = f"a {type(value).__name__} that cannot be one ({caught})"
         raise error(f"{name} must be an array, got {came}. Fill up rows of unequal lengths.") from caught
+
+
+def check_dense(name: str, value: Any, error: Error = ArgumentError) -> None:
+    """Raise if `value` is a sparse matrix, of which NumPy would make an array of one object."""
+    if type(value).__module__.startswith("scipy.sparse"):
+        raise error(
+            f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
+            f"thinnet.sklearn, which take it as it is, or {name}.toarray() where that fits into memory."
+        )
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

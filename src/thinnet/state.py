@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.spec import Spec
 from thinnet.parameters import Parameters
+from thinnet.spec import Spec
 
 
 @dataclass

@@ -15,7 +15,6 @@ from thinnet.schedules import EpochDecay
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
 
-
 WORDS = {  # of the courses, and Thinnet's
     "num_epochs": "epochs",
     "num_train_samples": "eval_train_rows",

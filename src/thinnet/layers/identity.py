@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from thinnet.checks import check_arrays, check_gradient
 from thinnet.typing import FloatArray
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from thinnet import defaults
-from thinnet.arrays import cast
 from thinnet.arguments import instead_of, known_arguments
+from thinnet.arrays import cast
 from thinnet.checks import check_keys, check_number, check_path
 from thinnet.errors import ArgumentError
 from thinnet.layers.dropout import MaskKind, Scaling
-from thinnet.nets.summary import summary
 from thinnet.nets.fixed import Fixed
 from thinnet.nets.predictions import prediction, probabilities
+from thinnet.nets.summary import summary
 from thinnet.numerics import check_scores
 from thinnet.parameters import Parameters
 from thinnet.spec import FIELDS, Normalization, Spec, checked_dims

@@ -15,7 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
@@ -33,7 +35,6 @@ from thinnet.typing import AnyArray, FloatArray
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8)}  # other dtypes become float64
 MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
 MC_STREAM = 1  # keeps the masks of Monte Carlo dropout apart from those of training
-ROWS_AT_ONCE = 512  # rows that Monte Carlo dropout draws for together
 
 
 @dataclass(repr=False, eq=False)
@@ -144,17 +145,17 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         sample = Sample(X, targets, checked_weights(sample_weight, X)).without_zeros()
         return sample.times(self._class_factors(sample.targets, incremental=incremental)).without_zeros()
 
-    def _learned_shift(self, sample: Sample, *, incremental: bool) -> rows.Shift:
+    def _learned_shift(self, sample: Sample, *, incremental: bool) -> Standardization:
         """How rows are standardized from now on.
 
         A column that is constant in the training rows says nothing, and is left out by a scale of 0; unless more rows
         are to come.
         """
         if not self.standardize:
-            return rows.Shift(np.zeros(sample.X.shape[1]), np.ones(sample.X.shape[1]))
+            return Standardization(np.zeros(sample.X.shape[1]), np.ones(sample.X.shape[1]))
         learned = rows.moments(sample.X, sample.weights)
         scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
-        return rows.Shift(learned.mean, scale, rows.LIMIT)
+        return Standardization(learned.mean, scale, rows.LIMIT)
 
     def _drawn_seed(self) -> int:
         low, high = check_random_state(self.random_state).randint(2**31, size=2)
@@ -273,18 +274,16 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _validation(self, held_out: Sample) -> Callable[[], float]:
         """A function that scores the net on the validation rows."""
-        weights, X = held_out.weights, rows.standardized(held_out.X, self._shift, np.float32)
+        weights, X = held_out.weights, held_out.X
         y_net = self._scaled(held_out.targets, weights, fresh=False)
-        return lambda: self._validation_score(self.net_.scores(X), y_net, weights)
+        return lambda: self._validation_score(rows.scores(self.net_, X, self._shift, np.float32), y_net, weights)
 
     # Predictions
 
     def _scores(self, X: Any) -> FloatArray:
         """The net's scores, in float64 where X is float64."""
         X = self._rows(X)
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        net = self.net_ if dtype == self.net_.dtype else self.net_.copy(dtype)
-        return np.concatenate([net.scores(piece) for piece in rows.pieces(X, self._shift, dtype)])
+        return rows.scores(self.net_, X, self._shift, np.float64 if X.dtype == np.float64 else np.float32)
 
     def _drawn(
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
@@ -293,9 +292,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         X, draws = self._rows(X), MC_SAMPLES if mc_samples is None else mc_samples
         seed = int(np.random.SeedSequence(self._seed, spawn_key=(MC_STREAM,)).generate_state(1, np.uint64)[0])
         means, spreads = [], []
-        for start in range(0, X.shape[0], ROWS_AT_ONCE):
-            piece = rows.standardized(X[start : start + ROWS_AT_ONCE], self._shift, np.float32)
-            scores = monte_carlo_scores(self.net_, piece, draws, seed=seed, first_row=start)
+        # A piece's scores are there as they come, in float64, as predictions, and as what these differ from the mean.
+        row_bytes = 32 * check_number("mc_samples", draws) * self.n_outputs_
+        scorer, pieces = rows.scoring(self.net_, X, self._shift, self.net_.dtype, row_bytes)
+        for start, piece in pieces:
+            scores = monte_carlo_scores(scorer, piece, draws, seed=seed, first_row=start)
             drawn = predictions(scores.astype(np.float64))
             means.append(drawn.mean(axis=0))
             spreads.append(drawn.std(axis=0))

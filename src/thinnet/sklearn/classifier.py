@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
@@ -9,8 +10,9 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import ThinNetEstimator
@@ -154,6 +156,30 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         with np.errstate(divide="ignore"):
             logarithms: FloatArray = np.log(self.predict_proba(X))
         return logarithms
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole classifier, from raw rows to labels, as an ONNX graph for other programs to run.
+
+        The input is ``X``, (N, D) of float64: a difference of large numbers needs it. The outputs are ``label``, what
+        `predict` gives, and ``probabilities``, what `predict_proba` gives; both are computed in float64, and agree with
+        those for rows of float64 to rounding.
+
+        Args:
+            path: the file, replaced whole or not at all.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if the labels are neither numbers nor strings, or the net is too large.
+            MissingExtraError: if the package onnx is not installed.
+            NotFittedError: of scikit-learn, before `fit`.
+            OSError: if the file cannot be written.
+        """
+        check_is_fitted(self)
+        from thinnet.sklearn.onnx_export import export_labels, export_several
+
+        if self._several:
+            export_several(self.net_, self._shift, check_path("path", path))
+        else:
+            export_labels(self.net_, self._shift, self.classes_, check_path("path", path))
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
         probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)

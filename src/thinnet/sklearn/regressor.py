@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
 
+from thinnet.checks import check_path
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator
@@ -129,6 +133,27 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         predicted = self._in_units(mean)
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
 
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole regressor, from raw rows to values, as an ONNX graph for other programs to run.
+
+        The input is ``X``, (N, D) of float64: a difference of large numbers needs it. The output is ``value``, what
+        `predict` gives, (N,) or (N, C) in the targets' own units; it is computed in float64, and agrees with that for
+        rows of float64 to rounding.
+
+        Args:
+            path: the file, replaced whole or not at all.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if the file would be too large.
+            MissingExtraError: if the package onnx is not installed.
+            NotFittedError: of scikit-learn, before `fit`.
+            OSError: if the file cannot be written.
+        """
+        check_is_fitted(self)
+        from thinnet.sklearn.onnx_export import export_values
+
+        export_values(self.net_, self._shift, self._y_shift, self._flat, check_path("path", path))
+
     def _in_units(self, scores: FloatArray) -> FloatArray:
         predicted = scores / self._y_shift.scale + self._y_shift.mean
         return predicted.ravel() if self._flat else predicted
@@ -143,7 +168,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
         if fresh:
             learned = rows.moments(targets, weights, "y")
-            self._y_shift = rows.Shift(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
+            self._y_shift = Standardization(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
         return rows.standardized(targets, self._y_shift, np.float32, "y")
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,11 +49,16 @@ class Sample(NamedTuple):
 
         Where one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
         """
-        X = self.X.toarray() if sparse.issparse(self.X) else self.X
-        columns = [part.reshape(len(X), -1).astype(np.float64, copy=False) for part in (X, self.targets)]
-        _, first, group = np.unique(np.hstack(columns), axis=0, return_index=True, return_inverse=True)
-        weights = np.bincount(group.ravel(), self.weights, len(first)).astype(np.float64)
-        return Sample(X[first], self.targets[first], weights)
+        targets = self.targets.reshape(len(self.targets), -1)
+        keys = [x + y for x, y in zip(sort_keys(self.X), sort_keys(targets), strict=True)]
+        places: dict[bytes, list[int]] = {}
+        for number, key in enumerate(keys):
+            places.setdefault(key, []).append(number)
+        groups = [places[key] for key in sorted(places)]
+        first = np.array([group[0] for group in groups])
+        each = np.ones(len(keys)) if self.weights is None else self.weights
+        weights = np.array([math.fsum(each[group]) for group in groups])
+        return Sample(self.X[first], self.targets[first], weights)
 
     def weighing_one(self) -> Sample:
         """With weights whose mean is 1, the scale that the loss expects; with none where all are equal."""
@@ -59,6 +66,24 @@ class Sample(NamedTuple):
         if w is None or (w == w[0]).all():
             return self._replace(weights=None)
         return self._replace(weights=w * (len(w) / w.sum()))
+
+
+def sort_keys(X: Any) -> list[bytes]:
+    """For each row a key that depends on its numbers alone; keys are in the order of the rows, element by element.
+
+    Only what is not zero is in it: for each such element its sign, its column, and its bits, all of which are turned
+    round where it is negative; then a mark, by which zeros to the end of the row come between the two signs.
+    """
+    rows = sparse.csr_array(X, dtype=np.float64, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    positive = rows.data > 0
+    entries = np.empty(rows.nnz, [("sign", "u1"), ("column", ">u8"), ("bits", ">u8")])
+    columns, bits = rows.indices.astype(np.uint64), rows.data.view(np.uint64)
+    entries["sign"] = np.where(positive, 2, 0)
+    entries["column"] = np.where(positive, ~columns, columns)
+    entries["bits"] = np.where(positive, bits, ~bits)
+    return [entries[start:stop].tobytes() + b"\x01" for start, stop in pairwise(rows.indptr)]
 
 
 def checked_weights(sample_weight: Any, X: Any) -> FloatArray | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.thinning import Thinning
@@ -22,7 +23,7 @@ class Batch:
     """The rows of a minibatch, or the part of them that one of several processes has.
 
     Attributes:
-        X: (N, D) rows of the net's dtype.
+        X: (N, D) rows of the net's dtype; sparse ones from the estimators.
         y: (N,) labels, or (N, C) values of that dtype.
         weights: (N,) how often each row counts; None for once.
         step: whose masks are drawn.
@@ -34,7 +35,7 @@ class Batch:
         keeps_all: whether all units are kept, and scaled as kept ones are: those of a thinned network.
     """
 
-    X: FloatArray
+    X: FloatArray | SparseRows
     y: AnyArray
     weights: FloatArray | None = None
     step: int = 0
@@ -51,11 +52,11 @@ class Batch:
         """The fraction of the whole minibatch's rows that are here."""
         return 1.0 if self.total is None else len(self) / self.total
 
-    def weights_in_whole(self) -> FloatArray | None:
+    def weights_in_whole(self, dtype: Any) -> FloatArray | None:
         """The rows' weights where the mean over these rows is to be their part of the mean over the whole."""
         if self.total is None:
             return self.weights
-        share = self.X.dtype.type(self.share)
+        share = dtype.type(self.share)
         return np.full(len(self), share) if self.weights is None else self.weights * share
 
 

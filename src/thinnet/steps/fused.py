@@ -11,12 +11,13 @@ from thinnet.layers import LOSSES
 from thinnet.masks import GROUP, drop_threshold
 from thinnet.parameters import Parameters
 from thinnet.products.base import Products
+from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.hidden import Activations, hidden_layers
 from thinnet.steps.penalty import inplace_add_penalty
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import FloatArray
 
 
 class FusedStep:
@@ -78,14 +79,21 @@ class FusedStep:
         self, state: State, batch: Batch, passes: list[Activations], behind: list[Behind]
     ) -> FloatArray:
         """The scores, without the bias of the last layer."""
-        below = batch.X
+        below: FloatArray | SparseRows = batch.X
         for i, (layer, at) in enumerate(zip(self._layers, passes, strict=True)):
-            self.products.matmul(below, state.params[f"W{i + 1}"], at.z)
+            self._multiply(below, state.params[f"W{i + 1}"], at.z)
             layer.forward(state, at, batch, behind[i])
             below = at.h
         scores = self._scores[: len(batch)]
-        self.products.matmul(below, state.params[f"W{len(passes) + 1}"], scores)
+        self._multiply(below, state.params[f"W{len(passes) + 1}"], scores)
         return scores
+
+    def _multiply(self, rows: FloatArray | SparseRows, W: FloatArray, out: FloatArray) -> None:
+        """out = rows · W; sparse rows multiply themselves."""
+        if isinstance(rows, SparseRows):
+            rows.matmul(W, out)
+        else:
+            self.products.matmul(rows, W, out)
 
     def _loss(self, params: Parameters, batch: Batch, scores: FloatArray, gradients: Parameters) -> float:
         """The loss; `scores` becomes its gradient."""
@@ -93,7 +101,7 @@ class FusedStep:
         if not len(batch):  # another process has the rows
             dbias[:] = 0
             return 0.0
-        weights = batch.weights_in_whole()
+        weights = batch.weights_in_whole(self.spec.dtype)
         if self.spec.loss in losses.KERNELS:
             each = self._no_weights if weights is None else weights
             return float(losses.KERNELS[self.spec.loss](scores, bias, batch.y, each, dbias))
@@ -118,4 +126,7 @@ class FusedStep:
             self.products.matmul(above, state.params[f"W{i + 1}"].T, at.dh)
             self._layers[i - 1].backward(state, at, batch, behind[i - 1], gradients)
             above = at.dh
-        self.products.matmul(batch.X.T, above, gradients["W1"])
+        if isinstance(batch.X, SparseRows):
+            batch.X.weight_gradient(above, gradients["W1"])
+        else:
+            self.products.matmul(batch.X.T, above, gradients["W1"])

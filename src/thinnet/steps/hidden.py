@@ -77,7 +77,7 @@ class Batchnorm:
 
     def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
         bias, gamma, beta = _vectors(state.params, self.number)
-        mean, variance, count = self.mean[: bias.size], self.inverse_std[: bias.size], _count(batch)
+        mean, variance, count = self.mean[: bias.size], self.inverse_std[: bias.size], _count(batch, bias.dtype)
         hidden.column_means(at.z, count, mean)
         _inplace_sum(batch, mean)
         hidden.column_variances(at.z, mean, count, variance)
@@ -97,7 +97,7 @@ class Batchnorm:
             both = np.concatenate(sums)
             batch.inplace_sum(both)
             sums = both[: dgamma.size], both[dgamma.size :]
-        hidden.batchnorm_backward(at.dh, at.z, *norm, gamma, *sums, _count(batch))
+        hidden.batchnorm_backward(at.dh, at.z, *norm, gamma, *sums, _count(batch, gamma.dtype))
 
 
 def hidden_layers(spec: Spec, max_rows: int) -> list[Hidden]:
@@ -114,10 +114,10 @@ def _vectors(arrays: Parameters, number: int) -> tuple[FloatArray, FloatArray, F
     return arrays[f"b{number}"], arrays[f"gamma{number}"], arrays[f"beta{number}"]
 
 
-def _count(batch: Batch) -> Any:
+def _count(batch: Batch, dtype: Any) -> Any:
     """How many rows batch normalization takes its statistics of."""
     whole = batch.inplace_sum is not None and batch.total is not None
-    return batch.X.dtype.type(batch.total if whole else len(batch))
+    return dtype.type(batch.total if whole else len(batch))
 
 
 def _inplace_sum(batch: Batch, array: FloatArray) -> None:

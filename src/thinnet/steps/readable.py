@@ -19,6 +19,7 @@ from thinnet.layers import (
     layernorm_forward,
 )
 from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients
@@ -59,22 +60,22 @@ class ReadableScores:
         return forward(self.spec, self.state, X, None)[0]
 
 
-def forward(spec: Spec, state: State, h: FloatArray, training: Batch | None) -> tuple[FloatArray, list[Any]]:
+def forward(spec: Spec, state: State, h: FloatArray | SparseRows, training: Batch | None) -> tuple[FloatArray, list[Any]]:
     """Scores and caches; in training mode with the masks of a batch, in test mode where it is None."""
     caches: list[Any] = []
     for i in range(1, spec.num_layers):
         h, cache = hidden_forward(spec, state, i, h, training)
         caches.append(cache)
     last = spec.num_layers
-    scores, cache = affine_forward(h, state.params[f"W{last}"], state.params[f"b{last}"])
+    scores, cache = _affine_forward(h, state.params[f"W{last}"], state.params[f"b{last}"])
     return scores, [*caches, cache]
 
 
 def hidden_forward(
-    spec: Spec, state: State, i: int, h: FloatArray, training: Batch | None
+    spec: Spec, state: State, i: int, h: FloatArray | SparseRows, training: Batch | None
 ) -> tuple[FloatArray, tuple[Any, ...]]:
     """Hidden layer i, counted from 1: its output and the caches of its parts."""
-    h, affine_cache = affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
+    h, affine_cache = _affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
     h, norm_cache = _norm_forward(spec, state, i, h, training is not None)
     h, activation_cache = ACTIVATIONS[spec.activation].forward(h)
     h, dropout_cache = _drop(spec, i, h, training)
@@ -83,7 +84,7 @@ def hidden_forward(
 
 def before_dropout(spec: Spec, state: State, i: int, h: FloatArray) -> FloatArray:
     """Hidden layer i in test mode, without what dropout's scaling does to it."""
-    z, _ = affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
+    z, _ = _affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
     out: FloatArray = ACTIVATIONS[spec.activation].forward(_norm_forward(spec, state, i, z, training=False)[0])[0]
     return out
 
@@ -91,12 +92,26 @@ def before_dropout(spec: Spec, state: State, i: int, h: FloatArray) -> FloatArra
 def backward(spec: Spec, dscores: FloatArray, caches: list[Any], into: Parameters) -> None:
     """Write the gradients of all parameters."""
     last = spec.num_layers
-    dh, into[f"W{last}"], into[f"b{last}"] = affine_backward(dscores, caches[-1])
+    dh, into[f"W{last}"], into[f"b{last}"] = _affine_backward(dscores, caches[-1])
     for i in range(last - 1, 0, -1):
         affine_cache, norm_cache, activation_cache, dropout_cache = caches[i - 1]
         dh = ACTIVATIONS[spec.activation].backward(dropout_backward(dh, dropout_cache), activation_cache)
         dh = _norm_backward(spec, i, dh, norm_cache, into)
-        dh, into[f"W{i}"], into[f"b{i}"] = affine_backward(dh, affine_cache)
+        dh, into[f"W{i}"], into[f"b{i}"] = _affine_backward(dh, affine_cache)
+
+
+def _affine_forward(h: FloatArray | SparseRows, W: FloatArray, b: FloatArray) -> tuple[FloatArray, Any]:
+    """`affine_forward`, also for the net's input where that is sparse."""
+    return (h @ W + b, h) if isinstance(h, SparseRows) else affine_forward(h, W, b)
+
+
+def _affine_backward(dout: FloatArray, cache: Any) -> tuple[Any, FloatArray, FloatArray]:
+    """`affine_backward`; sparse rows, which are the net's input, get no gradient: it would be dense."""
+    if not isinstance(cache, SparseRows):
+        return affine_backward(dout, cache)
+    dW = np.empty((cache.shape[1], dout.shape[1]), dout.dtype)
+    cache.weight_gradient(dout, dW)
+    return None, dW, dout.sum(axis=0)
 
 
 def _norm_forward(spec: Spec, state: State, i: int, h: FloatArray, training: bool) -> tuple[FloatArray, Any]:
@@ -117,7 +132,7 @@ def _norm_backward(spec: Spec, i: int, dh: FloatArray, cache: Any, into: Paramet
     return dh
 
 
-def _drop(spec: Spec, i: int, h: FloatArray, training: Batch | None) -> tuple[FloatArray, Any]:
+def _drop(spec: Spec, i: int, h: FloatArray | SparseRows, training: Batch | None) -> tuple[FloatArray, Any]:
     if training is None:
         return dropout_forward(h, spec.dropout, training=False, scaling=spec.scaling)
     keep: AnyArray | None = np.ones((1, h.shape[1]), np.bool_) if training.keeps_all else None

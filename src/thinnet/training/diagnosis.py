@@ -11,6 +11,7 @@ from thinnet.errors import NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import first_wrong
 from thinnet.parameters import layer_number
+from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch
@@ -35,7 +36,7 @@ def not_finite(net: FullyConnectedNet, batch: Batch, *, loss: float, learning_ra
 def _first_place(spec: Spec, state: State, batch: Batch) -> str:
     """The first array on the way of the data that holds something infinite or NaN."""
     X, params = batch.X, state.params
-    if not np.isfinite(X).all():
+    if not _is_finite(X):
         row, column = np.argwhere(~np.isfinite(X))[0]
         return f"the data: row {row} of the batch holds {X[row, column]} in column {column}"
     for name, array in params.items():
@@ -62,9 +63,9 @@ def _first_place(spec: Spec, state: State, batch: Batch) -> str:
 def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
     """The likely cause, by what is large."""
     X, y = batch.X, batch.y
-    if not np.isfinite(X).all():
+    if not _is_finite(X):
         return "Likely cause: the data; remove such rows, or fill them in."
-    largest = float(np.abs(X).max(initial=0))
+    largest = X.largest() if isinstance(X, SparseRows) else float(np.abs(X).max(initial=0))
     weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
     if largest > LARGE:
         return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
@@ -76,3 +77,7 @@ def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."
     return f"Likely cause: a learning rate of {learning_rate:g} or an L2 penalty of {net.reg:g} that is too large."
+
+
+def _is_finite(X: Any) -> bool:
+    return isinstance(X, SparseRows) or bool(np.isfinite(X).all())
