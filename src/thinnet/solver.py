@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import warnings
@@ -26,7 +27,7 @@ from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Ranks, on_all_ra
 from thinnet.schedules import Constant, EpochDecay, Schedule
 from thinnet.training.evaluation import accuracy
 from thinnet.training.fit import check_fit, check_parallel
-from thinnet.training.interrupts import DelayedInterrupt
+from thinnet.training.interrupts import DelayedInterrupt, ended_by
 from thinnet.training.updates import ModelUpdate, NetUpdate, checked_model
 from thinnet.training.weights import SoundWeights, largest, restore, snapshot
 from thinnet.typing import AnyArray, IntArray
@@ -62,8 +63,8 @@ class Solver:
         progress: whether to show a bar; by default in terminals only.
         patience: stop when validation accuracy has not risen for so many epochs.
         checkpoint_dir: a folder for checkpoints, from which `Solver.resume` goes on bit for bit.  Only for a
-            `FullyConnectedNet` with a named rule and a schedule of `thinnet.schedules`.  With it, Ctrl-C ends training
-            after the current step with everything saved; a second one ends it at once.
+            `FullyConnectedNet` with a named rule and a schedule of `thinnet.schedules`.  With it, Ctrl-C or SIGTERM
+            ends training after the current step with everything saved; a second one ends it at once.
         checkpoint_every: steps between two checkpoints; by default an epoch.  One more is written at the end.
         communicator: of mpi4py, such as ``MPI.COMM_WORLD``, to train one net in all of its processes; each of them
             makes the same solver and trains.  Only for a `FullyConnectedNet` with a named rule.  What comes of it does
@@ -328,7 +329,8 @@ class Solver:
         Raises:
             NumericalError: if a loss or a gradient becomes NaN or infinite; the model then has the last good weights.
             CheckpointError: if a checkpoint cannot be written, or another run is writing to the folder.
-            KeyboardInterrupt: after Ctrl-C.
+            KeyboardInterrupt: after Ctrl-C, where there is a checkpoint_dir.
+            thinnet.training.interrupts.Terminated: a SystemExit of status 143, after SIGTERM, likewise.
         """
         if self._checkpoint_every is None:
             return self._train()
@@ -346,7 +348,7 @@ class Solver:
         try:
             while self.iteration < self.num_iterations and not self.stop_reason:
                 self._step_and_evaluate()
-                self._save_if_due(self._agree(interrupt is not None and interrupt.asked))
+                self._save_if_due(self._agree(0 if interrupt is None else interrupt.asked))
         except NumericalError as error:
             if not self._sound.put_back_if_wrong():
                 raise
@@ -358,17 +360,19 @@ class Solver:
             restore(self.model, self.best)
         return self.history
 
-    def _agree(self, interrupted: bool) -> bool:
-        """Whether any process was interrupted; a reason to stop that rank 0 has becomes that of all."""
-        if self.ranks.size == 1:
-            return interrupted
-        interruptions, stops = self.ranks.sum(interrupted, self.stop_reason is not None)
+    def _agree(self, asked: int) -> int:
+        """The signal that any process got, or 0; a reason to stop that rank 0 has becomes that of all."""
+        size = self.ranks.size
+        if size == 1:
+            return asked
+        weight = size + 1 if asked == signal.SIGTERM else asked > 0  # so that the sum tells whether one got SIGTERM
+        interruptions, stops = self.ranks.sum(weight, self.stop_reason is not None)
         if stops:
             self.stop_reason = self.ranks.from_first(self.stop_reason)
-        return interruptions > 0
+        return signal.SIGTERM if interruptions > size else signal.SIGINT if interruptions else 0
 
-    def _save_if_due(self, interrupted: bool) -> None:
-        """Write a checkpoint where it is time, training ends, or somebody pressed Ctrl-C."""
+    def _save_if_due(self, interrupted: int) -> None:
+        """Write a checkpoint where it is time, training ends, or a signal asks for it."""
         if self._checkpoint_every is None:
             return
         ending = self.iteration == self.num_iterations or bool(self.stop_reason)
@@ -378,7 +382,7 @@ class Solver:
         path = None if self._checkpoints is None else self._checkpoints.save(self)
         if interrupted and not ending:
             saved = f"saved {path} after step {self.iteration} of {self.num_iterations}"
-            raise on_all_ranks(KeyboardInterrupt(saved))
+            raise on_all_ranks(ended_by(interrupted, saved))
 
     def step(self) -> float:
         """Take one training step and return its loss."""
