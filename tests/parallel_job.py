@@ -97,6 +97,8 @@ class _Misfortune(Callback):
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "interrupt":
             os.kill(os.getpid(), signal.SIGINT)
+        if what == "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
         if what == "raise":
             raise RuntimeError("the disk is on fire")
         if what == "drift":

@@ -103,7 +103,7 @@ def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None
 
 
 class TestMisfortune:
-    @pytest.mark.parametrize("what", ["kill", "raise", "interrupt"])
+    @pytest.mark.parametrize("what", ["kill", "raise", "interrupt", "terminate"])
     def test_all_processes_end_and_another_number_of_them_goes_on(self, what: str, tmp_path: Path) -> None:
         done = job(2, "train", tmp_path, MISFORTUNE=what)
         assert done.returncode != 0
@@ -113,8 +113,10 @@ class TestMisfortune:
         if what == "interrupt":
             assert done.stderr.count("KeyboardInterrupt: saved") == 1, done.stderr
             assert "after step 8 of 18" in done.stderr
+        if what == "terminate":
+            assert done.returncode == 143, done.stderr
         saved = list(saved_checkpoints(tmp_path / "run"))
-        assert saved == ([5, 8] if what == "interrupt" else [5])
+        assert saved == ([5, 8] if what in ("interrupt", "terminate") else [5])
         wait_until_free(tmp_path / "run")
         whole = make_training("batchnorm")
         whole.train()

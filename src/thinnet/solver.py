@@ -65,8 +65,8 @@ class Solver:
         sampling: ``"epoch"`` or ``"replacement"``; see `thinnet.data.batches.BatchOrder`.
         callbacks: `thinnet.callbacks.Callback` objects.
         checkpoint_dir: a folder for checkpoints, from which `Solver.resume` goes on bit for bit.  Only for a
-            `FullyConnectedNet` with an optimizer by name and a schedule of `thinnet.schedules`.  With it, Ctrl-C ends
-            training after the current step with everything saved; a second one ends it at once.
+            `FullyConnectedNet` with an optimizer by name and a schedule of `thinnet.schedules`.  With it, Ctrl-C or
+            SIGTERM ends training after the current step with everything saved; a second one ends it at once.
         checkpoint_every: steps between two checkpoints; by default an epoch.  One more is written at the end.
         communicator: of mpi4py, such as ``MPI.COMM_WORLD``, to train one net in all of its processes; each of them
             makes the same solver and trains.  Only for a `FullyConnectedNet` with an optimizer by name.  What comes of
@@ -362,7 +362,8 @@ class Solver:
             ArgumentError: if training is finished and `epochs` is not given.
             NumericalError: if a loss or a gradient becomes NaN or infinite; the model then has the last good weights.
             CheckpointError: if a checkpoint cannot be written, or another run is writing to the folder.
-            KeyboardInterrupt: after Ctrl-C.
+            KeyboardInterrupt: after Ctrl-C, where there is a checkpoint_dir.
+            thinnet.training.interrupts.Terminated: a SystemExit of status 143, after SIGTERM, likewise.
         """
         state = self.state
         if epochs is not None:

@@ -71,7 +71,7 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out, and clear away what a killed one left half-written."""
+        """Keep other runs out, and clear away what a killed one left: files half-written, and a checkpoint too many."""
         with locked(self.folder):
             if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
@@ -81,6 +81,7 @@ class Checkpoints:
                 )
             for leftover in self.folder.glob(".step-*"):
                 leftover.unlink(missing_ok=True)
+            self._remove_old()
             yield
 
     def save(self, run: Run) -> Path:
@@ -95,9 +96,13 @@ class Checkpoints:
                 f"{path} must be written, but could not be ({error.strerror}). {good}; mend that and resume."
             ) from error
         self.newest = run.state.iteration
+        self._remove_old()
+        return path
+
+    def _remove_old(self) -> None:
+        """Remove all checkpoints but the newest, of which a killed run may have left one too many."""
         for old in list(saved(self.folder).values())[:-KEEP]:
             old.unlink(missing_ok=True)
-        return path
 
 
 def saved(folder: Path) -> dict[int, Path]:

@@ -1,7 +1,8 @@
-"""When a run is saved, and what Ctrl-C does to it."""
+"""When a run is saved, and what Ctrl-C and SIGTERM do to it."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from thinnet.checks import check_number
 from thinnet.parallel import Ranks, on_all_ranks
 from thinnet.storage.checkpoint import Checkpoints, Run
-from thinnet.training.interrupts import DelayedInterrupt
+from thinnet.training.interrupts import DelayedInterrupt, ended_by
 from thinnet.training.state import TrainingState
 
 
@@ -34,30 +35,32 @@ class Saving:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out of the folder, and let a first Ctrl-C wait for the end of a step."""
+        """Keep other runs out of the folder, and let a first Ctrl-C or SIGTERM wait for the end of a step."""
         with nullcontext() if self.checkpoints is None else self.checkpoints.held():
             self._interrupt = DelayedInterrupt(quiet=self.ranks.rank > 0)
             with self._interrupt:
                 yield
 
     def after_step(self) -> None:
-        """Write a checkpoint where it is time, training ends, or somebody pressed Ctrl-C, which ends it then."""
+        """Write a checkpoint where it is time, training ends, or a signal asks for it, which ends it then."""
         state = self.run.state
-        interrupted = agreed(state, self.ranks, self._interrupt.asked)
-        if not (state.finished or interrupted or state.iteration % self.every == 0):
+        signaled = agreed(state, self.ranks, self._interrupt.asked)
+        if not (state.finished or signaled or state.iteration % self.every == 0):
             return
         state.weights.check(state.iteration, state.history.loss[-1])
         path = None if self.checkpoints is None else self.checkpoints.save(self.run)
-        if interrupted and not state.finished:
+        if signaled and not state.finished:
             saved = f"saved {path} after step {state.iteration} of {state.total_steps}"
-            raise on_all_ranks(KeyboardInterrupt(saved))
+            raise on_all_ranks(ended_by(signaled, saved))
 
 
-def agreed(state: TrainingState, ranks: Ranks, interrupted: bool = False) -> bool:
-    """Whether any process was interrupted; a reason to stop that rank 0 has becomes that of all."""
-    if ranks.size == 1:
-        return interrupted
-    interruptions, stops = ranks.sum(interrupted, state.stop_reason is not None)
+def agreed(state: TrainingState, ranks: Ranks, signaled: int = 0) -> int:
+    """The signal that any process got, or 0; a reason to stop that rank 0 has becomes that of all."""
+    size = ranks.size
+    if size == 1:
+        return signaled
+    weight = size + 1 if signaled == signal.SIGTERM else signaled > 0  # so that the sum tells whether one got SIGTERM
+    signals, stops = ranks.sum(weight, state.stop_reason is not None)
     if stops:
         state.stop_reason = ranks.from_first(state.stop_reason)
-    return interruptions > 0
+    return signal.SIGTERM if signals > size else signal.SIGINT if signals else 0
