@@ -47,7 +47,7 @@ def test_rows_of_every_real_dtype_are_trained_on_alike(X: Any, kept: Any, method
     losses = []
     for rows in (X, wanted):
         data = Dataset.from_dict({"X_train": rows, "y_train": y, "X_val": rows, "y_val": y}).standardized(method)
-        losses.append(Solver(make_net(), data, batch_size=10, num_epochs=2, verbose=False, seed=0).train().loss)
+        losses.append(Solver(make_net(), data, batch_size=10, epochs=2, verbose=False, seed=0).train().loss)
     assert losses[0] == losses[1]
     assert Dataset(X, y).X_train.dtype == kept
     np.testing.assert_array_equal(Dataset(X, y).X_train, wanted)
@@ -65,7 +65,7 @@ def test_memory_maps_are_left_on_disk_and_read_only_rows_where_they_are(writable
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="c" if writable else "r")
     data = Dataset(mapped, np.arange(40) % 3)
     assert np.shares_memory(data.X_train, mapped)
-    Solver(make_net(), data.standardized(), batch_size=10, num_epochs=1, verbose=False).train()
+    Solver(make_net(), data.standardized(), batch_size=10, epochs=1, verbose=False).train()
     np.testing.assert_array_equal(mapped, GOOD)
 
 
@@ -128,7 +128,7 @@ def test_targets_of_one_axis_are_values_for_a_net_of_one_output(y: Any) -> None:
     for targets in (y, column):
         data = {"X_train": GOOD, "y_train": targets, "X_val": GOOD, "y_val": targets}
         net = make_net(1, loss="mse")
-        losses.append(Solver(net, data, optim_config={"learning_rate": 1e-5}, verbose=False, seed=0).train())
+        losses.append(Solver(net, data, learning_rate=1e-5, verbose=False, seed=0).train())
     assert losses[0].loss == losses[1].loss
     assert losses[0].val_accuracy == losses[1].val_accuracy
     assert make_net(1, loss="mse").loss(GOOD, y)[0] == make_net(1, loss="mse").loss(GOOD, column)[0]

@@ -23,7 +23,9 @@ def test_equal_seeds_give_equal_bits_and_others_others() -> None:
     assert results[0] == results[1]
     assert results[0][0] != results[2][0]
     nets[2].params.flat[:] = nets[0].params.flat
-    assert nets[2].loss(X, y, step=0, training=True)[0] != nets[0].loss(X, y, step=0, training=True)[0], "masks are of the seed too"
+    assert nets[2].loss(X, y, step=0, training=True)[0] != nets[0].loss(X, y, step=0, training=True)[0], (
+        "masks are of the seed too"
+    )
 
 
 def test_without_a_seed_one_is_drawn_and_kept() -> None:
@@ -130,7 +132,9 @@ def test_a_copy_of_another_dtype_has_the_same_numbers(mask: Any) -> None:
 
 
 def test_its_text_is_a_summary() -> None:
-    net = FullyConnectedNet([20, 10], 30, 5, dropout=0.25, normalization="layernorm", activation="gelu", reg=0.1, seed=0)
+    net = FullyConnectedNet(
+        [20, 10], 30, 5, dropout=0.25, normalization="layernorm", activation="gelu", reg=0.1, seed=0
+    )
     assert repr(net).splitlines() == [
         "FullyConnectedNet 30-20-10-5: 945 parameters of float32, loss softmax, reg 0.1",
         "  layer 1   affine 30 -> 20, layernorm, gelu, dropout 0.25   660 parameters",

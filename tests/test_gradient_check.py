@@ -384,7 +384,7 @@ class Wrapped:
         self.params = self.net.params
 
     def loss(self, X: AnyArray, y: AnyArray) -> tuple[float, dict[str, FloatArray]]:
-        loss, gradients = self.net.loss(X, y, step=0)
+        loss, gradients = self.net.loss(X, y, training=True, step=0)
         self.fault(gradients)
         return loss, gradients
 
@@ -406,7 +406,7 @@ def test_a_small_fault_beside_kinks_is_found(normalization: Any, dropout: float)
     if normalization != "batchnorm":
         assert sum(report.kinks.values()) > 0
         assert "elements at a kink, judged close by (" in str(report)
-    right = net.copy(np.float64).loss(blank, y, step=0)[1]
+    right = net.copy(np.float64).loss(blank, y, training=True, step=0)[1]
     faults: dict[str, dict[str, FloatArray]] = {}  # what is added to the gradients
     for name, gradient in right.items():
         if np.abs(gradient).max() > 1e-6:  # else there is none: a bias before batch normalization

@@ -126,7 +126,9 @@ def test_what_is_replaced_holds_in_both_ways(change: dict[str, Any]) -> None:
 @IN_BOTH_WAYS
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_evaluating_changes_nothing_and_gives_the_loss_of_the_scores(normalization: Any, loss: str, fused: bool) -> None:
+def test_evaluating_changes_nothing_and_gives_the_loss_of_the_scores(
+    normalization: Any, loss: str, fused: bool
+) -> None:
     net = shaken(make(normalization=normalization, loss=loss, dropout=0.4, reg=0.3))
     net.fused = fused
     X, y = draw(net)

@@ -14,8 +14,8 @@ from thinnet.course import layers as course
 from thinnet.errors import NumericalError
 from thinnet.numerics import is_finite_step
 from thinnet.parameters import Parameters
-from thinnet.typing import AnyArray, FloatArray
 from thinnet.training.state import TrainingState
+from thinnet.typing import AnyArray, FloatArray
 
 MASKS = pytest.mark.parametrize("mask", ["element", "batch"])
 

@@ -74,7 +74,7 @@ def test_a_solver_trains_a_net_of_read_only_arrays(
     net, other = make_net(**options), make_net(**options)
     kept = [frozen(net.params), frozen(net.running)]
     before = [array.copy() for array in kept]
-    solvers = [make_solver(one, update_rule=update, optim_config=None) for one in (net, other)]
+    solvers = [make_solver(one, optimizer=update, optimizer_options=None) for one in (net, other)]
     frozen(net.params)  # again, after the solver was made
     histories = [solver.train() for solver in solvers]
     assert histories[0].loss == histories[1].loss
@@ -85,12 +85,12 @@ def test_a_solver_trains_a_net_of_read_only_arrays(
 
 
 def test_resuming_into_a_net_of_read_only_arrays(tmp_path: Path) -> None:
-    make_solver(make_net(), checkpoint_dir=tmp_path / "run", num_epochs=2).train()
+    make_solver(make_net(), checkpoint_dir=tmp_path / "run", epochs=2).train()
     net = make_net()
     frozen(net.params)
     frozen(net.running)
-    wanted = Solver.resume(tmp_path / "run", make_data(), num_epochs=3, checkpoint_every=10**6).train()
-    found = Solver.resume(tmp_path / "run", make_data(), model=net, num_epochs=3)
+    wanted = Solver.resume(tmp_path / "run", make_data(), epochs=3, checkpoint_every=10**6).train()
+    found = Solver.resume(tmp_path / "run", make_data(), model=net, epochs=3)
     assert found.train().loss == wanted.loss
 
 

@@ -54,7 +54,9 @@ def test_arrays_in_a_file_are_data(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", X_train=X, y_train=y, X_val=X[:50], y_val=y[:50])
     command = ["train", "--data", str(tmp_path / "data.npz"), "--output", str(tmp_path / "run"), "--epochs", "20"]
     assert (
-        cli.main([*command, "--quiet", "--batch-size", "20", "--hidden-dims", "20", "--seed", "0", "--learning-rate", "0.01"])
+        cli.main(
+            [*command, "--quiet", "--batch-size", "20", "--hidden-dims", "20", "--seed", "0", "--learning-rate", "0.01"]
+        )
         == 0
     )
     assert json.loads((tmp_path / "run" / "result.json").read_text())["val_accuracy"] > 0.9

@@ -143,7 +143,10 @@ def test_results_are_in_the_precision_of_the_rows(classes: Data) -> None:
         ({"optimizer_options": {"momentum": 0.9}}, "optimizer_options must be a mapping with only the keys 'beta1'"),
         ({"optimizer_options": {"beta1": 1.0}}, "beta1 must be a number in"),
         ({"optimizer_options": 0.9}, "optimizer_options must be a dict or None, got 0.9"),
-        ({"schedule": "linear"}, "schedule must be one of 'constant', 'cosine', 'one_cycle', got 'linear'"),
+        (
+            {"schedule": "linear"},
+            "schedule must be one of 'constant', 'epoch_decay', 'cosine', 'one_cycle', got 'linear'",
+        ),
         ({"standardize": "yes"}, "standardize must be True or False, got 'yes'"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",

@@ -9,8 +9,8 @@ import pytest
 
 from small_training import Foreign, blobs, make_data, make_net, make_solver, model_state
 from thinnet import Dataset, FullyConnectedNet
-from thinnet.spec import NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
+from thinnet.spec import NORMALIZATIONS
 
 
 def trained_both_ways(rule: str, **net_options: Any) -> tuple[Any, Any, list[float], list[float]]:

@@ -19,7 +19,8 @@ from thinnet.errors import ArgumentError, DataError, NumericalError
 from thinnet.optim import FlatOptimizer
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn.sample import Sample, sort_keys
-from thinnet.training.updates import BatchUpdate
+from thinnet.sklearn.training import SampleRows
+from thinnet.training.net_update import NetUpdate
 from thinnet.typing import AnyArray
 
 WIDE = 1 << 20
@@ -91,10 +92,10 @@ def test_a_step_on_sparse_rows_is_that_on_dense_ones(
     how = Standardization(X.mean(axis=0), 1 / (X.std(axis=0) + 1), 2.0)
     weights = generator.random(8)
     options: dict[str, Any] = {"normalization": normalization, "dropout": 0.4, "dropout_mask": mask, "reg": 0.1}
-    net = FullyConnectedNet(hidden_dims, 30, 3, dtype=np.float64, weight_scale="he", seed=1, **options)
-    loss, gradients = net.loss(how.rows(X), y, weights=weights, step=3)
+    net = FullyConnectedNet(hidden_dims, 30, 3, dtype=np.float64, seed=1, **options)
+    loss, gradients = net.loss(how.rows(X), y, weights=weights, training=True, step=3)
     rows: Any = how.sparse_rows(sparse.csr_array(X))
-    thin_loss, thin_gradients = net.loss(rows, y, weights=weights, step=3)
+    thin_loss, thin_gradients = net.loss(rows, y, weights=weights, training=True, step=3)
     assert thin_loss == pytest.approx(loss, rel=1e-12)
     for name, gradient in gradients.items():
         np.testing.assert_allclose(thin_gradients[name], gradient, rtol=1e-9, atol=1e-12)
@@ -104,9 +105,10 @@ def test_a_step_that_overflows_says_where(either: None) -> None:
     X = sparse.csr_array(np.eye(4) * 1e30)
     net = FullyConnectedNet([5], 4, 3, weight_scale=1e10, seed=0)
     rows = Standardization(np.zeros(4), np.ones(4)).sparse_rows(X)
-    update = BatchUpdate(net, FlatOptimizer("sgd", None, like=net.params.flat))
+    source = SampleRows(lambda index: rows[index], Sample(X, np.arange(4) % 3, None))
+    update = NetUpdate(net, source, FlatOptimizer("sgd", None, like=net.params.flat), max_rows=4)
     with pytest.raises(NumericalError, match=r"layer 1, whose product with W1.*inputs up to 1e\+30"):
-        update(rows, np.arange(4) % 3, None, 0.1)
+        update(np.arange(4), 1.0)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -174,9 +174,7 @@ class TestUpdate:
         params = Parameters({"W1": (2, 2)}, np.float32)
         thinning = Thinning(KeptUnits((2, 2)), params.shapes)
         optimizer = FlatOptimizer("adam", {}, like=params.flat)
-        with pytest.raises(
-            ArgumentError, match=r"dw must be a contiguous array of shape \(4,\) and dtype float32"
-        ):
+        with pytest.raises(ArgumentError, match=r"dw must be a contiguous array of shape \(4,\) and dtype float32"):
             optimizer.inplace_update(params.flat, np.zeros(3, np.float32), thinning=thinning)
 
 

@@ -88,6 +88,12 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
     return checked
 
 
+def knows_arguments(kind: type[T]) -> type[T]:
+    """The same for a class: its constructor refuses unknown arguments."""
+    kind.__init__ = known_arguments(kind.__init__)  # type: ignore[misc]
+    return kind
+
+
 def instead_of(name: str, known: Collection[str]) -> str:
     """The question "Did you mean ...?" with the known argument that means the same or is spelled alike, or the list.
 

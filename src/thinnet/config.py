@@ -60,7 +60,9 @@ class Config:
     activation: str = _option(defaults.ACTIVATION, "behind the normalization", choices=tuple(ACTIVATIONS))
     loss: str = _option(AUTO, "softmax for labels and mse for values; or one by name", choices=(AUTO, *LOSSES))
     reg: float = _option(defaults.REG, "strength of the L2 penalty", float, limit="reg")
-    weight_scale: str | float = _option(defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", limit="weight_scale")
+    weight_scale: str | float = _option(
+        defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", limit="weight_scale"
+    )
     dtype: str = _option(defaults.DTYPE, "of the computation", choices=DTYPES)
     optimizer: str = _option(defaults.OPTIMIZER, "the rule", choices=tuple(OPTIMIZERS))
     learning_rate: float = _option(defaults.LEARNING_RATE, "its step size", float, limit="learning_rate")

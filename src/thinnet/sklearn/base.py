@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from thinnet import defaults
 from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
 from thinnet.data.standardization import Standardization
@@ -23,13 +24,12 @@ from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
-from thinnet.schedules import Constant, Schedule
+from thinnet.schedules import Constant, Schedule, as_schedule
 from thinnet.sklearn import holding_out, options, rows
 from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
-from thinnet.sklearn.stopping import Stopping
-from thinnet.sklearn.training import passes
-from thinnet.training.updates import BatchUpdate
+from thinnet.sklearn.training import Passes, SampleRows
+from thinnet.training.net_update import NetUpdate
 from thinnet.typing import AnyArray, FloatArray
 
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8)}  # other dtypes become float64
@@ -43,16 +43,17 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     hidden_layer_sizes: Any = (100,)
     _: KW_ONLY
-    dropout: float = 0.25
+    dropout: float = defaults.TABLE_DROPOUT
     dropout_mask: Literal["element", "batch"] = "element"
-    normalization: Literal["batchnorm", "layernorm"] | None = "layernorm"
+    normalization: Literal["batchnorm", "layernorm"] | None = defaults.TABLE_NORMALIZATION
+    activation: str = defaults.ACTIVATION
     standardize: bool = True
-    optimizer: str = "adam"
+    optimizer: str = defaults.OPTIMIZER
     optimizer_options: dict[str, Any] | None = None
-    schedule: str | Schedule = "cosine"
-    alpha: float = 0.0
+    schedule: str | Schedule = defaults.TABLE_SCHEDULE
+    alpha: float = defaults.REG
     batch_size: int | Literal["auto"] = "auto"
-    learning_rate_init: float = 5e-3
+    learning_rate_init: float = defaults.TABLE_LEARNING_RATE
     max_iter: int | Literal["auto"] = "auto"
     early_stopping: bool = False
     validation_fraction: float = 0.1
@@ -181,7 +182,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             num_outputs,
             dropout=self.dropout,
             normalization=self.normalization,
-            weight_scale="he",
+            activation=self.activation,
             seed=self._seed,
             loss=self._loss,
             dropout_mask=self.dropout_mask,
@@ -202,6 +203,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         fixed = {
             "hidden_layer_sizes": (net.hidden_dims, options.hidden_dims(self.hidden_layer_sizes)),
             "normalization": (net.normalization, self.normalization),
+            "activation": (net.activation, self.activation),
             "dropout_mask": (net.dropout_mask, self.dropout_mask),
         }
         for name, (before, now) in fixed.items():
@@ -210,9 +212,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                     f"{name} must stay {before!r} where training goes on, got {now!r}. Clone the estimator, or set "
                     "warm_start=False."
                 )
-        net.dropout, net.reg = float(self.dropout), self.alpha / mean_rows
+        self.net_ = net.replace(dropout=float(self.dropout), reg=self.alpha / mean_rows)
         if not incremental or self._optimizer.name != self.optimizer:
             self._optimizer = self._new_optimizer()
+        self._optimizer.options["learning_rate"] = self.learning_rate_init
 
     def _new_optimizer(self) -> FlatOptimizer:
         return FlatOptimizer(self.optimizer, self.optimizer_options, like=self.net_.params.flat)
@@ -220,32 +223,20 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _train(self, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
         max_iter = options.auto_max_iter(order.steps_per_epoch) if self.max_iter == "auto" else self.max_iter
         num_passes = 1 if incremental else int(max_iter)
-        schedule = Constant() if incremental else options.schedule(self.schedule)
-        losses = passes(
-            BatchUpdate(self.net_, self._optimizer),
-            rows.reader(sample.X, self._shift, order.largest),
-            sample,
-            order,
-            learning_rate=self.learning_rate_init,
-            schedule=schedule,
-            num_passes=num_passes,
-            first_pass=self.n_iter_,
-        )
+        schedule = Constant() if incremental else as_schedule(self.schedule)
+        source = SampleRows(rows.reader(sample.X, self._shift, order.largest), sample)
+        update = NetUpdate(self.net_, source, self._optimizer, order.largest)
+        passes = Passes(update, order, schedule, num_passes, self.n_iter_)
         by_loss = isinstance(schedule, Constant) and not incremental  # another schedule goes its whole way
-        stopping = Stopping(self.tol, self.n_iter_no_change if by_loss or held_out else None)
         validate = self._validation(held_out) if held_out else None
-        stopped = False
+        interrupted = False
         try:
-            for loss in losses:
-                self.t_ += order.num_rows
-                stopped = self._record(loss, stopping, validate)
-                if stopped:
-                    break
+            passes.run(lambda loss: self._record(loss, passes, order.num_rows, validate, by_loss))
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
-            stopped = True
-        stopping.restore(self.net_)
-        if by_loss and not stopped and not held_out:
+            interrupted = True
+        passes.state.weights.restore_best()
+        if by_loss and not held_out and not interrupted and passes.state.stop_reason is None:
             warnings.warn(
                 f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
                 f"{self.tol:g}. Raise max_iter, or take a schedule that ends, such as schedule='cosine'.",
@@ -253,24 +244,26 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                 stacklevel=4,
             )
 
-    def _record(self, loss: float, stopping: Stopping, validate: Callable[[], float] | None) -> bool:
-        """Keep what a pass came to; returns whether to stop."""
+    def _record(
+        self, loss: float, passes: Passes, num_rows: int, validate: Callable[[], float] | None, by_loss: bool
+    ) -> None:
+        """Keep what a pass came to, and stop where it is time."""
         self.loss_ = loss
         self.n_iter_ += 1
+        self.t_ += num_rows
         self.loss_curve_.append(loss)
         report = f"Iteration {self.n_iter_}, loss = {loss:.8f}"
+        score = -loss if validate is None else validate()
+        patience = self.n_iter_no_change if by_loss or validate is not None else None
+        passes.score(score, tol=self.tol, patience=patience, keep=validate is not None)
         if validate is None:
             self.best_loss_ = loss if self.best_loss_ is None else min(self.best_loss_, loss)
-            stop = stopping.tell(-loss)
         else:
-            score = validate()
             self.validation_scores_ = [*(self.validation_scores_ or []), score]
-            stop = stopping.tell(score, self.net_)
             self.best_validation_score_ = max(self.validation_scores_)
             report += f", validation score: {score:f}"
         if self.verbose:
             print(report)
-        return stop
 
     def _validation(self, held_out: Sample) -> Callable[[], float]:
         """A function that scores the net on the validation rows."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from thinnet import schedules
 from thinnet.checks import check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
+from thinnet.layers import ACTIVATIONS
 from thinnet.layers.dropout import MASK_KINDS
-from thinnet.nets.fully_connected import NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
-from thinnet.schedules import SCHEDULES, Schedule
+from thinnet.schedules import as_schedule
+from thinnet.spec import NORMALIZATIONS
 
 AUTO = "auto"
 SMALL_BATCH = 64
@@ -40,7 +39,8 @@ def check_parameters(params: dict[str, Any]) -> None:
     check_choice("normalization", params["normalization"], NORMALIZATIONS)
     check_choice("optimizer", params["optimizer"], tuple(OPTIMIZERS))
     _check_optimizer_options(params["optimizer"], params["optimizer_options"])
-    schedule(params["schedule"])
+    check_choice("activation", params["activation"], tuple(ACTIVATIONS))
+    as_schedule(params["schedule"])
 
 
 def _check_automatic(name: str, value: Any) -> None:
@@ -83,18 +83,3 @@ def _check_optimizer_options(optimizer: str, options: Any) -> None:
         )
     defaults = {key: value for key, value in OPTIMIZERS[optimizer].defaults.items() if key != "learning_rate"}
     merge_options("optimizer_options", defaults, options)
-
-
-def schedule(choice: Any) -> Schedule:
-    """The schedule of a name, or the schedule itself.
-
-    >>> schedule("cosine")
-    Cosine(warmup=0.0, floor=0.0)
-    """
-    if callable(choice) and not isinstance(choice, type):
-        made: Schedule = choice
-        return made
-    named: dict[str, Callable[[], Schedule]] = {
-        name: factory for name, factory in SCHEDULES.items() if factory is not schedules.EpochDecay
-    }
-    return named[check_choice("schedule", choice, tuple(named))]()

@@ -29,13 +29,14 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
         dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
             which needs another normalization than ``"layernorm"``.
-        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
+        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
+        activation: ``"relu"``, ``"tanh"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
         standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
             it, within ± 10; columns that are constant in training are left out.
         optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
             ``"nesterov"`` or ``"rmsprop"``.
         optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
-        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
+        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``, or an object of
             `thinnet.schedules`.
         alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
         batch_size: the most rows in a minibatch; ``"auto"`` means about 64.

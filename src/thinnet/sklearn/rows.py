@@ -15,6 +15,7 @@ from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import check_scores
 from thinnet.sparse_rows import SparseRows
+from thinnet.state import State
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 # What gives the standardized rows of these numbers as float32; they are overwritten by the next call.
@@ -138,10 +139,11 @@ def scores(net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any) -> 
 def _behind_first_product(net: FullyConnectedNet, dtype: Any) -> FullyConnectedNet:
     """The same net for rows that were multiplied by its first matrix already: that matrix is the identity."""
     width = net.params["W1"].shape[1]
-    rest = FullyConnectedNet(**{**net.config(), "input_dim": width, "dtype": dtype})
-    rest.params = {**net.params, "W1": np.eye(width, dtype=dtype)}
-    rest.running.update(net.running)
-    return rest
+    spec = net.spec.replace(input_dim=width, dtype=dtype)
+    state = State.empty(spec)
+    state.params.update({**net.params, "W1": np.eye(width, dtype=dtype)})
+    state.running.update(net.running)
+    return FullyConnectedNet.from_parts(spec, state, fused=net.fused)
 
 
 def _first_products(

@@ -42,7 +42,9 @@ class Sample(NamedTuple):
         """With each row's weight multiplied by a factor."""
         if factors is None:
             return self
-        return self._replace(weights=_about_one(factors if self.weights is None else self.weights * _about_one(factors)))
+        return self._replace(
+            weights=_about_one(factors if self.weights is None else self.weights * _about_one(factors))
+        )
 
     def merged(self) -> Sample:
         """Each different row once, in an order of its own, with the sum of its weights.

@@ -12,6 +12,7 @@ from thinnet.checks import as_array, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
+from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.steps.base import Batch
 from thinnet.targets import targets_for
@@ -47,8 +48,13 @@ def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0
         ArgumentError: if X, y or the weights do not fit the net, or a training batch has one row and is to be
             normalized.
     """
-    rows = cast("X", as_matrix(spec, X), spec.dtype)
-    batch = Batch(rows, as_targets(spec, y), None if weights is None else cast("weights", as_array("weights", weights), spec.dtype), step)
+    rows = X if isinstance(X, SparseRows) else cast("X", as_matrix(spec, X), spec.dtype)
+    batch = Batch(
+        rows,
+        as_targets(spec, y),
+        None if weights is None else cast("weights", as_array("weights", weights), spec.dtype),
+        step,
+    )
     check_targets(spec, batch)
     if training:
         check_rows(spec, len(batch))

@@ -75,9 +75,7 @@ class FusedStep:
         threshold = np.uint32(0) if batch.keeps_all else self._behind.threshold
         return self._behind._replace(step=batch.step, layer=i, row_positions=positions, threshold=threshold)
 
-    def _forward(
-        self, state: State, batch: Batch, passes: list[Activations], behind: list[Behind]
-    ) -> FloatArray:
+    def _forward(self, state: State, batch: Batch, passes: list[Activations], behind: list[Behind]) -> FloatArray:
         """The scores, without the bias of the last layer."""
         below: FloatArray | SparseRows = batch.X
         for i, (layer, at) in enumerate(zip(self._layers, passes, strict=True)):

@@ -60,7 +60,9 @@ class ReadableScores:
         return forward(self.spec, self.state, X, None)[0]
 
 
-def forward(spec: Spec, state: State, h: FloatArray | SparseRows, training: Batch | None) -> tuple[FloatArray, list[Any]]:
+def forward(
+    spec: Spec, state: State, h: FloatArray | SparseRows, training: Batch | None
+) -> tuple[FloatArray, list[Any]]:
     """Scores and caches; in training mode with the masks of a batch, in test mode where it is None."""
     caches: list[Any] = []
     for i in range(1, spec.num_layers):
