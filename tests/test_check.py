@@ -106,6 +106,22 @@ def test_right_layers_and_optimizers_pass() -> None:
         assert not report.verdicts
 
 
+@pytest.mark.parametrize("how", sources.RIGHT_ADAMS)
+def test_right_adams_pass_in_every_order_of_counting(how: str) -> None:
+    report = check(sources.swap(sources.OPTIM, sources.RIGHT_ADAMS[how]))
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+def test_what_is_wrong_with_adams_t_is_told_apart() -> None:
+    late = {sources.COUNT: '    t = config["t"]\n    config["t"] += 1\n', 'setdefault("t", 0)': 'setdefault("t", 1)'}
+    assert check(sources.swap(sources.OPTIM, late)).faults == {"step-counted-late"}  # right from an empty config
+    unread = {sources.COUNT: "    t = 1\n"}
+    assert check(sources.swap(sources.OPTIM, unread)).faults == {"power-forgotten", "step-not-counted"}
+    twice = {'    t = config["t"]\n': '    t = config["t"] + 1\n'}
+    assert check(sources.swap(sources.OPTIM, twice)).faults == {"step-counted-twice"}
+
+
 LAYER_ROWS = [(sources.LAYERS, *row) for row in sources.LAYER_FAULTS]
 LAYER_ROWS += [(sources.OPTIM, *row) for row in sources.OPTIM_FAULTS]
 
