@@ -164,6 +164,39 @@ def package(net: str, dialect: str) -> str:
     return "\n".join([sources.LAYERS, sources.dropout({}, means), net])
 
 
+ROWS = {  # what makes the gradients of vectors, and the running statistics, rows
+    "np.sum(dout, axis=0)": "np.sum(dout, axis=0, keepdims=True)",
+    "dbeta = dout.sum(axis=0)": "dbeta = dout.sum(axis=0, keepdims=True)",
+    "(dout * xhat).sum(axis=0)": "(dout * xhat).sum(axis=0, keepdims=True)",
+    "(dout * lhat).sum(axis=0), dout.sum(axis=0)": "(dout * lhat).sum(axis=0)[None], dout.sum(axis=0)[None]",
+    "mu = x.mean(axis=0)\n": "mu = x.mean(axis=0, keepdims=True)\n",
+    "var = x.var(axis=0)\n": "var = x.var(axis=0, keepdims=True)\n",
+}
+NET_ROWS = {  # vectors of the net that are rows
+    "np.zeros(dims[i + 1])\n            if": "np.zeros((1, dims[i + 1]))\n            if",
+    "np.ones(dims[i + 1])": "np.ones((1, dims[i + 1]))",
+    'beta%d" % (i + 1)] = np.zeros(dims[i + 1])': 'beta%d" % (i + 1)] = np.zeros((1, dims[i + 1]))',
+}
+
+
+def test_rows_in_place_of_vectors_are_right_and_do_not_hide_a_fault() -> None:
+    layers = sources.swap(sources.LAYERS, ROWS)
+    assert check(layers).ok, str(check(layers))
+    assert not check(layers).verdicts
+    assert check(sources.swap(layers, {"db = np.sum(": "db = 2 * np.sum("})).faults == {"gradient-scaled"}
+    assert check(sources.swap(layers, {"g - g.mean(axis=0) - xhat": "g - xhat"})).faults == {"missing-mean-term"}
+    dropout = sources.dropout({}, "keep")
+    for text in (layers, sources.LAYERS):
+        right = "\n".join([text, dropout, sources.net(NET_ROWS, "cs231n-2018")])
+        report = check(right, "cs231n-2018")
+        assert report.ok, str(report)
+        assert not report.verdicts
+    wrong = sources.net({**NET_ROWS, **{"loss += 0.5 * self.reg": "loss += self.reg"}}, "cs231n-2018")
+    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"regularisation-scaled"}
+    wrong = sources.net({**NET_ROWS, sources.BACKWARD_DROPOUT: ""}, "cs231n-2018")
+    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"dropout-backward-never-called"}
+
+
 def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
     changes = {"np.zeros(dims[i + 1])\n            if": "np.zeros(dims[i] + 1)\n            if"}
     report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")

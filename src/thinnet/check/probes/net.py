@@ -18,6 +18,7 @@ from thinnet.check.compare import close, difference
 from thinnet.check.findings import Finding
 from thinnet.check.tap import Tap, right_layers
 from thinnet.check.unit import Stop, Unit, describe, parameters
+from thinnet.checks import in_shape
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -94,7 +95,7 @@ class Trial:
         rng = np.random.default_rng(7)
         for key in sorted(net.params):
             value = self.unit.array(BUILD, net.params[key], f"params[{key!r}]")
-            scale = 1 / np.sqrt(value.shape[0]) if value.ndim == 2 else 0.3
+            scale = 1 / np.sqrt(value.shape[0]) if value.ndim == 2 and len(value) > 1 else 0.3
             # Mostly positive shifts, so that few units stand near the kink of the ReLU.
             net.params[key] = rng.normal(size=value.shape) * scale + (1.0 if key.startswith("gamma") else 0.1)
         return net
@@ -139,7 +140,7 @@ class Trial:
         if not shapes.keys() <= set(net.params):
             raise self.unit.stop("wrong-return", f"params has the keys {sorted(net.params)}, expected {sorted(shapes)}")
         for key, shape in shapes.items():
-            if net.params[key].shape != shape:
+            if in_shape(net.params[key], shape).shape != shape:
                 told = f"params[{key!r}] has shape {net.params[key].shape}, expected {shape}"
                 raise self.unit.stop("wrong-return", told)
         X, y = self.data()
@@ -302,13 +303,14 @@ class Trial:
             return
         for key in sorted(net.params, key=lambda name: (name[-1], name)):
             value = net.params[key]
-            if grads[key].shape != value.shape:
+            gradient = in_shape(grads[key], value.shape)
+            if gradient.shape != value.shape:
                 told = f"{when}the gradient of {key} has shape {grads[key].shape}, expected {value.shape}"
                 self.unit.find("shape-changed", told)
                 continue
             picks = np.random.default_rng(3).permutation(value.size)[:SAMPLES]
             places = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]
-            got = np.array([grads[key][place] for place in places])
+            got = np.array([gradient[place] for place in places])
             numerical = np.array([self._slope(net, key, place, X, y, 1e-5) for place in places])
             largest = max(float(np.abs(numerical).max()), 1e-3)
             for i in np.flatnonzero(np.abs(got - numerical) > 1e-4 * largest):  # a kink may be near: look closer
