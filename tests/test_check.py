@@ -191,7 +191,7 @@ def test_rows_in_place_of_vectors_are_right_and_do_not_hide_a_fault() -> None:
         report = check(right, "cs231n-2018")
         assert report.ok, str(report)
         assert not report.verdicts
-    wrong = sources.net({**NET_ROWS, **{"loss += 0.5 * self.reg": "loss += self.reg"}}, "cs231n-2018")
+    wrong = sources.net({**NET_ROWS, "loss += 0.5 * self.reg": "loss += self.reg"}, "cs231n-2018")
     assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"regularisation-scaled"}
     wrong = sources.net({**NET_ROWS, sources.BACKWARD_DROPOUT: ""}, "cs231n-2018")
     assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"dropout-backward-never-called"}
@@ -250,6 +250,13 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
     "text",
     [
         "def sgd(params, lr, batch_size, more): pass",
+        "def sgd(params, lr, batch_size):\n    for one in params: one[:] = one - lr * one.grad / batch_size",
+        "def softmax_loss(X, t): return -np.log(np.exp(X)[np.arange(len(t)), t]).mean()",
+        "def affine_forward(A, W, b): return W @ A + b",
+        "def relu_forward(layer): layer.out = np.maximum(layer.x, 0)",
+        "def batchnorm_forward(x, gamma, beta, eps): return x / np.sqrt(x.var(0) + eps)",
+        "class Linear:\n    @staticmethod\n    def forward(x, w, b): return x @ w + b, (x, w)\n"
+        "    @staticmethod\n    def backward(dout, cache): return dout @ cache[1].T",
         "def softmax_loss(W, X, y, reg): pass",
         "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
         "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
@@ -261,6 +268,11 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
 def test_functions_of_other_courses_are_not_accused(text: str) -> None:
     report = check("import numpy as np\n" + text)
     assert {one.state for one in report.functions} == {"not checked"}, str(report)
+
+
+def test_a_wrong_form_of_a_courses_own_function_is_a_fault() -> None:
+    for text in ("def softmax_loss(x, y): return 1.0", "def affine_forward(X, W, b): return X @ W + b"):
+        assert check(text).faults & {"wrong-return", "crashed"}, text
 
 
 def test_a_dropout_that_refuses_to_keep_all_is_right() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import check_sources as sources
 from thinnet.check import Limits, Report, check_path
+from thinnet.check.writers import gradescope
 from thinnet.cli import main
 from thinnet.errors import ArgumentError
 
@@ -116,6 +117,67 @@ def test_absent_packages_may_decorate_and_be_derived_from(tmp_path: Path) -> Non
     assert [one.state for one in report.functions] == ["right", "wrong"]
     assert report.faults == {"missing-package"}
     assert "torchish.where is used, and torchish is not there" in str(report)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import torch",
+        "import tensorflow as tf\nimport numpy as np\nones = tf.ones(3)",
+        "from jax import numpy as np",
+        "import cupy as np",
+        "from mxnet import nd\nimport numpy as np\nones = nd.ones(np.int_(3))",
+        "try:\n    from keras.layers import *\nexcept ImportError:\n    pass\nimport numpy",
+    ],
+)
+def test_code_for_another_framework_is_not_checked_and_does_no_harm(start: str, tmp_path: Path) -> None:
+    write(tmp_path, "cs231n/layers.py", sources.LAYERS)
+    text = f"{start}\ndef affine_forward(x, w, b):\n    return x.reshape(len(x), -1) @ w + b\n"
+    text += "class Dropout:\n    def forward(self, x): return x\n    def backward(self, d): return d\n"
+    write(tmp_path, "cs231n/other_layers.py", text)
+    report = check_path(tmp_path)
+    assert report.ok, str(report)
+    assert [one.name for one in report.functions if one.state == "not checked"] == [
+        "affine_forward",
+        "Dropout.forward",
+        "Dropout.backward",
+    ]
+    assert "is written for" in str(report)
+    assert main(["check", str(tmp_path)]) == 0
+    assert main(["check", str(tmp_path / "cs231n" / "other_layers.py")]) == 2
+    write(tmp_path, "cs231n/layers.py", sources.LAYERS.replace("dx = dout * (x > 0)", "dx = dout"))
+    assert main(["check", str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize(
+    "start", ["import torch", "try:\n    import cupy as np\nexcept ImportError:\n    pass\nimport numpy as np"]
+)
+def test_a_framework_that_is_imported_and_not_used_is_passed_over(start: str, tmp_path: Path) -> None:
+    right = f"{start}\n{sources.LAYERS}"
+    assert check(tmp_path, right).count("right") == 11
+    assert check(tmp_path, right.replace("dx = dout * (x > 0)", "dx = dout")).faults == {"wrong-gradient"}
+
+
+def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> None:
+    text = "import torch\n" + sources.dropout({"< KEEP) / KEEP": "< KEEP) * KEEP"}, "keep")
+    report = check(tmp_path, text + "\ndef relu_forward(x):\n    return torch.relu(x), x\n", "keep")
+    states = {one.name: one.state for one in report.functions}
+    assert states == {"relu_forward": "not checked", "dropout_forward": "wrong", "dropout_backward": "not checked"}
+
+
+def test_what_is_not_checked_costs_no_points_unless_they_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "one.py", sources.OPTIM)
+    write(
+        tmp_path, "two.py", "import torch\ndef adam(w, dw, config): return w.add(dw), torch\ndef sgd(w): return torch"
+    )
+    write(tmp_path, "three.py", "import torch\ndef relu_forward(x): return x.clamp(0), torch")
+    report = check_path(tmp_path)
+    worth = [
+        (one["name"], one["score"], one["max_score"])
+        for one in gradescope.results(report, {"adam": 3, "relu_forward": 2})["tests"]
+        if "torch" in one["output"]
+    ]
+    assert sorted(worth) == [("adam", 0, 0), ("relu_forward", 0, 2), ("sgd", 0, 0)]
 
 
 @pytest.mark.parametrize(

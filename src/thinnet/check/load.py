@@ -61,7 +61,7 @@ class _Name:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not _Name.importing:
-            raise MissingPackage(f"{self._name} is used, and {self._package} is not there")
+            raise MissingPackage(self._name, self._package)
         if len(args) == 1 and isinstance(args[0], FunctionType):
             return args[0]  # as a decorator
         return _Name(f"{self._name}()", self._package)

@@ -42,7 +42,7 @@ class Child:
             "root": str(source.root),
             "module": source.module,
             "units": units,
-            "first": units[0] == source.units[0],
+            "first": units[0] == next(name for name in source.units if name not in source.excluded),
             "reading": asdict(reading),
             "readings": {name: asdict(one) for name, one in source.readings.items()},
             "memory": limits.megabytes * 2**20,
@@ -115,8 +115,8 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
     if source.problem:
         problem = finding("cannot-import", source.problem)
         return [FunctionReport(name, file, [problem]) for name in source.units], reading
-    reports: dict[str, FunctionReport] = {}
-    pending = source.units
+    reports = {name: FunctionReport(name, file, [finding("not-checked", why)]) for name, why in source.excluded.items()}
+    pending = [name for name in source.units if name not in reports]
     while pending:
         child = Child(source, pending, reading, limits)
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from thinnet.check import dialect, old_python
 from thinnet.check.classes import kind_of
 from thinnet.check.findings import Reading
+from thinnet.check.frameworks import not_numpy
 from thinnet.check.plan import PROBES
 from thinnet.errors import ArgumentError
 
@@ -28,6 +29,7 @@ class Source:
         root: the folder to import from, and `module`, its dotted name from there.
         units: what to check, in order.
         problem: why the file cannot be read as Python, or "".
+        excluded: units that are not to be checked, and why.
         reading: what the file, or its package, says that p means, and `readings`, what its dropout classes say.
     """
 
@@ -36,6 +38,7 @@ class Source:
     module: str
     units: list[str]
     problem: str
+    excluded: dict[str, str] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
     readings: dict[str, Reading] = field(default_factory=dict)
 
@@ -94,7 +97,7 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     for node in _classes(tree):
         if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
             units += [f"{node.name}.forward", f"{node.name}.backward"]
-    return Source(path, *_place(path, tree), units, problem)
+    return Source(path, *_place(path, tree), units, problem, not_numpy(tree, units) if tree else {})
 
 
 def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:

@@ -16,16 +16,23 @@ import numpy as np
 
 import thinnet
 from thinnet.check.findings import Finding, Reading, finding
+from thinnet.check.frameworks import FRAMEWORKS
 from thinnet.check.verdicts import Severity
+from thinnet.course import layers
+from thinnet.course.cs231n import optim
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
+OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 UNKNOWN: Any = object()  # stands for a result that cannot be had
 
 
 class MissingPackage(Exception):  # noqa: N818 -- it stands for the package rather than for an error of ours
-    """Raised where code under check uses a package that is not installed."""
+    """Raised where code under check uses a package that is not installed: what it uses, and the package."""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is used, and {self.args[1]} is not there"
 
 
 class CannotCall(Exception):  # noqa: N818 -- our guess of an interface failed, and not the code
@@ -140,6 +147,10 @@ class Unit:
     def blame(self, name: str, verdict: str, evidence: str) -> Stop:
         """Note a verdict on a function that is called: a fault of this unit's, or why it is not checked."""
         if name in self.owns:
+            theirs, ours = parameters(self.functions[name]), arguments_of_courses(name)
+            if ours and [one.lower() for one in theirs[: len(ours)]] != ours and verdict in OF_INTERFACE:
+                told = f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)}): {evidence}"
+                return self.stop("not-checked", told)
             return self.stop(verdict, evidence)
         return self.stop("not-checked", f"it needs {name}, and {evidence}")
 
@@ -148,7 +159,8 @@ class Unit:
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
         if isinstance(error, MissingPackage):
-            return self.blame(name, "missing-package", str(error))
+            verdict = "not-checked" if error.args[1] in FRAMEWORKS else "missing-package"
+            return self.blame(name, verdict, str(error))
         if isinstance(error, MemoryError):
             return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
         if isinstance(error, NotImplementedError):
@@ -164,6 +176,12 @@ def parameters(function: Any) -> list[str]:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return []
+
+
+def arguments_of_courses(name: str) -> list[str]:
+    """The arguments of a course's function of this name, if there is one."""
+    function = getattr(layers, name, None) or getattr(optim, name, None)
+    return [one for one in parameters(function) if one != "activation"]
 
 
 def misfit(function: Function, *args: Any, **kwargs: Any) -> str:
