@@ -19,15 +19,59 @@ import numpy as np
 from thinnet.errors import require
 
 # Those that would add a line (for reduce, reload, intern) are left out: `restore_names` brings the names back.
-FIXERS = (
-    "basestring buffer dict except exec execfile filter funcattrs getcwdu has_key imports input itertools "
-    "itertools_imports long map metaclass methodattrs ne next nonzero numliterals paren print raise raw_input "
-    "renames repr standarderror sys_exc throw tuple_params types unicode xrange zip"
-).split()
+FIXERS = [
+    "basestring",
+    "buffer",
+    "dict",
+    "except",
+    "exec",
+    "execfile",
+    "filter",
+    "funcattrs",
+    "getcwdu",
+    "has_key",
+    "imports",
+    "input",
+    "itertools",
+    "itertools_imports",
+    "long",
+    "map",
+    "metaclass",
+    "methodattrs",
+    "ne",
+    "next",
+    "nonzero",
+    "numliterals",
+    "paren",
+    "print",
+    "raise",
+    "raw_input",
+    "renames",
+    "repr",
+    "standarderror",
+    "sys_exc",
+    "throw",
+    "tuple_params",
+    "types",
+    "unicode",
+    "xrange",
+    "zip",
+]
 NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce"}
 METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
-MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter", "__builtin__"}
+MODULES = {
+    "cPickle",
+    "StringIO",
+    "cStringIO",
+    "urllib2",
+    "Queue",
+    "ConfigParser",
+    "HTMLParser",
+    "Tkinter",
+    "__builtin__",
+}
 MODULES |= {"izip", "imap", "ifilter", "izip_longest"}  # of itertools
+BRIDGES = {"six", "past", "future"}  # packages by which one source serves both
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
 
@@ -43,6 +87,8 @@ def future_features(source: str) -> set[str]:
 def is_old(source: str) -> bool:
     """Whether a source is Python 2: it is no Python 3 but Python 2, or has names that only Python 2 has.
 
+    >>> is_old("from six.moves import cPickle"), is_old("try: import cPickle\\nexcept ImportError: import pickle")
+    (False, False)
     >>> is_old("print 'two'"), is_old("for i in xrange(3): pass"), is_old("print('three')"), is_old("no Python")
     (True, True, False, False)
     """
@@ -74,8 +120,9 @@ def translate(source: str, features: set[str] | None = None) -> str:
     features = future_features(source) if features is None else features
     error: Exception | None = None
     for printing in sorted({"print_function" in features, True}):
+        tool = _tool(printing)
         try:
-            translated = str(_tool(printing).refactor_string(source + "\n", "<source>"))
+            translated = str(tool.refactor_string(source + "\n", "<source>"))
         except Exception as problem:  # fissix's own errors, of its parser and tokenizer
             error = error or problem
             continue
@@ -97,12 +144,12 @@ class OldDivision(ast.NodeTransformer):
     1
     """
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: N802 - the name that ast asks for
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """``a / b`` becomes ``divide(a, b)``."""
         self.generic_visit(node)
         return _call(node.left, node.right, node) if isinstance(node.op, ast.Div) else node
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         """``a /= b`` becomes ``a = divide(a, b, inplace=True)``."""
         self.generic_visit(node)
         if not isinstance(node.op, ast.Div):
@@ -151,10 +198,13 @@ def _old_names(tree: ast.Module) -> set[str]:
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     imported: set[str] = set()
+    tried = {id(inner) for node in nodes if isinstance(node, ast.Try) for inner in ast.walk(node)}
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {alias.asname or alias.name for alias in node.names}
-            imported |= {getattr(node, "module", None) or "", *(alias.name for alias in node.names)}
+            module = getattr(node, "module", None) or ""
+            if id(node) not in tried and module.partition(".")[0] not in BRIDGES:
+                imported |= {module, *(alias.name for alias in node.names)}
     loaded = {node.id for node in nodes if isinstance(node, ast.Name)} & NAMES - bound
     called = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & METHODS
     if any(name.partition(".")[0] == "pandas" for name in imported):
@@ -165,6 +215,6 @@ def _old_names(tree: ast.Module) -> set[str]:
 @functools.cache
 def _tool(printing: bool) -> Any:
     """The translator, for sources in which print is a function or a statement."""
-    refactor = require("fissix.refactor", extra="course", purpose="reading Python 2")
+    refactor = require("fissix.refactor", extra="check", purpose="reading Python 2")
     options = {"print_function": True} if printing else {}
     return refactor.RefactoringTool([f"fissix.fixes.fix_{name}" for name in FIXERS], options)

@@ -38,7 +38,7 @@ def not_numpy(tree: ast.Module, units: Iterable[str]) -> dict[str, str]:
     Those whose own text uses NumPy and no framework are code for NumPy, whatever stands beside them.  A text that uses
     neither goes by its file.
 
-    >>> text = "import torch\\nimport numpy as np\\ndef relu_forward(x): return x.clamp(0)\\ndef adam(w): return np.abs(w)"
+    >>> text = "import torch, numpy as np\\ndef relu_forward(x): return x.clamp(0)\\ndef adam(w): return np.abs(w)"
     >>> not_numpy(ast.parse(text + "\\nones = torch.ones(3)"), ["relu_forward", "adam"])
     {'relu_forward': 'the file is written for torch, and not for NumPy'}
     """

@@ -12,8 +12,9 @@ from thinnet.check import dialect, old_python
 from thinnet.check.classes import kind_of
 from thinnet.check.findings import Reading
 from thinnet.check.frameworks import not_numpy
+from thinnet.check.old_python import only_python_3
 from thinnet.check.plan import PROBES
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, MissingExtraError
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "env", "build", "dist"}
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
@@ -30,6 +31,7 @@ class Source:
         units: what to check, in order.
         problem: why the file cannot be read as Python, or "".
         excluded: units that are not to be checked, and why.
+        only_python_3: whether it has what Python 2 never had.
         reading: what the file, or its package, says that p means, and `readings`, what its dropout classes say.
     """
 
@@ -39,6 +41,7 @@ class Source:
     units: list[str]
     problem: str
     excluded: dict[str, str] = field(default_factory=dict)
+    only_python_3: bool = False
     reading: Reading = field(default_factory=Reading)
     readings: dict[str, Reading] = field(default_factory=dict)
 
@@ -82,10 +85,11 @@ def _python_files(folder: Path) -> list[Path]:
 
 
 def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
-    text, tree, problem = path.read_bytes(), None, ""
+    text, tree, problem, untranslated = path.read_bytes(), None, "", ""
     try:
-        tree = trees[path] = old_python.parse(text)[0]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        tree = trees[path] = old_python.parse(text).tree
+    except (SyntaxError, ValueError, RecursionError, MemoryError, MissingExtraError) as error:
+        untranslated = str(error) if isinstance(error, MissingExtraError) else ""
         names = set(re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE))
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
@@ -97,7 +101,10 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     for node in _classes(tree):
         if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
             units += [f"{node.name}.forward", f"{node.name}.backward"]
-    return Source(path, *_place(path, tree), units, problem, not_numpy(tree, units) if tree else {})
+    if tree is None:
+        excluded = dict.fromkeys(units if untranslated else (), untranslated)
+        return Source(path, *_place(path, tree), units, problem, excluded)
+    return Source(path, *_place(path, tree), units, problem, not_numpy(tree, units), only_python_3(tree))
 
 
 def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
@@ -133,6 +140,6 @@ def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
     for folder in near:
         for path in (folder / "fc_net.py", folder / "layers.py", folder / "classifiers" / "fc_net.py"):
             if path != source.path:
-                with contextlib.suppress(SyntaxError, ValueError, OSError):
-                    neighbors.append(trees.get(path) or old_python.parse(path.read_bytes())[0])
+                with contextlib.suppress(SyntaxError, ValueError, OSError, MissingExtraError):
+                    neighbors.append(trees.get(path) or old_python.parse(path.read_bytes()).tree)
     return dialect.of_trees(neighbors, course)

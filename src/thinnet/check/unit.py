@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import thinnet
+from thinnet.check import old_python
 from thinnet.check.findings import Finding, Reading, finding
 from thinnet.check.frameworks import FRAMEWORKS
 from thinnet.check.verdicts import Severity
@@ -167,6 +168,9 @@ class Unit:
             return self.blame(name, "unimplemented", f"{name} raises {what}")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
+        old = old_python.why_it_stops(what)
+        if old:
+            return self.stop("not-checked", f"{name} is written for {old}: {what}, {place(error)}")
         return self.blame(name, "crashed", f"{what}, {place(error)}")
 
 
