@@ -7,9 +7,10 @@ import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from thinnet.check import dialect, old_python
-from thinnet.check.classes import kind_of
+from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
 from thinnet.check.findings import Reading
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.old_python import only_python_3
@@ -72,8 +73,8 @@ def scan(target: Path) -> list[Source]:
         )
     for source in sources:
         source.reading = _said(source, trees)
-        dropouts = [node for node in _classes(trees.get(source.path)) if kind_of(node.name) == "dropout"]
-        source.readings = {node.name: dialect.of_class(node) for node in dropouts}
+        nodes = trees[source.path].body if source.path in trees else []
+        source.readings = {node.name: dialect.of_one(node) for node in nodes if _is_dropout_alone(node)}
     return sources
 
 
@@ -96,7 +97,9 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     else:
         assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
         names = {target.id for target in assigned if isinstance(target, ast.Name)}
-        names |= {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        names -= set(DROPOUT_FUNCTIONS)
+        names |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        names |= {node.name for node in tree.body if isinstance(node, ast.ClassDef) and not kind_of(node.name)}
     units = [name for name in PROBES if name in names]
     for node in _classes(tree):
         if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
@@ -126,6 +129,13 @@ def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
 def _classes(tree: ast.Module | None) -> list[ast.ClassDef]:
     """The classes whose names are those of layers."""
     return [node for node in (tree.body if tree else []) if isinstance(node, ast.ClassDef) and kind_of(node.name)]
+
+
+def _is_dropout_alone(node: ast.stmt) -> TypeGuard[ast.ClassDef | ast.FunctionDef]:
+    """A class or a function that is dropout by itself, and says by itself what p is."""
+    if isinstance(node, ast.FunctionDef):
+        return node.name in DROPOUT_FUNCTIONS
+    return isinstance(node, ast.ClassDef) and kind_of(node.name) == "dropout"
 
 
 def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:

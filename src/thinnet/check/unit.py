@@ -40,6 +40,10 @@ class CannotCall(Exception):  # noqa: N818 -- our guess of an interface failed, 
     """Raised where it is not clear how to call what is under check."""
 
 
+class Misdone(Exception):  # noqa: N818 -- what is wrong, and not an error
+    """Raised where an adapter sees a fault that no probe can see behind it: the verdict and the evidence."""
+
+
 class OutOfTime(BaseException):
     """Raised into code under check that takes too long, where there is no process of its own to end."""
 
@@ -159,6 +163,8 @@ class Unit:
         what = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
+        if isinstance(error, Misdone):
+            return self.blame(name, error.args[0], error.args[1])
         if isinstance(error, MissingPackage):
             verdict = "not-checked" if error.args[1] in FRAMEWORKS else "missing-package"
             return self.blame(name, verdict, str(error))
