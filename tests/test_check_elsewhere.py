@@ -117,6 +117,7 @@ def test_what_is_right_elsewhere_is_right(how: str) -> None:
         ("mask-not-applied-in-backward", LEAVING, "dvalues * self.binary_mask", "dvalues"),
         ("not-scaled-in-training", LEAVING, "inputs.shape) / self.rate", "inputs.shape)"),
         ("active-at-test", LEAVING, "if not training", "if False"),
+        ("unimplemented", LEAVING, "self.dinputs = dvalues * self.binary_mask", "raise NotImplemented"),
         ("unimplemented", LEAVING, "self.dinputs = dvalues * self.binary_mask", "pass"),
         ("dialect-contradiction", LEAVING, "self.rate = 1 - rate", "self.rate = rate"),
         ("crashed", LEAVING, "* self.binary_mask\n\n", "* binary_mask\n\n"),
@@ -163,6 +164,8 @@ def test_a_class_that_computes_in_float32_is_right(changes: dict[str, str]) -> N
         "class Dropout:\n    def __init__(self, p): self.p = p\n    def forward(self, x): return x.data * 2\n"
         "    def backward(self, d): return d.mm(d)",
         "class Dropout:\n    def __init__(self, p): self.p = p\n    def forward(self, x): return x[:, :, 0, 0]\n"
+        "    def backward(self, d): return d",
+        "class Dropout:\n    def __init__(self, p): self.p = p.shape\n    def forward(self, x): return x\n"
         "    def backward(self, d): return d",
         "def dropout(x, level):\n    return [level] * len(x)",
         "def dropout(network, training):\n    network.drop(training)",

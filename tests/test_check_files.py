@@ -160,6 +160,25 @@ def test_a_framework_that_is_imported_and_not_used_is_passed_over(start: str, tm
     assert check(tmp_path, right.replace("dx = dout * (x > 0)", "dx = dout")).faults == {"wrong-gradient"}
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "def forward_propagation_with_dropout(X, parameters, keep_prob=0.5):",
+        "def backward_propagation_with_dropout(X, Y, cache, keep_prob):",
+        "def forward_prop(X, weights, L, keep_prob):",
+        "def model_forward(X, params, dropout_rate, training=True):",
+    ],
+)
+def test_a_function_of_a_whole_net_is_told_why_it_is_not_checked(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, "net.py", f"import numpy as np\n{start}\n    return X\n")
+    assert main(["check", str(path)]) == 2
+    assert "it computes a whole net and its dropout in one function" in " ".join(capsys.readouterr().out.split())
+    write(tmp_path, "layers.py", sources.LAYERS)
+    assert main(["check", str(tmp_path)]) == 0
+
+
 def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> None:
     text = "import torch\n" + sources.dropout({"< KEEP) / KEEP": "< KEEP) * KEEP"}, "keep")
     report = check(tmp_path, text + "\ndef relu_forward(x):\n    return torch.relu(x), x\n", "keep")
@@ -285,6 +304,7 @@ def test_a_source_for_both_pythons_is_taken_for_python_3(start: str, tmp_path: P
         ("out = np.maximum(0, x)", "out = np.maximum(np.array(x.tolist(), copy=False), 0)"),
         ("x.reshape(x.shape[0], -1).dot(w)", "np.reshape(x, newshape=(x.shape[0], np.product(x.shape[1:]))).dot(w)"),
         ("dx = dout * (x > 0)", "dx = dout * (x > 0).astype(np.int)"),
+        ("dx = dout * (x > 0)", "dx = dout * (x > 0) + np.zeros(None)"),
     ],
 )
 def test_what_numpy_has_taken_out_is_put_back_and_told(old: str, new: str, tmp_path: Path) -> None:

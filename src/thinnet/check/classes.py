@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.unit import UNKNOWN, CannotCall, Misdone, misfit, parameters, place
+from thinnet.check.unit import NOT_WRITTEN, UNKNOWN, CannotCall, Misdone, misfit, parameters, place
 
 NAMES: dict[str, tuple[str, ...]] = {
     "dropout": ("dropout", "inverteddropout", "dropout1d", "dropout2d"),
@@ -115,7 +115,7 @@ def _dropout(owner: type) -> Pair:
         p, mode = dropout_param["p"], dropout_param["mode"]
         given = _as_images(x) if whole else x
         if any("param" in name for name in parameters(getattr(owner, "forward", None))):
-            layer = _call(owner)
+            layer = _made(owner)
             return _split(layer, _call(layer.forward, given, dict(dropout_param)))
         if p not in objects:
             objects[p] = _with_probability(owner, p)
@@ -133,9 +133,9 @@ def _with_probability(owner: type, p: float) -> Any:
     names = parameters(owner)
     chosen = next(filter(PROBABILITY.search, names), None)
     if chosen:
-        return _call(owner, **{chosen: p})
+        return _made(owner, **{chosen: p})
     if any(map(PROBABILITY.search, parameters(getattr(owner, "forward", None)))):
-        return _call(owner)
+        return _made(owner)
     raise CannotCall(f"it is not clear where {owner.__name__}({', '.join(names)}) takes a probability")
 
 
@@ -156,7 +156,7 @@ def _of_channels(owner: type, out: Any, given: Any) -> Any:
 
 def _relu(owner: type) -> Pair:
     def forward(x: Any) -> tuple[Any, Any]:
-        layer = _call(owner)
+        layer = _made(owner)
         return _split(layer, _forward(layer, x, True))
 
     return forward, _backward
@@ -168,9 +168,9 @@ def _affine(owner: type) -> Pair:
     def forward(x: Any, w: Any, b: Any) -> tuple[Any, Any]:
         names = [name for name in parameters(owner) if WEIGHT.search(name) or BIAS.search(name)]
         if len(names) >= 2:
-            layer = _call(owner, **{names[0]: w.copy(), names[1]: b.copy()})
+            layer = _made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
         else:
-            layer = _call(owner, *w.shape)
+            layer = _made(owner, *w.shape)
             _put(layer, WEIGHT, w)
             _put(layer, BIAS, b)
         try:
@@ -248,11 +248,22 @@ def _forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:
     return _result(layer, layer.forward, OUTPUT, x, **options)
 
 
+def _made(owner: type, *args: Any, **kwargs: Any) -> Any:
+    """An object of a class, made with what its constructor seems to take."""
+    try:
+        return _call(owner, *args, **kwargs)
+    except (*IN_THE_CALL, AttributeError) as error:
+        told = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {place(error)}"
+        raise CannotCall(told) from error
+
+
 def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
     """What a method returns, or, where that is nothing, leaves in an attribute that is named so."""
     try:
         result = _call(method, *args, **kwargs)
     except IN_THE_CALL as error:
+        if NOT_WRITTEN in str(error):
+            raise
         shapes = " and ".join(str(one.shape) for one in args if isinstance(one, np.ndarray))
         told = f"{method.__qualname__} stops, called with an array of shape {shapes}"
         raise CannotCall(f"{told}: {type(error).__name__}: {error}, {place(error)}") from error

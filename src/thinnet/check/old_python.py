@@ -27,7 +27,7 @@ OF_PYTHON_2 = re.compile(
     r"|'(has_key|iteritems|iterkeys|itervalues|decode)'|needs to be a sequence|passed as a \"sequence\""
 )
 OF_OLD_NUMPY = re.compile(
-    r"numpy boolean (negative|subtract)|was removed in the NumPy|Unable to avoid copy"
+    r"numpy boolean (negative|subtract)|was removed in the NumPy|Unable to avoid copy|not None as shape"
     r"|'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring|setasflat)'"
     r"|unexpected keyword argument '(newshape|normed)'"
 )
@@ -136,9 +136,12 @@ class _OldNumpy(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``reshape(newshape=)`` is ``shape=``, and ``array(copy=False)`` copies where it must."""
+        """``reshape(newshape=)`` is ``shape=``, ``array(copy=False)`` copies if it must, ``zeros(None)`` has no axis."""
         self.generic_visit(node)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name in ("zeros", "ones", "empty") and node.args and ast.unparse(node.args[0]) == "None":
+            node.args[0] = ast.copy_location(ast.Tuple([], ast.Load()), node.args[0])
+            self.found.add(f"{name}(None)")
         for keyword in node.keywords:
             never = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
             if name == "reshape" and keyword.arg == "newshape":

@@ -20,6 +20,10 @@ from thinnet.errors import ArgumentError, MissingExtraError
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "env", "build", "dist"}
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
 MOST_FILES = 2000
+WHOLE_NET = (
+    "it computes a whole net and its dropout in one function, so that there is no layer whose input and output could be "
+    "compared; put the dropout into a function dropout_layer(X, p) to have it checked"
+)
 
 
 @dataclass
@@ -107,7 +111,9 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     if tree is None:
         excluded = dict.fromkeys(units if untranslated else (), untranslated)
         return Source(path, *_place(path, tree), units, problem, excluded)
-    return Source(path, *_place(path, tree), units, problem, not_numpy(tree, units), only_python_3(tree))
+    nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in units}
+    excluded = nets | not_numpy(tree, units)
+    return Source(path, *_place(path, tree), [*units, *nets], problem, excluded, only_python_3(tree))
 
 
 def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
@@ -136,6 +142,15 @@ def _is_dropout_alone(node: ast.stmt) -> TypeGuard[ast.ClassDef | ast.FunctionDe
     if isinstance(node, ast.FunctionDef):
         return node.name in DROPOUT_FUNCTIONS
     return isinstance(node, ast.ClassDef) and kind_of(node.name) == "dropout"
+
+
+def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    """A function that computes a net and its dropout together, as ``f(X, parameters, keep_prob)``."""
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    names = {one.arg for one in node.args.args}
+    of_dropout = any(re.search(r"keep_?prob|drop(out)?_?(rate|prob)", name) for name in names)
+    return of_dropout and bool(names & {"parameters", "params", "weights", "cache", "caches"})
 
 
 def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
