@@ -176,3 +176,92 @@ def test_what_cannot_be_called_is_not_accused(text: str) -> None:
     report = check("import numpy as np\n" + text)
     assert {one.state for one in report.functions} <= {"not checked"}, str(report)
     assert not report.ok
+
+
+WHOLE = """
+import numpy as np
+
+
+def forward_propagation_with_dropout(X, parameters, keep_prob=0.5):
+    np.random.seed(1)
+    W1, b1, W2, b2, W3, b3 = (parameters[k] for k in ("W1", "b1", "W2", "b2", "W3", "b3"))
+    Z1 = W1 @ X + b1
+    A1 = np.maximum(Z1, 0)
+    D1 = np.random.rand(*A1.shape) < keep_prob
+    A1 = A1 * D1 / keep_prob
+    Z2 = W2 @ A1 + b2
+    A2 = np.maximum(Z2, 0)
+    D2 = np.random.rand(*A2.shape) < keep_prob
+    A2 = A2 * D2 / keep_prob
+    Z3 = W3 @ A2 + b3
+    A3 = 1 / (1 + np.exp(-Z3))
+    return A3, (Z1, D1, A1, W1, b1, Z2, D2, A2, W2, b2, Z3, A3, W3, b3)
+
+
+def backward_propagation_with_dropout(X, Y, cache, keep_prob):
+    m = X.shape[1]
+    Z1, D1, A1, W1, b1, Z2, D2, A2, W2, b2, Z3, A3, W3, b3 = cache
+    dZ3 = A3 - Y
+    dW3, db3 = dZ3 @ A2.T / m, dZ3.sum(axis=1, keepdims=True) / m
+    dA2 = W3.T @ dZ3 * D2 / keep_prob
+    dZ2 = dA2 * (A2 > 0)
+    dW2, db2 = dZ2 @ A1.T / m, dZ2.sum(axis=1, keepdims=True) / m
+    dA1 = W2.T @ dZ2 * D1 / keep_prob
+    dZ1 = dA1 * (A1 > 0)
+    dW1, db1 = dZ1 @ X.T / m, dZ1.sum(axis=1, keepdims=True) / m
+    return {"dZ3": dZ3, "dW3": dW3, "db3": db3, "dA2": dA2, "dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1,
+            "dW1": dW1, "db1": db1}
+"""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"rand(*A1.shape) < keep_prob": "rand(*A1.shape) >= 1 - keep_prob", "    np.random.seed(1)\n": ""},
+        {"D1 = np.random.rand(*A1.shape) < keep_prob": "D1 = (np.random.rand(*A1.shape) < keep_prob).astype(int)"},
+        {
+            "A1 = A1 * D1 / keep_prob": "A1 *= D1; A1 /= keep_prob",
+            "dA2 * (A2 > 0)": "np.multiply(dA2, np.int64(A2 > 0))",
+        },
+    ],
+)
+def test_right_functions_of_a_whole_net_pass(changes: dict[str, str]) -> None:
+    report = check(swap(WHOLE, changes))
+    assert report.ok, str(report)
+    assert report.count("right") == 2
+    assert not report.verdicts
+
+
+@pytest.mark.parametrize(
+    ("verdict", "old", "new"),
+    [
+        ("keep-and-drop-swapped", "rand(*A1.shape) < keep_prob", "rand(*A1.shape) > keep_prob"),
+        ("wrong-rate", "rand(*A2.shape) < keep_prob", "rand(*A2.shape) < 0.5"),
+        ("wrong-rate", "rand(*A2.shape) < keep_prob", "randn(*A2.shape) < keep_prob"),
+        ("not-scaled-in-training", "A2 = A2 * D2 / keep_prob", "A2 = A2 * D2"),
+        ("scaled-by-wrong-probability", "A1 = A1 * D1 / keep_prob", "A1 = A1 * D1 * keep_prob"),
+        ("inactive-in-training", "A1 = A1 * D1 / keep_prob", "A1 = A1 / keep_prob"),
+        ("mask-shared-across-batch", "rand(*A1.shape)", "rand(A1.shape[0], 1)"),
+        ("values-changed", "A1 = A1 * D1 / keep_prob", "A1 = (A1 + 1) * D1 / keep_prob"),
+        ("wrong-output", "A3 = 1 / (1 + np.exp(-Z3))", "A3 = Z3"),
+        ("mask-not-applied-in-backward", "W3.T @ dZ3 * D2 / keep_prob", "W3.T @ dZ3"),
+        ("mask-not-applied-in-backward", "W2.T @ dZ2 * D1 / keep_prob", "W2.T @ dZ2 / keep_prob"),
+        ("mask-inverted-in-backward", "W3.T @ dZ3 * D2", "W3.T @ dZ3 * (1 - D2)"),
+        ("scaled-differently-in-backward", "W2.T @ dZ2 * D1 / keep_prob", "W2.T @ dZ2 * D1"),
+        ("scaled-differently-in-backward", "W2.T @ dZ2 * D1 / keep_prob", "W2.T @ dZ2 * D1 / (1 - keep_prob)"),
+        ("wrong-gradient", "dZ1 = dA1 * (A1 > 0)", "dZ1 = dA1"),
+        ("gradient-scaled", "dZ2 @ A1.T / m", "dZ2 @ A1.T"),
+        ("unimplemented", "return A3, (Z1", "return None\n    return A3, (Z1"),
+        ("crashed", "dA1 = W2.T", "dA1 = w2.T"),
+    ],
+)
+def test_each_planted_fault_of_a_whole_net_is_found_and_nothing_else(verdict: str, old: str, new: str) -> None:
+    report = check(swap(WHOLE, {old: new}))
+    assert report.faults == {verdict}, str(report)
+
+
+def test_a_whole_net_of_another_form_is_not_accused() -> None:
+    other = {"return A3, (Z1, D1,": "return A3, (D1,", 'return {"dZ3": dZ3, "dW3": dW3,': "return {1: 2}\n    old = {"}
+    report = check(swap(WHOLE, other))
+    assert {one.state for one in report.functions} == {"not checked"}, str(report)

@@ -163,8 +163,8 @@ def test_a_framework_that_is_imported_and_not_used_is_passed_over(start: str, tm
 @pytest.mark.parametrize(
     "start",
     [
-        "def forward_propagation_with_dropout(X, parameters, keep_prob=0.5):",
-        "def backward_propagation_with_dropout(X, Y, cache, keep_prob):",
+        "def L_model_forward_with_dropout(X, parameters, keep_prob=0.5):",
+        "def L_model_backward_with_dropout(AL, Y, caches, keep_prob):",
         "def forward_prop(X, weights, L, keep_prob):",
         "def model_forward(X, params, dropout_rate, training=True):",
     ],
@@ -177,6 +177,15 @@ def test_a_function_of_a_whole_net_is_told_why_it_is_not_checked(
     assert "it computes a whole net and its dropout in one function" in " ".join(capsys.readouterr().out.split())
     write(tmp_path, "layers.py", sources.LAYERS)
     assert main(["check", str(tmp_path)]) == 0
+
+
+def test_a_file_of_another_course_that_is_not_there_is_not_held_against_anybody(tmp_path: Path) -> None:
+    text = sources.swap(
+        sources.LAYERS, {"np.maximum(0, x)": "relu(x)", "import numpy": "from reg_utils import *; import numpy"}
+    )
+    report = check(tmp_path, text.replace("import *", "import relu"))
+    assert not report.faults
+    assert "reg_utils.relu is used, and reg_utils is not there" in str(report)
 
 
 def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> None:

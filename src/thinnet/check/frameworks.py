@@ -28,6 +28,7 @@ FRAMEWORKS = {
     "torch",
     "torchvision",
 }
+HELPERS = {"reg_utils", "dnn_utils", "dnn_utils_v2", "init_utils", "gc_utils", "d2l"}  # other courses' own files
 NUMPY = {"numpy", "scipy"}
 EVERYTHING = "*"  # what a star brings along
 

@@ -136,7 +136,7 @@ class _OldNumpy(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``reshape(newshape=)`` is ``shape=``, ``array(copy=False)`` copies if it must, ``zeros(None)`` has no axis."""
+        """``reshape(newshape=)`` is ``shape=``, ``array(copy=False)`` may copy, ``zeros(None)`` has no axis."""
         self.generic_visit(node)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name in ("zeros", "ones", "empty") and node.args and ast.unparse(node.args[0]) == "None":

@@ -11,7 +11,7 @@ import numpy as np
 
 from thinnet.check import classes
 from thinnet.check.findings import Reading
-from thinnet.check.probes import dropout, dropout_backward, layers, losses, net, normalization, optimizers
+from thinnet.check.probes import dropout, dropout_backward, layers, losses, net, normalization, optimizers, whole_net
 from thinnet.check.unit import Unit
 from thinnet.checks import check_choice
 
@@ -36,6 +36,8 @@ PROBES: dict[str, Probe] = {
     "svm_loss": losses.check_svm_loss,
     **dict.fromkeys(optimizers.RULES, optimizers.check),
     "FullyConnectedNet": net.check,
+    whole_net.FORWARD: whole_net.check_forward,
+    whole_net.BACKWARD: whole_net.check_backward,
 }
 
 

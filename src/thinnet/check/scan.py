@@ -21,8 +21,8 @@ SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
 MOST_FILES = 2000
 WHOLE_NET = (
-    "it computes a whole net and its dropout in one function, so that there is no layer whose input and output could be "
-    "compared; put the dropout into a function dropout_layer(X, p) to have it checked"
+    "it computes a whole net and its dropout in one function, so that there is no layer whose input and output could "
+    "be compared; put the dropout into a function dropout_layer(X, p) to have it checked"
 )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import thinnet
 from thinnet.check import old_python
 from thinnet.check.findings import Finding, Reading, finding
-from thinnet.check.frameworks import FRAMEWORKS
+from thinnet.check.frameworks import FRAMEWORKS, HELPERS
 from thinnet.check.verdicts import Severity
 from thinnet.course import layers
 from thinnet.course.cs231n import optim
@@ -167,7 +167,7 @@ class Unit:
         if isinstance(error, Misdone):
             return self.blame(name, error.args[0], error.args[1])
         if isinstance(error, MissingPackage):
-            verdict = "not-checked" if error.args[1] in FRAMEWORKS else "missing-package"
+            verdict = "not-checked" if error.args[1] in FRAMEWORKS | HELPERS else "missing-package"
             return self.blame(name, verdict, str(error))
         if isinstance(error, MemoryError):
             return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
