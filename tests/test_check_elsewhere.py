@@ -167,6 +167,10 @@ def test_a_class_that_computes_in_float32_is_right(changes: dict[str, str]) -> N
         "    def backward(self, d): return d",
         "class Dropout:\n    def __init__(self, p): self.p = p.shape\n    def forward(self, x): return x\n"
         "    def backward(self, d): return d",
+        "class Dropout:\n    def __init__(self, p): self.p = p\n    def forward(self, x): return x * (np.ones(self.shape) < self.p)\n"
+        "    def backward(self, d): return d",
+        "class Tensor: pass\nclass Dropout:\n    def __init__(self, p): self.p = p\n    def forward(self, x): return Tensor()\n"
+        "    def backward(self, d): return d",
         "def dropout(x, level):\n    return [level] * len(x)",
         "def dropout(network, training):\n    network.drop(training)",
         "def dropout_layer(inputs, shape):\n    return inputs",

@@ -21,7 +21,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
-PROBABILITY = re.compile("^(p|rate|ratio|prob|probability)$|keep|drop|retain", re.IGNORECASE)
+PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
 # Where a method leaves what it does not return.
 OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
 INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
@@ -268,9 +268,12 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
         told = f"{method.__qualname__} stops, called with an array of shape {shapes}"
         raise CannotCall(f"{told}: {type(error).__name__}: {error}, {place(error)}") from error
     except AttributeError as error:
-        if f"'{type(layer).__name__}' object" in str(error) and not MODE_ARGUMENTS.search(error.name or ""):
+        # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
+        if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
             raise
         raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {place(error)}") from error
+    if result is not None and not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
+        raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
     if result is not None:
         return result
     _, found = _found(layer, left)

@@ -121,7 +121,8 @@ def svm_loss(x: AnyArray, y: AnyArray) -> tuple[float, FloatArray]:
 
 def _vector(array: AnyArray) -> AnyArray:
     array = np.asarray(array)
-    return in_shape(array, array.shape[-1:])
+    vector: AnyArray = in_shape(array, array.shape[-1:])
+    return vector
 
 
 def _draw(activation: Activation, p: float, shape: tuple[int, ...]) -> BoolArray:
