@@ -126,6 +126,7 @@ def test_what_is_right_elsewhere_is_right(how: str) -> None:
         ("new-mask-in-backward", TRAIN_FLAG, "delta * self.mask", "delta * np.random.binomial(1, 1 - self.p, delta.shape)"),
         ("scaled-differently-in-backward", TRAIN_FLAG, "delta * self.mask / (1 - self.p)", "delta * self.mask / self.p"),
         ("channels-not-dropped-whole", IMAGES, "rand(n, c, 1, 1)", "rand(n, c, h, w)"),
+        ("input-mutated", IMAGES, "return x * self.mask", "x *= self.mask; return x"),
         ("mask-shared-across-batch", IMAGES, "rand(n, c, 1, 1)", "rand(1, c, 1, 1)"),
         ("scaled-differently-in-backward", IMAGES, "dz * self.mask", "dz * (self.mask > 0)"),
         ("not-scaled-in-training", FUNCTION, "mask * X / (1.0 - dropout)", "mask * X"),

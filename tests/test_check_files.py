@@ -179,6 +179,17 @@ def test_a_function_of_a_whole_net_is_told_why_it_is_not_checked(
     assert main(["check", str(tmp_path)]) == 0
 
 
+def test_a_script_that_begins_with_data_that_are_not_there_is_not_accused(tmp_path: Path) -> None:
+    report = check(tmp_path, "import numpy as np\nX = np.load('data.npy')\n" + sources.LAYERS)
+    assert report.count("not checked") == 11
+    assert "it reads a file that is not there when it is imported: FileNotFoundError" in " ".join(str(report).split())
+
+
+def test_a_library_beside_a_missing_package_is_imported_once(tmp_path: Path) -> None:
+    text = "import matplotlib.pyplot as plt\nimport pylab\nimport torchish\nimport numbish\n" + sources.LAYERS
+    assert check(tmp_path, text).count("right") == 11
+
+
 def test_a_file_of_another_course_that_is_not_there_is_not_held_against_anybody(tmp_path: Path) -> None:
     text = sources.swap(
         sources.LAYERS, {"np.maximum(0, x)": "relu(x)", "import numpy": "from reg_utils import *; import numpy"}

@@ -17,7 +17,7 @@ import thinnet.course
 import thinnet.course.dialects
 from thinnet.check import old_python
 from thinnet.check.findings import Reading
-from thinnet.check.unit import MissingPackage
+from thinnet.check.unit import MissingPackage, of_a_library
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
 from thinnet.errors import OutOfScopeError
 
@@ -120,8 +120,8 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             stubs.names |= PARTS_LEFT_OUT
-        for name in set(sys.modules) - before:  # half-imported modules
-            if name.partition(".")[0] != "thinnet":
+        for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
+            if not of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
 

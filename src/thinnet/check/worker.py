@@ -74,8 +74,10 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
     except BaseException as error:
         what = f"{type(error).__name__}: {error}"[:300]
         old = "Python 2" if isinstance(error, MissingExtraError) else old_python.why_it_stops(what)
-        verdict, start = ("not-checked", f"it is written for {old}: ") if old else ("cannot-import", "")
-        tell("refused", verdict=verdict, evidence=f"{start}{what}, {place(error)}")
+        why = f"it is written for {old}: " if old else ""
+        if isinstance(error, FileNotFoundError):  # a script that begins with its data
+            why = "it reads a file that is not there when it is imported: "
+        tell("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {place(error)}")
         return
     prints.take()  # those of the import
     notes = _notes(absent) if job["first"] else []
