@@ -142,6 +142,21 @@ def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
     assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
 
 
+@pytest.mark.parametrize(("verdict", "changes"), sources.LAYERNORM_FAULTS, ids=ids(sources.LAYERNORM_FAULTS))
+def test_each_fault_of_layer_normalization_in_the_net_is_found(verdict: str, changes: dict[str, str]) -> None:
+    report = check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    assert report.faults == {verdict}, str(report)
+    assert "normalization='layernorm'" in next(one.evidence for _, one in report if one.severity == "fault")
+
+
+@pytest.mark.parametrize("dialect", ["cs231n-2017", "cs231n-2018"])
+@pytest.mark.parametrize("style", sources.RIGHT_NETS)
+def test_right_nets_pass_in_every_style(style: str, dialect: str) -> None:
+    report = check(package(sources.net(sources.RIGHT_NETS[style], dialect), dialect), dialect)
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
 def package(net: str, dialect: str) -> str:
     """Layers, dropout and a net in one source."""
     means = thinnet.course.DIALECTS[dialect].p_means
@@ -299,7 +314,7 @@ KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the ne
         ("return loss, grads", "return loss, dict(grads, W1=None)", "the gradient of W1 must be an array of numbers"),
         ("return scores", "return 3", "the scores of loss(X) has shape (), expected (6, 4)"),
         (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got str"),
-        (KEPT, "self.params[1] = 2", "what it gave cannot be judged"),
+        (KEPT, "self.params[1] = 2", "the gradients of 1 are missing"),
     ],
 )
 def test_a_net_that_gives_odd_things_does_not_end_the_check(old: str, new: str, told: str) -> None:
