@@ -76,6 +76,38 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("wrong-rate", {"(np.random.rand(*x.shape) < KEEP)": "(np.random.randn(*x.shape) < KEEP)"}),
     ("wrong-rate", {"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}),
     ("wrong-rate", {DRAW: "mask = (np.random.rand(*x.shape) < 0.5) / 0.5"}),
+    (
+        "mask-for-two-dimensions",
+        {
+            DRAW: "mask = np.zeros(x.shape)\n        for i in xrange(x.shape[0]):\n            for j in range(x.shape[1]):\n"
+            "                mask[i, j] = (np.random.rand() < KEEP) / KEEP"
+        },
+    ),
+    ("mask-for-two-dimensions", {"rand(*x.shape)": "rand(x.shape[0], x.shape[1])"}),
+    ("mask-for-two-dimensions", {"rand(*x.shape)": "rand(*x.shape[:2], *(1 for _ in x.shape[2:]))"}),
+    ("mask-for-two-dimensions", {DRAW: "N, D = x.shape; mask = (np.random.rand(N, D) < KEEP) / KEEP"}),
+    ("mask-for-two-dimensions", {BACK: "return np.einsum('ij,ij->ij', dout, mask)"}),
+    ("mask-for-two-dimensions", {BACK: "return (dout * mask).reshape(len(dout), -1)"}),
+    (
+        "exact-count",
+        {
+            DRAW: "mask = np.zeros(x.shape)\n        for j in range(x.shape[1]):\n"
+            "            mask[np.random.permutation(len(x))[: int(len(x) * KEEP)], j] = 1 / KEEP"
+        },
+    ),
+    (
+        "exact-count",
+        {
+            DRAW: "order = np.random.rand(*x.shape).argsort(axis=-1)\n        mask = (order < KEEP * x.shape[-1] - 0.5) / KEEP"
+        },
+    ),
+    (
+        "exact-count",
+        {
+            DRAW: "order = np.random.rand(*x.shape).argsort(axis=0)\n        mask = (order < KEEP * x.shape[0] - 0.5) / KEEP"
+        },
+    ),
+    ("wrong-rate", {DRAW: "mask = (np.random.rand(*x.shape) < KEEP ** (len(x) > 1)) / KEEP"}),
     ("values-changed", {DRAW: "mask = np.random.rand(*x.shape); mask[mask > KEEP] = 0"}),
     ("values-changed", {DRAW: "mask = np.random.rand(*x.shape)"}),
     ("values-changed", {APPLY: "out = (x + 1) * mask"}),
@@ -98,6 +130,8 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
 DROPOUT_NOTES: list[tuple[str, dict[str, str]]] = [
     ("input-mutated", {BACK: "dout *= mask; return dout"}),
     ("cache-changed", {BACK: "mask *= dout; return mask.copy()"}),
+    ("exact-count", {DRAW: "mask = np.zeros(x.size); mask[np.random.permutation(x.size)[: int(round(KEEP * x.size))]] = 1 / KEEP\n"
+        "        mask = mask.reshape(x.shape)"}),
     ("seed-ignored", {'    if "seed" in dropout_param:\n        np.random.seed(dropout_param["seed"])\n': ""}),
     ("no-backward-at-test", {'    if dropout_param["mode"] == "train":\n        return dout * mask\n    return dout\n':
         "    return dout * mask\n"}),
@@ -121,12 +155,8 @@ RIGHT_DROPOUTS: dict[str, dict[str, str]] = {
     },
     "np.where": {APPLY: "out = np.where(mask > 0, x / KEEP, 0)"},
     "loops": {
-        DRAW: "mask = np.zeros(x.shape)\n        for i in xrange(x.shape[0]):\n            for j in range(x.shape[1]):\n"
-        "                mask[i, j] = (np.random.rand() < KEEP) / KEEP"
-    },
-    "a fixed number a call": {
-        DRAW: "mask = np.zeros(x.size); mask[np.random.permutation(x.size)[: int(round(KEEP * x.size))]] = 1 / KEEP\n"
-        "        mask = mask.reshape(x.shape)"
+        DRAW: "mask = np.zeros(x.shape)\n        for i in xrange(x.size):\n"
+        "            mask.flat[i] = (np.random.rand() < KEEP) / KEEP"
     },
     "old NumPy's names": {DRAW: "mask = (np.random.rand(*x.shape) < KEEP).astype(np.float) / KEEP"},
     "without the dtype's care": {"    out = out.astype(x.dtype, copy=False)\n": ""},
@@ -429,7 +459,13 @@ class FullyConnectedNet(object):
 SPELLINGS: dict[str, tuple[str, str, str, str, str]] = {
     "cs231n-2017": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
     "cs231n-2018": ("dropout", "1", "normalization=None", "normalization", "self.normalization == 'batchnorm'"),
-    "cs231n-2021": ("dropout_keep_ratio", "1", "normalization=None", "normalization", "self.normalization == 'batchnorm'"),
+    "cs231n-2021": (
+        "dropout_keep_ratio",
+        "1",
+        "normalization=None",
+        "normalization",
+        "self.normalization == 'batchnorm'",
+    ),
     "nndl": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
 }
 

@@ -69,6 +69,13 @@ def test_what_is_only_worth_a_remark_is_a_note(verdict: str, changes: dict[str, 
     assert report.verdicts == {verdict}
 
 
+@pytest.mark.parametrize("shape", ["len(x) > 1", "x.shape != (1, 50)"])
+def test_a_dropout_that_stops_for_a_batch_of_one(shape: str) -> None:
+    report = check(sources.dropout({sources.DRAW: f"assert {shape}; " + sources.DRAW}, "keep"), "keep")
+    assert report.faults == {"crashed"}
+    assert "with x of shape (1, 50): AssertionError" in str(report)
+
+
 def test_the_notes_of_the_losses_and_the_net() -> None:
     late = "logp = np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))"
     report = check(

@@ -82,6 +82,18 @@ class Unit:
         if not isinstance(error, Stop):
             self.find("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
 
+    def attempt(self, run: Callable[[], Any]) -> tuple[Any, str]:
+        """What `run` gives, and ""; or where it stops, None and why, of which nothing is noted."""
+        known, self.findings = self.findings, []
+        try:
+            result = run()
+        except Stop:
+            why, self.findings = self.findings[-1].evidence, known
+            return None, why
+        new, self.findings = self.findings, known
+        self.findings += [one for one in new if not self.reported(one.verdict)]
+        return result, ""
+
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; note it where it fails, gives None, or changes an array that it was given.
 

@@ -14,7 +14,7 @@ from thinnet.check.compare import difference
 from thinnet.check.findings import Finding
 from thinnet.check.probes.net_calls import explained
 from thinnet.check.tap import Call, Tap
-from thinnet.check.unit import Stop, Unit, describe, parameters
+from thinnet.check.unit import Unit, describe, parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 DROPOUT_ARGUMENTS = (
@@ -137,12 +137,7 @@ class Trial:
 
     def attempt(self, run: Callable[[], Any]) -> Any:
         """What `run` gives, or None where it stops; nothing is noted of that."""
-        known = len(self.unit.findings)
-        try:
-            return run()
-        except Stop:
-            del self.unit.findings[known:]
-            return None
+        return self.unit.attempt(run)[0]
 
     def parameter(self, net: Any, kind: str, layer: int) -> FloatArray | None:
         """The parameter of a layer, counted from 1, by whatever name."""
