@@ -361,7 +361,8 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
         sources.dropout({"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}, "keep"), means
     )
     mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
-    assert mend.endswith(f"probability {keep}: mask = np.random.rand(*x.shape) < {keep}.")
+    assert mend.startswith(f"A unit must be kept with probability {keep}, and what is kept divided by it: ")
+    assert f"mask = (np.random.rand(*x.shape) < {keep}) / {keep}; then out = x * mask in training" in mend
 
 
 def test_the_page_of_verdicts_is_up_to_date() -> None:
@@ -369,7 +370,8 @@ def test_the_page_of_verdicts_is_up_to_date() -> None:
 
 
 def test_every_fault_has_a_planted_one() -> None:
-    rows = (*sources.DROPOUT_FAULTS, *sources.NET_FAULTS, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
+    nets = (*sources.NET_FAULTS, *sources.LAYERNORM_FAULTS)
+    rows = (*sources.DROPOUT_FAULTS, *nets, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
     planted = {row[0] for row in rows}
     elsewhere = {"timed-out", "cannot-import", "function-missing", "dialect-contradiction"}  # each has its own test
     assert {name for name, one in VERDICTS.items() if one.severity == "fault"} == planted | elsewhere
