@@ -527,6 +527,10 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("running-statistics-reset", {"        h, caches, L =": "        self.bn_params = [{\"mode\": mode} for _ in self.bn_params]\n        h, caches, L ="}),
     ("running-statistics-reset", {"            bn_param[\"mode\"] = mode": "            bn_param[\"mode\"] = mode\n"
         "            if mode == \"train\":\n                bn_param.pop(\"running_mean\", None); bn_param.pop(\"running_var\", None)"}),
+    ("another-normalization", {"norm = batchnorm_forward if BATCH else layernorm_forward": "norm = layernorm_forward",
+        "back = batchnorm_backward if BATCH else layernorm_backward": "back = layernorm_backward"}),
+    ("running-statistics-reset", {"self.bn_params[i - 1])": "dict(self.bn_params[i - 1]))"}),
+    ("running-statistics-reset", {"self.bn_params[i - 1])": "self.bn_params[i - 1] if y is not None else {'mode': 'test'})"}),
     ("regularisation-missing", {' + self.reg * self.params["W%d" % i]': ' + (0 if self.normalization else self.reg) * self.params["W%d" % i]'}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization else self.reg) * np"}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout else self.reg) * np"}),
@@ -558,6 +562,10 @@ LAYERNORM_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("unimplemented", {"norm = batchnorm_forward if BATCH else layernorm_forward":
         "norm = batchnorm_forward\n                if not (BATCH):\n                    raise NotImplementedError"}),
     ("backward-of-another-layer", {"back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
+    ("another-normalization", {
+        "norm = batchnorm_forward if BATCH else layernorm_forward": "norm = batchnorm_forward",
+        "self.bn_params[i - 1])": "self.bn_params[i - 1] if BATCH else {'mode': mode})",
+        "back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
     ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, bn, re, do = caches[i - 1]; bn = bn if BATCH else caches[-1][1]"}),
     ("wrong-gradient", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and self.normalization != 'layernorm':")}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization == 'layernorm' else self.reg) * np"}),

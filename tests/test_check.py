@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,37 @@ def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
     report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"wrong-return"}
     assert "params['b1'] has shape (6,), expected (7,)" in str(report)
+
+
+def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
+    broken = "            if self.use_dropout or self.normalization:\n                h = hh\n            h, re = relu"
+    changes = {"            h, re = relu": broken}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"crashed"}
+    assert "measured: dropout=0.4: NameError: name 'hh' is not defined" in str(report)
+    assert "normalization=" not in str(report)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        lambda kind, number: (number, kind),
+        lambda kind, number: (kind, number),
+        lambda kind, number: f"{kind}_{number}",
+        lambda kind, number: f"{ {'W': 'weights', 'b': 'bias'}.get(kind, kind) }{number - 1}",
+    ],
+)
+def test_parameters_of_other_names_are_a_note(names: Callable[[str, int], Any]) -> None:
+    net = re.sub(
+        r'(params|grads)\["(W|b|gamma|beta)%d" % (\w+|\(i \+ 1\))\]',
+        r"\1[NAMES('\2', \3)]",
+        sources.net({}, "cs231n-2021"),
+    )
+    namespace = names_of(package(net, "cs231n-2021"))
+    namespace["NAMES"] = names
+    report = check_layers(namespace, "cs231n-2021")
+    assert report.ok, str(report)
+    assert report.verdicts == {"parameter-names"}
 
 
 def test_dropout_before_the_relu_is_a_note() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +47,7 @@ class Trial:
 
     def __init__(self, unit: Unit, owner: type, arguments: list[str], layers: Mapping[str, Callable[..., Any]]) -> None:
         functions = dict(unit.functions)
-        functions[LOSS] = lambda net, *args: net.loss(*args)
+        functions[LOSS] = _called(owner)
         functions[BUILD] = lambda hidden, options: owner(hidden, **options)
         self.unit = Unit(unit.name, functions, unit.reading, (BUILD, LOSS), in_net=True)
         self.owner = owner
@@ -214,6 +215,16 @@ class Trial:
             ends.append(self.loss(net, X, y)[0])
         values[place] = old
         return (ends[0] - ends[1]) / (2 * step)
+
+
+def _called(owner: type) -> Callable[..., Any]:
+    """The method loss as a function, with its argument names and source."""
+
+    def loss(net: Any, *args: Any) -> Any:
+        return net.loss(*args)
+
+    method = getattr(owner, "loss", None)
+    return functools.wraps(method)(loss) if callable(method) else loss
 
 
 def role(key: Any) -> tuple[str, int]:
