@@ -165,6 +165,11 @@ def test_right_nets_pass_in_every_style(style: str, dialect: str) -> None:
     assert not report.verdicts
 
 
+def test_a_net_that_normalizes_by_default_is_right() -> None:
+    net = sources.net({}, "cs231n-2018").replace("normalization=None", "normalization='batchnorm'")
+    assert check(package(net, "cs231n-2018"), "cs231n-2018").ok
+
+
 def package(net: str, dialect: str) -> str:
     """Layers, dropout and a net in one source."""
     means = thinnet.course.DIALECTS[dialect].p_means

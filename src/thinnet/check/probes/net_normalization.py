@@ -50,13 +50,12 @@ def _of_its_kind(trial: Trial, net: Any, by_example: bool) -> bool:
     X, y = trial.data()
     half = len(X) // 2
     X[half:] = 4 * X[half:] + 2  # so that the statistics of the halves differ
-    whole, first, second = (
-        trial.loss(net, X[rows], y[rows])[0] for rows in (slice(None), slice(half), slice(half, None))
-    )
+    parts = (slice(None), slice(half), slice(half, None))
+    whole, first, second = (trial.loss(net, X[rows], y[rows])[0] for rows in parts)
     mean = (first + second) / 2
     if (abs(mean - whole) <= SAME * abs(whole)) == by_example:
         return True
-    told = f"with {trial.setting}, the loss of a batch is {whole:.6g} in training, and {mean:.6g} in the mean of its halves"
+    told = f"with {trial.setting}, the loss of a batch is {whole:.6g}, and {mean:.6g} in the mean of its halves"
     why = "the examples depend on one another" if by_example else "the examples do not depend on one another"
     trial.unit.find("another-normalization", f"{told}: {why}")
     return False
