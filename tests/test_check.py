@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,13 @@ def test_what_is_only_worth_a_remark_is_a_note(verdict: str, changes: dict[str, 
     report = check(sources.dropout(changes, means), means)
     assert report.ok, str(report)
     assert report.verdicts == {verdict}
+
+
+@pytest.mark.parametrize("shape", ["len(x) > 1", "x.shape != (1, 50)"])
+def test_a_dropout_that_stops_for_a_batch_of_one(shape: str) -> None:
+    report = check(sources.dropout({sources.DRAW: f"assert {shape}; " + sources.DRAW}, "keep"), "keep")
+    assert report.faults == {"crashed"}
+    assert "with x of shape (1, 50): AssertionError" in str(report)
 
 
 def test_the_notes_of_the_losses_and_the_net() -> None:
@@ -158,6 +166,26 @@ def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
     assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
 
 
+@pytest.mark.parametrize(("verdict", "changes"), sources.LAYERNORM_FAULTS, ids=ids(sources.LAYERNORM_FAULTS))
+def test_each_fault_of_layer_normalization_in_the_net_is_found(verdict: str, changes: dict[str, str]) -> None:
+    report = check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    assert report.faults == {verdict}, str(report)
+    assert "normalization='layernorm'" in next(one.evidence for _, one in report if one.severity == "fault")
+
+
+@pytest.mark.parametrize("dialect", ["cs231n-2017", "cs231n-2018"])
+@pytest.mark.parametrize("style", sources.RIGHT_NETS)
+def test_right_nets_pass_in_every_style(style: str, dialect: str) -> None:
+    report = check(package(sources.net(sources.RIGHT_NETS[style], dialect), dialect), dialect)
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+def test_a_net_that_normalizes_by_default_is_right() -> None:
+    net = sources.net({}, "cs231n-2018").replace("normalization=None", "normalization='batchnorm'")
+    assert check(package(net, "cs231n-2018"), "cs231n-2018").ok
+
+
 def package(net: str, dialect: str) -> str:
     """Layers, dropout and a net in one source."""
     means = thinnet.course.DIALECTS[dialect].p_means
@@ -202,6 +230,37 @@ def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
     report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"wrong-return"}
     assert "params['b1'] has shape (6,), expected (7,)" in str(report)
+
+
+def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
+    broken = "            if self.use_dropout or self.normalization:\n                h = hh\n            h, re = relu"
+    changes = {"            h, re = relu": broken}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"crashed"}
+    assert "measured: dropout=0.4: NameError: name 'hh' is not defined" in str(report)
+    assert "normalization=" not in str(report)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        lambda kind, number: (number, kind),
+        lambda kind, number: (kind, number),
+        lambda kind, number: f"{kind}_{number}",
+        lambda kind, number: f"{ {'W': 'weights', 'b': 'bias'}.get(kind, kind) }{number - 1}",
+    ],
+)
+def test_parameters_of_other_names_are_a_note(names: Callable[[str, int], Any]) -> None:
+    net = re.sub(
+        r'(params|grads)\["(W|b|gamma|beta)%d" % (\w+|\(i \+ 1\))\]',
+        r"\1[NAMES('\2', \3)]",
+        sources.net({}, "cs231n-2021"),
+    )
+    namespace = names_of(package(net, "cs231n-2021"))
+    namespace["NAMES"] = names
+    report = check_layers(namespace, "cs231n-2021")
+    assert report.ok, str(report)
+    assert report.verdicts == {"parameter-names"}
 
 
 def test_dropout_before_the_relu_is_a_note() -> None:
@@ -360,7 +419,7 @@ KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the ne
         ("return loss, grads", "return loss, dict(grads, W1=None)", "the gradient of W1 must be an array of numbers"),
         ("return scores", "return 3", "the scores of loss(X) has shape (), expected (6, 4)"),
         (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got str"),
-        (KEPT, "self.params[1] = 2", "what it gave cannot be judged"),
+        (KEPT, "self.params[1] = 2", "the gradients of 1 are missing"),
     ],
 )
 def test_a_net_that_gives_odd_things_does_not_end_the_check(old: str, new: str, told: str) -> None:
@@ -400,7 +459,8 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
         sources.dropout({"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}, "keep"), means
     )
     mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
-    assert mend.endswith(f"probability {keep}: mask = np.random.rand(*x.shape) < {keep}.")
+    assert mend.startswith(f"A unit must be kept with probability {keep}, and what is kept divided by it: ")
+    assert f"mask = (np.random.rand(*x.shape) < {keep}) / {keep}; then out = x * mask in training" in mend
 
 
 def test_the_page_of_verdicts_is_up_to_date() -> None:
@@ -408,7 +468,8 @@ def test_the_page_of_verdicts_is_up_to_date() -> None:
 
 
 def test_every_fault_has_a_planted_one() -> None:
-    rows = (*sources.DROPOUT_FAULTS, *sources.NET_FAULTS, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
+    nets = (*sources.NET_FAULTS, *sources.LAYERNORM_FAULTS)
+    rows = (*sources.DROPOUT_FAULTS, *nets, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
     planted = {row[0] for row in rows}
     elsewhere = {
         "channels-not-dropped-whole",
