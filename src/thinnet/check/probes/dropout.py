@@ -10,6 +10,7 @@ import numpy as np
 from thinnet.check.chance import differ, unlikely
 from thinnet.check.findings import BEHAVIOR, VERBS, Reading
 from thinnet.check.probes.draws import FORWARD, RATES, SHAPE, Draw, draw, inputs, param
+from thinnet.check.probes.dropout_shapes import check_counts, check_more_dimensions, check_one_row
 from thinnet.check.unit import Stop, Unit
 
 CALLS = 2
@@ -37,9 +38,21 @@ def check_forward(unit: Unit) -> None:
             _rates(unit, draws, repeated)
         if _one_factor(unit, everything):
             _scales(unit, draws, tests, fractions)
+        if not unit.findings:
+            check_counts(unit, draws)
         _all_kept(unit)
         _seed(unit)
+        if not [one for one in unit.findings if one.severity == "fault"]:
+            _other_shapes(unit, fractions)
     _dtypes(unit, everything[0].out.dtype, bool(tests))
+
+
+def _other_shapes(unit: Unit, fractions: dict[float, float]) -> None:
+    does = _behaves(fractions)
+    if does:
+        check_one_row(unit, {p: keep_rate(does, p) for p in RATES})
+    if not unit.functions.get("__class_adapter__"):  # the courses' functions take x of any shape
+        check_more_dimensions(unit)
 
 
 def _at_test(unit: Unit) -> dict[float, Draw]:
@@ -261,7 +274,10 @@ def _seed(unit: Unit) -> None:
 
 def _dtypes(unit: Unit, from_double: np.dtype[Any], tests: bool) -> None:
     if from_double != np.float64:
-        unit.find("dtype-changed", f"a float64 input gives {from_double} in mode train")
+        # A class that computes in float32 throughout is meant so.
+        meant = unit.functions.get("__class_adapter__") and from_double == np.float32
+        told = f"a float64 input gives {from_double} in mode train"
+        unit.find("dtype-changed", told, severity="note" if meant else None)
         return
     x = inputs(unit, (8, 5)).astype(np.float32)
     changed = {}
@@ -275,7 +291,9 @@ def _dtypes(unit: Unit, from_double: np.dtype[Any], tests: bool) -> None:
         unit.find(
             "dtype-changed",
             f"a float32 input gives {dtype} in mode {' and '.join(wrong)}",
-            severity="note" if wrong == ["train"] and dtype == np.float64 else "fault",
+            severity="note"
+            if dtype == np.float64 and (wrong == ["train"] or unit.reported("active-at-test"))
+            else "fault",
         )
 
 
