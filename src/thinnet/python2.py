@@ -19,14 +19,57 @@ import numpy as np
 from thinnet.errors import require
 
 # Those that would add a line (for reduce, reload, intern) are left out: `restore_names` brings the names back.
-FIXERS = (
-    "basestring buffer dict except exec execfile filter funcattrs getcwdu has_key imports input itertools "
-    "itertools_imports long map metaclass methodattrs ne next nonzero numliterals paren print raise raw_input "
-    "renames repr standarderror sys_exc throw tuple_params types unicode xrange zip"
-).split()
+FIXERS = [
+    "basestring",
+    "buffer",
+    "dict",
+    "except",
+    "exec",
+    "execfile",
+    "filter",
+    "funcattrs",
+    "getcwdu",
+    "has_key",
+    "imports",
+    "input",
+    "itertools",
+    "itertools_imports",
+    "long",
+    "map",
+    "metaclass",
+    "methodattrs",
+    "ne",
+    "next",
+    "nonzero",
+    "numliterals",
+    "paren",
+    "print",
+    "raise",
+    "raw_input",
+    "renames",
+    "repr",
+    "standarderror",
+    "sys_exc",
+    "throw",
+    "tuple_params",
+    "types",
+    "unicode",
+    "xrange",
+    "zip",
+]
 NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce"}
 METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
-MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter", "__builtin__"}
+MODULES = {
+    "cPickle",
+    "StringIO",
+    "cStringIO",
+    "urllib2",
+    "Queue",
+    "ConfigParser",
+    "HTMLParser",
+    "Tkinter",
+    "__builtin__",
+}
 MODULES |= {"izip", "imap", "ifilter", "izip_longest"}  # of itertools
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
@@ -97,12 +140,12 @@ class OldDivision(ast.NodeTransformer):
     1
     """
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: N802 - the name that ast asks for
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """``a / b`` becomes ``divide(a, b)``."""
         self.generic_visit(node)
         return _call(node.left, node.right, node) if isinstance(node.op, ast.Div) else node
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         """``a /= b`` becomes ``a = divide(a, b, inplace=True)``."""
         self.generic_visit(node)
         if not isinstance(node.op, ast.Div):

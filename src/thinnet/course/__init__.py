@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from thinnet.course import finder
 from thinnet.course.dialects import DIALECTS as DIALECTS
 from thinnet.course.dialects import Dialect as Dialect
-from thinnet.course.dialects import active as active
 from thinnet.course.dialects import Draw, is_active, set_active
+from thinnet.course.dialects import active as active
 from thinnet.errors import ArgumentError, DialectError
 from thinnet.layers.dropout import Scaling
 

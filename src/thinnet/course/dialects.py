@@ -68,7 +68,9 @@ class Dialect:
         ['cs231n-2018']
         """
         own = {self.dropout_argument, self.normalization_argument}
-        foreign = {name for other in DIALECTS.values() for name in (other.dropout_argument, other.normalization_argument)}
+        foreign = {
+            name for other in DIALECTS.values() for name in (other.dropout_argument, other.normalization_argument)
+        }
         p = arguments.get(self.dropout_argument, self.dropout_default)
         return not (foreign - own) & arguments.keys() and (p in self.none or self.allows(p))
 
