@@ -19,58 +19,16 @@ import numpy as np
 from thinnet.errors import require
 
 # Those that would add a line (for reduce, reload, intern) are left out: `restore_names` brings the names back.
-FIXERS = [
-    "basestring",
-    "buffer",
-    "dict",
-    "except",
-    "exec",
-    "execfile",
-    "filter",
-    "funcattrs",
-    "getcwdu",
-    "has_key",
-    "imports",
-    "input",
-    "itertools",
-    "itertools_imports",
-    "long",
-    "map",
-    "metaclass",
-    "methodattrs",
-    "ne",
-    "next",
-    "nonzero",
-    "numliterals",
-    "paren",
-    "print",
-    "raise",
-    "raw_input",
-    "renames",
-    "repr",
-    "standarderror",
-    "sys_exc",
-    "throw",
-    "tuple_params",
-    "types",
-    "unicode",
-    "xrange",
-    "zip",
-]
+FIXERS = re.findall(
+    r"\w+",
+    "basestring buffer dict except exec execfile filter funcattrs getcwdu has_key imports input itertools "
+    "itertools_imports long map metaclass methodattrs ne next nonzero numliterals paren print raise raw_input "
+    "renames repr standarderror sys_exc throw tuple_params types unicode xrange zip",
+)
 NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce"}
 METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
-MODULES = {
-    "cPickle",
-    "StringIO",
-    "cStringIO",
-    "urllib2",
-    "Queue",
-    "ConfigParser",
-    "HTMLParser",
-    "Tkinter",
-    "__builtin__",
-}
-MODULES |= {"izip", "imap", "ifilter", "izip_longest"}  # of itertools
+MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter"}
+MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four of itertools
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
 

@@ -68,11 +68,8 @@ class Dialect:
         ['cs231n-2018']
         """
         own = {self.dropout_argument, self.normalization_argument}
-        foreign = {
-            name for other in DIALECTS.values() for name in (other.dropout_argument, other.normalization_argument)
-        }
         p = arguments.get(self.dropout_argument, self.dropout_default)
-        return not (foreign - own) & arguments.keys() and (p in self.none or self.allows(p))
+        return not (ARGUMENTS - own) & arguments.keys() and (p in self.none or self.allows(p))
 
     def rate(self, p: Any) -> float:
         """The fraction dropped that `p` stands for.
@@ -103,6 +100,9 @@ DIALECTS: dict[str, Dialect] = {
         Dialect("nndl-drop", "ECE C247, 2018, 2019, 2022 and others", "drop", "dropout", (0,), "use_batchnorm", False),
     )
 }
+
+# What the net calls p and normalization, in one dialect or another.
+ARGUMENTS = {name for one in DIALECTS.values() for name in (one.dropout_argument, one.normalization_argument)}
 
 
 @dataclass(frozen=True)

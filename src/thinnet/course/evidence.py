@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from thinnet.checks import check_choice
-from thinnet.course.dialects import DIALECTS, Dialect
+from thinnet.course.dialects import ARGUMENTS, DIALECTS, Dialect
 from thinnet.errors import DialectError
 
-ARGUMENTS = sorted(
-    {name for dialect in DIALECTS.values() for name in (dialect.dropout_argument, dialect.normalization_argument)}
-)
 OF_P = {dialect.dropout_argument for dialect in DIALECTS.values()}
 POSITION = 3  # of p in the net's arguments, after hidden_dims, input_dim and num_classes
 RECORDED = re.compile(r"p = +([0-9.]+)\s.*?[Ff]raction of train\S* output set to zero: +([0-9.]+)", re.DOTALL)

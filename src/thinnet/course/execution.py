@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +31,19 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     client = nbclient.NotebookClient(
         document,
         timeout=None,
+        startup_timeout=600,  # a busy machine takes its time
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
     )
-    client.km = _kernel_manager()  # not as an argument: the client shuts down only what it takes for its own
     try:
-        with tqdm(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar:
+        with (
+            tempfile.TemporaryDirectory(prefix="thinnet-") as connection,
+            tqdm(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar,
+        ):
+            # Not as an argument: the client shuts down only what it takes for its own.
+            client.km = _kernel_manager(Path(connection))
             client.on_cell_executed = lambda **_: bar.update()
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
@@ -49,8 +56,12 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     return None
 
 
-def _kernel_manager() -> Any:
-    """A manager of kernels that run this very Python with these very warning filters."""
+def _kernel_manager(connection: Path) -> Any:
+    """A manager of kernels that run this very Python with these very warning filters.
+
+    It talks to them through files in the folder `connection`: of two notebooks that start at once, each may find the
+    same TCP port free.
+    """
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
@@ -61,4 +72,7 @@ def _kernel_manager() -> Any:
         def get_kernel_spec(self, kernel_name: str) -> Any:
             return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
-    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+    if os.name == "posix":
+        manager.transport, manager.ip = "ipc", str(connection / "k")
+    return manager

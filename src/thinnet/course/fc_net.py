@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.checks import check_choice
-from thinnet.course.dialects import DIALECTS, Activation, Dialect, active
+from thinnet.course.dialects import ARGUMENTS, DIALECTS, Activation, Dialect, active
 from thinnet.errors import DialectError
 from thinnet.typing import AnyArray, FloatArray
 
@@ -119,7 +119,7 @@ class TwoLayerNet(FullyConnectedNet):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         dialect = type(self).activation().dialect
         hidden, nndl = dialect.two_layer_argument, dialect.package == "nndl"
-        defaults = {"input_dim": 3 * 32 * 32, hidden: 100, "num_classes": 10}
+        defaults: dict[str, Any] = {"input_dim": 3 * 32 * 32, hidden: 100, "num_classes": 10}
         defaults |= {"dropout": dialect.dropout_default} if nndl else {}
         given = _arguments("TwoLayerNet", defaults | {"weight_scale": 1e-3, "reg": 0.0}, args, kwargs)
         dims = [given.pop(hidden)]
@@ -129,9 +129,8 @@ class TwoLayerNet(FullyConnectedNet):
 def _bind(dialect: Dialect, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments by name, in the dialect's order and with its defaults."""
     known = (dialect.dropout_argument, dialect.normalization_argument)
-    others = {name for other in DIALECTS.values() for name in (other.dropout_argument, other.normalization_argument)}
     for name in kwargs:
-        if name in others and name not in known:
+        if name in ARGUMENTS and name not in known:
             raise DialectError(
                 f"FullyConnectedNet must be called with {known[0]!r} and {known[1]!r} in the dialect {dialect.name}, "
                 f"got {name!r}. {_advice(dialect, kwargs)}"

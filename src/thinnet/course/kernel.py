@@ -18,29 +18,7 @@ from thinnet.course import colab
 
 MARK = "[thinnet] "
 WHY = "Thinnet brings what the course's notebooks need; --shell runs it"
-READING = set(
-    [
-        "ls",
-        "pwd",
-        "cat",
-        "head",
-        "tail",
-        "echo",
-        "du",
-        "df",
-        "wc",
-        "date",
-        "which",
-        "whoami",
-        "uname",
-        "nproc",
-        "lscpu",
-        "free",
-        "nvidia-smi",
-        "tree",
-        "file",
-    ]
-)
+READING = re.findall(r"[\w-]+", "ls pwd cat head tail echo du df wc date which uname nproc lscpu free nvidia-smi")
 JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or a file written
 INSTALLING = ("pip", "conda", "mamba", "micromamba", "uv")
 SHELLS = ("bash", "sh", "script", "system", "sx", "!", "ruby", "perl", "cmd")
@@ -113,17 +91,17 @@ class Folders:
     def target(self, name: str) -> str:
         """Where a change of folder is meant to lead to; the notebook's folder stands for those that are not there."""
         self._follow()
-        targets = [
+        intended, actual = (
             os.path.normpath(os.path.join(base, os.path.expanduser(name))) for base in (self.intended, self.actual)
-        ]
-        return targets[1] if os.path.isdir(targets[1]) and ".." not in name else targets[0]
+        )
+        return actual if os.path.isdir(actual) and ".." not in name else intended
 
     def _chdir(self, path: Any) -> None:
-        if isinstance(path, str) and re.match(r"/content\b|/gdrive\b|(\./)?(g?drive|MyDrive)/", path):
-            if not self._is_there(path):
-                self._stay(f"os.chdir({path!r})", path)
-                return
-        self.chdir(path)
+        of_colab = isinstance(path, str) and re.match(r"/content\b|/gdrive\b|(\./)?(g?drive|MyDrive)/", path)
+        if of_colab and not self._is_there(path):
+            self._stay(f"os.chdir({path!r})", path)
+        else:
+            self.chdir(path)
 
     def _is_there(self, name: str) -> bool:
         return os.path.isdir(self.target(name))
@@ -212,11 +190,11 @@ def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., A
 
 def opened(*, dialect: str, scaling: str, draw: str | None, packages: tuple[str, ...], **options: Any) -> None:
     """Prepare the kernel that this runs in, and open the course door there; an empty dialect leaves it closed."""
-    from IPython import get_ipython  # type: ignore[attr-defined]
+    from IPython import get_ipython
 
     import thinnet.course
 
     install(get_ipython(), **options)  # type: ignore[no-untyped-call]
     if dialect:
-        thinnet.course.activate(dialect, scaling, draw=draw, packages=packages)  # type: ignore[arg-type]
+        thinnet.course.activate(dialect, scaling, draw=draw, packages=packages)
     sys.stdout.flush()

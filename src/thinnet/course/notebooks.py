@@ -117,7 +117,7 @@ def advice(failure: str, source: str) -> str:
     r"""What to do where a module is missing, as a line to follow; or nothing.
 
     >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
-    '\\nIf cs682 is the course under another name, run with --package cs682.'
+    '\nIf cs682 is the course under another name, run with --package cs682.'
     """
     match = re.match(r"ModuleNotFoundError: No module named '(\w+)[\w.]*'", failure)
     if match is None:
@@ -181,7 +181,7 @@ class Code:
         """The code of a notebook that was read."""
         from IPython.core.inputtransformer2 import TransformerManager
 
-        plain = TransformerManager()
+        plain = TransformerManager()  # type: ignore[no-untyped-call]
         cells = [plain.transform_cell(cell.source) for cell in document.cells if cell.cell_type == "code"]
         source = "\n".join(cells)
         features = python2.future_features(source)

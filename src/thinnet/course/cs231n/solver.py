@@ -1,4 +1,4 @@
-"""The Solver; `update_rule` names a function of ``nndl.optim`` in the dialects of nndl, of this package's ``optim`` else."""
+"""The Solver; `update_rule` names a function of ``nndl.optim`` in nndl's dialects, of ``optim`` beside it else."""
 
 from importlib import import_module as _import_module
 from typing import Any
