@@ -119,7 +119,7 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
             if not name or name == module or name in stubs.names:
                 raise
             if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
-                thinnet.course.activate("cs231n-2017" if reading.means == "drop" else "cs231n-2021")
+                thinnet.course.activate(_dialect_of(reading, name))
             else:
                 stubs.names.add(name)
         except OutOfScopeError:
@@ -129,6 +129,13 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
             if name.partition(".")[0] != "thinnet":
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
+
+
+def _dialect_of(reading: Reading, module: str) -> str:
+    """The dialect for the modules that a file asks for, and that are not there."""
+    if "nndl" in (reading.course, module.partition(".")[0]):
+        return "nndl-drop" if reading.means == "drop" else "nndl"
+    return "cs231n-2017" if reading.means == "drop" else "cs231n-2021"
 
 
 def _import(root: Path, module: str) -> dict[str, Any]:

@@ -174,9 +174,8 @@ def _course(name: str, packages: Collection[str]) -> str:
     part = rest.partition(".")[0]
     if root == "nndl" or (root in packages and part == "fc_net"):
         return "nndl"
-    if root == "cs231n" and part in ("layers", "layer_utils", "classifiers"):
-        return "cs231n"
-    return "cs231n" if root in packages and part == "classifiers" else ""
+    # Only Stanford's course has a package classifiers, whatever the one around it is called.
+    return "cs231n" if part == "classifiers" or (root == "cs231n" and part in ("layers", "layer_utils")) else ""
 
 
 def _imports(node: ast.AST) -> Iterator[str]:

@@ -188,13 +188,13 @@ def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., A
     return run_magic
 
 
-def opened(*, dialect: str, scaling: str, draw: str | None, packages: tuple[str, ...], **options: Any) -> None:
+def opened(*, dialect: str, scaling: Any, draw: Any, packages: tuple[str, ...], **options: Any) -> None:
     """Prepare the kernel that this runs in, and open the course door there; an empty dialect leaves it closed."""
     from IPython import get_ipython
 
     import thinnet.course
 
-    install(get_ipython(), **options)  # type: ignore[no-untyped-call]
+    install(get_ipython(), **options)
     if dialect:
         thinnet.course.activate(dialect, scaling, draw=draw, packages=packages)
     sys.stdout.flush()
