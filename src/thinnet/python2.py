@@ -156,7 +156,9 @@ def _old_names(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {alias.asname or alias.name for alias in node.names}
             imported |= {getattr(node, "module", None) or "", *(alias.name for alias in node.names)}
-    loaded = {node.id for node in nodes if isinstance(node, ast.Name)} & NAMES - bound
+    redirected = [node for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift)]
+    loaded = {node.left.id for node in redirected if isinstance(node.left, ast.Name)} & {"print"}
+    loaded |= {node.id for node in nodes if isinstance(node, ast.Name)} & NAMES - bound
     called = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & METHODS
     if any(name.partition(".")[0] == "pandas" for name in imported):
         called -= {"iteritems"}  # old pandas has that too

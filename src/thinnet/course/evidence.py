@@ -187,7 +187,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 
 def _arguments_of(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Arguments that tell dialects apart, in calls and in dicts that may be handed over with two stars.
+    """Arguments that tell dialects apart, in calls, in dicts that may be handed over with two stars, and in classes.
 
     p by its position has no name.
     """
@@ -200,6 +200,9 @@ def _arguments_of(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value in ARGUMENTS:
                 yield str(key.value), value
+    elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
+        both = zip(reversed(node.args.args), reversed(node.args.defaults), strict=False)
+        yield from ((argument.arg, default) for argument, default in both if argument.arg in ARGUMENTS)
 
 
 def _calls_dropout(node: ast.AST) -> bool:
