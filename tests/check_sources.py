@@ -429,6 +429,8 @@ SPELLINGS: dict[str, tuple[str, str, str, str]] = {
     "cs231n-2018": ("dropout", "1", "normalization=None", "normalization == 'batchnorm'"),
     "cs231n-2021": ("dropout_keep_ratio", "1", "normalization=None", "normalization == 'batchnorm'"),
     "nndl": ("dropout", "0", "use_batchnorm=False", "use_batchnorm"),
+    "nndl-2020": ("dropout", "1", "use_batchnorm=False", "use_batchnorm"),
+    "nndl-drop": ("dropout", "0", "use_batchnorm=False", "use_batchnorm"),
 }
 
 FORWARD_DROPOUT = """            if self.use_dropout:

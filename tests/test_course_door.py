@@ -237,12 +237,8 @@ def test_packages_by_other_names_and_utils(tmp_path: Path) -> None:
     from utils.gradient_check import eval_numerical_gradient
     net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5)
     Solver(net, data, update_rule="sgd_nesterov_momentum", num_epochs=1, verbose=False).train()
-    try:
-        import cs999.gradient_check
-    except ModuleNotFoundError as error:
-        print(error)
     """
-    assert run_python(code, tmp_path) == "None\nNo module named 'cs999.gradient_check'\n"
+    assert run_python(code, tmp_path) == "None\n"
     with pytest.raises(ArgumentError, match=r"packages must be names of packages, got 'a.b'"):
         thinnet.course.activate("nndl", packages=["a.b"])
 
