@@ -220,7 +220,10 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
     ("source", "told"),
     [
         ("import mxnet", "The notebook is for mxnet, and Thinnet's course door covers those in NumPy. Install mxnet"),
-        ("import not_there_at_all", "It is no part of the course. Install what has it beside Thinnet"),
+        (
+            "import not_there",
+            "not_there is no part of the course. If it is a file of yours, put it beside",
+        ),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,8 +67,8 @@ def test_print_is_a_function_where_it_was_imported_elsewhere() -> None:
     }
 
 
-def run(source: str) -> dict[str, object]:
-    names: dict[str, object] = {"np": np}
+def run(source: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"np": np}
     exec(compile(ast.fix_missing_locations(python2.OldDivision().visit(ast.parse(source))), "", "exec"), names)
     return names
 
@@ -77,13 +78,13 @@ def test_whole_numbers_are_divided_as_they_were() -> None:
         "a = 7 / 2\nb = -7 / 2\nc = 7 / 2.0\nd = np.array([7, 8]) / 2\ne = np.array([7.0]) / 2\nf = np.int64(7) / 2"
     )
     assert [names[name] for name in "abc"] == [3, -4, 3.5]
-    np.testing.assert_array_equal(names["d"], [3, 4])  # type: ignore[arg-type]
-    np.testing.assert_array_equal(names["e"], [3.5])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(names["d"], [3, 4])
+    np.testing.assert_array_equal(names["e"], [3.5])
     assert names["f"] == 3
 
 
 def test_a_division_in_place_stays_in_place() -> None:
     names = run("x = [7]\nx[0] /= 2\na = np.array([7, 8])\nb = a\nb /= 2\nc = np.ones(2)\nd = c\nd /= 4")
     assert names["x"] == [3]
-    np.testing.assert_array_equal(names["a"], [3, 4])  # type: ignore[arg-type]
-    np.testing.assert_array_equal(names["c"], [0.25, 0.25])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(names["a"], [3, 4])
+    np.testing.assert_array_equal(names["c"], [0.25, 0.25])

@@ -48,7 +48,6 @@ class Choice:
 def choose_dialect(
     cells: Iterable[ast.Module],
     dialect: str | None = None,
-    packages: Collection[str] = (),
     own: Collection[str] = (),
     recorded: str = "",
 ) -> Choice:
@@ -57,7 +56,6 @@ def choose_dialect(
     Args:
         cells: the syntax trees of its cells.
         dialect: what was asked for.
-        packages: further names of the course's package.
         own: the courses whose layers and nets are the student's own, so that no dialect has a say in them.
         recorded: what the notebook's author got printed; it decides where the code leaves two meanings of p.
 
@@ -68,7 +66,7 @@ def choose_dialect(
     >>> choose_dialect([ast.parse("from cs231n.layers import *; FullyConnectedNet([5], dropout_keep_ratio=0.5)")])
     Choice(dialect='cs231n-2021', reason='by the import of cs231n.layers and the argument dropout_keep_ratio')
     """
-    found = _read(list(cells), packages)
+    found = _read(list(cells))
     fitting, reasons = _fitting(found)
     if found.courses and found.courses.keys() <= set(own):
         return Choice(dialect or _latest(fitting or list(DIALECTS)), "for what your own package lacks")
@@ -146,12 +144,12 @@ def _has(dialect: Dialect, value: float) -> bool:
     return value in dialect.none or dialect.allows(value)
 
 
-def _read(cells: list[ast.Module], packages: Collection[str]) -> Evidence:
+def _read(cells: list[ast.Module]) -> Evidence:
     found = Evidence()
     nodes = [node for cell in cells for node in ast.walk(cell)]
     for node in nodes:
         for name in _imports(node):
-            course = _course(name, packages)
+            course = _course(name)
             if course:
                 found.courses.setdefault(course, name)
     literals = _literals(nodes)
@@ -168,11 +166,11 @@ def _read(cells: list[ast.Module], packages: Collection[str]) -> Evidence:
     return found
 
 
-def _course(name: str, packages: Collection[str]) -> str:
+def _course(name: str) -> str:
     """The course whose layers or nets a module has; both courses have ``cs231n.solver`` and the like."""
     root, _, rest = name.partition(".")
     part = rest.partition(".")[0]
-    if root == "nndl" or (root in packages and part == "fc_net"):
+    if root == "nndl":
         return "nndl"
     # Only Stanford's course has a package classifiers, whatever the one around it is called.
     return "cs231n" if part == "classifiers" or (root == "cs231n" and part in ("layers", "layer_utils")) else ""

@@ -27,7 +27,7 @@ from thinnet.storage.files import write_atomically
 SUFFIX = ".executed.ipynb"
 RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # of an earlier run, in a cell's metadata
 MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
-FRAMEWORKS = {name: name for name in ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")}
+FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,14 @@ def run_notebook(
     _check_output(output, notebook)
     check_choice("scaling", scaling, SCALINGS)
     check_choice("draw", draw, (None, *DRAWS))
-    code = Code.of(document)
-    folder = notebook.resolve().parent
+    code, folder = Code.of(document), notebook.resolve().parent
+    notes = ["written for Python 2: translated into Python 3"] if code.old else []
     opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": tuple(packages)}
-    notes = []
-    if dialect is not None or "thinnet.course" not in code.source:  # else the notebook opens the door itself
-        choice = choose_dialect(code.trees, dialect, packages, _own_courses(folder), _recorded(document))
-        opening["dialect"] = choice.dialect
-        notes += [] if dialect or not choice.reason else [f"dialect {choice.dialect}, {choice.reason}"]
     opening |= {"commands": shell, "old": code.old, "features": tuple(sorted(code.features))}
-    notes += ["written for Python 2: translated into Python 3"] if code.old else []
+    if dialect is not None or "thinnet.course" not in code.source:  # else the notebook opens the door itself
+        choice = choose_dialect(code.trees, dialect, _own_courses(folder), _recorded(document))
+        opening["dialect"] = choice.dialect
+        notes[:0] = [] if dialect or not choice.reason else [f"dialect {choice.dialect}, {choice.reason}"]
     _clear(document)
     started = time.perf_counter()
     failure = execute(document, folder, opening, progress)
@@ -128,9 +126,12 @@ def advice(failure: str, source: str) -> str:
     if name in FRAMEWORKS:
         return (
             f"\nThe notebook is for {name}, and Thinnet's course door covers those in NumPy. Install {name} beside "
-            f"Thinnet to run it: {sys.executable} -m pip install {FRAMEWORKS[name]}"
+            f"Thinnet to run it: {sys.executable} -m pip install {name}"
         )
-    return f"\nIt is no part of the course. Install what has it beside Thinnet: {sys.executable} -m pip install {name}"
+    return (
+        f"\n{name} is no part of the course. If it is a file of yours, put it beside the notebook; else install what "
+        f"has it: {sys.executable} -m pip install {name}"
+    )
 
 
 def _read(path: Path) -> Any:
