@@ -29,6 +29,7 @@ NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "
 METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
 MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter"}
 MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four of itertools
+BRIDGES = {"six", "past", "future"}  # packages by which one source serves both
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
 
@@ -46,6 +47,8 @@ def is_old(source: str) -> bool:
 
     >>> is_old("print 'two'"), is_old("for i in xrange(3): pass"), is_old("print('three')"), is_old("no Python")
     (True, True, False, False)
+    >>> is_old("from six.moves import cPickle"), is_old("try: import cPickle\\nexcept ImportError: import pickle")
+    (False, False)
     """
     try:
         tree = ast.parse(source)
@@ -75,8 +78,9 @@ def translate(source: str, features: set[str] | None = None) -> str:
     features = future_features(source) if features is None else features
     error: Exception | None = None
     for printing in sorted({"print_function" in features, True}):
+        tool = _tool(printing)
         try:
-            translated = str(_tool(printing).refactor_string(source + "\n", "<source>"))
+            translated = str(tool.refactor_string(source + "\n", "<source>"))
         except Exception as problem:  # fissix's own errors, of its parser and tokenizer
             error = error or problem
             continue
@@ -151,11 +155,14 @@ def _old_names(tree: ast.Module) -> set[str]:
     nodes = list(ast.walk(tree))
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    tried = {id(inner) for node in nodes if isinstance(node, ast.Try) for inner in ast.walk(node)}
     imported: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {alias.asname or alias.name for alias in node.names}
-            imported |= {getattr(node, "module", None) or "", *(alias.name for alias in node.names)}
+            module = getattr(node, "module", None) or ""
+            if id(node) not in tried and module.partition(".")[0] not in BRIDGES:
+                imported |= {module, *(alias.name for alias in node.names)}
     redirected = [node for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift)]
     loaded = {node.left.id for node in redirected if isinstance(node.left, ast.Name)} & {"print"}
     loaded |= {node.id for node in nodes if isinstance(node, ast.Name)} & NAMES - bound
@@ -168,6 +175,6 @@ def _old_names(tree: ast.Module) -> set[str]:
 @functools.cache
 def _tool(printing: bool) -> Any:
     """The translator, for sources in which print is a function or a statement."""
-    refactor = require("fissix.refactor", extra="course", purpose="reading Python 2")
+    refactor = require("fissix.refactor", extra="check", purpose="reading Python 2")
     options = {"print_function": True} if printing else {}
     return refactor.RefactoringTool([f"fissix.fixes.fix_{name}" for name in FIXERS], options)

@@ -159,7 +159,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
 
 
 def _add_course(command: argparse.ArgumentParser) -> None:
-    command.epilog = "example: thinnet course run Dropout.ipynb --dialect cs231n-2017"
+    command.epilog = "example: thinnet course run Dropout.ipynb"
     verbs = command.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = verbs.add_parser(
