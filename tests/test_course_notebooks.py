@@ -224,10 +224,13 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
             "import not_there",
             "not_there is no part of the course. If it is a file of yours, put it beside",
         ),
+        ("from .layers import *", "write the package's name before the dot"),
+        ("best = None\nbest.loss", "an exercise asks to fill in"),
+        ("raise ConnectionError('no network')", "CIFAR-10 is found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
     ],
 )
-def test_a_module_that_is_not_there_says_what_to_do(source: str, told: str, tmp_path: Path) -> None:
+def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str, tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", [source])
     failure = run_notebook(tmp_path / "n.ipynb").failure
     assert failure is not None

@@ -27,6 +27,14 @@ from thinnet.storage.files import write_atomically
 SUFFIX = ".executed.ipynb"
 RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # of an earlier run, in a cell's metadata
 MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
+MENDS = {  # by the beginning of the failure
+    r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before the "
+    "dot, or leave the import out.",
+    r"AttributeError: 'NoneType' object has no attribute": "Something is None that an exercise asks to fill in, or that a "
+    "function should have returned: do so first.",
+    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not answer. "
+    "CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
+}
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
 
 
@@ -112,14 +120,14 @@ def run_notebook(
 
 
 def advice(failure: str, source: str) -> str:
-    r"""What to do where a module is missing, as a line to follow; or nothing.
+    r"""What to do about a failure of a kind that is known, as a line to follow; or nothing.
 
     >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
     '\nIf cs682 is the course under another name, run with --package cs682.'
     """
     match = re.match(r"ModuleNotFoundError: No module named '(\w+)[\w.]*'", failure)
     if match is None:
-        return ""
+        return next((f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), "")
     name = match.group(1)
     if re.search(rf"^\s*(from|import)\s+{name}\.({'|'.join(MODULES)})\b", source, re.MULTILINE):
         return f"\nIf {name} is the course under another name, run with --package {name}."
