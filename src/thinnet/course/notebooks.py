@@ -28,12 +28,12 @@ SUFFIX = ".executed.ipynb"
 RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # of an earlier run, in a cell's metadata
 MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
 MENDS = {  # by the beginning of the failure
-    r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before the "
-    "dot, or leave the import out.",
-    r"AttributeError: 'NoneType' object has no attribute": "Something is None that an exercise asks to fill in, or that a "
-    "function should have returned: do so first.",
-    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not answer. "
-    "CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
+    r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before "
+    "the dot, or leave the import out.",
+    r"AttributeError: 'NoneType' object has no attribute": "Something is None that an exercise asks to fill in, or "
+    "that a function should have returned: do so first.",
+    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not "
+    "answer. CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
 }
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
 
