@@ -139,6 +139,7 @@ def test_what_belongs_to_colab_does_no_harm_and_says_so(tmp_path: Path) -> None:
         "import os\nhere, folder = os.getcwd(), 'my work'\n"
         "%cd /content/drive/My\\ Drive/$folder\n%cd nowhere/datasets\n!bash get_datasets.sh\n%cd ../../..\n"
         "os.chdir('/content/drive')\nprint(os.getcwd() == here)",
+        "FOLDERNAME = None\nassert FOLDERNAME is not None, '[!] Enter the foldername.'\n"
         "%cd cs231n/datasets\n%cd ../..\nprint(os.getcwd() == here)",
         "!touch made\n!ls -d cs231n; touch made\n%pip install nothing\nx = !wget nowhere\n"
         "word = 'cs231n'\nseen = !ls -d $word\nprint(x, seen)\n%load_ext not_there\n%no_such_magic 2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -60,6 +61,19 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """There is nothing to run."""
+
+
+class Unfilled(ast.NodeTransformer):
+    """Lets ``assert FOLDERNAME is not None`` pass: the folder on Drive, which only Colab needs, may stay unnamed.
+
+    >>> ast.unparse(Unfilled().visit(ast.parse("assert FOLDERNAME is not None, 'Enter the foldername.'")))
+    'pass'
+    """
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:  # noqa: N802 - the name that ast asks for
+        """Leave out the assertion, and only that."""
+        names = {inner.id for inner in ast.walk(node.test) if isinstance(inner, ast.Name)}
+        return ast.copy_location(ast.Pass(), node) if names == {"FOLDERNAME"} else node
 
 
 def install(say: Callable[[str, str], None]) -> None:

@@ -39,6 +39,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
         _leave_out_commands(shell)
     Folders(shell)
     colab.install(say)
+    shell.ast_transformers.append(colab.Unfilled())
     if old:
         python2.restore_names()
         shell.input_transformers_post.append(_Translator(old == "all", set(features)))
