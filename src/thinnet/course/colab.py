@@ -70,7 +70,7 @@ class Unfilled(ast.NodeTransformer):
     'pass'
     """
 
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:  # noqa: N802 - the name that ast asks for
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
         """Leave out the assertion, and only that."""
         names = {inner.id for inner in ast.walk(node.test) if isinstance(inner, ast.Name)}
         return ast.copy_location(ast.Pass(), node) if names == {"FOLDERNAME"} else node
