@@ -14,6 +14,9 @@ from thinnet.checks import check_choice
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
 
+SPLITS = ("X_train", "y_train", "X_val", "y_val")
+DEFAULTS = {"optim_config": {}, "lr_decay": 1.0, "batch_size": 100, "num_train_samples": 1000, "num_val_samples": None}
+
 
 class Solver(thinnet.solver.Solver):
     """Train a course's model on a course's dict of data, with the courses' arguments, draws and prints.
@@ -45,6 +48,14 @@ class Solver(thinnet.solver.Solver):
         options["update_rule"] = getattr(rule, "native", rule)
         self.checkpoint_name = checkpoint_name
         super().__init__(model, data, **{"progress": False, "seed": 0, **options})
+        self._given = DEFAULTS | options | {name: data[name] for name in SPLITS} | {"update_rule": rule}
+
+    def __getattr__(self, name: str) -> Any:
+        """What the courses' solver keeps under the names of its arguments, for notebooks that show it."""
+        try:
+            return self.__dict__["_given"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
     @property
     def best_params(self) -> dict[str, AnyArray]:
