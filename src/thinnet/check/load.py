@@ -114,7 +114,7 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
             if not name or name == module or name in stubs.names:
                 raise
             if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
-                thinnet.course.activate("cs231n-2017" if reading.means == "drop" else "cs231n-2021")
+                thinnet.course.activate(_dialect_of(reading, name))
             else:
                 stubs.names.add(name)
         except OutOfScopeError:
@@ -124,6 +124,13 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
             if not of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
+
+
+def _dialect_of(reading: Reading, module: str) -> str:
+    """The dialect for the modules that a file asks for, and that are not there."""
+    if "nndl" in (reading.course, module.partition(".")[0]):
+        return "nndl-drop" if reading.means == "drop" else "nndl"
+    return "cs231n-2017" if reading.means == "drop" else "cs231n-2021"
 
 
 def _import(root: Path, module: str) -> dict[str, Any]:
