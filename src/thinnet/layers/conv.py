@@ -1,4 +1,4 @@
-"""The convolution layer, as cross-correlation: each filter moves over the images and is multiplied with what it covers."""
+"""The convolution layer, as cross-correlation: a filter moves over the images and is multiplied with what it covers."""
 
 from __future__ import annotations
 
