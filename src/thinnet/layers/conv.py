@@ -54,11 +54,10 @@ def conv_forward(
     check_arrays("conv_forward", x=(x, "N C H W"), w=(w, "F C K L"), b=(b, "F"))
     check_number("stride", stride)
     check_number("padding", padding)
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    padded = pad(x, padding)
     check_window("conv_forward: w", w.shape[2:], padded)
-    # The product over (C, K, L) at once: a view of all windows against the filters.
-    out = np.tensordot(windows(padded, w.shape[2:], stride), w, axes=((1, 4, 5), (1, 2, 3)))  # (N, P, Q, F)
-    return np.ascontiguousarray(out.transpose(0, 3, 1, 2)) + b[:, None, None], ConvCache(padded, w, stride, padding)
+    out = np.tensordot(w, windows(padded, w.shape[2:], stride), axes=((1, 2, 3), (1, 4, 5)))  # (F, N, P, Q)
+    return out.transpose(1, 0, 2, 3) + b[:, None, None], ConvCache(padded, w, stride, padding)
 
 
 def conv_backward(dout: FloatArray, cache: ConvCache) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -87,11 +86,16 @@ def conv_backward(dout: FloatArray, cache: ConvCache) -> tuple[FloatArray, Float
     seen = windows(padded, w.shape[2:], stride)
     check_gradient("conv_backward", dout, (len(padded), len(w), *seen.shape[2:4]))
     check_arrays("conv_backward", w=(w, "F C K L"), dout=(dout, "N F P Q"))
-    dw = np.tensordot(dout, seen, axes=((0, 2, 3), (0, 2, 3)))
-    dwindows = np.tensordot(dout, w, axes=(1, 0)).transpose(0, 3, 1, 2, 4, 5)  # (N, C, P, Q, K, L)
-    dpadded = from_windows(dwindows, padded.shape, stride)
+    dw = np.tensordot(seen, dout, axes=((0, 2, 3), (0, 2, 3))).transpose(3, 0, 1, 2)
+    dwindows = np.tensordot(w, dout, axes=(0, 1))  # (C, K, L, N, P, Q)
+    dpadded = from_windows(dwindows.transpose(3, 0, 4, 5, 1, 2), padded.shape, stride)
     height, width = padded.shape[2] - padding, padded.shape[3] - padding
     return dpadded[:, :, padding:height, padding:width].copy(), dw, dout.sum(axis=(0, 2, 3))
+
+
+def pad(x: FloatArray, padding: int) -> FloatArray:
+    """(N, C, H, W) images with zeros on each of their four sides."""
+    return np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
 
 
 def windows(x: FloatArray, size: tuple[int, ...], stride: int) -> FloatArray:

@@ -8,13 +8,12 @@ import numpy as np
 
 from thinnet.checks import check_arrays, check_gradient, check_number
 from thinnet.layers.conv import check_window, from_windows, windows
-from thinnet.typing import FloatArray, IntArray
+from thinnet.typing import BoolArray, FloatArray
 
 
 class MaxPoolCache(NamedTuple):
-    largest: IntArray  # (N, C, P, Q), the place of the maximum in its window, row by row
+    first: BoolArray  # (K, L, N, C, P, Q), where the maximum stands in its window; of several equal ones, the first
     shape: tuple[int, ...]  # of x, (N, C, H, W)
-    size: tuple[int, int]  # of the window, (K, L)
     stride: int
 
 
@@ -49,9 +48,12 @@ def max_pool_forward(
         check_number(name, value)
     size = (pool_height, pool_width)
     check_window("max_pool_forward: the window", size, x)
-    seen = windows(x, size, stride)
-    rows = seen.reshape(*seen.shape[:4], pool_height * pool_width)
-    return rows.max(axis=-1), MaxPoolCache(rows.argmax(axis=-1), x.shape, size, stride)
+    seen = windows(x, size, stride).transpose(4, 5, 0, 1, 2, 3)
+    places = seen.reshape(-1, *seen.shape[2:])  # (K · L, N, C, P, Q)
+    out = places.max(axis=0)
+    first = places == out
+    first[1:] &= ~np.logical_or.accumulate(first[:-1], axis=0)
+    return out, MaxPoolCache(first.reshape(seen.shape), x.shape, stride)
 
 
 def max_pool_backward(dout: FloatArray, cache: MaxPoolCache) -> FloatArray:
@@ -72,7 +74,6 @@ def max_pool_backward(dout: FloatArray, cache: MaxPoolCache) -> FloatArray:
     array([[[[ 0., 10., 20.,  0.],
              [ 0.,  0.,  0.,  0.]]]])
     """
-    check_gradient("max_pool_backward", dout, cache.largest.shape)
-    places = np.arange(cache.size[0] * cache.size[1])
-    dwindows = np.where(cache.largest[..., None] == places, dout[..., None], np.zeros((), dout.dtype))
-    return from_windows(dwindows.reshape(*dout.shape, *cache.size), cache.shape, cache.stride)
+    check_gradient("max_pool_backward", dout, cache.first.shape[2:])
+    dwindows = np.where(cache.first, dout, np.zeros((), dout.dtype))
+    return from_windows(dwindows.transpose(2, 3, 4, 5, 0, 1), cache.shape, cache.stride)

@@ -78,9 +78,9 @@ def spatial_batchnorm_forward(
     if training:
         batchnorm.check_batch("spatial_batchnorm_forward: x", x.size // max(len(gamma), 1))
     out, rows = batchnorm.batchnorm_forward(
-        _pixels(x), gamma, beta, running_mean, running_var, training=training, momentum=momentum, eps=eps
+        pixels(x), gamma, beta, running_mean, running_var, training=training, momentum=momentum, eps=eps
     )
-    return _images(out, x.shape), SpatialBatchnormCache(rows, x.shape)
+    return images(out, x.shape), SpatialBatchnormCache(rows, x.shape)
 
 
 def spatial_batchnorm_backward(
@@ -104,8 +104,8 @@ def spatial_batchnorm_backward(
     array([7.])
     """
     check_gradient("spatial_batchnorm_backward", dout, cache.shape)
-    dx, dgamma, dbeta = batchnorm.batchnorm_backward(_pixels(dout), cache.rows)
-    return _images(dx, cache.shape), dgamma, dbeta
+    dx, dgamma, dbeta = batchnorm.batchnorm_backward(pixels(dout), cache.rows)
+    return images(dx, cache.shape), dgamma, dbeta
 
 
 def spatial_groupnorm_forward(
@@ -173,12 +173,12 @@ def spatial_groupnorm_backward(
     return dx, (dout * x_hat.reshape(cache.shape)).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
 
 
-def _pixels(x: FloatArray) -> FloatArray:
+def pixels(x: FloatArray) -> FloatArray:
     """(N, C, H, W) images as (N · H · W, C) rows of channels."""
     return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
-def _images(rows: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """`_pixels` back again."""
+def images(rows: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """`pixels` back again."""
     N, C, H, W = shape
     return np.ascontiguousarray(rows.reshape(N, H, W, C).transpose(0, 3, 1, 2))
