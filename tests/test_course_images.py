@@ -118,7 +118,7 @@ def test_the_notebook_on_convolution_runs_from_top_to_bottom(tmp_path: Path) -> 
     assert run.failure is None, run.failure
     text = "".join(printed(run.output))
     assert "False" not in text, text
-    assert text.count("True") == 13, text
+    assert text.count("True") == 16, text
     assert "0.0 0.0 0.0 0.0" in text
 
 
