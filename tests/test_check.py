@@ -69,6 +69,13 @@ def test_what_is_only_worth_a_remark_is_a_note(verdict: str, changes: dict[str, 
     assert report.verdicts == {verdict}
 
 
+@pytest.mark.parametrize("shape", ["len(x) > 1", "x.shape != (1, 50)"])
+def test_a_dropout_that_stops_for_a_batch_of_one(shape: str) -> None:
+    report = check(sources.dropout({sources.DRAW: f"assert {shape}; " + sources.DRAW}, "keep"), "keep")
+    assert report.faults == {"crashed"}
+    assert "with x of shape (1, 50): AssertionError" in str(report)
+
+
 def test_the_notes_of_the_losses_and_the_net() -> None:
     late = "logp = np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))"
     report = check(
@@ -140,6 +147,21 @@ def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
     report = check(package(sources.net(changes, dialect), dialect), dialect)
     assert report.faults == {verdict}, str(report)
     assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
+
+
+@pytest.mark.parametrize(("verdict", "changes"), sources.LAYERNORM_FAULTS, ids=ids(sources.LAYERNORM_FAULTS))
+def test_each_fault_of_layer_normalization_in_the_net_is_found(verdict: str, changes: dict[str, str]) -> None:
+    report = check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    assert report.faults == {verdict}, str(report)
+    assert "normalization='layernorm'" in next(one.evidence for _, one in report if one.severity == "fault")
+
+
+@pytest.mark.parametrize("dialect", ["cs231n-2017", "cs231n-2018"])
+@pytest.mark.parametrize("style", sources.RIGHT_NETS)
+def test_right_nets_pass_in_every_style(style: str, dialect: str) -> None:
+    report = check(package(sources.net(sources.RIGHT_NETS[style], dialect), dialect), dialect)
+    assert report.ok, str(report)
+    assert not report.verdicts
 
 
 def package(net: str, dialect: str) -> str:
@@ -299,7 +321,7 @@ KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the ne
         ("return loss, grads", "return loss, dict(grads, W1=None)", "the gradient of W1 must be an array of numbers"),
         ("return scores", "return 3", "the scores of loss(X) has shape (), expected (6, 4)"),
         (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got str"),
-        (KEPT, "self.params[1] = 2", "what it gave cannot be judged"),
+        (KEPT, "self.params[1] = 2", "the gradients of 1 are missing"),
     ],
 )
 def test_a_net_that_gives_odd_things_does_not_end_the_check(old: str, new: str, told: str) -> None:

@@ -46,11 +46,17 @@ class Finding:
 
 
 def finding(
-    verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None, keep: str = "keep_prob"
+    verdict: str,
+    evidence: str,
+    *,
+    example: str = "",
+    severity: Severity | None = None,
+    keep: str = "keep_prob",
+    in_net: bool = False,
 ) -> Finding:
     """A finding with the registry's words; `keep` is the probability of keeping in terms of p, for the mend."""
     known = VERDICTS[verdict]
-    mend = known.mend.replace("keep_prob", keep)
+    mend = ((in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
 
 

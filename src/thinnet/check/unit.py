@@ -48,20 +48,25 @@ class Unit:
         functions: everything callable in the namespace, by name.
         reading: what p means.
         owns: the names of the functions whose failure is this unit's own fault.
+        in_net: whether it is a whole net, whose mends are other than a layer's.
     """
 
-    def __init__(self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...], in_net: bool = False
+    ) -> None:
         self.name = name
         self.functions = functions
         self.reading = reading
         self.owns = owns
+        self.in_net = in_net
         self.findings: list[Finding] = []
         self.rng = np.random.default_rng(20140615)  # the inputs are the same in every check
 
     def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Note a verdict, once."""
         if not self.reported(verdict):
-            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep))
+            keep, net = self.reading.keep, self.in_net
+            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=keep, in_net=net))
 
     def reported(self, verdict: str) -> bool:
         """Whether a verdict has been noted."""
@@ -76,6 +81,18 @@ class Unit:
         """Note why a probe ended, unless it has: results can have forms that no probe foresees."""
         if not isinstance(error, Stop):
             self.find("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
+
+    def attempt(self, run: Callable[[], Any]) -> tuple[Any, str]:
+        """What `run` gives, and ""; or where it stops, None and why, of which nothing is noted."""
+        known, self.findings = self.findings, []
+        try:
+            result = run()
+        except Stop:
+            why, self.findings = self.findings[-1].evidence, known
+            return None, why
+        new, self.findings = self.findings, known
+        self.findings += [one for one in new if not self.reported(one.verdict)]
+        return result, ""
 
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; note it where it fails, gives None, or changes an array that it was given.

@@ -10,6 +10,7 @@ import numpy as np
 from thinnet.check.chance import differ, unlikely
 from thinnet.check.findings import BEHAVIOR, VERBS, Reading
 from thinnet.check.probes.draws import FORWARD, RATES, SHAPE, Draw, draw, inputs, param
+from thinnet.check.probes.dropout_shapes import check_counts, check_more_dimensions, check_one_row
 from thinnet.check.unit import Stop, Unit
 
 CALLS = 2
@@ -37,9 +38,21 @@ def check_forward(unit: Unit) -> None:
             _rates(unit, draws, repeated)
         if _one_factor(unit, everything):
             _scales(unit, draws, tests, fractions)
+        if not unit.findings:
+            check_counts(unit, draws)
         _all_kept(unit)
         _seed(unit)
+        if not [one for one in unit.findings if one.severity == "fault"]:
+            _other_shapes(unit, fractions)
     _dtypes(unit, everything[0].out.dtype, bool(tests))
+
+
+def _other_shapes(unit: Unit, fractions: dict[float, float]) -> None:
+    does = _behaves(fractions)
+    if does:
+        check_one_row(unit, {p: keep_rate(does, p) for p in RATES})
+    if not unit.functions.get("__class_adapter__"):  # the courses' functions take x of any shape
+        check_more_dimensions(unit)
 
 
 def _at_test(unit: Unit) -> dict[float, Draw]:

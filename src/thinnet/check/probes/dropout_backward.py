@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from thinnet.check.probes.draws import BACKWARD, FORWARD, RATES, Draw, draw, inputs, param
+from thinnet.check.probes.dropout_shapes import check_backward_of_more_dimensions
 from thinnet.check.unit import Stop, Unit, describe
 from thinnet.typing import FloatArray
 
@@ -29,6 +30,8 @@ def check_backward(unit: Unit) -> None:
     if not unit.findings:
         _zeros(unit)
     if not unit.functions.get("__class_adapter__"):
+        if not unit.findings:
+            check_backward_of_more_dimensions(unit)
         _test_mode(unit)
 
 
