@@ -19,6 +19,7 @@ from thinnet.check.probes import (
     net,
     normalization,
     optimizers,
+    small_nets,
     spatial,
 )
 from thinnet.check.unit import Unit
@@ -52,6 +53,8 @@ PROBES: dict[str, Probe] = {
     "spatial_groupnorm_backward": spatial.check_groupnorm_backward,
     **dict.fromkeys(optimizers.RULES, optimizers.check),
     "FullyConnectedNet": net.check,
+    "TwoLayerNet": small_nets.check_two_layers,
+    "ThreeLayerConvNet": small_nets.check_three_layers,
 }
 
 
