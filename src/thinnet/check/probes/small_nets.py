@@ -89,15 +89,17 @@ class FirstNet(TwoLayers):
 
     def __init__(self, unit: Unit, *rest: Any) -> None:
         super().__init__(unit, *rest)
-        own = {f"{unit.name}.predict": _call_predict, f"{unit.name}.train": _call_train}
+        own = {f"{unit.name}.predict": _call_predict, f"{unit.name}.train": _call_train, self.loss_name: self._loss}
         self.unit.functions = {**self.unit.functions, **own}
         self.unit.owns += tuple(own)
 
+    def _loss(self, net: Any, X: FloatArray, *y: IntArray) -> Any:
+        return net.loss(X, *y, reg=self.share * net.reg) if y else net.loss(X)
+
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
-        """A net whose loss takes reg from an attribute, as the later one's does."""
+        """A net with reg as an attribute, as the later one has it."""
         net = super().fresh(hidden, options)
-        net.reg, own = options.get("reg", 0.0), net.loss
-        net.loss = lambda *args: own(*args) if len(args) == 1 else own(*args, reg=self.share * net.reg)
+        net.reg = options.get("reg", 0.0)
         return net
 
 
@@ -175,9 +177,8 @@ def _penalty(trial: Trial) -> None:
     """The L2 penalty; the first assignment's may be twice the later ones'."""
     if isinstance(trial, FirstNet):
         net, (X, y) = trial.build(reg=REG), trial.data()
-        added = trial.loss(net, X, y)[0] - trial.loss(trial.build(), X, y)[0]
-        squares = sum(float(np.sum(net.params[key] ** 2)) for key in ("W1", "W2"))
-        trial.share = 0.5 if close(np.asarray(added), REG * squares) else 1.0
+        added = trial.loss(net, X, y)[1]["W1"] - trial.loss(trial.build(), X, y)[1]["W1"]
+        trial.share = 0.5 if close(added, 2 * REG * net.params["W1"]) else 1.0
     check_penalty(trial, {})
 
 
