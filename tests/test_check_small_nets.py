@@ -80,3 +80,15 @@ def test_a_fault_of_a_layer_is_not_that_of_the_net() -> None:
 def test_nets_of_other_courses_are_not_checked(changed: str) -> None:
     report = check(first_net({changed: changed.replace("reg=0.0", "t=None").replace("output_size", "out")}))
     assert report.verdicts == {"not-checked"}, str(report)
+
+
+def test_biases_that_begin_with_the_number_zero_are_right() -> None:
+    report = check(first_net({"np.zeros(hidden_size)": "0.0", "np.zeros(output_size)": "0.0"}))
+    assert report.ok, str(report)
+
+
+def test_a_net_whose_fast_layers_are_absent_is_not_checked() -> None:
+    report = check(nets.CONV_NET.replace("conv_forward_fast, conv_backward_fast = ", "one, other = "))
+    net = next(one for one in report.functions if one.name == "ThreeLayerConvNet")
+    assert net.state == "not checked"
+    assert net.findings[0].evidence.endswith("it needs conv_forward_fast, which is not there")

@@ -183,3 +183,12 @@ def test_a_students_own_convolution_and_ours_take_each_others_caches() -> None:
     assert conv_backward_naive(np.ones((1, 2, 3, 3)), (x, w, b, param))[1].shape == w.shape
     with pytest.raises(ArgumentError, match=r"conv_param must have the key 'pad', got only \['stride'\]"):
         conv_forward_naive(x, w, b, {"stride": 1})
+
+
+@pytest.mark.parametrize("whole", [1, 1.0])
+def test_a_padding_that_was_halved_by_a_slash_is_taken(whole: float) -> None:
+    from thinnet.course.conv_layers import conv_backward_naive, conv_forward_naive
+
+    x, w = np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3))
+    out, cache = conv_forward_naive(x, w, np.zeros(1), {"stride": 1, "pad": whole})
+    assert conv_backward_naive(out, cache)[0].shape == x.shape

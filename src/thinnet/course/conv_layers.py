@@ -26,9 +26,14 @@ __all__ = [
 ]
 
 
+def whole(value: Any) -> Any:
+    """An integer for a float that is one: handouts of Python 2 halve sizes by ``/``."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def conv_forward_naive(x: AnyArray, w: AnyArray, b: AnyArray, conv_param: dict[str, Any]) -> tuple[FloatArray, Any]:
     """Convolution by ``conv_param["stride"]`` and ``["pad"]``; the cache is (x, w, b, conv_param)."""
-    stride, padding = (entry("conv_param", conv_param, key) for key in ("stride", "pad"))
+    stride, padding = (whole(entry("conv_param", conv_param, key)) for key in ("stride", "pad"))
     return layers.conv_forward(*floats(x, w, b), stride=stride, padding=padding)[0], (x, w, b, conv_param)
 
 
@@ -36,13 +41,13 @@ def conv_backward_naive(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatAr
     """The gradients dx, dw and db."""
     x, w, _, conv_param = cache
     x, w, dout = floats(x, w, dout)
-    stride, padding = conv_param["stride"], conv_param["pad"]
+    stride, padding = whole(conv_param["stride"]), whole(conv_param["pad"])
     return layers.conv_backward(dout, layers.conv.ConvCache(layers.conv.pad(x, padding), w, stride, padding))
 
 
 def max_pool_forward_naive(x: AnyArray, pool_param: dict[str, Any]) -> tuple[FloatArray, Any]:
     """Max pooling by ``pool_param["pool_height"]``, ``["pool_width"]`` and ``["stride"]``."""
-    options = {key: entry("pool_param", pool_param, key) for key in ("pool_height", "pool_width", "stride")}
+    options = {key: whole(entry("pool_param", pool_param, key)) for key in ("pool_height", "pool_width", "stride")}
     return layers.max_pool_forward(*floats(x), **options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from thinnet.course import conv_layers
+from thinnet.course.conv_layers import whole
 from thinnet.layers.conv import from_windows, pad, windows
 from thinnet.typing import AnyArray, FloatArray
 
@@ -29,7 +30,7 @@ def im2col_indices(x: AnyArray, field_height: int, field_width: int, padding: in
     array([[0., 2.],
            [1., 3.]])
     """
-    seen = windows(pad(x, padding), (field_height, field_width), stride)
+    seen = windows(pad(x, whole(padding)), (field_height, field_width), whole(stride))
     return seen.transpose(1, 4, 5, 2, 3, 0).reshape(x.shape[1] * field_height * field_width, -1)
 
 
@@ -37,6 +38,7 @@ def col2im_6d_cython(
     cols: AnyArray, N: int, C: int, H: int, W: int, HH: int, WW: int, pad: int, stride: int
 ) -> FloatArray:
     """The transpose of `im2col_indices` for columns of shape (C, HH, WW, N, P, Q): (N, C, H, W)."""
+    pad, stride = whole(pad), whole(stride)
     padded = from_windows(cols.transpose(3, 0, 4, 5, 1, 2), (N, C, H + 2 * pad, W + 2 * pad), stride)
     return padded[:, :, pad : pad + H, pad : pad + W].copy()
 
@@ -53,6 +55,7 @@ def col2im_cython(
     stride: int,
 ) -> FloatArray:
     """The transpose of `im2col_indices`: the sum over all columns at each place."""
+    padding, stride = whole(padding), whole(stride)
     P, Q = (1 + (n + 2 * padding - k) // stride for n, k in ((H, field_height), (W, field_width)))
     windows = cols.reshape(C, field_height, field_width, P, Q, N).transpose(0, 1, 2, 5, 3, 4)
     return col2im_6d_cython(windows, N, C, H, W, field_height, field_width, padding, stride)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,9 +20,9 @@ from thinnet.layers import conv_forward, max_pool_forward, softmax_loss
 from thinnet.typing import FloatArray, IntArray
 
 H, REG = 7, 0.3
-IMAGE, FILTERS, SIZE = (2, 6, 4), 3, 3  # an input, how many filters, and their height and width
+IMAGE, FILTERS, SIZE = (3, 6, 6), 2, 3  # square inputs in three colors, how many filters, and their size
 Shapes = dict[str, tuple[int, ...]]
-BIG: Options = {"input_dim": (2, 8, 8), "num_filters": 30, "filter_size": 5, "hidden_dim": 40, "num_classes": 20}
+BIG: Options = {"input_dim": (3, 8, 8), "num_filters": 30, "filter_size": 5, "hidden_dim": 40, "num_classes": 20}
 
 
 class TwoLayers(Trial):
@@ -45,6 +47,14 @@ class TwoLayers(Trial):
     def construct(self, hidden: list[int], options: Options) -> Any:
         """Call the constructor, which takes no list of hidden units."""
         return self.owner(**options)
+
+    def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
+        """A net whose biases are vectors: some begin with the number 0, and training makes a vector of it."""
+        net = super().fresh(hidden, options)
+        for key, shape in self.shapes.items():
+            if len(shape) == 1 and key in net.params and np.ndim(net.params[key]) == 0:
+                net.params[key] = np.full(shape, net.params[key], dtype=float)
+        return net
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula."""
@@ -126,6 +136,14 @@ def _class_of(unit: Unit) -> tuple[type, list[str]]:
     owner = unit.functions[unit.owns[0]]
     if not isinstance(owner, type):
         raise unit.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
+    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
+    if not any(one.kind is one.VAR_KEYWORD for one in known):
+        return owner, parameters(owner)
+    names = ["input_dim", "num_classes", "weight_scale", "reg"]
+    for hidden in ("hidden_dim", "hidden_dims"):
+        with contextlib.suppress(Exception):  # it does not take this name
+            owner(**{hidden: 2}, input_dim=2, num_classes=2, weight_scale=1.0, reg=0.0)
+            return owner, [*names, hidden]
     return owner, parameters(owner)
 
 
