@@ -5,7 +5,7 @@ Call `activate` with a dialect, and a course's notebook runs unmodified.
 
 from __future__ import annotations
 
-from thinnet.course import finder
+from thinnet.course import finder, pictures
 from thinnet.course.dialects import DIALECTS as DIALECTS
 from thinnet.course.dialects import Dialect as Dialect
 from thinnet.course.dialects import active as active
@@ -37,6 +37,7 @@ def activate(dialect: str, scaling: Scaling = "inverted") -> None:
     """
     set_active(dialect, scaling)
     finder.install()
+    pictures.install()
 
 
 def activate_by_default(dialect: str) -> None:
