@@ -359,12 +359,21 @@ def adam(w, dw, config=None):
     config.setdefault("t", 0)
     b1, b2 = config["beta1"], config["beta2"]
     config["t"] += 1
+    t = config["t"]
     config["m"] = b1 * config["m"] + (1 - b1) * dw
     config["v"] = b2 * config["v"] + (1 - b2) * dw ** 2
-    mt = config["m"] / (1 - b1 ** config["t"])
-    vt = config["v"] / (1 - b2 ** config["t"])
+    mt = config["m"] / (1 - b1 ** t)
+    vt = config["v"] / (1 - b2 ** t)
     return w - config["learning_rate"] * mt / (np.sqrt(vt) + config["epsilon"]), config
 """
+
+COUNT = '    config["t"] += 1\n    t = config["t"]\n'
+RIGHT_ADAMS: dict[str, dict[str, str]] = {
+    "t starts at 1": {'setdefault("t", 0)': 'setdefault("t", 1)'},
+    "t is used before it is counted, plus one": {COUNT: '    t = config["t"] + 1\n    config["t"] = t\n'},
+    "t is a number of NumPy's": {COUNT: '    config["t"] = np.int64(config["t"]) + 1\n    t = config["t"]\n'},
+    "t has another name": {'"t"': '"iteration"'},
+}
 
 OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("update-uphill", "sgd", 'w -= config["learning_rate"]', 'w += config["learning_rate"]'),
@@ -373,12 +382,17 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("wrong-update", "sgd_momentum", 'config["momentum"] * v - config', '(1 - config["momentum"]) * v - config'),
     ("wrong-update", "sgd_nesterov_momentum", 'w + new + config["momentum"] * (new - nv)', "w + new"),
     ("wrong-update", "rmsprop", "np.sqrt(config[\"cache\"] + config[\"epsilon\"])", '(config["cache"] + 1e-8)'),
-    ("bias-correction-missing", "adam", '    mt = config["m"] / (1 - b1 ** config["t"])\n    vt = config["v"] / (1 - b2 ** config["t"])\n',
+    ("bias-correction-missing", "adam", '    mt = config["m"] / (1 - b1 ** t)\n    vt = config["v"] / (1 - b2 ** t)\n',
      '    mt, vt = config["m"], config["v"]\n'),
-    ("bias-correction-missing", "adam", ' / (1 - b2 ** config["t"])', ""),
+    ("bias-correction-missing", "adam", ' / (1 - b2 ** t)', ""),
     ("step-not-counted", "adam", 'config["t"] += 1', 'config["t"] = 1'),
     ("step-not-counted", "adam", 'config["t"] += 1', "pass"),
-    ("step-not-counted", "adam", 'setdefault("t", 0)', 'setdefault("t", 1)'),
+    ("step-not-counted", "adam", COUNT, '    t = config["t"] + 1\n'),
+    ("step-counted-late", "adam", COUNT, '    t = config["t"]\n    config["t"] += 1\n'),
+    ("step-counted-twice", "adam", 'config["t"] += 1', 'config["t"] += 2'),
+    ("power-forgotten", "adam", '    t = config["t"]\n', "    t = 1\n"),
+    ("power-forgotten", "adam", "(1 - b2 ** t)", "(1 - b2)"),
+    ("wrong-update", "adam", "(1 - b2 ** t)", "(1 - b2 * t)"),
 ]  # fmt: skip
 
 NET = """\
@@ -523,8 +537,13 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("running-statistics-reset", {"        h, caches, L =": "        self.bn_params = [{\"mode\": mode} for _ in self.bn_params]\n        h, caches, L ="}),
     ("running-statistics-reset", {"            bn_param[\"mode\"] = mode": "            bn_param[\"mode\"] = mode\n"
         "            if mode == \"train\":\n                bn_param.pop(\"running_mean\", None); bn_param.pop(\"running_var\", None)"}),
+    ("another-normalization", {"norm = batchnorm_forward if BATCH else layernorm_forward": "norm = layernorm_forward",
+        "back = batchnorm_backward if BATCH else layernorm_backward": "back = layernorm_backward"}),
+    ("running-statistics-reset", {"self.bn_params[i - 1])": "dict(self.bn_params[i - 1]))"}),
+    ("running-statistics-reset", {"self.bn_params[i - 1])": "self.bn_params[i - 1] if y is not None else {'mode': 'test'})"}),
     ("regularisation-missing", {' + self.reg * self.params["W%d" % i]': ' + (0 if self.normalization else self.reg) * self.params["W%d" % i]'}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization else self.reg) * np"}),
+    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout and self.normalization else self.reg) * np"}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout else self.reg) * np"}),
     ("regularisation-missing", {'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W1"] ** 2)'}),
     ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += (1.5 if i == L else 0.5) * self.reg"}),
@@ -540,7 +559,7 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("initial-values", {'self.params["beta%d" % (i + 1)] = np.zeros': 'self.params["beta%d" % (i + 1)] = np.ones'}),
     ("initial-values", {"= weight_scale * np.random": "= np.random"}),
     ("initial-values", {"= weight_scale * np.random": "= (weight_scale if i < self.num_layers - 1 else 1) * np.random"}),
-    ("default-not-finite", {"reg=0.0, weight_scale": "norm_eps=1, reg=0.0, weight_scale", "ARGUMENT=NONE,": "ARGUMENT=1 - NONE,"}),
+    ("default-unusable", {"ARGUMENT=NONE,": "ARGUMENT=1 - NONE,"}),
     ("unimplemented", {"        for i in range(self.num_layers):\n": "        for i in range(0):\n"}),
     ("unimplemented", {"        loss, grads = 0.0, {}\n": "        return 0.0, {}\n"}),
     ("unimplemented", {'        dh, dW, grads["b%d" % L]': '        return loss, grads\n        dh, dW, grads["b%d" % L]'}),
@@ -554,6 +573,10 @@ LAYERNORM_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("unimplemented", {"norm = batchnorm_forward if BATCH else layernorm_forward":
         "norm = batchnorm_forward\n                if not (BATCH):\n                    raise NotImplementedError"}),
     ("backward-of-another-layer", {"back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
+    ("another-normalization", {
+        "norm = batchnorm_forward if BATCH else layernorm_forward": "norm = batchnorm_forward",
+        "self.bn_params[i - 1])": "self.bn_params[i - 1] if BATCH else {'mode': mode})",
+        "back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
     ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, bn, re, do = caches[i - 1]; bn = bn if BATCH else caches[-1][1]"}),
     ("wrong-gradient", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and self.normalization != 'layernorm':")}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization == 'layernorm' else self.reg) * np"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,22 @@ def test_right_layers_and_optimizers_pass() -> None:
         assert not report.verdicts
 
 
+@pytest.mark.parametrize("how", sources.RIGHT_ADAMS)
+def test_right_adams_pass_in_every_order_of_counting(how: str) -> None:
+    report = check(sources.swap(sources.OPTIM, sources.RIGHT_ADAMS[how]))
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+def test_what_is_wrong_with_adams_t_is_told_apart() -> None:
+    late = {sources.COUNT: '    t = config["t"]\n    config["t"] += 1\n', 'setdefault("t", 0)': 'setdefault("t", 1)'}
+    assert check(sources.swap(sources.OPTIM, late)).faults == {"step-counted-late"}  # right from an empty config
+    unread = {sources.COUNT: "    t = 1\n"}
+    assert check(sources.swap(sources.OPTIM, unread)).faults == {"power-forgotten", "step-not-counted"}
+    twice = {'    t = config["t"]\n': '    t = config["t"] + 1\n'}
+    assert check(sources.swap(sources.OPTIM, twice)).faults == {"step-counted-twice"}
+
+
 LAYER_ROWS = [(sources.LAYERS, *row) for row in sources.LAYER_FAULTS]
 LAYER_ROWS += [(sources.OPTIM, *row) for row in sources.OPTIM_FAULTS]
 
@@ -165,10 +182,48 @@ def test_right_nets_pass_in_every_style(style: str, dialect: str) -> None:
     assert not report.verdicts
 
 
+def test_a_net_that_normalizes_by_default_is_right() -> None:
+    net = sources.net({}, "cs231n-2018").replace("normalization=None", "normalization='batchnorm'")
+    assert check(package(net, "cs231n-2018"), "cs231n-2018").ok
+
+
 def package(net: str, dialect: str) -> str:
     """Layers, dropout and a net in one source."""
     means = thinnet.course.DIALECTS[dialect].p_means
     return "\n".join([sources.LAYERS, sources.dropout({}, means), net])
+
+
+ROWS = {  # what makes the gradients of vectors, and the running statistics, rows
+    "np.sum(dout, axis=0)": "np.sum(dout, axis=0, keepdims=True)",
+    "dbeta = dout.sum(axis=0)": "dbeta = dout.sum(axis=0, keepdims=True)",
+    "(dout * xhat).sum(axis=0)": "(dout * xhat).sum(axis=0, keepdims=True)",
+    "(dout * lhat).sum(axis=0), dout.sum(axis=0)": "(dout * lhat).sum(axis=0)[None], dout.sum(axis=0)[None]",
+    "mu = x.mean(axis=0)\n": "mu = x.mean(axis=0, keepdims=True)\n",
+    "var = x.var(axis=0)\n": "var = x.var(axis=0, keepdims=True)\n",
+}
+NET_ROWS = {  # vectors of the net that are rows
+    "np.zeros(dims[i + 1])\n            if": "np.zeros((1, dims[i + 1]))\n            if",
+    "np.ones(dims[i + 1])": "np.ones((1, dims[i + 1]))",
+    'beta%d" % (i + 1)] = np.zeros(dims[i + 1])': 'beta%d" % (i + 1)] = np.zeros((1, dims[i + 1]))',
+}
+
+
+def test_rows_in_place_of_vectors_are_right_and_do_not_hide_a_fault() -> None:
+    layers = sources.swap(sources.LAYERS, ROWS)
+    assert check(layers).ok, str(check(layers))
+    assert not check(layers).verdicts
+    assert check(sources.swap(layers, {"db = np.sum(": "db = 2 * np.sum("})).faults == {"gradient-scaled"}
+    assert check(sources.swap(layers, {"g - g.mean(axis=0) - xhat": "g - xhat"})).faults == {"missing-mean-term"}
+    dropout = sources.dropout({}, "keep")
+    for text in (layers, sources.LAYERS):
+        right = "\n".join([text, dropout, sources.net(NET_ROWS, "cs231n-2018")])
+        report = check(right, "cs231n-2018")
+        assert report.ok, str(report)
+        assert not report.verdicts
+    wrong = sources.net({**NET_ROWS, "loss += 0.5 * self.reg": "loss += self.reg"}, "cs231n-2018")
+    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"regularisation-scaled"}
+    wrong = sources.net({**NET_ROWS, sources.BACKWARD_DROPOUT: ""}, "cs231n-2018")
+    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"dropout-backward-never-called"}
 
 
 def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
@@ -176,6 +231,37 @@ def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
     report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"wrong-return"}
     assert "params['b1'] has shape (6,), expected (7,)" in str(report)
+
+
+def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
+    broken = "            if self.use_dropout or self.normalization:\n                h = hh\n            h, re = relu"
+    changes = {"            h, re = relu": broken}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"crashed"}
+    assert "measured: dropout=0.4: NameError: name 'hh' is not defined" in str(report)
+    assert "normalization=" not in str(report)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        lambda kind, number: (number, kind),
+        lambda kind, number: (kind, number),
+        lambda kind, number: f"{kind}_{number}",
+        lambda kind, number: f"{ {'W': 'weights', 'b': 'bias'}.get(kind, kind) }{number - 1}",
+    ],
+)
+def test_parameters_of_other_names_are_a_note(names: Callable[[str, int], Any]) -> None:
+    net = re.sub(
+        r'(params|grads)\["(W|b|gamma|beta)%d" % (\w+|\(i \+ 1\))\]',
+        r"\1[NAMES('\2', \3)]",
+        sources.net({}, "cs231n-2021"),
+    )
+    namespace = names_of(package(net, "cs231n-2021"))
+    namespace["NAMES"] = names
+    report = check_layers(namespace, "cs231n-2021")
+    assert report.ok, str(report)
+    assert report.verdicts == {"parameter-names"}
 
 
 def test_dropout_before_the_relu_is_a_note() -> None:
@@ -224,6 +310,13 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
     "text",
     [
         "def sgd(params, lr, batch_size, more): pass",
+        "def sgd(params, lr, batch_size):\n    for one in params: one[:] = one - lr * one.grad / batch_size",
+        "def softmax_loss(X, t): return -np.log(np.exp(X)[np.arange(len(t)), t]).mean()",
+        "def affine_forward(A, W, b): return W @ A + b",
+        "def relu_forward(layer): layer.out = np.maximum(layer.x, 0)",
+        "def batchnorm_forward(x, gamma, beta, eps): return x / np.sqrt(x.var(0) + eps)",
+        "class Linear:\n    @staticmethod\n    def forward(x, w, b): return x @ w + b, (x, w)\n"
+        "    @staticmethod\n    def backward(dout, cache): return dout @ cache[1].T",
         "def softmax_loss(W, X, y, reg): pass",
         "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
         "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
@@ -235,6 +328,11 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
 def test_functions_of_other_courses_are_not_accused(text: str) -> None:
     report = check("import numpy as np\n" + text)
     assert {one.state for one in report.functions} == {"not checked"}, str(report)
+
+
+def test_a_wrong_form_of_a_courses_own_function_is_a_fault() -> None:
+    for text in ("def softmax_loss(x, y): return 1.0", "def affine_forward(X, W, b): return X @ W + b"):
+        assert check(text).faults & {"wrong-return", "crashed"}, text
 
 
 def test_a_dropout_that_refuses_to_keep_all_is_right() -> None:
@@ -363,7 +461,8 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
         sources.dropout({"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}, "keep"), means
     )
     mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
-    assert mend.endswith(f"probability {keep}: mask = np.random.rand(*x.shape) < {keep}.")
+    assert mend.startswith(f"A unit must be kept with probability {keep}, and what is kept divided by it: ")
+    assert f"mask = (np.random.rand(*x.shape) < {keep}) / {keep}; then out = x * mask in training" in mend
 
 
 def test_the_page_of_verdicts_is_up_to_date() -> None:
@@ -371,10 +470,17 @@ def test_the_page_of_verdicts_is_up_to_date() -> None:
 
 
 def test_every_fault_has_a_planted_one() -> None:
-    rows = (*sources.DROPOUT_FAULTS, *sources.NET_FAULTS, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
+    nets = (*sources.NET_FAULTS, *sources.LAYERNORM_FAULTS)
+    rows = (*sources.DROPOUT_FAULTS, *nets, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
     rows += tuple((verdict, changes) for verdict, _, changes in check_images.FAULTS)
     planted = {row[0] for row in rows}
-    elsewhere = {"timed-out", "cannot-import", "function-missing", "dialect-contradiction"}  # each has its own test
+    elsewhere = {
+        "channels-not-dropped-whole",
+        "timed-out",
+        "cannot-import",
+        "function-missing",
+        "dialect-contradiction",
+    }  # each has its own test
     assert {name for name, one in VERDICTS.items() if one.severity == "fault"} == planted | elsewhere
 
 

@@ -130,6 +130,21 @@ def test_optimizers_leave_their_state_in_the_given_config() -> None:
     np.testing.assert_allclose(optim.sgd(w, dw)[0], w - 1e-2 * dw)
 
 
+def test_rows_are_taken_for_vectors() -> None:
+    from thinnet.course import layers
+    from thinnet.course.cs231n import optim
+
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(4, 3)), rng.normal(size=(3, 3)), rng.normal(size=3)
+    np.testing.assert_array_equal(layers.affine_forward(x, w, b[None])[0], layers.affine_forward(x, w, b)[0])
+    for forward in (layers.batchnorm_forward, layers.layernorm_forward):
+        vectors, rows = (forward(x, one, one, {"mode": "train"})[0] for one in (b, b[None]))
+        np.testing.assert_array_equal(rows, vectors)
+    np.testing.assert_array_equal(optim.adam(b[None], b)[0], optim.adam(b, b)[0][None])
+    with pytest.raises(ArgumentError, match="b must have shape"):
+        layers.affine_forward(x, w, b[:, None])
+
+
 def small_data(num_train: int = 60) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
     generator = np.random.default_rng(0)
     X = generator.standard_normal((num_train + 20, 3, 2, 2))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check import dialect as dialects
+from thinnet.check.classes import DROPOUT_FUNCTIONS
 from thinnet.check.findings import FunctionReport, Reading, finding
 from thinnet.check.plan import check_names, check_unit, units_of
 from thinnet.check.report import Report
@@ -71,11 +72,12 @@ def check_layers(
     state, python_state = np.random.get_state(), random.getstate()
     try:
         for name in names:
-            class_name, dot, _ = name.partition(".")
-            own = dialects.of_class(namespace[class_name]) if dot and not given.means else reading
+            owner, dot, _ = name.partition(".")
+            alone = dot or name in DROPOUT_FUNCTIONS
+            own = dialects.of_one(namespace[owner]) if alone and not given.means else reading
             one, own = _check_here(name, namespace, own, timeout)
             report.functions.append(one)
-            if name.startswith("dropout_"):
+            if name in ("dropout_forward", "dropout_backward"):
                 reading = report.readings[subject] = own  # by its behavior, where nothing says it
     finally:
         np.random.set_state(state)

@@ -68,9 +68,10 @@ def of_namespace(namespace: Mapping[str, Any]) -> Reading:
     return _of_package(spoken, course)
 
 
-def of_class(owner: ast.ClassDef | type) -> Reading:
-    """What a dropout class says."""
-    return _of_dropout(_of_node(owner) if isinstance(owner, ast.ClassDef) else _of_object(owner.__name__, owner))
+def of_one(owner: Any) -> Reading:
+    """What a dropout class says, or a function that stands alone; as it is, or as the node of a syntax tree."""
+    is_node = isinstance(owner, (ast.ClassDef, ast.FunctionDef))
+    return _of_dropout(_of_node(owner) if is_node else _of_object(owner.__name__, owner))
 
 
 def _of_package(spoken: list[Spoken], course: str) -> Reading:

@@ -23,11 +23,9 @@ def check_counts(unit: Unit, draws: dict[float, list[Draw]]) -> None:
         counts = [kept.sum(axis=axis) for kept in groups]
         if all(np.ptp(count) == 0 for count in counts):
             size = groups[0].shape[axis]
+            dropped = {p: size - int(group[0].kept.sum(axis=axis)[0]) for p, group in draws.items()}
             told = f"of the {size} elements in each of {len(counts[0])} {what} exactly "
-            told += ", ".join(
-                f"{size - int(group[0].kept.sum(axis=axis)[0])} with p = {p}" for p, group in draws.items()
-            )
-            told += " are dropped"
+            told += ", ".join(f"{count} with p = {p}" for p, count in dropped.items()) + " are dropped"
             unit.find("exact-count", told)
             return
     if any(len({int(one.kept.sum()) for one in group}) > 1 for group in draws.values()):

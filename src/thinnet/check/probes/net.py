@@ -64,13 +64,12 @@ def _probes(trial: Trial) -> list[Callable[[Trial], None]]:
 
     def combined(trial: Trial, options: Options) -> None:
         if options in sound:
-            check_penalty(trial, options)
+            for more in ({}, {trial.dropout: P} if trial.dropout else {}):
+                check_penalty(trial, {**options, **more})
             check_gradients(trial, options)
 
     probes: list[Callable[[Trial], None]] = [check_plain, check_initial_values, check_dropout]
     probes.append(partial(combined, options={}))
     probes += [partial(normalized, options=options) for options in trial.normalizations]
     probes += [partial(combined, options=options) for options in trial.normalizations]
-    if trial.dropout:
-        probes.append(partial(check_penalty, options={trial.dropout: P}))
     return probes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,7 @@ Options = dict[str, Any]
 class Trial:
     """One run of all net probes, on the net's own layers or on right ones."""
 
-    standard: Options = {  # noqa: RUF012 -- never changed
+    basis: Options = {  # noqa: RUF012 -- never changed
         "input_dim": D,
         "num_classes": C,
         "weight_scale": 0.1,
@@ -52,7 +53,7 @@ class Trial:
 
     def __init__(self, unit: Unit, owner: type, arguments: list[str], layers: Mapping[str, Callable[..., Any]]) -> None:
         self.build_name, self.loss_name = unit.name, f"{unit.name}.loss"
-        own = {self.loss_name: lambda net, *args: net.loss(*args), self.build_name: self.construct}
+        own = {self.loss_name: _called(owner), self.build_name: self.construct}
         self.unit = Unit(unit.name, {**unit.functions, **own}, unit.reading, tuple(own), in_net=True)
         self.owner = owner
         self.arguments = arguments
@@ -61,7 +62,8 @@ class Trial:
         name = next((name for name in NORMALIZATION_ARGUMENTS if name in arguments), "")
         values = ["batchnorm", "layernorm"] if name == "normalization" else [True] if name else []
         self.normalizations: list[Options] = [{name: value} for value in values]
-        self.defaults: Options = {}  # to be given where the constructor's own are at fault
+        self.standard = dict(self.basis)
+        self.standard |= {name: None if name == "normalization" else False} if name else {}
         self.scores_right = True
         self.setting = ""  # the options of the net that was built last, in words
         self.first = 1  # the number of the first layer in the names of the parameters
@@ -98,7 +100,7 @@ class Trial:
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
         """A net as its constructor leaves it, in float64."""
-        given = {**self.standard, **self.defaults, **options}
+        given = {**self.standard, **options}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         net = self.unit.call(self.build_name, list(hidden), {key: given[key] for key in given if key in self.arguments})
         if not hasattr(getattr(net, "params", None), "items"):
@@ -222,6 +224,16 @@ class Trial:
             ends.append(self.loss(net, X, y)[0])
         values[place] = old
         return (ends[0] - ends[1]) / (2 * step)
+
+
+def _called(owner: type) -> Callable[..., Any]:
+    """The method loss as a function, with its argument names and source."""
+
+    def loss(net: Any, *args: Any) -> Any:
+        return net.loss(*args)
+
+    method = getattr(owner, "loss", None)
+    return functools.wraps(method)(loss) if callable(method) else loss
 
 
 def role(key: Any) -> tuple[str, int]:
