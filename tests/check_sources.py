@@ -477,6 +477,8 @@ SPELLINGS: dict[str, tuple[str, str, str, str, str]] = {
         "self.normalization == 'batchnorm'",
     ),
     "nndl": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
+    "nndl-2020": ("dropout", "1", "use_batchnorm=False", "use_batchnorm", "True"),
+    "nndl-drop": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
 }
 
 FORWARD_DROPOUT = """            if self.use_dropout:

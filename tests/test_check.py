@@ -382,9 +382,9 @@ def test_a_test_mode_that_fails_does_not_hide_the_training_mode() -> None:
 @pytest.mark.parametrize("dialect", thinnet.course.DIALECTS)
 def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None) -> None:
     thinnet.course.activate(dialect)
-    package, net = ("nndl", "fc_net") if dialect == "nndl" else ("cs231n", "classifiers.fc_net")
-    images = ("conv_layers", "cnn") if dialect == "nndl" else ("classifiers.cnn",)
-    for name in ("layers", "optim", net, *images):
+    package = thinnet.course.DIALECTS[dialect].package
+    net, images = ("fc_net", "cnn") if package == "nndl" else ("classifiers.fc_net", "classifiers.cnn")
+    for name in ("layers", "optim", net, images):
         report = check_layers(importlib.import_module(f"{package}.{name}"), dialect)
         assert report.ok, str(report)
         assert not report.faults

@@ -80,6 +80,28 @@ def test_the_wrong_dialect_is_doubted(tmp_path: Path) -> None:
     assert "is it the right dialect?" in str(report).replace("\n                  ", " ")
 
 
+@pytest.mark.parametrize("dialect", [None, "nndl", "nndl-2020", "nndl-drop"])
+@pytest.mark.parametrize("does", ["drop", "keep"])
+@pytest.mark.parametrize("says", ["drop", "keep", ""])
+def test_in_nndl_a_docstring_speaks_before_the_dialect(
+    says: str, does: str, dialect: str | None, tmp_path: Path
+) -> None:
+    """The course's years differ in what p means; what does as its docstring says is right in any dialect."""
+    doc = f"We {says} each neuron output with probability p." if says else "Dropout."
+    write(tmp_path, "nndl/layers.py", sources.dropout({}, does, doc))
+    report = check_path(tmp_path, dialect)
+    means = {"nndl-drop": "drop", None: ""}.get(dialect, "keep")
+    if does == says or (not says and means in ("", does)):
+        assert not report.verdicts, str(report)
+        assert ("though the dialect" in str(report)) == (bool(means) and means != does)
+    elif means == does or (not means and does == "keep"):
+        assert report.ok, str(report)
+        assert report.verdicts == {"dialect-contradiction"}  # a note
+    else:
+        assert report.faults == {"keep-and-drop-swapped" if means else "dialect-contradiction"}
+        assert "nndl-drop" in str(report)
+
+
 def test_prints_are_captured_and_cannot_disturb(tmp_path: Path) -> None:
     changes = {sources.BACK: 'print(\'{"event": "done"}\'); import os; os.write(1, b"{}"); return dout * mask'}
     report = check(tmp_path, sources.dropout(changes, "keep"))

@@ -19,58 +19,16 @@ import numpy as np
 from thinnet.errors import require
 
 # Those that would add a line (for reduce, reload, intern) are left out: `restore_names` brings the names back.
-FIXERS = [
-    "basestring",
-    "buffer",
-    "dict",
-    "except",
-    "exec",
-    "execfile",
-    "filter",
-    "funcattrs",
-    "getcwdu",
-    "has_key",
-    "imports",
-    "input",
-    "itertools",
-    "itertools_imports",
-    "long",
-    "map",
-    "metaclass",
-    "methodattrs",
-    "ne",
-    "next",
-    "nonzero",
-    "numliterals",
-    "paren",
-    "print",
-    "raise",
-    "raw_input",
-    "renames",
-    "repr",
-    "standarderror",
-    "sys_exc",
-    "throw",
-    "tuple_params",
-    "types",
-    "unicode",
-    "xrange",
-    "zip",
-]
+FIXERS = re.findall(
+    r"\w+",
+    "basestring buffer dict except exec execfile filter funcattrs getcwdu has_key imports input itertools "
+    "itertools_imports long map metaclass methodattrs ne next nonzero numliterals paren print raise raw_input "
+    "renames repr standarderror sys_exc throw tuple_params types unicode xrange zip",
+)
 NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce"}
 METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
-MODULES = {
-    "cPickle",
-    "StringIO",
-    "cStringIO",
-    "urllib2",
-    "Queue",
-    "ConfigParser",
-    "HTMLParser",
-    "Tkinter",
-    "__builtin__",
-}
-MODULES |= {"izip", "imap", "ifilter", "izip_longest"}  # of itertools
+MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter"}
+MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four of itertools
 BRIDGES = {"six", "past", "future"}  # packages by which one source serves both
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
@@ -87,10 +45,10 @@ def future_features(source: str) -> set[str]:
 def is_old(source: str) -> bool:
     """Whether a source is Python 2: it is no Python 3 but Python 2, or has names that only Python 2 has.
 
-    >>> is_old("from six.moves import cPickle"), is_old("try: import cPickle\\nexcept ImportError: import pickle")
-    (False, False)
     >>> is_old("print 'two'"), is_old("for i in xrange(3): pass"), is_old("print('three')"), is_old("no Python")
     (True, True, False, False)
+    >>> is_old("from six.moves import cPickle"), is_old("try: import cPickle\\nexcept ImportError: import pickle")
+    (False, False)
     """
     try:
         tree = ast.parse(source)
@@ -197,15 +155,17 @@ def _old_names(tree: ast.Module) -> set[str]:
     nodes = list(ast.walk(tree))
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    imported: set[str] = set()
     tried = {id(inner) for node in nodes if isinstance(node, ast.Try) for inner in ast.walk(node)}
+    imported: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {alias.asname or alias.name for alias in node.names}
             module = getattr(node, "module", None) or ""
             if id(node) not in tried and module.partition(".")[0] not in BRIDGES:
                 imported |= {module, *(alias.name for alias in node.names)}
-    loaded = {node.id for node in nodes if isinstance(node, ast.Name)} & NAMES - bound
+    redirected = [node for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift)]
+    loaded = {node.left.id for node in redirected if isinstance(node.left, ast.Name)} & {"print"}
+    loaded |= {node.id for node in nodes if isinstance(node, ast.Name)} & NAMES - bound
     called = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & METHODS
     if any(name.partition(".")[0] == "pandas" for name in imported):
         called -= {"iteritems"}  # old pandas has that too

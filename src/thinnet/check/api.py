@@ -9,7 +9,6 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,8 +64,7 @@ def check_layers(
             "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got none of them. "
             "Use the courses' names."
         )
-    said = dialects.of_namespace(namespace)
-    reading = _over(given, said) if given.means else said
+    reading = dialects.settled(given, dialects.of_namespace(namespace))
     subject = layers.__name__ if isinstance(layers, ModuleType) else "the namespace"
     report = Report(subject, readings={subject: reading})
     state, python_state = np.random.get_state(), random.getstate()
@@ -118,7 +116,7 @@ def check_path(
         sources = []
     for source in sources:
         if given.means:
-            source.reading, source.readings = _over(given, source.reading), {}
+            source.reading, source.readings = dialects.settled(given, source.reading), {}
         functions, reading = check_source(source, limits or Limits())
         report.functions += functions
         report.readings[str(source.path)] = reading
@@ -127,11 +125,6 @@ def check_path(
         if name not in there:
             report.functions.append(FunctionReport(name, "", [finding("function-missing", f"no file defines {name}")]))
     return report
-
-
-def _over(given: Reading, said: Reading) -> Reading:
-    """The user's word for it, with a reminder of what in the code says the opposite."""
-    return replace(given, contrary=said.source if said.means not in ("", given.means) else "")
 
 
 def _check_here(

@@ -103,7 +103,7 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
     stubs = _StubFinder()
     sys.meta_path.append(stubs)
     # From the start: handouts try to import what must be compiled first, and go on without it.
-    thinnet.course.activate("cs231n-2017" if reading.means == "drop" else "cs231n-2021")
+    thinnet.course.activate(_dialect_of(reading, module))
     before = set(sys.modules)
     for _ in range(MOST_STUBS):
         try:
@@ -122,6 +122,13 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
             if not of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
+
+
+def _dialect_of(reading: Reading, module: str) -> str:
+    """The dialect for the modules that a file asks for, and that are not there."""
+    if "nndl" in (reading.course, module.partition(".")[0]):
+        return "nndl-drop" if reading.means == "drop" else "nndl"
+    return "cs231n-2017" if reading.means == "drop" else "cs231n-2021"
 
 
 def _import(root: Path, module: str) -> dict[str, Any]:

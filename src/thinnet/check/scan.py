@@ -158,7 +158,7 @@ def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
     course = next((part for part in reversed(source.module.split(".")) if part in ("nndl", "cs231n")), "")
     if source.path in trees:
         own = dialect.of_trees([trees[source.path]], course)
-        if own.means and own.source != dialect.THE_COURSE:
+        if own.means:
             return own
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
     neighbors = []

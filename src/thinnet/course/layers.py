@@ -126,10 +126,13 @@ def _vector(array: AnyArray) -> AnyArray:
 
 
 def _draw(activation: Activation, p: float, shape: tuple[int, ...]) -> BoolArray:
-    """The mask that a course's solution draws from the global generator, number for number."""
-    if activation.dialect.p_means == "drop":
-        return np.random.binomial(1, 1 - p, size=shape).astype(bool)
-    return np.asarray(np.random.rand(*shape) < p)
+    """The mask that a course's solutions draw from the global generator, number for number."""
+    dropping = activation.dialect.p_means == "drop"
+    keep = 1 - p if dropping else p
+    if activation.draw == "binomial":
+        return np.random.binomial(1, keep, size=shape).astype(bool)
+    numbers = np.asarray(np.random.rand(*shape))
+    return numbers >= p if dropping and activation.draw == "rand" else numbers < keep
 
 
 def _mode(param: dict[str, Any]) -> str:
