@@ -14,7 +14,6 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import thinnet.course
-import thinnet.course.dialects
 from thinnet.check import old_python
 from thinnet.check.findings import Reading
 from thinnet.check.unit import MissingPackage, of_a_library
@@ -103,6 +102,8 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
         sys.path.append(str(folder))  # Python 2 found its neighbors without a dot
     stubs = _StubFinder()
     sys.meta_path.append(stubs)
+    # From the start: handouts try to import what must be compiled first, and go on without it.
+    thinnet.course.activate(_dialect_of(reading, module))
     before = set(sys.modules)
     for _ in range(MOST_STUBS):
         try:
@@ -113,10 +114,7 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
             name = error.name or ""
             if not name or name == module or name in stubs.names:
                 raise
-            if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
-                thinnet.course.activate(_dialect_of(reading, name))
-            else:
-                stubs.names.add(name)
+            stubs.names.add(name)
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             stubs.names |= PARTS_LEFT_OUT

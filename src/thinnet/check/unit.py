@@ -19,12 +19,13 @@ from thinnet.check import old_python
 from thinnet.check.findings import Finding, Reading, finding
 from thinnet.check.frameworks import FRAMEWORKS, HELPERS
 from thinnet.check.verdicts import Severity
-from thinnet.course import layers
+from thinnet.course import conv_layers, fast_layers, layer_utils, layers
 from thinnet.course.cs231n import optim
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 UNKNOWN: Any = object()  # stands for a result that cannot be had
@@ -190,6 +191,8 @@ class Unit:
             return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in str(error):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
+        if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
+            return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
         old = old_python.why_it_stops(what)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thinnet.course import finder
+from thinnet.course import finder, pictures
 from thinnet.course.dialects import DIALECTS as DIALECTS
 from thinnet.course.dialects import Dialect as Dialect
 from thinnet.course.dialects import Draw, is_active, set_active
@@ -56,6 +56,7 @@ def activate(
             )
     utils = {"utils": ("cs231n",)} if own[0] == "nndl" else {}
     finder.install(utils | dict.fromkeys(packages, own))
+    pictures.install()
 
 
 def activate_by_default(dialect: str) -> None:

@@ -14,17 +14,11 @@ from thinnet.errors import OutOfScopeError
 PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
 
-# Modules of the courses about other kinds of classifiers, convolution, recurrence, attention and pictures.
+# Modules of the courses about other kinds of classifiers, recurrence, attention and pictures.
 OUT_OF_SCOPE = (
-    "fast_layers",
-    "im2col",
-    "im2col_cython",
-    "conv_layers",
-    "conv_layer_utils",
     "rnn_layers",
     "rnn_layers_pytorch",
     "transformer_layers",
-    "classifiers.cnn",
     "classifiers.rnn",
     "classifiers.rnn_pytorch",
     "classifiers.transformer",
@@ -47,7 +41,6 @@ OUT_OF_SCOPE = (
     "gan_pytorch",
     "gan_tf",
     "simclr",
-    "cnn",
     "neural_net",
     "knn",
     "svm",
@@ -97,7 +90,7 @@ def remove() -> None:
 def out_of_scope(name: str, mend: str) -> OutOfScopeError:
     """The error for a part of a course that is not here; `mend` is what to do, without a full stop."""
     return OutOfScopeError(
-        f"Thinnet has no {name}: it covers the courses' fully connected nets, and no convolution, recurrence or "
+        f"Thinnet has no {name}: it covers the courses' fully connected and convolutional nets, and no recurrence or "
         f"attention, no nearest neighbors and linear classifiers. {mend}; what is there wins over Thinnet's."
     )
 
@@ -109,10 +102,3 @@ def _renamed(spec: ModuleSpec, name: str) -> ModuleSpec:
     renamed = spec_from_file_location(name, spec.origin, submodule_search_locations=[folder])
     assert renamed is not None
     return renamed
-
-
-def out_of_scope_function(module: str, name: str) -> AttributeError | OutOfScopeError:
-    """The error for a name that a course module does not have here."""
-    if name.startswith(("conv", "max_pool", "spatial_")):
-        return out_of_scope(f"{module}.{name}", f"Write it in your own {module.partition('.')[0]} folder")
-    return AttributeError(f"module {module!r} has no attribute {name!r}")
