@@ -142,4 +142,5 @@ def as_schedule(schedule: Any) -> Schedule:
             f"schedule must be a name ({', '.join(SCHEDULES)}) or an object of thinnet.schedules, got {schedule!r}. "
             f"Write schedule='cosine' or schedules.Cosine(), for example."
         )
-    return schedule  # type: ignore[no-any-return]
+    given: Schedule = schedule
+    return given
