@@ -57,14 +57,8 @@ class Trial:
         name = next((name for name in NORMALIZATION_ARGUMENTS if name in arguments), "")
         values = ["batchnorm", "layernorm"] if name == "normalization" else [True] if name else []
         self.normalizations: list[Options] = [{name: value} for value in values]
-        self.standard: Options = {
-            "input_dim": D,
-            "num_classes": C,
-            "weight_scale": 0.1,
-            "dtype": np.float64,
-            "reg": 0.0,
-        }
-        self.standard |= {name: None if name == "normalization" else False} if name else {}
+        # To be given in place of the constructor's own.
+        self.defaults: Options = {name: None if name == "normalization" else False} if name else {}
         self.scores_right = True
         self.setting = ""  # the options of the net that was built last, in words
         self.first = 1  # the number of the first layer in the names of the parameters
@@ -97,7 +91,8 @@ class Trial:
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
         """A net as its constructor leaves it, in float64."""
-        given = {**self.standard, **options}
+        standard = {"input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0}
+        given = {**standard, **self.defaults, **options}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         net = self.unit.call(BUILD, list(hidden), {key: given[key] for key in given if key in self.arguments})
         if not hasattr(getattr(net, "params", None), "items"):
