@@ -264,10 +264,6 @@ def svm_loss(x, y):
     dsvm = (margins > 0) * 1.0
     dsvm[np.arange(N), y] -= dsvm.sum(axis=1)
     return margins.sum() / N, dsvm / N
-
-
-def conv_forward_naive(x, w, b, conv_param):
-    return None, None
 """
 
 LAYER_FAULTS: list[tuple[str, str, str, str]] = [

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import check_images
 import check_sources as sources
 import thinnet.course
 from thinnet.check import VERDICTS, Report, check_layers
@@ -321,7 +322,8 @@ def test_a_test_mode_that_fails_does_not_hide_the_training_mode() -> None:
 def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None) -> None:
     thinnet.course.activate(dialect)
     package, net = ("nndl", "fc_net") if dialect == "nndl" else ("cs231n", "classifiers.fc_net")
-    for name in ("layers", "optim", net):
+    images = ("conv_layers", "cnn") if dialect == "nndl" else ("classifiers.cnn",)
+    for name in ("layers", "optim", net, *images):
         report = check_layers(importlib.import_module(f"{package}.{name}"), dialect)
         assert report.ok, str(report)
         assert not report.faults
@@ -409,6 +411,7 @@ def test_the_page_of_verdicts_is_up_to_date() -> None:
 def test_every_fault_has_a_planted_one() -> None:
     nets = (*sources.NET_FAULTS, *sources.LAYERNORM_FAULTS)
     rows = (*sources.DROPOUT_FAULTS, *nets, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
+    rows += tuple((verdict, changes) for verdict, _, changes in check_images.FAULTS)
     planted = {row[0] for row in rows}
     elsewhere = {"timed-out", "cannot-import", "function-missing", "dialect-contradiction"}  # each has its own test
     assert {name for name, one in VERDICTS.items() if one.severity == "fault"} == planted | elsewhere

@@ -133,12 +133,10 @@ def test_without_a_dialect_p_is_not_guessed() -> None:
         FullyConnectedNet([5])
 
 
-def test_convolution_is_out_of_scope_and_says_so(tmp_path: Path) -> None:
+def test_recurrence_is_out_of_scope_and_says_so(tmp_path: Path) -> None:
     thinnet.course.activate("cs231n-2017")
-    with pytest.raises(ImportError, match=r"no cs231n.layers.conv_forward_naive: it covers .* no convolution"):
-        from cs231n.layers import conv_forward_naive  # noqa: F401
-    with pytest.raises(ImportError, match=r"Thinnet has no cs231n.classifiers.cnn"):
-        import cs231n.classifiers.cnn
+    with pytest.raises(ImportError, match=r"Thinnet has no cs231n.rnn_layers: it covers no recurrence"):
+        import cs231n.rnn_layers
     with pytest.raises(ImportError, match=r"cannot import name 'afine_forward'"):
         from cs231n.layers import afine_forward  # noqa: F401
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'cs231n.solvers'"):

@@ -90,6 +90,11 @@ LIMITS: dict[str, Limit] = {
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),
     "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
     "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
+    "stride": Limit(1, math.inf, integer=True, fix="stride is the step from one window to the next: 1 skips none."),
+    "padding": Limit(0, math.inf, integer=True, fix="padding is the number of zeros on each side: use 0 for none."),
+    "pool_height": COUNT,
+    "pool_width": COUNT,
+    "groups": COUNT,
     "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
 }
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 import thinnet.course
-import thinnet.course.dialects
 from thinnet.check import old_python
 from thinnet.check.findings import Reading
 from thinnet.check.unit import MissingPackage
@@ -108,6 +107,8 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
         sys.path.append(str(folder))  # Python 2 found its neighbors without a dot
     stubs = _StubFinder()
     sys.meta_path.append(stubs)
+    # From the start: handouts try to import what must be compiled first, and go on without it.
+    thinnet.course.activate("cs231n-2017" if reading.means == "drop" else "cs231n-2021")
     before = set(sys.modules)
     for _ in range(MOST_STUBS):
         try:
@@ -118,10 +119,7 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
             name = error.name or ""
             if not name or name == module or name in stubs.names:
                 raise
-            if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
-                thinnet.course.activate("cs231n-2017" if reading.means == "drop" else "cs231n-2021")
-            else:
-                stubs.names.add(name)
+            stubs.names.add(name)
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             stubs.names |= PARTS_LEFT_OUT

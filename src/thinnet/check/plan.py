@@ -10,7 +10,18 @@ import numpy as np
 
 from thinnet.check import classes
 from thinnet.check.findings import Reading
-from thinnet.check.probes import dropout, dropout_backward, layers, losses, net, normalization, optimizers
+from thinnet.check.probes import (
+    dropout,
+    dropout_backward,
+    images,
+    layers,
+    losses,
+    net,
+    normalization,
+    optimizers,
+    small_nets,
+    spatial,
+)
 from thinnet.check.unit import Unit
 from thinnet.checks import check_choice
 
@@ -32,8 +43,18 @@ PROBES: dict[str, Probe] = {
     "dropout_backward": dropout_backward.check_backward,
     "softmax_loss": losses.check_softmax_loss,
     "svm_loss": losses.check_svm_loss,
+    "conv_forward_naive": images.check_conv_forward,
+    "conv_backward_naive": images.check_conv_backward,
+    "max_pool_forward_naive": images.check_max_pool_forward,
+    "max_pool_backward_naive": images.check_max_pool_backward,
+    "spatial_batchnorm_forward": spatial.check_batchnorm_forward,
+    "spatial_batchnorm_backward": spatial.check_batchnorm_backward,
+    "spatial_groupnorm_forward": spatial.check_groupnorm_forward,
+    "spatial_groupnorm_backward": spatial.check_groupnorm_backward,
     **dict.fromkeys(optimizers.RULES, optimizers.check),
     "FullyConnectedNet": net.check,
+    "TwoLayerNet": small_nets.check_two_layers,
+    "ThreeLayerConvNet": small_nets.check_three_layers,
 }
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.unit import of_a_library
+from thinnet.course import conv_layers, fast_layers
 from thinnet.course import layers as course_layers
 from thinnet.course.dialects import DIALECTS, Activation
 from thinnet.typing import AnyArray
 
-LAYERS = (*course_layers.__all__, "dropout_forward")
+LAYERS = (*course_layers.__all__, *conv_layers.__all__, *fast_layers.NAMES, "dropout_forward")
 
 
 @dataclass(eq=False)
@@ -111,7 +112,12 @@ def _copied(param: dict[str, Any] | None) -> dict[str, Any]:
 def right_layers(means: str) -> dict[str, Callable[..., Any]]:
     """Layers that are right, to tell a net's own faults from those of the layers that it calls."""
     activation = Activation(DIALECTS["cs231n-2017" if means == "drop" else "cs231n-2021"], "inverted")
-    found: dict[str, Callable[..., Any]] = {name: getattr(course_layers, name) for name in course_layers.__all__}
+    modules = (
+        (course_layers, course_layers.__all__),
+        (conv_layers, conv_layers.__all__),
+        (fast_layers, fast_layers.NAMES),
+    )
+    found: dict[str, Callable[..., Any]] = {name: getattr(one, name) for one, names in modules for name in names}
     return {**found, "dropout_forward": functools.partial(course_layers.dropout_forward, activation=activation)}
 
 

@@ -17,10 +17,12 @@ import numpy as np
 import thinnet
 from thinnet.check.findings import Finding, Reading, finding
 from thinnet.check.verdicts import Severity
+from thinnet.course import conv_layers, fast_layers, layer_utils, layers
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
 UNKNOWN: Any = object()  # stands for a result that cannot be had
 
 
@@ -170,6 +172,8 @@ class Unit:
             return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
         if isinstance(error, NotImplementedError):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
+        if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
+            return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
         return self.blame(name, "crashed", f"{what}, {place(error)}")

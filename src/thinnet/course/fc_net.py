@@ -68,18 +68,7 @@ class FullyConnectedNet:
             return scores
         loss, dscores = self.layers.softmax_loss(scores, y)
         gradients = self._backward(dscores, caches)
-        if self.reg:
-            loss += self._inplace_add_penalty(gradients)
-        return loss, gradients
-
-    def _inplace_add_penalty(self, gradients: dict[str, FloatArray]) -> float:
-        """Put the L2 penalty's gradients into `gradients`; return the penalty."""
-        penalty = 0.0
-        for i in range(1, self.num_layers + 1):
-            W = self.params[f"W{i}"]
-            penalty += 0.5 * self.reg * float(np.sum(W * W))
-            gradients[f"W{i}"] = gradients[f"W{i}"] + self.reg * W
-        return penalty
+        return loss + add_penalty(self.params, gradients, self.reg), gradients
 
     def _forward(self, h: FloatArray) -> tuple[FloatArray, list[Any]]:
         params, layers, caches = self.params, self.layers, []
@@ -124,6 +113,15 @@ class TwoLayerNet(FullyConnectedNet):
         given = _arguments("TwoLayerNet", defaults | {"weight_scale": 1e-3, "reg": 0.0}, args, kwargs)
         dims = [given.pop(hidden)]
         super().__init__(dims, dtype=np.float64, **given)
+
+
+def add_penalty(params: dict[str, FloatArray], gradients: dict[str, FloatArray], reg: float) -> float:
+    """Put the gradients of the L2 penalty on the weights W1, W2, ... into `gradients`; return the penalty."""
+    penalty = 0.0
+    for name in filter(lambda name: reg and name[0] == "W", params):
+        penalty += 0.5 * reg * float(np.sum(params[name] ** 2))
+        gradients[name] = gradients[name] + reg * params[name]
+    return penalty
 
 
 def _bind(dialect: Dialect, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

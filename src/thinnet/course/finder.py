@@ -13,19 +13,12 @@ from thinnet.errors import OutOfScopeError
 PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
 
-# Modules of the courses about convolution, recurrence and attention.
+# Modules of the courses about recurrence and attention.
 OUT_OF_SCOPE = (
-    "fast_layers",
-    "im2col",
-    "im2col_cython",
-    "conv_layers",
-    "conv_layer_utils",
     "rnn_layers",
     "transformer_layers",
-    "classifiers.cnn",
     "classifiers.rnn",
     "captioning_solver",
-    "cnn",
 )
 
 
@@ -46,8 +39,8 @@ class CourseFinder:
             return None
         if rest in OUT_OF_SCOPE:
             raise OutOfScopeError(
-                f"Thinnet has no {fullname}: it covers the courses' fully connected nets, and no convolution, "
-                f"recurrence or attention. Put the course's own {rest.replace('.', '/')}.py into your {root} folder."
+                f"Thinnet has no {fullname}: it covers no recurrence and no attention. "
+                f" Put the course's own {rest.replace('.', '/')}.py into your {root} folder."
             )
         folder = HERE.joinpath(*fullname.split(".")[:-1])
         return PathFinder.find_spec(fullname, [str(folder)])
@@ -62,13 +55,3 @@ def install() -> None:
 def remove() -> None:
     """Take the finder away."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not CourseFinder]
-
-
-def out_of_scope_function(module: str, name: str) -> AttributeError | OutOfScopeError:
-    """The error for a name that a course module does not have here."""
-    if name.startswith(("conv", "max_pool", "spatial_")):
-        return OutOfScopeError(
-            f"Thinnet has no {module}.{name}: it covers the courses' fully connected nets, and no convolution. "
-            f"Write that function in your own {module.partition('.')[0]} folder."
-        )
-    return AttributeError(f"module {module!r} has no attribute {name!r}")

@@ -6,8 +6,9 @@ follows from the layers, which have verdicts of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from thinnet.check.probes.net_dropout import check_dropout, check_gradients
 from thinnet.check.probes.net_normalization import check_normalization
@@ -26,13 +27,22 @@ def check(unit: Unit) -> None:
     arguments = arguments_of(owner)
     if "device" in arguments or ("input_dim" not in arguments and "hidden" not in "".join(arguments[:1])):
         raise unit.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
-    trial = Trial(unit, owner, arguments, {})
-    found = trial.run(_probes(trial))
+    judge(unit, partial(Trial, unit, owner, arguments), _probes)
+
+
+def judge(
+    unit: Unit,
+    trial_on: Callable[[Mapping[str, Callable[..., Any]]], Trial],
+    probes_of: Callable[[Trial], list[Callable[[Trial], None]]],
+) -> None:
+    """Run a net's probes on its own layers; where something is wrong, on right ones too."""
+    trial = trial_on({})
+    found = trial.run(probes_of(trial))
     faults = [one for one in found if one.severity == "fault" or one.verdict == "not-checked"]
     gone = []
     if faults and trial.tap.found:
-        right = Trial(unit, owner, arguments, right_layers(unit.reading.means))
-        again = right.run(_probes(right))
+        right = trial_on(right_layers(unit.reading.means))
+        again = right.run(probes_of(right))
         names, old_names = {one.verdict for one in again}, {one.verdict for one in found}
         if not names & FAILURES or old_names & FAILURES:
             gone = [one for one in faults if one.verdict not in names]

@@ -90,14 +90,14 @@ def check_initial_values(trial: Trial) -> None:
             sizes = {"input_dim": INPUTS, "num_classes": UNITS[-1], "weight_scale": scale}
             net = trial.attempt(partial(trial.fresh, UNITS, {**sizes, **options}))
             if net is not None:
-                wrong += _wrongly_begun(net.params, scale if scales else 0.0)
+                wrong += wrongly_begun(net.params, scale if scales else 0.0)
         if wrong:
             words = ", ".join(f"{key}={value!r}" for key, value in options.items())
             trial.unit.find("initial-values", (f"with {words}, " if words else "") + "; ".join(wrong[:3]))
             return
 
 
-def _wrongly_begun(params: dict[Any, Any], scale: float) -> list[str]:
+def wrongly_begun(params: dict[Any, Any], scale: float) -> list[str]:
     constants = {"b": 0.0, "beta": 0.0, "gamma": 1.0}
     wrong = []
     for key, given in params.items():

@@ -30,8 +30,6 @@ DROPOUT_ARGUMENTS = (
     "p",
 )
 NORMALIZATION_ARGUMENTS = ("normalization", "use_batchnorm", "use_batch_norm", "batchnorm", "use_bn")
-LOSS = "FullyConnectedNet.loss"
-BUILD = "FullyConnectedNet"
 D, C, N = 5, 4, 6
 HIDDEN = (7, 9)
 P = 0.4  # a sensible value whether p drops or keeps
@@ -45,11 +43,18 @@ Options = dict[str, Any]
 class Trial:
     """One run of all net probes, on the net's own layers or on right ones."""
 
+    standard: Options = {  # noqa: RUF012 -- never changed
+        "input_dim": D,
+        "num_classes": C,
+        "weight_scale": 0.1,
+        "dtype": np.float64,
+        "reg": 0.0,
+    }
+
     def __init__(self, unit: Unit, owner: type, arguments: list[str], layers: Mapping[str, Callable[..., Any]]) -> None:
-        functions = dict(unit.functions)
-        functions[LOSS] = _called(owner)
-        functions[BUILD] = lambda hidden, options: owner(hidden, **options)
-        self.unit = Unit(unit.name, functions, unit.reading, (BUILD, LOSS), in_net=True)
+        self.build_name, self.loss_name = unit.name, f"{unit.name}.loss"
+        own = {self.loss_name: _called(owner), self.build_name: self.construct}
+        self.unit = Unit(unit.name, {**unit.functions, **own}, unit.reading, tuple(own), in_net=True)
         self.owner = owner
         self.arguments = arguments
         self.tap = Tap(owner, layers)
@@ -89,12 +94,15 @@ class Trial:
         else:
             self.unit.findings.append(replace(failed, evidence=when + failed.evidence))
 
+    def construct(self, hidden: list[int], options: Options) -> Any:
+        """Call the constructor."""
+        return self.owner(hidden, **options)
+
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
         """A net as its constructor leaves it, in float64."""
-        standard = {"input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0}
-        given = {**standard, **self.defaults, **options}
+        given = {**self.standard, **self.defaults, **options}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
-        net = self.unit.call(BUILD, list(hidden), {key: given[key] for key in given if key in self.arguments})
+        net = self.unit.call(self.build_name, list(hidden), {key: given[key] for key in given if key in self.arguments})
         if not hasattr(getattr(net, "params", None), "items"):
             raise self.unit.stop("wrong-return", "the net has no dict params")
         if not net.params:
@@ -108,7 +116,7 @@ class Trial:
         net = self.fresh(hidden, options)
         rng = np.random.default_rng(7)
         for key in sorted(net.params, key=str):
-            value = self.unit.array(BUILD, net.params[key], f"params[{key!r}]")
+            value = self.unit.array(self.build_name, net.params[key], f"params[{key!r}]")
             scale = 1 / np.sqrt(value.shape[0]) if value.ndim == 2 and len(value) > 1 else 0.3
             # Mostly positive shifts, so that few units stand near the kink of the ReLU.
             net.params[key] = rng.normal(size=value.shape) * scale + (1.0 if role(key)[0] == "gamma" else 0.1)
@@ -122,19 +130,19 @@ class Trial:
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
         """Test mode; the tap has its calls."""
         self.tap.calls = []
-        return self.unit.array(LOSS, self.unit.call(LOSS, net, X), "what loss(X) returns")
+        return self.unit.array(self.loss_name, self.unit.call(self.loss_name, net, X), "what loss(X) returns")
 
     def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
         """Train mode; the tap has its calls."""
         self.tap.calls = []
-        loss, grads = self.unit.pair(LOSS, net, X, y)
-        number = self.unit.array(LOSS, loss, "the loss")
+        loss, grads = self.unit.pair(self.loss_name, net, X, y)
+        number = self.unit.array(self.loss_name, loss, "the loss")
         if not hasattr(grads, "items") or number.size != 1:
             told = f"loss(X, y) must return a number and a dict, got {describe(loss)} and {describe(grads)}"
             raise self.unit.stop("wrong-return", told)
         if not grads:
             raise self.unit.stop("unimplemented", "loss(X, y) returns no gradients")
-        arrays = {key: self.unit.array(LOSS, value, f"the gradient of {key}") for key, value in grads.items()}
+        arrays = {key: self.unit.array(self.loss_name, value, f"the gradient of {key}") for key, value in grads.items()}
         return float(number.reshape(())), {key: value.astype(float) for key, value in arrays.items()}
 
     def attempt(self, run: Callable[[], Any]) -> Any:
