@@ -32,7 +32,7 @@ def names_of(text: str) -> dict[str, Any]:
 
 
 def check(text: str, dialect: str | None = None) -> Report:
-    return check_layers(names_of(text), dialect)
+    return check_layers(names_of(text), dialect, timeout=300)  # however busy the machine is
 
 
 def ids(rows: list[Any]) -> list[str]:
