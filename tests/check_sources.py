@@ -367,12 +367,21 @@ def adam(w, dw, config=None):
     config.setdefault("t", 0)
     b1, b2 = config["beta1"], config["beta2"]
     config["t"] += 1
+    t = config["t"]
     config["m"] = b1 * config["m"] + (1 - b1) * dw
     config["v"] = b2 * config["v"] + (1 - b2) * dw ** 2
-    mt = config["m"] / (1 - b1 ** config["t"])
-    vt = config["v"] / (1 - b2 ** config["t"])
+    mt = config["m"] / (1 - b1 ** t)
+    vt = config["v"] / (1 - b2 ** t)
     return w - config["learning_rate"] * mt / (np.sqrt(vt) + config["epsilon"]), config
 """
+
+COUNT = '    config["t"] += 1\n    t = config["t"]\n'
+RIGHT_ADAMS: dict[str, dict[str, str]] = {
+    "t starts at 1": {'setdefault("t", 0)': 'setdefault("t", 1)'},
+    "t is used before it is counted, plus one": {COUNT: '    t = config["t"] + 1\n    config["t"] = t\n'},
+    "t is a number of NumPy's": {COUNT: '    config["t"] = np.int64(config["t"]) + 1\n    t = config["t"]\n'},
+    "t has another name": {'"t"': '"iteration"'},
+}
 
 OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("update-uphill", "sgd", 'w -= config["learning_rate"]', 'w += config["learning_rate"]'),
@@ -381,12 +390,17 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("wrong-update", "sgd_momentum", 'config["momentum"] * v - config', '(1 - config["momentum"]) * v - config'),
     ("wrong-update", "sgd_nesterov_momentum", 'w + new + config["momentum"] * (new - nv)', "w + new"),
     ("wrong-update", "rmsprop", "np.sqrt(config[\"cache\"] + config[\"epsilon\"])", '(config["cache"] + 1e-8)'),
-    ("bias-correction-missing", "adam", '    mt = config["m"] / (1 - b1 ** config["t"])\n    vt = config["v"] / (1 - b2 ** config["t"])\n',
+    ("bias-correction-missing", "adam", '    mt = config["m"] / (1 - b1 ** t)\n    vt = config["v"] / (1 - b2 ** t)\n',
      '    mt, vt = config["m"], config["v"]\n'),
-    ("bias-correction-missing", "adam", ' / (1 - b2 ** config["t"])', ""),
+    ("bias-correction-missing", "adam", ' / (1 - b2 ** t)', ""),
     ("step-not-counted", "adam", 'config["t"] += 1', 'config["t"] = 1'),
     ("step-not-counted", "adam", 'config["t"] += 1', "pass"),
-    ("step-not-counted", "adam", 'setdefault("t", 0)', 'setdefault("t", 1)'),
+    ("step-not-counted", "adam", COUNT, '    t = config["t"] + 1\n'),
+    ("step-counted-late", "adam", COUNT, '    t = config["t"]\n    config["t"] += 1\n'),
+    ("step-counted-twice", "adam", 'config["t"] += 1', 'config["t"] += 2'),
+    ("power-forgotten", "adam", '    t = config["t"]\n', "    t = 1\n"),
+    ("power-forgotten", "adam", "(1 - b2 ** t)", "(1 - b2)"),
+    ("wrong-update", "adam", "(1 - b2 ** t)", "(1 - b2 * t)"),
 ]  # fmt: skip
 
 NET = """\
@@ -471,6 +485,8 @@ SPELLINGS: dict[str, tuple[str, str, str, str, str]] = {
         "self.normalization == 'batchnorm'",
     ),
     "nndl": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
+    "nndl-2020": ("dropout", "1", "use_batchnorm=False", "use_batchnorm", "True"),
+    "nndl-drop": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
 }
 
 FORWARD_DROPOUT = """            if self.use_dropout:

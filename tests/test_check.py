@@ -120,6 +120,22 @@ def test_right_layers_and_optimizers_pass() -> None:
         assert not report.verdicts
 
 
+@pytest.mark.parametrize("how", sources.RIGHT_ADAMS)
+def test_right_adams_pass_in_every_order_of_counting(how: str) -> None:
+    report = check(sources.swap(sources.OPTIM, sources.RIGHT_ADAMS[how]))
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+def test_what_is_wrong_with_adams_t_is_told_apart() -> None:
+    late = {sources.COUNT: '    t = config["t"]\n    config["t"] += 1\n', 'setdefault("t", 0)': 'setdefault("t", 1)'}
+    assert check(sources.swap(sources.OPTIM, late)).faults == {"step-counted-late"}  # right from an empty config
+    unread = {sources.COUNT: "    t = 1\n"}
+    assert check(sources.swap(sources.OPTIM, unread)).faults == {"power-forgotten", "step-not-counted"}
+    twice = {'    t = config["t"]\n': '    t = config["t"] + 1\n'}
+    assert check(sources.swap(sources.OPTIM, twice)).faults == {"step-counted-twice"}
+
+
 LAYER_ROWS = [(sources.LAYERS, *row) for row in sources.LAYER_FAULTS]
 LAYER_ROWS += [(sources.OPTIM, *row) for row in sources.OPTIM_FAULTS]
 
@@ -137,6 +153,39 @@ def test_each_planted_fault_of_the_other_layers_is_found(
     assert {name.removesuffix("_alt") for name, one in report if one.severity == "fault"} == {
         function.removesuffix("_alt")
     }
+
+
+ROWS = {  # what makes the gradients of vectors, and the running statistics, rows
+    "np.sum(dout, axis=0)": "np.sum(dout, axis=0, keepdims=True)",
+    "dbeta = dout.sum(axis=0)": "dbeta = dout.sum(axis=0, keepdims=True)",
+    "(dout * xhat).sum(axis=0)": "(dout * xhat).sum(axis=0, keepdims=True)",
+    "(dout * lhat).sum(axis=0), dout.sum(axis=0)": "(dout * lhat).sum(axis=0)[None], dout.sum(axis=0)[None]",
+    "mu = x.mean(axis=0)\n": "mu = x.mean(axis=0, keepdims=True)\n",
+    "var = x.var(axis=0)\n": "var = x.var(axis=0, keepdims=True)\n",
+}
+NET_ROWS = {  # vectors of the net that are rows
+    "np.zeros(dims[i + 1])\n            if": "np.zeros((1, dims[i + 1]))\n            if",
+    "np.ones(dims[i + 1])": "np.ones((1, dims[i + 1]))",
+    'beta%d" % (i + 1)] = np.zeros(dims[i + 1])': 'beta%d" % (i + 1)] = np.zeros((1, dims[i + 1]))',
+}
+
+
+def test_rows_in_place_of_vectors_are_right_and_do_not_hide_a_fault() -> None:
+    layers = sources.swap(sources.LAYERS, ROWS)
+    assert check(layers).ok, str(check(layers))
+    assert not check(layers).verdicts
+    assert check(sources.swap(layers, {"db = np.sum(": "db = 2 * np.sum("})).faults == {"gradient-scaled"}
+    assert check(sources.swap(layers, {"g - g.mean(axis=0) - xhat": "g - xhat"})).faults == {"missing-mean-term"}
+    dropout = sources.dropout({}, "keep")
+    for text in (layers, sources.LAYERS):
+        right = "\n".join([text, dropout, sources.net(NET_ROWS, "cs231n-2018")])
+        report = check(right, "cs231n-2018")
+        assert report.ok, str(report)
+        assert not report.verdicts
+    wrong = sources.net({**NET_ROWS, "loss += 0.5 * self.reg": "loss += self.reg"}, "cs231n-2018")
+    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"regularisation-scaled"}
+    wrong = sources.net({**NET_ROWS, sources.BACKWARD_DROPOUT: ""}, "cs231n-2018")
+    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"dropout-backward-never-called"}
 
 
 @pytest.mark.parametrize("means", ["drop", "keep"])
@@ -177,6 +226,13 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
     "text",
     [
         "def sgd(params, lr, batch_size, more): pass",
+        "def sgd(params, lr, batch_size):\n    for one in params: one[:] = one - lr * one.grad / batch_size",
+        "def softmax_loss(X, t): return -np.log(np.exp(X)[np.arange(len(t)), t]).mean()",
+        "def affine_forward(A, W, b): return W @ A + b",
+        "def relu_forward(layer): layer.out = np.maximum(layer.x, 0)",
+        "def batchnorm_forward(x, gamma, beta, eps): return x / np.sqrt(x.var(0) + eps)",
+        "class Linear:\n    @staticmethod\n    def forward(x, w, b): return x @ w + b, (x, w)\n"
+        "    @staticmethod\n    def backward(dout, cache): return dout @ cache[1].T",
         "def softmax_loss(W, X, y, reg): pass",
         "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
         "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
@@ -188,6 +244,11 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
 def test_functions_of_other_courses_are_not_accused(text: str) -> None:
     report = check("import numpy as np\n" + text)
     assert {one.state for one in report.functions} == {"not checked"}, str(report)
+
+
+def test_a_wrong_form_of_a_courses_own_function_is_a_fault() -> None:
+    for text in ("def softmax_loss(x, y): return 1.0", "def affine_forward(X, W, b): return X @ W + b"):
+        assert check(text).faults & {"wrong-return", "crashed"}, text
 
 
 def test_a_dropout_that_refuses_to_keep_all_is_right() -> None:
@@ -237,9 +298,9 @@ def test_a_test_mode_that_fails_does_not_hide_the_training_mode() -> None:
 @pytest.mark.parametrize("dialect", thinnet.course.DIALECTS)
 def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None) -> None:
     thinnet.course.activate(dialect)
-    package, net = ("nndl", "fc_net") if dialect == "nndl" else ("cs231n", "classifiers.fc_net")
-    images = ("conv_layers", "cnn") if dialect == "nndl" else ("classifiers.cnn",)
-    for name in ("layers", "optim", net, *images):
+    package = thinnet.course.DIALECTS[dialect].package
+    net, images = ("fc_net", "cnn") if package == "nndl" else ("classifiers.fc_net", "classifiers.cnn")
+    for name in ("layers", "optim", net, images):
         report = check_layers(importlib.import_module(f"{package}.{name}"), dialect)
         assert report.ok, str(report)
         assert not report.faults
@@ -309,7 +370,13 @@ def test_every_fault_has_a_planted_one() -> None:
     rows = (*sources.DROPOUT_FAULTS, *nets, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
     rows += tuple((verdict, changes) for verdict, _, changes in check_images.FAULTS)
     planted = {row[0] for row in rows}
-    elsewhere = {"timed-out", "cannot-import", "function-missing", "dialect-contradiction"}  # each has its own test
+    elsewhere = {
+        "channels-not-dropped-whole",
+        "timed-out",
+        "cannot-import",
+        "function-missing",
+        "dialect-contradiction",
+    }  # each has its own test
     assert {name for name, one in VERDICTS.items() if one.severity == "fault"} == planted | elsewhere
 
 

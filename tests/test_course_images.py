@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,37 @@ def test_a_padding_that_was_halved_by_a_slash_is_taken(whole: float) -> None:
     x, w = np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3))
     out, cache = conv_forward_naive(x, w, np.zeros(1), {"stride": 1, "pad": whole})
     assert conv_backward_naive(out, cache)[0].shape == x.shape
+
+
+@pytest.mark.parametrize("year", ["2016", "2019", "skimage"])
+def test_pictures_are_read_as_in_each_year(year: str, tmp_path: Path) -> None:
+    plt = pytest.importorskip("matplotlib.pyplot")
+    imports, resized = {
+        "2016": ("from scipy.misc import imread, imresize", "imresize(puppy, (20, 30))"),
+        "2019": (
+            "from imageio import imread\nfrom PIL import Image",
+            "np.array(Image.fromarray(puppy).resize((30, 20)))",
+        ),
+        "skimage": (
+            "from imageio import imread\nfrom skimage.transform import resize",
+            "255 * resize(puppy, (20, 30))",
+        ),
+    }[year]
+    cell = f"""
+    import numpy as np
+    {imports.replace(chr(10), chr(10) + "    ")}
+    kitten, puppy = imread('kitten.jpg'), imread('images/puppy.jpg')
+    d = kitten.shape[1] - kitten.shape[0]
+    print(kitten[:, d//2:-d//2, :].shape, puppy.shape)
+    small = {resized}
+    print(small.shape, abs(small.mean() - puppy.mean()) < 3, imread('mine.png').shape)
+    """
+    plt.imsave(tmp_path / "mine.png", np.zeros((4, 5, 3)))
+    (tmp_path / "images").mkdir()
+    plt.imsave(tmp_path / "images" / "puppy.jpg", np.full((50, 50, 3), 0.5))
+
+    write_notebook(tmp_path / "n.ipynb", [textwrap.dedent(cell)])
+    run = run_notebook(tmp_path / "n.ipynb", dialect="cs231n-2018")
+    assert run.failure is None, run.failure
+    told = "[thinnet] kitten.jpg: it is not there; a drawn picture takes its place"
+    assert printed(run.output) == [f"{told}\n(300, 300, 3) (50, 50, 3)\n(20, 30, 3) True (4, 5, 3)\n"]

@@ -245,3 +245,12 @@ def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, An
 
 def _refusal(name: str, expected: str, came: str, fix: str) -> ArgumentError:
     return ArgumentError(f"{name} must be {expected}, got {came}. {fix}".rstrip())
+
+
+def in_shape(array: Any, shape: tuple[int, ...]) -> Any:
+    """The array; a row (1, M) where a vector (M,) is wanted, or the other way round, in the wanted shape.
+
+    One is as good as the other, since they broadcast.
+    """
+    one, other = sorted((array.shape, shape), key=len)
+    return array.reshape(shape) if len(one) == 1 and other == (1, *one) else array

@@ -58,8 +58,8 @@ class ThreeLayerConvNet:
         W1, b1, W2, b2, W3, b3 = (self.params[name] for name in ("W1", "b1", "W2", "b2", "W3", "b3"))
         conv_param = {"stride": 1, "pad": (W1.shape[2] - 1) // 2}
         pool_param = {"pool_height": 2, "pool_width": 2, "stride": 2}
-        images = np.asarray(X).astype(self.dtype, copy=False)
-        h, conv_cache = self.conv_layer_utils.conv_relu_pool_forward(images, W1, b1, conv_param, pool_param)
+        # X is not cast to dtype: the course does not either, and its figures are those of the wider of the two.
+        h, conv_cache = self.conv_layer_utils.conv_relu_pool_forward(X, W1, b1, conv_param, pool_param)
         h, hidden_cache = self.layer_utils.affine_relu_forward(h, W2, b2)
         scores, last_cache = self.layers.affine_forward(h, W3, b3)
         if y is None:

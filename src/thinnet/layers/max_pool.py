@@ -49,7 +49,7 @@ def max_pool_forward(
     size = (pool_height, pool_width)
     check_window("max_pool_forward: the window", size, x)
     seen = windows(x, size, stride).transpose(4, 5, 0, 1, 2, 3)
-    places = seen.reshape(-1, *seen.shape[2:])  # (K · L, N, C, P, Q)
+    places = seen.reshape(pool_height * pool_width, *seen.shape[2:])  # (K · L, N, C, P, Q)
     out = places.max(axis=0)
     first = places == out
     first[1:] &= ~np.logical_or.accumulate(first[:-1], axis=0)

@@ -65,7 +65,9 @@ def _judge(unit: Unit, one: Draw, ratio: FloatArray, dx: FloatArray, again: Floa
             unit.find("wrong-gradient", f"dx / dout is {spread} where it is not zero, instead of {one.scale:.4g}")
         elif not np.isclose(scale, one.scale, rtol=1e-4):
             words = f"with p = {one.p}, forward multiplies what it keeps by {one.scale:.4g}, backward by {scale:.4g}"
-            unit.find("scaled-differently-in-backward", words)
+            reference = unit.functions.get("__unscaled_backward__") and np.isclose(scale, 1)
+            words += "; the reference solution of 11-785 does so as well, and its tests expect it" if reference else ""
+            unit.find("scaled-differently-in-backward", words, severity="note" if reference else None)
         elif not np.allclose(dx, again):
             unit.find("cache-changed", "a second call with the same cache gives another gradient")
     elif agree == 0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.unit import UNKNOWN, Stop, Unit, describe
+from thinnet.checks import in_shape
 from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
@@ -69,7 +70,8 @@ def backward(
 
 def agrees(out: Any, expected: AnyArray) -> bool:
     """Whether an output is as it must be, without a word about it."""
-    return np.shape(out) == expected.shape and close(out, expected)
+    array = in_shape(np.asarray(out), expected.shape)
+    return array.shape == expected.shape and close(array, expected)
 
 
 def _averaged(unit: Unit, returned: Mapping[str, Any], expected: Mapping[str, AnyArray], batch: int) -> list[str]:

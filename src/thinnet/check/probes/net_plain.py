@@ -24,7 +24,7 @@ def check_plain(trial: Trial) -> None:
     X, y = trial.data()
     found = _usable_options(trial)
     if found:
-        trial.defaults |= found
+        trial.standard |= found
         net = trial.build()
     expected = trial.plain_scores(net, X)
     wrong = difference("the scores of loss(X)", trial.scores(net, X), expected)

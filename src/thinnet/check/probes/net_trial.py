@@ -43,7 +43,7 @@ Options = dict[str, Any]
 class Trial:
     """One run of all net probes, on the net's own layers or on right ones."""
 
-    standard: Options = {  # noqa: RUF012 -- never changed
+    basis: Options = {  # noqa: RUF012 -- never changed
         "input_dim": D,
         "num_classes": C,
         "weight_scale": 0.1,
@@ -62,8 +62,8 @@ class Trial:
         name = next((name for name in NORMALIZATION_ARGUMENTS if name in arguments), "")
         values = ["batchnorm", "layernorm"] if name == "normalization" else [True] if name else []
         self.normalizations: list[Options] = [{name: value} for value in values]
-        # To be given in place of the constructor's own.
-        self.defaults: Options = {name: None if name == "normalization" else False} if name else {}
+        self.standard = dict(self.basis)
+        self.standard |= {name: None if name == "normalization" else False} if name else {}
         self.scores_right = True
         self.setting = ""  # the options of the net that was built last, in words
         self.first = 1  # the number of the first layer in the names of the parameters
@@ -100,7 +100,7 @@ class Trial:
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
         """A net as its constructor leaves it, in float64."""
-        given = {**self.standard, **self.defaults, **options}
+        given = {**self.standard, **options}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         net = self.unit.call(self.build_name, list(hidden), {key: given[key] for key in given if key in self.arguments})
         if not hasattr(getattr(net, "params", None), "items"):

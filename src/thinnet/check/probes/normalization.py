@@ -9,6 +9,7 @@ import numpy as np
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.probes.layers import backward, output
 from thinnet.check.unit import Unit
+from thinnet.checks import in_shape
 from thinnet.typing import AnyArray, FloatArray
 
 EPS = 1e-5
@@ -99,9 +100,7 @@ def check_running(unit: Unit, param: dict[str, Any], x: FloatArray, old_mean: Fl
     """The running statistics in `param` after a step in training with momentum 0.8 on the rows x."""
     batches = (("running_mean", old_mean, x.mean(axis=0)), ("running_var", old_var, x.var(axis=0)))
     for key, old, batch in batches:
-        value = np.asarray(param.get(key))
-        if value.shape == (1, *old.shape):
-            value = value[0]
+        value = in_shape(np.asarray(param.get(key)), old.shape)
         if value.dtype.kind != "f" or value.shape != old.shape:
             unit.find("running-statistics-wrong", f"bn_param[{key!r}] has shape {value.shape}, expected {old.shape}")
             continue

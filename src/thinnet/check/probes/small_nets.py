@@ -28,8 +28,8 @@ BIG: Options = {"input_dim": (3, 8, 8), "num_filters": 30, "filter_size": 5, "hi
 class TwoLayers(Trial):
     """affine → ReLU → affine; the hidden units have other names in other years."""
 
-    standard: Options = {  # noqa: RUF012 -- never changed
-        **Trial.standard,
+    basis: Options = {  # noqa: RUF012 -- never changed
+        **Trial.basis,
         "hidden_dim": H,
         "hidden_dims": H,
         "hidden_size": H,
@@ -66,8 +66,8 @@ class TwoLayers(Trial):
 class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
 
-    standard: Options = {  # noqa: RUF012
-        **Trial.standard,
+    basis: Options = {  # noqa: RUF012
+        **Trial.basis,
         "input_dim": IMAGE,
         "num_filters": FILTERS,
         "filter_size": SIZE,

@@ -1,4 +1,4 @@
-"""The layer functions, in the dialect nndl."""
+"""The layer functions, in the dialect of nndl that is in force."""
 
 from typing import Any
 
@@ -8,5 +8,5 @@ from thinnet.course.layers import *
 
 
 def dropout_forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-    """Dropout; ``p`` is the probability of keeping a unit."""
+    """Dropout; whether ``p`` drops or keeps, the dialect in force says."""
     return _course.dropout_forward(x, dropout_param, _active())
