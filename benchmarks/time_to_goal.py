@@ -39,7 +39,7 @@ def torch_same_recipe(seed: int) -> tuple[float, float]:
 
     arguments = {"hidden": recipe.hidden_dims, "rate": recipe.learning_rate, "size": recipe.batch_size}
     _torch(arrays, data.first(500), seed, epochs=1, **arguments)
-    return _torch(arrays, data, seed, epochs=recipe.num_epochs, **arguments)
+    return _torch(arrays, data, seed, epochs=recipe.epochs, **arguments)
 
 
 def torch_on_pixels(seed: int) -> tuple[float, float]:

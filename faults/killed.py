@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -37,6 +38,45 @@ def run(share: float) -> Iterator[Figure]:
         f"cleared away later; {early} came before the first checkpoint"
     )
     yield Figure("SIGKILL at a random moment of a training, then resumed", f"{killed:,} kills", result)
+    yield _between_writing_and_removing()
+
+
+def _between_writing_and_removing() -> Figure:
+    """Kills at the one moment at which three checkpoints are there, in the middle of training and at its end."""
+    kills = 0
+    for mask in ("element", "batch"):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for oldest in (1, training.NUM_STEPS // 2, training.NUM_STEPS - 2):
+                child = training.in_child(partial(_die_before_removing, mask, folder, oldest))
+                _, status = os.waitpid(child, 0)
+                assert os.WIFSIGNALED(status), "the child's own report is above"
+                assert _steps(folder) == [oldest, oldest + 1, oldest + 2]
+                kills += 1
+            _check(mask, folder)
+    result = "each left three checkpoints; the next training in the folder went on from the newest and kept two"
+    return Figure("SIGKILL after a checkpoint was written and before the oldest was removed", f"{kills} kills", result)
+
+
+def _die_before_removing(mask: str, folder: Path, oldest: int) -> int:
+    unlink = Path.unlink
+
+    def die(path: Path, missing_ok: bool = False) -> None:
+        if path.name == _name(oldest):
+            os.kill(os.getpid(), signal.SIGKILL)
+        unlink(path, missing_ok)
+
+    Path.unlink = die  # type: ignore[method-assign]
+    training.go_on(mask, folder).train()
+    return 0
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}.safetensors"
+
+
+def _steps(folder: Path) -> list[int]:
+    return sorted(int(path.name[5:14]) for path in folder.glob("step-*"))
 
 
 def _seconds_of_a_run() -> float:
@@ -70,6 +110,5 @@ def _check(mask: str, folder: Path) -> None:
     assert finished.iteration == training.NUM_STEPS
     finished.train()  # takes no step; puts the best weights in place, as training does at its end
     assert training.outcome(finished) == training.uninterrupted(mask)
-    assert sorted(path.name for path in folder.glob("*step-*")) == [
-        f"step-{step:09d}.safetensors" for step in (training.NUM_STEPS - 1, training.NUM_STEPS)
-    ]
+    assert _steps(folder) == [training.NUM_STEPS - 1, training.NUM_STEPS]
+    assert not any(folder.glob(".step-*"))

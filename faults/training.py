@@ -28,7 +28,7 @@ def net(mask: Any) -> FullyConnectedNet:
 def solver(mask: str, folder: Path | None = None) -> Solver:
     """The run from its beginning; with checkpoints if there is a folder for them."""
     every = None if folder is None else 1
-    options: dict[str, Any] = {"update_rule": "adam", "batch_size": 20, "num_epochs": 4, "verbose": False}
+    options: dict[str, Any] = {"optimizer": "adam", "batch_size": 20, "epochs": 4, "verbose": False}
     return Solver(net(mask), data(), checkpoint_dir=folder, checkpoint_every=every, progress=False, **options)
 
 
@@ -43,7 +43,7 @@ def outcome(solver: Solver) -> tuple[Any, ...]:
     """What a run leaves: weights, running statistics, moments, losses and accuracies, to the last bit."""
     net, history = solver.model, solver.history
     moments = [value if key == "t" else value.tobytes() for key, value in solver.optimizer.state.items()]
-    recorded = history.loss, history.epoch, history.train_accuracy, history.val_accuracy, solver.best_val_acc
+    recorded = history.loss, history.epoch, history.train_accuracy, history.val_accuracy, solver.best_val_accuracy
     return net.params.flat.tobytes(), net.running.flat.tobytes(), moments, recorded
 
 

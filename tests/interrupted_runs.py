@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from thinnet import Callback, Dataset, FullyConnectedNet, Solver
+from thinnet.training.state import TrainingState
 
-STEPS = 12  # three epochs of four
+STEPS = 12  # three epochs of four minibatches, of 12, 12, 11 and 11 rows
 
 
 def make_data(val: int = 20, seed: int = 0, regression: bool = False) -> Dataset:
@@ -28,7 +29,7 @@ def make_net(**options: Any) -> FullyConnectedNet:
 
 
 def make_solver(net: FullyConnectedNet, data: Dataset, **options: Any) -> Solver:
-    usual = {"update_rule": "adam", "optim_config": {"learning_rate": 0.02}, "batch_size": 10, "num_epochs": 3}
+    usual = {"optimizer": "adam", "learning_rate": 0.02, "batch_size": 12, "epochs": 3}
     return Solver(net, data, verbose=False, progress=False, **{**usual, **options})
 
 
@@ -44,7 +45,7 @@ def state(solver: Solver) -> dict[str, Any]:
         "history": {name: values for name, values in history.items() if name != "seconds"},
         "evaluations": len(history["seconds"]),
         "optimizer": kept,
-        "best": (best, solver.best_val_acc),
+        "best": (best, solver.best_val_accuracy),
         "ended": (solver.iteration, solver.stop_reason),
     }
 
@@ -55,8 +56,8 @@ class Raise(Callback):
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def on_step(self, solver: Solver) -> None:
-        if solver.iteration > self.step:
+    def on_step(self, state: TrainingState) -> None:
+        if state.iteration > self.step:
             raise RuntimeError("on purpose")
 
 

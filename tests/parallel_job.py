@@ -14,9 +14,10 @@ from mpi4py import MPI
 from thinnet import Dataset, Solver
 from thinnet.callbacks import Callback
 from thinnet.nets import FullyConnectedNet
+from thinnet.training.state import TrainingState
 
 WORLD = MPI.COMM_WORLD
-SOLVER: dict[str, Any] = {"batch_size": 24, "num_epochs": 2, "verbose": False, "progress": False, "seed": 5}
+SOLVER: dict[str, Any] = {"batch_size": 24, "epochs": 2, "verbose": False, "progress": False, "seed": 5}
 NETS: dict[str, dict[str, Any]] = {
     "batchnorm": {"normalization": "batchnorm", "dropout": 0.4, "reg": 0.01},
     "layernorm": {"normalization": "layernorm", "dropout": 0.4},
@@ -26,8 +27,8 @@ NETS: dict[str, dict[str, Any]] = {
 }
 TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of the first one
     **{name: {} for name in NETS},
-    "small batches": {"batch_size": 3, "num_epochs": 1},  # so that a process often has no row of one
-    "local statistics": {"batch_size": 100, "batch_statistics": "local"},
+    "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of one
+    "local statistics": {"batch_size": 105, "batch_statistics": "local"},
 }
 
 
@@ -54,7 +55,7 @@ def make_training(name: str, communicator: Any = None, **options: Any) -> Solver
         data = data.shared(communicator.rank, communicator.size)
     data = data.standardized("feature", communicator=communicator)
     options = {**SOLVER, **TRAININGS[name], **options, "communicator": communicator}
-    return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, update_rule="adam", **options)
+    return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, optimizer="adam", **options)
 
 
 def trainings(folder: Path) -> None:
@@ -88,18 +89,20 @@ def train(folder: Path) -> None:
 class _Misfortune(Callback):
     """What the environment asks for, at step 8 of the last rank."""
 
-    def on_step(self, solver: Solver) -> None:
+    def on_step(self, state: TrainingState) -> None:
         what = os.environ.get("MISFORTUNE")
-        if solver.iteration != 8 or WORLD.rank != WORLD.size - 1 or not what:
+        if state.iteration != 8 or WORLD.rank != WORLD.size - 1 or not what:
             return
         if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "interrupt":
             os.kill(os.getpid(), signal.SIGINT)
+        if what == "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
         if what == "raise":
             raise RuntimeError("the disk is on fire")
         if what == "drift":
-            solver.model.params["W1"][0, 0] += 1e-9
+            state.model.params["W1"][0, 0] += 1e-9
 
 
 def bad_row(folder: Path) -> None:
@@ -113,10 +116,10 @@ def stops(folder: Path) -> None:
     """A callback that only rank 0 calls ends training in all."""
 
     class Stop(Callback):
-        def on_step(self, solver: Solver) -> None:
+        def on_step(self, state: TrainingState) -> None:
             print(f"rank {WORLD.rank} was called")
-            if solver.iteration == 4:
-                solver.stop("enough")
+            if state.iteration == 4:
+                state.stop("enough")
 
     solver = make_training("batchnorm", WORLD, callbacks=[Stop()])
     solver.train()

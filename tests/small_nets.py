@@ -12,7 +12,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 def make(hidden: tuple[int, ...] = (7, 5), **options: Any) -> FullyConnectedNet:
-    defaults = {"weight_scale": "he", "dtype": np.float64, "seed": 0}
+    defaults = {"dtype": np.float64, "seed": 0}
     return FullyConnectedNet(hidden, input_dim=6, num_classes=3, **{**defaults, **options})
 
 

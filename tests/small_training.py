@@ -24,11 +24,11 @@ def make_data(rows: int = 60, val: int = 30) -> Dataset:
 
 
 def make_net(**options: Any) -> FullyConnectedNet:
-    return FullyConnectedNet([12], input_dim=5, num_classes=3, **{"weight_scale": "he", "seed": 0, **options})
+    return FullyConnectedNet([12], input_dim=5, num_classes=3, **{"seed": 0, **options})
 
 
 def make_solver(net: Any = None, data: Any = None, **options: Any) -> Solver:
-    defaults = {"update_rule": "adam", "batch_size": 20, "num_epochs": 4, "verbose": False}
+    defaults = {"optimizer": "adam", "batch_size": 20, "epochs": 4, "verbose": False}
     return Solver(net or make_net(), data or make_data(), **{**defaults, **options})
 
 

@@ -44,8 +44,14 @@ def net(**options: Any) -> FullyConnectedNet:
     return FullyConnectedNet([5], 4, 3, **{"seed": 0, **options})
 
 
+def trained() -> Solver:
+    done = solver()
+    done.train()
+    return done
+
+
 def solver(model: Any = None, data: Any = None, **options: Any) -> Solver:
-    usual = {"verbose": False, "batch_size": 2, "num_epochs": 1, "progress": False}
+    usual = {"verbose": False, "batch_size": 2, "epochs": 1, "progress": False}
     data = {"X_train": X, "y_train": Y, "X_val": X, "y_val": Y} if data is None else data
     return Solver(net() if model is None else model, data, **{**usual, **options})
 
@@ -112,16 +118,28 @@ def rows(error: type[Exception], table: dict[str, tuple[Callable[..., Any], str]
 NETS = rows(
     ArgumentError,
     {
-        "hidden_dims: zero": (lambda: FullyConnectedNet([0]), r"hidden_dims must be an integer >= 1, got 0"),
-        "hidden_dims: a number": (lambda: FullyConnectedNet(100), r"sequence of integers, got 100\. Use \[100\] for one"),  # type: ignore[arg-type]
-        "hidden_dims: text": (lambda: FullyConnectedNet("100"), r"hidden_dims must be an integer >= 1, got '1' \(str\)"),  # type: ignore[arg-type]
-        "hidden_dims: a float": (lambda: FullyConnectedNet([10.0]), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
-        "hidden_dims: None": (lambda: FullyConnectedNet(None), r"hidden_dims must be a sequence of integers, got None"),  # type: ignore[arg-type]
-        "hidden_dims: huge": (lambda: FullyConnectedNet([10**9], 10**9),
+        "hidden_dims: zero": (lambda: FullyConnectedNet([0], 4, 3), r"hidden_dims must be an integer >= 1, got 0"),
+        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Use \[100\] for one"),  # type: ignore[arg-type]
+        "hidden_dims: text": (lambda: FullyConnectedNet("100", 4, 3), r"hidden_dims must be a sequence of integers, got '100'"),  # type: ignore[arg-type]
+        "hidden_dims: a float": (lambda: FullyConnectedNet([10.0], 4, 3), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
+        "hidden_dims: None": (lambda: FullyConnectedNet(None, 4, 3), r"hidden_dims must be a sequence of integers, got None"),  # type: ignore[arg-type]
+        "hidden_dims: huge": (lambda: FullyConnectedNet([10**9], 10**9, 10),
                               r"the net's dimensions must fit into memory, got 1,000,000,011,000,000,010 parameters"),
-        "hidden_dims: beyond all addresses": (lambda: FullyConnectedNet([10**30]), r"must fit into memory, got 3,083,0"),
-        "input_dim: zero": (lambda: FullyConnectedNet([1], 0), r"input_dim must be an integer >= 1, got 0"),
-        "input_dim: a bool": (lambda: FullyConnectedNet([1], True), r"input_dim must be an integer >= 1, got True \(bool\)"),
+        "hidden_dims: beyond all addresses": (lambda: FullyConnectedNet([10**30], 3072, 10), r"must fit into memory, got 3,083,0"),
+        "input_dim: zero": (lambda: FullyConnectedNet([1], 0, 3), r"input_dim must be an integer >= 1, got 0"),
+        "input_dim: a bool": (lambda: FullyConnectedNet([1], True, 3), r"input_dim must be an integer >= 1, got True \(bool\)"),
+        "input_dim: not given": (lambda: FullyConnectedNet([64, 50, 10]), r"input_dim must be an integer >= 1, got None\. Write .*for_data"),
+        "num_classes: not given": (lambda: FullyConnectedNet([5], 4), r"num_classes must be an integer >= 1, got None\."),
+        "net: a course's word": (lambda: FullyConnectedNet([5], 4, 3, use_batchnorm=True), r"has no argument 'use_batchnorm'\. Did you mean 'normalization'\?"),  # type: ignore[call-arg]
+        "net: a misspelled word": (lambda: FullyConnectedNet([5], 4, 3, droput=0.5), r"no argument 'droput'\. Did you mean 'dropout'\?"),  # type: ignore[call-arg]
+        "net: an assignment": (lambda: setattr(net(), "dropout", 0.3), r"dropout must stay 0\.0, got .* net = net\.replace\(dropout=0\.3\)"),
+        "net: an unknown attribute": (lambda: setattr(net(), "droput", 0.3), r"one that it has, got .* 'droput'\. Did you mean 'dropout'\?"),
+        "replace: a shape": (lambda: net().replace(hidden_dims=[7]), r"replace must leave the shapes .* got hidden_dims"),
+        "replace: unknown": (lambda: net().replace(drop=0.3), r"replace has no argument 'drop'\. Did you mean 'dropout'\?"),
+        "activation: unknown": (lambda: net(activation="relu6"), r"activation must be one of 'relu', .* got 'relu6'\. Did you mean 'relu'"),
+        "probabilities: of values": (lambda: net(loss="mse").predict_proba(X), r"loss must be 'softmax' or 'logistic' for probabilities, got 'mse'"),
+        "step: without training": (lambda: net().loss(X, Y, step=1, training=True), r"step must be None unless training=True"),
+        "y: none in training": (lambda: net().loss(X, training=True), r"y must be given with training=True"),
         "num_classes: negative": (lambda: FullyConnectedNet([1], 4, -3), r"num_classes must be an integer >= 1, got -3"),
         "dropout: a percentage": (lambda: net(dropout=50), r"dropout must be a number in \[0, 1\), got 50\. dropout is"),
         "dropout: NaN": (lambda: net(dropout=np.nan), r"dropout must be a number in \[0, 1\), got nan"),
@@ -147,14 +165,16 @@ NETS = rows(
         "dropout_mask: unknown": (lambda: net(dropout_mask="row"), r"dropout_mask must be one of 'element', 'batch', got"),
         "X: None": (lambda: net().predict(None), r"X must be real numbers, got dtype object"),  # type: ignore[arg-type]
         "X: rows of unequal lengths": (lambda: net().predict([[1.0], [1.0, 2.0]]), r"X must be an array, got a list that"),  # type: ignore[arg-type]
-        "X: empty batch": (lambda: net().loss(X[:0], Y[:0]), r"scores must have at least one row .* Skip empty batches"),
-        "y: out of range": (lambda: net().loss(X, Y + 1), r"y must be labels from 0 to 2, got y\[2\] = 3"),
-        "y: floats": (lambda: net().loss(X, Y.astype(float)), r"integer class labels, got dtype float64"),
-        "y: too few": (lambda: net().loss(X, Y[:5]), r"y must be of shape \(6,\), one label a row, got \(5,\)"),
-        "y: rows of unequal lengths": (lambda: net().loss(X, [[1], [1, 2]]), r"y must be an array, got a list that"),  # type: ignore[call-overload]
-        "y: labels for mse": (lambda: net(loss="mse").loss(X, Y), r"y must have shape \(N, C\) .*, got \(6,\)"),
-        "step: a float": (lambda: net().loss(X, Y, step=1.5), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
-        "step: negative": (lambda: net().loss(X, Y, step=-1), r"step must be an integer in .*, got -1"),
+        "X: empty batch": (lambda: net().loss(X[:0], Y[:0], training=True), r"scores must have at least one row .* Skip empty batches"),
+        "y: out of range": (lambda: net().loss(X, Y + 1, training=True), r"y must be labels from 0 to 2, got y\[2\] = 3"),
+        "y: floats": (lambda: net().loss(X, Y + 0.5, training=True), r"integer class labels, got dtype float64"),
+        "y: too few": (lambda: net().loss(X, Y[:5], training=True), r"y must be of shape \(6,\), one label a row, got \(5,\)"),
+        "y: rows of unequal lengths": (lambda: net().loss(X, [[1], [1, 2]], training=True), r"y must be an array, got a list that"),  # type: ignore[call-overload]
+        "y: text": (lambda: net().loss(X, np.array(["cat"] * 6), training=True), r"y must be numbers, got text such as 'cat'\. .*np\.unique"),
+        "X: beyond float32": (lambda: net().loss(X.astype(float) * 1e200, Y, training=True), r"X must hold numbers that stay within float32, .* in column"),
+        "y: labels for mse": (lambda: net(loss="mse").loss(X, Y, training=True), r"y must have shape \(N, C\) .*, got \(6,\)"),
+        "step: a float": (lambda: net().loss(X, Y, step=1.5, training=True), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
+        "step: negative": (lambda: net().loss(X, Y, step=-1, training=True), r"step must be an integer in .*, got -1"),
         "params: more than memory": (lambda: Parameters({"W": (10**8, 10**8)}), r"must fit into memory, got 10,000,000,000"),
         "save: a number": (lambda: net().save(7), r"path must be a path, got 7\. Name a file or a folder by a string"),  # type: ignore[arg-type]
         "load: None": (lambda: FullyConnectedNet.load(None), r"path must be a path, got None"),  # type: ignore[arg-type]
@@ -180,36 +200,40 @@ TRAINING = rows(
         "data: labels for values": (lambda: solver(net(loss="mse")), r"y_train must hold values, since .* loss is 'mse'"),
         "data: other columns": (lambda: solver(net(loss="mse"), {"X_train": X, "y_train": X[:, :2]}),
                                 r"y_train must have 3 columns, the net's num_classes, got 2\. Build the net with num_cl"),
-        "data: weights for a rule of one's own": (lambda: solver(data=Dataset(X, Y, weights=np.ones(6)), update_rule=optim.sgd),
+        "data: weights for a rule of one's own": (lambda: solver(data=Dataset(X, Y, weights=np.ones(6)), optimizer=optim.sgd),
                                                   r"data must have weights=None for a model that .* let it weigh its own"),
-        "update_rule: unknown": (lambda: solver(update_rule="adagrad"), r"update_rule must be one of 'sgd', .* got 'adagrad'"),
-        "update_rule: a number": (lambda: solver(update_rule=5), r"update_rule must be a name in .* got 5\. Use 'adam'"),
-        "update_rule: None": (lambda: solver(update_rule=None), r"update_rule must be a name in .* got None"),
-        "update_rule: a class": (lambda: solver(update_rule=FlatOptimizer), r"or a function .*got <class"),
-        "update_rule: returns weights alone": (train(update_rule=lambda w, dw, config: w), r"must return a pair .* ndarray"),
-        "update_rule: returns None": (train(update_rule=lambda w, dw, c: None), r"must return a pair .* got NoneType\. End"),
-        "update_rule: returns another shape": (train(update_rule=lambda w, dw, c: (w[:1], c)), r"weights of shape \(4, 5\)"),
-        "update_rule: returns no array": (train(update_rule=lambda w, dw, c: (1.0, c)), r"as it was given, got float"),
-        "optim_config: an unknown key": (lambda: solver(optim_config={"lr": 1}), r"only the keys 'learning_rate', got 'lr'"),
-        "optim_config: for somebody else's model": (lambda: solver(model_that_returns(1.0), optim_config={"lr": 1}),
-                                                    r"optim_config must be a mapping with only the keys .* got 'lr'"),
-        "optim_config: text": (lambda: solver(optim_config={"learning_rate": "1e-3"}), r"learning_rate must be .* '1e-3' \(st"),
-        "optim_config: a number": (lambda: solver(optim_config=0.1), r"optim_config must be a mapping, got 0\.1\. Write"),
-        "optim_config: for a function": (lambda: solver(update_rule=optim.sgd, optim_config=0.1), r"must be a mapping, got 0"),
-        "optim_config: NaN": (lambda: solver(optim_config={"learning_rate": np.nan}), r"learning_rate must be .* got nan"),
-        "optim_config: beta of one": (lambda: solver(update_rule="adam", optim_config={"beta2": 1}), r"beta2 must be .* got 1"),
+        "optimizer: unknown": (lambda: solver(optimizer="adagrad"), r"optimizer must be one of 'sgd', .* got 'adagrad'"),
+        "optimizer: a number": (lambda: solver(optimizer=5), r"optimizer must be a name .* got 5\. Use 'adam'"),
+        "optimizer: None": (lambda: solver(optimizer=None), r"optimizer must be a name .* got None"),
+        "optimizer: a class": (lambda: solver(optimizer=FlatOptimizer), r"or a function .*got <class"),
+        "optimizer: returns weights alone": (train(optimizer=lambda w, dw, config: w), r"must return a pair .* ndarray"),
+        "optimizer: returns None": (train(optimizer=lambda w, dw, c: None), r"must return a pair .* got NoneType\. End"),
+        "optimizer: returns another shape": (train(optimizer=lambda w, dw, c: (w[:1], c)), r"weights of shape \(4, 5\)"),
+        "optimizer: returns no array": (train(optimizer=lambda w, dw, c: (1.0, c)), r"as it was given, got float"),
+        "optimizer_options: an unknown key": (lambda: solver(optimizer_options={"lr": 1}), r"only the keys 'beta1', .* got 'lr'"),
+        "optimizer_options: for somebody else's model": (lambda: solver(model_that_returns(1.0), optimizer_options={"lr": 1}),
+                                                    r"optimizer_options must be a mapping with only the keys .* got 'lr'"),
+        "optimizer_options: text": (lambda: solver(learning_rate="1e-3"), r"learning_rate must be .* '1e-3' \(st"),
+        "optimizer_options: a number": (lambda: solver(optimizer_options=0.1), r"optimizer_options must be a mapping, got 0\.1\. Write"),
+        "optimizer_options: for a function": (lambda: solver(optimizer=optim.sgd, optimizer_options=0.1), r"must be a mapping, got 0"),
+        "optimizer_options: NaN": (lambda: solver(learning_rate=np.nan), r"learning_rate must be .* got nan"),
+        "optimizer_options: beta of one": (lambda: solver(optimizer="adam", optimizer_options={"beta2": 1}), r"beta2 must be .* got 1"),
         "batch_size: zero": (lambda: solver(batch_size=0), r"batch_size must be an integer >= 1, got 0"),
         "batch_size: text": (lambda: solver(batch_size="100"), r"batch_size must be an integer >= 1, got '100' \(str\)"),
-        "num_epochs: negative": (lambda: solver(num_epochs=-1), r"num_epochs must be an integer >= 1, got -1"),
-        "num_epochs: infinite": (lambda: solver(num_epochs=np.inf), r"num_epochs must be an integer >= 1, got inf"),
-        "num_train_samples: zero": (lambda: solver(num_train_samples=0), r"num_train_samples must be an integer >= 1, got 0"),
-        "num_val_samples: negative": (lambda: solver(num_val_samples=-5), r"num_val_samples must be an integer >= 1, got -5"),
+        "epochs: negative": (lambda: solver(epochs=-1), r"epochs must be an integer >= 1, got -1"),
+        "epochs: infinite": (lambda: solver(epochs=np.inf), r"epochs must be an integer >= 1, got inf"),
+        "eval_train_rows: zero": (lambda: solver(eval_train_rows=0), r"eval_train_rows must be an integer >= 1, got 0"),
+        "eval_val_rows: negative": (lambda: solver(eval_val_rows=-5), r"eval_val_rows must be an integer >= 1, got -5"),
         "print_every: zero": (lambda: solver(print_every=0), r"print_every must be an integer >= 1, got 0"),
         "seed: of a solver": (lambda: solver(seed=-1), r"seed must be an integer in .*, got -1"),
-        "lr_decay: zero": (lambda: solver(lr_decay=0), r"lr_decay must be a number > 0, got 0"),
+        "solver: the courses' words": (lambda: solver(update_rule="sgd"), r"Solver has no argument 'update_rule'\. Did you mean 'optimizer'\?"),
+        "solver: a course's epochs": (lambda: solver(num_epochs=3), r"no argument 'num_epochs'\. Did you mean 'epochs'\?"),
+        "solver: its decay": (lambda: solver(lr_decay=0.9), r"no argument 'lr_decay'\. Did you mean 'schedule'\?"),
+        "learning_rate: among the options": (lambda: solver(optimizer_options={"learning_rate": 0.1}), r"It is an argument of its own: learning_rate=0\.1"),
         "schedule: a class": (lambda: solver(schedule=schedules.Cosine), r"object of thinnet\.schedules, got <class"),
-        "schedule: a name": (lambda: solver(schedule="cosine"), r"schedule must be an object of .* got 'cosine'\. Write"),
-        "schedule: with lr_decay": (lambda: solver(schedule=schedules.Cosine(), lr_decay=0.9), r"schedule must be None where"),
+        "schedule: an unknown name": (lambda: solver(schedule="cosin"), r"schedule must be one of .* got 'cosin'\. Did you mean 'cosine'"),
+        "train: after its end": (lambda: trained().train(), r"epochs must be given where training goes on .* Write train\(epochs=10\)"),
+        "train: no epochs": (lambda: trained().train(epochs=0), r"epochs must be an integer >= 1, got 0"),
         "callbacks: a class": (lambda: solver(callbacks=[Callback]), r"callbacks must be a list of .* got <class .*Callback"),
         "callbacks: a function": (lambda: solver(callbacks=[print]), r"callbacks must be a list of .* got <built-in"),
         "callbacks: one alone": (lambda: solver(callbacks=EarlyStopping(3)), r"list of thinnet\.callbacks\.Callback .* got <"),
@@ -241,11 +265,16 @@ DATA = rows(
         "Dataset: wrong keys": (lambda: solver(data={"X": X, "y": Y}), r"X_train and y_train, got the keys \['X', 'y'\]"),
         "Dataset: a key misspelled": (lambda: solver(data={"X_train": X, "y_train": Y, "X_valid": X}), r"Did you mean 'X_val'"),
         "Dataset: fewer labels": (lambda: Dataset(X, Y[:5]), r"one label a row, got X of shape \(6, 4\) and y of shape \(5"),
-        "Dataset: float labels": (lambda: Dataset(X, Y.astype(float)), r"y_train must be \(N,\) integer labels, or .* float64"),
-        "Dataset: text labels": (lambda: Dataset(X, np.array(["cat"] * 6)), r"y_train must be \(N,\) integer .* got <U3"),
+        "Dataset: dates": (lambda: Dataset(X.astype("M8[s]"), Y), r"X_train must be real numbers, got dtype datetime64\[s\]"),
+        "Dataset: objects": (lambda: Dataset(np.array([[None]] * 6), Y), r"X_train must be real numbers, got dtype object"),
+        "Dataset: masked": (lambda: Dataset(np.ma.masked_less(X, 0), Y), r"X_train must have no masked elements, got some"),
+        "Dataset: complex labels": (lambda: Dataset(X, Y * 1j), r"y_train must be labels or real numbers, got dtype complex128"),
+        "Dataset: missing labels": (lambda: Dataset(X, np.array(["a", None] * 3)), r"y_train must be labels .* got dtype object"),
+        "Dataset: text beside numbers": (lambda: Dataset(X, np.array(["a"] * 6), X, Y), r"y_val must be \(N,\) text where other labels are"),
+        "Dataset: no such name": (lambda: Dataset(X, np.array(["a", "c"] * 3), class_names=("a", "b")), r"labels in class_names, got 'c'"),
         "Dataset: negative labels": (lambda: Dataset(X, Y - 1), r"y_train must hold labels .* got labels from -1 to 1"),
         "Dataset: labels beyond the names": (lambda: Dataset(X, Y, class_names=("a", "b")), r"there are 2 class_names"),
-        "Dataset: wide integers": (lambda: Dataset(X.astype(int), Y), r"X_train must be of dtype uint8 or a float, got int64"),
+        "Dataset: beyond float64": (lambda: Dataset(X.astype(np.longdouble) * np.longdouble("1e400"), Y), r"stay within float64"),
         "Dataset: a vector": (lambda: Dataset(X[:, 0], Y), r"X_train must have shape \(N, D\)"),
         "Dataset: rows of unequal lengths": (lambda: Dataset([[1.0], [1.0, 2.0]], Y[:2]), r"rows of unequal lengths"),  # type: ignore[arg-type]
         "Dataset: other features": (lambda: Dataset(X, Y, X[:, :2], Y), r"X_val must have 4 columns as X_train has, got 2"),
@@ -261,7 +290,7 @@ DATA = rows(
         "CIFAR-10: no labels": (read(read_cifar10_batch, batch(labels=None)), r"got the keys data\. Put the file from"),
         "CIFAR-10: a label too large": (read(read_cifar10_batch, batch(labels=[0, 10])), r"integers from 0 to 9, got 10"),
         "CIFAR-10: too few labels": (read(read_cifar10_batch, batch(labels=[1])), r"a list of 2 labels, one a row, got 1"),
-        "CIFAR-10: another shape": (read(read_cifar10_batch, batch(data=np.zeros((2, 3), np.uint8))), r"got shape \(2, 3\)"),
+        "CIFAR-10: another shape": (read(read_cifar10_batch, batch(data=np.zeros((2, 3), np.uint8))), r"got uint8 of shape \(2, 3\)"),
         "CIFAR-10: a directory": (lambda folder: read_cifar10_batch(folder), r"got a directory\. Name the file itself"),
         "Fashion-MNIST: nothing there": (lambda folder: load_fashion_mnist(folder), r"root must be a folder with train-im"),
         "IDX: missing": (lambda folder: read_idx(folder / "x"), r"must be an IDX file of uint8 values, got no such file"),
@@ -315,6 +344,7 @@ def test_a_mistake_is_said_in_words(row: Row, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_limit_of_every_rule_holds(name: str) -> None:
     for key in OPTIMIZERS[name].defaults:
-        for bad in (-1, np.nan, np.inf, "0.1", None, True, [0.1]):
+        for bad in (-1, np.nan, np.inf, "0.1", True, [0.1]):
+            given: Any = {key: bad} if key == "learning_rate" else {"optimizer_options": {key: bad}}
             with pytest.raises(ArgumentError, match=rf"^{key} must be a number .*, got "):
-                solver(update_rule=name, optim_config={key: bad})
+                solver(optimizer=name, **given)

@@ -19,19 +19,34 @@ IN_EACH_SAMPLING = pytest.mark.parametrize("sampling", SAMPLINGS)
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(num_rows=st.integers(1, 60), batch_size=st.integers(1, 80), seed=st.integers(0, 2**64 - 1))
-def test_an_epoch_deals_out_each_row_at_most_once(num_rows: int, batch_size: int, seed: int) -> None:
+def test_an_epoch_deals_out_each_row_exactly_once(num_rows: int, batch_size: int, seed: int) -> None:
     order = BatchOrder(num_rows, batch_size, seed)
     size = min(batch_size, num_rows)
     assert order.batch_size == size
-    assert order.steps_per_epoch == num_rows // size
+    assert order.steps_per_epoch == math.ceil(num_rows / size)
     for epoch in range(3):
         steps = range(epoch * order.steps_per_epoch, (epoch + 1) * order.steps_per_epoch)
         batches = [order.rows(step) for step in steps]
-        assert all(batch.shape == (size,) and batch.dtype == np.int64 for batch in batches)
-        rows = np.concatenate(batches)
-        assert len(set(rows.tolist())) == len(rows) == num_rows - num_rows % size
-        assert rows.min() >= 0
-        assert rows.max() < num_rows
+        assert all(batch.ndim == 1 and batch.dtype == np.int64 for batch in batches)
+        sizes = [len(batch) for batch in batches]
+        assert sizes == sorted(sizes, reverse=True)
+        assert max(sizes) == order.largest <= size
+        assert min(sizes) == order.smallest >= order.largest - 1
+        np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(num_rows))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(num_rows=st.integers(2, 60), batch_size=st.integers(2, 80))
+def test_no_minibatch_is_a_single_row_where_two_are_needed(num_rows: int, batch_size: int) -> None:
+    order = BatchOrder(num_rows, batch_size, seed=0, fewest=2)
+    batches = [order.rows(step) for step in range(order.steps_per_epoch)]
+    assert min(map(len, batches)) == order.smallest >= 2
+    assert max(map(len, batches)) == order.largest <= (3 if batch_size == 2 else batch_size)
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(num_rows))
+
+
+def test_single_rows_that_are_asked_for_stay_single() -> None:
+    assert BatchOrder(5, 1, seed=0, fewest=2).steps_per_epoch == 5
 
 
 def test_an_epoch_of_whole_batches_is_a_permutation_and_each_another_one() -> None:
@@ -42,11 +57,13 @@ def test_an_epoch_of_whole_batches_is_a_permutation_and_each_another_one() -> No
     assert len({epoch.tobytes() for epoch in epochs}) == 4
 
 
-def test_the_rows_that_sit_out_are_others_in_each_epoch() -> None:
-    order = BatchOrder(11, 5, seed=0)
-    absent = [set(range(11)) - {*order.rows(2 * e).tolist(), *order.rows(2 * e + 1).tolist()} for e in range(50)]
-    assert all(len(rows) == 1 for rows in absent)
-    assert len(set.union(*absent)) == 11
+def test_epochs_with_replacement_are_as_many_whole_batches_as_there_are_rows_for() -> None:
+    order = BatchOrder(11, 5, seed=0, sampling="replacement")
+    assert order.steps_per_epoch == 2
+    assert (order.largest, order.smallest) == (5, 5)
+    assert [len(order.rows(step)) for step in range(4)] == [5] * 4
+    drawn = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(0, 3))).integers(11, size=5)
+    np.testing.assert_array_equal(order.rows(3), drawn)
 
 
 @IN_EACH_SAMPLING

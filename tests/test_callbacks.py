@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from thinnet import ArgumentError, Callback, Dataset, EarlyStopping, FullyConnectedNet, Solver
+from thinnet.training.state import TrainingState
 
 
 class Recorder(Callback):
@@ -14,22 +15,22 @@ class Recorder(Callback):
     def __init__(self, events: list[str], name: str = "") -> None:
         self.events, self.name = events, name
 
-    def on_train_begin(self, solver: Solver) -> None:
-        self.events.append(f"{self.name}begin {solver.iteration}")
+    def on_train_begin(self, state: TrainingState) -> None:
+        self.events.append(f"{self.name}begin {state.iteration}")
 
-    def on_step(self, solver: Solver) -> None:
-        assert len(solver.history.loss) == solver.iteration, "the loss of the step is recorded"
-        self.events.append(f"{self.name}step {solver.iteration}")
+    def on_step(self, state: TrainingState) -> None:
+        assert len(state.history.loss) == state.iteration, "the loss of the step is recorded"
+        self.events.append(f"{self.name}step {state.iteration}")
 
-    def on_epoch(self, solver: Solver) -> None:
-        assert len(solver.history.train_accuracy) == len(solver.history.epoch) == len(solver.history.seconds)
-        self.events.append(f"{self.name}epoch {solver.history.epoch[-1]}")
+    def on_epoch(self, state: TrainingState) -> None:
+        assert len(state.history.train_accuracy) == len(state.history.epoch) == len(state.history.seconds)
+        self.events.append(f"{self.name}epoch {state.history.epoch[-1]}")
 
-    def on_train_end(self, solver: Solver) -> None:
-        self.events.append(f"{self.name}end {solver.iteration}")
+    def on_train_end(self, state: TrainingState) -> None:
+        self.events.append(f"{self.name}end {state.iteration}")
 
 
-def make_solver(*callbacks: Callback, num_epochs: int = 2, patience: int | None = None) -> Solver:
+def make_solver(*callbacks: Callback, epochs: int = 2, patience: int | None = None) -> Solver:
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 3)).astype(np.float32), rng.integers(2, size=20)
     net = FullyConnectedNet([4], 3, 2, seed=0)
@@ -37,7 +38,7 @@ def make_solver(*callbacks: Callback, num_epochs: int = 2, patience: int | None 
         net,
         Dataset(X, y, X, y),
         batch_size=10,
-        num_epochs=num_epochs,
+        epochs=epochs,
         verbose=False,
         callbacks=callbacks,
         patience=patience,
@@ -60,12 +61,12 @@ def test_callbacks_are_called_in_the_order_given() -> None:
 
 def test_stop_ends_training_after_the_step() -> None:
     class StopAt(Callback):
-        def on_step(self, solver: Solver) -> None:
-            if solver.iteration == 3:
-                solver.stop("that was enough")
+        def on_step(self, state: TrainingState) -> None:
+            if state.iteration == 3:
+                state.stop("that was enough")
 
     events: list[str] = []
-    solver = make_solver(StopAt(), Recorder(events), num_epochs=10)
+    solver = make_solver(StopAt(), Recorder(events), epochs=10)
     solver.train()
     assert solver.stop_reason == "that was enough"
     assert solver.iteration == len(solver.history.loss) == 3
@@ -74,7 +75,7 @@ def test_stop_ends_training_after_the_step() -> None:
 
 def test_the_end_is_told_where_a_callback_fails() -> None:
     class Fail(Callback):
-        def on_step(self, solver: Solver) -> None:
+        def on_step(self, state: TrainingState) -> None:
             raise RuntimeError("on purpose")
 
     events: list[str] = []
@@ -94,9 +95,9 @@ class Script(Callback):
     def __init__(self, *accuracies: float) -> None:
         self.accuracies = accuracies
 
-    def on_epoch(self, solver: Solver) -> None:
-        count = len(solver.history.val_accuracy)
-        solver.history.val_accuracy[:] = self.accuracies[:count]
+    def on_epoch(self, state: TrainingState) -> None:
+        count = len(state.history.val_accuracy)
+        state.history.val_accuracy[:] = self.accuracies[:count]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ class Script(Callback):
 def test_early_stopping_counts_from_the_best_epoch(
     patience: int, accuracies: tuple[float, ...], evaluations: int
 ) -> None:
-    solver = make_solver(Script(*accuracies), EarlyStopping(patience), num_epochs=len(accuracies) - 1)
+    solver = make_solver(Script(*accuracies), EarlyStopping(patience), epochs=len(accuracies) - 1)
     solver.train()
     assert len(solver.history.epoch) == evaluations
     stopped = evaluations < len(accuracies)

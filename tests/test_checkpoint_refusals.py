@@ -79,8 +79,8 @@ def test_only_what_does_not_touch_the_outcome_can_be_changed(tmp_path: Path) -> 
         ArgumentError, match=r"changes must be a mapping with only the keys 'verbose', .*, got 'batch_siz"
     ):
         Solver.resume(tmp_path, make_data(), batch_size=5)
-    with pytest.raises(ArgumentError, match="num_epochs must be an integer >= 1, got 0"):
-        Solver.resume(tmp_path, make_data(), num_epochs=0)
+    with pytest.raises(ArgumentError, match="epochs must be an integer >= 1, got 0"):
+        Solver.resume(tmp_path, make_data(), epochs=0)
 
 
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_named(tmp_path: Path) -> None:
@@ -124,20 +124,20 @@ def set_array(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]
 
 
 FORGED: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
-    *(set_in([key], None) for key in ("net", "solver", "iteration", "best_val_acc", "history", "data")),
-    *(set_in(["solver", key], []) for key in ("update_rule", "optim_config", "batch_size", "seed", "schedule")),
+    *(set_in([key], None) for key in ("net", "solver", "iteration", "best_score", "history", "data")),
+    *(set_in(["solver", key], []) for key in ("optimizer", "optimizer_options", "batch_size", "seed", "schedule")),
     set_in(["solver", "callbacks"], ["x"]),
     set_in(["solver", "schedule"], {"name": "cosine", "floor": 2}),
     set_in(["solver", "schedule"], {"name": "exec"}),
-    set_in(["solver", "optim_config"], {"learning_rate": "fast"}),
-    set_in(["solver", "optim_config"], [1]),
+    set_in(["solver", "learning_rate"], "fast"),
+    set_in(["solver", "optimizer_options"], [1]),
     set_in(["solver", "batch_size"], 1),
     set_in(["iteration"], -1),
     set_in(["iteration"], 5),
     set_in(["iteration"], 2.5),
     set_in(["t"], "6"),
     set_in(["stop_reason"], 5),
-    set_in(["best_val_acc"], "0.5"),
+    set_in(["best_score"], "0.5"),
     set_in(["history", "__class__"], []),
     set_in(["history", "epoch"], ["0", "1"]),
     set_in(["history", "epoch"], [0]),
@@ -172,7 +172,7 @@ def test_a_whole_file_with_wrong_contents_is_refused(change: Any, tmp_path: Path
     ("options", "text"),
     [
         (
-            {"update_rule": OPTIMIZERS["sgd"].rule},
+            {"optimizer": OPTIMIZERS["sgd"].rule},
             "checkpoint_dir must be None unless the model is a FullyConnectedNet",
         ),
         ({"schedule": lambda *_, **__: 1.0}, "schedule must be one of thinnet.schedules where checkpoints are written"),

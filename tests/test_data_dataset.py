@@ -112,7 +112,10 @@ def test_from_the_courses_dict() -> None:
         ({"y_test": Y_TEST}, "X_test and y_test must be given together, got only one"),
         ({"X_train": TRAIN[0]}, r"X_train must have shape \(N, D\) with one label a row, got X of shape \(6,\)"),
         ({"y_train": Y_TRAIN[1:]}, r"X_train must have shape .* and y of shape \(39,\)"),
-        ({"X_train": TRAIN.astype(np.int32)}, r"X_train must be of dtype uint8 or a float, got int32"),
+        (
+            {"X_train": TRAIN.astype(complex)},
+            r"X_train must be real numbers, got dtype complex128\. Encode it as numbers",
+        ),
         ({"X_val": VAL[:, 1:], "y_val": Y_VAL}, "X_val must have 6 columns as X_train has, got 5"),
     ],
 )
@@ -155,9 +158,10 @@ def test_weights_follow_the_training_rows() -> None:
             r"weights must have shape \(40,\), one number for each row of X_train, got float64 of shape \(39,",
         ),
         (np.full(40, "1"), "weights must have shape .* got <U1"),
-        ([[1], [1, 2]], "weights must be an array, got rows of unequal lengths"),
+        ([[1], [1, 2]], r"weights must be an array, got a list .*\. Fill up rows of unequal lengths"),
         (np.r_[np.ones(39), -1], r"weights must be >= 0, got -1\.0\. Use 0 to leave a row out"),
         (np.r_[np.ones(39), np.nan], "weights must be >= 0, got nan"),
+        (np.r_[np.ones(39), np.inf], "weights must hold finite numbers, got inf in row 39"),
     ],
 )
 def test_weights_that_do_not_fit(weights: Any, text: str) -> None:
@@ -182,7 +186,7 @@ def test_rows_that_were_checked_are_not_checked_again(monkeypatch: pytest.Monkey
     def refuse(*args: Any) -> None:
         raise AssertionError("all rows are read again")
 
-    monkeypatch.setattr("thinnet.data.dataset._check_finite", refuse)
+    monkeypatch.setattr("thinnet.data.dataset.check_finite", refuse)
     for same in (data.standardized("mean"), data.first(5), data.drawn(5, seed=0)):
         assert same.num_rows("val") == data.num_rows("val")
 

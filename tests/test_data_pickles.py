@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import pickletools
 import random
 import struct
 import subprocess
@@ -58,6 +59,45 @@ class Calls:
         return self.pair
 
 
+def with_older_names(raw: bytes) -> bytes:
+    """A pickle as NumPy 1 writes it, without frames, whose lengths would be others."""
+    for opcode, _, place in reversed([*pickletools.genops(raw)]):
+        if opcode.name == "FRAME" and place is not None:
+            raw = raw[:place] + raw[place + 9 :]
+    for name in (b"multiarray", b"numeric"):
+        new, old = b"numpy._core." + name, b"numpy.core." + name
+        raw = raw.replace(bytes([0x8C, len(new)]) + new, bytes([0x8C, len(old)]) + old).replace(b"c" + new, b"c" + old)
+    return raw
+
+
+LABEL_FORMS = {
+    "list": LABELS,
+    "array": np.array(LABELS),
+    "int32": np.array(LABELS, np.int32),
+    "uint8": np.array(LABELS, np.uint8),
+    "scalars": [*np.array(LABELS)],
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("module", ["numpy.core", "numpy._core"])
+@pytest.mark.parametrize("labels", LABEL_FORMS.values(), ids=LABEL_FORMS.keys())
+@pytest.mark.parametrize("order", ["C", "F", "read-only"])
+def test_batches_pickled_anew_are_read(tmp_path: Path, protocol: int, module: str, labels: Any, order: str) -> None:
+    data = np.asfortranarray(PIXELS) if order == "F" else PIXELS.copy()
+    data.setflags(write=order != "read-only")
+    for encode in (str.encode, str):
+        content = {encode("labels"): labels, encode("data"): data, encode("filenames"): ["a.png", "ä.png"]}
+        raw = pickle.dumps(content, protocol)
+        path = tmp_path / "anew"
+        path.write_bytes(with_older_names(raw) if module == "numpy.core" else raw)
+        X, y = read_cifar10_batch(path)
+        np.testing.assert_array_equal(X, PIXELS)
+        assert X.dtype == np.uint8
+        assert y.dtype == np.int64
+        assert y.tolist() == LABELS
+
+
 @pytest.mark.parametrize("raw", [FROM_PYTHON_3, from_python_2(PIXELS.tobytes())], ids=["python3", "python2"])
 def test_batches_written_by_python_2_and_3_are_read(tmp_path: Path, raw: bytes) -> None:
     batch = load(tmp_path, raw)
@@ -91,7 +131,15 @@ REFUSED = {
     "state for a name": (PY2 + b"c_codecs\nencode\n}b.", "a state for _codecs.encode"),
     "persistent id": (PY2 + b"K\x01Q.", "opcode 0x51 at byte 4"),
     "new object": (PY2 + b"cnumpy\nndarray\n)\x81.", "opcode 0x81"),
-    "protocol 4": (pickle.dumps(BATCH, 4), "protocol 4 rather than 2"),
+    "protocol 1": (pickle.dumps(BATCH, 1), "opcode 0x49 at byte 263"),
+    "protocol 6": (b"\x80\x06}.", "protocol 6 rather than 2 to 5"),
+    "os.system in protocol 4": (pickle.dumps(Calls(os.system, "touch ran"), 4), "names 'posix.system'"),
+    "eval in protocol 5": (pickle.dumps(Calls(eval, "1/0"), 5), "names 'builtins.eval'"),
+    "a name in a name": (b"\x80\x04\x8c\x05numpy\x8c\x0cndarray.data\x93.", "names 'numpy.ndarray.data'"),
+    "a name of no text": (b"\x80\x04K\x01K\x02\x93.", "type int where a short string belongs"),
+    "a frame beyond the end": (b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f}.", "file cut short"),
+    "bytes beyond the end": (b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x7f}.", "file cut short"),
+    "integers in another order": (pickle.dumps({b"labels": np.arange(3, dtype=">i8")}, 4), "in the byte order '>'"),
     "objects": (pickle.dumps({b"data": np.array([None])}, 2), "dtype 'O8' rather than uint8"),
     "floats": (pickle.dumps({b"data": np.ones(3)}, 2), "dtype 'f8' rather than uint8"),
     "dtype by a number": (PY2 + b"cnumpy\ndtype\nK\x01\x85R.", "type int where a short string belongs"),
@@ -99,6 +147,10 @@ REFUSED = {
     "huge shape": (
         PY2 + RECONSTRUCT + b"(K\x01J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86" + U1 + b"\x89U\x00tb.",
         "0 bytes for an array of shape (2147483647, 2147483647)",
+    ),
+    "no bytes in a buffer": (
+        b"\x80\x05\x8c\x12numpy.core.numeric\x8c\x0b_frombuffer\x93(K\x01" + U1 + b"K\x01\x85\x8c\x01CtR.",
+        "not made of uint8 values",
     ),
     "no dtype": (PY2 + RECONSTRUCT + b"(K\x01K\x01\x85N\x89U\x01atb.", "not made of uint8 values"),
     "unfilled array": (PY2 + RECONSTRUCT + b".", "of an array before its values rather than a dict"),
@@ -166,7 +218,7 @@ def test_garbage_is_refused(tmp_path: Path, raw: bytes, head: bytes) -> None:
         read_cifar10_batch(path)
 
 
-OPCODES = [bytes([code]) for code in b"KMJUTqrhjN)(]}Xtaesu cRb\x80\x85\x86\x87\x88\x89"]
+OPCODES = [bytes([code]) for code in b"KMJUTqrhjN)(]}Xtaesu cRbCB\x80\x85\x86\x87\x88\x89\x8c\x8e\x93\x94\x95\x96"]
 PIECES = [*OPCODES, U1, RECONSTRUCT, b"c_codecs\nencode\n", b"U\x01a", b"U\x06latin1", b"K\x01"]
 
 

@@ -13,17 +13,19 @@ import pytest
 from small_nets import draw, make
 from thinnet import ArgumentError, FullyConnectedNet
 from thinnet.layers import LOSSES
-from thinnet.nets.fully_connected import DTYPES, NORMALIZATIONS
+from thinnet.spec import DTYPES, NORMALIZATIONS
 
 
 def test_equal_seeds_give_equal_bits_and_others_others() -> None:
     nets = [make(dropout=0.5, seed=seed) for seed in (5, 5, 6)]
     X, y = draw(nets[0])
-    results = [(net.params.flat.tobytes(), net.loss(X, y)[0]) for net in nets]
+    results = [(net.params.flat.tobytes(), net.loss(X, y, training=True)[0]) for net in nets]
     assert results[0] == results[1]
     assert results[0][0] != results[2][0]
     nets[2].params.flat[:] = nets[0].params.flat
-    assert nets[2].loss(X, y, step=0)[0] != nets[0].loss(X, y, step=0)[0], "masks are of the seed too"
+    assert nets[2].loss(X, y, step=0, training=True)[0] != nets[0].loss(X, y, step=0, training=True)[0], (
+        "masks are of the seed too"
+    )
 
 
 def test_without_a_seed_one_is_drawn_and_kept() -> None:
@@ -36,7 +38,7 @@ def test_without_a_seed_one_is_drawn_and_kept() -> None:
 def test_the_generator_of_numpy_is_left_alone() -> None:
     state = np.random.get_state()  # noqa: NPY002
     net = make(dropout=0.5)
-    net.loss(*draw(net))
+    net.loss(*draw(net), training=True)
     after = np.random.get_state()  # noqa: NPY002
     assert pickle.dumps(state) == pickle.dumps(after)
 
@@ -65,7 +67,7 @@ def test_he_looks_at_the_inputs_of_each_layer() -> None:
 
 def test_weight_scale_zero_gives_the_loss_of_a_guess() -> None:
     net = make(weight_scale=0)
-    assert net.loss(*draw(net))[0] == pytest.approx(math.log(3), rel=1e-14)
+    assert net.loss(*draw(net), training=True)[0] == pytest.approx(math.log(3), rel=1e-14)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -76,7 +78,7 @@ def test_everything_is_of_the_dtype_asked_for(normalization: Any, dtype: str, lo
     assert net.dtype == net.params.dtype == net.running.dtype == dtype
     for kind in (np.float32, np.float64):
         X, y = draw(net)
-        value, grads = net.loss(X.astype(kind), y)
+        value, grads = net.loss(X.astype(kind), y, training=True)
         assert type(value) is float
         assert {grad.dtype.name for grad in grads.values()} == {dtype}
         assert net.scores(X.astype(kind)).dtype == dtype
@@ -88,7 +90,7 @@ def test_no_argument_is_changed_by_a_training_step() -> None:
         X, y = draw(net)
         X.flags.writeable = y.flags.writeable = False
         before = net.params.flat.copy()
-        net.loss(X, y)
+        net.loss(X, y, training=True)
         np.testing.assert_array_equal(net.params.flat, before)
 
 
@@ -100,13 +102,13 @@ COPIES = {"copy": FullyConnectedNet.copy, "deepcopy": copy.deepcopy, "pickle": l
 def test_a_copy_goes_on_as_the_net_would_and_apart_from_it(how: str, mask: Any) -> None:
     net = make(normalization="batchnorm", dropout=0.5, dropout_mask=mask)
     X, y = draw(net)
-    net.loss(X, y)
+    net.loss(X, y, training=True)
     other: FullyConnectedNet = COPIES[how](net)  # type: ignore[operator]
     assert not np.shares_memory(other.params.flat, net.params.flat)
     assert not np.shares_memory(other.running.flat, net.running.flat)
     assert np.shares_memory(other.params["W1"], other.params.flat)
     assert (other.seed, other.step, other.params.order) == (net.seed, net.step, net.params.order)
-    assert other.loss(X, y)[0] == net.loss(X, y)[0]
+    assert other.loss(X, y, training=True)[0] == net.loss(X, y, training=True)[0]
     np.testing.assert_array_equal(other.running.flat, net.running.flat)
     before = net.params.flat.copy()
     other.params.flat[:] = 0
@@ -117,22 +119,29 @@ def test_a_copy_goes_on_as_the_net_would_and_apart_from_it(how: str, mask: Any) 
 def test_a_copy_of_another_dtype_has_the_same_numbers(mask: Any) -> None:
     net = make(normalization="batchnorm", dropout=0.5, dropout_mask=mask, dtype=np.float32)
     X, y = draw(net)
-    net.loss(X, y)
+    net.loss(X, y, training=True)
     other = net.copy(np.float64)
     assert other.dtype == other.params.dtype == other.running.dtype == other.scores(X).dtype == np.float64
     assert net.dtype == net.params.dtype == np.float32
     assert other.params.order == net.params.order
     np.testing.assert_array_equal(other.params.flat, net.params.flat)
     np.testing.assert_array_equal(other.running.flat, net.running.flat)
-    assert other.loss(X, y)[0] == pytest.approx(net.loss(X, y)[0], rel=1e-5)
+    assert other.loss(X, y, training=True)[0] == pytest.approx(net.loss(X, y, training=True)[0], rel=1e-5)
     with pytest.raises(ArgumentError, match="dtype must be one of 'float32', 'float64', got 'float16'"):
         net.copy(np.float16)
 
 
-def test_its_text() -> None:
-    net = FullyConnectedNet([20, 10], 30, 5, dropout=0.25, normalization="layernorm", seed=0)
-    text = "<FullyConnectedNet 30-20-10-5: dropout 0.25, normalization layernorm, 945 parameters of float32>"
-    assert repr(net) == text
+def test_its_text_is_a_summary() -> None:
+    net = FullyConnectedNet(
+        [20, 10], 30, 5, dropout=0.25, normalization="layernorm", activation="gelu", reg=0.1, seed=0
+    )
+    assert repr(net).splitlines() == [
+        "FullyConnectedNet 30-20-10-5: 945 parameters of float32, loss softmax, reg 0.1",
+        "  layer 1   affine 30 -> 20, layernorm, gelu, dropout 0.25   660 parameters",
+        "  layer 2   affine 20 -> 10, layernorm, gelu, dropout 0.25   230 parameters",
+        "  layer 3   affine 10 -> 5                                    55 parameters",
+    ]
+    assert net.num_parameters == 945
 
 
 def test_a_mapping_of_parameters_is_copied_into_the_buffer() -> None:
@@ -159,7 +168,7 @@ def test_a_mapping_that_does_not_fit_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("y", "text"),
-    [([0, 2], "labels from 0 to 1"), ([0], r"shape \(2,\)"), ([0.0, 1.0], "integer class")],
+    [([0, 2], "labels from 0 to 1"), ([0], r"shape \(2,\)"), ([0.0, 1.5], "integer class")],
     ids=str,
 )
 @pytest.mark.parametrize("fused", [True, False])
@@ -168,8 +177,8 @@ def test_a_refused_batch_is_no_training_step(fused: bool, y: list[float], text: 
     net.fused = fused
     running = net.running.flat.copy()
     with pytest.raises(ArgumentError, match=text):
-        net.loss(np.ones((2, 3)), np.array(y))
+        net.loss(np.ones((2, 3)), np.array(y), training=True)
     with pytest.raises(ArgumentError, match="at least one row"):
-        net.loss(np.ones((0, 3)), np.zeros(0, int))
+        net.loss(np.ones((0, 3)), np.zeros(0, int), training=True)
     assert net.step == 0
     np.testing.assert_array_equal(net.running.flat, running)

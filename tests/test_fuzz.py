@@ -66,7 +66,7 @@ def test_command_lines(commands: Commands, rng: Random) -> None:
 
 def test_the_checks_take_what_is_valid(commands: Commands) -> None:
     """Else everything above would hold of readers that refuse whatever comes."""
-    assert data.check_pickle(data.cifar_batch())
+    assert all(data.check_pickle(data.cifar_batch(protocol)) for protocol in range(2, 6))
     assert data.check_idx(data.VALID_IDX)
     for kind in ("net", "run"):
         valid = checkpoints.valid_checkpoint(kind)

@@ -97,6 +97,48 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     finish(tmp_path)
 
 
+def test_sigterm_saves_and_ends_after_the_step(tmp_path: Path) -> None:
+    child = start(WAITING + "run(checkpoint_every=100)", tmp_path)
+    wait_for_step_6(child)
+    child.send_signal(signal.SIGTERM)
+    _, err = child.communicate("go on\n", timeout=60)
+    assert child.returncode == 143
+    assert err == "\nthinnet: finishing this step and saving; SIGTERM again ends at once\n"
+    assert files(tmp_path) == ["step-000000006.safetensors"]
+    finish(tmp_path)
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM], ids=lambda second: second.name)
+def test_a_second_signal_after_sigterm_ends_at_once(second: signal.Signals, tmp_path: Path) -> None:
+    child = start(WAITING + "run(checkpoint_every=2)", tmp_path)
+    assert child.stderr is not None
+    wait_for_step_6(child)
+    child.send_signal(signal.SIGTERM)
+    while "finishing this step" not in child.stderr.readline():
+        pass
+    child.send_signal(second)
+    child.wait(timeout=60)  # though the step, which waits for a line, never ends
+    assert child.returncode == -second
+    child.communicate()
+    assert files(tmp_path) == ["step-000000002.safetensors", "step-000000004.safetensors"]
+    finish(tmp_path)
+
+
+@pytest.mark.parametrize("handler", ["signal.SIG_IGN", "lambda number, frame: print('mine')"])
+def test_sigterm_that_is_ignored_or_somebody_elses_is_left_alone(handler: str, tmp_path: Path) -> None:
+    child = start(
+        f"""
+        signal.signal(signal.SIGTERM, {handler})
+        def act(solver):
+            os.kill(os.getpid(), signal.SIGTERM)
+        run()
+        """,
+        tmp_path,
+    )
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out, err) == (0, "mine\n" if "mine" in handler else "", "")
+
+
 def test_ctrl_c_where_it_is_ignored_stays_ignored(tmp_path: Path) -> None:
     child = start(
         """
@@ -112,9 +154,9 @@ def test_ctrl_c_where_it_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 
 def test_a_handler_of_somebody_else_is_put_back(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGINT)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     interrupted(tmp_path)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_another_process_in_the_folder_is_refused(tmp_path: Path) -> None:
@@ -158,3 +200,34 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     assert "The checkpoint of step 5 is whole; mend that and resume" in err
     assert files(tmp_path) == ["step-000000004.safetensors", "step-000000005.safetensors"]
     finish(tmp_path)
+
+
+@pytest.mark.parametrize("step", [6, 12])
+def test_a_checkpoint_too_many_of_a_killed_run_is_removed_by_the_next(step: int, tmp_path: Path) -> None:
+    """Killed when the newest is written and the oldest not yet removed: in the middle of training, and at its end."""
+    child = start(
+        f"""
+        unlink = os.unlink
+        def die(path, *args, **options):
+            if str(path).endswith("step-{step - 2:09d}.safetensors"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            unlink(path, *args, **options)
+        os.unlink = die
+        def act(solver):
+            pass
+        run(checkpoint_every=1)
+        """,
+        tmp_path,
+    )
+    child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    left = [f"step-{number:09d}.safetensors" for number in (step - 2, step - 1, step)]
+    assert files(tmp_path) == left
+    damaged = (tmp_path / left[2]).read_bytes()
+    (tmp_path / left[2]).write_bytes(damaged[:-1])
+    with pytest.raises(CheckpointError, match=f"Remove {left[2]} to go on from {left[1]} instead"):
+        Solver.resume(tmp_path, make_data())
+    assert files(tmp_path) == left  # nothing is removed while the newest is not whole
+    (tmp_path / left[2]).write_bytes(damaged)
+    finish(tmp_path)
+    assert len(files(tmp_path)) == 2

@@ -1,7 +1,7 @@
 """Each kernel computes what its readable twin computes: masks bit for bit, values to rounding.
 
-The kernels of optimizers are tested in test_optim.py and test_thinning.py, those that a whole net takes in
-test_net_gradients.py.
+The kernels of optimizers are tested in test_optim.py and test_thinning.py, those of hidden layers, as parts of whole
+steps, in test_steps.py.
 """
 
 from __future__ import annotations
@@ -18,31 +18,19 @@ from hypothesis import strategies as st
 
 from thinnet import Dataset, kernels
 from thinnet.data.rows import RowReader
-from thinnet.layers import (
-    LOSSES,
-    batchnorm_backward,
-    batchnorm_forward,
-    dropout_backward,
-    dropout_forward,
-    layernorm_backward,
-    layernorm_forward,
-    relu_backward,
-    relu_forward,
-)
-from thinnet.masks import GROUP, drop_threshold, keep_mask, random_words
-from thinnet.typing import FloatArray
+from thinnet.layers import LOSSES, dropout_backward, dropout_forward
+from thinnet.masks import keep_mask, keep_units, random_words
 
 if not kernels.available():
     pytest.skip("Numba is not installed, so there are no kernels to test", allow_module_level=True)
 
-from thinnet.kernels import hidden, losses, philox
+from thinnet.kernels import losses, philox
 from thinnet.kernels.dropout import dropout
 
 ROUNDING = {np.float32: 2e-5, np.float64: 1e-13}
 SIZES = st.sampled_from([1, 2, 3, 15, 16, 17, 63, 64, 65, 130])
 DTYPES = st.sampled_from([np.float32, np.float64])
 RATES = st.sampled_from([0.0, 0.1, 0.5, 0.75, 0.999])
-NORMALIZATIONS = st.sampled_from([None, "batchnorm", "layernorm"])
 
 
 def keys(seed: int) -> tuple[np.uint32, np.uint32]:
@@ -73,79 +61,11 @@ def test_words_are_the_same_bit_for_bit(
     np.testing.assert_array_equal(out, expected)
 
 
-def hidden_by_layers(
-    norm: str | None, z: FloatArray, bias: FloatArray, gamma: FloatArray, beta: FloatArray, running: Any, rate: float
-) -> tuple[FloatArray, list[Any]]:
-    """A hidden layer as the layers compute it, with the caches for `backward_by_layers`."""
-    h: Any = z + bias
-    cache: Any = None
-    if norm == "batchnorm":
-        h, cache = batchnorm_forward(h, gamma, beta, *running)
-    if norm == "layernorm":
-        h, cache = layernorm_forward(h, gamma, beta)
-    h, relu_cache = relu_forward(h)
-    h, dropout_cache = dropout_forward(h, rate, seed=9, step=3, layer=1, first_row=5)
-    return h, [cache, relu_cache, dropout_cache]
-
-
-def backward_by_layers(norm: str | None, dh: FloatArray, caches: list[Any]) -> list[FloatArray]:
-    """dz, dgamma, dbeta and dbias."""
-    dz = relu_backward(dropout_backward(dh, caches[2]), caches[1])
-    dgamma: Any = np.zeros(0)
-    dbeta: Any = np.zeros(0)
-    if norm is not None:
-        backward: Any = batchnorm_backward if norm == "batchnorm" else layernorm_backward
-        dz, dgamma, dbeta = backward(dz, caches[0])
-    return [dz, dgamma, dbeta, dz.sum(axis=0)]
-
-
-@settings(max_examples=150, deadline=None)
-@given(norm=NORMALIZATIONS, rows=SIZES, columns=SIZES, dtype=DTYPES, rate=RATES, seed=st.integers(0, 1000))
-def test_a_hidden_layer_forward_and_backward(
-    norm: str | None, rows: int, columns: int, dtype: Any, rate: float, seed: int
-) -> None:
-    if norm is not None and (rows if norm == "batchnorm" else columns) < 3:
-        rows, columns = max(rows, 3), max(columns, 3)  # of two numbers, both are at ±1: rounding decides the ReLU
-    generator = np.random.default_rng(seed)
-    z, dh = (generator.standard_normal((rows, columns)).astype(dtype) for _ in range(2))
-    bias, gamma, beta = (generator.standard_normal(columns).astype(dtype) for _ in range(3))
-    expected_running = [np.zeros(columns, dtype), np.ones(columns, dtype)]
-    expected, caches = hidden_by_layers(norm, z, bias, gamma, beta, expected_running, rate)
-
-    h, mean, inverse_std = np.empty_like(z), np.empty(columns, dtype), np.empty(max(rows, columns), dtype)
-    factor, words = dtype(1 / (1 - rate)), np.empty(GROUP, np.uint32)
-    drop = (h, factor, drop_threshold(rate), (*keys(9), 3, 1, np.arange(5, 5 + rows)), words)
-    running = [np.zeros(columns, dtype), np.ones(columns, dtype)]
-    dgamma, dbeta, dbias = (np.empty(columns, dtype) for _ in range(3))
-    eps, momentum = dtype(1e-5), dtype(0.9)
-    dz = dh.copy()
-    if norm is None:
-        hidden.plain_forward(z, bias, *drop)
-        hidden.plain_backward(dz, h, dbias, factor)
-    elif norm == "layernorm":
-        hidden.layernorm_forward(z, bias, gamma, beta, eps, inverse_std, *drop)
-        hidden.layernorm_backward(dz, h, z, inverse_std, gamma, dgamma, dbeta, dbias, factor)
-    else:
-        inverse_std, count = inverse_std[:columns], dtype(rows)
-        hidden.column_means(z, count, mean)
-        hidden.column_variances(z, mean, count, inverse_std)
-        hidden.batchnorm_forward(z, bias, gamma, beta, *running, momentum, eps, mean, inverse_std, *drop)
-        hidden.batchnorm_backward_sums(dz, h, z, mean, inverse_std, dgamma, dbeta, dbias, factor)
-        hidden.batchnorm_backward(dz, z, mean, inverse_std, gamma, dgamma, dbeta, count)
-
-    keep = keep_mask(rate, (rows, columns), seed=9, step=3, layer=1, first_row=5)
-    assert not h[~keep].any()
-    scale = float(factor)
-    assert_close(h, expected, dtype, scale)
-    # Where rounding decides whether a unit is positive, its gradient differs: there are almost never any.
-    edge = (h > 0) != (expected > 0)
-    if not edge.any():
-        gradient_scale = scale * rows * float(max(caches[0].inverse_std.max(), 1)) if norm else scale * rows
-        for got, wanted in zip((dz, dgamma, dbeta, dbias), backward_by_layers(norm, dh, caches), strict=True):
-            if wanted.size:
-                assert_close(got, wanted, dtype, gradient_scale)
-    for got, wanted in zip(running, expected_running, strict=True):
-        assert_close(got, wanted, dtype)
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.999])
+def test_units_kept_in_a_whole_batch(rate: float) -> None:
+    for units in (1, 64, 65):
+        draw: dict[str, Any] = {"seed": 2**63 + 7, "step": 3, "layer": 2}
+        np.testing.assert_array_equal(philox.keep_units(rate, units, **draw), keep_units(rate, units, **draw))
 
 
 @settings(max_examples=150, deadline=None)
@@ -183,7 +103,7 @@ def test_minibatches_are_the_same_bit_for_bit(method: str, source: Any, dtype: A
     data = Dataset(X, y).standardized(method)
     reader = RowReader(data, "train", max_rows=8, dtype=dtype)
     for rows in (np.array([3, 49, 3, 0]), np.arange(8), np.array([], np.int64)):
-        got, labels = reader.read(rows)
+        got, labels, _ = reader.read(rows)
         wanted, wanted_labels = data.batch("train", rows, dtype)
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(labels, wanted_labels)

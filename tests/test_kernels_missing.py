@@ -19,7 +19,7 @@ from thinnet import Dataset, FullyConnectedNet, Solver, kernels
 assert not kernels.available()
 X = np.random.default_rng(0).standard_normal((60, 20)).astype(np.float32)
 net = FullyConnectedNet([30], 20, 3, dropout=0.5, weight_scale="he", seed=1)
-Solver(net, Dataset(X, np.arange(60) % 3), update_rule="adam", batch_size=20, num_epochs=2, verbose=False).train()
+Solver(net, Dataset(X, np.arange(60) % 3), optimizer="adam", batch_size=20, epochs=2, verbose=False).train()
 print(repr(net.params.flat[:50].tolist()))
 """
 
@@ -29,7 +29,7 @@ def test_without_numba_training_gives_the_same_to_rounding() -> None:
     assert done.returncode == 0, done.stderr
     X = np.random.default_rng(0).standard_normal((60, 20)).astype(np.float32)
     net = FullyConnectedNet([30], 20, 3, dropout=0.5, weight_scale="he", seed=1)
-    Solver(net, Dataset(X, np.arange(60) % 3), update_rule="adam", batch_size=20, num_epochs=2, verbose=False).train()
+    Solver(net, Dataset(X, np.arange(60) % 3), optimizer="adam", batch_size=20, epochs=2, verbose=False).train()
     np.testing.assert_allclose(net.params.flat[:50], eval(done.stdout), atol=1e-4)
 
 

@@ -16,7 +16,7 @@ def test_a_step_of_the_solver_allocates_nothing_but_crumbs() -> None:
     generator = np.random.default_rng(0)
     data = Dataset(generator.integers(0, 256, (400, 500), np.uint8), generator.integers(10, size=400))
     net = FullyConnectedNet([300, 300], 500, dropout=0.5, normalization="batchnorm", seed=0)
-    solver = Solver(net, data, update_rule="adam", batch_size=100, num_epochs=3, verbose=False)
+    solver = Solver(net, data, optimizer="adam", batch_size=100, epochs=3, verbose=False)
     solver.step()
     tracemalloc.start()
     try:

@@ -20,7 +20,7 @@ def trained(**options: Any) -> tuple[FullyConnectedNet, FloatArray]:
     net = FullyConnectedNet([70, 9, 8], 5, 3, dropout=0.4, weight_scale="he", dtype=np.float64, seed=1, **options)
     X = generator.standard_normal((30, 5))
     for _ in range(5):
-        _, gradients = net.loss(X, generator.integers(3, size=30))
+        _, gradients = net.loss(X, generator.integers(3, size=30), training=True)
         for name, gradient in gradients.items():
             net.params[name] -= 0.1 * gradient
     return net, generator.standard_normal((6, 5)) + 1

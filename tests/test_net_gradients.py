@@ -12,7 +12,7 @@ from net_reference import reference, reference_scores
 from small_nets import draw, make, shaken
 from thinnet import check_gradients
 from thinnet.layers import LOSSES
-from thinnet.nets.fully_connected import NORMALIZATIONS
+from thinnet.spec import NORMALIZATIONS
 
 # The masks: how many units are dropped, how they are scaled, and how many masks a batch has.
 MASKS: list[dict[str, Any]] = [
@@ -47,7 +47,7 @@ def test_steps_and_scores_are_those_of_the_reference(config: dict[str, Any], fus
     weights = np.random.default_rng(1).random(len(X))
     for step, each in enumerate((None, weights, None)):  # the running statistics and the steps go on
         expected_loss, expected, expected_running = reference(net, X, y, step, each)
-        loss, gradients = net.loss(X, y, weights=each)
+        loss, gradients = net.loss(X, y, weights=each, training=True)
         assert loss == pytest.approx(expected_loss, rel=1e-12)
         assert list(gradients) == list(net.params)
         for name, gradient in gradients.items():
@@ -65,7 +65,7 @@ def test_the_output_layer_is_affine_and_nothing_else(normalization: Any) -> None
     bias = np.array([-5.0, 0.0, 7.0])
     net.params["W3"], net.params["b3"] = np.zeros((5, 3)), bias
     np.testing.assert_array_equal(net.scores(X), np.tile(bias, (50, 1)))
-    loss, _ = net.loss(X, np.tile(bias, (50, 1)))
+    loss, _ = net.loss(X, np.tile(bias, (50, 1)), training=True)
     assert loss == 0
     assert not {"gamma3", "beta3", "running_mean3"} & {*net.params, *net.running}
 
@@ -74,9 +74,9 @@ def test_the_output_layer_is_affine_and_nothing_else(normalization: Any) -> None
 def test_gradients_belong_to_the_caller(normalization: Any) -> None:
     net = make(normalization=normalization, dropout=0.3, reg=0.1)
     X, y = draw(net)
-    _, first = net.loss(X, y, step=0)
+    _, first = net.loss(X, y, step=0, training=True)
     kept = {name: grad.copy() for name, grad in first.items()}
-    _, second = net.loss(X + 1, y, step=1)
+    _, second = net.loss(X + 1, y, step=1, training=True)
     assert type(first) is dict
     for name, grad in first.items():
         np.testing.assert_array_equal(grad, kept[name])
@@ -89,27 +89,13 @@ def test_gradients_belong_to_the_caller(normalization: Any) -> None:
     np.testing.assert_array_equal(net.params.flat, before)
 
 
-def test_gradients_in_place_are_those_of_loss() -> None:
-    net = make(normalization="batchnorm", dropout=0.3, reg=0.1)
-    X, y = draw(net)
-    gradients = net.params.zeros_like()
-    gradients.flat[:] = np.nan  # what was there must not matter
-    loss = net.inplace_gradients(X, y, gradients, step=4)
-    expected, expected_grads = net.loss(X, y, step=4)
-    assert loss == expected
-    for name, grad in expected_grads.items():
-        np.testing.assert_array_equal(gradients[name], grad)
-    net.inplace_gradients(X, y, gradients)
-    assert net.step == 1
-
-
 def test_a_net_without_hidden_layers_is_a_linear_classifier() -> None:
     net = make((), dropout=0.5, normalization="batchnorm", reg=0.2)
     assert list(net.params) == ["W1", "b1"]
     assert net.num_layers == 1
     X, y = draw(net)
     np.testing.assert_allclose(net.scores(X), X @ net.params["W1"] + net.params["b1"], rtol=1e-13)
-    assert net.loss(X, y)[0] == net.loss(X, y)[0], "there is nothing to drop"
+    assert net.loss(X, y, training=True)[0] == net.loss(X, y, training=True)[0], "there is nothing to drop"
     assert max(check_gradients(net, X, y).errors.values()) < 1e-7
 
 
@@ -119,19 +105,43 @@ def test_smaller_and_larger_batches_share_the_buffers() -> None:
         X, y = draw(net, size, seed=size)
         plain = net.copy()
         plain.fused = False
-        assert net.loss(X, y)[0] == pytest.approx(plain.loss(X, y)[0], rel=1e-12)
+        assert net.loss(X, y, training=True)[0] == pytest.approx(plain.loss(X, y, training=True)[0], rel=1e-12)
 
 
 @pytest.mark.parametrize("change", [{"dropout": 0.2}, {"dropout": 0.0}, {"scaling": "unscaled"}, {"seed": 99}], ids=str)
-def test_attributes_assigned_later_hold_for_the_fused_path_too(change: dict[str, Any]) -> None:
+def test_what_is_replaced_holds_in_both_ways(change: dict[str, Any]) -> None:
     net = make((65, 33), dropout=0.5)
     X, y = draw(net)
-    net.loss(X, y)  # makes the buffers
-    for name, value in change.items():
-        setattr(net, name, value)
-    plain = net.copy()
+    before = net.loss(X, y, training=True)[0]  # makes the buffers
+    other = net.replace(**change)
+    plain = other.copy()
     plain.fused = False
-    assert net.loss(X, y)[0] == pytest.approx(plain.loss(X, y)[0], rel=1e-12)
+    expected, _, _ = reference(other, X, y, step=1)
+    for changed in (plain, other):
+        assert changed.loss(X, y, training=True)[0] == pytest.approx(expected, rel=1e-12)
+    assert other.params is net.params
+    assert net.loss(X, y, training=True, step=0)[0] == before
+
+
+@IN_BOTH_WAYS
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_evaluating_changes_nothing_and_gives_the_loss_of_the_scores(
+    normalization: Any, loss: str, fused: bool
+) -> None:
+    net = shaken(make(normalization=normalization, loss=loss, dropout=0.4, reg=0.3))
+    net.fused = fused
+    X, y = draw(net)
+    net.loss(X, y, training=True)
+    before = net.params.flat.tobytes(), net.running.flat.tobytes(), net.step
+    value, gradients = net.loss(X, y)
+    penalty = 0.15 * sum(float((W**2).sum()) for name, W in net.params.items() if name.startswith("W"))
+    assert value == pytest.approx(LOSSES[loss].function(net.scores(X), y)[0] + penalty, rel=1e-12)
+    nudged = net.copy()
+    nudged.params["W1"][0, 0] += 1e-6
+    slope = (nudged.loss(X, y)[0] - value) / 1e-6
+    assert gradients["W1"][0, 0] == pytest.approx(slope, rel=1e-3, abs=1e-6)
+    assert before == (net.params.flat.tobytes(), net.running.flat.tobytes(), net.step)
 
 
 @IN_BOTH_WAYS
@@ -142,4 +152,4 @@ def test_a_nan_reaches_the_loss(normalization: Any, loss: str, fused: bool) -> N
     net = make(normalization=normalization, loss=loss)
     net.fused = fused
     net.params["W1"][0, 0] = np.nan
-    assert np.isnan(net.loss(*draw(net))[0])
+    assert np.isnan(net.loss(*draw(net), training=True)[0])

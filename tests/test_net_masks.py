@@ -20,7 +20,7 @@ def dropped(net: FullyConnectedNet, X: AnyArray, layer: int, **options: Any) -> 
     """
     patterns = []
     for row in range(len(X)):
-        _, grads = net.copy().loss(X[row : row + 1], np.zeros((1, net.num_classes)), **options)
+        _, grads = net.copy().loss(X[row : row + 1], np.zeros((1, net.num_classes)), **options, training=True)
         patterns.append((grads[f"W{layer + 1}"] == 0).all(axis=1))
     return np.array(patterns)
 
@@ -36,8 +36,8 @@ def test_masks_are_those_of_seed_step_and_layer() -> None:
 def test_masks_differ_between_calls_and_repeat_with_the_step() -> None:
     net = make(dropout=0.5, hidden=(50,))
     X, y = draw(net)
-    losses = [net.loss(X, y)[0] for _ in range(5)]
+    losses = [net.loss(X, y, training=True)[0] for _ in range(5)]
     assert len(set(losses)) == 5
     assert net.step == 5
-    assert [net.loss(X, y, step=step)[0] for step in range(5)] == losses
+    assert [net.loss(X, y, step=step, training=True)[0] for step in range(5)] == losses
     assert net.step == 5

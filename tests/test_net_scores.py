@@ -10,7 +10,8 @@ import pytest
 from small_nets import draw, make, shaken
 from thinnet import ArgumentError
 from thinnet.layers.dropout import SCALINGS, Scaling
-from thinnet.nets.fully_connected import NORMALIZATIONS, ROWS_AT_ONCE
+from thinnet.nets.fully_connected import ROWS_AT_ONCE
+from thinnet.spec import NORMALIZATIONS
 from thinnet.typing import AnyArray
 
 
@@ -18,7 +19,7 @@ from thinnet.typing import AnyArray
 def test_scores_are_deterministic_and_leave_the_net_as_it_was(normalization: Any) -> None:
     net = make(normalization=normalization, dropout=0.5)
     X, y = draw(net)
-    net.loss(X, y)
+    net.loss(X, y, training=True)
     before = net.params.flat.tobytes(), net.running.flat.tobytes(), net.step
     scores = net.loss(X)
     np.testing.assert_array_equal(scores, net.scores(X))
@@ -34,7 +35,7 @@ def test_scores_are_deterministic_and_leave_the_net_as_it_was(normalization: Any
 def test_scores_of_a_row_do_not_depend_on_the_others(normalization: Any, scaling: Scaling) -> None:
     net = shaken(make(normalization=normalization, dropout=0.5, scaling=scaling))
     X, y = draw(net)
-    net.loss(X, y)  # so that the running statistics are those of something
+    net.loss(X, y, training=True)  # so that the running statistics are those of something
     scores = net.scores(X)
     for row in range(len(X)):
         np.testing.assert_allclose(net.scores(X[row : row + 1])[0], scores[row], rtol=1e-12)
@@ -66,7 +67,7 @@ def test_inputs_of_any_real_dtype_are_taken_and_left_alone() -> None:
     images = X.reshape(4, 3, 2, 1)
     np.testing.assert_array_equal(net.scores(images), expected)
     y = np.array([0, 1, 2, 0])
-    assert net.loss(images, y, step=0)[0] == net.loss(X, y, step=0)[0]
+    assert net.loss(images, y, step=0, training=True)[0] == net.loss(X, y, step=0, training=True)[0]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_inputs_of_any_real_dtype_are_taken_and_left_alone() -> None:
 )
 def test_inputs_that_do_not_fit_are_refused_in_both_modes(X: AnyArray, text: str) -> None:
     net = make()
-    for call in (lambda: net.loss(X, np.zeros(2, int)), lambda: net.loss(X), lambda: net.predict(X)):
+    for call in (lambda: net.loss(X, np.zeros(2, int), training=True), lambda: net.loss(X), lambda: net.predict(X)):
         with pytest.raises(ArgumentError, match=text):
             call()
     assert net.step == 0

@@ -12,8 +12,9 @@ import pytest
 from thinnet import ArgumentError, Callback, DataError, Dataset, FullyConnectedNet, Solver, ThinnetError
 from thinnet.course import layers as course
 from thinnet.errors import NumericalError
-from thinnet.numerics import is_sound
+from thinnet.numerics import is_finite_step
 from thinnet.parameters import Parameters
+from thinnet.training.state import TrainingState
 from thinnet.typing import AnyArray, FloatArray
 
 MASKS = pytest.mark.parametrize("mask", ["element", "batch"])
@@ -32,7 +33,7 @@ def make_net(**options: Any) -> FullyConnectedNet:
 
 
 def make_solver(net: FullyConnectedNet, data: Dataset | None = None, **options: Any) -> Solver:
-    usual = {"update_rule": "sgd", "batch_size": 10, "num_epochs": 4, "verbose": False}
+    usual = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 10, "epochs": 4, "verbose": False}
     return Solver(net, data or make_data(), **{**usual, **options})
 
 
@@ -47,11 +48,11 @@ class Spoil(Callback):
         self.step, self.name, self.value = step, name, value
         self.before = (b"", b"", 0)
 
-    def on_step(self, solver: Solver) -> None:
-        if solver.iteration == self.step:
-            array = solver.model.params[self.name]
+    def on_step(self, state: TrainingState) -> None:
+        if state.iteration == self.step:
+            array = state.model.params[self.name]
             array[(0,) * array.ndim] = self.value
-            self.before = everything(solver.model)
+            self.before = everything(state.model)
 
 
 def stopped(solver: Solver) -> str:
@@ -109,7 +110,7 @@ def test_a_gradient_that_becomes_infinite_stops_too() -> None:
 @MASKS
 def test_a_learning_rate_that_is_far_too_large_is_named(mask: str) -> None:
     net = make_net(dropout_mask=mask, normalization=None)
-    text = stopped(make_solver(net, optim_config={"learning_rate": 1e12}))
+    text = stopped(make_solver(net, learning_rate=1e12))
     assert "Likely cause: a learning rate of 1e+12, which made weights grow" in text
     assert np.isfinite(net.params.flat).all()
 
@@ -123,7 +124,7 @@ def test_inputs_that_were_not_standardized_are_named() -> None:
 
 
 def test_an_absurd_penalty_is_named() -> None:
-    text = stopped(make_solver(make_net(reg=1e300), optim_config={"learning_rate": 1e-3}))
+    text = stopped(make_solver(make_net(reg=1e300), learning_rate=1e-3))
     assert re.match("Step 1, whose loss was .*, left W1 with -?(inf|nan).*an L2 penalty that is too large", text)
 
 
@@ -133,11 +134,11 @@ def test_bad_rows_that_come_later_are_named(bad: float) -> None:
     data = make_data()
 
     class Break(Callback):
-        def on_step(self, solver: Solver) -> None:
-            if solver.iteration == 2:
-                data.X_train[solver.order.rows(2)[4], 3] = bad
+        def on_step(self, state: TrainingState) -> None:
+            if state.iteration == 2:
+                data.X_train[trained.order.rows(2)[4], 3] = bad
 
-    solver = make_solver(make_net(), data, callbacks=[Break()])
+    solver = trained = make_solver(make_net(), data, callbacks=[Break()])
     text = stopped(solver)
     assert f"In step 3, the loss became nan. It began in the data: row 4 of the batch holds {bad} in column 3." in text
     assert "Likely cause: the data; remove such rows, or fill them in." in text
@@ -153,10 +154,10 @@ def test_finite_numbers_whose_sum_is_not_are_sound(sums: float) -> None:
         return params
 
     with np.errstate(all="ignore"):  # as in a step
-        assert is_sound(1.0, biases(sums, sums, sums))
-        assert not is_sound(1.0, biases(np.inf))
-        assert not is_sound(1.0, biases(np.inf, -np.inf))
-        assert not is_sound(float("nan"), biases(1))
+        assert is_finite_step(1.0, biases(sums, sums, sums))
+        assert not is_finite_step(1.0, biases(np.inf))
+        assert not is_finite_step(1.0, biases(np.inf, -np.inf))
+        assert not is_finite_step(float("nan"), biases(1))
 
 
 # What is kept
@@ -169,14 +170,14 @@ def test_weights_that_overflow_in_an_update_are_put_back_to_the_last_good_ones(v
     good: list[bytes] = []
 
     class Break(Callback):
-        def on_epoch(self, solver: Solver) -> None:
+        def on_epoch(self, state: TrainingState) -> None:
             good.append(net.params.flat.tobytes())
 
-        def on_step(self, solver: Solver) -> None:
-            if solver.iteration == 8:
+        def on_step(self, state: TrainingState) -> None:
+            if state.iteration == 8:
                 net.params["W1"] = np.full((5, 12), np.inf)
 
-    solver = make_solver(net, make_data(val), callbacks=[Break()], optim_config={"learning_rate": 0.0 if val else 0.1})
+    solver = make_solver(net, make_data(val), callbacks=[Break()], learning_rate=0.0 if val else 0.1)
     text = stopped(solver)
     assert text.startswith("In step 9, the loss became")
     assert text.endswith("Those are not finite, so it was given the last good ones.")
@@ -189,8 +190,8 @@ def test_weights_that_are_infinite_at_an_evaluation_are_neither_measured_nor_kep
     initial = net.params.flat.copy()
 
     class Break(Callback):
-        def on_step(self, solver: Solver) -> None:
-            if solver.iteration == 1:
+        def on_step(self, state: TrainingState) -> None:
+            if state.iteration == 1:
                 net.params["b3"][1] = -np.inf
 
     text = stopped(make_solver(net, callbacks=[Break()], checkpoint_dir=tmp_path, checkpoint_every=1))
@@ -204,7 +205,7 @@ def test_weights_with_which_nothing_can_be_scored_are_put_back() -> None:
     """They are finite, but their products are not."""
     net = make_net(normalization=None)
     initial = net.params.flat.copy()
-    text = stopped(make_solver(net, optim_config={"learning_rate": 1e38}))
+    text = stopped(make_solver(net, learning_rate=1e38))
     assert re.match(
         r"After step 1, scores became infinite or NaN; the largest weights are those of W\d, up to \S+\. Likely cause",
         text,
@@ -252,7 +253,7 @@ class Foreign:
 
 def test_another_model_is_stopped_before_the_update() -> None:
     model = Foreign()
-    solver = Solver(model, make_data(), batch_size=10, verbose=False)
+    solver = Solver(model, make_data(), optimizer="sgd", learning_rate=0.01, batch_size=10, verbose=False)
     text = stopped(solver)
     assert text.startswith("In step 4, the loss became nan. Likely cause: a learning rate that is too large")
     np.testing.assert_allclose(model.params["W"], -0.03)
@@ -302,6 +303,22 @@ def test_large_finite_scores_pass() -> None:
     assert net.predict(np.ones((9, 2))).tolist() == [0] * 9
 
 
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"y_train": np.full((20, 1), 1e25)}, r"targets up to 1e\+25; scale them to about 1\."),
+        ({"weights": np.full(20, 3e38)}, r"weights of rows up to 3e\+38; scale them to about 1\."),
+    ],
+)
+@pytest.mark.parametrize("fused", [True, False])
+def test_targets_and_weights_that_are_too_large_are_the_cause(options: dict[str, Any], cause: str, fused: bool) -> None:
+    data = Dataset(**{"X_train": np.eye(20, 3), "y_train": np.ones((20, 1)), **options})
+    net = FullyConnectedNet([4], 3, 1, loss="mse", seed=0)
+    net.fused = fused
+    with pytest.raises(NumericalError, match=rf"In step 1, .* It began in the loss, .* Likely cause: {cause}"):
+        Solver(net, data, batch_size=20, verbose=False).train()
+
+
 # Data
 
 
@@ -347,11 +364,11 @@ def test_a_batch_of_one_is_refused_with_batch_normalization() -> None:
     with pytest.raises(
         ArgumentError, match=r"X must have at least two rows in training with batch normalization, got 1"
     ):
-        net.loss(np.ones((1, 5)), np.zeros(1, int))
+        net.loss(np.ones((1, 5)), np.zeros(1, int), training=True)
     assert everything(net) == before
     assert net.predict(np.ones((1, 5))).shape == (1,)
     for options in ({"normalization": "layernorm"}, {"normalization": None}):
-        assert np.isfinite(make_net(**options).loss(np.ones((1, 5)), np.zeros(1, int))[0])
+        assert np.isfinite(make_net(**options).loss(np.ones((1, 5)), np.zeros(1, int), training=True)[0])
 
 
 def test_it_is_refused_before_training_begins() -> None:
@@ -361,8 +378,8 @@ def test_it_is_refused_before_training_begins() -> None:
     one = make_data().first(1)
     with pytest.raises(ArgumentError, match=re.escape(text)):
         make_solver(make_net(), one)
-    make_solver(make_net(normalization=None), batch_size=1, num_epochs=1).train()
-    make_solver(FullyConnectedNet([], 5, 3, normalization="batchnorm"), batch_size=1, num_epochs=1).train()
+    make_solver(make_net(normalization=None), batch_size=1, epochs=1).train()
+    make_solver(FullyConnectedNet([], 5, 3, normalization="batchnorm"), batch_size=1, epochs=1).train()
 
 
 def test_the_course_door_lets_a_batch_of_one_through() -> None:

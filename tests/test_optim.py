@@ -268,7 +268,7 @@ def test_two_flat_optimizers_share_nothing(name: str) -> None:
 def test_an_unknown_option_is_refused_with_the_nearest(name: str) -> None:
     with pytest.raises(ArgumentError, match=r"config must be a mapping with only the keys .*got 'learnin_rate'\. Did"):
         OPTIMIZERS[name].rule(*draw(), {"learnin_rate": 0.1})
-    text = r"optim_config must be a mapping with only the keys .*, got 'lr'"
+    text = r"optimizer_options must be a mapping with only the keys .*, got 'lr'"
     with pytest.raises(ArgumentError, match=text):
         FlatOptimizer(name, {"lr": 0.1}, like=np.zeros(3))
     with pytest.raises(ArgumentError, match=r"\. Did you mean 'learning_rate'\?$"):
@@ -298,7 +298,7 @@ def test_options_outside_their_limits_are_refused(name: str, option: str, value:
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ArgumentError, match=r"update_rule must be one of 'sgd', .*got 'adamm'\. Did you mean 'adam"):
+    with pytest.raises(ArgumentError, match=r"optimizer must be one of 'sgd', .*got 'adamm'\. Did you mean 'adam"):
         FlatOptimizer("adamm", None, like=np.zeros(3))
 
 

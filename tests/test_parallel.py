@@ -78,7 +78,7 @@ def test_several_processes_train_the_net_of_one(name: str, size: int, folder: Pa
 
 
 def test_what_is_exchanged_is_gradients_statistics_and_a_few_numbers(folder: Path) -> None:
-    parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 16, 12 + 9
+    parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 18, 12 + 9
     with np.load(folder / "trainings2.npz") as found:
         exchanged = int(found["batchnorm/exchanged"])
     # Means, variances and two gradients of each unit; the loss; what stops training; the accuracies.
@@ -103,7 +103,7 @@ def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None
 
 
 class TestMisfortune:
-    @pytest.mark.parametrize("what", ["kill", "raise", "interrupt"])
+    @pytest.mark.parametrize("what", ["kill", "raise", "interrupt", "terminate"])
     def test_all_processes_end_and_another_number_of_them_goes_on(self, what: str, tmp_path: Path) -> None:
         done = job(2, "train", tmp_path, MISFORTUNE=what)
         assert done.returncode != 0
@@ -112,9 +112,11 @@ class TestMisfortune:
             assert "RuntimeError: the disk is on fire" in done.stderr
         if what == "interrupt":
             assert done.stderr.count("KeyboardInterrupt: saved") == 1, done.stderr
-            assert "after step 8 of 16" in done.stderr
+            assert "after step 8 of 18" in done.stderr
+        if what == "terminate":
+            assert done.returncode == 143, done.stderr
         saved = list(saved_checkpoints(tmp_path / "run"))
-        assert saved == ([5, 8] if what == "interrupt" else [5])
+        assert saved == ([5, 8] if what in ("interrupt", "terminate") else [5])
         wait_until_free(tmp_path / "run")
         whole = make_training("batchnorm")
         whole.train()
@@ -244,7 +246,7 @@ class TestRefusals:
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which is replaced where there are several processes
         net, data = make_net(**NETS["batchnorm"]), make_data()
         with pytest.raises(ArgumentError, match="communicator must be None unless the model is a FullyConnectedNet"):
-            Solver(net, data, update_rule=lambda w, dw, config: (w, config or {}), communicator=_Pretended())
+            Solver(net, data, optimizer=lambda w, dw, config: (w, config or {}), communicator=_Pretended())
         with pytest.raises(ArgumentError, match="batch_size must be at least 64 with batch_statistics='local'"):
             Solver(net, data, communicator=_Pretended(), batch_statistics="local", batch_size=63)
         net.fused = False

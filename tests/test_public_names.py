@@ -76,7 +76,7 @@ import numpy as np
 import thinnet
 net = thinnet.FullyConnectedNet([4], 3, 2, dropout=0.5, seed=0)
 data = thinnet.Dataset(np.ones((8, 3), np.float32), np.zeros(8, int))
-thinnet.Solver(net, data, batch_size=4, num_epochs=1, verbose=False).train()
+thinnet.Solver(net, data, batch_size=4, epochs=1, verbose=False).train()
 print(json.dumps(list(sys.modules)))
 """
     assert set(json.loads(run(code))) & set(HEAVY) <= {"numba", "scipy"}  # Numba loads SciPy where it is installed

@@ -12,22 +12,22 @@ import pytest
 from interrupted_runs import STEPS, finish, interrupt, interrupted, make_data, make_net, make_solver, state
 from thinnet import Solver
 from thinnet.optim import OPTIMIZERS
-from thinnet.schedules import Cosine, OneCycle
+from thinnet.schedules import Cosine, EpochDecay, OneCycle
 from thinnet.storage import checkpoint as checkpoints
 
 Case = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]  # of the net, the solver and the data
 CASES: list[Case] = [
-    *(({}, {"update_rule": name}, {}) for name in OPTIMIZERS),
-    *(({"dropout_mask": "batch"}, {"update_rule": name}, {}) for name in OPTIMIZERS),
+    *(({}, {"optimizer": name}, {}) for name in OPTIMIZERS),
+    *(({"dropout_mask": "batch"}, {"optimizer": name}, {}) for name in OPTIMIZERS),
     ({}, {"schedule": Cosine(warmup=0.2, floor=0.1)}, {}),
     ({}, {"schedule": OneCycle()}, {}),
-    ({}, {"lr_decay": 0.7}, {}),
-    ({}, {"patience": 1, "optim_config": {"learning_rate": 0.0}}, {}),
-    ({}, {"sampling": "replacement", "num_train_samples": 9, "num_val_samples": 7}, {}),
+    ({}, {"schedule": EpochDecay(0.7)}, {}),
+    ({}, {"patience": 1, "learning_rate": 0.0}, {}),
+    ({}, {"sampling": "replacement", "eval_train_rows": 9, "eval_val_rows": 7}, {}),
     ({}, {"seed": 77, "batch_size": 999}, {}),
     ({"dtype": np.float64, "reg": 0.01}, {}, {}),
     ({"normalization": "layernorm", "loss": "svm"}, {}, {}),
-    ({"normalization": None, "scaling": "classic"}, {"num_train_samples": None}, {}),
+    ({"normalization": None, "scaling": "classic"}, {"eval_train_rows": None}, {}),
     ({"loss": "mse"}, {}, {"regression": True}),
     ({"dropout": 0}, {}, {"val": 0}),
     ({"dropout_mask": "batch", "dtype": np.float64}, {"sampling": "replacement"}, {"val": 0}),
@@ -40,8 +40,8 @@ def folders_after_each_step(solver: Solver, tmp_path: Path, monkeypatch: pytest.
     solver.train()
     monkeypatch.undo()
     folders = []
-    assert solver._checkpoints is not None
-    for step, path in checkpoints.saved(solver._checkpoints.folder).items():
+    assert solver._saving is not None and solver._saving.checkpoints is not None
+    for step, path in checkpoints.saved(solver._saving.checkpoints.folder).items():
         folder = tmp_path / f"after-{step}"
         folder.mkdir()
         shutil.copy(path, folder)
@@ -97,7 +97,7 @@ def test_a_net_that_leaves_the_kernels_alone_does_so_when_resumed(tmp_path: Path
 
 
 def test_numbers_of_numpy_are_kept_as_numbers(tmp_path: Path) -> None:
-    options = {"optim_config": {"learning_rate": np.float32(0.01)}, "patience": np.int64(9), "seed": np.uint8(3)}
+    options = {"learning_rate": np.float32(0.01), "patience": np.int64(9), "seed": np.uint8(3)}
     solver = make_solver(make_net(reg=np.float32(0.5)), make_data(), checkpoint_dir=tmp_path, **options)
     solver.train()
     assert Solver.resume(tmp_path, make_data()).options == solver.options
@@ -112,8 +112,8 @@ def test_a_resumed_run_trains_the_net_that_it_is_given(tmp_path: Path) -> None:
 
 
 def test_a_run_can_be_made_longer(tmp_path: Path) -> None:
-    make_solver(make_net(), make_data(val=0), checkpoint_dir=tmp_path, num_epochs=2).train()
-    longer = Solver.resume(tmp_path, make_data(val=0), num_epochs=3, print_every=5)
+    make_solver(make_net(), make_data(val=0), checkpoint_dir=tmp_path, epochs=2).train()
+    longer = Solver.resume(tmp_path, make_data(val=0), epochs=3, print_every=5)
     longer.train()
     never = make_solver(make_net(), make_data(val=0))
     never.train()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from thinnet.data.standardization import Standardization
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
 from thinnet.sklearn.rows import moments, reader, standardized
@@ -94,12 +95,14 @@ def test_sparse_rows_are_the_dense_ones(kernels: bool, weighted: bool, request: 
         dense.scale[:4], 1 / np.sqrt(np.average((X - mean)[:, :4] ** 2, axis=0, weights=weights))
     )
     assert dense.scale[7] == 0
-    narrow = rows_module.Shift(dense.mean, dense.scale, limit=1.5)
+    narrow = Standardization(dense.mean, dense.scale, limit=1.5)
     wanted = np.clip((X - dense.mean) * dense.scale, -1.5, 1.5)
+    np.testing.assert_allclose(standardized(X, narrow, np.float64), wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(narrow.sparse_rows(sparse.csr_array(X)) @ np.eye(9), wanted, rtol=1e-12, atol=1e-12)
+    chosen, identity = np.array([3, 49, 3]), np.eye(9, dtype=np.float32)
     for form in (X, sparse.csr_array(X)):
-        np.testing.assert_allclose(standardized(form, narrow, np.float64), wanted, rtol=1e-12, atol=1e-12)
-        chosen = np.array([3, 49, 3])
-        np.testing.assert_allclose(reader(form, narrow, 5)(chosen), wanted[chosen], rtol=1e-6, atol=1e-6)
+        read = reader(form, narrow, 5)(chosen) @ identity
+        np.testing.assert_allclose(read, wanted[chosen], rtol=1e-6, atol=1e-6)
 
 
 def test_sparse_training_is_dense_training(classes: Data) -> None:
@@ -143,6 +146,6 @@ def test_many_rows_come_in_pieces(classes: Data, monkeypatch: pytest.MonkeyPatch
     X, y = classes
     net = ThinNetClassifier(**QUICK).fit(X, y)
     whole = net.predict_proba(X)
-    monkeypatch.setattr(rows_module, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(rows_module, "PIECE_BYTES", 8 * 7 * X.shape[1])
     np.testing.assert_allclose(net.predict_proba(X), whole, rtol=1e-12)
     np.testing.assert_allclose(ThinNetClassifier(**QUICK).fit(X, y).predict_proba(X), whole, atol=1e-4)

@@ -9,8 +9,8 @@ import pytest
 
 from small_training import Foreign, blobs, make_data, make_net, make_solver, model_state
 from thinnet import Dataset, FullyConnectedNet
-from thinnet.nets.fully_connected import NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
+from thinnet.spec import NORMALIZATIONS
 
 
 def trained_both_ways(rule: str, **net_options: Any) -> tuple[Any, Any, list[float], list[float]]:
@@ -18,12 +18,12 @@ def trained_both_ways(rule: str, **net_options: Any) -> tuple[Any, Any, list[flo
     and the losses of both."""
     net, other = (make_net(dropout=0.3, reg=0.01, **net_options) for _ in range(2))
     options = {"learning_rate": 0.01}
-    solver = make_solver(net, update_rule=rule, optim_config=options)
+    solver = make_solver(net, optimizer=rule, learning_rate=0.01)
     configs: dict[str, Any] = {name: dict(options) for name in other.params}
     losses = []
     for step in range(7):
         X, y = solver.data.batch("train", solver.order.rows(step), dtype=other.dtype)
-        loss, grads = other.loss(X, y)
+        loss, grads = other.loss(X, y, training=True)
         losses.append(loss)
         for name in other.params:
             other.params[name], configs[name] = OPTIMIZERS[rule].rule(other.params[name], grads[name], configs[name])
@@ -53,8 +53,8 @@ def test_training_is_that_loop_to_rounding_however_it_is_computed(rule: str, nor
 @pytest.mark.parametrize("loss", ["softmax", "svm"])
 def test_a_small_data_set_is_learned_by_heart(normalization: Any, loss: str) -> None:
     X, y = np.random.default_rng(0).standard_normal((30, 5)), np.arange(30) % 3  # labels that nothing explains
-    net = FullyConnectedNet([60], 5, 3, normalization=normalization, loss=loss, weight_scale="he", seed=0)
-    solver = make_solver(net, Dataset(X, y), num_epochs=150, batch_size=15, optim_config={"learning_rate": 0.02})
+    net = FullyConnectedNet([60], 5, 3, normalization=normalization, loss=loss, seed=0)
+    solver = make_solver(net, Dataset(X, y), epochs=150, batch_size=15, learning_rate=0.02)
     history = solver.train()
     assert history.train_accuracy[-1] == 1
     assert np.mean(history.loss[-10:]) < 0.1 * history.loss[0]
@@ -65,10 +65,10 @@ def test_weights_of_rows_reach_the_loss() -> None:
     X, y = blobs(40)
     weights = np.where(np.arange(40) < 30, 2.0, 0.0)
     net = make_net()
-    expected = net.copy().loss(X, y, weights=weights)[0]
+    expected = net.copy().loss(X, y, weights=weights, training=True)[0]
     solver = make_solver(net, Dataset(X, y, weights=weights), batch_size=40)
     assert solver.step() == pytest.approx(expected, rel=1e-5)
-    few = make_net().loss(X[:30], y[:30])[0]
+    few = make_net().loss(X[:30], y[:30], training=True)[0]
     assert expected == pytest.approx(few * 2 * 30 / 40, rel=1e-5)
 
 
@@ -107,7 +107,7 @@ def outcome(net_seed: int, **options: Any) -> tuple[list[bytes], tuple[Any, ...]
     return model_state(net), (history.loss, history.epoch, history.train_accuracy, history.val_accuracy)
 
 
-@pytest.mark.parametrize("options", [{}, {"sampling": "replacement"}, {"num_train_samples": 20, "num_val_samples": 10}])
+@pytest.mark.parametrize("options", [{}, {"sampling": "replacement"}, {"eval_train_rows": 20, "eval_val_rows": 10}])
 def test_the_same_seed_gives_the_same_bits(options: dict[str, Any]) -> None:
     assert outcome(3, **options) == outcome(3, **options)
 

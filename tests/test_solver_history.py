@@ -11,7 +11,7 @@ from small_training import make_data, make_net, make_solver
 
 
 def test_histories_have_an_entry_for_each_step_and_each_evaluation() -> None:
-    solver = make_solver(num_epochs=4)
+    solver = make_solver(epochs=4)
     history = solver.train()
     assert history is solver.history
     assert len(history.loss) == solver.num_iterations == solver.iteration == 12
@@ -21,13 +21,13 @@ def test_histories_have_an_entry_for_each_step_and_each_evaluation() -> None:
     assert all(0 <= a <= 1 for a in history.train_accuracy + history.val_accuracy)
     assert solver.epoch == 4
     assert solver.stop_reason is None
-    assert solver.loss_history is history.loss
-    assert solver.train_acc_history is history.train_accuracy
-    assert solver.val_acc_history is history.val_accuracy
+    assert solver.history.loss is history.loss
+    assert solver.history.train_accuracy is history.train_accuracy
+    assert solver.history.val_accuracy is history.val_accuracy
 
 
 def test_an_epoch_of_one_step_is_evaluated_once() -> None:
-    history = make_solver(batch_size=1000, num_epochs=3).train()
+    history = make_solver(batch_size=1000, epochs=3).train()
     assert history.epoch == [1, 2, 3]
     assert len(history.loss) == 3
 
@@ -38,7 +38,7 @@ def test_without_validation_rows_there_is_no_validation_accuracy(capsys: pytest.
     history = solver.train()
     assert history.val_accuracy == []
     assert len(history.train_accuracy) == 5
-    assert solver.best_val_acc == 0
+    assert solver.best_val_accuracy == 0
     assert re.search(r"^\(Epoch 4 / 4\) train acc: \d\.\d{6}$", capsys.readouterr().out, re.MULTILINE)
 
 

@@ -11,7 +11,7 @@ import pytest
 from small_training import Foreign, blobs, make_data, make_net, make_solver, model_state
 from thinnet import ArgumentError, Dataset, optim
 from thinnet.optim import OPTIMIZERS
-from thinnet.training.updates import model_batch
+from thinnet.training.model_batch import model_batch
 from thinnet.typing import AnyArray
 
 
@@ -27,7 +27,7 @@ def test_small_integers_reach_the_net_standardized_and_as_its_floats(dtype: Any)
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (60, 5), dtype=np.uint8), rng.integers(3, size=60)
     data = Dataset(X, y, X[:20], y[:20]).standardized("feature")
-    floats = ((X.astype(dtype) - data.shift.astype(dtype)) * data.scale.astype(dtype)).astype(dtype)
+    floats = ((X - data.shift) * data.scale).astype(dtype)  # in float64 until here
     as_floats = Dataset(floats, y, floats[:20], y[:20])
     nets = [make_net(dtype=dtype) for _ in range(2)]
     losses = [make_solver(net, given).train().loss for net, given in zip(nets, (data, as_floats), strict=True)]
@@ -43,12 +43,12 @@ def test_small_integers_reach_the_net_standardized_and_as_its_floats(dtype: Any)
 @pytest.mark.parametrize("rule", ["sgd", "adam", optim.sgd, optim.adam])
 def test_another_model_is_trained_with_named_rules_and_with_functions(rule: Any) -> None:
     model, data = Foreign(), Dataset(*(blobs()[0].astype(np.float64), blobs()[1]), *blobs(30, seed=1))
-    solver = make_solver(model, data, update_rule=rule, optim_config={"learning_rate": 0.05}, num_epochs=20, seed=0)
+    solver = make_solver(model, data, optimizer=rule, learning_rate=0.05, epochs=20, seed=0)
     history = solver.train()
     assert all(type(loss) is float for loss in history.loss)
     assert history.loss[0] == pytest.approx(math.log(3), rel=1e-12)
     assert np.mean(history.loss[-3:]) < 0.7 * history.loss[0]
-    assert solver.accuracy("val") == solver.best_val_acc == max(history.val_accuracy)
+    assert solver.accuracy("val") == solver.best_val_accuracy == max(history.val_accuracy)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -57,7 +57,7 @@ def test_a_rule_by_name_and_as_a_function_are_the_same(name: str) -> None:
     results = []
     for rule in (name, OPTIMIZERS[name].rule):
         model, data = Foreign(), Dataset(blobs()[0].astype(np.float64), blobs()[1])
-        solver = make_solver(model, data, update_rule=rule, optim_config={"learning_rate": 0.05}, seed=0)
+        solver = make_solver(model, data, optimizer=rule, learning_rate=0.05, seed=0)
         results.append(([solver.step() for _ in range(9)], model_state(model)))
     assert results[0] == results[1]
 
@@ -117,5 +117,5 @@ def test_a_models_gradient_of_another_shape_is_named(gradient: Any, rule: Any) -
     before = model.params["W"].copy()
     text = r"gradients\['W'\] must be an array of floats of shape \(5, 3\), as params\['W'\] is, got"
     with pytest.raises(ArgumentError, match=text):
-        make_solver(model, update_rule=rule).step()
+        make_solver(model, optimizer=rule).step()
     np.testing.assert_array_equal(model.params["W"], before)

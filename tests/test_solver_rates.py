@@ -1,4 +1,4 @@
-"""The learning rate of each step: schedules and lr_decay, for named rules and for functions."""
+"""The learning rate of each step: schedules, for named rules and for functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from small_training import make_data, make_net, make_solver
 from thinnet import FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
-from thinnet.schedules import Cosine, EpochDecay, OneCycle
+from thinnet.schedules import SCHEDULES, Cosine, EpochDecay, OneCycle
 from thinnet.typing import FloatArray
 
 
@@ -23,7 +23,7 @@ def rates(**options: Any) -> list[float]:
         seen.append(config["learning_rate"])
         return w, config
 
-    make_solver(FullyConnectedNet([], 5, 3, seed=0), update_rule=rule, num_epochs=3, **options).train()
+    make_solver(FullyConnectedNet([], 5, 3, seed=0), optimizer=rule, epochs=3, **options).train()
     assert seen[::2] == seen[1::2], "W and b have the same rate"
     return seen[::2]
 
@@ -31,14 +31,15 @@ def rates(**options: Any) -> list[float]:
 def test_a_schedule_multiplies_the_learning_rate_of_each_step() -> None:
     schedule = OneCycle(floor=0.1)
     factors = [schedule(step, steps_per_epoch=3, total_steps=9) for step in range(9)]
-    assert rates(schedule=schedule, optim_config={"learning_rate": 0.25}) == [0.25 * factor for factor in factors]
+    assert rates(schedule=schedule, learning_rate=0.25) == [0.25 * factor for factor in factors]
 
 
-def test_lr_decay_multiplies_after_each_epoch_the_rules_own_default_too() -> None:
+def test_a_decay_multiplies_after_each_epoch_the_rules_own_default_too() -> None:
     expected = [0.5 * 0.8**epoch for epoch in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
-    assert rates(lr_decay=0.8, optim_config={"learning_rate": 0.5}) == expected
-    assert rates(lr_decay=0.8) == expected
-    assert rates() == [0.5] * 9
+    assert rates(schedule=EpochDecay(0.8), learning_rate=0.5) == expected
+    assert rates(schedule=EpochDecay(0.8), learning_rate=None) == expected
+    assert rates(learning_rate=None) == [0.5] * 9
+    assert rates() == [1e-3] * 9
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -48,16 +49,12 @@ def test_the_flat_pass_follows_the_schedule_as_the_rule_does(name: str) -> None:
     results = []
     for rule in (name, OPTIMIZERS[name].rule):
         net = make_net()
-        options = {"learning_rate": 0.1}
-        make_solver(net, make_data(val=0), update_rule=rule, optim_config=options, schedule=schedule).train()
-        assert options == {"learning_rate": 0.1}
+        make_solver(net, make_data(val=0), optimizer=rule, learning_rate=0.1, schedule=schedule).train()
         results.append(net.params.flat.tobytes())
     assert results[0] == results[1]
 
 
-def test_lr_decay_is_epoch_decay() -> None:
-    nets = [make_net() for _ in range(3)]
-    given: list[dict[str, Any]] = [{"lr_decay": 0.7}, {"schedule": EpochDecay(0.7)}, {}]
-    for net, options in zip(nets, given, strict=True):
-        make_solver(net, make_data(val=0), **options).train()
-    assert nets[0].params.flat.tobytes() == nets[1].params.flat.tobytes() != nets[2].params.flat.tobytes()
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_may_be_named(name: str) -> None:
+    named, given = (rates(schedule=schedule, learning_rate=0.25) for schedule in (name, SCHEDULES[name]()))
+    assert named == given

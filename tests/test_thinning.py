@@ -113,7 +113,7 @@ class TestStep:
         net = thinned_net(normalization="batchnorm", reg=0.1)
         net.fused = fused
         for step in range(3):
-            _, gradients = net.loss(*batch())
+            _, gradients = net.loss(*batch(), training=True)
             keeps = kept_of(net, step)
             for i in range(1, net.num_layers + 1):
                 assert not gradients[f"W{i}"][~keeps[i - 1]].any()
@@ -127,17 +127,15 @@ class TestStep:
 
     def test_a_layer_without_any_kept_unit_is_no_error(self) -> None:
         net = thinned_net(hidden_dims=[2, 2], dropout=0.999, normalization="batchnorm")
-        loss, gradients = net.loss(*batch())
+        loss, gradients = net.loss(*batch(), training=True)
         assert loss == pytest.approx(np.log(4))
         assert not gradients["W1"].any()
         assert gradients["b3"].any()
 
     def test_a_mask_chosen_later_holds(self) -> None:
         X, y = batch()
-        later, sooner = thinned_net(dropout_mask="element"), thinned_net()
-        later.dropout_mask = "batch"
-        assert later.params.order != sooner.params.order
-        (one, gradients), (other, expected) = later.loss(X, y), sooner.loss(X, y)
+        later, sooner = thinned_net(dropout_mask="element").replace(dropout_mask="batch"), thinned_net()
+        (one, gradients), (other, expected) = later.loss(X, y, training=True), sooner.loss(X, y, training=True)
         assert one == pytest.approx(other, rel=1e-12)
         for name, dw in gradients.items():
             np.testing.assert_allclose(dw, expected[name], rtol=1e-9, atol=1e-12)
@@ -166,7 +164,7 @@ class TestUpdate:
             expected[positions], new = rule(expected[positions], dw, {**config, **pieces})
             for key in arrays:
                 state[key][positions] = new[key]
-            optimizer.inplace_update_part(params.flat, dw, thinning)
+            optimizer.inplace_update(params.flat, dw, thinning=thinning)
             rtol = 1e-5 if dtype == np.float32 else 1e-12
             np.testing.assert_allclose(params.flat, expected, rtol=rtol, atol=rtol)
             for key in arrays:
@@ -176,10 +174,8 @@ class TestUpdate:
         params = Parameters({"W1": (2, 2)}, np.float32)
         thinning = Thinning(KeptUnits((2, 2)), params.shapes)
         optimizer = FlatOptimizer("adam", {}, like=params.flat)
-        with pytest.raises(
-            ArgumentError, match=r"part_dw must be a contiguous array of shape \(4,\) and dtype float32"
-        ):
-            optimizer.inplace_update_part(params.flat, np.zeros(3, np.float32), thinning)
+        with pytest.raises(ArgumentError, match=r"dw must be a contiguous array of shape \(4,\) and dtype float32"):
+            optimizer.inplace_update(params.flat, np.zeros(3, np.float32), thinning=thinning)
 
 
 class TestTraining:
@@ -190,13 +186,12 @@ class TestTraining:
     def train(self, fused: bool = True, **options: Any) -> tuple[FullyConnectedNet, Solver]:
         net = thinned_net(hidden_dims=[30, 20], num_classes=2, normalization="batchnorm", **options)
         net.fused = fused
-        config = {"learning_rate": 0.01}
-        solver = Solver(net, self.data(), update_rule="adam", optim_config=config, batch_size=20, verbose=False)
+        solver = Solver(net, self.data(), learning_rate=0.01, batch_size=20, verbose=False)
         solver.train()
         return net, solver
 
     def test_a_thinned_net_learns(self) -> None:
-        assert self.train()[1].best_val_acc > 0.9
+        assert self.train()[1].best_val_accuracy > 0.9
 
     def test_two_runs_are_equal_to_the_last_bit(self) -> None:
         assert self.train()[0].params.flat.tobytes() == self.train()[0].params.flat.tobytes()
@@ -214,7 +209,7 @@ class TestTraining:
     def test_weights_of_dropped_units_are_not_updated(self) -> None:
         net = thinned_net(hidden_dims=[30, 20], num_classes=2)
         before = net.params.copy()
-        Solver(net, self.data(), update_rule="adam", batch_size=20, verbose=False).step()
+        Solver(net, self.data(), optimizer="adam", batch_size=20, verbose=False).step()
         keep = kept_of(net, step=0)[1]
         np.testing.assert_array_equal(net.params["W1"][:, ~keep], before["W1"][:, ~keep])
         assert (net.params["W1"][:, keep] != before["W1"][:, keep]).any(axis=0).sum() > 5

@@ -322,9 +322,7 @@ def test_whole_trainings_take_the_same_course(normalization: Any, loss: str) -> 
     )
     model = TorchNet(net)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    solver = Solver(
-        net, {"X_train": X, "y_train": y}, update_rule="adam", optim_config={"learning_rate": 0.01}, batch_size=20
-    )
+    solver = Solver(net, {"X_train": X, "y_train": y}, optimizer="adam", learning_rate=0.01, batch_size=20)
     for step in range(10):
         rows = solver.order.rows(step)
         optimizer.zero_grad()

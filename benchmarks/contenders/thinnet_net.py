@@ -21,6 +21,6 @@ def build(job: Job, dropout_mask: MaskKind = "element") -> Callable[[], object]:
     )
     config = {"learning_rate": job.learning_rate}
     solver = Solver(
-        net, data, update_rule="adam", optim_config=config, batch_size=job.batch_size, num_epochs=10**6, verbose=False
+        net, data, optimizer="adam", optimizer_options=config, batch_size=job.batch_size, epochs=10**6, verbose=False
     )
     return solver.step

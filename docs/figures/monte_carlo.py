@@ -29,7 +29,7 @@ def uncertainties(seed: int, epochs: int) -> tuple[dict[str, np.ndarray], np.nda
     seen = whole.y_train < KNOWN
     data = Dataset(whole.X_train[seen], whole.y_train[seen]).standardized("global")
     net = FullyConnectedNet([200, 200], 64, KNOWN, dropout=0.5, weight_scale="he", seed=seed)
-    Solver(net, data, update_rule="adam", batch_size=50, num_epochs=epochs, verbose=False, progress=False).train()
+    Solver(net, data, optimizer="adam", batch_size=50, epochs=epochs, verbose=False, progress=False).train()
     X = (whole.X_test.astype(np.float32) - data.shift.astype(np.float32)) * data.scale.astype(np.float32)
     once = softmax(net.scores(X))
     draws = softmax(monte_carlo_scores(net, X, DRAWS, seed=seed))

@@ -32,7 +32,7 @@ def trained(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnecte
     """A net after training, with the weights of the last step."""
     net = FullyConnectedNet(DIMS, 64, dropout=rate, normalization="batchnorm", weight_scale="he", seed=seed)
     net.fused = False  # the layers' own functions, one by one
-    solver = Solver(net, data, update_rule="adam", batch_size=50, num_epochs=epochs, verbose=False, progress=False)
+    solver = Solver(net, data, optimizer="adam", batch_size=50, epochs=epochs, verbose=False, progress=False)
     while solver.iteration < solver.num_iterations:
         solver.step()
     return net

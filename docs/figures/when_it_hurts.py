@@ -20,7 +20,7 @@ def accuracies(rate: float, rows: int, seed: int, steps: list[int]) -> list[floa
     """Accuracy on the 400 validation digits after so many steps."""
     data = load_digits(num_train=rows, seed=seed).standardized("global")
     net = FullyConnectedNet([200], 64, dropout=rate, weight_scale="he", seed=seed)
-    solver = Solver(net, data, update_rule="adam", batch_size=BATCH, verbose=False, progress=False)
+    solver = Solver(net, data, optimizer="adam", batch_size=BATCH, verbose=False, progress=False)
     found = []
     while len(found) < len(steps):
         solver.step()
@@ -35,7 +35,7 @@ def main() -> None:
 
     def measured(rate: float, rows: int, at: tuple[int, ...]) -> np.ndarray:
         """Accuracies after so many epochs: (lengths, seeds)."""
-        steps = [epoch * (rows // BATCH) for epoch in at]
+        steps = [epoch * -(-rows // BATCH) for epoch in at]
         return np.array([accuracies(rate, rows, seed, steps) for seed in range(seeds)]).T
 
     by_length = {rate: measured(rate, SIZES[-1], epochs) for rate in RATES}
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _steps(epochs: int, rows: int) -> str:
-    return f"{epochs} epoch{'s' if epochs > 1 else ''} of {rows // BATCH} step{'s' if rows >= 2 * BATCH else ''}"
+    return f"{epochs} epoch{'s' if epochs > 1 else ''} of {-(-rows // BATCH)} step{'s' if rows > BATCH else ''}"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ rules in `thinnet.optim` change its parameters; the `History` tells how it went.
 from thinnet import layers, optim, schedules
 from thinnet.callbacks import Callback, EarlyStopping
 from thinnet.data import Dataset, load_cifar10, load_digits, load_fashion_mnist
-from thinnet.errors import ArgumentError, DataError, ThinnetError
+from thinnet.errors import ArgumentError, CheckpointError, DataError, NumericalError, ThinnetError
 from thinnet.gradient_check import GradientError, check_gradients
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
@@ -19,12 +19,14 @@ __version__ = "0.1.0"
 __all__ = [
     "ArgumentError",
     "Callback",
+    "CheckpointError",
     "DataError",
     "Dataset",
     "EarlyStopping",
     "FullyConnectedNet",
     "GradientError",
     "History",
+    "NumericalError",
     "Solver",
     "ThinnetError",
     "check_gradients",

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from thinnet.solver import Solver
+from thinnet.training.state import TrainingState
+from thinnet.training.stopping import since_improvement
 
 
 class Callback:
-    """Override what you need; every method gets the solver, whose state may be read at leisure.
+    """Override what you need; every method gets the `TrainingState`, which may be read at leisure.
+
+    Its method ``stop(reason)`` ends training after the current step.
 
     >>> class Losses(Callback):
-    ...     def on_step(self, solver):
-    ...         print(solver.history.loss[-1])
+    ...     def on_step(self, state):
+    ...         print(state.history.loss[-1])
     """
 
-    def on_train_begin(self, solver: Solver) -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
         """Before the first step of a call of ``train()``."""
 
-    def on_step(self, solver: Solver) -> None:
+    def on_step(self, state: TrainingState) -> None:
         """After each step, its loss recorded."""
 
-    def on_epoch(self, solver: Solver) -> None:
+    def on_epoch(self, state: TrainingState) -> None:
         """After each evaluation: the one after the first step, and one at the end of each epoch."""
 
-    def on_train_end(self, solver: Solver) -> None:
+    def on_train_end(self, state: TrainingState) -> None:
         """After the last step, also where training was stopped or failed."""
 
 
@@ -70,11 +71,9 @@ class EarlyStopping(Callback):
     def __init__(self, patience: int) -> None:
         self.patience = check_number("patience", patience)
 
-    def on_epoch(self, solver: Solver) -> None:
-        history = solver.history.val_accuracy
-        since_best = len(history) - 1 - history.index(max(history)) if history else 0
-        if since_best >= self.patience:
-            solver.stop(f"validation accuracy has not risen for {self.patience} epochs")
+    def on_epoch(self, state: TrainingState) -> None:
+        if since_improvement(state.history.val_accuracy) >= self.patience:
+            state.stop(f"validation accuracy has not risen for {self.patience} epochs")
 
 
 class ProgressBar(Callback):
@@ -83,16 +82,16 @@ class ProgressBar(Callback):
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def on_train_begin(self, solver: Solver) -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
         from tqdm.auto import tqdm
 
-        self._bar = tqdm(total=solver.num_iterations, initial=solver.iteration, unit="step", file=sys.stderr)
+        self._bar = tqdm(total=state.total_steps, initial=state.iteration, unit="step", file=sys.stderr)
 
-    def on_step(self, solver: Solver) -> None:
-        self._bar.set_postfix(loss=f"{solver.history.loss[-1]:.3f}", refresh=False)
+    def on_step(self, state: TrainingState) -> None:
+        self._bar.set_postfix(loss=f"{state.history.loss[-1]:.3f}", refresh=False)
         self._bar.update()
 
-    def on_train_end(self, solver: Solver) -> None:
+    def on_train_end(self, state: TrainingState) -> None:
         self._bar.close()
 
     def write(self, text: str) -> None:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, DataError
 
+Error = type[ArgumentError] | type[DataError]
 Value = TypeVar("Value")
 
 
@@ -53,7 +54,6 @@ LIMITS: dict[str, Limit] = {
     "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
     "weight_scale": Limit(0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."),
     "learning_rate": Limit(0, math.inf, fix="Steps of the usual sizes lie between 1e-4 and 1."),
-    "lr_decay": Limit(0, math.inf, "()", fix="lr_decay multiplies the learning rate after each epoch."),
     "beta1": Limit(0, 1, fix="0.9 is usual."),
     "beta2": Limit(0, 1, fix="0.999 is usual."),
     "decay_rate": Limit(0, 1, fix="0.99 is usual."),
@@ -63,10 +63,11 @@ LIMITS: dict[str, Limit] = {
     "num_classes": COUNT,
     "hidden_dims": COUNT,
     "batch_size": COUNT,
-    "num_epochs": COUNT,
+    "epochs": COUNT,
     "print_every": COUNT,
-    "num_train_samples": COUNT,
-    "num_val_samples": COUNT,
+    "eval_train_rows": COUNT,
+    "eval_val_rows": COUNT,
+    "num_train": COUNT,
     "patience": COUNT,
     "checkpoint_every": COUNT,
     "jobs": COUNT,
@@ -125,10 +126,10 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
 def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     """Return `value` if it is one of `choices`; the error names the nearest one.
 
-    >>> check_choice("update_rule", "adm", ["adam", "sgd"])
+    >>> check_choice("optimizer", "adm", ["adam", "sgd"])
     Traceback (most recent call last):
     ...
-    thinnet.errors.ArgumentError: update_rule must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
+    thinnet.errors.ArgumentError: optimizer must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
     """
     if _is_one_of(value, choices):
         return value
@@ -158,12 +159,25 @@ def check_path(name: str, value: Any) -> Path:
     return Path(value)
 
 
-def as_array(name: str, value: Any) -> Any:
-    """`value` as a NumPy array, where it can be one."""
+def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
+    """`value` as a NumPy array, where it can be one and none of its elements is masked."""
+    if np.ma.is_masked(value):
+        raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
+    check_dense(name, value, error)
     try:
         return np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as error:  # lists of unequal lengths
-        raise _refusal(name, "an array", f"a {type(value).__name__} that cannot be one ({error})", "") from error
+    except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
+        came = f"a {type(value).__name__} that cannot be one ({caught})"
+        raise error(f"{name} must be an array, got {came}. Fill up rows of unequal lengths.") from caught
+
+
+def check_dense(name: str, value: Any, error: Error = ArgumentError) -> None:
+    """Raise if `value` is a sparse matrix, of which NumPy would make an array of one object."""
+    if type(value).__module__.startswith("scipy.sparse"):
+        raise error(
+            f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
+            f"thinnet.sklearn, which take it as it is, or {name}.toarray() where that fits into memory."
+        )
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

@@ -11,18 +11,22 @@ from typing import Any
 
 import tomli_w
 
-from thinnet.checks import check_choice, check_number, nearest
+from thinnet import defaults
+from thinnet.arguments import instead_of
+from thinnet.checks import check_choice, check_number
 from thinnet.data.catalog import CATALOG
 from thinnet.data.dataset import STANDARDIZATIONS
 from thinnet.errors import ArgumentError
+from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS
 from thinnet.masks import fresh_seed
-from thinnet.nets.fully_connected import DTYPES, NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
 from thinnet.parallel import BATCH_STATISTICS
 from thinnet.schedules import SCHEDULES
+from thinnet.spec import DTYPES, NORMALIZATIONS
 
 NONE = "none"  # TOML has no null
+AUTO = "auto"  # whatever suits the data
 
 
 def _option(default: Any, help: str, kind: type = str, choices: tuple[str, ...] = (), limit: str = "") -> Any:
@@ -45,23 +49,27 @@ class Config:
     root: str = _option("", "the folder with the data; where it is empty, looked for or downloaded")
     num_train: int = _option(0, "train with so many of the training rows; 0 for all", int)
     data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)
-    standardization: str = _option("mean", "what rows are standardized by", choices=STANDARDIZATIONS)
-    hidden_dims: tuple[int, ...] = _option((500,), "units of each hidden layer", tuple, limit="hidden_dims")
-    dropout: float = _option(0.5, "the fraction of hidden units dropped", float, limit="dropout")
+    standardization: str = _option("feature", "what rows are standardized by", choices=STANDARDIZATIONS)
+    hidden_dims: tuple[int, ...] = _option((100,), "units of each hidden layer", tuple, limit="hidden_dims")
+    dropout: float = _option(defaults.DROPOUT, "the fraction of hidden units dropped", float, limit="dropout")
     dropout_mask: str = _option("element", "drop units row by row, or alike in a whole batch", choices=MASK_KINDS)
     scaling: str = _option("inverted", "how dropout keeps the mean", choices=SCALINGS)
     normalization: str = _option(
-        "batchnorm", "between product and ReLU", choices=(NONE, *(name for name in NORMALIZATIONS if name))
+        NONE, "between product and activation", choices=(NONE, *(name for name in NORMALIZATIONS if name))
     )
-    reg: float = _option(0.0, "strength of the L2 penalty", float, limit="reg")
-    weight_scale: str | float = _option("he", "standard deviation of the first weights, or he", limit="weight_scale")
-    dtype: str = _option("float32", "of the computation", choices=DTYPES)
-    optimizer: str = _option("adam", "the rule", choices=tuple(OPTIMIZERS))
-    learning_rate: float = _option(1e-3, "its step size", float, limit="learning_rate")
-    schedule: str = _option("constant", "how the learning rate changes", choices=tuple(SCHEDULES))
+    activation: str = _option(defaults.ACTIVATION, "behind the normalization", choices=tuple(ACTIVATIONS))
+    loss: str = _option(AUTO, "softmax for labels and mse for values; or one by name", choices=(AUTO, *LOSSES))
+    reg: float = _option(defaults.REG, "strength of the L2 penalty", float, limit="reg")
+    weight_scale: str | float = _option(
+        defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", limit="weight_scale"
+    )
+    dtype: str = _option(defaults.DTYPE, "of the computation", choices=DTYPES)
+    optimizer: str = _option(defaults.OPTIMIZER, "the rule", choices=tuple(OPTIMIZERS))
+    learning_rate: float = _option(defaults.LEARNING_RATE, "its step size", float, limit="learning_rate")
+    schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for schedule epoch_decay", float, limit="factor")
-    batch_size: int = _option(100, "rows in a minibatch", int, limit="batch_size")
-    epochs: int = _option(20, "how often the data are gone through", int, limit="num_epochs")
+    batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int, limit="batch_size")
+    epochs: int = _option(defaults.EPOCHS, "how often the data are gone through", int, limit="epochs")
     batch_statistics: str = _option(
         "global", "in several processes, of the whole minibatch or of each one's part", choices=BATCH_STATISTICS
     )
@@ -101,7 +109,7 @@ class Config:
         for name in values:
             if name not in names:
                 raise ArgumentError(
-                    f"{where} must have only the keys {', '.join(names)}, got {name!r}. {nearest(name, names)}".rstrip()
+                    f"{where} must have only the keys {', '.join(names)}, got {name!r}. {instead_of(name, names)}"
                 )
         return cls(**values)
 

@@ -5,8 +5,9 @@ A numerical gradient shows that backward belongs to forward.  It cannot show tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ import numpy as np
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
-from thinnet.training.updates import checked_model
+from thinnet.slopes import Index, around, closer_slope, moved
+from thinnet.training.model_update import checked_model
 from thinnet.typing import AnyArray, FloatArray
 
 STEP = 1e-5  # near the cube root of float64's precision, where rounding and curvature cost about the same
-FINER = 1e-2  # the share of the step that is taken on a second look
-MOST_SUSPECTS = 200  # elements looked at twice; where there are more, it is no matter of kinks
 NEGLIGIBLE = 1e-3  # gradients below this share of the net's largest are measured against that share
+ASIDE = 100.0  # how far, in steps, all parameters are moved to judge what stands at a kink
+ATTEMPTS = 4  # moves of that kind, each to another place
 
 
 class GradientError(ThinnetError, AssertionError):
@@ -37,6 +39,9 @@ class GradientReport:
         worst: the parameter with the largest error.
         index: the element of it where the error is largest.
         analytic, numerical: the two values there.
+        kinks: for each parameter that has some, how many of its elements stand at a kink of the loss, where there is no
+            derivative. They were judged close by, with all parameters moved a little.
+        unjudged: how many of these have a kink, or nothing but rounding, close by as well. They count as right.
     """
 
     errors: dict[str, float]
@@ -44,12 +49,16 @@ class GradientReport:
     index: tuple[int, ...]
     analytic: float
     numerical: float
+    kinks: dict[str, int] = field(default_factory=dict)
+    unjudged: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         place = f"{self.worst}[{', '.join(map(str, self.index))}]"
         return (
             f"largest error {self.errors[self.worst]:.2e} at {place}: "
             f"analytic {self.analytic:.8g}, numerical {self.numerical:.8g}"
+            + _counted(self.kinks, "at a kink, judged close by")
+            + _counted(self.unjudged, "not judged, with kinks or rounding close by too")
         )
 
 
@@ -61,6 +70,9 @@ def check_gradients(
     A `FullyConnectedNet` is checked in a copy of dtype float64, with one and the same dropout mask in all calls, and
     is left as it was.  Another model is checked as it is; it must give the same loss when called again.  Keep the net
     small: the loss is computed twice for each parameter.
+
+    Where a unit stands exactly at its ReLU's kink, as in a row of zeros, the loss has no derivative, and any backward
+    pass may give a slope of its own there.  Such elements are judged with all parameters moved a little, and counted.
 
     Args:
         model: an object with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``.
@@ -74,7 +86,8 @@ def check_gradients(
 
     Raises:
         GradientError: if an error is above `tolerance`, or a gradient is missing or of another shape.
-        ArgumentError: if the model is none, or X or y does not fit it.
+        ArgumentError: if the model is none, or X or y does not fit it; or if its params are float32 and `h` so small
+            that rounding alone exceeds `tolerance`.
 
     >>> net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5, normalization="batchnorm", seed=0)
     >>> X = np.random.default_rng(0).standard_normal((6, 4))
@@ -85,32 +98,115 @@ def check_gradients(
     check_number("h", h)
     net, options = checked_model(model), {}
     if isinstance(model, FullyConnectedNet):
-        net, options = model.copy(np.float64), {"step": model.step}
-
-    def loss_again(_: FloatArray) -> float:
-        return float(net.loss(X, y, **options)[0])
-
-    gradients = net.loss(X, y, **options)[1]
-    numerical = {name: eval_numerical_gradient(loss_again, w, False, h) for name, w in net.params.items()}
-    largest = max(float(np.abs(g).max(initial=0)) for g in numerical.values())
-    errors: dict[str, float] = {}
-    places: dict[str, tuple[int, ...]] = {}
-    for name, expected in numerical.items():
-        _check_gradient_shape(name, gradients, expected.shape)
-        scale = max(float(np.abs(expected).max(initial=0)), NEGLIGIBLE * largest, np.finfo(float).tiny)
-        _inplace_second_look(loss_again, net.params[name], gradients[name], expected, tolerance * scale, h)
-        difference = np.abs(gradients[name] - expected)
-        places[name] = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
-        errors[name] = float(difference[places[name]]) / scale
-    worst = max(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
-    place = places[worst]
-    report = GradientReport(errors, worst, place, float(gradients[worst][place]), float(numerical[worst][place]))
-    if raise_exception and not errors[worst] <= tolerance:
+        net, options = model.copy(np.float64), {"step": model.step, "training": True}
+    _check_precision(net.params, tolerance, h)
+    comparison = _Comparison(net, lambda: net.loss(X, y, **options), tolerance, h)
+    comparison.look_closer()
+    comparison.judge_close_by()
+    report = comparison.report()
+    error = report.errors[report.worst]
+    if raise_exception and not error <= tolerance:
         raise GradientError(
             f"gradients must match numerical ones to {tolerance:g}, got the {report}. "
-            f"Mend the backward pass of the layer that {worst} belongs to, or of one after it."
+            f"Mend the backward pass of the layer that {report.worst} belongs to, or of one after it."
         )
     return report
+
+
+class _Comparison:
+    """Analytic and numerical gradients of a model, element by element."""
+
+    def __init__(self, net: Any, compute: Callable[[], Any], tolerance: float, h: float) -> None:
+        self.net, self.compute, self.tolerance, self.h = net, compute, tolerance, h
+        self.analytic = self._gradients()
+        self.numerical = {name: eval_numerical_gradient(self._loss, w, False, h) for name, w in net.params.items()}
+        for name, expected in self.numerical.items():
+            _check_gradient_shape(name, self.analytic, expected.shape)
+        self._measure()
+        self.kinks: list[tuple[str, Index]] = []
+        self.unjudged: list[tuple[str, Index]] = []
+
+    def _gradients(self) -> dict[str, FloatArray]:
+        """Copies, since those that stand at kinks are replaced."""
+        return {name: np.array(gradient, np.float64) for name, gradient in self.compute()[1].items()}
+
+    def _loss(self, _: FloatArray) -> float:
+        return float(self.compute()[0])
+
+    def _is_firm(self, name: str, index: Index) -> bool:
+        """Difference one element anew; whether that tells right from wrong."""
+        bound = self.tolerance * float(self.scales[name][index])
+        slope = closer_slope(self.compute, self.net.params, name, index, bound, self.h)
+        self.numerical[name][index] = slope.value
+        return slope.firm
+
+    def look_closer(self) -> None:
+        """Difference anew by smaller steps where the two disagree; find those that stand at kinks.
+
+        The slope across a kink may be far larger than all gradients, so that without it errors are measured more
+        strictly, and others become suspects.
+        """
+        if self.tolerance < np.finfo(float).eps:  # no difference is as good as that
+            return
+        while found := [place for place in self._suspects() if not self._is_firm(*place)]:
+            self.kinks += found
+            for name, index in found:
+                self.numerical[name][index] = self.analytic[name][index]
+            self._measure()
+
+    def _suspects(self) -> Iterator[tuple[str, Index]]:
+        for name, numerical in self.numerical.items():
+            differ = ~(np.abs(self.analytic[name] - numerical) <= self.tolerance * self.scales[name])
+            yield from ((name, tuple(map(int, index))) for index in np.argwhere(differ))
+
+    def _measure(self) -> None:
+        scales = _scales(self.numerical)
+        self.scales = {name: np.full(expected.shape, scales[name]) for name, expected in self.numerical.items()}
+
+    def judge_close_by(self) -> None:
+        """Move all parameters a little, off the kinks, and compare there what could not be compared here.
+
+        Where units stand at their kink since a row is zero or all units below them were dropped, any move ends that.
+        """
+        self.unjudged = self.kinks
+        for attempt in range(ATTEMPTS if self.kinks else 0):
+            with moved(self.net.params, ASIDE * 10**attempt * self.h, attempt):
+                self._take_from_here(self._gradients())
+                self.unjudged = [place for place in self.unjudged if not self._is_firm(*place)]
+        for name, index in self.unjudged:
+            self.numerical[name][index] = self.analytic[name][index]
+
+    def _take_from_here(self, gradients: Mapping[str, FloatArray]) -> None:
+        scales = _scales(gradients)
+        for name, index in self.unjudged:
+            self.analytic[name][index] = gradients[name][index]
+            self.scales[name][index] = max(self.scales[name][index], scales[name])
+
+    def report(self) -> GradientReport:
+        errors: dict[str, float] = {}
+        places: dict[str, Index] = {}
+        for name, numerical in self.numerical.items():
+            difference = np.abs(self.analytic[name] - numerical) / self.scales[name]
+            places[name] = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+            errors[name] = float(difference[places[name]])
+        worst = max(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
+        place = places[worst]
+        values = float(self.analytic[worst][place]), float(self.numerical[worst][place])
+        counts = (dict(Counter(name for name, _ in some)) for some in (self.kinks, self.unjudged))
+        return GradientReport(errors, worst, place, *values, *counts)
+
+
+def _scales(gradients: Mapping[str, FloatArray]) -> dict[str, float]:
+    """What errors of each gradient are measured against."""
+    largest = {name: float(np.abs(g).max(initial=0, where=np.isfinite(g))) for name, g in gradients.items()}
+    least = max(NEGLIGIBLE * max(largest.values(), default=0.0), np.finfo(float).tiny)
+    return {name: max(own, least) for name, own in largest.items()}
+
+
+def _counted(counts: Mapping[str, int], what: str) -> str:
+    if not counts:
+        return ""
+    return f"; {sum(counts.values())} elements {what} ({', '.join(f'{name}: {n}' for name, n in counts.items())})"
 
 
 def eval_numerical_gradient(
@@ -137,7 +233,7 @@ def eval_numerical_gradient(
     check_number("h", h)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
-        above, below = _around(f, x, index, h)
+        above, below = around(f, x, index, h)
         gradient[index] = (above - below) / (2 * h)
         if verbose:
             print(index, gradient[index])
@@ -168,7 +264,7 @@ def eval_numerical_gradient_array(
     check_number("h", h)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
-        above, below = _around(f, x, index, h)
+        above, below = around(f, x, index, h)
         _check_same_shape("df", df, above.shape, "the output of f")
         gradient[index] = np.sum((above - below) * df) / (2 * h)
     return gradient
@@ -204,7 +300,7 @@ def grad_check_sparse(
     check_number("h", h)
     for _ in range(num_checks):
         index = tuple(random.randrange(size) for size in x.shape)
-        above, below = _around(f, x, index, h)
+        above, below = around(f, x, index, h)
         numerical, analytic = (above - below) / (2 * h), analytic_grad[index]
         total = abs(numerical) + abs(analytic)
         error = abs(numerical - analytic) / total if total else 0.0
@@ -217,25 +313,14 @@ def _check_gradient_shape(name: str, gradients: Mapping[str, Any], shape: tuple[
         raise GradientError(f"gradients[{name!r}] must have shape {shape}, as params[{name!r}] has, got {came}.")
 
 
-def _inplace_second_look(
-    loss: Callable[[FloatArray], float],
-    w: FloatArray,
-    analytic: FloatArray,
-    numerical: FloatArray,
-    bound: float,
-    h: float,
-) -> None:
-    """Difference anew, by a much smaller step, where the two disagree, and keep what is nearer.
-
-    A step across the kink of a ReLU gives a wrong numerical gradient; a smaller one most often stays on its side. A
-    wrong analytic gradient is as wrong by either step.
-    """
-    suspects = np.argwhere(~(np.abs(analytic - numerical) <= bound))
-    for index in map(tuple, suspects[:MOST_SUSPECTS]):
-        above, below = _around(loss, w, index, h * FINER)
-        finer = (above - below) / (2 * h * FINER)
-        if abs(finer - analytic[index]) < abs(numerical[index] - analytic[index]):
-            numerical[index] = finer
+def _check_precision(params: Mapping[str, Any], tolerance: float, h: float) -> None:
+    for name, w in params.items():
+        _check_floats(w)
+        if w.dtype.itemsize < 8 and not np.finfo(w.dtype).eps / h <= tolerance:
+            raise ArgumentError(
+                f"model must hold its params in float64 for h={h:g} and tolerance={tolerance:g}, got {w.dtype} in "
+                f"{name}. Build it with dtype=np.float64; in {w.dtype} rounding hides what is to be compared."
+            )
 
 
 def _check_floats(x: FloatArray) -> None:
@@ -250,15 +335,3 @@ def _check_same_shape(name: str, array: Any, shape: tuple[int, ...], like: str) 
             f"{name} must have shape {shape}, as {like} has, got {np.shape(array)}. Pass the gradient with respect to "
             f"{like}."
         )
-
-
-def _around(f: Callable[[FloatArray], Any], x: FloatArray, index: tuple[int, ...], h: float) -> tuple[Any, Any]:
-    """f with one element raised by h and lowered by h; the element is put back even where f fails."""
-    old = x[index]
-    try:
-        x[index] = old + h
-        above = np.copy(f(x))
-        x[index] = old - h
-        return above, np.copy(f(x))
-    finally:
-        x[index] = old

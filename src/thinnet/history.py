@@ -12,9 +12,11 @@ class History:
     Attributes:
         loss: the training loss of each step.
         epoch: the epochs finished at each evaluation; 0 is the one after the first step.
-        train_accuracy: the fraction of sampled training rows classified rightly at each evaluation (R² where the
-            targets are not labels).
+        train_accuracy: the fraction of sampled training rows predicted rightly at each evaluation (R² where the
+            targets are values).
         val_accuracy: the same for the validation rows; empty where there are none.
+        val_loss: the mean loss of those validation rows in test mode, without the L2 penalty; empty for models of
+            somebody else's too.
         seconds: time since training began, at each evaluation, on the wall clock.
     """
 
@@ -22,4 +24,5 @@ class History:
     epoch: list[int] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)

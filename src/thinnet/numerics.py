@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from thinnet.arrays import is_finite
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray
@@ -19,7 +20,7 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
         scores: what came out.
         first_row: the number of the first row among those that the caller has.
     """
-    if _is_finite(X) and _is_finite(scores):
+    if is_finite(X) and is_finite(scores):
         return
     row = int(np.flatnonzero(~(np.isfinite(X).all(axis=1) & np.isfinite(scores).all(axis=1)))[0])
     if not np.isfinite(X[row]).all():
@@ -34,12 +35,7 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
     )
 
 
-def _is_finite(array: FloatArray) -> bool:
-    """Whether all elements are; a finite sum shows it at once, and only where the sum overflows they are looked at."""
-    return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
-
-
-def is_sound(loss: float, gradients: Parameters) -> bool:
+def is_finite_step(loss: float, gradients: Parameters) -> bool:
     """Whether the loss and the gradients of biases, γ and β are finite.
 
     Those are sums over the batch of the gradients with respect to each layer's outputs, so that they show what is wrong

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thinnet import kernels
-from thinnet.checks import check_arrays, check_choice, merge_options
+from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
+from thinnet.parameters import is_own
 from thinnet.thinning import Thinning
 from thinnet.typing import FloatArray
 
@@ -178,70 +179,68 @@ class FlatOptimizer:
     """
 
     def __init__(self, name: str, options: Config | None, like: FloatArray) -> None:
-        self.name = check_choice("update_rule", name, tuple(OPTIMIZERS))
-        self.options = merge_options("optim_config", OPTIMIZERS[name].defaults, options)
+        self.name = check_choice("optimizer", name, tuple(OPTIMIZERS))
+        self.options = merge_options("optimizer_options", OPTIMIZERS[name].defaults, options)
         self.state = _fresh_state(name, like)
         self._scratch: FloatArray | None = None
         self._size, self._dtype = like.size, like.dtype
 
-    def inplace_update(self, w: FloatArray, dw: FloatArray, learning_rate: float | None = None) -> None:
-        """Change `w` in place by one step along `dw`, with `learning_rate` in place of the configured one.
+    def inplace_update(
+        self,
+        w: FloatArray,
+        dw: FloatArray,
+        learning_rate: float | None = None,
+        thinning: Thinning | None = None,
+    ) -> None:
+        """Change `w` in place by one step along `dw`.
+
+        Args:
+            w: the whole flat buffer.
+            dw: its gradient; with a `thinning`, that of the part which took part in the step.
+            learning_rate: in place of the configured one.
+            thinning: which part that is. All other weights, and their moments, stay as they are: a weight's moments
+                are averages over the steps in which it took part.
 
         Raises:
-            ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that the state has.
+            ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
         """
         self._check("w", w)
-        self._check("dw", dw)
-        options = self._options(learning_rate)
+        self._check("dw", dw, None if thinning is None else thinning.size())
+        options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
         twin = self._twin()
         if twin is not None:
-            from thinnet.kernels.optimizers import update
-
-            update(twin.rule, w, dw, *self._lines(), self._numbers(twin, options))
+            self._update_by_kernel(twin, w, dw, options, thinning)
+        elif thinning is not None:
+            self._apply(w, dw, self._arrays(), options, thinning.positions(), slice(None))
         else:
             arrays = self._arrays()
             for start in range(0, w.size, CHUNK):
                 self._apply(w, dw, arrays, options, slice(start, start + CHUNK))
-        self._count()
-
-    def inplace_update_part(
-        self, w: FloatArray, part_dw: FloatArray, thinning: Thinning, learning_rate: float | None = None
-    ) -> None:
-        """Change the part of `w` that took part in a step; all other weights, and their moments, stay as they are.
-
-        A weight's moments are thus averages over the steps in which it took part.
-
-        Args:
-            w: the whole flat buffer.
-            part_dw: the gradient of the part, as `thinning` gathers it.
-            thinning: which part it is.
-            learning_rate: in place of the configured one.
-
-        Raises:
-            ArgumentError: as `inplace_update`.
-        """
-        self._check("w", w)
-        self._check("part_dw", part_dw, thinning.size())
-        options = self._options(learning_rate)
-        twin = self._twin()
-        if twin is not None:
-            from thinnet.kernels.optimizers import update_part
-
-            buffers = (w, part_dw, *self._lines(), self._numbers(twin, options), self._scratch_for(thinning))
-            update_part(twin.rule, *buffers, thinning.kept.keep, *thinning.plan)
-        else:
-            self._apply(w, part_dw, self._arrays(), options, thinning.positions(), slice(None))
-        self._count()
-
-    def _arrays(self) -> dict[str, FloatArray]:
-        return {key: value for key, value in self.state.items() if key != "t"}
-
-    def _options(self, learning_rate: float | None) -> Config:
-        return self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
-
-    def _count(self) -> None:
         if "t" in self.state:
             self.state["t"] += 1
+
+    def _update_by_kernel(
+        self, twin: Twin, w: FloatArray, dw: FloatArray, options: Config, thinning: Thinning | None
+    ) -> None:
+        from thinnet.kernels.optimizers import update, update_part
+
+        numbers = np.array(twin.numbers(options, self.state.get("t", 0) + 1), self._dtype)
+        none = np.empty(0, self._dtype)
+        state = [*self._arrays().values(), none, none][:2]  # two arrays, empty where a rule has less state
+        if thinning is None:
+            update(twin.rule, w, dw, *state, numbers)
+        else:
+            scratch = self._scratch_for(thinning)
+            update_part(twin.rule, w, dw, *state, numbers, scratch, thinning.kept.keep, *thinning.plan)
+
+    def _arrays(self) -> dict[str, FloatArray]:
+        """The state's arrays, which are changed in place: copied first where they must not be."""
+        arrays = {key: value for key, value in self.state.items() if key != "t"}
+        self.state |= {key: np.array(array) for key, array in arrays.items() if not is_own(array)}
+        return {key: self.state[key] for key in arrays}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_scratch": None}
 
     def _check(self, name: str, array: FloatArray, size: int | None = None) -> None:
         """The kernels would read and write outside of anything else."""
@@ -259,14 +258,6 @@ class FlatOptimizer:
         from thinnet.kernels.optimizers import TWINS
 
         return TWINS.get(self.name)
-
-    def _numbers(self, twin: Twin, options: Config) -> FloatArray:
-        return np.array(twin.numbers(options, self.state.get("t", 0) + 1), self._dtype)
-
-    def _lines(self) -> list[FloatArray]:
-        """The state as the kernels take it: two arrays, of which those that a rule does not need are empty."""
-        none = np.empty(0, self._dtype)
-        return [*self._arrays().values(), none, none][:2]
 
     def _scratch_for(self, thinning: Thinning) -> FloatArray:
         if self._scratch is None:
@@ -290,6 +281,35 @@ class FlatOptimizer:
         )
         for key, array in arrays.items():
             array[places] = new[key]
+
+
+def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:
+    """The hyperparameters of an optimizer, its learning rate among them if one is given; all of them checked.
+
+    Raises:
+        ArgumentError: if the optimizer is neither a name nor a function, or an option is unknown or outside its limits.
+    """
+    if not isinstance(optimizer, str) and (isinstance(optimizer, type) or not callable(optimizer)):
+        raise ArgumentError(
+            f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or a function (w, dw, config) -> (w, config), got "
+            f"{optimizer!r}. Use 'adam', for example."
+        )
+    if not isinstance(options, Mapping | None):
+        raise ArgumentError(
+            f"optimizer_options must be a mapping, got {options!r}. Write {{'weight_decay': 0.01}}, for example."
+        )
+    options = {} if options is None else options
+    if "learning_rate" in options:
+        raise ArgumentError(
+            f"optimizer_options must be without 'learning_rate', got {options['learning_rate']!r} there. It is an "
+            f"argument of its own: learning_rate={options['learning_rate']!r}."
+        )
+    given = {} if learning_rate is None else {"learning_rate": check_number("learning_rate", learning_rate)}
+    if isinstance(optimizer, str):
+        defaults = dict(OPTIMIZERS[check_choice("optimizer", optimizer, tuple(OPTIMIZERS))].defaults)
+        rate = {"learning_rate": defaults.pop("learning_rate"), **given}
+        return {**merge_options("optimizer_options", defaults, options), **rate}
+    return {**options, **given}
 
 
 def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> Config:

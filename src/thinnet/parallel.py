@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -121,22 +123,24 @@ class Ranks:
 
 
 @dataclass(frozen=True)
-class BatchPart:
-    """The rows of a minibatch that one of several processes has.
+class Exchange:
+    """What the processes that train together tell each other in a step.
 
     Args:
-        places: (n,) their places in the whole minibatch, which say what is dropped in them.
-        total: how many rows the whole minibatch has.
-        ranks: the processes that have the others.
-        statistics: whether batch normalization uses those of the whole minibatch, ``"global"``, or of this part.
+        ranks: the processes.
+        held: says which of a minibatch's rows this process has: their places in it, and their numbers here.
+        statistics: whether batch normalization uses those of the whole minibatch, ``"global"``, or of each part.
     """
 
-    places: IntArray
-    total: int
     ranks: Ranks
+    held: Callable[[IntArray], tuple[IntArray, IntArray]]
     statistics: BatchStatistics = "global"
 
-    def inplace_add_up(self, loss: float, gradients: FloatArray, running: FloatArray) -> float:
+    def inplace_sum(self, array: FloatArray) -> None:
+        """Replace each element by its sum over all processes."""
+        self.ranks.inplace_sum(array)
+
+    def add_up(self, loss: float, gradients: FloatArray, running: FloatArray) -> float:
         """Turn every process's part of the loss, which is returned, and of the gradients into their sums.
 
         Running statistics that are each process's own become their mean.
@@ -147,12 +151,11 @@ class BatchPart:
             running /= self.ranks.size
         return self.ranks.sum(loss)[0]
 
-    def whole(self, array: AnyArray) -> AnyArray:
-        """The whole minibatch, of which each process gives the rows that it has."""
-        parts = self.ranks.gather((self.places, array))
-        whole = np.empty((self.total, *array.shape[1:]), array.dtype)
-        for places, rows in parts:
-            whole[places] = rows
+    def whole(self, row_positions: IntArray, rows: AnyArray, total: int) -> AnyArray:
+        """An array of all rows of a minibatch, of which each process gives those that it has."""
+        whole = np.empty((total, *rows.shape[1:]), rows.dtype)
+        for positions, part in self.ranks.gather((row_positions, rows)):
+            whole[positions] = part
         return whole
 
 
@@ -173,6 +176,16 @@ def started_by_mpi() -> Any:
 def started_several() -> bool:
     """Whether this is one of several processes that ``mpiexec`` started."""
     return any(os.environ.get(name, "1") != "1" for name in SIZES)
+
+
+def warn_if_alone(communicator: Any) -> None:
+    """Warn where several processes were started, but this one is about to train a net of its own."""
+    if communicator is None and started_several():
+        warnings.warn(
+            "Several processes were started by mpiexec, and each trains a net of its own. To train one net in all "
+            "of them, give the solver communicator=MPI.COMM_WORLD.",
+            stacklevel=4,
+        )
 
 
 def _share_cores(world: Any) -> None:

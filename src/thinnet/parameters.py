@@ -13,7 +13,7 @@ import numpy as np
 
 from thinnet.checks import nearest
 from thinnet.errors import ArgumentError
-from thinnet.typing import FloatArray
+from thinnet.typing import AnyArray, FloatArray
 
 Order: TypeAlias = Literal["C", "F"]
 
@@ -52,13 +52,26 @@ class Parameters(MutableMapping[str, FloatArray]):
         self.shapes = dict(shapes)
         self.order: Order = order
         size = sum(math.prod(shape) for shape in self.shapes.values())
-        self.flat: FloatArray = _zeros(size, dtype) if flat is None else flat[:size]
+        self._see(_zeros(size, dtype) if flat is None else flat[:size])
+
+    def _see(self, flat: FloatArray) -> None:
+        """Make this the buffer, and the named arrays views of it."""
+        self.flat = flat
         self._views: dict[str, FloatArray] = {}
         start = 0
         for name, shape in self.shapes.items():
             stop = start + math.prod(shape)
-            self._views[name] = self.flat[start:stop].reshape(shape, order=order)
+            self._views[name] = flat[start:stop].reshape(shape, order=self.order)
             start = stop
+
+    def make_writable(self) -> None:
+        """Copy the buffer if it, or a named array, is read-only or a mapped file; training calls this first.
+
+        Processes that share a net through a file, as joblib's do, thus train one of their own.
+        """
+        if not all(map(is_own, (self.flat, *self._views.values()))):
+            self._see(np.array(self.flat))
+            self.__dict__.pop("vectors", None)  # views of the former buffer
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -109,7 +122,9 @@ class Parameters(MutableMapping[str, FloatArray]):
                 f"params[{name!r}] must have shape {view.shape}, got {array.shape}. Build the net with other "
                 f"dimensions if another shape is meant."
             )
-        view[...] = array
+        if not is_own(view):
+            self.make_writable()
+        self._views[name][...] = array
 
     def __delitem__(self, name: str) -> None:
         raise ArgumentError(f"params[{name!r}] must stay, got a deletion. A net keeps all of its parameters.")
@@ -145,6 +160,11 @@ def layer_number(name: str) -> int:
     12
     """
     return int(name[len(name.rstrip("0123456789")) :])
+
+
+def is_own(array: AnyArray) -> bool:
+    """Whether an array may be changed in place: neither read-only nor a view of a file."""
+    return array.flags.writeable and not isinstance(array, np.memmap)
 
 
 def _zeros(size: int, dtype: Any) -> FloatArray:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from thinnet.checks import check_choice
-from thinnet.config import NONE, Config
+from thinnet.config import AUTO, NONE, Config
 from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
 from thinnet.errors import ArgumentError, CheckpointError, NumericalError
@@ -21,7 +21,7 @@ from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
 from thinnet.parallel import Ranks
-from thinnet.schedules import SCHEDULES, EpochDecay
+from thinnet.schedules import EpochDecay
 from thinnet.solver import Solver
 from thinnet.statistics import rounded
 from thinnet.storage.files import write_atomically
@@ -29,6 +29,7 @@ from thinnet.storage.files import write_atomically
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
 Tell = Callable[[str], Any]
 Words = Sequence[str] | None
+SHARED = ("dropout", "dropout_mask", "scaling", "activation", "reg", "weight_scale", "dtype", "seed")  # with a net
 PACKAGES = ("thinnet", "numpy", "numba", "safetensors")
 
 
@@ -81,7 +82,7 @@ def start(
     # This makes the folder, and finds out if it cannot be written.
     solver = _solver(config, data, folder, communicator=communicator, **options)
     if ranks.rank == 0:
-        surroundings = environment(data, solver.fingerprint) | {"config": _plain(config)}
+        surroundings = environment(solver) | {"config": _plain(config)}
         surroundings |= {} if command is None else {"command": list(command)}
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=2).encode())
         write_atomically(folder / CONFIG, config.to_toml().encode())  # last: what has it can be resumed
@@ -210,13 +211,13 @@ def _known(name: str) -> str:
         raise ArgumentError(f"{error} Or name a file of arrays, NAME.npz.") from None
 
 
-def environment(data: Dataset, fingerprint: dict[str, str]) -> dict[str, Any]:
+def environment(solver: Solver) -> dict[str, Any]:
     """What a run depends on beside its config: versions, machine, the data's hashes and kind, the command."""
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "data": fingerprint,
-        "targets": "values" if data.y_train.ndim == 2 else "labels",
+        "data": solver.fingerprint,
+        "measure": solver.state.measure,
         "command": sys.argv[1:],
     }
 
@@ -228,29 +229,30 @@ def _version(package: str) -> str:
         return "missing"
 
 
+def loss_of(config: Config, data: Dataset) -> str:
+    """The loss of a config; where it leaves that to the data, the one for their targets."""
+    if config.loss != AUTO:
+        return config.loss
+    return "mse" if data.y_train.dtype.kind == "f" else "softmax"
+
+
+def net_of(config: Config, data: Dataset) -> FullyConnectedNet:
+    """The net of a config, for these data."""
+    given = {name: getattr(config, name) for name in SHARED}
+    normalization = None if config.normalization == NONE else config.normalization
+    options = {**given, "normalization": normalization, "loss": loss_of(config, data)}
+    return FullyConnectedNet.for_data(data, config.hidden_dims, **options)
+
+
 def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solver:
-    net = FullyConnectedNet(
-        config.hidden_dims,
-        data.num_features,
-        data.num_classes,
-        dropout=config.dropout,
-        normalization=None if config.normalization == NONE else config.normalization,  # type: ignore[arg-type]
-        reg=config.reg,
-        weight_scale=config.weight_scale,  # type: ignore[arg-type]
-        dtype=config.dtype,
-        seed=config.seed,
-        loss="mse" if data.y_train.ndim == 2 else "softmax",
-        scaling=config.scaling,  # type: ignore[arg-type]
-        dropout_mask=config.dropout_mask,  # type: ignore[arg-type]
-    )
     return Solver(
-        net,
+        net_of(config, data),
         data,
-        update_rule=config.optimizer,
-        optim_config={"learning_rate": config.learning_rate},
-        schedule=EpochDecay(config.decay) if config.schedule == "epoch_decay" else SCHEDULES[config.schedule](),
+        optimizer=config.optimizer,
+        learning_rate=config.learning_rate,
+        schedule=EpochDecay(config.decay) if config.schedule == "epoch_decay" else config.schedule,
+        epochs=config.epochs,
         batch_size=config.batch_size,
-        num_epochs=config.epochs,
         patience=config.patience or None,
         batch_statistics=config.batch_statistics,  # type: ignore[arg-type]
         checkpoint_dir=folder,
@@ -270,10 +272,10 @@ def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Resu
         raise
     result = Result(
         history,
-        solver.best_val_acc if data.total_rows("val") else None,
+        solver.best_val_accuracy if data.total_rows("val") else None,
         solver.accuracy("test") if data.total_rows("test") else None,
         solver.stop_reason,
-        "accuracy" if data.y_train.ndim == 1 else "R²",
+        solver.state.measure,
     )
     if solver.ranks.rank == 0:
         solver.model.save(folder / NET)

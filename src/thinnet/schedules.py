@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from thinnet.checks import check_number
+from thinnet.checks import check_choice, check_number
+from thinnet.errors import ArgumentError
 
 
 class Schedule(Protocol):
@@ -31,10 +32,10 @@ class Constant:
 
 @dataclass(frozen=True)
 class EpochDecay:
-    """The courses' ``lr_decay``: the rate is multiplied by `factor` after each epoch.
+    """The rate is multiplied by `factor` after each epoch.
 
     Args:
-        factor: > 0; the factor in epoch e, counted from 0, is factorᵉ.
+        factor: > 0 (0.95); the factor in epoch e, counted from 0, is factorᵉ.
 
     Raises:
         ArgumentError: if `factor` is not positive.
@@ -43,7 +44,7 @@ class EpochDecay:
     0.25
     """
 
-    factor: float
+    factor: float = 0.95
 
     def __post_init__(self) -> None:
         check_number("factor", self.factor)
@@ -120,4 +121,25 @@ def _half_cosine(begin: float, end: float, progress: float) -> float:
     return end + (begin - end) * (1 + math.cos(math.pi * min(progress, 1))) / 2
 
 
-SCHEDULES = {"constant": Constant, "epoch_decay": EpochDecay, "cosine": Cosine, "one_cycle": OneCycle}
+SCHEDULES: dict[str, Any] = {"constant": Constant, "epoch_decay": EpochDecay, "cosine": Cosine, "one_cycle": OneCycle}
+
+
+def as_schedule(schedule: Any) -> Schedule:
+    """A schedule from its name, from an object, or from None for a constant one.
+
+    Raises:
+        ArgumentError: if it is none of these.
+
+    >>> as_schedule("cosine")
+    Cosine(warmup=0.0, floor=0.0)
+    """
+    if schedule is None:
+        return Constant()
+    if isinstance(schedule, str):
+        return SCHEDULES[check_choice("schedule", schedule, tuple(SCHEDULES))]()
+    if isinstance(schedule, type) or not callable(schedule):
+        raise ArgumentError(
+            f"schedule must be a name ({', '.join(SCHEDULES)}) or an object of thinnet.schedules, got {schedule!r}. "
+            f"Write schedule='cosine' or schedules.Cosine(), for example."
+        )
+    return schedule  # type: ignore[no-any-return]

@@ -36,7 +36,7 @@ def valid_checkpoint(kind: str) -> bytes:
         if kind == "net":
             tiny_net().save(path)
             return path.read_bytes()
-        options: Any = {"update_rule": "adam", "batch_size": 4, "num_epochs": 1, "verbose": False}
+        options: Any = {"optimizer": "adam", "batch_size": 4, "epochs": 1, "verbose": False}
         Solver(tiny_net(), DATA, checkpoint_dir=folder, checkpoint_every=2, **options).train()
         return next(Path(folder).glob("*.safetensors")).read_bytes()
 

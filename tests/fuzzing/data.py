@@ -27,6 +27,14 @@ PIECES = [  # of the stack machine's programs, some of them dangerous to another
     *(b"X\x03\x00\x00\x00abc", b"X\x02\x00\x00\x00u1", b"X\x06\x00\x00\x00latin1", b"q\x00", b"q\x01"),
     *(b"r\xff\xff\xff\xff", b"h\x00", b"h\x01", b"j\x00\x00\x00\x00", b"a", b"e", b"s", b"u", b"t", b"0", b"2", b"o"),
     *(b"\x85", b"\x86", b"\x87", b"R", b"b", b"P", b"\x93", b"\x81", b"\x95" + bytes(8), b"cnumpy\nndarray\n"),
+    *(b"\x80\x04", b"\x80\x05", b"\x94", b"C\x04data", b"\x8c\x05numpy", b"\x8c\x07ndarray", b"\x8e" + b"\xff" * 8),
+    *(
+        b"\x96\x04" + bytes(11),
+        b"\x96" + b"\xff" * 7 + b"\x7f",
+        b"cnumpy.core.numeric\n_frombuffer\n",
+        b"B\xff\xff\xff\xff",
+    ),
+    *(b"cnumpy.core.multiarray\nscalar\n", b"\x8c\x02os", b"\x8c\x06system"),
     *(b"cnumpy\ndtype\n", b"c_codecs\nencode\n", b"cnumpy.core.multiarray\n_reconstruct\n", b"cos\nsystem\n"),
     *(b"cbuiltins\nexec\n", b"c__builtin__\neval\n", b"i\nos\nsystem\n"),
 ]
@@ -41,8 +49,9 @@ def _read(reader: Callable[[Path], T], content: bytes) -> T | None:
 
 
 @cache
-def cifar_batch() -> bytes:
-    return pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [3], b"filenames": [b"a.png"]}, protocol=2)
+def cifar_batch(protocol: int = 2) -> bytes:
+    batch = {b"data": np.zeros((1, 3072), np.uint8), b"labels": [3], b"filenames": [b"a.png"]}
+    return pickle.dumps(batch, protocol=protocol)
 
 
 def random_pickle(rng: Random) -> bytes:
@@ -51,7 +60,7 @@ def random_pickle(rng: Random) -> bytes:
         return random_bytes(rng, 60)
     if kind == 1:
         return b"".join(rng.choice(PIECES) for _ in range(rng.randrange(25)))
-    return changed(rng, cifar_batch())
+    return changed(rng, cifar_batch(rng.randrange(2, 6)))
 
 
 def check_pickle(content: bytes) -> bool:

@@ -57,7 +57,7 @@ def check_net(net: FullyConnectedNet, rows: int, step: int, fused: bool) -> None
             array[...] += 0.3 * rng.standard_normal(array.shape)
     net.fused = fused
     expected_loss, expected, expected_running = reference(net, X, y, step)
-    loss, gradients = net.loss(X, y, step=step)
+    loss, gradients = net.loss(X, y, step=step, training=True)
     close = 1e-9 if net.dtype == np.float64 else 1e-4
     assert math.isclose(loss, expected_loss, rel_tol=close, abs_tol=close)
     largest = max(float(np.abs(g).max()) for g in expected.values())

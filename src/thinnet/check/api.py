@@ -107,13 +107,13 @@ def check_path(
     given = dialects.named(dialect)
     check_names("expected", expected)
     target = Path(path)
-    report = Report(str(target))
+    report, unread = Report(str(target)), ""
     try:
         sources = scan(target)
-    except ArgumentError:
+    except ArgumentError as error:
         if not expected or not target.exists():
             raise
-        sources = []
+        sources, unread = [], "".join(str(error).partition(" What cannot be read:")[1:])
     for source in sources:
         if given.means:
             source.reading, source.readings = dialects.settled(given, source.reading), {}
@@ -123,7 +123,8 @@ def check_path(
     there = {one.name for one in report.functions}
     for name in expected:
         if name not in there:
-            report.functions.append(FunctionReport(name, "", [finding("function-missing", f"no file defines {name}")]))
+            missing = finding("function-missing", f"no file defines {name}.{unread}")
+            report.functions.append(FunctionReport(name, "", [missing]))
     return report
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from thinnet.check import Limits, check_path
+from thinnet.check.findings import FunctionReport, finding
 from thinnet.check.plan import check_names
+from thinnet.check.report import Report
 from thinnet.check.writers import gradescope, html, junit, text
 from thinnet.errors import ArgumentError
 from thinnet.storage.files import write_atomically
@@ -16,24 +20,42 @@ from thinnet.storage.files import write_atomically
 def run(options: argparse.Namespace) -> int:
     """Check, write what was asked for, and return the exit status.
 
-    That is 0 if nothing is wrong, 1 if something is, and 2 if nothing could be checked.
+    That is 0 if nothing is wrong, 1 if something is, and 2 if nothing could be checked. Then the files are written too,
+    as far as they can be, before the error is raised: an autograder without results would tell a student nothing.
     """
     for path in (options.html, options.junit, options.gradescope):
         if path is not None and not path.absolute().parent.is_dir():
             raise ArgumentError(f"the folder for {str(path)!r} must exist. Create it first.")
     points = dict(options.points)
-    check_names("--points", points)
-    limits = Limits(options.timeout, int(options.memory))
-    report = check_path(options.path, options.dialect, limits=limits, expected=options.expect)
-    if options.html:
-        write_atomically(options.html, html.page(report).encode("utf-8", "replace"))
-    if options.junit:
-        write_atomically(options.junit, junit.xml(report).encode("utf-8", "replace"))
-    if options.gradescope:
-        results = gradescope.results(report, points)
-        write_atomically(options.gradescope, json.dumps(results, indent=2).encode())
-    if options.json:
-        print(json.dumps(report.as_dict(), indent=2))
-    else:
+    try:
+        check_names("--points", points)
+        limits = Limits(options.timeout, int(options.memory))
+        report = check_path(options.path, options.dialect, limits=limits, expected=options.expect)
+    except Exception as error:
+        _write(_nothing_checked(options, error), options, points)
+        raise
+    _write(report, options, points)
+    if not options.json:
         print(report.table(color=text.wants_color(sys.stdout), prints=options.prints))
     return 0 if report.ok else 1 if report.count("wrong") else 2
+
+
+def _write(report: Report, options: argparse.Namespace, points: dict[str, float]) -> None:
+    forms: list[tuple[Path | None, Callable[[], str]]] = [
+        (options.gradescope, lambda: json.dumps(gradescope.results(report, points), indent=2)),
+        (options.junit, lambda: junit.xml(report)),
+        (options.html, lambda: html.page(report)),
+    ]
+    for path, form in forms:
+        if path is not None:
+            write_atomically(path, form().encode("utf-8", "replace"))
+    if options.json:
+        print(json.dumps(report.as_dict(), indent=2))
+
+
+def _nothing_checked(options: argparse.Namespace, error: Exception) -> Report:
+    """A report with no points: all that is expected, or else the submission as a whole, was not checked."""
+    words = str(error) if isinstance(error, (ArgumentError, OSError)) else f"{type(error).__name__}: {error}"
+    why = finding("not-checked", words, severity="fault")
+    names = options.expect or ["submission"]
+    return Report(str(options.path), [FunctionReport(name, "", [why]) for name in names])

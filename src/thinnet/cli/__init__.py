@@ -22,6 +22,7 @@ from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.errors import ArgumentError, NumericalError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
 from thinnet.parallel import Ranks, started_by_mpi, started_several
+from thinnet.training.interrupts import Terminated
 
 if TYPE_CHECKING:
     from thinnet.callbacks import Callback
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 STATUSES = """\
 exit status: 0 if all went well; 1 if training diverged, a notebook failed or checked layers are wrong; 2 if the command
-or its input is wrong; 130 after Ctrl-C
+or its input is wrong; 130 after Ctrl-C, 143 after SIGTERM
 
 examples:
   thinnet train --data digits --hidden-dims 200 200 --output runs/first
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(options, error, f"error: {error}", 1 if isinstance(error, NumericalError) else 2)
     except KeyboardInterrupt as error:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
+    except Terminated as error:
+        return _failed(options, error, f"terminated; {error}", 143)
 
 
 def _check_alone(options: argparse.Namespace) -> None:
@@ -295,8 +298,8 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet check cs231n/layers.py --dialect cs231n-2021"
     add = command.add_argument
     add("path", metavar="FILE_OR_FOLDER", type=Path, help="a Python file, or a folder of them")
-    dialects = (*DIALECTS, "drop", "keep")
-    add("--dialect", choices=dialects, help="what p means (default: by docstrings, arguments and behavior)")
+    dialects = "{" + ",".join((*DIALECTS, "drop", "keep")) + "}"  # checked later, so that results are written then too
+    add("--dialect", metavar=dialects, help="what p means (default: by docstrings, arguments and behavior)")
     add("--json", action="store_true", help="print the report as JSON instead of a table")
     add("--html", type=Path, metavar="FILE", help="write the report as one HTML page")
     add("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML")

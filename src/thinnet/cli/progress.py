@@ -14,7 +14,7 @@ from thinnet.callbacks import Callback
 from thinnet.statistics import rounded
 
 if TYPE_CHECKING:
-    from thinnet.solver import Solver
+    from thinnet.training.state import TrainingState
 
 SECONDS_BETWEEN = 1.0  # short epochs share a line
 COMPILING = "numba:compile"  # the event of a kernel that was not in the cache on disk
@@ -26,13 +26,13 @@ class EpochLines(Callback):
     def __init__(self) -> None:
         self._told = -math.inf
 
-    def on_epoch(self, solver: Solver) -> None:
-        recent = time.monotonic() - self._told < SECONDS_BETWEEN and solver.iteration < solver.num_iterations
-        if recent or solver.epoch == 0:
+    def on_epoch(self, state: TrainingState) -> None:
+        recent = time.monotonic() - self._told < SECONDS_BETWEEN and state.iteration < state.total_steps
+        if recent or state.epoch == 0:
             return
         self._told = time.monotonic()
-        history, measure = solver.history, "accuracy" if solver.data.y_train.ndim == 1 else "R²"
-        head = f"epoch {solver.epoch} of {solver.num_epochs}: {measure}"
+        history, measure = state.history, state.measure
+        head = f"epoch {state.epoch} of {state.epochs}: {measure}"
         parts = [f"{head} {rounded(history.train_accuracy[-1])} in training"]
         if history.val_accuracy:
             parts.append(f"{rounded(history.val_accuracy[-1])} in validation")

@@ -11,20 +11,34 @@ import numpy as np
 
 import thinnet.solver
 from thinnet.checks import check_choice
+from thinnet.schedules import EpochDecay
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
+
+WORDS = {  # of the courses, and Thinnet's
+    "num_epochs": "epochs",
+    "num_train_samples": "eval_train_rows",
+    "num_val_samples": "eval_val_rows",
+}
+
+SPLITS = ("X_train", "y_train", "X_val", "y_val")
+DEFAULTS = {"optim_config": {}, "lr_decay": 1.0, "batch_size": 100, "num_train_samples": 1000, "num_val_samples": None}
 
 
 class Solver(thinnet.solver.Solver):
     """Train a course's model on a course's dict of data, with the courses' arguments, draws and prints.
 
-    Batches are drawn with replacement, so an epoch is only about as long as the data.
+    Batches are drawn with replacement, so an epoch is only about as long as the data: ⌊N / batch_size⌋ steps.
 
     Args:
-        model, data, options: as for `thinnet.Solver`.
+        model, data: as for `thinnet.Solver`.
         optim: the module in which `update_rule` is looked up.
+        update_rule: the name of a function there.
+        optim_config: its hyperparameters, such as ``{"learning_rate": 1e-3}``.
+        lr_decay: the factor of the learning rate after each epoch.
         checkpoint_name: if given, each epoch ends with a file ``<checkpoint_name>_epoch_<number>.safetensors`` of
             parameters and running statistics, the history in its metadata.
+        options: num_epochs, num_train_samples and num_val_samples, and the rest as for `thinnet.Solver`.
     """
 
     _stops_at_nan = False  # the courses' solver prints nan and goes on
@@ -36,15 +50,61 @@ class Solver(thinnet.solver.Solver):
         *,
         optim: ModuleType,
         update_rule: str = "sgd",
+        optim_config: dict[str, Any] | None = None,
+        lr_decay: float = 1.0,
         checkpoint_name: str | None = None,
         **options: Any,
     ) -> None:
         rules = [name for name, value in vars(optim).items() if callable(value) and not name.startswith("_")]
         rule = getattr(optim, check_choice("update_rule", update_rule, rules))
-        # Our own rules by name, so that large arrays are updated in pieces; a student's function as it is.
-        options["update_rule"] = getattr(rule, "native", rule)
+        hyperparameters, named = dict(optim_config or {}), dict(options)
+        options = {
+            "progress": False,
+            "seed": 0,
+            "sampling": "replacement",
+            # Our own rules by name, so that large arrays are updated in pieces; a student's function as it is.
+            "optimizer": getattr(rule, "native", rule),
+            "learning_rate": hyperparameters.pop("learning_rate", None),
+            "optimizer_options": hyperparameters,
+            "schedule": None if lr_decay == 1 else EpochDecay(lr_decay),
+            **{WORDS.get(name, name): value for name, value in options.items()},
+        }
         self.checkpoint_name = checkpoint_name
-        super().__init__(model, data, **{"progress": False, "seed": 0, **options})
+        super().__init__(model, data, **options)
+        given = {"optim_config": optim_config or {}, "lr_decay": lr_decay, "update_rule": rule}
+        self._given = DEFAULTS | given | named | {name: data[name] for name in SPLITS}
+
+    def __getattr__(self, name: str) -> Any:
+        """What the courses' solver keeps under the names of its arguments, for notebooks that show it."""
+        try:
+            return self.__dict__["_given"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    @property
+    def loss_history(self) -> list[float]:
+        """The loss of each step."""
+        return self.history.loss
+
+    @property
+    def train_acc_history(self) -> list[float]:
+        """The training accuracy at each evaluation."""
+        return self.history.train_accuracy
+
+    @property
+    def val_acc_history(self) -> list[float]:
+        """The validation accuracy at each evaluation."""
+        return self.history.val_accuracy
+
+    @property
+    def best_val_acc(self) -> float:
+        """The best validation accuracy so far; 0 before there is one."""
+        return self.best_val_accuracy
+
+    @property
+    def num_epochs(self) -> int:
+        """How many epochs the whole training has."""
+        return self.state.epochs
 
     @property
     def best_params(self) -> dict[str, AnyArray]:
@@ -62,16 +122,16 @@ class Solver(thinnet.solver.Solver):
         labels = [np.argmax(self.model.loss(X[piece]), axis=1) for piece in pieces]
         return float(np.mean(np.concatenate(labels) == y[rows]))
 
-    def _draw_rows(self) -> IntArray:
+    def _draw_rows(self, step: int) -> IntArray:
         return np.random.choice(self.order.num_rows, self.order.batch_size)
 
     def _rows_to_evaluate(self, split: str) -> IntArray:
-        return _draw(self.data.num_rows(split), self.num_samples[split])
+        return _draw(self.data.num_rows(split), self.eval_rows[split])
 
     def _evaluate(self) -> None:
         super()._evaluate()
-        if self.checkpoint_name is not None and self.iteration % self.order.steps_per_epoch == 0:
-            self._save(Path(f"{self.checkpoint_name}_epoch_{self.epoch}.safetensors"))
+        if self.checkpoint_name is not None and self.iteration % self.state.steps_per_epoch == 0:
+            self._save(Path(f"{self.checkpoint_name}_epoch_{self.state.epoch}.safetensors"))
 
     def _save(self, path: Path) -> None:
         from safetensors.numpy import save

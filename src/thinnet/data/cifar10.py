@@ -231,9 +231,11 @@ def _decode(path: Path) -> tuple[AnyArray, IntArray]:
     if "data" not in batch or "labels" not in batch:
         raise damaged(path, EXPECTED, f"the keys {', '.join(batch) or 'of an empty dict'}", FIX)
     X, labels = batch["data"], batch["labels"]
-    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != NUM_FEATURES:
-        came = f"shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
+    if not isinstance(X, np.ndarray) or X.dtype != np.uint8 or X.ndim != 2 or X.shape[1] != NUM_FEATURES:
+        came = f"{X.dtype} of shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
         raise damaged(path, f"a batch whose data is uint8 of shape (N, {NUM_FEATURES})", came, FIX)
+    if isinstance(labels, np.ndarray):  # where somebody wrote the batch anew
+        labels = labels.tolist()
     if not isinstance(labels, list) or len(labels) != len(X):
         came = f"{len(labels):,}" if isinstance(labels, list) else type(labels).__name__
         raise damaged(path, f"a batch with a list of {len(X):,} labels, one a row", came, FIX)

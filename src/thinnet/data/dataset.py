@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import check_choice, check_number, nearest
+from thinnet.arrays import as_rows, check_finite, check_range, standardize
+from thinnet.checks import as_array, check_choice, check_number, nearest
+from thinnet.data.moments import Spans, inverse_deviation, overall
 from thinnet.data.shares import Share, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
 from thinnet.parallel import Ranks
+from thinnet.targets import as_values, checked_targets
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 SPLITS = ("train", "val", "test")
 ARRAYS = {f"{part}_{split}": split for split in SPLITS for part in "Xy"}  # field → the split whose rows it holds
 STANDARDIZATIONS = ("none", "mean", "feature", "global")
+NUMBERS_AT_ONCE = 2**15  # shifted and scaled together, so that their float64 stay in the cache
 ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
 
 
@@ -29,18 +33,20 @@ class Dataset:
     A row reaches the net as ``(row - shift) * scale``; `standardized` sets the two from the training rows.
 
     Args:
-        X_train: (N, D) or (N, ...) array of uint8 or floats; anything after the first axis is flattened.
-        y_train: (N,) integer labels, or (N, C) floats for regression.
+        X_train: (N, D) or (N, ...) array of real numbers of any dtype, kept as uint8, float32 or float64, whichever is
+            the narrowest that holds them; anything after the first axis is flattened.
+        y_train: (N,) labels: whole numbers from 0, of any dtype, or text, which is numbered in the order of
+            `class_names`, or of the alphabet.  For regression (N,) or (N, C) numbers; (N,) become (N, 1).
         X_val, y_val, X_test, y_test: the same for the other splits; leave out what there is none of.
         name: what to call the data set in reports.
-        class_names: one name a class, in the order of the labels.
+        class_names: one name a class, in the order of the labels; where labels are text and it is empty, their texts.
         image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``.
-        shift, scale: numbers, or (D,) arrays.
+        shift, scale: numbers, or (D,) arrays; rows are shifted and scaled in float64, whatever comes out.
         weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
         share: which rows of a larger data set these are, where several processes have one each; see `shared`.
 
     Raises:
-        DataError: if arrays do not fit together, or hold NaN or infinity.
+        DataError: if arrays do not fit together, hold NaN or infinity, or no real numbers.
 
     >>> data = Dataset(np.array([[0, 10], [4, 30]], np.uint8), np.array([0, 1]))
     >>> X, y = data.standardized("mean").batch("train", [1])
@@ -65,25 +71,34 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.X_train is None and self.y_train is None:
             raise DataError("X_train and y_train must be arrays, got None. Give the training rows and their labels.")
-        for split in SPLITS:
-            X, y = getattr(self, f"X_{split}"), getattr(self, f"y_{split}")
-            if (X is None) != (y is None):
-                raise DataError(f"X_{split} and y_{split} must be given together, got only one. Give both.")
-            if X is not None:
-                X, y = _array(f"X_{split}", X), _array(f"y_{split}", y)
-                object.__setattr__(self, f"X_{split}", self._checked_rows(split, X, y))
-                object.__setattr__(self, f"y_{split}", y)
+        given = [split for split in SPLITS if self._has(split)]
+        targets, names = checked_targets(
+            {f"y_{split}": getattr(self, f"y_{split}") for split in given}, self.class_names
+        )
+        object.__setattr__(self, "class_names", names)
+        for split in given:
+            X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
+            object.__setattr__(self, f"X_{split}", self._checked_rows(split, X, y))
+            object.__setattr__(self, f"y_{split}", y)
         if self.weights is not None:
-            object.__setattr__(self, "weights", self._checked_weights(_array("weights", self.weights)))
+            weights = as_array("weights", self.weights, DataError)
+            object.__setattr__(self, "weights", self._checked_weights(weights))
+
+    def _has(self, split: str) -> bool:
+        X, y = getattr(self, f"X_{split}"), getattr(self, f"y_{split}")
+        if (X is None) != (y is None):
+            raise DataError(f"X_{split} and y_{split} must be given together, got only one. Give both.")
+        return X is not None
 
     def _checked_weights(self, weights: AnyArray) -> AnyArray:
-        if weights.shape != self.X_train.shape[:1] or weights.dtype.kind not in "iuf":
+        if weights.shape != self.X_train.shape[:1] or weights.dtype.kind not in "fiub":
             raise DataError(
                 f"weights must have shape ({self.X_train.shape[0]},), one number for each row of X_train, got "
                 f"{weights.dtype} of shape {weights.shape}. Leave them out where every row counts once."
             )
         if not (weights >= 0).all():  # in this form, so that NaN is refused
             raise DataError(f"weights must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
+        check_finite("weights", weights)
         return weights
 
     def _checked_rows(self, split: str, X: AnyArray, y: AnyArray) -> AnyArray:
@@ -92,20 +107,11 @@ class Dataset:
                 f"X_{split} must have shape (N, D) with one label a row, got X of shape {X.shape} and "
                 f"y of shape {y.shape}. Put one example in each row."
             )
-        if y.dtype.kind not in "iuf" or (y.dtype.kind == "f" and y.ndim == 1):
-            raise DataError(
-                f"y_{split} must be (N,) integer labels, or (N, C) floats for regression, got {y.dtype} of shape "
-                f"{y.shape}. Number the classes from 0, or reshape targets with y.reshape(-1, 1)."
-            )
         if y.dtype.kind != "f":
             self._check_labels(split, y)
-        if X.dtype != np.uint8 and not np.issubdtype(X.dtype, np.floating):
-            raise DataError(
-                f"X_{split} must be of dtype uint8 or a float, got {X.dtype}. Convert it with X.astype(np.float32)."
-            )
         rows = X.reshape(X.shape[0], math.prod(X.shape[1:]))
-        _check_finite(f"X_{split}", rows)
-        _check_finite(f"y_{split}", y)
+        check_finite(f"X_{split}", rows)
+        check_finite(f"y_{split}", y)
         if self.image_shape is not None and math.prod(self.image_shape) != rows.shape[1]:
             raise DataError(
                 f"image_shape must have as many elements as X_{split} has columns, {rows.shape[1]}, got "
@@ -199,29 +205,57 @@ class Dataset:
             X (N, D) of `dtype`, and y (N,) or (N, C) as it is kept.
 
         Raises:
-            DataError: if the data set has no such split.
+            DataError: if the data set has no such split, or a number of its rows is beyond `dtype`.
         """
         y = self.labels(split)
         index = slice(None) if rows is None else rows
-        X = getattr(self, f"X_{split}")[index].astype(dtype)
-        if self.shift.any():
-            X -= self.shift.astype(dtype)
-        if (self.scale != 1).any():
-            X *= self.scale.astype(dtype)
-        return X, y[index]
+        X: AnyArray = getattr(self, f"X_{split}")[index]
+        return self._shifted(f"X_{split}", X, dtype), y[index]
+
+    def _shifted(self, name: str, X: AnyArray, dtype: Any) -> FloatArray:
+        """The rows of X shifted and scaled, a few at a time: all of them in float64 would take too much memory."""
+        out: FloatArray = np.empty(X.shape, dtype)
+        with np.errstate(over="ignore"):
+            if self.shift.any() or (self.scale != 1).any():
+                rows = max(1, NUMBERS_AT_ONCE // max(1, self.num_features))
+                for start in range(0, len(X), rows):
+                    part = slice(start, start + rows)
+                    out[part] = standardize(X[part], self.shift, self.scale)
+            else:
+                out[...] = X
+        check_range(name, X, out, DataError)
+        return out
+
+    def check_range(self, dtype: Any) -> None:
+        """Check that all rows, as they reach the net, stay within `dtype`: a column's ends show it.
+
+        Raises:
+            DataError: if they do not; it names the column.
+        """
+        for split in SPLITS:
+            X = getattr(self, f"X_{split}")
+            if X is not None and len(X) and X.dtype.kind == "f":
+                self._shifted(f"X_{split}", np.stack([X.min(axis=0), X.max(axis=0)]), dtype)
+
+    def with_values(self) -> Dataset:
+        """The same data set with its (N,) labels as the (N, 1) values that a loss on values takes."""
+        targets = {f"y_{split}": as_values(self.labels(split)) for split in SPLITS if self.num_rows(split)}
+        return self._with(**targets)
 
     def standardized(self, method: str = "feature", *, communicator: Any = None) -> Dataset:
         r"""The same data set with `shift` and `scale` computed from its training rows.
 
         Args:
             method: ``"mean"`` subtracts the mean of each feature, as the courses do; ``"feature"`` also divides
-                by the feature's standard deviation (constant features are only shifted); ``"global"`` uses one
-                mean and one standard deviation for all features; ``"none"`` leaves rows as they are.
+                by the feature's standard deviation (features that are constant but for the last digit are only
+                shifted); ``"global"`` uses one mean and one standard deviation for all features; ``"none"`` leaves
+                rows as they are.
             communicator: of mpi4py, where the data set is shared between its processes, all of which call this.
 
         Raises:
             ArgumentError: if the method is none of these.
-            DataError: if there is no training row to standardize with.
+            DataError: if there is no training row to standardize with, or a column is too wide or too narrow for
+                float64; large and tiny ones are not.
         """
         check_choice("method", method, STANDARDIZATIONS)
         ranks = self._ranks(communicator)
@@ -230,12 +264,13 @@ class Dataset:
         if method != "none":
             if not self.total_rows("train"):
                 raise DataError("X_train must have at least one row to standardize with, got none.")
-            shift, variance = moments(self.X_train, self._own_rows("train"), self.total_rows("train"), ranks)
+            shift, deviation, ends = moments(self.X_train, self._own_rows("train"), self.total_rows("train"), ranks)
         if method == "global":
-            variance = np.asarray(variance.mean() + shift.var())
-            shift = np.asarray(shift.mean())
+            shift, deviation = overall(shift, deviation)
+            ends = Spans(ends.low.min(), ends.high.max(), ends.unit)
         if method in ("feature", "global"):
-            scale = np.where(variance > 0, 1 / np.sqrt(np.where(variance > 0, variance, 1)), 1)
+            inverse = inverse_deviation("X_train", deviation, ends, DataError)
+            scale = np.where(inverse == 0, 1, inverse)
         return self._with(shift=shift, scale=scale)
 
     def fingerprint(self, *, communicator: Any = None) -> dict[str, str]:
@@ -323,7 +358,7 @@ class Dataset:
     def _with_rows(self, what: str, num_train: int, order: IntArray | None = None) -> Dataset:
         """The same data set with the first training rows of an order, and the weights that belong to them."""
         self._check_not_shared(what)
-        check_number("num_train", num_train, "num_train_samples")
+        check_number("num_train", num_train)
         if num_train > self.num_rows("train"):
             raise ArgumentError(
                 f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
@@ -340,7 +375,7 @@ class Dataset:
         return other
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], name: str = "data") -> Dataset:
+    def from_dict(cls, data: Mapping[str, Any], name: str = "data", class_names: tuple[str, ...] = ()) -> Dataset:
         """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on.
 
         Raises:
@@ -356,30 +391,8 @@ class Dataset:
         for key in data:
             if key not in ARRAYS and nearest(key, missing):  # X_valid, where X_val is missing
                 raise DataError(f"data must have keys such as {list(ARRAYS)}, got {key!r}. {nearest(key, missing)}")
-        X = _array("X_train", data["X_train"])
+        X = as_array("X_train", data["X_train"], DataError)
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
-        return cls(**{key: data[key] for key in ARRAYS if key in data}, name=name, image_shape=shape)
-
-
-def _array(name: str, value: Any) -> AnyArray:
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # lists of unequal lengths
-        raise DataError(f"{name} must be an array, got rows of unequal lengths ({error}). Fill them up.") from error
-
-
-def _check_finite(name: str, array: AnyArray) -> None:
-    """Raise DataError if floats are NaN or infinite; a finite sum shows at once that none is."""
-    if array.dtype.kind != "f":
-        return
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):
-            return
-    finite = np.isfinite(array)
-    if finite.all():
-        return
-    row, column = np.unravel_index(finite.argmin(), array.shape)
-    raise DataError(
-        f"{name} must hold finite numbers, got {array[row, column]} in row {row}, column {column}. Remove such rows, "
-        f"or fill them in."
-    )
+        return cls(
+            **{key: data[key] for key in ARRAYS if key in data}, name=name, class_names=class_names, image_shape=shape
+        )

@@ -9,6 +9,47 @@ from thinnet.errors import DataError
 
 LARGEST_FILE = 2**28  # bytes; the largest file that these readers are for has 157 million
 
+LONGEST_HEAD = 512  # bytes, by which `looks_like` knows a file
+ZIP = "a zip archive"
+SIGNATURES = {
+    b"PK\x03\x04": ZIP,
+    b"PK\x05\x06": ZIP,
+    b"\x93NUMPY": "a single array, as numpy.save writes it",
+    b"\x1f\x8b": "a gzip file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x89HDF": "an HDF5 file",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"%PDF": "a PDF document",
+    b"PAR1": "a Parquet file",
+    b"MATLAB": "a MATLAB file",
+    **{bytes([0x80, protocol]): "a pickle, which can run code when it is loaded" for protocol in range(2, 6)},
+}
+
+
+def looks_like(head: bytes) -> str:
+    """What a file with these first bytes, `LONGEST_HEAD` of them or all, seems to be.
+
+    >>> looks_like(b"<!DOCTYPE html>"), looks_like(b"a,b\\n"), looks_like(b"")
+    ('a page of HTML', "text that begins with 'a,b'", 'an empty file')
+    """
+    if not head:
+        return "an empty file"
+    for signature, kind in SIGNATURES.items():
+        if head.startswith(signature):
+            return kind
+    try:
+        text = head[:-3].decode() + head[-3:].decode(errors="ignore")  # which may end inside of a character
+    except UnicodeDecodeError:
+        text = ""
+    lines = text.lstrip("\ufeff \t\r\n").splitlines()
+    if not lines or not lines[0].isprintable():
+        return f"a file of an unknown kind, whose first bytes are {head[:8].hex(' ')}"
+    if lines[0].startswith("<") and "html" in text.lower():
+        return "a page of HTML"
+    return f"text that begins with {lines[0][:20]!r}"
+
 
 def damaged(path: Path, expected: str, got: str, fix: str) -> DataError:
     """The error for a file that is not what it should be."""

@@ -11,11 +11,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
-from thinnet.data.files import damaged, unreadable
+from thinnet.data.dataset import ARRAYS, ROWS_AT_ONCE, Dataset
+from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, unreadable
 from thinnet.data.shares import Share, share_of
 from thinnet.errors import DataError
+from thinnet.targets import checked_targets
 from thinnet.typing import AnyArray
+
+FIX = "Write it again: numpy.savez(path, X_train=..., y_train=...)."
 
 
 def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
@@ -24,14 +27,16 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
     With `share`, a pair ``(rank, size)``, only the share of one of `size` processes is kept in memory; see
     `Dataset.shared`.
     """
-    expected = "a file of arrays as numpy.savez writes it"
+    expected, kind = "a file of arrays as numpy.savez writes it", ""
     try:
         with path.open("rb") as file:  # which np.load would leave open where the archive is broken
-            loaded = np.load(file, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
+            kind = looks_like(file.read(LONGEST_HEAD))
+            if kind != ZIP:
+                raise ValueError(kind)
+            file.seek(0)
+            loaded: Any = np.load(file, allow_pickle=False)
             if share is None:
-                return Dataset.from_dict(dict(loaded), name=path.stem)
+                return Dataset.from_dict({key: _member(loaded, key) for key in loaded.files}, name=path.stem)
             return _shared(loaded, share, path.stem)
     except FileNotFoundError as error:
         raise damaged(path, expected, "no such file", "Check its path.") from error
@@ -39,18 +44,43 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
         raise unreadable(path, expected, error) from error
     except DataError as error:
         raise DataError(f"In {path}, {error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise damaged(path, expected, str(error), "Write it again, with X_train=...") from error
+    except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise damaged(path, expected, _what_came(kind, str(error)), FIX) from error
+
+
+def _what_came(kind: str, error: str) -> str:
+    """In words of our own where NumPy's would advise to load the file unsafely."""
+    if kind != ZIP:
+        return kind
+    return "an array of Python objects" if "object" in error.lower() else f"{ZIP} that is damaged ({error})"
+
+
+def _member(loaded: Any, key: str) -> AnyArray | None:
+    """One of the arrays; None for what is no part of a data set."""
+    array = loaded[key] if key in ARRAYS else None
+    if isinstance(array, bytes):  # as NumPy gives what it does not know
+        raise ValueError(f"{key} is no array")
+    return array
 
 
 def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
-    arrays, totals = {}, {"train": 0, "val": 0, "test": 0}
+    """A share of a file's rows; their targets are read whole first, since the form of each depends on all."""
+    targets, names = checked_targets(
+        {key: _member(loaded, key) for key in loaded.files if key in ARRAYS and key.startswith("y")}
+    )
+    arrays: dict[str, AnyArray | None] = {}
+    totals = {"train": 0, "val": 0, "test": 0}
     for key in loaded.files:
-        with loaded.zip.open(f"{key}.npy") as file:
-            arrays[key], totals[key.partition("_")[2]] = _read_share(file, *share)
-    part = Dataset.from_dict(arrays, name)
-    y = loaded["y_train"]
-    num_classes = y.shape[1] if y.ndim == 2 else int(y.max(initial=-1)) + 1
+        if key in targets:
+            arrays[key] = targets[key][share_of(len(targets[key]), *share)].copy()
+        elif key not in ARRAYS:
+            arrays[key] = None  # so that a key that is misspelled is found
+        else:
+            with loaded.zip.open(f"{key}.npy") as file:
+                arrays[key], totals[key.partition("_")[2]] = _read_share(file, *share)
+    part = Dataset.from_dict(arrays, name, names)
+    y = targets["y_train"]
+    num_classes = y.shape[1] if y.ndim == 2 else len(names) or int(y.max(initial=-1)) + 1
     return part.part_of(Share(*share, totals, num_classes))
 
 

@@ -1,4 +1,4 @@
-"""Python 2's pickles of a data set, read without running anything that they name.
+"""Pickles of a data set, of Python 2 and of any Python 3, read without running anything that they name.
 
 A pickle is a program for a stack machine, and the machine in the standard library calls whatever the program names.
 Restricting the names leaves other doors open: a file of a few bytes can ask that machine for gigabytes of memo, and a
@@ -34,24 +34,32 @@ class _Known(enum.Enum):
     """What a pickle may name, and what stands for the arrays and dtypes that it has only begun to build."""
 
     RECONSTRUCT = "numpy.core.multiarray._reconstruct"
+    FROM_BUFFER = "numpy.core.numeric._frombuffer"
+    SCALAR = "numpy.core.multiarray.scalar"
     ARRAY = "numpy.ndarray"
     DTYPE = "numpy.dtype"
     ENCODE = "_codecs.encode"
-    UINT8 = "an array's dtype"
     UNFILLED = "an array before its values"
 
 
 _NAMES = {
-    b"numpy.core.multiarray\n_reconstruct": _Known.RECONSTRUCT,
-    b"numpy._core.multiarray\n_reconstruct": _Known.RECONSTRUCT,
-    b"numpy\nndarray": _Known.ARRAY,
-    b"numpy\ndtype": _Known.DTYPE,
-    b"_codecs\nencode": _Known.ENCODE,
+    ("numpy.core.multiarray", "_reconstruct"): _Known.RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _Known.RECONSTRUCT,
+    ("numpy.core.numeric", "_frombuffer"): _Known.FROM_BUFFER,
+    ("numpy._core.numeric", "_frombuffer"): _Known.FROM_BUFFER,
+    ("numpy.core.multiarray", "scalar"): _Known.SCALAR,
+    ("numpy._core.multiarray", "scalar"): _Known.SCALAR,
+    ("numpy", "ndarray"): _Known.ARRAY,
+    ("numpy", "dtype"): _Known.DTYPE,
+    ("_codecs", "encode"): _Known.ENCODE,
 }
+_DTYPES = {"u1": np.dtype("u1"), "i4": np.dtype("<i4"), "i8": np.dtype("<i8")}
 
 
 def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
-    """The dict in a pickle of protocol 2, its keys as text; values are ints, bytes, text, lists or uint8 arrays.
+    """The dict in a pickle of protocols 2 to 5, its keys as text; values are ints, bytes, text, lists or arrays.
+
+    Arrays hold uint8, int32 or int64.
 
     Nothing in the file is ever executed. If it cannot be read, or holds anything else, a DataError says what was
     `expected`, and how to `fix` it.
@@ -147,11 +155,19 @@ class _Machine:
 
     def protocol(self) -> None:
         version = self.number("<B")
-        if version != 2:
-            raise _RefusedError(f"a pickle of protocol {version} rather than 2")
+        if not 2 <= version <= 5:
+            raise _RefusedError(f"a pickle of protocol {version} rather than 2 to 5")
 
     def put(self, form: str) -> None:
         self.memo[self.number(form)] = self.stack[-1]
+
+    def memoize(self) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def frame(self) -> None:
+        """What follows belongs together, for readers that read from a file; here it is all there."""
+        if not 0 <= self.number("<q") <= len(self.raw) - self.at:
+            raise _RefusedError(f"a file cut short: it ends at byte {len(self.raw):,} inside of a frame")
 
     def put_tuple(self, items: list[Any]) -> None:
         if len(items) > LONGEST_TUPLE:
@@ -172,10 +188,14 @@ class _Machine:
         start = self.at
         for _ in range(2):
             self.at = self.raw.index(b"\n", self.at, self.at + LONGEST_NAME) + 1
-        named = self.raw[start : self.at - 1]
-        if named not in _NAMES:
-            raise _RefusedError(f"a pickle that names {named.decode('latin1').replace(chr(10), '.')!r}")
-        self.stack.append(_NAMES[named])
+        self.stack += self.raw[start : self.at - 1].decode("latin1").split("\n")
+        self.named()
+
+    def named(self) -> None:
+        module, name = (_text(part) for part in self.pop(2))
+        if (module, name) not in _NAMES:
+            raise _RefusedError(f"a pickle that names {f'{module}.{name}'!r}")
+        self.stack.append(_NAMES[module, name])
 
     def call(self) -> None:
         """What stands where the file wants a function called: one case for each name, and no call."""
@@ -183,11 +203,17 @@ class _Machine:
         if known is _Known.ENCODE:
             self.stack.append(self.encode(*arguments))
         elif known is _Known.DTYPE:
-            if _text(arguments[0]) != "u1":
-                raise _RefusedError(f"an array of dtype {_text(arguments[0])[:20]!r} rather than uint8")
-            self.stack.append(_Known.UINT8)
+            if _text(arguments[0]) not in _DTYPES:
+                raise _RefusedError(f"an array of dtype {arguments[0][:20]!r} rather than uint8, int32 or int64")
+            self.stack.append(_DTYPES[_text(arguments[0])])
         elif known is _Known.RECONSTRUCT and arguments[0] is _Known.ARRAY:
             self.stack.append(_Known.UNFILLED)
+        elif known is _Known.FROM_BUFFER:
+            values, dtype, shape, order = arguments
+            self.stack.append(_array(1, shape, dtype, order == "F", values))
+        elif known is _Known.SCALAR:
+            dtype, values = arguments
+            self.stack.append(int(_array(1, (), dtype, False, values)))
         else:
             raise _RefusedError(f"a pickle that calls {_kind(known)}")
 
@@ -204,19 +230,21 @@ class _Machine:
         unfinished, state = self.pop(2)
         if unfinished is _Known.UNFILLED:
             self.stack.append(_array(*state))
-        elif unfinished is _Known.UINT8:  # byte order, fields and the like, of which uint8 has none
+        elif isinstance(unfinished, np.dtype):  # byte order; fields and the like, of which these have none
+            if _text(state[1]) not in "|<":
+                raise _RefusedError(f"an array in the byte order {_text(state[1])!r}")
             self.stack.append(unfinished)
         else:
             raise _RefusedError(f"a state for {_kind(unfinished)}")
 
 
 def _array(version: Any, shape: Any, dtype: Any, fortran: Any, values: Any) -> AnyArray:
-    """A read-only uint8 array that shares the memory of `values`."""
-    if dtype is not _Known.UINT8 or type(values) is not bytes or type(shape) is not tuple:
-        raise _RefusedError("an array that is not made of uint8 values")
-    if not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) != len(values):
+    """A read-only array that shares the memory of `values`."""
+    if not isinstance(dtype, np.dtype) or type(values) is not bytes or type(shape) is not tuple:
+        raise _RefusedError("an array that is not made of uint8 values, or of integers")
+    if not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(values):
         raise _RefusedError(f"{len(values):,} bytes for an array of shape {shape}")
-    return np.frombuffer(values, np.uint8).reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(values, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 _ACTIONS: dict[int, Callable[[_Machine], None]] = {
@@ -227,6 +255,13 @@ _ACTIONS: dict[int, Callable[[_Machine], None]] = {
     ord("U"): lambda m: m.stack.append(m.take("<B")),
     ord("T"): lambda m: m.stack.append(m.take("<i")),
     ord("X"): lambda m: m.stack.append(m.take("<I").decode("utf-8", "surrogatepass")),
+    0x8C: lambda m: m.stack.append(m.take("<B").decode("utf-8", "surrogatepass")),
+    ord("C"): lambda m: m.stack.append(m.take("<B")),
+    ord("B"): lambda m: m.stack.append(m.take("<I")),
+    0x8E: lambda m: m.stack.append(m.take("<q")),
+    0x96: lambda m: m.stack.append(m.take("<q")),  # an array of bytes, which need not be one here
+    0x95: _Machine.frame,
+    0x94: _Machine.memoize,
     ord("q"): lambda m: m.put("<B"),
     ord("r"): lambda m: m.put("<I"),
     ord("h"): lambda m: m.stack.append(m.memo[m.number("<B")]),
@@ -247,6 +282,7 @@ _ACTIONS: dict[int, Callable[[_Machine], None]] = {
     ord("s"): lambda m: m.set_items(m.pop(2)),
     ord("u"): lambda m: m.set_items(m.pop_mark()),
     ord("c"): _Machine.name,
+    0x93: _Machine.named,
     ord("R"): _Machine.call,
     ord("b"): _Machine.build,
 }

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from thinnet import kernels
 from thinnet.data.dataset import Dataset
 from thinnet.typing import AnyArray, FloatArray, IntArray
+
+
+class Rows(NamedTuple):
+    """Some rows, as a net takes them, with their labels and how often each counts; None for once."""
+
+    X: FloatArray
+    y: AnyArray
+    weights: AnyArray | None = None
 
 
 class RowReader:
@@ -33,13 +41,14 @@ class RowReader:
         self._labels = data.labels(split)
         self._source: AnyArray = getattr(data, f"X_{split}")
         self._shift, self._scale = (
-            np.ascontiguousarray(np.broadcast_to(value, data.num_features), dtype) for value in (data.shift, data.scale)
+            np.ascontiguousarray(np.broadcast_to(value, data.num_features), np.float64)
+            for value in (data.shift, data.scale)
         )
         self._rows: FloatArray = np.empty((max_rows, data.num_features), dtype)
         self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)
 
-    def read(self, rows: IntArray) -> tuple[FloatArray, AnyArray]:
-        """The rows of these numbers and their labels; both are overwritten by the next call."""
+    def read(self, rows: IntArray) -> Rows:
+        """The rows of these numbers and their labels, which are overwritten by the next call."""
         X, y = self._rows[: len(rows)], self._y[: len(rows)]
         np.take(self._labels, rows, axis=0, out=y, mode="clip")  # "raise" would copy; the order of batches is in range
         if kernels.available():
@@ -48,8 +57,5 @@ class RowReader:
             standardized_rows(self._source, rows, self._shift, self._scale, X)
         else:
             X[...], _ = self.data.batch(self.split, rows, X.dtype)
-        return X, y
-
-    def weights(self, rows: IntArray) -> AnyArray | None:
-        """How often each of these training rows counts, or None where every row counts once."""
-        return None if self.data.weights is None or self.split != "train" else self.data.weights[rows]
+        weighted = self.data.weights is not None and self.split == "train"
+        return Rows(X, y, self.data.weights[rows] if weighted else None)  # type: ignore[index]

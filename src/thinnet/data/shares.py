@@ -8,6 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from thinnet.arrays import standardize
+from thinnet.data.moments import Spans, spans
+from thinnet.errors import DataError
 from thinnet.parallel import Ranks
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -53,13 +56,33 @@ def block_edges(num_rows: int) -> IntArray:
     return np.arange(blocks + 1) * num_rows // max(blocks, 1)
 
 
-def moments(X: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> tuple[FloatArray, FloatArray]:
-    """Mean and variance of each column over all processes' rows in float64, in two passes.
+def moments(X: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> tuple[FloatArray, FloatArray, Spans]:
+    """Mean, standard deviation and span of each column over all processes' rows in float64, in two passes over them.
 
     `X` has the rows that are here, (N, D); `rows` are their numbers among the `num_rows` of all processes.
+
+    Raises:
+        DataError: if a column goes further than float64 does.
     """
-    mean = _total(X, rows, num_rows, ranks, lambda block: block.sum(axis=0, dtype=np.float64)) / num_rows
-    return mean, _total(X, rows, num_rows, ranks, lambda block: np.square(block - mean).sum(axis=0)) / num_rows
+    columns = _spans(X, ranks)
+    low, unit = columns.low, columns.unit
+    mean = _total(X, rows, num_rows, ranks, lambda block: standardize(block, low, unit).sum(axis=0)) / num_rows
+    variance = _total(
+        X, rows, num_rows, ranks, lambda block: np.square(standardize(block, low, unit) - mean).sum(axis=0)
+    )
+    return low + mean / unit, np.sqrt(variance / num_rows) / unit, columns
+
+
+def _spans(X: AnyArray, ranks: Ranks) -> Spans:
+    """From where to where each column goes in all processes' rows; bytes are known to go from 0 to 255."""
+    ends = np.zeros((2, X.shape[1]))
+    if X.dtype == np.uint8:
+        ends[1] = 255
+    else:
+        here = [np.stack([X.min(axis=0), X.max(axis=0)])] if len(X) else []
+        there = [end for part in ranks.gather(here) for end in part]
+        ends = np.stack([np.min([low for low, _ in there], axis=0), np.max([high for _, high in there], axis=0)])
+    return spans("X_train", ends[0], ends[1], DataError)
 
 
 def _total(

@@ -13,6 +13,7 @@ from thinnet.statistics import rounded
 # The net and the training of the second course's notebook, on 49,000 images; another 1,000 choose the weights.
 RECIPE = Config(
     data="cifar10",
+    standardization="mean",
     hidden_dims=(500, 500, 500),
     dropout=0.5,
     normalization="batchnorm",

@@ -29,7 +29,7 @@ class Recipe:
     dropout_mask: MaskKind = "element"
     learning_rate: float = 4e-3
     weight_decay: float = 0.01
-    num_epochs: int = 1
+    epochs: int = 1
     batch_size: int = 250
     num_seeds: int = 10
 
@@ -106,24 +106,24 @@ def one_run(recipe: Recipe, data: Dataset, seed: int) -> Run:
     started = time.perf_counter()
     features = prepared(data)
     transformed = time.perf_counter()
-    net = FullyConnectedNet(
+    net = FullyConnectedNet.for_data(
+        features,
         recipe.hidden_dims,
-        input_dim=features.num_features,
         dropout=recipe.dropout,
         dropout_mask=recipe.dropout_mask,
         normalization="batchnorm",
-        weight_scale="he",
         seed=seed,
     )
     solver = Solver(
         net,
         features,
-        update_rule="adamw",
-        optim_config={"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay},
+        optimizer="adamw",
+        learning_rate=recipe.learning_rate,
+        optimizer_options={"weight_decay": recipe.weight_decay},
         schedule=OneCycle(),
+        epochs=recipe.epochs,
         batch_size=recipe.batch_size,
-        num_epochs=recipe.num_epochs,
-        num_train_samples=100,
+        eval_train_rows=100,
         verbose=False,
         progress=False,
     )

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from thinnet.config import NONE, Config
+from thinnet.config import Config
 from thinnet.experiments.tables import by_group
 from thinnet.report.groups import Group
 from thinnet.storage.files import write_atomically
 
 # A few rows, centered but not scaled, as the courses treat their images; enough epochs to fit them all.
-FEW_DIGITS = Config(num_train=100, normalization=NONE, epochs=100, batch_size=50)
-FEW_IMAGES = Config(data="cifar10", num_train=500, normalization=NONE, epochs=25, learning_rate=5e-4)
+FEW_DIGITS = Config(num_train=100, standardization="mean", hidden_dims=(500,), epochs=100, batch_size=50)
+FEW_IMAGES = Config(
+    data="cifar10", num_train=500, standardization="mean", hidden_dims=(500,), epochs=25, learning_rate=5e-4
+)
 PRESETS = {"digits": FEW_DIGITS, "cifar10": FEW_IMAGES}
 
 

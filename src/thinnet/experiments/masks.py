@@ -10,8 +10,9 @@ from thinnet.experiments.tables import by_group
 from thinnet.layers.dropout import MASK_KINDS
 from thinnet.report.groups import Group
 
-ALL_DIGITS = Config(hidden_dims=(500, 500), epochs=20, batch_size=50)
-ALL_IMAGES = Config(data="cifar10", hidden_dims=(500, 500, 500), epochs=6, schedule="one_cycle")
+NET = Config(standardization="mean", dropout=0.5, normalization="batchnorm")
+ALL_DIGITS = replace(NET, hidden_dims=(500, 500), epochs=20, batch_size=50)
+ALL_IMAGES = replace(NET, data="cifar10", hidden_dims=(500, 500, 500), epochs=6, schedule="one_cycle")
 PRESETS = {"digits": ALL_DIGITS, "cifar10": ALL_IMAGES}
 
 

@@ -1,11 +1,8 @@
-"""The twin of a hidden layer behind its product: bias → normalization → ReLU → dropout, forward and backward.
+"""The twin of a hidden layer behind its product: bias → normalization → activation → dropout, forward and backward.
 
 In training `z` holds the products h · W without the bias, and `h` receives the layer's output. The backward functions
-need no mask: a unit was dropped or not positive exactly where h is not positive, so the sign of `h` is both masks.
-They turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place.
-
-`factor` is what kept units are multiplied by; where `threshold` is 0, all are kept. The other arguments of dropout are
-those of `thinnet.masks`.
+turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place. `behind` is what follows the
+normalization; see `thinnet.kernels.activations`.
 """
 
 from __future__ import annotations
@@ -14,52 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.compile import inline, kernel, reordering_kernel
-from thinnet.kernels.philox import group_words
-from thinnet.masks import GROUP
-from thinnet.typing import AnyArray, FloatArray
-
-
-@inline()
-def _drop_in_row(h: Any, row: int, threshold: Any, mask: Any, words: Any) -> None:
-    """Set dropped units of one row of h to zero.
-
-    `mask` is (key0, key1, step, layer, places), where `places` has the number of each row in the whole minibatch.
-    """
-    key0, key1, step, layer, places = mask
-    zero = h.dtype.type(0)
-    columns = h.shape[1]
-    for group in range((columns + GROUP - 1) // GROUP):
-        group_words(words, group, places[row], step, layer, key0, key1)
-        base = group * GROUP
-        for j in range(min(GROUP, columns - base)):
-            h[row, base + j] = h[row, base + j] if words[j] >= threshold else zero
+from thinnet.kernels.activations import RELU, activate, activate_row, activate_row_backward
+from thinnet.kernels.compile import kernel, reordering_kernel
+from thinnet.typing import FloatArray
 
 
 @kernel()
-def plain_forward(
-    z: FloatArray, bias: FloatArray, h: FloatArray, factor: Any, threshold: Any, mask: Any, words: AnyArray
-) -> None:
-    """h = dropout(ReLU(z + bias))."""
-    zero = z.dtype.type(0)
+def plain_forward(z: FloatArray, bias: FloatArray, h: FloatArray, behind: Any) -> None:
+    """h = dropout(activation(z + bias))."""
     for row in range(z.shape[0]):
         for j in range(z.shape[1]):
-            y = z[row, j] + bias[j]
-            h[row, j] = zero if y <= zero else y * factor  # in this order, so that NaN stays NaN
-        if threshold > 0:
-            _drop_in_row(h, row, threshold, mask, words)
+            h[row, j] = z[row, j] + bias[j]
+        activate_row(h, row, behind)
 
 
 @kernel()
-def plain_backward(dh: FloatArray, h: FloatArray, dbias: FloatArray, factor: Any) -> None:
+def plain_backward(
+    dh: FloatArray, h: FloatArray, z: FloatArray, bias: FloatArray, dbias: FloatArray, behind: Any
+) -> None:
     """The gradients of `plain_forward`."""
-    zero = dh.dtype.type(0)
-    dbias[:] = zero
+    dbias[:] = dh.dtype.type(0)
     for row in range(dh.shape[0]):
+        if behind.activation != RELU:
+            for j in range(dh.shape[1]):
+                behind.line[j] = z[row, j] + bias[j]
+        activate_row_backward(dh, h, row, behind)
         for j in range(dh.shape[1]):
-            g = dh[row, j] * factor if h[row, j] > zero else zero
-            dh[row, j] = g
-            dbias[j] += g
+            dbias[j] += dh[row, j]
 
 
 # Batch normalization comes in three pieces forward and two backward: what stands between them is a sum over all rows of
@@ -103,17 +81,14 @@ def batchnorm_forward(
     mean: FloatArray,
     variance: FloatArray,
     h: FloatArray,
-    factor: Any,
-    threshold: Any,
-    mask: Any,
-    words: AnyArray,
+    behind: Any,
 ) -> None:
-    """h = dropout(ReLU(batchnorm(z + bias))), with the batch's `mean` and `variance` of z.
+    """h = dropout(activation(batchnorm(z + bias))), with the batch's `mean` and `variance` of z.
 
     The bias cancels out of everything but the running mean. `variance` becomes 1 / √(variance + eps), for backward.
     """
     rows, columns = z.shape
-    zero, one = z.dtype.type(0), z.dtype.type(1)
+    one = z.dtype.type(1)
     inverse_std = variance
     for j in range(columns):
         running_mean[j] = momentum * running_mean[j] + (one - momentum) * (mean[j] + bias[j])
@@ -121,10 +96,8 @@ def batchnorm_forward(
         inverse_std[j] = one / np.sqrt(variance[j] + eps)
     for row in range(rows):
         for j in range(columns):
-            y = gamma[j] * ((z[row, j] - mean[j]) * inverse_std[j]) + beta[j]
-            h[row, j] = zero if y <= zero else y * factor
-        if threshold > 0:
-            _drop_in_row(h, row, threshold, mask, words)
+            h[row, j] = gamma[j] * ((z[row, j] - mean[j]) * inverse_std[j]) + beta[j]
+        activate_row(h, row, behind)
 
 
 @kernel()
@@ -134,10 +107,12 @@ def batchnorm_backward_sums(
     z: FloatArray,
     mean: FloatArray,
     inverse_std: FloatArray,
+    gamma: FloatArray,
+    beta: FloatArray,
     dgamma: FloatArray,
     dbeta: FloatArray,
     dbias: FloatArray,
-    factor: Any,
+    behind: Any,
 ) -> None:
     """The gradients of γ and β; that of the bias is zero, since the bias cancels out.
 
@@ -149,11 +124,13 @@ def batchnorm_backward_sums(
     dbeta[:] = zero
     dbias[:] = zero
     for row in range(rows):
+        if behind.activation != RELU:
+            for j in range(columns):
+                behind.line[j] = gamma[j] * ((z[row, j] - mean[j]) * inverse_std[j]) + beta[j]
+        activate_row_backward(dh, h, row, behind)
         for j in range(columns):
-            g = dh[row, j] * factor if h[row, j] > zero else zero
-            dh[row, j] = g
-            dbeta[j] += g
-            dgamma[j] += g * ((z[row, j] - mean[j]) * inverse_std[j])
+            dbeta[j] += dh[row, j]
+            dgamma[j] += dh[row, j] * ((z[row, j] - mean[j]) * inverse_std[j])
 
 
 @kernel()
@@ -184,12 +161,9 @@ def layernorm_forward(
     eps: Any,
     inverse_std: FloatArray,
     h: FloatArray,
-    factor: Any,
-    threshold: Any,
-    mask: Any,
-    words: AnyArray,
+    behind: Any,
 ) -> None:
-    """h = dropout(ReLU(layernorm(z + bias))); z becomes the normalized z + bias, and `inverse_std` is kept."""
+    """h = dropout(activation(layernorm(z + bias))); z becomes the normalized z + bias, and `inverse_std` is kept."""
     rows, columns = z.shape
     zero, one, count = z.dtype.type(0), z.dtype.type(1), z.dtype.type(z.shape[1])
     for row in range(rows):
@@ -207,10 +181,8 @@ def layernorm_forward(
         for j in range(columns):
             x_hat = (z[row, j] - mean) * inverse
             z[row, j] = x_hat
-            y = gamma[j] * x_hat + beta[j]
-            h[row, j] = zero if y <= zero else y * factor
-        if threshold > 0:
-            _drop_in_row(h, row, threshold, mask, words)
+            h[row, j] = gamma[j] * x_hat + beta[j]
+        activate_row(h, row, behind)
 
 
 @reordering_kernel()
@@ -220,10 +192,11 @@ def layernorm_backward(
     x_hat: FloatArray,
     inverse_std: FloatArray,
     gamma: FloatArray,
+    beta: FloatArray,
     dgamma: FloatArray,
     dbeta: FloatArray,
     dbias: FloatArray,
-    factor: Any,
+    behind: Any,
 ) -> None:
     """The gradients of `layernorm_forward`; `x_hat` is what that function left in z."""
     rows, columns = dh.shape
@@ -233,8 +206,12 @@ def layernorm_backward(
     dbias[:] = zero
     for row in range(rows):
         through_mean, through_var = zero, zero
+        if behind.activation != RELU:
+            for j in range(columns):
+                behind.line[j] = gamma[j] * x_hat[row, j] + beta[j]
+        activate_row_backward(dh, h, row, behind)
         for j in range(columns):
-            g = dh[row, j] * factor if h[row, j] > zero else zero
+            g = dh[row, j]
             dbeta[j] += g
             dgamma[j] += g * x_hat[row, j]
             g *= gamma[j]
@@ -249,10 +226,11 @@ def layernorm_backward(
 
 
 @kernel()
-def inplace_scale_shift_relu(z: FloatArray, scale: FloatArray, shift: FloatArray) -> None:
-    """z = ReLU(z · scale + shift): a hidden layer in test mode, batch normalization folded into the two."""
-    zero = z.dtype.type(0)
+def inplace_scale_shift_activate(
+    z: FloatArray, scale: FloatArray, shift: FloatArray, activation: int, factor: Any
+) -> None:
+    """z = activation(z · scale + shift) · factor: a hidden layer in test mode, batch normalization folded in."""
     for row in range(z.shape[0]):
         for j in range(z.shape[1]):
-            y = z[row, j] * scale[j] + shift[j]
-            z[row, j] = zero if y <= zero else y
+            z[row, j] = z[row, j] * scale[j] + shift[j]
+        activate(activation, z[row], factor)

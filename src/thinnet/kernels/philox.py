@@ -6,8 +6,8 @@ import numpy as np
 from numba import uint32, uint64
 
 from thinnet.kernels.compile import inline, kernel
-from thinnet.masks import GROUP, LANES, MULTIPLIERS, ROUNDS, WEYL
-from thinnet.typing import AnyArray
+from thinnet.masks import GROUP, LANES, MULTIPLIERS, ROUNDS, WEYL, drop_threshold
+from thinnet.typing import AnyArray, BoolArray
 
 _MULTIPLIER0, _MULTIPLIER1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
 _WEYL0, _WEYL1 = np.uint32(WEYL[0]), np.uint32(WEYL[1])
@@ -50,3 +50,11 @@ def fill_words(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer
             base = group * GROUP
             for j in range(min(GROUP, columns - base)):
                 out[row, base + j] = words[j]
+
+
+def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: int = 0) -> BoolArray:
+    """The twin of `thinnet.masks.keep_units`."""
+    words = np.empty((1, num_units), np.uint32)
+    fill_words(words, np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), step, layer, 0)
+    keep: BoolArray = words[0] >= drop_threshold(rate)
+    return keep

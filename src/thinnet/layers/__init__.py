@@ -8,19 +8,24 @@ from thinnet.layers.affine import affine_backward, affine_forward
 from thinnet.layers.batchnorm import batchnorm_backward, batchnorm_forward
 from thinnet.layers.conv import conv_backward, conv_forward
 from thinnet.layers.dropout import dropout_backward, dropout_forward
+from thinnet.layers.gelu import gelu_backward, gelu_forward
+from thinnet.layers.identity import identity_backward, identity_forward
 from thinnet.layers.layernorm import layernorm_backward, layernorm_forward
 from thinnet.layers.losses import logistic_loss, mse_loss, softmax_loss, svm_loss
 from thinnet.layers.max_pool import max_pool_backward, max_pool_forward
-from thinnet.layers.registry import LAYERS, LOSSES
+from thinnet.layers.registry import ACTIVATIONS, LAYERS, LOSSES
 from thinnet.layers.relu import relu_backward, relu_forward
+from thinnet.layers.silu import silu_backward, silu_forward
 from thinnet.layers.spatial_norm import (
     spatial_batchnorm_backward,
     spatial_batchnorm_forward,
     spatial_groupnorm_backward,
     spatial_groupnorm_forward,
 )
+from thinnet.layers.tanh import tanh_backward, tanh_forward
 
 __all__ = [
+    "ACTIVATIONS",
     "LAYERS",
     "LOSSES",
     "affine_backward",
@@ -31,6 +36,10 @@ __all__ = [
     "conv_forward",
     "dropout_backward",
     "dropout_forward",
+    "gelu_backward",
+    "gelu_forward",
+    "identity_backward",
+    "identity_forward",
     "layernorm_backward",
     "layernorm_forward",
     "logistic_loss",
@@ -39,10 +48,14 @@ __all__ = [
     "mse_loss",
     "relu_backward",
     "relu_forward",
+    "silu_backward",
+    "silu_forward",
     "softmax_loss",
     "spatial_batchnorm_backward",
     "spatial_batchnorm_forward",
     "spatial_groupnorm_backward",
     "spatial_groupnorm_forward",
     "svm_loss",
+    "tanh_backward",
+    "tanh_forward",
 ]

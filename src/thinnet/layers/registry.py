@@ -6,7 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from thinnet.layers import affine, batchnorm, conv, dropout, layernorm, losses, max_pool, relu, spatial_norm
+from thinnet.layers import (
+    affine,
+    batchnorm,
+    conv,
+    dropout,
+    gelu,
+    identity,
+    layernorm,
+    losses,
+    max_pool,
+    relu,
+    silu,
+    spatial_norm,
+    tanh,
+)
 
 
 @dataclass(frozen=True)
@@ -45,9 +59,18 @@ class Loss:
     check: Callable[..., None]
 
 
-LAYERS: dict[str, Layer] = {
-    "affine": Layer(affine.affine_forward, affine.affine_backward, {"x": "N D", "w": "D M", "b": "M"}, output="N M"),
+# What may stand between the normalization and the dropout of a hidden layer.
+ACTIVATIONS: dict[str, Layer] = {
     "relu": Layer(relu.relu_forward, relu.relu_backward, {"x": "N D"}, output="N D", kinks=(0.0,)),
+    "tanh": Layer(tanh.tanh_forward, tanh.tanh_backward, {"x": "N D"}, output="N D"),
+    "gelu": Layer(gelu.gelu_forward, gelu.gelu_backward, {"x": "N D"}, output="N D"),
+    "silu": Layer(silu.silu_forward, silu.silu_backward, {"x": "N D"}, output="N D"),
+    "identity": Layer(identity.identity_forward, identity.identity_backward, {"x": "N D"}, output="N D"),
+}
+
+LAYERS: dict[str, Layer] = {
+    **ACTIVATIONS,
+    "affine": Layer(affine.affine_forward, affine.affine_backward, {"x": "N D", "w": "D M", "b": "M"}, output="N M"),
     "dropout": Layer(
         dropout.dropout_forward,
         dropout.dropout_backward,

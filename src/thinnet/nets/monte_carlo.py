@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from thinnet import kernels
+from thinnet.arrays import cast
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
-from thinnet.layers import affine_forward, dropout_forward, relu_forward
+from thinnet.layers import affine_forward
 from thinnet.nets.fully_connected import FullyConnectedNet
-from thinnet.nets.layered import norm_forward
+from thinnet.steps import choose
+from thinnet.steps.batches import as_matrix
+from thinnet.steps.readable import before_dropout
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -38,7 +40,7 @@ def monte_carlo_scores(
 
     Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
 
-    >>> net = FullyConnectedNet([20], input_dim=4, num_classes=3, dropout=0.5, weight_scale="he", seed=0)
+    >>> net = FullyConnectedNet([20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
     >>> monte_carlo_scores(net, np.ones((2, 4)), mc_samples=5).shape
     (5, 2, 3)
     """
@@ -48,30 +50,16 @@ def monte_carlo_scores(
             f"Monte Carlo dropout needs a net with dropout > 0 and a hidden layer, got {net!r}. Without units to drop "
             "all draws are the same: leave mc_samples out, or train with dropout."
         )
-    rows = net._rows(X)
-    scores = np.empty((mc_samples, len(rows), net.num_classes), net.dtype)
-    first = _hidden(net, 1, rows)
+    spec, state = net.spec, net.state
+    rows = cast("X", as_matrix(spec, X), spec.dtype)
+    scores = np.empty((mc_samples, len(rows), spec.num_classes), spec.dtype)
+    dropped = choose.dropout(fused=net.fused and spec.scaling == "inverted")
+    first, last = before_dropout(spec, state, 1, rows), spec.num_layers
     for sample in range(mc_samples):
         h = first
-        for number in range(1, net.num_layers):
-            h = _hidden(net, number, h) if number > 1 else h
-            h = _dropped(net, h, seed=seed, step=sample, layer=number - 1, first_row=first_row)
-        last = net.num_layers
-        scores[sample] = affine_forward(h, net.params[f"W{last}"], net.params[f"b{last}"])[0]
+        for number in range(1, last):
+            h = before_dropout(spec, state, number, h) if number > 1 else h
+            draw = {"seed": seed, "step": sample, "layer": number - 1, "first_row": first_row}
+            h = dropped(h, spec.dropout, spec.scaling, **draw)
+        scores[sample] = affine_forward(h, state.params[f"W{last}"], state.params[f"b{last}"])[0]
     return scores
-
-
-def _hidden(net: FullyConnectedNet, number: int, x: FloatArray) -> FloatArray:
-    """A hidden layer in test mode, before dropout."""
-    z, _ = affine_forward(x, net.params[f"W{number}"], net.params[f"b{number}"])
-    return relu_forward(norm_forward(net, number, z, training=False)[0])[0]
-
-
-def _dropped(net: FullyConnectedNet, h: FloatArray, *, seed: int, step: int, layer: int, first_row: int) -> FloatArray:
-    if kernels.available() and net.scaling == "inverted":
-        from thinnet.kernels.dropout import dropout
-
-        return dropout(h, net.dropout, seed=seed, step=step, layer=layer, first_row=first_row)
-    return dropout_forward(h, net.dropout, scaling=net.scaling, seed=seed, step=step, layer=layer, first_row=first_row)[
-        0
-    ]

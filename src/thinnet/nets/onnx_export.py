@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thinnet.errors import require
+from thinnet.errors import ArgumentError, require
 from thinnet.layers.batchnorm import EPS
 from thinnet.storage.files import write_atomically
+from thinnet.typing import AnyArray
 
 if TYPE_CHECKING:
     from thinnet.nets import FullyConnectedNet
 
 OPSET = 17  # the first one with LayerNormalization
 IR_VERSION = 8  # the oldest that has this opset, so that older runtimes read the file too
+MOST_BYTES = 2**31 - 1  # in one file
 
 
 def export_onnx(net: FullyConnectedNet, path: Path) -> None:
@@ -26,58 +29,108 @@ def export_onnx(net: FullyConnectedNet, path: Path) -> None:
         path: the file, replaced whole or not at all.
 
     Raises:
+        ArgumentError: if the net is too large for one file.
         MissingExtraError: if the package onnx is not installed.
         OSError: if the file cannot be written.
     """
-    onnx = require("onnx", extra="onnx", purpose="exporting a net")
-    graph = _Graph(onnx, net)
-    below = "X"
-    for i in range(1, net.num_layers):
-        below = graph.add("Gemm", [below, f"W{i}", f"b{i}"], f"product{i}")
-        if net.normalization == "batchnorm":
-            inputs = [below, f"gamma{i}", f"beta{i}", f"running_mean{i}", f"running_var{i}"]
-            below = graph.add("BatchNormalization", inputs, f"normalized{i}", epsilon=EPS)
-        elif net.normalization == "layernorm":
-            inputs = [below, f"gamma{i}", f"beta{i}"]
-            below = graph.add("LayerNormalization", inputs, f"normalized{i}", epsilon=EPS)
-        below = graph.add("Relu", [below], f"relu{i}")
-        if net.scaling == "classic" and net.dropout > 0:
-            below = graph.add("Mul", [below, "kept"], f"scaled{i}")
-    graph.add("Gemm", [below, f"W{net.num_layers}", f"b{net.num_layers}"], "scores")
-    write_atomically(path, graph.model().SerializeToString())
+    graph = Graph()
+    graph.input("X", net.dtype, net.input_dim)
+    graph.output(add_net(graph, net, "X", net.dtype), net.dtype, net.num_classes)
+    graph.write(path)
 
 
-class _Graph:
-    """Nodes as they are added, and every array that they name."""
+class Graph:
+    """Nodes as they are added, with the arrays that they need, the inputs and the outputs."""
 
-    def __init__(self, onnx: Any, net: FullyConnectedNet) -> None:
-        self._onnx, self._net = onnx, net
+    def __init__(self) -> None:
+        self._onnx = require("onnx", extra="onnx", purpose="exporting a net")
         self._nodes: list[Any] = []
-        self._arrays = {**net.params, **net.running, "kept": np.asarray(1 - net.dropout, net.dtype)}
+        self._arrays: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._bytes = 0
 
     def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add a node; return the name of its output."""
         self._nodes.append(self._onnx.helper.make_node(operator, inputs, [output], **attributes))
         return output
 
-    def model(self) -> Any:
-        """The checked model."""
-        helper, net = self._onnx.helper, self._net
-        element = helper.np_dtype_to_tensor_dtype(net.dtype)
-        used = {name for node in self._nodes for name in node.input}
-        arrays = [
-            self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
-            for name, array in self._arrays.items()
-            if name in used
-        ]
-        graph = helper.make_graph(
-            self._nodes,
-            "thinnet",
-            [helper.make_tensor_value_info("X", element, ["N", net.input_dim])],
-            [helper.make_tensor_value_info("scores", element, ["N", net.num_classes])],
-            arrays,
-        )
+    def cast(self, value: str, dtype: Any, output: str) -> str:
+        """Add what makes another dtype of a value; return its name."""
+        return self.add("Cast", [value], output, to=self._element(dtype))
+
+    def array(self, name: str, array: Any) -> str:
+        """Add an array of numbers or strings; return its name."""
+        self._bytes += np.asarray(array).nbytes
+        self._arrays.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def input(self, name: str, dtype: Any, *columns: int) -> None:
+        """Say that rows of these columns come in under this name."""
+        self._inputs.append(self._onnx.helper.make_tensor_value_info(name, self._element(dtype), ["N", *columns]))
+
+    def output(self, name: str, dtype: Any, *columns: int) -> None:
+        """Say that a value of this name goes out."""
+        self._outputs.append(self._onnx.helper.make_tensor_value_info(name, self._element(dtype), ["N", *columns]))
+
+    def _element(self, dtype: Any) -> int:
+        return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def write(self, path: Path) -> None:
+        """Check the model, and write it; a file that is there is replaced whole or not at all."""
+        if self._bytes > MOST_BYTES:
+            raise ArgumentError(
+                f"a net in an ONNX file must take less than 2 GiB, got {self._bytes:,} bytes. Make it smaller, or save "
+                f"it with net.save."
+            )
+        helper = self._onnx.helper
+        graph = helper.make_graph(self._nodes, "thinnet", self._inputs, self._outputs, self._arrays)
         opset = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION, producer_name="thinnet")
         self._onnx.checker.check_model(model)
-        return model
+        write_atomically(path, model.SerializeToString())
+
+
+def add_net(graph: Graph, net: FullyConnectedNet, below: str, dtype: Any) -> str:
+    """Add a net that computes in `dtype`, though its arrays are kept in its own, behind the value `below`.
+
+    Returns the name of its scores.
+    """
+    arrays = {**net.params, **net.running}
+
+    def add(operator: str, names: list[str], output: str, **attributes: Any) -> str:
+        inputs = [below, *(_widened(graph, name, arrays[name], dtype) for name in names)]
+        return graph.add(operator, inputs, output, **attributes)
+
+    for i in range(1, net.num_layers):
+        below = add("Gemm", [f"W{i}", f"b{i}"], f"product{i}")
+        if net.normalization == "batchnorm":
+            names = [f"gamma{i}", f"beta{i}", f"running_mean{i}", f"running_var{i}"]
+            below = add("BatchNormalization", names, f"normalized{i}", epsilon=EPS)
+        elif net.normalization == "layernorm":
+            below = add("LayerNormalization", [f"gamma{i}", f"beta{i}"], f"normalized{i}", epsilon=EPS)
+        below = _add_activation(graph, net.activation, below, f"activated{i}", dtype)
+        if net.scaling == "classic" and net.dropout > 0:
+            factor = graph.array(f"kept{i}", np.asarray(1 - net.dropout, dtype))
+            below = graph.add("Mul", [below, factor], f"scaled{i}")
+    return add("Gemm", [f"W{net.num_layers}", f"b{net.num_layers}"], "scores")
+
+
+def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) -> str:
+    if name in ("relu", "tanh", "identity"):
+        return graph.add(name.capitalize(), [x], output)
+    if name == "silu":
+        return graph.add("Mul", [x, graph.add("Sigmoid", [x], f"{output}_sigmoid")], output)
+
+    def number(what: str, value: float) -> str:
+        return graph.array(f"{output}_{what}", np.asarray(value, dtype))
+
+    scaled = graph.add("Mul", [x, number("root", math.sqrt(0.5))], f"{output}_scaled")
+    erf = graph.add("Erf", [scaled], f"{output}_erf")
+    sum_ = graph.add("Add", [erf, number("one", 1)], f"{output}_sum")
+    return graph.add("Mul", [x, graph.add("Mul", [sum_, number("half", 0.5)], f"{output}_phi")], output)
+
+
+def _widened(graph: Graph, name: str, array: AnyArray, dtype: Any) -> str:
+    graph.array(name, array)
+    return name if array.dtype == dtype else graph.cast(name, dtype, f"{name}_wide")

@@ -8,10 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from thinnet.checks import check_number
 from thinnet.errors import CheckpointError, ThinnetError
 from thinnet.nets.fully_connected import FullyConnectedNet
 from thinnet.parameters import Parameters
+from thinnet.spec import Spec
+from thinnet.state import State
 from thinnet.storage.sealed import read_sealed, write_sealed
 from thinnet.typing import AnyArray
 
@@ -26,7 +27,7 @@ def load_net(path: Path) -> FullyConnectedNet:
     if path.is_dir():
         raise CheckpointError(f"{path} must be the file of a net, got a folder. Name {path / 'net.safetensors'}.")
     sealed = read_sealed(path, "net")
-    with understood(str(path)):
+    with readable_contents(str(path)):
         return net_from(sealed.state, sealed.arrays)
 
 
@@ -44,8 +45,9 @@ def net_from(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> FullyC
     for i, shape in enumerate(pairwise(dims), start=1):
         if arrays[f"params/W{i}"].shape != shape:  # found before a net of these dimensions is made
             raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
-    net = FullyConnectedNet(**config)
-    net.step, net.fused = check_number("step", state["step"]), bool(state["fused"])
+    spec = Spec.from_config(config)
+    net = FullyConnectedNet.from_parts(spec, State.empty(spec), fused=bool(state["fused"]))
+    net.step = state["step"]
     given = {name for name in arrays if name.startswith(("params/", "running/"))}
     if given != set(net_arrays(net)):
         raise ValueError(f"the arrays are {', '.join(sorted(given))}")
@@ -67,7 +69,7 @@ def fill(parameters: Parameters, arrays: Mapping[str, AnyArray], prefix: str) ->
 
 
 @contextmanager
-def understood(what: str) -> Iterator[None]:
+def readable_contents(what: str) -> Iterator[None]:
     """Whatever a file that is whole, but not one of ours, leads to becomes one kind of error."""
     try:
         yield

@@ -90,6 +90,7 @@ def curves(groups: Sequence[Group]) -> list[Chart]:
         lines = _lines(groups, f"{name}_accuracy")
         axes = "Epoch", AXES.get(measure, measure)
         charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", *axes, lines, fraction=True))
+    charts.append(Chart("val-loss", "Validation loss", "Epoch", "Loss", _lines(groups, "val_loss")))
     charts.append(Chart("loss", "Training loss", "Step", "Loss", _lines(groups, "loss")))
     return [chart for chart in charts if chart.series]
 

@@ -44,8 +44,8 @@ def _closeup(group: Group, known: Known) -> Closeup:
         return Closeup(group, reason=f"The data could not be read: {error}")
     if run.environment.get("data", fingerprint) != fingerprint:
         return Closeup(group, reason="The data are no longer those that the run was trained on.")
-    if data.y_train.ndim == 2:
-        return Closeup(group, reason="The targets are numbers and not classes, so there is nothing to confuse.")
+    if data.y_train.dtype.kind == "f":
+        return Closeup(group, reason="The targets are not one class a row, so there is nothing to confuse.")
     net = FullyConnectedNet.load(run.folder / runs.NET)
     judgment = judge(net, data, run.config.batch_size)
     look = Closeup(group, judgment, data.class_names or tuple(map(str, range(len(judgment.confusion)))))

@@ -49,7 +49,8 @@ class Group:
     @property
     def measure(self) -> str:
         """What its accuracies are: the fraction right, or where targets are numbers the fraction explained."""
-        return R_SQUARED if self.runs[0].environment.get("targets") == "values" else ACCURACY
+        measure: str = self.runs[0].environment.get("measure", ACCURACY)
+        return measure
 
     @property
     def repetitions(self) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from thinnet.data import Dataset
 from thinnet.nets import FullyConnectedNet
-from thinnet.nets.layered import hidden_forward
+from thinnet.nets.predictions import probabilities
+from thinnet.steps.base import Batch
+from thinnet.steps.readable import hidden_forward
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 NUM_BINS = 10
@@ -74,7 +77,7 @@ def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
     """
     split = next(name for name in ("test", "val", "train") if data.num_rows(name))
     pieces = [slice(start, start + ROWS_AT_ONCE) for start in range(0, data.num_rows(split), ROWS_AT_ONCE)]
-    shares = np.concatenate([probabilities(net, data.batch(split, piece)[0]) for piece in pieces])
+    shares = np.concatenate([_shares(net, data.batch(split, piece)[0]) for piece in pieces])
     y, answers, sure = data.labels(split), shares.argmax(axis=1), shares.max(axis=1)
     confusion = np.zeros((net.num_classes, net.num_classes), np.int64)
     np.add.at(confusion, (y, answers), 1)
@@ -85,12 +88,9 @@ def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
     return Judgment(split, confusion, mistakes, _calibration(sure, answers == y), layers)
 
 
-def probabilities(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
-    """The softmax of a net's scores: (N, C), each row adding up to one."""
-    scores = net.scores(X).astype(np.float64)
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+def _shares(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
+    """The softmax of the scores, whichever loss for labels they were trained with."""
+    return probabilities("softmax", net.scores(X).astype(np.float64))
 
 
 def _calibration(sure: FloatArray, right: AnyArray) -> Calibration:
@@ -104,12 +104,14 @@ def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[
     """The activity of each hidden layer: each is fed the outputs of the one below, in both modes."""
     if not net.hidden_dims:
         return
+    none = np.empty(0)  # no targets are needed
     copy = net.copy()  # batch normalization in training mode moves its running statistics
     X, _ = data.batch("train", slice(0, ROWS_FOR_UNITS), dtype=net.dtype)
     test, train = _pieces(X, batch_size), _pieces(X, batch_size)
     for number, width in enumerate(net.hidden_dims, start=1):
-        test = [hidden_forward(copy, number, piece, None)[0] for piece in test]
-        train = [hidden_forward(copy, number, piece, net.step + k)[0] for k, piece in enumerate(train)]
+        layer = partial(hidden_forward, copy.spec, copy.state, number)
+        test = [layer(piece, None)[0] for piece in test]
+        train = [layer(piece, Batch(piece, none, step=net.step + k))[0] for k, piece in enumerate(train)]
         used = np.logical_or.reduce([(piece > 0).any(axis=0) for piece in test])
         yield Layer(width, _active(test), _active(train), int(width - used.sum()))
 

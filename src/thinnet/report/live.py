@@ -18,7 +18,7 @@ from thinnet.report.groups import group
 from thinnet.report.page import page
 
 if TYPE_CHECKING:
-    from thinnet.solver import Solver
+    from thinnet.training.state import TrainingState
 
 ADDRESS = "127.0.0.1"  # nobody but this machine
 OWN_NAMES = (ADDRESS, "localhost")
@@ -66,21 +66,21 @@ class Live(Callback):
         self._server.shutdown()
         self._server.server_close()
 
-    def on_train_begin(self, solver: Solver) -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
         self._run = read_run(self.folder)
-        self._copy(solver)
+        self._copy(state)
 
-    def on_step(self, solver: Solver) -> None:
+    def on_step(self, state: TrainingState) -> None:
         if time.monotonic() - self._copied > SECONDS_BETWEEN:
-            self._copy(solver)
+            self._copy(state)
 
-    def on_epoch(self, solver: Solver) -> None:
-        self._copy(solver)
+    def on_epoch(self, state: TrainingState) -> None:
+        self._copy(state)
 
-    def _copy(self, solver: Solver) -> None:
+    def _copy(self, state: TrainingState) -> None:
         """Keep what there is, as lists that no longer grow while a page is made of them."""
         assert self._run is not None
-        self._run = replace(self._run, history=deepcopy(solver.history))
+        self._run = replace(self._run, history=deepcopy(state.history))
         self._copied = time.monotonic()
 
     def html(self) -> str:

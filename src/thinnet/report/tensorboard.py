@@ -12,7 +12,7 @@ from thinnet.callbacks import Callback
 from thinnet.errors import require
 
 if TYPE_CHECKING:
-    from thinnet.solver import Solver
+    from thinnet.training.state import TrainingState
 
 SUFFIX = ".thinnet"  # tells our event files from others
 EVALUATED = ("train_accuracy", "val_accuracy")
@@ -36,21 +36,21 @@ class TensorBoard(Callback):
         self.folder = folder
         self._writer: Any = None
 
-    def on_train_begin(self, solver: Solver) -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
         former = list(self.folder.glob(f"events.out.tfevents.*{SUFFIX}"))
         for path in former:
             path.unlink(missing_ok=True)
         # A TensorBoard that is open on the folder forgets what it has read, from step 0 on.
         purge = 0 if former else None
         self._writer = self._module.SummaryWriter(str(self.folder), purge_step=purge, filename_suffix=SUFFIX)
-        self._write_past(solver)
+        self._write_past(state)
 
-    def _write_past(self, solver: Solver) -> None:
+    def _write_past(self, state: TrainingState) -> None:
         """What the run recorded before; when each step was taken is known from the evaluations around it."""
-        history = solver.history
+        history = state.history
         if not history.seconds:
             return
-        evaluated = [max(1, epoch * solver.order.steps_per_epoch) for epoch in history.epoch]
+        evaluated = [max(1, epoch * state.steps_per_epoch) for epoch in history.epoch]
         began = time.time() - history.seconds[-1]
         steps = range(1, len(history.loss) + 1)
         taken = np.interp(steps, evaluated, history.seconds).tolist()
@@ -60,14 +60,14 @@ class TensorBoard(Callback):
             for step, value, seconds in zip(evaluated, getattr(history, name), history.seconds, strict=False):
                 self._writer.add_scalar(name, value, step, walltime=began + seconds)
 
-    def on_step(self, solver: Solver) -> None:
-        self._writer.add_scalar("loss", solver.history.loss[-1], solver.iteration)
+    def on_step(self, state: TrainingState) -> None:
+        self._writer.add_scalar("loss", state.history.loss[-1], state.iteration)
 
-    def on_epoch(self, solver: Solver) -> None:
+    def on_epoch(self, state: TrainingState) -> None:
         for name in EVALUATED:
-            values = getattr(solver.history, name)
+            values = getattr(state.history, name)
             if values:
-                self._writer.add_scalar(name, values[-1], solver.iteration)
+                self._writer.add_scalar(name, values[-1], state.iteration)
 
-    def on_train_end(self, solver: Solver) -> None:
+    def on_train_end(self, state: TrainingState) -> None:
         self._writer.close()

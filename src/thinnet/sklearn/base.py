@@ -12,27 +12,29 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from thinnet import defaults
+from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
+from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
-from thinnet.schedules import Constant, Schedule
-from thinnet.sklearn import options, rows
+from thinnet.schedules import Constant, Schedule, as_schedule
+from thinnet.sklearn import holding_out, options, rows
+from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
-from thinnet.sklearn.stopping import Stopping
-from thinnet.sklearn.training import passes
-from thinnet.training.updates import BatchUpdate
+from thinnet.sklearn.training import Passes, SampleRows
+from thinnet.training.net_update import NetUpdate
 from thinnet.typing import AnyArray, FloatArray
 
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8)}  # other dtypes become float64
 MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
 MC_STREAM = 1  # keeps the masks of Monte Carlo dropout apart from those of training
-ROWS_AT_ONCE = 512  # rows that Monte Carlo dropout draws for together
 
 
 @dataclass(repr=False, eq=False)
@@ -41,16 +43,17 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     hidden_layer_sizes: Any = (100,)
     _: KW_ONLY
-    dropout: float = 0.25
+    dropout: float = defaults.TABLE_DROPOUT
     dropout_mask: Literal["element", "batch"] = "element"
-    normalization: Literal["batchnorm", "layernorm"] | None = "layernorm"
+    normalization: Literal["batchnorm", "layernorm"] | None = defaults.TABLE_NORMALIZATION
+    activation: str = defaults.ACTIVATION
     standardize: bool = True
-    optimizer: str = "adam"
+    optimizer: str = defaults.OPTIMIZER
     optimizer_options: dict[str, Any] | None = None
-    schedule: str | Schedule = "cosine"
-    alpha: float = 0.0
+    schedule: str | Schedule = defaults.TABLE_SCHEDULE
+    alpha: float = defaults.REG
     batch_size: int | Literal["auto"] = "auto"
-    learning_rate_init: float = 5e-3
+    learning_rate_init: float = defaults.TABLE_LEARNING_RATE
     max_iter: int | Literal["auto"] = "auto"
     early_stopping: bool = False
     validation_fraction: float = 0.1
@@ -88,6 +91,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on all rows, from the beginning or, with ``warm_start``, from where the last call of `fit` ended.
 
+        In each pass, the rows are shuffled anew and each comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of
+        nearly equal sizes. With batch normalization none is a single row (unless batch_size is 1, which is refused):
+        where batch_size is 2 and N odd, one has 3.
+
         Args:
             X: (N, D) numbers: an array, a sparse matrix, or a data frame.
             y: (N,) targets; for several outputs (N, C).
@@ -117,47 +124,53 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if num_rows <= min(batch_size, MOST_MERGED):
             sample = sample.merged()
         sample = sample.weighing_one()
-        order = BatchOrder(sample.X.shape[0], batch_size, self._seed)
+        over_batches = self.normalization == "batchnorm" and options.hidden_dims(self.hidden_layer_sizes)
+        order = BatchOrder(sample.X.shape[0], batch_size, self._seed, fewest=2 if over_batches else 1)
+        if over_batches:
+            check_batch("batch_size" if batch_size == 1 else "X", order.smallest)
         if fresh:
             self._shift = self._learned_shift(sample, incremental=incremental)
         y_net = self._scaled(sample.targets, sample.weights, fresh=fresh)
         if fresh:
             self._start(y_net.shape[1] if y_net.ndim == 2 else len(self.classes_))
-        self._set_up(order.batch_size, incremental=incremental)
+        self._set_up(order.num_rows / order.steps_per_epoch, incremental=incremental)
         self._train(sample._replace(targets=y_net), order, held_out, incremental=incremental)
         return self
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
         """What is given, checked, with the targets as numbers."""
+        check_in_memory(X=X, y=y, sample_weight=sample_weight, classes=classes)
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor(self), reset=fresh, **MATRIX)
         X, y = _canonical(X), y.toarray() if sparse.issparse(y) else y
         targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
-        weights = checked_weights(sample_weight, X, self._class_factors(targets, incremental=incremental))
-        return Sample(X, targets, weights).without_zeros()
+        sample = Sample(X, targets, checked_weights(sample_weight, X)).without_zeros()
+        return sample.times(self._class_factors(sample.targets, incremental=incremental)).without_zeros()
 
-    def _learned_shift(self, sample: Sample, *, incremental: bool) -> rows.Shift:
+    def _learned_shift(self, sample: Sample, *, incremental: bool) -> Standardization:
         """How rows are standardized from now on.
 
         A column that is constant in the training rows says nothing, and is left out by a scale of 0; unless more rows
         are to come.
         """
         if not self.standardize:
-            return rows.Shift(np.zeros(sample.X.shape[1]), np.ones(sample.X.shape[1]))
+            return Standardization(np.zeros(sample.X.shape[1]), np.ones(sample.X.shape[1]))
         learned = rows.moments(sample.X, sample.weights)
         scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
-        return rows.Shift(learned.mean, scale, rows.LIMIT)
+        return Standardization(learned.mean, scale, rows.LIMIT)
 
     def _drawn_seed(self) -> int:
         low, high = check_random_state(self.random_state).randint(2**31, size=2)
         return int(high) << 31 | int(low)
 
     def _split(self, sample: Sample) -> tuple[Sample, Sample]:
-        """Training rows, and those that only the validation score sees: a part of each class, where rows have one."""
-        train, held = train_test_split(
-            np.arange(sample.X.shape[0]),
-            test_size=self.validation_fraction,
-            random_state=self._seed % 2**32,
-            stratify=sample.targets if sample.targets.ndim == 1 else None,
+        """Training rows, and those that only the validation score sees."""
+        train, held = holding_out.split(
+            None if is_regressor(self) else sample.targets,
+            sample.X.shape[0],
+            self.validation_fraction,
+            seed=self._seed,
+            names=getattr(self, "classes_", np.empty(0)).tolist(),
+            fewest=2 if self.normalization == "batchnorm" else 1,
         )
         return sample.take(train), sample.take(held)
 
@@ -169,7 +182,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             num_outputs,
             dropout=self.dropout,
             normalization=self.normalization,
-            weight_scale="he",
+            activation=self.activation,
             seed=self._seed,
             loss=self._loss,
             dropout_mask=self.dropout_mask,
@@ -181,12 +194,16 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         self.best_loss_: float | None = None
         self.best_validation_score_: float | None = None
 
-    def _set_up(self, batch_size: int, *, incremental: bool) -> None:
-        """What may change between two calls of training: the net's rates and the optimizer."""
+    def _set_up(self, mean_rows: float, *, incremental: bool) -> None:
+        """What may change between two calls of training: the net's rates and the optimizer.
+
+        scikit-learn divides alpha by the rows of each minibatch, from whose mean they differ by less than one.
+        """
         net = self.net_
         fixed = {
             "hidden_layer_sizes": (net.hidden_dims, options.hidden_dims(self.hidden_layer_sizes)),
             "normalization": (net.normalization, self.normalization),
+            "activation": (net.activation, self.activation),
             "dropout_mask": (net.dropout_mask, self.dropout_mask),
         }
         for name, (before, now) in fixed.items():
@@ -195,42 +212,31 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                     f"{name} must stay {before!r} where training goes on, got {now!r}. Clone the estimator, or set "
                     "warm_start=False."
                 )
-        net.dropout, net.reg = float(self.dropout), self.alpha / batch_size
+        self.net_ = net.replace(dropout=float(self.dropout), reg=self.alpha / mean_rows)
         if not incremental or self._optimizer.name != self.optimizer:
             self._optimizer = self._new_optimizer()
+        self._optimizer.options["learning_rate"] = self.learning_rate_init
 
     def _new_optimizer(self) -> FlatOptimizer:
         return FlatOptimizer(self.optimizer, self.optimizer_options, like=self.net_.params.flat)
 
     def _train(self, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
-        max_iter = options.auto_max_iter(order.num_rows, order.batch_size) if self.max_iter == "auto" else self.max_iter
+        max_iter = options.auto_max_iter(order.steps_per_epoch) if self.max_iter == "auto" else self.max_iter
         num_passes = 1 if incremental else int(max_iter)
-        schedule = Constant() if incremental else options.schedule(self.schedule)
-        losses = passes(
-            BatchUpdate(self.net_, self._optimizer),
-            rows.reader(sample.X, self._shift, order.batch_size),
-            sample,
-            order,
-            learning_rate=self.learning_rate_init,
-            schedule=schedule,
-            num_passes=num_passes,
-            first_pass=self.n_iter_,
-        )
+        schedule = Constant() if incremental else as_schedule(self.schedule)
+        source = SampleRows(rows.reader(sample.X, self._shift, order.largest), sample)
+        update = NetUpdate(self.net_, source, self._optimizer, order.largest)
+        passes = Passes(update, order, schedule, num_passes, self.n_iter_)
         by_loss = isinstance(schedule, Constant) and not incremental  # another schedule goes its whole way
-        stopping = Stopping(self.tol, self.n_iter_no_change if by_loss or held_out else None)
         validate = self._validation(held_out) if held_out else None
-        stopped = False
+        interrupted = False
         try:
-            for loss in losses:
-                self.t_ += order.steps_per_epoch * order.batch_size
-                stopped = self._record(loss, stopping, validate)
-                if stopped:
-                    break
+            passes.run(lambda loss: self._record(loss, passes, order.num_rows, validate, by_loss))
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
-            stopped = True
-        stopping.restore(self.net_)
-        if by_loss and not stopped and not held_out:
+            interrupted = True
+        passes.state.weights.restore_best()
+        if by_loss and not held_out and not interrupted and passes.state.stop_reason is None:
             warnings.warn(
                 f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
                 f"{self.tol:g}. Raise max_iter, or take a schedule that ends, such as schedule='cosine'.",
@@ -238,39 +244,39 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                 stacklevel=4,
             )
 
-    def _record(self, loss: float, stopping: Stopping, validate: Callable[[], float] | None) -> bool:
-        """Keep what a pass came to; returns whether to stop."""
+    def _record(
+        self, loss: float, passes: Passes, num_rows: int, validate: Callable[[], float] | None, by_loss: bool
+    ) -> None:
+        """Keep what a pass came to, and stop where it is time."""
         self.loss_ = loss
         self.n_iter_ += 1
+        self.t_ += num_rows
         self.loss_curve_.append(loss)
         report = f"Iteration {self.n_iter_}, loss = {loss:.8f}"
+        score = -loss if validate is None else validate()
+        patience = self.n_iter_no_change if by_loss or validate is not None else None
+        passes.score(score, tol=self.tol, patience=patience, keep=validate is not None)
         if validate is None:
             self.best_loss_ = loss if self.best_loss_ is None else min(self.best_loss_, loss)
-            stop = stopping.tell(-loss)
         else:
-            score = validate()
             self.validation_scores_ = [*(self.validation_scores_ or []), score]
-            stop = stopping.tell(score, self.net_)
             self.best_validation_score_ = max(self.validation_scores_)
             report += f", validation score: {score:f}"
         if self.verbose:
             print(report)
-        return stop
 
     def _validation(self, held_out: Sample) -> Callable[[], float]:
         """A function that scores the net on the validation rows."""
-        weights, X = held_out.weights, rows.standardized(held_out.X, self._shift, np.float32)
+        weights, X = held_out.weights, held_out.X
         y_net = self._scaled(held_out.targets, weights, fresh=False)
-        return lambda: self._validation_score(self.net_.scores(X), y_net, weights)
+        return lambda: self._validation_score(rows.scores(self.net_, X, self._shift, np.float32), y_net, weights)
 
     # Predictions
 
     def _scores(self, X: Any) -> FloatArray:
         """The net's scores, in float64 where X is float64."""
         X = self._rows(X)
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        net = self.net_ if dtype == self.net_.dtype else self.net_.copy(dtype)
-        return np.concatenate([net.scores(piece) for piece in rows.pieces(X, self._shift, dtype)])
+        return rows.scores(self.net_, X, self._shift, np.float64 if X.dtype == np.float64 else np.float32)
 
     def _drawn(
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
@@ -279,9 +285,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         X, draws = self._rows(X), MC_SAMPLES if mc_samples is None else mc_samples
         seed = int(np.random.SeedSequence(self._seed, spawn_key=(MC_STREAM,)).generate_state(1, np.uint64)[0])
         means, spreads = [], []
-        for start in range(0, X.shape[0], ROWS_AT_ONCE):
-            piece = rows.standardized(X[start : start + ROWS_AT_ONCE], self._shift, np.float32)
-            scores = monte_carlo_scores(self.net_, piece, draws, seed=seed, first_row=start)
+        # A piece's scores are there as they come, in float64, as predictions, and as what these differ from the mean.
+        row_bytes = 32 * check_number("mc_samples", draws) * self.n_outputs_
+        scorer, pieces = rows.scoring(self.net_, X, self._shift, self.net_.dtype, row_bytes)
+        for start, piece in pieces:
+            scores = monte_carlo_scores(scorer, piece, draws, seed=seed, first_row=start)
             drawn = predictions(scores.astype(np.float64))
             means.append(drawn.mean(axis=0))
             spreads.append(drawn.std(axis=0))
@@ -290,6 +298,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _rows(self, X: Any) -> Any:
         """X, checked against what the estimator was trained on."""
         check_is_fitted(self)
+        check_in_memory(X=X)
         return _canonical(validate_data(self, X, reset=False, **MATRIX))
 
     # What was learned, under scikit-learn's names

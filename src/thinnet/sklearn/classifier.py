@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from thinnet.arguments import knows_arguments
+from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
+from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import ThinNetEstimator
 from thinnet.typing import AnyArray, FloatArray
 
 
+@knows_arguments
 @dataclass(repr=False, eq=False)
 class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     r"""A classifier: scikit-learn's `MLPClassifier` with dropout, normalization and schedules.
@@ -29,22 +33,26 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
         dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
             which needs another normalization than ``"layernorm"``.
-        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
+        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
+        activation: ``"relu"``, ``"tanh"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
         standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
             it, within ± 10; columns that are constant in training are left out.
         optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
             ``"nesterov"`` or ``"rmsprop"``.
         optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
-        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
+        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``, or an object of
             `thinnet.schedules`.
         alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
-        batch_size: rows in a minibatch; ``"auto"`` means about 64.
+        batch_size: the most rows in a minibatch; ``"auto"`` means about 64.
         learning_rate_init: the learning rate that the schedule multiplies.
-        max_iter: passes over the rows; ``"auto"`` means what makes about 3,000 minibatches, from 12 to 200 passes.
-        class_weight: None, a dict from label to weight, or ``"balanced"`` for weights that give classes equal shares.
+        max_iter: passes, in each of which every row comes once; ``"auto"`` means what makes about 3,000 minibatches,
+            from 12 to 200 passes.
+        class_weight: None, a dict from label to weight (1 where it names none), or ``"balanced"`` for weights that
+            give classes equal shares; where a row may have several labels, also a list of these, one a column of y.
         early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
             and end with the weights that scored best.
-        validation_fraction: the part of the rows held out for early stopping.
+        validation_fraction: the part of the rows held out for early stopping, at least two, in proportion to the
+            classes; at least one row of each class stays in training.
         n_iter_no_change: passes without improvement before training stops: of the validation score with
             `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
         tol: the least improvement that counts as one.
@@ -96,6 +104,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
+
+        Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
 
         The first call fixes the classes and, from its own rows, the standardization: let it be a typical sample.
 
@@ -149,6 +159,30 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         with np.errstate(divide="ignore"):
             logarithms: FloatArray = np.log(self.predict_proba(X))
         return logarithms
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole classifier, from raw rows to labels, as an ONNX graph for other programs to run.
+
+        The input is ``X``, (N, D) of float64: a difference of large numbers needs it. The outputs are ``label``, what
+        `predict` gives, and ``probabilities``, what `predict_proba` gives; both are computed in float64, and agree with
+        those for rows of float64 to rounding.
+
+        Args:
+            path: the file, replaced whole or not at all.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if the labels are neither numbers nor strings, or the net is too large.
+            MissingExtraError: if the package onnx is not installed.
+            NotFittedError: of scikit-learn, before `fit`.
+            OSError: if the file cannot be written.
+        """
+        check_is_fitted(self)
+        from thinnet.sklearn.onnx_export import export_labels, export_several
+
+        if self._several:
+            export_several(self.net_, self._shift, check_path("path", path))
+        else:
+            export_labels(self.net_, self._shift, self.classes_, check_path("path", path))
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
         probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)
@@ -205,16 +239,12 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return places
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
-        if self.class_weight is None:
-            return None
-        if incremental and isinstance(self.class_weight, str):
+        if incremental and class_weights.has_balanced(self.class_weight):
             raise ArgumentError(
                 f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
                 "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
             )
-        y = targets if self._several else self.classes_[targets]
-        factors: FloatArray = compute_sample_weight(self.class_weight, y)
-        return factors
+        return class_weights.factors(self.class_weight, self.classes_.tolist(), targets)
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets

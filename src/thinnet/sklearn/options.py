@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from thinnet import schedules
 from thinnet.checks import check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
+from thinnet.layers import ACTIVATIONS
 from thinnet.layers.dropout import MASK_KINDS
-from thinnet.nets.fully_connected import NORMALIZATIONS
 from thinnet.optim import OPTIMIZERS
-from thinnet.schedules import SCHEDULES, Schedule
+from thinnet.schedules import as_schedule
+from thinnet.spec import NORMALIZATIONS
 
 AUTO = "auto"
 SMALL_BATCH = 64
@@ -40,7 +39,8 @@ def check_parameters(params: dict[str, Any]) -> None:
     check_choice("normalization", params["normalization"], NORMALIZATIONS)
     check_choice("optimizer", params["optimizer"], tuple(OPTIMIZERS))
     _check_optimizer_options(params["optimizer"], params["optimizer_options"])
-    schedule(params["schedule"])
+    check_choice("activation", params["activation"], tuple(ACTIVATIONS))
+    as_schedule(params["schedule"])
 
 
 def _check_automatic(name: str, value: Any) -> None:
@@ -51,13 +51,13 @@ def _check_automatic(name: str, value: Any) -> None:
 
 
 def auto_batch_size(num_rows: int) -> int:
-    """All rows up to about 64, then minibatches of about 64, so that few rows are left over."""
-    return num_rows // max(1, round(num_rows / SMALL_BATCH))
+    """All rows up to about 64, then the size of as many minibatches as bring it nearest to 64."""
+    return -(-num_rows // max(1, round(num_rows / SMALL_BATCH)))
 
 
-def auto_max_iter(num_rows: int, batch_size: int) -> int:
+def auto_max_iter(steps_a_pass: int) -> int:
     """Passes for about 3,000 steps, at least 12 and at most 200."""
-    return min(max(STEPS * batch_size // num_rows, FEWEST_PASSES), MOST_PASSES)
+    return min(max(STEPS // steps_a_pass, FEWEST_PASSES), MOST_PASSES)
 
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:
@@ -83,18 +83,3 @@ def _check_optimizer_options(optimizer: str, options: Any) -> None:
         )
     defaults = {key: value for key, value in OPTIMIZERS[optimizer].defaults.items() if key != "learning_rate"}
     merge_options("optimizer_options", defaults, options)
-
-
-def schedule(choice: Any) -> Schedule:
-    """The schedule of a name, or the schedule itself.
-
-    >>> schedule("cosine")
-    Cosine(warmup=0.0, floor=0.0)
-    """
-    if callable(choice) and not isinstance(choice, type):
-        made: Schedule = choice
-        return made
-    named: dict[str, Callable[[], Schedule]] = {
-        name: factory for name, factory in SCHEDULES.items() if factory is not schedules.EpochDecay
-    }
-    return named[check_choice("schedule", choice, tuple(named))]()

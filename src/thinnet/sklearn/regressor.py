@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
 
+from thinnet.checks import check_path
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator
@@ -25,21 +29,23 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
         dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
             which needs another normalization than ``"layernorm"``.
-        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each ReLU.
+        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
+        activation: ``"relu"``, ``"tanh"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
         standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
             it, within ± 10; columns that are constant in training are left out.
         optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
             ``"nesterov"`` or ``"rmsprop"``.
         optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
-        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, or an object of
+        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``, or an object of
             `thinnet.schedules`.
         alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
-        batch_size: rows in a minibatch; ``"auto"`` means about 64.
+        batch_size: the most rows in a minibatch; ``"auto"`` means about 64.
         learning_rate_init: the learning rate that the schedule multiplies.
-        max_iter: passes over the rows; ``"auto"`` means what makes about 3,000 minibatches, from 12 to 200 passes.
+        max_iter: passes, in each of which every row comes once; ``"auto"`` means what makes about 3,000 minibatches,
+            from 12 to 200 passes.
         early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
             and end with the weights that scored best.
-        validation_fraction: the part of the rows held out for early stopping.
+        validation_fraction: the part of the rows held out for early stopping, at least two.
         n_iter_no_change: passes without improvement before training stops: of the validation score with
             `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
         tol: the least improvement that counts as one.
@@ -55,7 +61,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         loss_: the training loss of the last pass.
         loss_curve_: that of every pass.
         best_loss_: the lowest of them; None with early stopping.
-        validation_scores_: the R² of the rows held out after each pass; None without early stopping.
+        validation_scores_: the R² of the rows held out after each pass; None without early stopping. Where all of
+            their targets are equal, the spread of the training targets takes the place of theirs.
         best_validation_score_: the highest of them.
         n_iter_: passes made, over all calls that went on from each other.
         t_: rows seen, over all passes.
@@ -84,6 +91,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
+
+        Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
 
         The first call fixes the standardization of X and y from its own rows: let it be a typical sample.
 
@@ -125,6 +134,27 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         predicted = self._in_units(mean)
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
 
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole regressor, from raw rows to values, as an ONNX graph for other programs to run.
+
+        The input is ``X``, (N, D) of float64: a difference of large numbers needs it. The output is ``value``, what
+        `predict` gives, (N,) or (N, C) in the targets' own units; it is computed in float64, and agrees with that for
+        rows of float64 to rounding.
+
+        Args:
+            path: the file, replaced whole or not at all.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if the file would be too large.
+            MissingExtraError: if the package onnx is not installed.
+            NotFittedError: of scikit-learn, before `fit`.
+            OSError: if the file cannot be written.
+        """
+        check_is_fitted(self)
+        from thinnet.sklearn.onnx_export import export_values
+
+        export_values(self.net_, self._shift, self._y_shift, self._flat, check_path("path", path))
+
     def _in_units(self, scores: FloatArray) -> FloatArray:
         predicted = scores / self._y_shift.scale + self._y_shift.mean
         return predicted.ravel() if self._flat else predicted
@@ -138,9 +168,13 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
 
     def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
         if fresh:
-            learned = rows.moments(targets, weights)
-            self._y_shift = rows.Shift(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
-        return rows.standardized(targets, self._y_shift, np.float32)
+            learned = rows.moments(targets, weights, "y")
+            self._y_shift = Standardization(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
+        return rows.standardized(targets, self._y_shift, np.float32, "y")
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
-        return float(r2_score(targets, scores, sample_weight=weights))
+        each = r2_score(targets, scores, sample_weight=weights, multioutput="raw_values")
+        # Targets are in units of the training rows' spread, and so are the errors where they have none of their own.
+        constant = np.ptp(targets, axis=0) == 0
+        errors = np.average(np.square(scores - targets), axis=0, weights=weights)
+        return float(np.where(constant, 1 - errors, each).mean())

@@ -3,113 +3,177 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
 
-from thinnet import kernels
+from thinnet.arrays import check_range, standardize
+from thinnet.data.moments import Spans, inverse_deviation, spans
+from thinnet.data.standardization import Standardization
+from thinnet.errors import ArgumentError
+from thinnet.nets import FullyConnectedNet
+from thinnet.numerics import check_scores
+from thinnet.sparse_rows import SparseRows
+from thinnet.state import State
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 # What gives the standardized rows of these numbers as float32; they are overwritten by the next call.
-Reader: TypeAlias = Callable[[IntArray], FloatArray]
+Reader: TypeAlias = Callable[[IntArray], FloatArray | SparseRows]
 
-ROWS_AT_ONCE = 4096
+PIECE_BYTES = 1 << 23  # worked on together, so that memory stays bounded however wide rows are
+COLUMNS_AT_ONCE = 1024  # of rows that are multiplied by a large matrix, some of its rows at a time
 LIMIT = 10.0  # standard deviations; an outlier, or a category that one row in a thousand has, says no more than this
 
 
-@dataclass(frozen=True)
-class Shift:
-    """How a row reaches the net: ``(row − mean) · scale``, no further from zero than `limit`.
+def moments(X: Any, weights: FloatArray | None, name: str = "X") -> Standardization:
+    """The weighted mean of each column and one over its standard deviation; 0 where a column is constant.
 
-    Attributes:
-        mean, scale: (D,) float64.
-        limit: the largest absolute value.
+    Raises:
+        ArgumentError: if float64 cannot hold them, which names the column; those of huge and tiny numbers it can.
     """
-
-    mean: FloatArray
-    scale: FloatArray
-    limit: float = np.inf
-
-
-def moments(X: Any, weights: FloatArray | None) -> Shift:
-    """The weighted mean of each column and one over its standard deviation; 0 where a column is constant."""
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
-    total = float(w.sum())
-    mean, variance = (_sparse_moments if sparse.issparse(X) else _dense_moments)(X, w, total)
-    # A constant column's variance is not exactly zero when computed; this bounds what rounding leaves.
-    eps = np.finfo(np.float64).eps
-    constant = variance <= X.shape[0] * eps * variance + (X.shape[0] * mean * eps) ** 2
-    return Shift(mean, np.where(constant, 0, 1 / np.sqrt(np.where(constant, 1, variance))))
+    columns = spans(name, *_ends(X), ArgumentError)
+    mean, variance = (_sparse_moments if sparse.issparse(X) else _dense_moments)(X, w / w.sum(), columns)
+    scale = inverse_deviation(name, np.sqrt(variance) / columns.unit, columns, ArgumentError)
+    return Standardization(mean, scale)
 
 
-def _dense_moments(X: AnyArray, w: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
-    pieces = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(X), ROWS_AT_ONCE)]
+def _ends(X: Any) -> tuple[AnyArray, AnyArray]:
+    """The least and the greatest value of each column."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    return (low.toarray().ravel(), high.toarray().ravel()) if sparse.issparse(X) else (low, high)
+
+
+def _dense_moments(X: AnyArray, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
+    """The mean, and the variance in units of the columns' spans."""
+    low, unit = columns.low, columns.unit
     mean, variance = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    for part in pieces:
-        mean += w[part] @ X[part].astype(np.float64, copy=False) / total
-    for part in pieces:
-        variance += w[part] @ np.square(X[part] - mean) / total
-    return mean, variance
+    for part in _dense_parts(X):
+        mean += w[part] @ standardize(X[part], low, unit)
+    for part in _dense_parts(X):
+        variance += w[part] @ np.square(standardize(X[part], low, unit) - mean)
+    return low + mean / unit, variance
 
 
-def _sparse_moments(X: Any, w: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
-    """Without making zeros out of what is not there: column j has them with the weight that its entries leave."""
-    columns = X.shape[1]
-    each = np.repeat(w, np.diff(X.indptr))
-    mean = np.bincount(X.indices, each * X.data, columns) / total
-    present = np.bincount(X.indices, each, columns)
-    spread = np.bincount(X.indices, each * np.square(X.data - mean[X.indices]), columns)
-    return mean, (spread + np.maximum(total - present, 0) * np.square(mean)) / total
+def _sparse_moments(X: Any, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
+    """The same without making zeros out of what is not there: a column has them with the weight that entries leave."""
+    size, each = X.shape[1], np.repeat(w, np.diff(X.indptr))
+    full = np.bincount(X.indices, minlength=size) == X.shape[0]
+    absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, each, size), 0))
+    low = np.where(full, columns.low, 0)
+    data = standardize(X.data, low[X.indices], columns.unit[X.indices])
+    mean = np.bincount(X.indices, each * data, size)
+    spread = np.bincount(X.indices, each * np.square(data - mean[X.indices]), size)
+    return low + mean / columns.unit, spread + absent * np.square(mean)
 
 
-def standardized(X: Any, shift: Shift, dtype: Any) -> FloatArray:
-    """A matrix of standardized rows, dense, of `dtype`; computed in float64 where X is float64."""
+def parts(row_bytes: IntArray) -> Iterator[slice]:
+    """Rows that take so many bytes each, one after the other, no more of them together than is meant to be at once."""
+    ends = np.cumsum(row_bytes)
+    start, done = 0, 0
+    while start < len(ends):
+        stop = max(int(np.searchsorted(ends, done + PIECE_BYTES, side="right")), start + 1)
+        yield slice(start, stop)
+        start, done = stop, int(ends[stop - 1])
+
+
+def _dense_parts(X: AnyArray, row_bytes: int = 0) -> Iterator[slice]:
+    return parts(np.full(X.shape[0], 8 * X.shape[1] + row_bytes))
+
+
+def standardized(X: AnyArray, how: Standardization, dtype: Any, name: str = "X") -> FloatArray:
+    """A dense matrix of standardized rows.
+
+    Raises:
+        ArgumentError: if a finite number becomes too large for `dtype`, which names the column.
+    """
     out = np.empty(X.shape, dtype)
-    if sparse.issparse(X):
-        return _from_csr(X, np.arange(X.shape[0]), shift, out)
-    for start in range(0, len(X), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        out[part] = _standardized(X[part], shift, np.float64 if X.dtype == np.float64 else dtype)
+    for part in _dense_parts(X):
+        with np.errstate(over="ignore"):
+            out[part] = how.rows(X[part], dtype)
+        check_range(name, X[part], out[part])
     return out
 
 
-def _standardized(rows: AnyArray, shift: Shift, dtype: Any) -> FloatArray:
-    out: FloatArray = rows - shift.mean.astype(dtype)
-    out *= shift.scale.astype(dtype)
-    if shift.limit < np.inf:
-        np.clip(out, -shift.limit, shift.limit, out=out)
-    return out
-
-
-def pieces(X: Any, shift: Shift, dtype: Any) -> Iterator[FloatArray]:
-    """A whole matrix, some standardized rows at a time, so that memory stays bounded."""
-    for start in range(0, X.shape[0], ROWS_AT_ONCE):
-        yield standardized(X[start : start + ROWS_AT_ONCE], shift, dtype)
-
-
-def reader(X: Any, shift: Shift, max_rows: int) -> Reader:
+def reader(X: Any, how: Standardization, max_rows: int) -> Reader:
     """What reads minibatches of up to `max_rows` rows of a training set.
 
-    Floats are standardized once, in full precision; bytes and sparse matrices, which would grow by it, in each
-    minibatch anew.
+    Floats, and the elements of sparse matrices, are standardized once; bytes, which would grow by it, in each minibatch
+    anew.
     """
     if sparse.issparse(X):
-        out = np.empty((max_rows, X.shape[1]), np.float32)
-        return lambda rows: _from_csr(X, rows, shift, out[: len(rows)])
+        standardized(np.stack(_ends(X)), how, np.float32)  # which refuses what stays too large
+        compressed = how.sparse_rows(X, np.float32)
+        return lambda rows: compressed[rows]
     if X.dtype == np.uint8:
-        return lambda rows: _standardized(X[rows], shift, np.float32)
-    whole, out = standardized(X, shift, np.float32), np.empty((max_rows, X.shape[1]), np.float32)
+        return lambda rows: how.rows(X[rows], np.float32)
+    whole, out = standardized(X, how, np.float32), np.empty((max_rows, X.shape[1]), np.float32)
     # "raise", the default mode, would copy; the order of the batches is in range.
     return lambda rows: whole.take(rows, axis=0, out=out[: len(rows)], mode="clip")
 
 
-def _from_csr(X: Any, rows: IntArray, shift: Shift, out: FloatArray) -> FloatArray:
-    if kernels.available():
-        from thinnet.kernels.batch import standardized_csr_rows
+# Scoring
 
-        standardized_csr_rows(X.data, X.indices, X.indptr, rows, shift.mean, shift.scale, shift.limit, out)
-    else:
-        out[...] = _standardized(X[rows].toarray(), shift, np.float64)
-    return out
+
+def scoring(
+    net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any, row_bytes: int = 0
+) -> tuple[FullyConnectedNet, Iterator[tuple[int, FloatArray]]]:
+    """A net of `dtype` that scores what the iterator gives: the number of a first row, and a piece of rows.
+
+    These are standardized rows; or, where X is sparse or the first matrix is large, products with that matrix, and the
+    net is what follows it. Neither a dense X nor another copy of a large matrix is made.
+    """
+    if sparse.issparse(X) or 8 * net.params["W1"].size > PIECE_BYTES:
+        return _behind_first_product(net, dtype), _first_products(net, X, how, dtype, row_bytes)
+    scorer = net if net.dtype == dtype else net.copy(dtype)
+    return scorer, ((part.start, how.rows(X[part], dtype)) for part in _dense_parts(X, row_bytes))
+
+
+def scores(net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any) -> FloatArray:
+    """The (N, C) scores of raw rows, computed in `dtype`."""
+    scorer, pieces = scoring(net, X, how, np.dtype(dtype))
+    return np.concatenate([scorer.scores(piece) for _, piece in pieces])
+
+
+def _behind_first_product(net: FullyConnectedNet, dtype: Any) -> FullyConnectedNet:
+    """The same net for rows that were multiplied by its first matrix already: that matrix is the identity."""
+    width = net.params["W1"].shape[1]
+    spec = net.spec.replace(input_dim=width, dtype=dtype)
+    state = State.empty(spec)
+    state.params.update({**net.params, "W1": np.eye(width, dtype=dtype)})
+    state.running.update(net.running)
+    return FullyConnectedNet.from_parts(spec, state, fused=net.fused)
+
+
+def _first_products(
+    net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any, row_bytes: int
+) -> Iterator[tuple[int, FloatArray]]:
+    W = net.params["W1"]
+    # Of an element of a sparse matrix there is what it differs by; of a dense row, some columns.
+    own_bytes = 8 * np.diff(X.indptr) if sparse.issparse(X) else np.full(X.shape[0], 8 * COLUMNS_AT_ONCE)
+    for part in parts(own_bytes + 8 * W.shape[1] + row_bytes):
+        z = np.zeros((part.stop - part.start, W.shape[1]), dtype)
+        with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
+            if sparse.issparse(X):
+                how.sparse_rows(_view(X, part)).matmul(W, z)
+            else:
+                _add_product_by_columns(X[part], how, W, z)
+        check_scores(np.zeros((len(z), 0)), z, part.start)
+        yield part.start, z
+
+
+def _view(X: Any, part: slice) -> Any:
+    """Some rows of a compressed matrix, without the copy of them that indexing would make."""
+    inside = slice(X.indptr[part.start], X.indptr[part.stop])
+    indptr = X.indptr[part.start : part.stop + 1] - inside.start
+    return sparse.csr_array(
+        (X.data[inside], X.indices[inside], indptr), shape=(part.stop - part.start, X.shape[1]), copy=False
+    )
+
+
+def _add_product_by_columns(X: AnyArray, how: Standardization, W: FloatArray, z: FloatArray) -> None:
+    """z += standardized X · W, some columns at a time, since they and their part of W become wider numbers."""
+    for start in range(0, len(W), COLUMNS_AT_ONCE):
+        columns = slice(start, start + COLUMNS_AT_ONCE)
+        z += how[columns].rows(X[:, columns], z.dtype) @ W[columns].astype(z.dtype, copy=False)

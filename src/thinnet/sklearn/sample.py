@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
+from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -26,19 +29,38 @@ class Sample(NamedTuple):
         return Sample(self.X[index], self.targets[index], None if self.weights is None else self.weights[index])
 
     def without_zeros(self) -> Sample:
-        """Only the rows whose weight is not zero."""
-        return self if self.weights is None or self.weights.all() else self.take(np.flatnonzero(self.weights))
+        """Only the rows whose weight is not zero; ArgumentError where there is none."""
+        if self.weights is None or self.weights.all():
+            return self
+        if not self.weights.any():
+            raise ArgumentError(
+                "sample_weight, times class_weight, must have at least one number above zero, got zero for every row."
+            )
+        return self.take(np.flatnonzero(self.weights))
+
+    def times(self, factors: FloatArray | None) -> Sample:
+        """With each row's weight multiplied by a factor."""
+        if factors is None:
+            return self
+        return self._replace(
+            weights=_about_one(factors if self.weights is None else self.weights * _about_one(factors))
+        )
 
     def merged(self) -> Sample:
         """Each different row once, in an order of its own, with the sum of its weights.
 
         Where one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
         """
-        X = self.X.toarray() if sparse.issparse(self.X) else self.X
-        columns = [part.reshape(len(X), -1).astype(np.float64, copy=False) for part in (X, self.targets)]
-        _, first, group = np.unique(np.hstack(columns), axis=0, return_index=True, return_inverse=True)
-        weights = np.bincount(group.ravel(), self.weights, len(first)).astype(np.float64)
-        return Sample(X[first], self.targets[first], weights)
+        targets = self.targets.reshape(len(self.targets), -1)
+        keys = [x + y for x, y in zip(sort_keys(self.X), sort_keys(targets), strict=True)]
+        places: dict[bytes, list[int]] = {}
+        for number, key in enumerate(keys):
+            places.setdefault(key, []).append(number)
+        groups = [places[key] for key in sorted(places)]
+        first = np.array([group[0] for group in groups])
+        each = np.ones(len(keys)) if self.weights is None else self.weights
+        weights = np.array([math.fsum(each[group]) for group in groups])
+        return Sample(self.X[first], self.targets[first], weights)
 
     def weighing_one(self) -> Sample:
         """With weights whose mean is 1, the scale that the loss expects; with none where all are equal."""
@@ -48,17 +70,34 @@ class Sample(NamedTuple):
         return self._replace(weights=w * (len(w) / w.sum()))
 
 
-def checked_weights(sample_weight: Any, X: Any, factors: FloatArray | None) -> FloatArray | None:
-    """The (N,) weights times the classes' `factors`, or None where both are."""
+def sort_keys(X: Any) -> list[bytes]:
+    """For each row a key that depends on its numbers alone; keys are in the order of the rows, element by element.
+
+    Only what is not zero is in it: for each such element its sign, its column, and its bits, all of which are turned
+    round where it is negative; then a mark, by which zeros to the end of the row come between the two signs.
+    """
+    rows = sparse.csr_array(X, dtype=np.float64, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    positive = rows.data > 0
+    entries = np.empty(rows.nnz, [("sign", "u1"), ("column", ">u8"), ("bits", ">u8")])
+    columns, bits = rows.indices.astype(np.uint64), rows.data.view(np.uint64)
+    entries["sign"] = np.where(positive, 2, 0)
+    entries["column"] = np.where(positive, ~columns, columns)
+    entries["bits"] = np.where(positive, bits, ~bits)
+    return [entries[start:stop].tobytes() + b"\x01" for start, stop in pairwise(rows.indptr)]
+
+
+def checked_weights(sample_weight: Any, X: Any) -> FloatArray | None:
+    """The (N,) weights of the rows, or None where every row counts once."""
     if sample_weight is None:
-        weights = factors
-    else:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
-        if weights.min() < 0:
-            raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
-        weights = weights if factors is None else weights * factors
-    if weights is not None and not weights.any():
-        raise ArgumentError(
-            "sample_weight, times class_weight, must have at least one number above zero, got zero for every row."
-        )
-    return weights
+        return None
+    weights: FloatArray = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
+    if weights.min() < 0:
+        raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
+    return _about_one(weights)
+
+
+def _about_one(weights: FloatArray) -> FloatArray:
+    """The same weights, relative to each other, the largest about 1, so that no sum or product overflows."""
+    return weights * power_of_two(weights.max())

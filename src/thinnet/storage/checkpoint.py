@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,23 +16,36 @@ from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, CheckpointError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
-from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, understood
+from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, readable_contents
+from thinnet.optim import FlatOptimizer
 from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
 from thinnet.storage.locks import locked, unwritable
 from thinnet.storage.sealed import Sealed, read_sealed, write_sealed
+from thinnet.training.state import TrainingState
 from thinnet.typing import AnyArray
-
-if TYPE_CHECKING:
-    from thinnet.solver import Solver
 
 KIND = "run"
 KEEP = 2  # how many checkpoints stay
 NAME = re.compile(r"step-([0-9]+)\.safetensors")
 OPTIONS = {  # the solver's options that a checkpoint keeps
-    "update_rule", "optim_config", "batch_size", "num_epochs", "num_train_samples", "num_val_samples", "print_every",
-    "verbose", "seed", "sampling", "patience", "checkpoint_every", "batch_statistics", "schedule",
+    "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
+    "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics", "checkpoint_every", "schedule",
 }  # fmt: skip
+
+
+class Run(NamedTuple):
+    """What a checkpoint is written of, and restored into: a net, its training, and the arguments of both.
+
+    `options` are the solver's arguments in `OPTIONS`, but for the schedule; `fingerprint` is the data's.
+    """
+
+    net: FullyConnectedNet
+    optimizer: FlatOptimizer
+    state: TrainingState
+    options: dict[str, Any]
+    schedule: Schedule
+    fingerprint: dict[str, str]
 
 
 class Checkpoints:
@@ -58,7 +71,7 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out, and clear away what a killed one left half-written."""
+        """Keep other runs out, and clear away what a killed one left: files half-written, and a checkpoint too many."""
         with locked(self.folder):
             if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
@@ -68,23 +81,28 @@ class Checkpoints:
                 )
             for leftover in self.folder.glob(".step-*"):
                 leftover.unlink(missing_ok=True)
+            self._remove_old()
             yield
 
-    def save(self, solver: Solver) -> Path:
-        """Write the state of a solver, then remove all but the newest checkpoints."""
-        path = self.folder / f"step-{solver.iteration:09d}.safetensors"
+    def save(self, run: Run) -> Path:
+        """Write a run as it is now, then remove all but the newest checkpoints."""
+        path = self.folder / f"step-{run.state.iteration:09d}.safetensors"
         try:
-            write_sealed(path, KIND, *_packed(solver))
+            write_sealed(path, KIND, *_packed(run))
         except OSError as error:
             steps = saved(self.folder)
             good = f"The checkpoint of step {max(steps)} is whole" if steps else "There is no checkpoint yet"
             raise CheckpointError(
                 f"{path} must be written, but could not be ({error.strerror}). {good}; mend that and resume."
             ) from error
-        self.newest = solver.iteration
+        self.newest = run.state.iteration
+        self._remove_old()
+        return path
+
+    def _remove_old(self) -> None:
+        """Remove all checkpoints but the newest, of which a killed run may have left one too many."""
         for old in list(saved(self.folder).values())[:-KEEP]:
             old.unlink(missing_ok=True)
-        return path
 
 
 def saved(folder: Path) -> dict[int, Path]:
@@ -123,13 +141,13 @@ def _is_whole(path: Path) -> bool:
 
 def net_of(sealed: Sealed) -> FullyConnectedNet:
     """The net of a run, as it was when the checkpoint was written."""
-    with understood("the checkpoint"):
+    with readable_contents("the checkpoint"):
         return net_from(sealed.state["net"], sealed.arrays)
 
 
 def options_of(sealed: Sealed) -> dict[str, Any]:
     """The arguments with which the run's solver was made."""
-    with understood("the checkpoint"):
+    with readable_contents("the checkpoint"):
         options = dict(sealed.state["solver"])
         if set(options) != OPTIONS:
             raise ValueError(f"the solver's options are {', '.join(options) or 'none'}")
@@ -139,7 +157,7 @@ def options_of(sealed: Sealed) -> dict[str, Any]:
 
 def check_data(sealed: Sealed, fingerprint: Mapping[str, str]) -> None:
     """Raise CheckpointError, with what differs, if a run was trained on other data than these."""
-    with understood("the checkpoint"):
+    with readable_contents("the checkpoint"):
         before = dict(sealed.state["data"])
     differing = [name for name in sorted({*before, *fingerprint}) if before.get(name) != fingerprint.get(name)]
     if differing:
@@ -162,33 +180,34 @@ def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
 
 def history_of(sealed: Sealed) -> History:
     """What a run had recorded when the checkpoint was written."""
-    with understood("the checkpoint"):
+    with readable_contents("the checkpoint"):
         history, state = History(), sealed.state
         _restore_history(history, state["iteration"], state["history"], sealed.arrays["history/loss"])
         return history
 
 
-def restore_solver(solver: Solver, sealed: Sealed) -> None:
-    """Put a solver, made anew for the run's net and data, where the run was."""
-    state, arrays = sealed.state, sealed.arrays
-    with understood("the checkpoint"):
-        solver.iteration = check_number("step", state["iteration"])
-        solver.best_val_acc = _number("best_val_acc", state["best_val_acc"])
-        solver.stop_reason = state["stop_reason"]
-        if not isinstance(solver.stop_reason, str | None):
-            raise ValueError(f"stop_reason is {solver.stop_reason!r}")
-        _restore_history(solver.history, solver.iteration, state["history"], arrays["history/loss"])
-        optimizer = solver.optimizer
+def restore(sealed: Sealed, run: Run) -> None:
+    """Put the training of a run, made anew for its net and data, where it was."""
+    saved_state, arrays = sealed.state, sealed.arrays
+    state, optimizer, net = run.state, run.optimizer, run.net
+    with readable_contents("the checkpoint"):
+        state.iteration = check_number("step", saved_state["iteration"])
+        state.stop_reason = saved_state["stop_reason"]
+        if not isinstance(state.stop_reason, str | None):
+            raise ValueError(f"stop_reason is {state.stop_reason!r}")
+        _restore_history(state.history, state.iteration, saved_state["history"], arrays["history/loss"])
         for key, value in optimizer.state.items():
             if key == "t":
-                optimizer.state["t"] = check_number("step", state["t"])
+                optimizer.state["t"] = check_number("step", saved_state["t"])
             else:
-                fill(_like_params(solver.model, value), arrays, f"optimizer/{key}/")
-        if state["has_best"]:
-            best = {"params": solver.model.params.zeros_like(), "running": solver.model.running.zeros_like()}
+                fill(_like_params(net, value), arrays, f"optimizer/{key}/")
+        if saved_state["has_best"]:
+            best = {"params": net.params.zeros_like(), "running": net.running.zeros_like()}
             for name, parameters in best.items():
                 fill(parameters, arrays, f"best/{name}/")
-            solver.best = best
+            state.weights.best = best
+        if (score := saved_state["best_score"]) is not None:
+            state.weights.best_score = _number("best_score", score)
 
 
 def _restore_history(history: History, steps: int, lists: Mapping[str, Any], losses: AnyArray) -> None:
@@ -207,25 +226,25 @@ def _number(name: str, value: Any) -> Any:
     return value
 
 
-def _packed(solver: Solver) -> tuple[dict[str, Any], dict[str, AnyArray]]:
-    net, optimizer, history = solver.model, solver.optimizer, solver.history
-    schedule = solver.schedule
+def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+    net, optimizer, history, weights = run.net, run.optimizer, run.state.history, run.state.weights
+    schedule: Any = run.schedule
     state: dict[str, Any] = {
         "net": net_state(net),
-        "solver": {**solver.options, "schedule": {"name": schedule_name(schedule), **asdict(schedule)}},  # type: ignore[call-overload]
-        "iteration": solver.iteration,
-        "best_val_acc": solver.best_val_acc,
-        "stop_reason": solver.stop_reason,
+        "solver": {**run.options, "schedule": {"name": schedule_name(schedule), **asdict(schedule)}},
+        "iteration": run.state.iteration,
+        "best_score": weights.best_score,
+        "stop_reason": run.state.stop_reason,
         "history": {name: values for name, values in vars(history).items() if name != "loss"},
         "t": optimizer.state.get("t", 0),
-        "has_best": solver.best is not None,
-        "data": solver.fingerprint,
+        "has_best": weights.best is not None,
+        "data": run.fingerprint,
     }
     arrays = {**net_arrays(net), "history/loss": np.array(history.loss, np.float64)}
     for key, value in optimizer.state.items():
         if key != "t":
             arrays |= named(f"optimizer/{key}/", _like_params(net, value))
-    for name, parameters in (solver.best or {}).items():
+    for name, parameters in (weights.best or {}).items():
         arrays |= named(f"best/{name}/", parameters)
     return state, arrays
 

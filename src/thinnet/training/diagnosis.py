@@ -8,48 +8,51 @@ from typing import Any
 import numpy as np
 
 from thinnet.errors import NumericalError
-from thinnet.nets import FullyConnectedNet, layered
+from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import first_wrong
 from thinnet.parameters import layer_number
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.sparse_rows import SparseRows
+from thinnet.spec import Spec
+from thinnet.state import State
+from thinnet.steps.base import Batch
+from thinnet.steps.readable import ReadableStep, hidden_forward
 
 LARGE = 1e4  # inputs beyond it were hardly standardized, weights beyond it have grown in training
 
 
-def unsound_step(
-    net: FullyConnectedNet, X: FloatArray, y: AnyArray, *, step: int, loss: float, learning_rate: float
-) -> NumericalError:
+def not_finite(net: FullyConnectedNet, batch: Batch, *, loss: float, learning_rate: float) -> NumericalError:
     """The error that says in which step and layer numbers went wrong, and why that is likely.
 
-    `net` is as it was before the step; its running statistics are changed by the search.
+    `net` is as it was before the step, but for its running statistics, which the search changes too.
     """
-    place = _first_place(net, X, y, step)
+    place = _first_place(net.spec, net.state, batch)
     what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"
     return NumericalError(
-        f"In step {step + 1}, {what}. It began in {place}. {_cause(net, X, learning_rate)} "
+        f"In step {batch.step + 1}, {what}. It began in {place}. {_cause(net, batch, learning_rate)} "
         f"The net has the weights from before this step."
     )
 
 
-def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) -> str:
+def _first_place(spec: Spec, state: State, batch: Batch) -> str:
     """The first array on the way of the data that holds something infinite or NaN."""
-    if not np.isfinite(X).all():
+    X, params = batch.X, state.params
+    if not _is_finite(X):
         row, column = np.argwhere(~np.isfinite(X))[0]
         return f"the data: row {row} of the batch holds {X[row, column]} in column {column}"
-    for name, array in net.params.items():
+    for name, array in params.items():
         if not np.isfinite(array).all():
             return f"an earlier step, which left {name} with {first_wrong(array)}"
     h = X
-    for i in range(1, net.num_layers + 1):
-        z = h @ net.params[f"W{i}"] + net.params[f"b{i}"]
+    for i in range(1, spec.num_layers + 1):
+        z = h @ params[f"W{i}"] + params[f"b{i}"]
         if not np.isfinite(z).all():
             return f"layer {i}, whose product with W{i} holds {first_wrong(z)}"
-        if i < net.num_layers:
-            h, _ = layered.hidden_forward(net, i, h, step)
+        if i < spec.num_layers:
+            h, _ = hidden_forward(spec, state, i, h, batch)
             if not np.isfinite(h).all():
-                return f"layer {i}, whose {net.normalization or 'output'} holds {first_wrong(h)}"
-    gradients = net.params.zeros_like()
-    if not math.isfinite(layered.gradients(net, X, y, gradients, step)):
+                return f"layer {i}, whose {spec.normalization or 'output'} holds {first_wrong(h)}"
+    loss, gradients, _ = ReadableStep(spec, len(batch)).compute(state, batch)
+    if not math.isfinite(loss):
         return f"the loss, of scores up to {np.abs(z).max():.2g}"
     for name in reversed(list(gradients)):
         if not np.isfinite(gradients[name]).all():
@@ -57,15 +60,24 @@ def _first_place(net: FullyConnectedNet, X: FloatArray, y: AnyArray, step: int) 
     return "a place that a second computation by the layers' functions does not show"
 
 
-def _cause(net: FullyConnectedNet, X: Any, learning_rate: float) -> str:
+def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
     """The likely cause, by what is large."""
-    if not np.isfinite(X).all():
+    X, y = batch.X, batch.y
+    if not _is_finite(X):
         return "Likely cause: the data; remove such rows, or fill them in."
-    largest = float(np.abs(X).max(initial=0))
+    largest = X.largest() if isinstance(X, SparseRows) else float(np.abs(X).max(initial=0))
     weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
     if largest > LARGE:
         return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
+    for what, array in (("targets", y if y.ndim == 2 else None), ("weights of rows", batch.weights)):
+        largest = 0.0 if array is None else float(np.abs(array).max(initial=0))
+        if largest > LARGE:
+            return f"Likely cause: {what} up to {largest:.2g}; scale them to about 1."
     if weights > LARGE:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."
     return f"Likely cause: a learning rate of {learning_rate:g} or an L2 penalty of {net.reg:g} that is too large."
+
+
+def _is_finite(X: Any) -> bool:
+    return isinstance(X, SparseRows) or bool(np.isfinite(X).all())

@@ -2,39 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
 from thinnet.errors import NumericalError
+from thinnet.layers import LOSSES
+from thinnet.nets import FullyConnectedNet
+from thinnet.nets.predictions import prediction
 from thinnet.parallel import Ranks
-from thinnet.training.updates import model_batch
+from thinnet.steps.batches import as_targets
+from thinnet.training.model_batch import model_batch
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
-def accuracy(model: Any, data: Dataset, split: str, rows: IntArray, ranks: Ranks) -> float:
-    """The fraction of rows that are classified rightly; R² where targets are not labels.
+class Evaluation(NamedTuple):
+    """What came of it.
 
-    `rows` are numbers among all processes' rows. A score that is NaN or infinite in any process is an error in all.
+    Attributes:
+        accuracy: the fraction of rows that are predicted rightly, all labels of a row where it has several; R² where
+            targets are values.
+        loss: the mean loss without the L2 penalty, in test mode; None for a model of somebody else's.
     """
-    _, own = data.held(split, rows)
+
+    accuracy: float
+    loss: float | None
+
+
+def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, ranks: Ranks) -> Evaluation:
+    """Score rows of a split, whose numbers are those among all processes' rows.
+
+    Raises:
+        NumericalError: in all processes, if a score is NaN or infinite in any of them.
+    """
+    _, here = data.held(split, rows)
     error, scored = None, []
     try:
-        for start in range(0, len(own), ROWS_AT_ONCE):
-            X, y = model_batch(model, data, split, own[start : start + ROWS_AT_ONCE])
+        for start in range(0, len(here), ROWS_AT_ONCE):
+            X, y = model_batch(model, data, split, here[start : start + ROWS_AT_ONCE])
             scored.append((model.loss(X), y))
     except NumericalError as caught:
         error = caught
     ranks.raise_first(error)
-    if np.issubdtype(getattr(data, f"y_{split}").dtype, np.integer):
-        right = sum(int((scores.argmax(axis=1) == y).sum()) for scores, y in scored)
-        return ranks.sum(right)[0] / len(rows)
-    return _r_squared(scored, len(rows), ranks)
+    loss = _loss(model, scored, len(rows), ranks) if isinstance(model, FullyConnectedNet) else None
+    kind = _loss_name(model, data)
+    if kind == "mse":
+        return Evaluation(_r_squared(scored, len(rows), ranks), loss)
+    right = sum(int(_is_right(prediction(kind, scores), y).sum()) for scores, y in scored)
+    return Evaluation(ranks.sum(right)[0] / len(rows), loss)
+
+
+def measure_of(model: Any, data: Dataset) -> str:
+    """What the accuracy of a model is."""
+    return "R²" if _loss_name(model, data) == "mse" else "accuracy"
+
+
+def _loss_name(model: Any, data: Dataset) -> str:
+    """The loss of our own nets; of others, the one that suits the targets."""
+    if isinstance(model, FullyConnectedNet):
+        name: str = model.loss_name
+        return name
+    return "mse" if data.y_train.dtype.kind == "f" else "softmax"
+
+
+def _is_right(predicted: AnyArray, y: AnyArray) -> AnyArray:
+    right: AnyArray = predicted == y if y.ndim == 1 else (predicted == (y > 0.5)).all(axis=1)
+    return right
+
+
+def _loss(net: FullyConnectedNet, scored: list[tuple[FloatArray, AnyArray]], num_rows: int, ranks: Ranks) -> float:
+    function = LOSSES[net.loss_name].function
+    with np.errstate(all="ignore"):  # an infinite loss is recorded as it is
+        total = sum(function(scores, as_targets(net.spec, y))[0] * len(y) for scores, y in scored)
+    return ranks.sum(total)[0] / num_rows
 
 
 def _r_squared(scored: list[tuple[FloatArray, AnyArray]], num_rows: int, ranks: Ranks) -> float:
     """1 − Σ (y − score)² / Σ (y − mean of y)² over all rows and columns."""
+    scored = [(scores, y.reshape(scores.shape)) for scores, y in scored]
     sums = ranks.gather(sum((y.sum(axis=0, dtype=np.float64) for _, y in scored), start=np.zeros(())))
     mean = sum(sums[1:], start=sums[0]) / num_rows
     residual = sum(float(np.square(y - scores).sum(dtype=np.float64)) for scores, y in scored)

@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the end of a step, once."""
+"""Ctrl-C and SIGTERM that wait for the end of a step, once."""
 
 from __future__ import annotations
 
@@ -8,26 +8,42 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+
+class Terminated(SystemExit):
+    """Training was ended by SIGTERM; where nobody catches it, Python ends with status 143, as after that signal."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(128 + signal.SIGTERM)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
 
 class DelayedInterrupt:
-    """Within it, the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt at once, as ever.
+    """Within it, the first Ctrl-C or SIGTERM only sets `asked`; the second does at once what it would have done before.
 
-    `quiet` leaves out the line that says so. Python delivers signals to the main thread only; elsewhere, and where
-    Ctrl-C is ignored, this does nothing.
+    `quiet` leaves out the line that says so. Python delivers signals to the main thread only; elsewhere, and for a
+    signal that is ignored or has a handler of somebody else's, this does nothing.
 
     >>> with DelayedInterrupt() as interrupt:
     ...     interrupt.asked
-    False
+    0
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self.asked, self._quiet = False, quiet
-        self._before: Any = None
+        self.asked, self._quiet = 0, quiet  # the number of the signal that came, or 0
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> DelayedInterrupt:
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):  # None: not Python's to put back
-            self._before = signal.signal(signal.SIGINT, self._on_first)
+        if threading.current_thread() is threading.main_thread():
+            for number, usual in ((signal.SIGINT, None), (signal.SIGTERM, signal.SIG_DFL)):
+                before = signal.getsignal(number)
+                # None: not Python's to put back.  Ctrl-C has a handler from the start; who gave SIGTERM one needs it.
+                if before not in (signal.SIG_IGN, None) and usual in (None, before):
+                    self._before[number] = signal.signal(number, self._on_first)
         return self
 
     def __exit__(
@@ -36,12 +52,18 @@ class DelayedInterrupt:
         self._restore()
 
     def _on_first(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        self.asked = int(number)
         self._restore()
         if not self._quiet:
-            print("\nthinnet: finishing this step and saving; Ctrl-C again ends at once", file=sys.stderr)
+            again = f"{SIGNALS[signal.Signals(number)]} again"
+            print(f"\nthinnet: finishing this step and saving; {again} ends at once", file=sys.stderr)
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before = {}
+
+
+def ended_by(number: int, text: str) -> BaseException:
+    """What is raised once a training that a signal ended is saved."""
+    return Terminated(text) if number == signal.SIGTERM else KeyboardInterrupt(text)

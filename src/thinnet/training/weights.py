@@ -1,4 +1,4 @@
-"""The weights of a model: copies of them, and the last sound ones, to go back to where a step spoils them."""
+"""The weights of a model: copies of them to go back to, the best ones and the last ones that were finite."""
 
 from __future__ import annotations
 
@@ -20,8 +20,16 @@ def snapshot(model: Any) -> Any:
     return copy.deepcopy({name: getattr(model, name) for name in ("params", "bn_params") if hasattr(model, name)})
 
 
+def make_writable(model: Any) -> None:
+    """Copy what training is about to change in place and must not: read-only arrays, and files seen as arrays."""
+    if isinstance(model, FullyConnectedNet):
+        model.params.make_writable()
+        model.running.make_writable()
+
+
 def restore(model: Any, kept: Any) -> None:
     """Put a model back as it was when `snapshot` kept it."""
+    make_writable(model)
     if isinstance(model, FullyConnectedNet):
         model.params.flat[:], model.running.flat[:] = kept["params"].flat, kept["running"].flat
         return
@@ -32,41 +40,59 @@ def restore(model: Any, kept: Any) -> None:
 def largest(model: Any) -> str:
     """The parameter with the largest element, and how large that is."""
     sizes = {name: float(np.abs(array).max(initial=0)) for name, array in model.params.items()}
-    name = max(sizes, key=lambda one: sizes[one])
+    name = max(sizes, key=lambda name: sizes[name])
     return f"{name}, up to {sizes[name]:.2g}"
 
 
-class SoundWeights:
-    """The last weights of a model that held neither NaN nor infinity.
+class KeptWeights:
+    """Copies of a model's weights: the best ones by a score, and the last ones that held neither NaN nor infinity.
 
     Args:
         model: the model that is trained.
-        watched: whether anything is kept and checked at all.
+        watched: whether finite weights are kept, and others refused.
+
+    Attributes:
+        best: a snapshot of the weights that had the highest score, or None before there is one.
+        best_score: that score.
     """
 
-    def __init__(self, model: Any, watched: bool) -> None:
+    def __init__(self, model: Any, watched: bool = True) -> None:
         self.model, self.watched = model, watched
-        self._kept: Any = None
+        self.best: Any = None
+        self.best_score: float | None = None
+        self._finite: Any = None
 
-    def keep(self, best: Any = None) -> None:
-        """Keep `best`, a snapshot that was evaluated, or else the weights as they are now, if they are sound."""
+    def offer(self, score: float) -> None:
+        """Keep the weights as they are now if their score, higher is better, exceeds those before."""
+        if self.best_score is None or score > self.best_score:
+            self.best_score, self.best = score, snapshot(self.model)
+
+    def restore_best(self) -> None:
+        """Give the model the best weights, if any were kept."""
+        if self.best is not None:
+            restore(self.model, self.best)
+
+    def keep_finite(self) -> None:
+        """Keep weights that were evaluated, the best ones, or else those as they are now, if they are finite."""
         if self.watched:
-            self._kept = best or (snapshot(self.model) if self._wrong() is None else None)
+            self._finite = self.best or (snapshot(self.model) if self._wrong() is None else None)
 
     def keep_first(self) -> None:
         """Keep the weights as they are now, unless some are kept already."""
-        if self._kept is None:
-            self.keep()
+        if self._finite is None:
+            self.keep_finite()
 
-    def put_back(self) -> bool:
-        """Give the model the weights that were kept; False where there are none."""
-        if self._kept is not None:
-            restore(self.model, self._kept)
-        return self._kept is not None
+    def restore_finite(self) -> None:
+        """Give the model the finite weights that were kept, if there are any."""
+        if self._finite is not None:
+            restore(self.model, self._finite)
 
-    def put_back_if_wrong(self) -> bool:
-        """The same, if those that the model has are not sound; whether that was done."""
-        return self._wrong() is not None and self.put_back()
+    def restored_if_wrong(self) -> bool:
+        """Do so if those that the model has are not finite; whether that was done."""
+        if self._wrong() is None or self._finite is None:
+            return False
+        self.restore_finite()
+        return True
 
     def check(self, step: int, loss: float) -> None:
         """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""

@@ -1,0 +1,97 @@
+"""Arrays as people have them, as the three dtypes of rows that all else works with; casts that lose nothing unsaid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import Error, as_array
+from thinnet.errors import ArgumentError, DataError
+from thinnet.typing import AnyArray, FloatArray
+
+
+def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
+    """`X` as uint8, float32 or float64 in the machine's byte order, whichever is the narrowest that holds its dtype.
+
+    Copied only where its dtype is another; integers of more than 53 bits are rounded.
+
+    Raises:
+        error: if it holds no real numbers, masked ones, or some beyond float64; `name` says of what.
+
+    >>> as_rows("X", np.array([[1, 300]], ">i2"))
+    array([[  1., 300.]], dtype=float32)
+    """
+    array = as_array(name, X, error)
+    if array.dtype.kind not in "fiub":
+        raise error(
+            f"{name} must be real numbers, got dtype {array.dtype}. Encode it as numbers first, such as with "
+            f"{name}.astype(np.float32)."
+        )
+    return cast(name, array, narrowest(array.dtype), error)
+
+
+def cast(name: str, array: AnyArray, dtype: Any, error: Error = ArgumentError) -> AnyArray:
+    """`array` as `dtype`, itself where it is that already.
+
+    Raises:
+        error: if that makes a finite number infinite; it names the column.
+    """
+    with np.errstate(over="ignore"):
+        out = array.astype(dtype, copy=False)
+    check_range(name, array, out, error)
+    return out
+
+
+def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = ArgumentError) -> None:
+    """Raise `error` if `after`, computed from `before`, is infinite or NaN where `before` is finite."""
+    if after is before or after.dtype.kind != "f" or is_finite(after):
+        return
+    lost = (np.isfinite(before) & ~np.isfinite(after)).reshape(len(after), -1)
+    if lost.any():
+        row, column = np.argwhere(lost)[0]
+        numbers = before.reshape(len(after), -1)[:, column]
+        number = numbers[np.nanargmax(np.abs(numbers))]
+        place = f"column {column}" if before.ndim > 1 else f"row {row}"
+        raise error(
+            f"{name} must hold numbers that stay within {after.dtype}, at most {np.finfo(after.dtype).max:.2g}, got "
+            f"{number:g} in {place}. Scale them, or leave them out."
+        )
+
+
+def is_finite(array: AnyArray) -> bool:
+    """Whether all elements are; a finite sum shows it at once, and only where it is not they are looked at."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
+def check_finite(name: str, array: AnyArray) -> None:
+    """Raise DataError if floats are NaN or infinite."""
+    if array.dtype.kind != "f" or is_finite(array):
+        return
+    table = array.reshape(len(array), -1)
+    row, column = np.unravel_index(np.isfinite(table).argmin(), table.shape)
+    raise DataError(
+        f"{name} must hold finite numbers, got {table[row, column]} in row {row}, column {column}. Remove such rows, "
+        f"or fill them in."
+    )
+
+
+def refuse_columns(name: str, wrong: AnyArray, what: str, error: Error = ArgumentError) -> None:
+    """Raise `error` if there is a column that is `wrong`; `what` says why it is."""
+    if wrong.any():
+        column = int(np.flatnonzero(wrong)[0])
+        raise error(f"{name} must hold columns that float64 can standardize, got {what} in column {column}. Scale it.")
+
+
+def standardize(X: AnyArray, shift: AnyArray, scale: AnyArray) -> FloatArray:
+    """``(X - shift) * scale`` in float64, whatever X is: a small difference of large numbers keeps its digits."""
+    out: FloatArray = np.subtract(X, shift, dtype=np.float64)
+    out *= scale
+    return out
+
+
+def narrowest(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "b" or dtype == np.uint8:
+        return np.uint8
+    return np.float32 if np.can_cast(dtype, np.float32) else np.float64

@@ -1,0 +1,66 @@
+"""Mean and standard deviation of columns, large or tiny, and of what is divided by where rows are standardized.
+
+Each column is shifted by its least value and multiplied by a power of two, both free of rounding that would show, so
+that neither squares overflow or vanish nor small differences of large numbers lose their digits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from thinnet.arrays import refuse_columns
+from thinnet.checks import Error
+from thinnet.typing import AnyArray, FloatArray
+
+
+class Spans(NamedTuple):
+    """From where to where columns go, (D,) float64 each."""
+
+    low: FloatArray
+    high: FloatArray
+    unit: FloatArray  # the power of two that makes high − low nearly 1
+
+
+def spans(name: str, low: AnyArray, high: AnyArray, error: Error) -> Spans:
+    """The spans of columns with these least and greatest values.
+
+    Raises:
+        error: if a column goes further than float64 does.
+    """
+    with np.errstate(over="ignore"):
+        low, high = low.astype(np.float64), high.astype(np.float64)
+        span = high - low
+    refuse_columns(name, ~np.isfinite(span), "a span beyond 1.8e308", error)
+    return Spans(low, high, power_of_two(span))
+
+
+def power_of_two(size: AnyArray) -> FloatArray:
+    """What makes `size` at least ½ and less than 1; 1 for 0."""
+    unit: FloatArray = np.ldexp(1.0, -np.clip(np.frexp(size)[1], -1000, 1000))
+    return unit
+
+
+def inverse_deviation(name: str, deviation: FloatArray, columns: Spans, error: Error) -> FloatArray:
+    """One over each column's standard deviation; 0 where a column is constant but for the last digit.
+
+    Raises:
+        error: if that is beyond float64.
+    """
+    largest = np.maximum(np.abs(columns.low), np.abs(columns.high))
+    info = np.finfo(np.float64)  # below its smallest normal number, digits are lost to other causes
+    constant = (columns.low == columns.high) | ((deviation <= info.eps * largest) & (largest * info.eps > info.tiny))
+    with np.errstate(divide="ignore", over="ignore"):
+        inverse: FloatArray = np.where(constant, 0, 1 / np.where(constant, 1, deviation))
+    refuse_columns(name, ~np.isfinite(inverse), "a standard deviation below 5.6e-309", error)
+    return inverse
+
+
+def overall(mean: FloatArray, deviation: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of all elements together, from those of columns of equal length."""
+    unit = power_of_two(np.abs(mean).max(initial=0))
+    center = (mean * unit).mean() / unit
+    unit = power_of_two(max(np.abs(mean - center).max(initial=0), deviation.max(initial=0)))
+    variance = np.square(deviation * unit).mean() + np.square((mean - center) * unit).mean()
+    return np.asarray(center), np.asarray(np.sqrt(variance) / unit)

@@ -1,0 +1,145 @@
+"""The activations of `thinnet.layers`, a row at a time in place, with dropout behind them, and their gradients.
+
+ReLU is a special case: a unit was dropped or not positive exactly where the layer's output is not positive, so that the
+sign of the output is both masks. For the others the row before the activation and the mask are computed again, which
+costs less than reading them from memory would.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.philox import group_words
+from thinnet.masks import GROUP
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+RELU, TANH, GELU, SILU, IDENTITY = range(5)
+CODES = {"relu": RELU, "tanh": TANH, "gelu": GELU, "silu": SILU, "identity": IDENTITY}
+
+
+class Behind(NamedTuple):
+    """What comes behind the normalization of a layer: activation and dropout.
+
+    Attributes:
+        activation: a code, as in `CODES`.
+        factor: what kept units are multiplied by.
+        threshold: of `thinnet.masks.drop_threshold`; 0 keeps all units.
+        key0, key1, step, layer: which mask; the keys are the halves of the seed.
+        row_positions: the place of each row in the whole minibatch.
+        words: a buffer of `GROUP` random words.
+        line: a buffer as long as a row.
+    """
+
+    activation: Any
+    factor: Any
+    threshold: Any
+    key0: Any
+    key1: Any
+    step: Any
+    layer: Any
+    row_positions: IntArray
+    words: AnyArray
+    line: FloatArray
+
+
+@inline()
+def activate_row(h: Any, row: int, behind: Any) -> None:
+    """Replace one row of h, which holds what goes into the activation, by dropout(activation(row))."""
+    factor, zero = behind.factor, h.dtype.type(0)
+    if behind.activation == RELU:
+        for j in range(h.shape[1]):
+            y = h[row, j]
+            h[row, j] = zero if y <= zero else y * factor  # in this order, so that NaN stays NaN
+    else:
+        activate(behind.activation, h[row], factor)
+    if behind.threshold > 0:
+        _drop_in_row(h, row, behind)
+
+
+@inline()
+def activate_row_backward(dh: Any, h: Any, row: int, behind: Any) -> None:
+    """Turn one row of dh into the gradient before the activation.
+
+    For ReLU `h` has the layer's output; for the others ``behind.line`` has what went into the activation.
+    """
+    factor, zero = behind.factor, dh.dtype.type(0)
+    if behind.activation == RELU:
+        for j in range(dh.shape[1]):
+            dh[row, j] = dh[row, j] * factor if h[row, j] > zero else zero
+    else:
+        multiply_by_slopes(behind.activation, behind.line, dh[row], factor)
+        if behind.threshold > 0:
+            _drop_in_row(dh, row, behind)
+
+
+@kernel()
+def activate(activation: int, y: FloatArray, factor: Any) -> None:
+    """y = activation(y) · factor, for a row or any other line of numbers."""
+    zero, one, half = y.dtype.type(0), y.dtype.type(1), y.dtype.type(0.5)
+    if activation == RELU:
+        for j in range(y.size):
+            y[j] = zero if y[j] <= zero else y[j] * factor
+    elif activation == TANH:
+        for j in range(y.size):
+            y[j] = np.tanh(y[j]) * factor
+    elif activation == GELU:
+        for j in range(y.size):
+            y[j] = y[j] * (half * (one + y.dtype.type(math.erf(y[j] * math.sqrt(0.5))))) * factor
+    elif activation == SILU:
+        for j in range(y.size):
+            y[j] = y[j] * _sigmoid(y[j], one) * factor
+    else:
+        for j in range(y.size):
+            y[j] = y[j] * factor
+
+
+@kernel()
+def multiply_by_slopes(activation: int, y: FloatArray, dy: FloatArray, factor: Any) -> None:
+    """dy = dy · activation'(y) · factor, for every activation but ReLU; `y` may be longer than `dy`."""
+    one, half = y.dtype.type(1), y.dtype.type(0.5)
+    if activation == TANH:
+        for j in range(dy.size):
+            t = np.tanh(y[j])
+            dy[j] *= (one - t * t) * factor
+    elif activation == GELU:
+        for j in range(dy.size):
+            phi = half * (one + y.dtype.type(math.erf(y[j] * math.sqrt(0.5))))
+            density = np.exp(-half * y[j] * y[j]) * y.dtype.type(1 / math.sqrt(2 * math.pi))
+            dy[j] *= (phi + y[j] * density) * factor
+    elif activation == SILU:
+        for j in range(dy.size):
+            s = _sigmoid(y[j], one)
+            dy[j] *= s * (one + y[j] * (one - s)) * factor
+    else:
+        for j in range(dy.size):
+            dy[j] *= factor
+
+
+@inline()
+def _sigmoid(y: Any, one: Any) -> Any:
+    small = np.exp(-np.abs(y))  # so that exp cannot overflow
+    return (one if y >= 0 else small) / (one + small)
+
+
+@inline()
+def _drop_in_row(h: Any, row: int, behind: Any) -> None:
+    """Set dropped units of one row of h to zero."""
+    zero = h.dtype.type(0)
+    columns = h.shape[1]
+    for group in range((columns + GROUP - 1) // GROUP):
+        group_words(
+            behind.words,
+            group,
+            behind.row_positions[row],
+            behind.step,
+            behind.layer,
+            behind.key0,
+            behind.key1,
+        )
+        base = group * GROUP
+        for j in range(min(GROUP, columns - base)):
+            h[row, base + j] = h[row, base + j] if behind.words[j] >= behind.threshold else zero

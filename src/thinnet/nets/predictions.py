@@ -1,0 +1,38 @@
+"""What scores mean, by the loss that a net was trained with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.errors import ArgumentError
+from thinnet.typing import AnyArray, FloatArray
+
+
+def prediction(loss: str, scores: FloatArray) -> AnyArray:
+    """(N,) labels, (N, C) values, or (N, C) ones and zeros."""
+    if loss == "mse":
+        return scores
+    if loss == "logistic":
+        return (scores > 0).astype(np.int64)
+    labels: AnyArray = scores.argmax(axis=1)
+    return labels
+
+
+def probabilities(loss: str, scores: FloatArray) -> FloatArray:
+    """The (N, C) probabilities of the labels.
+
+    Raises:
+        ArgumentError: if the loss gives none.
+    """
+    if loss == "softmax":
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        shares: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
+        return shares
+    if loss == "logistic":
+        small = np.exp(-np.abs(scores))  # so that exp cannot overflow
+        sigmoid: FloatArray = np.where(scores >= 0, 1, small) / (1 + small)
+        return sigmoid
+    raise ArgumentError(
+        f"loss must be 'softmax' or 'logistic' for probabilities, got {loss!r}. Take scores(X), or train with one of "
+        f"those."
+    )

@@ -1,0 +1,42 @@
+"""A net as a table: each layer, the shape that comes out of it, and its parameters."""
+
+from __future__ import annotations
+
+from thinnet.parameters import layer_number
+from thinnet.spec import Spec
+from thinnet.state import State
+
+
+def summary(spec: Spec, state: State) -> str:
+    """What ``repr(net)`` shows.
+
+    >>> spec = Spec([20], input_dim=4, num_classes=3, dropout=0.5, normalization="layernorm", seed=0)
+    >>> print(summary(spec, State.initial(spec)))
+    FullyConnectedNet 4-20-3: 203 parameters of float32, loss softmax
+      layer 1   affine 4 -> 20, layernorm, relu, dropout 0.5   140 parameters
+      layer 2   affine 20 -> 3                                  63 parameters
+    """
+    sizes: dict[int, int] = {}
+    for name, array in state.params.items():
+        number = layer_number(name)
+        sizes[number] = sizes.get(number, 0) + array.size
+    layers = [_layer(spec, number) for number in sizes]
+    width, digits = max(map(len, layers)), max(len(f"{size:,}") for size in sizes.values())
+    dims = "-".join(map(str, spec.dims))
+    penalty = f", reg {spec.reg:g}" if spec.reg else ""
+    head = f"FullyConnectedNet {dims}: {state.params.flat.size:,} parameters of {spec.dtype}, loss {spec.loss}{penalty}"
+    lines = [
+        f"  layer {number:<3} {text:<{width}}   {size:>{digits},} parameters"
+        for text, (number, size) in zip(layers, sizes.items(), strict=True)
+    ]
+    return "\n".join([head, *lines])
+
+
+def _layer(spec: Spec, number: int) -> str:
+    parts = [f"affine {spec.dims[number - 1]} -> {spec.dims[number]}"]
+    if number < spec.num_layers:
+        parts += [spec.normalization] if spec.normalization else []
+        parts.append(spec.activation)
+        shared = " of the whole batch" if spec.dropout_mask == "batch" else ""
+        parts += [f"dropout {spec.dropout:g}{shared}"] if spec.dropout else []
+    return ", ".join(parts)

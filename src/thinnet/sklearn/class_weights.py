@@ -1,0 +1,104 @@
+"""class_weight: what it may be, and by what it multiplies the weight of each row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import nearest
+from thinnet.errors import ArgumentError
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+BALANCED = "balanced"
+
+
+def factors(class_weight: Any, classes: Sequence[Any], targets: AnyArray) -> FloatArray | None:
+    """The (N,) factors of the rows' weights, by scikit-learn's rules; None where there are none.
+
+    ``"balanced"`` is N / (classes present · rows of the class). Labels that a dict leaves out weigh 1.
+
+    Args:
+        class_weight: None, ``"balanced"`` or a dict from label to weight; where a row may have several labels, a list
+            with one of these for each of them, over the labels 0 and 1, whose factors are multiplied.
+        classes: the labels.
+        targets: (N,) their numbers, or (N, C) zeros and ones.
+
+    Raises:
+        ArgumentError: if it is something else, a label is unknown, or a weight is not a finite number >= 0.
+
+    >>> factors({"b": 3}, ["a", "b"], np.array([0, 1, 1]))
+    array([1., 3., 3.])
+    >>> factors("balanced", ["a", "b"], np.array([0, 1, 1, 1]))
+    array([2.        , 0.66666667, 0.66666667, 0.66666667])
+    """
+    if class_weight is None:
+        return None
+    if targets.ndim == 1:
+        return _of_one("class_weight", class_weight, classes, targets)
+    several = [class_weight] * targets.shape[1] if _is_balanced(class_weight) else class_weight
+    if not isinstance(several, list | tuple) or len(several) != targets.shape[1]:
+        came = f"{len(several)} elements" if isinstance(several, list | tuple) else repr(class_weight)
+        raise ArgumentError(
+            f"class_weight must be None, 'balanced' or a list of {targets.shape[1]} dicts, one for each column of y, "
+            f"got {came}. Write [{{0: 1, 1: 2}}, ...], for example."
+        )
+    product = np.ones(len(targets))
+    for column, one in enumerate(several):
+        if one is not None:
+            product *= _of_one(f"class_weight[{column}]", one, (0, 1), targets[:, column].astype(np.int64))
+    return product
+
+
+def has_balanced(class_weight: Any) -> bool:
+    """Whether some weights depend on how often labels come in the rows."""
+    several = class_weight if isinstance(class_weight, list | tuple) else [class_weight]
+    return any(_is_balanced(one) for one in several)
+
+
+def _is_balanced(one: Any) -> bool:
+    return isinstance(one, str) and one == BALANCED
+
+
+def _of_one(name: str, one: Any, classes: Sequence[Any], numbers: IntArray) -> FloatArray:
+    """The factors that one label of each row gives."""
+    if _is_balanced(one):
+        counts = np.bincount(numbers, minlength=len(classes))
+        return (len(numbers) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[numbers]
+    if not isinstance(one, Mapping):
+        question = f"{nearest(one, (BALANCED,))} " if isinstance(one, str) else ""
+        raise ArgumentError(
+            f"{name} must be None, 'balanced' or a dict from label to weight, got {one!r}. {question.lstrip()}Write "
+            f"{{{_example(classes)}}}, for example."
+        )
+    weights = {label: _weight(name, label, weight) for label, weight in one.items()}
+    known = set(classes)
+    unknown = [label for label in weights if label not in known]
+    if unknown and len(weights) - len(unknown) < len(known):  # one for a label that these rows happen to lack is right
+        raise ArgumentError(
+            f"{name} must hold weights of the labels {', '.join(map(repr, classes))}, got {unknown[0]!r}: "
+            f"{one[unknown[0]]!r}, while {next(label for label in classes if label not in weights)!r} has none. Write "
+            f"labels as they are in y, such as {{{_example(classes)}}}."
+        )
+    return np.array([weights.get(label, 1.0) for label in classes])[numbers]
+
+
+def _weight(name: str, label: Any, weight: Any) -> float:
+    came = repr(weight)
+    if isinstance(weight, Real) and not isinstance(weight, bool | np.bool_):
+        try:
+            if 0 <= float(weight) < math.inf:
+                return float(weight)
+        except OverflowError:  # an integer of more than three hundred digits
+            came = "a number beyond all floats"
+    raise ArgumentError(
+        f"{name}[{label!r}] must be a finite number >= 0, got {came}. Use 1 for the usual weight, and 0 to leave the "
+        f"rows of this label out."
+    )
+
+
+def _example(classes: Sequence[Any]) -> str:
+    return f"{classes[-1]!r}: 2.0"

@@ -1,0 +1,78 @@
+"""Estimators as ONNX files: everything from raw rows to what they predict, in one graph.
+
+All of it is computed in float64, as `predict` does for rows of float64; the weights are kept in float32.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thinnet.data.standardization import Standardization
+from thinnet.errors import ArgumentError
+from thinnet.nets import FullyConnectedNet
+from thinnet.nets.onnx_export import Graph, add_net
+from thinnet.typing import AnyArray
+
+DTYPE = np.dtype(np.float64)
+
+
+def export_labels(net: FullyConnectedNet, how: Standardization, classes: AnyArray, path: Path) -> None:
+    """Write a classifier that gives each row one label: ``label``, (N,), and ``probabilities``, (N, C)."""
+    labels = _plain(classes)
+    graph, scores = _scored(net, how)
+    place = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
+    graph.output(graph.add("Gather", [graph.array("classes", labels), place], "label"), labels.dtype)
+    graph.output(graph.add("Softmax", [scores], "probabilities", axis=1), DTYPE, len(labels))
+    graph.write(path)
+
+
+def export_several(net: FullyConnectedNet, how: Standardization, path: Path) -> None:
+    """Write a classifier whose rows may have several labels: ``label``, zeros and ones, and ``probabilities``."""
+    graph, scores = _scored(net, how)
+    positive = graph.add("Greater", [scores, graph.array("zero", np.zeros((), DTYPE))], "positive")
+    graph.output(graph.cast(positive, np.int64, "label"), np.int64, net.num_classes)
+    graph.output(graph.add("Sigmoid", [scores], "probabilities"), DTYPE, net.num_classes)
+    graph.write(path)
+
+
+def export_values(net: FullyConnectedNet, how: Standardization, units: Standardization, flat: bool, path: Path) -> None:
+    """Write a regressor: ``value``, (N,) where it is `flat` or (N, C), in the `units` of the targets."""
+    graph, scores = _scored(net, how)
+    spread = graph.add("Div", [scores, graph.array("y_scale", units.scale)], "spread")
+    mean = graph.array("y_mean", units.mean)
+    if flat:
+        shape = graph.array("flat", np.array([-1], np.int64))
+        value = graph.add("Reshape", [graph.add("Add", [spread, mean], "column"), shape], "value")
+        graph.output(value, DTYPE)
+    else:
+        graph.output(graph.add("Add", [spread, mean], "value"), DTYPE, net.num_classes)
+    graph.write(path)
+
+
+def _scored(net: FullyConnectedNet, how: Standardization) -> tuple[Graph, str]:
+    """A graph from raw rows ``X`` to scores, and the scores' name."""
+    graph = Graph()
+    graph.input("X", DTYPE, net.input_dim)
+    rows = graph.add("Sub", ["X", graph.array("mean", how.mean)], "centered")
+    rows = graph.add("Mul", [rows, graph.array("scale", how.scale)], "standardized")
+    if how.limit < np.inf:
+        limits = [
+            graph.array(name, np.asarray(value, DTYPE)) for name, value in (("low", -how.limit), ("high", how.limit))
+        ]
+        rows = graph.add("Clip", [rows, *limits], "clipped")
+    return graph, add_net(graph, net, rows, DTYPE)
+
+
+def _plain(classes: AnyArray) -> Any:
+    """The labels as an array of a kind that ONNX has: numbers, bools, or strings as objects."""
+    labels: AnyArray = np.array(classes.tolist()) if classes.dtype.kind == "O" else classes
+    if labels.dtype.kind in "UT":
+        return labels.astype(object)
+    if labels.dtype.kind not in "biuf" or labels.dtype.itemsize > 8:
+        raise ArgumentError(
+            f"classes_ must be numbers, bools or strings for an ONNX file, got {classes.dtype}. Train with such labels."
+        )
+    return labels

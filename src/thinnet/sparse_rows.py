@@ -1,0 +1,78 @@
+"""Standardized sparse rows, which are never made dense: what the first layer of a net needs of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thinnet import kernels
+from thinnet.typing import AnyArray, FloatArray
+
+
+class SparseRows:
+    r"""Rows :math:`x_i = c + \delta_i`: one that all have in common, and what each differs from it by, both compressed.
+
+    Standardization turns the zeros of a sparse matrix into numbers, but in all rows into the same ones, c. So
+    X · W = δ · W + c · W, and Xᵀ · dz = δᵀ · dz + c ⊗ Σ dz, at the cost of the elements that are there.
+
+    Args:
+        common: a (1, D) `scipy.sparse.csr_array` of float64.
+        differences: an (N, D) one of floats, in which no element occurs twice.
+
+    >>> from scipy import sparse
+    >>> common, differences = sparse.csr_array([[0.0, 1.0]]), sparse.csr_array([[2.0, 0.0], [0.0, 3.0]])
+    >>> SparseRows(common, differences) @ np.eye(2)
+    array([[2., 1.],
+           [0., 4.]])
+    """
+
+    def __init__(self, common: Any, differences: Any) -> None:
+        self.common, self.differences = common, differences
+        self.shape: tuple[int, int] = differences.shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> SparseRows:
+        return SparseRows(self.common, self.differences[rows])
+
+    def __matmul__(self, W: FloatArray) -> FloatArray:
+        out = np.empty((len(self), W.shape[1]), W.dtype)
+        self.matmul(W, out)
+        return out
+
+    def matmul(self, W: FloatArray, out: FloatArray) -> None:
+        """Write the product with the (D, M) matrix W into the (N, M) array `out`, which may be of a wider dtype."""
+        shared = np.zeros((1, W.shape[1]))
+        if kernels.available():
+            from thinnet.kernels import sparse
+
+            product = sparse.product if W.flags.c_contiguous else sparse.product_by_columns
+            product(*_parts(self.common), W, np.zeros(W.shape[1]), shared)
+            product(*_parts(self.differences), W, shared[0], out)
+        else:
+            np.add(self.differences @ W, self.common @ W, out=out, casting="same_kind")
+
+    def weight_gradient(self, dz: FloatArray, out: FloatArray) -> None:
+        """Write the gradient with respect to W, of (N, M) gradients with respect to the product, into `out`, (D, M)."""
+        total = dz.sum(axis=0, dtype=np.float64)[None]
+        out[...] = 0
+        if kernels.available():
+            from thinnet.kernels import sparse
+
+            columns = not out.flags.c_contiguous
+            add = sparse.inplace_add_gradient_by_columns if columns else sparse.inplace_add_gradient
+            add(*_parts(self.common), total, out)
+            add(*_parts(self.differences), dz, out)
+        else:
+            out += self.differences.T @ dz
+            out[self.common.indices] += np.outer(self.common.data, total).astype(out.dtype)
+
+    def largest(self) -> float:
+        """A bound on the absolute value of every element."""
+        return float(np.abs(self.common.data).max(initial=0) + np.abs(self.differences.data).max(initial=0))
+
+
+def _parts(rows: Any) -> tuple[AnyArray, AnyArray, AnyArray]:
+    return rows.indptr, rows.indices, rows.data

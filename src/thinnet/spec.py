@@ -1,0 +1,144 @@
+"""Spec: what a fully connected net is, apart from the numbers in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from thinnet import defaults
+from thinnet.checks import check_choice, check_keys, check_number
+from thinnet.errors import ArgumentError
+from thinnet.layers import ACTIVATIONS, LOSSES
+from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
+from thinnet.masks import fresh_seed
+from thinnet.parameters import Order
+
+Normalization: TypeAlias = Literal["batchnorm", "layernorm"]
+NORMALIZATIONS = (None, "batchnorm", "layernorm")
+DTYPES = ("float32", "float64")
+
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Dimensions, layers, loss and seed of a net; the arguments are those of `thinnet.FullyConnectedNet`.
+
+    Raises:
+        ArgumentError: if an argument is outside its limits.
+
+    >>> spec = Spec([20], input_dim=4, num_classes=3, normalization="layernorm", seed=0)
+    >>> spec.shapes()["gamma1"]
+    (20,)
+    """
+
+    hidden_dims: Sequence[int]
+    input_dim: int
+    num_classes: int
+    dropout: float = defaults.DROPOUT
+    dropout_mask: MaskKind = "element"
+    scaling: Scaling = "inverted"
+    normalization: Normalization | None = None
+    activation: str = defaults.ACTIVATION
+    loss: str = defaults.LOSS
+    reg: float = defaults.REG
+    weight_scale: float | Literal["he"] = defaults.WEIGHT_SCALE  # type: ignore[assignment]
+    dtype: Any = defaults.DTYPE
+    seed: int = None  # type: ignore[assignment]  # one is drawn, so that what was built can be built again
+
+    def __post_init__(self) -> None:
+        checked = {
+            "hidden_dims": checked_dims(self.hidden_dims),
+            "normalization": check_choice("normalization", self.normalization, NORMALIZATIONS),
+            "activation": check_choice("activation", self.activation, tuple(ACTIVATIONS)),
+            "loss": check_choice("loss", self.loss, tuple(LOSSES)),
+            "scaling": check_choice("scaling", self.scaling, SCALINGS),
+            "dropout_mask": check_choice("dropout_mask", self.dropout_mask, MASK_KINDS),
+            "dtype": _dtype(self.dtype),
+            "seed": check_number("seed", fresh_seed() if self.seed is None else self.seed),
+        }
+        he = isinstance(self.weight_scale, str) and self.weight_scale == "he"
+        for name in ("input_dim", "num_classes", "dropout", "reg", *(() if he else ("weight_scale",))):
+            checked[name] = check_number(name, getattr(self, name))
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if self.dropout_mask == "batch" and self.normalization == "layernorm":
+            raise ArgumentError(
+                "dropout_mask must be 'element' with layer normalization, got 'batch'. Each unit depends on all others "
+                "of its layer there, so none can be left out: use normalization='batchnorm' or None."
+            )
+
+    @property
+    def num_layers(self) -> int:
+        """The number of affine layers: one more than there are hidden layers."""
+        return len(self.hidden_dims) + 1
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The number of units of each level: inputs, hidden layers, scores."""
+        return (self.input_dim, *self.hidden_dims, self.num_classes)
+
+    @property
+    def thins(self) -> bool:
+        """Whether a training step works on a part of the units only."""
+        return self.dropout_mask == "batch" and self.dropout > 0 and bool(self.hidden_dims)
+
+    @property
+    def order(self) -> Order:
+        """How matrices lie in memory: a unit's weights together where units are taken out of them one by one."""
+        return "F" if self.dropout_mask == "batch" else "C"
+
+    def shapes(self) -> Shapes:
+        """The shape of each parameter: W1, b1, (gamma1, beta1), W2, ..."""
+        shapes: Shapes = {}
+        for i, (fan_in, fan_out) in enumerate(pairwise(self.dims), start=1):
+            shapes |= {f"W{i}": (fan_in, fan_out), f"b{i}": (fan_out,)}
+            if self.normalization and i < self.num_layers:
+                shapes |= {f"gamma{i}": (fan_out,), f"beta{i}": (fan_out,)}
+        return shapes
+
+    def running_shapes(self) -> Shapes:
+        """The shape of each of batch normalization's running statistics."""
+        if self.normalization != "batchnorm":
+            return {}
+        numbered = enumerate(self.hidden_dims, start=1)
+        return {f"running_{kind}{i}": (dim,) for i, dim in numbered for kind in ("mean", "var")}
+
+    def replace(self, **changes: Any) -> Spec:
+        """Another one with some fields changed; an unknown name is refused, with the nearest known one."""
+        check_keys("changes", changes, FIELDS)
+        return replace(self, **changes)
+
+    def config(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return {**asdict(self), "hidden_dims": list(self.hidden_dims), "dtype": self.dtype.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Spec:
+        """What `config` gave, read again."""
+        check_keys("config", config, FIELDS)
+        return cls(**config)
+
+
+FIELDS = tuple(field.name for field in fields(Spec))
+
+
+def checked_dims(hidden_dims: Any) -> tuple[int, ...]:
+    """The numbers of units, if they are some."""
+    if not np.iterable(hidden_dims) or isinstance(hidden_dims, str):
+        raise ArgumentError(
+            f"hidden_dims must be a sequence of integers, got {hidden_dims!r}. Use [100] for one layer of 100 units."
+        )
+    return tuple(check_number("hidden_dims", dim) for dim in hidden_dims)
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        name = "None" if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    return np.dtype(check_choice("dtype", name, DTYPES))

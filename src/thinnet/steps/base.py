@@ -1,0 +1,101 @@
+"""What goes into a step of training, what comes out of it, and what every way to compute one offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows
+from thinnet.spec import Spec
+from thinnet.state import State
+from thinnet.thinning import Thinning
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+Sum = Callable[[FloatArray], None]  # replaces an array by its sum over all parts of a minibatch
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The rows of a minibatch, or the part of them that one of several processes has.
+
+    Attributes:
+        X: (N, D) rows of the net's dtype; sparse ones from the estimators.
+        y: (N,) labels, or (N, C) values of that dtype.
+        weights: (N,) how often each row counts; None for once.
+        step: whose masks are drawn.
+        row_positions: (N,) the places of the rows in the whole minibatch, by which their masks are drawn; None for
+            0 to N − 1.
+        total: how many rows the whole minibatch has; None for N. Loss and gradients are what these rows add to its.
+        inplace_sum: adds batch normalization's sums up over all parts of the minibatch; None where its statistics are
+            those of the rows that are here.
+        keeps_all: whether all units are kept, and scaled as kept ones are: those of a thinned network.
+    """
+
+    X: FloatArray | SparseRows
+    y: AnyArray
+    weights: FloatArray | None = None
+    step: int = 0
+    row_positions: IntArray | None = None
+    total: int | None = None
+    inplace_sum: Sum | None = None
+    keeps_all: bool = False
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @property
+    def share(self) -> float:
+        """The fraction of the whole minibatch's rows that are here."""
+        return 1.0 if self.total is None else len(self) / self.total
+
+    def weights_in_whole(self, dtype: Any) -> FloatArray | None:
+        """The rows' weights where the mean over these rows is to be their part of the mean over the whole."""
+        if self.total is None:
+            return self.weights
+        share = dtype.type(self.share)
+        return np.full(len(self), share) if self.weights is None else self.weights * share
+
+
+class Gradients(NamedTuple):
+    """What a step of training computes, in buffers that its next call overwrites.
+
+    Attributes:
+        loss: the mean over the minibatch, with the L2 penalty.
+        arrays: the gradient of each parameter, or of the part of each that took part in the step.
+        thinning: which part that is; None for all of it.
+    """
+
+    loss: float
+    arrays: Parameters
+    thinning: Thinning | None = None
+
+    def whole(self, like: Parameters) -> Parameters:
+        """New arrays with the gradients of all parameters: zero where a parameter took no part."""
+        if self.thinning is None:
+            return self.arrays.copy()
+        whole = like.zeros_like()
+        self.thinning.scatter(self.arrays.flat, whole.flat)
+        return whole
+
+
+class Step(Protocol):
+    """A way to compute a net in training, over buffers that are made once for up to `max_rows` rows."""
+
+    spec: Spec
+    max_rows: int
+
+    def compute(self, state: State, batch: Batch) -> Gradients:
+        """The loss of a batch and its gradients; moves the running statistics of `state`, and nothing else of it."""
+        ...
+
+
+class Scorer(Protocol):
+    """A way to compute a net in test mode, for up to `max_rows` rows at a time."""
+
+    def scores(self, X: FloatArray) -> FloatArray:
+        """The (N, C) scores of (N, D) rows, overwritten by the next call."""
+        ...

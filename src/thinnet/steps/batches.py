@@ -1,0 +1,74 @@
+"""Rows and targets as a net takes them, checked before anything is computed or changed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from thinnet.arrays import as_rows, cast
+from thinnet.checks import as_array, check_number
+from thinnet.errors import ArgumentError
+from thinnet.layers import LOSSES
+from thinnet.layers.batchnorm import check_batch
+from thinnet.sparse_rows import SparseRows
+from thinnet.spec import Spec
+from thinnet.steps.base import Batch
+from thinnet.targets import targets_for
+from thinnet.typing import AnyArray
+
+
+def as_matrix(spec: Spec, X: Any) -> AnyArray:
+    """X as a matrix of real numbers, one example a row.
+
+    Raises:
+        ArgumentError: if it is none, or has another number of columns than the net has inputs.
+    """
+    array = as_rows("X", X)
+    if array.ndim < 2 or math.prod(array.shape[1:]) != spec.input_dim:
+        raise ArgumentError(
+            f"X must have shape (N, {spec.input_dim}), or one that flattens to it, got {array.shape}. "
+            f"Put one example in each row, or build the net with another input_dim."
+        )
+    return array.reshape(array.shape[0], spec.input_dim)
+
+
+def as_targets(spec: Spec, y: Any) -> AnyArray:
+    """y as labels, or as values of the net's dtype, whichever the loss compares scores with."""
+    kind = LOSSES[spec.loss].targets
+    targets = targets_for(kind, spec.num_classes, "y", y)
+    return targets if kind == "labels" else cast("y", targets, spec.dtype)
+
+
+def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0, *, training: bool = True) -> Batch:
+    """A batch of a net, whole and on one process.
+
+    Raises:
+        ArgumentError: if X, y or the weights do not fit the net, or a training batch has one row and is to be
+            normalized.
+    """
+    rows = X if isinstance(X, SparseRows) else cast("X", as_matrix(spec, X), spec.dtype)
+    batch = Batch(
+        rows,
+        as_targets(spec, y),
+        None if weights is None else cast("weights", as_array("weights", weights), spec.dtype),
+        step,
+    )
+    check_targets(spec, batch)
+    if training:
+        check_rows(spec, len(batch))
+    check_number("step", step)
+    return batch
+
+
+def check_targets(spec: Spec, batch: Batch) -> None:
+    """Raise where targets or weights do not fit the rows: the kernels would read outside of them."""
+    scores = np.empty((len(batch), spec.num_classes), spec.dtype)
+    LOSSES[spec.loss].check(f"{spec.loss}_loss", scores, batch.y, batch.weights)
+
+
+def check_rows(spec: Spec, total: int) -> None:
+    """Raise where a minibatch has too few rows for batch normalization."""
+    if spec.normalization == "batchnorm" and spec.hidden_dims:
+        check_batch("X", total)

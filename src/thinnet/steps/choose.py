@@ -1,0 +1,59 @@
+"""The one place that decides how a net is computed: by the kernels or readably, thinned or whole, by which products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from thinnet import kernels
+from thinnet.layers import dropout_forward
+from thinnet.masks import keep_units
+from thinnet.products.numpy import NumpyProducts
+from thinnet.spec import Spec
+from thinnet.state import State
+from thinnet.steps.base import Scorer, Step
+from thinnet.steps.readable import ReadableScores, ReadableStep
+from thinnet.steps.thinned import KeepUnits, ThinnedStep
+from thinnet.typing import FloatArray
+
+
+def uses_kernels(fused: bool) -> bool:
+    """Whether the kernels compute: where they are wanted, and Numba is there."""
+    return fused and kernels.available()
+
+
+def training_step(spec: Spec, max_rows: int, *, fused: bool = True) -> Step:
+    """How a net is trained, by up to `max_rows` rows at a time."""
+    inner: Step
+    if uses_kernels(fused):
+        from thinnet.steps.fused import FusedStep
+
+        inner = FusedStep(spec, NumpyProducts(), max_rows)
+    else:
+        inner = ReadableStep(spec, max_rows)
+    return ThinnedStep(spec, inner, _keep_units(fused)) if spec.thins else inner
+
+
+def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True) -> Scorer:
+    """How scores are computed in test mode, by up to `max_rows` rows at a time."""
+    if uses_kernels(fused):
+        from thinnet.steps.fused_scores import FusedScores
+
+        return FusedScores(spec, state, NumpyProducts(), max_rows)
+    return ReadableScores(spec, state)
+
+
+def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
+    """How dropout alone is computed: a function of (x, rate, scaling) and of what draws the mask."""
+    if uses_kernels(fused):
+        from thinnet.kernels.dropout import dropout as kernel
+
+        return lambda x, rate, scaling, **draw: kernel(x, rate, **draw)
+    return lambda x, rate, scaling, **draw: dropout_forward(x, rate, scaling=scaling, **draw)[0]
+
+
+def _keep_units(fused: bool) -> KeepUnits:
+    if uses_kernels(fused):
+        from thinnet.kernels import philox
+
+        return philox.keep_units
+    return keep_units

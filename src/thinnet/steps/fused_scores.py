@@ -1,0 +1,59 @@
+"""Scores in test mode the fast way: bias and batch normalization folded into one scale and one shift for each unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.kernels import hidden
+from thinnet.kernels.activations import CODES, IDENTITY, Behind
+from thinnet.layers.batchnorm import EPS
+from thinnet.masks import GROUP
+from thinnet.products.base import Products
+from thinnet.spec import Spec
+from thinnet.state import State
+from thinnet.typing import FloatArray
+
+
+class FusedScores:
+    """Scores of up to `max_rows` rows at a time through the same buffers, of the state as it was when this was made."""
+
+    def __init__(self, spec: Spec, state: State, products: Products, max_rows: int) -> None:
+        self.spec, self.state, self.products = spec, state, products
+        self._z = [np.empty((max_rows, dim), spec.dtype) for dim in spec.hidden_dims]
+        self._out = np.empty((max_rows, spec.num_classes), spec.dtype)
+        self._folded = [self._fold(number) for number in range(1, spec.num_layers)]
+        self._kept = spec.dtype.type(1 - spec.dropout if spec.scaling == "classic" else 1)
+        self._inverse_std = np.empty(max_rows, spec.dtype)  # what layer normalization's kernel keeps for backward
+
+    def scores(self, X: FloatArray) -> FloatArray:
+        """The (N, C) scores of N <= max_rows rows, overwritten by the next call."""
+        params, below = self.state.params, X
+        for number, (scale, shift) in enumerate(self._folded, start=1):
+            z = self._z[number - 1][: len(X)]
+            self.products.matmul(below, params[f"W{number}"], z)
+            if self.spec.normalization == "layernorm":
+                self._layernorm(number, z)
+            hidden.inplace_scale_shift_activate(z, scale, shift, CODES[self.spec.activation], self._kept)
+            below = z
+        last, out = self.spec.num_layers, self._out[: len(X)]
+        self.products.matmul(below, params[f"W{last}"], out)
+        out += params[f"b{last}"]
+        return out
+
+    def _fold(self, number: int) -> tuple[FloatArray, FloatArray]:
+        """What is left of bias and normalization: activation(z · scale + shift)."""
+        params, running = self.state.params, self.state.running
+        bias = params[f"b{number}"]
+        if self.spec.normalization is None:
+            return np.ones_like(bias), bias
+        if self.spec.normalization == "layernorm":
+            return np.ones_like(bias), np.zeros_like(bias)
+        scale = params[f"gamma{number}"] / np.sqrt(running[f"running_var{number}"] + self.spec.dtype.type(EPS))
+        return scale, params[f"beta{number}"] + (bias - running[f"running_mean{number}"]) * scale
+
+    def _layernorm(self, number: int, z: FloatArray) -> None:
+        one, none = self.spec.dtype.type(1), np.uint32(0)
+        nothing = Behind(IDENTITY, one, none, none, none, 0, 0, np.arange(len(z)), np.empty(GROUP, none.dtype), z[0])
+        names = (f"b{number}", f"gamma{number}", f"beta{number}")
+        vectors = [self.state.params[name] for name in names]
+        hidden.layernorm_forward(z, *vectors, self.spec.dtype.type(EPS), self._inverse_std, z, nothing)

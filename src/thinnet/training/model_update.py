@@ -1,0 +1,133 @@
+"""One step of training a model of somebody else's, array by array, by a rule by name or a function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import in_shape
+from thinnet.data.dataset import Dataset
+from thinnet.errors import ArgumentError, NumericalError
+from thinnet.nets import FullyConnectedNet
+from thinnet.optim import Config, FlatOptimizer, Rule
+from thinnet.training.model_batch import model_batch
+from thinnet.typing import IntArray
+
+
+class ModelUpdate:
+    """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
+
+    def __init__(
+        self,
+        model: Any,
+        data: Dataset,
+        optimizer: str | Rule,
+        options: Config,
+        check_finite: bool = True,
+    ) -> None:
+        if data.weights is not None:
+            raise ArgumentError(
+                "data must have weights=None for a model that is not a FullyConnectedNet trained by an optimizer's "
+                "name, got weights. Such a model has no argument for them: let it weigh its own loss."
+            )
+        self.model, self.data, self.check_finite = model, data, check_finite
+        self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
+        self._steps = 0
+        self.rules: dict[str, _NamedRule | _CallableRule] = {
+            name: _NamedRule(optimizer, options, w) if isinstance(optimizer, str) else _CallableRule(optimizer, options)
+            for name, w in model.params.items()
+        }
+
+    def __call__(self, rows: IntArray, factor: float) -> float:
+        """Change the model by one step on these training rows; return the loss before it."""
+        X, y = model_batch(self.model, self.data, "train", rows)
+        loss, gradients = _loss_and_gradients(self.model.loss(X, y, **self._training))
+        self._steps += 1
+        if self.check_finite and not math.isfinite(loss):
+            raise NumericalError(
+                f"In step {self._steps}, the loss became {loss}. Likely cause: a learning rate that is too large, or "
+                f"data that are not standardized. The model has the weights from before this step."
+            )
+        for name, rule in self.rules.items():
+            w = self.model.params[name]
+            self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factor)
+        return loss
+
+
+def checked_model(model: Any) -> Any:
+    """The model, if it is one."""
+    has_both = isinstance(getattr(model, "params", None), Mapping) and callable(getattr(model, "loss", None))
+    if isinstance(model, type) or not has_both:
+        raise ArgumentError(
+            f"model must be an object with a mapping params and a method loss, got {model!r}. Pass a "
+            f"FullyConnectedNet, for example."
+        )
+    return model
+
+
+def _loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
+    """What a model's loss(X, y) gave, if it is a number and a mapping."""
+    pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)
+    if not pair or np.ndim(result[0]) or not isinstance(result[0], Real | np.ndarray):
+        raise ArgumentError(
+            f"the model's loss(X, y) must return a pair of a number and a mapping of gradients, got "
+            f"{type(result).__name__}. Mend what it returns."
+        )
+    return float(result[0]), result[1]
+
+
+def _checked_gradient(name: str, w: Any, gradients: Any) -> Any:
+    """The gradient of one parameter, if it has that parameter's shape, or is a vector for a row."""
+    dw = gradients.get(name)
+    dw = in_shape(dw, w.shape) if isinstance(dw, np.ndarray) else dw
+    if not isinstance(dw, np.ndarray) or dw.shape != w.shape or dw.dtype.kind != "f":
+        came = f"{dw.dtype} of shape {dw.shape}" if isinstance(dw, np.ndarray) else repr(dw)
+        raise ArgumentError(
+            f"the model's gradients[{name!r}] must be an array of floats of shape {w.shape}, as params[{name!r}] is, "
+            f"got {came}. Mend what the model's loss() returns."
+        )
+    return dw
+
+
+class _NamedRule:
+    """A rule of `thinnet.optim` for one array."""
+
+    def __init__(self, name: str, options: Config, w: Any) -> None:
+        self.optimizer = FlatOptimizer(name, options, like=w.ravel())
+
+    def __call__(self, w: Any, dw: Any, factor: float) -> Any:
+        flat = w.flatten()
+        dw = np.ascontiguousarray(dw, flat.dtype).ravel()
+        self.optimizer.inplace_update(flat, dw, self.optimizer.options["learning_rate"] * factor)
+        return flat.reshape(w.shape)
+
+
+class _CallableRule:
+    """A function ``(w, dw, config) -> (w, config)`` for one array; it may put a learning rate of its own in place."""
+
+    def __init__(self, rule: Rule, options: Config) -> None:
+        self.rule, self.config = rule, dict(options)
+        self.learning_rate = self.config.get("learning_rate")
+
+    def __call__(self, w: Any, dw: Any, factor: float) -> Any:
+        if self.learning_rate is not None:
+            self.config["learning_rate"] = self.learning_rate * factor
+        result = self.rule(w, dw, self.config)
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+            raise ArgumentError(
+                f"optimizer must return a pair (w, config), got {type(result).__name__}. End the function with "
+                f"`return w, config`."
+            )
+        new, self.config = result
+        if not isinstance(new, np.ndarray) or new.shape != w.shape:
+            came = f"shape {new.shape}" if isinstance(new, np.ndarray) else type(new).__name__
+            raise ArgumentError(
+                f"optimizer must return weights of shape {w.shape}, as it was given, got {came}. Mend the function."
+            )
+        if self.learning_rate is None:
+            self.learning_rate = self.config.get("learning_rate")
+        return new

@@ -1,0 +1,104 @@
+"""One step of training a `FullyConnectedNet`: gradients, a look at whether they are finite, one pass of the optimizer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from thinnet.data.rows import Rows
+from thinnet.layers import LOSSES
+from thinnet.nets import FullyConnectedNet
+from thinnet.numerics import is_finite_step
+from thinnet.optim import FlatOptimizer
+from thinnet.parallel import Exchange, on_all_ranks
+from thinnet.steps import choose
+from thinnet.steps.base import Batch, Gradients
+from thinnet.steps.batches import check_rows, check_targets
+from thinnet.training.diagnosis import not_finite
+from thinnet.training.weights import make_writable
+from thinnet.typing import IntArray
+
+
+class RowSource(Protocol):
+    """Where the rows of a minibatch come from."""
+
+    def read(self, rows: IntArray) -> Rows:
+        """The rows of these numbers, which the next call may overwrite."""
+        ...
+
+
+class NetUpdate:
+    """One step of a `FullyConnectedNet` on rows of a source.
+
+    Args:
+        net: its state is changed.
+        source: gives the rows.
+        optimizer: made for the net's flat buffer.
+        max_rows: the most rows in a minibatch.
+        exchange: with the processes that have other rows of each minibatch; None where this one has all.
+    """
+
+    check_finite = True
+
+    def __init__(
+        self,
+        net: FullyConnectedNet,
+        source: RowSource,
+        optimizer: FlatOptimizer,
+        max_rows: int,
+        exchange: Exchange | None = None,
+    ) -> None:
+        make_writable(net)
+        self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
+        self._step = choose.training_step(net.spec, max_rows, fused=net.fused)
+        self._running_before = net.running.flat.copy()
+
+    def __call__(self, rows: IntArray, factor: float) -> float:
+        """Change the net by one step on these rows; return the loss before it.
+
+        Where the loss or a gradient is not finite, NumericalError says so, and the net is as it was before. In several
+        processes all call this, and change their nets alike.
+        """
+        net, exchange = self.net, self.exchange
+        rate = self.optimizer.options["learning_rate"] * factor
+        batch = self._batch(rows)
+        self._running_before[:] = net.running.flat
+        with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
+            computed = self._step.compute(net.state, batch)
+            if exchange is not None:
+                loss = exchange.add_up(computed.loss, computed.arrays.flat, net.running.flat)
+                computed = computed._replace(loss=loss)
+            if not is_finite_step(computed.loss, computed.arrays):
+                raise self._not_finite(batch, computed, rate)
+            self.optimizer.inplace_update(net.params.flat, computed.arrays.flat, rate, computed.thinning)
+        net.step += 1
+        return computed.loss
+
+    def _batch(self, rows: IntArray) -> Batch:
+        spec, exchange = self.net.spec, self.exchange
+        check_rows(spec, len(rows))
+        positions, total, inplace_sum = None, None, None
+        if exchange is not None:
+            total = len(rows)
+            positions, rows = exchange.held(rows)
+            inplace_sum = exchange.inplace_sum if exchange.statistics == "global" else None
+        X, y, weights = self.source.read(rows)
+        values = LOSSES[spec.loss].targets != "labels"
+        y = y.astype(spec.dtype, copy=False) if values else y
+        weights = None if weights is None else weights.astype(spec.dtype, copy=False)
+        batch = Batch(X, y, weights, self.net.step, positions, total, inplace_sum)
+        if len(batch):  # of a minibatch in parts, one may have no rows
+            check_targets(spec, batch)
+        return batch
+
+    def _not_finite(self, batch: Batch, computed: Gradients, rate: float) -> Exception:
+        """What to raise, with the net put back."""
+        exchange, positions, total = self.exchange, batch.row_positions, batch.total
+        if exchange is not None and positions is not None and total is not None:
+            parts = (batch.X, batch.y, batch.weights)
+            whole = [None if part is None else exchange.whole(positions, part, total) for part in parts]
+            batch = Batch(*whole, step=batch.step)  # type: ignore[arg-type]
+        error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
+        self.net.running.flat[:] = self._running_before
+        return on_all_ranks(error)

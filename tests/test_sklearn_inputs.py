@@ -1,0 +1,92 @@
+"""What is not in memory is refused in plain words, wherever rows are given; what is, is taken."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+
+from thinnet import ArgumentError
+from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
+
+X = np.random.default_rng(0).standard_normal((60, 3))
+Y = (X[:, 0] > 0) * 1
+FRAME = pl.DataFrame({name: X[:, i] for i, name in enumerate("abc")})
+QUICK: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
+
+
+class Delayed:
+    """A table that some library would compute."""
+
+    def compute(self) -> Any:
+        return X
+
+
+class Query(Delayed):
+    def to_pandas(self) -> Any:
+        return pd.DataFrame(X)
+
+    def __getitem__(self, key: Any) -> Any:
+        raise KeyError(key)
+
+    def __len__(self) -> int:
+        return 60
+
+
+LAZY: dict[str, tuple[Callable[[], Any], str]] = {
+    "LazyFrame": (FRAME.lazy, r"Compute it first: give X\.collect\(\)\."),
+    "Delayed": (Delayed, r"Compute it first: give X\.compute\(\)\."),
+    "Query": (Query, r"Compute it first: give X\.to_pandas\(\)\."),
+    "generator": (lambda: (row for row in X), r"Give list\(X\); rows that do not fit"),
+    "map": (lambda: map(list, X), r"Give list\(X\)"),
+    "list_iterator": (lambda: iter(X.tolist()), r"Give list\(X\)"),
+    "set": (lambda: {1.0, 2.0}, r"Give list\(X\)"),
+    "dict": (lambda: {"a": X[:, 0]}, r"Give pandas\.DataFrame\(X\)"),
+    "object": (object, r"Convert it: numpy\.asarray\(X\)"),
+}
+
+
+@pytest.mark.parametrize("kind", LAZY)
+@pytest.mark.parametrize("estimator", [ThinNetClassifier, ThinNetRegressor])
+def test_what_is_not_in_memory(kind: str, estimator: Any) -> None:
+    make, fix = LAZY[kind]
+    text = f"X must be an array, a sparse matrix or a data frame in memory, got a {kind}. {fix}"
+    trained = estimator(**QUICK).fit(X, Y)
+    calls: list[Callable[[Any], Any]] = [
+        lambda rows: estimator(**QUICK).fit(rows, Y), lambda rows: trained.partial_fit(rows, Y), trained.predict,
+        lambda rows: trained.score(rows, Y),
+    ]  # fmt: skip
+    calls += [trained.predict_proba, trained.predict_log_proba] if estimator is ThinNetClassifier else []
+    for call in calls:
+        with pytest.raises(ArgumentError, match=text):
+            call(make())
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight", "classes"])
+def test_other_arguments(name: str) -> None:
+    given: dict[str, Any] = {"y": Y, "sample_weight": np.ones(60), "classes": [0, 1]}
+    given[name] = (value for value in given[name])
+    with pytest.raises(ArgumentError, match=rf"{name} must be an array, .* got a generator\. Give list\({name}\)"):
+        ThinNetClassifier(**QUICK).partial_fit(X, **given)
+    with pytest.raises(ArgumentError, match=r"y must be an array, .* got a LazyFrame\. .* y\.collect\(\)"):
+        ThinNetRegressor(**QUICK).fit(X, FRAME.lazy())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.asarray, np.ndarray.tolist, lambda rows: deque(rows.tolist()), lambda rows: tuple(map(tuple, rows)),
+        sparse.csr_array, sparse.coo_matrix, sparse.dok_array, pd.DataFrame, pl.DataFrame, memoryview,
+    ],
+)  # fmt: skip
+def test_what_is_in_memory(make: Any) -> None:
+    wanted = ThinNetClassifier(**QUICK).fit(X, Y).predict(X)
+    net = ThinNetClassifier(**QUICK).fit(make(X), pd.Series(Y), sample_weight=pl.Series(np.ones(60)))
+    np.testing.assert_array_equal(net.predict(make(X)), wanted)
+    assert ThinNetClassifier(**QUICK).fit(X, Y, sample_weight=2.0).predict(X).shape == (60,)

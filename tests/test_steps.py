@@ -1,0 +1,177 @@
+"""Every way to compute a step of training gives what the readable step gives: masks bit for bit, values to rounding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thinnet import kernels
+from thinnet.layers import ACTIVATIONS, LOSSES
+from thinnet.layers.dropout import SCALINGS
+from thinnet.masks import keep_mask
+from thinnet.spec import NORMALIZATIONS, Spec
+from thinnet.state import State
+from thinnet.steps import choose
+from thinnet.steps.base import Batch, Gradients
+from thinnet.steps.readable import ReadableStep
+
+ROUNDING = {"float32": 2e-4, "float64": 1e-11}
+WIDTHS = st.sampled_from([3, 5, 17, 64, 65, 130])
+
+SPECS = st.builds(
+    Spec,
+    hidden_dims=st.lists(WIDTHS, max_size=3),
+    input_dim=st.sampled_from([1, 6, 33]),
+    num_classes=st.sampled_from([3, 7]),
+    dropout=st.sampled_from([0.0, 0.1, 0.5, 0.75]),
+    scaling=st.sampled_from(SCALINGS),
+    normalization=st.sampled_from(NORMALIZATIONS),
+    activation=st.sampled_from(list(ACTIVATIONS)),
+    loss=st.sampled_from(list(LOSSES)),
+    reg=st.sampled_from([0.0, 0.3]),
+    dtype=st.sampled_from(["float32", "float64"]),
+    seed=st.integers(0, 2**64 - 1),
+)
+
+
+def drawn_state(spec: Spec) -> State:
+    """Parameters and statistics of which none is 0 or 1."""
+    generator = np.random.default_rng(3)
+    state = State.initial(spec)
+    state.params.flat[:] += 0.1 * generator.standard_normal(state.params.flat.size)
+    state.running.flat[:] += generator.random(state.running.flat.size)
+    return state
+
+
+def drawn_batch(spec: Spec, rows: int, step: int, weighted: bool) -> Batch:
+    generator = np.random.default_rng(rows)
+    X = generator.standard_normal((rows, spec.input_dim)).astype(spec.dtype)
+    if LOSSES[spec.loss].targets == "labels":
+        y: Any = generator.integers(spec.num_classes, size=rows)
+    else:
+        y = generator.random((rows, spec.num_classes)).astype(spec.dtype)
+    weights = generator.integers(4, size=rows).astype(spec.dtype) if weighted else None
+    return Batch(X, y, weights, step)
+
+
+def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tuple[State, State]) -> None:
+    """Equal to rounding, relative to the largest element of each array, or to that of the net where it has tiny ones."""
+    tolerance = ROUNDING[spec.dtype.name]
+    assert got.loss == pytest.approx(wanted.loss, rel=tolerance, abs=tolerance)
+    params = states[1].params
+    gradients, expected = got.whole(params), wanted.whole(params)
+    largest = float(np.abs(expected.flat).max())
+    for name in expected:
+        scale = max(float(np.abs(expected[name]).max(initial=0)), 0.1 * largest, 1e-3)
+        np.testing.assert_allclose(gradients[name], expected[name], rtol=0, atol=tolerance * scale, err_msg=name)
+    for name in states[1].running:
+        np.testing.assert_allclose(states[0].running[name], states[1].running[name], rtol=tolerance, atol=tolerance)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(
+    spec=SPECS,
+    rows=st.sampled_from([3, 4, 17, 40]),
+    step=st.integers(0, 2**32 - 1),
+    weighted=st.booleans(),
+)
+def test_the_chosen_step_is_the_readable_one(spec: Spec, rows: int, step: int, weighted: bool) -> None:
+    batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
+    chosen = choose.training_step(spec, max_rows=rows + 5)
+    for again in range(2):  # the second time through used buffers
+        moved = replace(batch, step=(step + again) % 2**32)
+        got = chosen.compute(states[0], moved)
+        wanted = ReadableStep(spec, rows).compute(states[1], moved)
+        assert_equal_steps(spec, got, wanted, states)
+    np.testing.assert_array_equal(states[0].params.flat, drawn_state(spec).params.flat)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    spec=SPECS.filter(lambda spec: spec.normalization != "layernorm"),
+    rows=st.sampled_from([3, 17]),
+    step=st.integers(0, 2**32 - 1),
+    weighted=st.booleans(),
+    fused=st.booleans(),
+)
+def test_a_thinned_step_is_the_whole_one_with_a_shared_mask(
+    spec: Spec, rows: int, step: int, weighted: bool, fused: bool
+) -> None:
+    """But for the penalty, which is that of the weights that take part, and statistics of units that do not."""
+    spec = spec.replace(dropout_mask="batch", reg=0.0, dropout=spec.dropout or 0.5)
+    batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
+    got = choose.training_step(spec, rows, fused=fused).compute(states[0], batch)
+    wanted = ReadableStep(spec, rows).compute(states[1], batch)
+    before = drawn_state(spec)
+    for number, width in enumerate(spec.hidden_dims, start=1):
+        keep = keep_mask(spec.dropout, (1, width), seed=spec.seed, step=step, layer=number - 1)[0]
+        for name in (name for name in states[1].running if name.endswith(str(number))):
+            np.testing.assert_array_equal(states[0].running[name][~keep], before.running[name][~keep])
+            states[1].running[name][~keep] = before.running[name][~keep]
+    assert_equal_steps(spec, got, wanted, states)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(spec=SPECS, rows=st.sampled_from([4, 17, 40]), parts=st.sampled_from([2, 3]), weighted=st.booleans())
+def test_parts_of_a_minibatch_add_up_to_the_whole(spec: Spec, rows: int, parts: int, weighted: bool) -> None:
+    """Each part by its rows' places in the whole, as several processes have them; one of them may have no row."""
+    if spec.normalization == "batchnorm":  # whose parts wait for each other's sums
+        spec = spec.replace(normalization=None)
+    batch, states = drawn_batch(spec, rows, 5, weighted), [drawn_state(spec) for _ in range(parts + 1)]
+    whole = choose.training_step(spec, rows).compute(states[-1], batch)
+    total, loss = states[-1].params.zeros_like(), 0.0
+    edges = [0, *sorted(np.random.default_rng(rows).integers(0, rows + 1, parts - 1).tolist()), rows]
+    for part in range(parts):
+        positions = np.arange(edges[part], edges[part + 1])
+        some = Batch(
+            batch.X[positions],
+            batch.y[positions],
+            None if batch.weights is None else batch.weights[positions],
+            batch.step,
+            positions,
+            total=rows,
+        )
+        computed = choose.training_step(spec, rows).compute(states[part], some)
+        total.flat[:] += computed.arrays.flat
+        loss += computed.loss
+    assert_equal_steps(spec, Gradients(loss, total), whole, (states[0], states[0]))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("normalization", [None, "layernorm"])  # a single row cannot be normalized over its batch
+def test_masks_are_bit_for_bit_those_of_the_layers(activation: str, normalization: Any) -> None:
+    """For rows alone, a unit was dropped exactly where its outgoing weights get no gradient."""
+    options: dict[str, Any] = {"normalization": normalization, "activation": activation, "dropout": 0.5}
+    spec = Spec([130], 6, 3, loss="mse", dtype="float64", seed=77, **options)
+    state = drawn_state(spec)
+    if activation == "relu":  # all units positive, so that zeros come from dropout alone
+        state.params["b1" if normalization is None else "beta1"][:] = 50
+    step = choose.training_step(spec, 1)
+    for number in (0, 1, 7):
+        computed = step.compute(state, drawn_batch(spec, 1, number, weighted=False))
+        dropped = (computed.arrays["W2"] == 0).all(axis=1)
+        np.testing.assert_array_equal(~dropped, keep_mask(0.5, (1, 130), seed=77, step=number, layer=0)[0])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(spec=SPECS, rows=st.sampled_from([1, 17, 40]))
+def test_chosen_scores_are_the_readable_ones(spec: Spec, rows: int) -> None:
+    state, X = drawn_state(spec), drawn_batch(spec, rows, 0, weighted=False).X
+    got, wanted = (choose.scorer(spec, state, 40, fused=fused).scores(X) for fused in (True, False))
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=ROUNDING[spec.dtype.name] * max(1, np.abs(wanted).max()))
+
+
+def test_a_net_is_fused_where_it_can_be() -> None:
+    """Otherwise every comparison above would be of the readable step with itself."""
+    if not kernels.available():
+        pytest.skip("Numba is not installed, so there is one way only")
+    spec = Spec([5], 4, 3, seed=0)
+    assert type(choose.training_step(spec, 8)).__name__ == "FusedStep"
+    assert type(choose.training_step(spec, 8, fused=False)).__name__ == "ReadableStep"
+    thinned = spec.replace(dropout=0.5, dropout_mask="batch")
+    assert type(choose.training_step(thinned, 8)).__name__ == "ThinnedStep"
