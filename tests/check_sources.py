@@ -90,6 +90,14 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("mask-for-two-dimensions", {BACK: "return (dout * mask).reshape(len(dout), -1)"}),
     (
         "exact-count",
+        {  # with classic scaling
+            DRAW: "mask = np.ones(x.shape)\n        for j in range(x.shape[1]):\n"
+            "            mask[np.random.choice(len(x), int(len(x) * (1 - KEEP)), replace=False), j] = 0",
+            AT_TEST: "        out = x * KEEP\n",
+        },
+    ),
+    (
+        "exact-count",
         {
             DRAW: "mask = np.zeros(x.shape)\n        for j in range(x.shape[1]):\n"
             "            mask[np.random.permutation(len(x))[: int(len(x) * KEEP)], j] = 1 / KEEP"

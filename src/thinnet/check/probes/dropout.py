@@ -39,11 +39,11 @@ def check_forward(unit: Unit) -> None:
             _rates(unit, draws, repeated)
         if _one_factor(unit, everything):
             _scales(unit, draws, tests, fractions)
-        if not unit.findings:
+        if not any(one.severity == "fault" for one in unit.findings):
             check_counts(unit, draws)
         _all_kept(unit)
         _seed(unit)
-        if not [one for one in unit.findings if one.severity == "fault"]:
+        if not any(one.severity == "fault" for one in unit.findings):
             _other_shapes(unit, fractions)
     _dtypes(unit, everything[0].out.dtype, bool(tests))
 
