@@ -78,23 +78,24 @@ class Step:
 def rank(options: dict[str, Any]) -> None:
     """One process of the measurement."""
     from thinnet import Dataset, FullyConnectedNet, Solver
-    from thinnet.parallel import Ranks, started_by_mpi
+    from thinnet.distributed.launch import started_by_mpi
+    from thinnet.distributed.processes import ProcessGroup
 
     world, job = started_by_mpi(), Job(**options["job"])
-    ranks = Ranks(world)
+    processes = ProcessGroup(world)
     spent = [0.0]
-    plain = Ranks.inplace_sum
+    plain = ProcessGroup.inplace_sum
 
-    def timed(self: Ranks, array: Any) -> None:
+    def timed(self: ProcessGroup, array: Any) -> None:
         begun = time.perf_counter()
         plain(self, array)
         spent[0] += time.perf_counter() - begun
 
-    Ranks.inplace_sum = timed  # type: ignore[method-assign]
+    ProcessGroup.inplace_sum = timed  # type: ignore[method-assign]
     data = Dataset(*job.images())
-    if ranks.size > 1:
-        data = data.shared(ranks.rank, ranks.size)
-    data = data.standardized("mean", communicator=world)
+    if processes.size > 1:
+        data = data.shared(processes.rank, processes.size)
+    data = data.standardized("mean", gather=processes.gather)
     net = FullyConnectedNet(
         job.hidden_dims,
         job.input_dim,
@@ -108,13 +109,13 @@ def rank(options: dict[str, Any]) -> None:
     solver = Solver(net, data, communicator=world, batch_statistics=options["statistics"], **every)
     for _ in range(STEPS // 3):
         solver.step()
-    before, spent[0], seconds = solver.ranks.exchanged, 0.0, []
+    before, spent[0], seconds = solver.processes.exchanged, 0.0, []
     for _ in range(STEPS):
         begun = time.perf_counter()
         solver.step()
         seconds.append(time.perf_counter() - begun)
-    exchanged = (solver.ranks.exchanged - before) / STEPS
-    if ranks.rank == 0:
+    exchanged = (solver.processes.exchanged - before) / STEPS
+    if processes.rank == 0:
         answer = {"seconds": statistics.median(seconds), "exchanging": spent[0] / STEPS, "bytes": exchanged}
         print(json.dumps(answer))
 

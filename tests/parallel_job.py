@@ -13,6 +13,7 @@ from mpi4py import MPI
 
 from thinnet import Dataset, Solver
 from thinnet.callbacks import Callback
+from thinnet.data.shares import alone
 from thinnet.nets import FullyConnectedNet
 from thinnet.training.state import TrainingState
 
@@ -53,7 +54,8 @@ def make_training(name: str, communicator: Any = None, **options: Any) -> Solver
     data = make_data(name if name == "regression" else "labels")
     if communicator is not None and name != "plain":  # whose data the solver shares
         data = data.shared(communicator.rank, communicator.size)
-    data = data.standardized("feature", communicator=communicator)
+    gather = alone if communicator is None else communicator.allgather
+    data = data.standardized("feature", gather=gather)
     options = {**SOLVER, **TRAININGS[name], **options, "communicator": communicator}
     return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, optimizer="adam", **options)
 
@@ -68,7 +70,7 @@ def trainings(folder: Path) -> None:
         results |= {f"{name}/running": WORLD.gather(solver.model.running.flat)}
         results |= {f"{name}/loss": history.loss, f"{name}/val": history.val_accuracy}
         results |= {f"{name}/train": history.train_accuracy, f"{name}/test": solver.accuracy("test")}
-        results[f"{name}/exchanged"] = solver.ranks.exchanged
+        results[f"{name}/exchanged"] = solver.processes.exchanged
     if WORLD.rank == 0:
         np.savez(folder / f"trainings{WORLD.size}.npz", **results)
 

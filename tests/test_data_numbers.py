@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
 from thinnet.data import Dataset
 from thinnet.data.rows import RowReader
-from thinnet.data.shares import moments, share_of
+from thinnet.data.shares import alone, moments, share_of
 from thinnet.errors import DataError
 from thinnet.nets import FullyConnectedNet
-from thinnet.parallel import Ranks
 from thinnet.solver import Solver
 
 SIGNAL = np.random.default_rng(3).normal(size=(400, 3))
@@ -100,7 +99,7 @@ def test_targets_and_weights_beyond_float32_are_refused(options: dict[str, Any],
         Solver(FullyConnectedNet([4], 3, 1, seed=0, loss="mse"), data, verbose=False)
 
 
-class _Ranks:
+class _Process:
     """One of several threads that stand for processes: each gathers what all of them have."""
 
     def __init__(self, rank: int, things: list[Any], barrier: threading.Barrier) -> None:
@@ -119,12 +118,12 @@ def test_processes_find_the_moments_that_one_alone_finds(size: int, dtype: Any) 
     X = (SIGNAL * 30 + 128).astype(dtype) if dtype is np.uint8 else (SIGNAL + 1.7e9).astype(dtype)
     if dtype is np.float64:
         X = X * [1, 1e200, 1e-200]
-    whole = moments(X, slice(0, 400), 400, Ranks())
+    whole = moments(X, slice(0, 400), 400, alone)
     things, barrier = [None] * size, threading.Barrier(size)
 
     def own(rank: int) -> Any:
         rows = share_of(400, rank, size)
-        return moments(X[rows], rows, 400, cast(Ranks, _Ranks(rank, things, barrier)))
+        return moments(X[rows], rows, 400, _Process(rank, things, barrier).gather)
 
     with ThreadPoolExecutor(size) as pool:
         for mean, deviation, spans in pool.map(own, range(size)):

@@ -17,7 +17,7 @@ import pytest
 from parallel_job import NETS, TRAININGS, make_data, make_net, make_training
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, cli
 from thinnet.data.npz import load_npz
-from thinnet.data.shares import block_edges, share_of
+from thinnet.data.shares import alone, block_edges, share_of
 from thinnet.errors import CheckpointError
 from thinnet.storage.checkpoint import saved as saved_checkpoints
 from thinnet.storage.locks import locked
@@ -81,8 +81,8 @@ def test_what_is_exchanged_is_gradients_statistics_and_a_few_numbers(folder: Pat
     parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 18, 12 + 9
     with np.load(folder / "trainings2.npz") as found:
         exchanged = int(found["batchnorm/exchanged"])
-    # Means, variances and two gradients of each unit; the loss; what stops training; the accuracies.
-    assert exchanged == 8 * (steps * (parameters + 4 * units + 1 + 2) + 2 * evaluations + 1)
+    # Means, variances and two gradients of each unit; the loss; what stops training; accuracies and losses.
+    assert exchanged == 8 * (steps * (parameters + 4 * units + 1 + 2) + 2 * (2 * evaluations + 1))
 
 
 def test_thinned_steps_exchange_the_kept_weights_only(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None
             assert np.isfinite(one).all()
         parameters, units, steps, evaluations = make_net(**NETS["batchnorm"]).params.flat.size, 12 + 9, 4, 3
         # In place of the units' statistics and their gradients, the running ones: two numbers a unit, once a step.
-        expected = 8 * (steps * (parameters + 2 * units + 1 + 2) + 2 * evaluations + 1)
+        expected = 8 * (steps * (parameters + 2 * units + 1 + 2) + 2 * (2 * evaluations + 1))
         assert found["local statistics/exchanged"] == expected
 
 
@@ -225,12 +225,18 @@ def test_a_file_is_read_in_shares(kind: str, tmp_path: Path) -> None:
 
 
 class TestRefusals:
-    def test_a_share_needs_its_communicator(self) -> None:
+    def test_a_share_needs_all_its_processes(self) -> None:
         part = make_data().shared(0, 2)
-        with pytest.raises(
-            ArgumentError, match="communicator must have the 2 processes that share the data set, got 1"
-        ):
-            part.standardized("mean")
+        for gather in (alone, lambda thing: [thing] * 3):
+            size = len(gather(None))
+            with pytest.raises(ArgumentError, match=f"gather must give what each of the 2 .* got it of {size}"):
+                part.standardized("mean", gather=gather)
+            with pytest.raises(ArgumentError, match="gather must give what each of the 2 processes has"):
+                part.fingerprint(gather=gather)
+        with pytest.raises(ArgumentError, match="gather must be a function, got 3"):
+            part.standardized("mean", gather=3)  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match="communicator must have the 2 processes that share the data set"):
+            Solver(make_net(), part, verbose=False)
         with pytest.raises(ArgumentError, match="first must be called on a whole data set"):
             part.first(3)
 

@@ -16,12 +16,12 @@ from thinnet.arguments import instead_of
 from thinnet.checks import check_choice, check_number
 from thinnet.data.catalog import CATALOG
 from thinnet.data.dataset import STANDARDIZATIONS
+from thinnet.distributed.exchange import BATCH_STATISTICS
 from thinnet.errors import ArgumentError
 from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS
 from thinnet.masks import fresh_seed
 from thinnet.optim import OPTIMIZERS
-from thinnet.parallel import BATCH_STATISTICS
 from thinnet.schedules import SCHEDULES
 from thinnet.spec import DTYPES, NORMALIZATIONS
 

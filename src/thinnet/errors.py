@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import TypeVar
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 class ThinnetError(Exception):
@@ -64,3 +67,14 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
             f"{purpose} needs the package {package!r}, which cannot be imported ({error}). "
             f"Install it with: pip install 'thinnet[{extra}]'"
         ) from error
+
+
+def on_all_processes(error: _E) -> _E:
+    """Mark an error as one that every process raises at the same place, so that none is left waiting for another."""
+    error.on_all_processes = True  # type: ignore[attr-defined]
+    return error
+
+
+def is_on_all_processes(error: BaseException) -> bool:
+    """Whether `on_all_processes` marked an error."""
+    return getattr(error, "on_all_processes", False)

@@ -16,11 +16,12 @@ from thinnet.checks import check_choice
 from thinnet.config import AUTO, NONE, Config
 from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
+from thinnet.distributed.preparation import share_of
+from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
-from thinnet.parallel import Ranks
 from thinnet.schedules import EpochDecay
 from thinnet.solver import Solver
 from thinnet.statistics import rounded
@@ -74,14 +75,14 @@ def start(
         DataError: if the data cannot be found or read.
         NumericalError: if a loss becomes NaN or infinite.
     """
-    ranks = Ranks(communicator)
-    if ranks.rank == 0:
+    processes = ProcessGroup(communicator)
+    if processes.rank == 0:
         _check_new(folder)
-    config = ranks.from_first(config.resolved())
-    data = load(config, communicator)
+    config = processes.from_first(config.resolved())
+    data = load(config, processes)
     # This makes the folder, and finds out if it cannot be written.
     solver = _solver(config, data, folder, communicator=communicator, **options)
-    if ranks.rank == 0:
+    if processes.rank == 0:
         surroundings = environment(solver) | {"config": _plain(config)}
         surroundings |= {} if command is None else {"command": list(command)}
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=2).encode())
@@ -122,9 +123,9 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
     if not (folder / CONFIG).is_file():
         came = f"one without {CONFIG}" if folder.is_dir() else "no such folder"
         raise CheckpointError(f"{folder} must be the folder of a run, got {came}. Name its --output.")
-    ranks = Ranks(communicator)
-    config, begun = ranks.from_first((read_config(folder), any(folder.glob("step-*.safetensors"))))
-    data = load(config, communicator)
+    processes = ProcessGroup(communicator)
+    config, begun = processes.from_first((read_config(folder), any(folder.glob("step-*.safetensors"))))
+    data = load(config, processes)
     if begun:
         solver = Solver.resume(folder, data, communicator=communicator, **options)
     else:
@@ -180,7 +181,7 @@ def _plain(config: Config) -> dict[str, Any]:
     return fields
 
 
-def load(config: Config, communicator: Any = None) -> Dataset:
+def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:
     """The data of a config, standardized; in several processes, the share of this one.
 
     Where all rows of a file are trained on, each process reads only its share into memory.
@@ -190,8 +191,8 @@ def load(config: Config, communicator: Any = None) -> Dataset:
         ArgumentError: if the name is unknown, or fewer training rows are there than asked for.
         OSError: if a file cannot be opened.
     """
-    ranks = Ranks(communicator)
-    share = (ranks.rank, ranks.size) if ranks.size > 1 and not config.num_train else None
+    processes = processes or ProcessGroup()
+    share = (processes.rank, processes.size) if processes.size > 1 and not config.num_train else None
     if config.is_file:
         data = load_npz(Path(config.data), share)
     else:
@@ -199,9 +200,7 @@ def load(config: Config, communicator: Any = None) -> Dataset:
     if config.num_train:
         drawn = config.data_seed >= 0
         data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
-    if ranks.size > 1 and data.share is None:
-        data = data.shared(ranks.rank, ranks.size)
-    return data.standardized(config.standardization, communicator=communicator)
+    return share_of(data, processes).standardized(config.standardization, gather=processes.gather)
 
 
 def _known(name: str) -> str:
@@ -277,7 +276,7 @@ def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Resu
         solver.stop_reason,
         solver.state.measure,
     )
-    if solver.ranks.rank == 0:
+    if solver.processes.rank == 0:
         solver.model.save(folder / NET)
         write_atomically(folder / RESULT, json.dumps({**vars(result), "history": vars(history)}).encode())
     return result

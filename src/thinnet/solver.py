@@ -13,34 +13,37 @@ from typing import Any
 from thinnet import defaults
 from thinnet.arguments import known_arguments
 from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, checked_callbacks
-from thinnet.checks import check_choice, check_keys, check_number, check_path
+from thinnet.checks import check_choice, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
-from thinnet.data.dataset import Dataset
+from thinnet.data.dataset import Dataset, as_dataset
 from thinnet.data.rows import RowReader
-from thinnet.errors import ArgumentError, NumericalError
+from thinnet.distributed.exchange import BATCH_STATISTICS, BatchStatistics
+from thinnet.distributed.launch import warn_if_alone
+from thinnet.distributed.preparation import exchange_of, num_train, share_of
+from thinnet.distributed.processes import ProcessGroup
+from thinnet.errors import ArgumentError, NumericalError, on_all_processes
 from thinnet.history import History
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.saving import readable_contents
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
-from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Exchange, Ranks, on_all_ranks, warn_if_alone
 from thinnet.schedules import Schedule, as_schedule
 from thinnet.storage import checkpoint
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, sampled_rows
-from thinnet.training.fit import check_fit, check_parallel, fewest_rows
+from thinnet.training.fit import check_fit, fewest_rows
 from thinnet.training.loop import Loop
 from thinnet.training.model_update import ModelUpdate, checked_model
 from thinnet.training.net_update import NetUpdate
+from thinnet.training.progress import Progress
+from thinnet.training.resuming import interrupted_run
 from thinnet.training.saving import Saving, agreed
 from thinnet.training.state import TrainingState
 from thinnet.training.weights import KeptWeights, make_writable
 from thinnet.typing import AnyArray, IntArray
 
-CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
 
-
-class Solver:
+class Solver(Progress):
     """Train a net on a data set by minibatches, and keep the weights that did best on the validation rows.
 
     Args:
@@ -130,19 +133,18 @@ class Solver:
         batch_statistics: BatchStatistics = "global",
     ) -> None:
         warn_if_alone(communicator)
-        self.ranks, self._communicator = Ranks(communicator), communicator
+        self.processes = ProcessGroup(communicator)
         self.model = checked_model(model)
         make_writable(self.model)
-        self.data = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
+        self.data = share_of(as_dataset(data), self.processes)
         self.schedule = as_schedule(schedule)
         self.print_every = check_number("print_every", print_every)
-        self.verbose = verbose and self.ranks.rank == 0
+        self.verbose = verbose and self.processes.rank == 0
         self.seed = self._checked_seed(seed)
-        self.order = BatchOrder(self._num_train(), batch_size, self.seed, sampling, fewest=fewest_rows(model))
-        self.eval_rows = {
-            "train": _limit("eval_train_rows", eval_train_rows),
-            "val": _limit("eval_val_rows", eval_val_rows),
-        }
+        num_rows = num_train(self.data, self.processes)
+        self.order = BatchOrder(num_rows, batch_size, self.seed, sampling, fewest=fewest_rows(model))
+        limits = {"train": _limit("eval_train_rows", eval_train_rows), "val": _limit("eval_val_rows", eval_val_rows)}
+        self.eval_rows = limits
         if isinstance(model, FullyConnectedNet):
             self.data = check_fit(model, self.data, self.order.batch_size)
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
@@ -150,7 +152,7 @@ class Solver:
         self._update = self._make_update(optimizer, options)
         self.state = self._fresh_state(check_number("epochs", epochs))
         self._loop = Loop(self.state, self._update, self._draw_rows, self.schedule)
-        self._evaluator = Evaluator(self.state, self.evaluate, self.data.total_rows("val") > 0, self.ranks)
+        self._evaluator = Evaluator(self.state, self.evaluate, self.data.total_rows("val") > 0, self.processes)
         self.patience = _limit("patience", patience)
         self._bar = self._make_bar(progress)
         self.callbacks = self._all_callbacks(callbacks)
@@ -160,34 +162,22 @@ class Solver:
 
     def _checked_seed(self, seed: int | None) -> int:
         if seed is None:
-            seed = self.ranks.from_first(getattr(self.model, "seed", None))
-        number: int = check_number("seed", self.ranks.from_first(fresh_seed()) if seed is None else seed)
+            seed = self.processes.from_first(getattr(self.model, "seed", None))
+        number: int = check_number("seed", self.processes.from_first(fresh_seed()) if seed is None else seed)
         return number
-
-    def _num_train(self) -> int:
-        num_rows, processes = self.data.total_rows("train"), self.ranks.size
-        if num_rows < processes:
-            wanted = "one training row" if processes == 1 else f"{processes} training rows, one a process"
-            fix = "" if processes == 1 else " Start fewer processes."
-            raise ArgumentError(f"data must have at least {wanted}, got {num_rows or 'none'}.{fix}")
-        return num_rows
 
     def _make_update(self, optimizer: str | Rule, options: Config) -> NetUpdate | ModelUpdate:
         """What one step does to the model."""
-        net, data, order, ranks = self.model, self.data, self.order, self.ranks
+        net, data, order, processes = self.model, self.data, self.order, self.processes
         if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
-            exchange = None
-            if ranks.size > 1:
-                check_parallel(net, order.smallest, ranks, self.batch_statistics)
-                _make_equal(net, ranks)
-                exchange = Exchange(ranks, lambda rows: data.held("train", rows), self.batch_statistics)
+            exchange = exchange_of(net, data, order.smallest, processes, self.batch_statistics)
             reader = RowReader(data, "train", order.largest, net.dtype)
             flat = FlatOptimizer(optimizer, options, like=net.params.flat)
             return NetUpdate(net, reader, flat, order.largest, exchange)
-        if ranks.size > 1:
+        if processes.size > 1:
             raise ArgumentError(
                 "communicator must be None unless the model is a FullyConnectedNet and optimizer a name, got one of "
-                f"{ranks.size} processes. Train such a net, or train in one process."
+                f"{processes.size} processes. Train such a net, or train in one process."
             )
         return ModelUpdate(net, data, optimizer, options, self._stops_at_nan)
 
@@ -197,7 +187,7 @@ class Solver:
         return TrainingState(self.model, steps, epochs * steps, weights, measure_of(self.model, self.data))
 
     def _make_bar(self, progress: bool | None) -> ProgressBar | None:
-        shown = self.ranks.rank == 0 and (sys.stderr.isatty() if progress is None else progress)
+        shown = self.processes.rank == 0 and (sys.stderr.isatty() if progress is None else progress)
         return ProgressBar() if shown else None
 
     def _all_callbacks(self, callbacks: Iterable[Callback]) -> list[Callback]:
@@ -209,7 +199,7 @@ class Solver:
             called.append(EarlyStopping(self.patience))
         if self._bar:
             called.append(self._bar)
-        return called if self.ranks.rank == 0 else []
+        return called if self.processes.rank == 0 else []
 
     @classmethod
     def resume(
@@ -238,28 +228,17 @@ class Solver:
             CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
             ArgumentError: if something else is to be changed.
         """
-        check_keys("changes", changes, CHANGEABLE)
-        folder, ranks = check_path("checkpoint_dir", checkpoint_dir), Ranks(communicator)
-        sealed = ranks.from_first(checkpoint.newest(folder) if ranks.rank == 0 else None)
-        assert sealed is not None
-        net = checkpoint.net_of(sealed)
-        if model is not None:
-            checkpoint.check_net(sealed, model)
-        dataset = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), ranks)
-        checkpoint.check_data(sealed, dataset.fingerprint(communicator=communicator))
-        for name in {"print_every", "checkpoint_every", "epochs"} & set(changes):
-            check_number(name, changes[name])
-        changes["callbacks"] = checked_callbacks(changes.get("callbacks", ()))
-        options = {**checkpoint.options_of(sealed), **changes}
+        folder, processes = check_path("checkpoint_dir", checkpoint_dir), ProcessGroup(communicator)
+        run = interrupted_run(folder, as_dataset(data), model, processes, changes)
         with readable_contents("the checkpoint"):
-            every = options.pop("checkpoint_every")
-            solver = cls(net if model is None else model, dataset, communicator=communicator, **options)
-        checkpoint.restore(sealed, solver._run())
-        solver._saving = Saving(solver._run(), folder, every, ranks, resumed=True)
+            every = run.options.pop("checkpoint_every")
+            solver = cls(model or run.net, run.data, communicator=communicator, **run.options)
+        checkpoint.restore(run.sealed, solver._run())
+        solver._saving = Saving(solver._run(), folder, every, processes, resumed=True)
         solver._resumed = True
         if model is not None:  # only now, so that its weights stay as they are where anything is refused
-            model.state.assign(net.state)
-            model.fused = net.fused
+            model.state.assign(run.net.state)
+            model.fused = run.net.fused
         return solver
 
     def _make_saving(self, folder: Path | None, every: int | None) -> Saving | None:
@@ -274,7 +253,7 @@ class Solver:
                 "checkpoint_dir must be None unless the model is a FullyConnectedNet and optimizer a name, got a "
                 "folder. Train such a net, or leave checkpoint_dir out."
             )
-        return Saving(self._run(), folder, every, self.ranks, resumed=False)
+        return Saving(self._run(), folder, every, self.processes, resumed=False)
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -284,7 +263,7 @@ class Solver:
     def _run(self) -> checkpoint.Run:
         """What a checkpoint holds."""
         checkpoint.schedule_name(self.schedule)
-        fingerprint = self.data.fingerprint(communicator=self._communicator)
+        fingerprint = self.data.fingerprint(gather=self.processes.gather)
         return checkpoint.Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)
 
     @property
@@ -312,41 +291,6 @@ class Solver:
             "sampling": self.order.sampling,
             "batch_statistics": self.batch_statistics,
         }
-
-    @property
-    def history(self) -> History:
-        """The losses and accuracies so far."""
-        return self.state.history
-
-    @property
-    def iteration(self) -> int:
-        """How many steps were taken."""
-        return self.state.iteration
-
-    @property
-    def num_iterations(self) -> int:
-        """How many steps the whole training takes."""
-        return self.state.total_steps
-
-    @property
-    def epoch(self) -> int:
-        """How many epochs are finished."""
-        return self.state.epoch
-
-    @property
-    def best(self) -> Any:
-        """A copy of the parameters and running statistics that did best on the validation rows, or None."""
-        return self.state.weights.best
-
-    @property
-    def best_val_accuracy(self) -> float:
-        """The best validation accuracy so far; 0 before there is one."""
-        return self.state.weights.best_score or 0.0
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why training ended before its last step, or None."""
-        return self.state.stop_reason
 
     def train(self, epochs: int | None = None) -> History:
         """Take the steps that are left, evaluate after each epoch, and end with the best weights in the model.
@@ -391,7 +335,7 @@ class Solver:
             if not state.weights.restored_if_wrong():
                 raise
             text = f"{error} Those are not finite, so it was given the last good ones."
-            raise on_all_ranks(NumericalError(text)) from error
+            raise on_all_processes(NumericalError(text)) from error
         finally:
             self._call("on_train_end")
         state.weights.restore_best()
@@ -406,7 +350,7 @@ class Solver:
             self._evaluate()
             self._call("on_epoch")
         if self._saving is None:
-            agreed(state, self.ranks)
+            agreed(state, self.processes)
         else:
             self._saving.after_step()
 
@@ -419,10 +363,6 @@ class Solver:
         """Take one training step and return its loss."""
         return self._loop.step()
 
-    def stop(self, reason: str) -> None:
-        """Make `train` end after the current step; `reason` is kept in `stop_reason`."""
-        self.state.stop(reason)
-
     def learning_rate_factor(self) -> float:
         """What the schedule multiplies the learning rate by in the coming step."""
         return self._loop.factor()
@@ -431,7 +371,7 @@ class Solver:
         """The accuracy and the loss of a split's sampled rows; R² in place of accuracy where targets are values."""
         if not self.data.total_rows(split):
             self.data.labels(split)  # which says that there are none
-        return evaluate(self.model, self.data, split, self._rows_to_evaluate(split), self.ranks)
+        return evaluate(self.model, self.data, split, self._rows_to_evaluate(split), self.processes)
 
     def accuracy(self, split: str) -> float:
         """The accuracy alone."""
@@ -458,16 +398,3 @@ class Solver:
 
 def _limit(name: str, value: int | None) -> int | None:
     return None if value is None else int(check_number(name, value))
-
-
-def _share(data: Dataset, ranks: Ranks) -> Dataset:
-    """A process's share of the data, unless it was given that."""
-    return data.shared(ranks.rank, ranks.size) if ranks.size > 1 and data.share is None else data
-
-
-def _make_equal(net: FullyConnectedNet, ranks: Ranks) -> None:
-    """Give all processes the numbers of rank 0, and its seed."""
-    ranks.inplace_from_first(net.params.flat)
-    ranks.inplace_from_first(net.running.flat)
-    net.step = ranks.from_first(net.step)
-    net.reseed(ranks.from_first(net.seed))

@@ -19,9 +19,10 @@ from thinnet.cli import experiments
 from thinnet.cli.options import Parser, above_0, add_verbosity, is_silent, points, port
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
+from thinnet.distributed.launch import started_by_mpi, started_several
+from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, NumericalError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
-from thinnet.parallel import Ranks, started_by_mpi, started_several
 from thinnet.training.interrupts import Terminated
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check_alone(options: argparse.Namespace) -> None:
     """Refuse several processes of a command that each of them would do on its own."""
-    options.communicator = started_by_mpi() if options.run in (_run_train, _run_resume) else None
-    if options.communicator is None and started_several():
+    trains = options.run in (_run_train, _run_resume)
+    options.processes = ProcessGroup(started_by_mpi() if trains else None)
+    if started_several() and not trains:
         raise ArgumentError(
             "mpiexec must start thinnet train or thinnet resume, got another command. Start it without mpiexec; "
             "experiments train side by side with --jobs."
@@ -70,7 +72,7 @@ def _check_alone(options: argparse.Namespace) -> None:
 
 
 def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[None]:
-    if not getattr(options, "trains", False) or is_silent(options) or Ranks(options.communicator).rank > 0:
+    if not getattr(options, "trains", False) or is_silent(options) or options.processes.rank > 0:
         return nullcontext()
     from thinnet.cli.progress import compilation_told
 
@@ -79,10 +81,10 @@ def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
     """Say what went wrong; of several processes, one says what went wrong in all, and ends what waits for it."""
-    ranks = Ranks(getattr(options, "communicator", None))
-    if ranks.may_speak_of(error):
+    processes: ProcessGroup = getattr(options, "processes", None) or ProcessGroup()
+    if processes.may_speak_of(error):
         print(f"thinnet: {text}", file=sys.stderr, flush=True)
-        ranks.end(error, status)
+        processes.end(error, status)
     return status
 
 
@@ -201,7 +203,7 @@ def _run_train(options: argparse.Namespace) -> int:
     base = read_toml(options.config) if options.config else {}
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
-    folder = Ranks(options.communicator).from_first(options.output or default)
+    folder = options.processes.from_first(options.output or default)
     tell = (lambda text: None) if is_silent(options) else print
     return _train(partial(runs.start, config, tell=tell), folder, options)
 
@@ -209,7 +211,7 @@ def _run_train(options: argparse.Namespace) -> int:
 def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    first = Ranks(options.communicator).rank == 0
+    first = options.processes.rank == 0
     if first and (options.folder / runs.RESULT).is_file() and not is_silent(options):
         print("This run was finished; there is nothing left to train.")
     return _train(runs.resume, options.folder, options)
@@ -217,8 +219,8 @@ def _run_resume(options: argparse.Namespace) -> int:
 
 def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespace) -> int:
     """Train as `begin` does; of several processes, the first one says what came of it."""
-    communicator, progress = options.communicator, False if is_silent(options) else None
-    first = Ranks(communicator).rank == 0
+    communicator, progress = options.processes.communicator, False if is_silent(options) else None
+    first = options.processes.rank == 0
     with _followers(folder, options, first) as callbacks:
         result = begin(folder, communicator=communicator, verbose=False, progress=progress, callbacks=callbacks)
     if first and options.json:

@@ -13,9 +13,8 @@ import numpy as np
 from thinnet.arrays import as_rows, check_finite, check_range, standardize
 from thinnet.checks import as_array, check_choice, check_number, nearest
 from thinnet.data.moments import Spans, inverse_deviation, overall
-from thinnet.data.shares import Share, digest, digest_alone, moments
+from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
-from thinnet.parallel import Ranks
 from thinnet.targets import as_values, checked_targets
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -242,7 +241,7 @@ class Dataset:
         targets = {f"y_{split}": as_values(self.labels(split)) for split in SPLITS if self.num_rows(split)}
         return self._with(**targets)
 
-    def standardized(self, method: str = "feature", *, communicator: Any = None) -> Dataset:
+    def standardized(self, method: str = "feature", *, gather: Gather = alone) -> Dataset:
         r"""The same data set with `shift` and `scale` computed from its training rows.
 
         Args:
@@ -250,21 +249,22 @@ class Dataset:
                 by the feature's standard deviation (features that are constant but for the last digit are only
                 shifted); ``"global"`` uses one mean and one standard deviation for all features; ``"none"`` leaves
                 rows as they are.
-            communicator: of mpi4py, where the data set is shared between its processes, all of which call this.
+            gather: where the data set is shared between processes, all of which call this: what gives each of them a
+                list of what all have, in the order of their ranks, such as the ``allgather`` of mpi4py's communicators.
 
         Raises:
-            ArgumentError: if the method is none of these.
+            ArgumentError: if the method is none of these, or `gather` is not that of the processes that share the data.
             DataError: if there is no training row to standardize with, or a column is too wide or too narrow for
                 float64; large and tiny ones are not.
         """
         check_choice("method", method, STANDARDIZATIONS)
-        ranks = self._ranks(communicator)
+        gather = checked_gather(gather, self.share)
         shift: FloatArray = np.zeros(())
         scale: FloatArray = np.ones(())
         if method != "none":
             if not self.total_rows("train"):
                 raise DataError("X_train must have at least one row to standardize with, got none.")
-            shift, deviation, ends = moments(self.X_train, self._own_rows("train"), self.total_rows("train"), ranks)
+            shift, deviation, ends = moments(self.X_train, self._own_rows("train"), self.total_rows("train"), gather)
         if method == "global":
             shift, deviation = overall(shift, deviation)
             ends = Spans(ends.low.min(), ends.high.max(), ends.unit)
@@ -273,18 +273,18 @@ class Dataset:
             scale = np.where(inverse == 0, 1, inverse)
         return self._with(shift=shift, scale=scale)
 
-    def fingerprint(self, *, communicator: Any = None) -> dict[str, str]:
+    def fingerprint(self, *, gather: Gather = alone) -> dict[str, str]:
         """A SHA-256 of each array, with its dtype and shape: equal for equal data, shared or not.
 
         Args:
-            communicator: of mpi4py, where the data set is shared between its processes, all of which call this.
+            gather: as for `standardized`.
         """
-        ranks = self._ranks(communicator)
+        gather = checked_gather(gather, self.share)
         hashes = {name: digest_alone(np.asarray(getattr(self, name))) for name in ("shift", "scale")}
         for name, split in {"weights": "train", **ARRAYS}.items():
             array = getattr(self, name)
             if array is not None:
-                hashes[name] = digest(array, self._own_rows(split), self.total_rows(split), ranks)
+                hashes[name] = digest(array, self._own_rows(split), self.total_rows(split), gather)
         return hashes
 
     def shared(self, rank: int, size: int) -> Dataset:
@@ -316,17 +316,6 @@ class Dataset:
     def _own_rows(self, split: str) -> slice:
         """The numbers of the rows here among all processes' rows."""
         return slice(0, self.num_rows(split)) if self.share is None else self.share.rows(split)
-
-    def _ranks(self, communicator: Any) -> Ranks:
-        """The processes that have the whole data set; this one alone where it is not shared."""
-        ranks = Ranks(communicator if self.share is not None else None)
-        size = 1 if self.share is None else self.share.size
-        if ranks.size != size:
-            raise ArgumentError(
-                f"communicator must have the {size} processes that share the data set, got {ranks.size}. Give the one "
-                f"by whose rank and size it was shared."
-            )
-        return ranks
 
     def _check_not_shared(self, what: str) -> None:
         if self.share is not None:
@@ -396,3 +385,8 @@ class Dataset:
         return cls(
             **{key: data[key] for key in ARRAYS if key in data}, name=name, class_names=class_names, image_shape=shape
         )
+
+
+def as_dataset(data: Dataset | Mapping[str, Any]) -> Dataset:
+    """The data set, or that of a dict; see `Dataset.from_dict`."""
+    return data if isinstance(data, Dataset) else Dataset.from_dict(data)

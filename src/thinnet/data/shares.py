@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from thinnet.arrays import standardize
 from thinnet.data.moments import Spans, spans
-from thinnet.errors import DataError
-from thinnet.parallel import Ranks
+from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 # A share is a run of whole blocks, and sums and hashes are taken block by block: the same for any number of processes.
 BLOCKS = 1024
+
+Gather = Callable[[Any], Sequence[Any]]  # gives what every process has, in their order, of what this one has
+
+
+def alone(thing: Any) -> list[Any]:
+    """What every process has, where there is one."""
+    return [thing]
+
+
+def checked_gather(gather: Gather, share: Share | None) -> Gather:
+    """What gathers from the processes that have the whole data set; from this one alone where there is no share."""
+    if not callable(gather):
+        raise ArgumentError(
+            f"gather must be a function, got {gather!r}. Write gather=communicator.allgather, or leave it out."
+        )
+    if share is None:
+        return alone
+    if (size := len(gather(None))) != share.size:
+        raise ArgumentError(
+            f"gather must give what each of the {share.size} processes has that share the data set, got it of {size}. "
+            f"Write gather=communicator.allgather, with the communicator by whose rank and size it was shared."
+        )
+    return gather
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,7 @@ def block_edges(num_rows: int) -> IntArray:
     return np.arange(blocks + 1) * num_rows // max(blocks, 1)
 
 
-def moments(X: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> tuple[FloatArray, FloatArray, Spans]:
+def moments(X: AnyArray, rows: slice, num_rows: int, gather: Gather) -> tuple[FloatArray, FloatArray, Spans]:
     """Mean, standard deviation and span of each column over all processes' rows in float64, in two passes over them.
 
     `X` has the rows that are here, (N, D); `rows` are their numbers among the `num_rows` of all processes.
@@ -64,45 +87,45 @@ def moments(X: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> tuple[Floa
     Raises:
         DataError: if a column goes further than float64 does.
     """
-    columns = _spans(X, ranks)
+    columns = _spans(X, gather)
     low, unit = columns.low, columns.unit
-    mean = _total(X, rows, num_rows, ranks, lambda block: standardize(block, low, unit).sum(axis=0)) / num_rows
+    mean = _total(X, rows, num_rows, gather, lambda block: standardize(block, low, unit).sum(axis=0)) / num_rows
     variance = _total(
-        X, rows, num_rows, ranks, lambda block: np.square(standardize(block, low, unit) - mean).sum(axis=0)
+        X, rows, num_rows, gather, lambda block: np.square(standardize(block, low, unit) - mean).sum(axis=0)
     )
     return low + mean / unit, np.sqrt(variance / num_rows) / unit, columns
 
 
-def _spans(X: AnyArray, ranks: Ranks) -> Spans:
+def _spans(X: AnyArray, gather: Gather) -> Spans:
     """From where to where each column goes in all processes' rows; bytes are known to go from 0 to 255."""
     ends = np.zeros((2, X.shape[1]))
     if X.dtype == np.uint8:
         ends[1] = 255
     else:
         here = [np.stack([X.min(axis=0), X.max(axis=0)])] if len(X) else []
-        there = [end for part in ranks.gather(here) for end in part]
+        there = [end for part in gather(here) for end in part]
         ends = np.stack([np.min([low for low, _ in there], axis=0), np.max([high for _, high in there], axis=0)])
     return spans("X_train", ends[0], ends[1], DataError)
 
 
 def _total(
-    X: AnyArray, rows: slice, num_rows: int, ranks: Ranks, of_block: Callable[[AnyArray], FloatArray]
+    X: AnyArray, rows: slice, num_rows: int, gather: Gather, of_block: Callable[[AnyArray], FloatArray]
 ) -> FloatArray:
     """The sum over all blocks, one after the other."""
     total = np.zeros(X.shape[1])
-    for part in ranks.gather([of_block(block) for block in _blocks(X, rows, num_rows)]):
+    for part in gather([of_block(block) for block in _blocks(X, rows, num_rows)]):
         for one in part:
             total += one
     return total
 
 
-def digest(array: AnyArray, rows: slice, num_rows: int, ranks: Ranks) -> str:
+def digest(array: AnyArray, rows: slice, num_rows: int, gather: Gather) -> str:
     """A SHA-256 of an array of all processes' rows, with its dtype and shape: the hash of its blocks' hashes."""
     from hashlib import sha256  # which takes a while to import
 
     whole = sha256(f"{array.dtype.str} {(num_rows, *array.shape[1:])} ".encode())
     hashes = [sha256(np.ascontiguousarray(block).data).digest() for block in _blocks(array, rows, num_rows)]
-    for part in ranks.gather(hashes):
+    for part in gather(hashes):
         for one in part:
             whole.update(one)
     return whole.hexdigest()

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
+from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import NumericalError
 from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.predictions import prediction
-from thinnet.parallel import Ranks
 from thinnet.steps.batches import as_targets
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import AnyArray, FloatArray, IntArray
+
+Scored = tuple[FloatArray, AnyArray]  # scores of rows, and their labels or targets
 
 
 class Evaluation(NamedTuple):
@@ -30,7 +32,7 @@ class Evaluation(NamedTuple):
     loss: float | None
 
 
-def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, ranks: Ranks) -> Evaluation:
+def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, processes: ProcessGroup) -> Evaluation:
     """Score rows of a split, whose numbers are those among all processes' rows.
 
     Raises:
@@ -44,13 +46,13 @@ def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, ranks: Ranks
             scored.append((model.loss(X), y))
     except NumericalError as caught:
         error = caught
-    ranks.raise_first(error)
-    loss = _loss(model, scored, len(rows), ranks) if isinstance(model, FullyConnectedNet) else None
+    processes.raise_first(error)
+    loss = _loss(model, scored, len(rows), processes) if isinstance(model, FullyConnectedNet) else None
     kind = _loss_name(model, data)
     if kind == "mse":
-        return Evaluation(_r_squared(scored, len(rows), ranks), loss)
+        return Evaluation(_r_squared(scored, len(rows), processes), loss)
     right = sum(int(_is_right(prediction(kind, scores), y).sum()) for scores, y in scored)
-    return Evaluation(ranks.sum(right)[0] / len(rows), loss)
+    return Evaluation(processes.sum(right)[0] / len(rows), loss)
 
 
 def measure_of(model: Any, data: Dataset) -> str:
@@ -71,19 +73,19 @@ def _is_right(predicted: AnyArray, y: AnyArray) -> AnyArray:
     return right
 
 
-def _loss(net: FullyConnectedNet, scored: list[tuple[FloatArray, AnyArray]], num_rows: int, ranks: Ranks) -> float:
+def _loss(net: FullyConnectedNet, scored: list[Scored], num_rows: int, processes: ProcessGroup) -> float:
     function = LOSSES[net.loss_name].function
     with np.errstate(all="ignore"):  # an infinite loss is recorded as it is
         total = sum(function(scores, as_targets(net.spec, y))[0] * len(y) for scores, y in scored)
-    return ranks.sum(total)[0] / num_rows
+    return processes.sum(total)[0] / num_rows
 
 
-def _r_squared(scored: list[tuple[FloatArray, AnyArray]], num_rows: int, ranks: Ranks) -> float:
+def _r_squared(scored: list[Scored], num_rows: int, processes: ProcessGroup) -> float:
     """1 − Σ (y − score)² / Σ (y − mean of y)² over all rows and columns."""
     scored = [(scores, y.reshape(scores.shape)) for scores, y in scored]
-    sums = ranks.gather(sum((y.sum(axis=0, dtype=np.float64) for _, y in scored), start=np.zeros(())))
+    sums = processes.gather(sum((y.sum(axis=0, dtype=np.float64) for _, y in scored), start=np.zeros(())))
     mean = sum(sums[1:], start=sums[0]) / num_rows
     residual = sum(float(np.square(y - scores).sum(dtype=np.float64)) for scores, y in scored)
     total = sum(float(np.square(y - mean).sum()) for _, y in scored)
-    residual, total = ranks.sum(residual, total)
+    residual, total = processes.sum(residual, total)
     return 1 - residual / total if total else 0.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from thinnet.errors import NumericalError
-from thinnet.parallel import Ranks, on_all_ranks
+from thinnet.distributed.processes import ProcessGroup
+from thinnet.errors import NumericalError, on_all_processes
 from thinnet.training.evaluation import Evaluation
 from thinnet.training.state import TrainingState
 from thinnet.training.weights import largest
@@ -31,13 +31,13 @@ class Evaluator:
         state: its history and kept weights are changed.
         evaluate: how well the model does on a split.
         validates: whether there are validation rows.
-        ranks: the processes that train together.
+        processes: the processes that train together.
     """
 
     def __init__(
-        self, state: TrainingState, evaluate: Callable[[str], Evaluation], validates: bool, ranks: Ranks
+        self, state: TrainingState, evaluate: Callable[[str], Evaluation], validates: bool, processes: ProcessGroup
     ) -> None:
-        self.state, self.evaluate, self.validates, self.ranks = state, evaluate, validates, ranks
+        self.state, self.evaluate, self.validates, self.processes = state, evaluate, validates, processes
 
     def record(self, seconds: Callable[[], float]) -> str:
         """Evaluate on training and validation rows, keep the weights if they are the best, and say how they do.
@@ -50,8 +50,8 @@ class Evaluator:
         """
         state, history = self.state, self.state.history
         state.weights.check(state.iteration, history.loss[-1])
-        if self.ranks.size > 1:
-            self.ranks.check_equal(state.model.params.flat)
+        if self.processes.size > 1:
+            self.processes.check_equal(state.model.params.flat)
         history.epoch.append(state.epoch)
         history.train_accuracy.append(self._finite("train").accuracy)
         report = f"(Epoch {state.epoch} / {state.epochs}) train acc: {history.train_accuracy[-1]:f}"
@@ -77,4 +77,4 @@ class Evaluator:
                 f"standardized. The model was given the last good weights."
             )
             self.state.weights.restore_finite()
-            raise on_all_ranks(NumericalError(text)) from error
+            raise on_all_processes(NumericalError(text)) from error

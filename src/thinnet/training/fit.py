@@ -10,8 +10,6 @@ from thinnet.errors import ArgumentError, DataError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
-from thinnet.parallel import ROWS_FOR_LOCAL_STATISTICS, Ranks
-from thinnet.steps import choose
 from thinnet.typing import AnyArray
 
 
@@ -63,20 +61,4 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
         raise ArgumentError(
             f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
             f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
-        )
-
-
-def check_parallel(net: FullyConnectedNet, smallest: int, ranks: Ranks, statistics: str) -> None:
-    """Check that a net can be trained in several processes, by minibatches of at least so many rows."""
-    if not choose.uses_kernels(net.fused):
-        raise ArgumentError(
-            f"communicator must be None for a net that is computed without the kernels, got one of {ranks.size} "
-            f"processes. Install Numba and leave net.fused True, or train in one process."
-        )
-    least = ROWS_FOR_LOCAL_STATISTICS * ranks.size
-    if statistics == "local" and net.normalization == "batchnorm" and smallest < least:
-        raise ArgumentError(
-            f"batch_size must be at least {least} with batch_statistics='local' in {ranks.size} processes, got "
-            f"minibatches of {smallest} rows. Each process needs some rows of every one: use larger ones, or "
-            f"batch_statistics='global'."
         )

@@ -7,11 +7,12 @@ from typing import Protocol
 import numpy as np
 
 from thinnet.data.rows import Rows
+from thinnet.distributed.exchange import Exchange
+from thinnet.errors import on_all_processes
 from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
 from thinnet.optim import FlatOptimizer
-from thinnet.parallel import Exchange, on_all_ranks
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
@@ -101,4 +102,4 @@ class NetUpdate:
             batch = Batch(X, y, weights, batch.step)
         error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
         self.net.running.flat[:] = self._running_before
-        return on_all_ranks(error)
+        return on_all_processes(error)

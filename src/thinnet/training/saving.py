@@ -8,7 +8,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from thinnet.checks import check_number
-from thinnet.parallel import Ranks, on_all_ranks
+from thinnet.distributed.processes import ProcessGroup
+from thinnet.errors import on_all_processes
 from thinnet.storage.checkpoint import Checkpoints, Run
 from thinnet.training.interrupts import DelayedInterrupt, ended_by
 from thinnet.training.state import TrainingState
@@ -21,15 +22,15 @@ class Saving:
         run: what is written.
         folder: where, by the process of rank 0.
         every: steps between two checkpoints; None for an epoch.
-        ranks: the processes that train together.
+        processes: the processes that train together.
         resumed: whether the folder's checkpoints are the run's own.
     """
 
-    def __init__(self, run: Run, folder: Path, every: int | None, ranks: Ranks, resumed: bool) -> None:
+    def __init__(self, run: Run, folder: Path, every: int | None, processes: ProcessGroup, resumed: bool) -> None:
         self.every = check_number("checkpoint_every", run.state.steps_per_epoch if every is None else every)
-        self.run, self.ranks = run._replace(options={**run.options, "checkpoint_every": self.every}), ranks
-        self.checkpoints = Checkpoints(folder, resumed) if ranks.rank == 0 else None
-        self._interrupt = DelayedInterrupt(quiet=ranks.rank > 0)
+        self.run, self.processes = run._replace(options={**run.options, "checkpoint_every": self.every}), processes
+        self.checkpoints = Checkpoints(folder, resumed) if processes.rank == 0 else None
+        self._interrupt = DelayedInterrupt(quiet=processes.rank > 0)
         if resumed and self.checkpoints is not None:
             self.checkpoints.newest = run.state.iteration
 
@@ -37,30 +38,30 @@ class Saving:
     def held(self) -> Iterator[None]:
         """Keep other runs out of the folder, and let a first Ctrl-C or SIGTERM wait for the end of a step."""
         with nullcontext() if self.checkpoints is None else self.checkpoints.held():
-            self._interrupt = DelayedInterrupt(quiet=self.ranks.rank > 0)
+            self._interrupt = DelayedInterrupt(quiet=self.processes.rank > 0)
             with self._interrupt:
                 yield
 
     def after_step(self) -> None:
         """Write a checkpoint where it is time, training ends, or a signal asks for it, which ends it then."""
         state = self.run.state
-        signaled = agreed(state, self.ranks, self._interrupt.asked)
+        signaled = agreed(state, self.processes, self._interrupt.asked)
         if not (state.finished or signaled or state.iteration % self.every == 0):
             return
         state.weights.check(state.iteration, state.history.loss[-1])
         path = None if self.checkpoints is None else self.checkpoints.save(self.run)
         if signaled and not state.finished:
             saved = f"saved {path} after step {state.iteration} of {state.total_steps}"
-            raise on_all_ranks(ended_by(signaled, saved))
+            raise on_all_processes(ended_by(signaled, saved))
 
 
-def agreed(state: TrainingState, ranks: Ranks, signaled: int = 0) -> int:
+def agreed(state: TrainingState, processes: ProcessGroup, signaled: int = 0) -> int:
     """The signal that any process got, or 0; a reason to stop that rank 0 has becomes that of all."""
-    size = ranks.size
+    size = processes.size
     if size == 1:
         return signaled
     weight = size + 1 if signaled == signal.SIGTERM else signaled > 0  # so that the sum tells whether one got SIGTERM
-    signals, stops = ranks.sum(weight, state.stop_reason is not None)
+    signals, stops = processes.sum(weight, state.stop_reason is not None)
     if stops:
-        state.stop_reason = ranks.from_first(state.stop_reason)
+        state.stop_reason = processes.from_first(state.stop_reason)
     return signal.SIGTERM if signals > size else signal.SIGINT if signals else 0

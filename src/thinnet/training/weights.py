@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.errors import NumericalError
+from thinnet.errors import NumericalError, on_all_processes
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import first_wrong
-from thinnet.parallel import on_all_ranks
 
 
 def snapshot(model: Any) -> Any:
@@ -101,7 +100,7 @@ class KeptWeights:
                 f"Step {step}, whose loss was {loss:g}, left {wrong}. Likely cause: a learning rate or an L2 penalty "
                 f"that is too large, or inputs that are not standardized. The model has these weights."
             )
-            raise on_all_ranks(NumericalError(text))
+            raise on_all_processes(NumericalError(text))
 
     def _wrong(self) -> str | None:
         """The first parameter or running statistic that is not finite, and what it holds."""

@@ -1,0 +1,52 @@
+"""Exchange: what the processes that train one net together tell each other in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from thinnet.distributed.processes import ProcessGroup
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+BatchStatistics = Literal["global", "local"]
+BATCH_STATISTICS: tuple[BatchStatistics, ...] = ("global", "local")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What the processes that train together tell each other in a step.
+
+    Args:
+        processes: all of them.
+        held: says which of a minibatch's rows this process has: their places in it, and their numbers here.
+        statistics: whether batch normalization uses those of the whole minibatch, ``"global"``, or of each part.
+    """
+
+    processes: ProcessGroup
+    held: Callable[[IntArray], tuple[IntArray, IntArray]]
+    statistics: BatchStatistics = "global"
+
+    def inplace_sum(self, array: FloatArray) -> None:
+        """Replace each element by its sum over all processes."""
+        self.processes.inplace_sum(array)
+
+    def add_up(self, loss: float, gradients: FloatArray, running: FloatArray) -> float:
+        """Turn every process's part of the loss, which is returned, and of the gradients into their sums.
+
+        Running statistics that are each process's own become their mean.
+        """
+        self.processes.inplace_sum(gradients)
+        if self.statistics == "local" and running.size:
+            self.processes.inplace_sum(running)
+            running /= self.processes.size
+        return self.processes.sum(loss)[0]
+
+    def whole(self, row_positions: IntArray, rows: AnyArray, total: int) -> AnyArray:
+        """An array of all rows of a minibatch, of which each process gives those that it has."""
+        whole = np.empty((total, *rows.shape[1:]), rows.dtype)
+        for positions, part in self.processes.gather((row_positions, rows)):
+            whole[positions] = part
+        return whole

@@ -1,0 +1,80 @@
+"""What several processes do before they train one net: share the data, check the net, and begin alike."""
+
+from __future__ import annotations
+
+from thinnet.data.dataset import Dataset
+from thinnet.distributed.exchange import BatchStatistics, Exchange
+from thinnet.distributed.processes import ProcessGroup
+from thinnet.errors import ArgumentError
+from thinnet.nets import FullyConnectedNet
+from thinnet.steps import choose
+
+ROWS_FOR_LOCAL_STATISTICS = 32  # rows a process on average; with fewer, one may come to hold none of a batch
+
+
+def share_of(data: Dataset, processes: ProcessGroup) -> Dataset:
+    """This process's share of the data, unless it was given that."""
+    if data.share is None:
+        return data.shared(processes.rank, processes.size) if processes.size > 1 else data
+    if data.share.size != processes.size:
+        raise ArgumentError(
+            f"communicator must have the {data.share.size} processes that share the data set, got {processes.size}. "
+            f"Give the one by whose rank and size it was shared."
+        )
+    return data
+
+
+def num_train(data: Dataset, processes: ProcessGroup) -> int:
+    """How many training rows all processes have: at least one each."""
+    num_rows, size = data.total_rows("train"), processes.size
+    if num_rows < size:
+        wanted = "one training row" if size == 1 else f"{size} training rows, one a process"
+        fix = "" if size == 1 else " Start fewer processes."
+        raise ArgumentError(f"data must have at least {wanted}, got {num_rows or 'none'}.{fix}")
+    return num_rows
+
+
+def exchange_of(
+    net: FullyConnectedNet, data: Dataset, smallest: int, processes: ProcessGroup, statistics: BatchStatistics
+) -> Exchange | None:
+    """What the processes tell each other while they train a net, with which all of them now begin alike.
+
+    Args:
+        net: is given the numbers of rank 0.
+        data: this process's share of the rows.
+        smallest: the fewest rows in a minibatch.
+        processes: all of them; for one alone there is nothing to exchange.
+        statistics: as for `Exchange`.
+
+    Raises:
+        ArgumentError: if such a net cannot be trained in several processes.
+    """
+    if processes.size == 1:
+        return None
+    _check_net(net, smallest, processes, statistics)
+    _make_equal(net, processes)
+    return Exchange(processes, lambda rows: data.held("train", rows), statistics)
+
+
+def _check_net(net: FullyConnectedNet, smallest: int, processes: ProcessGroup, statistics: str) -> None:
+    """Check that a net can be trained in several processes, by minibatches of at least so many rows."""
+    if not choose.uses_kernels(net.fused):
+        raise ArgumentError(
+            f"communicator must be None for a net that is computed without the kernels, got one of {processes.size} "
+            f"processes. Install Numba and leave net.fused True, or train in one process."
+        )
+    least = ROWS_FOR_LOCAL_STATISTICS * processes.size
+    if statistics == "local" and net.normalization == "batchnorm" and smallest < least:
+        raise ArgumentError(
+            f"batch_size must be at least {least} with batch_statistics='local' in {processes.size} processes, got "
+            f"minibatches of {smallest} rows. Each process needs some rows of every one: use larger ones, or "
+            f"batch_statistics='global'."
+        )
+
+
+def _make_equal(net: FullyConnectedNet, processes: ProcessGroup) -> None:
+    """Give all processes the numbers of rank 0, and its seed."""
+    processes.inplace_from_first(net.params.flat)
+    processes.inplace_from_first(net.running.flat)
+    net.step = processes.from_first(net.step)
+    net.reseed(processes.from_first(net.seed))

@@ -1,0 +1,57 @@
+"""How far a training has come, as whoever trains reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thinnet.history import History
+from thinnet.training.state import TrainingState
+
+
+class Progress:
+    """What can be read of a training's state.
+
+    Attributes:
+        state: the state.
+    """
+
+    state: TrainingState
+
+    @property
+    def history(self) -> History:
+        """The losses and accuracies so far."""
+        return self.state.history
+
+    @property
+    def iteration(self) -> int:
+        """How many steps were taken."""
+        return self.state.iteration
+
+    @property
+    def num_iterations(self) -> int:
+        """How many steps the whole training takes."""
+        return self.state.total_steps
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are finished."""
+        return self.state.epoch
+
+    @property
+    def best(self) -> Any:
+        """A copy of the parameters and running statistics that did best on the validation rows, or None."""
+        return self.state.weights.best
+
+    @property
+    def best_val_accuracy(self) -> float:
+        """The best validation accuracy so far; 0 before there is one."""
+        return self.state.weights.best_score or 0.0
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why training ended before its last step, or None."""
+        return self.state.stop_reason
+
+    def stop(self, reason: str) -> None:
+        """Make `train` end after the current step; `reason` is kept in `stop_reason`."""
+        self.state.stop(reason)

@@ -1,0 +1,61 @@
+"""What a solver needs of a run that was interrupted, to go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from thinnet.callbacks import checked_callbacks
+from thinnet.checks import check_keys, check_number
+from thinnet.data.dataset import Dataset
+from thinnet.distributed.preparation import share_of
+from thinnet.distributed.processes import ProcessGroup
+from thinnet.nets import FullyConnectedNet
+from thinnet.storage import checkpoint
+from thinnet.storage.sealed import Sealed
+
+CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
+
+
+class Interrupted(NamedTuple):
+    """A run as its newest checkpoint has it.
+
+    Attributes:
+        sealed: the checkpoint.
+        net: as it was.
+        data: this process's share of them.
+        options: the solver's arguments, with what is changed of them.
+    """
+
+    sealed: Sealed
+    net: FullyConnectedNet
+    data: Dataset
+    options: dict[str, Any]
+
+
+def interrupted_run(
+    folder: Path,
+    data: Dataset,
+    model: FullyConnectedNet | None,
+    processes: ProcessGroup,
+    changes: Mapping[str, Any],
+) -> Interrupted:
+    """The run in a folder, if it is one of these data, and of this model unless that is None.
+
+    Raises:
+        CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
+        ArgumentError: if other options than `CHANGEABLE` are to be changed.
+    """
+    check_keys("changes", changes, CHANGEABLE)
+    sealed = processes.from_first(checkpoint.newest(folder) if processes.rank == 0 else None)
+    assert sealed is not None
+    net = checkpoint.net_of(sealed)
+    if model is not None:
+        checkpoint.check_net(sealed, model)
+    data = share_of(data, processes)
+    checkpoint.check_data(sealed, data.fingerprint(gather=processes.gather))
+    for name in {"print_every", "checkpoint_every", "epochs"} & set(changes):
+        check_number(name, changes[name])
+    callbacks = checked_callbacks(changes.get("callbacks", ()))
+    return Interrupted(sealed, net, data, {**checkpoint.options_of(sealed), **changes, "callbacks": callbacks})
