@@ -13,7 +13,6 @@ from safetensors.numpy import load_file, save
 
 from thinnet import FullyConnectedNet
 from thinnet.errors import CheckpointError
-from thinnet.nets.saving import load_net, save_net
 from thinnet.storage.checkpoint import KIND
 from thinnet.storage.sealed import FORMAT, read_sealed, unsealed, with_digest, write_sealed
 
@@ -33,7 +32,7 @@ def tiny_net() -> FullyConnectedNet:
 
 @pytest.fixture
 def sealed_net(tmp_path: Path) -> bytes:
-    save_net(tiny_net(), tmp_path / "net")
+    tiny_net().save(tmp_path / "net")
     return (tmp_path / "net").read_bytes()
 
 
@@ -117,7 +116,7 @@ def test_files_that_are_none_of_ours_are_refused(content: bytes, text: str, tmp_
     path = tmp_path / "other"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=text):
-        load_net(path)
+        FullyConnectedNet.load(path)
 
 
 def changed(path: Path, **config: Any) -> bytes:
@@ -153,11 +152,11 @@ def changed(path: Path, **config: Any) -> bytes:
 )
 def test_a_net_that_does_not_fit_its_file_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
     """Before anything of its size is made, and though the digest is right, since anyone can compute one."""
-    save_net(tiny_net(), tmp_path / "net")
+    tiny_net().save(tmp_path / "net")
     content = changed(tmp_path / "net", **config)
     (tmp_path / "net").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"its contents do not fit together: .* Use a file that Thinnet wrote"):
-        load_net(tmp_path / "net")
+        FullyConnectedNet.load(tmp_path / "net")
 
 
 def test_a_file_of_another_kind_is_not_taken_for_a_run(sealed_net: bytes) -> None:
@@ -205,6 +204,6 @@ def test_a_net_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeyp
 def test_equal_nets_are_equal_files(tmp_path: Path) -> None:
     contents = set()
     for number in range(12):
-        save_net(tiny_net(), tmp_path / str(number))
+        tiny_net().save(tmp_path / str(number))
         contents.add((tmp_path / str(number)).read_bytes())
     assert len(contents) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thinnet import Dataset, FullyConnectedNet, Solver, check_gradients
+from thinnet import Dataset, FullyConnectedNet, Solver, check_gradients, kernels
 from thinnet.errors import ArgumentError
 from thinnet.layers import dropout_backward, dropout_forward
 from thinnet.masks import keep_mask, keep_units
@@ -65,7 +66,17 @@ class TestMask:
             dropout_forward(np.ones((2, 2)), 0.5, mask="btach")  # type: ignore[arg-type]
 
 
+def copying_kernel(wanted: bool) -> Any:
+    """The kernels that copy parts of buffers, or None."""
+    if not wanted:
+        return None
+    if not kernels.available():
+        pytest.skip("Numba is not installed")
+    return importlib.import_module("thinnet.kernels.thinning")
+
+
 class TestGatherAndScatter:
+    @pytest.mark.parametrize("by_kernel", [True, False])
     @given(
         dims=st.lists(st.integers(1, 9), min_size=2, max_size=4),
         order=st.sampled_from(ORDERS),
@@ -73,7 +84,9 @@ class TestGatherAndScatter:
         dtype=st.sampled_from([np.float32, np.float64]),
     )
     @settings(deadline=None, max_examples=60)
-    def test_the_part_is_what_indexing_gives(self, dims: list[int], order: Order, data: Any, dtype: Any) -> None:
+    def test_the_part_is_what_indexing_gives(
+        self, by_kernel: bool, dims: list[int], order: Order, data: Any, dtype: Any
+    ) -> None:
         pairs = list(itertools.pairwise(dims))
         shapes: dict[str, tuple[int, ...]] = {f"W{i}": pair for i, pair in enumerate(pairs, 1)}
         shapes |= {f"b{i}": (pair[1],) for i, pair in enumerate(pairs, 1)}
@@ -82,7 +95,8 @@ class TestGatherAndScatter:
             for _ in range(2):  # what was selected before leaves no trace
                 keeps[level] = np.array(data.draw(st.lists(st.booleans(), min_size=dim, max_size=dim)))
                 kept.select(level, keeps[level])
-        thinning, whole = Thinning(kept, shapes, order), Parameters(shapes, dtype, order)
+        thinning = Thinning(kept, shapes, order, copying_kernel(by_kernel))
+        whole = Parameters(shapes, dtype, order)
         whole.flat[:] = np.arange(whole.flat.size)
         thin = Parameters(thinning.shapes(), dtype, order)
         assert thin.flat.size == thinning.size()
@@ -96,15 +110,6 @@ class TestGatherAndScatter:
         expected = np.full_like(back, -1)
         expected[thinning.positions()] = thin.flat
         np.testing.assert_array_equal(back, expected)
-
-    def test_numpy_alone_does_the_same(self, without_kernels: None) -> None:
-        kept = KeptUnits((3, 2))
-        kept.select(0, np.array([True, False, True]))
-        thinning, thin, back = Thinning(kept, {"W1": (3, 2)}), np.zeros(4), np.zeros(6)
-        thinning.gather(np.arange(6.0), thin)
-        np.testing.assert_array_equal(thin, [0, 1, 4, 5])
-        thinning.scatter(thin, back)
-        np.testing.assert_array_equal(back, [0, 1, 0, 0, 4, 5])
 
 
 class TestStep:

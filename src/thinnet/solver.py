@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
@@ -19,28 +19,29 @@ from thinnet.data.dataset import Dataset, as_dataset
 from thinnet.data.rows import RowReader
 from thinnet.distributed.exchange import BATCH_STATISTICS, BatchStatistics
 from thinnet.distributed.launch import warn_if_alone
-from thinnet.distributed.preparation import exchange_of, num_train, share_of
+from thinnet.distributed.preparation import check_alone, exchange_of, num_train, share_of
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, NumericalError, on_all_processes
 from thinnet.history import History
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
-from thinnet.nets.saving import readable_contents
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.schedules import Schedule, as_schedule
-from thinnet.storage import checkpoint
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
-from thinnet.training.evaluator import Evaluator, sampled_rows
+from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
 from thinnet.training.fit import check_fit, fewest_rows
+from thinnet.training.interrupts import agreed
 from thinnet.training.loop import Loop
 from thinnet.training.model_update import ModelUpdate, checked_model
 from thinnet.training.net_update import NetUpdate
 from thinnet.training.progress import Progress
-from thinnet.training.resuming import interrupted_run
-from thinnet.training.saving import Saving, agreed
 from thinnet.training.state import TrainingState
 from thinnet.training.weights import KeptWeights, make_writable
 from thinnet.typing import AnyArray, IntArray
+
+if TYPE_CHECKING:
+    from thinnet.storage.checkpoint import Run
+    from thinnet.training.saving import Saving
 
 
 class Solver(Progress):
@@ -143,8 +144,8 @@ class Solver(Progress):
         self.seed = self._checked_seed(seed)
         num_rows = num_train(self.data, self.processes)
         self.order = BatchOrder(num_rows, batch_size, self.seed, sampling, fewest=fewest_rows(model))
-        limits = {"train": _limit("eval_train_rows", eval_train_rows), "val": _limit("eval_val_rows", eval_val_rows)}
-        self.eval_rows = limits
+        limits = {"train": eval_train_rows, "val": eval_val_rows}
+        self.eval_rows = {split: checked_limit(f"eval_{split}_rows", rows) for split, rows in limits.items()}
         if isinstance(model, FullyConnectedNet):
             self.data = check_fit(model, self.data, self.order.batch_size)
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
@@ -153,8 +154,9 @@ class Solver(Progress):
         self.state = self._fresh_state(check_number("epochs", epochs))
         self._loop = Loop(self.state, self._update, self._draw_rows, self.schedule)
         self._evaluator = Evaluator(self.state, self.evaluate, self.data.total_rows("val") > 0, self.processes)
-        self.patience = _limit("patience", patience)
-        self._bar = self._make_bar(progress)
+        self.patience = checked_limit("patience", patience)
+        shown = sys.stderr.isatty() if progress is None else progress
+        self._bar = ProgressBar() if shown and self.processes.rank == 0 else None
         self.callbacks = self._all_callbacks(callbacks)
         self._started, self._resumed = 0.0, False
         folder = None if checkpoint_dir is None else check_path("checkpoint_dir", checkpoint_dir)
@@ -163,8 +165,7 @@ class Solver(Progress):
     def _checked_seed(self, seed: int | None) -> int:
         if seed is None:
             seed = self.processes.from_first(getattr(self.model, "seed", None))
-        number: int = check_number("seed", self.processes.from_first(fresh_seed()) if seed is None else seed)
-        return number
+        return int(check_number("seed", self.processes.from_first(fresh_seed()) if seed is None else seed))
 
     def _make_update(self, optimizer: str | Rule, options: Config) -> NetUpdate | ModelUpdate:
         """What one step does to the model."""
@@ -174,11 +175,7 @@ class Solver(Progress):
             reader = RowReader(data, "train", order.largest, net.dtype)
             flat = FlatOptimizer(optimizer, options, like=net.params.flat)
             return NetUpdate(net, reader, flat, order.largest, exchange)
-        if processes.size > 1:
-            raise ArgumentError(
-                "communicator must be None unless the model is a FullyConnectedNet and optimizer a name, got one of "
-                f"{processes.size} processes. Train such a net, or train in one process."
-            )
+        check_alone(processes)
         return ModelUpdate(net, data, optimizer, options, self._stops_at_nan)
 
     def _fresh_state(self, epochs: int) -> TrainingState:
@@ -186,12 +183,8 @@ class Solver(Progress):
         weights = KeptWeights(self.model, watched=self._stops_at_nan)
         return TrainingState(self.model, steps, epochs * steps, weights, measure_of(self.model, self.data))
 
-    def _make_bar(self, progress: bool | None) -> ProgressBar | None:
-        shown = self.processes.rank == 0 and (sys.stderr.isatty() if progress is None else progress)
-        return ProgressBar() if shown else None
-
     def _all_callbacks(self, callbacks: Iterable[Callback]) -> list[Callback]:
-        """What is called beside training: what the user gave, and what other arguments ask for; on rank 0 only."""
+        """What is called beside training, on rank 0 only: what the user gave, and what other arguments ask for."""
         called = checked_callbacks(callbacks)
         if self.patience is not None:
             if not self.data.total_rows("val"):
@@ -228,20 +221,24 @@ class Solver(Progress):
             CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
             ArgumentError: if something else is to be changed.
         """
+        from thinnet.nets.saving import readable_contents
+        from thinnet.storage.checkpoint import restore
+        from thinnet.training.resuming import interrupted_run
+
         folder, processes = check_path("checkpoint_dir", checkpoint_dir), ProcessGroup(communicator)
         run = interrupted_run(folder, as_dataset(data), model, processes, changes)
         with readable_contents("the checkpoint"):
             every = run.options.pop("checkpoint_every")
             solver = cls(model or run.net, run.data, communicator=communicator, **run.options)
-        checkpoint.restore(run.sealed, solver._run())
-        solver._saving = Saving(solver._run(), folder, every, processes, resumed=True)
+        restore(run.sealed, solver._run())
+        solver._saving = solver._make_saving(folder, every, resumed=True)
         solver._resumed = True
         if model is not None:  # only now, so that its weights stay as they are where anything is refused
             model.state.assign(run.net.state)
             model.fused = run.net.fused
         return solver
 
-    def _make_saving(self, folder: Path | None, every: int | None) -> Saving | None:
+    def _make_saving(self, folder: Path | None, every: int | None, resumed: bool = False) -> Saving | None:
         if folder is None:
             if every is None:
                 return None
@@ -253,18 +250,22 @@ class Solver(Progress):
                 "checkpoint_dir must be None unless the model is a FullyConnectedNet and optimizer a name, got a "
                 "folder. Train such a net, or leave checkpoint_dir out."
             )
-        return Saving(self._run(), folder, every, self.processes, resumed=False)
+        from thinnet.training.saving import Saving  # which takes a while to import
+
+        return Saving(self._run(), folder, every, self.processes, resumed)
 
     @property
     def fingerprint(self) -> dict[str, str]:
         """The hashes of the data, where checkpoints are written."""
         return {} if self._saving is None else self._saving.run.fingerprint
 
-    def _run(self) -> checkpoint.Run:
+    def _run(self) -> Run:
         """What a checkpoint holds."""
-        checkpoint.schedule_name(self.schedule)
+        from thinnet.storage.checkpoint import Run, schedule_name
+
+        schedule_name(self.schedule)
         fingerprint = self.data.fingerprint(gather=self.processes.gather)
-        return checkpoint.Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)
+        return Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)
 
     @property
     def optimizer(self) -> FlatOptimizer:
@@ -394,7 +395,3 @@ class Solver(Progress):
 
     def _say(self, text: str) -> None:
         self._bar.write(text) if self._bar else print(text)
-
-
-def _limit(name: str, value: int | None) -> int | None:
-    return None if value is None else int(check_number(name, value))

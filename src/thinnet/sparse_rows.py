@@ -45,9 +45,7 @@ class SparseRows:
     def matmul(self, W: FloatArray, out: FloatArray) -> None:
         """Write the product with the (D, M) matrix W into the (N, M) array `out`, which may be of a wider dtype."""
         shared = np.zeros((1, W.shape[1]))
-        if kernels.available():
-            from thinnet.kernels import sparse
-
+        if sparse := kernel():
             product = sparse.product if W.flags.c_contiguous else sparse.product_by_columns
             product(*_parts(self.common), W, np.zeros(W.shape[1]), shared)
             product(*_parts(self.differences), W, shared[0], out)
@@ -58,9 +56,7 @@ class SparseRows:
         """Write the gradient with respect to W, of (N, M) gradients with respect to the product, into `out`, (D, M)."""
         total = dz.sum(axis=0, dtype=np.float64)[None]
         out[...] = 0
-        if kernels.available():
-            from thinnet.kernels import sparse
-
+        if sparse := kernel():
             columns = not out.flags.c_contiguous
             add = sparse.inplace_add_gradient_by_columns if columns else sparse.inplace_add_gradient
             add(*_parts(self.common), total, out)
@@ -72,6 +68,15 @@ class SparseRows:
     def largest(self) -> float:
         """A bound on the absolute value of every element."""
         return float(np.abs(self.common.data).max(initial=0) + np.abs(self.differences.data).max(initial=0))
+
+
+def kernel() -> Any:
+    """The module `thinnet.kernels.sparse`, or None where there are no kernels."""
+    if not kernels.available():
+        return None
+    from thinnet.kernels import sparse
+
+    return sparse
 
 
 def _parts(rows: Any) -> tuple[AnyArray, AnyArray, AnyArray]:

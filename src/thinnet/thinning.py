@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from thinnet import kernels
 from thinnet.parameters import Order, layer_number
 from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -60,6 +60,7 @@ class Thinning:
         kept: the units; selecting others changes the part.
         shapes: of the arrays in the buffer, by names that end with their layer's number.
         order: how the matrices lie in the buffer; see `thinnet.parameters.Parameters`.
+        kernel: the module `thinnet.kernels.thinning`, which copies faster; None to copy without it.
 
     Attributes:
         table: a row for each array: where it starts, how long its *lines* are (the rows of a matrix in order C, the
@@ -77,8 +78,10 @@ class Thinning:
     array([0., 2., 3., 5., 6., 8.])
     """
 
-    def __init__(self, kept: KeptUnits, shapes: Mapping[str, tuple[int, ...]], order: Order = "C") -> None:
-        self.kept = kept
+    def __init__(
+        self, kept: KeptUnits, shapes: Mapping[str, tuple[int, ...]], order: Order = "C", kernel: Any = None
+    ) -> None:
+        self.kept, self._kernel = kept, kernel
         self._levels = {name: layer_number(name) for name in shapes}
         self._vectors = {name for name, shape in shapes.items() if len(shape) == 1}
         self.table = np.array(list(self._lines(shapes, order)), np.int64).reshape(-1, 4)
@@ -111,20 +114,16 @@ class Thinning:
 
     def gather(self, whole: FloatArray, thin: FloatArray) -> None:
         """Copy the part out of a whole flat buffer to the beginning of `thin`."""
-        if kernels.available():
-            from thinnet.kernels import thinning
-
-            thinning.gather(whole, thin, *self.plan)
+        if self._kernel is not None:
+            self._kernel.gather(whole, thin, *self.plan)
         else:
             positions = self.positions()
             thin[: len(positions)] = whole[positions]
 
     def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
         """Copy the part from the beginning of `thin` to its places in a whole flat buffer."""
-        if kernels.available():
-            from thinnet.kernels import thinning
-
-            thinning.scatter(thin, whole, *self.plan)
+        if self._kernel is not None:
+            self._kernel.scatter(thin, whole, *self.plan)
         else:
             positions = self.positions()
             whole[positions] = thin[: len(positions)]

@@ -15,7 +15,6 @@ import numpy as np
 from fuzzing import FOLDER, changed, outcome, random_bytes
 from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.errors import CheckpointError
-from thinnet.nets.saving import load_net
 from thinnet.storage import checkpoint, locks  # noqa: F401  (loaded before it is watched what is executed)
 from thinnet.storage.sealed import DIGITS, MARK, packed, unsealed, with_digest
 from thinnet.typing import AnyArray
@@ -107,7 +106,7 @@ def check_checkpoint(kind: str, content: bytes) -> bool:
     folder.mkdir(exist_ok=True)
     path = folder / "step-000000002.safetensors"
     path.write_bytes(content)
-    net, refusal = outcome(lambda: load_net(path) if kind == "net" else _resumed(folder), CheckpointError)
+    net, refusal = outcome(lambda: FullyConnectedNet.load(path) if kind == "net" else _resumed(folder), CheckpointError)
     if net is None:
         assert "must" in refusal
         return False

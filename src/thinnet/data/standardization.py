@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet import kernels
-from thinnet.sparse_rows import SparseRows
+from thinnet.sparse_rows import SparseRows, kernel
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -51,11 +50,9 @@ class Standardization:
 
     def _differences(self, data: AnyArray, columns: IntArray, dtype: Any) -> FloatArray:
         """By how much the standardized elements in these columns differ from standardized zeros."""
-        if kernels.available():
-            from thinnet.kernels.sparse import differences
-
+        if sparse := kernel():
             out = np.empty(len(data), dtype)
-            differences(data, columns, self.mean, self.scale, self.limit, out)
+            sparse.differences(data, columns, self.mean, self.scale, self.limit, out)
             return out
         values = self._clipped(data - self.mean[columns], self.scale[columns])
         return (values - self._zeros[columns]).astype(dtype, copy=False)

@@ -34,6 +34,15 @@ def num_train(data: Dataset, processes: ProcessGroup) -> int:
     return num_rows
 
 
+def check_alone(processes: ProcessGroup) -> None:
+    """Refuse several processes for what only one can train."""
+    if processes.size > 1:
+        raise ArgumentError(
+            "communicator must be None unless the model is a FullyConnectedNet and optimizer a name, got one of "
+            f"{processes.size} processes. Train such a net, or train in one process."
+        )
+
+
 def exchange_of(
     net: FullyConnectedNet, data: Dataset, smallest: int, processes: ProcessGroup, statistics: BatchStatistics
 ) -> Exchange | None:

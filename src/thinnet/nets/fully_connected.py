@@ -3,22 +3,21 @@ r"""FullyConnectedNet: {affine → normalization → activation → dropout} × 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from thinnet import defaults
-from thinnet.arguments import instead_of, known_arguments
+from thinnet.arguments import known_arguments
 from thinnet.arrays import cast
-from thinnet.checks import check_keys, check_number, check_path
+from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
 from thinnet.layers.dropout import MaskKind, Scaling
-from thinnet.nets.fixed import Fixed
+from thinnet.nets.base import Net
 from thinnet.nets.predictions import prediction, probabilities
 from thinnet.nets.summary import summary
 from thinnet.numerics import check_scores
-from thinnet.parameters import Parameters
 from thinnet.spec import FIELDS, Normalization, Spec, checked_dims
 from thinnet.state import State
 from thinnet.steps import choose
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
 
 
-class FullyConnectedNet:
+class FullyConnectedNet(Net):
     r"""A fully connected net: affine → normalization → activation → dropout for each hidden layer, then affine.
 
     Args:
@@ -104,32 +103,6 @@ class FullyConnectedNet:
         spec = Spec(**{name: given[name] for name in FIELDS})
         self._build(spec, State.initial(spec))
 
-    _spec: Spec
-    _state: State
-    _fused: bool
-    _training_step: Step | None
-
-    def _build(self, spec: Spec, state: State, fused: bool = True) -> None:
-        self._spec, self._state, self._fused = spec, state, fused
-        self._training_step = None
-
-    @classmethod
-    def from_parts(cls, spec: Spec, state: State, *, fused: bool = True) -> FullyConnectedNet:
-        """A net of this spec on this very state, which is not copied."""
-        net = cls.__new__(cls)
-        net._build(spec, state, fused)
-        return net
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> FullyConnectedNet:
-        """A new net by what `config` gave for another: the same arguments, and fresh weights.
-
-        Raises:
-            ArgumentError: if a key is unknown, or a value outside its limits.
-        """
-        spec = Spec.from_config(config)
-        return cls.from_parts(spec, State.initial(spec))
-
     @classmethod
     def for_data(cls, data: Dataset, hidden_dims: Sequence[int], **options: Any) -> FullyConnectedNet:
         """A net whose inputs, outputs and loss are those that a data set needs.
@@ -148,133 +121,8 @@ class FullyConnectedNet:
         loss = {} if data.y_train.ndim == 1 else {"loss": "mse"}
         return cls(hidden_dims, data.num_features, data.num_classes, **{**loss, **options})
 
-    # What the net is
-
-    hidden_dims, input_dim, num_classes, num_layers = Fixed(), Fixed(), Fixed(), Fixed()
-    dropout, dropout_mask, scaling = Fixed(), Fixed(), Fixed()
-    normalization, activation, loss_name, reg = Fixed(), Fixed(), Fixed("loss"), Fixed()
-    weight_scale, dtype, seed = Fixed(), Fixed(), Fixed()
-
-    @property
-    def spec(self) -> Spec:
-        """Everything about the net but its numbers: frozen."""
-        return self._spec
-
-    @property
-    def state(self) -> State:
-        """The numbers: parameters, running statistics, and the step."""
-        return self._state
-
-    @property
-    def params(self) -> Parameters:
-        """The parameters. Assigning a mapping copies its arrays into the one buffer; it must have every name."""
-        return self._state.params
-
-    @params.setter
-    def params(self, arrays: Mapping[str, AnyArray]) -> None:
-        check_keys("params", arrays, self.params)
-        missing = [name for name in self.params if name not in arrays]
-        if missing:
-            raise ArgumentError(
-                f"params must be a mapping with every name, got one without {', '.join(missing)}. Add them, or assign "
-                f"single arrays: net.params[name] = array."
-            )
-        whole = self.params.copy()
-        whole.update(arrays)  # all of them fit, or none is taken
-        self.params.make_writable()
-        self.params.flat[:] = whole.flat
-
-    @property
-    def running(self) -> Parameters:
-        """Batch normalization's running statistics; empty without it."""
-        return self._state.running
-
-    @property
-    def num_parameters(self) -> int:
-        """How many numbers training changes: all elements of `params`."""
-        return int(self.params.flat.size)
-
-    @property
-    def step(self) -> int:
-        """How many training steps have drawn masks so far; assign to it to have others drawn."""
-        return self._state.step
-
-    @step.setter
-    def step(self, value: int) -> None:
-        self._state.step = check_number("step", value)
-
-    @property
-    def fused(self) -> bool:
-        """Whether to use the compiled kernels where Numba is installed; assignable."""
-        return self._fused
-
-    @fused.setter
-    def fused(self, value: bool) -> None:
-        self._fused, self._training_step = bool(value), None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name.startswith("_") or hasattr(type(self), name)):
-            raise ArgumentError(
-                f"a net's attribute must be one that it has, got an assignment to {name!r}. "
-                f"{instead_of(name, ('params', 'step', 'fused', *FIELDS))}"
-            )
-        super().__setattr__(name, value)
-
-    def reseed(self, seed: int) -> None:
-        """Have all masks from now on drawn from another seed."""
-        self._spec, self._training_step = self.spec.replace(seed=seed), None
-
-    def replace(self, **changes: Any) -> FullyConnectedNet:
-        """Another net with some arguments changed, on the same parameters and running statistics.
-
-        Both nets share them, so that training one trains the other, unless `dtype` or `dropout_mask` changes how they
-        lie in memory: then they are copied.
-
-        Args:
-            changes: any of the arguments with which a net is built, but for those that change the arrays' shapes.
-
-        Raises:
-            ArgumentError: if an argument is unknown or outside its limits, or the arrays would have other shapes.
-
-        >>> net = FullyConnectedNet([20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
-        >>> net.replace(dropout=0.25).params is net.params
-        True
-        """
-        for name in changes:
-            if name not in FIELDS:
-                raise ArgumentError(f"replace has no argument {name!r}. {instead_of(name, FIELDS)}")
-        spec = self.spec.replace(**changes)
-        if (spec.shapes(), spec.running_shapes()) != (self.spec.shapes(), self.spec.running_shapes()):
-            raise ArgumentError(
-                f"replace must leave the shapes of all arrays as they are, got {', '.join(changes)}, which changes "
-                f"them. Build a new net with FullyConnectedNet.from_config({{**net.config(), ...}})."
-            )
-        same = (spec.dtype, spec.order) == (self.spec.dtype, self.spec.order)
-        return self.from_parts(spec, self.state if same else self.state.like(spec), fused=self.fused)
-
-    def copy(self, dtype: Any = None) -> FullyConnectedNet:
-        """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
-
-        Raises:
-            ArgumentError: if the dtype is neither float32 nor float64.
-        """
-        spec = self.spec if dtype is None else self.spec.replace(dtype=dtype)
-        return self.from_parts(spec, self.state.like(spec), fused=self.fused)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> FullyConnectedNet:
-        return self.copy()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_training_step": None}  # pickles make buffers of their own
-
-    def config(self) -> dict[str, Any]:
-        """The arguments with which this net could be built again, as JSON can hold them; see `from_config`."""
-        return self.spec.config()
-
     def __repr__(self) -> str:
         return summary(self.spec, self.state)
-
-    # What it computes
 
     @overload
     def loss(
@@ -393,8 +241,6 @@ class FullyConnectedNet:
         """
         return probabilities(self.loss_name, self.scores(X))
 
-    # Files
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.
 
@@ -417,7 +263,7 @@ class FullyConnectedNet:
         """
         from thinnet.nets.saving import load_net
 
-        return load_net(check_path("path", path))
+        return load_net(cls, check_path("path", path))
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the net's test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.

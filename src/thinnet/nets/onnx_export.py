@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from thinnet.errors import ArgumentError, require
 from thinnet.layers.batchnorm import EPS
+from thinnet.nets.base import Net
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
-
-if TYPE_CHECKING:
-    from thinnet.nets import FullyConnectedNet
 
 OPSET = 17  # the first one with LayerNormalization
 IR_VERSION = 8  # the oldest that has this opset, so that older runtimes read the file too
 MOST_BYTES = 2**31 - 1  # in one file
 
 
-def export_onnx(net: FullyConnectedNet, path: Path) -> None:
+def export_onnx(net: Net, path: Path) -> None:
     """Write the net's test mode as a graph from ``X``, (N, input_dim), to ``scores``, (N, num_classes).
 
     Args:
@@ -91,7 +89,7 @@ class Graph:
         write_atomically(path, model.SerializeToString())
 
 
-def add_net(graph: Graph, net: FullyConnectedNet, below: str, dtype: Any) -> str:
+def add_net(graph: Graph, net: Net, below: str, dtype: Any) -> str:
     """Add a net that computes in `dtype`, though its arrays are kept in its own, behind the value `below`.
 
     Returns the name of its scores.

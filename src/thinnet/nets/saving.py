@@ -6,47 +6,49 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from thinnet.errors import CheckpointError, ThinnetError
-from thinnet.nets.fully_connected import FullyConnectedNet
+from thinnet.nets.base import Net
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.storage.sealed import read_sealed, write_sealed
 from thinnet.typing import AnyArray
 
+N = TypeVar("N", bound=Net)
 
-def save_net(net: FullyConnectedNet, path: Path) -> None:
+
+def save_net(net: Net, path: Path) -> None:
     """Write a net alone: how it was built, its parameters and its running statistics."""
     write_sealed(path, "net", net_state(net), net_arrays(net))
 
 
-def load_net(path: Path) -> FullyConnectedNet:
-    """Read a net that `save_net` wrote."""
+def load_net(kind: type[N], path: Path) -> N:
+    """Read a net that `save_net` wrote, as one of this class."""
     if path.is_dir():
         raise CheckpointError(f"{path} must be the file of a net, got a folder. Name {path / 'net.safetensors'}.")
     sealed = read_sealed(path, "net")
     with readable_contents(str(path)):
-        return net_from(sealed.state, sealed.arrays)
+        return net_from(kind, sealed.state, sealed.arrays)
 
 
-def net_state(net: FullyConnectedNet) -> dict[str, Any]:
+def net_state(net: Net) -> dict[str, Any]:
     return {"config": net.config(), "step": net.step, "fused": net.fused}
 
 
-def net_arrays(net: FullyConnectedNet) -> dict[str, AnyArray]:
+def net_arrays(net: Net) -> dict[str, AnyArray]:
     return named("params/", net.params) | named("running/", net.running)
 
 
-def net_from(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> FullyConnectedNet:
+def net_from(kind: type[N], state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> N:
     config = dict(state["config"])
     dims = (config["input_dim"], *config["hidden_dims"], config["num_classes"])
     for i, shape in enumerate(pairwise(dims), start=1):
         if arrays[f"params/W{i}"].shape != shape:  # found before a net of these dimensions is made
             raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
     spec = Spec.from_config(config)
-    net = FullyConnectedNet.from_parts(spec, State.empty(spec), fused=bool(state["fused"]))
+    net = kind.from_parts(spec, State.empty(spec), fused=bool(state["fused"]))
     net.step = state["step"]
     given = {name for name in arrays if name.startswith(("params/", "running/"))}
     if given != set(net_arrays(net)):

@@ -12,7 +12,7 @@ from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Scorer, Step
 from thinnet.steps.readable import ReadableScores, ReadableStep
-from thinnet.steps.thinned import KeepUnits, ThinnedStep
+from thinnet.steps.thinned import ThinnedStep
 from thinnet.typing import FloatArray
 
 
@@ -30,7 +30,7 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True) -> Step:
         inner = FusedStep(spec, NumpyProducts(), max_rows)
     else:
         inner = ReadableStep(spec, max_rows)
-    return ThinnedStep(spec, inner, _keep_units(fused)) if spec.thins else inner
+    return _thinned(spec, inner, fused) if spec.thins else inner
 
 
 def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True) -> Scorer:
@@ -51,9 +51,9 @@ def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
     return lambda x, rate, scaling, **draw: dropout_forward(x, rate, scaling=scaling, **draw)[0]
 
 
-def _keep_units(fused: bool) -> KeepUnits:
+def _thinned(spec: Spec, inner: Step, fused: bool) -> ThinnedStep:
     if uses_kernels(fused):
-        from thinnet.kernels import philox
+        from thinnet.kernels import philox, thinning
 
-        return philox.keep_units
-    return keep_units
+        return ThinnedStep(spec, inner, philox.keep_units, thinning)
+    return ThinnedStep(spec, inner, keep_units)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
@@ -24,14 +25,15 @@ class ThinnedStep:
         spec: of the whole net, all of whose rows drop the same units.
         inner: computes the smaller net.
         keep_units: draws which units of a layer are kept.
+        kernel: copies, as for `thinnet.thinning.Thinning`.
     """
 
-    def __init__(self, spec: Spec, inner: Step, keep_units: KeepUnits) -> None:
+    def __init__(self, spec: Spec, inner: Step, keep_units: KeepUnits, kernel: Any = None) -> None:
         self.spec, self.max_rows = spec, inner.max_rows
         self._inner, self._keep_units = inner, keep_units
         self._kept = KeptUnits(spec.dims)
-        self._params = Thinning(self._kept, spec.shapes(), spec.order)
-        self._running = Thinning(self._kept, spec.running_shapes())
+        self._params = Thinning(self._kept, spec.shapes(), spec.order, kernel)
+        self._running = Thinning(self._kept, spec.running_shapes(), kernel=kernel)
         whole = State.empty(spec)
         self._buffers = whole.params.flat, whole.running.flat
 

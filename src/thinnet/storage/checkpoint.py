@@ -142,7 +142,7 @@ def _is_whole(path: Path) -> bool:
 def net_of(sealed: Sealed) -> FullyConnectedNet:
     """The net of a run, as it was when the checkpoint was written."""
     with readable_contents("the checkpoint"):
-        return net_from(sealed.state["net"], sealed.arrays)
+        return net_from(FullyConnectedNet, sealed.state["net"], sealed.arrays)
 
 
 def options_of(sealed: Sealed) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from thinnet.checks import check_number
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import NumericalError, on_all_processes
 from thinnet.training.evaluation import Evaluation
@@ -22,6 +23,11 @@ def sampled_rows(num_rows: int, limit: int | None, seed: int, split: str) -> Int
         return np.arange(num_rows)
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(EVALUATION_STREAM, len(split))))
     return generator.choice(num_rows, limit, replace=False)
+
+
+def checked_limit(name: str, value: int | None) -> int | None:
+    """A number of rows or epochs that may be left out."""
+    return None if value is None else int(check_number(name, value))
 
 
 class Evaluator:

@@ -8,6 +8,9 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from thinnet.distributed.processes import ProcessGroup
+from thinnet.training.state import TrainingState
+
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
@@ -67,3 +70,15 @@ class DelayedInterrupt:
 def ended_by(number: int, text: str) -> BaseException:
     """What is raised once a training that a signal ended is saved."""
     return Terminated(text) if number == signal.SIGTERM else KeyboardInterrupt(text)
+
+
+def agreed(state: TrainingState, processes: ProcessGroup, signaled: int = 0) -> int:
+    """The signal that any process got, or 0; a reason to stop that rank 0 has becomes that of all."""
+    size = processes.size
+    if size == 1:
+        return signaled
+    weight = size + 1 if signaled == signal.SIGTERM else signaled > 0  # so that the sum tells whether one got SIGTERM
+    signals, stops = processes.sum(weight, state.stop_reason is not None)
+    if stops:
+        state.stop_reason = processes.from_first(state.stop_reason)
+    return signal.SIGTERM if signals > size else signal.SIGINT if signals else 0

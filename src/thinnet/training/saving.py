@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,8 +10,7 @@ from thinnet.checks import check_number
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import on_all_processes
 from thinnet.storage.checkpoint import Checkpoints, Run
-from thinnet.training.interrupts import DelayedInterrupt, ended_by
-from thinnet.training.state import TrainingState
+from thinnet.training.interrupts import DelayedInterrupt, agreed, ended_by
 
 
 class Saving:
@@ -53,15 +51,3 @@ class Saving:
         if signaled and not state.finished:
             saved = f"saved {path} after step {state.iteration} of {state.total_steps}"
             raise on_all_processes(ended_by(signaled, saved))
-
-
-def agreed(state: TrainingState, processes: ProcessGroup, signaled: int = 0) -> int:
-    """The signal that any process got, or 0; a reason to stop that rank 0 has becomes that of all."""
-    size = processes.size
-    if size == 1:
-        return signaled
-    weight = size + 1 if signaled == signal.SIGTERM else signaled > 0  # so that the sum tells whether one got SIGTERM
-    signals, stops = processes.sum(weight, state.stop_reason is not None)
-    if stops:
-        state.stop_reason = processes.from_first(state.stop_reason)
-    return signal.SIGTERM if signals > size else signal.SIGINT if signals else 0

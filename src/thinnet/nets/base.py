@@ -1,0 +1,174 @@
+"""Net: a spec and a state as one object, whose attributes say what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from thinnet.arguments import instead_of
+from thinnet.checks import check_keys, check_number
+from thinnet.errors import ArgumentError
+from thinnet.nets.fixed import Fixed
+from thinnet.parameters import Parameters
+from thinnet.spec import FIELDS, Spec
+from thinnet.state import State
+from thinnet.steps.base import Step
+from thinnet.typing import AnyArray
+
+
+class Net:
+    """What a net is: its spec, which is fixed, and its state, which training changes.
+
+    Attributes:
+        params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
+        running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
+        step: how many training steps have drawn masks so far.
+        fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
+    """
+
+    _spec: Spec
+    _state: State
+    _fused: bool
+    _training_step: Step | None
+
+    def _build(self, spec: Spec, state: State, fused: bool = True) -> None:
+        self._spec, self._state, self._fused = spec, state, fused
+        self._training_step = None
+
+    @classmethod
+    def from_parts(cls, spec: Spec, state: State, *, fused: bool = True) -> Self:
+        """A net of this spec on this very state, which is not copied."""
+        net = cls.__new__(cls)
+        net._build(spec, state, fused)
+        return net
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A new net by what `config` gave for another: the same arguments, and fresh weights.
+
+        Raises:
+            ArgumentError: if a key is unknown, or a value outside its limits.
+        """
+        spec = Spec.from_config(config)
+        return cls.from_parts(spec, State.initial(spec))
+
+    hidden_dims, input_dim, num_classes, num_layers = Fixed(), Fixed(), Fixed(), Fixed()
+    dropout, dropout_mask, scaling = Fixed(), Fixed(), Fixed()
+    normalization, activation, loss_name, reg = Fixed(), Fixed(), Fixed("loss"), Fixed()
+    weight_scale, dtype, seed = Fixed(), Fixed(), Fixed()
+
+    @property
+    def spec(self) -> Spec:
+        """Everything about the net but its numbers: frozen."""
+        return self._spec
+
+    @property
+    def state(self) -> State:
+        """The numbers: parameters, running statistics, and the step."""
+        return self._state
+
+    @property
+    def params(self) -> Parameters:
+        """The parameters. Assigning a mapping copies its arrays into the one buffer; it must have every name."""
+        return self._state.params
+
+    @params.setter
+    def params(self, arrays: Mapping[str, AnyArray]) -> None:
+        check_keys("params", arrays, self.params)
+        missing = [name for name in self.params if name not in arrays]
+        if missing:
+            raise ArgumentError(
+                f"params must be a mapping with every name, got one without {', '.join(missing)}. Add them, or assign "
+                f"single arrays: net.params[name] = array."
+            )
+        whole = self.params.copy()
+        whole.update(arrays)  # all of them fit, or none is taken
+        self.params.make_writable()
+        self.params.flat[:] = whole.flat
+
+    @property
+    def running(self) -> Parameters:
+        """Batch normalization's running statistics; empty without it."""
+        return self._state.running
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers training changes: all elements of `params`."""
+        return int(self.params.flat.size)
+
+    @property
+    def step(self) -> int:
+        """How many training steps have drawn masks so far; assign to it to have others drawn."""
+        return self._state.step
+
+    @step.setter
+    def step(self, value: int) -> None:
+        self._state.step = check_number("step", value)
+
+    @property
+    def fused(self) -> bool:
+        """Whether to use the compiled kernels where Numba is installed; assignable."""
+        return self._fused
+
+    @fused.setter
+    def fused(self, value: bool) -> None:
+        self._fused, self._training_step = bool(value), None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name.startswith("_") or hasattr(type(self), name)):
+            raise ArgumentError(
+                f"a net's attribute must be one that it has, got an assignment to {name!r}. "
+                f"{instead_of(name, ('params', 'step', 'fused', *FIELDS))}"
+            )
+        super().__setattr__(name, value)
+
+    def reseed(self, seed: int) -> None:
+        """Have all masks from now on drawn from another seed."""
+        self._spec, self._training_step = self.spec.replace(seed=seed), None
+
+    def replace(self, **changes: Any) -> Self:
+        """Another net with some arguments changed, on the same parameters and running statistics.
+
+        Both nets share them, so that training one trains the other, unless `dtype` or `dropout_mask` changes how they
+        lie in memory: then they are copied.
+
+        Args:
+            changes: any of the arguments with which a net is built, but for those that change the arrays' shapes.
+
+        Raises:
+            ArgumentError: if an argument is unknown or outside its limits, or the arrays would have other shapes.
+
+        >>> net = FullyConnectedNet([20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
+        >>> net.replace(dropout=0.25).params is net.params
+        True
+        """
+        for name in changes:
+            if name not in FIELDS:
+                raise ArgumentError(f"replace has no argument {name!r}. {instead_of(name, FIELDS)}")
+        spec = self.spec.replace(**changes)
+        if (spec.shapes(), spec.running_shapes()) != (self.spec.shapes(), self.spec.running_shapes()):
+            raise ArgumentError(
+                f"replace must leave the shapes of all arrays as they are, got {', '.join(changes)}, which changes "
+                f"them. Build a new net with FullyConnectedNet.from_config({{**net.config(), ...}})."
+            )
+        same = (spec.dtype, spec.order) == (self.spec.dtype, self.spec.order)
+        return self.from_parts(spec, self.state if same else self.state.like(spec), fused=self.fused)
+
+    def copy(self, dtype: Any = None) -> Self:
+        """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
+
+        Raises:
+            ArgumentError: if the dtype is neither float32 nor float64.
+        """
+        spec = self.spec if dtype is None else self.spec.replace(dtype=dtype)
+        return self.from_parts(spec, self.state.like(spec), fused=self.fused)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_training_step": None}  # pickles make buffers of their own
+
+    def config(self) -> dict[str, Any]:
+        """The arguments with which this net could be built again, as JSON can hold them; see `from_config`."""
+        return self.spec.config()
