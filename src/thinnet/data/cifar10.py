@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,18 +98,11 @@ def load_cifar10(
     parts = [slice(None) if wanted_test is None else test]
     ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, parts, wanted_test)
     check_rows("num_test", wanted_test or 0, there, f"test images in {folder}")
-    return Dataset(
-        X,
-        y,
-        X_val if num_val else None,
-        y_val if num_val else None,
-        X_test if there else None,
-        y_test if there else None,
-        name="CIFAR-10",
-        class_names=_class_names(folder),
-        image_shape=(3, 32, 32),
-        share=own,
-    )
+    arrays: dict[str, Any] = {"X_train": X, "y_train": y}
+    arrays |= {"X_val": X_val, "y_val": y_val} if num_val else {}
+    arrays |= {"X_test": X_test, "y_test": y_test} if there else {}
+    about: dict[str, Any] = {"name": "CIFAR-10", "class_names": _class_names(folder), "image_shape": (3, 32, 32)}
+    return Dataset(**arrays, **about, share=own)
 
 
 def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntArray, AnyArray, IntArray]:
