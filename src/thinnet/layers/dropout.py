@@ -59,7 +59,7 @@ def dropout_forward(
     Raises:
         ArgumentError: if `rate`, `scaling`, `keep` or `x` is not as above.
 
-    Source: Srivastava et al., "Dropout", JMLR 15 (2014); Hinton et al., arXiv 1207.0580; Graham et al., arXiv 1502.02478.
+    Source: Srivastava et al., JMLR 15 (2014); Hinton et al., arXiv 1207.0580 (2012); Graham et al., arXiv 1502.02478.
 
     >>> out, cache = dropout_forward(np.ones((2, 6)), rate=0.5, seed=3)
     >>> out
