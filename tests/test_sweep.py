@@ -20,7 +20,7 @@ from thinnet.config import Config
 from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.experiments import dropout, tables
 from thinnet.report.folder import find_runs
-from thinnet.report.groups import group
+from thinnet.report.groups import group_runs
 
 BASE = Config(num_train=60, hidden_dims=(10,), epochs=2, batch_size=20)
 CONFIGS = dropout.configs(BASE, (0.0, 0.5), 2)
@@ -213,5 +213,5 @@ def test_a_table_of_unfinished_runs_has_gaps(tmp_path: Path) -> None:
         place = tmp_path / f"{config.dropout}"
         place.mkdir()
         (place / "config.toml").write_text(config.to_toml())
-    lines = tables.by_group(group(find_runs([tmp_path])), "dropout").splitlines()
+    lines = tables.by_group(group_runs(find_runs([tmp_path])), "dropout").splitlines()
     assert lines[1].split() == ["0", "-", "-", "-"]

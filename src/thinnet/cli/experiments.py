@@ -200,7 +200,7 @@ def conduct(
     """
     from thinnet import sweep
     from thinnet.report import write_report
-    from thinnet.report.groups import group
+    from thinnet.report.groups import group_runs
 
     workers = sweep.Workers(options.jobs, options.backend, options.address)
     side_by_side = () if workers.alone else ("dask",) if workers.backend == "dask" else ("sweep",)
@@ -208,10 +208,10 @@ def conduct(
     check_extras(*digits, "report", *extras, *side_by_side)
     progress = False if is_silent(options) else None
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
-    groups = group(runs)
+    groups = group_runs(runs)
     page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
     if options.json:
-        print(json.dumps({"groups": [_figures(one) for one in groups], "page": str(page)}))
+        print(json.dumps({"groups": [_metrics(one) for one in groups], "page": str(page)}))
     else:
         _say(options, "")
         print(table(groups))
@@ -219,7 +219,7 @@ def conduct(
     return groups
 
 
-def _figures(group: Any) -> dict[str, Any]:
+def _metrics(group: Any) -> dict[str, Any]:
     names = ("test_accuracy", "val_accuracy", "last_val_accuracy", "last_train_accuracy")
     return {"label": group.label, **{name: group.values(name) for name in names}}
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from thinnet.history import History
+from thinnet.report.diagnostics import Diagnostics
 from thinnet.report.groups import ACCURACY, Group, differing, measured, shown, spoken
-from thinnet.report.judge import Judgment
 from thinnet.statistics import spread
 
 FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
@@ -134,11 +134,11 @@ def _banded(
     return Series(label, number, places, means, low, high, dots)
 
 
-def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
+def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:
     """How many answers are right against how sure the net was of them, where it answered often enough."""
     series = []
-    for group, judgment in judgments:
-        bins = judgment.calibration
+    for group, diagnostics in diagnosed:
+        bins = diagnostics.calibration
         x, y = (tuple(map(float, of[bins.count >= FEWEST_IN_BIN])) for of in (bins.confidence, bins.accuracy))
         series.append(Series(group.label, group.number, x, y, dots=True))
     axes = "Confidence", "Fraction right"

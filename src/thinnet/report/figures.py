@@ -13,7 +13,7 @@ import numpy as np
 from thinnet.errors import require
 from thinnet.report import charts
 from thinnet.report.groups import Group
-from thinnet.report.page import Closeup
+from thinnet.report.page import Details
 from thinnet.report.svg import MOST_CLASSES
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
@@ -22,7 +22,7 @@ MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
 
 
-def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Closeup]) -> None:
+def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
     """Write every figure of the page into a folder, as SVG and as PNG.
 
     Raises:
@@ -30,7 +30,7 @@ def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Close
         OSError: if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in _figures(groups, closeups):
+    for name, figure in _figures(groups, details):
         for kind in ("svg", "png"):
             write_atomically(folder / f"{name}.{kind}", rendered(figure, kind))
 
@@ -44,26 +44,27 @@ def rendered(figure: Any, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[tuple[str, Any]]:
+def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tuple[str, Any]]:
     """The name of each file, and its figure."""
-    judged = [(one.group, one.judgment) for one in closeups if one.judgment]
-    calibration = [charts.calibration(judged)] if judged else []
+    diagnosed = [(one.group, one.diagnostics) for one in details if one.diagnostics]
+    calibration = [charts.calibration(diagnosed)] if diagnosed else []
     for chart in (*charts.curves(groups), *charts.against(groups), *calibration):
         yield chart.name, line_figure([chart])
-    if any(judgment.layers for _, judgment in judged):
-        yield "units", _units(judged)
+    if any(diagnostics.layers for _, diagnostics in diagnosed):
+        yield "units", _units(diagnosed)
     taken: set[str] = set()
-    for one in closeups:
+    for one in details:
+        found = one.diagnostics
         name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")[:LONGEST_NAME]
         name = f"{name}-{one.group.number}" if name in taken else name
         taken.add(name)
-        if one.judgment and len(one.names) <= MOST_CLASSES:
-            yield f"confusion-{name}", _confusion(one.judgment.confusion, one.names, one.group.label)
+        if found and len(one.names) <= MOST_CLASSES:
+            yield f"confusion-{name}", _confusion(found.confusion, one.names, one.group.label)
         if one.weights:
             yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
-        if one.judgment and one.mistakes:
-            told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
-            yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
+        if found and one.mistakes:
+            titles = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in found.mistakes]
+            yield f"mistakes-{name}", _pictures(one.mistakes, 4, titles)
 
 
 def _new(width: float, height: float) -> Any:
@@ -98,13 +99,13 @@ def _lines(axes: Any, chart: charts.Chart) -> None:
     axes.grid(alpha=0.3)
 
 
-def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
+def _units(diagnosed: Sequence[tuple[Group, Any]]) -> Any:
     names: list[str] = []
-    figure = _new(7, 1.2 + 0.5 * sum(len(judgment.layers) for _, judgment in judged))
+    figure = _new(7, 1.2 + 0.5 * sum(len(diagnostics.layers) for _, diagnostics in diagnosed))
     axes = figure.subplots()
-    for group, judgment in judged:
+    for group, diagnostics in diagnosed:
         color = charts.COLORS[group.number % len(charts.COLORS)]
-        for number, layer in enumerate(judgment.layers, start=1):
+        for number, layer in enumerate(diagnostics.layers, start=1):
             k = len(names)
             axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
             axes.barh(k - 0.2, layer.active, height=0.4, color=color)

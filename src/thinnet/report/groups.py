@@ -31,17 +31,17 @@ class Group:
         """The config of the first run, which stands for all but the seeds."""
         return self.runs[0].config
 
-    def values(self, what: str) -> list[float]:
-        """A figure of each run that has it: val_accuracy, test_accuracy, or the last of a list in its history."""
-        return [value for value in (figure(run, what) for run in self.runs) if value is not None]
+    def values(self, name: str) -> list[float]:
+        """A number of each run that has it: val_accuracy, test_accuracy, or the last of a list in its history."""
+        return [value for value in (metric(run, name) for run in self.runs) if value is not None]
 
-    def spread(self, what: str) -> Spread | None:
-        """Mean and standard deviation of that figure over the runs, or None where no run has it."""
-        values = self.values(what)
+    def spread(self, name: str) -> Spread | None:
+        """Mean and standard deviation of that number over the runs, or None where no run has it."""
+        values = self.values(name)
         return spread(values) if values else None
 
     @property
-    def judged(self) -> str:
+    def main_metric(self) -> str:
         """Which accuracy to judge by: of the test rows where there are any, else of the validation rows."""
         names = ("test_accuracy", "val_accuracy", "last_val_accuracy")
         return next((name for name in names if self.values(name)), "last_train_accuracy")
@@ -63,18 +63,18 @@ def measured(groups: Sequence[Group]) -> str:
     return " or ".join(sorted({one.measure for one in groups}, reverse=True))
 
 
-def figure(run: Run, what: str) -> float | None:
+def metric(run: Run, name: str) -> float | None:
     """One number of a run; names of lists in the history stand for their last value."""
-    if what == "duration":  # in seconds; from the first evaluation on, since the first step waits for compilation
+    if name == "duration":  # in seconds; from the first evaluation on, since the first step waits for compilation
         return run.history.seconds[-1] - run.history.seconds[0] if run.history.seconds else None
-    if what in ("val_accuracy", "test_accuracy"):
-        value: float | None = getattr(run, what)
+    if name in ("val_accuracy", "test_accuracy"):
+        value: float | None = getattr(run, name)
         return value
-    values = getattr(run.history, what.removeprefix("last_"))
+    values = getattr(run.history, name.removeprefix("last_"))
     return float(values[-1]) if values else None
 
 
-def group(runs: Sequence[Run]) -> list[Group]:
+def group_runs(runs: Sequence[Run]) -> list[Group]:
     """The groups, in the order of the values in which they differ; runs that are the same run count once."""
     together: dict[Config, list[Run]] = {}
     for run in runs:
@@ -161,9 +161,9 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def compare(one: Group, other: Group, what: str) -> Difference | None:
+def compare(one: Group, other: Group, name: str) -> Difference | None:
     """How much `one` is above `other`, over the seeds that both have; None where there are none."""
-    values = [{_seeds(run): figure(run, what) for run in chosen.runs} for chosen in (one, other)]
+    values = [{_seeds(run): metric(run, name) for run in chosen.runs} for chosen in (one, other)]
     seeds = [seed for seed in values[0] if values[0][seed] is not None and values[1].get(seed) is not None]
     if not seeds or one is other:
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from thinnet.callbacks import Callback
 from thinnet.errors import ArgumentError, require
 from thinnet.report.folder import Run, read_run
-from thinnet.report.groups import group
+from thinnet.report.groups import group_runs
 from thinnet.report.page import page
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Live(Callback):
         if self._ended is not None:
             self._told.set()
             return self._ended
-        groups = group([self._run]) if self._run else []
+        groups = group_runs([self._run]) if self._run else []
         return page(groups, [], f"Training {self.folder.resolve().name}", live=True)
 
     def end(self, report: Path) -> None:

@@ -11,8 +11,8 @@ from importlib import resources
 from thinnet.config import Config
 from thinnet.errors import require
 from thinnet.report import charts, png, svg
+from thinnet.report.diagnostics import Diagnostics
 from thinnet.report.groups import ACCURACY, Group, compare, differing, measured, shown
-from thinnet.report.judge import Judgment
 from thinnet.statistics import Difference, Spread, rounded
 from thinnet.typing import AnyArray
 
@@ -28,23 +28,23 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Closeup:
-    """What is shown of one group's first run beside its curves; `reason` where there is no judgment."""
+class Details:
+    """What is shown of one group's first run beside its curves; `reason` where there are no diagnostics."""
 
     group: Group
-    judgment: Judgment | None = None
+    diagnostics: Diagnostics | None = None
     names: tuple[str, ...] = ()  # of the classes
     weights: tuple[AnyArray, ...] = ()  # pictures of the first layer's strongest units
     mistakes: tuple[AnyArray, ...] = ()  # pictures of what was got wrong
     reason: str = ""
 
 
-def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live: bool = False) -> str:
+def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: bool = False) -> str:
     """The whole page as HTML.
 
     Args:
         groups: all runs.
-        closeups: of the groups that are looked at closely.
+        details: of the groups that are shown in detail.
         title: of the page.
         live: whether the page asks its server for what is new.
 
@@ -55,7 +55,7 @@ def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
     environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
-    judged = [(one.group, one.judgment) for one in closeups if one.judgment]
+    diagnosed = [(one.group, one.diagnostics) for one in details if one.diagnostics]
     tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
     text: str = environment.from_string(_asset("page.html.jinja")).render(
         title=title,
@@ -63,11 +63,11 @@ def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live:
         style=_asset("page.css"),
         script=_asset("page.js"),
         groups=groups,
-        tiles=[group for group in tiles if group.values(group.judged)],
+        tiles=[group for group in tiles if group.values(group.main_metric)],
         verdict=_verdict(groups),
-        closeups=closeups,
-        judged=judged,
-        filled=[(group, judgment) for group, judgment in judged if judgment.layers],
+        details=details,
+        diagnosed=diagnosed,
+        filled=[(group, diagnostics) for group, diagnostics in diagnosed if diagnostics.layers],
         sheet=png.sheet,
         settings=_settings(groups),
         surroundings=_surroundings(groups),
@@ -98,22 +98,22 @@ def best(groups: Sequence[Group], count: int) -> list[Group]:
 
 
 def _level(group: Group) -> float:
-    found = group.spread(group.judged)
+    found = group.spread(group.main_metric)
     return found.mean if found else -1.0
 
 
 def _verdict(groups: Sequence[Group]) -> str:
     """The result in a sentence: who is best, and by how much over whom it should be compared with."""
-    known = [group for group in groups if group.values(group.judged)]
+    known = [group for group in groups if group.values(group.main_metric)]
     if not known:
         return "No epoch is finished yet."
     first = max(known, key=_level)
-    what = f"{_amount(first, _level(first))} {SPLITS[first.judged]} {first.measure}"
+    what = f"{_amount(first, _level(first))} {SPLITS[first.main_metric]} {first.measure}"
     if len(known) == 1:
-        count = len(first.values(first.judged))
+        count = len(first.values(first.main_metric))
         return f"{what}, the mean of {count} {first.repetitions}." if count > 1 else f"{what}."
     other = _rival(first, [group for group in known if group is not first])
-    difference = compare(first, other, first.judged)
+    difference = compare(first, other, first.main_metric)
     if difference is None:
         return f"Highest: {first.label}, with {what}."
     above = _amount(first, difference.mean, " points")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from thinnet.report.charts import COLORS, Chart, Series
+from thinnet.report.diagnostics import Diagnostics, Layer
 from thinnet.report.groups import Group
-from thinnet.report.judge import Judgment, Layer
 from thinnet.report.scale import Axis, axes, written
 from thinnet.statistics import rounded
 from thinnet.typing import IntArray
@@ -107,15 +107,15 @@ def _readings(one: Series) -> list[str]:
     return [f"{rounded(v)} ± {rounded(high - v)}" for v, high in zip(one.y, one.high, strict=True)]
 
 
-def layer_bars(judged: Sequence[tuple[Group, Judgment]]) -> str:
+def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
     """For each hidden layer and group, the units that are above zero: in test mode, and with dropout's masks."""
     rows, told, place = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
-    widest = max(layer.width for _, judgment in judged for layer in judgment.layers)
-    for number in range(max(len(judgment.layers) for _, judgment in judged)):
+    widest = max(layer.width for _, diagnostics in diagnosed for layer in diagnostics.layers)
+    for number in range(max(len(diagnostics.layers) for _, diagnostics in diagnosed)):
         rows.append(element("text", text=f"Layer {number + 1}", class_="name", x=0, y=place + 12))
         place += 18
-        for group, judgment in judged:
-            for layer in judgment.layers[number : number + 1]:
+        for group, diagnostics in diagnosed:
+            for layer in diagnostics.layers[number : number + 1]:
                 modes = f"{layer.active:.0f} of {layer.width} units in test mode, {layer.thinned:.0f} in training mode"
                 told.append(f"{group.label}, layer {number + 1}: {modes}.")
                 rows.append(_bars(group, layer, told[-1], 225 / widest, place))
@@ -149,7 +149,7 @@ def confusion(counts: IntArray, names: Sequence[str]) -> str:
         if size <= MOST_COUNTED or counts[i, j]:
             parts.append(_cell(counts, names, (i, j), (left + j * cell, top + i * cell), cell - 1.5))
     height = top + size * cell + (left if left > TURNED_FROM else 24) - 4
-    return _picture(confusion_told(counts, names), *parts, height=round(height, 1), class_="confusion")
+    return _picture(confusion_text(counts, names), *parts, height=round(height, 1), class_="confusion")
 
 
 def _class_names(names: Sequence[str], left: float, top: float, cell: float) -> Iterator[str]:
@@ -182,7 +182,7 @@ def _square(kind: str, x: float, y: float, side: float, **attributes: Any) -> st
     return element("rect", class_=kind, x=x, y=y, width=round(side, 1), height=round(side, 1), rx=2, **attributes)
 
 
-def confusion_told(counts: IntArray, names: Sequence[str]) -> str:
+def confusion_text(counts: IntArray, names: Sequence[str]) -> str:
     """The confusions in a sentence or two."""
     wrong = counts - np.diag(np.diag(counts))
     text = f"Confusions: {np.trace(counts)} of {counts.sum()} answers are right."

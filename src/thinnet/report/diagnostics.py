@@ -57,17 +57,17 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Judgment:
+class Diagnostics:
     """What one net does on one split of its data."""
 
     split: str
     confusion: IntArray  # (C, C), rows are true classes
-    mistakes: tuple[Mistake, ...]  # the surest first
+    mistakes: tuple[Mistake, ...]  # the most confident first
     calibration: Calibration
     layers: tuple[Layer, ...]
 
 
-def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
+def diagnose(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Diagnostics:
     """Put a classifier to the test rows, or the best that there are, a bounded piece at a time.
 
     Args:
@@ -82,10 +82,10 @@ def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
     confusion = np.zeros((net.num_classes, net.num_classes), np.int64)
     np.add.at(confusion, (y, answers), 1)
     wrong = np.flatnonzero(answers != y)
-    surest = wrong[np.argsort(-sure[wrong], kind="stable")][:NUM_MISTAKES]
-    mistakes = tuple(Mistake(int(k), int(y[k]), int(answers[k]), float(sure[k])) for k in surest)
+    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:NUM_MISTAKES]
+    mistakes = tuple(Mistake(int(k), int(y[k]), int(answers[k]), float(sure[k])) for k in worst)
     layers = tuple(_layers(net, data, batch_size))
-    return Judgment(split, confusion, mistakes, _calibration(sure, answers == y), layers)
+    return Diagnostics(split, confusion, mistakes, _calibration(sure, answers == y), layers)
 
 
 def _shares(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
