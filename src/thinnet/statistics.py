@@ -69,20 +69,20 @@ class Difference:
         return "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
 
 
-def paired_difference(ones: Sequence[float], others: Sequence[float]) -> Difference:
-    r"""The mean of ones[k] − others[k], and the paired t-test of the hypothesis that it is zero.
+def paired_difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    r"""The mean of first[k] − second[k], and the paired t-test of the hypothesis that it is zero.
 
         t = mean / (s / √n) with n − 1 degrees of freedom
 
     Args:
-        ones, others: equally many numbers, the k-th of both got under equal circumstances, such as the same seed.
+        first, second: equally many numbers, the k-th of both got under equal circumstances, such as the same seed.
 
     Source: Student, "The Probable Error of a Mean", Biometrika 6 (1908).
 
     >>> print(paired_difference([0.9, 0.8, 0.9], [0.8, 0.7, 0.7]))
     +0.133 ± 0.033 (standard error of 3 paired differences; p = 0.057)
     """
-    differences = [one - other for one, other in zip(ones, others, strict=True)]
+    differences = [a - b for a, b in zip(first, second, strict=True)]
     summary = spread(differences)
     if summary.deviation is None:
         return Difference(summary.mean, math.nan, math.nan, 1)

@@ -112,12 +112,12 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
     _add_following(command)
-    for one in fields(Config):
-        about = one.metadata
+    for field in fields(Config):
+        about = field.metadata
         kind = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
-        shown = " ".join(map(str, one.default)) if isinstance(one.default, tuple) else one.default
+        shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         command.add_argument(
-            f"--{one.name.replace('_', '-')}",
+            f"--{field.name.replace('_', '-')}",
             default=argparse.SUPPRESS,
             choices=about["choices"] or None,
             help=f"{about['help']} (default: {shown})" if shown != "" else about["help"],
@@ -191,7 +191,7 @@ def _add_course(command: argparse.ArgumentParser) -> None:
 def _run_train(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    given = {one.name: getattr(options, one.name) for one in fields(Config) if hasattr(options, one.name)}
+    given = {field.name: getattr(options, field.name) for field in fields(Config) if hasattr(options, field.name)}
     if given.get("weight_scale", "he") != "he":
         given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
     base = read_toml(options.config) if options.config else {}

@@ -40,12 +40,12 @@ def add(command: argparse.ArgumentParser) -> None:
     """Give the command its experiments."""
     command.epilog = "example: thinnet experiment dropout --data digits --seeds 5"
     names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
-    for name, one in EXPERIMENTS.items():
-        example = f"example: thinnet experiment {one.example}"
-        named = names.add_parser(name, help=one.help, description=one.description, epilog=example)
-        one.add_options(named)
+    for name, experiment in EXPERIMENTS.items():
+        example = f"example: thinnet experiment {experiment.example}"
+        named = names.add_parser(name, help=experiment.help, description=experiment.description, epilog=example)
+        experiment.add_options(named)
         add_verbosity(named)
-        named.set_defaults(run=one.run, trains=True)
+        named.set_defaults(run=experiment.run, trains=True)
 
 
 def _add_dropout(command: argparse.ArgumentParser) -> None:
@@ -162,7 +162,7 @@ def _run_masks(options: argparse.Namespace) -> int:
 
 def changed(base: Config, options: argparse.Namespace) -> Config:
     """The preset with what the command line gives in its place."""
-    names = [one.name for one in fields(Config) if getattr(options, one.name, None) is not None]
+    names = [field.name for field in fields(Config) if getattr(options, field.name, None) is not None]
     return replace(base, **{name: getattr(options, name) for name in names})
 
 
@@ -211,7 +211,7 @@ def conduct(
     groups = group_runs(runs)
     page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
     if options.json:
-        print(json.dumps({"groups": [_metrics(one) for one in groups], "page": str(page)}))
+        print(json.dumps({"groups": [_metrics(group) for group in groups], "page": str(page)}))
     else:
         _say(options, "")
         print(table(groups))

@@ -33,7 +33,7 @@ def write_report(
     """
     groups = group_runs(find_runs(folders))
     shown = details(groups)
-    title = title or "Training on " + ", ".join(dict.fromkeys(Path(one.config.data).stem for one in groups))
+    title = title or "Training on " + ", ".join(dict.fromkeys(Path(group.config.data).stem for group in groups))
     output = output or folders[0]
     if output.is_dir():
         output = output / "report.html"

@@ -82,4 +82,4 @@ def _first_weights(net: FullyConnectedNet) -> AnyArray:
 def _mistakes(diagnostics: Diagnostics, data: Dataset, shape: tuple[int, ...]) -> tuple[AnyArray, ...]:
     X = getattr(data, f"X_{diagnostics.split}")
     top = float(data.X_train.max()) if X.dtype.kind == "u" else None
-    return tuple(png.photograph(X[one.row], shape, top) for one in diagnostics.mistakes)
+    return tuple(png.photograph(X[mistake.row], shape, top) for mistake in diagnostics.mistakes)

@@ -46,25 +46,27 @@ def rendered(figure: Any, kind: str) -> bytes:
 
 def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tuple[str, Any]]:
     """The name of each file, and its figure."""
-    diagnosed = [(one.group, one.diagnostics) for one in details if one.diagnostics]
+    diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     calibration = [charts.calibration(diagnosed)] if diagnosed else []
     for chart in (*charts.curves(groups), *charts.against(groups), *calibration):
         yield chart.name, line_figure([chart])
     if any(diagnostics.layers for _, diagnostics in diagnosed):
         yield "units", _units(diagnosed)
     taken: set[str] = set()
-    for one in details:
-        found = one.diagnostics
-        name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")[:LONGEST_NAME]
-        name = f"{name}-{one.group.number}" if name in taken else name
+    for detail in details:
+        found = detail.diagnostics
+        name = re.sub(r"[^\w.]+", "-", detail.group.label).strip("-")[:LONGEST_NAME]
+        name = f"{name}-{detail.group.number}" if name in taken else name
         taken.add(name)
-        if found and len(one.names) <= MOST_CLASSES:
-            yield f"confusion-{name}", _confusion(found.confusion, one.names, one.group.label)
-        if one.weights:
-            yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
-        if found and one.mistakes:
-            titles = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in found.mistakes]
-            yield f"mistakes-{name}", _pictures(one.mistakes, 4, titles)
+        if found and len(detail.names) <= MOST_CLASSES:
+            yield f"confusion-{name}", _confusion(found.confusion, detail.names, detail.group.label)
+        if detail.weights:
+            yield f"weights-{name}", _pictures(detail.weights, 6, [""] * len(detail.weights))
+        if found and detail.mistakes:
+            titles = [
+                f"{detail.names[m.answer]} {m.confidence:.0%}\nis {detail.names[m.label]}" for m in found.mistakes
+            ]
+            yield f"mistakes-{name}", _pictures(detail.mistakes, 4, titles)
 
 
 def _new(width: float, height: float) -> Any:
@@ -84,11 +86,11 @@ def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
 
 
 def _lines(axes: Any, chart: charts.Chart) -> None:
-    for one in chart.series:
-        style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
-        axes.plot(one.x, one.y, color=one.color, label=_short(one.label), **style)
-        if one.low:
-            axes.fill_between(one.x, chart.low(one), one.high, color=one.color, alpha=0.2, linewidth=0)
+    for line in chart.series:
+        style = {"marker": "o" if line.dots else "", "markersize": 4, "linestyle": "--" if line.dashed else "-"}
+        axes.plot(line.x, line.y, color=line.color, label=_short(line.label), **style)
+        if line.low:
+            axes.fill_between(line.x, chart.low(line), line.high, color=line.color, alpha=0.2, linewidth=0)
     if chart.diagonal:
         axes.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1)
     axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)

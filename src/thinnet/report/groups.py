@@ -60,7 +60,7 @@ class Group:
 
 def measured(groups: Sequence[Group]) -> str:
     """What the accuracies of all groups are."""
-    return " or ".join(sorted({one.measure for one in groups}, reverse=True))
+    return " or ".join(sorted({group.measure for group in groups}, reverse=True))
 
 
 def metric(run: Run, name: str) -> float | None:
@@ -81,12 +81,12 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
         together.setdefault(without_seeds(run.config), []).append(run)
     names = differing(list(together))
     groups = []
-    for number, config in enumerate(sorted(together, key=lambda one: _rank(one, names))):
+    for number, config in enumerate(sorted(together, key=lambda config: _rank(config, names))):
         members, notes = _once(together[config])
         label = ", ".join(f"{spoken(name)} {shown(getattr(config, name))}" for name in names)
-        one = Group(number, label, tuple(members), tuple(notes))
-        alone = members[0].name if len(members) == 1 else f"{len(members)} {one.repetitions}"
-        groups.append(one if label else replace(one, label=alone))
+        group = Group(number, label, tuple(members), tuple(notes))
+        alone = members[0].name if len(members) == 1 else f"{len(members)} {group.repetitions}"
+        groups.append(group if label else replace(group, label=alone))
     return groups
 
 
@@ -95,17 +95,17 @@ def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
     kept: list[Run] = []
     notes = []
     for run in sorted(members, key=lambda run: (_seeds(run), not run.finished, -len(run.history.loss))):
-        twins = [one for one in kept if _seeds(one) == _seeds(run)]
-        same = next((one for one in twins if _agree(one, run)), None)
+        same_seeds = [other for other in kept if _seeds(other) == _seeds(run)]
+        same = next((other for other in same_seeds if _agree(other, run)), None)
         if same:
             equal = f"config, seed and results are equal{'' if run.finished else ' as far as it has come'}"
             notes.append(f"The run '{run.name}' is the same as '{same.name}' ({equal}), so it counts once.")
             continue
         kept.append(run)
-        if twins:
+        if same_seeds:
             notes.append(
-                f"The run '{run.name}' has the config and the seed of '{twins[0].name}', but other results"
-                f"{_reason(run, twins[0])}; the two count as runs, not as seeds."
+                f"The run '{run.name}' has the config and the seed of '{same_seeds[0].name}', but other results"
+                f"{_reason(run, same_seeds[0])}; the two count as runs, not as seeds."
             )
     return kept, notes
 
@@ -114,19 +114,19 @@ def _seeds(run: Run) -> tuple[int, int]:
     return run.config.seed, run.config.data_seed if run.config.num_train else -1  # else it draws nothing
 
 
-def _agree(one: Run, other: Run) -> bool:
+def _agree(run: Run, other: Run) -> bool:
     """Whether two runs came to the same, the time aside, as far as both of them have come."""
     for name in ("loss", "train_accuracy", "val_accuracy"):
-        if any(a != b for a, b in zip(getattr(one.history, name), getattr(other.history, name), strict=False)):
+        if any(a != b for a, b in zip(getattr(run.history, name), getattr(other.history, name), strict=False)):
             return False
-    results = {(run.val_accuracy, run.test_accuracy, run.stop_reason) for run in (one, other) if run.finished}
+    results = {(each.val_accuracy, each.test_accuracy, each.stop_reason) for each in (run, other) if each.finished}
     return len(results) < 2
 
 
-def _reason(one: Run, other: Run) -> str:
+def _reason(run: Run, other: Run) -> str:
     """In what two runs that should be equal differ."""
     names = ("data", "versions", "machine")
-    found = [name for name in names if one.environment.get(name) != other.environment.get(name)]
+    found = [name for name in names if run.environment.get(name) != other.environment.get(name)]
     if found:
         return f" (they differ in {' and '.join(found)})"
     return ", although data, versions and machine are equal (another number of threads gives other last bits)"
@@ -145,7 +145,7 @@ def without_seeds(config: Config) -> Config:
 
 def differing(configs: Sequence[Config]) -> list[str]:
     """The names of the fields in which configs differ, seeds aside."""
-    names = [one.name for one in fields(Config) if len({getattr(config, one.name) for config in configs}) > 1]
+    names = [field.name for field in fields(Config) if len({getattr(config, field.name) for config in configs}) > 1]
     return [name for name in names if name not in ASIDE]
 
 
@@ -161,10 +161,10 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def compare(one: Group, other: Group, name: str) -> Difference | None:
-    """How much `one` is above `other`, over the seeds that both have; None where there are none."""
-    values = [{_seeds(run): metric(run, name) for run in chosen.runs} for chosen in (one, other)]
+def compare(first: Group, other: Group, name: str) -> Difference | None:
+    """How much `first` is above `other`, over the seeds that both have; None where there are none."""
+    values = [{_seeds(run): metric(run, name) for run in chosen.runs} for chosen in (first, other)]
     seeds = [seed for seed in values[0] if values[0][seed] is not None and values[1].get(seed) is not None]
-    if not seeds or one is other:
+    if not seeds or first is other:
         return None
     return paired_difference(*([side[seed] for seed in seeds] for side in values))  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
     environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
-    diagnosed = [(one.group, one.diagnostics) for one in details if one.diagnostics]
+    diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
     text: str = environment.from_string(_asset("page.html.jinja")).render(
         title=title,
@@ -94,7 +94,7 @@ def _amount(group: Group, value: float, unit: str = "%") -> str:
 
 def best(groups: Sequence[Group], count: int) -> list[Group]:
     """The groups with the highest accuracy, the highest first."""
-    return sorted(groups, key=lambda one: -_level(one))[:count]
+    return sorted(groups, key=lambda group: -_level(group))[:count]
 
 
 def _level(group: Group) -> float:
@@ -122,9 +122,9 @@ def _verdict(groups: Sequence[Group]) -> str:
 
 def _rival(first: Group, others: Sequence[Group]) -> Group:
     """The group that differs from the best one in its dropout alone, and has least; else the second best one."""
-    same = [one for one in others if differing([one.config, first.config]) == ["dropout"]]
+    same = [group for group in others if differing([group.config, first.config]) == ["dropout"]]
     if same:
-        return min(same, key=lambda one: one.config.dropout)
+        return min(same, key=lambda group: group.config.dropout)
     return max(others, key=_level)
 
 
@@ -143,9 +143,9 @@ def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
     configs = [run.config for group in groups for run in group.runs]
     different = differing(configs)
     rows = []
-    for one in fields(Config):
-        values = dict.fromkeys(shown(getattr(config, one.name)) or "(found)" for config in configs)
-        rows.append((one.name, one.metadata["help"], ", ".join(values), one.name in different))
+    for field in fields(Config):
+        values = dict.fromkeys(shown(getattr(config, field.name)) or "(found)" for config in configs)
+        rows.append((field.name, field.metadata["help"], ", ".join(values), field.name in different))
     return rows
 
 
@@ -155,7 +155,7 @@ def _command(group: Group) -> str:
     words = ["thinnet", "train"]
     for name, value in asdict(group.config).items():
         if value != defaults[name] or name == "seed":
-            values = [str(one) for one in value] if isinstance(value, tuple) else [str(value)]
+            values = [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
             words += [f"--{name.replace('_', '-')}", *values]
     return shlex.join(words)
 

@@ -38,13 +38,13 @@ class Axis:
 
 def axes(chart: Chart, left: float, right: float, top: float, bottom: float) -> tuple[Axis, Axis]:
     """The two axes of a chart, for paper on which y grows downward."""
-    xs = [x for one in chart.series for x in one.x] or [0.0, 1.0]
-    ys = [y for one in chart.series for y in (*one.y, *one.low, *one.high) if math.isfinite(y)] or [0.0, 1.0]
+    xs = [x for line in chart.series for x in line.x] or [0.0, 1.0]
+    ys = [y for line in chart.series for y in (*line.y, *line.low, *line.high) if math.isfinite(y)] or [0.0, 1.0]
     if chart.diagonal:
         return Axis(0, 1, left, right), Axis(0, 1, bottom, top)
     x = Axis(min(xs), max(xs), left, right, whole=all(value.is_integer() for value in xs))
     if chart.logarithmic:
-        positive = [y for one in chart.series for y in one.y if y > 0]
+        positive = [y for line in chart.series for y in line.y if y > 0]
         return x, Axis(min(positive) / 1.3, max(positive) * 1.3, bottom, top, logarithmic=True)
     pad = 0.06 * (max(ys) - min(ys)) or 0.05
     low, high = min(ys) - pad, max(ys) + pad

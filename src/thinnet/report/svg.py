@@ -41,8 +41,8 @@ def line_chart(chart: Chart) -> str:
     parts = [_grid(chart, x, y)]
     if chart.diagonal:
         parts.append(element("line", class_="diagonal", x1=LEFT, y1=BOTTOM, x2=RIGHT, y2=TOP))
-    parts += [_band(chart, one, x, y) for one in chart.series if one.low]
-    parts += [_line(chart, one, x, y) for one in chart.series]
+    parts += [_band(chart, line, x, y) for line in chart.series if line.low]
+    parts += [_line(chart, line, x, y) for line in chart.series]
     parts.append(element("g", class_="cursor"))
     hover = json.dumps(_hover(chart, x, y), separators=(",", ":"))
     return _picture(chart.alt, *parts, height=HEIGHT, tabindex=0, class_="chart", data_chart=hover)
@@ -67,24 +67,24 @@ def _grid(chart: Chart, x: Axis, y: Axis) -> str:
     return element("g", *parts, aria_hidden="true")
 
 
-def _band(chart: Chart, one: Series, x: Axis, y: Axis) -> str:
-    forth = [f"{x.place(a)},{y.place(b)}" for a, b in zip(one.x, one.high, strict=True)]
-    back = [f"{x.place(a)},{y.place(b)}" for a, b in zip(one.x, chart.low(one), strict=True)]
-    return element("polygon", class_="band", **_owned(chart, one), points=" ".join(forth + back[::-1]))
+def _band(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
+    forth = [f"{x.place(a)},{y.place(b)}" for a, b in zip(line.x, line.high, strict=True)]
+    back = [f"{x.place(a)},{y.place(b)}" for a, b in zip(line.x, chart.low(line), strict=True)]
+    return element("polygon", class_="band", **_owned(chart, line), points=" ".join(forth + back[::-1]))
 
 
-def _line(chart: Chart, one: Series, x: Axis, y: Axis) -> str:
-    places = [(x.place(a), y.place(b)) for a, b in zip(one.x, one.y, strict=True)]
-    points, dashes = " ".join(f"{a},{b}" for a, b in places), "6 4" if one.dashed else None
+def _line(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
+    places = [(x.place(a), y.place(b)) for a, b in zip(line.x, line.y, strict=True)]
+    points, dashes = " ".join(f"{a},{b}" for a, b in places), "6 4" if line.dashed else None
     parts = [element("polyline", class_="line", stroke_dasharray=dashes, points=points)]
-    if one.dots or len(places) == 1:
+    if line.dots or len(places) == 1:
         parts += [element("circle", cx=a, cy=b, r=3) for a, b in places]
-    return element("g", *parts, class_="series", **_owned(chart, one))
+    return element("g", *parts, class_="series", **_owned(chart, line))
 
 
-def _owned(chart: Chart, one: Series) -> dict[str, Any]:
+def _owned(chart: Chart, line: Series) -> dict[str, Any]:
     """The color of a line, and the group whose switch shows and hides it."""
-    return {"style": color(one.group), "data_group": None if chart.own_legend else one.group}
+    return {"style": color(line.group), "data_group": None if chart.own_legend else line.group}
 
 
 def color(number: int) -> str:
@@ -94,17 +94,18 @@ def color(number: int) -> str:
 
 def _hover(chart: Chart, x: Axis, y: Axis) -> dict[str, Any]:
     lines = []
-    for one in chart.series:
-        read = [f"{v:.4g}" if chart.diagonal else written(v) for v in one.x]
-        places = {"px": [x.place(v) for v in one.x], "py": [y.place(v) for v in one.y], "x": read, "y": _readings(one)}
-        lines.append({"group": one.group, "label": one.label, "color": one.group % len(COLORS), **places})
+    for line in chart.series:
+        read = [f"{v:.4g}" if chart.diagonal else written(v) for v in line.x]
+        pixels = {"px": [x.place(v) for v in line.x], "py": [y.place(v) for v in line.y]}
+        named = {"group": line.group, "label": line.label, "color": line.group % len(COLORS)}
+        lines.append({**named, **pixels, "x": read, "y": _readings(line)})
     return {"x": chart.x_label, "top": TOP, "bottom": BOTTOM, "series": lines}
 
 
-def _readings(one: Series) -> list[str]:
-    if not one.low:
-        return [f"{v:.3g}" if abs(v) < 0.001 else rounded(v) for v in one.y]
-    return [f"{rounded(v)} ± {rounded(high - v)}" for v, high in zip(one.y, one.high, strict=True)]
+def _readings(line: Series) -> list[str]:
+    if not line.low:
+        return [f"{v:.3g}" if abs(v) < 0.001 else rounded(v) for v in line.y]
+    return [f"{rounded(v)} ± {rounded(high - v)}" for v, high in zip(line.y, line.high, strict=True)]
 
 
 def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
