@@ -281,7 +281,7 @@ def test_losses_that_shrink_a_hundredfold_are_drawn_by_magnitude() -> None:
     banded = charts.Series("a", 0, (1.0, 2.0), (100.0, 1.0), low=(99.0, -3.0), high=(101.0, 4.0))
     assert charts.Chart("loss", "Loss", "Step", "Loss", (banded,)).low(banded)[1] == 0.25
     assert y.ticks == [0.1, 1.0, 10.0]
-    assert y.place(1.0) - y.place(10.0) == pytest.approx(y.place(0.1) - y.place(1.0), abs=0.02)
+    assert y.position(1.0) - y.position(10.0) == pytest.approx(y.position(0.1) - y.position(1.0), abs=0.02)
 
 
 def test_long_losses_are_averaged_and_short_ones_are_not(four: Path) -> None:

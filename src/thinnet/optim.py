@@ -270,17 +270,17 @@ class FlatOptimizer:
         dw: FloatArray,
         arrays: dict[str, FloatArray],
         options: Config,
-        places: Any,
+        index: Any,
         of_dw: Any = None,
     ) -> None:
-        """Apply the rule to the places of the buffers; `of_dw` where the gradient's are others."""
-        pieces = {key: array[places] for key, array in arrays.items()}
+        """Apply the rule to these elements of the buffers; `of_dw` where they are others in the gradient."""
+        pieces = {key: array[index] for key, array in arrays.items()}
         count = {"t": self.state["t"]} if "t" in self.state else {}
-        w[places], new = OPTIMIZERS[self.name].rule(
-            w[places], dw[places if of_dw is None else of_dw], {**options, **pieces, **count}
+        w[index], new = OPTIMIZERS[self.name].rule(
+            w[index], dw[index if of_dw is None else of_dw], {**options, **pieces, **count}
         )
         for key, array in arrays.items():
-            array[places] = new[key]
+            array[index] = new[key]
 
 
 def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:

@@ -254,10 +254,10 @@ def _run_data(options: argparse.Namespace) -> int:
     from thinnet.data import catalog
 
     if options.download:
-        place = catalog.download(options.download)
-        print(json.dumps({options.download: {"found": str(place)}}) if options.json else place)
+        folder = catalog.download(options.download)
+        print(json.dumps({options.download: {"found": str(folder)}}) if options.json else folder)
         return 0
-    found = {name: {"about": known.about, "found": known.place() or None} for name, known in catalog.CATALOG.items()}
+    found = {name: {"about": known.about, "found": known.find() or None} for name, known in catalog.CATALOG.items()}
     if options.json:
         print(json.dumps(found))
         return 0

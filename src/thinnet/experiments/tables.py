@@ -40,7 +40,7 @@ def _against(group: Group, first: Group, field: str) -> str:
 def grid(groups: Sequence[Group], down: str, across: str, metric: str = "last_val_accuracy") -> str:
     """Means over seeds, one field downward and one across; the best of each line has a star."""
     means = {(getattr(group.config, down), getattr(group.config, across)): group.spread(metric) for group in groups}
-    rows, columns = (list(dict.fromkeys(place[k] for place in means)) for k in (0, 1))
+    rows, columns = (list(dict.fromkeys(pair[k] for pair in means)) for k in (0, 1))
     head = f"{down.replace('_', ' ')} \\ {across.replace('_', ' ')}"
     lines = [head + "".join(f"{shown(column):>8} " for column in columns)]
     for row in rows:

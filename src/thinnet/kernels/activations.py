@@ -29,7 +29,7 @@ class Behind(NamedTuple):
         factor: what kept units are multiplied by.
         threshold: of `thinnet.masks.drop_threshold`; 0 keeps all units.
         key0, key1, step, layer: which mask; the keys are the halves of the seed.
-        row_positions: the place of each row in the whole minibatch.
+        row_positions: the position of each row in the whole minibatch.
         words: a buffer of `GROUP` random words.
         line: a buffer as long as a row.
     """

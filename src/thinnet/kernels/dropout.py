@@ -55,8 +55,8 @@ def dropout(
 
     def piece(start: int, stop: int) -> None:
         part = slice(start, stop)
-        place = (step, layer, first_row + start)
-        _dropout(x[part], out[part], factor, threshold, key0, key1, *place, np.empty(GROUP, np.uint32))
+        counters = (step, layer, first_row + start)
+        _dropout(x[part], out[part], factor, threshold, key0, key1, *counters, np.empty(GROUP, np.uint32))
 
     over_rows(piece, len(x), x.size)
     return out

@@ -53,15 +53,15 @@ def update_part(
 ) -> None:
     """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient.
 
-    A line of which only some places are kept is updated as a whole in `scratch`, (4, longest line), and what is kept is
-    copied back: that takes vector instructions, unlike gathering the places. The last five arguments are those of
+    A line of which only some elements are kept is updated as a whole in `scratch`, (4, longest line), and what is kept
+    is copied back: that takes vector instructions, unlike gathering elements. The last five arguments are those of
     `thinnet.thinning`.
     """
     at = 0
-    for start, length, lines, places in table:
-        count = counts[places]
-        index = indices[starts[places] : starts[places] + count]
-        kept = keep[starts[places] : starts[places] + length]
+    for start, length, lines, across in table:
+        count = counts[across]
+        index = indices[starts[across] : starts[across] + count]
+        kept = keep[starts[across] : starts[across] + length]
         for i in range(counts[lines]):
             begin = start + length * indices[starts[lines] + i]
             end = begin + length

@@ -128,11 +128,11 @@ def _banded(
 ) -> Series:
     """The means of the values at each x, and where there are several at one, a band of their standard deviation."""
     spreads = [spread(each) for each in values]
-    places, means = tuple(map(float, x)), tuple(each.mean for each in spreads)
+    xs, means = tuple(map(float, x)), tuple(each.mean for each in spreads)
     if all(each.deviation is None for each in spreads):
-        return Series(label, number, places, means, dots=dots)
+        return Series(label, number, xs, means, dots=dots)
     low, high = (tuple(each.mean + sign * (each.deviation or 0) for each in spreads) for sign in (-1, 1))
-    return Series(label, number, places, means, low, high, dots)
+    return Series(label, number, xs, means, low, high, dots)
 
 
 def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:

@@ -69,7 +69,7 @@ def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
 def _check_here(config: Config) -> None:
     """Refuse what would have to be downloaded: a report is no reason to."""
     data = catalog.CATALOG.get(config.data)
-    if data and data.download and not config.root and not data.place():
+    if data and data.download and not config.root and not data.find():
         raise DataError(f"{config.data} must be on this machine, got none. Get it by: {data.missing}.")
 
 

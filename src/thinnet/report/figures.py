@@ -128,9 +128,9 @@ def _confusion(counts: IntArray, names: Sequence[str], label: str) -> Any:
     figure = _new(6, 5.4)
     axes = figure.subplots()
     axes.imshow(counts, cmap="Blues")
-    places = range(len(counts))
-    axes.set_xticks(places, names, rotation=45, ha="right")
-    axes.set_yticks(places, names)
+    ticks = range(len(counts))
+    axes.set_xticks(ticks, names, rotation=45, ha="right")
+    axes.set_yticks(ticks, names)
     axes.set(title=f"Confusions, {_short(label)}", xlabel="Answer", ylabel="True class")
     for i, j in np.argwhere(counts):
         color = "white" if counts[i, j] > counts.max() / 2 else "black"

@@ -40,8 +40,8 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
     Raises:
         CheckpointError: if a folder has no run in it, or a file of a run is damaged.
     """
-    places = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
-    return [read_run(path) for path in places.values()]
+    by_path = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
+    return [read_run(path) for path in by_path.values()]
 
 
 def _run_folders(folder: Path) -> list[Path]:

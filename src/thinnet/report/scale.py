@@ -1,4 +1,4 @@
-"""From values to places on paper: the axes of a chart."""
+"""From values to positions on paper: the axes of a chart."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Axis:
     logarithmic: bool = False
     whole: bool = False  # whether only whole numbers mean something
 
-    def place(self, value: float) -> float:
-        """Where a value lies; values beyond the ends lie on them."""
+    def position(self, value: float) -> float:
+        """The position of a value; values beyond the ends lie on them."""
         low, high = self.low, self.high
         if self.logarithmic:
             low, high, value = math.log10(low), math.log10(high), math.log10(max(value, low))

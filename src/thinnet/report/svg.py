@@ -56,11 +56,11 @@ def _picture(alt: str, *parts: str, height: float, **attributes: Any) -> str:
 def _grid(chart: Chart, x: Axis, y: Axis) -> str:
     parts = []
     for value in y.ticks:
-        place = y.place(value)
-        parts.append(element("line", class_="grid", x1=LEFT, x2=RIGHT, y1=place, y2=place))
-        parts.append(element("text", text=written(value), x=LEFT - 6, y=place + 4, text_anchor="end"))
+        position = y.position(value)
+        parts.append(element("line", class_="grid", x1=LEFT, x2=RIGHT, y1=position, y2=position))
+        parts.append(element("text", text=written(value), x=LEFT - 6, y=position + 4, text_anchor="end"))
     for value in x.ticks:
-        parts.append(element("text", text=written(value), x=x.place(value), y=BOTTOM + 17, text_anchor="middle"))
+        parts.append(element("text", text=written(value), x=x.position(value), y=BOTTOM + 17, text_anchor="middle"))
     parts.append(element("line", class_="axis", x1=LEFT, x2=RIGHT, y1=BOTTOM, y2=BOTTOM))
     middle = (LEFT + RIGHT) / 2
     parts.append(element("text", text=chart.x_label, class_="name", x=middle, y=HEIGHT - 5, text_anchor="middle"))
@@ -68,17 +68,17 @@ def _grid(chart: Chart, x: Axis, y: Axis) -> str:
 
 
 def _band(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
-    forth = [f"{x.place(a)},{y.place(b)}" for a, b in zip(line.x, line.high, strict=True)]
-    back = [f"{x.place(a)},{y.place(b)}" for a, b in zip(line.x, chart.low(line), strict=True)]
+    forth = [f"{x.position(a)},{y.position(b)}" for a, b in zip(line.x, line.high, strict=True)]
+    back = [f"{x.position(a)},{y.position(b)}" for a, b in zip(line.x, chart.low(line), strict=True)]
     return element("polygon", class_="band", **_owned(chart, line), points=" ".join(forth + back[::-1]))
 
 
 def _line(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
-    places = [(x.place(a), y.place(b)) for a, b in zip(line.x, line.y, strict=True)]
-    points, dashes = " ".join(f"{a},{b}" for a, b in places), "6 4" if line.dashed else None
+    pixels = [(x.position(a), y.position(b)) for a, b in zip(line.x, line.y, strict=True)]
+    points, dashes = " ".join(f"{a},{b}" for a, b in pixels), "6 4" if line.dashed else None
     parts = [element("polyline", class_="line", stroke_dasharray=dashes, points=points)]
-    if line.dots or len(places) == 1:
-        parts += [element("circle", cx=a, cy=b, r=3) for a, b in places]
+    if line.dots or len(pixels) == 1:
+        parts += [element("circle", cx=a, cy=b, r=3) for a, b in pixels]
     return element("g", *parts, class_="series", **_owned(chart, line))
 
 
@@ -96,7 +96,7 @@ def _hover(chart: Chart, x: Axis, y: Axis) -> dict[str, Any]:
     lines = []
     for line in chart.series:
         read = [f"{v:.4g}" if chart.diagonal else written(v) for v in line.x]
-        pixels = {"px": [x.place(v) for v in line.x], "py": [y.place(v) for v in line.y]}
+        pixels = {"px": [x.position(v) for v in line.x], "py": [y.position(v) for v in line.y]}
         named = {"group": line.group, "label": line.label, "color": line.group % len(COLORS)}
         lines.append({**named, **pixels, "x": read, "y": _readings(line)})
     return {"x": chart.x_label, "top": TOP, "bottom": BOTTOM, "series": lines}
@@ -110,19 +110,19 @@ def _readings(line: Series) -> list[str]:
 
 def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
     """For each hidden layer and group, the units that are above zero: in test mode, and with dropout's masks."""
-    rows, told, place = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
+    rows, told, top = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
     widest = max(layer.width for _, diagnostics in diagnosed for layer in diagnostics.layers)
     for number in range(max(len(diagnostics.layers) for _, diagnostics in diagnosed)):
-        rows.append(element("text", text=f"Layer {number + 1}", class_="name", x=0, y=place + 12))
-        place += 18
+        rows.append(element("text", text=f"Layer {number + 1}", class_="name", x=0, y=top + 12))
+        top += 18
         for group, diagnostics in diagnosed:
             for layer in diagnostics.layers[number : number + 1]:
                 modes = f"{layer.active:.0f} of {layer.width} units in test mode, {layer.thinned:.0f} in training mode"
                 told.append(f"{group.label}, layer {number + 1}: {modes}.")
-                rows.append(_bars(group, layer, told[-1], 225 / widest, place))
-                place += 36
-        place += 6
-    return _picture(" ".join(told), *rows, height=place, class_="bars")
+                rows.append(_bars(group, layer, told[-1], 225 / widest, top))
+                top += 36
+        top += 6
+    return _picture(" ".join(told), *rows, height=top, class_="bars")
 
 
 def _bars(group: Group, layer: Layer, told: str, span: float, top: float) -> str:
@@ -164,8 +164,10 @@ def _class_names(names: Sequence[str], left: float, top: float, cell: float) -> 
         yield element("text", text=name[:12], x=round(x, 1), y=foot, **placed)
 
 
-def _cell(counts: IntArray, names: Sequence[str], at: tuple[int, int], place: tuple[float, float], side: float) -> str:
-    count, (i, j), (x, y) = int(counts[at]), at, place
+def _cell(
+    counts: IntArray, names: Sequence[str], at: tuple[int, int], position: tuple[float, float], side: float
+) -> str:
+    count, (i, j), (x, y) = int(counts[at]), at, position
     corner = round(x, 1), round(y, 1)
     told = f"true {names[i]}, answered {names[j]}: {count}"
     parts = [element("title", text=told), _square("empty", *corner, side)]
