@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from thinnet import Dataset, kernels
 from thinnet.data.rows import RowReader
 from thinnet.layers import LOSSES, dropout_backward, dropout_forward
-from thinnet.masks import keep_mask, keep_units, random_words
+from thinnet.masks import keep_mask, keep_units, random_bits
 
 if not kernels.available():
     pytest.skip("Numba is not installed, so there are no kernels to test", allow_module_level=True)
@@ -56,8 +56,8 @@ def test_words_are_the_same_bit_for_bit(
     rows: int, columns: int, seed: int, step: int, layer: int, first_row: int
 ) -> None:
     out = np.empty((rows, columns), np.uint32)
-    philox.fill_words(out, *keys(seed), step, layer, first_row)
-    expected = random_words((rows, columns), seed=seed, step=step, layer=layer, first_row=first_row)
+    philox.fill_bits(out, *keys(seed), step, layer, first_row)
+    expected = random_bits((rows, columns), seed=seed, step=step, layer=layer, first_row=first_row)
     np.testing.assert_array_equal(out, expected)
 
 
