@@ -1,4 +1,4 @@
-"""Each kernel computes what its readable twin computes: masks bit for bit, values to rounding.
+"""Each kernel computes what the readable code computes: masks bit for bit, values to rounding.
 
 The kernels of optimizers are tested in test_optim.py and test_thinning.py, those of hidden layers, as parts of whole
 steps, in test_steps.py.

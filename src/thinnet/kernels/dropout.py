@@ -1,4 +1,4 @@
-"""The twin of `thinnet.layers.dropout_forward` and `dropout_backward`: one pass, no mask in memory."""
+"""The kernel of `thinnet.layers.dropout_forward` and `dropout_backward`: one pass, no mask in memory."""
 
 from __future__ import annotations
 

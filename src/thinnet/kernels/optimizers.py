@@ -1,4 +1,4 @@
-"""The twins of the rules in `thinnet.optim`: each one pass over flat buffers, all of them changed in place.
+"""The kernels of the rules in `thinnet.optim`: each one pass over flat buffers, all of them changed in place.
 
 A rule changes a line of weights `w` along its gradient `dw`, with up to two lines of state. Its hyperparameters come as
 an array, `numbers`, and are read into variables before the loop: the compiler cannot know that writing to `w` leaves
@@ -163,7 +163,7 @@ def _adam_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Twin:
+class RuleKernel:
     """How the kernels do a rule of `thinnet.optim`."""
 
     rule: int
@@ -171,11 +171,11 @@ class Twin:
 
 
 # For the names in thinnet.optim.OPTIMIZERS.
-TWINS: dict[str, Twin] = {
-    "sgd": Twin(SGD, lambda options, t: (options["learning_rate"],)),
-    "sgd_momentum": Twin(MOMENTUM, _momentum_numbers),
-    "nesterov": Twin(NESTEROV, _momentum_numbers),
-    "rmsprop": Twin(RMSPROP, _rmsprop_numbers),
-    "adam": Twin(ADAM, _adam_numbers),
-    "adamw": Twin(ADAM, _adam_numbers),
+RULE_KERNELS: dict[str, RuleKernel] = {
+    "sgd": RuleKernel(SGD, lambda options, t: (options["learning_rate"],)),
+    "sgd_momentum": RuleKernel(MOMENTUM, _momentum_numbers),
+    "nesterov": RuleKernel(NESTEROV, _momentum_numbers),
+    "rmsprop": RuleKernel(RMSPROP, _rmsprop_numbers),
+    "adam": RuleKernel(ADAM, _adam_numbers),
+    "adamw": RuleKernel(ADAM, _adam_numbers),
 }

@@ -1,4 +1,4 @@
-"""The twin of `thinnet.data.oriented_gradients`: an image at a time, in the fastest cache."""
+"""The kernel of `thinnet.data.oriented_gradients`: an image at a time, in the fastest cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The twin of `thinnet.masks`: Philox4x32-10, sixteen counters at a time."""
+"""The kernel of `thinnet.masks`: Philox4x32-10, sixteen counters at a time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def group_bits(bits: AnyArray, group: int, row: int, step: int, layer: int, key0
 
 @kernel()
 def fill_bits(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer: int, first_row: int) -> None:
-    """The twin of `thinnet.masks.random_bits`: fill `out`, (N, D) uint32."""
+    """The kernel of `thinnet.masks.random_bits`: fill `out`, (N, D) uint32."""
     bits = np.empty(GROUP, np.uint32)
     rows, columns = out.shape
     for row in range(rows):
@@ -53,7 +53,7 @@ def fill_bits(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer:
 
 
 def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: int = 0) -> BoolArray:
-    """The twin of `thinnet.masks.keep_units`."""
+    """The kernel of `thinnet.masks.keep_units`."""
     bits = np.empty((1, num_units), np.uint32)
     fill_bits(bits, np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), step, layer, 0)
     keep: BoolArray = bits[0] >= drop_threshold(rate)
