@@ -240,21 +240,21 @@ class Solver:
         """
         check_keys("changes", changes, CHANGEABLE)
         folder, ranks = check_path("checkpoint_dir", checkpoint_dir), Ranks(communicator)
-        sealed = ranks.from_first(checkpoint.newest(folder) if ranks.rank == 0 else None)
-        assert sealed is not None
-        net = checkpoint.net_of(sealed)
+        contents = ranks.from_first(checkpoint.newest(folder) if ranks.rank == 0 else None)
+        assert contents is not None
+        net = checkpoint.net_of(contents)
         if model is not None:
-            checkpoint.check_net(sealed, model)
+            checkpoint.check_net(contents, model)
         dataset = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), ranks)
-        checkpoint.check_data(sealed, dataset.fingerprint(communicator=communicator))
+        checkpoint.check_data(contents, dataset.fingerprint(communicator=communicator))
         for name in {"print_every", "checkpoint_every", "epochs"} & set(changes):
             check_number(name, changes[name])
         changes["callbacks"] = checked_callbacks(changes.get("callbacks", ()))
-        options = {**checkpoint.options_of(sealed), **changes}
+        options = {**checkpoint.options_of(contents), **changes}
         with readable_contents("the checkpoint"):
             every = options.pop("checkpoint_every")
             solver = cls(net if model is None else model, dataset, communicator=communicator, **options)
-        checkpoint.restore(sealed, solver._run())
+        checkpoint.restore(contents, solver._run())
         solver._saving = Saving(solver._run(), folder, every, ranks, resumed=True)
         solver._resumed = True
         if model is not None:  # only now, so that its weights stay as they are where anything is refused

@@ -1,4 +1,4 @@
-"""Nets in sealed files: how one was built, its parameters and its running statistics."""
+"""Nets in checksummed files: how one was built, its parameters and its running statistics."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from thinnet.nets.fully_connected import FullyConnectedNet
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
-from thinnet.storage.sealed import read_sealed, write_sealed
+from thinnet.storage.checksummed import read_checksummed, write_checksummed
 from thinnet.typing import AnyArray
 
 
 def save_net(net: FullyConnectedNet, path: Path) -> None:
     """Write a net alone: how it was built, its parameters and its running statistics."""
-    write_sealed(path, "net", net_state(net), net_arrays(net))
+    write_checksummed(path, "net", net_state(net), net_arrays(net))
 
 
 def load_net(path: Path) -> FullyConnectedNet:
     """Read a net that `save_net` wrote."""
     if path.is_dir():
         raise CheckpointError(f"{path} must be the file of a net, got a folder. Name {path / 'net.safetensors'}.")
-    sealed = read_sealed(path, "net")
+    contents = read_checksummed(path, "net")
     with readable_contents(str(path)):
-        return net_from(sealed.state, sealed.arrays)
+        return net_from(contents.state, contents.arrays)
 
 
 def net_state(net: FullyConnectedNet) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sealed files: arrays and JSON in one safetensors file, under a SHA-256 of every byte of it."""
+"""Checksummed files: arrays and JSON in one safetensors file, under a SHA-256 of every byte of it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ HEADER_LENGTH = 8  # a safetensors file begins with its header's length, 8 bytes
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """What a sealed file holds."""
+class Contents:
+    """What a checksummed file holds."""
 
     state: dict[str, Any]
     arrays: dict[str, AnyArray]
 
 
-def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+def write_checksummed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
     """Replace the file at `path` by these arrays and this state, or leave it as it was.
 
     The file is a safetensors file, so that other programs can read the arrays.  The digest in its metadata is that of
@@ -39,7 +39,7 @@ def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mappin
 
 
 def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
-    """The bytes that `write_sealed` writes."""
+    """The bytes that `write_checksummed` writes."""
     from safetensors.numpy import save
 
     metadata = {"format": str(FORMAT), "kind": kind, "state": json.dumps(state), "sha256": "0" * DIGITS}
@@ -67,23 +67,23 @@ def with_digest(content: bytes) -> bytes:
     return content[:start] + digest + content[start + DIGITS :]
 
 
-def read_sealed(path: Path, kind: str) -> Sealed:
-    """Read a file that `write_sealed` wrote, every byte checked.
+def read_checksummed(path: Path, kind: str) -> Contents:
+    """Read a file that `write_checksummed` wrote, every byte checked.
 
     CheckpointError if it is of another kind or format, or not what was written; OSError if it cannot be read.
     """
-    return unsealed(path, path.read_bytes(), kind)
+    return verified(path, path.read_bytes(), kind)
 
 
-def unsealed(path: Path, content: bytes, kind: str) -> Sealed:
-    """What `read_sealed` gives for a file at `path` with this content."""
+def verified(path: Path, content: bytes, kind: str) -> Contents:
+    """What `read_checksummed` gives for a file at `path` with this content."""
     _check_digest(path, content)
     state = _state(path, content, kind)
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        return Sealed(state, load(content))
+        return Contents(state, load(content))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"its arrays cannot be read ({error})") from error
 
