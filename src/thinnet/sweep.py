@@ -59,7 +59,7 @@ def run(
     configs: Sequence[Config],
     folder: Path,
     workers: Workers = Workers(),
-    tell: Callable[[str], Any] = lambda text: None,
+    log: Callable[[str], Any] = lambda text: None,
     progress: bool | None = None,
 ) -> list[Run]:
     """Train by every config, except for those whose results are in the folder already.
@@ -68,7 +68,7 @@ def run(
         configs: what to train, every one with a seed.
         folder: gets a folder for each run, named after what distinguishes it.
         workers: where it is computed.
-        tell: called with a line of text as each result comes.
+        log: called with a line of text as each result comes.
         progress: whether to show bars; by default in terminals only.
 
     Returns:
@@ -89,14 +89,14 @@ def run(
     pairs = zip(configs, run_folders, strict=True)
     missing = [(config, run_folder) for config, run_folder in pairs if not (run_folder / runs.RESULT).is_file()]
     if len(missing) < len(run_folders):
-        tell(f"{len(run_folders) - len(missing)} of {len(run_folders)} runs are in {folder} already")
+        log(f"{len(run_folders) - len(missing)} of {len(run_folders)} runs are in {folder} already")
     failures = []
     shows = sys.stderr.isatty() if progress is None else progress
     with tqdm(total=len(missing), unit="run", file=sys.stderr, disable=not shows or len(missing) < 2) as bar:
         for done, (run_folder, failure) in enumerate(_results(missing, workers, shows), start=1):
             failures += [failure] if failure else []
             with bar.external_write_mode(file=sys.stdout):  # above the bar
-                tell(f"[{done}/{len(missing)}] {run_folder.name}: {failure or _summary(read_run(run_folder))}")
+                log(f"[{done}/{len(missing)}] {run_folder.name}: {failure or _summary(read_run(run_folder))}")
             bar.update()
     if failures:
         raise NumericalError(

@@ -72,9 +72,9 @@ def _check_alone(options: argparse.Namespace) -> None:
 def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[None]:
     if not getattr(options, "trains", False) or is_silent(options) or Ranks(options.communicator).rank > 0:
         return nullcontext()
-    from thinnet.cli.progress import compilation_told
+    from thinnet.cli.progress import compilation_announced
 
-    return compilation_told()
+    return compilation_announced()
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
@@ -198,8 +198,8 @@ def _run_train(options: argparse.Namespace) -> int:
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
     folder = Ranks(options.communicator).from_first(options.output or default)
-    tell = (lambda text: None) if is_silent(options) else print
-    return _train(partial(runs.start, config, tell=tell), folder, options)
+    log = (lambda text: None) if is_silent(options) else print
+    return _train(partial(runs.start, config, log=log), folder, options)
 
 
 def _run_resume(options: argparse.Namespace) -> int:
@@ -219,8 +219,8 @@ def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespa
         result = begin(folder, communicator=communicator, verbose=False, progress=progress, callbacks=callbacks)
     if first and options.json:
         steps = len(result.history.loss)
-        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        print(json.dumps({"steps": steps, **figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
+        accuracies = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({"steps": steps, **accuracies, "stop_reason": result.stop_reason, "folder": str(folder)}))
     elif first:
         print(f"{result.table()}\nfolder               {folder}")
     return 0

@@ -246,8 +246,8 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="The second course's net on CIFAR-10")
     if options.json:
-        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        print(json.dumps({**figures, "seconds": result.history.seconds[-1], "page": str(page)}))
+        accuracies = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({**accuracies, "seconds": result.history.seconds[-1], "page": str(page)}))
     else:
         print(cifar10_fc.table(result))
         _say(options, f"Page: {page}")

@@ -42,7 +42,7 @@ class Group:
 
     @property
     def main_metric(self) -> str:
-        """Which accuracy to judge by: of the test rows where there are any, else of the validation rows."""
+        """The accuracy that decides: of the test rows where there are any, else of the validation rows."""
         names = ("test_accuracy", "val_accuracy", "last_val_accuracy")
         return next((name for name in names if self.values(name)), "last_train_accuracy")
 

@@ -166,6 +166,6 @@ def _surroundings(groups: Sequence[Group]) -> list[tuple[str, str]]:
         return []
     run = groups[0].runs[0]
     parts = [(name, run.environment.get(name, {})) for name in ("versions", "machine")]
-    told = [(name, ", ".join(f"{key} {value}" for key, value in part.items())) for name, part in parts]
+    rows = [(name, ", ".join(f"{key} {value}" for key, value in part.items())) for name, part in parts]
     data = ("training data, SHA-256", run.environment.get("data", {}).get("X_train", ""))
-    return [("written by", run.name), *told, data]
+    return [("written by", run.name), *rows, data]

@@ -110,7 +110,7 @@ def _readings(line: Series) -> list[str]:
 
 def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
     """For each hidden layer and group, the units that are above zero: in test mode, and with dropout's masks."""
-    rows, told, top = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
+    rows, sentences, top = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
     widest = max(layer.width for _, diagnostics in diagnosed for layer in diagnostics.layers)
     for number in range(max(len(diagnostics.layers) for _, diagnostics in diagnosed)):
         rows.append(element("text", text=f"Layer {number + 1}", class_="name", x=0, y=top + 12))
@@ -118,15 +118,15 @@ def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
         for group, diagnostics in diagnosed:
             for layer in diagnostics.layers[number : number + 1]:
                 modes = f"{layer.active:.0f} of {layer.width} units in test mode, {layer.thinned:.0f} in training mode"
-                told.append(f"{group.label}, layer {number + 1}: {modes}.")
-                rows.append(_bars(group, layer, told[-1], 225 / widest, top))
+                sentences.append(f"{group.label}, layer {number + 1}: {modes}.")
+                rows.append(_bars(group, layer, sentences[-1], 225 / widest, top))
                 top += 36
         top += 6
-    return _picture(" ".join(told), *rows, height=top, class_="bars")
+    return _picture(" ".join(sentences), *rows, height=top, class_="bars")
 
 
-def _bars(group: Group, layer: Layer, told: str, span: float, top: float) -> str:
-    parts = [element("title", text=told)]
+def _bars(group: Group, layer: Layer, label: str, span: float, top: float) -> str:
+    parts = [element("title", text=label)]
     whole = round(layer.width * span, 1)
     for y, value, name, kind in (
         (top, layer.active, "test", "active"),
@@ -169,8 +169,8 @@ def _cell(
 ) -> str:
     count, (i, j), (x, y) = int(counts[at]), at, position
     corner = round(x, 1), round(y, 1)
-    told = f"true {names[i]}, answered {names[j]}: {count}"
-    parts = [element("title", text=told), _square("empty", *corner, side)]
+    label = f"true {names[i]}, answered {names[j]}: {count}"
+    parts = [element("title", text=label), _square("empty", *corner, side)]
     if count:
         share = count / float(counts[i].sum())
         strength = round(min(1.0, 0.12 + (0.88 * share if i == j else 2.5 * share)), 3)
