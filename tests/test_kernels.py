@@ -37,10 +37,10 @@ def keys(seed: int) -> tuple[np.uint32, np.uint32]:
     return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
 
 
-def assert_close(one: Any, other: Any, dtype: Any, scale: float = 1.0) -> None:
+def assert_close(got: Any, other: Any, dtype: Any, scale: float = 1.0) -> None:
     """Equal to rounding, relative to the larger of the largest element and `scale`."""
     size = max(float(np.abs(other).max(initial=0)), scale)
-    np.testing.assert_allclose(one, other, rtol=0, atol=ROUNDING[dtype] * size)
+    np.testing.assert_allclose(got, other, rtol=0, atol=ROUNDING[dtype] * size)
 
 
 @settings(max_examples=60, deadline=None)

@@ -61,8 +61,8 @@ class Tags(HTMLParser):
 
 def test_runs_that_differ_in_seeds_only_are_one_group(four: Path) -> None:
     groups = group_runs(find_runs([four]))
-    assert [one.label for one in groups] == ["dropout 0", "dropout 0.5"]
-    assert [[run.config.seed for run in one.runs] for one in groups] == [[0, 1], [0, 1]]
+    assert [group.label for group in groups] == ["dropout 0", "dropout 0.5"]
+    assert [[run.config.seed for run in group.runs] for group in groups] == [[0, 1], [0, 1]]
     difference = compare(groups[1], groups[0], "val_accuracy")
     by_hand = np.subtract(groups[1].values("val_accuracy"), groups[0].values("val_accuracy"))
     assert difference is not None
@@ -207,7 +207,7 @@ def test_confusions_mistakes_and_calibration_are_those_by_hand() -> None:
             assert diagnostics.confusion[i, j] == ((data.y_test == i) & (answers == j)).sum()
     wrong = np.flatnonzero(answers != data.y_test)
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:12]
-    assert [one.row for one in diagnostics.mistakes] == worst.tolist()
+    assert [mistake.row for mistake in diagnostics.mistakes] == worst.tolist()
     bins = diagnostics.calibration
     for k in range(10):
         chosen = np.minimum((sure * 10).astype(int), 9) == k
@@ -285,14 +285,14 @@ def test_losses_that_shrink_a_hundredfold_are_drawn_by_magnitude() -> None:
 
 
 def test_long_losses_are_averaged_and_short_ones_are_not(four: Path) -> None:
-    one = group_runs(find_runs([four]))[0]
-    drawn = next(chart for chart in charts.curves([one]) if chart.name == "loss").series[0]
-    by_hand = np.mean([run.history.loss for run in one.runs], axis=0)
+    first = group_runs(find_runs([four]))[0]
+    drawn = next(chart for chart in charts.curves([first]) if chart.name == "loss").series[0]
+    by_hand = np.mean([run.history.loss for run in first.runs], axis=0)
     np.testing.assert_allclose(drawn.y, by_hand)
-    long = one.runs[0].history.loss * 100
-    one.runs[0].history.loss[:] = long
-    one.runs[1].history.loss[:] = long
-    thinned = next(chart for chart in charts.curves([one]) if chart.name == "loss").series[0]
+    long = first.runs[0].history.loss * 100
+    first.runs[0].history.loss[:] = long
+    first.runs[1].history.loss[:] = long
+    thinned = next(chart for chart in charts.curves([first]) if chart.name == "loss").series[0]
     assert len(thinned.y) == charts.MOST_POINTS
     assert np.mean(thinned.y) == pytest.approx(np.mean(long), rel=0.02)
 

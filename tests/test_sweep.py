@@ -158,7 +158,7 @@ def test_workers_are_told_where_the_data_are(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(sweep, "_side_by_side", send)
     with contextlib.suppress(ArgumentError):  # there are no results to read
         sweep.run([Config(data="cifar10", seed=0), CONFIGS[0]], tmp_path, sweep.Workers(2))
-    assert [one.root for one in sent] == [str(Path("found").absolute()), ""]
+    assert [config.root for config in sent] == [str(Path("found").absolute()), ""]
 
 
 def test_long_names_are_cut(tmp_path: Path) -> None:
@@ -203,8 +203,8 @@ def test_both_kinds_of_masks_are_compared(tmp_path: Path, capsys: pytest.Capture
     command = ["experiment", "masks", "--seeds", "2", "--epochs", "1", "--hidden-dims", "20", "--output", str(tmp_path)]
     assert cli.main([*command, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert [one["label"] for one in printed["groups"]] == ["dropout mask batch", "dropout mask element"]
-    assert all(len(one["test_accuracy"]) == 2 for one in printed["groups"])
+    assert [group["label"] for group in printed["groups"]] == ["dropout mask batch", "dropout mask element"]
+    assert all(len(group["test_accuracy"]) == 2 for group in printed["groups"])
     assert Path(printed["page"]).is_file()
 
 
