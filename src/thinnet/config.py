@@ -30,7 +30,7 @@ AUTO = "auto"  # whatever suits the data
 
 
 def _option(default: Any, help: str, kind: type = str, choices: tuple[str, ...] = (), limit: str = "") -> Any:
-    """A field, and what the command line and the checks need to know of it."""
+    """A field with the metadata that the command line and the checks use."""
     return field(default=default, metadata={"help": help, "kind": kind, "choices": choices, "limit": limit})
 
 
@@ -81,7 +81,7 @@ class Config:
             object.__setattr__(self, known.name, _checked(known.name, getattr(self, known.name), known.metadata))
 
     def resolved(self) -> Config:
-        """The same with a seed drawn, if it has none, and with paths that mean the same in every working directory."""
+        """A copy with a seed drawn if it has none, and with absolute paths."""
         return replace(
             self,
             data=os.path.abspath(self.data) if self.is_file else self.data,

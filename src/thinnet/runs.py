@@ -1,4 +1,4 @@
-"""Runs: training by a config in a folder of its own, which has everything to repeat it, resume it and report on it."""
+"""Runs: training from a config, in a folder that holds all that is needed to repeat, resume and report on it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PACKAGES = ("thinnet", "numpy", "numba", "safetensors")
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a run."""
+    """The result of a run."""
 
     history: History
     val_accuracy: float | None
@@ -59,7 +59,7 @@ class Result:
 def start(
     config: Config, folder: Path, log: Log = print, *, communicator: Any = None, command: Command = None, **options: Any
 ) -> Result:
-    """Train by a config, in a new folder.
+    """Train from a config, in a new folder.
 
     Args:
         config: what to train; a seed that it lacks is drawn and written down.
@@ -107,7 +107,7 @@ def _check_new(folder: Path) -> None:
 
 
 def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
-    """Go on with a run where its newest checkpoint was written, or from its beginning if it has none yet.
+    """Resume a run from its newest checkpoint, or from the start if it has none yet.
 
     Args:
         folder: of the run.
@@ -167,7 +167,7 @@ def read_config(folder: Path) -> Config:
 
 
 def _begun_with(folder: Path) -> dict[str, Any]:
-    """The config that a run wrote beside its surroundings; nothing where that file is gone."""
+    """The config saved with the run's environment; empty where that file is gone."""
     try:
         return dict(json.loads((folder / ENVIRONMENT).read_bytes())["config"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -175,7 +175,7 @@ def _begun_with(folder: Path) -> dict[str, Any]:
 
 
 def _plain(config: Config) -> dict[str, Any]:
-    """The fields as JSON gives them back."""
+    """The fields after a round trip through JSON."""
     fields: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return fields
 
@@ -230,7 +230,7 @@ def _version(package: str) -> str:
 
 
 def loss_of(config: Config, data: Dataset) -> str:
-    """The loss of a config; where it leaves that to the data, the one for their targets."""
+    """The loss of a config, or the one that fits the targets where the config leaves it open."""
     if config.loss != AUTO:
         return config.loss
     return "mse" if data.y_train.dtype.kind == "f" else "softmax"

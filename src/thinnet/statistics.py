@@ -1,4 +1,4 @@
-"""What a few numbers say together: mean and spread, and whether paired numbers differ."""
+"""Summary statistics: mean and standard deviation, and a paired t-test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NUDGE = 1e-9  # more than what floats are off by, and less than any digit that i
 
 
 def rounded(value: float, kind: str = ".3f") -> str:
-    """A number in decimals as people round it, halves away from zero, so that 0.9625 and 96.25 % agree.
+    """A number as a decimal, with halves rounded away from zero, so that 0.9625 and 96.25 % agree.
 
     >>> rounded(0.9625), rounded(96.25, ".1f")
     ('0.963', '96.3')
@@ -47,7 +47,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """What one treatment adds to another: the mean of the paired differences, and what Student's test says of it."""
+    """The effect of one treatment over another: the mean of the paired differences, and Student's t-test of it."""
 
     mean: float
     error: float  # standard error of the mean; NaN for one pair
@@ -63,7 +63,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """The p value in words that fit into a line."""
+        """The p value, short enough for a line."""
         if math.isnan(self.p):
             return "no test with a single pair" if self.count < 2 else "no test: all differences are alike"
         return "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"

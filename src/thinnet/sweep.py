@@ -1,4 +1,4 @@
-"""Sweeps: many runs, each in its own folder; side by side if wanted; a second start does only what is missing."""
+"""Sweeps: many runs, each in its own folder, in parallel if wanted; a second start does only what is missing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Workers:
 
     @property
     def alone(self) -> bool:
-        """Whether this process does it all."""
+        """Whether everything runs in this process."""
         return self.jobs == 1 and self.backend == "loky"
 
 
@@ -62,7 +62,7 @@ def run(
     log: Callable[[str], Any] = lambda text: None,
     progress: bool | None = None,
 ) -> list[Run]:
-    """Train by every config, except for those whose results are in the folder already.
+    """Train every config whose results are not yet in the folder.
 
     Args:
         configs: what to train, every one with a seed.
@@ -135,7 +135,7 @@ def _summary(run: Run) -> str:
 
 
 def _results(missing: Sequence[tuple[Config, Path]], workers: Workers, progress: bool) -> Iterable[tuple[Path, str]]:
-    """Each run's folder and why it failed, if it did, as they come."""
+    """Each run's folder and its error, empty if it succeeded, as runs finish."""
     if workers.alone or not missing:
         return (_one(config, run_folder, progress) for config, run_folder in missing)
     located = []
@@ -169,14 +169,14 @@ def _backend(joblib: Any, workers: Workers) -> Iterator[None]:
 
 
 def _limited(config: Config, run_folder: Path, command: Sequence[str]) -> tuple[Path, str]:
-    """One run on one thread of BLAS: as many as there are workers compute at the same time."""
+    """One run with BLAS on one thread, since each worker computes at the same time."""
     limits = require("threadpoolctl", extra="sweep", purpose=PURPOSE).threadpool_limits
     with limits(limits=1):
         return _one(config, run_folder, progress=False, command=command)
 
 
 def _one(config: Config, run_folder: Path, progress: bool, command: Sequence[str] | None = None) -> tuple[Path, str]:
-    """Begin a run, or go on with it where it was interrupted."""
+    """Start a run, or resume it where it was interrupted."""
     options: dict[str, Any] = {"verbose": False, "progress": progress, "checkpoint_every": CHECKPOINT_EVERY}
     try:
         runs.start_or_resume(config, run_folder, lambda text: None, command=command, **options)

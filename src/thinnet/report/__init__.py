@@ -1,4 +1,4 @@
-"""Reports: what runs' folders say, as one page that needs nothing but itself."""
+"""Reports: the results of runs as one self-contained HTML page."""
 
 from __future__ import annotations
 

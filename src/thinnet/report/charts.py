@@ -1,4 +1,4 @@
-"""Charts as data: what lines there are, over what; drawing them is for others."""
+"""Charts as data: lines and axes, independent of how they are drawn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A
 
 @dataclass(frozen=True)
 class Series:
-    """One line: points, and a band where several runs are behind it.  `group` is what its switch is called."""
+    """One line: points, and a band where it averages several runs.  `group` numbers the switch that hides it."""
 
     label: str
     group: int
@@ -62,7 +62,7 @@ class Chart:
 
     @property
     def logarithmic(self) -> bool:
-        """Whether y is better read by its magnitude."""
+        """Whether the y axis is logarithmic."""
         values = [v for line in self.series for v in line.y if v > 0]
         return not self.fraction and bool(values) and max(values) > LOGARITHMIC_FROM * min(values)
 
@@ -74,7 +74,7 @@ class Chart:
 
     @property
     def alt(self) -> str:
-        """The chart in a sentence a line."""
+        """A description of the chart, one sentence per line."""
         lines = [f"{self.title}, by {self.x_label.lower()}."]
         for line in self.series:
             if line.y:
@@ -126,7 +126,7 @@ def _stretches(histories: Sequence[History]) -> Points:
 def _banded(
     label: str, number: int, x: Sequence[float], values: Sequence[Sequence[float]], dots: bool = False
 ) -> Series:
-    """The means of the values at each x, and where there are several at one, a band of their standard deviation."""
+    """The mean at each x, with a band of one standard deviation where there are several values."""
     spreads = [spread(each) for each in values]
     xs, means = tuple(map(float, x)), tuple(each.mean for each in spreads)
     if all(each.deviation is None for each in spreads):
@@ -136,7 +136,7 @@ def _banded(
 
 
 def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:
-    """How many answers are right against how sure the net was of them, where it answered often enough."""
+    """Accuracy against confidence, for the bins that hold enough answers."""
     series = []
     for group, diagnostics in diagnosed:
         bins = diagnostics.calibration
@@ -147,7 +147,7 @@ def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:
 
 
 def against(groups: Sequence[Group]) -> list[Chart]:
-    """Where a number takes at least three values over the groups: the accuracy against it, a line for each rest."""
+    """The accuracy against each numeric field with at least three values, a line for each setting of the others."""
     different = differing([group.config for group in groups])
     charts = []
     for name in different:

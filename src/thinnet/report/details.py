@@ -26,7 +26,7 @@ Known = dict[tuple[Any, ...], tuple[Dataset, dict[str, str]]]  # data sets and t
 
 
 def details(groups: Sequence[Group]) -> list[Details]:
-    """The first run of each group, or of the best ones of many; where there is none to look at, the reason."""
+    """The details of each group's first finished run, or of the best groups if there are many; or why there are none."""
     known: Known = {}
     chosen = groups if len(groups) <= MOST_DETAILED else best(groups, FEWER_DETAILED)
     return [_details(group, known) for group in chosen]
@@ -56,7 +56,7 @@ def _details(group: Group, known: Known) -> Details:
 
 
 def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
-    """The data of a run, read once for groups that follow one another and share them."""
+    """The data of a run, cached for the following groups that share them."""
     key = tuple(getattr(config, name) for name in DATA_FIELDS)
     if key not in known:
         known.clear()  # so that there is one in memory at a time
@@ -67,7 +67,7 @@ def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
 
 
 def _check_here(config: Config) -> None:
-    """Refuse what would have to be downloaded: a report is no reason to."""
+    """Refuse data that would have to be downloaded: a report must not download."""
     data = catalog.CATALOG.get(config.data)
     if data and data.download and not config.root and not data.find():
         raise DataError(f"{config.data} must be on this machine, got none. Get it by: {data.missing}.")

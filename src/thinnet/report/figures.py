@@ -1,4 +1,4 @@
-"""The page's figures as files, SVG and PNG, drawn by Matplotlib."""
+"""The page's figures as SVG and PNG files, drawn with Matplotlib."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Detail
 
 
 def rendered(figure: Any, kind: str) -> bytes:
-    """A figure as the bytes of a file, the same each time."""
+    """A figure as the bytes of a file, reproducibly."""
     buffer = io.BytesIO()
     matplotlib = require("matplotlib", extra="plot", purpose="drawing a figure")
     with matplotlib.rc_context({"svg.hashsalt": "thinnet", "svg.fonttype": "none"}):
@@ -120,7 +120,7 @@ def _units(diagnosed: Sequence[tuple[Group, Any]]) -> Any:
 
 
 def _short(label: str) -> str:
-    """A label that leaves room for its figure: its two ends, where it is long."""
+    """A label, shortened in the middle where it is long."""
     return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS // 2]}…{label[-MOST_LETTERS // 2 :]}"
 
 

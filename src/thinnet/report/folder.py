@@ -1,4 +1,4 @@
-"""What the folder of a run says: its config, its surroundings, its history and its result."""
+"""Reading a run's folder: config, environment, history and result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Its folder's."""
+        """The name of its folder."""
         return self.folder.resolve().name
 
 
@@ -78,7 +78,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], instead: str) -> dict[str, Any]:
-    """What is in a file of JSON, if it is what a run wrote."""
+    """The contents of a JSON file, checked to be what a run wrote."""
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):

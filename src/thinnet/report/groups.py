@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seeds, taken together."""
+"""Groups: runs that differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ class Group:
 
     @property
     def measure(self) -> str:
-        """What its accuracies are: the fraction right, or where targets are numbers the fraction explained."""
+        """The name of the metric: accuracy, or R² for regression."""
         measure: str = self.runs[0].environment.get("measure", ACCURACY)
         return measure
 
     @property
     def repetitions(self) -> str:
-        """What its runs are called together: seeds, unless some of them have the same."""
+        """What to call its runs: seeds, unless some share a seed."""
         return "seeds" if len(set(map(_seeds, self.runs))) == len(self.runs) else "runs"
 
 
 def measured(groups: Sequence[Group]) -> str:
-    """What the accuracies of all groups are."""
+    """The names of the metrics of all groups."""
     return " or ".join(sorted({group.measure for group in groups}, reverse=True))
 
 
@@ -91,7 +91,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """Runs by their seeds, the same run once, and what there is to say of those that share a seed."""
+    """Runs sorted by seed, without duplicates, and notes on those that share a seed."""
     kept: list[Run] = []
     notes = []
     for run in sorted(members, key=lambda run: (_seeds(run), not run.finished, -len(run.history.loss))):
@@ -115,7 +115,7 @@ def _seeds(run: Run) -> tuple[int, int]:
 
 
 def _agree(run: Run, other: Run) -> bool:
-    """Whether two runs came to the same, the time aside, as far as both of them have come."""
+    """Whether two runs agree in everything but time, as far as both have come."""
     for name in ("loss", "train_accuracy", "val_accuracy"):
         if any(a != b for a, b in zip(getattr(run.history, name), getattr(other.history, name), strict=False)):
             return False
@@ -124,7 +124,7 @@ def _agree(run: Run, other: Run) -> bool:
 
 
 def _reason(run: Run, other: Run) -> str:
-    """In what two runs that should be equal differ."""
+    """Why two runs that should be equal differ."""
     names = ("data", "versions", "machine")
     found = [name for name in names if run.environment.get(name) != other.environment.get(name)]
     if found:
@@ -133,13 +133,13 @@ def _reason(run: Run, other: Run) -> str:
 
 
 def _rank(config: Config, names: Sequence[str]) -> list[tuple[str, Any]]:
-    """What configs are sorted by; numbers before lists before texts, since these cannot be compared."""
+    """The sort key of a config: numbers before strings before tuples, since these cannot be compared."""
     values = [getattr(config, name) for name in names]
     return [("" if isinstance(value, (int, float)) else type(value).__name__, value) for value in values]
 
 
 def without_seeds(config: Config) -> Config:
-    """The config with its seeds and its data's place put aside."""
+    """The config without its seeds and without the path of its data."""
     return replace(config, **ASIDE)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""A page that follows a run: served to this machine's own browsers while the run trains."""
+"""The live page of a run, served on the loopback address while the run trains."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Live(Callback):
         self._copy(state)
 
     def _copy(self, state: TrainingState) -> None:
-        """Keep what there is, as lists that no longer grow while a page is made of them."""
+        """Copy the history, so that it does not grow while a page is rendered."""
         assert self._run is not None
         self._run = replace(self._run, history=deepcopy(state.history))
         self._copied = time.monotonic()

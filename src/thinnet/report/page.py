@@ -1,4 +1,4 @@
-"""The page: what was collected, laid out by a template in which everything is escaped."""
+"""The page: rendered by a Jinja template with autoescaping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Details:
-    """What is shown of one group's first run beside its curves; `reason` where there are no diagnostics."""
+    """The details of one group's first run; `reason` says why there are no diagnostics."""
 
     group: Group
     diagnostics: Diagnostics | None = None
@@ -88,7 +88,7 @@ def _accuracy(found: Spread | float | None) -> str:
 
 
 def _amount(group: Group, value: float, unit: str = "%") -> str:
-    """An accuracy in percent, an R² as it is."""
+    """An accuracy in percent, or an R² as a number."""
     return rounded(100 * value, ".1f") + unit if group.measure == ACCURACY else rounded(value)
 
 
@@ -103,7 +103,7 @@ def _level(group: Group) -> float:
 
 
 def _verdict(groups: Sequence[Group]) -> str:
-    """The result in a sentence: who is best, and by how much over whom it should be compared with."""
+    """The result in a sentence: the best group, and by how much it beats the one to compare it with."""
     known = [group for group in groups if group.values(group.main_metric)]
     if not known:
         return "No epoch is finished yet."
@@ -129,7 +129,7 @@ def _rival(first: Group, others: Sequence[Group]) -> Group:
 
 
 def _doubt(difference: Difference) -> str:
-    """What a test over the seeds says of a difference, in brackets."""
+    """The outcome of the t-test over seeds, in parentheses."""
     if difference.count < 2:
         return " (one seed each: no test)"
     if math.isnan(difference.p):
@@ -150,7 +150,7 @@ def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
 
 
 def _command(group: Group) -> str:
-    """What trains a group's first run again, whatever became of its folder."""
+    """The command that repeats a group's first run."""
     defaults = asdict(Config())
     words = ["thinnet", "train"]
     for name, value in asdict(group.config).items():
@@ -161,7 +161,7 @@ def _command(group: Group) -> str:
 
 
 def _surroundings(groups: Sequence[Group]) -> list[tuple[str, str]]:
-    """Versions, machine and data, as one run wrote them down."""
+    """Versions, machine and data, as the first run recorded them."""
     if not groups or not groups[0].runs[0].environment:
         return []
     run = groups[0].runs[0]

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, which a page's style colors and its script brings to life."""
+"""Charts as inline SVG; the page's CSS colors them and its script makes them interactive."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _square(kind: str, x: float, y: float, side: float, **attributes: Any) -> st
 
 
 def confusion_text(counts: IntArray, names: Sequence[str]) -> str:
-    """The confusions in a sentence or two."""
+    """A description of the confusion matrix in a sentence or two."""
     wrong = counts - np.diag(np.diag(counts))
     text = f"Confusions: {np.trace(counts)} of {counts.sum()} answers are right."
     i, j = divmod(int(wrong.argmax()), len(counts))

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run needs to go on bit for bit, and nets alone, in checksummed files."""
+"""Checkpoints: everything needed to resume a run bit for bit, in checksummed files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OPTIONS = {  # the solver's options that a checkpoint keeps
 
 
 class Run(NamedTuple):
-    """What a checkpoint is written of, and restored into: a net, its training, and the arguments of both.
+    """What a checkpoint saves and restores: a net, the state of its training, and the arguments of both.
 
     `options` are the solver's arguments in `OPTIONS`, but for the schedule; `fingerprint` is the data's.
     """
@@ -71,7 +71,7 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out, and clear away what a killed one left: files half-written, and a checkpoint too many."""
+        """Lock the folder, and remove what a killed run left: half-written files, and a checkpoint too many."""
         with locked(self.folder):
             if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
@@ -146,7 +146,7 @@ def net_of(contents: Contents) -> FullyConnectedNet:
 
 
 def options_of(contents: Contents) -> dict[str, Any]:
-    """The arguments with which the run's solver was made."""
+    """The arguments of the run's solver."""
     with readable_contents("the checkpoint"):
         options = dict(contents.state["solver"])
         if set(options) != OPTIONS:
@@ -179,7 +179,7 @@ def check_net(contents: Contents, net: FullyConnectedNet) -> None:
 
 
 def history_of(contents: Contents) -> History:
-    """What a run had recorded when the checkpoint was written."""
+    """The history of a run up to the checkpoint."""
     with readable_contents("the checkpoint"):
         history, state = History(), contents.state
         _restore_history(history, state["iteration"], state["history"], contents.arrays["history/loss"])
@@ -187,7 +187,7 @@ def history_of(contents: Contents) -> History:
 
 
 def restore(contents: Contents, run: Run) -> None:
-    """Put the training of a run, made anew for its net and data, where it was."""
+    """Restore the state of training into a run that was rebuilt for its net and data."""
     saved_state, arrays = contents.state, contents.arrays
     state, optimizer, net = run.state, run.optimizer, run.net
     with readable_contents("the checkpoint"):

@@ -23,7 +23,7 @@ HEADER_LENGTH = 8  # a safetensors file begins with its header's length, 8 bytes
 
 @dataclass(frozen=True)
 class Contents:
-    """What a checksummed file holds."""
+    """The contents of a checksummed file."""
 
     state: dict[str, Any]
     arrays: dict[str, AnyArray]
@@ -48,7 +48,7 @@ def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) 
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same file with its metadata sorted: safetensors writes them in any order, and equal nets are equal files."""
+    """The same file with its metadata sorted, so that equal nets give equal files: safetensors keeps no order."""
     end = _end_of_header(content)
     header = json.loads(content[HEADER_LENGTH:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -61,7 +61,7 @@ def _end_of_header(content: bytes) -> int:
 
 
 def with_digest(content: bytes) -> bytes:
-    """A safetensors file that has zeros in the digest's place, with its digest there."""
+    """A safetensors file with its digest written over the zeros that stood for it."""
     start = content.index(MARK) + len(MARK)
     digest = hashlib.sha256(content).hexdigest().encode()
     return content[:start] + digest + content[start + DIGITS :]
@@ -102,7 +102,7 @@ def _check_digest(path: Path, content: bytes) -> None:
 
 
 def _state(path: Path, content: bytes, kind: str) -> dict[str, Any]:
-    """The state in a file whose digest is right: one of ours, or of somebody who computes digests."""
+    """The state in a file whose digest is right, which does not mean that Thinnet wrote it."""
     try:
         metadata = json.loads(content[HEADER_LENGTH : _end_of_header(content)])["__metadata__"]
         written = int(metadata["format"])
