@@ -8,14 +8,14 @@ from pathlib import Path
 from figures import Figure
 from fuzzing.checkpoints import valid_checkpoint
 from thinnet.errors import CheckpointError
-from thinnet.storage.sealed import unsealed
+from thinnet.storage.checksummed import verified
 
 
 def run(share: float) -> Iterator[Figure]:
     stride = max(1, round(1 / share))
     for kind, name in (("net", "a saved net"), ("run", "a checkpoint of a run")):
         content = valid_checkpoint(kind)
-        unsealed(Path("whole"), content, kind)
+        verified(Path("whole"), content, kind)
         lengths = range(0, len(content), stride)
         refused = sum(_refused(kind, content[:length]) for length in lengths)
         assert refused == len(lengths)
@@ -37,7 +37,7 @@ def _flipped(content: bytes, bit: int) -> bytes:
 
 def _refused(kind: str, content: bytes) -> bool:
     try:
-        unsealed(Path("damaged"), content, kind)
+        verified(Path("damaged"), content, kind)
     except CheckpointError:
         return True
     return False

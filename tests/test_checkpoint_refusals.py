@@ -14,7 +14,7 @@ from thinnet import ArgumentError, Dataset, Solver
 from thinnet.errors import CheckpointError
 from thinnet.optim import OPTIMIZERS
 from thinnet.storage import checkpoint as checkpoints
-from thinnet.storage.sealed import read_sealed, write_sealed
+from thinnet.storage.checksummed import read_checksummed, write_checksummed
 
 
 def other_data() -> list[tuple[str, Dataset | dict[str, Any]]]:
@@ -161,9 +161,9 @@ def test_a_whole_file_with_wrong_contents_is_refused(change: Any, tmp_path: Path
     """Its digest is right; anyone can compute one."""
     interrupted(tmp_path)
     path = tmp_path / "step-000000006.safetensors"
-    sealed = read_sealed(path, checkpoints.KIND)
-    change(sealed.state, sealed.arrays)
-    write_sealed(path, checkpoints.KIND, sealed.state, sealed.arrays)
+    contents = read_checksummed(path, checkpoints.KIND)
+    change(contents.state, contents.arrays)
+    write_checksummed(path, checkpoints.KIND, contents.state, contents.arrays)
     with pytest.raises(CheckpointError):
         Solver.resume(tmp_path, make_data())
 

@@ -26,7 +26,7 @@ def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParse
                 yield from commands(below)
 
 
-ALL = {one.prog: one for one in commands(cli.parser())}
+ALL = {command.prog: command for command in commands(cli.parser())}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,4 +1,4 @@
-"""What is told while a run trains, where no bar can be seen."""
+"""What is printed while a run trains, where no bar can be seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from thinnet import cli
-from thinnet.cli.progress import compilation_told
+from thinnet.cli.progress import compilation_announced
 
 TRAIN = ["train", "--num-train", "60", "--hidden-dims", "5", "--epochs", "4", "--batch-size", "20", "--output"]
 
@@ -17,10 +17,10 @@ TRAIN = ["train", "--num-train", "60", "--hidden-dims", "5", "--epochs", "4", "-
 def test_lines_tell_how_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*TRAIN, str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    told = [line for line in lines if line.startswith("epoch ")]
-    assert re.fullmatch(r"epoch 1 of 4: accuracy 0\.\d{3} in training, 0\.\d{3} in validation, \d+ s", told[0])
-    assert told[-1].startswith("epoch 4 of 4: ")
-    assert lines.index(told[-1]) < lines.index("steps                12")
+    announced = [line for line in lines if line.startswith("epoch ")]
+    assert re.fullmatch(r"epoch 1 of 4: accuracy 0\.\d{3} in training, 0\.\d{3} in validation, \d+ s", announced[0])
+    assert announced[-1].startswith("epoch 4 of 4: ")
+    assert lines.index(announced[-1]) < lines.index("steps                12")
 
 
 @pytest.mark.parametrize("option", ["--quiet", "--json"])
@@ -51,21 +51,21 @@ def test_a_resumed_run_is_told_of_too(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.startswith("epoch 4 of 4: ")
 
 
-def test_a_compilation_is_told_of_once_and_a_kernel_that_is_there_is_not() -> None:
+def test_a_compilation_is_announced_once_and_a_kernel_that_is_there_is_not() -> None:
     numba = pytest.importorskip("numba")
     one, other = (numba.njit(lambda x, k=k: x + k) for k in (1, 2))
-    told: list[str] = []
-    with compilation_told(told.append):
+    announced: list[str] = []
+    with compilation_announced(announced.append):
         one(1)
         other(1)
-    assert told == ["The kernels are being compiled, which takes some ten seconds, once on this machine."]
-    with compilation_told(told.append):
+    assert announced == ["The kernels are being compiled, which takes some ten seconds, once on this machine."]
+    with compilation_announced(announced.append):
         one(1)
     one(1.5)  # compiled when nobody listens any more
-    assert len(told) == 1
+    assert len(announced) == 1
 
 
 @pytest.mark.usefixtures("without_kernels")
 def test_without_kernels_nothing_is_compiled() -> None:
-    with compilation_told(pytest.fail):
+    with compilation_announced(pytest.fail):
         pass

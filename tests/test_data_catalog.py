@@ -22,7 +22,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_known_is_listed_with_its_place(nowhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {name: one["found"] for name, one in found.items()} == {
+    assert {name: row["found"] for name, row in found.items()} == {
         "digits": "inside scikit-learn",
         "cifar10": None,
         "fashion-mnist": None,

@@ -191,7 +191,7 @@ def public_names(module: ModuleType) -> list[str]:
     if hasattr(module, "__all__"):
         return list(module.__all__)
     defined = vars(module).items()
-    return [name for name, one in defined if name[0] != "_" and getattr(one, "__module__", "") == module.__name__]
+    return [name for name, member in defined if name[0] != "_" and getattr(member, "__module__", "") == module.__name__]
 
 
 def test_every_public_name_is_in_the_reference(built: Path) -> None:

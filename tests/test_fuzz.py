@@ -71,7 +71,7 @@ def test_the_checks_take_what_is_valid(commands: Commands) -> None:
     for kind in ("net", "run"):
         valid = checkpoints.valid_checkpoint(kind)
         assert checkpoints.check_checkpoint(kind, valid)
-        assert checkpoints.sealed_anew(valid) == valid
+        assert checkpoints.with_new_digest(valid) == valid
     assert commands.check(["experiment", "dropout"])
     assert not commands.check([])
 

@@ -1,4 +1,4 @@
-"""Each kernel computes what its readable twin computes: masks bit for bit, values to rounding.
+"""Each kernel computes what the readable code computes: masks bit for bit, values to rounding.
 
 The kernels of optimizers are tested in test_optim.py and test_thinning.py, those of hidden layers, as parts of whole
 steps, in test_steps.py.
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from thinnet import Dataset, kernels
 from thinnet.data.rows import RowReader
 from thinnet.layers import LOSSES, dropout_backward, dropout_forward
-from thinnet.masks import keep_mask, keep_units, random_words
+from thinnet.masks import keep_mask, keep_units, random_bits
 
 if not kernels.available():
     pytest.skip("Numba is not installed, so there are no kernels to test", allow_module_level=True)
@@ -37,10 +37,10 @@ def keys(seed: int) -> tuple[np.uint32, np.uint32]:
     return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
 
 
-def assert_close(one: Any, other: Any, dtype: Any, scale: float = 1.0) -> None:
+def assert_close(got: Any, other: Any, dtype: Any, scale: float = 1.0) -> None:
     """Equal to rounding, relative to the larger of the largest element and `scale`."""
     size = max(float(np.abs(other).max(initial=0)), scale)
-    np.testing.assert_allclose(one, other, rtol=0, atol=ROUNDING[dtype] * size)
+    np.testing.assert_allclose(got, other, rtol=0, atol=ROUNDING[dtype] * size)
 
 
 @settings(max_examples=60, deadline=None)
@@ -56,8 +56,8 @@ def test_words_are_the_same_bit_for_bit(
     rows: int, columns: int, seed: int, step: int, layer: int, first_row: int
 ) -> None:
     out = np.empty((rows, columns), np.uint32)
-    philox.fill_words(out, *keys(seed), step, layer, first_row)
-    expected = random_words((rows, columns), seed=seed, step=step, layer=layer, first_row=first_row)
+    philox.fill_bits(out, *keys(seed), step, layer, first_row)
+    expected = random_bits((rows, columns), seed=seed, step=step, layer=layer, first_row=first_row)
     np.testing.assert_array_equal(out, expected)
 
 

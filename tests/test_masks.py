@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from thinnet import ArgumentError
-from thinnet.masks import drop_threshold, keep_mask, philox, random_words
+from thinnet.masks import drop_threshold, keep_mask, philox, random_bits
 from thinnet.typing import AnyArray, BoolArray
 
 LEAST_P = 1e-9
@@ -74,7 +74,7 @@ def test_philox_is_that_of_the_paper(counter: tuple[int, int, int, int], key: tu
     assert [int(word) for word in philox((c0, c1, c2, c3), key)] == scalar_philox(counter, key)
 
 
-PLACES = {
+COUNTERS = {
     "seed": st.integers(0, 2**64 - 1),
     "step": WORD,
     "layer": WORD,
@@ -83,15 +83,15 @@ PLACES = {
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(columns=st.integers(0, 200), rows=st.integers(0, 3), **PLACES)
+@given(columns=st.integers(0, 200), rows=st.integers(0, 3), **COUNTERS)
 @example(columns=200, rows=2, seed=2**64 - 1, step=FULL, layer=FULL, first_row=FULL - 1)
-def test_words_lie_as_documented(columns: int, rows: int, seed: int, step: int, layer: int, first_row: int) -> None:
-    words = random_words((rows, columns), seed=seed, step=step, layer=layer, first_row=first_row)
-    assert words.shape == (rows, columns)
-    assert words.dtype == np.uint32
-    places = itertools.product(range(first_row, first_row + rows), range(columns))
-    expected = [scalar_word(seed, step, layer, row, column) for row, column in places]
-    np.testing.assert_array_equal(words.ravel(), np.array(expected, np.uint32))
+def test_the_bits_lie_as_documented(columns: int, rows: int, seed: int, step: int, layer: int, first_row: int) -> None:
+    bits = random_bits((rows, columns), seed=seed, step=step, layer=layer, first_row=first_row)
+    assert bits.shape == (rows, columns)
+    assert bits.dtype == np.uint32
+    positions = itertools.product(range(first_row, first_row + rows), range(columns))
+    expected = [scalar_word(seed, step, layer, row, column) for row, column in positions]
+    np.testing.assert_array_equal(bits.ravel(), np.array(expected, np.uint32))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -100,7 +100,7 @@ def test_words_lie_as_documented(columns: int, rows: int, seed: int, step: int, 
     rate=st.floats(0, 1, exclude_max=True),
     rows=st.integers(1, 20),
     columns=st.integers(1, 200),
-    **PLACES,
+    **COUNTERS,
 )
 def test_a_part_of_a_mask_is_the_mask_of_the_part(
     data: Any, rate: float, rows: int, columns: int, seed: int, step: int, layer: int, first_row: int
@@ -127,24 +127,24 @@ def test_the_threshold_honors_the_rate_to_the_last_bit_of_a_word(rate: float) ->
 
 @pytest.mark.parametrize("rate", [0.0, *RATES])
 def test_a_unit_stays_where_its_word_reaches_the_threshold(rate: float) -> None:
-    words = random_words((50, 70), seed=3, step=1)
-    np.testing.assert_array_equal(keep_mask(rate, (50, 70), seed=3, step=1), words >= drop_threshold(rate))
+    bits = random_bits((50, 70), seed=3, step=1)
+    np.testing.assert_array_equal(keep_mask(rate, (50, 70), seed=3, step=1), bits >= drop_threshold(rate))
     assert keep_mask(0.0, (50, 70), seed=3).all()
 
 
 def test_a_word_equal_to_the_threshold_keeps_its_unit() -> None:
-    words = random_words((4, 8), seed=3)
-    for place in np.ndindex(words.shape):
-        keep = keep_mask(int(words[place]) / 2**32, (4, 8), seed=3)
-        assert keep[place]
-        assert not keep_mask((int(words[place]) + 1) / 2**32, (4, 8), seed=3)[place]
+    bits = random_bits((4, 8), seed=3)
+    for index in np.ndindex(bits.shape):
+        keep = keep_mask(int(bits[index]) / 2**32, (4, 8), seed=3)
+        assert keep[index]
+        assert not keep_mask((int(bits[index]) + 1) / 2**32, (4, 8), seed=3)[index]
 
 
 def test_numpy_integers_of_any_width_are_taken() -> None:
-    expected = random_words((3, 70), seed=7, step=7, layer=7, first_row=7)
+    expected = random_bits((3, 70), seed=7, step=7, layer=7, first_row=7)
     for kind in (np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64):
         n: Any = kind(7)
-        np.testing.assert_array_equal(random_words((3, 70), seed=n, step=n, layer=n, first_row=n), expected)
+        np.testing.assert_array_equal(random_bits((3, 70), seed=n, step=n, layer=n, first_row=n), expected)
 
 
 @pytest.mark.parametrize(
@@ -234,11 +234,11 @@ def test_masks_of_other_coordinates_are_independent(apart: str, rate: float) -> 
 
 
 def test_masks_of_equal_seeds_steps_and_layers_are_equal_and_all_others_differ() -> None:
-    places = list(itertools.product((0, 1, 2**32), (0, 1), (0, 1), (0, 1)))
-    masks = [keep_mask(0.5, (8, 64), seed=s, step=t, layer=k, first_row=r).tobytes() for s, t, k, r in places]
-    again = [keep_mask(0.5, (8, 64), seed=s, step=t, layer=k, first_row=r).tobytes() for s, t, k, r in places]
+    positions = list(itertools.product((0, 1, 2**32), (0, 1), (0, 1), (0, 1)))
+    masks = [keep_mask(0.5, (8, 64), seed=s, step=t, layer=k, first_row=r).tobytes() for s, t, k, r in positions]
+    again = [keep_mask(0.5, (8, 64), seed=s, step=t, layer=k, first_row=r).tobytes() for s, t, k, r in positions]
     assert masks == again
-    assert len(set(masks)) == len(places)
+    assert len(set(masks)) == len(positions)
 
 
 def lined_up(along: str) -> BoolArray:
@@ -271,9 +271,9 @@ def test_the_number_of_runs_is_that_of_coin_tosses(order: str) -> None:
     assert abs(runs - mean) / math.sqrt(variance) < MOST_Z
 
 
-def test_each_bit_of_the_words_is_a_fair_coin_and_independent_of_the_others() -> None:
-    words = random_words((512, 1024), seed=23)
-    bits = np.unpackbits(words.reshape(-1, 1).view(np.uint8), axis=1)
+def test_each_bit_is_a_fair_coin_and_independent_of_the_others() -> None:
+    numbers = random_bits((512, 1024), seed=23)
+    bits = np.unpackbits(numbers.reshape(-1, 1).view(np.uint8), axis=1)
     assert bits.shape[1] == 32
     for bit in range(32):
         assert two_sided(int(bits[:, bit].sum()), len(bits), 0.5) > LEAST_P
@@ -282,7 +282,7 @@ def test_each_bit_of_the_words_is_a_fair_coin_and_independent_of_the_others() ->
     assert correlations.max() < 6.5  # 496 pairs: p < 496 · 8e-11
 
 
-def test_words_are_spread_evenly() -> None:
-    words = random_words((512, 1024), seed=24)
-    counts = np.bincount(words.ravel() >> np.uint32(24), minlength=256)
+def test_the_bits_are_spread_evenly_as_numbers() -> None:
+    bits = random_bits((512, 1024), seed=24)
+    counts = np.bincount(bits.ravel() >> np.uint32(24), minlength=256)
     assert stats.chisquare(counts).pvalue > LEAST_P

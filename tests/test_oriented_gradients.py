@@ -1,4 +1,4 @@
-"""Oriented gradients: the readable function, its fused twin, and what they say of simple pictures."""
+"""Oriented gradients: the readable function, its kernel, and what they say of simple pictures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def directions(image: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_the_fused_twin_gives_the_same(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_gives_the_same(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if not kernels.available():
-        pytest.skip("Numba is not installed, so there is no twin")
+        pytest.skip("Numba is not installed, so there is no kernel")
     X = np.random.default_rng(0).integers(0, 256, (20, 3072)).astype(dtype)
     fused = oriented_gradients(X)
     monkeypatch.setattr("thinnet.kernels.available", lambda: False)

@@ -66,7 +66,7 @@ def run(code: str) -> str:
 def test_importing_thinnet_loads_none_of_the_heavy_packages() -> None:
     loaded = set(json.loads(run("import json, sys, thinnet; print(json.dumps(list(sys.modules)))")))
     assert "thinnet.solver" in loaded
-    assert not loaded & {*HEAVY, "thinnet.storage.sealed", "hashlib", "tempfile"}
+    assert not loaded & {*HEAVY, "thinnet.storage.checksummed", "hashlib", "tempfile"}
 
 
 def test_training_loads_none_of_them_but_the_compiler() -> None:

@@ -39,7 +39,7 @@ def test_an_estimator_mapped_from_a_file_trains_on(
     path = tmp_path / "net.joblib"
     joblib.dump(net.fit(X, Y), path)
     before = path.read_bytes()
-    trainings: tuple[Callable[[Any], Any], ...] = (lambda one: one.partial_fit(X, Y), lambda one: one.fit(X, Y))
+    trainings: tuple[Callable[[Any], Any], ...] = (lambda model: model.partial_fit(X, Y), lambda model: model.fit(X, Y))
     for mode in ("r", "r+", "c"):
         for train in trainings:
             wanted = train(joblib.load(path))
@@ -74,7 +74,7 @@ def test_a_solver_trains_a_net_of_read_only_arrays(
     net, other = make_net(**options), make_net(**options)
     kept = [frozen(net.params), frozen(net.running)]
     before = [array.copy() for array in kept]
-    solvers = [make_solver(one, optimizer=update, optimizer_options=None) for one in (net, other)]
+    solvers = [make_solver(each, optimizer=update, optimizer_options=None) for each in (net, other)]
     frozen(net.params)  # again, after the solver was made
     histories = [solver.train() for solver in solvers]
     assert histories[0].loss == histories[1].loss

@@ -1,4 +1,4 @@
-"""Reports: what is collected from runs' folders, how it is judged and drawn, and what is refused."""
+"""Reports: what is collected from runs' folders, how it is evaluated and drawn, and what is refused."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from thinnet.config import Config
 from thinnet.data import catalog
 from thinnet.nets.predictions import probabilities
 from thinnet.report import charts, png, svg, write_report
+from thinnet.report.diagnostics import diagnose
 from thinnet.report.folder import find_runs
-from thinnet.report.groups import compare, group
-from thinnet.report.judge import judge
+from thinnet.report.groups import compare, group_runs
 from thinnet.report.scale import axes
 
 QUICK = Config(num_train=100, hidden_dims=(16, 8), epochs=3, batch_size=25)
@@ -60,9 +60,9 @@ class Tags(HTMLParser):
 
 
 def test_runs_that_differ_in_seeds_only_are_one_group(four: Path) -> None:
-    groups = group(find_runs([four]))
-    assert [one.label for one in groups] == ["dropout 0", "dropout 0.5"]
-    assert [[run.config.seed for run in one.runs] for one in groups] == [[0, 1], [0, 1]]
+    groups = group_runs(find_runs([four]))
+    assert [group.label for group in groups] == ["dropout 0", "dropout 0.5"]
+    assert [[run.config.seed for run in group.runs] for group in groups] == [[0, 1], [0, 1]]
     difference = compare(groups[1], groups[0], "val_accuracy")
     by_hand = np.subtract(groups[1].values("val_accuracy"), groups[0].values("val_accuracy"))
     assert difference is not None
@@ -184,19 +184,19 @@ def test_where_there_is_no_run_it_says_what_was_looked_at(tmp_path: Path, capsys
     assert "nowhere must be the folder of a run, or of several, got no such folder." in capsys.readouterr().err
 
 
-def judged(split: str = "test", **options: Any) -> tuple[FullyConnectedNet, Dataset, Any]:
+def diagnosed(split: str = "test", **options: Any) -> tuple[FullyConnectedNet, Dataset, Any]:
     generator = np.random.default_rng(1)
     X = generator.standard_normal((1300, 6)).astype(np.float32)
     y = generator.integers(3, size=1300)
     arrays = {"X_train": X[:300], "y_train": y[:300], f"X_{split}": X[300:], f"y_{split}": y[300:]}
     data = Dataset.from_dict(arrays)
     net = FullyConnectedNet([40, 30], 6, 3, weight_scale="he", seed=1, **options)
-    return net, data, judge(net, data, 50)
+    return net, data, diagnose(net, data, 50)
 
 
 def test_confusions_mistakes_and_calibration_are_those_by_hand() -> None:
     """In pieces or at once."""
-    net, data, judgment = judged()
+    net, data, diagnostics = diagnosed()
     assert data.X_test is not None
     assert data.y_test is not None
     shares = probabilities("softmax", net.scores(data.X_test).astype(np.float64))
@@ -204,11 +204,11 @@ def test_confusions_mistakes_and_calibration_are_those_by_hand() -> None:
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     for i in range(3):
         for j in range(3):
-            assert judgment.confusion[i, j] == ((data.y_test == i) & (answers == j)).sum()
+            assert diagnostics.confusion[i, j] == ((data.y_test == i) & (answers == j)).sum()
     wrong = np.flatnonzero(answers != data.y_test)
-    surest = wrong[np.argsort(-sure[wrong], kind="stable")][:12]
-    assert [one.row for one in judgment.mistakes] == surest.tolist()
-    bins = judgment.calibration
+    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:12]
+    assert [mistake.row for mistake in diagnostics.mistakes] == worst.tolist()
+    bins = diagnostics.calibration
     for k in range(10):
         chosen = np.minimum((sure * 10).astype(int), 9) == k
         assert bins.count[k] == chosen.sum()
@@ -221,9 +221,9 @@ def test_confusions_mistakes_and_calibration_are_those_by_hand() -> None:
 
 @pytest.mark.parametrize("mask", ["element", "batch"])
 def test_dropout_halves_the_active_units_and_the_net_is_left_alone(mask: Any) -> None:
-    net, data, _ = judged(dropout=0.5, normalization="batchnorm", dropout_mask=mask)
+    net, data, _ = diagnosed(dropout=0.5, normalization="batchnorm", dropout_mask=mask)
     before = net.running.flat.copy(), net.params.flat.copy(), net.step
-    layers = judge(net, data, 50).layers
+    layers = diagnose(net, data, 50).layers
     assert [layer.width for layer in layers] == [40, 30]
     for layer in layers:
         assert layer.thinned == pytest.approx(layer.active / 2, rel=0.25)
@@ -234,9 +234,9 @@ def test_dropout_halves_the_active_units_and_the_net_is_left_alone(mask: Any) ->
 
 
 def test_without_dropout_and_normalization_both_modes_are_the_same() -> None:
-    _, _, judgment = judged(split="val")
-    assert judgment.split == "val"
-    assert all(layer.active == layer.thinned for layer in judgment.layers)
+    _, _, diagnostics = diagnosed(split="val")
+    assert diagnostics.split == "val"
+    assert all(layer.active == layer.thinned for layer in diagnostics.layers)
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -281,18 +281,18 @@ def test_losses_that_shrink_a_hundredfold_are_drawn_by_magnitude() -> None:
     banded = charts.Series("a", 0, (1.0, 2.0), (100.0, 1.0), low=(99.0, -3.0), high=(101.0, 4.0))
     assert charts.Chart("loss", "Loss", "Step", "Loss", (banded,)).low(banded)[1] == 0.25
     assert y.ticks == [0.1, 1.0, 10.0]
-    assert y.place(1.0) - y.place(10.0) == pytest.approx(y.place(0.1) - y.place(1.0), abs=0.02)
+    assert y.position(1.0) - y.position(10.0) == pytest.approx(y.position(0.1) - y.position(1.0), abs=0.02)
 
 
 def test_long_losses_are_averaged_and_short_ones_are_not(four: Path) -> None:
-    one = group(find_runs([four]))[0]
-    drawn = next(chart for chart in charts.curves([one]) if chart.name == "loss").series[0]
-    by_hand = np.mean([run.history.loss for run in one.runs], axis=0)
+    first = group_runs(find_runs([four]))[0]
+    drawn = next(chart for chart in charts.curves([first]) if chart.name == "loss").series[0]
+    by_hand = np.mean([run.history.loss for run in first.runs], axis=0)
     np.testing.assert_allclose(drawn.y, by_hand)
-    long = one.runs[0].history.loss * 100
-    one.runs[0].history.loss[:] = long
-    one.runs[1].history.loss[:] = long
-    thinned = next(chart for chart in charts.curves([one]) if chart.name == "loss").series[0]
+    long = first.runs[0].history.loss * 100
+    first.runs[0].history.loss[:] = long
+    first.runs[1].history.loss[:] = long
+    thinned = next(chart for chart in charts.curves([first]) if chart.name == "loss").series[0]
     assert len(thinned.y) == charts.MOST_POINTS
     assert np.mean(thinned.y) == pytest.approx(np.mean(long), rel=0.02)
 
@@ -310,7 +310,7 @@ def test_one_number_is_rounded_alike_everywhere(tmp_path: Path, capsys: pytest.C
 
 
 def test_time_begins_after_the_first_step_which_may_wait_for_compilation(four: Path) -> None:
-    first = group(find_runs([four]))[0]
+    first = group_runs(find_runs([four]))[0]
     seconds = [run.history.seconds for run in first.runs]
     assert first.values("duration") == [one[-1] - one[0] for one in seconds]
 

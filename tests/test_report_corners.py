@@ -13,7 +13,7 @@ from test_report import Tags, start
 from thinnet import cli, runs
 from thinnet.report import charts, svg, write_report
 from thinnet.report.folder import find_runs
-from thinnet.report.groups import group
+from thinnet.report.groups import group_runs
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((60, 4)).astype(np.float32)
@@ -75,11 +75,11 @@ def test_where_targets_are_numbers_no_word_is_said_of_accuracy(tmp_path: Path) -
     assert "Validation R²" in text
     assert "accuracy" not in text.lower()
     assert "%" not in text
-    drawn = charts.curves(group(find_runs([run])))
+    drawn = charts.curves(group_runs(find_runs([run])))
     assert {chart.y_label for chart in drawn} == {"R²", "Loss"}
 
 
-def test_data_that_changed_since_are_not_judged(tmp_path: Path) -> None:
+def test_data_that_changed_since_are_not_evaluated(tmp_path: Path) -> None:
     """Neither other rows, nor rows of another width, nor too few of them."""
     run = on(tmp_path / "a", {"X_train": ROWS, "y_train": LABELS, "X_val": ROWS, "y_val": LABELS})
     for X in (ROWS + 1, ROWS[:, :2]):
@@ -93,8 +93,8 @@ def test_data_that_changed_since_are_not_judged(tmp_path: Path) -> None:
 def test_a_repetition_counts_once_and_is_said_to(tmp_path: Path) -> None:
     start(tmp_path / "first")
     start(tmp_path / "again")
-    (one,) = group(find_runs([tmp_path]))
-    assert [run.folder.name for run in one.runs] == ["again"]
+    (only,) = group_runs(find_runs([tmp_path]))
+    assert [run.folder.name for run in only.runs] == ["again"]
     text = words(tmp_path)
     assert "The run 'first' is the same as 'again' (config, seed and results are equal), so it counts once." in text
     assert "the mean of" not in text
@@ -112,8 +112,8 @@ def test_a_repetition_that_is_not_finished_is_the_same_run_too(tmp_path: Path) -
     start(tmp_path / "whole")
     (start(tmp_path / "cut") / runs.RESULT).unlink()
     max((tmp_path / "cut").glob("step-*")).unlink()
-    (one,) = group(find_runs([tmp_path]))
-    assert [run.folder.name for run in one.runs] == ["whole"]
+    (only,) = group_runs(find_runs([tmp_path]))
+    assert [run.folder.name for run in only.runs] == ["whole"]
 
 
 def test_a_repetition_with_other_results_is_no_second_seed(tmp_path: Path) -> None:
@@ -140,15 +140,15 @@ def test_a_run_that_has_begun_does_not_cut_the_curves_of_the_others(tmp_path: Pa
     start(tmp_path / "going", seed=1, epochs=3)
     (tmp_path / "going" / runs.RESULT).unlink()
     max((tmp_path / "going").glob("step-*")).unlink()
-    one = group(find_runs([tmp_path]))[0]
-    assert [len(run.history.epoch) for run in one.runs] == [4, 3]
-    assert charts.curves([one])[0].series[0].x == (0, 1, 2, 3)
+    only = group_runs(find_runs([tmp_path]))[0]
+    assert [len(run.history.epoch) for run in only.runs] == [4, 3]
+    assert charts.curves([only])[0].series[0].x == (0, 1, 2, 3)
 
 
 def test_runs_of_different_epochs_lie_on_one_axis(tmp_path: Path) -> None:
     start(tmp_path / "short", epochs=1)
     start(tmp_path / "long", epochs=4)
-    drawn = charts.curves(group(find_runs([tmp_path])))[0]
+    drawn = charts.curves(group_runs(find_runs([tmp_path])))[0]
     assert [line.x for line in drawn.series] == [(0, 1), (0, 1, 2, 3, 4)]
     assert "epochs 4" in words(tmp_path)
 

@@ -35,9 +35,9 @@ def test_a_run_leaves_all_that_it_takes_to_repeat_it(tmp_path: Path, capsys: pyt
     assert len(environment["data"]["X_train"]) == 64
     again = ["train", "--config", str(tmp_path / "one" / "config.toml"), "--output", str(tmp_path / "two"), "--json"]
     assert cli.main(again) == 0
-    figures = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
-    assert figures["val_accuracy"] == json.loads((tmp_path / "one" / "result.json").read_text())["val_accuracy"]
+    assert printed["val_accuracy"] == json.loads((tmp_path / "one" / "result.json").read_text())["val_accuracy"]
 
 
 def test_options_stand_above_the_config(tmp_path: Path) -> None:

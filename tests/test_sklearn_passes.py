@@ -60,8 +60,8 @@ def test_a_pass_of_fit_reads_every_row_once(batch_size: Any, monkeypatch: pytest
     assert net.t_ == 3 * 143
     steps = len(read) // 3
     passes = [np.concatenate(read[steps * number : steps * (number + 1)]) for number in range(3)]
-    for one in passes:
-        np.testing.assert_array_equal(np.sort(one), np.arange(143))
+    for rows in passes:
+        np.testing.assert_array_equal(np.sort(rows), np.arange(143))
     sizes = {len(index) for index in read}
     assert max(sizes) - min(sizes) <= 1
 

@@ -127,8 +127,8 @@ def test_routed_weights_arrive() -> None:
         done = cross_validate(net, X, Y, params={"sample_weight": weights}, return_estimator=True)
         pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), net)
         pipeline.fit(X, Y, sample_weight=weights)
-    for one in (pipeline, *done["estimator"]):
-        assert (one.predict(X) == 2).mean() < 0.02, "it never saw that class"
+    for model in (pipeline, *done["estimator"]):
+        assert (model.predict(X) == 2).mean() < 0.02, "it never saw that class"
     assert (done["test_score"] > 0.9).all(), "it is not scored on that class"
 
 

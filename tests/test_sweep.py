@@ -20,7 +20,7 @@ from thinnet.config import Config
 from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.experiments import dropout, tables
 from thinnet.report.folder import find_runs
-from thinnet.report.groups import group
+from thinnet.report.groups import group_runs
 
 BASE = Config(num_train=60, hidden_dims=(10,), epochs=2, batch_size=20)
 CONFIGS = dropout.configs(BASE, (0.0, 0.5), 2)
@@ -36,17 +36,17 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 def test_a_second_start_does_only_what_is_missing(tmp_path: Path) -> None:
-    told: list[str] = []
-    first = sweep.run(CONFIGS, tmp_path, tell=told.append)
+    lines: list[str] = []
+    first = sweep.run(CONFIGS, tmp_path, log=lines.append)
     assert [run.config for run in first] == CONFIGS
-    assert [line[:5] for line in told] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
+    assert [line[:5] for line in lines] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
     before = results(tmp_path)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/result.json")}
     (first[1].folder / "result.json").unlink()
-    told.clear()
-    sweep.run(CONFIGS, tmp_path, tell=told.append)
-    assert told[0] == f"3 of 4 runs are in {tmp_path} already"
-    assert len(told) == 2
+    lines.clear()
+    sweep.run(CONFIGS, tmp_path, log=lines.append)
+    assert lines[0] == f"3 of 4 runs are in {tmp_path} already"
+    assert len(lines) == 2
     assert results(tmp_path) == before
     changed = [path for path, when in written.items() if path.stat().st_mtime_ns != when]
     assert changed == [first[1].folder / "result.json"]
@@ -158,7 +158,7 @@ def test_workers_are_told_where_the_data_are(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(sweep, "_side_by_side", send)
     with contextlib.suppress(ArgumentError):  # there are no results to read
         sweep.run([Config(data="cifar10", seed=0), CONFIGS[0]], tmp_path, sweep.Workers(2))
-    assert [one.root for one in sent] == [str(Path("found").absolute()), ""]
+    assert [config.root for config in sent] == [str(Path("found").absolute()), ""]
 
 
 def test_long_names_are_cut(tmp_path: Path) -> None:
@@ -202,10 +202,10 @@ def test_the_grid_of_a_rate_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_both_kinds_of_masks_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["experiment", "masks", "--seeds", "2", "--epochs", "1", "--hidden-dims", "20", "--output", str(tmp_path)]
     assert cli.main([*command, "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out)
-    assert [one["label"] for one in figures["groups"]] == ["dropout mask batch", "dropout mask element"]
-    assert all(len(one["test_accuracy"]) == 2 for one in figures["groups"])
-    assert Path(figures["page"]).is_file()
+    printed = json.loads(capsys.readouterr().out)
+    assert [group["label"] for group in printed["groups"]] == ["dropout mask batch", "dropout mask element"]
+    assert all(len(group["test_accuracy"]) == 2 for group in printed["groups"])
+    assert Path(printed["page"]).is_file()
 
 
 def test_a_table_of_unfinished_runs_has_gaps(tmp_path: Path) -> None:
@@ -213,5 +213,5 @@ def test_a_table_of_unfinished_runs_has_gaps(tmp_path: Path) -> None:
         place = tmp_path / f"{config.dropout}"
         place.mkdir()
         (place / "config.toml").write_text(config.to_toml())
-    lines = tables.by_group(group(find_runs([tmp_path])), "dropout").splitlines()
+    lines = tables.by_group(group_runs(find_runs([tmp_path])), "dropout").splitlines()
     assert lines[1].split() == ["0", "-", "-", "-"]

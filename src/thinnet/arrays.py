@@ -52,10 +52,10 @@ def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = Arg
         row, column = np.argwhere(lost)[0]
         numbers = before.reshape(len(after), -1)[:, column]
         number = numbers[np.nanargmax(np.abs(numbers))]
-        place = f"column {column}" if before.ndim > 1 else f"row {row}"
+        where = f"column {column}" if before.ndim > 1 else f"row {row}"
         raise error(
             f"{name} must hold numbers that stay within {after.dtype}, at most {np.finfo(after.dtype).max:.2g}, got "
-            f"{number:g} in {place}. Scale them, or leave them out."
+            f"{number:g} in {where}. Scale them, or leave them out."
         )
 
 

@@ -30,7 +30,7 @@ AUTO = "auto"  # whatever suits the data
 
 
 def _option(default: Any, help: str, kind: type = str, choices: tuple[str, ...] = (), limit: str = "") -> Any:
-    """A field, and what the command line and the checks need to know of it."""
+    """A field with the metadata that the command line and the checks use."""
     return field(default=default, metadata={"help": help, "kind": kind, "choices": choices, "limit": limit})
 
 
@@ -77,11 +77,11 @@ class Config:
     seed: int = _option(-1, "fixes weights, masks and batches; -1 draws one", int)
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            object.__setattr__(self, one.name, _checked(one.name, getattr(self, one.name), one.metadata))
+        for known in fields(self):
+            object.__setattr__(self, known.name, _checked(known.name, getattr(self, known.name), known.metadata))
 
     def resolved(self) -> Config:
-        """The same with a seed drawn, if it has none, and with paths that mean the same in every working directory."""
+        """A copy with a seed drawn if it has none, and with absolute paths."""
         return replace(
             self,
             data=os.path.abspath(self.data) if self.is_file else self.data,
@@ -105,7 +105,7 @@ class Config:
         Raises:
             ArgumentError: if a name is none of the fields; the message has the nearest one.
         """
-        names = [one.name for one in fields(cls)]
+        names = [known.name for known in fields(cls)]
         for name in values:
             if name not in names:
                 raise ArgumentError(
@@ -150,7 +150,7 @@ def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
     if about["kind"] is tuple:
         if not isinstance(value, (list, tuple)):
             raise ArgumentError(f"{name} must be a list of integers, got {value!r}. Write [100] for one layer of 100.")
-        return tuple(check_number(f"{name}[{i}]", one, name) for i, one in enumerate(value))
+        return tuple(check_number(f"{name}[{i}]", item, name) for i, item in enumerate(value))
     if about["kind"] is str:
         if not isinstance(value, str):
             raise ArgumentError(f"{name} must be a text, got {value!r}. Put it in quotation marks.")

@@ -53,9 +53,9 @@ class GradientReport:
     unjudged: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        place = f"{self.worst}[{', '.join(map(str, self.index))}]"
+        where = f"{self.worst}[{', '.join(map(str, self.index))}]"
         return (
-            f"largest error {self.errors[self.worst]:.2e} at {place}: "
+            f"largest error {self.errors[self.worst]:.2e} at {where}: "
             f"analytic {self.analytic:.8g}, numerical {self.numerical:.8g}"
             + _counted(self.kinks, "at a kink, judged close by")
             + _counted(self.unjudged, "not judged, with kinks or rounding close by too")
@@ -148,7 +148,7 @@ class _Comparison:
         """
         if self.tolerance < np.finfo(float).eps:  # no difference is as good as that
             return
-        while found := [place for place in self._suspects() if not self._is_firm(*place)]:
+        while found := [suspect for suspect in self._suspects() if not self._is_firm(*suspect)]:
             self.kinks += found
             for name, index in found:
                 self.numerical[name][index] = self.analytic[name][index]
@@ -172,7 +172,7 @@ class _Comparison:
         for attempt in range(ATTEMPTS if self.kinks else 0):
             with moved(self.net.params, ASIDE * 10**attempt * self.h, attempt):
                 self._take_from_here(self._gradients())
-                self.unjudged = [place for place in self.unjudged if not self._is_firm(*place)]
+                self.unjudged = [suspect for suspect in self.unjudged if not self._is_firm(*suspect)]
         for name, index in self.unjudged:
             self.numerical[name][index] = self.analytic[name][index]
 
@@ -184,16 +184,16 @@ class _Comparison:
 
     def report(self) -> GradientReport:
         errors: dict[str, float] = {}
-        places: dict[str, Index] = {}
+        largest: dict[str, Index] = {}
         for name, numerical in self.numerical.items():
             difference = np.abs(self.analytic[name] - numerical) / self.scales[name]
-            places[name] = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
-            errors[name] = float(difference[places[name]])
+            largest[name] = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+            errors[name] = float(difference[largest[name]])
         worst = max(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
-        place = places[worst]
-        values = float(self.analytic[worst][place]), float(self.numerical[worst][place])
+        index = largest[worst]
+        values = float(self.analytic[worst][index]), float(self.numerical[worst][index])
         counts = (dict(Counter(name for name, _ in some)) for some in (self.kinks, self.unjudged))
-        return GradientReport(errors, worst, place, *values, *counts)
+        return GradientReport(errors, worst, index, *values, *counts)
 
 
 def _scales(gradients: Mapping[str, FloatArray]) -> dict[str, float]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
-from thinnet.typing import BoolArray, WordArray
+from thinnet.typing import BitsArray, BoolArray
 
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -59,7 +59,7 @@ def keep_mask(
     True
     """
     threshold = drop_threshold(rate)
-    return random_words(shape, seed=seed, step=step, layer=layer, first_row=first_row) >= threshold
+    return random_bits(shape, seed=seed, step=step, layer=layer, first_row=first_row) >= threshold
 
 
 def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: int = 0) -> BoolArray:
@@ -88,12 +88,12 @@ def fresh_seed() -> int:
 
 
 def drop_threshold(rate: float) -> np.uint32:
-    """The smallest word that keeps its unit: rate · 2**32, rounded."""
+    """The smallest number of 32 random bits that keeps its unit: rate · 2**32, rounded."""
     return np.uint32(min(round(check_number("rate", rate) * 2**32), 2**32 - 1))
 
 
-def random_words(shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0) -> WordArray:
-    """The uniform 32-bit words behind `keep_mask`: (N, D) array of uint32, with the same arguments."""
+def random_bits(shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0) -> BitsArray:
+    """The uniform 32 bits of each unit behind `keep_mask`: (N, D) array of uint32, with the same arguments."""
     given = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
     # Plain integers from here on: NumPy's narrow ones would overflow in the arithmetic below.
     seed, step, layer, first_row = (check_number(name, value) for name, value in given.items())

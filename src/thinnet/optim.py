@@ -20,7 +20,7 @@ from thinnet.thinning import Thinning
 from thinnet.typing import FloatArray
 
 if TYPE_CHECKING:
-    from thinnet.kernels.optimizers import Twin
+    from thinnet.kernels.optimizers import RuleKernel
 
 Config: TypeAlias = dict[str, Any]
 Rule: TypeAlias = Callable[[FloatArray, FloatArray, Config | None], tuple[FloatArray, Config]]
@@ -207,9 +207,9 @@ class FlatOptimizer:
         self._check("w", w)
         self._check("dw", dw, None if thinning is None else thinning.size())
         options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
-        twin = self._twin()
-        if twin is not None:
-            self._update_by_kernel(twin, w, dw, options, thinning)
+        kernel = self._kernel()
+        if kernel is not None:
+            self._update_by_kernel(kernel, w, dw, options, thinning)
         elif thinning is not None:
             self._apply(w, dw, self._arrays(), options, thinning.positions(), slice(None))
         else:
@@ -220,18 +220,18 @@ class FlatOptimizer:
             self.state["t"] += 1
 
     def _update_by_kernel(
-        self, twin: Twin, w: FloatArray, dw: FloatArray, options: Config, thinning: Thinning | None
+        self, kernel: RuleKernel, w: FloatArray, dw: FloatArray, options: Config, thinning: Thinning | None
     ) -> None:
         from thinnet.kernels.optimizers import update, update_part
 
-        numbers = np.array(twin.numbers(options, self.state.get("t", 0) + 1), self._dtype)
+        numbers = np.array(kernel.numbers(options, self.state.get("t", 0) + 1), self._dtype)
         none = np.empty(0, self._dtype)
         state = [*self._arrays().values(), none, none][:2]  # two arrays, empty where a rule has less state
         if thinning is None:
-            update(twin.rule, w, dw, *state, numbers)
+            update(kernel.rule, w, dw, *state, numbers)
         else:
             scratch = self._scratch_for(thinning)
-            update_part(twin.rule, w, dw, *state, numbers, scratch, thinning.kept.keep, *thinning.plan)
+            update_part(kernel.rule, w, dw, *state, numbers, scratch, thinning.kept.keep, *thinning.plan)
 
     def _arrays(self) -> dict[str, FloatArray]:
         """The state's arrays, which are changed in place: copied first where they must not be."""
@@ -251,13 +251,13 @@ class FlatOptimizer:
                 f"got {array.dtype} of shape {array.shape}. Pass the buffer that the optimizer was made for."
             )
 
-    def _twin(self) -> Twin | None:
+    def _kernel(self) -> RuleKernel | None:
         """The rule's kernel, where there is one and Numba is installed."""
         if not kernels.available():
             return None
-        from thinnet.kernels.optimizers import TWINS
+        from thinnet.kernels.optimizers import RULE_KERNELS
 
-        return TWINS.get(self.name)
+        return RULE_KERNELS.get(self.name)
 
     def _scratch_for(self, thinning: Thinning) -> FloatArray:
         if self._scratch is None:
@@ -270,17 +270,17 @@ class FlatOptimizer:
         dw: FloatArray,
         arrays: dict[str, FloatArray],
         options: Config,
-        places: Any,
+        index: Any,
         of_dw: Any = None,
     ) -> None:
-        """Apply the rule to the places of the buffers; `of_dw` where the gradient's are others."""
-        pieces = {key: array[places] for key, array in arrays.items()}
+        """Apply the rule to these elements of the buffers; `of_dw` where they are others in the gradient."""
+        pieces = {key: array[index] for key, array in arrays.items()}
         count = {"t": self.state["t"]} if "t" in self.state else {}
-        w[places], new = OPTIMIZERS[self.name].rule(
-            w[places], dw[places if of_dw is None else of_dw], {**options, **pieces, **count}
+        w[index], new = OPTIMIZERS[self.name].rule(
+            w[index], dw[index if of_dw is None else of_dw], {**options, **pieces, **count}
         )
         for key, array in arrays.items():
-            array[places] = new[key]
+            array[index] = new[key]
 
 
 def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:

@@ -1,4 +1,4 @@
-"""Runs: training by a config in a folder of its own, which has everything to repeat it, resume it and report on it."""
+"""Runs: training from a config, in a folder that holds all that is needed to repeat, resume and report on it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from thinnet.statistics import rounded
 from thinnet.storage.files import write_atomically
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
-Tell = Callable[[str], Any]
-Words = Sequence[str] | None
+Log = Callable[[str], Any]
+Command = Sequence[str] | None
 SHARED = ("dropout", "dropout_mask", "scaling", "activation", "reg", "weight_scale", "dtype", "seed")  # with a net
 PACKAGES = ("thinnet", "numpy", "numba", "safetensors")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a run."""
+    """The result of a run."""
 
     history: History
     val_accuracy: float | None
@@ -45,9 +45,9 @@ class Result:
     measure: str = "accuracy"  # or R², where targets are not labels
 
     def table(self) -> str:
-        """One line for each figure there is."""
-        figures = {"validation": self.val_accuracy, "test": self.test_accuracy}
-        known = {split: value for split, value in figures.items() if value is not None}
+        """One line for each number there is."""
+        accuracies = {"validation": self.val_accuracy, "test": self.test_accuracy}
+        known = {split: value for split, value in accuracies.items() if value is not None}
         if not known and self.history.train_accuracy:
             known = {"training": self.history.train_accuracy[-1]}
         lines = [f"steps                {len(self.history.loss)}"]
@@ -58,16 +58,16 @@ class Result:
 
 
 def start(
-    config: Config, folder: Path, tell: Tell = print, *, communicator: Any = None, command: Words = None, **options: Any
+    config: Config, folder: Path, log: Log = print, *, communicator: Any = None, command: Command = None, **options: Any
 ) -> Result:
-    """Train by a config, in a new folder.
+    """Train from a config, in a new folder.
 
     Args:
         config: what to train; a seed that it lacks is drawn and written down.
         folder: gets config.toml, environment.json, checkpoints, and at the end net.safetensors and result.json.
-        tell: called with lines of text.
+        log: called with each line of output.
         communicator: of mpi4py, whose processes train together; the folder is that of rank 0, which alone writes.
-        command: the words of the command line to write down; by default those of this process.
+        command: the command line to write down, word by word; by default those of this process.
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
@@ -87,7 +87,7 @@ def start(
         surroundings |= {} if command is None else {"command": list(command)}
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=2).encode())
         write_atomically(folder / CONFIG, config.to_toml().encode())  # last: what has it can be resumed
-        tell(config.to_toml())
+        log(config.to_toml())
     return _finish(solver, data, folder, config)
 
 
@@ -108,7 +108,7 @@ def _check_new(folder: Path) -> None:
 
 
 def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
-    """Go on with a run where its newest checkpoint was written, or from its beginning if it has none yet.
+    """Resume a run from its newest checkpoint, or from the start if it has none yet.
 
     Args:
         folder: of the run.
@@ -133,14 +133,14 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
     return _finish(solver, data, folder, config)
 
 
-def start_or_resume(config: Config, folder: Path, tell: Tell = print, command: Words = None, **options: Any) -> Result:
+def start_or_resume(config: Config, folder: Path, log: Log = print, command: Command = None, **options: Any) -> Result:
     """`start` in a new folder; `resume` in one that has a run of the same config.
 
     Raises:
         CheckpointError: if the folder has another run.
     """
     if not (folder / CONFIG).exists():
-        return start(config, folder, tell, command=command, **options)
+        return start(config, folder, log, command=command, **options)
     if replace(read_config(folder), root="") != replace(config.resolved(), root=""):
         raise CheckpointError(
             f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
@@ -168,7 +168,7 @@ def read_config(folder: Path) -> Config:
 
 
 def _begun_with(folder: Path) -> dict[str, Any]:
-    """The config that a run wrote beside its surroundings; nothing where that file is gone."""
+    """The config saved with the run's environment; empty where that file is gone."""
     try:
         return dict(json.loads((folder / ENVIRONMENT).read_bytes())["config"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -176,7 +176,7 @@ def _begun_with(folder: Path) -> dict[str, Any]:
 
 
 def _plain(config: Config) -> dict[str, Any]:
-    """The fields as JSON gives them back."""
+    """The fields after a round trip through JSON."""
     fields: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return fields
 
@@ -229,7 +229,7 @@ def _version(package: str) -> str:
 
 
 def loss_of(config: Config, data: Dataset) -> str:
-    """The loss of a config; where it leaves that to the data, the one for their targets."""
+    """The loss of a config, or the one that fits the targets where the config leaves it open."""
     if config.loss != AUTO:
         return config.loss
     return "mse" if data.y_train.dtype.kind == "f" else "softmax"

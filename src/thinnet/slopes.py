@@ -79,7 +79,7 @@ def closer_slope(
         rounding = ROUNDINGS * float(np.finfo(np.float64).eps) * abs(float(loss)) / step
         if rounding * FINER > bound:  # the next one would tell nothing
             break
-    least, last, agree = min(abs(one - claimed) for one in slopes), slopes[-2:], False
+    least, last, agree = min(abs(slope - claimed) for slope in slopes), slopes[-2:], False
     for number in range(PLACES):
         with moved(params, HAIR * step, number):
             last.append(slope())

@@ -230,7 +230,7 @@ class Solver(Progress):
         with readable_contents("the checkpoint"):
             every = run.options.pop("checkpoint_every")
             solver = cls(model or run.net, run.data, communicator=communicator, **run.options)
-        restore(run.sealed, solver._run())
+        restore(run.contents, solver._run())
         solver._saving = solver._make_saving(folder, every, resumed=True)
         solver._resumed = True
         if model is not None:  # only now, so that its weights stay as they are where anything is refused

@@ -1,4 +1,4 @@
-"""What a few numbers say together: mean and spread, and whether paired numbers differ."""
+"""Summary statistics: mean and standard deviation, and a paired t-test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NUDGE = 1e-9  # more than what floats are off by, and less than any digit that i
 
 
 def rounded(value: float, kind: str = ".3f") -> str:
-    """A number in decimals as people round it, halves away from zero, so that 0.9625 and 96.25 % agree.
+    """A number as a decimal, with halves rounded away from zero, so that 0.9625 and 96.25 % agree.
 
     >>> rounded(0.9625), rounded(96.25, ".1f")
     ('0.963', '96.3')
@@ -47,7 +47,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """What one treatment adds to another: the mean of the paired differences, and what Student's test says of it."""
+    """The effect of one treatment over another: the mean of the paired differences, and Student's t-test of it."""
 
     mean: float
     error: float  # standard error of the mean; NaN for one pair
@@ -63,26 +63,26 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """The p value in words that fit into a line."""
+        """The p value, short enough for a line."""
         if math.isnan(self.p):
             return "no test with a single pair" if self.count < 2 else "no test: all differences are alike"
         return "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
 
 
-def paired_difference(ones: Sequence[float], others: Sequence[float]) -> Difference:
-    r"""The mean of ones[k] − others[k], and the paired t-test of the hypothesis that it is zero.
+def paired_difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    r"""The mean of first[k] − second[k], and the paired t-test of the hypothesis that it is zero.
 
         t = mean / (s / √n) with n − 1 degrees of freedom
 
     Args:
-        ones, others: equally many numbers, the k-th of both got under equal circumstances, such as the same seed.
+        first, second: equally many numbers, the k-th of both got under equal circumstances, such as the same seed.
 
     Source: Student, "The Probable Error of a Mean", Biometrika 6 (1908).
 
     >>> print(paired_difference([0.9, 0.8, 0.9], [0.8, 0.7, 0.7]))
     +0.133 ± 0.033 (standard error of 3 paired differences; p = 0.057)
     """
-    differences = [one - other for one, other in zip(ones, others, strict=True)]
+    differences = [a - b for a, b in zip(first, second, strict=True)]
     summary = spread(differences)
     if summary.deviation is None:
         return Difference(summary.mean, math.nan, math.nan, 1)

@@ -1,4 +1,4 @@
-"""Sweeps: many runs, each in its own folder; side by side if wanted; a second start does only what is missing."""
+"""Sweeps: many runs, each in its own folder, in parallel if wanted; a second start does only what is missing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Workers:
 
     @property
     def alone(self) -> bool:
-        """Whether this process does it all."""
+        """Whether everything runs in this process."""
         return self.jobs == 1 and self.backend == "loky"
 
 
@@ -59,16 +59,16 @@ def run(
     configs: Sequence[Config],
     folder: Path,
     workers: Workers = Workers(),
-    tell: Callable[[str], Any] = lambda text: None,
+    log: Callable[[str], Any] = lambda text: None,
     progress: bool | None = None,
 ) -> list[Run]:
-    """Train by every config, except for those whose results are in the folder already.
+    """Train every config whose results are not yet in the folder.
 
     Args:
         configs: what to train, every one with a seed.
         folder: gets a folder for each run, named after what distinguishes it.
         workers: where it is computed.
-        tell: called with a line of text as each result comes.
+        log: called with a line of text as each result comes.
         progress: whether to show bars; by default in terminals only.
 
     Returns:
@@ -85,24 +85,25 @@ def run(
 
     configs = [config.resolved() for config in configs]
     folder.mkdir(parents=True, exist_ok=True)
-    places = [folder / name for name in names(configs)]
-    missing = [(one, place) for one, place in zip(configs, places, strict=True) if not (place / runs.RESULT).is_file()]
-    if len(missing) < len(places):
-        tell(f"{len(places) - len(missing)} of {len(places)} runs are in {folder} already")
+    run_folders = [folder / name for name in names(configs)]
+    pairs = zip(configs, run_folders, strict=True)
+    missing = [(config, run_folder) for config, run_folder in pairs if not (run_folder / runs.RESULT).is_file()]
+    if len(missing) < len(run_folders):
+        log(f"{len(run_folders) - len(missing)} of {len(run_folders)} runs are in {folder} already")
     failures = []
     shows = sys.stderr.isatty() if progress is None else progress
     with tqdm(total=len(missing), unit="run", file=sys.stderr, disable=not shows or len(missing) < 2) as bar:
-        for done, (place, failure) in enumerate(_results(missing, workers, shows), start=1):
+        for done, (run_folder, failure) in enumerate(_results(missing, workers, shows), start=1):
             failures += [failure] if failure else []
             with bar.external_write_mode(file=sys.stdout):  # above the bar
-                tell(f"[{done}/{len(missing)}] {place.name}: {failure or _summary(read_run(place))}")
+                log(f"[{done}/{len(missing)}] {run_folder.name}: {failure or _summary(read_run(run_folder))}")
             bar.update()
     if failures:
         raise NumericalError(
             f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]} "
             f"See the others by: thinnet report {folder}"
         )
-    return [read_run(place) for place in places]
+    return [read_run(run_folder) for run_folder in run_folders]
 
 
 def names(configs: Sequence[Config]) -> list[str]:
@@ -134,14 +135,14 @@ def _summary(run: Run) -> str:
 
 
 def _results(missing: Sequence[tuple[Config, Path]], workers: Workers, progress: bool) -> Iterable[tuple[Path, str]]:
-    """Each run's folder and why it failed, if it did, as they come."""
+    """Each run's folder and its error, empty if it succeeded, as runs finish."""
     if workers.alone or not missing:
-        return (_one(config, place, progress) for config, place in missing)
+        return (_one(config, run_folder, progress) for config, run_folder in missing)
     located = []
-    for config, place in missing:
+    for config, run_folder in missing:
         if config.data == "cifar10" and not config.root:  # workers elsewhere may look in vain, or download it each
             config = replace(config, root=str(find_cifar10().absolute()))
-        located.append((config, place.absolute()))
+        located.append((config, run_folder.absolute()))
     return _side_by_side(located, workers)
 
 
@@ -150,7 +151,9 @@ def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> I
     require("threadpoolctl", extra="sweep", purpose=PURPOSE)
     with _backend(joblib, workers):
         parallel = joblib.Parallel(n_jobs=workers.jobs, return_as="generator_unordered", batch_size=1)
-        yield from parallel(joblib.delayed(_limited)(config, place, sys.argv[1:]) for config, place in missing)
+        yield from parallel(
+            joblib.delayed(_limited)(config, run_folder, sys.argv[1:]) for config, run_folder in missing
+        )
 
 
 @contextmanager
@@ -165,18 +168,18 @@ def _backend(joblib: Any, workers: Workers) -> Iterator[None]:
         yield
 
 
-def _limited(config: Config, place: Path, command: Sequence[str]) -> tuple[Path, str]:
-    """One run on one thread of BLAS: as many as there are workers compute at the same time."""
+def _limited(config: Config, run_folder: Path, command: Sequence[str]) -> tuple[Path, str]:
+    """One run with BLAS on one thread, since each worker computes at the same time."""
     limits = require("threadpoolctl", extra="sweep", purpose=PURPOSE).threadpool_limits
     with limits(limits=1):
-        return _one(config, place, progress=False, command=command)
+        return _one(config, run_folder, progress=False, command=command)
 
 
-def _one(config: Config, place: Path, progress: bool, command: Sequence[str] | None = None) -> tuple[Path, str]:
-    """Begin a run, or go on with it where it was interrupted."""
+def _one(config: Config, run_folder: Path, progress: bool, command: Sequence[str] | None = None) -> tuple[Path, str]:
+    """Start a run, or resume it where it was interrupted."""
     options: dict[str, Any] = {"verbose": False, "progress": progress, "checkpoint_every": CHECKPOINT_EVERY}
     try:
-        runs.start_or_resume(config, place, lambda text: None, command=command, **options)
+        runs.start_or_resume(config, run_folder, lambda text: None, command=command, **options)
     except NumericalError as error:
-        return place, str(error)
-    return place, ""
+        return run_folder, str(error)
+    return run_folder, ""

@@ -89,7 +89,7 @@ def checked_targets(
 def _numbered(
     targets: Mapping[str, AnyArray], class_names: tuple[str, ...]
 ) -> tuple[dict[str, AnyArray], tuple[str, ...]]:
-    """The places of labels that are text among the names of the classes."""
+    """The indices of labels that are text in the names of the classes."""
     for name, y in targets.items():
         if y.dtype.kind != "U" or y.ndim != 1:
             raise DataError(
@@ -100,13 +100,13 @@ def _numbered(
     order = names.argsort()
     numbered = {}
     for name, y in targets.items():
-        places = order[np.searchsorted(names, y, sorter=order).clip(max=len(names) - 1)]
-        unknown = names[places] != y
+        indices = order[np.searchsorted(names, y, sorter=order).clip(max=len(names) - 1)]
+        unknown = names[indices] != y
         if unknown.any():
             raise DataError(
                 f"{name} must hold only the labels in class_names, got {str(y[unknown][0])!r}. Name every class."
             )
-        numbered[name] = places
+        numbered[name] = indices
     return numbered, tuple(names.tolist())
 
 

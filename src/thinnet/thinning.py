@@ -64,7 +64,7 @@ class Thinning:
 
     Attributes:
         table: a row for each array: where it starts, how long its *lines* are (the rows of a matrix in order C, the
-            columns in order F, a vector as a whole), the level of the lines, and the level of the places in a line.
+            columns in order F, a vector as a whole), the level of the lines, and the level across a line.
         longest_line: the length of the longest line.
 
     >>> kept = KeptUnits((2, 3))
@@ -109,8 +109,8 @@ class Thinning:
 
     def size(self) -> int:
         """How many numbers the part has."""
-        _, _, lines, places = self.table.T
-        return int(self.kept.counts[lines] @ self.kept.counts[places])
+        _, _, lines, across = self.table.T
+        return int(self.kept.counts[lines] @ self.kept.counts[across])
 
     def gather(self, whole: FloatArray, thin: FloatArray) -> None:
         """Copy the part out of a whole flat buffer to the beginning of `thin`."""
@@ -121,7 +121,7 @@ class Thinning:
             thin[: len(positions)] = whole[positions]
 
     def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
-        """Copy the part from the beginning of `thin` to its places in a whole flat buffer."""
+        """Copy the part from the beginning of `thin` to where it belongs in a whole flat buffer."""
         if self._kernel is not None:
             self._kernel.scatter(thin, whole, *self.plan)
         else:
@@ -131,8 +131,8 @@ class Thinning:
     def positions(self) -> IntArray:
         """Where in the whole buffer the part lies: what the kernels walk through without making this list."""
         parts = [
-            (start + length * self.kept.of(lines)[:, None] + self.kept.of(places)).ravel()
-            for start, length, lines, places in self.table
+            (start + length * self.kept.of(lines)[:, None] + self.kept.of(across)).ravel()
+            for start, length, lines, across in self.table
         ]
         return np.concatenate([*parts, np.zeros(0, np.intp)])
 

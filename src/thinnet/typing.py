@@ -9,5 +9,5 @@ import numpy as np
 FloatArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.floating[Any]]]
 BoolArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
 IntArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.integer[Any]]]
-WordArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.uint32]]
+BitsArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.uint32]]
 AnyArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]

@@ -16,7 +16,7 @@ from fuzzing import FOLDER, changed, outcome, random_bytes
 from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.errors import CheckpointError
 from thinnet.storage import checkpoint, locks  # noqa: F401  (loaded before it is watched what is executed)
-from thinnet.storage.sealed import DIGITS, MARK, packed, unsealed, with_digest
+from thinnet.storage.checksummed import DIGITS, MARK, packed, verified, with_digest
 from thinnet.typing import AnyArray
 
 DATA = Dataset(np.arange(24, dtype=np.uint8).reshape(8, 3), np.arange(8) % 2)
@@ -40,7 +40,7 @@ def valid_checkpoint(kind: str) -> bytes:
         return next(Path(folder).glob("*.safetensors")).read_bytes()
 
 
-def sealed_anew(content: bytes) -> bytes:
+def with_new_digest(content: bytes) -> bytes:
     """The content with a digest that is right, wherever a digest is found."""
     start = content.find(MARK) + len(MARK)
     if start < len(MARK):
@@ -72,21 +72,21 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def forged(rng: Random, kind: str) -> bytes:
     """A whole file whose state or arrays are others in places."""
-    sealed = unsealed(Path("valid"), valid_checkpoint(kind), kind)
+    contents = verified(Path("valid"), valid_checkpoint(kind), kind)
     for _ in range(rng.randrange(3)):
-        *way, last = rng.choice(list(places(sealed.state)))
-        place = sealed.state
+        *way, last = rng.choice(list(places(contents.state)))
+        place = contents.state
         for key in way:
             place = place[key]
         if rng.randrange(5):
             place[last] = random_json(rng)
         else:
             del place[last]
-        if not sealed.state:
+        if not contents.state:
             break
     for _ in range(rng.randrange(2)):
-        sealed.arrays[rng.choice([*sorted(sealed.arrays), "more"])] = random_array(rng)
-    return packed(kind, sealed.state, sealed.arrays)
+        contents.arrays[rng.choice([*sorted(contents.arrays), "more"])] = random_array(rng)
+    return packed(kind, contents.state, contents.arrays)
 
 
 def random_checkpoint(rng: Random) -> tuple[str, bytes]:
@@ -97,7 +97,7 @@ def random_checkpoint(rng: Random) -> tuple[str, bytes]:
     if way == 1:
         return kind, forged(rng, kind)
     content = changed(rng, valid_checkpoint(kind))
-    return kind, sealed_anew(content) if way == 2 else content
+    return kind, with_new_digest(content) if way == 2 else content
 
 
 def check_checkpoint(kind: str, content: bytes) -> bool:

@@ -34,7 +34,9 @@ class Commands:
         with contextlib.ExitStack() as stack:
             stubs: dict[str, Any] = {name: self._run for name in vars(cli) if name.startswith("_run_")}
             stack.enter_context(mock.patch.multiple(cli, **stubs))
-            doing_nothing = {name: replace(one, run=self._run) for name, one in experiments.EXPERIMENTS.items()}
+            doing_nothing = {
+                name: replace(experiment, run=self._run) for name, experiment in experiments.EXPERIMENTS.items()
+            }
             stack.enter_context(mock.patch.dict(experiments.EXPERIMENTS, doing_nothing))
             self._parser = cli.parser()
 

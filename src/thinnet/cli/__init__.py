@@ -74,9 +74,9 @@ def _check_alone(options: argparse.Namespace) -> None:
 def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[None]:
     if not getattr(options, "trains", False) or is_silent(options) or options.processes.rank > 0:
         return nullcontext()
-    from thinnet.cli.progress import compilation_told
+    from thinnet.cli.progress import compilation_announced
 
-    return compilation_told()
+    return compilation_announced()
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
@@ -114,12 +114,12 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
     _add_following(command)
-    for one in fields(Config):
-        about = one.metadata
+    for field in fields(Config):
+        about = field.metadata
         kind = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
-        shown = " ".join(map(str, one.default)) if isinstance(one.default, tuple) else one.default
+        shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         command.add_argument(
-            f"--{one.name.replace('_', '-')}",
+            f"--{field.name.replace('_', '-')}",
             default=argparse.SUPPRESS,
             choices=about["choices"] or None,
             help=f"{about['help']} (default: {shown})" if shown != "" else about["help"],
@@ -197,15 +197,15 @@ def _add_course(command: argparse.ArgumentParser) -> None:
 def _run_train(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    given = {one.name: getattr(options, one.name) for one in fields(Config) if hasattr(options, one.name)}
+    given = {field.name: getattr(options, field.name) for field in fields(Config) if hasattr(options, field.name)}
     if given.get("weight_scale", "he") != "he":
         given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
     base = read_toml(options.config) if options.config else {}
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
     folder = options.processes.from_first(options.output or default)
-    tell = (lambda text: None) if is_silent(options) else print
-    return _train(partial(runs.start, config, tell=tell), folder, options)
+    log = (lambda text: None) if is_silent(options) else print
+    return _train(partial(runs.start, config, log=log), folder, options)
 
 
 def _run_resume(options: argparse.Namespace) -> int:
@@ -225,8 +225,8 @@ def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespa
         result = begin(folder, communicator=communicator, verbose=False, progress=progress, callbacks=callbacks)
     if first and options.json:
         steps = len(result.history.loss)
-        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        print(json.dumps({"steps": steps, **figures, "stop_reason": result.stop_reason, "folder": str(folder)}))
+        accuracies = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({"steps": steps, **accuracies, "stop_reason": result.stop_reason, "folder": str(folder)}))
     elif first:
         print(f"{result.table()}\nfolder               {folder}")
     return 0
@@ -260,10 +260,10 @@ def _run_data(options: argparse.Namespace) -> int:
     from thinnet.data import catalog
 
     if options.download:
-        place = catalog.download(options.download)
-        print(json.dumps({options.download: {"found": str(place)}}) if options.json else place)
+        folder = catalog.download(options.download)
+        print(json.dumps({options.download: {"found": str(folder)}}) if options.json else folder)
         return 0
-    found = {name: {"about": known.about, "found": known.place() or None} for name, known in catalog.CATALOG.items()}
+    found = {name: {"about": known.about, "found": known.find() or None} for name, known in catalog.CATALOG.items()}
     if options.json:
         print(json.dumps(found))
         return 0

@@ -40,12 +40,12 @@ def add(command: argparse.ArgumentParser) -> None:
     """Give the command its experiments."""
     command.epilog = "example: thinnet experiment dropout --data digits --seeds 5"
     names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
-    for name, one in EXPERIMENTS.items():
-        example = f"example: thinnet experiment {one.example}"
-        named = names.add_parser(name, help=one.help, description=one.description, epilog=example)
-        one.add_options(named)
+    for name, experiment in EXPERIMENTS.items():
+        example = f"example: thinnet experiment {experiment.example}"
+        named = names.add_parser(name, help=experiment.help, description=experiment.description, epilog=example)
+        experiment.add_options(named)
         add_verbosity(named)
-        named.set_defaults(run=one.run, trains=True)
+        named.set_defaults(run=experiment.run, trains=True)
 
 
 def _add_dropout(command: argparse.ArgumentParser) -> None:
@@ -162,7 +162,7 @@ def _run_masks(options: argparse.Namespace) -> int:
 
 def changed(base: Config, options: argparse.Namespace) -> Config:
     """The preset with what the command line gives in its place."""
-    names = [one.name for one in fields(Config) if getattr(options, one.name, None) is not None]
+    names = [field.name for field in fields(Config) if getattr(options, field.name, None) is not None]
     return replace(base, **{name: getattr(options, name) for name in names})
 
 
@@ -200,7 +200,7 @@ def conduct(
     """
     from thinnet import sweep
     from thinnet.report import write_report
-    from thinnet.report.groups import group
+    from thinnet.report.groups import group_runs
 
     workers = sweep.Workers(options.jobs, options.backend, options.address)
     side_by_side = () if workers.alone else ("dask",) if workers.backend == "dask" else ("sweep",)
@@ -208,10 +208,10 @@ def conduct(
     check_extras(*digits, "report", *extras, *side_by_side)
     progress = False if is_silent(options) else None
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
-    groups = group(runs)
+    groups = group_runs(runs)
     page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
     if options.json:
-        print(json.dumps({"groups": [_figures(one) for one in groups], "page": str(page)}))
+        print(json.dumps({"groups": [_metrics(group) for group in groups], "page": str(page)}))
     else:
         _say(options, "")
         print(table(groups))
@@ -219,7 +219,7 @@ def conduct(
     return groups
 
 
-def _figures(group: Any) -> dict[str, Any]:
+def _metrics(group: Any) -> dict[str, Any]:
     names = ("test_accuracy", "val_accuracy", "last_val_accuracy", "last_train_accuracy")
     return {"label": group.label, **{name: group.values(name) for name in names}}
 
@@ -246,8 +246,8 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="The second course's net on CIFAR-10")
     if options.json:
-        figures = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        print(json.dumps({**figures, "seconds": result.history.seconds[-1], "page": str(page)}))
+        accuracies = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+        print(json.dumps({**accuracies, "seconds": result.history.seconds[-1], "page": str(page)}))
     else:
         print(cifar10_fc.table(result))
         _say(options, f"Page: {page}")

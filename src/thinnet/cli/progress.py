@@ -1,4 +1,4 @@
-"""What is told while a run trains and no bar can be seen: a line an epoch, and why the first step takes long."""
+"""What is printed while a run trains and no bar can be seen: a line an epoch, and why the first step takes long."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def compilation_told(tell: Callable[[str], Any] = say) -> Iterator[None]:
-    """Call `tell` with a sentence when Numba first compiles a kernel within the block, rather than loads it."""
+def compilation_announced(announce: Callable[[str], Any] = say) -> Iterator[None]:
+    """Call `announce` with a sentence when Numba first compiles a kernel within the block, rather than loads it."""
     if not kernels.available():
         yield
         return
@@ -62,7 +62,7 @@ def compilation_told(tell: Callable[[str], Any] = say) -> Iterator[None]:
 
         def on_start(self, event: Any) -> None:
             if not self.spoken:
-                tell("The kernels are being compiled, which takes some ten seconds, once on this machine.")
+                announce("The kernels are being compiled, which takes some ten seconds, once on this machine.")
             self.spoken = True
 
         def on_end(self, event: Any) -> None:

@@ -24,14 +24,14 @@ class Known:
     Args:
         about: what it is, in a few words.
         load: gives it, from a folder if one is named; of several processes, it may give one its share.
-        place: says where it is, or nothing if it is not found.
+        find: says where it is, or nothing if it is not found.
         missing: what to do then.
         download: fetches it and gives its folder; None where it cannot be downloaded.
     """
 
     about: str
     load: Callable[[str | None, RankAndSize | None], Dataset]
-    place: Callable[[], str]
+    find: Callable[[], str]
     missing: str
     download: Callable[[], Path] | None = None
 

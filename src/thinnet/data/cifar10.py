@@ -147,10 +147,10 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     """
     if root is None:
         return look_for_cifar10() or _downloaded()
-    places = _itself_or_inside(check_path("root", root))
-    found = _first_with_batches(places)
+    folders = _itself_or_inside(check_path("root", root))
+    found = _first_with_batches(folders)
     if found is None:
-        looked = " nor ".join(str(place.absolute()) for place in places)
+        looked = " nor ".join(str(folder.absolute()) for folder in folders)
         raise DataError(
             f"root must be {FOLDER} or the folder that has it, got {os.fspath(root)!r}, but neither {looked} has batch "
             f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded."
@@ -161,8 +161,8 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
 def look_for_cifar10() -> Path | None:
     """The folder with the batches where `load_cifar10` finds it without downloading, or None."""
     named = os.environ.get(VARIABLE)
-    places = _itself_or_inside(named) if named else []
-    found = _first_with_batches([*places, *(place / FOLDER for place in COURSE_FOLDERS)])
+    folders = _itself_or_inside(named) if named else []
+    found = _first_with_batches([*folders, *(folder / FOLDER for folder in COURSE_FOLDERS)])
     if found is None and not named:
         from thinnet.data import download  # its imports take longer than all of ours
 
@@ -175,8 +175,8 @@ def _downloaded() -> Path:
     from thinnet.data import download
 
     named = os.environ.get(VARIABLE)
-    place = Path(os.path.expanduser(named)) if named else download.cache_folder()
-    return download.fetch_folder(ARCHIVE, place.parent if place.name == FOLDER else place)
+    folder = Path(os.path.expanduser(named)) if named else download.cache_folder()
+    return download.fetch_folder(ARCHIVE, folder.parent if folder.name == FOLDER else folder)
 
 
 def _itself_or_inside(folder: str | os.PathLike[str]) -> list[Path]:

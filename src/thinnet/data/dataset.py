@@ -171,11 +171,11 @@ class Dataset:
             rows: (N,) integers.
 
         Returns:
-            Their places in `rows`, and their numbers here.
+            Their positions in `rows`, and their numbers here.
         """
         own = self._own_rows(split)
-        places = np.flatnonzero((rows >= own.start) & (rows < own.stop))
-        return places, rows[places] - own.start
+        positions = np.flatnonzero((rows >= own.start) & (rows < own.stop))
+        return positions, rows[positions] - own.start
 
     def labels(self, split: str) -> AnyArray:
         """The labels or targets of a split.

@@ -20,7 +20,7 @@ class Rows(NamedTuple):
 
 
 class RowReader:
-    """Reads rows of one split into a buffer of its own: the fast twin of `Dataset.batch`.
+    """Reads rows of one split into a buffer of its own: a fast `Dataset.batch`.
 
     Args:
         data: where the rows are.

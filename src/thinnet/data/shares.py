@@ -114,8 +114,8 @@ def _total(
     """The sum over all blocks, one after the other."""
     total = np.zeros(X.shape[1])
     for part in gather([of_block(block) for block in _blocks(X, rows, num_rows)]):
-        for one in part:
-            total += one
+        for number in part:
+            total += number
     return total
 
 
@@ -126,8 +126,8 @@ def digest(array: AnyArray, rows: slice, num_rows: int, gather: Gather) -> str:
     whole = sha256(f"{array.dtype.str} {(num_rows, *array.shape[1:])} ".encode())
     hashes = [sha256(np.ascontiguousarray(block).data).digest() for block in _blocks(array, rows, num_rows)]
     for part in gather(hashes):
-        for one in part:
-            whole.update(one)
+        for chunk in part:
+            whole.update(chunk)
     return whole.hexdigest()
 
 

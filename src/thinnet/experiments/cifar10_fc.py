@@ -28,7 +28,7 @@ RECIPE = Config(
 
 
 def run(config: Config = RECIPE, folder: Path | None = None, **options: Any) -> runs.Result:
-    """Train by the recipe, and judge the weights that did best on the validation images, on all test images.
+    """Train by the recipe, and evaluate the weights that did best on the validation images on all test images.
 
     Args:
         config: the net and its training; its `root` says where CIFAR-10 is, found or downloaded by default.

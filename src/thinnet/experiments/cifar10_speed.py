@@ -73,14 +73,14 @@ class Result:
 def run(
     recipe: Recipe = Recipe(),
     root: str | os.PathLike[str] | None = None,
-    tell: Callable[[str], Any] = lambda text: None,
+    log: Callable[[str], Any] = lambda text: None,
 ) -> Result:
     """Train one net a seed, each from the pixels on; a first, uncounted run compiles or loads the kernels.
 
     Args:
         recipe: the net and its training.
         root: where CIFAR-10 is; found or downloaded as `thinnet.load_cifar10` does by default.
-        tell: called with a line of text after each seed.
+        log: called with a line of text after each seed.
 
     Raises:
         DataError: if the images cannot be found, downloaded or read.
@@ -92,7 +92,7 @@ def run(
     runs = []
     for seed in range(recipe.num_seeds):
         runs.append(one_run(recipe, data, seed))
-        tell(f"seed {seed}: {rounded(runs[-1].val_accuracy)} in {runs[-1].seconds:.2f} s")
+        log(f"seed {seed}: {rounded(runs[-1].val_accuracy)} in {runs[-1].seconds:.2f} s")
     return Result(load_seconds, tuple(runs))
 
 

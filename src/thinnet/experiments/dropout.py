@@ -51,5 +51,5 @@ def save_figure(groups: Sequence[Group], path: Path) -> None:
 
     rows, seeds = groups[0].config.num_train or "All", len(groups[0].runs)
     title = f"{rows} training rows, mean ± standard deviation over {seeds} seeds"
-    panels = sorted((one for one in charts.curves(groups) if one.fraction), key=lambda one: one.name)
+    panels = sorted((chart for chart in charts.curves(groups) if chart.fraction), key=lambda chart: chart.name)
     write_atomically(path, rendered(line_figure(panels, title), "png"))

@@ -24,7 +24,7 @@ def configs(base: Config, rates: Sequence[float], sizes: Sequence[int], num_seed
     >>> len(configs(Config(), (0.0, 0.25, 0.5, 0.75), (50, 100), num_seeds=2))
     16
     """
-    return [one for size in sizes for one in at_all_rates(replace(base, num_train=size), rates, num_seeds)]
+    return [config for size in sizes for config in at_all_rates(replace(base, num_train=size), rates, num_seeds)]
 
 
 def table(groups: Sequence[Group]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from thinnet.report.groups import Group, compare, shown
 from thinnet.statistics import rounded
 
-FIGURES = {
+METRICS = {
     "last_train_accuracy": "train accuracy",
     "last_val_accuracy": "validation accuracy",
     "test_accuracy": "test accuracy",
@@ -17,35 +17,37 @@ COMPARED = ("last_val_accuracy", "test_accuracy", "last_train_accuracy")  # what
 
 def by_group(groups: Sequence[Group], field: str) -> str:
     """A line for each group: mean ± standard deviation; then each against the first, pair by pair of seeds."""
-    rows = [[field.replace("_", " "), *FIGURES.values()]]
+    rows = [[field.replace("_", " "), *METRICS.values()]]
     for group in groups:
-        found = [group.spread(what) for what in FIGURES]
-        rows.append([shown(getattr(group.config, field)), *(f"{one}" if one else "-" for one in found)])
-    widths = [max(len(row[0]) for row in rows) + 3, *(len(name) + 4 for name in FIGURES.values())]
+        found = [group.spread(metric) for metric in METRICS]
+        rows.append([shown(getattr(group.config, field)), *(f"{cell}" if cell else "-" for cell in found)])
+    widths = [max(len(row[0]) for row in rows) + 3, *(len(name) + 4 for name in METRICS.values())]
     lines = ["".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines += [_against(group, groups[0], field) for group in groups[1:]]
     return "\n".join(line.rstrip() for line in lines)
 
 
 def _against(group: Group, first: Group, field: str) -> str:
-    ours, theirs = (shown(getattr(one.config, field)) for one in (group, first))
+    ours, theirs = (shown(getattr(side.config, field)) for side in (group, first))
     head = f"{field.replace('_', ' ').capitalize()} {ours} against {theirs}:"
-    for what in COMPARED:
-        difference = compare(group, first, what)
+    for metric in COMPARED:
+        difference = compare(group, first, metric)
         if difference is not None:
-            return f"{head} {FIGURES[what]} {difference}"
+            return f"{head} {METRICS[metric]} {difference}"
     return f"{head} nothing to compare yet"
 
 
-def grid(groups: Sequence[Group], down: str, across: str, what: str = "last_val_accuracy") -> str:
+def grid(groups: Sequence[Group], down: str, across: str, metric: str = "last_val_accuracy") -> str:
     """Means over seeds, one field downward and one across; the best of each line has a star."""
-    means = {(getattr(one.config, down), getattr(one.config, across)): one.spread(what) for one in groups}
-    rows, columns = (list(dict.fromkeys(place[k] for place in means)) for k in (0, 1))
+    means = {(getattr(group.config, down), getattr(group.config, across)): group.spread(metric) for group in groups}
+    rows, columns = (list(dict.fromkeys(pair[k] for pair in means)) for k in (0, 1))
     head = f"{down.replace('_', ' ')} \\ {across.replace('_', ' ')}"
     lines = [head + "".join(f"{shown(column):>8} " for column in columns)]
     for row in rows:
         found = [means.get((row, column)) for column in columns]
-        best = max((one.mean for one in found if one), default=None)
-        cells = [f"{rounded(one.mean):>8}{'*' if one.mean == best else ' '}" if one else "       - " for one in found]
+        best = max((cell.mean for cell in found if cell), default=None)
+        cells = [
+            f"{rounded(cell.mean):>8}{'*' if cell.mean == best else ' '}" if cell else "       - " for cell in found
+        ]
         lines.append(f"{shown(row):<{len(head)}}" + "".join(cells))
     return "\n".join(line.rstrip() for line in lines)

@@ -1,9 +1,9 @@
 """The mathematics of `thinnet.layers` and `thinnet.optim` again, as fused loops compiled by Numba, for speed only.
 
-Each loop passes once over memory where the layers take several passes with temporaries. Everything here is a twin of
-readable code elsewhere, named in its docstring, and tested against it: masks bit for bit, values to rounding. All
-loops run on the calling thread: OpenBLAS's threads go on spinning for a while after a product, so a parallel loop right
-behind it would fight them for the cores and lose.
+Each loop passes once over memory where the layers take several passes with temporaries. Everything here computes what
+readable code elsewhere computes, which its docstring names, and is tested against that: masks bit for bit, values to
+rounding. All loops run on the calling thread: OpenBLAS's threads go on spinning for a while after a product, so a
+parallel loop right behind it would compete with them for the cores and lose.
 
 Numba is imported, and the loops are compiled or taken from the cache on disk, when `available` is first asked.
 """

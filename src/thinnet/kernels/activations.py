@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thinnet.kernels.compile import inline, kernel
-from thinnet.kernels.philox import group_words
+from thinnet.kernels.philox import group_bits
 from thinnet.masks import GROUP
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -29,8 +29,8 @@ class Behind(NamedTuple):
         factor: what kept units are multiplied by.
         threshold: of `thinnet.masks.drop_threshold`; 0 keeps all units.
         key0, key1, step, layer: which mask; the keys are the halves of the seed.
-        row_positions: the place of each row in the whole minibatch.
-        words: a buffer of `GROUP` random words.
+        row_positions: the position of each row in the whole minibatch.
+        random_bits: a buffer of random bits for `GROUP` columns.
         line: a buffer as long as a row.
     """
 
@@ -42,7 +42,7 @@ class Behind(NamedTuple):
     step: Any
     layer: Any
     row_positions: IntArray
-    words: AnyArray
+    random_bits: AnyArray
     line: FloatArray
 
 
@@ -131,8 +131,8 @@ def _drop_in_row(h: Any, row: int, behind: Any) -> None:
     zero = h.dtype.type(0)
     columns = h.shape[1]
     for group in range((columns + GROUP - 1) // GROUP):
-        group_words(
-            behind.words,
+        group_bits(
+            behind.random_bits,
             group,
             behind.row_positions[row],
             behind.step,
@@ -142,4 +142,4 @@ def _drop_in_row(h: Any, row: int, behind: Any) -> None:
         )
         base = group * GROUP
         for j in range(min(GROUP, columns - base)):
-            h[row, base + j] = h[row, base + j] if behind.words[j] >= behind.threshold else zero
+            h[row, base + j] = h[row, base + j] if behind.random_bits[j] >= behind.threshold else zero

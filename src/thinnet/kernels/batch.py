@@ -1,4 +1,4 @@
-"""The twin of `thinnet.data.Dataset.batch`: gather rows, turn them into floats and standardize them in one pass."""
+"""The kernel of `thinnet.data.Dataset.batch`: gather rows, turn them into floats and standardize them in one pass."""
 
 from __future__ import annotations
 

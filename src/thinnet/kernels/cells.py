@@ -1,4 +1,4 @@
-"""The sizes of oriented gradients, for the readable transform and for its twin; Numba is not needed to read them."""
+"""The sizes of oriented gradients, for the readable transform and for its kernel; Numba is not needed to read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The twin of `thinnet.layers.dropout_forward` and `dropout_backward`: one pass, no mask in memory."""
+"""The kernel of `thinnet.layers.dropout_forward` and `dropout_backward`: one pass, no mask in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from thinnet.checks import check_arrays
 from thinnet.kernels.compile import kernel
-from thinnet.kernels.philox import group_words
+from thinnet.kernels.philox import group_bits
 from thinnet.kernels.threads import over_rows
 from thinnet.masks import GROUP, drop_threshold
 from thinnet.typing import FloatArray
@@ -55,8 +55,8 @@ def dropout(
 
     def piece(start: int, stop: int) -> None:
         part = slice(start, stop)
-        place = (step, layer, first_row + start)
-        _dropout(x[part], out[part], factor, threshold, key0, key1, *place, np.empty(GROUP, np.uint32))
+        counters = (step, layer, first_row + start)
+        _dropout(x[part], out[part], factor, threshold, key0, key1, *counters, np.empty(GROUP, np.uint32))
 
     over_rows(piece, len(x), x.size)
     return out
@@ -73,13 +73,13 @@ def _dropout(
     step: int,
     layer: int,
     first_row: int,
-    words: Any,
+    bits: Any,
 ) -> None:
     zero = x.dtype.type(0)
     columns = x.shape[1]
     for row in range(x.shape[0]):
         for group in range((columns + GROUP - 1) // GROUP):
-            group_words(words, group, first_row + row, step, layer, key0, key1)
+            group_bits(bits, group, first_row + row, step, layer, key0, key1)
             base = group * GROUP
             for j in range(min(GROUP, columns - base)):
-                out[row, base + j] = x[row, base + j] * factor if words[j] >= threshold else zero
+                out[row, base + j] = x[row, base + j] * factor if bits[j] >= threshold else zero

@@ -1,4 +1,4 @@
-"""The twins of the losses in `thinnet.layers.losses`, with the output layer's bias added on the way.
+"""The kernels of the losses in `thinnet.layers.losses`, with the output layer's bias added on the way.
 
 Each gives the mean loss of scores + bias; `scores` becomes its gradient and `dbias` that of the bias. `weights` is
 (N,), or empty where every row counts once.
@@ -16,7 +16,7 @@ from thinnet.typing import FloatArray, IntArray
 def inplace_softmax_loss(
     scores: FloatArray, bias: FloatArray, y: IntArray, weights: FloatArray, dbias: FloatArray
 ) -> float:
-    """The twin of `thinnet.layers.losses.softmax_loss`."""
+    """The kernel of `thinnet.layers.losses.softmax_loss`."""
     rows, classes = scores.shape
     zero, one, count = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(scores.shape[0])
     loss = 0.0
@@ -47,7 +47,7 @@ def inplace_softmax_loss(
 def inplace_mse_loss(
     scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray
 ) -> float:
-    """The twin of `thinnet.layers.losses.mse_loss`."""
+    """The kernel of `thinnet.layers.losses.mse_loss`."""
     rows, columns = scores.shape
     one, two_over_size = scores.dtype.type(1), scores.dtype.type(2 / scores.size)
     loss = 0.0
@@ -67,7 +67,7 @@ def inplace_mse_loss(
 def inplace_logistic_loss(
     scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray
 ) -> float:
-    """The twin of `thinnet.layers.losses.logistic_loss`."""
+    """The kernel of `thinnet.layers.losses.logistic_loss`."""
     rows, columns = scores.shape
     zero, one, size = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(scores.size)
     loss = 0.0

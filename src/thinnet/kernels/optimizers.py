@@ -1,4 +1,4 @@
-"""The twins of the rules in `thinnet.optim`: each one pass over flat buffers, all of them changed in place.
+"""The kernels of the rules in `thinnet.optim`: each one pass over flat buffers, all of them changed in place.
 
 A rule changes a line of weights `w` along its gradient `dw`, with up to two lines of state. Its hyperparameters come as
 an array, `numbers`, and are read into variables before the loop: the compiler cannot know that writing to `w` leaves
@@ -53,15 +53,15 @@ def update_part(
 ) -> None:
     """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient.
 
-    A line of which only some places are kept is updated as a whole in `scratch`, (4, longest line), and what is kept is
-    copied back: that takes vector instructions, unlike gathering the places. The last five arguments are those of
+    A line of which only some elements are kept is updated as a whole in `scratch`, (4, longest line), and what is kept
+    is copied back: that takes vector instructions, unlike gathering elements. The last five arguments are those of
     `thinnet.thinning`.
     """
     at = 0
-    for start, length, lines, places in table:
-        count = counts[places]
-        index = indices[starts[places] : starts[places] + count]
-        kept = keep[starts[places] : starts[places] + length]
+    for start, length, lines, across in table:
+        count = counts[across]
+        index = indices[starts[across] : starts[across] + count]
+        kept = keep[starts[across] : starts[across] + length]
         for i in range(counts[lines]):
             begin = start + length * indices[starts[lines] + i]
             end = begin + length
@@ -163,7 +163,7 @@ def _adam_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Twin:
+class RuleKernel:
     """How the kernels do a rule of `thinnet.optim`."""
 
     rule: int
@@ -171,11 +171,11 @@ class Twin:
 
 
 # For the names in thinnet.optim.OPTIMIZERS.
-TWINS: dict[str, Twin] = {
-    "sgd": Twin(SGD, lambda options, t: (options["learning_rate"],)),
-    "sgd_momentum": Twin(MOMENTUM, _momentum_numbers),
-    "nesterov": Twin(NESTEROV, _momentum_numbers),
-    "rmsprop": Twin(RMSPROP, _rmsprop_numbers),
-    "adam": Twin(ADAM, _adam_numbers),
-    "adamw": Twin(ADAM, _adam_numbers),
+RULE_KERNELS: dict[str, RuleKernel] = {
+    "sgd": RuleKernel(SGD, lambda options, t: (options["learning_rate"],)),
+    "sgd_momentum": RuleKernel(MOMENTUM, _momentum_numbers),
+    "nesterov": RuleKernel(NESTEROV, _momentum_numbers),
+    "rmsprop": RuleKernel(RMSPROP, _rmsprop_numbers),
+    "adam": RuleKernel(ADAM, _adam_numbers),
+    "adamw": RuleKernel(ADAM, _adam_numbers),
 }

@@ -1,4 +1,4 @@
-"""The twin of `thinnet.data.oriented_gradients`: an image at a time, in the fastest cache."""
+"""The kernel of `thinnet.data.oriented_gradients`: an image at a time, in the fastest cache."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def fill_features(X: AnyArray, out: FloatArray, cosines: FloatArray, sines: Floa
                     for row in range(cell_row * CELL, (cell_row + 1) * CELL):
                         for column in range(cell_column * CELL, (cell_column + 1) * CELL):
                             total += np.float32(X[i, channel * _PIXELS + row * SIDE + column])
-                    place = NUM_GRADIENTS + (channel * CELLS + cell_row) * CELLS + cell_column
-                    out[i, place] = total / np.float32(CELL * CELL)
+                    feature = NUM_GRADIENTS + (channel * CELLS + cell_row) * CELLS + cell_column
+                    out[i, feature] = total / np.float32(CELL * CELL)

@@ -1,4 +1,4 @@
-"""The twin of the L2 penalty in `thinnet.steps.penalty`: one pass, no temporaries."""
+"""The kernel of the L2 penalty in `thinnet.steps.penalty`: one pass, no temporaries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The twin of `thinnet.masks`: Philox4x32-10, sixteen counters at a time."""
+"""The kernel of `thinnet.masks`: Philox4x32-10, sixteen counters at a time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _HIGH = np.uint64(32)
 
 
 @inline()
-def group_words(words: AnyArray, group: int, row: int, step: int, layer: int, key0: np.uint32, key1: np.uint32) -> None:
-    """Fill `words`, (64,) uint32, with the random words of the 64 columns of a group in one row.
+def group_bits(bits: AnyArray, group: int, row: int, step: int, layer: int, key0: np.uint32, key1: np.uint32) -> None:
+    """Fill `bits`, (64,) uint32, with the random bits of the 64 columns of a group in one row.
 
     The loop over lanes has no branch and a fixed length, so the compiler turns it into vector instructions: sixteen
     counters are scrambled side by side.
@@ -33,28 +33,28 @@ def group_words(words: AnyArray, group: int, row: int, step: int, layer: int, ke
             c3 = uint32(product0)
             k0 = uint32(k0 + _WEYL0)
             k1 = uint32(k1 + _WEYL1)
-        words[lane] = c0
-        words[LANES + lane] = c1
-        words[2 * LANES + lane] = c2
-        words[3 * LANES + lane] = c3
+        bits[lane] = c0
+        bits[LANES + lane] = c1
+        bits[2 * LANES + lane] = c2
+        bits[3 * LANES + lane] = c3
 
 
 @kernel()
-def fill_words(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer: int, first_row: int) -> None:
-    """The twin of `thinnet.masks.random_words`: fill `out`, (N, D) uint32."""
-    words = np.empty(GROUP, np.uint32)
+def fill_bits(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer: int, first_row: int) -> None:
+    """The kernel of `thinnet.masks.random_bits`: fill `out`, (N, D) uint32."""
+    bits = np.empty(GROUP, np.uint32)
     rows, columns = out.shape
     for row in range(rows):
         for group in range((columns + GROUP - 1) // GROUP):
-            group_words(words, group, first_row + row, step, layer, key0, key1)
+            group_bits(bits, group, first_row + row, step, layer, key0, key1)
             base = group * GROUP
             for j in range(min(GROUP, columns - base)):
-                out[row, base + j] = words[j]
+                out[row, base + j] = bits[j]
 
 
 def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: int = 0) -> BoolArray:
-    """The twin of `thinnet.masks.keep_units`."""
-    words = np.empty((1, num_units), np.uint32)
-    fill_words(words, np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), step, layer, 0)
-    keep: BoolArray = words[0] >= drop_threshold(rate)
+    """The kernel of `thinnet.masks.keep_units`."""
+    bits = np.empty((1, num_units), np.uint32)
+    fill_bits(bits, np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), step, layer, 0)
+    keep: BoolArray = bits[0] >= drop_threshold(rate)
     return keep

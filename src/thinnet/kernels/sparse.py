@@ -1,4 +1,4 @@
-"""The twins of `thinnet.sparse_rows`: products of compressed rows with a matrix, whichever way that lies in memory.
+"""The kernels of `thinnet.sparse_rows`: products of compressed rows with a matrix, whichever way that lies in memory.
 
 `indptr`, `indices` and `values` are the rows: row i has values[k] in column indices[k] for k from indptr[i] to
 indptr[i + 1]. In C order a row of the matrix is read whole for each value; in F order one column of it after the other.

@@ -1,4 +1,4 @@
-"""The twins of `thinnet.thinning.Thinning`'s gather and scatter: lines copied whole where all of their places are kept.
+"""The kernels of `thinnet.thinning.Thinning`: a line whose elements are all kept is copied whole.
 
 `table` is that of `Thinning`; `starts`, `counts` and `indices` are those of `thinnet.thinning.KeptUnits`.
 """
@@ -15,9 +15,9 @@ def gather(
 ) -> None:
     """Copy the part out of the whole buffer, to the beginning of `thin`."""
     at = 0
-    for start, length, lines, places in table:
-        count = counts[places]
-        index = indices[starts[places] : starts[places] + count]
+    for start, length, lines, across in table:
+        count = counts[across]
+        index = indices[starts[across] : starts[across] + count]
         for i in range(counts[lines]):
             begin = start + length * indices[starts[lines] + i]
             line, part = whole[begin : begin + length], thin[at : at + count]
@@ -36,9 +36,9 @@ def scatter(
 ) -> None:
     """Copy the part from the beginning of `thin` back to where it came from."""
     at = 0
-    for start, length, lines, places in table:
-        count = counts[places]
-        index = indices[starts[places] : starts[places] + count]
+    for start, length, lines, across in table:
+        count = counts[across]
+        index = indices[starts[across] : starts[across] + count]
         for i in range(counts[lines]):
             begin = start + length * indices[starts[lines] + i]
             line, part = whole[begin : begin + length], thin[at : at + count]

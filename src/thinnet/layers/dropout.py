@@ -37,7 +37,7 @@ def dropout_forward(
     mask: MaskKind = "element",
     scaling: Scaling = "inverted",
 ) -> tuple[FloatArray, DropoutCache]:
-    r"""Drop units in training, and make up for it so that the mean of each unit stays what it was.
+    r"""Drop units in training, and rescale so that each unit keeps its expected value.
 
         training: out = x · keep / (1 − rate)        test: out = x
 

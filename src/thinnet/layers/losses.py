@@ -101,7 +101,7 @@ def mse_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = Non
 
 
 def logistic_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
-    r"""Binary cross-entropy of each element, for labels of which a row may have several.
+    r"""Binary cross-entropy of each element, for rows that may have several labels.
 
     loss = mean of −y·log σ(s) − (1 − y)·log(1 − σ(s)) = mean of max(s, 0) − s·y + log(1 + exp(−|s|)), where
     σ(s) = 1 / (1 + exp(−s)).

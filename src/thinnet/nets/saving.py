@@ -1,4 +1,4 @@
-"""Nets in sealed files: how one was built, its parameters and its running statistics."""
+"""Nets in checksummed files: how one was built, its parameters and its running statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thinnet.nets.base import Net
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
-from thinnet.storage.sealed import read_sealed, write_sealed
+from thinnet.storage.checksummed import read_checksummed, write_checksummed
 from thinnet.typing import AnyArray
 
 N = TypeVar("N", bound=Net)
@@ -21,16 +21,16 @@ N = TypeVar("N", bound=Net)
 
 def save_net(net: Net, path: Path) -> None:
     """Write a net alone: how it was built, its parameters and its running statistics."""
-    write_sealed(path, "net", net_state(net), net_arrays(net))
+    write_checksummed(path, "net", net_state(net), net_arrays(net))
 
 
 def load_net(kind: type[N], path: Path) -> N:
     """Read a net that `save_net` wrote, as one of this class."""
     if path.is_dir():
         raise CheckpointError(f"{path} must be the file of a net, got a folder. Name {path / 'net.safetensors'}.")
-    sealed = read_sealed(path, "net")
+    contents = read_checksummed(path, "net")
     with readable_contents(str(path)):
-        return net_from(kind, sealed.state, sealed.arrays)
+        return net_from(kind, contents.state, contents.arrays)
 
 
 def net_state(net: Net) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Reports: what runs' folders say, as one page that needs nothing but itself."""
+"""Reports: the results of runs as one self-contained HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from thinnet.report.closeups import closeups
+from thinnet.report.details import details
 from thinnet.report.folder import find_runs
-from thinnet.report.groups import group
+from thinnet.report.groups import group_runs
 from thinnet.report.page import page
 from thinnet.storage.files import write_atomically
 
@@ -31,17 +31,16 @@ def write_report(
         MissingExtraError: if Jinja is not installed, or Matplotlib where figures are to be kept.
         OSError: if the page cannot be written.
     """
-    found = find_runs(folders)
-    groups = group(found)
-    looks = closeups(groups)
-    title = title or "Training on " + ", ".join(dict.fromkeys(Path(one.config.data).stem for one in groups))
+    groups = group_runs(find_runs(folders))
+    shown = details(groups)
+    title = title or "Training on " + ", ".join(dict.fromkeys(Path(group.config.data).stem for group in groups))
     output = output or folders[0]
     if output.is_dir():
         output = output / "report.html"
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, page(groups, looks, title).encode())
+    write_atomically(output, page(groups, shown, title).encode())
     if figures is not None:
         from thinnet.report.figures import save_figures
 
-        save_figures(figures, groups, looks)
+        save_figures(figures, groups, shown)
     return output

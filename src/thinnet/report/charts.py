@@ -1,4 +1,4 @@
-"""Charts as data: what lines there are, over what; drawing them is for others."""
+"""Charts as data: lines and axes, independent of how they are drawn."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from thinnet.history import History
+from thinnet.report.diagnostics import Diagnostics
 from thinnet.report.groups import ACCURACY, Group, differing, measured, shown, spoken
-from thinnet.report.judge import Judgment
 from thinnet.statistics import spread
 
 FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
@@ -26,7 +26,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A
 
 @dataclass(frozen=True)
 class Series:
-    """One line: points, and a band where several runs are behind it.  `group` is what its switch is called."""
+    """One line: points, and a band where it averages several runs.  `group` numbers the switch that hides it."""
 
     label: str
     group: int
@@ -62,23 +62,24 @@ class Chart:
 
     @property
     def logarithmic(self) -> bool:
-        """Whether y is better read by its magnitude."""
-        values = [v for one in self.series for v in one.y if v > 0]
+        """Whether the y axis is logarithmic."""
+        values = [v for line in self.series for v in line.y if v > 0]
         return not self.fraction and bool(values) and max(values) > LOGARITHMIC_FROM * min(values)
 
-    def low(self, one: Series) -> tuple[float, ...]:
+    def low(self, line: Series) -> tuple[float, ...]:
         """The lower edge of a line's band; on a logarithmic axis as many times below it as the upper one is above."""
         if not self.logarithmic:
-            return one.low
-        return tuple(y * y / high if high > 0 else y for y, high in zip(one.y, one.high, strict=True))
+            return line.low
+        return tuple(y * y / high if high > 0 else y for y, high in zip(line.y, line.high, strict=True))
 
     @property
     def alt(self) -> str:
-        """The chart in a sentence a line."""
+        """A description of the chart, one sentence per line."""
         lines = [f"{self.title}, by {self.x_label.lower()}."]
-        for one in self.series:
-            if one.y:
-                lines.append(f"{one.label}: from {one.y[0]:.3g} at {one.x[0]:g} to {one.y[-1]:.3g} at {one.x[-1]:g}.")
+        for line in self.series:
+            if line.y:
+                ends = [f"{line.y[k]:.3g} at {line.x[k]:g}" for k in (0, -1)]
+                lines.append(f"{line.label}: from {ends[0]} to {ends[1]}.")
         return " ".join(lines)
 
 
@@ -109,7 +110,7 @@ def _lines(groups: Sequence[Group], name: str) -> tuple[Series, ...]:
 
 def _epochs(histories: Sequence[History], name: str) -> Points:
     """The values at each epoch, or at evenly spaced ones with the last among them."""
-    lists = [getattr(one, name) for one in histories]
+    lists = [getattr(history, name) for history in histories]
     length = min(map(len, lists))
     points = sorted({round(k) for k in np.linspace(0, length - 1, min(length, MOST_POINTS))})
     return [histories[0].epoch[k] for k in points], [[values[k] for values in lists] for k in points]
@@ -117,28 +118,28 @@ def _epochs(histories: Sequence[History], name: str) -> Points:
 
 def _stretches(histories: Sequence[History]) -> Points:
     """Means over equal stretches of steps, since the loss of one minibatch jumps."""
-    length = min(len(one.loss) for one in histories)
+    length = min(len(history.loss) for history in histories)
     ends = [round(k) for k in np.linspace(0, length, min(length, MOST_POINTS) + 1)]
-    return ends[1:], [[float(np.mean(one.loss[a:b])) for one in histories] for a, b in pairwise(ends)]
+    return ends[1:], [[float(np.mean(history.loss[a:b])) for history in histories] for a, b in pairwise(ends)]
 
 
 def _banded(
     label: str, number: int, x: Sequence[float], values: Sequence[Sequence[float]], dots: bool = False
 ) -> Series:
-    """The means of the values at each x, and where there are several at one, a band of their standard deviation."""
+    """The mean at each x, with a band of one standard deviation where there are several values."""
     spreads = [spread(each) for each in values]
-    places, means = tuple(map(float, x)), tuple(one.mean for one in spreads)
-    if all(one.deviation is None for one in spreads):
-        return Series(label, number, places, means, dots=dots)
-    low, high = (tuple(one.mean + sign * (one.deviation or 0) for one in spreads) for sign in (-1, 1))
-    return Series(label, number, places, means, low, high, dots)
+    xs, means = tuple(map(float, x)), tuple(each.mean for each in spreads)
+    if all(each.deviation is None for each in spreads):
+        return Series(label, number, xs, means, dots=dots)
+    low, high = (tuple(each.mean + sign * (each.deviation or 0) for each in spreads) for sign in (-1, 1))
+    return Series(label, number, xs, means, low, high, dots)
 
 
-def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
-    """How many answers are right against how sure the net was of them, where it answered often enough."""
+def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:
+    """Accuracy against confidence, for the bins that hold enough answers."""
     series = []
-    for group, judgment in judgments:
-        bins = judgment.calibration
+    for group, diagnostics in diagnosed:
+        bins = diagnostics.calibration
         x, y = (tuple(map(float, of[bins.count >= FEWEST_IN_BIN])) for of in (bins.confidence, bins.accuracy))
         series.append(Series(group.label, group.number, x, y, dots=True))
     axes = "Confidence", "Fraction right"
@@ -146,11 +147,11 @@ def calibration(judgments: Sequence[tuple[Group, Judgment]]) -> Chart:
 
 
 def against(groups: Sequence[Group]) -> list[Chart]:
-    """Where a number takes at least three values over the groups: the accuracy against it, a line for each rest."""
-    different = differing([one.config for one in groups])
+    """The accuracy against each numeric field with at least three values, a line for each setting of the others."""
+    different = differing([group.config for group in groups])
     charts = []
     for name in different:
-        values = {getattr(one.config, name) for one in groups}
+        values = {getattr(group.config, name) for group in groups}
         if len(values) >= 3 and all(isinstance(value, (int, float)) for value in values):
             charts.append(_against(groups, name, [other for other in different if other != name]))
     return [chart for chart in charts if chart.series]
@@ -158,14 +159,14 @@ def against(groups: Sequence[Group]) -> list[Chart]:
 
 def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart:
     lines: dict[str, list[Group]] = {}
-    for group in sorted(groups, key=lambda one: getattr(one.config, name)):
+    for group in sorted(groups, key=lambda group: getattr(group.config, name)):
         rest = ", ".join(f"{spoken(other)} {shown(getattr(group.config, other))}" for other in others) or "all runs"
         if group.values("val_accuracy"):
             lines.setdefault(rest, []).append(group)
     series = []
     for number, (rest, members) in enumerate(sorted(lines.items(), key=lambda line: line[1][0].number)):
-        x = [getattr(one.config, name) for one in members]
-        series.append(_banded(rest, number, x, [one.values("val_accuracy") for one in members], dots=True))
+        x = [getattr(group.config, name) for group in members]
+        series.append(_banded(rest, number, x, [group.values("val_accuracy") for group in members], dots=True))
     measure = measured(groups)
     title, axes = (
         f"Validation {measure} against {spoken(name)}",

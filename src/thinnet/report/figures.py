@@ -1,4 +1,4 @@
-"""The page's figures as files, SVG and PNG, drawn by Matplotlib."""
+"""The page's figures as SVG and PNG files, drawn with Matplotlib."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from thinnet.errors import require
 from thinnet.report import charts
 from thinnet.report.groups import Group
-from thinnet.report.page import Closeup
+from thinnet.report.page import Details
 from thinnet.report.svg import MOST_CLASSES
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
@@ -22,7 +22,7 @@ MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
 
 
-def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Closeup]) -> None:
+def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
     """Write every figure of the page into a folder, as SVG and as PNG.
 
     Raises:
@@ -30,13 +30,13 @@ def save_figures(folder: Path, groups: Sequence[Group], closeups: Sequence[Close
         OSError: if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in _figures(groups, closeups):
+    for name, figure in _figures(groups, details):
         for kind in ("svg", "png"):
             write_atomically(folder / f"{name}.{kind}", rendered(figure, kind))
 
 
 def rendered(figure: Any, kind: str) -> bytes:
-    """A figure as the bytes of a file, the same each time."""
+    """A figure as the bytes of a file, reproducibly."""
     buffer = io.BytesIO()
     matplotlib = require("matplotlib", extra="plot", purpose="drawing a figure")
     with matplotlib.rc_context({"svg.hashsalt": "thinnet", "svg.fonttype": "none"}):
@@ -44,26 +44,29 @@ def rendered(figure: Any, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _figures(groups: Sequence[Group], closeups: Sequence[Closeup]) -> Iterator[tuple[str, Any]]:
+def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tuple[str, Any]]:
     """The name of each file, and its figure."""
-    judged = [(one.group, one.judgment) for one in closeups if one.judgment]
-    calibration = [charts.calibration(judged)] if judged else []
+    diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
+    calibration = [charts.calibration(diagnosed)] if diagnosed else []
     for chart in (*charts.curves(groups), *charts.against(groups), *calibration):
         yield chart.name, line_figure([chart])
-    if any(judgment.layers for _, judgment in judged):
-        yield "units", _units(judged)
+    if any(diagnostics.layers for _, diagnostics in diagnosed):
+        yield "units", _units(diagnosed)
     taken: set[str] = set()
-    for one in closeups:
-        name = re.sub(r"[^\w.]+", "-", one.group.label).strip("-")[:LONGEST_NAME]
-        name = f"{name}-{one.group.number}" if name in taken else name
+    for detail in details:
+        found = detail.diagnostics
+        name = re.sub(r"[^\w.]+", "-", detail.group.label).strip("-")[:LONGEST_NAME]
+        name = f"{name}-{detail.group.number}" if name in taken else name
         taken.add(name)
-        if one.judgment and len(one.names) <= MOST_CLASSES:
-            yield f"confusion-{name}", _confusion(one.judgment.confusion, one.names, one.group.label)
-        if one.weights:
-            yield f"weights-{name}", _pictures(one.weights, 6, [""] * len(one.weights))
-        if one.judgment and one.mistakes:
-            told = [f"{one.names[m.answer]} {m.confidence:.0%}\nis {one.names[m.label]}" for m in one.judgment.mistakes]
-            yield f"mistakes-{name}", _pictures(one.mistakes, 4, told)
+        if found and len(detail.names) <= MOST_CLASSES:
+            yield f"confusion-{name}", _confusion(found.confusion, detail.names, detail.group.label)
+        if detail.weights:
+            yield f"weights-{name}", _pictures(detail.weights, 6, [""] * len(detail.weights))
+        if found and detail.mistakes:
+            titles = [
+                f"{detail.names[m.answer]} {m.confidence:.0%}\nis {detail.names[m.label]}" for m in found.mistakes
+            ]
+            yield f"mistakes-{name}", _pictures(detail.mistakes, 4, titles)
 
 
 def _new(width: float, height: float) -> Any:
@@ -83,11 +86,11 @@ def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
 
 
 def _lines(axes: Any, chart: charts.Chart) -> None:
-    for one in chart.series:
-        style = {"marker": "o" if one.dots else "", "markersize": 4, "linestyle": "--" if one.dashed else "-"}
-        axes.plot(one.x, one.y, color=one.color, label=_short(one.label), **style)
-        if one.low:
-            axes.fill_between(one.x, chart.low(one), one.high, color=one.color, alpha=0.2, linewidth=0)
+    for line in chart.series:
+        style = {"marker": "o" if line.dots else "", "markersize": 4, "linestyle": "--" if line.dashed else "-"}
+        axes.plot(line.x, line.y, color=line.color, label=_short(line.label), **style)
+        if line.low:
+            axes.fill_between(line.x, chart.low(line), line.high, color=line.color, alpha=0.2, linewidth=0)
     if chart.diagonal:
         axes.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1)
     axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
@@ -98,13 +101,13 @@ def _lines(axes: Any, chart: charts.Chart) -> None:
     axes.grid(alpha=0.3)
 
 
-def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
+def _units(diagnosed: Sequence[tuple[Group, Any]]) -> Any:
     names: list[str] = []
-    figure = _new(7, 1.2 + 0.5 * sum(len(judgment.layers) for _, judgment in judged))
+    figure = _new(7, 1.2 + 0.5 * sum(len(diagnostics.layers) for _, diagnostics in diagnosed))
     axes = figure.subplots()
-    for group, judgment in judged:
+    for group, diagnostics in diagnosed:
         color = charts.COLORS[group.number % len(charts.COLORS)]
-        for number, layer in enumerate(judgment.layers, start=1):
+        for number, layer in enumerate(diagnostics.layers, start=1):
             k = len(names)
             axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
             axes.barh(k - 0.2, layer.active, height=0.4, color=color)
@@ -117,7 +120,7 @@ def _units(judged: Sequence[tuple[Group, Any]]) -> Any:
 
 
 def _short(label: str) -> str:
-    """A label that leaves room for its figure: its two ends, where it is long."""
+    """A label, shortened in the middle where it is long."""
     return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS // 2]}…{label[-MOST_LETTERS // 2 :]}"
 
 
@@ -125,9 +128,9 @@ def _confusion(counts: IntArray, names: Sequence[str], label: str) -> Any:
     figure = _new(6, 5.4)
     axes = figure.subplots()
     axes.imshow(counts, cmap="Blues")
-    places = range(len(counts))
-    axes.set_xticks(places, names, rotation=45, ha="right")
-    axes.set_yticks(places, names)
+    ticks = range(len(counts))
+    axes.set_xticks(ticks, names, rotation=45, ha="right")
+    axes.set_yticks(ticks, names)
     axes.set(title=f"Confusions, {_short(label)}", xlabel="Answer", ylabel="True class")
     for i, j in np.argwhere(counts):
         color = "white" if counts[i, j] > counts.max() / 2 else "black"

@@ -1,4 +1,4 @@
-"""What the folder of a run says: its config, its surroundings, its history and its result."""
+"""Reading a run's folder: config, environment, history and result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Its folder's."""
+        """The name of its folder."""
         return self.folder.resolve().name
 
 
@@ -40,8 +40,8 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
     Raises:
         CheckpointError: if a folder has no run in it, or a file of a run is damaged.
     """
-    places = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
-    return [read_run(path) for path in places.values()]
+    by_path = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
+    return [read_run(path) for path in by_path.values()]
 
 
 def _run_folders(folder: Path) -> list[Path]:
@@ -78,7 +78,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], instead: str) -> dict[str, Any]:
-    """What is in a file of JSON, if it is what a run wrote."""
+    """The contents of a JSON file, checked to be what a run wrote."""
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):
@@ -97,7 +97,7 @@ def _environment(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _result(content: dict[str, Any]) -> dict[str, Any]:
-    lists = {one.name: list(content["history"][one.name]) for one in fields(History)}
+    lists = {field.name: list(content["history"][field.name]) for field in fields(History)}
     accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
     numbers = [value for values in lists.values() for value in values]
     for value in (*numbers, *(value for value in accuracies.values() if value is not None)):

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seeds, taken together."""
+"""Groups: runs that differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -31,81 +31,81 @@ class Group:
         """The config of the first run, which stands for all but the seeds."""
         return self.runs[0].config
 
-    def values(self, what: str) -> list[float]:
-        """A figure of each run that has it: val_accuracy, test_accuracy, or the last of a list in its history."""
-        return [value for value in (figure(run, what) for run in self.runs) if value is not None]
+    def values(self, name: str) -> list[float]:
+        """A number of each run that has it: val_accuracy, test_accuracy, or the last of a list in its history."""
+        return [value for value in (metric(run, name) for run in self.runs) if value is not None]
 
-    def spread(self, what: str) -> Spread | None:
-        """Mean and standard deviation of that figure over the runs, or None where no run has it."""
-        values = self.values(what)
+    def spread(self, name: str) -> Spread | None:
+        """Mean and standard deviation of that number over the runs, or None where no run has it."""
+        values = self.values(name)
         return spread(values) if values else None
 
     @property
-    def judged(self) -> str:
-        """Which accuracy to judge by: of the test rows where there are any, else of the validation rows."""
+    def main_metric(self) -> str:
+        """The accuracy that decides: of the test rows where there are any, else of the validation rows."""
         names = ("test_accuracy", "val_accuracy", "last_val_accuracy")
         return next((name for name in names if self.values(name)), "last_train_accuracy")
 
     @property
     def measure(self) -> str:
-        """What its accuracies are: the fraction right, or where targets are numbers the fraction explained."""
+        """The name of the metric: accuracy, or R² for regression."""
         measure: str = self.runs[0].environment.get("measure", ACCURACY)
         return measure
 
     @property
     def repetitions(self) -> str:
-        """What its runs are called together: seeds, unless some of them have the same."""
+        """What to call its runs: seeds, unless some share a seed."""
         return "seeds" if len(set(map(_seeds, self.runs))) == len(self.runs) else "runs"
 
 
 def measured(groups: Sequence[Group]) -> str:
-    """What the accuracies of all groups are."""
-    return " or ".join(sorted({one.measure for one in groups}, reverse=True))
+    """The names of the metrics of all groups."""
+    return " or ".join(sorted({group.measure for group in groups}, reverse=True))
 
 
-def figure(run: Run, what: str) -> float | None:
+def metric(run: Run, name: str) -> float | None:
     """One number of a run; names of lists in the history stand for their last value."""
-    if what == "duration":  # in seconds; from the first evaluation on, since the first step waits for compilation
+    if name == "duration":  # in seconds; from the first evaluation on, since the first step waits for compilation
         return run.history.seconds[-1] - run.history.seconds[0] if run.history.seconds else None
-    if what in ("val_accuracy", "test_accuracy"):
-        value: float | None = getattr(run, what)
+    if name in ("val_accuracy", "test_accuracy"):
+        value: float | None = getattr(run, name)
         return value
-    values = getattr(run.history, what.removeprefix("last_"))
+    values = getattr(run.history, name.removeprefix("last_"))
     return float(values[-1]) if values else None
 
 
-def group(runs: Sequence[Run]) -> list[Group]:
+def group_runs(runs: Sequence[Run]) -> list[Group]:
     """The groups, in the order of the values in which they differ; runs that are the same run count once."""
     together: dict[Config, list[Run]] = {}
     for run in runs:
         together.setdefault(without_seeds(run.config), []).append(run)
     names = differing(list(together))
     groups = []
-    for number, config in enumerate(sorted(together, key=lambda one: _rank(one, names))):
+    for number, config in enumerate(sorted(together, key=lambda config: _rank(config, names))):
         members, notes = _once(together[config])
         label = ", ".join(f"{spoken(name)} {shown(getattr(config, name))}" for name in names)
-        one = Group(number, label, tuple(members), tuple(notes))
-        alone = members[0].name if len(members) == 1 else f"{len(members)} {one.repetitions}"
-        groups.append(one if label else replace(one, label=alone))
+        group = Group(number, label, tuple(members), tuple(notes))
+        alone = members[0].name if len(members) == 1 else f"{len(members)} {group.repetitions}"
+        groups.append(group if label else replace(group, label=alone))
     return groups
 
 
 def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """Runs by their seeds, the same run once, and what there is to say of those that share a seed."""
+    """Runs sorted by seed, without duplicates, and notes on those that share a seed."""
     kept: list[Run] = []
     notes = []
     for run in sorted(members, key=lambda run: (_seeds(run), not run.finished, -len(run.history.loss))):
-        twins = [one for one in kept if _seeds(one) == _seeds(run)]
-        same = next((one for one in twins if _agree(one, run)), None)
+        same_seeds = [other for other in kept if _seeds(other) == _seeds(run)]
+        same = next((other for other in same_seeds if _agree(other, run)), None)
         if same:
             equal = f"config, seed and results are equal{'' if run.finished else ' as far as it has come'}"
             notes.append(f"The run '{run.name}' is the same as '{same.name}' ({equal}), so it counts once.")
             continue
         kept.append(run)
-        if twins:
+        if same_seeds:
             notes.append(
-                f"The run '{run.name}' has the config and the seed of '{twins[0].name}', but other results"
-                f"{_reason(run, twins[0])}; the two count as runs, not as seeds."
+                f"The run '{run.name}' has the config and the seed of '{same_seeds[0].name}', but other results"
+                f"{_reason(run, same_seeds[0])}; the two count as runs, not as seeds."
             )
     return kept, notes
 
@@ -114,38 +114,38 @@ def _seeds(run: Run) -> tuple[int, int]:
     return run.config.seed, run.config.data_seed if run.config.num_train else -1  # else it draws nothing
 
 
-def _agree(one: Run, other: Run) -> bool:
-    """Whether two runs came to the same, the time aside, as far as both of them have come."""
+def _agree(run: Run, other: Run) -> bool:
+    """Whether two runs agree in everything but time, as far as both have come."""
     for name in ("loss", "train_accuracy", "val_accuracy"):
-        if any(a != b for a, b in zip(getattr(one.history, name), getattr(other.history, name), strict=False)):
+        if any(a != b for a, b in zip(getattr(run.history, name), getattr(other.history, name), strict=False)):
             return False
-    results = {(run.val_accuracy, run.test_accuracy, run.stop_reason) for run in (one, other) if run.finished}
+    results = {(each.val_accuracy, each.test_accuracy, each.stop_reason) for each in (run, other) if each.finished}
     return len(results) < 2
 
 
-def _reason(one: Run, other: Run) -> str:
-    """In what two runs that should be equal differ."""
+def _reason(run: Run, other: Run) -> str:
+    """Why two runs that should be equal differ."""
     names = ("data", "versions", "machine")
-    found = [name for name in names if one.environment.get(name) != other.environment.get(name)]
+    found = [name for name in names if run.environment.get(name) != other.environment.get(name)]
     if found:
         return f" (they differ in {' and '.join(found)})"
     return ", although data, versions and machine are equal (another number of threads gives other last bits)"
 
 
 def _rank(config: Config, names: Sequence[str]) -> list[tuple[str, Any]]:
-    """What configs are sorted by; numbers before lists before texts, since these cannot be compared."""
+    """The sort key of a config: numbers before strings before tuples, since these cannot be compared."""
     values = [getattr(config, name) for name in names]
     return [("" if isinstance(value, (int, float)) else type(value).__name__, value) for value in values]
 
 
 def without_seeds(config: Config) -> Config:
-    """The config with its seeds and its data's place put aside."""
+    """The config without its seeds and without the path of its data."""
     return replace(config, **ASIDE)  # type: ignore[arg-type]
 
 
 def differing(configs: Sequence[Config]) -> list[str]:
     """The names of the fields in which configs differ, seeds aside."""
-    names = [one.name for one in fields(Config) if len({getattr(config, one.name) for config in configs}) > 1]
+    names = [field.name for field in fields(Config) if len({getattr(config, field.name) for config in configs}) > 1]
     return [name for name in names if name not in ASIDE]
 
 
@@ -161,10 +161,10 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def compare(one: Group, other: Group, what: str) -> Difference | None:
-    """How much `one` is above `other`, over the seeds that both have; None where there are none."""
-    values = [{_seeds(run): figure(run, what) for run in chosen.runs} for chosen in (one, other)]
+def compare(first: Group, other: Group, name: str) -> Difference | None:
+    """How much `first` is above `other`, over the seeds that both have; None where there are none."""
+    values = [{_seeds(run): metric(run, name) for run in chosen.runs} for chosen in (first, other)]
     seeds = [seed for seed in values[0] if values[0][seed] is not None and values[1].get(seed) is not None]
-    if not seeds or one is other:
+    if not seeds or first is other:
         return None
     return paired_difference(*([side[seed] for seed in seeds] for side in values))  # type: ignore[arg-type]

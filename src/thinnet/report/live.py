@@ -1,4 +1,4 @@
-"""A page that follows a run: served to this machine's own browsers while the run trains."""
+"""The live page of a run, served on the loopback address while the run trains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from thinnet.callbacks import Callback
 from thinnet.errors import ArgumentError, require
 from thinnet.report.folder import Run, read_run
-from thinnet.report.groups import group
+from thinnet.report.groups import group_runs
 from thinnet.report.page import page
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Live(Callback):
         self._copy(state)
 
     def _copy(self, state: TrainingState) -> None:
-        """Keep what there is, as lists that no longer grow while a page is made of them."""
+        """Copy the history, so that it does not grow while a page is rendered."""
         assert self._run is not None
         self._run = replace(self._run, history=deepcopy(state.history))
         self._copied = time.monotonic()
@@ -89,7 +89,7 @@ class Live(Callback):
         if self._ended is not None:
             self._told.set()
             return self._ended
-        groups = group([self._run]) if self._run else []
+        groups = group_runs([self._run]) if self._run else []
         return page(groups, [], f"Training {self.folder.resolve().name}", live=True)
 
     def end(self, report: Path) -> None:

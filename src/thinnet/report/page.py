@@ -1,4 +1,4 @@
-"""The page: what was collected, laid out by a template in which everything is escaped."""
+"""The page: rendered by a Jinja template with autoescaping."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from importlib import resources
 from thinnet.config import Config
 from thinnet.errors import require
 from thinnet.report import charts, png, svg
+from thinnet.report.diagnostics import Diagnostics
 from thinnet.report.groups import ACCURACY, Group, compare, differing, measured, shown
-from thinnet.report.judge import Judgment
 from thinnet.statistics import Difference, Spread, rounded
 from thinnet.typing import AnyArray
 
@@ -28,23 +28,23 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Closeup:
-    """What is shown of one group's first run beside its curves; `reason` where there is no judgment."""
+class Details:
+    """The details of one group's first run; `reason` says why there are no diagnostics."""
 
     group: Group
-    judgment: Judgment | None = None
+    diagnostics: Diagnostics | None = None
     names: tuple[str, ...] = ()  # of the classes
     weights: tuple[AnyArray, ...] = ()  # pictures of the first layer's strongest units
     mistakes: tuple[AnyArray, ...] = ()  # pictures of what was got wrong
     reason: str = ""
 
 
-def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live: bool = False) -> str:
+def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: bool = False) -> str:
     """The whole page as HTML.
 
     Args:
         groups: all runs.
-        closeups: of the groups that are looked at closely.
+        details: of the groups that are shown in detail.
         title: of the page.
         live: whether the page asks its server for what is new.
 
@@ -55,7 +55,7 @@ def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
     environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
-    judged = [(one.group, one.judgment) for one in closeups if one.judgment]
+    diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
     text: str = environment.from_string(_asset("page.html.jinja")).render(
         title=title,
@@ -63,11 +63,11 @@ def page(groups: Sequence[Group], closeups: Sequence[Closeup], title: str, live:
         style=_asset("page.css"),
         script=_asset("page.js"),
         groups=groups,
-        tiles=[group for group in tiles if group.values(group.judged)],
+        tiles=[group for group in tiles if group.values(group.main_metric)],
         verdict=_verdict(groups),
-        closeups=closeups,
-        judged=judged,
-        filled=[(group, judgment) for group, judgment in judged if judgment.layers],
+        details=details,
+        diagnosed=diagnosed,
+        filled=[(group, diagnostics) for group, diagnostics in diagnosed if diagnostics.layers],
         sheet=png.sheet,
         settings=_settings(groups),
         surroundings=_surroundings(groups),
@@ -88,32 +88,32 @@ def _accuracy(found: Spread | float | None) -> str:
 
 
 def _amount(group: Group, value: float, unit: str = "%") -> str:
-    """An accuracy in percent, an R² as it is."""
+    """An accuracy in percent, or an R² as a number."""
     return rounded(100 * value, ".1f") + unit if group.measure == ACCURACY else rounded(value)
 
 
 def best(groups: Sequence[Group], count: int) -> list[Group]:
     """The groups with the highest accuracy, the highest first."""
-    return sorted(groups, key=lambda one: -_level(one))[:count]
+    return sorted(groups, key=lambda group: -_level(group))[:count]
 
 
 def _level(group: Group) -> float:
-    found = group.spread(group.judged)
+    found = group.spread(group.main_metric)
     return found.mean if found else -1.0
 
 
 def _verdict(groups: Sequence[Group]) -> str:
-    """The result in a sentence: who is best, and by how much over whom it should be compared with."""
-    known = [group for group in groups if group.values(group.judged)]
+    """The result in a sentence: the best group, and by how much it beats the one to compare it with."""
+    known = [group for group in groups if group.values(group.main_metric)]
     if not known:
         return "No epoch is finished yet."
     first = max(known, key=_level)
-    what = f"{_amount(first, _level(first))} {SPLITS[first.judged]} {first.measure}"
+    what = f"{_amount(first, _level(first))} {SPLITS[first.main_metric]} {first.measure}"
     if len(known) == 1:
-        count = len(first.values(first.judged))
+        count = len(first.values(first.main_metric))
         return f"{what}, the mean of {count} {first.repetitions}." if count > 1 else f"{what}."
     other = _rival(first, [group for group in known if group is not first])
-    difference = compare(first, other, first.judged)
+    difference = compare(first, other, first.main_metric)
     if difference is None:
         return f"Highest: {first.label}, with {what}."
     above = _amount(first, difference.mean, " points")
@@ -122,14 +122,14 @@ def _verdict(groups: Sequence[Group]) -> str:
 
 def _rival(first: Group, others: Sequence[Group]) -> Group:
     """The group that differs from the best one in its dropout alone, and has least; else the second best one."""
-    same = [one for one in others if differing([one.config, first.config]) == ["dropout"]]
+    same = [group for group in others if differing([group.config, first.config]) == ["dropout"]]
     if same:
-        return min(same, key=lambda one: one.config.dropout)
+        return min(same, key=lambda group: group.config.dropout)
     return max(others, key=_level)
 
 
 def _doubt(difference: Difference) -> str:
-    """What a test over the seeds says of a difference, in brackets."""
+    """The outcome of the t-test over seeds, in parentheses."""
     if difference.count < 2:
         return " (one seed each: no test)"
     if math.isnan(difference.p):
@@ -143,29 +143,29 @@ def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
     configs = [run.config for group in groups for run in group.runs]
     different = differing(configs)
     rows = []
-    for one in fields(Config):
-        values = dict.fromkeys(shown(getattr(config, one.name)) or "(found)" for config in configs)
-        rows.append((one.name, one.metadata["help"], ", ".join(values), one.name in different))
+    for field in fields(Config):
+        values = dict.fromkeys(shown(getattr(config, field.name)) or "(found)" for config in configs)
+        rows.append((field.name, field.metadata["help"], ", ".join(values), field.name in different))
     return rows
 
 
 def _command(group: Group) -> str:
-    """What trains a group's first run again, whatever became of its folder."""
+    """The command that repeats a group's first run."""
     defaults = asdict(Config())
     words = ["thinnet", "train"]
     for name, value in asdict(group.config).items():
         if value != defaults[name] or name == "seed":
-            values = [str(one) for one in value] if isinstance(value, tuple) else [str(value)]
+            values = [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
             words += [f"--{name.replace('_', '-')}", *values]
     return shlex.join(words)
 
 
 def _surroundings(groups: Sequence[Group]) -> list[tuple[str, str]]:
-    """Versions, machine and data, as one run wrote them down."""
+    """Versions, machine and data, as the first run recorded them."""
     if not groups or not groups[0].runs[0].environment:
         return []
     run = groups[0].runs[0]
     parts = [(name, run.environment.get(name, {})) for name in ("versions", "machine")]
-    told = [(name, ", ".join(f"{key} {value}" for key, value in part.items())) for name, part in parts]
+    rows = [(name, ", ".join(f"{key} {value}" for key, value in part.items())) for name, part in parts]
     data = ("training data, SHA-256", run.environment.get("data", {}).get("X_train", ""))
-    return [("written by", run.name), *told, data]
+    return [("written by", run.name), *rows, data]

@@ -1,4 +1,4 @@
-"""Small pictures as PNG, by the standard library alone."""
+"""Small pictures as PNG, written with the standard library alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def data_uri(pixels: AnyArray) -> str:
-    """A picture as an address that has its PNG file in itself."""
+    """A picture as a data URI."""
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 

@@ -1,4 +1,4 @@
-"""From values to places on paper: the axes of a chart."""
+"""The axes of a chart: from values to pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from thinnet.report.charts import Chart, powers, ticks
 
 @dataclass(frozen=True)
 class Axis:
-    """A stretch of values laid on a stretch of paper."""
+    """A linear or logarithmic map from an interval of values to an interval of pixels."""
 
     low: float
     high: float
@@ -19,8 +19,8 @@ class Axis:
     logarithmic: bool = False
     whole: bool = False  # whether only whole numbers mean something
 
-    def place(self, value: float) -> float:
-        """Where a value lies; values beyond the ends lie on them."""
+    def position(self, value: float) -> float:
+        """The position of a value, clipped to the axis."""
         low, high = self.low, self.high
         if self.logarithmic:
             low, high, value = math.log10(low), math.log10(high), math.log10(max(value, low))
@@ -29,7 +29,7 @@ class Axis:
 
     @property
     def ticks(self) -> list[float]:
-        """Round values to write beside it."""
+        """Round values for its labels."""
         if self.logarithmic:
             return powers(self.low, self.high)
         found = ticks(self.low, self.high)
@@ -37,14 +37,14 @@ class Axis:
 
 
 def axes(chart: Chart, left: float, right: float, top: float, bottom: float) -> tuple[Axis, Axis]:
-    """The two axes of a chart, for paper on which y grows downward."""
-    xs = [x for one in chart.series for x in one.x] or [0.0, 1.0]
-    ys = [y for one in chart.series for y in (*one.y, *one.low, *one.high) if math.isfinite(y)] or [0.0, 1.0]
+    """The two axes of a chart, in pixels, with y growing downward."""
+    xs = [x for line in chart.series for x in line.x] or [0.0, 1.0]
+    ys = [y for line in chart.series for y in (*line.y, *line.low, *line.high) if math.isfinite(y)] or [0.0, 1.0]
     if chart.diagonal:
         return Axis(0, 1, left, right), Axis(0, 1, bottom, top)
     x = Axis(min(xs), max(xs), left, right, whole=all(value.is_integer() for value in xs))
     if chart.logarithmic:
-        positive = [y for one in chart.series for y in one.y if y > 0]
+        positive = [y for line in chart.series for y in line.y if y > 0]
         return x, Axis(min(positive) / 1.3, max(positive) * 1.3, bottom, top, logarithmic=True)
     pad = 0.06 * (max(ys) - min(ys)) or 0.05
     low, high = min(ys) - pad, max(ys) + pad
@@ -56,7 +56,7 @@ def axes(chart: Chart, left: float, right: float, top: float, bottom: float) -> 
 
 
 def written(value: float) -> str:
-    """A tick's value."""
+    """The label of a tick."""
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
         return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
     return f"{value:,.10g}"

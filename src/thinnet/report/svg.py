@@ -1,4 +1,4 @@
-"""Charts as inline SVG, which a page's style colors and its script brings to life."""
+"""Charts as inline SVG; the page's CSS colors them and its script makes them interactive."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from thinnet.report.charts import COLORS, Chart, Series
+from thinnet.report.diagnostics import Diagnostics, Layer
 from thinnet.report.groups import Group
-from thinnet.report.judge import Judgment, Layer
 from thinnet.report.scale import Axis, axes, written
 from thinnet.statistics import rounded
 from thinnet.typing import IntArray
@@ -41,8 +41,8 @@ def line_chart(chart: Chart) -> str:
     parts = [_grid(chart, x, y)]
     if chart.diagonal:
         parts.append(element("line", class_="diagonal", x1=LEFT, y1=BOTTOM, x2=RIGHT, y2=TOP))
-    parts += [_band(chart, one, x, y) for one in chart.series if one.low]
-    parts += [_line(chart, one, x, y) for one in chart.series]
+    parts += [_band(chart, line, x, y) for line in chart.series if line.low]
+    parts += [_line(chart, line, x, y) for line in chart.series]
     parts.append(element("g", class_="cursor"))
     hover = json.dumps(_hover(chart, x, y), separators=(",", ":"))
     return _picture(chart.alt, *parts, height=HEIGHT, tabindex=0, class_="chart", data_chart=hover)
@@ -56,35 +56,35 @@ def _picture(alt: str, *parts: str, height: float, **attributes: Any) -> str:
 def _grid(chart: Chart, x: Axis, y: Axis) -> str:
     parts = []
     for value in y.ticks:
-        place = y.place(value)
-        parts.append(element("line", class_="grid", x1=LEFT, x2=RIGHT, y1=place, y2=place))
-        parts.append(element("text", text=written(value), x=LEFT - 6, y=place + 4, text_anchor="end"))
+        position = y.position(value)
+        parts.append(element("line", class_="grid", x1=LEFT, x2=RIGHT, y1=position, y2=position))
+        parts.append(element("text", text=written(value), x=LEFT - 6, y=position + 4, text_anchor="end"))
     for value in x.ticks:
-        parts.append(element("text", text=written(value), x=x.place(value), y=BOTTOM + 17, text_anchor="middle"))
+        parts.append(element("text", text=written(value), x=x.position(value), y=BOTTOM + 17, text_anchor="middle"))
     parts.append(element("line", class_="axis", x1=LEFT, x2=RIGHT, y1=BOTTOM, y2=BOTTOM))
     middle = (LEFT + RIGHT) / 2
     parts.append(element("text", text=chart.x_label, class_="name", x=middle, y=HEIGHT - 5, text_anchor="middle"))
     return element("g", *parts, aria_hidden="true")
 
 
-def _band(chart: Chart, one: Series, x: Axis, y: Axis) -> str:
-    forth = [f"{x.place(a)},{y.place(b)}" for a, b in zip(one.x, one.high, strict=True)]
-    back = [f"{x.place(a)},{y.place(b)}" for a, b in zip(one.x, chart.low(one), strict=True)]
-    return element("polygon", class_="band", **_owned(chart, one), points=" ".join(forth + back[::-1]))
+def _band(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
+    forth = [f"{x.position(a)},{y.position(b)}" for a, b in zip(line.x, line.high, strict=True)]
+    back = [f"{x.position(a)},{y.position(b)}" for a, b in zip(line.x, chart.low(line), strict=True)]
+    return element("polygon", class_="band", **_owned(chart, line), points=" ".join(forth + back[::-1]))
 
 
-def _line(chart: Chart, one: Series, x: Axis, y: Axis) -> str:
-    places = [(x.place(a), y.place(b)) for a, b in zip(one.x, one.y, strict=True)]
-    points, dashes = " ".join(f"{a},{b}" for a, b in places), "6 4" if one.dashed else None
+def _line(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
+    pixels = [(x.position(a), y.position(b)) for a, b in zip(line.x, line.y, strict=True)]
+    points, dashes = " ".join(f"{a},{b}" for a, b in pixels), "6 4" if line.dashed else None
     parts = [element("polyline", class_="line", stroke_dasharray=dashes, points=points)]
-    if one.dots or len(places) == 1:
-        parts += [element("circle", cx=a, cy=b, r=3) for a, b in places]
-    return element("g", *parts, class_="series", **_owned(chart, one))
+    if line.dots or len(pixels) == 1:
+        parts += [element("circle", cx=a, cy=b, r=3) for a, b in pixels]
+    return element("g", *parts, class_="series", **_owned(chart, line))
 
 
-def _owned(chart: Chart, one: Series) -> dict[str, Any]:
+def _owned(chart: Chart, line: Series) -> dict[str, Any]:
     """The color of a line, and the group whose switch shows and hides it."""
-    return {"style": color(one.group), "data_group": None if chart.own_legend else one.group}
+    return {"style": color(line.group), "data_group": None if chart.own_legend else line.group}
 
 
 def color(number: int) -> str:
@@ -94,38 +94,39 @@ def color(number: int) -> str:
 
 def _hover(chart: Chart, x: Axis, y: Axis) -> dict[str, Any]:
     lines = []
-    for one in chart.series:
-        read = [f"{v:.4g}" if chart.diagonal else written(v) for v in one.x]
-        places = {"px": [x.place(v) for v in one.x], "py": [y.place(v) for v in one.y], "x": read, "y": _readings(one)}
-        lines.append({"group": one.group, "label": one.label, "color": one.group % len(COLORS), **places})
+    for line in chart.series:
+        read = [f"{v:.4g}" if chart.diagonal else written(v) for v in line.x]
+        pixels = {"px": [x.position(v) for v in line.x], "py": [y.position(v) for v in line.y]}
+        named = {"group": line.group, "label": line.label, "color": line.group % len(COLORS)}
+        lines.append({**named, **pixels, "x": read, "y": _readings(line)})
     return {"x": chart.x_label, "top": TOP, "bottom": BOTTOM, "series": lines}
 
 
-def _readings(one: Series) -> list[str]:
-    if not one.low:
-        return [f"{v:.3g}" if abs(v) < 0.001 else rounded(v) for v in one.y]
-    return [f"{rounded(v)} ± {rounded(high - v)}" for v, high in zip(one.y, one.high, strict=True)]
+def _readings(line: Series) -> list[str]:
+    if not line.low:
+        return [f"{v:.3g}" if abs(v) < 0.001 else rounded(v) for v in line.y]
+    return [f"{rounded(v)} ± {rounded(high - v)}" for v, high in zip(line.y, line.high, strict=True)]
 
 
-def layer_bars(judged: Sequence[tuple[Group, Judgment]]) -> str:
+def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
     """For each hidden layer and group, the units that are above zero: in test mode, and with dropout's masks."""
-    rows, told, place = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
-    widest = max(layer.width for _, judgment in judged for layer in judgment.layers)
-    for number in range(max(len(judgment.layers) for _, judgment in judged)):
-        rows.append(element("text", text=f"Layer {number + 1}", class_="name", x=0, y=place + 12))
-        place += 18
-        for group, judgment in judged:
-            for layer in judgment.layers[number : number + 1]:
+    rows, sentences, top = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
+    widest = max(layer.width for _, diagnostics in diagnosed for layer in diagnostics.layers)
+    for number in range(max(len(diagnostics.layers) for _, diagnostics in diagnosed)):
+        rows.append(element("text", text=f"Layer {number + 1}", class_="name", x=0, y=top + 12))
+        top += 18
+        for group, diagnostics in diagnosed:
+            for layer in diagnostics.layers[number : number + 1]:
                 modes = f"{layer.active:.0f} of {layer.width} units in test mode, {layer.thinned:.0f} in training mode"
-                told.append(f"{group.label}, layer {number + 1}: {modes}.")
-                rows.append(_bars(group, layer, told[-1], 225 / widest, place))
-                place += 36
-        place += 6
-    return _picture(" ".join(told), *rows, height=place, class_="bars")
+                sentences.append(f"{group.label}, layer {number + 1}: {modes}.")
+                rows.append(_bars(group, layer, sentences[-1], 225 / widest, top))
+                top += 36
+        top += 6
+    return _picture(" ".join(sentences), *rows, height=top, class_="bars")
 
 
-def _bars(group: Group, layer: Layer, told: str, span: float, top: float) -> str:
-    parts = [element("title", text=told)]
+def _bars(group: Group, layer: Layer, label: str, span: float, top: float) -> str:
+    parts = [element("title", text=label)]
     whole = round(layer.width * span, 1)
     for y, value, name, kind in (
         (top, layer.active, "test", "active"),
@@ -149,7 +150,7 @@ def confusion(counts: IntArray, names: Sequence[str]) -> str:
         if size <= MOST_COUNTED or counts[i, j]:
             parts.append(_cell(counts, names, (i, j), (left + j * cell, top + i * cell), cell - 1.5))
     height = top + size * cell + (left if left > TURNED_FROM else 24) - 4
-    return _picture(confusion_told(counts, names), *parts, height=round(height, 1), class_="confusion")
+    return _picture(confusion_text(counts, names), *parts, height=round(height, 1), class_="confusion")
 
 
 def _class_names(names: Sequence[str], left: float, top: float, cell: float) -> Iterator[str]:
@@ -163,11 +164,13 @@ def _class_names(names: Sequence[str], left: float, top: float, cell: float) -> 
         yield element("text", text=name[:12], x=round(x, 1), y=foot, **placed)
 
 
-def _cell(counts: IntArray, names: Sequence[str], at: tuple[int, int], place: tuple[float, float], side: float) -> str:
-    count, (i, j), (x, y) = int(counts[at]), at, place
+def _cell(
+    counts: IntArray, names: Sequence[str], at: tuple[int, int], position: tuple[float, float], side: float
+) -> str:
+    count, (i, j), (x, y) = int(counts[at]), at, position
     corner = round(x, 1), round(y, 1)
-    told = f"true {names[i]}, answered {names[j]}: {count}"
-    parts = [element("title", text=told), _square("empty", *corner, side)]
+    label = f"true {names[i]}, answered {names[j]}: {count}"
+    parts = [element("title", text=label), _square("empty", *corner, side)]
     if count:
         share = count / float(counts[i].sum())
         strength = round(min(1.0, 0.12 + (0.88 * share if i == j else 2.5 * share)), 3)
@@ -182,8 +185,8 @@ def _square(kind: str, x: float, y: float, side: float, **attributes: Any) -> st
     return element("rect", class_=kind, x=x, y=y, width=round(side, 1), height=round(side, 1), rx=2, **attributes)
 
 
-def confusion_told(counts: IntArray, names: Sequence[str]) -> str:
-    """The confusions in a sentence or two."""
+def confusion_text(counts: IntArray, names: Sequence[str]) -> str:
+    """A description of the confusion matrix in a sentence or two."""
     wrong = counts - np.diag(np.diag(counts))
     text = f"Confusions: {np.trace(counts)} of {counts.sum()} answers are right."
     i, j = divmod(int(wrong.argmax()), len(counts))

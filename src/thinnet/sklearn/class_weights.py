@@ -47,41 +47,41 @@ def factors(class_weight: Any, classes: Sequence[Any], targets: AnyArray) -> Flo
             f"got {came}. Write [{{0: 1, 1: 2}}, ...], for example."
         )
     product = np.ones(len(targets))
-    for column, one in enumerate(several):
-        if one is not None:
-            product *= _of_one(f"class_weight[{column}]", one, (0, 1), targets[:, column].astype(np.int64))
+    for column, weights in enumerate(several):
+        if weights is not None:
+            product *= _of_one(f"class_weight[{column}]", weights, (0, 1), targets[:, column].astype(np.int64))
     return product
 
 
 def has_balanced(class_weight: Any) -> bool:
     """Whether some weights depend on how often labels come in the rows."""
     several = class_weight if isinstance(class_weight, list | tuple) else [class_weight]
-    return any(_is_balanced(one) for one in several)
+    return any(_is_balanced(weights) for weights in several)
 
 
-def _is_balanced(one: Any) -> bool:
-    return isinstance(one, str) and one == BALANCED
+def _is_balanced(weights: Any) -> bool:
+    return isinstance(weights, str) and weights == BALANCED
 
 
-def _of_one(name: str, one: Any, classes: Sequence[Any], numbers: IntArray) -> FloatArray:
+def _of_one(name: str, given: Any, classes: Sequence[Any], numbers: IntArray) -> FloatArray:
     """The factors that one label of each row gives."""
-    if _is_balanced(one):
+    if _is_balanced(given):
         counts = np.bincount(numbers, minlength=len(classes))
         return (len(numbers) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[numbers]
-    if not isinstance(one, Mapping):
-        question = f"{nearest(one, (BALANCED,))} " if isinstance(one, str) else ""
+    if not isinstance(given, Mapping):
+        question = f"{nearest(given, (BALANCED,))} " if isinstance(given, str) else ""
         raise ArgumentError(
-            f"{name} must be None, 'balanced' or a dict from label to weight, got {one!r}. {question.lstrip()}Write "
+            f"{name} must be None, 'balanced' or a dict from label to weight, got {given!r}. {question.lstrip()}Write "
             f"{{{_example(classes)}}}, for example."
         )
-    weights = {label: _weight(name, label, weight) for label, weight in one.items()}
+    weights = {label: _weight(name, label, weight) for label, weight in given.items()}
     known = set(classes)
     unknown = [label for label in weights if label not in known]
     if unknown and len(weights) - len(unknown) < len(known):  # one for a label that these rows happen to lack is right
         raise ArgumentError(
             f"{name} must hold weights of the labels {', '.join(map(repr, classes))}, got {unknown[0]!r}: "
-            f"{one[unknown[0]]!r}, while {next(label for label in classes if label not in weights)!r} has none. Write "
-            f"labels as they are in y, such as {{{_example(classes)}}}."
+            f"{given[unknown[0]]!r}, while {next(label for label in classes if label not in weights)!r} has none. "
+            f"Write labels as they are in y, such as {{{_example(classes)}}}."
         )
     return np.array([weights.get(label, 1.0) for label in classes])[numbers]
 

@@ -228,15 +228,15 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return self._numbers(y)
 
     def _numbers(self, y: AnyArray) -> AnyArray:
-        """The place of each label in ``classes_``."""
-        places = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[places] != y
+        """The index of each label in ``classes_``."""
+        indices = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[indices] != y
         if unknown.any():
             raise ArgumentError(
                 f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown][0]!r}. Name every label in the "
                 "first call, or train afresh."
             )
-        return places
+        return indices
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
         if incremental and class_weights.has_balanced(self.class_weight):

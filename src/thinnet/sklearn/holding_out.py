@@ -72,9 +72,9 @@ def _order(labels: AnyArray | None, num_rows: int, generator: np.random.Generato
     _, classes, counts = np.unique(labels[shuffled], axis=0, return_inverse=True, return_counts=True)
     classes = classes.ravel()
     by_class = np.argsort(classes, kind="stable")
-    places = np.empty(num_rows)  # of each row among those of its class
-    places[by_class] = np.arange(num_rows) - np.repeat(np.cumsum(counts) - counts, counts)
-    when = (places + generator.random(len(counts))[classes]) / counts[classes]
+    ranks = np.empty(num_rows)  # of each row among those of its class
+    ranks[by_class] = np.arange(num_rows) - np.repeat(np.cumsum(counts) - counts, counts)
+    when = (ranks + generator.random(len(counts))[classes]) / counts[classes]
     return shuffled[np.argsort(when, kind="stable")]
 
 

@@ -23,8 +23,8 @@ def export_labels(net: FullyConnectedNet, how: Standardization, classes: AnyArra
     """Write a classifier that gives each row one label: ``label``, (N,), and ``probabilities``, (N, C)."""
     labels = _plain(classes)
     graph, scores = _scored(net, how)
-    place = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
-    graph.output(graph.add("Gather", [graph.array("classes", labels), place], "label"), labels.dtype)
+    index = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
+    graph.output(graph.add("Gather", [graph.array("classes", labels), index], "label"), labels.dtype)
     graph.output(graph.add("Softmax", [scores], "probabilities", axis=1), DTYPE, len(labels))
     graph.write(path)
 

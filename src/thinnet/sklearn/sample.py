@@ -53,10 +53,10 @@ class Sample(NamedTuple):
         """
         targets = self.targets.reshape(len(self.targets), -1)
         keys = [x + y for x, y in zip(sort_keys(self.X), sort_keys(targets), strict=True)]
-        places: dict[bytes, list[int]] = {}
+        equal_rows: dict[bytes, list[int]] = {}
         for number, key in enumerate(keys):
-            places.setdefault(key, []).append(number)
-        groups = [places[key] for key in sorted(places)]
+            equal_rows.setdefault(key, []).append(number)
+        groups = [equal_rows[key] for key in sorted(equal_rows)]
         first = np.array([group[0] for group in groups])
         each = np.ones(len(keys)) if self.weights is None else self.weights
         weights = np.array([math.fsum(each[group]) for group in groups])

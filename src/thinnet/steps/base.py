@@ -27,7 +27,7 @@ class Batch:
         y: (N,) labels, or (N, C) values of that dtype.
         weights: (N,) how often each row counts; None for once.
         step: whose masks are drawn.
-        row_positions: (N,) the places of the rows in the whole minibatch, by which their masks are drawn; None for
+        row_positions: (N,) the positions of the rows in the whole minibatch, by which their masks are drawn; None for
             0 to N − 1.
         total: how many rows the whole minibatch has; None for N. Loss and gradients are what these rows add to its.
         inplace_sum: adds batch normalization's sums up over all parts of the minibatch; None where its statistics are

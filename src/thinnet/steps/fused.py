@@ -45,7 +45,7 @@ class FusedStep:
             step=0,
             layer=0,
             row_positions=self._row_positions,
-            words=np.empty(GROUP, np.uint32),
+            random_bits=np.empty(GROUP, np.uint32),
             line=np.empty(max(spec.hidden_dims, default=0), spec.dtype),
         )
 

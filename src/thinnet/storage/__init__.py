@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all, nets and runs in them, and who may write."""
+"""Atomic files, checksums, checkpoints, and locks on folders."""

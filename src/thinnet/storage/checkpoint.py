@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run needs to go on bit for bit, and nets alone, in sealed files."""
+"""Checkpoints: everything needed to resume a run bit for bit, in checksummed files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, re
 from thinnet.optim import FlatOptimizer
 from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
+from thinnet.storage.checksummed import Contents, read_checksummed, write_checksummed
 from thinnet.storage.locks import locked, unwritable
-from thinnet.storage.sealed import Sealed, read_sealed, write_sealed
 from thinnet.training.state import TrainingState
 from thinnet.typing import AnyArray
 
@@ -35,7 +35,7 @@ OPTIONS = {  # the solver's options that a checkpoint keeps
 
 
 class Run(NamedTuple):
-    """What a checkpoint is written of, and restored into: a net, its training, and the arguments of both.
+    """What a checkpoint saves and restores: a net, the state of its training, and the arguments of both.
 
     `options` are the solver's arguments in `OPTIONS`, but for the schedule; `fingerprint` is the data's.
     """
@@ -71,7 +71,7 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out, and clear away what a killed one left: files half-written, and a checkpoint too many."""
+        """Lock the folder, and remove what a killed run left: half-written files, and a checkpoint too many."""
         with locked(self.folder):
             if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
@@ -88,7 +88,7 @@ class Checkpoints:
         """Write a run as it is now, then remove all but the newest checkpoints."""
         path = self.folder / f"step-{run.state.iteration:09d}.safetensors"
         try:
-            write_sealed(path, KIND, *_packed(run))
+            write_checksummed(path, KIND, *_packed(run))
         except OSError as error:
             steps = saved(self.folder)
             good = f"The checkpoint of step {max(steps)} is whole" if steps else "There is no checkpoint yet"
@@ -111,12 +111,12 @@ def saved(folder: Path) -> dict[int, Path]:
     return dict(sorted((int(match[1]), path) for path, match in matches if match))
 
 
-def newest(folder: Path) -> Sealed:
+def newest(folder: Path) -> Contents:
     """The newest checkpoint of a folder; CheckpointError if there is none, or it is damaged."""
     try:
         paths = list(saved(folder).values()) if folder.is_dir() else []
         if paths:
-            return read_sealed(paths[-1], KIND)
+            return read_checksummed(paths[-1], KIND)
     except OSError as error:
         raise CheckpointError(
             f"{folder} must be a folder whose newest checkpoint can be read, got {error}. Check its permissions, and "
@@ -133,32 +133,32 @@ def newest(folder: Path) -> Sealed:
 
 def _is_whole(path: Path) -> bool:
     try:
-        read_sealed(path, KIND)
+        read_checksummed(path, KIND)
     except (CheckpointError, OSError):
         return False
     return True
 
 
-def net_of(sealed: Sealed) -> FullyConnectedNet:
+def net_of(contents: Contents) -> FullyConnectedNet:
     """The net of a run, as it was when the checkpoint was written."""
     with readable_contents("the checkpoint"):
-        return net_from(FullyConnectedNet, sealed.state["net"], sealed.arrays)
+        return net_from(FullyConnectedNet, contents.state["net"], contents.arrays)
 
 
-def options_of(sealed: Sealed) -> dict[str, Any]:
-    """The arguments with which the run's solver was made."""
+def options_of(contents: Contents) -> dict[str, Any]:
+    """The arguments of the run's solver."""
     with readable_contents("the checkpoint"):
-        options = dict(sealed.state["solver"])
+        options = dict(contents.state["solver"])
         if set(options) != OPTIONS:
             raise ValueError(f"the solver's options are {', '.join(options) or 'none'}")
         schedule = dict(options.pop("schedule"))
         return {**options, "schedule": SCHEDULES[schedule.pop("name")](**schedule)}
 
 
-def check_data(sealed: Sealed, fingerprint: Mapping[str, str]) -> None:
+def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
     """Raise CheckpointError, with what differs, if a run was trained on other data than these."""
     with readable_contents("the checkpoint"):
-        before = dict(sealed.state["data"])
+        before = dict(contents.state["data"])
     differing = [name for name in sorted({*before, *fingerprint}) if before.get(name) != fingerprint.get(name)]
     if differing:
         raise CheckpointError(
@@ -167,9 +167,9 @@ def check_data(sealed: Sealed, fingerprint: Mapping[str, str]) -> None:
         )
 
 
-def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
+def check_net(contents: Contents, net: FullyConnectedNet) -> None:
     """Raise CheckpointError, with what differs, if a run trained another net than this one."""
-    before, now = dict(sealed.state["net"]["config"]), net.config()
+    before, now = dict(contents.state["net"]["config"]), net.config()
     differing = [f"{name} {now[name]!r} for {before.get(name)!r}" for name in now if now[name] != before.get(name)]
     if differing:
         raise CheckpointError(
@@ -178,17 +178,17 @@ def check_net(sealed: Sealed, net: FullyConnectedNet) -> None:
         )
 
 
-def history_of(sealed: Sealed) -> History:
-    """What a run had recorded when the checkpoint was written."""
+def history_of(contents: Contents) -> History:
+    """The history of a run up to the checkpoint."""
     with readable_contents("the checkpoint"):
-        history, state = History(), sealed.state
-        _restore_history(history, state["iteration"], state["history"], sealed.arrays["history/loss"])
+        history, state = History(), contents.state
+        _restore_history(history, state["iteration"], state["history"], contents.arrays["history/loss"])
         return history
 
 
-def restore(sealed: Sealed, run: Run) -> None:
-    """Put the training of a run, made anew for its net and data, where it was."""
-    saved_state, arrays = sealed.state, sealed.arrays
+def restore(contents: Contents, run: Run) -> None:
+    """Restore the state of training into a run that was rebuilt for its net and data."""
+    saved_state, arrays = contents.state, contents.arrays
     state, optimizer, net = run.state, run.optimizer, run.net
     with readable_contents("the checkpoint"):
         state.iteration = check_number("step", saved_state["iteration"])

@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""Locks that let one process at a time write to a folder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def unwritable(folder: Path, error: OSError) -> CheckpointError:
-    """The error for a folder in which nothing can be written."""
+    """The error for a folder that is not writable."""
     return CheckpointError(
         f"checkpoint_dir must be a folder that can be written, got {folder} ({error.strerror}). "
         f"Choose another one, or change its permissions."

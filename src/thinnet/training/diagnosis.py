@@ -25,10 +25,10 @@ def not_finite(net: FullyConnectedNet, batch: Batch, *, loss: float, learning_ra
 
     `net` is as it was before the step, but for its running statistics, which the search changes too.
     """
-    place = _first_place(net.spec, net.state, batch)
+    where = _first_place(net.spec, net.state, batch)
     what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"
     return NumericalError(
-        f"In step {batch.step + 1}, {what}. It began in {place}. {_cause(net, batch, learning_rate)} "
+        f"In step {batch.step + 1}, {what}. It began in {where}. {_cause(net, batch, learning_rate)} "
         f"The net has the weights from before this step."
     )
 

@@ -13,7 +13,7 @@ from thinnet.distributed.preparation import share_of
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.nets import FullyConnectedNet
 from thinnet.storage import checkpoint
-from thinnet.storage.sealed import Sealed
+from thinnet.storage.checksummed import Contents
 
 CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
 
@@ -22,13 +22,13 @@ class Interrupted(NamedTuple):
     """A run as its newest checkpoint has it.
 
     Attributes:
-        sealed: the checkpoint.
+        contents: of the checkpoint.
         net: as it was.
         data: this process's share of them.
         options: the solver's arguments, with what is changed of them.
     """
 
-    sealed: Sealed
+    contents: Contents
     net: FullyConnectedNet
     data: Dataset
     options: dict[str, Any]
@@ -48,14 +48,14 @@ def interrupted_run(
         ArgumentError: if other options than `CHANGEABLE` are to be changed.
     """
     check_keys("changes", changes, CHANGEABLE)
-    sealed = processes.from_first(checkpoint.newest(folder) if processes.rank == 0 else None)
-    assert sealed is not None
-    net = checkpoint.net_of(sealed)
+    contents = processes.from_first(checkpoint.newest(folder) if processes.rank == 0 else None)
+    assert contents is not None
+    net = checkpoint.net_of(contents)
     if model is not None:
-        checkpoint.check_net(sealed, model)
+        checkpoint.check_net(contents, model)
     data = share_of(data, processes)
-    checkpoint.check_data(sealed, data.fingerprint(gather=processes.gather))
+    checkpoint.check_data(contents, data.fingerprint(gather=processes.gather))
     for name in {"print_every", "checkpoint_every", "epochs"} & set(changes):
         check_number(name, changes[name])
     callbacks = checked_callbacks(changes.get("callbacks", ()))
-    return Interrupted(sealed, net, data, {**checkpoint.options_of(sealed), **changes, "callbacks": callbacks})
+    return Interrupted(contents, net, data, {**checkpoint.options_of(contents), **changes, "callbacks": callbacks})

@@ -1,4 +1,4 @@
-"""Sealed files: arrays and JSON in one safetensors file, under a SHA-256 of every byte of it."""
+"""Checksummed files: arrays and JSON in one safetensors file, under a SHA-256 of every byte of it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ HEADER_LENGTH = 8  # a safetensors file begins with its header's length, 8 bytes
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """What a sealed file holds."""
+class Contents:
+    """The contents of a checksummed file."""
 
     state: dict[str, Any]
     arrays: dict[str, AnyArray]
 
 
-def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+def write_checksummed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
     """Replace the file at `path` by these arrays and this state, or leave it as it was.
 
     The file is a safetensors file, so that other programs can read the arrays.  The digest in its metadata is that of
@@ -39,7 +39,7 @@ def write_sealed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mappin
 
 
 def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
-    """The bytes that `write_sealed` writes."""
+    """The bytes that `write_checksummed` writes."""
     from safetensors.numpy import save
 
     metadata = {"format": str(FORMAT), "kind": kind, "state": json.dumps(state), "sha256": "0" * DIGITS}
@@ -48,7 +48,7 @@ def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) 
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same file with its metadata sorted: safetensors writes them in any order, and equal nets are equal files."""
+    """The same file with its metadata sorted, so that equal nets give equal files: safetensors keeps no order."""
     end = _end_of_header(content)
     header = json.loads(content[HEADER_LENGTH:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -61,29 +61,29 @@ def _end_of_header(content: bytes) -> int:
 
 
 def with_digest(content: bytes) -> bytes:
-    """A safetensors file that has zeros in the digest's place, with its digest there."""
+    """A safetensors file with its digest written over the zeros that stood for it."""
     start = content.index(MARK) + len(MARK)
     digest = hashlib.sha256(content).hexdigest().encode()
     return content[:start] + digest + content[start + DIGITS :]
 
 
-def read_sealed(path: Path, kind: str) -> Sealed:
-    """Read a file that `write_sealed` wrote, every byte checked.
+def read_checksummed(path: Path, kind: str) -> Contents:
+    """Read a file that `write_checksummed` wrote, every byte checked.
 
     CheckpointError if it is of another kind or format, or not what was written; OSError if it cannot be read.
     """
-    return unsealed(path, path.read_bytes(), kind)
+    return verified(path, path.read_bytes(), kind)
 
 
-def unsealed(path: Path, content: bytes, kind: str) -> Sealed:
-    """What `read_sealed` gives for a file at `path` with this content."""
+def verified(path: Path, content: bytes, kind: str) -> Contents:
+    """What `read_checksummed` gives for a file at `path` with this content."""
     _check_digest(path, content)
     state = _state(path, content, kind)
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        return Sealed(state, load(content))
+        return Contents(state, load(content))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"its arrays cannot be read ({error})") from error
 
@@ -102,7 +102,7 @@ def _check_digest(path: Path, content: bytes) -> None:
 
 
 def _state(path: Path, content: bytes, kind: str) -> dict[str, Any]:
-    """The state in a file whose digest is right: one of ours, or of somebody who computes digests."""
+    """The state in a file whose digest is right, which does not mean that Thinnet wrote it."""
     try:
         metadata = json.loads(content[HEADER_LENGTH : _end_of_header(content)])["__metadata__"]
         written = int(metadata["format"])

@@ -1,4 +1,4 @@
-"""What a trained net does on the data: which classes it confuses, how sure it is, which units it uses."""
+"""Diagnostics of a trained net: confusion matrix, calibration, mistakes, and active units."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Mistake:
-    """A row that the net got wrong, and how sure it was."""
+    """A misclassified row, and the net's confidence in its answer."""
 
     row: int
     label: int
@@ -33,7 +33,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of the answers whose confidence falls into a bin: how many, how sure on the average, how many right."""
+    """A reliability diagram: for each bin of confidence, the count, the mean confidence and the accuracy."""
 
     count: IntArray  # (NUM_BINS,)
     confidence: FloatArray  # (NUM_BINS,), NaN where there are none
@@ -57,18 +57,18 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Judgment:
-    """What one net does on one split of its data."""
+class Diagnostics:
+    """The diagnostics of a net on one split of its data."""
 
     split: str
     confusion: IntArray  # (C, C), rows are true classes
-    mistakes: tuple[Mistake, ...]  # the surest first
+    mistakes: tuple[Mistake, ...]  # the most confident first
     calibration: Calibration
     layers: tuple[Layer, ...]
 
 
-def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
-    """Put a classifier to the test rows, or the best that there are, a bounded piece at a time.
+def diagnose(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Diagnostics:
+    """Evaluate a classifier on the test rows, or else the validation or training rows, in pieces of bounded size.
 
     Args:
         net: a classifier; it is not changed.
@@ -82,10 +82,10 @@ def judge(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Judgment:
     confusion = np.zeros((net.num_classes, net.num_classes), np.int64)
     np.add.at(confusion, (y, answers), 1)
     wrong = np.flatnonzero(answers != y)
-    surest = wrong[np.argsort(-sure[wrong], kind="stable")][:NUM_MISTAKES]
-    mistakes = tuple(Mistake(int(k), int(y[k]), int(answers[k]), float(sure[k])) for k in surest)
+    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:NUM_MISTAKES]
+    mistakes = tuple(Mistake(int(k), int(y[k]), int(answers[k]), float(sure[k])) for k in worst)
     layers = tuple(_layers(net, data, batch_size))
-    return Judgment(split, confusion, mistakes, _calibration(sure, answers == y), layers)
+    return Diagnostics(split, confusion, mistakes, _calibration(sure, answers == y), layers)
 
 
 def _shares(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
@@ -117,7 +117,7 @@ def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[
 
 
 def _pieces(X: FloatArray, size: int) -> list[FloatArray]:
-    """Batches as in training: whole ones only, where there is a whole one."""
+    """Batches as in training: only full ones, unless there is none."""
     whole = len(X) - len(X) % size or len(X)
     return [X[start : start + size] for start in range(0, whole, size)]
 

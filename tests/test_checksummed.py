@@ -1,4 +1,4 @@
-"""Sealed files: what comes back, and that nothing else than what was written ever does."""
+"""Checksummed files: what comes back, and that nothing else than what was written ever does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save
 from thinnet import FullyConnectedNet
 from thinnet.errors import CheckpointError
 from thinnet.storage.checkpoint import KIND
-from thinnet.storage.sealed import FORMAT, read_sealed, unsealed, with_digest, write_sealed
+from thinnet.storage.checksummed import FORMAT, read_checksummed, verified, with_digest, write_checksummed
 
 HERE = Path("file.safetensors")
 
@@ -31,7 +31,7 @@ def tiny_net() -> FullyConnectedNet:
 
 
 @pytest.fixture
-def sealed_net(tmp_path: Path) -> bytes:
+def net_file(tmp_path: Path) -> bytes:
     tiny_net().save(tmp_path / "net")
     return (tmp_path / "net").read_bytes()
 
@@ -44,50 +44,50 @@ def test_arrays_and_state_come_back_as_they_were(tmp_path: Path) -> None:
         "none": np.zeros((0, 3)),
     }
     state = {"text": 'quotes " and µ', "number": 0.1, "list": [1, None, True], "far": [float("inf")]}
-    write_sealed(tmp_path / "a", "run", state, arrays)
-    sealed = read_sealed(tmp_path / "a", "run")
-    assert sealed.state == state
-    assert {name: (a.dtype, a.tobytes()) for name, a in sealed.arrays.items()} == {
+    write_checksummed(tmp_path / "a", "run", state, arrays)
+    contents = read_checksummed(tmp_path / "a", "run")
+    assert contents.state == state
+    assert {name: (a.dtype, a.tobytes()) for name, a in contents.arrays.items()} == {
         name: (a.dtype, a.tobytes()) for name, a in arrays.items()
     }
     assert load_file(tmp_path / "a").keys() == arrays.keys(), "any other program can read them"
 
 
 def test_what_is_read_does_not_hold_on_to_the_file(tmp_path: Path) -> None:
-    write_sealed(tmp_path / "a", "run", {}, {"x": np.arange(3.0)})
-    sealed = read_sealed(tmp_path / "a", "run")
+    write_checksummed(tmp_path / "a", "run", {}, {"x": np.arange(3.0)})
+    contents = read_checksummed(tmp_path / "a", "run")
     (tmp_path / "a").write_bytes(b"")
-    np.testing.assert_array_equal(sealed.arrays["x"], [0, 1, 2])
+    np.testing.assert_array_equal(contents.arrays["x"], [0, 1, 2])
 
 
-def test_every_single_flipped_bit_is_found(sealed_net: bytes) -> None:
+def test_every_single_flipped_bit_is_found(net_file: bytes) -> None:
     """All of them: of the length, the header, the digest itself and the arrays."""
-    content = bytearray(sealed_net)
-    assert unsealed(HERE, bytes(content), "net")
+    content = bytearray(net_file)
+    assert verified(HERE, bytes(content), "net")
     for bit in range(8 * len(content)):
         content[bit // 8] ^= 1 << bit % 8
         with pytest.raises(CheckpointError, match=r"must be a whole file as Thinnet wrote it, but .*\. Use an older"):
-            unsealed(HERE, bytes(content), "net")
+            verified(HERE, bytes(content), "net")
         content[bit // 8] ^= 1 << bit % 8
-    assert bytes(content) == sealed_net
+    assert bytes(content) == net_file
 
 
-def test_every_truncation_and_every_longer_file_is_found(sealed_net: bytes) -> None:
-    for length in range(len(sealed_net)):
+def test_every_truncation_and_every_longer_file_is_found(net_file: bytes) -> None:
+    for length in range(len(net_file)):
         text = r"file\.safetensors must be a whole file as Thinnet wrote it, but .*(ends too early|SHA-256)"
         with pytest.raises(CheckpointError, match=text):
-            unsealed(HERE, sealed_net[:length], "net")
-    for more in (b"\0", b"more", sealed_net):
+            verified(HERE, net_file[:length], "net")
+    for more in (b"\0", b"more", net_file):
         with pytest.raises(CheckpointError, match="its SHA-256 is not that of its bytes"):
-            unsealed(HERE, sealed_net + more, "net")
+            verified(HERE, net_file + more, "net")
 
 
-def test_two_exchanged_blocks_are_found(sealed_net: bytes) -> None:
-    end = len(sealed_net)
-    exchanged = sealed_net[: end - 8] + sealed_net[end - 4 :] + sealed_net[end - 8 : end - 4]
-    assert exchanged != sealed_net
+def test_two_exchanged_blocks_are_found(net_file: bytes) -> None:
+    end = len(net_file)
+    exchanged = net_file[: end - 8] + net_file[end - 4 :] + net_file[end - 8 : end - 4]
+    assert exchanged != net_file
     with pytest.raises(CheckpointError, match="SHA-256"):
-        unsealed(HERE, exchanged, "net")
+        verified(HERE, exchanged, "net")
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_files_that_are_none_of_ours_are_refused(content: bytes, text: str, tmp_
 
 def changed(path: Path, **config: Any) -> bytes:
     """A net's file with other entries in its config, under a digest that is right."""
-    sealed = read_sealed(path, "net")
-    state = {**sealed.state, "config": {**sealed.state["config"], **config}}
-    return forged(json.dumps(state), sealed.arrays)
+    contents = read_checksummed(path, "net")
+    state = {**contents.state, "config": {**contents.state["config"], **config}}
+    return forged(json.dumps(state), contents.arrays)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_a_net_that_does_not_fit_its_file_is_refused(config: dict[str, Any], tmp
         FullyConnectedNet.load(tmp_path / "net")
 
 
-def test_a_file_of_another_kind_is_not_taken_for_a_run(sealed_net: bytes) -> None:
+def test_a_file_of_another_kind_is_not_taken_for_a_run(net_file: bytes) -> None:
     with pytest.raises(CheckpointError, match="must hold a run, got a net"):
-        unsealed(HERE, sealed_net, KIND)
+        verified(HERE, net_file, KIND)
 
 
 def test_saving_and_loading_a_net(tmp_path: Path) -> None:
