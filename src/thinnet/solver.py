@@ -133,7 +133,8 @@ class Solver:
         self.ranks, self._communicator = Ranks(communicator), communicator
         self.model = checked_model(model)
         make_writable(self.model)
-        self.data = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
+        self._given = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
+        self.data = self._given
         self.schedule = as_schedule(schedule)
         self.print_every = check_number("print_every", print_every)
         self.verbose = verbose and self.ranks.rank == 0
@@ -284,7 +285,7 @@ class Solver:
     def _run(self) -> checkpoint.Run:
         """What a checkpoint holds."""
         checkpoint.schedule_name(self.schedule)
-        fingerprint = self.data.fingerprint(communicator=self._communicator)
+        fingerprint = self._given.fingerprint(communicator=self._communicator)
         return checkpoint.Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)
 
     @property

@@ -131,7 +131,7 @@ class Dataset:
             known = f" (there are {len(self.class_names)} class_names)" if self.class_names else ""
             raise DataError(
                 f"y_{split} must hold labels of shape (N,), numbered from 0{known}, got labels from {span} of shape "
-                f"{y.shape}. Number the classes from 0."
+                f"{y.shape}. Number the classes from 0; for regression give values, such as y.astype(float)."
             )
 
     def __repr__(self) -> str:

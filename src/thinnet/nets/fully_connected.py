@@ -13,6 +13,7 @@ from thinnet.arguments import instead_of, known_arguments
 from thinnet.arrays import cast
 from thinnet.checks import check_keys, check_number, check_path
 from thinnet.errors import ArgumentError
+from thinnet.layers import LOSSES
 from thinnet.layers.dropout import MaskKind, Scaling
 from thinnet.nets.fixed import Fixed
 from thinnet.nets.predictions import prediction, probabilities
@@ -135,7 +136,8 @@ class FullyConnectedNet:
         """A net whose inputs, outputs and loss are those that a data set needs.
 
         Args:
-            data: has the numbers of features and classes; ``loss="mse"`` is taken where its targets are values.
+            data: has the numbers of features and classes; ``loss="mse"`` is taken where its targets are values. With
+                ``"mse"`` or ``"logistic"``, labels of shape (N,) are one column of values, and the net has one output.
             hidden_dims, options: as for the class.
 
         Raises:
@@ -145,8 +147,9 @@ class FullyConnectedNet:
         >>> FullyConnectedNet.for_data(load_digits(), [100], seed=0).input_dim
         64
         """
-        loss = {} if data.y_train.ndim == 1 else {"loss": "mse"}
-        return cls(hidden_dims, data.num_features, data.num_classes, **{**loss, **options})
+        loss = options.pop("loss", defaults.LOSS if data.y_train.ndim == 1 else "mse")
+        column = data.y_train.ndim == 1 and loss in LOSSES and LOSSES[loss].targets != "labels"
+        return cls(hidden_dims, data.num_features, 1 if column else data.num_classes, loss=loss, **options)
 
     # What the net is
 

@@ -126,7 +126,11 @@ def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) ->
         return graph.array(f"{output}_{what}", np.asarray(value, dtype))
 
     scaled = graph.add("Mul", [x, number("root", math.sqrt(0.5))], f"{output}_scaled")
-    erf = graph.add("Erf", [scaled], f"{output}_erf")
+    if dtype == np.float32:
+        erf = graph.add("Erf", [scaled], f"{output}_erf")
+    else:  # ONNX Runtime has this one function in float32 only
+        narrow = graph.add("Erf", [graph.cast(scaled, np.float32, f"{output}_narrow")], f"{output}_erf32")
+        erf = graph.cast(narrow, dtype, f"{output}_erf")
     sum_ = graph.add("Add", [erf, number("one", 1)], f"{output}_sum")
     return graph.add("Mul", [x, graph.add("Mul", [sum_, number("half", 0.5)], f"{output}_phi")], output)
 

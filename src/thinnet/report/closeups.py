@@ -12,6 +12,7 @@ from thinnet import runs
 from thinnet.config import Config
 from thinnet.data import Dataset, catalog
 from thinnet.errors import ArgumentError, DataError, MissingExtraError
+from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.report import png
 from thinnet.report.groups import Group
@@ -44,9 +45,9 @@ def _closeup(group: Group, known: Known) -> Closeup:
         return Closeup(group, reason=f"The data could not be read: {error}")
     if run.environment.get("data", fingerprint) != fingerprint:
         return Closeup(group, reason="The data are no longer those that the run was trained on.")
-    if data.y_train.dtype.kind == "f":
-        return Closeup(group, reason="The targets are not one class a row, so there is nothing to confuse.")
     net = FullyConnectedNet.load(run.folder / runs.NET)
+    if LOSSES[net.loss_name].targets != "labels":
+        return Closeup(group, reason="The targets are not one class a row, so there is nothing to confuse.")
     judgment = judge(net, data, run.config.batch_size)
     look = Closeup(group, judgment, data.class_names or tuple(map(str, range(len(judgment.confusion)))))
     if data.image_shape is None or not png.is_image(data.image_shape):
