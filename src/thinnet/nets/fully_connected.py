@@ -31,6 +31,7 @@ from thinnet.typing import AnyArray, FloatArray
 if TYPE_CHECKING:
     from thinnet.data.dataset import Dataset
 
+ASSIGNABLE = ("params", "step", "fused")
 ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
 
 
@@ -216,11 +217,12 @@ class FullyConnectedNet:
         self._fused, self._training_step = bool(value), None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name.startswith("_") or hasattr(type(self), name)):
-            raise ArgumentError(
-                f"a net's attribute must be one that it has, got an assignment to {name!r}. "
-                f"{instead_of(name, ('params', 'step', 'fused', *FIELDS))}"
-            )
+        own = getattr(type(self), name, None)
+        if not (name.startswith("_") or name in ASSIGNABLE or isinstance(own, Fixed)):
+            wanted = "one that it has" if own is None else f"one of {', '.join(ASSIGNABLE)} to be assigned"
+            fix = instead_of(name, ASSIGNABLE + FIELDS) if own is None else "It says what the net is or does."
+            fix = f"Write net = net.replace({name}=...)." if name in FIELDS else fix
+            raise ArgumentError(f"a net's attribute must be {wanted}, got an assignment to {name!r}. {fix}")
         super().__setattr__(name, value)
 
     def reseed(self, seed: int) -> None:
