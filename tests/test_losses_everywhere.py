@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,7 +187,12 @@ def test_evaluating_never_changes_a_net(loss: str, fused: bool, normalization: A
         return net.params.flat.tobytes(), net.running.flat.tobytes(), net.step
 
     before = numbers()
-    calls = [lambda: net.loss(rows, y), lambda: net.loss(rows), lambda: net.scores(rows), lambda: net(rows)]
+    calls: list[Callable[[], Any]] = [
+        lambda: net.loss(rows, y),
+        lambda: net.loss(rows),
+        lambda: net.scores(rows),
+        lambda: net(rows),
+    ]
     calls += [lambda: net.predict(rows), lambda: solver.accuracy("val"), lambda: solver.evaluate("train")]
     calls += [lambda: net.predict_proba(rows)] if loss in ("softmax", "logistic") else []
     for call in calls:

@@ -28,7 +28,7 @@ from thinnet.schedules import Schedule, as_schedule
 from thinnet.storage import checkpoint
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, sampled_rows
-from thinnet.training.fit import check_fit, check_parallel, fewest_rows
+from thinnet.training.fit import check_fit, check_parallel, check_takes_rows_as_given, fewest_rows
 from thinnet.training.loop import Loop
 from thinnet.training.model_update import ModelUpdate, checked_model
 from thinnet.training.net_update import NetUpdate
@@ -133,8 +133,8 @@ class Solver:
         self.ranks, self._communicator = Ranks(communicator), communicator
         self.model = checked_model(model)
         make_writable(self.model)
-        self._given = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
-        self.data = self._given
+        self._data_as_given = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), self.ranks)
+        self.data = self._data_as_given
         self.schedule = as_schedule(schedule)
         self.print_every = check_number("print_every", print_every)
         self.verbose = verbose and self.ranks.rank == 0
@@ -246,6 +246,7 @@ class Solver:
         net = checkpoint.net_of(sealed)
         if model is not None:
             checkpoint.check_net(sealed, model)
+            check_takes_rows_as_given(model)
         dataset = _share(data if isinstance(data, Dataset) else Dataset.from_dict(data), ranks)
         checkpoint.check_data(sealed, dataset.fingerprint(communicator=communicator))
         for name in {"print_every", "checkpoint_every", "epochs"} & set(changes):
@@ -285,7 +286,7 @@ class Solver:
     def _run(self) -> checkpoint.Run:
         """What a checkpoint holds."""
         checkpoint.schedule_name(self.schedule)
-        fingerprint = self._given.fingerprint(communicator=self._communicator)
+        fingerprint = self._data_as_given.fingerprint(communicator=self._communicator)
         return checkpoint.Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)
 
     @property

@@ -10,13 +10,13 @@ import numpy as np
 
 from thinnet import defaults
 from thinnet.arguments import instead_of, known_arguments
-from thinnet.arrays import cast
 from thinnet.checks import check_keys, check_number, check_path
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.dropout import MaskKind, Scaling
 from thinnet.nets.fixed import Fixed
 from thinnet.nets.predictions import prediction, probabilities
+from thinnet.nets.raw_rows import as_inputs, checked_standardization
 from thinnet.nets.summary import summary
 from thinnet.numerics import check_scores
 from thinnet.parameters import Parameters
@@ -30,6 +30,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     from thinnet.data.dataset import Dataset
+    from thinnet.data.standardization import Standardization
 
 ASSIGNABLE = ("params", "step", "fused")
 ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
@@ -110,16 +111,20 @@ class FullyConnectedNet:
     _state: State
     _fused: bool
     _training_step: Step | None
+    _standardization: Standardization | None = None
 
     def _build(self, spec: Spec, state: State, fused: bool = True) -> None:
         self._spec, self._state, self._fused = spec, state, fused
         self._training_step = None
 
     @classmethod
-    def from_parts(cls, spec: Spec, state: State, *, fused: bool = True) -> FullyConnectedNet:
+    def from_parts(
+        cls, spec: Spec, state: State, *, fused: bool = True, standardization: Standardization | None = None
+    ) -> FullyConnectedNet:
         """A net of this spec on this very state, which is not copied."""
         net = cls.__new__(cls)
         net._build(spec, state, fused)
+        net._standardization = checked_standardization(spec, standardization)
         return net
 
     @classmethod
@@ -208,6 +213,29 @@ class FullyConnectedNet:
         self._state.step = check_number("step", value)
 
     @property
+    def standardization(self) -> Standardization | None:
+        """What the net does to raw rows first, wherever it is given some; None for rows that are standardized."""
+        return self._standardization
+
+    def with_standardization(self, standardization: Standardization | None) -> FullyConnectedNet:
+        """Another net on the same parameters that takes raw rows, or with None one that takes standardized ones.
+
+        Every method that takes rows then takes raw ones, and standardizes them in float64 before they are cast to the
+        net's dtype. A `Solver` trains a net without one, on rows that its data set standardizes.
+
+        Raises:
+            ArgumentError: if the standardization does not fit the net's inputs.
+
+        >>> from thinnet import load_digits
+        >>> data = load_digits().standardized()
+        >>> net = FullyConnectedNet.for_data(data, [20], seed=0)
+        >>> raw = net.with_standardization(data.standardization)
+        >>> bool((raw(data.X_val) == net(data.batch("val")[0])).all())
+        True
+        """
+        return self.from_parts(self.spec, self.state, fused=self.fused, standardization=standardization)
+
+    @property
     def fused(self) -> bool:
         """Whether to use the compiled kernels where Numba is installed; assignable."""
         return self._fused
@@ -255,7 +283,7 @@ class FullyConnectedNet:
                 f"them. Build a new net with FullyConnectedNet.from_config({{**net.config(), ...}})."
             )
         same = (spec.dtype, spec.order) == (self.spec.dtype, self.spec.order)
-        return self.from_parts(spec, self.state if same else self.state.like(spec), fused=self.fused)
+        return self._on(spec, self.state if same else self.state.like(spec))
 
     def copy(self, dtype: Any = None) -> FullyConnectedNet:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
@@ -264,7 +292,10 @@ class FullyConnectedNet:
             ArgumentError: if the dtype is neither float32 nor float64.
         """
         spec = self.spec if dtype is None else self.spec.replace(dtype=dtype)
-        return self.from_parts(spec, self.state.like(spec), fused=self.fused)
+        return self._on(spec, self.state.like(spec))
+
+    def _on(self, spec: Spec, state: State) -> FullyConnectedNet:
+        return self.from_parts(spec, state, fused=self.fused, standardization=self.standardization)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FullyConnectedNet:
         return self.copy()
@@ -277,7 +308,7 @@ class FullyConnectedNet:
         return self.spec.config()
 
     def __repr__(self) -> str:
-        return summary(self.spec, self.state)
+        return summary(self.spec, self.state, self.standardization is not None)
 
     # What it computes
 
@@ -337,6 +368,7 @@ class FullyConnectedNet:
             if training:
                 raise ArgumentError("y must be given with training=True, got None. Scores are those of test mode.")
             return self.scores(X)
+        X = X if self.standardization is None else as_inputs(self.spec, self.standardization, X)
         batch = checked_batch(self.spec, X, y, weights, self.step if step is None else step, training=training)
         if not training:
             loss, gradients, _ = ReadableStep(self.spec, len(batch)).evaluate(self.state, batch)
@@ -367,7 +399,7 @@ class FullyConnectedNet:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
-                X_part = cast("X", rows[part], self.dtype)
+                X_part = as_inputs(self.spec, self.standardization, rows[part], start)
                 scores[part] = scorer.scores(X_part)
                 check_scores(X_part, scores[part], start)
         return scores
@@ -400,21 +432,35 @@ class FullyConnectedNet:
 
     # Files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], standardization: Standardization | None = None) -> None:
         """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.
 
-        The net takes standardized rows, and the data's `shift` and `scale` are no part of it: keep them too.
+        Args:
+            path: the file.
+            standardization: that of the data on which the net was trained, ``data.standardization``, to be written
+                with it: the net that `load` gives takes raw rows then. See `with_standardization`.
 
         Raises:
+            ArgumentError: if the standardization does not fit the net, or the net carries one already.
             OSError: if the file cannot be written.
         """
         from thinnet.nets.saving import save_net
 
-        save_net(self, check_path("path", path))
+        if standardization is not None and self.standardization is not None:
+            raise ArgumentError(
+                "standardization must be None for a net that carries one, got another: raw rows would be standardized "
+                "twice, or otherwise than before. Leave it out, or save net.with_standardization(None)."
+            )
+        save_net(
+            self if standardization is None else self.with_standardization(standardization), check_path("path", path)
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:
         """Read a net that `save` wrote; no code in the file is run.
+
+        It takes raw rows if it was saved with a standardization, which is then its attribute `standardization`; else
+        rows as it was trained on.
 
         Raises:
             CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written.
@@ -426,6 +472,8 @@ class FullyConnectedNet:
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the net's test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.
+
+        Rows are of the net's dtype; or of float64, and raw, where the net carries a `standardization`.
 
         Raises:
             MissingExtraError: if the package onnx is not installed.

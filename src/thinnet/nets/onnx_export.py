@@ -14,15 +14,19 @@ from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 
 if TYPE_CHECKING:
+    from thinnet.data.standardization import Standardization
     from thinnet.nets import FullyConnectedNet
 
 OPSET = 17  # the first one with LayerNormalization
 IR_VERSION = 8  # the oldest that has this opset, so that older runtimes read the file too
+WIDE = np.dtype(np.float64)  # of raw rows, whose differences may be small
 MOST_BYTES = 2**31 - 1  # in one file
 
 
 def export_onnx(net: FullyConnectedNet, path: Path) -> None:
     """Write the net's test mode as a graph from ``X``, (N, input_dim), to ``scores``, (N, num_classes).
+
+    Where the net carries a standardization, X are raw rows of float64.
 
     Args:
         net: its dtype becomes that of the graph.
@@ -34,8 +38,12 @@ def export_onnx(net: FullyConnectedNet, path: Path) -> None:
         OSError: if the file cannot be written.
     """
     graph = Graph()
-    graph.input("X", net.dtype, net.input_dim)
-    graph.output(add_net(graph, net, "X", net.dtype), net.dtype, net.num_classes)
+    rows, carried = "X", net.standardization
+    graph.input(rows, net.dtype if carried is None else WIDE, net.input_dim)
+    if carried is not None:
+        rows = add_standardization(graph, carried, rows)
+        rows = rows if net.dtype == WIDE else graph.cast(rows, net.dtype, "rows")
+    graph.output(add_net(graph, net, rows, net.dtype), net.dtype, net.num_classes)
     graph.write(path)
 
 
@@ -89,6 +97,16 @@ class Graph:
         model = helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION, producer_name="thinnet")
         self._onnx.checker.check_model(model)
         write_atomically(path, model.SerializeToString())
+
+
+def add_standardization(graph: Graph, how: Standardization, below: str) -> str:
+    """Add what standardizes raw rows of float64 behind the value `below`; return the name of what comes out."""
+    rows = graph.add("Sub", [below, graph.array("mean", how.mean)], "centered")
+    rows = graph.add("Mul", [rows, graph.array("scale", how.scale)], "standardized")
+    if how.limit == np.inf:
+        return rows
+    limits = [graph.array(name, np.asarray(value, WIDE)) for name, value in (("low", -how.limit), ("high", how.limit))]
+    return graph.add("Clip", [rows, *limits], "clipped")
 
 
 def add_net(graph: Graph, net: FullyConnectedNet, below: str, dtype: Any) -> str:

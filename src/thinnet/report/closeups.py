@@ -45,7 +45,7 @@ def _closeup(group: Group, known: Known) -> Closeup:
         return Closeup(group, reason=f"The data could not be read: {error}")
     if run.environment.get("data", fingerprint) != fingerprint:
         return Closeup(group, reason="The data are no longer those that the run was trained on.")
-    net = FullyConnectedNet.load(run.folder / runs.NET)
+    net = FullyConnectedNet.load(run.folder / runs.NET).with_standardization(None)  # the data set's rows have it
     if LOSSES[net.loss_name].targets != "labels":
         return Closeup(group, reason="The targets are not one class a row, so there is nothing to confuse.")
     judgment = judge(net, data, run.config.batch_size)
