@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,41 @@ def test_equal_nets_are_equal_files(tmp_path: Path) -> None:
         tiny_net().save(tmp_path / str(number))
         contents.add((tmp_path / str(number)).read_bytes())
     assert len(contents) == 1
+
+
+@pytest.mark.parametrize("normalization", [None, "batchnorm", "layernorm"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_net_written_before_there_were_activations_is_one_with_relu(
+    normalization: Any, dtype: Any, tmp_path: Path
+) -> None:
+    """The file is put together as the first version wrote it, byte for byte but for the order of its metadata."""
+    rng = np.random.default_rng(0)
+    dims = [3, 5, 4, 2]
+    arrays: dict[str, Any] = {}
+    for i, (fan_in, fan_out) in enumerate(pairwise(dims), start=1):
+        shapes: dict[str, Any] = {f"params/W{i}": (fan_in, fan_out), f"params/b{i}": fan_out}
+        if normalization and i < 3:
+            shapes |= {f"params/gamma{i}": fan_out, f"params/beta{i}": fan_out}
+        if normalization == "batchnorm" and i < 3:
+            shapes |= {f"running/running_mean{i}": fan_out, f"running/running_var{i}": fan_out}
+        arrays |= {name: rng.random(shape).astype(dtype) for name, shape in shapes.items()}
+    config = {
+        "hidden_dims": [5, 4], "input_dim": 3, "num_classes": 2, "dropout": 0.5, "normalization": normalization,
+        "reg": 0.0, "weight_scale": 0.01, "dtype": np.dtype(dtype).name, "seed": 7, "loss": "softmax",
+        "scaling": "inverted", "dropout_mask": "element",
+    }  # fmt: skip
+    (tmp_path / "old").write_bytes(forged(json.dumps({"config": config, "step": 12, "fused": True}), arrays))
+    net = FullyConnectedNet.load(tmp_path / "old")
+    assert (net.activation, net.step, net.seed, net.dropout) == ("relu", 12, 7, 0.5)
+    h = X = rng.random((6, 3)).astype(dtype)
+    for i in (1, 2):
+        h = h @ arrays[f"params/W{i}"] + arrays[f"params/b{i}"]
+        if normalization:
+            mean, var = h.mean(axis=1, keepdims=True), h.var(axis=1, keepdims=True)
+            if normalization == "batchnorm":
+                mean, var = arrays[f"running/running_mean{i}"], arrays[f"running/running_var{i}"]
+            h = arrays[f"params/gamma{i}"] * (h - mean) / np.sqrt(var + 1e-5) + arrays[f"params/beta{i}"]
+        h = np.maximum(h, 0)
+    np.testing.assert_allclose(net(X), h @ arrays["params/W3"] + arrays["params/b3"], rtol=1e-4)
+    net.save(tmp_path / "new")
+    assert FullyConnectedNet.load(tmp_path / "new").config() == {**config, "activation": "relu"}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interrupted_runs import STEPS, finish, interrupt, interrupted, make_data, make_net, make_solver, state
+from interrupted_runs import STEPS, Raise, finish, interrupt, interrupted, make_data, make_net, make_solver, state
 from thinnet import Solver
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import Cosine, EpochDecay, OneCycle
@@ -120,3 +120,21 @@ def test_a_run_can_be_made_longer(tmp_path: Path) -> None:
     never.train()
     assert longer.history.loss == never.history.loss
     assert longer.model.params.flat.tobytes() == never.model.params.flat.tobytes()
+
+
+def test_a_run_that_was_made_longer_on_the_way_is_resumed_to_its_new_end(tmp_path: Path) -> None:
+    """Also with a schedule, which is laid over all epochs."""
+    solvers = [
+        make_solver(make_net(), make_data(), epochs=2, schedule="cosine", **options)
+        for options in ({}, {"checkpoint_dir": tmp_path, "checkpoint_every": 1})
+    ]
+    for solver in solvers:
+        solver.train()
+    solvers[0].train(epochs=2)
+    solvers[1].callbacks.append(Raise(solvers[0].iteration - 3))
+    with pytest.raises(RuntimeError, match="on purpose"):
+        solvers[1].train(epochs=2)
+    resumed = Solver.resume(tmp_path, make_data())
+    assert resumed.num_iterations == solvers[0].num_iterations
+    resumed.train()
+    assert state(resumed) == state(solvers[0])

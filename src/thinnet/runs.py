@@ -64,7 +64,8 @@ def start(
 
     Args:
         config: what to train; a seed that it lacks is drawn and written down.
-        folder: gets config.toml, environment.json, checkpoints, and at the end net.safetensors and result.json.
+        folder: gets config.toml, environment.json, checkpoints, and at the end result.json and net.safetensors, a net
+            that takes raw rows.
         log: called with each line of output.
         communicator: of mpi4py, whose processes train together; the folder is that of rank 0, which alone writes.
         command: the command line to write down, word by word; by default those of this process.
@@ -277,6 +278,6 @@ def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Resu
         solver.state.measure,
     )
     if solver.processes.rank == 0:
-        solver.model.save(folder / NET)
+        solver.model.save(folder / NET, data.standardization)
         write_atomically(folder / RESULT, json.dumps({**vars(result), "history": vars(history)}).encode())
     return result

@@ -137,7 +137,7 @@ class Solver(Progress):
         self.processes = ProcessGroup(communicator)
         self.model = checked_model(model)
         make_writable(self.model)
-        self.data = share_of(as_dataset(data), self.processes)
+        self.data = self._data_as_given = share_of(as_dataset(data), self.processes)
         self.schedule = as_schedule(schedule)
         self.print_every = check_number("print_every", print_every)
         self.verbose = verbose and self.processes.rank == 0
@@ -264,7 +264,7 @@ class Solver(Progress):
         from thinnet.storage.checkpoint import Run, schedule_name
 
         schedule_name(self.schedule)
-        fingerprint = self.data.fingerprint(gather=self.processes.gather)
+        fingerprint = self._data_as_given.fingerprint(gather=self.processes.gather)
         return Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)
 
     @property

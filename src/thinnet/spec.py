@@ -119,8 +119,13 @@ class Spec:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Spec:
-        """What `config` gave, read again."""
+        """What `config` gave, read again; fields that it lacks take their defaults."""
         check_keys("config", config, FIELDS)
+        missing = [name for name in ("hidden_dims", "input_dim", "num_classes") if name not in config]
+        if missing:
+            raise ArgumentError(
+                f"config must have hidden_dims, input_dim and num_classes, got none of {missing}. Add it."
+            )
         return cls(**config)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import as_rows, check_finite, check_range, standardize
+from thinnet.arrays import as_rows, check_finite, check_range
 from thinnet.checks import as_array, check_choice, check_number, nearest
 from thinnet.data.moments import Spans, inverse_deviation, overall
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError, DataError
 from thinnet.targets import as_values, checked_targets
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -130,7 +131,7 @@ class Dataset:
             known = f" (there are {len(self.class_names)} class_names)" if self.class_names else ""
             raise DataError(
                 f"y_{split} must hold labels of shape (N,), numbered from 0{known}, got labels from {span} of shape "
-                f"{y.shape}. Number the classes from 0."
+                f"{y.shape}. Number the classes from 0; for regression give values, such as y.astype(float)."
             )
 
     def __repr__(self) -> str:
@@ -215,11 +216,11 @@ class Dataset:
         """The rows of X shifted and scaled, a few at a time: all of them in float64 would take too much memory."""
         out: FloatArray = np.empty(X.shape, dtype)
         with np.errstate(over="ignore"):
-            if self.shift.any() or (self.scale != 1).any():
+            if (standardization := self.standardization) is not None:
                 rows = max(1, NUMBERS_AT_ONCE // max(1, self.num_features))
                 for start in range(0, len(X), rows):
                     part = slice(start, start + rows)
-                    out[part] = standardize(X[part], self.shift, self.scale)
+                    out[part] = standardization.rows(X[part], dtype)
             else:
                 out[...] = X
         check_range(name, X, out, DataError)
@@ -272,6 +273,17 @@ class Dataset:
             inverse = inverse_deviation("X_train", deviation, ends, DataError)
             scale = np.where(inverse == 0, 1, inverse)
         return self._with(shift=shift, scale=scale)
+
+    @property
+    def standardization(self) -> Standardization | None:
+        """What becomes of a raw row before it reaches a net, for nets that are to do it themselves; None for nothing.
+
+        See `thinnet.FullyConnectedNet.save`.
+        """
+        shift, scale = (
+            np.broadcast_to(value, self.num_features).astype(np.float64) for value in (self.shift, self.scale)
+        )
+        return Standardization(shift, scale) if shift.any() or (scale != 1).any() else None
 
     def fingerprint(self, *, gather: Gather = alone) -> dict[str, str]:
         """A SHA-256 of each array, with its dtype and shape: equal for equal data, shared or not.

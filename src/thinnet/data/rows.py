@@ -8,6 +8,7 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.data.dataset import Dataset
+from thinnet.data.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -40,10 +41,9 @@ class RowReader:
         self.data, self.split = data, split
         self._labels = data.labels(split)
         self._source: AnyArray = getattr(data, f"X_{split}")
-        self._shift, self._scale = (
-            np.ascontiguousarray(np.broadcast_to(value, data.num_features), np.float64)
-            for value in (data.shift, data.scale)
-        )
+        width = data.num_features
+        how = data.standardization or Standardization(np.zeros(width), np.ones(width))
+        self._shift, self._scale = how.mean, how.scale
         self._rows: FloatArray = np.empty((max_rows, data.num_features), dtype)
         self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)
 

@@ -7,13 +7,17 @@ from typing import Any, Self
 
 from thinnet.arguments import instead_of
 from thinnet.checks import check_keys, check_number
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.nets.fixed import Fixed
+from thinnet.nets.raw_rows import checked_standardization
 from thinnet.parameters import Parameters
 from thinnet.spec import FIELDS, Spec
 from thinnet.state import State
 from thinnet.steps.base import Step
 from thinnet.typing import AnyArray
+
+ASSIGNABLE = ("params", "step", "fused")
 
 
 class Net:
@@ -30,16 +34,20 @@ class Net:
     _state: State
     _fused: bool
     _training_step: Step | None
+    _standardization: Standardization | None = None
 
     def _build(self, spec: Spec, state: State, fused: bool = True) -> None:
         self._spec, self._state, self._fused = spec, state, fused
         self._training_step = None
 
     @classmethod
-    def from_parts(cls, spec: Spec, state: State, *, fused: bool = True) -> Self:
+    def from_parts(
+        cls, spec: Spec, state: State, *, fused: bool = True, standardization: Standardization | None = None
+    ) -> Self:
         """A net of this spec on this very state, which is not copied."""
         net = cls.__new__(cls)
         net._build(spec, state, fused)
+        net._standardization = checked_standardization(spec, standardization)
         return net
 
     @classmethod
@@ -106,6 +114,29 @@ class Net:
         self._state.step = check_number("step", value)
 
     @property
+    def standardization(self) -> Standardization | None:
+        """What the net does to raw rows first, wherever it is given some; None for rows that are standardized."""
+        return self._standardization
+
+    def with_standardization(self, standardization: Standardization | None) -> Self:
+        """Another net on the same parameters that takes raw rows, or with None one that takes standardized ones.
+
+        Every method that takes rows then takes raw ones, and standardizes them in float64 before they are cast to the
+        net's dtype. A `Solver` trains a net without one, on rows that its data set standardizes.
+
+        Raises:
+            ArgumentError: if the standardization does not fit the net's inputs.
+
+        >>> from thinnet import FullyConnectedNet, load_digits
+        >>> data = load_digits().standardized()
+        >>> net = FullyConnectedNet.for_data(data, [20], seed=0)
+        >>> raw = net.with_standardization(data.standardization)
+        >>> bool((raw(data.X_val) == net(data.batch("val")[0])).all())
+        True
+        """
+        return self.from_parts(self.spec, self.state, fused=self.fused, standardization=standardization)
+
+    @property
     def fused(self) -> bool:
         """Whether to use the compiled kernels where Numba is installed; assignable."""
         return self._fused
@@ -115,11 +146,12 @@ class Net:
         self._fused, self._training_step = bool(value), None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name.startswith("_") or hasattr(type(self), name)):
-            raise ArgumentError(
-                f"a net's attribute must be one that it has, got an assignment to {name!r}. "
-                f"{instead_of(name, ('params', 'step', 'fused', *FIELDS))}"
-            )
+        own = getattr(type(self), name, None)
+        if not (name.startswith("_") or name in ASSIGNABLE or isinstance(own, Fixed)):
+            wanted = "one that it has" if own is None else f"one of {', '.join(ASSIGNABLE)} to be assigned"
+            fix = instead_of(name, ASSIGNABLE + FIELDS) if own is None else "It says what the net is or does."
+            fix = f"Write net = net.replace({name}=...)." if name in FIELDS else fix
+            raise ArgumentError(f"a net's attribute must be {wanted}, got an assignment to {name!r}. {fix}")
         super().__setattr__(name, value)
 
     def reseed(self, seed: int) -> None:
@@ -152,7 +184,7 @@ class Net:
                 f"them. Build a new net with FullyConnectedNet.from_config({{**net.config(), ...}})."
             )
         same = (spec.dtype, spec.order) == (self.spec.dtype, self.spec.order)
-        return self.from_parts(spec, self.state if same else self.state.like(spec), fused=self.fused)
+        return self._on(spec, self.state if same else self.state.like(spec))
 
     def copy(self, dtype: Any = None) -> Self:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
@@ -161,7 +193,10 @@ class Net:
             ArgumentError: if the dtype is neither float32 nor float64.
         """
         spec = self.spec if dtype is None else self.spec.replace(dtype=dtype)
-        return self.from_parts(spec, self.state.like(spec), fused=self.fused)
+        return self._on(spec, self.state.like(spec))
+
+    def _on(self, spec: Spec, state: State) -> Self:
+        return self.from_parts(spec, state, fused=self.fused, standardization=self.standardization)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.copy()

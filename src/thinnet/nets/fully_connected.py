@@ -10,12 +10,13 @@ import numpy as np
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
-from thinnet.arrays import cast
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
+from thinnet.layers import LOSSES
 from thinnet.layers.dropout import MaskKind, Scaling
 from thinnet.nets.base import Net
 from thinnet.nets.predictions import prediction, probabilities
+from thinnet.nets.raw_rows import as_inputs
 from thinnet.nets.summary import summary
 from thinnet.numerics import check_scores
 from thinnet.spec import FIELDS, Normalization, Spec, checked_dims
@@ -28,7 +29,9 @@ from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     from thinnet.data.dataset import Dataset
+    from thinnet.data.standardization import Standardization
 
+ASSIGNABLE = ("params", "step", "fused")
 ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
 
 
@@ -108,7 +111,8 @@ class FullyConnectedNet(Net):
         """A net whose inputs, outputs and loss are those that a data set needs.
 
         Args:
-            data: has the numbers of features and classes; ``loss="mse"`` is taken where its targets are values.
+            data: has the numbers of features and classes; ``loss="mse"`` is taken where its targets are values. With
+                ``"mse"`` or ``"logistic"``, labels of shape (N,) are one column of values, and the net has one output.
             hidden_dims, options: as for the class.
 
         Raises:
@@ -118,11 +122,12 @@ class FullyConnectedNet(Net):
         >>> FullyConnectedNet.for_data(load_digits(), [100], seed=0).input_dim
         64
         """
-        loss = {} if data.y_train.ndim == 1 else {"loss": "mse"}
-        return cls(hidden_dims, data.num_features, data.num_classes, **{**loss, **options})
+        loss = options.pop("loss", defaults.LOSS if data.y_train.ndim == 1 else "mse")
+        column = data.y_train.ndim == 1 and loss in LOSSES and LOSSES[loss].targets != "labels"
+        return cls(hidden_dims, data.num_features, 1 if column else data.num_classes, loss=loss, **options)
 
     def __repr__(self) -> str:
-        return summary(self.spec, self.state)
+        return summary(self.spec, self.state, self.standardization is not None)
 
     @overload
     def loss(
@@ -180,6 +185,7 @@ class FullyConnectedNet(Net):
             if training:
                 raise ArgumentError("y must be given with training=True, got None. Scores are those of test mode.")
             return self.scores(X)
+        X = X if self.standardization is None else as_inputs(self.spec, self.standardization, X)
         batch = checked_batch(self.spec, X, y, weights, self.step if step is None else step, training=training)
         if not training:
             loss, gradients, _ = ReadableStep(self.spec, len(batch)).evaluate(self.state, batch)
@@ -210,7 +216,7 @@ class FullyConnectedNet(Net):
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
-                X_part = cast("X", rows[part], self.dtype)
+                X_part = as_inputs(self.spec, self.standardization, rows[part], start)
                 scores[part] = scorer.scores(X_part)
                 check_scores(X_part, scores[part], start)
         return scores
@@ -241,21 +247,35 @@ class FullyConnectedNet(Net):
         """
         return probabilities(self.loss_name, self.scores(X))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], standardization: Standardization | None = None) -> None:
         """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.
 
-        The net takes standardized rows, and the data's `shift` and `scale` are no part of it: keep them too.
+        Args:
+            path: the file.
+            standardization: that of the data on which the net was trained, ``data.standardization``, to be written
+                with it: the net that `load` gives takes raw rows then. See `with_standardization`.
 
         Raises:
+            ArgumentError: if the standardization does not fit the net, or the net carries one already.
             OSError: if the file cannot be written.
         """
         from thinnet.nets.saving import save_net
 
-        save_net(self, check_path("path", path))
+        if standardization is not None and self.standardization is not None:
+            raise ArgumentError(
+                "standardization must be None for a net that carries one, got another: raw rows would be standardized "
+                "twice, or otherwise than before. Leave it out, or save net.with_standardization(None)."
+            )
+        save_net(
+            self if standardization is None else self.with_standardization(standardization), check_path("path", path)
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:
         """Read a net that `save` wrote; no code in the file is run.
+
+        It takes raw rows if it was saved with a standardization, which is then its attribute `standardization`; else
+        rows as it was trained on.
 
         Raises:
             CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written.
@@ -267,6 +287,8 @@ class FullyConnectedNet(Net):
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the net's test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.
+
+        Rows are of the net's dtype; or of float64, and raw, where the net carries a `standardization`.
 
         Raises:
             MissingExtraError: if the package onnx is not installed.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from thinnet.arrays import cast
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import affine_forward
 from thinnet.nets.fully_connected import FullyConnectedNet
+from thinnet.nets.raw_rows import as_inputs
 from thinnet.steps import choose
-from thinnet.steps.batches import as_matrix
 from thinnet.steps.readable import before_dropout
 from thinnet.typing import AnyArray, FloatArray
 
@@ -51,7 +50,7 @@ def monte_carlo_scores(
             "all draws are the same: leave mc_samples out, or train with dropout."
         )
     spec, state = net.spec, net.state
-    rows = cast("X", as_matrix(spec, X), spec.dtype)
+    rows = as_inputs(spec, net.standardization, X, first_row)
     scores = np.empty((mc_samples, len(rows), spec.num_classes), spec.dtype)
     dropped = choose.dropout(fused=net.fused and spec.scaling == "inverted")
     first, last = before_dropout(spec, state, 1, rows), spec.num_layers

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError, require
 from thinnet.layers.batchnorm import EPS
 from thinnet.nets.base import Net
@@ -16,11 +17,14 @@ from thinnet.typing import AnyArray
 
 OPSET = 17  # the first one with LayerNormalization
 IR_VERSION = 8  # the oldest that has this opset, so that older runtimes read the file too
+WIDE = np.dtype(np.float64)  # of raw rows, whose differences may be small
 MOST_BYTES = 2**31 - 1  # in one file
 
 
 def export_onnx(net: Net, path: Path) -> None:
     """Write the net's test mode as a graph from ``X``, (N, input_dim), to ``scores``, (N, num_classes).
+
+    Where the net carries a standardization, X are raw rows of float64.
 
     Args:
         net: its dtype becomes that of the graph.
@@ -32,8 +36,12 @@ def export_onnx(net: Net, path: Path) -> None:
         OSError: if the file cannot be written.
     """
     graph = Graph()
-    graph.input("X", net.dtype, net.input_dim)
-    graph.output(add_net(graph, net, "X", net.dtype), net.dtype, net.num_classes)
+    rows, carried = "X", net.standardization
+    graph.input(rows, net.dtype if carried is None else WIDE, net.input_dim)
+    if carried is not None:
+        rows = add_standardization(graph, carried, rows)
+        rows = rows if net.dtype == WIDE else graph.cast(rows, net.dtype, "rows")
+    graph.output(add_net(graph, net, rows, net.dtype), net.dtype, net.num_classes)
     graph.write(path)
 
 
@@ -89,6 +97,16 @@ class Graph:
         write_atomically(path, model.SerializeToString())
 
 
+def add_standardization(graph: Graph, how: Standardization, below: str) -> str:
+    """Add what standardizes raw rows of float64 behind the value `below`; return the name of what comes out."""
+    rows = graph.add("Sub", [below, graph.array("mean", how.mean)], "centered")
+    rows = graph.add("Mul", [rows, graph.array("scale", how.scale)], "standardized")
+    if how.limit == np.inf:
+        return rows
+    limits = [graph.array(name, np.asarray(value, WIDE)) for name, value in (("low", -how.limit), ("high", how.limit))]
+    return graph.add("Clip", [rows, *limits], "clipped")
+
+
 def add_net(graph: Graph, net: Net, below: str, dtype: Any) -> str:
     """Add a net that computes in `dtype`, though its arrays are kept in its own, behind the value `below`.
 
@@ -124,7 +142,11 @@ def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) ->
         return graph.array(f"{output}_{what}", np.asarray(value, dtype))
 
     scaled = graph.add("Mul", [x, number("root", math.sqrt(0.5))], f"{output}_scaled")
-    erf = graph.add("Erf", [scaled], f"{output}_erf")
+    if dtype == np.float32:
+        erf = graph.add("Erf", [scaled], f"{output}_erf")
+    else:  # ONNX Runtime has this one function in float32 only
+        narrow = graph.add("Erf", [graph.cast(scaled, np.float32, f"{output}_narrow")], f"{output}_erf32")
+        erf = graph.cast(narrow, dtype, f"{output}_erf")
     sum_ = graph.add("Add", [erf, number("one", 1)], f"{output}_sum")
     return graph.add("Mul", [x, graph.add("Mul", [sum_, number("half", 0.5)], f"{output}_phi")], output)
 

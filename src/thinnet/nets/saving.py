@@ -8,6 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
+from thinnet.data.standardization import Standardization
 from thinnet.errors import CheckpointError, ThinnetError
 from thinnet.nets.base import Net
 from thinnet.parameters import Parameters
@@ -17,11 +20,16 @@ from thinnet.storage.checksummed import read_checksummed, write_checksummed
 from thinnet.typing import AnyArray
 
 N = TypeVar("N", bound=Net)
+STANDARDIZATION = "standardization/"  # its arrays
 
 
 def save_net(net: Net, path: Path) -> None:
     """Write a net alone: how it was built, its parameters and its running statistics."""
-    write_checksummed(path, "net", net_state(net), net_arrays(net))
+    state, arrays, carried = net_state(net), net_arrays(net), net.standardization
+    if carried is not None:
+        state["standardization"] = {"limit": carried.limit if carried.limit < np.inf else None}
+        arrays |= {f"{STANDARDIZATION}mean": carried.mean, f"{STANDARDIZATION}scale": carried.scale}
+    write_checksummed(path, "net", state, arrays)
 
 
 def load_net(kind: type[N], path: Path) -> N:
@@ -30,7 +38,19 @@ def load_net(kind: type[N], path: Path) -> N:
         raise CheckpointError(f"{path} must be the file of a net, got a folder. Name {path / 'net.safetensors'}.")
     contents = read_checksummed(path, "net")
     with readable_contents(str(path)):
-        return net_from(kind, contents.state, contents.arrays)
+        net = net_from(kind, contents.state, contents.arrays)
+        return net.with_standardization(_standardization(contents.state, contents.arrays))
+
+
+def _standardization(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Standardization | None:
+    """What was saved with a net, if something was."""
+    if not ("standardization" in state or any(name.startswith(STANDARDIZATION) for name in arrays)):
+        return None
+    limit = state["standardization"]["limit"]
+    mean, scale = (arrays[f"{STANDARDIZATION}{name}"] for name in ("mean", "scale"))
+    if mean.dtype != np.float64 or scale.dtype != np.float64:
+        raise ValueError(f"the standardization is of dtype {mean.dtype} and {scale.dtype} instead of float64")
+    return Standardization(mean, scale, np.inf if limit is None else float(limit))
 
 
 def net_state(net: Net) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from thinnet.spec import Spec
 from thinnet.state import State
 
 
-def summary(spec: Spec, state: State) -> str:
+def summary(spec: Spec, state: State, takes_raw_rows: bool = False) -> str:
     """What ``repr(net)`` shows.
 
     >>> spec = Spec([20], input_dim=4, num_classes=3, dropout=0.5, normalization="layernorm", seed=0)
@@ -29,7 +29,8 @@ def summary(spec: Spec, state: State) -> str:
         f"  layer {number:<3} {text:<{width}}   {size:>{digits},} parameters"
         for text, (number, size) in zip(layers, sizes.items(), strict=True)
     ]
-    return "\n".join([head, *lines])
+    first = ["  raw rows, standardized by the net"] if takes_raw_rows else []
+    return "\n".join([head, *first, *lines])
 
 
 def _layer(spec: Spec, number: int) -> str:

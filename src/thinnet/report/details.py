@@ -12,6 +12,7 @@ from thinnet import runs
 from thinnet.config import Config
 from thinnet.data import Dataset, catalog
 from thinnet.errors import ArgumentError, DataError, MissingExtraError
+from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.report import png
 from thinnet.report.diagnostics import Diagnostics, diagnose
@@ -26,7 +27,7 @@ Known = dict[tuple[Any, ...], tuple[Dataset, dict[str, str]]]  # data sets and t
 
 
 def details(groups: Sequence[Group]) -> list[Details]:
-    """The details of each group's first finished run, or of the best groups if there are many; or why none are there."""
+    """Details of each group's first finished run, or of the best groups if there are many; or why there are none."""
     known: Known = {}
     chosen = groups if len(groups) <= MOST_DETAILED else best(groups, FEWER_DETAILED)
     return [_details(group, known) for group in chosen]
@@ -44,9 +45,9 @@ def _details(group: Group, known: Known) -> Details:
         return Details(group, reason=f"The data could not be read: {error}")
     if run.environment.get("data", fingerprint) != fingerprint:
         return Details(group, reason="The data are no longer those that the run was trained on.")
-    if data.y_train.dtype.kind == "f":
+    net = FullyConnectedNet.load(run.folder / runs.NET).with_standardization(None)  # the data set's rows have it
+    if LOSSES[net.loss_name].targets != "labels":
         return Details(group, reason="The targets are not one class a row, so there is nothing to confuse.")
-    net = FullyConnectedNet.load(run.folder / runs.NET)
     diagnostics = diagnose(net, data, run.config.batch_size)
     found = Details(group, diagnostics, data.class_names or tuple(map(str, range(len(diagnostics.confusion)))))
     if data.image_shape is None or not png.is_image(data.image_shape):

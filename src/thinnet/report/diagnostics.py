@@ -101,8 +101,11 @@ def _calibration(sure: FloatArray, right: AnyArray) -> Calibration:
 
 
 def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[Layer]:
-    """The activity of each hidden layer: each is fed the outputs of the one below, in both modes."""
-    if not net.hidden_dims:
+    """The activity of each hidden layer: each is fed the outputs of the one below, in both modes.
+
+    Of a net with ReLU alone: with another activation a unit below zero is at work all the same.
+    """
+    if not net.hidden_dims or net.activation != "relu":
         return
     none = np.empty(0)  # no targets are needed
     copy = net.copy()  # batch normalization in training mode moves its running statistics

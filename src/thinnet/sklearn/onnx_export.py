@@ -13,10 +13,9 @@ import numpy as np
 from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
-from thinnet.nets.onnx_export import Graph, add_net
+from thinnet.nets.onnx_export import WIDE as DTYPE
+from thinnet.nets.onnx_export import Graph, add_net, add_standardization
 from thinnet.typing import AnyArray
-
-DTYPE = np.dtype(np.float64)
 
 
 def export_labels(net: FullyConnectedNet, how: Standardization, classes: AnyArray, path: Path) -> None:
@@ -56,14 +55,7 @@ def _scored(net: FullyConnectedNet, how: Standardization) -> tuple[Graph, str]:
     """A graph from raw rows ``X`` to scores, and the scores' name."""
     graph = Graph()
     graph.input("X", DTYPE, net.input_dim)
-    rows = graph.add("Sub", ["X", graph.array("mean", how.mean)], "centered")
-    rows = graph.add("Mul", [rows, graph.array("scale", how.scale)], "standardized")
-    if how.limit < np.inf:
-        limits = [
-            graph.array(name, np.asarray(value, DTYPE)) for name, value in (("low", -how.limit), ("high", how.limit))
-        ]
-        rows = graph.add("Clip", [rows, *limits], "clipped")
-    return graph, add_net(graph, net, rows, DTYPE)
+    return graph, add_net(graph, net, add_standardization(graph, how, "X"), DTYPE)
 
 
 def _plain(classes: AnyArray) -> Any:

@@ -231,7 +231,11 @@ def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     schedule: Any = run.schedule
     state: dict[str, Any] = {
         "net": net_state(net),
-        "solver": {**run.options, "schedule": {"name": schedule_name(schedule), **asdict(schedule)}},
+        "solver": {
+            **run.options,
+            "epochs": run.state.epochs,  # which may have become more since
+            "schedule": {"name": schedule_name(schedule), **asdict(schedule)},
+        },
         "iteration": run.state.iteration,
         "best_score": weights.best_score,
         "stop_reason": run.state.stop_reason,

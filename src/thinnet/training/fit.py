@@ -18,8 +18,18 @@ def fewest_rows(model: Any) -> int:
     return 1 if isinstance(model, FullyConnectedNet) and model.normalization != "batchnorm" else 2
 
 
+def check_takes_rows_as_given(net: FullyConnectedNet) -> None:
+    """Refuse a net that carries a standardization: the data set's rows would be standardized twice."""
+    if net.standardization is not None:
+        raise ArgumentError(
+            "model must take rows as the data set gives them, got a net that standardizes raw rows itself: they would "
+            "be standardized twice. Train net.with_standardization(None), on data that are standardized as before."
+        )
+
+
 def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset:
     """The data set with its targets in the form of the net's loss, if the net has the inputs and outputs they need."""
+    check_takes_rows_as_given(net)
     if net.input_dim != data.num_features:
         raise ArgumentError(
             f"data must have {net.input_dim} features, the net's input_dim, got {data.num_features}. Build the net "

@@ -1,0 +1,59 @@
+"""Raw rows: what a net takes that carries the standardization of the data it was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thinnet.arrays import cast, check_range, is_finite
+from thinnet.data.standardization import Standardization
+from thinnet.errors import ArgumentError
+from thinnet.numerics import check_scores
+from thinnet.spec import Spec
+from thinnet.steps.batches import as_matrix
+from thinnet.typing import FloatArray
+
+
+def as_inputs(spec: Spec, standardization: Standardization | None, X: Any, first_row: int = 0) -> FloatArray:
+    """Rows as a net's layers take them, of its dtype: the one place where what a net carries is applied.
+
+    Raises:
+        ArgumentError: if X does not fit the net, or a number is beyond its dtype, or there is one that is not finite
+            where the standardization has a limit, which would hide it.
+    """
+    rows = as_matrix(spec, X)
+    if standardization is None:
+        return cast("X", rows, spec.dtype)
+    if standardization.limit < np.inf and not (rows.dtype.kind != "f" or is_finite(rows)):
+        check_scores(rows, np.zeros((len(rows), 0)), first_row)
+    with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
+        inputs = standardization.rows(rows, spec.dtype)
+    check_range("X", rows, inputs)
+    return inputs
+
+
+def checked_standardization(spec: Spec, standardization: Any) -> Standardization | None:
+    """A standardization for a net's inputs, with arrays of its own; or None.
+
+    Raises:
+        ArgumentError: if it is something else, or not of one finite mean and scale for each input.
+    """
+    if standardization is None:
+        return None
+    if not isinstance(standardization, Standardization):
+        raise ArgumentError(
+            f"standardization must be a data set's or None, got {type(standardization).__name__}. Give "
+            f"data.standardization."
+        )
+    mean, scale = (np.array(value, np.float64) for value in (standardization.mean, standardization.scale))
+    for name, array in (("mean", mean), ("scale", scale)):
+        if array.shape != (spec.input_dim,) or not np.isfinite(array).all():
+            raise ArgumentError(
+                f"standardization must have a finite {name} for each of the net's {spec.input_dim} inputs, got an "
+                f"array of shape {array.shape}. Give that of the data on which the net was trained."
+            )
+        array.setflags(write=False)
+    if not standardization.limit > 0:
+        raise ArgumentError(f"standardization must have a limit > 0, got {standardization.limit}. Use inf for none.")
+    return Standardization(mean, scale, float(standardization.limit))
