@@ -68,7 +68,7 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
 
 def check_parallel(net: FullyConnectedNet, smallest: int, ranks: Ranks, statistics: str) -> None:
     """Check that a net can be trained in several processes, by minibatches of at least so many rows."""
-    if not choose.uses_kernels(net.fused):
+    if not choose.fuses(net.spec, net.fused):
         raise ArgumentError(
             f"communicator must be None for a net that is computed without the kernels, got one of {ranks.size} "
             f"processes. Install Numba and leave net.fused True, or train in one process."
