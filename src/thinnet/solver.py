@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
@@ -21,11 +21,9 @@ from thinnet.errors import ArgumentError, NumericalError
 from thinnet.history import History
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
-from thinnet.nets.saving import readable_contents
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.parallel import BATCH_STATISTICS, BatchStatistics, Exchange, Ranks, on_all_ranks, warn_if_alone
 from thinnet.schedules import Schedule, as_schedule
-from thinnet.storage import checkpoint
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, sampled_rows
 from thinnet.training.fit import check_fit, check_parallel, fewest_rows
@@ -36,6 +34,9 @@ from thinnet.training.saving import Saving, agreed
 from thinnet.training.state import TrainingState
 from thinnet.training.weights import KeptWeights, make_writable
 from thinnet.typing import AnyArray, IntArray
+
+if TYPE_CHECKING:
+    from thinnet.storage.checkpoint import Run
 
 CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
 
@@ -238,6 +239,9 @@ class Solver:
             CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
             ArgumentError: if something else is to be changed.
         """
+        from thinnet.nets.saving import readable_contents
+        from thinnet.storage import checkpoint
+
         check_keys("changes", changes, CHANGEABLE)
         folder, ranks = check_path("checkpoint_dir", checkpoint_dir), Ranks(communicator)
         sealed = ranks.from_first(checkpoint.newest(folder) if ranks.rank == 0 else None)
@@ -281,8 +285,10 @@ class Solver:
         """The hashes of the data, where checkpoints are written."""
         return {} if self._saving is None else self._saving.run.fingerprint
 
-    def _run(self) -> checkpoint.Run:
+    def _run(self) -> Run:
         """What a checkpoint holds."""
+        from thinnet.storage import checkpoint
+
         checkpoint.schedule_name(self.schedule)
         fingerprint = self.data.fingerprint(communicator=self._communicator)
         return checkpoint.Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)

@@ -6,12 +6,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thinnet.checks import check_number
 from thinnet.parallel import Ranks, on_all_ranks
-from thinnet.storage.checkpoint import Checkpoints, Run
 from thinnet.training.interrupts import DelayedInterrupt, ended_by
 from thinnet.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from thinnet.storage.checkpoint import Run
 
 
 class Saving:
@@ -26,6 +29,8 @@ class Saving:
     """
 
     def __init__(self, run: Run, folder: Path, every: int | None, ranks: Ranks, resumed: bool) -> None:
+        from thinnet.storage.checkpoint import Checkpoints  # with what reads and writes files: not before it is needed
+
         self.every = check_number("checkpoint_every", run.state.steps_per_epoch if every is None else every)
         self.run, self.ranks = run._replace(options={**run.options, "checkpoint_every": self.every}), ranks
         self.checkpoints = Checkpoints(folder, resumed) if ranks.rank == 0 else None
