@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 FIRST_STEP = """
 import numpy as np, thinnet
 data = thinnet.Dataset(np.zeros((200, 3072), np.uint8), np.zeros(200, int))
-net = thinnet.FullyConnectedNet([500, 500, 500], dropout=0.5, normalization="batchnorm", seed=0)
-thinnet.Solver(net, data, optimizer="adam", verbose=False, progress=False).step()
+net = thinnet.FullyConnectedNet([500, 500, 500], 3072, 10, dropout=0.5, normalization="batchnorm", seed=0)
+thinnet.Solver(net, data, verbose=False, progress=False).step()
 """
 
 TRAIN = {
@@ -24,8 +24,8 @@ TRAIN = {
 import numpy as np, thinnet
 X = np.random.default_rng(0).integers(0, 256, (50_000, 3072), np.uint8)
 data = thinnet.Dataset(X, np.zeros(len(X), int)).standardized("mean")
-net = thinnet.FullyConnectedNet([500, 500, 500], dropout=0.5, normalization="batchnorm", seed=0)
-solver = thinnet.Solver(net, data, optimizer="adam", verbose=False, progress=False)
+net = thinnet.FullyConnectedNet([500, 500, 500], 3072, 10, dropout=0.5, normalization="batchnorm", seed=0)
+solver = thinnet.Solver(net, data, verbose=False, progress=False)
 for _ in range(100): solver.step()
 """,
     "PyTorch": """

@@ -105,7 +105,7 @@ def rank(options: dict[str, Any]) -> None:
         normalization="batchnorm",
         seed=0,
     )
-    every = {"optimizer": "adam", "batch_size": job.batch_size, "epochs": 10**6, "verbose": False}
+    every = {"batch_size": job.batch_size, "epochs": 10**6, "verbose": False}
     solver = Solver(net, data, communicator=world, batch_statistics=options["statistics"], **every)
     for _ in range(STEPS // 3):
         solver.step()

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import training
 from figures import Figure
-from thinnet import Callback, Solver
+from thinnet import Callback
 from thinnet.errors import CheckpointError
+from thinnet.training.state import TrainingState
 
 SAID = 7  # the exit status of a child that got the documented error
 
@@ -34,8 +35,8 @@ def run(share: float) -> Iterator[Figure]:
 
 
 class _Stop(Callback):
-    def on_step(self, solver: Solver) -> None:
-        if solver.iteration == 9:
+    def on_step(self, state: TrainingState) -> None:
+        if state.iteration == 9:
             raise InterruptedError
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import training
 from figures import Figure
-from thinnet import Callback, Solver
+from thinnet import Callback
 from thinnet.errors import CheckpointError
+from thinnet.training.state import TrainingState
 
 
 class _Wait(Callback):
@@ -19,8 +20,8 @@ class _Wait(Callback):
     def __init__(self, tell: int, hear: int) -> None:
         self.tell, self.hear = tell, hear
 
-    def on_step(self, solver: Solver) -> None:
-        if solver.iteration == 5:
+    def on_step(self, state: TrainingState) -> None:
+        if state.iteration == 5:
             os.write(self.tell, b".")
             os.read(self.hear, 1)
 

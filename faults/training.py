@@ -20,15 +20,14 @@ def data() -> Dataset:
 
 
 def net(mask: Any) -> FullyConnectedNet:
-    return FullyConnectedNet(
-        [32, 16], 64, dropout=0.5, normalization="batchnorm", weight_scale="he", dropout_mask=mask, seed=0
-    )
+    layers = {"dropout": 0.5, "normalization": "batchnorm", "dropout_mask": mask}
+    return FullyConnectedNet.for_data(data(), [32, 16], **layers, seed=0)
 
 
 def solver(mask: str, folder: Path | None = None) -> Solver:
     """The run from its beginning; with checkpoints if there is a folder for them."""
     every = None if folder is None else 1
-    options: dict[str, Any] = {"optimizer": "adam", "batch_size": 20, "epochs": 4, "verbose": False}
+    options: dict[str, Any] = {"batch_size": 20, "epochs": 4, "verbose": False}
     return Solver(net(mask), data(), checkpoint_dir=folder, checkpoint_every=every, progress=False, **options)
 
 

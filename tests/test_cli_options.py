@@ -51,6 +51,8 @@ def test_whatever_takes_long_can_be_quiet_or_json(name: str) -> None:
     ("command", "message"),
     [
         (["train", "--droput", "0.5"], "thinnet train: error: unknown option --droput. Did you mean '--dropout'?"),
+        (["train", "--update-rule", "sgd"], "unknown option --update-rule. Did you mean '--optimizer'?"),
+        (["train", "--lr", "0.1"], "unknown option --lr. Did you mean '--learning-rate'?"),
         (["experiment", "dropout", "--rate-s", "0"], "unknown option --rate-s. Did you mean '--rates'?"),
         (["report", "run", "--figure-s", "x"], "unknown option --figure-s. Did you mean '--figures'?"),
         (["train", "--live", "99999"], "must be a port from 0 to 65535, got '99999'"),

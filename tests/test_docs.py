@@ -47,11 +47,13 @@ def _console(block):
 
 # Modules that nobody imports from outside; every other one is in the reference.
 INTERNAL = {
-    "arrays", "check.*", "checks", "cli", "cli.*", "course.*", "data.archive", "data.cifar10", "data.dataset",
-    "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx", "data.moments", "data.npz",
-    "data.pickles", "data.shares", "data.splits", "kernels", "kernels.*", "layers.*", "nets.fully_connected",
-    "nets.fused", "nets.layered", "nets.onnx_export", "nets.saving", "nets.thinned", "numerics", "python2", "report.*",
-    "sklearn.*", "storage", "storage.*", "targets", "thinning", "training", "training.*", "typing", "__main__",
+    "arguments", "arrays", "check.*", "checks", "cli", "cli.*", "course.*", "data.archive", "data.cifar10",
+    "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx", "data.moments",
+    "data.npz", "data.pickles", "data.shares", "data.splits", "data.standardization", "kernels", "kernels.*",
+    "layers.*", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions", "nets.saving",
+    "nets.summary", "numerics", "python2", "report.*", "sklearn.*", "slopes", "sparse_rows",
+    "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty", "storage", "storage.*", "targets",
+    "thinning", "training", "training.*", "typing", "__main__",
 }  # fmt: skip
 
 

@@ -11,7 +11,8 @@ import onnxruntime
 import pytest
 
 from thinnet import FullyConnectedNet
-from thinnet.errors import MissingExtraError
+from thinnet.errors import ArgumentError, MissingExtraError
+from thinnet.layers import ACTIVATIONS
 
 
 @pytest.mark.parametrize("normalization", [None, "batchnorm", "layernorm"])
@@ -28,7 +29,6 @@ def test_the_graph_gives_the_nets_scores(
         dropout=0.3,
         normalization=normalization,
         scaling=scaling,
-        weight_scale="he",
         dtype=dtype,
         seed=0,
     )
@@ -41,6 +41,16 @@ def test_the_graph_gives_the_nets_scores(
     tolerance = 1e-4 if dtype == np.float32 else 1e-9
     np.testing.assert_allclose(scores, net.scores(X), rtol=tolerance, atol=tolerance)
     assert scores.dtype == dtype
+
+
+def test_an_activation_that_the_format_does_not_know_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "another", ACTIVATIONS["tanh"])
+    net = FullyConnectedNet([5], 9, 4, activation="another", seed=0)
+    with pytest.raises(ArgumentError, match=r"activation must be one of relu, .* to be exported, got 'another'"):
+        net.export_onnx(tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_package_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 import pytest
 from safetensors.numpy import load_file
-from test_checksummed import forged
 
+from test_checksummed import forged
 from thinnet import ArgumentError, CheckpointError, Dataset, FullyConnectedNet, Solver, check_gradients, cli
 from thinnet.data.dataset import STANDARDIZATIONS
 from thinnet.data.standardization import Standardization

@@ -175,3 +175,15 @@ def test_a_net_is_fused_where_it_can_be() -> None:
     assert type(choose.training_step(spec, 8, fused=False)).__name__ == "ReadableStep"
     thinned = spec.replace(dropout=0.5, dropout_mask="batch")
     assert type(choose.training_step(thinned, 8)).__name__ == "ThinnedStep"
+
+
+def test_an_activation_without_a_kernel_is_computed_by_its_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "another", ACTIVATIONS["tanh"])
+    spec = Spec([5], 4, 3, activation="another", dropout=0.5, seed=0)
+    batch, rounding = drawn_batch(spec, 8, 0, False), ROUNDING["float32"]
+    for mask in ("element", "batch"):
+        other, tanh = (spec.replace(dropout_mask=mask, activation=name) for name in ("another", "tanh"))
+        got, wanted = (choose.training_step(one, 8).compute(drawn_state(one), batch) for one in (other, tanh))
+        np.testing.assert_allclose(got.arrays.flat, wanted.arrays.flat, rtol=rounding, atol=rounding)
+        got, wanted = (choose.scorer(one, drawn_state(one), 8).scores(batch.X).copy() for one in (other, tanh))
+        np.testing.assert_allclose(got, wanted, rtol=rounding, atol=rounding)

@@ -19,8 +19,6 @@ def build(job: Job, dropout_mask: MaskKind = "element") -> Callable[[], object]:
         normalization="batchnorm",
         seed=0,
     )
-    config = {"learning_rate": job.learning_rate}
-    solver = Solver(
-        net, data, optimizer="adam", optimizer_options=config, batch_size=job.batch_size, epochs=10**6, verbose=False
-    )
+    options = {"learning_rate": job.learning_rate, "batch_size": job.batch_size}
+    solver = Solver(net, data, epochs=10**6, verbose=False, **options)
     return solver.step

@@ -9,5 +9,6 @@ from thinnet import FullyConnectedNet
 def build(job: Job) -> Callable[[], object]:
     """One call of ``predict`` on float32 rows."""
     X, _ = job.floats()
-    net = FullyConnectedNet(job.hidden_dims, job.input_dim, dropout=job.dropout, normalization="batchnorm", seed=0)
+    dims = job.hidden_dims, job.input_dim, job.num_classes
+    net = FullyConnectedNet(*dims, dropout=job.dropout, normalization="batchnorm", seed=0)
     return lambda: net.predict(X[:10_000])

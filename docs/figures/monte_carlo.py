@@ -28,10 +28,10 @@ def uncertainties(seed: int, epochs: int) -> tuple[dict[str, np.ndarray], np.nda
     whole = load_digits(seed=seed)
     seen = whole.y_train < KNOWN
     data = Dataset(whole.X_train[seen], whole.y_train[seen]).standardized("global")
-    net = FullyConnectedNet([200, 200], 64, KNOWN, dropout=0.5, weight_scale="he", seed=seed)
-    Solver(net, data, optimizer="adam", batch_size=50, epochs=epochs, verbose=False, progress=False).train()
+    net = FullyConnectedNet.for_data(data, [200, 200], dropout=0.5, seed=seed)
+    Solver(net, data, batch_size=50, epochs=epochs, verbose=False, progress=False).train()
     X = (whole.X_test.astype(np.float32) - data.shift.astype(np.float32)) * data.scale.astype(np.float32)
-    once = softmax(net.scores(X))
+    once = net.predict_proba(X)
     draws = softmax(monte_carlo_scores(net, X, DRAWS, seed=seed))
     known = whole.y_test < KNOWN
     doubts = {

@@ -17,7 +17,7 @@ MARKS = {"inverted": "o", "classic": "s", "unscaled": "^"}
 def hidden() -> np.ndarray:
     """What the first hidden layer of a fresh net gives for 997 digits: (997, 500)."""
     data = load_digits().standardized("global")
-    net = FullyConnectedNet([500], input_dim=64, weight_scale="he", seed=0)
+    net = FullyConnectedNet.for_data(data, [500], seed=0)
     return relu_forward(affine_forward(data.batch("train")[0], net.params["W1"], net.params["b1"])[0])[0]
 
 

@@ -10,29 +10,30 @@ import drawing
 from thinnet import FullyConnectedNet, Solver, load_digits
 from thinnet.data import Dataset
 from thinnet.layers import affine_forward
-from thinnet.nets import layered
+from thinnet.spec import Spec
+from thinnet.state import State
+from thinnet.steps import readable
+from thinnet.steps.base import Batch
 from thinnet.typing import FloatArray
 
 RATES = (0.0, 0.25, 0.5, 0.75)
 DIMS = (100, 100, 100)
-HIDDEN_FORWARD = layered.hidden_forward
+HIDDEN_FORWARD = readable.hidden_forward
 
 
-def behind_the_norms(net: FullyConnectedNet, i: int, h: FloatArray, step: int | None) -> tuple[FloatArray, tuple]:
+def behind_the_norms(
+    spec: Spec, state: State, i: int, h: FloatArray, training: Batch | None
+) -> tuple[FloatArray, tuple]:
     """Hidden layer i, counted from 1, with dropout in the last one only, behind all batch normalizations."""
-    rate = net.dropout
-    net.dropout = rate if i == net.num_layers - 1 else 0.0
-    try:
-        return HIDDEN_FORWARD(net, i, h, step)
-    finally:
-        net.dropout = rate
+    is_last = i == spec.num_layers - 1
+    return HIDDEN_FORWARD(spec if is_last else spec.replace(dropout=0.0), state, i, h, training)
 
 
 def trained(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
     """A net after training, with the weights of the last step."""
-    net = FullyConnectedNet(DIMS, 64, dropout=rate, normalization="batchnorm", weight_scale="he", seed=seed)
+    net = FullyConnectedNet.for_data(data, DIMS, dropout=rate, normalization="batchnorm", seed=seed)
     net.fused = False  # the layers' own functions, one by one
-    solver = Solver(net, data, optimizer="adam", batch_size=50, epochs=epochs, verbose=False, progress=False)
+    solver = Solver(net, data, batch_size=50, epochs=epochs, verbose=False, progress=False)
     while solver.iteration < solver.num_iterations:
         solver.step()
     return net
@@ -40,7 +41,7 @@ def trained(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnecte
 
 def trained_behind(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
     """The same with dropout behind the last batch normalization."""
-    with mock.patch.object(layered, "hidden_forward", behind_the_norms):
+    with mock.patch.object(readable, "hidden_forward", behind_the_norms):
         return trained(rate, data, seed, epochs)
 
 
@@ -49,7 +50,7 @@ def inputs_of_norms(net: FullyConnectedNet, X: FloatArray) -> list[FloatArray]:
     inputs = []
     for i in range(1, net.num_layers):
         inputs.append(affine_forward(X, net.params[f"W{i}"], net.params[f"b{i}"])[0])
-        X, _ = HIDDEN_FORWARD(net, i, X, None)
+        X, _ = HIDDEN_FORWARD(net.spec, net.state, i, X, None)
     return inputs
 
 

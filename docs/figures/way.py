@@ -6,22 +6,32 @@ import argparse
 from html import escape
 from pathlib import Path
 
-WIDTH, BOX_X, BOX_WIDTH, HEIGHT, GAP = 470, 84, 320, 54, 26
+WIDTH, BOX_X, BOX_WIDTH, LINE, GAP = 470, 74, 340, 19, 26
 
-# What it is, the module, and what goes on to the next box.
+# What it is, the modules, and what goes on to the next box.
 BOXES = [
-    ("Dataset", "thinnet.data.dataset", "row numbers from thinnet.data.batches"),
-    ("RowReader", "thinnet.data.rows", "X (N, D), standardized; y (N,)"),
-    ("FullyConnectedNet, forward", "thinnet.nets · thinnet.layers · thinnet.kernels", "scores (N, C), caches"),
-    ("loss", "thinnet.layers.losses", "loss, dscores (N, C)"),
-    ("FullyConnectedNet, backward", "thinnet.nets · thinnet.layers · thinnet.kernels", "gradients, one flat buffer"),
-    ("FlatOptimizer", "thinnet.optim · thinnet.schedules", "new weights, in place"),
-    ("Parameters", "thinnet.parameters", "after each epoch: scores in test mode"),
-    ("evaluation", "thinnet.training.evaluation", "losses, accuracies, seconds"),
-    ("History", "thinnet.history", "a run's folder: thinnet.runs"),
-    ("report", "thinnet.report", ""),
+    ("Dataset", ["thinnet.data.dataset"], "row numbers from thinnet.data.batches"),
+    ("Batch", ["thinnet.data.rows · thinnet.steps.base"], "X (N, D), standardized; y (N,)"),
+    (
+        "one Step",
+        [
+            "chosen by thinnet.steps.choose",
+            "readable: thinnet.layers",
+            "fused: thinnet.products · thinnet.kernels",
+            "thinned: either one, on the units that are kept",
+        ],
+        "loss, gradients",
+    ),
+    ("FlatOptimizer", ["thinnet.optim · thinnet.schedules"], "new weights, in place"),
+    ("Spec and State", ["thinnet.spec · thinnet.state"], "after each epoch: scores in test mode"),
+    ("evaluation", ["thinnet.training.evaluator"], "losses, accuracies, seconds"),
+    ("TrainingState", ["thinnet.training.state · thinnet.history"], "checkpoints: thinnet.storage.checkpoint"),
+    ("a run's folder", ["thinnet.runs"], "config, net, result"),
+    ("report", ["thinnet.report"], ""),
 ]
-STEP = (1, 6)  # what one training step goes through, again and again
+NAMES = [name for name, _, _ in BOXES]
+LOOP = (NAMES.index("Batch"), NAMES.index("Spec and State"))  # what training goes round, again and again
+STEP = NAMES.index("one Step")  # takes the net as it is
 
 STYLE = """
 :root { --ink: #16202b; --soft: #55626f; --box: #eef4f9; --line: #0072b2; --loop: #b34700; --paper: #ffffff }
@@ -37,52 +47,73 @@ text { fill: var(--ink);
 """
 
 
+def height(number: int) -> int:
+    """How tall a box is."""
+    return 35 + LINE * len(BOXES[number][1])
+
+
 def top(number: int) -> int:
     """Where a box begins."""
-    return 14 + number * (HEIGHT + GAP)
+    return 14 + sum(height(above) + GAP for above in range(number))
 
 
-def box(number: int, name: str, module: str, flow: str) -> list[str]:
+def box(number: int, name: str, modules: list[str], flow: str) -> list[str]:
     """One box, and the arrow down from it."""
     y, middle = top(number), BOX_X + BOX_WIDTH // 2
     lines = [
-        f'<rect class="box" x="{BOX_X}" y="{y}" width="{BOX_WIDTH}" height="{HEIGHT}" rx="9"/>',
+        f'<rect class="box" x="{BOX_X}" y="{y}" width="{BOX_WIDTH}" height="{height(number)}" rx="9"/>',
         f'<text class="name" x="{middle}" y="{y + 23}" text-anchor="middle">{escape(name)}</text>',
-        f'<text class="module" x="{middle}" y="{y + 43}" text-anchor="middle">{escape(module)}</text>',
     ]
+    for row, module in enumerate(modules):
+        at = y + 43 + LINE * row
+        lines.append(f'<text class="module" x="{middle}" y="{at}" text-anchor="middle">{escape(module)}</text>')
     if number + 1 < len(BOXES):
-        end = top(number + 1)
+        start, end = y + height(number), top(number + 1)
         lines += [
-            f'<path class="arrow" d="M{BOX_X + 34} {y + HEIGHT}V{end - 7}"/>',
+            f'<path class="arrow" d="M{BOX_X + 34} {start}V{end - 7}"/>',
             f'<path class="head" d="M{BOX_X + 28} {end - 8}h12l-6 8z"/>',
-            f'<text class="flow" x="{BOX_X + 50}" y="{y + HEIGHT + 17}">{escape(flow)}</text>',
+            f'<text class="flow" x="{BOX_X + 50}" y="{start + 17}">{escape(flow)}</text>',
         ]
     return lines
 
 
 def loop() -> list[str]:
-    """The way back from the parameters to the next minibatch."""
-    first, last = top(STEP[0]) + HEIGHT // 2, top(STEP[1]) + HEIGHT // 2
-    middle = (first + last) // 2
+    """The way back from the weights to the next minibatch, on the left."""
+    first, last = (top(number) + height(number) // 2 for number in LOOP)
     return [
-        f'<path class="loop" d="M{BOX_X} {last}H52V{first}H{BOX_X - 8}"/>',
+        f'<path class="loop" d="M{BOX_X} {last}H46V{first}H{BOX_X - 8}"/>',
         f'<path class="loop-head" d="M{BOX_X - 9} {first - 6}v12l9 -6z"/>',
-        f'<text class="loop-text" transform="translate(38 {middle}) rotate(-90)" text-anchor="middle">'
-        "thinnet.solver: the next step</text>",
+        *upright("loop-text", 32, (first + last) // 2, "thinnet.training.loop: the next step"),
     ]
+
+
+def net() -> list[str]:
+    """The net, which every step takes, on the right."""
+    into, last = (top(number) + height(number) // 2 for number in (STEP, LOOP[1]))
+    edge = BOX_X + BOX_WIDTH
+    return [
+        f'<path class="arrow" d="M{edge} {last}H{edge + 24}V{into}H{edge + 8}"/>',
+        f'<path class="head" d="M{edge + 9} {into - 6}v12l-9 -6z"/>',
+        *upright("flow", edge + 42, (into + last) // 2, "thinnet.nets: the net"),
+    ]
+
+
+def upright(kind: str, x: int, y: int, text: str) -> list[str]:
+    """A text that is read from below."""
+    turned = f'transform="translate({x} {y}) rotate(-90)" text-anchor="middle"'
+    return [f'<text class="{kind}" {turned}>{escape(text)}</text>']
 
 
 def picture() -> str:
     """The whole of it."""
-    height = top(len(BOXES)) - GAP + 14
-    inside = [line for number, one in enumerate(BOXES) for line in box(number, *one)] + loop()
+    whole = top(len(BOXES)) - GAP + 14
+    inside = [line for number, one in enumerate(BOXES) for line in box(number, *one)] + loop() + net()
     return "\n".join(
         [
-            '<svg xmlns="http://www.w3.org/2000/svg" '
-            f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
-            "<title>The way of the data: " + ", ".join(name for name, _, _ in BOXES) + "</title>",
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {whole}" width="{WIDTH}" height="{whole}">',
+            "<title>The way of the data: " + ", ".join(NAMES) + "</title>",
             f"<style>{STYLE}</style>",
-            f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
+            f'<rect class="paper" width="{WIDTH}" height="{whole}"/>',
             *inside,
             "</svg>\n",
         ]

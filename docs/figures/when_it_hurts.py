@@ -19,8 +19,8 @@ LABELS = {0.0: "without dropout", 0.5: "rate one half"}
 def accuracies(rate: float, rows: int, seed: int, steps: list[int]) -> list[float]:
     """Accuracy on the 400 validation digits after so many steps."""
     data = load_digits(num_train=rows, seed=seed).standardized("global")
-    net = FullyConnectedNet([200], 64, dropout=rate, weight_scale="he", seed=seed)
-    solver = Solver(net, data, optimizer="adam", batch_size=BATCH, verbose=False, progress=False)
+    net = FullyConnectedNet.for_data(data, [200], dropout=rate, seed=seed)
+    solver = Solver(net, data, batch_size=BATCH, verbose=False, progress=False)
     found = []
     while len(found) < len(steps):
         solver.step()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from thinnet.arguments import OTHER_WORDS
 from thinnet.checks import nearest
 
 
@@ -24,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         for word in left_over:
             if word.startswith("--"):
                 name = word.partition("=")[0]
-                self.error(f"unknown option {name}. {nearest(name, list(self._option_string_actions))}".rstrip())
+                self.error(f"unknown option {name}. {_instead_of(name, list(self._option_string_actions))}".rstrip())
         return found, left_over
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -33,6 +34,13 @@ class Parser(argparse.ArgumentParser):
             choices = ", ".join(map(repr, action.choices))
             text = f"invalid choice: {value!r} (choose from {choices}). {nearest(value, list(action.choices))}"
             raise argparse.ArgumentError(action, text.rstrip())
+
+
+def _instead_of(option: str, known: list[str]) -> str:
+    """The question "Did you mean ...?" with the option that means the same, or is spelled alike, if there is one."""
+    same = OTHER_WORDS.get(option.removeprefix("--").replace("-", "_"), ())
+    options = [f"--{word.replace('_', '-')}" for word in same]
+    return next((f"Did you mean {one!r}?" for one in options if one in known), nearest(option, known))
 
 
 def add_verbosity(command: argparse.ArgumentParser) -> None:

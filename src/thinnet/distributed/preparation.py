@@ -67,7 +67,7 @@ def exchange_of(
 
 def _check_net(net: FullyConnectedNet, smallest: int, processes: ProcessGroup, statistics: str) -> None:
     """Check that a net can be trained in several processes, by minibatches of at least so many rows."""
-    if not choose.uses_kernels(net.fused):
+    if not choose.fuses(net.spec, net.fused):
         raise ArgumentError(
             f"communicator must be None for a net that is computed without the kernels, got one of {processes.size} "
             f"processes. Install Numba and leave net.fused True, or train in one process."

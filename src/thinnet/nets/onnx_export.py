@@ -137,6 +137,9 @@ def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) ->
         return graph.add(name.capitalize(), [x], output)
     if name == "silu":
         return graph.add("Mul", [x, graph.add("Sigmoid", [x], f"{output}_sigmoid")], output)
+    if name != "gelu":
+        known = "relu, tanh, gelu, silu and identity"
+        raise ArgumentError(f"activation must be one of {known} to be exported, got {name!r}. Save the net instead.")
 
     def number(what: str, value: float) -> str:
         return graph.array(f"{output}_{what}", np.asarray(value, dtype))

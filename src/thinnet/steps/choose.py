@@ -21,10 +21,19 @@ def uses_kernels(fused: bool) -> bool:
     return fused and kernels.available()
 
 
+def fuses(spec: Spec, fused: bool) -> bool:
+    """Whether the kernels compute a net: those of its activation must be there too."""
+    if not uses_kernels(fused):
+        return False
+    from thinnet.kernels.activations import CODES
+
+    return spec.activation in CODES
+
+
 def training_step(spec: Spec, max_rows: int, *, fused: bool = True) -> Step:
     """How a net is trained, by up to `max_rows` rows at a time."""
     inner: Step
-    if uses_kernels(fused):
+    if fuses(spec, fused):
         from thinnet.steps.fused import FusedStep
 
         inner = FusedStep(spec, NumpyProducts(), max_rows)
@@ -35,7 +44,7 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True) -> Step:
 
 def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True) -> Scorer:
     """How scores are computed in test mode, by up to `max_rows` rows at a time."""
-    if uses_kernels(fused):
+    if fuses(spec, fused):
         from thinnet.steps.fused_scores import FusedScores
 
         return FusedScores(spec, state, NumpyProducts(), max_rows)
