@@ -15,8 +15,8 @@ from typing import Any
 
 import thinnet.course
 from thinnet.check import old_python
-from thinnet.check.findings import Reading
-from thinnet.check.unit import MissingPackage, of_a_library
+from thinnet.check.p_convention import PConvention
+from thinnet.check.subject import MissingPackage, of_a_library
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
 from thinnet.errors import OutOfScopeError
 
@@ -88,7 +88,7 @@ class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         pass
 
 
-def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[dict[str, Any], list[str]]:
+def load(root: Path, module: str, convention: PConvention, old: bool = False) -> tuple[dict[str, Any], list[str]]:
     """Import a module; return its names, and the packages and files that it asked for in vain.
 
     A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
@@ -103,7 +103,7 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
     stubs = _StubFinder()
     sys.meta_path.append(stubs)
     # From the start: handouts try to import what must be compiled first, and go on without it.
-    thinnet.course.activate(_dialect_of(reading, module))
+    thinnet.course.activate(_dialect_of(convention, module))
     before = set(sys.modules)
     for _ in range(MOST_STUBS):
         try:
@@ -124,11 +124,11 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
 
 
-def _dialect_of(reading: Reading, module: str) -> str:
+def _dialect_of(convention: PConvention, module: str) -> str:
     """The dialect for the modules that a file asks for, and that are not there."""
-    if "nndl" in (reading.course, module.partition(".")[0]):
-        return "nndl-drop" if reading.means == "drop" else "nndl"
-    return "cs231n-2017" if reading.means == "drop" else "cs231n-2021"
+    if "nndl" in (convention.course, module.partition(".")[0]):
+        return "nndl-drop" if convention.means == "drop" else "nndl"
+    return "cs231n-2017" if convention.means == "drop" else "cs231n-2021"
 
 
 def _import(root: Path, module: str) -> dict[str, Any]:

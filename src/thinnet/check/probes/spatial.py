@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.check.call_recorder import right_layers
 from thinnet.check.compare import Alternative, difference
 from thinnet.check.probes.layers import agrees, backward, output
 from thinnet.check.probes.normalization import EPS, check_running
-from thinnet.check.tap import right_layers
-from thinnet.check.unit import Unit
+from thinnet.check.subject import Subject
 from thinnet.layers import (
     spatial_batchnorm_backward,
     spatial_batchnorm_forward,
@@ -33,41 +33,41 @@ BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
 Axes = tuple[int, ...]
 
 
-def _or_on_right_layers(probe: Callable[[Unit], None]) -> Callable[[Unit], None]:
+def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject], None]:
     """The probe, once more on right layers where it has found a fault."""
 
     @functools.wraps(probe)
-    def check(unit: Unit) -> None:
-        own = _trial(unit, probe)
-        faults = [one for one in own.findings if one.severity == "fault"]
-        unit.findings += own.findings
-        if not faults:
+    def check(subject: Subject) -> None:
+        own = _run(subject, probe)
+        subject.findings += own.findings
+        if not own.has_fault:
             return
-        with _right_rows(unit) as calls:
-            again = _trial(unit, probe)
-        if calls and not any(one.severity == "fault" for one in again.findings):
-            unit.findings[:] = [one for one in unit.findings if one not in faults] + again.findings
-            told = "; ".join(one.evidence for one in faults[:2])
-            unit.find("follows-from-layers", f"with right layers in their place this is gone: {told}")
+        with _right_rows(subject) as replaced:
+            again = _run(subject, probe)
+        if replaced and not again.has_fault:
+            faults = [found for found in own.findings if found.severity == "fault"]
+            subject.findings[:] = [found for found in subject.findings if found not in faults] + again.findings
+            subject.report_caused_by_layers(faults)
 
     return check
 
 
-def _trial(unit: Unit, probe: Callable[[Unit], None]) -> Unit:
-    trial = Unit(unit.name, unit.functions, unit.reading, unit.owns)
+def _run(subject: Subject, probe: Callable[[Subject], None]) -> Subject:
+    """The findings of a probe, on a subject of their own."""
+    probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
     try:
-        probe(trial)
+        probe(probed)
     except Exception as error:
-        trial.note(error)
-    return trial
+        probed.record_end(error)
+    return probed
 
 
 @contextmanager
-def _right_rows(unit: Unit) -> Iterator[bool]:
+def _right_rows(subject: Subject) -> Iterator[bool]:
     """Right batch and layer normalization under the functions' global names; gives whether there were any."""
-    pair = [unit.functions.get(name) for name in (unit.owns[0], unit.owns[0].replace("backward", "forward"))]
-    spaces = {id(one.__globals__): one.__globals__ for one in pair if isinstance(one, FunctionType)}
-    right = {name: one for name, one in right_layers("keep").items() if name.startswith(("batchnorm", "layernorm"))}
+    pair = [subject.functions.get(name) for name in (subject.owns[0], subject.owns[0].replace("backward", "forward"))]
+    spaces = {id(function.__globals__): function.__globals__ for function in pair if isinstance(function, FunctionType)}
+    right = {name: layer for name, layer in right_layers("keep").items() if name.startswith(("batchnorm", "layernorm"))}
     undo = [(space, name, space[name]) for space in spaces.values() for name in right if name in space]
     for space, name, _ in undo:
         space[name] = right[name]
@@ -78,12 +78,12 @@ def _right_rows(unit: Unit) -> Iterator[bool]:
             space[name] = old
 
 
-def _inputs(unit: Unit, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Images whose channels, places and examples differ in mean and spread."""
     N, C, _, W = shape
     level = np.linspace(-2, 4, C)[:, None, None] + np.linspace(0, 1, N)[:, None, None, None] + np.linspace(0, 1, W)
-    x = unit.rng.normal(size=shape) * np.linspace(1, 3, C)[:, None, None] + level
-    return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), unit.rng.normal(size=shape)
+    x = subject.rng.normal(size=shape) * np.linspace(1, 3, C)[:, None, None] + level
+    return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), subject.rng.normal(size=shape)
 
 
 def _normalized(x: FloatArray, axes: Axes, power: float = 0.5) -> FloatArray:
@@ -119,14 +119,14 @@ def _shuffled(x: FloatArray) -> FloatArray:
 
 
 @_or_on_right_layers
-def check_batchnorm_forward(unit: Unit) -> None:
+def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
-    x, gamma, beta, _ = _inputs(unit, BATCH_SHAPE)
+    x, gamma, beta, _ = _inputs(subject, BATCH_SHAPE)
     C = len(gamma)
     old_mean, old_var = np.linspace(1, 2, C), np.linspace(2, 5, C)
     param: dict[str, Any] = {"mode": "train", "running_mean": old_mean.copy(), "running_var": old_var.copy()}
     param["momentum"] = 0.8
-    out, _ = unit.pair(BATCH, x, gamma, beta, param)
+    out, _ = subject.pair(BATCH, x, gamma, beta, param)
     hat = _normalized(x, (0, 2, 3))
     by_running = (x - old_mean[:, None, None]) / np.sqrt(old_var + EPS)[:, None, None]
     known = [
@@ -142,29 +142,29 @@ def check_batchnorm_forward(unit: Unit) -> None:
         Alternative(images(rows, x.shape), "channels-mixed-up", mixed),
     )
     right = gamma[:, None, None] * hat + beta[:, None, None]
-    output(unit, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
-    if not unit.findings:
-        check_running(unit, param, pixels(x), old_mean, old_var)
-    _at_test(unit, x, gamma, beta)
+    output(subject, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
+    if not subject.findings:
+        check_running(subject, param, pixels(x), old_mean, old_var)
+    _at_test(subject, x, gamma, beta)
 
 
-def _at_test(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
+def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
     mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
     param: dict[str, Any] = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
-    out, _ = unit.pair(BATCH, x, gamma, beta, param)
+    out, _ = subject.pair(BATCH, x, gamma, beta, param)
     scale, shift = gamma[:, None, None], beta[:, None, None]
     right = scale * (x - mean[:, None, None]) / np.sqrt(var + EPS)[:, None, None] + shift
     by_batch = scale * _normalized(x, (0, 2, 3)) + shift
     known = (Alternative(by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),)
-    wrong = difference("in test mode the output", unit.array(BATCH, out, "the output"), right, known)
-    if wrong and (wrong.verdict or not unit.findings):
-        unit.find(wrong.of_output, wrong.words)
+    wrong = difference("in test mode the output", subject.array(BATCH, out, "the output"), right, known)
+    if wrong and (wrong.verdict or not subject.findings):
+        subject.report(wrong.of_output, wrong.message)
 
 
 @_or_on_right_layers
-def check_batchnorm_backward(unit: Unit) -> None:
+def check_batchnorm_backward(subject: Subject) -> None:
     """dx, dgamma and dbeta in train mode."""
-    x, gamma, beta, dout = _inputs(unit, BATCH_SHAPE)
+    x, gamma, beta, dout = _inputs(subject, BATCH_SHAPE)
     zeros = np.zeros_like(gamma)
     out, cache = spatial_batchnorm_forward(x, gamma, beta, zeros.copy(), zeros.copy())
     expected = dict(zip(("dx", "dgamma", "dbeta"), spatial_batchnorm_backward(dout, cache), strict=True))
@@ -172,7 +172,7 @@ def check_batchnorm_backward(unit: Unit) -> None:
     known = _known_gradients(dout, expected, _normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
     known["dx"] = (Alternative(ordered, "channels-mixed-up", "is reshaped back without a transpose"),)
-    backward(unit, BATCH, arguments, out, dout, expected, known)
+    backward(subject, BATCH, arguments, out, dout, expected, known)
 
 
 def _known_gradients(
@@ -189,12 +189,12 @@ def _known_gradients(
     return {"dgamma": (Alternative(expected["dbeta"], wrong, words), last), "dbeta": (rows, mean, first)}
 
 
-def _columns(unit: Unit, C: int) -> tuple[int, ...]:
+def _columns(subject: Subject, C: int) -> tuple[int, ...]:
     """The shape in which the code takes γ and β: (1, C, 1, 1) as the course's notebook gives them, else (C,)."""
-    x, gamma, beta, _ = _inputs(unit, GROUP_SHAPE)
+    x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
     for shape in ((1, C, 1, 1), (C,)):
         try:
-            got = unit.functions[GROUP](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
+            got = subject.functions[GROUP](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
             if agrees(got, spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]):
                 return shape
         except Exception:
@@ -203,11 +203,11 @@ def _columns(unit: Unit, C: int) -> tuple[int, ...]:
 
 
 @_or_on_right_layers
-def check_groupnorm_forward(unit: Unit) -> None:
+def check_groupnorm_forward(subject: Subject) -> None:
     """Each group of neighboring channels of each image."""
-    x, gamma, beta, _ = _inputs(unit, GROUP_SHAPE)
-    shape = _columns(unit, len(gamma))
-    out, _ = unit.pair(GROUP, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
+    x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
+    shape = _columns(subject, len(gamma))
+    out, _ = subject.pair(GROUP, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
     N, C, H, W = x.shape
     split = x.reshape(N, GROUPS, C // GROUPS, H, W)
     hat = _normalized(split, (2, 3, 4)).reshape(x.shape)
@@ -229,14 +229,14 @@ def check_groupnorm_forward(unit: Unit) -> None:
         for axes, words in over.items()
     ]
     right = gamma[:, None, None] * hat + beta[:, None, None]
-    output(unit, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
+    output(subject, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
 
 
 @_or_on_right_layers
-def check_groupnorm_backward(unit: Unit) -> None:
+def check_groupnorm_backward(subject: Subject) -> None:
     """dx, dgamma and dbeta."""
-    x, gamma, beta, dout = _inputs(unit, GROUP_SHAPE)
-    shape = _columns(unit, len(gamma))
+    x, gamma, beta, dout = _inputs(subject, GROUP_SHAPE)
+    shape = _columns(subject, len(gamma))
     out, cache = spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)
     dx, dgamma, dbeta = spatial_groupnorm_backward(dout, cache)
     hat = cache.rows.x_hat.reshape(x.shape)
@@ -250,7 +250,7 @@ def check_groupnorm_backward(unit: Unit) -> None:
     expected = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
     known = _known_gradients(dout, expected, hat)
     known["dx"] = _known_dx(cache, dout, gamma)
-    backward(unit, GROUP, arguments, out, dout, expected, known)
+    backward(subject, GROUP, arguments, out, dout, expected, known)
 
 
 def _known_dx(cache: Any, dout: FloatArray, gamma: FloatArray) -> tuple[Alternative, ...]:
