@@ -15,13 +15,6 @@ from thinnet.check.verdicts import VERDICTS as VERDICTS
 from thinnet.check.verdicts import Verdict as Verdict
 
 __all__ = [
-    "VERDICTS",
-    "Finding",
-    "FunctionReport",
-    "Limits",
-    "PConvention",
-    "Report",
-    "Verdict",
-    "check_layers",
+    "VERDICTS", "Finding", "FunctionReport", "Limits", "PConvention", "Report", "Verdict", "check_layers",
     "check_path",
-]
+]  # fmt: skip

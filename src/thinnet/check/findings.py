@@ -51,7 +51,7 @@ def finding(
     keep: str = "keep_prob",
     in_net: bool = False,
 ) -> Finding:
-    """A finding with the cause and the mend of VERDICTS; `keep` is the probability of keeping in terms of p, for the mend."""
+    """A finding with the cause and the mend in VERDICTS; `keep` is what the mend says for keep_prob."""
     known = VERDICTS[verdict]
     mend = ((in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 
-FRAMEWORKS = {
-    "caffe",
-    "chainer",
-    "cupy",
-    "flax",
-    "jax",
-    "jittor",
-    "keras",
-    "lasagne",
-    "mindspore",
-    "minpy",
-    "mlx",
-    "mxnet",
-    "oneflow",
-    "paddle",
-    "pytorch_lightning",
-    "tensorflow",
-    "tflearn",
-    "theano",
-    "tinygrad",
-    "torch",
-    "torchvision",
-}
+FRAMEWORKS = set(
+    re.findall(
+        r"\w+",
+        "caffe chainer cupy flax jax jittor keras lasagne mindspore minpy mlx mxnet oneflow paddle pytorch_lightning "
+        "tensorflow tflearn theano tinygrad torch torchvision",
+    )
+)
 HELPERS = {"reg_utils", "dnn_utils", "dnn_utils_v2", "init_utils", "gc_utils", "d2l"}  # other courses' own files
 NUMPY = {"numpy", "scipy"}
 EVERYTHING = "*"  # what a star brings along
 
 
 def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> dict[str, str]:
-    """Why units of a source are not checked, for those that are another framework's.
+    """Why functions and classes of a source are not checked, for those that are another framework's.
 
     Those whose own text uses NumPy and no framework are code for NumPy, whatever stands beside them.  A text that uses
     neither goes by its file.

@@ -1,4 +1,4 @@
-"""Whether p is the probability of dropping or of keeping: as the user says it, or the code in docstrings and arguments."""
+"""Whether p is the probability of dropping or of keeping, as the user, docstrings or arguments say."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Declaration:
 
 
 def from_name(dialect: str | None) -> PConvention:
-    """The reading that the user names: one of the courses' dialects, or ``"keep"`` or ``"drop"``."""
+    """The convention that the user names: one of the courses' dialects, or ``"keep"`` or ``"drop"``."""
     if dialect is None:
         return PConvention()
     check_choice("dialect", dialect, (*DIALECTS, "drop", "keep"))

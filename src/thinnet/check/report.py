@@ -18,7 +18,7 @@ class Report:
     Attributes:
         subject: what was checked.
         functions: one report for each function found.
-        readings: what p means, for each file.
+        conventions: what p means, for each file.
     """
 
     subject: str

@@ -82,19 +82,19 @@ class Child:
             timer.cancel()
 
     def ending(self) -> str:
-        """How it ended by itself, in words."""
+        """How it ended by itself, as text."""
         try:
             status = self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:  # it has closed what it should tell its events by
             status = 0
         assert self.process.stderr is not None
         last = self.process.stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-        words = f"the process ended with status {status}"
+        ending = f"the process ended with status {status}"
         if status == 0:
-            words = "the process ended before the function did"
+            ending = "the process ended before the function did"
         if status < 0:
-            words = f"the process was ended by the signal {signal.Signals(-status).name}"
-        return f"{words}: {last}" if last else words
+            ending = f"the process was ended by the signal {signal.Signals(-status).name}"
+        return f"{ending}: {last}" if last else ending
 
     def end(self) -> None:
         """End it, and all that it started."""
@@ -115,7 +115,7 @@ class Child:
 
 
 def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], PConvention]:
-    """Check all that a file defines; return the reports in the order of its units, and what p means."""
+    """Check all that a file defines; return the reports in the order of its subjects, and what p means."""
     file = str(source.path)
     reports = {name: FunctionReport(name, file, [finding("not-checked", why)]) for name, why in source.excluded.items()}
     names = [name for name in source.subjects if name not in reports]

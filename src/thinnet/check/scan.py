@@ -33,11 +33,12 @@ class Source:
     Attributes:
         path: the file.
         root: the folder to import from, and `module`, its dotted name from there.
-        units: what to check, in order.
+        subjects: the names of what to check, in order.
         problem: why the file cannot be read as Python, or "".
-        excluded: units that are not to be checked, and why.
+        excluded: the names of those that are not to be checked, and why.
         only_python_3: whether it has what Python 2 never had.
-        reading: what the file, or its package, says that p means, and `readings`, what its dropout classes say.
+        convention: what the file, or its package, says that p means.
+        conventions: what each of its dropout classes says.
     """
 
     path: Path

@@ -10,6 +10,7 @@ import sysconfig
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,11 @@ class Stop(Exception):  # noqa: N818 -- not an error: the check of one function 
     """The function cannot be checked further; the reason has been reported."""
 
 
+@dataclass(eq=False)
 class Subject:
     """A function (or class) under check, the others that it needs, and what has been found.
 
-    Args:
+    Attributes:
         name: the name under which findings are reported.
         functions: everything callable in the namespace, by name.
         convention: what p means.
@@ -66,21 +68,14 @@ class Subject:
         in_net: whether it is a whole net, whose mends are other than a layer's.
     """
 
-    def __init__(
-        self,
-        name: str,
-        functions: Mapping[str, Any],
-        convention: PConvention,
-        owns: tuple[str, ...],
-        in_net: bool = False,
-    ) -> None:
-        self.name = name
-        self.functions = functions
-        self.convention = convention
-        self.owns = owns
-        self.in_net = in_net
-        self.findings: list[Finding] = []
-        self.rng = np.random.default_rng(20140615)  # the inputs are the same in every check
+    name: str
+    functions: Mapping[str, Any]
+    convention: PConvention
+    owns: tuple[str, ...]
+    in_net: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    # The inputs are the same in every check.
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))
 
     def report(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Add a verdict, once."""

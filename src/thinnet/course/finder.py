@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -15,36 +16,14 @@ PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
 
 # Modules of the courses about other kinds of classifiers, recurrence, attention and pictures.
-OUT_OF_SCOPE = (
-    "rnn_layers",
-    "rnn_layers_pytorch",
-    "transformer_layers",
-    "classifiers.rnn",
-    "classifiers.rnn_pytorch",
-    "classifiers.transformer",
-    "classifiers.neural_net",
-    "classifiers.softmax",
-    "classifiers.linear_svm",
-    "classifiers.linear_classifier",
-    "classifiers.k_nearest_neighbor",
-    "classifiers.squeezenet",
-    "classifiers.pretrained_cnn",
-    "captioning_solver",
-    "captioning_solver_transformer",
-    "coco_utils",
-    "image_utils",
-    "features",
-    "net_visualization_pytorch",
-    "net_visualization_tensorflow",
-    "style_transfer_pytorch",
-    "style_transfer_tensorflow",
-    "gan_pytorch",
-    "gan_tf",
-    "simclr",
-    "neural_net",
-    "knn",
-    "svm",
-    "softmax",
+OUT_OF_SCOPE = re.findall(
+    r"[\w.]+",
+    "rnn_layers rnn_layers_pytorch transformer_layers classifiers.rnn classifiers.rnn_pytorch classifiers.transformer "
+    "classifiers.neural_net classifiers.softmax classifiers.linear_svm classifiers.linear_classifier "
+    "classifiers.k_nearest_neighbor classifiers.squeezenet classifiers.pretrained_cnn captioning_solver "
+    "captioning_solver_transformer coco_utils image_utils features net_visualization_pytorch "
+    "net_visualization_tensorflow style_transfer_pytorch style_transfer_tensorflow gan_pytorch gan_tf simclr "
+    "neural_net knn svm softmax",
 )
 
 _aliases: dict[str, tuple[str, ...]] = {}  # another package's name: the packages here in which its modules are

@@ -13,20 +13,12 @@ from thinnet.course.dialects import Activation
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
-__all__ = [  # what the packages take over as it is: everything but dropout_forward
-    "affine_backward",
-    "affine_forward",
-    "batchnorm_backward",
-    "batchnorm_backward_alt",
-    "batchnorm_forward",
-    "dropout_backward",
-    "layernorm_backward",
-    "layernorm_forward",
-    "relu_backward",
-    "relu_forward",
-    "softmax_loss",
+# What the packages take over as it is: everything but dropout_forward
+__all__ = [
+    "affine_backward", "affine_forward", "batchnorm_backward", "batchnorm_backward_alt", "batchnorm_forward",
+    "dropout_backward", "layernorm_backward", "layernorm_forward", "relu_backward", "relu_forward", "softmax_loss",
     "svm_loss",
-]
+]  # fmt: skip
 
 
 def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, Any]:

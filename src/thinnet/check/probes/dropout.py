@@ -191,8 +191,8 @@ def _contradiction(subject: Subject, evidence: str, behavior: str) -> None:
         return
     subject.report(
         "dialect-contradiction",
-        f"{says}, but the code has p as that of {VERBS[behavior]}: {evidence}. If the words are right, the code is wrong; "
-        f"if the code is right, check it with --dialect {fitting}",
+        f"{says}, but the code has p as that of {VERBS[behavior]}: {evidence}. "
+        f"If the words are right, the code is wrong; if the code is right, check it with --dialect {fitting}",
         # Some years of nndl hand out a docstring that says "drop", while their notebook means "keep".
         severity="note" if convention.contrary or (convention.course == "nndl" and behavior == "keep") else None,
     )

@@ -20,7 +20,7 @@ Known = tuple[Alternative, ...]
 
 
 def _conv_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Filters are square, as in the words of some handouts; images are not."""
+    """Filters are square, as some handouts have it; images are not."""
     rng = subject.rng
     return rng.normal(size=(3, 2, 5, 3)), rng.normal(size=(4, 2, 3, 3)), rng.normal(size=4)
 
@@ -53,19 +53,18 @@ def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, pad
         Alternative(_conv(x[:, -1:], w[:, -1:], b, stride, padding), "wrong-output", "is that of the last channel"),
     ]
     if stride > 1:
-        words = "is that of stride 1"
-        found += [Alternative(wrong, "stride-ignored", words) for wrong in (close_by, close_by[:, :, :P, :Q])]
+        description = "is that of stride 1"
+        found += [Alternative(wrong, "stride-ignored", description) for wrong in (close_by, close_by[:, :, :P, :Q])]
     for side in ((0, 2 * padding), (2 * padding, 0)):
         other = np.pad(x, ((0, 0), (0, 0), side, side))
-        found.append(
-            Alternative(_conv(other, w, b, stride, 0), "padding-wrong", "is that of images padded on one side")
-        )
+        one_sided = _conv(other, w, b, stride, 0)
+        found.append(Alternative(one_sided, "padding-wrong", "is that of images padded on one side"))
     ones = pad(x - 1, padding) + 1
     found.append(Alternative(_conv(ones, w, b, stride, 0), "padding-wrong", "is that of images padded with ones"))
     everywhere = ((0, 0), (0, 0), (padding, padding), (padding, padding))
-    for other, words in ((np.pad(x, everywhere, "edge"), "their edges"), (np.pad(x, everywhere, "wrap"), "themselves")):
-        message = f"is that of images padded with {words}"
-        found.append(Alternative(_conv(other, w, b, stride, 0), "padding-wrong", message))
+    for other, by in ((np.pad(x, everywhere, "edge"), "their edges"), (np.pad(x, everywhere, "wrap"), "themselves")):
+        description = f"is that of images padded with {by}"
+        found.append(Alternative(_conv(other, w, b, stride, 0), "padding-wrong", description))
     return tuple(found)
 
 
@@ -109,13 +108,13 @@ def _known_gradients(
     whole = from_windows(dwindows, cache.padded.shape, stride)
     turned = conv_backward(dout, cache._replace(w=w[:, :, ::-1, ::-1]))[0]
     last = np.einsum("nfpq,fckl->nfcpqkl", dout, w)[:, -1]
-    words = "holds the last window on each place instead of the sum"
+    description = "holds the last window on each place instead of the sum"
     dx = [
         Alternative(whole, "padding-not-removed", "is that of the padded images"),
         Alternative(whole[:, :, :H, :W], "padding-not-removed", "is cut out of the wrong place"),
         Alternative(turned, "filter-flipped", "is that of filters turned"),
-        Alternative(_overwritten(dwindows, cache.padded.shape, stride)[middle], "windows-not-added", words),
-        Alternative(_overwritten(last, cache.padded.shape, stride)[middle], "windows-not-added", words),
+        Alternative(_overwritten(dwindows, cache.padded.shape, stride)[middle], "windows-not-added", description),
+        Alternative(_overwritten(last, cache.padded.shape, stride)[middle], "windows-not-added", description),
         Alternative(
             from_windows(last, cache.padded.shape, stride)[middle], "wrong-gradient", "is that of the last filter"
         ),
@@ -124,31 +123,27 @@ def _known_gradients(
         dx.append(Alternative(from_windows(dwindows, whole.shape, 1)[middle], "stride-ignored", "is that of stride 1"))
     near = windows(cache.padded, w.shape[2:], 1)[:, :, : dout.shape[2], : dout.shape[3]]
     seen = windows(cache.padded, w.shape[2:], stride)
+    last_place = "holds the last place instead of the sum over all"
     known_dw = [
         Alternative(dw[:, :, ::-1, ::-1], "filter-flipped", "is turned"),
-        Alternative(np.einsum("nf,nckl->fckl", dout[..., -1, -1], seen[:, :, -1, -1]), "windows-not-added",
-                    "holds the last place instead of the sum over all"),
-        Alternative(np.einsum("f,ckl->fckl", dout[-1, :, -1, -1], seen[-1, :, -1, -1]), "windows-not-added",
-                    "holds the last place instead of the sum over all"),
-    ]  # fmt: skip
+        Alternative(np.einsum("nf,nckl->fckl", dout[..., -1, -1], seen[:, :, -1, -1]), "windows-not-added", last_place),
+        Alternative(
+            np.einsum("f,ckl->fckl", dout[-1, :, -1, -1], seen[-1, :, -1, -1]), "windows-not-added", last_place
+        ),
+    ]
     if stride > 1:
-        known_dw.append(
-            Alternative(np.einsum("nfpq,ncpqkl->fckl", dout, near), "stride-ignored", "is that of stride 1")
-        )
+        other = np.einsum("nfpq,ncpqkl->fckl", dout, near)
+        known_dw.append(Alternative(other, "stride-ignored", "is that of stride 1"))
     known_db = [
         Alternative(db / len(x), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
-        Alternative(
-            dout[:, :, -1, -1].sum(axis=0), "windows-not-added", "holds the last place instead of the sum over all"
-        ),
-        Alternative(
-            dout[:, :, 0, 0].sum(axis=0), "windows-not-added", "holds the first place instead of the sum over all"
-        ),
+        Alternative(dout[:, :, -1, -1].sum(axis=0), "windows-not-added", last_place),
+        Alternative(dout[:, :, 0, 0].sum(axis=0), "windows-not-added", last_place.replace("last", "first")),
     ]
     for n, which in ((0, "first"), (-1, "last")):  # of the examples
         gradient = np.einsum("fpq,cpqkl->fckl", dout[n], seen[n])
-        words = f"is that of the {which} example instead of the sum over all"
-        known_dw.append(Alternative(gradient, "examples-not-summed", words))
-        known_db.append(Alternative(dout[n].sum(axis=(1, 2)), "examples-not-summed", words))
+        description = f"is that of the {which} example instead of the sum over all"
+        known_dw.append(Alternative(gradient, "examples-not-summed", description))
+        known_db.append(Alternative(dout[n].sum(axis=(1, 2)), "examples-not-summed", description))
     known_db.append(Alternative(dout.sum(axis=(2, 3)), "examples-not-summed", "has a row for each example"))
     return {"dx": tuple(dx), "dw": tuple(known_dw), "db": tuple(known_db)}
 
@@ -183,8 +178,8 @@ def check_max_pool_forward(subject: Subject) -> None:
         for step in (1, *size):
             if step != stride:
                 other = windows(x, size, step).max(axis=(4, 5))
-                words = f"is that of stride {step}"
-                known += [Alternative(wrong, "stride-ignored", words) for wrong in (other, other[:, :, :P, :Q])]
+                description = f"is that of stride {step}"
+                known += [Alternative(wrong, "stride-ignored", description) for wrong in (other, other[:, :, :P, :Q])]
         output(subject, POOL, out, right, tuple(known))
 
 

@@ -163,7 +163,7 @@ class NetHarness:
         return h
 
     def check_pass(self, net: Any) -> tuple[FloatArray, IntArray, dict[Any, AnyArray]]:
-        """Check scores and loss by the formula; returns the batch, its labels and the gradients that came with them."""
+        """Check scores and loss by the formula; return the batch, its labels and the gradients."""
         X, y = self.data()
         expected = self.plain_scores(net, X)
         wrong = difference("the scores of loss(X)", self.scores(net, X), expected)
@@ -177,7 +177,7 @@ class NetHarness:
         return X, y, grads
 
     def check_gradients(self, options: Options) -> None:
-        """Check the gradients of a net with these options, its masks held by seeding NumPy's generator before each call."""
+        """Check the gradients of a net with these options, its masks held by seeding NumPy before each call."""
         net, (X, y) = self.build(**options), self.data()
         np.random.seed(5)
         _, grads = self.loss(net, X, y)

@@ -22,27 +22,53 @@ def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, Float
     return x, gamma, beta, subject.rng.normal(size=x.shape)
 
 
-def _normalized(x: FloatArray, axis: int, power: float = 0.5, ddof: int = 0) -> FloatArray:
+def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5, ddof: int = 0) -> FloatArray:
+    """x without its mean, over its variance to a power: its root is right."""
     mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True, ddof=ddof)
     return np.asarray((x - mean) / (var + EPS) ** power)
 
 
 def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int) -> tuple[Alternative, ...]:
-    hat, name = _normalized(x, axis), "wrong-output"
+    hat, name = normalized(x, axis), "wrong-output"
     mean = x.mean(axis=axis, keepdims=True)
     return (
-        Alternative(gamma * _normalized(x, 1 - axis) + beta, "wrong-axis", "is normalized along the other axis"),
-        Alternative(gamma * _normalized(x, axis, 1.0) + beta, name, "is divided by the variance instead of its root"),
+        Alternative(gamma * normalized(x, 1 - axis) + beta, "wrong-axis", "is normalized along the other axis"),
+        Alternative(gamma * normalized(x, axis, 1.0) + beta, name, "is divided by the variance instead of its root"),
         Alternative(gamma * (x - mean) + beta, name, "is not divided by the standard deviation"),
         Alternative(
             gamma * (hat + mean / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)) + beta, name, "is not centered"
         ),
-        Alternative(hat, name, "lacks gamma and beta"),
-        Alternative(gamma * hat, name, "lacks beta"),
-        Alternative(hat + beta, name, "lacks gamma"),
-        Alternative(
-            gamma * _normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"
-        ),
+        *without_parameters(hat, gamma, beta),
+        Alternative(gamma * normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"),
+    )
+
+
+def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> tuple[Alternative, ...]:
+    """The normalized values without gamma, beta or both, which broadcast."""
+    return (
+        Alternative(hat, "wrong-output", "lacks gamma and beta"),
+        Alternative(gamma * hat, "wrong-output", "lacks beta"),
+        Alternative(hat + beta, "wrong-output", "lacks gamma"),
+    )
+
+
+def bn_param(columns: int) -> tuple[dict[str, Any], FloatArray, FloatArray]:
+    """A bn_param for training with momentum 0.8, and the running mean and variance in it."""
+    mean, var = np.linspace(1, 2, columns), np.linspace(2, 5, columns)
+    return {"mode": "train", "momentum": 0.8, "running_mean": mean.copy(), "running_var": var.copy()}, mean, var
+
+
+def known_dx(
+    hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int
+) -> tuple[Alternative, ...]:
+    """The gradients dx of rows that lack a term; g is dout · gamma."""
+    mean, through = g.mean(axis=axis, keepdims=True), hat * (g * hat).mean(axis=axis, keepdims=True)
+    plain = dout - dout.mean(axis=axis, keepdims=True) - hat * (dout * hat).mean(axis=axis, keepdims=True)
+    return (
+        Alternative((g - through) / deviation, "missing-mean-term", "lacks the term through the mean"),
+        Alternative((g - mean) / deviation, "missing-variance-term", "lacks the term through the variance"),
+        Alternative(g / deviation, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
+        Alternative(plain / deviation, "wrong-gradient", "lacks the factor gamma"),
     )
 
 
@@ -50,27 +76,16 @@ def _backward(
     x: FloatArray, gamma: FloatArray, dout: FloatArray, axis: int
 ) -> tuple[dict[str, AnyArray], dict[str, tuple[Alternative, ...]]]:
     """The right gradients, and those that lack a term."""
-    hat, deviation = _normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
+    hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
 
-    def dx(g: FloatArray, mean: bool = True, variance: bool = True) -> FloatArray:
-        through_mean = g.mean(axis=axis, keepdims=True) if mean else 0.0
-        through_variance = hat * (g * hat).mean(axis=axis, keepdims=True) if variance else 0.0
-        return np.asarray((g - through_mean - through_variance) / deviation)
-
-    g, wrong = dout * gamma, "wrong-gradient"
-    expected: dict[str, AnyArray] = {"dx": dx(g), "dgamma": (dout * hat).sum(axis=0), "dbeta": dout.sum(axis=0)}
-    known = {
-        "dx": (
-            Alternative(dx(g, mean=False), "missing-mean-term", "lacks the term through the mean"),
-            Alternative(dx(g, variance=False), "missing-variance-term", "lacks the term through the variance"),
-            Alternative(g / deviation, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
-            Alternative(dx(dout), wrong, "lacks the factor gamma"),
-        ),
-        "dgamma": (Alternative(dout.sum(axis=0), wrong, "is the sum of dout instead of that of dout times x_hat"),),
-        "dbeta": (
-            Alternative(dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
-        ),
-    }
+    g = dout * gamma
+    dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
+    expected: dict[str, AnyArray] = {"dx": dx, "dgamma": (dout * hat).sum(axis=0), "dbeta": dout.sum(axis=0)}
+    sum_of_dout = Alternative(
+        dout.sum(axis=0), "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"
+    )
+    averaged = Alternative(dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed")
+    known = {"dx": known_dx(hat, deviation, dout, g, axis), "dgamma": (sum_of_dout,), "dbeta": (averaged,)}
     return expected, known
 
 
@@ -78,16 +93,14 @@ def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
     name = "batchnorm_forward"
     x, gamma, beta, _ = _inputs(subject)
-    old_mean, old_var = np.linspace(1, 2, COLUMNS), np.linspace(2, 5, COLUMNS)
-    param: dict[str, Any] = {"mode": "train", "running_mean": old_mean.copy(), "running_var": old_var.copy()}
-    param["momentum"] = 0.8
+    param, old_mean, old_var = bn_param(COLUMNS)
     out, _ = subject.pair(name, x, gamma, beta, param)
     by_running = Alternative(
         gamma * (x - old_mean) / np.sqrt(old_var + EPS) + beta,
         "running-statistics-in-training",
         "is normalized by the running statistics",
     )
-    expected = gamma * _normalized(x, 0) + beta
+    expected = gamma * normalized(x, 0) + beta
     output(subject, name, out, expected, (by_running, *_known_outputs(x, gamma, beta, 0)))
     if not subject.has("wrong-axis"):
         check_running(subject, param, x, old_mean, old_var)
@@ -142,7 +155,7 @@ def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArra
     out, _ = subject.pair("batchnorm_forward", x, gamma, beta, param)
     hat = (x - mean) / np.sqrt(var + EPS)
     right = gamma * hat + beta
-    by_batch = gamma * _normalized(x, 0) + beta
+    by_batch = gamma * normalized(x, 0) + beta
     known = (
         Alternative(by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
         Alternative(hat, "wrong-output", "lacks gamma and beta"),
@@ -176,7 +189,7 @@ def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject)
     out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
-    output(subject, "layernorm_forward", out, gamma * _normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
+    output(subject, "layernorm_forward", out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
     _constant_column(subject, "layernorm_forward", x, gamma, beta, {})
 
 
@@ -189,4 +202,4 @@ def _check_backward(subject: Subject, forward: str, param: dict[str, Any], axis:
     x, gamma, beta, dout = _inputs(subject)
     expected, known = _backward(x, gamma, dout, axis)
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
-    backward(subject, forward, arguments, gamma * _normalized(x, axis) + beta, dout, expected, known)
+    backward(subject, forward, arguments, gamma * normalized(x, axis) + beta, dout, expected, known)

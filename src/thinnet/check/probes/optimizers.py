@@ -17,7 +17,7 @@ STEPS = 3
 GIVEN = 5  # Adam's t in the courses' notebooks
 Update = Callable[[FloatArray, FloatArray, dict[str, Any]], tuple[FloatArray, dict[str, Any]]]
 Correction = Callable[[float, int], float]  # what Adam divides a moment by, from its beta and the step
-Mistake = tuple[str, str, Update]  # the verdict, the words, and the rule that makes it
+Mistake = tuple[str, str, Update]  # the verdict, the evidence, and the rule that makes it
 OPTIONS: dict[str, dict[str, Any]] = {
     "sgd": {"learning_rate": 0.1},
     "sgd_momentum": {"learning_rate": 0.1, "momentum": 0.7},
@@ -55,9 +55,9 @@ def check(subject: Subject) -> None:
         return
     step = wrong[0]
     evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
-    for verdict, words, rule in (*_of_any(name), *MISTAKES.get(name, ())):
+    for verdict, mistake, rule in (*_of_any(name), *MISTAKES.get(name, ())):
         if all(map(close, got, _path(name, rule, w, grads))):
-            subject.report(verdict, f"{words}: {evidence}")
+            subject.report(verdict, f"{mistake}: {evidence}")
             return
     if np.all(np.isfinite(got)):
         subject.report("wrong-update", evidence)
@@ -96,15 +96,15 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
     left = [config.get("t") for config in after]
     message = f"with t = {GIVEN} given, two steps leave t at {left[0]} and {left[1]}, and the bias correction uses"
     moments = optim.adam(w, grads[0], dict(OPTIONS["adam"]))[1]
-    for verdict, words, rule in USES_OF_T:
+    for verdict, use, rule in USES_OF_T:
         if not all(map(close, path, _path("adam", rule, w, grads[1:], {**moments, "t": GIVEN}))):
             continue
         if verdict == "power-forgotten" and left[0] not in (GIVEN, GIVEN + 1):
-            verdict, words = "step-not-counted", f"t = {left[0]} each time: t is set in every call instead of counted"
+            verdict, use = "step-not-counted", f"t = {left[0]} each time: t is set in every call instead of counted"
         elif verdict == "step-counted-late" and left[0] != GIVEN + 1:
             verdict = "step-not-counted"
         if verdict:
-            subject.report(verdict, f"{message} {words}")
+            subject.report(verdict, f"{message} {use}")
         if verdict == "power-forgotten" and left[1] == GIVEN and "t" in config:
             subject.report("step-not-counted", message.partition(", and")[0])
         return not verdict
@@ -198,7 +198,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         ("step-counted-twice", "t is one too large", _adam(_at(lambda t: t + 1))),
     ],
 }
-# The verdict on Adam's use of t, "" for right, its words, and the rule that uses t so.
+# The verdict on Adam's use of t, "" for right, its evidence, and the rule that uses t so.
 FORGOTTEN = "1 - beta in both, expected 1 - beta ** 6 and 1 - beta ** 7"
 USES_OF_T: list[Mistake] = [
     ("", "", _adam()),

@@ -9,17 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thinnet.check.compare import close
-from thinnet.check.probes.net_harness import (
-    C,
-    D,
-    N,
-    NetHarness,
-    Options,
-    Probe,
-    class_of,
-    evaluate,
-    takes_any_keyword,
-)
+from thinnet.check.probes import net_harness
+from thinnet.check.probes.net_harness import C, D, N, NetHarness, Options, Probe
 from thinnet.check.probes.net_penalty import check_penalty
 from thinnet.check.probes.net_plain import wrong_initial_values
 from thinnet.check.subject import Subject, parameters
@@ -36,19 +27,11 @@ class TwoLayers(NetHarness):
     """affine → ReLU → affine; the hidden units have other names in other years."""
 
     base_options: ClassVar[Options] = {
-        **NetHarness.base_options,
-        "input_size": D,
-        "output_size": C,
-        "std": 0.1,
-        **dict.fromkeys(HIDDEN, H),
-    }
+        **NetHarness.base_options, **dict.fromkeys(HIDDEN, H), "input_size": D, "output_size": C, "std": 0.1,
+    }  # fmt: skip
     large_options: ClassVar[Options] = {
-        "input_dim": 50,
-        "input_size": 50,
-        "num_classes": 20,
-        "output_size": 20,
-        **dict.fromkeys(HIDDEN, 40),
-    }
+        **dict.fromkeys(HIDDEN, 40), "input_dim": 50, "input_size": 50, "num_classes": 20, "output_size": 20,
+    }  # fmt: skip
     shapes: ClassVar[Shapes] = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
 
@@ -75,27 +58,15 @@ class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
 
     base_options: ClassVar[Options] = {
-        **NetHarness.base_options,
-        "input_dim": IMAGE,
-        "num_filters": FILTERS,
-        "filter_size": SIZE,
-        "hidden_dim": H,
-    }
+        **NetHarness.base_options, "input_dim": IMAGE, "num_filters": FILTERS, "filter_size": SIZE, "hidden_dim": H,
+    }  # fmt: skip
     large_options: ClassVar[Options] = {
-        "input_dim": (3, 8, 8),
-        "num_filters": 30,
-        "filter_size": 5,
-        "hidden_dim": 40,
-        "num_classes": 20,
-    }
+        "input_dim": (3, 8, 8), "num_filters": 30, "filter_size": 5, "hidden_dim": 40, "num_classes": 20,
+    }  # fmt: skip
     shapes: ClassVar[Shapes] = {
-        "W1": (FILTERS, IMAGE[0], SIZE, SIZE),
-        "b1": (FILTERS,),
-        "W2": (FILTERS * (IMAGE[1] // 2) * (IMAGE[2] // 2), H),
-        "b2": (H,),
-        "W3": (H, C),
-        "b3": (C,),
-    }
+        "W1": (FILTERS, IMAGE[0], SIZE, SIZE), "b1": (FILTERS,),
+        "W2": (FILTERS * (IMAGE[1] // 2) * (IMAGE[2] // 2), H), "b2": (H,), "W3": (H, C), "b3": (C,),
+    }  # fmt: skip
 
     def data(self, rows: int = N) -> tuple[FloatArray, IntArray]:
         """A batch of images; the same at each call."""
@@ -117,11 +88,8 @@ class FirstNet(TwoLayers):
 
     def __init__(self, subject: Subject, *rest: Any) -> None:
         super().__init__(subject, *rest)
-        own = {
-            f"{subject.name}.predict": _call_predict,
-            f"{subject.name}.train": _call_train,
-            self.loss_name: self._loss,
-        }
+        own = {f"{subject.name}.{name}": call for name, call in (("predict", _call_predict), ("train", _call_train))}
+        own[self.loss_name] = self._loss
         self.subject.functions = {**self.subject.functions, **own}
         self.subject.owns += tuple(own)
 
@@ -139,7 +107,7 @@ def check_three_layers(subject: Subject) -> None:
     """The convolutional net."""
     owner, arguments = _class_and_arguments(subject)
     _require(subject, arguments, {"input_dim", "num_filters", "filter_size", "hidden_dim", "num_classes"})
-    evaluate(subject, partial(ConvNet, subject, owner, arguments), lambda _: PROBES)
+    net_harness.evaluate(subject, partial(ConvNet, subject, owner, arguments), lambda _: PROBES)
 
 
 def check_two_layers(subject: Subject) -> None:
@@ -147,17 +115,17 @@ def check_two_layers(subject: Subject) -> None:
     owner, arguments = _class_and_arguments(subject)
     if "input_size" in arguments and "reg" in parameters(getattr(owner, "loss", None)):
         _require(subject, arguments, {"input_size", "hidden_size", "output_size"})
-        evaluate(
+        net_harness.evaluate(
             subject, partial(FirstNet, subject, owner, arguments), lambda _: [*PROBES, _check_predict, _check_train]
         )
         return
     _require(subject, arguments, {"input_dim", "num_classes"})
-    evaluate(subject, partial(TwoLayers, subject, owner, arguments), lambda _: PROBES)
+    net_harness.evaluate(subject, partial(TwoLayers, subject, owner, arguments), lambda _: PROBES)
 
 
 def _class_and_arguments(subject: Subject) -> tuple[type, list[str]]:
-    owner = class_of(subject)
-    if takes_any_keyword(owner):
+    owner = net_harness.class_of(subject)
+    if net_harness.takes_any_keyword(owner):
         for hidden in ("hidden_dim", "hidden_dims"):
             with contextlib.suppress(Exception):  # it does not take this name
                 owner(**{hidden: 2}, input_dim=2, num_classes=2, weight_scale=1.0, reg=0.0)

@@ -40,4 +40,5 @@ def _function(function: FunctionReport) -> str:
 def _finding(finding: Finding) -> str:
     rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in finding.details)
     note = " (a note)" if finding.severity == "note" else ""
-    return f'<h4 class="{finding.severity}">{escape(finding.verdict)}{note}</h4>\n<p>{escape(finding.cause)}</p>\n<dl>{rows}</dl>'
+    heading = f'<h4 class="{finding.severity}">{escape(finding.verdict)}{note}</h4>'
+    return f"{heading}\n<p>{escape(finding.cause)}</p>\n<dl>{rows}</dl>"
