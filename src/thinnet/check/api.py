@@ -1,4 +1,4 @@
-"""The two ways to check: files in a child process, and functions that exist already, in this one."""
+"""The two ways to check: files, each in a child process, and functions that exist already, in this process."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, KnownFault, parameters, place, signature_mismatch
+from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, KnownFault, location, parameters, signature_mismatch
 
 NAMES: dict[str, tuple[str, ...]] = {
     "dropout": ("dropout", "inverteddropout", "dropout1d", "dropout2d"),
@@ -255,7 +255,7 @@ def _made(owner: type, *args: Any, **kwargs: Any) -> Any:
     try:
         return _call(owner, *args, **kwargs)
     except (*IN_THE_CALL, AttributeError) as error:
-        message = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {place(error)}"
+        message = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {location(error)}"
         raise CannotCall(message) from error
 
 
@@ -268,12 +268,12 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
             raise
         shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
         message = f"{method.__qualname__} stops, called with an array of shape {shapes}"
-        raise CannotCall(f"{message}: {type(error).__name__}: {error}, {place(error)}") from error
+        raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
     except AttributeError as error:
         # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
         if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
             raise
-        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {place(error)}") from error
+        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
     if result is not None and not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
         raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
     if result is not None:

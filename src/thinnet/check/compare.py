@@ -1,4 +1,4 @@
-"""Comparing an array with what it should be, and putting the difference into words."""
+"""Comparing an array with what it should be, and describing the difference."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Alternative:
-    """A wrong value that is known, its verdict, and what it is in words that follow the name of the result."""
+    """A wrong value that is known, its verdict, and a description to follow the name of the result."""
 
     value: AnyArray | float
     verdict: str

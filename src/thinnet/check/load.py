@@ -1,4 +1,4 @@
-"""Importing code under check, old as it may be, in a process of its own."""
+"""Importing code under check, with stand-ins for the packages that are not there."""
 
 from __future__ import annotations
 

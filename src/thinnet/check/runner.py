@@ -85,7 +85,7 @@ class Child:
         """How it ended by itself, as text."""
         try:
             status = self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:  # it has closed what it should tell its events by
+        except subprocess.TimeoutExpired:  # it has closed the pipe of its events
             status = 0
         assert self.process.stderr is not None
         last = self.process.stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -174,7 +174,7 @@ def _needs(name: str, forward: str) -> bool:
 def _follow(
     child: Child, file: str, reports: dict[str, FunctionReport], convention: PConvention, limits: Limits
 ) -> tuple[str, Finding | None, PConvention]:
-    """Take down the child's events until it is done, ends or hangs: the function it was at, and why it stopped."""
+    """Follow the child's events until it is done, ends or hangs: the function it was at, and why it stopped."""
     current = ""
     while True:
         seconds = limits.seconds if current else limits.seconds + START

@@ -111,13 +111,13 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
             subjects += [f"{node.name}.forward", f"{node.name}.backward"]
     if tree is None:
         excluded = dict.fromkeys(subjects if untranslated else (), untranslated)
-        return Source(path, *_place(path, tree), subjects, problem, excluded)
+        return Source(path, *_root_and_module(path, tree), subjects, problem, excluded)
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
     excluded = nets | not_numpy(tree, subjects)
-    return Source(path, *_place(path, tree), [*subjects, *nets], problem, excluded, only_python_3(tree))
+    return Source(path, *_root_and_module(path, tree), [*subjects, *nets], problem, excluded, only_python_3(tree))
 
 
-def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
+def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
     """The folder from which a file is imported, and its module's name: packages are climbed out of.
 
     As far up as the file's relative imports reach, folders are packages by whatever name.

@@ -1,4 +1,4 @@
-"""One function under check: calling it safely, and collecting what is found."""
+"""The subject under check: calling its functions safely, and collecting the findings."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ class Subject:
         convention: what p means.
         owns: the names of the functions whose failure is this subject's own fault.
         in_net: whether it is a whole net, whose mends are other than a layer's.
+        findings: what has been found so far.
+        rng: for the inputs, which are the same in every check.
     """
 
     name: str
@@ -74,7 +76,6 @@ class Subject:
     owns: tuple[str, ...]
     in_net: bool = False
     findings: list[Finding] = field(default_factory=list)
-    # The inputs are the same in every check.
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))
 
     def report(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
@@ -201,21 +202,21 @@ class Subject:
             verdict = "not-checked" if error.args[1] in FRAMEWORKS | HELPERS else "missing-package"
             return self.blame(name, verdict, str(error))
         if isinstance(error, MemoryError):
-            return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
+            return self.blame(name, "out-of-memory", f"{what}, {location(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in str(error):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
         if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
-            return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
+            return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")
         old = old_python.why_it_stops(what)
         if old:
-            return self.stop("not-checked", f"{name} is written for {old}: {what}, {place(error)}")
-        return self.blame(name, "crashed", f"{what}, {place(error)}")
+            return self.stop("not-checked", f"{name} is written for {old}: {what}, {location(error)}")
+        return self.blame(name, "crashed", f"{what}, {location(error)}")
 
 
 def parameters(function: Any) -> list[str]:
-    """The names of a function's arguments, where it tells."""
+    """The names of a function's arguments, where it has a signature."""
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -235,7 +236,7 @@ def signature_mismatch(function: Function, *args: Any, **kwargs: Any) -> str:
     except TypeError as error:
         return str(error)
     except ValueError:
-        pass  # it does not tell
+        pass  # it has no signature
     return ""
 
 
@@ -248,7 +249,7 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
-def place(error: BaseException) -> str:
+def location(error: BaseException) -> str:
     """Where an error was raised: the last line of the code under check, not of a library's."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_a_library(frame.filename)]
     if not frames:

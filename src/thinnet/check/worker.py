@@ -20,7 +20,7 @@ from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import check_subject
-from thinnet.check.subject import place
+from thinnet.check.subject import location
 from thinnet.errors import MissingExtraError
 
 MOST_PRINTED = 2000  # characters of a function's prints that are kept
@@ -78,7 +78,7 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
         why = f"it is written for {old}: " if old else ""
         if isinstance(error, FileNotFoundError):  # a script that begins with its data
             why = "it reads a file that is not there when it is imported: "
-        send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {place(error)}")
+        send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
         return
     prints.take()  # those of the import
     notes = _notes(absent) if job["first"] else []
@@ -98,7 +98,7 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
 
 
 def _notes(absent: list[str]) -> list[Finding]:
-    """What is to be told of the file as a whole."""
+    """Findings on the file as a whole."""
     notes = []
     if absent:
         notes.append(finding("package-absent", f"not found: {', '.join(absent)}"))

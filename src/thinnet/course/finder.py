@@ -48,7 +48,7 @@ class CourseFinder:
             spec = PathFinder.find_spec(name, [str(folder)])
             if spec is not None:
                 return spec if name == fullname else _renamed(spec, fullname)
-        if (root in PACKAGES or root in _aliases) and any(f"{rest}.".startswith(f"{one}.") for one in OUT_OF_SCOPE):
+        if (root in PACKAGES or root in _aliases) and any(f"{rest}.".startswith(f"{name}.") for name in OUT_OF_SCOPE):
             raise out_of_scope(fullname, f"Put the course's own {rest.replace('.', '/')}.py into your {root} folder")
         return None
 

@@ -99,7 +99,7 @@ def _test_mode(subject: Subject) -> None:
     known = len(subject.findings)
     try:
         call = call_dropout(subject, RATES[0], "test")
-    except Stop:  # a fault of forward, told there
+    except Stop:  # a fault of forward, reported there
         del subject.findings[known:]
         return
     if not call.kept.all() or not call.uniform:

@@ -1,4 +1,4 @@
-"""Calls of somebody's dropout, and the mask that each of them really used: recovered from its output and its input.
+"""Calling the dropout under check, and recovering the mask that each call really used from its output and its input.
 
 The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and
 by what the rest was scaled.
@@ -21,7 +21,7 @@ FORWARD, BACKWARD = "dropout_forward", "dropout_backward"
 
 @dataclass
 class DropoutCall:
-    """One call of forward: the input as it was, the output over the input, and what was kept."""
+    """One call of forward: the input, the output, their ratio, and what was kept."""
 
     p: float
     x: FloatArray

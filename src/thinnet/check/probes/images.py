@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative, difference
-from thinnet.check.probes.layers import agrees, backward, output
+from thinnet.check.probes.layers import agrees, check_gradients, check_output
 from thinnet.check.subject import Subject
 from thinnet.layers import conv_backward, conv_forward, max_pool_backward, max_pool_forward
 from thinnet.layers.conv import from_windows, pad, windows
@@ -31,7 +31,7 @@ def check_conv_forward(subject: Subject) -> None:
     for stride, padding in STEPS:
         out, _ = subject.pair(CONV, x, w, b, {"stride": stride, "pad": padding})
         right = _conv(x, w, b, stride, padding)
-        output(subject, CONV, out, right, _known_outputs(x, w, b, stride, padding))
+        check_output(subject, CONV, out, right, _known_outputs(x, w, b, stride, padding))
 
 
 def _conv(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int) -> FloatArray:
@@ -77,7 +77,7 @@ def check_conv_backward(subject: Subject) -> None:
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": stride, "pad": padding}}
         expected = dict(zip(("dx", "dw", "db"), conv_backward(dout, cache), strict=True))
         known = _known_gradients(x, w, b, dout, stride, padding)
-        backward(subject, CONV, arguments, out, dout, expected, known)
+        check_gradients(subject, CONV, arguments, out, dout, expected, known)
     if not subject.findings:
         _without_padding(subject, x, w, b)
 
@@ -180,7 +180,7 @@ def check_max_pool_forward(subject: Subject) -> None:
                 other = windows(x, size, step).max(axis=(4, 5))
                 description = f"is that of stride {step}"
                 known += [Alternative(wrong, "stride-ignored", description) for wrong in (other, other[:, :, :P, :Q])]
-        output(subject, POOL, out, right, tuple(known))
+        check_output(subject, POOL, out, right, tuple(known))
 
 
 def check_max_pool_backward(subject: Subject) -> None:
@@ -197,7 +197,7 @@ def check_max_pool_backward(subject: Subject) -> None:
             Alternative((dx != 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
             Alternative(dx * x, "wrong-gradient", "is multiplied by x"),
         )
-        backward(subject, POOL, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
+        check_gradients(subject, POOL, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
     if not subject.findings:
         _ties(subject, name)
         _overlap(subject, name)

@@ -15,17 +15,17 @@ from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
 
-def output(
+def check_output(
     subject: Subject, name: str, got: Any, expected: AnyArray, alternatives: tuple[Alternative, ...] = ()
 ) -> None:
-    """Note what is wrong with an output."""
+    """Report what is wrong with an output."""
     array = subject.array(name, got, "the output")
     wrong = difference("the output", array, expected, alternatives)
     if wrong:
         subject.report(wrong.of_output, wrong.message)
 
 
-def backward(
+def check_gradients(
     subject: Subject,
     forward: str,
     arguments: dict[str, Any],
@@ -34,7 +34,7 @@ def backward(
     expected: Mapping[str, AnyArray],
     known: Mapping[str, tuple[Alternative, ...]],
 ) -> None:
-    """Compare the gradients that the unit returns with the right ones.
+    """Compare the gradients that the subject returns with the right ones.
 
     Args:
         forward: the name of the forward pass, and `arguments`, what it is given, by name.
@@ -71,7 +71,7 @@ def backward(
 
 
 def agrees(out: Any, expected: AnyArray) -> bool:
-    """Whether an output is as it must be, without a word about it."""
+    """Whether an output is as it must be, without a report."""
     array = in_shape(np.asarray(out), expected.shape)
     return array.shape == expected.shape and close(array, expected)
 
@@ -116,7 +116,7 @@ def check_affine_forward(subject: Subject) -> None:
     rows = x.reshape(4, 6)
     out, _ = subject.pair("affine_forward", x, w, b)
     without = Alternative(rows @ w, "wrong-output", "lacks the bias")
-    output(subject, "affine_forward", out, rows @ w + b, (without,))
+    check_output(subject, "affine_forward", out, rows @ w + b, (without,))
 
 
 def check_affine_backward(subject: Subject) -> None:
@@ -125,7 +125,9 @@ def check_affine_backward(subject: Subject) -> None:
     rows = x.reshape(4, 6)
     expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
     averaged = Alternative(dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed")
-    backward(subject, "affine_forward", {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)})
+    check_gradients(
+        subject, "affine_forward", {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)}
+    )
 
 
 def _relu_input(subject: Subject) -> FloatArray:
@@ -139,7 +141,7 @@ def check_relu_forward(subject: Subject) -> None:
     out, _ = subject.pair("relu_forward", x)
     absolute = Alternative(np.abs(x), "wrong-output", "is the absolute value")
     mask = Alternative((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
-    output(subject, "relu_forward", out, np.maximum(x, 0), (absolute, mask))
+    check_output(subject, "relu_forward", out, np.maximum(x, 0), (absolute, mask))
 
 
 def check_relu_backward(subject: Subject) -> None:
@@ -153,4 +155,4 @@ def check_relu_backward(subject: Subject) -> None:
         Alternative(dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
         Alternative(np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
     )
-    backward(subject, "relu_forward", {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})
+    check_gradients(subject, "relu_forward", {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})

@@ -1,4 +1,4 @@
-"""What the recorded calls of one pass tell of a net: which output goes where, and which cache comes back."""
+"""Diagnosing a net by the recorded calls of one pass: which output goes where, and which cache comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building a net of somebody's class and running it: what all probes of nets share."""
+"""Building nets of the class under check and running them: what all probes of nets share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Probe = Callable[["NetHarness"], None]
 
 
 class NetHarness:
-    """Builds nets of somebody's class and runs all probes on them, with the net's own layers or with right ones."""
+    """Builds nets of the class under check and runs the probes on them, on their own layers or on right ones."""
 
     base_options: ClassVar[Options] = {
         "input_dim": D,

@@ -24,7 +24,7 @@ def check_penalty(harness: NetHarness, options: Options) -> None:
     if "reg" not in harness.arguments and "reg" not in dir(harness.build()):
         return
     if any(harness.subject.has(verdict) for verdict in VERDICTS):
-        return  # told of the net with other options
+        return  # reported of the net with other options
     plain, net = harness.build(**options, reg=0.0), harness.build(**options, reg=REG)
     base, base_grads = _loss(harness, plain)
     loss, grads = _loss(harness, net)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative, close, difference
-from thinnet.check.probes.layers import backward, output
+from thinnet.check.probes.layers import check_gradients, check_output
 from thinnet.check.subject import Subject
 from thinnet.checks import in_shape
 from thinnet.typing import AnyArray, FloatArray
@@ -101,7 +101,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
         "is normalized by the running statistics",
     )
     expected = gamma * normalized(x, 0) + beta
-    output(subject, name, out, expected, (by_running, *_known_outputs(x, gamma, beta, 0)))
+    check_output(subject, name, out, expected, (by_running, *_known_outputs(x, gamma, beta, 0)))
     if not subject.has("wrong-axis"):
         check_running(subject, param, x, old_mean, old_var)
     _fresh(subject, x, gamma, beta)
@@ -189,7 +189,7 @@ def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject)
     out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
-    output(subject, "layernorm_forward", out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
+    check_output(subject, "layernorm_forward", out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
     _constant_column(subject, "layernorm_forward", x, gamma, beta, {})
 
 
@@ -202,4 +202,4 @@ def _check_backward(subject: Subject, forward: str, param: dict[str, Any], axis:
     x, gamma, beta, dout = _inputs(subject)
     expected, known = _backward(x, gamma, dout, axis)
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
-    backward(subject, forward, arguments, gamma * normalized(x, axis) + beta, dout, expected, known)
+    check_gradients(subject, forward, arguments, gamma * normalized(x, axis) + beta, dout, expected, known)

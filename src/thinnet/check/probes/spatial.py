@@ -18,7 +18,7 @@ import numpy as np
 from thinnet import layers
 from thinnet.check.call_recorder import right_layers
 from thinnet.check.compare import Alternative, difference
-from thinnet.check.probes.layers import agrees, backward, output
+from thinnet.check.probes.layers import agrees, check_gradients, check_output
 from thinnet.check.probes.normalization import EPS, bn_param, check_running, known_dx, normalized, without_parameters
 from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
@@ -117,7 +117,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
         Alternative(images(rows, x.shape), "channels-mixed-up", mixed),
     )
     right = gamma[:, None, None] * hat + beta[:, None, None]
-    output(subject, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
+    check_output(subject, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
     if not subject.findings:
         check_running(subject, param, pixels(x), old_mean, old_var)
     _at_test(subject, x, gamma, beta)
@@ -147,7 +147,7 @@ def check_batchnorm_backward(subject: Subject) -> None:
     known = _known_gradients(dout, expected, normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
     known["dx"] = (Alternative(ordered, "channels-mixed-up", "is reshaped back without a transpose"),)
-    backward(subject, BATCH, arguments, out, dout, expected, known)
+    check_gradients(subject, BATCH, arguments, out, dout, expected, known)
 
 
 def _known_gradients(
@@ -207,7 +207,7 @@ def check_groupnorm_forward(subject: Subject) -> None:
         for axes, description in over.items()
     ]
     right = gamma[:, None, None] * hat + beta[:, None, None]
-    output(subject, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
+    check_output(subject, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
 
 
 @_or_on_right_layers
@@ -223,7 +223,7 @@ def check_groupnorm_backward(subject: Subject) -> None:
     expected = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
     known = _known_gradients(dout, expected, hat)
     known["dx"] = _known_dx(cache, dout, gamma)
-    backward(subject, GROUP, arguments, out, dout, expected, known)
+    check_gradients(subject, GROUP, arguments, out, dout, expected, known)
 
 
 def _known_dx(cache: Any, dout: FloatArray, gamma: FloatArray) -> tuple[Alternative, ...]:
