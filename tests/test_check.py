@@ -107,9 +107,9 @@ def test_a_docstring_that_says_one_thing_and_code_that_does_the_other(says: str,
 
 def test_without_any_word_the_behavior_tells_the_dialect() -> None:
     for means in ("drop", "keep"):
-        reading = next(iter(check(sources.dropout({}, means)).readings.values()))
-        assert (reading.means, reading.source) == (means, "the behavior of dropout_forward")
-        assert str(reading).endswith("alone: name your course's dialect to have that checked too")
+        convention = next(iter(check(sources.dropout({}, means)).conventions.values()))
+        assert (convention.means, convention.source) == (means, "the behavior of dropout_forward")
+        assert str(convention).endswith("alone: name your course's dialect to have that checked too")
 
 
 def test_right_layers_and_optimizers_pass() -> None:

@@ -393,7 +393,7 @@ def test_a_folder_with_the_courses_packages(imports: str, tmp_path: Path) -> Non
     report = check_path(tmp_path)
     assert report.ok, str(report)
     assert len(report.functions) == 11 + 2 + 5 + 1
-    assert {one.means for one in report.readings.values()} == {"keep"}
+    assert {one.means for one in report.conventions.values()} == {"keep"}
 
 
 def test_a_net_alone_stands_on_thinnets_own_layers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The two ways to check: files in a child process, and functions that exist already, in this one."""
+"""The two ways to check: files, each in a child process, and functions that exist already, in this process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check import dialect as dialects
+from thinnet.check import p_convention
 from thinnet.check.classes import DROPOUT_FUNCTIONS
-from thinnet.check.findings import FunctionReport, Reading, finding
-from thinnet.check.plan import check_names, check_unit, units_of
+from thinnet.check.findings import FunctionReport, finding
+from thinnet.check.p_convention import PConvention
+from thinnet.check.plan import check_names, check_subject, subjects_of
 from thinnet.check.report import Report
 from thinnet.check.runner import Limits, check_source
 from thinnet.check.scan import scan
-from thinnet.check.unit import OutOfTime
+from thinnet.check.subject import Timeout
 from thinnet.errors import ArgumentError
 
 
@@ -57,26 +58,26 @@ def check_layers(
     ['mask-not-applied-in-backward']
     """
     namespace = vars(layers) if isinstance(layers, ModuleType) else dict(layers)
-    given = dialects.named(dialect)
-    names = units_of(namespace)
+    given = p_convention.from_name(dialect)
+    names = subjects_of(namespace)
     if not names:
         raise ArgumentError(
             "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got none of them. "
             "Use the courses' names."
         )
-    reading = dialects.settled(given, dialects.of_namespace(namespace))
+    convention = p_convention.reconcile(given, p_convention.from_namespace(namespace))
     subject = layers.__name__ if isinstance(layers, ModuleType) else "the namespace"
-    report = Report(subject, readings={subject: reading})
+    report = Report(subject, conventions={subject: convention})
     state, python_state = np.random.get_state(), random.getstate()
     try:
         for name in names:
             owner, dot, _ = name.partition(".")
             alone = dot or name in DROPOUT_FUNCTIONS
-            own = dialects.of_one(namespace[owner]) if alone and not given.means else reading
-            one, own = _check_here(name, namespace, own, timeout)
-            report.functions.append(one)
+            own = p_convention.from_dropout(namespace[owner]) if alone and not given.means else convention
+            checked, own = _check_here(name, namespace, own, timeout)
+            report.functions.append(checked)
             if name in ("dropout_forward", "dropout_backward"):
-                reading = report.readings[subject] = own  # by its behavior, where nothing says it
+                convention = report.conventions[subject] = own  # by its behavior, where nothing says it
     finally:
         np.random.set_state(state)
         random.setstate(python_state)
@@ -104,7 +105,7 @@ def check_path(
     Raises:
         ArgumentError: if there is no such file, or nothing in it to check and nothing expected.
     """
-    given = dialects.named(dialect)
+    given = p_convention.from_name(dialect)
     check_names("expected", expected)
     target = Path(path)
     report, unread = Report(str(target)), ""
@@ -116,11 +117,11 @@ def check_path(
         sources, unread = [], "".join(str(error).partition(" What cannot be read:")[1:])
     for source in sources:
         if given.means:
-            source.reading, source.readings = dialects.settled(given, source.reading), {}
-        functions, reading = check_source(source, limits or Limits())
+            source.convention, source.conventions = p_convention.reconcile(given, source.convention), {}
+        functions, convention = check_source(source, limits or Limits())
         report.functions += functions
-        report.readings[str(source.path)] = reading
-    there = {one.name for one in report.functions}
+        report.conventions[str(source.path)] = convention
+    there = {function.name for function in report.functions}
     for name in expected:
         if name not in there:
             missing = finding("function-missing", f"no file defines {name}.{unread}")
@@ -129,8 +130,8 @@ def check_path(
 
 
 def _check_here(
-    name: str, namespace: Mapping[str, Any], reading: Reading, timeout: float
-) -> tuple[FunctionReport, Reading]:
+    name: str, namespace: Mapping[str, Any], convention: PConvention, timeout: float
+) -> tuple[FunctionReport, PConvention]:
     printed = io.StringIO()
     try:
         with (
@@ -139,10 +140,10 @@ def _check_here(
             warnings.catch_warnings(action="ignore"),
             _alarm(timeout),
         ):
-            unit = check_unit(name, namespace, reading)
-    except OutOfTime:
-        return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} s")]), reading
-    return FunctionReport(name, "", unit.findings, printed.getvalue()[-2000:]), unit.reading
+            subject = check_subject(name, namespace, convention)
+    except Timeout:
+        return FunctionReport(name, "", [finding("timed-out", f"it was stopped after {timeout:g} s")]), convention
+    return FunctionReport(name, "", subject.findings, printed.getvalue()[-2000:]), subject.convention
 
 
 @contextlib.contextmanager
@@ -153,7 +154,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         return
 
     def ring(number: int, frame: Any) -> None:
-        raise OutOfTime
+        raise Timeout
 
     old = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

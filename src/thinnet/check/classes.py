@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.unit import NOT_WRITTEN, UNKNOWN, CannotCall, Misdone, misfit, parameters, place
+from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, KnownFault, location, parameters, signature_mismatch
 
 NAMES: dict[str, tuple[str, ...]] = {
     "dropout": ("dropout", "inverteddropout", "dropout1d", "dropout2d"),
@@ -151,8 +151,8 @@ def _of_channels(owner: type, out: Any, given: Any) -> Any:
     if np.shape(out) != given.shape:
         return out
     if not np.array_equal(out, _as_images(out[:, :, 0, 0])):
-        told = "channels of equal pixels came out with pixels that differ"
-        raise Misdone("channels-not-dropped-whole", f"{owner.__name__}.forward dropped parts of channels: {told}")
+        message = "channels of equal pixels came out with pixels that differ"
+        raise KnownFault("channels-not-dropped-whole", f"{owner.__name__}.forward dropped parts of channels: {message}")
     return out[:, :, 0, 0]
 
 
@@ -255,8 +255,8 @@ def _made(owner: type, *args: Any, **kwargs: Any) -> Any:
     try:
         return _call(owner, *args, **kwargs)
     except (*IN_THE_CALL, AttributeError) as error:
-        told = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {place(error)}"
-        raise CannotCall(told) from error
+        message = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {location(error)}"
+        raise CannotCall(message) from error
 
 
 def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
@@ -266,14 +266,14 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
     except IN_THE_CALL as error:
         if NOT_WRITTEN in str(error):
             raise
-        shapes = " and ".join(str(one.shape) for one in args if isinstance(one, np.ndarray))
-        told = f"{method.__qualname__} stops, called with an array of shape {shapes}"
-        raise CannotCall(f"{told}: {type(error).__name__}: {error}, {place(error)}") from error
+        shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
+        message = f"{method.__qualname__} stops, called with an array of shape {shapes}"
+        raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
     except AttributeError as error:
         # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
         if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
             raise
-        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {place(error)}") from error
+        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
     if result is not None and not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
         raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
     if result is not None:
@@ -284,7 +284,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
 
 def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call it, if these arguments fit."""
-    why = misfit(function, *args, **kwargs)
+    why = signature_mismatch(function, *args, **kwargs)
     if why:
         raise CannotCall(f"it is not clear how to call {getattr(function, '__qualname__', 'it')}: {why}")
     return function(*args, **kwargs)

@@ -55,7 +55,7 @@ def _write(report: Report, options: argparse.Namespace, points: dict[str, float]
 
 def _nothing_checked(options: argparse.Namespace, error: Exception) -> Report:
     """A report with no points: all that is expected, or else the submission as a whole, was not checked."""
-    words = str(error) if isinstance(error, (ArgumentError, OSError)) else f"{type(error).__name__}: {error}"
-    why = finding("not-checked", words, severity="fault")
+    message = str(error) if isinstance(error, (ArgumentError, OSError)) else f"{type(error).__name__}: {error}"
+    why = finding("not-checked", message, severity="fault")
     names = options.expect or ["submission"]
     return Report(str(options.path), [FunctionReport(name, "", [why]) for name in names])

@@ -1,4 +1,4 @@
-"""Comparing an array with what it should be, and putting the difference into words."""
+"""Comparing an array with what it should be, and describing the difference."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TOLERANCE = 1e-4  # of the largest value: wide enough for an epsilon inside or o
 
 @dataclass(frozen=True)
 class Difference:
-    """How an array differs: the verdict if it has a name of its own, else "", and the words."""
+    """How an array differs: the verdict if it has a name of its own, else "", and a message."""
 
     verdict: str
-    words: str
+    message: str
 
     @property
     def of_output(self) -> str:
@@ -32,11 +32,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Alternative:
-    """A wrong value that is known, and what it means."""
+    """A wrong value that is known, its verdict, and a description to follow the name of the result."""
 
     value: AnyArray | float
     verdict: str
-    words: str
+    description: str
 
 
 def difference(
@@ -45,16 +45,18 @@ def difference(
     """What is wrong with `got`, or None.
 
     Args:
-        what: its name, for the words.
+        what: its name, for the message.
         got: the array under check.
         expected: the right one.
         alternatives: known wrong ones, the likelier first.
         batch: the number of rows, to recognize an average taken or not taken.
     """
     expected = np.asarray(expected, dtype=np.float64)
-    for one in alternatives:
-        if np.shape(one.value) == got.shape != expected.shape and close(got, one.value):
-            return Difference(one.verdict, f"{what} {one.words}: it has shape {got.shape}, expected {expected.shape}")
+    for known in alternatives:
+        if np.shape(known.value) == got.shape != expected.shape and close(got, known.value):
+            return Difference(
+                known.verdict, f"{what} {known.description}: it has shape {got.shape}, expected {expected.shape}"
+            )
     got = in_shape(got, expected.shape)
     if got.shape != expected.shape:
         return Difference("shape-changed", _shapes(what, got, expected))
@@ -62,13 +64,13 @@ def difference(
         return Difference("", f"{what} has {int((~np.isfinite(got)).sum())} values that are not finite")
     if close(got, expected):
         return None
-    for one in alternatives:
-        if np.shape(one.value) == expected.shape and close(got, one.value):
-            return Difference(one.verdict, f"{what} {one.words}: {_worst(got, expected)}")
+    for known in alternatives:
+        if np.shape(known.value) == expected.shape and close(got, known.value):
+            return Difference(known.verdict, f"{what} {known.description}: {_worst(got, expected)}")
     factor = _factor(got, expected)
     if factor is not None:
         verdict = "gradient-sign" if abs(factor + 1) < 1e-3 else "gradient-scaled"
-        return Difference(verdict, f"{what} is {_words(factor, batch)}: {_worst(got, expected)}")
+        return Difference(verdict, f"{what} is {_multiple(factor, batch)}: {_worst(got, expected)}")
     wrong = int((np.abs(got - expected) > TOLERANCE * _size(expected)).sum())
     share = f"{wrong} of {expected.size} elements are wrong" if expected.size > 1 else "the value is wrong"
     return Difference("", f"{what}: {share}; {_worst(got, expected)}")
@@ -94,7 +96,7 @@ def _factor(got: AnyArray, expected: AnyArray) -> float | None:
     return factor
 
 
-def _words(factor: float, batch: int) -> str:
+def _multiple(factor: float, batch: int) -> str:
     names = {-1.0: "of the wrong sign", 2.0: "twice what it should be", 0.5: "half of what it should be", 0.0: "zero"}
     names |= {-2.0: "twice what it should be and of the wrong sign"}
     if batch:
@@ -104,9 +106,9 @@ def _words(factor: float, batch: int) -> str:
             1.0 / batch**2: f"{batch**2} times too small: it is averaged over the batch twice too often",
             -1.0 / batch: f"{batch} times too small and of the wrong sign",
         }
-    for value, words in names.items():
+    for value, name in names.items():
         if abs(factor - value) <= 1e-3 * max(abs(value), 1e-3):
-            return words
+            return name
     return f"{factor:.4g} times what it should be"
 
 

@@ -1,13 +1,10 @@
-"""What a check of one function comes to: its findings, and what p means in it."""
+"""What a check of one function comes to: its findings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from thinnet.check.verdicts import VERDICTS, Severity
-
-VERBS = {"drop": "dropping", "keep": "keeping"}
-BEHAVIOR = "the behavior of dropout_forward"  # where nothing in the code says what p means
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Finding:
     error_rate: float | None = None
 
     @property
-    def told(self) -> list[tuple[str, str]]:
+    def details(self) -> list[tuple[str, str]]:
         """What to show below the cause: pairs of a word and a text."""
         chance = ""
         if self.error_rate:
@@ -42,7 +39,7 @@ class Finding:
         return [(word, text) for word, text in rows if text]
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.verdict}: {self.cause}", *(f"{word}: {text}" for word, text in self.told)])
+        return "\n".join([f"{self.verdict}: {self.cause}", *(f"{word}: {text}" for word, text in self.details)])
 
 
 def finding(
@@ -54,7 +51,7 @@ def finding(
     keep: str = "keep_prob",
     in_net: bool = False,
 ) -> Finding:
-    """A finding with the registry's words; `keep` is the probability of keeping in terms of p, for the mend."""
+    """A finding with the cause and the mend in VERDICTS; `keep` is what the mend says for keep_prob."""
     known = VERDICTS[verdict]
     mend = ((in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
@@ -79,38 +76,11 @@ class FunctionReport:
     @property
     def faults(self) -> list[Finding]:
         """The findings that are faults."""
-        return [one for one in self.findings if one.severity == "fault"]
+        return [found for found in self.findings if found.severity == "fault"]
 
     @property
     def state(self) -> str:
         """``"wrong"``, ``"not checked"`` or ``"right"``."""
         if self.faults:
             return "wrong"
-        return "not checked" if any(one.verdict == "not-checked" for one in self.findings) else "right"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What p means in the code: ``"drop"``, ``"keep"`` or ``""`` for unknown; and how that is known.
-
-    `given` is set where the user has said it, `course` is the package's name
-    where that is a course's, and `contrary` is what in the code says the opposite.
-    """
-
-    means: str = ""
-    source: str = ""
-    given: bool = False
-    course: str = ""
-    contrary: str = ""
-
-    @property
-    def keep(self) -> str:
-        """The probability of keeping a unit, in terms of p."""
-        return {"drop": "(1 - p)", "keep": "p"}.get(self.means, "keep_prob")
-
-    def __str__(self) -> str:
-        if not self.means:
-            return ""
-        doubt = " alone: name your course's dialect to have that checked too" if self.source == BEHAVIOR else ""
-        doubt += f", though {self.contrary} says the opposite" if self.contrary and not self.given else ""
-        return f"p is the probability of {VERBS[self.means]} a unit, by {self.source}{doubt}"
+        return "not checked" if any(found.verdict == "not-checked" for found in self.findings) else "right"

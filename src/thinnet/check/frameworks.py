@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 
-FRAMEWORKS = {
-    "caffe",
-    "chainer",
-    "cupy",
-    "flax",
-    "jax",
-    "jittor",
-    "keras",
-    "lasagne",
-    "mindspore",
-    "minpy",
-    "mlx",
-    "mxnet",
-    "oneflow",
-    "paddle",
-    "pytorch_lightning",
-    "tensorflow",
-    "tflearn",
-    "theano",
-    "tinygrad",
-    "torch",
-    "torchvision",
-}
+FRAMEWORKS = set(
+    re.findall(
+        r"\w+",
+        "caffe chainer cupy flax jax jittor keras lasagne mindspore minpy mlx mxnet oneflow paddle pytorch_lightning "
+        "tensorflow tflearn theano tinygrad torch torchvision",
+    )
+)
 HELPERS = {"reg_utils", "dnn_utils", "dnn_utils_v2", "init_utils", "gc_utils", "d2l"}  # other courses' own files
 NUMPY = {"numpy", "scipy"}
 EVERYTHING = "*"  # what a star brings along
 
 
-def not_numpy(tree: ast.Module, units: Iterable[str]) -> dict[str, str]:
-    """Why units of a source are not checked, for those that are another framework's.
+def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> dict[str, str]:
+    """Why functions and classes of a source are not checked, for those that are another framework's.
 
     Those whose own text uses NumPy and no framework are code for NumPy, whatever stands beside them.  A text that uses
     neither goes by its file.
@@ -49,14 +34,14 @@ def not_numpy(tree: ast.Module, units: Iterable[str]) -> dict[str, str]:
         return {}
     used = _used(tree) | {EVERYTHING}
     of_file = next((package for name, package in foreign.items() if name in used or not numeric), "")
-    nodes = {one.name: one for one in tree.body if isinstance(one, (ast.FunctionDef, ast.ClassDef))}
+    nodes = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     found = {}
-    for unit in units:
-        names = _used(nodes[unit.partition(".")[0]]) if unit.partition(".")[0] in nodes else set()
+    for subject in subjects:
+        names = _used(nodes[subject.partition(".")[0]]) if subject.partition(".")[0] in nodes else set()
         own = next((package for name, package in foreign.items() if name in names), "")
         package = own or ("" if names & numeric.keys() else of_file)
         if package:
-            found[unit] = f"the {'code' if own else 'file'} is written for {package}, and not for NumPy"
+            found[subject] = f"the {'code' if own else 'file'} is written for {package}, and not for NumPy"
     return found
 
 

@@ -1,23 +1,21 @@
-"""Importing code under check, old as it may be, in a process of its own."""
+"""Importing code under check, with stand-ins for the packages that are not there."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.util
 import pickle
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 import thinnet.course
 from thinnet.check import old_python
-from thinnet.check.findings import Reading
-from thinnet.check.unit import MissingPackage, of_a_library
+from thinnet.check.p_convention import PConvention
+from thinnet.check.subject import MissingPackage, of_a_library
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
+from thinnet.course.stand_ins import StandInFinder
 from thinnet.errors import OutOfScopeError
 
 OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
@@ -68,27 +66,7 @@ class _Name:
         return _Name(f"{self._name}.{name}", self._package)
 
 
-class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules in `names`, and all below them, as stand-ins."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if any(fullname == name or fullname.startswith(name + ".") for name in self.names):
-            return ModuleSpec(fullname, self, is_package=True)
-        return None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _Missing(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        pass
-
-
-def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[dict[str, Any], list[str]]:
+def load(root: Path, module: str, convention: PConvention, old: bool = False) -> tuple[dict[str, Any], list[str]]:
     """Import a module; return its names, and the packages and files that it asked for in vain.
 
     A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
@@ -100,35 +78,39 @@ def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[
     folder = root.joinpath(*module.split(".")[:-1])
     if folder != root:
         sys.path.append(str(folder))  # Python 2 found its neighbors without a dot
-    stubs = _StubFinder()
-    sys.meta_path.append(stubs)
+    absent: set[str] = set()
+
+    def stands_in(name: str, path: object) -> bool:
+        return any(f"{name}.".startswith(f"{known}.") for known in absent)
+
+    sys.meta_path.append(StandInFinder(stands_in, _Missing))
     # From the start: handouts try to import what must be compiled first, and go on without it.
-    thinnet.course.activate(_dialect_of(reading, module))
+    thinnet.course.activate(_dialect_of(convention, module))
     before = set(sys.modules)
     for _ in range(MOST_STUBS):
         try:
             namespace = _import(root, module)
             _Name.importing = False
-            return namespace, sorted(stubs.names - PARTS_LEFT_OUT)
+            return namespace, sorted(absent - PARTS_LEFT_OUT)
         except ModuleNotFoundError as error:
             name = error.name or ""
-            if not name or name == module or name in stubs.names:
+            if not name or name == module or name in absent:
                 raise
-            stubs.names.add(name)
+            absent.add(name)
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
-            stubs.names |= PARTS_LEFT_OUT
+            absent |= PARTS_LEFT_OUT
         for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
             if not of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
-    raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
+    raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(absent)[:3])}")
 
 
-def _dialect_of(reading: Reading, module: str) -> str:
+def _dialect_of(convention: PConvention, module: str) -> str:
     """The dialect for the modules that a file asks for, and that are not there."""
-    if "nndl" in (reading.course, module.partition(".")[0]):
-        return "nndl-drop" if reading.means == "drop" else "nndl"
-    return "cs231n-2017" if reading.means == "drop" else "cs231n-2021"
+    if "nndl" in (convention.course, module.partition(".")[0]):
+        return "nndl-drop" if convention.means == "drop" else "nndl"
+    return "cs231n-2017" if convention.means == "drop" else "cs231n-2021"
 
 
 def _import(root: Path, module: str) -> dict[str, Any]:

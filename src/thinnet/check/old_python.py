@@ -20,13 +20,13 @@ from thinnet import python2
 from thinnet.errors import MissingExtraError
 
 # What Python 3 and today's NumPy say of code that Python 2 and its NumPy ran.
-OF_PYTHON_2 = re.compile(
+PYTHON_2_ERRORS = re.compile(
     r"'float' object cannot be interpreted|slice indices must be|only integers, slices|of type 'float'"
     r"|sequence of integers or a single integer|arrays used as indices must be of integer"
     r"|'(zip|map|filter|range|dict_keys|dict_values|dict_items)'|between instances of 'NoneType'"
     r"|'(has_key|iteritems|iterkeys|itervalues|decode)'|needs to be a sequence|passed as a \"sequence\""
 )
-OF_OLD_NUMPY = re.compile(
+OLD_NUMPY_ERRORS = re.compile(
     r"numpy boolean (negative|subtract)|was removed in the NumPy|Unable to avoid copy|not None as shape"
     r"|'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring|setasflat)'"
     r"|unexpected keyword argument '(newshape|normed)'"
@@ -57,7 +57,7 @@ OLD_NUMPY_NAMES: dict[str, Any] = {
     "row_stack": np.vstack,
     "mat": np.asmatrix,
 }
-GONE = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
+REMOVED_NAMES = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
 
 
 class Parsed(NamedTuple):
@@ -93,7 +93,7 @@ def only_python_3(tree: ast.Module) -> bool:
     """Whether a source has something that Python 2 never had."""
     nodes = list(ast.walk(tree))
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
-    typed = any(one.returns or any(arg.annotation for arg in one.args.args) for one in functions)
+    typed = any(function.returns or any(arg.annotation for arg in function.args.args) for function in functions)
     return typed or any(isinstance(node, ONLY_PYTHON_3) for node in nodes)
 
 
@@ -104,9 +104,9 @@ def why_it_stops(message: str) -> str:
     'an older NumPy'
     """
     gone = re.search(r"module 'numpy' has no attribute '(\w+)'", message)
-    if OF_OLD_NUMPY.search(message) or (gone and gone.group(1) in GONE):
+    if OLD_NUMPY_ERRORS.search(message) or (gone and gone.group(1) in REMOVED_NAMES):
         return "an older NumPy"
-    return "Python 2" if OLD and OF_PYTHON_2.search(message) else ""
+    return "Python 2" if PYTHON_2_FILES and PYTHON_2_ERRORS.search(message) else ""
 
 
 def _is_old(text: str, path: str) -> bool:
@@ -131,7 +131,7 @@ class _OldNumpy(ast.NodeTransformer):
         """``np.float`` and the like are put back by `restore_numpy`."""
         self.generic_visit(node)
         of_numpy = isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy")
-        if of_numpy and node.attr in GONE:
+        if of_numpy and node.attr in REMOVED_NAMES:
             self.found.add(f"np.{node.attr}")
         return node
 
@@ -155,7 +155,7 @@ class _OldNumpy(ast.NodeTransformer):
 
 def restore_numpy() -> None:
     """Put back what old NumPy had, and what means nothing else today."""
-    for name in GONE:
+    for name in REMOVED_NAMES:
         setattr(np, name, OLD_NUMPY_NAMES[name])
 
 
@@ -167,17 +167,17 @@ class Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         tree, old, numpy = parse(self.get_data(self.path), self.path, Loader.old)
         if old:
-            OLD.add(self.path)
+            PYTHON_2_FILES.add(self.path)
         if numpy:
-            OLD_NUMPY[self.path] = numpy
+            OLD_NUMPY_FILES[self.path] = numpy
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             code: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return code
 
 
-OLD: set[str] = set()  # the files that were read as Python 2
-OLD_NUMPY: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
+PYTHON_2_FILES: set[str] = set()  # the files that were read as Python 2
+OLD_NUMPY_FILES: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 
 
 class Finder(importlib.abc.MetaPathFinder):

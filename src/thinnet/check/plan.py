@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check import classes
-from thinnet.check.findings import Reading
+from thinnet.check.p_convention import PConvention
 from thinnet.check.probes import (
     dropout,
     dropout_backward,
@@ -24,12 +24,12 @@ from thinnet.check.probes import (
     spatial,
     whole_net,
 )
-from thinnet.check.unit import Unit
+from thinnet.check.subject import Subject
 from thinnet.checks import check_choice
 
 SEED = 2014  # the same verdicts in every check; a Generator of the code's own is as random as it is
 
-Probe = Callable[[Unit], None]
+Probe = Callable[[Subject], None]
 
 PROBES: dict[str, Probe] = {
     "affine_forward": layers.check_affine_forward,
@@ -63,25 +63,25 @@ PROBES: dict[str, Probe] = {
 }
 
 
-def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -> Unit:
+def check_subject(name: str, namespace: Mapping[str, Any], convention: PConvention) -> Subject:
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
-    class_name, dot, method = unit_name.partition(".")
-    own = unit_name
-    functions = classes.plain_functions(namespace) if unit_name.startswith("dropout_") else namespace
-    if unit_name in classes.DROPOUT_FUNCTIONS:
-        own, functions = "dropout_forward", classes.as_dropout_forward(namespace[unit_name])
+    class_name, dot, method = name.partition(".")
+    own = name
+    functions = classes.plain_functions(namespace) if name.startswith("dropout_") else namespace
+    if name in classes.DROPOUT_FUNCTIONS:
+        own, functions = "dropout_forward", classes.as_dropout_forward(namespace[name])
     elif dot:
         own = f"{classes.kind_of(class_name)}_{method}"
         functions = classes.functions_of(namespace[class_name])
-    unit = Unit(unit_name, functions, reading, (own,))
+    subject = Subject(name, functions, convention, (own,))
     random.seed(SEED)
     np.random.seed(SEED)
     try:
-        PROBES[own](unit)
+        PROBES[own](subject)
     except Exception as error:
-        unit.note(error)
-    unit.findings.sort(key=lambda one: one.severity)  # faults before notes
-    return unit
+        subject.record_end(error)
+    subject.findings.sort(key=lambda found: found.severity)  # faults before notes
+    return subject
 
 
 def check_names(argument: str, names: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ def check_names(argument: str, names: Iterable[str]) -> None:
             check_choice(argument, name, tuple(PROBES))
 
 
-def units_of(namespace: Mapping[str, Any]) -> list[str]:
+def subjects_of(namespace: Mapping[str, Any]) -> list[str]:
     """The names of all that can be checked in a namespace, in the order of `PROBES`."""
     names = [name for name in PROBES if callable(namespace.get(name)) and not _is_class(name, namespace[name])]
     for name, value in namespace.items():

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from thinnet.check.findings import Finding, FunctionReport, Reading
+from thinnet.check.findings import Finding, FunctionReport
+from thinnet.check.p_convention import PConvention
 from thinnet.check.writers import text
 
 
@@ -17,12 +18,12 @@ class Report:
     Attributes:
         subject: what was checked.
         functions: one report for each function found.
-        readings: what p means, for each file.
+        conventions: what p means, for each file.
     """
 
     subject: str
     functions: list[FunctionReport] = field(default_factory=list)
-    readings: dict[str, Reading] = field(default_factory=dict)
+    conventions: dict[str, PConvention] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -32,34 +33,38 @@ class Report:
     @property
     def verdicts(self) -> set[str]:
         """The names of all verdicts, notes included."""
-        return {one.verdict for _, one in self}
+        return {found.verdict for _, found in self}
 
     @property
     def faults(self) -> set[str]:
         """The names of all faults."""
-        return {one.verdict for _, one in self if one.severity == "fault"}
+        return {found.verdict for _, found in self if found.severity == "fault"}
 
     @property
     def summary(self) -> str:
         """One line of counts."""
         counts = {state: self.count(state) for state in ("right", "wrong", "not checked")}
-        told = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state != "not checked")
+        message = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state != "not checked")
         number = len(self.functions)
-        return f"{number} function{'s' if number != 1 else ''} checked: {told}"
+        return f"{number} function{'s' if number != 1 else ''} checked: {message}"
 
     def count(self, state: str) -> int:
         """How many functions are ``"right"``, ``"wrong"`` or ``"not checked"``."""
-        return sum(one.state == state for one in self.functions)
+        return sum(function.state == state for function in self.functions)
 
-    def files(self) -> Iterator[tuple[str, Reading, list[FunctionReport]]]:
+    def files(self) -> Iterator[tuple[str, PConvention, list[FunctionReport]]]:
         """Each file's name, what p means in it, and its functions."""
-        for file in dict.fromkeys(one.file for one in self.functions):
+        for file in dict.fromkeys(function.file for function in self.functions):
             name = file or self.subject
-            yield name, self.readings.get(name, Reading()), [one for one in self.functions if one.file == file]
+            yield (
+                name,
+                self.conventions.get(name, PConvention()),
+                [function for function in self.functions if function.file == file],
+            )
 
     def __iter__(self) -> Iterator[tuple[str, Finding]]:
         """Pairs of a function's name and a finding."""
-        return ((function.name, one) for function in self.functions for one in function.findings)
+        return ((function.name, found) for function in self.functions for found in function.findings)
 
     def __str__(self) -> str:
         return self.table()
@@ -74,6 +79,6 @@ class Report:
         return {
             "subject": self.subject,
             "ok": self.ok,
-            "dialects": {file: asdict(reading) for file, reading in self.readings.items()},
-            "functions": [{**asdict(one), "state": one.state} for one in self.functions],
+            "dialects": {file: asdict(convention) for file, convention in self.conventions.items()},
+            "functions": [{**asdict(function), "state": function.state} for function in self.functions],
         }

@@ -16,7 +16,8 @@ from typing import Any
 
 import thinnet
 from thinnet.check import old_python
-from thinnet.check.findings import Finding, FunctionReport, Reading, finding
+from thinnet.check.findings import Finding, FunctionReport, finding
+from thinnet.check.p_convention import PConvention
 from thinnet.check.scan import Source
 
 START = 20.0  # seconds that the start of Python and the imports may take on top of the limit
@@ -39,18 +40,18 @@ class Child:
     """One child process and its events."""
 
     def __init__(
-        self, source: Source, units: list[str], reading: Reading, limits: Limits, first: bool, old: bool
+        self, source: Source, subjects: list[str], convention: PConvention, limits: Limits, first: bool, old: bool
     ) -> None:
         job = {
             "root": str(source.root),
             "module": source.module,
-            "units": units,
+            "subjects": subjects,
             "first": first,
             "old": old,
-            "reading": asdict(reading),
-            "readings": {name: asdict(one) for name, one in source.readings.items()},
+            "convention": asdict(convention),
+            "conventions": {name: asdict(convention) for name, convention in source.conventions.items()},
             "memory": limits.megabytes * 2**20,
-            "cpu": int(START + limits.seconds * len(units)) + 1,
+            "cpu": int(START + limits.seconds * len(subjects)) + 1,
         }
         self.late = False
         with tempfile.TemporaryFile() as file:
@@ -81,19 +82,19 @@ class Child:
             timer.cancel()
 
     def ending(self) -> str:
-        """How it ended by itself, in words."""
+        """How it ended by itself, as text."""
         try:
             status = self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:  # it has closed what it should tell its events by
+        except subprocess.TimeoutExpired:  # it has closed the pipe of its events
             status = 0
         assert self.process.stderr is not None
         last = self.process.stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-        words = f"the process ended with status {status}"
+        ending = f"the process ended with status {status}"
         if status == 0:
-            words = "the process ended before the function did"
+            ending = "the process ended before the function did"
         if status < 0:
-            words = f"the process was ended by the signal {signal.Signals(-status).name}"
-        return f"{words}: {last}" if last else words
+            ending = f"the process was ended by the signal {signal.Signals(-status).name}"
+        return f"{ending}: {last}" if last else ending
 
     def end(self) -> None:
         """End it, and all that it started."""
@@ -113,44 +114,44 @@ class Child:
                 self.process.kill()
 
 
-def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], Reading]:
-    """Check all that a file defines; return the reports in the order of its units, and what p means."""
+def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], PConvention]:
+    """Check all that a file defines; return the reports in the order of its subjects, and what p means."""
     file = str(source.path)
     reports = {name: FunctionReport(name, file, [finding("not-checked", why)]) for name, why in source.excluded.items()}
-    names = [name for name in source.units if name not in reports]
+    names = [name for name in source.subjects if name not in reports]
     if source.problem and names:
         problem = finding("cannot-import", source.problem)
-        return [FunctionReport(name, file, [problem]) for name in source.units], source.reading
-    found, reading = _run(source, names, limits)
-    stopped = {} if source.only_python_3 else {name: _old(one) for name, one in found.items() if _old(one)}
+        return [FunctionReport(name, file, [problem]) for name in source.subjects], source.convention
+    found, convention = _run(source, names, limits)
+    stopped = {} if source.only_python_3 else {name: _old(report) for name, report in found.items() if _old(report)}
     if stopped:  # once more, as Python 2, with what may be waiting for it
         again, _ = _run(source, [name for name in names if found[name].state != "right"], limits, old=True)
         for name, report in again.items():
             found[name] = report
             if name in stopped and report.state == "right":
-                told = f"it is right in Python 2, and stops in Python 3 with {stopped[name]}"
-                found[name] = FunctionReport(name, file, [finding("not-checked", told)])
+                message = f"it is right in Python 2, and stops in Python 3 with {stopped[name]}"
+                found[name] = FunctionReport(name, file, [finding("not-checked", message)])
     reports |= found
-    return [reports[name] for name in source.units if name in reports], reading
+    return [reports[name] for name in source.subjects if name in reports], convention
 
 
 def _old(report: FunctionReport) -> str:
     """The error by which a function stops that Python 2 may have run, or ""."""
-    stops = [one.evidence for one in report.faults if one.verdict in ("crashed", "cannot-import")]
-    return next(filter(old_python.OF_PYTHON_2.search, stops), "")
+    stops = [found.evidence for found in report.faults if found.verdict in ("crashed", "cannot-import")]
+    return next(filter(old_python.PYTHON_2_ERRORS.search, stops), "")
 
 
 def _run(
     source: Source, names: list[str], limits: Limits, old: bool = False
-) -> tuple[dict[str, FunctionReport], Reading]:
+) -> tuple[dict[str, FunctionReport], PConvention]:
     """Check some of what a file defines, as Python 2 if `old`."""
-    file, reading = str(source.path), source.reading
+    file, convention = str(source.path), source.convention
     reports: dict[str, FunctionReport] = {}
     pending = names
     while pending:
-        child = Child(source, pending, reading, limits, first=not reports, old=old)
+        child = Child(source, pending, convention, limits, first=not reports, old=old)
         try:
-            current, failure, reading = _follow(child, file, reports, reading, limits)
+            current, failure, convention = _follow(child, file, reports, convention, limits)
         finally:
             child.end()
         if failure is None:
@@ -158,11 +159,11 @@ def _run(
         # Without a current one it was the import itself.
         reports |= {name: FunctionReport(name, file, [failure]) for name in ([current] if current else pending)}
         pending = pending[pending.index(current) + 1 :] if current else []
-        for name in [one for one in pending if _needs(one, current)]:
+        for name in [name for name in pending if _needs(name, current)]:
             why = finding("not-checked", f"it needs {current}, and {failure.evidence}")
             reports[name] = FunctionReport(name, file, [why])
             pending.remove(name)
-    return reports, reading
+    return reports, convention
 
 
 def _needs(name: str, forward: str) -> bool:
@@ -171,28 +172,28 @@ def _needs(name: str, forward: str) -> bool:
 
 
 def _follow(
-    child: Child, file: str, reports: dict[str, FunctionReport], reading: Reading, limits: Limits
-) -> tuple[str, Finding | None, Reading]:
-    """Take down the child's events until it is done, ends or hangs: the function it was at, and why it stopped."""
+    child: Child, file: str, reports: dict[str, FunctionReport], convention: PConvention, limits: Limits
+) -> tuple[str, Finding | None, PConvention]:
+    """Follow the child's events until it is done, ends or hangs: the function it was at, and why it stopped."""
     current = ""
     while True:
         seconds = limits.seconds if current else limits.seconds + START
         event = child.next(seconds)
         if event is None and child.late:
-            told = f"{'it' if current else 'the import'} was stopped after {seconds:g} s"
-            return current, finding("timed-out", told), reading
+            message = f"{'it' if current else 'the import'} was stopped after {seconds:g} s"
+            return current, finding("timed-out", message), convention
         if event is None:
-            return current, finding("crashed" if current else "cannot-import", child.ending()), reading
+            return current, finding("crashed" if current else "cannot-import", child.ending()), convention
         if event["event"] == "refused":
-            return "", finding(event["verdict"], event["evidence"]), reading
+            return "", finding(event["verdict"], event["evidence"]), convention
         if event["event"] == "done":
-            return "", None, reading
+            return "", None, convention
         if event["event"] == "begin":
-            current = event["unit"]
+            current = event["subject"]
         if event["event"] == "end":
-            findings = [Finding(**one) for one in event["findings"]]
+            findings = [Finding(**found) for found in event["findings"]]
             reports[current] = FunctionReport(current, file, findings, event["printed"])
-            reading, current = Reading(**event["reading"]), ""
+            convention, current = PConvention(**event["convention"]), ""
 
 
 def _environment() -> dict[str, str]:

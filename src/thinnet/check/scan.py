@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
-from thinnet.check import dialect, old_python
+from thinnet.check import old_python, p_convention
 from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
-from thinnet.check.findings import Reading
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.old_python import only_python_3
+from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import PROBES
 from thinnet.errors import ArgumentError, MissingExtraError
 
@@ -33,22 +33,23 @@ class Source:
     Attributes:
         path: the file.
         root: the folder to import from, and `module`, its dotted name from there.
-        units: what to check, in order.
+        subjects: the names of what to check, in order.
         problem: why the file cannot be read as Python, or "".
-        excluded: units that are not to be checked, and why.
+        excluded: the names of those that are not to be checked, and why.
         only_python_3: whether it has what Python 2 never had.
-        reading: what the file, or its package, says that p means, and `readings`, what its dropout classes say.
+        convention: what the file, or its package, says that p means.
+        conventions: what each of its dropout classes says.
     """
 
     path: Path
     root: Path
     module: str
-    units: list[str]
+    subjects: list[str]
     problem: str
     excluded: dict[str, str] = field(default_factory=dict)
     only_python_3: bool = False
-    reading: Reading = field(default_factory=Reading)
-    readings: dict[str, Reading] = field(default_factory=dict)
+    convention: PConvention = field(default_factory=PConvention)
+    conventions: dict[str, PConvention] = field(default_factory=dict)
 
 
 def scan(target: Path) -> list[Source]:
@@ -67,7 +68,7 @@ def scan(target: Path) -> list[Source]:
     trees: dict[Path, ast.Module] = {}
     files = [target] if target.is_file() else _python_files(target)
     found = [_source(path.resolve(), trees) for path in files]
-    sources = [source for source in found if source.units]
+    sources = [source for source in found if source.subjects]
     if not sources:
         unread = "".join(f" What cannot be read: {source.problem}." for source in found if source.problem)
         raise ArgumentError(
@@ -76,9 +77,9 @@ def scan(target: Path) -> list[Source]:
             f"ReLU, Affine or the like, with forward and backward.{unread}"
         )
     for source in sources:
-        source.reading = _said(source, trees)
+        source.convention = _said(source, trees)
         nodes = trees[source.path].body if source.path in trees else []
-        source.readings = {node.name: dialect.of_one(node) for node in nodes if _is_dropout_alone(node)}
+        source.conventions = {node.name: p_convention.from_dropout(node) for node in nodes if _is_dropout_alone(node)}
     return sources
 
 
@@ -104,19 +105,19 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         names -= set(DROPOUT_FUNCTIONS)
         names |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         names |= {node.name for node in tree.body if isinstance(node, ast.ClassDef) and not kind_of(node.name)}
-    units = [name for name in PROBES if name in names]
+    subjects = [name for name in PROBES if name in names]
     for node in _classes(tree):
         if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
-            units += [f"{node.name}.forward", f"{node.name}.backward"]
+            subjects += [f"{node.name}.forward", f"{node.name}.backward"]
     if tree is None:
-        excluded = dict.fromkeys(units if untranslated else (), untranslated)
-        return Source(path, *_place(path, tree), units, problem, excluded)
-    nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in units}
-    excluded = nets | not_numpy(tree, units)
-    return Source(path, *_place(path, tree), [*units, *nets], problem, excluded, only_python_3(tree))
+        excluded = dict.fromkeys(subjects if untranslated else (), untranslated)
+        return Source(path, *_root_and_module(path, tree), subjects, problem, excluded)
+    nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
+    excluded = nets | not_numpy(tree, subjects)
+    return Source(path, *_root_and_module(path, tree), [*subjects, *nets], problem, excluded, only_python_3(tree))
 
 
-def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
+def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
     """The folder from which a file is imported, and its module's name: packages are climbed out of.
 
     As far up as the file's relative imports reach, folders are packages by whatever name.
@@ -148,16 +149,16 @@ def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
     """A function that computes a net and its dropout together, as ``f(X, parameters, keep_prob)``."""
     if not isinstance(node, ast.FunctionDef):
         return False
-    names = {one.arg for one in node.args.args}
+    names = {argument.arg for argument in node.args.args}
     of_dropout = any(re.search(r"keep_?prob|drop(out)?_?(rate|prob)", name) for name in names)
     return of_dropout and bool(names & {"parameters", "params", "weights", "cache", "caches"})
 
 
-def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
+def _said(source: Source, trees: dict[Path, ast.Module]) -> PConvention:
     """What the file itself says, else its neighbors in the package."""
     course = next((part for part in reversed(source.module.split(".")) if part in ("nndl", "cs231n")), "")
     if source.path in trees:
-        own = dialect.of_trees([trees[source.path]], course)
+        own = p_convention.from_trees([trees[source.path]], course)
         if own.means:
             return own
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
@@ -167,4 +168,4 @@ def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
             if path != source.path:
                 with contextlib.suppress(SyntaxError, ValueError, OSError, MissingExtraError):
                     neighbors.append(trees.get(path) or old_python.parse(path.read_bytes()).tree)
-    return dialect.of_trees(neighbors, course)
+    return p_convention.from_trees(neighbors, course)

@@ -52,9 +52,9 @@ def page() -> str:
     ]
     for title, group in GROUPS.items():
         lines += [f"## {title}", "", "| verdict | | cause | mend |", "| --- | --- | --- | --- |"]
-        for one in map(VERDICTS.__getitem__, group):
-            mend = f"{one.mend} In a net: {one.mend_in_net}" if one.mend_in_net else one.mend
-            lines.append(f"| `{one.name}` | {one.severity} | {one.cause} | {mend} |")
+        for verdict in map(VERDICTS.__getitem__, group):
+            mend = f"{verdict.mend} In a net: {verdict.mend_in_net}" if verdict.mend_in_net else verdict.mend
+            lines.append(f"| `{verdict.name}` | {verdict.severity} | {verdict.cause} | {mend} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from thinnet.check import old_python
-from thinnet.check.findings import Finding, Reading, finding
+from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
-from thinnet.check.plan import check_unit
-from thinnet.check.unit import place
+from thinnet.check.p_convention import PConvention
+from thinnet.check.plan import check_subject
+from thinnet.check.subject import location
 from thinnet.errors import MissingExtraError
 
 MOST_PRINTED = 2000  # characters of a function's prints that are kept
@@ -61,50 +62,52 @@ def main() -> None:
 def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
     """Import, then check each function in turn."""
 
-    def tell(event: str, **more: Any) -> None:
+    def send(event: str, **more: Any) -> None:
         events.write(json.dumps({"event": event, **more}) + "\n")
         events.flush()
 
     root = Path(job["root"])
     os.chdir(root)
-    reading = Reading(**job["reading"])
-    readings = {name: Reading(**one) for name, one in job["readings"].items()}
+    convention = PConvention(**job["convention"])
+    conventions = {name: PConvention(**fields) for name, fields in job["conventions"].items()}
     try:
-        namespace, absent = load(root, job["module"], reading, job["old"])
+        namespace, absent = load(root, job["module"], convention, job["old"])
     except BaseException as error:
         what = f"{type(error).__name__}: {error}"[:300]
         old = "Python 2" if isinstance(error, MissingExtraError) else old_python.why_it_stops(what)
         why = f"it is written for {old}: " if old else ""
         if isinstance(error, FileNotFoundError):  # a script that begins with its data
             why = "it reads a file that is not there when it is imported: "
-        tell("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {place(error)}")
+        send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
         return
     prints.take()  # those of the import
     notes = _notes(absent) if job["first"] else []
-    for name in job["units"]:
-        tell("begin", unit=name)
+    for name in job["subjects"]:
+        send("begin", subject=name)
         owner = name.partition(".")[0]
         if owner in namespace:
-            unit = check_unit(name, namespace, readings.get(owner, reading))
-            findings = unit.findings
+            subject = check_subject(name, namespace, conventions.get(owner, convention))
+            findings = subject.findings
             if name in ("dropout_forward", "dropout_backward"):
-                reading = unit.reading  # by its behavior, where nothing says it
+                convention = subject.convention  # by its behavior, where nothing says it
         else:
             findings = [finding("function-missing", f"{name} is not there after the import")]
-        told, notes = [asdict(one) for one in (*findings, *notes)], []
-        tell("end", unit=name, findings=told, reading=asdict(reading), printed=prints.take())
-    tell("done")
+        message, notes = [asdict(found) for found in (*findings, *notes)], []
+        send("end", subject=name, findings=message, convention=asdict(convention), printed=prints.take())
+    send("done")
 
 
 def _notes(absent: list[str]) -> list[Finding]:
-    """What is to be told of the file as a whole."""
+    """Findings on the file as a whole."""
     notes = []
     if absent:
         notes.append(finding("package-absent", f"not found: {', '.join(absent)}"))
-    if old_python.OLD:
-        notes.append(finding("old-python", f"in {', '.join(sorted(map(os.path.basename, old_python.OLD)))}"))
-    if old_python.OLD_NUMPY:
-        replaced = (f"{', '.join(names)} in {os.path.basename(file)}" for file, names in old_python.OLD_NUMPY.items())
+    if old_python.PYTHON_2_FILES:
+        notes.append(finding("old-python", f"in {', '.join(sorted(map(os.path.basename, old_python.PYTHON_2_FILES)))}"))
+    if old_python.OLD_NUMPY_FILES:
+        replaced = (
+            f"{', '.join(names)} in {os.path.basename(file)}" for file, names in old_python.OLD_NUMPY_FILES.items()
+        )
         notes.append(finding("old-numpy", "; ".join(sorted(replaced))))
     return notes
 

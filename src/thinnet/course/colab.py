@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+from thinnet.course.stand_ins import StandInFinder
 
 ROOT = "google.colab"
 
@@ -46,21 +45,15 @@ class StandIn(ModuleType):
         return nothing
 
 
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """The last of the finders, so that the real package wins, where there is one."""
+def _stands_in(name: str, path: object) -> bool:
+    return name in ("google", ROOT) or name.startswith(f"{ROOT}.")
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != "google" and fullname != ROOT and not fullname.startswith(f"{ROOT}."):
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        return StandIn(spec.name) if spec.name != "google" else ModuleType(spec.name)
+def _make(name: str) -> ModuleType:
+    return ModuleType(name) if name == "google" else StandIn(name)
 
-    def exec_module(self, module: ModuleType) -> None:
-        """There is nothing to run."""
+
+FINDER = StandInFinder(_stands_in, _make)  # the last of the finders, so that the real package wins, where there is one
 
 
 class Unfilled(ast.NodeTransformer):
@@ -85,5 +78,5 @@ def install(say: Callable[[str, str], None]) -> None:
     google.colab.drive.mount - this is not Colab; nothing done
     """
     StandIn.say = staticmethod(say)
-    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
-        sys.meta_path.append(Finder())
+    if FINDER not in sys.meta_path:
+        sys.meta_path.append(FINDER)

@@ -15,15 +15,10 @@ from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import AnyArray, FloatArray
 
 __all__ = [
-    "conv_backward_naive",
-    "conv_forward_naive",
-    "max_pool_backward_naive",
-    "max_pool_forward_naive",
-    "spatial_batchnorm_backward",
-    "spatial_batchnorm_forward",
-    "spatial_groupnorm_backward",
+    "conv_backward_naive", "conv_forward_naive", "max_pool_backward_naive", "max_pool_forward_naive",
+    "spatial_batchnorm_backward", "spatial_batchnorm_forward", "spatial_groupnorm_backward",
     "spatial_groupnorm_forward",
-]
+]  # fmt: skip
 
 
 def whole(value: Any) -> Any:

@@ -21,7 +21,7 @@ class Dialect:
 
     Attributes:
         name: what `thinnet.course.activate` takes.
-        years: the course and its years, in words.
+        years: the course and its years, to be shown.
         p_means: whether ``p`` is the probability of dropping or of keeping a unit.
         dropout_argument: the net's argument for p.
         none: the values of it for which the net has no dropout layers. In nndl 1 is not among them: it keeps every
@@ -81,10 +81,10 @@ class Dialect:
         if not self.allows(p):
             limits, verb = ("[0, 1)", "dropping") if dropping else ("(0, 1]", "keeping")
             others = [name for name, other in DIALECTS.items() if other.package == self.package and other.allows(p)]
-            told = f": --dialect {' or '.join(others)} of thinnet course run" if others else ""
+            advice = f": --dialect {' or '.join(others)} of thinnet course run" if others else ""
             raise DialectError(
                 f"p must be a number in {limits}, got {p!r}. In the dialect {self.name} it is the probability of "
-                f"{verb} a unit; see thinnet.course.DIALECTS for the others{told}."
+                f"{verb} a unit; see thinnet.course.DIALECTS for the others{advice}."
             )
         return float(p) if dropping else 1 - float(p)
 
@@ -102,7 +102,9 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 # What the net calls p and normalization, in one dialect or another.
-ARGUMENTS = {name for one in DIALECTS.values() for name in (one.dropout_argument, one.normalization_argument)}
+ARGUMENTS = {
+    name for dialect in DIALECTS.values() for name in (dialect.dropout_argument, dialect.normalization_argument)
+}
 
 
 @dataclass(frozen=True)

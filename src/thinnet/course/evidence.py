@@ -75,7 +75,7 @@ def choose_dialect(
         if fitting and dialect not in fitting:
             raise DialectError(
                 f"dialect must fit the notebook, got {dialect!r}, but there is {', '.join(reasons)}: "
-                f"that is {_told(fitting)}. Run it with --dialect {' or '.join(fitting)}."
+                f"that is {_listed(fitting)}. Run it with --dialect {' or '.join(fitting)}."
             )
         return Choice(dialect, "as asked for")
     fitting = fitting or list(DIALECTS)
@@ -85,7 +85,7 @@ def choose_dialect(
     if len(meanings) > 1:
         meaning = _recorded_meaning(recorded)
         if not meaning:
-            raise DialectError(_demand(fitting, reasons))
+            raise DialectError(_missing_dialect(fitting, reasons))
         fitting = [name for name in fitting if DIALECTS[name].p_means == meaning]
         reasons.append(f"the recorded output, in which p {meaning}s")
     return Choice(_latest(fitting), "by " + " and ".join(reasons))
@@ -96,48 +96,50 @@ def _latest(fitting: list[str]) -> str:
     return fitting[0] if DIALECTS[fitting[0]].package == "nndl" else [n for n in fitting if n.startswith("cs")][-1]
 
 
-def _told(names: list[str]) -> str:
+def _listed(names: list[str]) -> str:
     return " or ".join(f"{name} ({DIALECTS[name].years}; p {DIALECTS[name].p_means}s)" for name in names)
 
 
-def _demand(fitting: list[str], reasons: list[str]) -> str:
+def _missing_dialect(fitting: list[str], reasons: list[str]) -> str:
     why = f" (by {' and '.join(reasons)})" if reasons else ""
     return (
         "dialect must be given, since p means dropping in some years and keeping in others, and the notebook does not "
-        f"say which; got none. It fits {_told(fitting)}{why}. Look at the docstring of dropout_forward, or at what is "
-        f"no dropout in your year, and run with --dialect {fitting[0]}, for example."
+        f"say which; got none. It fits {_listed(fitting)}{why}. Look at the docstring of dropout_forward, or at what "
+        f"is no dropout in your year, and run with --dialect {fitting[0]}, for example."
     )
 
 
 def _recorded_meaning(recorded: str) -> str:
     """What p was for the author, by the fraction of zeros that the notebook has printed; "" where that is not clear."""
     pairs = [(float(p.strip(".")), float(zeros.strip("."))) for p, zeros in RECORDED.findall(recorded)]
-    told = {p: zeros for p, zeros in pairs if abs(p - 0.5) > 0.05}
+    informative = {p: zeros for p, zeros in pairs if abs(p - 0.5) > 0.05}
     for meaning in ("drop", "keep"):
-        if told and all(abs(zeros - (p if meaning == "drop" else 1 - p)) < 0.02 for p, zeros in told.items()):
+        if informative and all(
+            abs(zeros - (p if meaning == "drop" else 1 - p)) < 0.02 for p, zeros in informative.items()
+        ):
             return meaning
     return ""
 
 
 def _fitting(found: Evidence) -> tuple[list[str], list[str]]:
-    """The dialects that fit, and what told; values that contradict all else tell nothing."""
+    """The dialects that fit, and the reasons; values that contradict all else are no reason."""
     fitting = [*DIALECTS.values()]
     reasons = []
     if len(found.courses) == 1:
         course, seen = next(iter(found.courses.items()))
-        fitting = [one for one in fitting if one.package == course]
+        fitting = [dialect for dialect in fitting if dialect.package == course]
         reasons.append(f"the import of {seen}")
     for name, seen in found.arguments.items():
-        left = [one for one in fitting if name in (one.dropout_argument, one.normalization_argument)]
+        left = [dialect for dialect in fitting if name in (dialect.dropout_argument, dialect.normalization_argument)]
         if left and len(left) < len(fitting):
             fitting = left
             reasons.append(f"the argument {seen}")
     for value in sorted(found.values & {0, 1}):
-        left = [one for one in fitting if _has(one, value)]
+        left = [dialect for dialect in fitting if _has(dialect, value)]
         if left and len(left) < len(fitting):
             fitting = left
             reasons.append(f"the value {value:g} of {' or '.join(sorted(OF_P & found.arguments.keys())) or 'dropout'}")
-    return [one.name for one in fitting], reasons
+    return [dialect.name for dialect in fitting], reasons
 
 
 def _has(dialect: Dialect, value: float) -> bool:
@@ -190,7 +192,7 @@ def _arguments_of(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     p by its position has no name.
     """
     if isinstance(node, ast.Call):
-        yield from ((one.arg, one.value) for one in node.keywords if one.arg in ARGUMENTS)
+        yield from ((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg in ARGUMENTS)
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
         if name == "FullyConnectedNet" and len(node.args) > POSITION:
             yield "", node.args[POSITION]
@@ -233,7 +235,9 @@ def _values(node: ast.expr, literals: dict[str, list[ast.expr]], seen: frozenset
         plain: Any = node.value
         return {float(plain)} if isinstance(plain, int | float) and not isinstance(plain, bool) else set()
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return set().union(*(_values(one, literals, seen) for one in node.elts))
+        return set().union(*(_values(element, literals, seen) for element in node.elts))
     if isinstance(node, ast.Name) and node.id not in seen:
-        return set().union(*(_values(one, literals, seen | {node.id}) for one in literals.get(node.id, [])))
+        return set().union(
+            *(_values(expression, literals, seen | {node.id}) for expression in literals.get(node.id, []))
+        )
     return set()

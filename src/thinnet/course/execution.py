@@ -20,13 +20,13 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     Args:
         document: the notebook.
         folder: where the kernel runs.
-        opening: what `thinnet.course.kernel.opened` takes, which runs before the first cell.
+        opening: what `thinnet.course.kernel.open_door` takes, which runs before the first cell.
         progress: whether to show a bar.
     """
     import nbclient
     from tqdm.auto import tqdm
 
-    line = f"__import__('thinnet.course.kernel', fromlist=['opened']).opened(**{opening!r})"
+    line = f"__import__('thinnet.course.kernel', fromlist=['open_door']).open_door(**{opening!r})"
     total = sum(cell.cell_type == "code" for cell in document.cells)
     client = nbclient.NotebookClient(
         document,

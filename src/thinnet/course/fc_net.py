@@ -152,9 +152,9 @@ def _advice(dialect: Dialect, kwargs: dict[str, Any]) -> str:
     fitting = [other for other in DIALECTS.values() if other.package == dialect.package and other.takes(kwargs)]
     if not fitting:
         return "No dialect of this course has all of these arguments: leave out those of another year."
-    told = " or ".join(f"{other.name} (p {other.p_means}s)" for other in fitting)
+    dialects = " or ".join(f"{other.name} (p {other.p_means}s)" for other in fitting)
     return (
-        f"That is the dialect {told}: thinnet course run --dialect {fitting[0].name}, "
+        f"That is the dialect {dialects}: thinnet course run --dialect {fitting[0].name}, "
         f"or thinnet.course.activate({fitting[0].name!r}){', or of the other' if len(fitting) > 1 else ''}."
     )
 

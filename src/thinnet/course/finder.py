@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -15,36 +16,14 @@ PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
 
 # Modules of the courses about other kinds of classifiers, recurrence, attention and pictures.
-OUT_OF_SCOPE = (
-    "rnn_layers",
-    "rnn_layers_pytorch",
-    "transformer_layers",
-    "classifiers.rnn",
-    "classifiers.rnn_pytorch",
-    "classifiers.transformer",
-    "classifiers.neural_net",
-    "classifiers.softmax",
-    "classifiers.linear_svm",
-    "classifiers.linear_classifier",
-    "classifiers.k_nearest_neighbor",
-    "classifiers.squeezenet",
-    "classifiers.pretrained_cnn",
-    "captioning_solver",
-    "captioning_solver_transformer",
-    "coco_utils",
-    "image_utils",
-    "features",
-    "net_visualization_pytorch",
-    "net_visualization_tensorflow",
-    "style_transfer_pytorch",
-    "style_transfer_tensorflow",
-    "gan_pytorch",
-    "gan_tf",
-    "simclr",
-    "neural_net",
-    "knn",
-    "svm",
-    "softmax",
+OUT_OF_SCOPE = re.findall(
+    r"[\w.]+",
+    "rnn_layers rnn_layers_pytorch transformer_layers classifiers.rnn classifiers.rnn_pytorch classifiers.transformer "
+    "classifiers.neural_net classifiers.softmax classifiers.linear_svm classifiers.linear_classifier "
+    "classifiers.k_nearest_neighbor classifiers.squeezenet classifiers.pretrained_cnn captioning_solver "
+    "captioning_solver_transformer coco_utils image_utils features net_visualization_pytorch "
+    "net_visualization_tensorflow style_transfer_pytorch style_transfer_tensorflow gan_pytorch gan_tf simclr "
+    "neural_net knn svm softmax",
 )
 
 _aliases: dict[str, tuple[str, ...]] = {}  # another package's name: the packages here in which its modules are
@@ -69,7 +48,7 @@ class CourseFinder:
             spec = PathFinder.find_spec(name, [str(folder)])
             if spec is not None:
                 return spec if name == fullname else _renamed(spec, fullname)
-        if (root in PACKAGES or root in _aliases) and any(f"{rest}.".startswith(f"{one}.") for one in OUT_OF_SCOPE):
+        if (root in PACKAGES or root in _aliases) and any(f"{rest}.".startswith(f"{name}.") for name in OUT_OF_SCOPE):
             raise out_of_scope(fullname, f"Put the course's own {rest.replace('.', '/')}.py into your {root} folder")
         return None
 

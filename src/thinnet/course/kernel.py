@@ -59,10 +59,10 @@ def harmless(command: str) -> bool:
     (True, False, False)
     """
     try:
-        words = shlex.split(command)
+        parts = shlex.split(command)
     except ValueError:
         return False
-    return not words or (words[0] in READING and not JOINED.search(command))
+    return not parts or (parts[0] in READING and not JOINED.search(command))
 
 
 class Folders:
@@ -189,7 +189,7 @@ def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., A
     return run_magic
 
 
-def opened(*, dialect: str, scaling: Any, draw: Any, packages: tuple[str, ...], **options: Any) -> None:
+def open_door(*, dialect: str, scaling: Any, draw: Any, packages: tuple[str, ...], **options: Any) -> None:
     """Prepare the kernel that this runs in, and open the course door there; an empty dialect leaves it closed."""
     from IPython import get_ipython
 

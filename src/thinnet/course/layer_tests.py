@@ -78,6 +78,6 @@ def _report_gradients(what: str, forward: Callable[..., Any], backward: Callable
 
 def _report(what: str, bound: float, **pairs: tuple[AnyArray, AnyArray]) -> None:
     print(f"{what}: relative errors should be below {bound:g}")
-    for name, (one, other) in pairs.items():
-        error = np.max(np.abs(one - other) / np.maximum(1e-8, np.abs(one) + np.abs(other)))
+    for name, (got, expected) in pairs.items():
+        error = np.max(np.abs(got - expected) / np.maximum(1e-8, np.abs(got) + np.abs(expected)))
         print(f"  {name}: {error:.3e}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -34,6 +36,9 @@ def affine_bn_relu_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, An
     fc_cache, bn_cache, relu_cache = cache
     da, dgamma, dbeta = layers.batchnorm_backward(layers.relu_backward(dout, relu_cache), bn_cache)
     return (*layers.affine_backward(da, fc_cache), dgamma, dbeta)
+
+
+affine_batchnorm_relu_forward, affine_batchnorm_relu_backward = affine_bn_relu_forward, affine_bn_relu_backward
 
 
 def affine_relu_dropout_forward(layers: Any, x: Any, w: Any, b: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
@@ -112,3 +117,9 @@ def conv_relu_pool_forward(
 def conv_relu_pool_backward(layers: Any, fast: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any]:
     """The gradients dx, dw and db."""
     return conv_relu_backward(layers, fast, fast.max_pool_backward_fast(dout, cache[2]), cache[:2])
+
+
+def bind(layers: Any, fast: Any = None) -> dict[str, Callable[..., Any]]:
+    """The functions above on a package's modules, by name: those that begin with affine, or, with `fast`, with conv."""
+    kind, modules = ("conv_", (layers, fast)) if fast else ("affine_", (layers,))
+    return {name: partial(function, *modules) for name, function in globals().items() if name.startswith(kind)}

@@ -13,20 +13,12 @@ from thinnet.course.dialects import Activation
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
-__all__ = [  # what the packages take over as it is: everything but dropout_forward
-    "affine_backward",
-    "affine_forward",
-    "batchnorm_backward",
-    "batchnorm_backward_alt",
-    "batchnorm_forward",
-    "dropout_backward",
-    "layernorm_backward",
-    "layernorm_forward",
-    "relu_backward",
-    "relu_forward",
-    "softmax_loss",
+# What the packages take over as it is: everything but dropout_forward
+__all__ = [
+    "affine_backward", "affine_forward", "batchnorm_backward", "batchnorm_backward_alt", "batchnorm_forward",
+    "dropout_backward", "layernorm_backward", "layernorm_forward", "relu_backward", "relu_forward", "softmax_loss",
     "svm_loss",
-]
+]  # fmt: skip
 
 
 def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, Any]:
@@ -83,8 +75,8 @@ def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: di
     mean, var = (np.array(_vector(bn_param.get(key, zeros)), x.dtype) for key in ("running_mean", "running_var"))
     momentum, eps = bn_param.get("momentum", 0.9), bn_param.get("eps", 1e-5)
     # One row alone is let through, as the courses do: it is its own mean, and comes out as beta.
-    one = mode == "train" and len(x) == 1
-    forward = layers.batchnorm.normalized if one else layers.batchnorm_forward
+    single_row = mode == "train" and len(x) == 1
+    forward = layers.batchnorm.normalized if single_row else layers.batchnorm_forward
     out, cache = forward(x, gamma, beta, mean, var, training=mode == "train", momentum=momentum, eps=eps)
     bn_param["running_mean"], bn_param["running_var"] = mean, var
     return out, cache

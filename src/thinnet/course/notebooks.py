@@ -205,8 +205,8 @@ class Code:
 def _old(document: Any, cells: list[str]) -> str:
     """How much is Python 2. A notebook that says that it ran in 3 is believed, but for cells that cannot have."""
     metadata = document.metadata
-    told = metadata.get("language_info", {}).get("version") or metadata.get("kernelspec", {}).get("name", "")
-    version = re.match(r"(?:python)?([23])", str(told))
+    recorded = metadata.get("language_info", {}).get("version") or metadata.get("kernelspec", {}).get("name", "")
+    version = re.match(r"(?:python)?([23])", str(recorded))
     if version and version.group(1) == "2":
         return "all"
     if any(map(python2.is_old, cells)):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.abc
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from thinnet.course.stand_ins import StandInFinder
 from thinnet.errors import require
 from thinnet.typing import AnyArray, FloatArray
 
@@ -66,27 +66,21 @@ MODULES: dict[str, dict[str, Any]] = {
 }
 
 
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules above, where there are no others."""
+def _stands_in(name: str, path: Sequence[str] | None) -> bool:
+    """Whether there is no other module of this name, or, of scipy.misc, an empty one."""
+    return name in MODULES and (name == "scipy.misc" or not PathFinder.find_spec(name, path))
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """The spec of a stand-in, or None."""
-        if fullname not in MODULES or (fullname != "scipy.misc" and PathFinder.find_spec(fullname, path)):
-            return None
-        return ModuleSpec(fullname, self, is_package=True)
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """An ordinary module."""
-        return None
+def _make(name: str) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update(MODULES[name])
+    return module
 
-    def exec_module(self, module: ModuleType) -> None:
-        """Give it its functions."""
-        vars(module).update(MODULES[module.__name__])
+
+FINDER = StandInFinder(_stands_in, _make)
 
 
 def install() -> None:
-    """Make them importable, before the empty one is found."""
-    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, Finder())
+    """Make the modules above importable, before the empty one is found."""
+    if FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, FINDER)

@@ -15,7 +15,7 @@ from thinnet.schedules import EpochDecay
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
 
-WORDS = {  # of the courses, and Thinnet's
+ARGUMENT_NAMES = {  # the courses', and Thinnet's
     "num_epochs": "epochs",
     "num_train_samples": "eval_train_rows",
     "num_val_samples": "eval_val_rows",
@@ -67,7 +67,7 @@ class Solver(thinnet.solver.Solver):
             "learning_rate": hyperparameters.pop("learning_rate", None),
             "optimizer_options": hyperparameters,
             "schedule": None if lr_decay == 1 else EpochDecay(lr_decay),
-            **{WORDS.get(name, name): value for name, value in options.items()},
+            **{ARGUMENT_NAMES.get(name, name): value for name, value in options.items()},
         }
         self.checkpoint_name = checkpoint_name
         super().__init__(model, data, **options)

@@ -7,112 +7,118 @@ from __future__ import annotations
 
 import numpy as np
 
-from thinnet.check.probes.draws import BACKWARD, FORWARD, RATES, Draw, draw, inputs, param
+from thinnet.check.probes.dropout_calls import BACKWARD, FORWARD, RATES, DropoutCall, call_dropout, inputs, param
 from thinnet.check.probes.dropout_shapes import check_backward_of_more_dimensions
-from thinnet.check.unit import Stop, Unit, describe
+from thinnet.check.subject import Stop, Subject, describe
 from thinnet.typing import FloatArray
 
 
-def check_backward(unit: Unit) -> None:
+def check_backward(subject: Subject) -> None:
     """The backward pass, against the mask and the scale that forward really had."""
     for p in RATES:
-        one = draw(unit, p, "train")
-        if one.kept.all() or not one.kept.any() or not one.uniform:
-            raise unit.stop(
+        call = call_dropout(subject, p, "train")
+        if call.kept.all() or not call.kept.any() or not call.uniform:
+            raise subject.stop(
                 "not-checked", "forward does not multiply by a mask, so that there is no mask to compare with"
             )
-        dout = inputs(unit)
-        dx = _gradient(unit, dout, one)
-        again = _gradient(unit, dout, one)
+        dout = inputs(subject)
+        dx = _gradient(subject, dout, call)
+        again = _gradient(subject, dout, call)
         with np.errstate(all="ignore"):
             ratio = np.asarray(dx / dout, dtype=np.float64)
-        _judge(unit, one, ratio, dx, again)
-    if not unit.findings:
-        _zeros(unit)
-    if not unit.functions.get("__class_adapter__"):
-        if not unit.findings:
-            check_backward_of_more_dimensions(unit)
-        _test_mode(unit)
+        _compare(subject, call, ratio, dx, again)
+    if not subject.findings:
+        _zeros(subject)
+    if not subject.functions.get("__class_adapter__"):
+        if not subject.findings:
+            check_backward_of_more_dimensions(subject)
+        _test_mode(subject)
 
 
-def _gradient(unit: Unit, dout: FloatArray, one: Draw) -> FloatArray:
-    result = unit.call(BACKWARD, dout.copy(), one.cache)
+def _gradient(subject: Subject, dout: FloatArray, call: DropoutCall) -> FloatArray:
+    result = subject.call(BACKWARD, dout.copy(), call.cache)
     if isinstance(result, tuple) and len(result) == 1:
         result = result[0]
     if isinstance(result, tuple):
-        raise unit.stop("wrong-return", f"{BACKWARD} must return dx alone, got {describe(result)}")
-    dx = unit.array(BACKWARD, result, "dx")
+        raise subject.stop("wrong-return", f"{BACKWARD} must return dx alone, got {describe(result)}")
+    dx = subject.array(BACKWARD, result, "dx")
     if dx.shape != dout.shape:
-        raise unit.stop("shape-changed", f"dx has shape {dx.shape} for a dout of shape {dout.shape}")
+        raise subject.stop("shape-changed", f"dx has shape {dx.shape} for a dout of shape {dout.shape}")
     return np.asarray(dx, dtype=np.float64)
 
 
-def _judge(unit: Unit, one: Draw, ratio: FloatArray, dx: FloatArray, again: FloatArray) -> None:
+def _compare(subject: Subject, call: DropoutCall, ratio: FloatArray, dx: FloatArray, again: FloatArray) -> None:
     through = ratio != 0
-    agree = int((through == one.kept).sum())
-    all_dropped = bool((~one.kept).any())
-    evidence = f"with p = {one.p}, forward kept {int(one.kept.sum())} of {one.x.size} elements; backward lets "
-    evidence += f"{int(through.sum())} through, of which {int((through & one.kept).sum())} were kept"
-    example = _mask_example(one, ratio)
+    agree = int((through == call.kept).sum())
+    all_dropped = bool((~call.kept).any())
+    evidence = f"with p = {call.p}, forward kept {int(call.kept.sum())} of {call.x.size} elements; backward lets "
+    evidence += f"{int(through.sum())} through, of which {int((through & call.kept).sum())} were kept"
+    example = _mask_example(call, ratio)
     if not np.all(np.isfinite(ratio)):
-        unit.find("wrong-gradient", "dx has values that are not finite")
+        subject.report("wrong-gradient", "dx has values that are not finite")
     elif through.all() and all_dropped:
-        unit.find("mask-not-applied-in-backward", evidence, example=example)
-    elif agree == one.x.size:
+        subject.report("mask-not-applied-in-backward", evidence, example=example)
+    elif agree == call.x.size:
         scale = float(np.median(ratio[through]))
         if not np.allclose(ratio[through], scale, rtol=1e-4):
             spread = f"{ratio[through].min():.4g} to {ratio[through].max():.4g}"
-            unit.find("wrong-gradient", f"dx / dout is {spread} where it is not zero, instead of {one.scale:.4g}")
-        elif not np.isclose(scale, one.scale, rtol=1e-4):
-            words = f"with p = {one.p}, forward multiplies what it keeps by {one.scale:.4g}, backward by {scale:.4g}"
-            reference = unit.functions.get("__unscaled_backward__") and np.isclose(scale, 1)
-            words += "; the reference solution of 11-785 does so as well, and its tests expect it" if reference else ""
-            unit.find("scaled-differently-in-backward", words, severity="note" if reference else None)
+            subject.report("wrong-gradient", f"dx / dout is {spread} where it is not zero, instead of {call.scale:.4g}")
+        elif not np.isclose(scale, call.scale, rtol=1e-4):
+            evidence = (
+                f"with p = {call.p}, forward multiplies what it keeps by {call.scale:.4g}, backward by {scale:.4g}"
+            )
+            reference = subject.functions.get("__unscaled_backward__") and np.isclose(scale, 1)
+            evidence += (
+                "; the reference solution of 11-785 does so as well, and its tests expect it" if reference else ""
+            )
+            subject.report("scaled-differently-in-backward", evidence, severity="note" if reference else None)
         elif not np.allclose(dx, again):
-            unit.find("cache-changed", "a second call with the same cache gives another gradient")
+            subject.report("cache-changed", "a second call with the same cache gives another gradient")
     elif agree == 0:
-        unit.find("mask-inverted-in-backward", evidence, example=example)
+        subject.report("mask-inverted-in-backward", evidence, example=example)
     elif not through.any():
-        unit.find("wrong-gradient", "dx is zero everywhere")
+        subject.report("wrong-gradient", "dx is zero everywhere")
     else:
-        unit.find("new-mask-in-backward", evidence, example=example)
+        subject.report("new-mask-in-backward", evidence, example=example)
 
 
-def _zeros(unit: Unit) -> None:
+def _zeros(subject: Subject) -> None:
     """A mask worked out from where the output is zero is wrong where the input was zero."""
-    x = inputs(unit)
+    x = inputs(subject)
     x[:, ::2] = 0
-    _, cache = unit.pair(FORWARD, x.copy(), param(0.5, "train"))
-    dx = np.asarray(unit.call(BACKWARD, np.ones_like(x), cache))
+    _, cache = subject.pair(FORWARD, x.copy(), param(0.5, "train"))
+    dx = np.asarray(subject.call(BACKWARD, np.ones_like(x), cache))
     if dx.shape == x.shape and dx[:, 1::2].any() and not dx[:, ::2].any():
-        unit.find(
+        subject.report(
             "mask-depends-on-input",
             f"where x is 0, backward lets none of {x[:, ::2].size} gradients through: its mask comes from the values",
         )
 
 
-def _test_mode(unit: Unit) -> None:
-    known = len(unit.findings)
+def _test_mode(subject: Subject) -> None:
+    known = len(subject.findings)
     try:
-        one = draw(unit, RATES[0], "test")
-    except Stop:  # a fault of forward, told there
-        del unit.findings[known:]
+        call = call_dropout(subject, RATES[0], "test")
+    except Stop:  # a fault of forward, reported there
+        del subject.findings[known:]
         return
-    if not one.kept.all() or not one.uniform:
+    if not call.kept.all() or not call.uniform:
         return
-    dout = inputs(unit)
+    dout = inputs(subject)
     try:
-        dx = np.asarray(unit.functions[BACKWARD](dout.copy(), one.cache), dtype=np.float64)
+        dx = np.asarray(subject.functions[BACKWARD](dout.copy(), call.cache), dtype=np.float64)
     except Exception as error:
-        unit.find("no-backward-at-test", f"after a forward pass in test mode it raises {type(error).__name__}: {error}")
+        subject.report(
+            "no-backward-at-test", f"after a forward pass in test mode it raises {type(error).__name__}: {error}"
+        )
         return
-    if dx.shape != dout.shape or not np.allclose(dx, dout * one.scale):
-        right = "dout" if one.scale == 1 else f"dout times {one.scale:g}, as out is x times {one.scale:g}"
-        unit.find("no-backward-at-test", f"after a forward pass in test mode dx is not {right}")
+    if dx.shape != dout.shape or not np.allclose(dx, dout * call.scale):
+        right = "dout" if call.scale == 1 else f"dout times {call.scale:g}, as out is x times {call.scale:g}"
+        subject.report("no-backward-at-test", f"after a forward pass in test mode dx is not {right}")
 
 
-def _mask_example(one: Draw, ratio: FloatArray) -> str:
+def _mask_example(call: DropoutCall, ratio: FloatArray) -> str:
     columns = slice(0, 6)
-    forward = " ".join(f"{value:.3g}" for value in one.ratio[0, columns])
+    forward = " ".join(f"{value:.3g}" for value in call.ratio[0, columns])
     backward = " ".join(f"{value:.3g}" for value in ratio[0, columns])
     return f"out / x in the first row: {forward}; dx / dout: {backward}"

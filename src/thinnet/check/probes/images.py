@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative, difference
-from thinnet.check.probes.layers import agrees, backward, output
-from thinnet.check.unit import Unit
+from thinnet.check.probes.layers import agrees, check_gradients, check_output
+from thinnet.check.subject import Subject
 from thinnet.layers import conv_backward, conv_forward, max_pool_backward, max_pool_forward
 from thinnet.layers.conv import from_windows, pad, windows
 from thinnet.typing import AnyArray, FloatArray
@@ -19,19 +19,19 @@ POOLS = (((4, 6), (2, 2), 2), ((5, 6), (2, 3), 3))  # images, windows and stride
 Known = tuple[Alternative, ...]
 
 
-def _conv_inputs(unit: Unit) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Filters are square, as in the words of some handouts; images are not."""
-    rng = unit.rng
+def _conv_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Filters are square, as some handouts have it; images are not."""
+    rng = subject.rng
     return rng.normal(size=(3, 2, 5, 3)), rng.normal(size=(4, 2, 3, 3)), rng.normal(size=4)
 
 
-def check_conv_forward(unit: Unit) -> None:
+def check_conv_forward(subject: Subject) -> None:
     """Cross-correlation, with each stride and padding."""
-    x, w, b = _conv_inputs(unit)
+    x, w, b = _conv_inputs(subject)
     for stride, padding in STEPS:
-        out, _ = unit.pair(CONV, x, w, b, {"stride": stride, "pad": padding})
+        out, _ = subject.pair(CONV, x, w, b, {"stride": stride, "pad": padding})
         right = _conv(x, w, b, stride, padding)
-        output(unit, CONV, out, right, _known_outputs(x, w, b, stride, padding))
+        check_output(subject, CONV, out, right, _known_outputs(x, w, b, stride, padding))
 
 
 def _conv(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int) -> FloatArray:
@@ -53,47 +53,48 @@ def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, pad
         Alternative(_conv(x[:, -1:], w[:, -1:], b, stride, padding), "wrong-output", "is that of the last channel"),
     ]
     if stride > 1:
-        words = "is that of stride 1"
-        found += [Alternative(one, "stride-ignored", words) for one in (close_by, close_by[:, :, :P, :Q])]
+        description = "is that of stride 1"
+        found += [Alternative(wrong, "stride-ignored", description) for wrong in (close_by, close_by[:, :, :P, :Q])]
     for side in ((0, 2 * padding), (2 * padding, 0)):
         other = np.pad(x, ((0, 0), (0, 0), side, side))
-        found.append(
-            Alternative(_conv(other, w, b, stride, 0), "padding-wrong", "is that of images padded on one side")
-        )
+        one_sided = _conv(other, w, b, stride, 0)
+        found.append(Alternative(one_sided, "padding-wrong", "is that of images padded on one side"))
     ones = pad(x - 1, padding) + 1
     found.append(Alternative(_conv(ones, w, b, stride, 0), "padding-wrong", "is that of images padded with ones"))
     everywhere = ((0, 0), (0, 0), (padding, padding), (padding, padding))
-    for other, words in ((np.pad(x, everywhere, "edge"), "their edges"), (np.pad(x, everywhere, "wrap"), "themselves")):
-        told = f"is that of images padded with {words}"
-        found.append(Alternative(_conv(other, w, b, stride, 0), "padding-wrong", told))
+    for other, by in ((np.pad(x, everywhere, "edge"), "their edges"), (np.pad(x, everywhere, "wrap"), "themselves")):
+        description = f"is that of images padded with {by}"
+        found.append(Alternative(_conv(other, w, b, stride, 0), "padding-wrong", description))
     return tuple(found)
 
 
-def check_conv_backward(unit: Unit) -> None:
+def check_conv_backward(subject: Subject) -> None:
     """dx, dw and db, with each stride and padding; without padding a slip is only a remark."""
-    x, w, b = _conv_inputs(unit)
+    x, w, b = _conv_inputs(subject)
     for stride, padding in STEPS:
         out, cache = conv_forward(x, w, b, stride=stride, padding=padding)
-        dout = unit.rng.normal(size=out.shape)
+        dout = subject.rng.normal(size=out.shape)
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": stride, "pad": padding}}
         expected = dict(zip(("dx", "dw", "db"), conv_backward(dout, cache), strict=True))
         known = _known_gradients(x, w, b, dout, stride, padding)
-        backward(unit, CONV, arguments, out, dout, expected, known)
-    if not unit.findings:
-        _without_padding(unit, x, w, b)
+        check_gradients(subject, CONV, arguments, out, dout, expected, known)
+    if not subject.findings:
+        _without_padding(subject, x, w, b)
 
 
-def _without_padding(unit: Unit, x: FloatArray, w: FloatArray, b: FloatArray) -> None:
+def _without_padding(subject: Subject, x: FloatArray, w: FloatArray, b: FloatArray) -> None:
     out, right = conv_forward(x, w, b)
-    dout = unit.rng.normal(size=out.shape)
+    dout = subject.rng.normal(size=out.shape)
     try:
-        _, cache = unit.functions[CONV](x.copy(), w.copy(), b.copy(), {"stride": 1, "pad": 0})
-        dx = unit.functions[unit.owns[0]](dout.copy(), cache)[0]
+        _, cache = subject.functions[CONV](x.copy(), w.copy(), b.copy(), {"stride": 1, "pad": 0})
+        dx = subject.functions[subject.owns[0]](dout.copy(), cache)[0]
     except Exception as error:
-        unit.find("wrong-without-padding", f"with pad = 0 it stops: {type(error).__name__}: {error}"[:300])
+        subject.report("wrong-without-padding", f"with pad = 0 it stops: {type(error).__name__}: {error}"[:300])
         return
     if not agrees(dx, conv_backward(dout, right)[0]):
-        unit.find("wrong-without-padding", f"with pad = 0, dx has shape {np.shape(dx)} and other values than it should")
+        subject.report(
+            "wrong-without-padding", f"with pad = 0, dx has shape {np.shape(dx)} and other values than it should"
+        )
 
 
 def _known_gradients(
@@ -107,13 +108,13 @@ def _known_gradients(
     whole = from_windows(dwindows, cache.padded.shape, stride)
     turned = conv_backward(dout, cache._replace(w=w[:, :, ::-1, ::-1]))[0]
     last = np.einsum("nfpq,fckl->nfcpqkl", dout, w)[:, -1]
-    words = "holds the last window on each place instead of the sum"
+    description = "holds the last window on each place instead of the sum"
     dx = [
         Alternative(whole, "padding-not-removed", "is that of the padded images"),
         Alternative(whole[:, :, :H, :W], "padding-not-removed", "is cut out of the wrong place"),
         Alternative(turned, "filter-flipped", "is that of filters turned"),
-        Alternative(_overwritten(dwindows, cache.padded.shape, stride)[middle], "windows-not-added", words),
-        Alternative(_overwritten(last, cache.padded.shape, stride)[middle], "windows-not-added", words),
+        Alternative(_overwritten(dwindows, cache.padded.shape, stride)[middle], "windows-not-added", description),
+        Alternative(_overwritten(last, cache.padded.shape, stride)[middle], "windows-not-added", description),
         Alternative(
             from_windows(last, cache.padded.shape, stride)[middle], "wrong-gradient", "is that of the last filter"
         ),
@@ -122,31 +123,27 @@ def _known_gradients(
         dx.append(Alternative(from_windows(dwindows, whole.shape, 1)[middle], "stride-ignored", "is that of stride 1"))
     near = windows(cache.padded, w.shape[2:], 1)[:, :, : dout.shape[2], : dout.shape[3]]
     seen = windows(cache.padded, w.shape[2:], stride)
+    last_place = "holds the last place instead of the sum over all"
     known_dw = [
         Alternative(dw[:, :, ::-1, ::-1], "filter-flipped", "is turned"),
-        Alternative(np.einsum("nf,nckl->fckl", dout[..., -1, -1], seen[:, :, -1, -1]), "windows-not-added",
-                    "holds the last place instead of the sum over all"),
-        Alternative(np.einsum("f,ckl->fckl", dout[-1, :, -1, -1], seen[-1, :, -1, -1]), "windows-not-added",
-                    "holds the last place instead of the sum over all"),
-    ]  # fmt: skip
-    if stride > 1:
-        known_dw.append(
-            Alternative(np.einsum("nfpq,ncpqkl->fckl", dout, near), "stride-ignored", "is that of stride 1")
-        )
-    known_db = [
-        Alternative(db / len(x), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
+        Alternative(np.einsum("nf,nckl->fckl", dout[..., -1, -1], seen[:, :, -1, -1]), "windows-not-added", last_place),
         Alternative(
-            dout[:, :, -1, -1].sum(axis=0), "windows-not-added", "holds the last place instead of the sum over all"
-        ),
-        Alternative(
-            dout[:, :, 0, 0].sum(axis=0), "windows-not-added", "holds the first place instead of the sum over all"
+            np.einsum("f,ckl->fckl", dout[-1, :, -1, -1], seen[-1, :, -1, -1]), "windows-not-added", last_place
         ),
     ]
+    if stride > 1:
+        other = np.einsum("nfpq,ncpqkl->fckl", dout, near)
+        known_dw.append(Alternative(other, "stride-ignored", "is that of stride 1"))
+    known_db = [
+        Alternative(db / len(x), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
+        Alternative(dout[:, :, -1, -1].sum(axis=0), "windows-not-added", last_place),
+        Alternative(dout[:, :, 0, 0].sum(axis=0), "windows-not-added", last_place.replace("last", "first")),
+    ]
     for n, which in ((0, "first"), (-1, "last")):  # of the examples
-        one = np.einsum("fpq,cpqkl->fckl", dout[n], seen[n])
-        words = f"is that of the {which} example instead of the sum over all"
-        known_dw.append(Alternative(one, "examples-not-summed", words))
-        known_db.append(Alternative(dout[n].sum(axis=(1, 2)), "examples-not-summed", words))
+        gradient = np.einsum("fpq,cpqkl->fckl", dout[n], seen[n])
+        description = f"is that of the {which} example instead of the sum over all"
+        known_dw.append(Alternative(gradient, "examples-not-summed", description))
+        known_db.append(Alternative(dout[n].sum(axis=(1, 2)), "examples-not-summed", description))
     known_db.append(Alternative(dout.sum(axis=(2, 3)), "examples-not-summed", "has a row for each example"))
     return {"dx": tuple(dx), "dw": tuple(known_dw), "db": tuple(known_db)}
 
@@ -164,11 +161,11 @@ def _param(size: tuple[int, int], stride: int) -> dict[str, Any]:
     return {"pool_height": size[0], "pool_width": size[1], "stride": stride}
 
 
-def check_max_pool_forward(unit: Unit) -> None:
+def check_max_pool_forward(subject: Subject) -> None:
     """The maximum of each window."""
     for shape, size, stride in POOLS:
-        x = unit.rng.normal(size=(2, 3, *shape))
-        out, _ = unit.pair(POOL, x, _param(size, stride))
+        x = subject.rng.normal(size=(2, 3, *shape))
+        out, _ = subject.pair(POOL, x, _param(size, stride))
         right = max_pool_forward(x, **_param(size, stride))[0]
         P, Q = right.shape[2:]
         seen = windows(x, size, stride)
@@ -181,18 +178,18 @@ def check_max_pool_forward(unit: Unit) -> None:
         for step in (1, *size):
             if step != stride:
                 other = windows(x, size, step).max(axis=(4, 5))
-                words = f"is that of stride {step}"
-                known += [Alternative(one, "stride-ignored", words) for one in (other, other[:, :, :P, :Q])]
-        output(unit, POOL, out, right, tuple(known))
+                description = f"is that of stride {step}"
+                known += [Alternative(wrong, "stride-ignored", description) for wrong in (other, other[:, :, :P, :Q])]
+        check_output(subject, POOL, out, right, tuple(known))
 
 
-def check_max_pool_backward(unit: Unit) -> None:
+def check_max_pool_backward(subject: Subject) -> None:
     """dout at the maximum of each window; several equal ones; windows that overlap, as a remark."""
-    name = unit.owns[0]
+    name = subject.owns[0]
     for shape, size, stride in POOLS:
-        x, param = unit.rng.normal(size=(2, 3, *shape)), _param(size, stride)
+        x, param = subject.rng.normal(size=(2, 3, *shape)), _param(size, stride)
         out, cache = max_pool_forward(x, **param)
-        dout = unit.rng.normal(size=out.shape)
+        dout = subject.rng.normal(size=out.shape)
         everywhere = np.broadcast_to(dout[..., None, None], (*dout.shape, *size))
         dx = max_pool_backward(dout, cache)
         known = (
@@ -200,45 +197,45 @@ def check_max_pool_backward(unit: Unit) -> None:
             Alternative((dx != 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
             Alternative(dx * x, "wrong-gradient", "is multiplied by x"),
         )
-        backward(unit, POOL, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
-    if not unit.findings:
-        _ties(unit, name)
-        _overlap(unit, name)
+        check_gradients(subject, POOL, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
+    if not subject.findings:
+        _ties(subject, name)
+        _overlap(subject, name)
 
 
-def _ties(unit: Unit, name: str) -> None:
+def _ties(subject: Subject, name: str) -> None:
     """Any of several equal maxima may have the gradient, or all a share; that each has all of it is a remark."""
     shape, size, stride = POOLS[0]
-    x = unit.rng.integers(0, 2, size=(2, 3, *shape)).astype(float)
+    x = subject.rng.integers(0, 2, size=(2, 3, *shape)).astype(float)
     param = _param(size, stride)
-    out, cache = unit.pair(POOL, x, param)
+    out, cache = subject.pair(POOL, x, param)
     if not agrees(out, max_pool_forward(x, **param)[0]):
         return
-    dout = unit.rng.uniform(1, 2, size=np.shape(out))
-    dx = unit.array(name, unit.call(name, dout, cache), "dx")
+    dout = subject.rng.uniform(1, 2, size=np.shape(out))
+    dx = subject.array(name, subject.call(name, dout, cache), "dx")
     seen, got = windows(x, size, stride), windows(dx, size, stride)
     largest = seen == np.asarray(out)[..., None, None]
     sums = got.sum(axis=(4, 5))
     if agrees(sums, dout):
         return
     if agrees(got, largest * dout[..., None, None]):
-        unit.find("ties-get-all", "where a window has several equal maxima, each of them has the whole of dout")
+        subject.report("ties-get-all", "where a window has several equal maxima, each of them has the whole of dout")
         return
     tied = largest.sum(axis=(4, 5)) > 1
     verdict = "tied-maximum-lost" if np.all(sums[tied] == 0) else "wrong-gradient"
-    told = f"of several equal maxima: their gradients sum to {sums[tied][0]:.4g}, expected {dout[tied][0]:.4g}"
-    unit.find(verdict, told)
+    message = f"of several equal maxima: their gradients sum to {sums[tied][0]:.4g}, expected {dout[tied][0]:.4g}"
+    subject.report(verdict, message)
 
 
-def _overlap(unit: Unit, name: str) -> None:
-    x, param = unit.rng.normal(size=(2, 3, 5, 6)), _param((3, 2), 1)
+def _overlap(subject: Subject, name: str) -> None:
+    x, param = subject.rng.normal(size=(2, 3, 5, 6)), _param((3, 2), 1)
     out, right = max_pool_forward(x, **param)
-    dout = unit.rng.normal(size=out.shape)
+    dout = subject.rng.normal(size=out.shape)
     try:
-        dx = np.asarray(unit.functions[name](dout.copy(), unit.functions[POOL](x.copy(), param)[1]))
+        dx = np.asarray(subject.functions[name](dout.copy(), subject.functions[POOL](x.copy(), param)[1]))
         wrong = difference("with windows that overlap dx", dx, max_pool_backward(dout, right))
-        told = wrong.words if wrong else ""
+        message = wrong.message if wrong else ""
     except Exception as error:
-        told = f"with windows that overlap it stops: {type(error).__name__}: {error}"[:300]
-    if told:
-        unit.find("windows-not-added", told, severity="note")
+        message = f"with windows that overlap it stops: {type(error).__name__}: {error}"[:300]
+    if message:
+        subject.report("windows-not-added", message, severity="note")

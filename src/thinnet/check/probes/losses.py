@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from thinnet.check.compare import Alternative, difference
-from thinnet.check.unit import Unit
+from thinnet.check.subject import Subject
 from thinnet.gradient_check import eval_numerical_gradient
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.typing import FloatArray, IntArray
@@ -13,47 +13,47 @@ from thinnet.typing import FloatArray, IntArray
 N = 7
 
 
-def _scores(unit: Unit) -> tuple[FloatArray, IntArray]:
-    return unit.rng.normal(size=(N, 5)), unit.rng.integers(0, 5, size=N)
+def _scores(subject: Subject) -> tuple[FloatArray, IntArray]:
+    return subject.rng.normal(size=(N, 5)), subject.rng.integers(0, 5, size=N)
 
 
-def check_softmax_loss(unit: Unit) -> None:
+def check_softmax_loss(subject: Subject) -> None:
     """Value, gradient and stability of the cross-entropy of softmax."""
-    x, y = _scores(unit)
+    x, y = _scores(subject)
     loss, dx = softmax_loss(x, y)
     probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
     uncorrected = Alternative(probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
-    if not _value_and_gradient(unit, "softmax_loss", x, y, loss, dx, (uncorrected,)):
+    if not _value_and_gradient(subject, "softmax_loss", x, y, loss, dx, (uncorrected,)):
         return
     for shift in (1000.0, -1000.0):
-        value, gradient = unit.pair("softmax_loss", x + shift, y)
+        value, gradient = subject.pair("softmax_loss", x + shift, y)
         if not np.all(np.isfinite(value)) or not np.all(np.isfinite(gradient)) or abs(float(value) - loss) > 1e-6:
-            told = f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}"
-            unit.find("unstable", told)
+            message = f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}"
+            subject.report("unstable", message)
             return
     far = np.zeros((1, 3))
     far[0, 1] = 2000.0
-    value, _ = unit.pair("softmax_loss", far, np.array([0]))
+    value, _ = subject.pair("softmax_loss", far, np.array([0]))
     if not np.isfinite(value):
-        unit.find("log-of-zero", f"where the right class is 2000 below the largest, the loss is {float(value):g}")
+        subject.report("log-of-zero", f"where the right class is 2000 below the largest, the loss is {float(value):g}")
 
 
-def check_svm_loss(unit: Unit) -> None:
+def check_svm_loss(subject: Subject) -> None:
     """Value and gradient of the multi-class hinge loss."""
-    x, y = _scores(unit)
+    x, y = _scores(subject)
     loss, dx = svm_loss(x, y)
-    _value_and_gradient(unit, "svm_loss", x, y, loss, dx, ())
+    _value_and_gradient(subject, "svm_loss", x, y, loss, dx, ())
 
 
 def _value_and_gradient(
-    unit: Unit, name: str, x: FloatArray, y: IntArray, loss: float, dx: FloatArray, known: tuple[Alternative, ...]
+    subject: Subject, name: str, x: FloatArray, y: IntArray, loss: float, dx: FloatArray, known: tuple[Alternative, ...]
 ) -> bool:
-    value, gradient = unit.pair(name, x, y)
+    value, gradient = subject.pair(name, x, y)
     if gradient is None:
-        raise unit.stop("unimplemented", "dx is None")
-    number = unit.array(name, value, "the loss")
+        raise subject.stop("unimplemented", "dx is None")
+    number = subject.array(name, value, "the loss")
     if number.size != 1:
-        raise unit.stop("shape-changed", f"the loss has shape {number.shape}, expected one number")
+        raise subject.stop("shape-changed", f"the loss has shape {number.shape}, expected one number")
     number = number.reshape(())
     values = (
         Alternative(loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
@@ -62,12 +62,12 @@ def _value_and_gradient(
     )
     wrong = difference("the loss", number, loss, values)
     if wrong:
-        unit.find(wrong.of_output, wrong.words)
-    array = unit.array(name, gradient, "dx")
+        subject.report(wrong.of_output, wrong.message)
+    array = subject.array(name, gradient, "dx")
     bad = difference("dx", array, dx, known, batch=N)
     if bad and wrong and array.shape == x.shape:
-        own = eval_numerical_gradient(lambda x: float(np.reshape(unit.pair(name, x, y)[0], ())), x, verbose=False)
+        own = eval_numerical_gradient(lambda x: float(np.reshape(subject.pair(name, x, y)[0], ())), x, verbose=False)
         bad = bad if difference("dx", array, own) else None
     if bad:
-        unit.find(bad.of_gradient, bad.words)
+        subject.report(bad.of_gradient, bad.message)
     return not (wrong or bad)

@@ -1,4 +1,4 @@
-"""What the recorded calls of one pass tell of a net: which output goes where, and which cache comes back."""
+"""Diagnosing a net by the recorded calls of one pass: which output goes where, and which cache comes back."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from thinnet.check.tap import Call
+from thinnet.check.call_recorder import Call
 
 KINDS = ("affine", "batchnorm", "layernorm", "relu", "dropout")
 NORMS = ("batchnorm", "layernorm")
 
 LAYERS = 3  # of affine in the nets that are built
 
-Told = tuple[str, str]  # a verdict and its evidence
+Diagnosis = tuple[str, str]  # a verdict and its evidence
 
 
-def explained(calls: Sequence[Call], stopped: bool = False) -> Told | None:
+def diagnose(calls: Sequence[Call], stopped: bool = False) -> Diagnosis | None:
     """Why the gradients of this pass come out wrong, or why it stopped, where its calls show it."""
     if stopped:
         return shared_param(calls) or _taken_from_another(calls, stopped)
@@ -34,39 +34,44 @@ def backwards(calls: Sequence[Call], kind: str) -> list[Call]:
     return [call for call in calls if call.name.startswith(f"{kind}_backward")]
 
 
-def shared_param(calls: Sequence[Call]) -> Told | None:
+def shared_param(calls: Sequence[Call]) -> Diagnosis | None:
     """One bn_param for several layers of one pass."""
     params = [call.param for call in forwards(calls, "batchnorm") if call.param is not None]
-    if len(params) < 2 or any(one is not params[0] for one in params):
+    if len(params) < 2 or any(param is not params[0] for param in params):
         return None
-    told = f"batchnorm_forward is called for {len(params)} layers, each time with the same dictionary"
-    return "bn-param-shared", told
+    message = f"batchnorm_forward is called for {len(params)} layers, each time with the same dictionary"
+    return "bn-param-shared", message
 
 
-def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Told | None:
+def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | None:
     """Backward with the cache of another layer, or with that of another kind of normalization."""
     for kind in NORMS:
         other = NORMS[1 - NORMS.index(kind)]
         for call in backwards(calls, kind):
-            if call.taken is not None and any(one.left is call.taken for one in forwards(calls, other)):
+            if call.cache_given is not None and any(
+                other_call.cache is call.cache_given for other_call in forwards(calls, other)
+            ):
                 name = call.name
                 return "backward-of-another-layer", f"what {other}_forward left in its cache is given to {name}"
     for kind in KINDS:
-        left = [call.left for call in forwards(calls, kind)]
-        if any(one is None for one in left) or len({id(one) for one in left}) < len(left):
+        caches = [call.cache for call in forwards(calls, kind)]
+        if any(cache is None for cache in caches) or len({id(cache) for cache in caches}) < len(caches):
             continue
-        order = [next((i for i, one in enumerate(left) if one is call.taken), -1) for call in backwards(calls, kind)]
+        order = [
+            next((i for i, cache in enumerate(caches) if cache is call.cache_given), -1)
+            for call in backwards(calls, kind)
+        ]
         wrong = any(later >= earlier for earlier, later in itertools.pairwise(order))
         if stopped:  # all had to come in turn, from the last one on
-            wrong = order != list(reversed(range(len(left))))[: len(order)]
+            wrong = order != list(reversed(range(len(caches))))[: len(order)]
         if wrong and -1 not in order:
             came = ", ".join(str(i + 1) for i in order)
-            told = f"{kind}_backward is called {len(order)} times in a pass, with the caches of the layers {came}"
-            return "cache-of-another-layer", told
+            message = f"{kind}_backward is called {len(order)} times in a pass, with the caches of the layers {came}"
+            return "cache-of-another-layer", message
     return None
 
 
-def _dropout_lost(calls: Sequence[Call]) -> Told | None:
+def _dropout_lost(calls: Sequence[Call]) -> Diagnosis | None:
     """An output of dropout that goes nowhere; its cache may belong to a second call for the same layer."""
     known = dropout_results(calls)
     if known is None:
@@ -78,10 +83,12 @@ def _dropout_lost(calls: Sequence[Call]) -> Told | None:
     doubled = [i for i in lost if cached[i]] and [i for i, goes_on in enumerate(used) if goes_on and not cached[i]]
     count = len(used)
     if doubled:
-        told = f"dropout_forward is called {count} times in a pass, {len(lost)} of them for the cache alone"
-        return "dropout-called-twice", told
-    told = f"dropout_forward is called {count} times in a pass, and the result of {len(lost)} of them goes to no layer"
-    return "dropout-result-unused", told
+        message = f"dropout_forward is called {count} times in a pass, {len(lost)} of them for the cache alone"
+        return "dropout-called-twice", message
+    message = (
+        f"dropout_forward is called {count} times in a pass, and the result of {len(lost)} of them goes to no layer"
+    )
+    return "dropout-result-unused", message
 
 
 def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | None:
@@ -90,13 +97,13 @@ def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | No
     None where the net computes layers in other ways, so that there is no telling.
     """
     dropouts = forwards(calls, "dropout")
-    if not dropouts or any(call.out is None for call in dropouts) or len(forwards(calls, "affine")) < LAYERS:
+    if not dropouts or any(call.output is None for call in dropouts) or len(forwards(calls, "affine")) < LAYERS:
         return None
     later = [call for call in calls if not call.name.endswith(("_backward", "_alt"))]
-    used = [any(_same(call, one) for one in later[later.index(call) + 1 :]) for call in dropouts]
-    taken = [call.taken for call in backwards(calls, "dropout")]
-    return used, [any(call.left is one for one in taken) for call in dropouts]
+    used = [any(_same(call, other) for other in later[later.index(call) + 1 :]) for call in dropouts]
+    given = [call.cache_given for call in backwards(calls, "dropout")]
+    return used, [any(call.cache is cache for cache in given) for call in dropouts]
 
 
 def _same(call: Call, later: Call) -> bool:
-    return call.out is not None and np.array_equal(call.out.ravel(), later.given.ravel())
+    return call.output is not None and np.array_equal(call.output.ravel(), later.input.ravel())

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thinnet.check.call_recorder import Call
 from thinnet.check.probes.net_calls import dropout_results, forwards
-from thinnet.check.probes.net_trial import C, Options, P, Trial
-from thinnet.check.tap import Call
+from thinnet.check.probes.net_harness import C, NetHarness, Options, P
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray
 
@@ -16,44 +16,44 @@ ROWS, UNITS, STEPS = 20, (60, 50), 3
 LOST = {"dropout-never-called", "dropout-result-unused", "dropout-backward-never-called", "active-at-test"}
 
 
-def check_dropout(trial: Trial) -> None:
+def check_dropout(harness: NetHarness) -> None:
     """Whether dropout is called, where, with which mask, and on the way back too."""
-    if trial.dropout is None:
+    if harness.dropout is None:
         return
-    net = trial.build(UNITS, **{trial.dropout: P})
-    X, y = trial.data(ROWS)
-    first, second = trial.scores(net, X), trial.scores(net, X)
+    net = harness.build(UNITS, **{harness.dropout: P})
+    X, y = harness.data(ROWS)
+    first, second = harness.scores(net, X), harness.scores(net, X)
     if not np.array_equal(first, second):
-        told = f"with {trial.setting}, two calls of loss(X) gave different scores"
-        trial.unit.find("active-at-test", told + mode_at_test(trial.tap.calls, "dropout"))
+        message = f"with {harness.setting}, two calls of loss(X) gave different scores"
+        harness.subject.report("active-at-test", message + mode_at_test(harness.recorder.calls, "dropout"))
         return
-    losses = [trial.loss(net, X, y)[0] for _ in range(STEPS)]
-    calls = list(trial.tap.calls)
-    without = softmax_loss(trial.plain_scores(net, X), y)[0]
-    told = f"three losses in training are all {losses[0]:.6g}"
+    losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
+    calls = list(harness.recorder.calls)
+    without = softmax_loss(harness.plain_scores(net, X), y)[0]
+    message = f"three losses in training are all {losses[0]:.6g}"
     if np.ptp(losses) == 0 and abs(losses[0] - without) <= 1e-9 * abs(without):
-        told = f"with {trial.setting}, {told}, as without dropout"
+        message = f"with {harness.setting}, {message}, as without dropout"
         used = dropout_results(calls)
         if used and not any(used[0]):
-            told += f"; dropout_forward is called {len(used[0])} times a step, and no layer gets what it returns"
-            trial.unit.find("dropout-result-unused", told)
+            message += f"; dropout_forward is called {len(used[0])} times a step, and no layer gets what it returns"
+            harness.subject.report("dropout-result-unused", message)
         else:
-            trial.unit.find("dropout-never-called", told)
+            harness.subject.report("dropout-never-called", message)
         return
     if np.ptp(losses) == 0:
-        trial.unit.find("same-mask-every-step", f"with {trial.setting} and no seed, {told}")
-    _placement(trial, calls, X)
+        harness.subject.report("same-mask-every-step", f"with {harness.setting} and no seed, {message}")
+    _placement(harness, calls, X)
 
 
-def check_gradients(trial: Trial, options: Options) -> None:
+def check_gradients(harness: NetHarness, options: Options) -> None:
     """The gradients with dropout, alone or together with a normalization, which many nets write out separately."""
-    if trial.dropout and not any(trial.unit.reported(verdict) for verdict in LOST):
-        trial.gradients({trial.dropout: P, **options})
+    if harness.dropout and not any(harness.subject.has(verdict) for verdict in LOST):
+        harness.check_gradients({harness.dropout: P, **options})
 
 
 def mode_at_test(calls: Sequence[Call], kind: str) -> str:
     """In which mode a layer was called at test, where that explains what it did."""
-    options = [call.option for call in forwards(calls, kind) if call.option]
+    options = [call.param_before for call in forwards(calls, kind) if call.param_before]
     if any(option.get("test") == "test" for option in options):
         param = "bn_param" if kind == "batchnorm" else "dropout_param"
         return f"; {param} has the key 'test', as from {param}[mode] = mode where {param}['mode'] = mode is meant"
@@ -62,26 +62,30 @@ def mode_at_test(calls: Sequence[Call], kind: str) -> str:
     return ""
 
 
-def _placement(trial: Trial, calls: Sequence[Call], X: AnyArray) -> None:
+def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
     """What the recorded calls of one step tell."""
-    forward, unit = forwards(calls, "dropout"), trial.unit
-    scores = [call.given for call in calls if call.name == "softmax_loss"][:1]
+    forward, subject = forwards(calls, "dropout"), harness.subject
+    scores = [call.input for call in calls if call.name == "softmax_loss"][:1]
     zeros = sum(int((given == 0).sum()) for given in scores if given.shape == (ROWS, C))
-    if any(call.given.shape[-1:] == (C,) for call in forward):
-        unit.find("dropout-on-output-layer", "dropout_forward is called on the scores")
+    if any(call.input.shape[-1:] == (C,) for call in forward):
+        subject.report("dropout-on-output-layer", "dropout_forward is called on the scores")
     elif zeros:
-        unit.find("dropout-on-output-layer", f"{zeros} of {ROWS * C} scores are zero in training")
-    on_input = [call for call in forward if np.array_equal(call.given, X)]
+        subject.report("dropout-on-output-layer", f"{zeros} of {ROWS * C} scores are zero in training")
+    on_input = [call for call in forward if np.array_equal(call.input, X)]
     if on_input:
-        unit.find("dropout-on-input", "dropout_forward is called on X itself")
-    hidden = [call for call in forward if call.given.shape[-1:] != (C,) and call not in on_input]
-    if any((call.given < 0).any() for call in hidden):
-        share = float(np.mean([(call.given < 0).mean() for call in hidden]))
-        unit.find("dropout-before-relu-or-norm", f"{share:.0%} of what dropout_forward was given is negative")
-    if forward and "dropout_backward" in trial.tap.found and not any(one.name == "dropout_backward" for one in calls):
-        told = f"dropout_forward is called {len(forward)} times a step, dropout_backward never"
-        unit.find("dropout-backward-never-called", told)
-    p = forward[0].option.get("p") if forward else None
+        subject.report("dropout-on-input", "dropout_forward is called on X itself")
+    hidden = [call for call in forward if call.input.shape[-1:] != (C,) and call not in on_input]
+    if any((call.input < 0).any() for call in hidden):
+        share = float(np.mean([(call.input < 0).mean() for call in hidden]))
+        subject.report("dropout-before-relu-or-norm", f"{share:.0%} of what dropout_forward was given is negative")
+    if (
+        forward
+        and "dropout_backward" in harness.recorder.found
+        and not any(call.name == "dropout_backward" for call in calls)
+    ):
+        message = f"dropout_forward is called {len(forward)} times a step, dropout_backward never"
+        subject.report("dropout-backward-never-called", message)
+    p = forward[0].param_before.get("p") if forward else None
     if isinstance(p, float) and abs(p - (1 - P)) < 1e-9:
-        told = f"FullyConnectedNet({trial.setting}) calls dropout_forward with p = {p:g}"
-        unit.find("keep-and-drop-swapped", told)
+        message = f"FullyConnectedNet({harness.setting}) calls dropout_forward with p = {p:g}"
+        subject.report("keep-and-drop-swapped", message)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import close
-from thinnet.check.probes.net_trial import Options, Trial, role
+from thinnet.check.probes.net_harness import NetHarness, Options, role
 from thinnet.typing import AnyArray, FloatArray
 
 REG = 0.7
@@ -19,28 +19,28 @@ VERDICTS = {
 }
 
 
-def check_penalty(trial: Trial, options: Options) -> None:
+def check_penalty(harness: NetHarness, options: Options) -> None:
     """What reg adds to the loss and to the gradients of a net with these options."""
-    if "reg" not in trial.arguments and "reg" not in dir(trial.build()):
+    if "reg" not in harness.arguments and "reg" not in dir(harness.build()):
         return
-    if any(trial.unit.reported(verdict) for verdict in VERDICTS):
-        return  # told of the net with other options
-    plain, net = trial.build(**options, reg=0.0), trial.build(**options, reg=REG)
-    base, base_grads = _loss(trial, plain)
-    loss, grads = _loss(trial, net)
-    if options and (_loss(trial, plain)[0] != base or _loss(trial, net)[0] != loss):
+    if any(harness.subject.has(verdict) for verdict in VERDICTS):
+        return  # reported of the net with other options
+    plain, net = harness.build(**options, reg=0.0), harness.build(**options, reg=REG)
+    base, base_grads = _loss(harness, plain)
+    loss, grads = _loss(harness, net)
+    if options and (_loss(harness, plain)[0] != base or _loss(harness, net)[0] != loss):
         return  # its masks cannot be held
     params = {key: np.array(value, dtype=float) for key, value in net.params.items()}
-    when = f"with {trial.setting}, " if options else ""
-    counts = {key: _counted(trial, plain, net, key, loss - base) / _half(value) for key, value in params.items()}
-    _of_loss(trial, when, loss - base, counts, params)
+    when = f"with {harness.setting}, " if options else ""
+    counts = {key: _counted(harness, plain, net, key, loss - base) / _half(value) for key, value in params.items()}
+    _of_loss(harness, when, loss - base, counts, params)
     added = {key: grads[key] - base_grads[key] for key in params if key in grads and key in base_grads}
-    _of_gradients(trial, when, added, params)
+    _of_gradients(harness, when, added, params)
 
 
-def _loss(trial: Trial, net: Any) -> tuple[float, dict[Any, AnyArray]]:
+def _loss(harness: NetHarness, net: Any) -> tuple[float, dict[Any, AnyArray]]:
     np.random.seed(5)
-    return trial.loss(net, *trial.data())
+    return harness.loss(net, *harness.data())
 
 
 def _half(value: FloatArray) -> float:
@@ -48,58 +48,64 @@ def _half(value: FloatArray) -> float:
     return 0.5 * REG * float(np.sum(value**2))
 
 
-def _counted(trial: Trial, plain: Any, net: Any, key: Any, penalty: float) -> float:
+def _counted(harness: NetHarness, plain: Any, net: Any, key: Any, penalty: float) -> float:
     """What one parameter adds to the loss, from the loss with it doubled: three times as much, if it is squared."""
-    for one in (plain, net):
-        one.params[key] = one.params[key] * 2
-    more = _loss(trial, net)[0] - _loss(trial, plain)[0]
-    for one in (plain, net):
-        one.params[key] = one.params[key] / 2
+    for changed in (plain, net):
+        changed.params[key] = changed.params[key] * 2
+    more = _loss(harness, net)[0] - _loss(harness, plain)[0]
+    for changed in (plain, net):
+        changed.params[key] = changed.params[key] / 2
     return (more - penalty) / 3
 
 
-def _of_loss(trial: Trial, when: str, penalty: float, counts: dict[Any, float], params: dict[Any, FloatArray]) -> None:
+def _of_loss(
+    harness: NetHarness, when: str, penalty: float, counts: dict[Any, float], params: dict[Any, FloatArray]
+) -> None:
     """`counts` has how often the right share of each parameter is in the penalty: 1 for weights, 0 for all others."""
     weights = {key: counts[key] for key in params if role(key)[0] == "W"}
     others = [str(key) for key in params if key not in weights and abs(counts[key]) > 1e-4]
     right = sum(_half(params[key]) for key in weights)
-    told = f"{when}reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
+    message = f"{when}reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
     if abs(penalty - sum(counts[key] * _half(value) for key, value in params.items())) > 1e-4 * right:
-        trial.unit.find("regularisation-of-another-form", f"{told}; it does not grow with the squares of the weights")
+        harness.subject.report(
+            "regularisation-of-another-form", f"{message}; it does not grow with the squares of the weights"
+        )
         return
     if others:
-        trial.unit.find("regularisation-of-biases", f"{told}; {', '.join(others)} take part in it")
+        harness.subject.report("regularisation-of-biases", f"{message}; {', '.join(others)} take part in it")
     if all(abs(count - 1) <= 1e-4 for count in weights.values()):
         return
     missing = [str(key) for key, count in weights.items() if abs(count) <= 1e-4]
     listed = ", ".join(f"{key} {count:.4g} times" for key, count in weights.items())
     if missing:
-        lacks = f"{told}: it lacks {', '.join(missing)}"
+        lacks = f"{message}: it lacks {', '.join(missing)}"
         more = "" if all(abs(count - 1) <= 1e-4 or str(key) in missing for key, count in weights.items()) else listed
-        trial.unit.find("regularisation-missing", f"{lacks}; it has {more}" if more else lacks)
+        harness.subject.report("regularisation-missing", f"{lacks}; it has {more}" if more else lacks)
     elif np.ptp(list(weights.values())) <= 1e-4:
-        trial.unit.find("regularisation-scaled", f"{told}: {next(iter(weights.values())):.4g} times as much")
+        harness.subject.report("regularisation-scaled", f"{message}: {next(iter(weights.values())):.4g} times as much")
     else:
-        trial.unit.find("regularisation-scaled", f"{told}: it has {listed}")
+        harness.subject.report("regularisation-scaled", f"{message}: it has {listed}")
 
 
-def _of_gradients(trial: Trial, when: str, added: dict[Any, AnyArray], params: dict[Any, FloatArray]) -> None:
+def _of_gradients(harness: NetHarness, when: str, added: dict[Any, AnyArray], params: dict[Any, FloatArray]) -> None:
     for key, value in added.items():
         if value.size != params[key].size:
             continue
         value = value.reshape(params[key].shape)
         if role(key)[0] != "W":
             if np.abs(value).max() > 1e-6 * REG:
-                told = f"{when}reg = {REG} adds to the gradient of {key}, expected nothing"
-                trial.unit.find("regularisation-of-biases", told)
+                message = f"{when}reg = {REG} adds to the gradient of {key}, expected nothing"
+                harness.subject.report("regularisation-of-biases", message)
             continue
         right = REG * params[key]
         if close(value, right):
             continue
         factor = float(np.sum(value * right) / np.sum(right * right))
-        told = f"{when}reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
+        message = f"{when}reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
         if not close(value, factor * right):
-            told = f"{when}what reg = {REG} adds to the gradient of {key} is no multiple of {key}, expected reg * {key}"
-            trial.unit.find("regularisation-of-another-form", told)
+            message = (
+                f"{when}what reg = {REG} adds to the gradient of {key} is no multiple of {key}, expected reg * {key}"
+            )
+            harness.subject.report("regularisation-of-another-form", message)
         else:
-            trial.unit.find("regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled", told)
+            harness.subject.report("regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled", message)

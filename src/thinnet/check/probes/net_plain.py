@@ -8,104 +8,94 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.compare import difference
-from thinnet.check.probes.net_trial import HIDDEN, C, D, N, Options, Trial, role
-from thinnet.layers import softmax_loss
+from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, role
 
 INPUTS, UNITS = 40, (60, 50)  # so many weights that their standard deviation is sure within a tenth
 SCALES = (0.01, 0.3)
 NOISE = 0.005  # around a constant, which some add on purpose
 
 
-def check_plain(trial: Trial) -> None:
+def check_plain(harness: NetHarness) -> None:
     """Without dropout and normalization: scores, loss and gradients by the formula."""
-    net = trial.build()
-    _names_and_shapes(trial, net)
-    X, y = trial.data()
-    found = _usable_options(trial)
+    net = harness.build()
+    _names_and_shapes(harness, net)
+    found = _usable_options(harness)
     if found:
-        trial.standard |= found
-        net = trial.build()
-    expected = trial.plain_scores(net, X)
-    wrong = difference("the scores of loss(X)", trial.scores(net, X), expected)
-    if wrong:
-        trial.scores_right = False  # gradients are not judged then: they may only follow
-        raise trial.unit.stop("wrong-output", wrong.words)
-    loss, grads = trial.loss(net, X, y)
-    wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], batch=N)
-    if wrong:
-        raise trial.unit.stop("wrong-output", wrong.words)
-    trial.numerically(net, X, y, grads, list(trial.tap.calls))
+        harness.standard |= found
+        net = harness.build()
+    batch_and_gradients = harness.check_pass(net)
+    harness.compare_gradients(net, *batch_and_gradients, list(harness.recorder.calls))
 
 
-def _names_and_shapes(trial: Trial, net: Any) -> None:
+def _names_and_shapes(harness: NetHarness, net: Any) -> None:
     """The weights and biases of all layers, by whatever names, and their shapes."""
     sizes = (D, *HIDDEN, C)
     layers = range(1, len(sizes))
     numbers = [number for kind, number in map(role, net.params) if kind == "W"]
-    trial.first = min(numbers, default=1)
-    names = {(kind, i): f"{kind}{i - 1 + trial.first}" for kind in ("W", "b") for i in layers}
-    if any(trial.parameter(net, *one) is None for one in names):
-        told = f"params has the keys {sorted(map(str, net.params))}, expected {sorted(names.values())}"
-        raise trial.unit.stop("wrong-return", told)
+    harness.first = min(numbers, default=1)
+    names = {(kind, i): f"{kind}{i - 1 + harness.first}" for kind in ("W", "b") for i in layers}
+    if any(harness.parameter(net, *role_and_layer) is None for role_and_layer in names):
+        message = f"params has the keys {sorted(map(str, net.params))}, expected {sorted(names.values())}"
+        raise harness.subject.stop("wrong-return", message)
     for (kind, i), name in names.items():
         shape = sizes[i - 1 : i + 1] if kind == "W" else sizes[i : i + 1]
-        got = np.asarray(trial.parameter(net, kind, i)).shape
+        got = np.asarray(harness.parameter(net, kind, i)).shape
         if got != shape and not (kind == "b" and got == (1, *shape)):  # a row is as good: it broadcasts
-            raise trial.unit.stop("wrong-return", f"params[{name!r}] has shape {got}, expected {shape}")
-    weights = next(key for key in net.params if role(key) == ("W", trial.first))
+            raise harness.subject.stop("wrong-return", f"params[{name!r}] has shape {got}, expected {shape}")
+    weights = next(key for key in net.params if role(key) == ("W", harness.first))
     if weights != "W1":
-        trial.unit.find("parameter-names", f"the first layer's weights are {weights} instead of W1")
+        harness.subject.report("parameter-names", f"the first layer's weights are {weights} instead of W1")
 
 
-def _usable_options(trial: Trial) -> Options:
+def _usable_options(harness: NetHarness) -> Options:
     """Options with which the net works, where it does not with the constructor's own default; most often nothing."""
-    finite, why = trial.unit.attempt(partial(_finite, trial, {}))
-    arguments = inspect.signature(trial.owner).parameters
-    if finite or trial.dropout is None or trial.dropout not in arguments:
+    finite, why = harness.subject.attempt(partial(_finite, harness, {}))
+    arguments = inspect.signature(harness.owner).parameters
+    if finite or harness.dropout is None or harness.dropout not in arguments:
         return {}
     for value in (1, 0):
-        if trial.attempt(partial(_finite, trial, {trial.dropout: value})):
-            default = f"with the default {trial.dropout}={arguments[trial.dropout].default!r}"
+        if harness.attempt(partial(_finite, harness, {harness.dropout: value})):
+            default = f"with the default {harness.dropout}={arguments[harness.dropout].default!r}"
             end = f"it stops: {why}" if why else "scores or loss are not finite"
-            told = f"{default} {end}; with {trial.dropout}={value} they are finite"
-            trial.unit.find("default-unusable", told)
-            return {trial.dropout: value}
+            message = f"{default} {end}; with {harness.dropout}={value} they are finite"
+            harness.subject.report("default-unusable", message)
+            return {harness.dropout: value}
     return {}
 
 
-def _finite(trial: Trial, options: Options) -> bool:
-    net, (X, y) = trial.build(**options), trial.data()
-    scores = trial.scores(net, X)
-    loss, _ = trial.loss(net, X, y)
+def _finite(harness: NetHarness, options: Options) -> bool:
+    net, (X, y) = harness.build(**options), harness.data()
+    scores = harness.scores(net, X)
+    loss, _ = harness.loss(net, X, y)
     return bool(np.isfinite(loss) and np.all(np.isfinite(scores)))
 
 
-def check_initial_values(trial: Trial) -> None:
+def check_initial_values(harness: NetHarness) -> None:
     """Weights of the standard deviation weight_scale, biases and shifts of zero, scales of one."""
-    scales = SCALES if "weight_scale" in trial.arguments else ()
+    scales = SCALES if "weight_scale" in harness.arguments else ()
     wrong: list[str] = []
-    for options in ({}, *trial.normalizations):
+    for options in ({}, *harness.normalizations):
         for scale in scales or (0.1,):
             sizes = {"input_dim": INPUTS, "num_classes": UNITS[-1], "weight_scale": scale}
-            net = trial.attempt(partial(trial.fresh, UNITS, {**sizes, **options}))
+            net = harness.attempt(partial(harness.fresh, UNITS, {**sizes, **options}))
             if net is not None:
-                wrong += wrongly_begun(net.params, scale if scales else 0.0)
+                wrong += wrong_initial_values(net.params, scale if scales else 0.0)
         if wrong:
-            words = ", ".join(f"{key}={value!r}" for key, value in options.items())
-            trial.unit.find("initial-values", (f"with {words}, " if words else "") + "; ".join(wrong[:3]))
+            setting = ", ".join(f"{key}={value!r}" for key, value in options.items())
+            harness.subject.report("initial-values", (f"with {setting}, " if setting else "") + "; ".join(wrong[:3]))
             return
 
 
-def wrongly_begun(params: dict[Any, Any], scale: float) -> list[str]:
+def wrong_initial_values(params: dict[Any, Any], scale: float) -> list[str]:
+    """A message for each parameter that begins otherwise than it should; a scale of 0 stands for any."""
     constants = {"b": 0.0, "beta": 0.0, "gamma": 1.0}
     wrong = []
     for key, given in params.items():
         kind, value = role(key)[0], np.asarray(given, dtype=float)
         if kind in constants and np.abs(value - constants[kind]).max(initial=0) > NOISE:
-            words = f"{value.min():.3g} to {value.max():.3g}" if np.ptp(value) else f"{value.flat[0]:.3g}"
-            wrong.append(f"{key} begins with {words}, expected {constants[kind]:g}")
+            initial = f"{value.min():.3g} to {value.max():.3g}" if np.ptp(value) else f"{value.flat[0]:.3g}"
+            wrong.append(f"{key} begins with {initial}, expected {constants[kind]:g}")
         elif kind == "W" and scale and abs(value.std() / scale - 1) > 0.2:
-            told = f"with weight_scale={scale:g}, {key} begins with a standard deviation of {value.std():.3g}"
-            wrong.append(f"{told}, expected {scale:g}")
+            message = f"with weight_scale={scale:g}, {key} begins with a standard deviation of {value.std():.3g}"
+            wrong.append(f"{message}, expected {scale:g}")
     return wrong

@@ -10,14 +10,14 @@ import numpy as np
 
 from thinnet import optim
 from thinnet.check.compare import close
-from thinnet.check.unit import Unit
+from thinnet.check.subject import Subject
 from thinnet.typing import FloatArray
 
 STEPS = 3
 GIVEN = 5  # Adam's t in the courses' notebooks
 Update = Callable[[FloatArray, FloatArray, dict[str, Any]], tuple[FloatArray, dict[str, Any]]]
 Correction = Callable[[float, int], float]  # what Adam divides a moment by, from its beta and the step
-Mistake = tuple[str, str, Update]  # the verdict, the words, and the rule that makes it
+Mistake = tuple[str, str, Update]  # the verdict, the evidence, and the rule that makes it
 OPTIONS: dict[str, dict[str, Any]] = {
     "sgd": {"learning_rate": 0.1},
     "sgd_momentum": {"learning_rate": 0.1, "momentum": 0.7},
@@ -34,18 +34,18 @@ RULES: dict[str, Update] = {
 }
 
 
-def check(unit: Unit) -> None:
+def check(subject: Subject) -> None:
     """Three steps from the same start, beside the rule and beside its known mistakes."""
-    name = unit.owns[0]
-    w = unit.rng.normal(size=(3, 4))
+    name = subject.owns[0]
+    w = subject.rng.normal(size=(3, 4))
     grads: list[FloatArray] = [
-        unit.rng.normal(size=w.shape) + np.sign(unit.rng.normal(size=w.shape)) for _ in range(STEPS)
+        subject.rng.normal(size=w.shape) + np.sign(subject.rng.normal(size=w.shape)) for _ in range(STEPS)
     ]
-    got, configs = _theirs(unit, name, w, grads, dict(OPTIONS[name]))
+    got, configs = _theirs(subject, name, w, grads, dict(OPTIONS[name]))
     rule = RULES[name]
     if name == "adam":
-        counted = _counting(unit, w, grads, configs[0])
-        if unit.findings:
+        counted = _counting(subject, w, grads, configs[0])
+        if subject.findings:
             return
         if counted and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
             rule = _adam(_at(lambda t: t + 1))
@@ -55,30 +55,30 @@ def check(unit: Unit) -> None:
         return
     step = wrong[0]
     evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
-    for verdict, words, rule in (*_of_any(name), *MISTAKES.get(name, ())):
+    for verdict, mistake, rule in (*_of_any(name), *MISTAKES.get(name, ())):
         if all(map(close, got, _path(name, rule, w, grads))):
-            unit.find(verdict, f"{words}: {evidence}")
+            subject.report(verdict, f"{mistake}: {evidence}")
             return
     if np.all(np.isfinite(got)):
-        unit.find("wrong-update", evidence)
+        subject.report("wrong-update", evidence)
     elif name == "adam" and not np.isfinite(got[0]).any():
-        unit.find("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
+        subject.report("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
     else:
-        unit.find("wrong-update", f"w is not finite: {evidence}")
+        subject.report("wrong-update", f"w is not finite: {evidence}")
 
 
 def _theirs(
-    unit: Unit, name: str, w: FloatArray, grads: list[FloatArray], config: Any
+    subject: Subject, name: str, w: FloatArray, grads: list[FloatArray], config: Any
 ) -> tuple[list[FloatArray], list[dict[str, Any]]]:
     """The weights and the config after each step."""
     path, configs, now = [], [], w
     for dw in grads:
-        next_w, config = unit.pair(name, now, dw, config, may_change=(0,))
-        now = unit.array(name, next_w, "next_w").astype(float)
+        next_w, config = subject.pair(name, now, dw, config, may_change=(0,))
+        now = subject.array(name, next_w, "next_w").astype(float)
         if now.shape != w.shape:
-            raise unit.stop("shape-changed", f"next_w has shape {now.shape}, expected {w.shape}")
+            raise subject.stop("shape-changed", f"next_w has shape {now.shape}, expected {w.shape}")
         if not isinstance(config, dict):
-            raise unit.stop(
+            raise subject.stop(
                 "wrong-return", f"{name} must return next_w and the dict config, got a {type(config).__name__}"
             )
         path.append(now)
@@ -86,27 +86,27 @@ def _theirs(
     return path, configs
 
 
-def _counting(unit: Unit, w: FloatArray, grads: list[FloatArray], config: dict[str, Any]) -> bool:
+def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: dict[str, Any]) -> bool:
     """Whether Adam's t is used and counted as the courses' notebooks want, which give t = 5; notes it if not.
 
     What t was used in two steps, told by the weights, and what it is afterwards, read back from config, have a name
     together. The moments are those of a step before.
     """
-    path, after = _theirs(unit, "adam", w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
-    left = [one.get("t") for one in after]
-    told = f"with t = {GIVEN} given, two steps leave t at {left[0]} and {left[1]}, and the bias correction uses"
+    path, after = _theirs(subject, "adam", w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
+    left = [config.get("t") for config in after]
+    message = f"with t = {GIVEN} given, two steps leave t at {left[0]} and {left[1]}, and the bias correction uses"
     moments = optim.adam(w, grads[0], dict(OPTIONS["adam"]))[1]
-    for verdict, words, rule in USES_OF_T:
+    for verdict, use, rule in USES_OF_T:
         if not all(map(close, path, _path("adam", rule, w, grads[1:], {**moments, "t": GIVEN}))):
             continue
         if verdict == "power-forgotten" and left[0] not in (GIVEN, GIVEN + 1):
-            verdict, words = "step-not-counted", f"t = {left[0]} each time: t is set in every call instead of counted"
+            verdict, use = "step-not-counted", f"t = {left[0]} each time: t is set in every call instead of counted"
         elif verdict == "step-counted-late" and left[0] != GIVEN + 1:
             verdict = "step-not-counted"
         if verdict:
-            unit.find(verdict, f"{told} {words}")
+            subject.report(verdict, f"{message} {use}")
         if verdict == "power-forgotten" and left[1] == GIVEN and "t" in config:
-            unit.find("step-not-counted", told.partition(", and")[0])
+            subject.report("step-not-counted", message.partition(", and")[0])
         return not verdict
     return False
 
@@ -198,7 +198,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         ("step-counted-twice", "t is one too large", _adam(_at(lambda t: t + 1))),
     ],
 }
-# The verdict on Adam's use of t, "" for right, its words, and the rule that uses t so.
+# The verdict on Adam's use of t, "" for right, its evidence, and the rule that uses t so.
 FORGOTTEN = "1 - beta in both, expected 1 - beta ** 6 and 1 - beta ** 7"
 USES_OF_T: list[Mistake] = [
     ("", "", _adam()),

@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from thinnet.check.compare import close, difference
-from thinnet.check.probes.net import judge
+from thinnet.check.compare import close
+from thinnet.check.probes import net_harness
+from thinnet.check.probes.net_harness import C, D, N, NetHarness, Options, Probe
 from thinnet.check.probes.net_penalty import check_penalty
-from thinnet.check.probes.net_plain import wrongly_begun
-from thinnet.check.probes.net_trial import C, D, N, Options, Trial
-from thinnet.check.unit import Unit, parameters
-from thinnet.layers import conv_forward, max_pool_forward, softmax_loss
+from thinnet.check.probes.net_plain import wrong_initial_values
+from thinnet.check.subject import Subject, parameters
+from thinnet.layers import conv_forward, max_pool_forward
 from thinnet.typing import FloatArray, IntArray
 
 H, REG = 7, 0.3
 IMAGE, FILTERS, SIZE = (3, 6, 6), 2, 3  # square inputs in three colors, how many filters, and their size
+HIDDEN = ("hidden_dim", "hidden_dims", "hidden_size")  # the hidden units, by the year
 Shapes = dict[str, tuple[int, ...]]
-BIG: Options = {"input_dim": (3, 8, 8), "num_filters": 30, "filter_size": 5, "hidden_dim": 40, "num_classes": 20}
 
 
-class TwoLayers(Trial):
+class TwoLayers(NetHarness):
     """affine → ReLU → affine; the hidden units have other names in other years."""
 
-    basis: Options = {  # noqa: RUF012 -- never changed
-        **Trial.basis,
-        "hidden_dim": H,
-        "hidden_dims": H,
-        "hidden_size": H,
-        "input_size": D,
-        "output_size": C,
-        "std": 0.1,
-    }
-    large: Options = {  # noqa: RUF012
-        "input_dim": 50, "input_size": 50, "hidden_dim": 40, "hidden_dims": 40, "hidden_size": 40,
-        "num_classes": 20, "output_size": 20,
+    base_options: ClassVar[Options] = {
+        **NetHarness.base_options, **dict.fromkeys(HIDDEN, H), "input_size": D, "output_size": C, "std": 0.1,
     }  # fmt: skip
-    shapes: Shapes = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}  # noqa: RUF012
+    large_options: ClassVar[Options] = {
+        **dict.fromkeys(HIDDEN, 40), "input_dim": 50, "input_size": 50, "num_classes": 20, "output_size": 20,
+    }  # fmt: skip
+    shapes: ClassVar[Shapes] = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
 
     def construct(self, hidden: list[int], options: Options) -> Any:
@@ -66,15 +57,13 @@ class TwoLayers(Trial):
 class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
 
-    basis: Options = {  # noqa: RUF012
-        **Trial.basis,
-        "input_dim": IMAGE,
-        "num_filters": FILTERS,
-        "filter_size": SIZE,
-        "hidden_dim": H,
-    }
-    large = BIG
-    shapes: Shapes = {  # noqa: RUF012
+    base_options: ClassVar[Options] = {
+        **NetHarness.base_options, "input_dim": IMAGE, "num_filters": FILTERS, "filter_size": SIZE, "hidden_dim": H,
+    }  # fmt: skip
+    large_options: ClassVar[Options] = {
+        "input_dim": (3, 8, 8), "num_filters": 30, "filter_size": 5, "hidden_dim": 40, "num_classes": 20,
+    }  # fmt: skip
+    shapes: ClassVar[Shapes] = {
         "W1": (FILTERS, IMAGE[0], SIZE, SIZE), "b1": (FILTERS,),
         "W2": (FILTERS * (IMAGE[1] // 2) * (IMAGE[2] // 2), H), "b2": (H,), "W3": (H, C), "b3": (C,),
     }  # fmt: skip
@@ -97,11 +86,12 @@ class FirstNet(TwoLayers):
 
     share = 1.0  # of reg, for the years in which it is not halved
 
-    def __init__(self, unit: Unit, *rest: Any) -> None:
-        super().__init__(unit, *rest)
-        own = {f"{unit.name}.predict": _call_predict, f"{unit.name}.train": _call_train, self.loss_name: self._loss}
-        self.unit.functions = {**self.unit.functions, **own}
-        self.unit.owns += tuple(own)
+    def __init__(self, subject: Subject, *rest: Any) -> None:
+        super().__init__(subject, *rest)
+        own = {f"{subject.name}.{name}": call for name, call in (("predict", _call_predict), ("train", _call_train))}
+        own[self.loss_name] = self._loss
+        self.subject.functions = {**self.subject.functions, **own}
+        self.subject.owns += tuple(own)
 
     def _loss(self, net: Any, X: FloatArray, *y: IntArray) -> Any:
         return net.loss(X, *y, reg=self.share * net.reg) if y else net.loss(X)
@@ -113,91 +103,83 @@ class FirstNet(TwoLayers):
         return net
 
 
-def check_three_layers(unit: Unit) -> None:
+def check_three_layers(subject: Subject) -> None:
     """The convolutional net."""
-    owner, arguments = _class_of(unit)
-    _demand(unit, arguments, {"input_dim", "num_filters", "filter_size", "hidden_dim", "num_classes"})
-    judge(unit, partial(ConvNet, unit, owner, arguments), lambda _: [_plain, _first_values, _penalty])
+    owner, arguments = _class_and_arguments(subject)
+    _require(subject, arguments, {"input_dim", "num_filters", "filter_size", "hidden_dim", "num_classes"})
+    net_harness.evaluate(subject, partial(ConvNet, subject, owner, arguments), lambda _: PROBES)
 
 
-def check_two_layers(unit: Unit) -> None:
+def check_two_layers(subject: Subject) -> None:
     """The net of two layers, of the first assignment or of the second."""
-    owner, arguments = _class_of(unit)
+    owner, arguments = _class_and_arguments(subject)
     if "input_size" in arguments and "reg" in parameters(getattr(owner, "loss", None)):
-        _demand(unit, arguments, {"input_size", "hidden_size", "output_size"})
-        probes: list[Callable[[Trial], None]] = [_plain, _first_values, _penalty, _predict, _train]
-        judge(unit, partial(FirstNet, unit, owner, arguments), lambda _: probes)
+        _require(subject, arguments, {"input_size", "hidden_size", "output_size"})
+        net_harness.evaluate(
+            subject, partial(FirstNet, subject, owner, arguments), lambda _: [*PROBES, _check_predict, _check_train]
+        )
         return
-    _demand(unit, arguments, {"input_dim", "num_classes"})
-    judge(unit, partial(TwoLayers, unit, owner, arguments), lambda _: [_plain, _first_values, _penalty])
+    _require(subject, arguments, {"input_dim", "num_classes"})
+    net_harness.evaluate(subject, partial(TwoLayers, subject, owner, arguments), lambda _: PROBES)
 
 
-def _class_of(unit: Unit) -> tuple[type, list[str]]:
-    owner = unit.functions[unit.owns[0]]
-    if not isinstance(owner, type):
-        raise unit.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
-    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
-    if not any(one.kind is one.VAR_KEYWORD for one in known):
-        return owner, parameters(owner)
-    names = ["input_dim", "num_classes", "weight_scale", "reg"]
-    for hidden in ("hidden_dim", "hidden_dims"):
-        with contextlib.suppress(Exception):  # it does not take this name
-            owner(**{hidden: 2}, input_dim=2, num_classes=2, weight_scale=1.0, reg=0.0)
-            return owner, [*names, hidden]
+def _class_and_arguments(subject: Subject) -> tuple[type, list[str]]:
+    owner = net_harness.class_of(subject)
+    if net_harness.takes_any_keyword(owner):
+        for hidden in ("hidden_dim", "hidden_dims"):
+            with contextlib.suppress(Exception):  # it does not take this name
+                owner(**{hidden: 2}, input_dim=2, num_classes=2, weight_scale=1.0, reg=0.0)
+                return owner, ["input_dim", "num_classes", "weight_scale", "reg", hidden]
     return owner, parameters(owner)
 
 
-def _demand(unit: Unit, arguments: list[str], needed: set[str]) -> None:
-    """Only the courses' own constructors are judged."""
+def _require(subject: Subject, arguments: list[str], needed: set[str]) -> None:
+    """Only nets with the courses' own constructors are checked."""
     if not needed <= set(arguments):
-        raise unit.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
+        raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
 
 
-def _plain(trial: Trial) -> None:
+def _check_plain(harness: NetHarness) -> None:
     """Parameters and their shapes, scores, loss and gradients."""
-    assert isinstance(trial, TwoLayers)
-    net = trial.build()
+    assert isinstance(harness, TwoLayers)
+    net = harness.build()
     got = {key: np.shape(value) for key, value in net.params.items()}
-    shapes = trial.shapes
-    if isinstance(trial, FirstNet) and got.get("W1") == shapes["W1"][::-1]:
-        trial.turned = True
+    shapes = harness.shapes
+    if isinstance(harness, FirstNet) and got.get("W1") == shapes["W1"][::-1]:
+        harness.turned = True
         shapes = {key: shape[::-1] for key, shape in shapes.items()}
     if set(got) != set(shapes):
-        raise trial.unit.stop("wrong-return", f"params has the keys {sorted(map(str, got))}, expected {sorted(shapes)}")
+        raise harness.subject.stop(
+            "wrong-return", f"params has the keys {sorted(map(str, got))}, expected {sorted(shapes)}"
+        )
     for key, shape in shapes.items():
         if got[key] != shape and got[key] != (1, *shape):  # a row of biases is as good: it broadcasts
-            raise trial.unit.stop("wrong-return", f"params[{key!r}] has shape {got[key]}, expected {shape}")
-    X, y = trial.data()
-    expected = trial.plain_scores(net, X)
-    wrong = difference("the scores of loss(X)", trial.scores(net, X), expected)
-    if wrong:
-        raise trial.unit.stop("wrong-output", wrong.words)
-    loss, grads = trial.loss(net, X, y)
-    wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], batch=N)
-    if wrong:
-        raise trial.unit.stop("wrong-output", wrong.words)
-    trial.numerically(net, X, y, grads)
+            raise harness.subject.stop("wrong-return", f"params[{key!r}] has shape {got[key]}, expected {shape}")
+    harness.compare_gradients(net, *harness.check_pass(net))
 
 
-def _first_values(trial: Trial) -> None:
+def _check_initial_values(harness: NetHarness) -> None:
     """Weights of the standard deviation asked for, biases of zero."""
-    assert isinstance(trial, TwoLayers)
-    name = next((one for one in ("weight_scale", "std") if one in trial.arguments), None)
+    assert isinstance(harness, TwoLayers)
+    name = next((name for name in ("weight_scale", "std") if name in harness.arguments), None)
     for scale in (0.01, 0.3) if name else ():
-        net = trial.fresh((), {**trial.large, str(name): scale})
-        wrong = [text.replace("weight_scale", str(name)) for text in wrongly_begun(net.params, scale)]
+        net = harness.fresh((), {**harness.large_options, str(name): scale})
+        wrong = [text.replace("weight_scale", str(name)) for text in wrong_initial_values(net.params, scale)]
         if wrong:
-            trial.unit.find("initial-values", "; ".join(wrong[:3]))
+            harness.subject.report("initial-values", "; ".join(wrong[:3]))
             return
 
 
-def _penalty(trial: Trial) -> None:
+def _check_penalty(harness: NetHarness) -> None:
     """The L2 penalty; the first assignment's may be twice the later ones'."""
-    if isinstance(trial, FirstNet):
-        net, (X, y) = trial.build(reg=REG), trial.data()
-        added = trial.loss(net, X, y)[1]["W1"] - trial.loss(trial.build(), X, y)[1]["W1"]
-        trial.share = 0.5 if close(added, 2 * REG * net.params["W1"]) else 1.0
-    check_penalty(trial, {})
+    if isinstance(harness, FirstNet):
+        net, (X, y) = harness.build(reg=REG), harness.data()
+        added = harness.loss(net, X, y)[1]["W1"] - harness.loss(harness.build(), X, y)[1]["W1"]
+        harness.share = 0.5 if close(added, 2 * REG * net.params["W1"]) else 1.0
+    check_penalty(harness, {})
+
+
+PROBES: list[Probe] = [_check_plain, _check_initial_values, _check_penalty]
 
 
 def _call_predict(net: Any, X: FloatArray) -> Any:
@@ -211,28 +193,28 @@ def _call_train(net: Any, X: FloatArray, y: IntArray) -> Any:
     return True
 
 
-def _predict(trial: Trial) -> None:
+def _check_predict(harness: NetHarness) -> None:
     """The class of the largest score."""
-    net, (X, _), name = trial.build(), trial.data(50), f"{trial.unit.name}.predict"
-    labels = trial.unit.array(name, trial.unit.call(name, net, X), "what predict(X) returns")
-    right = trial.plain_scores(net, X).argmax(axis=1)
+    net, (X, _), name = harness.build(), harness.data(50), f"{harness.subject.name}.predict"
+    labels = harness.subject.array(name, harness.subject.call(name, net, X), "what predict(X) returns")
+    right = harness.plain_scores(net, X).argmax(axis=1)
     if labels.shape != right.shape or np.any(labels != right):
         share = (
             f"{np.mean(labels == right):.0%} of the labels" if labels.shape == right.shape else f"shape {labels.shape}"
         )
-        trial.unit.find("wrong-output", f"predict(X) agrees with the largest scores in {share}")
+        harness.subject.report("wrong-output", f"predict(X) agrees with the largest scores in {share}")
 
 
-def _train(trial: Trial) -> None:
+def _check_train(harness: NetHarness) -> None:
     """Training on data that are easily told apart lowers the loss."""
-    net, (X, y) = trial.fresh((), {}), trial.data(40)
+    net, (X, y) = harness.fresh((), {}), harness.data(40)
     X = X + 3 * np.eye(C, D)[y]
     before = {key: np.array(value) for key, value in net.params.items()}
-    start = trial.loss(net, X, y)[0]
-    trial.unit.call(f"{trial.unit.name}.train", net, X, y)
-    end = trial.loss(net, X, y)[0]
-    told = f"after 200 steps of train at learning_rate 0.1 the loss is {end:.4g}, before it was {start:.4g}"
+    start = harness.loss(net, X, y)[0]
+    harness.subject.call(f"{harness.subject.name}.train", net, X, y)
+    end = harness.loss(net, X, y)[0]
+    message = f"after 200 steps of train at learning_rate 0.1 the loss is {end:.4g}, before it was {start:.4g}"
     if all(np.array_equal(net.params[key], before[key]) for key in before):
-        trial.unit.find("wrong-update", f"{told}: no parameter has changed")
+        harness.subject.report("wrong-update", f"{message}: no parameter has changed")
     elif not end < 0.9 * start:
-        trial.unit.find("update-uphill" if end > start else "wrong-update", told)
+        harness.subject.report("update-uphill" if end > start else "wrong-update", message)

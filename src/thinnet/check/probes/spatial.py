@@ -9,65 +9,60 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from thinnet import layers
+from thinnet.check.call_recorder import right_layers
 from thinnet.check.compare import Alternative, difference
-from thinnet.check.probes.layers import agrees, backward, output
-from thinnet.check.probes.normalization import EPS, check_running
-from thinnet.check.tap import right_layers
-from thinnet.check.unit import Unit
-from thinnet.layers import (
-    spatial_batchnorm_backward,
-    spatial_batchnorm_forward,
-    spatial_groupnorm_backward,
-    spatial_groupnorm_forward,
-)
+from thinnet.check.probes.layers import agrees, check_gradients, check_output
+from thinnet.check.probes.normalization import EPS, bn_param, check_running, known_dx, normalized, without_parameters
+from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import AnyArray, FloatArray
 
 BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
-Axes = tuple[int, ...]
 
 
-def _or_on_right_layers(probe: Callable[[Unit], None]) -> Callable[[Unit], None]:
+def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject], None]:
     """The probe, once more on right layers where it has found a fault."""
 
     @functools.wraps(probe)
-    def check(unit: Unit) -> None:
-        own = _trial(unit, probe)
-        faults = [one for one in own.findings if one.severity == "fault"]
-        unit.findings += own.findings
-        if not faults:
+    def check(subject: Subject) -> None:
+        own = _run(subject, probe)
+        subject.findings += own.findings
+        if not own.has_fault:
             return
-        with _right_rows(unit) as calls:
-            again = _trial(unit, probe)
-        if calls and not any(one.severity == "fault" for one in again.findings):
-            unit.findings[:] = [one for one in unit.findings if one not in faults] + again.findings
-            told = "; ".join(one.evidence for one in faults[:2])
-            unit.find("follows-from-layers", f"with right layers in their place this is gone: {told}")
+        with _right_rows(subject) as replaced:
+            again = _run(subject, probe)
+        if replaced and not again.has_fault:
+            faults = [found for found in own.findings if found.severity == "fault"]
+            subject.findings[:] = [found for found in subject.findings if found not in faults] + again.findings
+            subject.report_caused_by_layers(faults)
 
     return check
 
 
-def _trial(unit: Unit, probe: Callable[[Unit], None]) -> Unit:
-    trial = Unit(unit.name, unit.functions, unit.reading, unit.owns)
+def _run(subject: Subject, probe: Callable[[Subject], None]) -> Subject:
+    """The findings of a probe, on a subject of their own."""
+    probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
     try:
-        probe(trial)
+        probe(probed)
     except Exception as error:
-        trial.note(error)
-    return trial
+        probed.record_end(error)
+    return probed
 
 
 @contextmanager
-def _right_rows(unit: Unit) -> Iterator[bool]:
+def _right_rows(subject: Subject) -> Iterator[bool]:
     """Right batch and layer normalization under the functions' global names; gives whether there were any."""
-    pair = [unit.functions.get(name) for name in (unit.owns[0], unit.owns[0].replace("backward", "forward"))]
-    spaces = {id(one.__globals__): one.__globals__ for one in pair if isinstance(one, FunctionType)}
-    right = {name: one for name, one in right_layers("keep").items() if name.startswith(("batchnorm", "layernorm"))}
+    pair = [subject.functions.get(name) for name in (subject.owns[0], subject.owns[0].replace("backward", "forward"))]
+    spaces = {id(function.__globals__): function.__globals__ for function in pair if isinstance(function, FunctionType)}
+    right = {name: layer for name, layer in right_layers("keep").items() if name.startswith(("batchnorm", "layernorm"))}
     undo = [(space, name, space[name]) for space in spaces.values() for name in right if name in space]
     for space, name, _ in undo:
         space[name] = right[name]
@@ -78,16 +73,12 @@ def _right_rows(unit: Unit) -> Iterator[bool]:
             space[name] = old
 
 
-def _inputs(unit: Unit, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Images whose channels, places and examples differ in mean and spread."""
     N, C, _, W = shape
     level = np.linspace(-2, 4, C)[:, None, None] + np.linspace(0, 1, N)[:, None, None, None] + np.linspace(0, 1, W)
-    x = unit.rng.normal(size=shape) * np.linspace(1, 3, C)[:, None, None] + level
-    return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), unit.rng.normal(size=shape)
-
-
-def _normalized(x: FloatArray, axes: Axes, power: float = 0.5) -> FloatArray:
-    return np.asarray((x - x.mean(axis=axes, keepdims=True)) / (x.var(axis=axes, keepdims=True) + EPS) ** power)
+    x = subject.rng.normal(size=shape) * np.linspace(1, 3, C)[:, None, None] + level
+    return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), subject.rng.normal(size=shape)
 
 
 def _known_outputs(
@@ -95,46 +86,30 @@ def _known_outputs(
 ) -> tuple[Alternative, ...]:
     """Wrong normalizations, each with γ and β; and the right one without them."""
     scale, shift = gamma[:, None, None], beta[:, None, None]
-    found = [Alternative(scale * other + shift, verdict, words) for other, verdict, words in others]
-    by_axes = {
-        (0,): "over the examples only",
-        (2, 3): "of each channel of each example",
-        (1,): "over the channels only",
-    }
-    by_axes |= {(1, 2, 3): "of each whole example", (0, 1, 2, 3): "over everything"}
-    for axes, words in by_axes.items():
-        wrong = scale * _normalized(x, axes) + shift
-        found.append(Alternative(wrong, "wrong-axis", f"is normalized by statistics {words}"))
-    return (
-        *found,
-        Alternative(hat, "wrong-output", "lacks gamma and beta"),
-        Alternative(scale * hat, "wrong-output", "lacks beta"),
-        Alternative(hat + shift, "wrong-output", "lacks gamma"),
-    )
-
-
-def _shuffled(x: FloatArray) -> FloatArray:
-    """Normalized after a reshape without a transpose, which makes rows of pixels of several channels."""
-    return _normalized(x.reshape(-1, x.shape[1]), (0,)).reshape(x.shape)
+    found = [Alternative(scale * other + shift, verdict, description) for other, verdict, description in others]
+    by_axes = {(0,): "over the examples only", (2, 3): "of each channel of each example"}
+    by_axes |= {(1,): "over the channels only", (1, 2, 3): "of each whole example", (0, 1, 2, 3): "over everything"}
+    for axes, description in by_axes.items():
+        wrong = scale * normalized(x, axes) + shift
+        found.append(Alternative(wrong, "wrong-axis", f"is normalized by statistics {description}"))
+    return (*found, *without_parameters(hat, scale, shift))
 
 
 @_or_on_right_layers
-def check_batchnorm_forward(unit: Unit) -> None:
+def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
-    x, gamma, beta, _ = _inputs(unit, BATCH_SHAPE)
+    x, gamma, beta, _ = _inputs(subject, BATCH_SHAPE)
     C = len(gamma)
-    old_mean, old_var = np.linspace(1, 2, C), np.linspace(2, 5, C)
-    param: dict[str, Any] = {"mode": "train", "running_mean": old_mean.copy(), "running_var": old_var.copy()}
-    param["momentum"] = 0.8
-    out, _ = unit.pair(BATCH, x, gamma, beta, param)
-    hat = _normalized(x, (0, 2, 3))
+    param, old_mean, old_var = bn_param(C)
+    out, _ = subject.pair(BATCH, x, gamma, beta, param)
+    hat = normalized(x, (0, 2, 3))
     by_running = (x - old_mean[:, None, None]) / np.sqrt(old_var + EPS)[:, None, None]
     known = [
         (by_running, "running-statistics-in-training", "is normalized by the running statistics"),
-        (_normalized(x, (0, 2, 3), 1.0), "wrong-output", "is divided by the variance instead of its root"),
+        (normalized(x, (0, 2, 3), 1.0), "wrong-output", "is divided by the variance instead of its root"),
     ]
-    rows = gamma * _normalized(x.reshape(-1, C), (0,)) + beta
-    ordered = gamma * _normalized(pixels(x), (0,)) + beta
+    rows = gamma * normalized(x.reshape(-1, C), (0,)) + beta
+    ordered = gamma * normalized(pixels(x), (0,)) + beta
     mixed = "is that of images reshaped to rows without a transpose"
     shuffled = (
         Alternative(rows.reshape(x.shape), "channels-mixed-up", mixed),
@@ -142,60 +117,66 @@ def check_batchnorm_forward(unit: Unit) -> None:
         Alternative(images(rows, x.shape), "channels-mixed-up", mixed),
     )
     right = gamma[:, None, None] * hat + beta[:, None, None]
-    output(unit, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
-    if not unit.findings:
-        check_running(unit, param, pixels(x), old_mean, old_var)
-    _at_test(unit, x, gamma, beta)
+    check_output(subject, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
+    if not subject.findings:
+        check_running(subject, param, pixels(x), old_mean, old_var)
+    _at_test(subject, x, gamma, beta)
 
 
-def _at_test(unit: Unit, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
+def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
     mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
     param: dict[str, Any] = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
-    out, _ = unit.pair(BATCH, x, gamma, beta, param)
+    out, _ = subject.pair(BATCH, x, gamma, beta, param)
     scale, shift = gamma[:, None, None], beta[:, None, None]
     right = scale * (x - mean[:, None, None]) / np.sqrt(var + EPS)[:, None, None] + shift
-    by_batch = scale * _normalized(x, (0, 2, 3)) + shift
+    by_batch = scale * normalized(x, (0, 2, 3)) + shift
     known = (Alternative(by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),)
-    wrong = difference("in test mode the output", unit.array(BATCH, out, "the output"), right, known)
-    if wrong and (wrong.verdict or not unit.findings):
-        unit.find(wrong.of_output, wrong.words)
+    wrong = difference("in test mode the output", subject.array(BATCH, out, "the output"), right, known)
+    if wrong and (wrong.verdict or not subject.findings):
+        subject.report(wrong.of_output, wrong.message)
 
 
 @_or_on_right_layers
-def check_batchnorm_backward(unit: Unit) -> None:
+def check_batchnorm_backward(subject: Subject) -> None:
     """dx, dgamma and dbeta in train mode."""
-    x, gamma, beta, dout = _inputs(unit, BATCH_SHAPE)
+    x, gamma, beta, dout = _inputs(subject, BATCH_SHAPE)
     zeros = np.zeros_like(gamma)
-    out, cache = spatial_batchnorm_forward(x, gamma, beta, zeros.copy(), zeros.copy())
-    expected = dict(zip(("dx", "dgamma", "dbeta"), spatial_batchnorm_backward(dout, cache), strict=True))
+    out, cache = layers.spatial_batchnorm_forward(x, gamma, beta, zeros.copy(), zeros.copy())
+    expected = dict(zip(("dx", "dgamma", "dbeta"), layers.spatial_batchnorm_backward(dout, cache), strict=True))
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": {"mode": "train"}}
-    known = _known_gradients(dout, expected, _normalized(x, (0, 2, 3)))
+    known = _known_gradients(dout, expected, normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
     known["dx"] = (Alternative(ordered, "channels-mixed-up", "is reshaped back without a transpose"),)
-    backward(unit, BATCH, arguments, out, dout, expected, known)
+    check_gradients(subject, BATCH, arguments, out, dout, expected, known)
 
 
 def _known_gradients(
     dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray
 ) -> dict[str, tuple[Alternative, ...]]:
-    wrong, words = "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"
-    first = Alternative(dout[-1].sum(axis=(1, 2)), "examples-not-summed", "is that of the last example")
-    last = Alternative((dout * hat)[-1].sum(axis=(1, 2)), "examples-not-summed", "is that of the last example")
-    shape = expected["dbeta"].shape
-    rows = Alternative(dout.reshape(-1, len(expected["dbeta"])).sum(axis=0), "channels-mixed-up",
-                       "is that of gradients reshaped to rows without a transpose")  # fmt: skip
-    mean = Alternative(expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged instead of summed")
-    assert shape == expected["dgamma"].shape
-    return {"dgamma": (Alternative(expected["dbeta"], wrong, words), last), "dbeta": (rows, mean, first)}
+    """Those of gamma and beta that are known to be wrong."""
+    dgamma, dbeta = (dout * hat).sum(axis=(2, 3)), dout.sum(axis=(2, 3))  # of each example
+    last = "is that of the last example"
+    rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
+    return {
+        "dgamma": (
+            Alternative(expected["dbeta"], "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"),
+            Alternative(dgamma[-1], "examples-not-summed", last),
+        ),
+        "dbeta": (
+            Alternative(rows, "channels-mixed-up", "is that of gradients reshaped to rows without a transpose"),
+            Alternative(expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged instead of summed"),
+            Alternative(dbeta[-1], "examples-not-summed", last),
+        ),
+    }
 
 
-def _columns(unit: Unit, C: int) -> tuple[int, ...]:
+def _columns(subject: Subject, C: int) -> tuple[int, ...]:
     """The shape in which the code takes γ and β: (1, C, 1, 1) as the course's notebook gives them, else (C,)."""
-    x, gamma, beta, _ = _inputs(unit, GROUP_SHAPE)
+    x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
     for shape in ((1, C, 1, 1), (C,)):
         try:
-            got = unit.functions[GROUP](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
-            if agrees(got, spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]):
+            got = subject.functions[GROUP](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
+            if agrees(got, layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]):
                 return shape
         except Exception:
             continue
@@ -203,69 +184,51 @@ def _columns(unit: Unit, C: int) -> tuple[int, ...]:
 
 
 @_or_on_right_layers
-def check_groupnorm_forward(unit: Unit) -> None:
+def check_groupnorm_forward(subject: Subject) -> None:
     """Each group of neighboring channels of each image."""
-    x, gamma, beta, _ = _inputs(unit, GROUP_SHAPE)
-    shape = _columns(unit, len(gamma))
-    out, _ = unit.pair(GROUP, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
+    x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
+    shape = _columns(subject, len(gamma))
+    out, _ = subject.pair(GROUP, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
     N, C, H, W = x.shape
     split = x.reshape(N, GROUPS, C // GROUPS, H, W)
-    hat = _normalized(split, (2, 3, 4)).reshape(x.shape)
-    mixed = _normalized(x.reshape(N, C // GROUPS, GROUPS, H, W), (1, 3, 4)).reshape(x.shape)
-    swapped = _normalized(x.reshape(N, C // GROUPS, GROUPS, H, W), (2, 3, 4)).reshape(x.shape)
+    hat = normalized(split, (2, 3, 4)).reshape(x.shape)
+    mixed = normalized(x.reshape(N, C // GROUPS, GROUPS, H, W), (1, 3, 4)).reshape(x.shape)
+    swapped = normalized(x.reshape(N, C // GROUPS, GROUPS, H, W), (2, 3, 4)).reshape(x.shape)
+    untransposed = normalized(x.reshape(N, H, W, C), (1, 2)).reshape(x.shape)
     over = {(0, 2, 3, 4): "over the examples too", (2,): "at each place alone", (3, 4): "of each channel alone"}
     known = [
         (mixed, "groups-mixed-up", "has every third channel in one group"),
         (swapped, "groups-mixed-up", f"has {C // GROUPS} groups instead of {GROUPS}"),
-        (_normalized(split, (2, 3, 4), 1.0).reshape(x.shape), "wrong-output", "is divided by the variance"),
-        (
-            _normalized(x.reshape(N, H, W, C), (1, 2)).reshape(x.shape),
-            "channels-mixed-up",
-            "is reshaped, not transposed",
-        ),
+        (normalized(split, (2, 3, 4), 1.0).reshape(x.shape), "wrong-output", "is divided by the variance"),
+        (untransposed, "channels-mixed-up", "is reshaped, not transposed"),
     ]
     known += [
-        (_normalized(split, axes).reshape(x.shape), "wrong-axis", f"is normalized by statistics {words}")
-        for axes, words in over.items()
+        (normalized(split, axes).reshape(x.shape), "wrong-axis", f"is normalized by statistics {description}")
+        for axes, description in over.items()
     ]
     right = gamma[:, None, None] * hat + beta[:, None, None]
-    output(unit, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
+    check_output(subject, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
 
 
 @_or_on_right_layers
-def check_groupnorm_backward(unit: Unit) -> None:
+def check_groupnorm_backward(subject: Subject) -> None:
     """dx, dgamma and dbeta."""
-    x, gamma, beta, dout = _inputs(unit, GROUP_SHAPE)
-    shape = _columns(unit, len(gamma))
-    out, cache = spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)
-    dx, dgamma, dbeta = spatial_groupnorm_backward(dout, cache)
+    x, gamma, beta, dout = _inputs(subject, GROUP_SHAPE)
+    shape = _columns(subject, len(gamma))
+    out, cache = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)
+    dx, dgamma, dbeta = layers.spatial_groupnorm_backward(dout, cache)
     hat = cache.rows.x_hat.reshape(x.shape)
-    arguments = {
-        "x": x,
-        "gamma": gamma.reshape(shape),
-        "beta": beta.reshape(shape),
-        "groups": GROUPS,
-        "param": {"eps": EPS},
-    }
+    arguments: dict[str, Any] = {"x": x, "gamma": gamma.reshape(shape), "beta": beta.reshape(shape), "groups": GROUPS}
+    arguments["param"] = {"eps": EPS}
     expected = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
     known = _known_gradients(dout, expected, hat)
     known["dx"] = _known_dx(cache, dout, gamma)
-    backward(unit, GROUP, arguments, out, dout, expected, known)
+    check_gradients(subject, GROUP, arguments, out, dout, expected, known)
 
 
 def _known_dx(cache: Any, dout: FloatArray, gamma: FloatArray) -> tuple[Alternative, ...]:
     """The gradients that lack a term."""
-    rows = cache.rows
-    g = (dout * gamma[:, None, None]).reshape(rows.x_hat.shape)
-    mean, through = g.mean(axis=1, keepdims=True), rows.x_hat * (g * rows.x_hat).mean(axis=1, keepdims=True)
-
-    def dx(value: FloatArray) -> FloatArray:
-        return np.asarray((value * rows.inverse_std).reshape(dout.shape))
-
-    plain = spatial_groupnorm_backward(dout, cache._replace(gamma=np.ones_like(gamma)))[0]
-    return (
-        Alternative(dx(g - through), "missing-mean-term", "lacks the term through the mean"),
-        Alternative(dx(g - mean), "missing-variance-term", "lacks the term through the variance"),
-        Alternative(dx(g), "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
-        Alternative(plain, "wrong-gradient", "lacks the factor gamma"),
-    )
+    rows, shape = cache.rows, cache.rows.x_hat.shape
+    g = (dout * gamma[:, None, None]).reshape(shape)
+    known = known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(shape), g, 1)
+    return tuple(replace(wrong, value=np.reshape(wrong.value, dout.shape)) for wrong in known)

@@ -12,9 +12,9 @@ import numpy as np
 
 from thinnet.check.chance import unlikely
 from thinnet.check.compare import Alternative, close, difference
-from thinnet.check.findings import Reading
-from thinnet.check.probes.draws import RATES
-from thinnet.check.unit import Unit
+from thinnet.check.p_convention import PConvention
+from thinnet.check.probes.dropout_calls import RATES
+from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, FloatArray
 
 FORWARD, BACKWARD = "forward_propagation_with_dropout", "backward_propagation_with_dropout"
@@ -22,70 +22,70 @@ SIZES, EXAMPLES = (12, 60, 50, 1), 80
 CACHED = 14  # values of the cache
 
 
-def check_forward(unit: Unit) -> None:
+def check_forward(subject: Subject) -> None:
     """Both hidden layers' masks, rates and scales, and the output."""
-    unit.reading = Reading()  # the argument says what it is
-    X, parameters, _ = _inputs(unit)
+    subject.convention = PConvention()  # the argument says what it is
+    X, parameters, _ = _inputs(subject)
     for keep in RATES:
-        out, cache = unit.pair(FORWARD, X, dict(parameters), keep)
-        _check_cache(unit, cache)
+        out, cache = subject.pair(FORWARD, X, dict(parameters), keep)
+        _check_cache(subject, cache)
         below = X
         for layer in (1, 2):
-            D, A = (unit.array(FORWARD, cache[5 * layer - i], f"{word}{layer}") for i, word in ((4, "D"), (3, "A")))
+            D, A = (subject.array(FORWARD, cache[5 * layer - i], f"{word}{layer}") for i, word in ((4, "D"), (3, "A")))
             plain = np.maximum(parameters[f"W{layer}"] @ below + parameters[f"b{layer}"], 0)
-            _layer(unit, f"with keep_prob = {keep}, A{layer}", D, A, plain, keep)
-            if unit.findings:
+            _layer(subject, f"with keep_prob = {keep}, A{layer}", D, A, plain, keep)
+            if subject.findings:
                 return
             below = A
         expected = _sigmoid(parameters["W3"] @ below + parameters["b3"])
-        wrong = difference("A3", unit.array(FORWARD, out, "A3"), expected)
+        wrong = difference("A3", subject.array(FORWARD, out, "A3"), expected)
         if wrong:
-            raise unit.stop(wrong.of_output, wrong.words)
+            raise subject.stop(wrong.of_output, wrong.message)
 
 
-def check_backward(unit: Unit) -> None:
+def check_backward(subject: Subject) -> None:
     """Every gradient, from a right cache."""
-    unit.reading = Reading()
-    X, parameters, Y = _inputs(unit)
+    subject.convention = PConvention()
+    X, parameters, Y = _inputs(subject)
     keep = RATES[0]
-    cache = _forward(unit, X, parameters, keep)
-    given = unit.call(BACKWARD, X, Y, cache, keep)
+    cache = _forward(subject, X, parameters, keep)
+    given = subject.call(BACKWARD, X, Y, cache, keep)
     right, known = _gradients(X, Y, cache, keep)
     if not isinstance(given, dict) or not set(given) & set(right):
-        raise unit.stop("not-checked", "it does not return a dict with dA2, dW2, db2 and so on")
+        raise subject.stop("not-checked", "it does not return a dict with dA2, dW2, db2 and so on")
     for key, expected in right.items():
         if key in given:
-            wrong = difference(key, unit.array(BACKWARD, given[key], key), expected, known.get(key, ()), EXAMPLES)
+            wrong = difference(key, subject.array(BACKWARD, given[key], key), expected, known.get(key, ()), EXAMPLES)
             if wrong:
-                raise unit.stop(wrong.of_gradient, wrong.words)
+                raise subject.stop(wrong.of_gradient, wrong.message)
 
 
-def _layer(unit: Unit, what: str, D: AnyArray, A: AnyArray, plain: FloatArray, keep: float) -> None:
+def _layer(subject: Subject, what: str, D: AnyArray, A: AnyArray, plain: FloatArray, keep: float) -> None:
     """One hidden layer: A = plain * D / keep, D with a one for each unit kept."""
     if A.shape != plain.shape:
-        raise unit.stop("shape-changed", f"{what} has shape {A.shape}, expected {plain.shape}")
+        raise subject.stop("shape-changed", f"{what} has shape {A.shape}, expected {plain.shape}")
     if D.shape != plain.shape and 1 in D.shape:
-        raise unit.stop("mask-shared-across-batch", f"{what} is masked by an array of shape {D.shape}")
+        raise subject.stop("mask-shared-across-batch", f"{what} is masked by an array of shape {D.shape}")
     seen = plain > 1e-3 * plain.max()  # where it is 0 anyway, nothing shows
     ratio = A[seen] / plain[seen]
     kept = ratio != 0
-    told = f"{what}: {kept.mean():.3f} of {kept.size} positive units are kept"
+    message = f"{what}: {kept.mean():.3f} of {kept.size} positive units are kept"
     if kept.all():
-        raise unit.stop("inactive-in-training", told)
+        raise subject.stop("inactive-in-training", message)
     if unlikely(int(kept.sum()), kept.size, keep):
         swapped = not unlikely(int(kept.sum()), kept.size, 1 - keep)
-        raise unit.stop("keep-and-drop-swapped" if swapped else "wrong-rate", f"{told}, expected {keep}")
+        raise subject.stop("keep-and-drop-swapped" if swapped else "wrong-rate", f"{message}, expected {keep}")
     scale = float(np.median(ratio[kept]))
     if not close(ratio[kept], scale):
-        unit.find("values-changed", f"{what} is relu(Z) times {ratio[kept].min():.4g} to {ratio[kept].max():.4g}")
+        subject.report("values-changed", f"{what} is relu(Z) times {ratio[kept].min():.4g} to {ratio[kept].max():.4g}")
     elif abs(scale - 1) < 1e-4:
-        unit.find("not-scaled-in-training", f"{what} is relu(Z) times 1 where kept, expected {1 / keep:.4g}")
+        subject.report("not-scaled-in-training", f"{what} is relu(Z) times 1 where kept, expected {1 / keep:.4g}")
     elif abs(scale * keep - 1) > 1e-4:
-        unit.find("scaled-by-wrong-probability", f"{what} is relu(Z) times {scale:.4g}, expected {1 / keep:.4g}")
+        subject.report("scaled-by-wrong-probability", f"{what} is relu(Z) times {scale:.4g}, expected {1 / keep:.4g}")
 
 
-def _inputs(unit: Unit) -> tuple[FloatArray, dict[str, FloatArray], FloatArray]:
-    rng = unit.rng
+def _inputs(subject: Subject) -> tuple[FloatArray, dict[str, FloatArray], FloatArray]:
+    rng = subject.rng
     parameters: dict[str, FloatArray] = {}
     for layer in (1, 2, 3):
         parameters[f"W{layer}"] = rng.normal(size=(SIZES[layer], SIZES[layer - 1])) / 4
@@ -93,12 +93,12 @@ def _inputs(unit: Unit) -> tuple[FloatArray, dict[str, FloatArray], FloatArray]:
     return rng.normal(size=(SIZES[0], EXAMPLES)), parameters, rng.integers(0, 2, size=(1, EXAMPLES)).astype(float)
 
 
-def _check_cache(unit: Unit, cache: Any) -> None:
+def _check_cache(subject: Subject, cache: Any) -> None:
     if not isinstance(cache, (tuple, list)) or len(cache) != CACHED:
-        raise unit.stop("not-checked", f"its cache is not (Z1, D1, A1, W1, b1, ..., b3), {CACHED} values")
+        raise subject.stop("not-checked", f"its cache is not (Z1, D1, A1, W1, b1, ..., b3), {CACHED} values")
 
 
-def _forward(unit: Unit, X: FloatArray, parameters: dict[str, FloatArray], keep: float) -> tuple[Any, ...]:
+def _forward(subject: Subject, X: FloatArray, parameters: dict[str, FloatArray], keep: float) -> tuple[Any, ...]:
     """A right forward pass: its cache."""
     cache: list[Any] = []
     A = X
@@ -106,7 +106,7 @@ def _forward(unit: Unit, X: FloatArray, parameters: dict[str, FloatArray], keep:
         W, b = parameters[f"W{layer}"], parameters[f"b{layer}"]
         Z = W @ A + b
         if layer < 3:
-            D = (unit.rng.random(Z.shape) < keep).astype(int)
+            D = (subject.rng.random(Z.shape) < keep).astype(int)
             A = np.maximum(Z, 0) * D / keep
             cache += [Z, D, A, W, b]
         else:

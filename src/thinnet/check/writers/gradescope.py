@@ -16,11 +16,13 @@ def results(report: Report, points: Mapping[str, float]) -> dict[str, Any]:
 
     Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/ ("Output Format").
     """
-    checked = {one.name for one in report.functions if one.state != "not checked"}
+    checked = {function.name for function in report.functions if function.state != "not checked"}
     tests = []
-    for one in report.functions:
-        usual = 1.0 if one.state != "not checked" else 0.0
-        tests.append(_test(one, points.get(one.name, usual) if usual or one.name not in checked else 0.0))
+    for function in report.functions:
+        usual = 1.0 if function.state != "not checked" else 0.0
+        tests.append(
+            _test(function, points.get(function.name, usual) if usual or function.name not in checked else 0.0)
+        )
     return {
         "score": sum(test["score"] for test in tests),
         "output": report.summary,
@@ -29,14 +31,14 @@ def results(report: Report, points: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def _test(one: FunctionReport, most: float) -> dict[str, Any]:
-    right = one.state == "right"
-    status = {} if one.state == "not checked" and not most else {"status": "passed" if right else "failed"}
+def _test(function: FunctionReport, most: float) -> dict[str, Any]:
+    right = function.state == "right"
+    status = {} if function.state == "not checked" and not most else {"status": "passed" if right else "failed"}
     return {
-        "name": one.name,
+        "name": function.name,
         "score": most if right else 0.0,
         "max_score": most,
         **status,
-        "output": "\n\n".join(map(str, one.findings)) or "right",
+        "output": "\n\n".join(map(str, function.findings)) or "right",
         "output_format": "text",
     }

@@ -12,10 +12,10 @@ from thinnet.check.report import Report
 def page(report: Report) -> str:
     """The whole page."""
     parts = [f"<h1>Layers of {escape(report.subject)}</h1>", f"<p>{escape(report.summary)}</p>"]
-    for name, reading, functions in report.files():
+    for name, convention, functions in report.files():
         parts.append(f"<h2>{escape(name)}</h2>")
-        if reading.means:
-            parts.append(f"<p>{escape(str(reading))}</p>")
+        if convention.means:
+            parts.append(f"<p>{escape(str(convention))}</p>")
         parts += map(_function, functions)
     body = "\n".join(parts)
     style = resources.files("thinnet.check.writers").joinpath("page.css").read_text(encoding="utf-8")
@@ -26,18 +26,19 @@ def page(report: Report) -> str:
     )
 
 
-def _function(one: FunctionReport) -> str:
+def _function(function: FunctionReport) -> str:
     parts = [
-        f'<section class="{one.state.replace(" ", "-")}">',
-        f"<h3>{escape(one.name)} <span>{one.state}</span></h3>",
+        f'<section class="{function.state.replace(" ", "-")}">',
+        f"<h3>{escape(function.name)} <span>{function.state}</span></h3>",
     ]
-    parts += [_finding(found) for found in one.findings]
-    if one.printed.strip():
-        parts.append(f"<details><summary>printed</summary><pre>{escape(one.printed)}</pre></details>")
+    parts += [_finding(found) for found in function.findings]
+    if function.printed.strip():
+        parts.append(f"<details><summary>printed</summary><pre>{escape(function.printed)}</pre></details>")
     return "\n".join([*parts, "</section>"])
 
 
-def _finding(one: Finding) -> str:
-    rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in one.told)
-    note = " (a note)" if one.severity == "note" else ""
-    return f'<h4 class="{one.severity}">{escape(one.verdict)}{note}</h4>\n<p>{escape(one.cause)}</p>\n<dl>{rows}</dl>'
+def _finding(finding: Finding) -> str:
+    rows = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in finding.details)
+    note = " (a note)" if finding.severity == "note" else ""
+    heading = f'<h4 class="{finding.severity}">{escape(finding.verdict)}{note}</h4>'
+    return f"{heading}\n<p>{escape(finding.cause)}</p>\n<dl>{rows}</dl>"

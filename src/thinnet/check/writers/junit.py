@@ -17,20 +17,22 @@ def xml(report: Report) -> str:
     counts = {"tests": str(len(report.functions)), "failures": failures, "errors": "0", "skipped": skipped}
     suites = ElementTree.Element("testsuites", counts)
     suite = ElementTree.SubElement(suites, "testsuite", {"name": _clean(report.subject), **counts})
-    for one in report.functions:
-        _case(suite, one, report.subject)
+    for function in report.functions:
+        _case(suite, function, report.subject)
     ElementTree.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
-def _case(suite: ElementTree.Element, one: FunctionReport, subject: str) -> None:
-    case = ElementTree.SubElement(suite, "testcase", {"name": one.name, "classname": _clean(one.file or subject)})
-    text = _clean("\n\n".join(map(str, one.findings)))
-    if one.state == "wrong":
-        names = ", ".join(fault.verdict for fault in one.faults)
-        ElementTree.SubElement(case, "failure", {"message": names, "type": one.faults[0].verdict}).text = text
-    elif one.state == "not checked":
-        ElementTree.SubElement(case, "skipped", {"message": _clean(one.findings[0].evidence)})
+def _case(suite: ElementTree.Element, function: FunctionReport, subject: str) -> None:
+    case = ElementTree.SubElement(
+        suite, "testcase", {"name": function.name, "classname": _clean(function.file or subject)}
+    )
+    text = _clean("\n\n".join(map(str, function.findings)))
+    if function.state == "wrong":
+        names = ", ".join(fault.verdict for fault in function.faults)
+        ElementTree.SubElement(case, "failure", {"message": names, "type": function.faults[0].verdict}).text = text
+    elif function.state == "not checked":
+        ElementTree.SubElement(case, "skipped", {"message": _clean(function.findings[0].evidence)})
     elif text:
         ElementTree.SubElement(case, "system-out").text = text
 

@@ -7,19 +7,20 @@ import textwrap
 from collections.abc import Iterable
 from typing import TextIO
 
-from thinnet.check.findings import Finding, FunctionReport, Reading
+from thinnet.check.findings import Finding, FunctionReport
+from thinnet.check.p_convention import PConvention
 
 WIDTH = 100
 COLORS = {"right": "32", "wrong": "1;31", "not checked": "33", "note": "33", "fault": "31"}
 
 
 def file_table(
-    name: str, reading: Reading, functions: Iterable[FunctionReport], color: bool = False, prints: bool = False
+    name: str, convention: PConvention, functions: Iterable[FunctionReport], color: bool = False, prints: bool = False
 ) -> str:
     """All functions of a file, and under each what was found; `prints` adds what the code printed."""
     lines = [_paint(name, "1", color)]
-    if reading.means:
-        lines.append(str(reading))
+    if convention.means:
+        lines.append(str(convention))
     lines.append("")
     for function in functions:
         lines += _function(function, color, prints)
@@ -34,17 +35,17 @@ def wants_color(stream: TextIO) -> bool:
 def _function(function: FunctionReport, color: bool, prints: bool) -> list[str]:
     state = function.state
     lines = [f"  {function.name:<28} {_paint('WRONG' if state == 'wrong' else state, COLORS[state], color)}"]
-    for one in function.findings:
-        lines += _finding(one, color)
+    for finding in function.findings:
+        lines += _finding(finding, color)
     if prints and function.printed.strip():
         lines += [f"      printed: {_printable(line)}" for line in function.printed.strip().splitlines()[-5:]]
     return lines
 
 
-def _finding(one: Finding, color: bool) -> list[str]:
-    name = one.verdict if one.severity == "fault" else f"{one.verdict} (a note)"
-    lines = [f"      {_paint(name, COLORS[one.severity], color)}", *_wrapped(one.cause, " " * 8, " " * 8)]
-    for word, text in one.told:
+def _finding(finding: Finding, color: bool) -> list[str]:
+    name = finding.verdict if finding.severity == "fault" else f"{finding.verdict} (a note)"
+    lines = [f"      {_paint(name, COLORS[finding.severity], color)}", *_wrapped(finding.cause, " " * 8, " " * 8)]
+    for word, text in finding.details:
         lines += _wrapped(_printable(text), f"        {word + ':':<10}", " " * 18)
     return lines
 

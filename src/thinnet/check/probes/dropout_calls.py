@@ -1,4 +1,4 @@
-"""Calls of somebody's dropout, and the mask that each of them really used: recovered from its output and its input.
+"""Calling the dropout under check, and recovering the mask that each call really used from its output and its input.
 
 The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and
 by what the rest was scaled.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.unit import Unit
+from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 SHAPE = (80, 50)
@@ -20,8 +20,8 @@ FORWARD, BACKWARD = "dropout_forward", "dropout_backward"
 
 
 @dataclass
-class Draw:
-    """One call of forward: the input as it was, the output over the input, and what was kept."""
+class DropoutCall:
+    """One call of forward: the input, the output, their ratio, and what was kept."""
 
     p: float
     x: FloatArray
@@ -41,10 +41,10 @@ class Draw:
         return bool(np.all(np.abs(self.ratio[self.kept] - self.scale) <= 1e-5 * max(1.0, abs(self.scale))))
 
 
-def inputs(unit: Unit, shape: tuple[int, ...] = SHAPE) -> FloatArray:
+def inputs(subject: Subject, shape: tuple[int, ...] = SHAPE) -> FloatArray:
     """Values of either sign and of distinct magnitudes from 0.5 to 2.5."""
-    magnitudes = unit.rng.permutation(np.linspace(0.5, 2.5, int(np.prod(shape)))).reshape(shape)
-    return np.asarray(magnitudes * unit.rng.choice([-1.0, 1.0], size=shape))
+    magnitudes = subject.rng.permutation(np.linspace(0.5, 2.5, int(np.prod(shape)))).reshape(shape)
+    return np.asarray(magnitudes * subject.rng.choice([-1.0, 1.0], size=shape))
 
 
 def param(p: float, mode: str, **more: Any) -> dict[str, Any]:
@@ -52,14 +52,16 @@ def param(p: float, mode: str, **more: Any) -> dict[str, Any]:
     return {"p": p, "mode": mode, **more}
 
 
-def draw(unit: Unit, p: float, mode: str, x: FloatArray | None = None, **more: Any) -> Draw:
+def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = None, **more: Any) -> DropoutCall:
     """Call forward once and take its output apart."""
-    x = inputs(unit) if x is None else x
+    x = inputs(subject) if x is None else x
     given = x.copy()
-    out, cache = unit.pair(FORWARD, given, param(p, mode, **more))
-    out = unit.array(FORWARD, out, "the output")
+    out, cache = subject.pair(FORWARD, given, param(p, mode, **more))
+    out = subject.array(FORWARD, out, "the output")
     if out.shape != x.shape:
-        raise unit.blame(FORWARD, "shape-changed", f"the output has shape {out.shape}, expected that of x, {x.shape}")
+        raise subject.blame(
+            FORWARD, "shape-changed", f"the output has shape {out.shape}, expected that of x, {x.shape}"
+        )
     with np.errstate(all="ignore"):
         ratio = np.asarray(out / x, dtype=np.float64)
-    return Draw(p, x, out, cache, ratio, np.asarray(out != 0))
+    return DropoutCall(p, x, out, cache, ratio, np.asarray(out != 0))

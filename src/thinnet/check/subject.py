@@ -1,4 +1,4 @@
-"""One function under check: calling it safely, and collecting what is found."""
+"""The subject under check: calling its functions safely, and collecting the findings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import os
 import sysconfig
 import textwrap
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 import thinnet
 from thinnet.check import old_python
-from thinnet.check.findings import Finding, Reading, finding
+from thinnet.check.findings import Finding, finding
 from thinnet.check.frameworks import FRAMEWORKS, HELPERS
+from thinnet.check.p_convention import PConvention
 from thinnet.check.verdicts import Severity
 from thinnet.course import conv_layers, fast_layers, layer_utils, layers
 from thinnet.course.cs231n import optim
@@ -42,62 +44,67 @@ class CannotCall(Exception):  # noqa: N818 -- our guess of an interface failed, 
     """Raised where it is not clear how to call what is under check."""
 
 
-class Misdone(Exception):  # noqa: N818 -- what is wrong, and not an error
+class KnownFault(Exception):  # noqa: N818 -- what is wrong, and not an error
     """Raised where an adapter sees a fault that no probe can see behind it: the verdict and the evidence."""
 
 
-class OutOfTime(BaseException):
+class Timeout(BaseException):
     """Raised into code under check that takes too long, where there is no process of its own to end."""
 
 
 class Stop(Exception):  # noqa: N818 -- not an error: the check of one function ends here
-    """The function cannot be checked further; the reason has been noted."""
+    """The function cannot be checked further; the reason has been reported."""
 
 
-class Unit:
-    """A function (or class) under check, and the others that it needs.
+@dataclass(eq=False)
+class Subject:
+    """A function (or class) under check, the others that it needs, and what has been found.
 
-    Args:
+    Attributes:
         name: the name under which findings are reported.
         functions: everything callable in the namespace, by name.
-        reading: what p means.
-        owns: the names of the functions whose failure is this unit's own fault.
+        convention: what p means.
+        owns: the names of the functions whose failure is this subject's own fault.
         in_net: whether it is a whole net, whose mends are other than a layer's.
+        findings: what has been found so far.
+        rng: for the inputs, which are the same in every check.
     """
 
-    def __init__(
-        self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...], in_net: bool = False
-    ) -> None:
-        self.name = name
-        self.functions = functions
-        self.reading = reading
-        self.owns = owns
-        self.in_net = in_net
-        self.findings: list[Finding] = []
-        self.rng = np.random.default_rng(20140615)  # the inputs are the same in every check
+    name: str
+    functions: Mapping[str, Any]
+    convention: PConvention
+    owns: tuple[str, ...]
+    in_net: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))
 
-    def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
-        """Note a verdict, once."""
-        if not self.reported(verdict):
-            keep, net = self.reading.keep, self.in_net
+    def report(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
+        """Add a verdict, once."""
+        if not self.has(verdict):
+            keep, net = self.convention.keep, self.in_net
             self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=keep, in_net=net))
 
-    def reported(self, verdict: str) -> bool:
-        """Whether a verdict has been noted."""
-        return any(one.verdict == verdict for one in self.findings)
+    def has(self, verdict: str) -> bool:
+        """Whether a verdict has been reported."""
+        return any(found.verdict == verdict for found in self.findings)
+
+    @property
+    def has_fault(self) -> bool:
+        """Whether a fault has been reported, rather than notes only."""
+        return any(found.severity == "fault" for found in self.findings)
 
     def stop(self, verdict: str, evidence: str, *, example: str = "") -> Stop:
-        """Note a verdict after which nothing more can be measured; to be raised."""
-        self.find(verdict, evidence, example=example)
+        """Report a verdict after which nothing more can be measured; to be raised."""
+        self.report(verdict, evidence, example=example)
         return Stop()
 
-    def note(self, error: Exception) -> None:
-        """Note why a probe ended, unless it has: results can have forms that no probe foresees."""
+    def record_end(self, error: Exception) -> None:
+        """Report why a probe ended, unless it has: results can have forms that no probe foresees."""
         if not isinstance(error, Stop):
-            self.find("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
+            self.report("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
 
     def attempt(self, run: Callable[[], Any]) -> tuple[Any, str]:
-        """What `run` gives, and ""; or where it stops, None and why, of which nothing is noted."""
+        """What `run` gives, and ""; or where it stops, None and why, of which nothing is reported."""
         known, self.findings = self.findings, []
         try:
             result = run()
@@ -105,23 +112,28 @@ class Unit:
             why, self.findings = self.findings[-1].evidence, known
             return None, why
         new, self.findings = self.findings, known
-        self.findings += [one for one in new if not self.reported(one.verdict)]
+        self.findings += [found for found in new if not self.has(found.verdict)]
         return result, ""
 
+    def report_caused_by_layers(self, gone: Sequence[Finding]) -> None:
+        """Report of findings that are gone with right layers that they follow from the layers."""
+        evidence = "; ".join(found.evidence for found in gone[:2])
+        self.report("follows-from-layers", f"with right layers in their place this is gone: {evidence}")
+
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
-        """Call a function; note it where it fails, gives None, or changes an array that it was given.
+        """Call a function; report it where it fails, gives None, or changes an array that it was given.
 
         Args:
             may_change: the positions of arguments that the function may change.
         """
         if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        if name in self.owns and misfit(self.functions[name], *args):
+        if name in self.owns and signature_mismatch(self.functions[name], *args):
             raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
             result = self.functions[name](*given)
-        except (OutOfTime, KeyboardInterrupt):
+        except (Timeout, KeyboardInterrupt):
             raise
         except BaseException as error:
             raise self._failure(name, error) from error
@@ -154,7 +166,7 @@ class Unit:
         return array
 
     def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
-        """Note it where an argument has changed."""
+        """Report it where an argument has changed."""
         names = parameters(self.functions[name])
         parameter = names[position] if position < len(names) else f"argument {position + 1}"
         if new.shape != old.shape:
@@ -166,15 +178,17 @@ class Unit:
             index = ", ".join(map(str, map(int, where)))
             evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
         # The gradient that comes from above is seldom used again, and books overwrite it: worth a remark only.
-        self.find("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
+        self.report("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
 
     def blame(self, name: str, verdict: str, evidence: str) -> Stop:
-        """Note a verdict on a function that is called: a fault of this unit's, or why it is not checked."""
+        """Report a verdict on a function that is called: a fault of this subject's, or why it is not checked."""
         if name in self.owns:
             theirs, ours = parameters(self.functions[name]), arguments_of_courses(name)
-            if ours and [one.lower() for one in theirs[: len(ours)]] != ours and verdict in OF_INTERFACE:
-                told = f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)}): {evidence}"
-                return self.stop("not-checked", told)
+            if ours and [name.lower() for name in theirs[: len(ours)]] != ours and verdict in OF_INTERFACE:
+                message = (
+                    f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)}): {evidence}"
+                )
+                return self.stop("not-checked", message)
             return self.stop(verdict, evidence)
         return self.stop("not-checked", f"it needs {name}, and {evidence}")
 
@@ -182,27 +196,27 @@ class Unit:
         what = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
-        if isinstance(error, Misdone):
+        if isinstance(error, KnownFault):
             return self.blame(name, error.args[0], error.args[1])
         if isinstance(error, MissingPackage):
             verdict = "not-checked" if error.args[1] in FRAMEWORKS | HELPERS else "missing-package"
             return self.blame(name, verdict, str(error))
         if isinstance(error, MemoryError):
-            return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
+            return self.blame(name, "out-of-memory", f"{what}, {location(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in str(error):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
         if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
-            return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
+            return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")
         old = old_python.why_it_stops(what)
         if old:
-            return self.stop("not-checked", f"{name} is written for {old}: {what}, {place(error)}")
-        return self.blame(name, "crashed", f"{what}, {place(error)}")
+            return self.stop("not-checked", f"{name} is written for {old}: {what}, {location(error)}")
+        return self.blame(name, "crashed", f"{what}, {location(error)}")
 
 
 def parameters(function: Any) -> list[str]:
-    """The names of a function's arguments, where it tells."""
+    """The names of a function's arguments, where it has a signature."""
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -212,17 +226,17 @@ def parameters(function: Any) -> list[str]:
 def arguments_of_courses(name: str) -> list[str]:
     """The arguments of a course's function of this name, if there is one."""
     function = getattr(layers, name, None) or getattr(optim, name, None)
-    return [one for one in parameters(function) if one != "activation"]
+    return [name for name in parameters(function) if name != "activation"]
 
 
-def misfit(function: Function, *args: Any, **kwargs: Any) -> str:
+def signature_mismatch(function: Function, *args: Any, **kwargs: Any) -> str:
     """Why a function cannot be called with these arguments, or ""; one of another course may have others."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
         return str(error)
     except ValueError:
-        pass  # it does not tell
+        pass  # it has no signature
     return ""
 
 
@@ -235,9 +249,9 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
-def place(error: BaseException) -> str:
+def location(error: BaseException) -> str:
     """Where an error was raised: the last line of the code under check, not of a library's."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not of_a_library(one.filename)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_a_library(frame.filename)]
     if not frames:
         return "called as the courses do"
     last = frames[-1]
@@ -259,13 +273,15 @@ def only_none(function: Function, error: BaseException) -> bool:
         return False
     real: set[str] = set()
     empty: set[str] = set()
-    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Assign)):
+    for node in (node for node in ast.walk(tree) if isinstance(node, ast.Assign)):
         for target in node.targets:
             pairs = [(target, node.value)]
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = list(zip(target.elts, node.value.elts, strict=False))
             for to, value in pairs:
-                names = {one.id for one in ast.walk(to) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+                names = {
+                    node.id for node in ast.walk(to) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                }
                 if isinstance(value, ast.Constant) and value.value is None:
                     empty |= names
                 elif not ast.unparse(value).startswith(f"{ast.unparse(to)}.astype("):  # the templates' own
