@@ -183,7 +183,8 @@ def test_an_activation_without_a_kernel_is_computed_by_its_layer(monkeypatch: py
     batch, rounding = drawn_batch(spec, 8, 0, False), ROUNDING["float32"]
     for mask in ("element", "batch"):
         other, tanh = (spec.replace(dropout_mask=mask, activation=name) for name in ("another", "tanh"))
-        got, wanted = (choose.training_step(one, 8).compute(drawn_state(one), batch) for one in (other, tanh))
+        got, wanted = (choose.training_step(net, 8).compute(drawn_state(net), batch) for net in (other, tanh))
         np.testing.assert_allclose(got.arrays.flat, wanted.arrays.flat, rtol=rounding, atol=rounding)
-        got, wanted = (choose.scorer(one, drawn_state(one), 8).scores(batch.X).copy() for one in (other, tanh))
-        np.testing.assert_allclose(got, wanted, rtol=rounding, atol=rounding)
+        X = np.asarray(batch.X)
+        scores, expected = (choose.scorer(net, drawn_state(net), 8).scores(X).copy() for net in (other, tanh))
+        np.testing.assert_allclose(scores, expected, rtol=rounding, atol=rounding)
