@@ -280,9 +280,7 @@ class Dataset:
 
         See `thinnet.FullyConnectedNet.save`.
         """
-        shift, scale = (
-            np.broadcast_to(value, self.num_features).astype(np.float64) for value in (self.shift, self.scale)
-        )
+        shift, scale = (np.broadcast_to(value, self.num_features).astype(float) for value in (self.shift, self.scale))
         return Standardization(shift, scale) if shift.any() or (scale != 1).any() else None
 
     def fingerprint(self, *, gather: Gather = alone) -> dict[str, str]:
@@ -394,9 +392,8 @@ class Dataset:
                 raise DataError(f"data must have keys such as {list(ARRAYS)}, got {key!r}. {nearest(key, missing)}")
         X = as_array("X_train", data["X_train"], DataError)
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
-        return cls(
-            **{key: data[key] for key in ARRAYS if key in data}, name=name, class_names=class_names, image_shape=shape
-        )
+        given = {key: data[key] for key in ARRAYS if key in data}
+        return cls(**given, name=name, class_names=class_names, image_shape=shape)
 
 
 def as_dataset(data: Dataset | Mapping[str, Any]) -> Dataset:

@@ -27,6 +27,7 @@ def identity_forward(x: FloatArray) -> tuple[FloatArray, IdentityCache]:
 
     Source: none is needed; scikit-learn's ``MLPClassifier`` has it under this name.
 
+    >>> import numpy as np
     >>> out, cache = identity_forward(np.array([[-1.0, 2.0]]))
     >>> out
     array([[-1.,  2.]])
@@ -48,6 +49,7 @@ def identity_backward(dout: FloatArray, cache: IdentityCache) -> FloatArray:
     Raises:
         ArgumentError: if `dout` has another shape than x had.
 
+    >>> import numpy as np
     >>> identity_backward(np.array([[5.0, 6.0]]), identity_forward(np.ones((1, 2)))[1])
     array([[5., 6.]])
     """

@@ -170,6 +170,7 @@ class Net:
         Raises:
             ArgumentError: if an argument is unknown or outside its limits, or the arrays would have other shapes.
 
+        >>> from thinnet import FullyConnectedNet
         >>> net = FullyConnectedNet([20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
         >>> net.replace(dropout=0.25).params is net.params
         True
