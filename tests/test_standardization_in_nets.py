@@ -1,4 +1,4 @@
-"""Nets that carry the standardization of their data: raw rows in, the scores of standardized rows out, never twice."""
+"""Nets that carry the standardization of their data: raw rows in, scores of standardized ones out, nothing twice."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_a_loaded_net_predicts_on_raw_rows_to_the_bit(method: str, dtype: str, k
     assert again.loss(raw[160:], y)[0] == net.loss(rows, y)[0]
     again.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "net").read_bytes(), "what it carries is saved with it"
-    step: dict[str, Any] = {"training": True, "step": 3}
-    assert again.loss(raw[160:], y, **step)[0] == net.loss(rows, y, **step)[0]
+    losses = [one.loss(x, y, training=True, step=3)[0] for one, x in ((again, raw[160:]), (net, rows))]
+    assert losses[0] == losses[1]
     np.testing.assert_array_equal(monte_carlo_scores(again, raw[160:], 3), monte_carlo_scores(net, rows, 3))
 
 
