@@ -76,6 +76,46 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("wrong-rate", {"(np.random.rand(*x.shape) < KEEP)": "(np.random.randn(*x.shape) < KEEP)"}),
     ("wrong-rate", {"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}),
     ("wrong-rate", {DRAW: "mask = (np.random.rand(*x.shape) < 0.5) / 0.5"}),
+    (
+        "mask-for-two-dimensions",
+        {
+            DRAW: "mask = np.zeros(x.shape)\n        for i in xrange(x.shape[0]):\n            for j in range(x.shape[1]):\n"
+            "                mask[i, j] = (np.random.rand() < KEEP) / KEEP"
+        },
+    ),
+    ("mask-for-two-dimensions", {"rand(*x.shape)": "rand(x.shape[0], x.shape[1])"}),
+    ("mask-for-two-dimensions", {"rand(*x.shape)": "rand(*x.shape[:2], *(1 for _ in x.shape[2:]))"}),
+    ("mask-for-two-dimensions", {DRAW: "N, D = x.shape; mask = (np.random.rand(N, D) < KEEP) / KEEP"}),
+    ("mask-for-two-dimensions", {BACK: "return np.einsum('ij,ij->ij', dout, mask)"}),
+    ("mask-for-two-dimensions", {BACK: "return (dout * mask).reshape(len(dout), -1)"}),
+    (
+        "exact-count",
+        {  # with classic scaling
+            DRAW: "mask = np.ones(x.shape)\n        for j in range(x.shape[1]):\n"
+            "            mask[np.random.choice(len(x), int(len(x) * (1 - KEEP)), replace=False), j] = 0",
+            AT_TEST: "        out = x * KEEP\n",
+        },
+    ),
+    (
+        "exact-count",
+        {
+            DRAW: "mask = np.zeros(x.shape)\n        for j in range(x.shape[1]):\n"
+            "            mask[np.random.permutation(len(x))[: int(len(x) * KEEP)], j] = 1 / KEEP"
+        },
+    ),
+    (
+        "exact-count",
+        {
+            DRAW: "order = np.random.rand(*x.shape).argsort(axis=-1)\n        mask = (order < KEEP * x.shape[-1] - 0.5) / KEEP"
+        },
+    ),
+    (
+        "exact-count",
+        {
+            DRAW: "order = np.random.rand(*x.shape).argsort(axis=0)\n        mask = (order < KEEP * x.shape[0] - 0.5) / KEEP"
+        },
+    ),
+    ("wrong-rate", {DRAW: "mask = (np.random.rand(*x.shape) < KEEP ** (len(x) > 1)) / KEEP"}),
     ("values-changed", {DRAW: "mask = np.random.rand(*x.shape); mask[mask > KEEP] = 0"}),
     ("values-changed", {DRAW: "mask = np.random.rand(*x.shape)"}),
     ("values-changed", {APPLY: "out = (x + 1) * mask"}),
@@ -98,6 +138,8 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
 DROPOUT_NOTES: list[tuple[str, dict[str, str]]] = [
     ("input-mutated", {BACK: "dout *= mask; return dout"}),
     ("cache-changed", {BACK: "mask *= dout; return mask.copy()"}),
+    ("exact-count", {DRAW: "mask = np.zeros(x.size); mask[np.random.permutation(x.size)[: int(round(KEEP * x.size))]] = 1 / KEEP\n"
+        "        mask = mask.reshape(x.shape)"}),
     ("seed-ignored", {'    if "seed" in dropout_param:\n        np.random.seed(dropout_param["seed"])\n': ""}),
     ("no-backward-at-test", {'    if dropout_param["mode"] == "train":\n        return dout * mask\n    return dout\n':
         "    return dout * mask\n"}),
@@ -121,12 +163,8 @@ RIGHT_DROPOUTS: dict[str, dict[str, str]] = {
     },
     "np.where": {APPLY: "out = np.where(mask > 0, x / KEEP, 0)"},
     "loops": {
-        DRAW: "mask = np.zeros(x.shape)\n        for i in xrange(x.shape[0]):\n            for j in range(x.shape[1]):\n"
-        "                mask[i, j] = (np.random.rand() < KEEP) / KEEP"
-    },
-    "a fixed number a call": {
-        DRAW: "mask = np.zeros(x.size); mask[np.random.permutation(x.size)[: int(round(KEEP * x.size))]] = 1 / KEEP\n"
-        "        mask = mask.reshape(x.shape)"
+        DRAW: "mask = np.zeros(x.shape)\n        for i in xrange(x.size):\n"
+        "            mask.flat[i] = (np.random.rand() < KEEP) / KEEP"
     },
     "old NumPy's names": {DRAW: "mask = (np.random.rand(*x.shape) < KEEP).astype(np.float) / KEEP"},
     "without the dtype's care": {"    out = out.astype(x.dtype, copy=False)\n": ""},
@@ -234,10 +272,6 @@ def svm_loss(x, y):
     dsvm = (margins > 0) * 1.0
     dsvm[np.arange(N), y] -= dsvm.sum(axis=1)
     return margins.sum() / N, dsvm / N
-
-
-def conv_forward_naive(x, w, b, conv_param):
-    return None, None
 """
 
 LAYER_FAULTS: list[tuple[str, str, str, str]] = [
@@ -333,12 +367,21 @@ def adam(w, dw, config=None):
     config.setdefault("t", 0)
     b1, b2 = config["beta1"], config["beta2"]
     config["t"] += 1
+    t = config["t"]
     config["m"] = b1 * config["m"] + (1 - b1) * dw
     config["v"] = b2 * config["v"] + (1 - b2) * dw ** 2
-    mt = config["m"] / (1 - b1 ** config["t"])
-    vt = config["v"] / (1 - b2 ** config["t"])
+    mt = config["m"] / (1 - b1 ** t)
+    vt = config["v"] / (1 - b2 ** t)
     return w - config["learning_rate"] * mt / (np.sqrt(vt) + config["epsilon"]), config
 """
+
+COUNT = '    config["t"] += 1\n    t = config["t"]\n'
+RIGHT_ADAMS: dict[str, dict[str, str]] = {
+    "t starts at 1": {'setdefault("t", 0)': 'setdefault("t", 1)'},
+    "t is used before it is counted, plus one": {COUNT: '    t = config["t"] + 1\n    config["t"] = t\n'},
+    "t is a number of NumPy's": {COUNT: '    config["t"] = np.int64(config["t"]) + 1\n    t = config["t"]\n'},
+    "t has another name": {'"t"': '"iteration"'},
+}
 
 OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("update-uphill", "sgd", 'w -= config["learning_rate"]', 'w += config["learning_rate"]'),
@@ -347,12 +390,17 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("wrong-update", "sgd_momentum", 'config["momentum"] * v - config', '(1 - config["momentum"]) * v - config'),
     ("wrong-update", "sgd_nesterov_momentum", 'w + new + config["momentum"] * (new - nv)', "w + new"),
     ("wrong-update", "rmsprop", "np.sqrt(config[\"cache\"] + config[\"epsilon\"])", '(config["cache"] + 1e-8)'),
-    ("bias-correction-missing", "adam", '    mt = config["m"] / (1 - b1 ** config["t"])\n    vt = config["v"] / (1 - b2 ** config["t"])\n',
+    ("bias-correction-missing", "adam", '    mt = config["m"] / (1 - b1 ** t)\n    vt = config["v"] / (1 - b2 ** t)\n',
      '    mt, vt = config["m"], config["v"]\n'),
-    ("bias-correction-missing", "adam", ' / (1 - b2 ** config["t"])', ""),
+    ("bias-correction-missing", "adam", ' / (1 - b2 ** t)', ""),
     ("step-not-counted", "adam", 'config["t"] += 1', 'config["t"] = 1'),
     ("step-not-counted", "adam", 'config["t"] += 1', "pass"),
-    ("step-not-counted", "adam", 'setdefault("t", 0)', 'setdefault("t", 1)'),
+    ("step-not-counted", "adam", COUNT, '    t = config["t"] + 1\n'),
+    ("step-counted-late", "adam", COUNT, '    t = config["t"]\n    config["t"] += 1\n'),
+    ("step-counted-twice", "adam", 'config["t"] += 1', 'config["t"] += 2'),
+    ("power-forgotten", "adam", '    t = config["t"]\n', "    t = 1\n"),
+    ("power-forgotten", "adam", "(1 - b2 ** t)", "(1 - b2)"),
+    ("wrong-update", "adam", "(1 - b2 ** t)", "(1 - b2 * t)"),
 ]  # fmt: skip
 
 NET = """\
@@ -398,7 +446,8 @@ class FullyConnectedNet(object):
             h, fc = affine_forward(h, self.params["W%d" % i], self.params["b%d" % i])
             bn = do = None
             if self.normalization:
-                h, bn = batchnorm_forward(h, self.params["gamma%d" % i], self.params["beta%d" % i], self.bn_params[i - 1])
+                norm = batchnorm_forward if BATCH else layernorm_forward
+                h, bn = norm(h, self.params["gamma%d" % i], self.params["beta%d" % i], self.bn_params[i - 1])
             h, re = relu_forward(h)
             if self.use_dropout:
                 h, do = dropout_forward(h, self.dropout_param)
@@ -418,17 +467,26 @@ class FullyConnectedNet(object):
                 dh = dropout_backward(dh, do)
             dh = relu_backward(dh, re)
             if self.normalization:
-                dh, grads["gamma%d" % i], grads["beta%d" % i] = batchnorm_backward(dh, bn)
+                back = batchnorm_backward if BATCH else layernorm_backward
+                dh, grads["gamma%d" % i], grads["beta%d" % i] = back(dh, bn)
             dh, dW, grads["b%d" % i] = affine_backward(dh, fc)
             grads["W%d" % i] = dW + self.reg * self.params["W%d" % i]
         return loss, grads
 """
 
-SPELLINGS: dict[str, tuple[str, str, str, str]] = {
-    "cs231n-2017": ("dropout", "0", "use_batchnorm=False", "use_batchnorm"),
-    "cs231n-2018": ("dropout", "1", "normalization=None", "normalization == 'batchnorm'"),
-    "cs231n-2021": ("dropout_keep_ratio", "1", "normalization=None", "normalization == 'batchnorm'"),
-    "nndl": ("dropout", "0", "use_batchnorm=False", "use_batchnorm"),
+SPELLINGS: dict[str, tuple[str, str, str, str, str]] = {
+    "cs231n-2017": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
+    "cs231n-2018": ("dropout", "1", "normalization=None", "normalization", "self.normalization == 'batchnorm'"),
+    "cs231n-2021": (
+        "dropout_keep_ratio",
+        "1",
+        "normalization=None",
+        "normalization",
+        "self.normalization == 'batchnorm'",
+    ),
+    "nndl": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
+    "nndl-2020": ("dropout", "1", "use_batchnorm=False", "use_batchnorm", "True"),
+    "nndl-drop": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
 }
 
 FORWARD_DROPOUT = """            if self.use_dropout:
@@ -466,7 +524,91 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
         "            h, re = relu"}),
     ("batch-statistics-at-test", {'bn_param["mode"] = mode': 'bn_param["mode"] = "train"'}),
     ("keep-and-drop-swapped", {'"p": ARGUMENT': '"p": 1 - ARGUMENT'}),
+    ("active-at-test", {'self.dropout_param["mode"] = mode': "self.dropout_param[mode] = mode"}),
+    ("batch-statistics-at-test", {'bn_param["mode"] = mode': "bn_param[mode] = mode"}),
+    ("dropout-on-input", {"        h, caches, L =": "        if self.use_dropout and mode == 'train':\n            X, _ = dropout_forward(X, self.dropout_param)\n        h, caches, L ="}),
+    ("dropout-result-unused", {"h, do = dropout_forward(h": "out, do = dropout_forward(h"}),
+    ("dropout-result-unused", {FORWARD_DROPOUT: FORWARD_DROPOUT + "                h = re if i == 1 else h\n"}),
+    ("dropout-called-twice", {"h, do = dropout_forward(h, self.dropout_param)":
+        "given = h; h = dropout_forward(given, self.dropout_param)[0]; do = dropout_forward(given, self.dropout_param)[1]"}),
+    ("dropout-called-twice", {"h, do = dropout_forward(h, self.dropout_param)":
+        "h = dropout_forward(h, self.dropout_param)[0]; do = dropout_forward(h, self.dropout_param)[1]"}),
+    ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, bn, re, _ = caches[i - 1]; do = caches[-1][3]"}),
+    ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, _, re, do = caches[i - 1]; bn = caches[-1][1]"}),
+    ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, _, re, do = caches[i - 1]; bn = caches[L - 1 - i][1]"}),
+    ("normalization-ignored", {"self.normalization = NORMALIZES": "self.normalization = False"}),
+    ("normalization-ignored", {"                h, bn = norm(h, ": "                _, bn = norm(h, ",
+        "                dh, grads[\"gamma%d\" % i]": "                _, grads[\"gamma%d\" % i]"}),
+    ("gamma-and-beta-not-learned", {
+        "self.params[\"gamma%d\"": "self.norms[\"gamma%d\"", "self.params[\"beta%d\"": "self.norms[\"beta%d\"",
+        "        self.params = {}\n": "        self.params, self.norms = {}, {}\n",
+        "        return loss, grads": "        grads = {k: v for k, v in grads.items() if k in self.params}\n        return loss, grads"}),
+    ("bn-param-shared", {"self.bn_params[i - 1])": "self.bn_params[0])"}),
+    ("running-statistics-reset", {"        h, caches, L =": "        self.bn_params = [{\"mode\": mode} for _ in self.bn_params]\n        h, caches, L ="}),
+    ("running-statistics-reset", {"            bn_param[\"mode\"] = mode": "            bn_param[\"mode\"] = mode\n"
+        "            if mode == \"train\":\n                bn_param.pop(\"running_mean\", None); bn_param.pop(\"running_var\", None)"}),
+    ("another-normalization", {"norm = batchnorm_forward if BATCH else layernorm_forward": "norm = layernorm_forward",
+        "back = batchnorm_backward if BATCH else layernorm_backward": "back = layernorm_backward"}),
+    ("running-statistics-reset", {"self.bn_params[i - 1])": "dict(self.bn_params[i - 1]))"}),
+    ("running-statistics-reset", {"self.bn_params[i - 1])": "self.bn_params[i - 1] if y is not None else {'mode': 'test'})"}),
+    ("regularisation-missing", {' + self.reg * self.params["W%d" % i]': ' + (0 if self.normalization else self.reg) * self.params["W%d" % i]'}),
+    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization else self.reg) * np"}),
+    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout and self.normalization else self.reg) * np"}),
+    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout else self.reg) * np"}),
+    ("regularisation-missing", {'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W1"] ** 2)'}),
+    ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += (1.5 if i == L else 0.5) * self.reg"}),
+    ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += 0.5 * (L if i == 1 else 1) * self.reg"}),
+    ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += 0.5 / len(X) * self.reg"}),
+    ("regularisation-of-another-form", {'self.params["W%d" % i] ** 2': 'np.abs(self.params["W%d" % i])'}),
+    ("regularisation-of-another-form", {'self.reg * self.params["W%d" % i]': 'self.reg * np.sum(self.params["W%d" % i])'}),
+    ("regularisation-of-biases", {"        return loss, grads": "        for k in self.params:\n            if self.normalization and k[0] == 'g':\n"
+        "                loss += 0.5 * self.reg * np.sum(self.params[k] ** 2); grads[k] = grads[k] + self.reg * self.params[k]\n        return loss, grads"}),
+    ("initial-values", {"np.zeros(dims[i + 1])\n            if": "np.ones(dims[i + 1])\n            if"}),
+    ("initial-values", {"np.zeros(dims[i + 1])\n            if": "weight_scale * np.random.randn(dims[i + 1])\n            if"}),
+    ("initial-values", {'self.params["gamma%d" % (i + 1)] = np.ones': 'self.params["gamma%d" % (i + 1)] = np.zeros'}),
+    ("initial-values", {'self.params["beta%d" % (i + 1)] = np.zeros': 'self.params["beta%d" % (i + 1)] = np.ones'}),
+    ("initial-values", {"= weight_scale * np.random": "= np.random"}),
+    ("initial-values", {"= weight_scale * np.random": "= (weight_scale if i < self.num_layers - 1 else 1) * np.random"}),
+    ("default-unusable", {"ARGUMENT=NONE,": "ARGUMENT=1 - NONE,"}),
+    ("unimplemented", {"        for i in range(self.num_layers):\n": "        for i in range(0):\n"}),
+    ("unimplemented", {"        loss, grads = 0.0, {}\n": "        return 0.0, {}\n"}),
+    ("unimplemented", {'        dh, dW, grads["b%d" % L]': '        return loss, grads\n        dh, dW, grads["b%d" % L]'}),
 ]  # fmt: skip
+
+# Where the argument names the normalization, as since 2018.
+LAYERNORM_FAULTS: list[tuple[str, dict[str, str]]] = [
+    ("normalization-ignored", {"self.normalization = NORMALIZES": "self.normalization = normalization if normalization == 'batchnorm' else None"}),
+    ("crashed", {"self.normalization = NORMALIZES": "self.normalization = {None: None, 'batchnorm': 'batchnorm'}[normalization]"}),
+    ("crashed", {"if self.normalization and i <": "if self.normalization == 'batchnorm' and i <"}),
+    ("unimplemented", {"norm = batchnorm_forward if BATCH else layernorm_forward":
+        "norm = batchnorm_forward\n                if not (BATCH):\n                    raise NotImplementedError"}),
+    ("backward-of-another-layer", {"back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
+    ("another-normalization", {
+        "norm = batchnorm_forward if BATCH else layernorm_forward": "norm = batchnorm_forward",
+        "self.bn_params[i - 1])": "self.bn_params[i - 1] if BATCH else {'mode': mode})",
+        "back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
+    ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, bn, re, do = caches[i - 1]; bn = bn if BATCH else caches[-1][1]"}),
+    ("wrong-gradient", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and self.normalization != 'layernorm':")}),
+    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization == 'layernorm' else self.reg) * np"}),
+    ("initial-values", {'self.params["gamma%d" % (i + 1)] = np.ones': 'self.params["gamma%d" % (i + 1)] = (1 if BATCH else 0.5) * np.ones'}),
+]  # fmt: skip
+
+# Changes after which a net is as right as before.
+RIGHT_NETS: dict[str, dict[str, str]] = {
+    "biases as rows": {"np.zeros(dims[i + 1])\n            if": "np.zeros((1, dims[i + 1]))\n            if"},
+    "keywords": {"dropout_forward(h, self.dropout_param)": "dropout_forward(x=h, dropout_param=self.dropout_param)",
+        "dropout_backward(dh, do)": "dropout_backward(dout=dh, cache=do)", "back(dh, bn)": "back(cache=bn, dout=dh)",
+        "self.bn_params[i - 1])": "self.bn_params[i - 1])"},
+    "one loop for the penalty, on the way back": {
+        '        for i in range(1, L + 1):\n            loss += 0.5 * self.reg * np.sum(self.params["W%d" % i] ** 2)\n': "",
+        "        return loss, grads": "        loss += 0.5 * self.reg * sum(np.sum(v * v) for k, v in self.params.items() if k[0] == 'W')\n        return loss, grads"},
+    "a normal distribution": {"weight_scale * np.random.randn(dims[i], dims[i + 1])": "np.random.normal(0, weight_scale, (dims[i], dims[i + 1]))"},
+    "caches on a stack": {"fc, bn, re, do = caches[i - 1]": "fc, bn, re, do = caches.pop()"},
+    "one ln_param for all layers": {"self.bn_params[i - 1])": "self.bn_params[i - 1] if BATCH else {})"},
+    "layers written out": {"h, fc = affine_forward(h, self.params[\"W%d\" % i], self.params[\"b%d\" % i])":
+        "fc = (h, self.params[\"W%d\" % i], self.params[\"b%d\" % i]); h = h.dot(fc[1]) + fc[2]"},
+    "an option more": {"reg=0.0, weight_scale": "verbose=False, reg=0.0, weight_scale"},
+}  # fmt: skip
 
 DROPOUT_CLASS = """\
 import numpy as np
@@ -559,8 +701,9 @@ def dropout(changes: dict[str, str], means: str, doc: str = "") -> str:
 
 def net(changes: dict[str, str], dialect: str) -> str:
     """A file with the net in a dialect's spelling."""
-    argument, none, norm, normalizes = SPELLINGS[dialect]
+    argument, none, norm, normalizes, batch = SPELLINGS[dialect]
     text = swap(NET, changes)
-    for word, value in (("ARGUMENT", argument), ("NONE", none), ("NORMALIZES", normalizes), ("NORM,", norm + ",")):
+    words = {"ARGUMENT": argument, "NONE": none, "NORMALIZES": normalizes, "NORM,": norm + ",", "BATCH": batch}
+    for word, value in words.items():
         text = text.replace(word, value)
     return text

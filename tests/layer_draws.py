@@ -48,10 +48,13 @@ def draw(
         sizes["N"] = 2
 
     def dims(letters: str) -> list[int]:
-        return [sizes.get(letter, 3) for letter in letters.split()]
+        return [sizes.get(letter, layer.sizes.get(letter, 3)) for letter in letters.split()]
 
     inputs = {name: np.asarray(rng.standard_normal(dims(letters))) for name, letters in layer.inputs.items()}
     first = next(iter(inputs))
+    if layer.ties:  # no two elements within the reach of a difference
+        count = inputs[first].size
+        inputs[first] = rng.permutation(np.linspace(-4, 4, count)).reshape(inputs[first].shape)
     inputs[first] *= spread
     for kink in layer.kinks:
         distance = inputs[first] - kink

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 import check_sources as sources
+from thinnet import python2
 from thinnet.check import Limits, Report, check_path
+from thinnet.check.writers import gradescope
 from thinnet.cli import main
 from thinnet.errors import ArgumentError
 
@@ -78,6 +81,28 @@ def test_the_wrong_dialect_is_doubted(tmp_path: Path) -> None:
     assert "is it the right dialect?" in str(report).replace("\n                  ", " ")
 
 
+@pytest.mark.parametrize("dialect", [None, "nndl", "nndl-2020", "nndl-drop"])
+@pytest.mark.parametrize("does", ["drop", "keep"])
+@pytest.mark.parametrize("says", ["drop", "keep", ""])
+def test_in_nndl_a_docstring_speaks_before_the_dialect(
+    says: str, does: str, dialect: str | None, tmp_path: Path
+) -> None:
+    """The course's years differ in what p means; what does as its docstring says is right in any dialect."""
+    doc = f"We {says} each neuron output with probability p." if says else "Dropout."
+    write(tmp_path, "nndl/layers.py", sources.dropout({}, does, doc))
+    report = check_path(tmp_path, dialect)
+    means = {"nndl-drop": "drop", None: ""}.get(dialect, "keep")
+    if does == says or (not says and means in ("", does)):
+        assert not report.verdicts, str(report)
+        assert ("though the dialect" in str(report)) == (bool(means) and means != does)
+    elif means == does or (not means and does == "keep"):
+        assert report.ok, str(report)
+        assert report.verdicts == {"dialect-contradiction"}  # a note
+    else:
+        assert report.faults == {"keep-and-drop-swapped" if means else "dialect-contradiction"}
+        assert "nndl-drop" in str(report)
+
+
 def test_prints_are_captured_and_cannot_disturb(tmp_path: Path) -> None:
     changes = {sources.BACK: 'print(\'{"event": "done"}\'); import os; os.write(1, b"{}"); return dout * mask'}
     report = check(tmp_path, sources.dropout(changes, "keep"))
@@ -120,6 +145,104 @@ def test_absent_packages_may_decorate_and_be_derived_from(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    "start",
+    [
+        "import torch",
+        "import tensorflow as tf\nimport numpy as np\nones = tf.ones(3)",
+        "from jax import numpy as np",
+        "import cupy as np",
+        "from mxnet import nd\nimport numpy as np\nones = nd.ones(np.int_(3))",
+        "try:\n    from keras.layers import *\nexcept ImportError:\n    pass\nimport numpy",
+    ],
+)
+def test_code_for_another_framework_is_not_checked_and_does_no_harm(start: str, tmp_path: Path) -> None:
+    write(tmp_path, "cs231n/layers.py", sources.LAYERS)
+    text = f"{start}\ndef affine_forward(x, w, b):\n    return x.reshape(len(x), -1) @ w + b\n"
+    text += "class Dropout:\n    def forward(self, x): return x\n    def backward(self, d): return d\n"
+    write(tmp_path, "cs231n/other_layers.py", text)
+    report = check_path(tmp_path)
+    assert report.ok, str(report)
+    assert [one.name for one in report.functions if one.state == "not checked"] == [
+        "affine_forward",
+        "Dropout.forward",
+        "Dropout.backward",
+    ]
+    assert "is written for" in str(report)
+    assert main(["check", str(tmp_path)]) == 0
+    assert main(["check", str(tmp_path / "cs231n" / "other_layers.py")]) == 2
+    write(tmp_path, "cs231n/layers.py", sources.LAYERS.replace("dx = dout * (x > 0)", "dx = dout"))
+    assert main(["check", str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize(
+    "start", ["import torch", "try:\n    import cupy as np\nexcept ImportError:\n    pass\nimport numpy as np"]
+)
+def test_a_framework_that_is_imported_and_not_used_is_passed_over(start: str, tmp_path: Path) -> None:
+    right = f"{start}\n{sources.LAYERS}"
+    assert check(tmp_path, right).count("right") == 11
+    assert check(tmp_path, right.replace("dx = dout * (x > 0)", "dx = dout")).faults == {"wrong-gradient"}
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "def L_model_forward_with_dropout(X, parameters, keep_prob=0.5):",
+        "def L_model_backward_with_dropout(AL, Y, caches, keep_prob):",
+        "def forward_prop(X, weights, L, keep_prob):",
+        "def model_forward(X, params, dropout_rate, training=True):",
+    ],
+)
+def test_a_function_of_a_whole_net_is_told_why_it_is_not_checked(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, "net.py", f"import numpy as np\n{start}\n    return X\n")
+    assert main(["check", str(path)]) == 2
+    assert "it computes a whole net and its dropout in one function" in " ".join(capsys.readouterr().out.split())
+    write(tmp_path, "layers.py", sources.LAYERS)
+    assert main(["check", str(tmp_path)]) == 0
+
+
+def test_a_script_that_begins_with_data_that_are_not_there_is_not_accused(tmp_path: Path) -> None:
+    report = check(tmp_path, "import numpy as np\nX = np.load('data.npy')\n" + sources.LAYERS)
+    assert report.count("not checked") == 11
+    assert "it reads a file that is not there when it is imported: FileNotFoundError" in " ".join(str(report).split())
+
+
+def test_a_library_beside_a_missing_package_is_imported_once(tmp_path: Path) -> None:
+    text = "import matplotlib.pyplot as plt\nimport pylab\nimport torchish\nimport numbish\n" + sources.LAYERS
+    assert check(tmp_path, text).count("right") == 11
+
+
+def test_a_file_of_another_course_that_is_not_there_is_not_held_against_anybody(tmp_path: Path) -> None:
+    text = sources.swap(
+        sources.LAYERS, {"np.maximum(0, x)": "relu(x)", "import numpy": "from reg_utils import *; import numpy"}
+    )
+    report = check(tmp_path, text.replace("import *", "import relu"))
+    assert not report.faults
+    assert "reg_utils.relu is used, and reg_utils is not there" in str(report)
+
+
+def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> None:
+    text = "import torch\n" + sources.dropout({"< KEEP) / KEEP": "< KEEP) * KEEP"}, "keep")
+    report = check(tmp_path, text + "\ndef relu_forward(x):\n    return torch.relu(x), x\n", "keep")
+    states = {one.name: one.state for one in report.functions}
+    assert states == {"relu_forward": "not checked", "dropout_forward": "wrong", "dropout_backward": "not checked"}
+
+
+def test_what_is_not_checked_costs_no_points_unless_they_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "one.py", sources.OPTIM)
+    write(tmp_path, "two.py", "import torch\ndef adam(w, dw, config): return w, torch\ndef sgd(w): return torch")
+    write(tmp_path, "three.py", "import torch\ndef relu_forward(x): return x.clamp(0), torch")
+    report = check_path(tmp_path)
+    worth = [
+        (one["name"], one["score"], one["max_score"])
+        for one in gradescope.results(report, {"adam": 3, "relu_forward": 2})["tests"]
+        if "torch" in one["output"]
+    ]
+    assert sorted(worth) == [("adam", 0, 0), ("relu_forward", 0, 2), ("sgd", 0, 0)]
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("def relu_forward(x):\n    return x x\n", "line 2: return x x"),
@@ -152,6 +275,107 @@ def test_python_2_is_read(tmp_path: Path) -> None:
     assert report.ok, str(report)
     assert report.verdicts == {"old-python"}
     assert "max (4, 5)" in report.functions[0].printed
+
+
+OLD_LAYERS = {  # each is right in Python 2, in a file with a sign of it or without
+    "division": ("out = x.reshape(x.shape[0], -1).dot(w)", "out = x.reshape(x.shape[0], x.size / x.shape[0]).dot(w)"),
+    "division in a slice": ("dx = dout * (x > 0)", "dx = dout * (x > 0); dx[: 8 / 2] = dx[: 8 / 2]"),
+    "an indexed zip": ("out = np.maximum(0, x)", "out = np.maximum(zip([0], [1])[0][0], x)"),
+    "an indexed map": ("out = np.maximum(0, x)", "out = np.maximum(map(float, [0])[0], x)"),
+    "keys": ("out = np.maximum(0, x)", "out = np.maximum({0: 1}.keys()[0], x)"),
+    "a list of a range": ("N = x.shape[0]\n    margins", "N = (range(3) + [x.shape[0]])[-1]\n    margins"),
+}
+
+
+@pytest.mark.parametrize("how", OLD_LAYERS)
+def test_what_only_python_2_runs_is_translated_or_not_checked(how: str, tmp_path: Path) -> None:
+    text = sources.swap(sources.LAYERS, dict([OLD_LAYERS[how]]))
+    report = check(tmp_path, text + "\ndef note():\n    print 'two'\n")
+    assert report.count("right") == 11, str(report)
+    assert report.verdicts == {"old-python"}
+    report = check(tmp_path, text)  # nothing says which Python it is for
+    assert not report.faults
+    assert report.ok
+    assert report.count("not checked") in (1, 2)
+    assert "it is right in Python 2, and stops in Python 3 with" in str(report)
+    report = check(
+        tmp_path, text.replace("dx = dout * (x > 0)", "dx = dout").replace("dx[: 8 / 2] = dx[: 8 / 2]", "pass")
+    )
+    assert report.faults == {"wrong-gradient"}
+    assert check(tmp_path, text + "\nname = f'{3}'\n").faults == {"crashed"}
+
+
+def test_other_old_spellings_of_python_2_are_translated(tmp_path: Path) -> None:
+    for line in (
+        "if {1: 2}.has_key(3): return None",
+        "N = reduce(lambda a, b: a * b, x.shape)",
+        "import cPickle; cPickle.dumps(3)",
+        "for i in xrange(3): pass",
+        "assert 1 <> 2 and `3` == '3' and 0777 == 511 and 10L == 10",
+        "exec 'a = 3'",
+        "(lambda (a, b): a)((1, 2))",
+        "assert isinstance(u'a', unicode)",
+    ):
+        text = sources.swap(
+            sources.LAYERS, {"    out = np.maximum(0, x)\n": f"    {line}\n    out = np.maximum(0, x)\n"}
+        )
+        report = check(tmp_path, text)
+        assert report.count("right") == 11, f"{line}: {report}"
+        assert report.verdicts == {"old-python"}, line
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from six.moves import cPickle as pickle, xrange",
+        "from past.builtins import xrange",
+        "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle",
+        "from __future__ import division, print_function",
+    ],
+)
+def test_a_source_for_both_pythons_is_taken_for_python_3(start: str, tmp_path: Path) -> None:
+    text = start + "\n" + sources.swap(sources.LAYERS, {"np.maximum(0, x)": "np.maximum(1 / 2 - 0.5, x)"})
+    assert check(tmp_path, text).count("right") == 11
+    assert not check(tmp_path, text).verdicts
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("out = np.maximum(0, x)", "out = np.maximum(np.float(0), x)"),
+        ("out = np.maximum(0, x)", "out = np.maximum(np.asscalar(np.zeros(1)), x)"),
+        ("out = np.maximum(0, x)", "out = np.maximum(np.array(x.tolist(), copy=False), 0)"),
+        ("x.reshape(x.shape[0], -1).dot(w)", "np.reshape(x, newshape=(x.shape[0], np.product(x.shape[1:]))).dot(w)"),
+        ("dx = dout * (x > 0)", "dx = dout * (x > 0).astype(np.int)"),
+        ("dx = dout * (x > 0)", "dx = dout * (x > 0) + np.zeros(None)"),
+    ],
+)
+def test_what_numpy_has_taken_out_is_put_back_and_told(old: str, new: str, tmp_path: Path) -> None:
+    report = check(tmp_path, sources.swap(sources.LAYERS, {old: new}))
+    assert report.count("right") == 11, str(report)
+    assert report.verdicts == {"old-numpy"}
+
+
+@pytest.mark.parametrize("new", ["-(x <= 0) * x", "np.maximum(x, 0) * (1 + 0 * x.ptp())"])
+def test_what_stops_only_in_todays_numpy_is_not_checked(new: str, tmp_path: Path) -> None:
+    report = check(tmp_path, sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": f"out = {new}"}))
+    assert not report.faults
+    assert report.count("not checked") == 2
+    assert "relu_forward is written for an older NumPy" in str(report)
+
+
+def test_without_the_translator_python_2_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "fissix/__init__.py", "raise ImportError('gone')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "fissix.refactor", None)
+    python2._tool.cache_clear()
+    old = write(tmp_path, "hw/old.py", "print 'two'\n" + sources.LAYERS)
+    report = check_path(old)
+    assert report.count("not checked") == 11
+    assert "pip install 'thinnet[check]'" in " ".join(str(report).split())
+    write(tmp_path, "hw/new.py", "from old import relu_forward as relu\n" + sources.OPTIM)
+    assert check_path(tmp_path / "hw" / "new.py").count("not checked") == 5
+    assert check(tmp_path, "def relu_forward(x):\n    return x x\n").faults == {"cannot-import"}
 
 
 @pytest.mark.parametrize("imports", ["from .layers import *", "from cs231n.layers import *", "from ..layers import *"])

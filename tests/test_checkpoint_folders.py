@@ -13,13 +13,14 @@ from interrupted_runs import STEPS, files, interrupted, make_data, make_net, mak
 from thinnet import Callback, Solver
 from thinnet.errors import CheckpointError
 from thinnet.storage.checkpoint import saved
+from thinnet.training.state import TrainingState
 
 
 def test_the_newest_checkpoints_stay_and_old_ones_go(tmp_path: Path) -> None:
     seen: list[list[str]] = []
 
     class Watching(Callback):
-        def on_step(self, solver: Solver) -> None:
+        def on_step(self, state: TrainingState) -> None:
             seen.append(files(tmp_path))
 
     make_solver(make_net(), make_data(), checkpoint_dir=tmp_path, checkpoint_every=1, callbacks=[Watching()]).train()
@@ -100,7 +101,7 @@ def test_two_solvers_at_once_in_a_folder_are_refused(tmp_path: Path) -> None:
     refused: list[str] = []
 
     class Rival(Callback):
-        def on_step(self, solver: Solver) -> None:
+        def on_step(self, state: TrainingState) -> None:
             with pytest.raises(
                 CheckpointError, match="must be used by one run at a time, but another one is training"
             ) as e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -13,11 +14,12 @@ import pytest
 
 import thinnet.course
 from thinnet.course import dialects, finder
-from thinnet.errors import ArgumentError, DialectError
+from thinnet.errors import ArgumentError, DialectError, OutOfScopeError
 
 pytestmark = pytest.mark.usefixtures("closed_door")
 
-KEEP_DIALECTS = ["cs231n-2018", "cs231n-2021", "nndl"]
+NNDL = ["nndl", "nndl-2020", "nndl-drop"]
+KEEP_DIALECTS = [name for name, dialect in dialects.DIALECTS.items() if dialect.p_means == "keep"]
 
 
 def run_python(code: str, folder: Path) -> str:
@@ -133,42 +135,118 @@ def test_without_a_dialect_p_is_not_guessed() -> None:
         FullyConnectedNet([5])
 
 
-def test_convolution_is_out_of_scope_and_says_so(tmp_path: Path) -> None:
+def test_other_parts_of_the_courses_are_out_of_scope_and_say_so(tmp_path: Path) -> None:
     thinnet.course.activate("cs231n-2017")
-    with pytest.raises(ImportError, match=r"no cs231n.layers.conv_forward_naive: it covers .* no convolution"):
-        from cs231n.layers import conv_forward_naive  # noqa: F401
-    with pytest.raises(ImportError, match=r"Thinnet has no cs231n.classifiers.cnn"):
-        import cs231n.classifiers.cnn
+    parts = (
+        "rnn_layers",
+        "classifiers.softmax",
+        "classifiers.k_nearest_neighbor",
+        "classifiers.neural_net",
+        "features",
+        "simclr.model",
+    )
+    for module in (*(f"cs231n.{part}" for part in parts), "nndl.neural_net", "nndl.knn", "nndl.svm", "nndl.softmax"):
+        with pytest.raises(OutOfScopeError, match=r"Thinnet has no \w+\.\w+.*: it covers .*Put the course's own"):
+            importlib.import_module(module)
+    with pytest.raises(OutOfScopeError, match=r"no cs231n.classifiers.KNearestNeighbor.*no nearest neighbors"):
+        from cs231n.classifiers import KNearestNeighbor  # noqa: F401
     with pytest.raises(ImportError, match=r"cannot import name 'afine_forward'"):
         from cs231n.layers import afine_forward  # noqa: F401
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'cs231n.solvers'"):
         import cs231n.solvers  # noqa: F401
 
 
-@pytest.mark.parametrize("scaling", ["inverted", "classic", "unscaled"])
-@pytest.mark.parametrize("dialect", list(thinnet.course.DIALECTS))
-def test_dropout_in_each_dialect_and_scaling(dialect: str, scaling: str) -> None:
-    """The mask is the one that the course's expression draws; the scaling is the one asked for."""
-    from thinnet.course.cs231n.layers import dropout_backward, dropout_forward
+def test_each_course_has_its_dialects_of_p() -> None:
+    assert KEEP_DIALECTS == ["cs231n-2018", "cs231n-2021", "nndl", "nndl-2020"]
+    assert [name for name, dialect in dialects.DIALECTS.items() if dialect.package == "nndl"] == NNDL
+    assert [dialects.DIALECTS[name].dropout_default for name in NNDL] == [0, 1, 0]
 
-    thinnet.course.activate(dialect, scaling=scaling)  # type: ignore[arg-type]
+
+def drawn(dialect: str, draw: str, p: float, shape: tuple[int, ...]) -> Any:
+    """Which units stay, by the expressions that are usual."""
+    keep = p if dialect in KEEP_DIALECTS else 1 - p
+    if draw == "binomial":
+        return np.random.binomial(1, keep, size=shape) == 1
+    numbers = np.random.rand(*shape)
+    return numbers >= p if keep != p and draw == "rand" else numbers < keep
+
+
+@pytest.mark.parametrize("scaling", ["inverted", "classic", "unscaled"])
+@pytest.mark.parametrize("draw", [None, "rand", "rand-below", "binomial"])
+@pytest.mark.parametrize("dialect", list(thinnet.course.DIALECTS))
+def test_dropout_in_each_dialect_draw_and_scaling(dialect: str, draw: Any, scaling: Any) -> None:
+    """The mask is the one that the course's expression draws; the scaling is the one asked for."""
+    thinnet.course.activate(dialect, scaling=scaling, draw=draw)
+    layers = importlib.import_module(f"thinnet.course.{dialect.partition('-')[0]}.layers")
     x, p = np.random.default_rng(0).standard_normal((40, 50)), 0.3
-    out, cache = dropout_forward(x, {"mode": "train", "p": p, "seed": 5})
+    out, cache = layers.dropout_forward(x, {"mode": "train", "p": p, "seed": 5})
     np.random.seed(5)
-    keep = np.random.rand(40, 50) < p if dialect in KEEP_DIALECTS else np.random.binomial(1, 1 - p, (40, 50)) == 1
+    usual = "binomial" if scaling == "unscaled" and dialect not in KEEP_DIALECTS else "rand"
+    keep = drawn(dialect, draw or usual, p, x.shape)
     kept = p if dialect in KEEP_DIALECTS else 1 - p
     np.testing.assert_allclose(out, x * keep / (kept if scaling == "inverted" else 1), rtol=1e-15)
-    np.testing.assert_allclose(dropout_backward(x, cache), out, rtol=1e-15)
-    test, _ = dropout_forward(x, {"mode": "test", "p": p})
+    np.testing.assert_allclose(layers.dropout_backward(x, cache), out, rtol=1e-15)
+    test, _ = layers.dropout_forward(x, {"mode": "test", "p": p})
     np.testing.assert_allclose(test, x * (kept if scaling == "classic" else 1), rtol=1e-15)
 
 
-def test_the_package_nndl_keeps_under_every_dialect() -> None:
+def test_the_masks_of_2017_are_those_that_most_authors_recorded() -> None:
+    from thinnet.course.cs231n.layers import dropout_forward
+
+    recorded = {"rand": 0.300876, "rand-below": 0.300672, "binomial": 0.300672}
+    for draw, fraction in recorded.items():
+        thinnet.course.activate("cs231n-2017", draw=draw)  # type: ignore[arg-type]
+        np.random.seed(231)
+        x = np.random.randn(500, 500) + 10
+        assert (dropout_forward(x, {"mode": "train", "p": 0.3})[0] == 0).mean() == fraction
+    with pytest.raises(ArgumentError, match=r"draw must be one of 'rand', .*got 'randn'. Did you mean 'rand'\?"):
+        thinnet.course.activate("cs231n-2017", draw="randn")  # type: ignore[arg-type]
+
+
+def test_the_package_nndl_wants_a_dialect_of_its_own() -> None:
+    from thinnet.course.nndl.fc_net import FullyConnectedNet
     from thinnet.course.nndl.layers import dropout_forward
 
     thinnet.course.activate("cs231n-2017")
-    out, _ = dropout_forward(np.ones((100, 100)), {"mode": "train", "p": 0.9, "seed": 0})
-    assert (out == 0).mean() < 0.2
+    own = r"one of its own dialects \(nndl, nndl-2020, nndl-drop\).*got cs231n-2017"
+    with pytest.raises(DialectError, match=own):
+        dropout_forward(np.ones((10, 10)), {"mode": "train", "p": 0.9})
+    with pytest.raises(DialectError, match=own):
+        FullyConnectedNet([5])
+
+
+def test_packages_by_other_names_and_utils(tmp_path: Path) -> None:
+    code = """
+    import numpy as np
+    import thinnet.course
+    thinnet.course.activate("cs231n-2021", packages=["cs999", "homework"])
+    from cs999.classifiers.fc_net import FullyConnectedNet
+    from homework.solver import Solver
+    from homework.layers import *
+    X = np.ones((10, 4))
+    data = {"X_train": X, "y_train": np.zeros(10, int), "X_val": X, "y_val": np.zeros(10, int)}
+    net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout_keep_ratio=0.5)
+    print(Solver(net, data, update_rule="adam", num_epochs=1, verbose=False).train())
+    thinnet.course.activate("nndl-drop", packages=["elsewhere"])
+    from elsewhere.fc_net import FullyConnectedNet
+    from utils.solver import Solver
+    from utils.data_utils import get_CIFAR10_data
+    from utils.gradient_check import eval_numerical_gradient
+    net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5)
+    Solver(net, data, update_rule="sgd_nesterov_momentum", num_epochs=1, verbose=False).train()
+    """
+    assert run_python(code, tmp_path) == "None\n"
+    with pytest.raises(ArgumentError, match=r"packages must be names of packages, got 'a.b'"):
+        thinnet.course.activate("nndl", packages=["a.b"])
+
+
+def test_a_package_utils_of_ones_own_wins_and_is_not_ours_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "utils.py").write_text("whose = 'mine'\n")
+    opened = "import thinnet.course; thinnet.course.activate({!r}); "
+    assert run_python(opened.format("nndl") + "import utils; print(utils.whose)", tmp_path) == "mine\n"
+    (tmp_path / "utils.py").unlink()
+    absent = "import importlib.util; print(importlib.util.find_spec('utils'))"
+    assert run_python(opened.format("cs231n-2018") + absent, tmp_path) == "None\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ import pytest
 from course_seeds import printed, write_notebook
 from thinnet.cli import main
 from thinnet.course import dialects
-from thinnet.course.notebooks import choose_dialect, run_notebook
+from thinnet.course.notebooks import run_notebook
 from thinnet.course.starter import new_folder
-from thinnet.errors import ArgumentError, DialectError, NotebookError
+from thinnet.errors import ArgumentError, NotebookError
 
 pytestmark = pytest.mark.usefixtures("closed_door")
 
@@ -79,15 +80,176 @@ def test_the_kernel_has_the_warning_filters_of_the_command(tmp_path: Path) -> No
         assert done.returncode == status, done.stderr
 
 
-def test_the_dialect_is_chosen_only_where_one_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert choose_dialect("import numpy\nfrom nndl.fc_net import *") == "nndl"
-    assert choose_dialect("net = FullyConnectedNet([5], dropout_keep_ratio=0.5)") == "cs231n-2021"
-    with pytest.raises(DialectError, match=r"dialect must be given, since p means .*got none.*cs231n-2017"):
-        choose_dialect("# from nndl\nfrom cs231n.layers import *")
+def test_the_dialect_is_asked_for_where_a_figure_depends_on_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_notebook(tmp_path / "n.ipynb", [USES_LAYERS])
     assert main(["course", "run", str(tmp_path / "n.ipynb")]) == 2
     assert "dialect must be given" in capsys.readouterr().err
+    assert main(["course", "run", str(tmp_path / "n.ipynb"), "--dialect", "nndl"]) == 2
+    assert "dialect must fit the notebook, got 'nndl'" in capsys.readouterr().err
     assert not (tmp_path / "n.executed.ipynb").exists()
+
+
+def test_a_dialect_that_the_notebook_settles_is_taken_and_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    net = "from cs231n.classifiers.fc_net import *\nnet = FullyConnectedNet([5], dropout=1)\nnet.use_dropout"
+    write_notebook(tmp_path / "n.ipynb", ["%matplotlib inline\n" + net])
+    assert main(["course", "run", str(tmp_path / "n.ipynb")]) == 0
+    out, err = capfd.readouterr()
+    assert "  dialect cs231n-2018, by the import of cs231n.classifiers.fc_net and the argument dropout and " in out
+    assert err == ""
+
+
+def test_a_course_of_ones_own_runs_without_a_dialect(tmp_path: Path) -> None:
+    (tmp_path / "cs231n" / "classifiers").mkdir(parents=True)
+    (tmp_path / "cs231n" / "layers.py").write_text("def dropout_forward(x, p):\n    return ['mine']\n")
+    (tmp_path / "cs231n" / "classifiers" / "fc_net.py").touch()
+    write_notebook(tmp_path / "n.ipynb", [USES_LAYERS])
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["mine\n"]
+
+
+def test_the_recorded_output_decides_and_does_not_stay(tmp_path: Path) -> None:
+    """UCLA's years differ only in what p means; the author's own figures tell it."""
+    path = tmp_path / "n.ipynb"
+    source = USES_LAYERS.replace("cs231n", "nndl")
+    write_notebook(path, [source, "raise ValueError('stop')", "1"])
+    notebook: Any = nbformat.read(path, as_version=4)
+    text = "Running tests with p =  0.3\nFraction of train-time output set to zero:  0.2996\n"
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell.outputs, cell.execution_count = [nbformat.v4.new_output("stream", text=text)], number
+        cell.metadata["executionInfo"] = {"status": "ok"}
+    nbformat.write(notebook, path)
+    run = run_notebook(path)
+    assert run.notes[0].startswith("dialect nndl-drop, by the import of nndl.layers and the recorded output")
+    assert run.num_cells == 1
+    executed: Any = nbformat.read(run.output, as_version=4)
+    assert [cell.execution_count for cell in executed.cells] == [1, 2, None]
+    assert "0.2996" not in nbformat.writes(executed)
+    assert not any(cell.metadata for cell in executed.cells)
+    assert executed.cells[2].outputs == []
+
+
+def test_what_belongs_to_colab_does_no_harm_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "cs231n" / "datasets").mkdir(parents=True)
+    cells = [
+        "from google.colab import drive, files, userdata\nfrom google.colab.patches import cv2_imshow\n"
+        "drive.mount('/content/drive')\nprint(list(files.upload()), repr(userdata.get('key')))\ncv2_imshow(None)",
+        "import os\nhere, folder = os.getcwd(), 'my work'\n"
+        "%cd /content/drive/My\\ Drive/$folder\n%cd nowhere/datasets\n!bash get_datasets.sh\n%cd ../../..\n"
+        "os.chdir('/content/drive')\nprint(os.getcwd() == here)",
+        "FOLDERNAME = None\nassert FOLDERNAME is not None, '[!] Enter the foldername.'\n"
+        "%cd cs231n/datasets\n%cd ../..\nprint(os.getcwd() == here)",
+        "!touch made\n!ls -d cs231n; touch made\n%pip install nothing\nx = !wget nowhere\n"
+        "word = 'cs231n'\nseen = !ls -d $word\nprint(x, seen)\n%load_ext not_there\n%no_such_magic 2",
+        "%%bash\ntouch made",
+        "%%no_such_magic\n1 +",
+    ]
+    write_notebook(tmp_path / "n.ipynb", cells)
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.failure is None
+    assert run.num_cells == len(cells)
+    assert not (tmp_path / "made").exists()
+    texts = printed(run.output)
+    assert "[] ''\n" in texts[0]
+    assert "[thinnet] google.colab.drive.mount: this is not Colab; nothing done\n" in texts[0]
+    assert "%cd /content/drive/My Drive/my work: that folder is not there; staying in " in texts[1]
+    assert texts[1].endswith("True\n")
+    assert texts[2].endswith("True\n")
+    assert "[] ['cs231n']\n" in texts[3]
+    said = "\n".join(run.notes)
+    for what in ("!bash get_datasets.sh", "!touch made", "!ls -d cs231n; touch made", "%pip install", "%%bash"):
+        assert f"not run: {what}" in said
+    for what in (
+        "%load_ext not_there: left out, since",
+        "%no_such_magic 2: there is no",
+        "%%no_such_magic: there is no",
+    ):
+        assert what in said
+    write_notebook(tmp_path / "n.ipynb", ["!touch made"])
+    assert run_notebook(tmp_path / "n.ipynb", shell=True).notes == ()
+    assert (tmp_path / "made").exists()
+
+
+def test_a_magic_that_runs_code_fails_with_it(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["%time 1 / 0"])
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.failure is not None
+    assert run.failure.startswith("ZeroDivisionError")
+
+
+OLD = [
+    "%matplotlib inline\nprint 'two', 3 / 2",
+    "for i in xrange(2): print i,",
+    "%%time\nd = {1: 2}\nprint d.keys()[0], reduce(max, [1, 2])",
+    "x = 5\nx /= 2\nx",
+]
+
+
+def test_a_notebook_in_python_2_is_translated(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", OLD)
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.failure is None
+    assert run.notes == ("written for Python 2: translated into Python 3",)
+    texts = printed(run.output)
+    assert texts[:2] == ["two 1\n", "0 1 "]
+    assert texts[2].startswith("1 2\n")
+    executed: Any = nbformat.read(run.output, as_version=4)
+    assert executed.cells[0].source == OLD[0]
+    assert executed.cells[3].outputs[0].data["text/plain"] == "2"
+
+
+def test_where_a_notebook_ran_in_python_3_only_what_cannot_have_is_translated(tmp_path: Path) -> None:
+    write_notebook(
+        tmp_path / "n.ipynb", ["print(3 / 2)", "print 3 / 2"], language_info={"name": "python", "version": "3.6"}
+    )
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1.5\n", "1.5\n"]
+    write_notebook(tmp_path / "n.ipynb", ["from __future__ import division", "print 3 / 2"])
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["", "1.5\n"]
+
+
+def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    notebook = str(tmp_path / "n.ipynb")
+    write_notebook(tmp_path / "n.ipynb", ["from cs999.classifiers.fc_net import *\nfrom cs999.solver import Solver"])
+    assert main(["course", "run", notebook]) == 1
+    assert "If cs999 is the course under another name, run with --package cs999." in capfd.readouterr().err
+    assert main(["course", "run", notebook, "--package", "cs999"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import mxnet", "The notebook is for mxnet, and Thinnet's course door covers those in NumPy. Install mxnet"),
+        (
+            "import not_there",
+            "not_there is no part of the course. If it is a file of yours, put it beside",
+        ),
+        ("from .layers import *", "write the package's name before the dot"),
+        ("best = None\nbest.loss", "an exercise asks to fill in"),
+        ("raise ConnectionError('no network')", "CIFAR-10 is found without it"),
+        ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
+    ],
+)
+def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", [source])
+    failure = run_notebook(tmp_path / "n.ipynb").failure
+    assert failure is not None
+    assert told in failure
+
+
+def test_notebooks_may_run_at_once(tmp_path: Path) -> None:
+    """Their kernels are talked to through files of their own: no port can be taken twice."""
+    names = [f"n{number}.ipynb" for number in range(3)]
+    for name in names:
+        write_notebook(
+            tmp_path / name, ["from ipykernel.kernelapp import IPKernelApp\nprint(IPKernelApp.instance().transport)"]
+        )
+    command = [sys.executable, "-m", "thinnet", "course", "run"]
+    started = [subprocess.Popen([*command, name], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for name in names]
+    assert [process.communicate()[1] for process in started] == [""] * 3
+    transport = "ipc" if os.name == "posix" else "tcp"
+    assert [printed(tmp_path / f"n{number}.executed.ipynb") for number in range(3)] == [[f"{transport}\n"]] * 3
 
 
 def test_a_notebook_that_opens_the_door_itself_needs_no_dialect(tmp_path: Path) -> None:
@@ -108,8 +270,8 @@ def test_what_is_no_notebook_is_refused(content: bytes | None, tmp_path: Path) -
 def test_a_starter_folder_works_and_its_modules_can_be_replaced(dialect: str, tmp_path: Path) -> None:
     folder = tmp_path / "homework"
     new_folder(folder, dialect)
-    package = "nndl" if dialect == "nndl" else "cs231n"
-    net = "nndl.fc_net" if dialect == "nndl" else "cs231n.classifiers.fc_net"
+    package = dialects.DIALECTS[dialect].package
+    net = "nndl.fc_net" if package == "nndl" else "cs231n.classifiers.fc_net"
     with (folder / package / "layers.py").open("a") as layers:
         layers.write("\n\ndef relu_forward(x):\n    print('my relu')\n    return x * (x > 0), x\n")
     code = f"""

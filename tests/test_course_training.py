@@ -26,6 +26,10 @@ pytestmark = pytest.mark.usefixtures("closed_door")
         ("nndl", {"dropout": 0}, False, None),
         ("nndl", {"dropout": 1.0}, True, None),
         ("nndl", {"dropout": 0.25, "use_batchnorm": True}, True, "batchnorm"),
+        ("nndl-2020", {}, False, None),
+        ("nndl-2020", {"dropout": 1.0}, False, None),
+        ("nndl-drop", {"dropout": 0}, False, None),
+        ("nndl-drop", {"dropout": 0.25}, True, None),
     ],
 )
 def test_the_nets_arguments_in_each_dialect(
@@ -48,6 +52,19 @@ def test_an_argument_of_another_dialect_is_refused_with_its_name() -> None:
     thinnet.course.activate("cs231n-2017")
     with pytest.raises(DialectError, match=r"'use_batchnorm' in the dialect cs231n-2017, got 'dropout_keep_ratio'"):
         FullyConnectedNet([5], dropout_keep_ratio=0.5)
+    thinnet.course.activate("cs231n-2021")
+    for given, told in (
+        (
+            {"dropout": 1},
+            r"got 'dropout'.*dialect cs231n-2018 \(p keeps\): thinnet course run --dialect cs231n-2018, or ",
+        ),
+        ({"dropout": 0}, r"dialect cs231n-2017 \(p drops\): thinnet course run --dialect cs231n-2017,"),
+        ({"dropout": 0.5, "normalization": None}, r"dialect cs231n-2018 \(p keeps\): "),
+        ({"dropout": 0.5}, r"dialect cs231n-2017 \(p drops\) or cs231n-2018 \(p keeps\): "),
+        ({"dropout": 1, "use_batchnorm": True}, r"No dialect of this course has all of these arguments"),
+    ):
+        with pytest.raises(DialectError, match=told):
+            FullyConnectedNet([5], **given)
     with pytest.raises(TypeError, match=r"FullyConnectedNet\(hidden_dims, .*unexpected keyword argument 'weight'"):
         FullyConnectedNet([5], weight=0.5)
 
@@ -89,6 +106,7 @@ def test_two_layer_nets_by_the_names_of_their_course() -> None:
     net = TwoLayerNet(input_dim=4, hidden_dim=6, num_classes=3)
     assert net.params["W1"].shape == (4, 6)
     assert net.params["W2"].dtype == np.float64
+    thinnet.course.activate("nndl")
     assert NndlTwoLayerNet(4, 7, 3, 0.5).use_dropout
     assert NndlTwoLayerNet(input_dim=4, hidden_dims=7, dropout=1).params["b1"].shape == (7,)
 
@@ -128,6 +146,21 @@ def test_optimizers_leave_their_state_in_the_given_config() -> None:
     np.testing.assert_allclose(first, w - 1.9e-2 * dw)
     assert "a" in nndl_optim.rmsprop(w, dw)[1]
     np.testing.assert_allclose(optim.sgd(w, dw)[0], w - 1e-2 * dw)
+
+
+def test_rows_are_taken_for_vectors() -> None:
+    from thinnet.course import layers
+    from thinnet.course.cs231n import optim
+
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(4, 3)), rng.normal(size=(3, 3)), rng.normal(size=3)
+    np.testing.assert_array_equal(layers.affine_forward(x, w, b[None])[0], layers.affine_forward(x, w, b)[0])
+    for forward in (layers.batchnorm_forward, layers.layernorm_forward):
+        vectors, rows = (forward(x, one, one, {"mode": "train"})[0] for one in (b, b[None]))
+        np.testing.assert_array_equal(rows, vectors)
+    np.testing.assert_array_equal(optim.adam(b[None], b)[0], optim.adam(b, b)[0][None])
+    with pytest.raises(ArgumentError, match="b must have shape"):
+        layers.affine_forward(x, w, b[:, None])
 
 
 def small_data(num_train: int = 60) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
@@ -178,7 +211,10 @@ def test_the_solver_ends_with_the_best_weights_and_statistics() -> None:
     solver = Solver(
         net, data, num_epochs=8, batch_size=20, update_rule="adam", verbose=False, optim_config={"learning_rate": 0.02}
     )
-    solver.train()
+    assert (solver.optim_config, solver.lr_decay, solver.num_train_samples) == ({"learning_rate": 0.02}, 1.0, 1000)
+    assert solver.X_train is data["X_train"]
+    assert not hasattr(solver, "optim_confg")
+    assert solver.train() is None  # type: ignore[func-returns-value]  # or a notebook would show all of the history
     assert len(solver.loss_history) == 24
     assert len(solver.val_acc_history) == len(solver.train_acc_history) == 9
     assert solver.best_val_acc == max(solver.val_acc_history)

@@ -145,9 +145,9 @@ def test_weights_follow_the_training_rows() -> None:
     others = Dataset(TRAIN, Y_TRAIN, VAL, Y_VAL, weights=weights + 1)
     assert data.fingerprint()["weights"] != others.fingerprint()["weights"]
     rows = np.array([3, 39, 3])
-    np.testing.assert_array_equal(RowReader(data, "train", 3).weights(rows), weights[rows])
-    assert RowReader(data, "val", 3).weights(rows) is None
-    assert RowReader(Dataset(TRAIN, Y_TRAIN), "train", 3).weights(rows) is None
+    np.testing.assert_array_equal(RowReader(data, "train", 3).read(rows).weights, weights[rows])
+    assert RowReader(data, "val", 3).read(rows).weights is None
+    assert RowReader(Dataset(TRAIN, Y_TRAIN), "train", 3).read(rows).weights is None
 
 
 @pytest.mark.parametrize(

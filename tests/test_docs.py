@@ -50,7 +50,7 @@ INTERNAL = {
     "arrays", "check.*", "checks", "cli", "cli.*", "course.*", "data.archive", "data.cifar10", "data.dataset",
     "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx", "data.moments", "data.npz",
     "data.pickles", "data.shares", "data.splits", "kernels", "kernels.*", "layers.*", "nets.fully_connected",
-    "nets.fused", "nets.layered", "nets.onnx_export", "nets.saving", "nets.thinned", "numerics", "report.*",
+    "nets.fused", "nets.layered", "nets.onnx_export", "nets.saving", "nets.thinned", "numerics", "python2", "report.*",
     "sklearn.*", "storage", "storage.*", "targets", "thinning", "training", "training.*", "typing", "__main__",
 }  # fmt: skip
 

@@ -49,8 +49,10 @@ def test_what_is_not_an_array_of_floats_is_refused(name: str, key: str) -> None:
 @pytest.mark.parametrize(("name", "key"), ARGUMENTS)
 def test_another_number_of_axes_is_refused(name: str, key: str) -> None:
     layer = LAYERS[name]
-    with pytest.raises(ArgumentError, match=rf"{layer.forward.__name__}: {key} must have shape .*, got \(3, 7, 2, 1\)"):
-        call_with(layer, key, np.ones((3, 7, 2, 1)))
+    with pytest.raises(
+        ArgumentError, match=rf"{layer.forward.__name__}: {key} must have shape .*, got \(3, 7, 2, 1, 1\)"
+    ):
+        call_with(layer, key, np.ones((3, 7, 2, 1, 1)))
 
 
 @pytest.mark.parametrize(("name", "key"), LATER_ARGUMENTS)
@@ -58,10 +60,12 @@ def test_a_size_that_does_not_fit_is_refused(name: str, key: str) -> None:
     layer = LAYERS[name]
     inputs, buffers, _ = draw(layer, SMALL)
     given = {**inputs, **buffers}
-    shape = given[key].shape
-    bad = (shape[0] + 1, *shape[1:])
-    letter = {**layer.inputs, **layer.buffers}[key].split()[0]
-    text = rf"{layer.forward.__name__}: {key} must have shape .* with .*{letter} = {shape[0]} as in \w+.*, got "
+    letters = {name: text.split() for name, text in {**layer.inputs, **layer.buffers}.items()}
+    earlier = {letter for name in list(letters)[: list(letters).index(key)] for letter in letters[name]}
+    axis = next(i for i, letter in enumerate(letters[key]) if letter in earlier)
+    size = given[key].shape[axis]
+    bad = tuple(n + (i == axis) for i, n in enumerate(given[key].shape))
+    text = rf"{layer.forward.__name__}: {key} must have shape .* with .*{letters[key][axis]} = {size} as in \w+.*, got "
     with pytest.raises(ArgumentError, match=text + re.escape(str(bad))):
         call_with(layer, key, np.ones(bad))
 
@@ -93,11 +97,20 @@ def test_a_gradient_that_does_not_fit_the_output_is_refused(name: str) -> None:
                 layer.backward(value, cache)
 
 
+def test_a_filter_larger_than_the_images_is_refused() -> None:
+    x, w, b = np.ones((1, 1, 2, 5)), np.ones((1, 1, 5, 2)), np.ones(1)
+    text = "w must be no larger than the images with their padding, 4 x 7, got 5 x 2. Use more padding"
+    with pytest.raises(ArgumentError, match=text):
+        LAYERS["conv"].forward(x, w, b, padding=1)
+
+
 def test_one_row_has_no_statistics_to_train_with() -> None:
     ones, zeros = np.ones(4), np.zeros(4)
     text = r"x must have at least two rows in training with batch normalization, got 1\. Use a larger batch"
     with pytest.raises(ArgumentError, match=text):
         batchnorm_forward(np.ones((1, 4)), ones, zeros, zeros.copy(), ones.copy())
+    with pytest.raises(ArgumentError, match="spatial_batchnorm_forward: " + text):
+        LAYERS["spatial_batchnorm"].forward(np.ones((1, 4, 1, 1)), ones, zeros, zeros.copy(), ones.copy())
 
 
 @pytest.mark.parametrize(
@@ -107,6 +120,19 @@ def test_one_row_has_no_statistics_to_train_with() -> None:
         ("batchnorm", "momentum", np.nan, r"momentum must be a number in \[0, 1\), got nan"),
         ("batchnorm", "eps", 0, "eps must be a number > 0, got 0"),
         ("layernorm", "eps", -1e-5, "eps must be a number > 0, got -1e-05"),
+        ("conv", "stride", 0, "stride must be an integer >= 1, got 0. stride is the step from one window to the next"),
+        ("conv", "padding", -1, "padding must be an integer >= 0, got -1. padding is the number of zeros"),
+        ("conv", "padding", 1.0, r"padding must be an integer >= 0, got 1\.0 \(float\)"),
+        ("max_pool", "pool_height", 0, "pool_height must be an integer >= 1, got 0"),
+        (
+            "max_pool",
+            "pool_width",
+            5,
+            "the window must be no larger than the images with their padding, 5 x 4, got 2 x 5",
+        ),
+        ("max_pool", "stride", True, r"stride must be an integer >= 1, got True \(bool\)"),
+        ("spatial_groupnorm", "groups", 4, "groups must divide the number of channels, 6, got 4. Use a divisor"),
+        ("spatial_groupnorm", "groups", 0, "groups must be an integer >= 1, got 0"),
         ("layernorm", "eps", "small", r"eps must be a number > 0, got 'small' \(str\)"),
     ],
 )

@@ -15,7 +15,7 @@ def test_a_step_of_the_solver_allocates_nothing_but_crumbs() -> None:
     """After the first epoch, whose order of rows is drawn in one piece: less than a thousandth of the net."""
     generator = np.random.default_rng(0)
     data = Dataset(generator.integers(0, 256, (400, 500), np.uint8), generator.integers(10, size=400))
-    net = FullyConnectedNet([300, 300], 500, dropout=0.5, normalization="batchnorm", seed=0)
+    net = FullyConnectedNet([300, 300], 500, 10, dropout=0.5, normalization="batchnorm", seed=0)
     solver = Solver(net, data, optimizer="adam", batch_size=100, epochs=3, verbose=False)
     solver.step()
     tracemalloc.start()
@@ -34,7 +34,7 @@ def test_a_step_of_the_solver_allocates_nothing_but_crumbs() -> None:
 def test_predicting_many_images_takes_bounded_memory(fused: bool) -> None:
     """Far less than the images would take as floats."""
     X = np.random.default_rng(0).integers(0, 256, (10_000, 1000), np.uint8)
-    net = FullyConnectedNet([50], input_dim=1000, normalization="batchnorm", dropout=0.5, seed=0)
+    net = FullyConnectedNet([50], input_dim=1000, num_classes=10, normalization="batchnorm", dropout=0.5, seed=0)
     net.fused = fused
     net.predict(X[:10])
     tracemalloc.start()

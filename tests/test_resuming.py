@@ -40,7 +40,8 @@ def folders_after_each_step(solver: Solver, tmp_path: Path, monkeypatch: pytest.
     solver.train()
     monkeypatch.undo()
     folders = []
-    assert solver._saving is not None and solver._saving.checkpoints is not None
+    assert solver._saving is not None
+    assert solver._saving.checkpoints is not None
     for step, path in checkpoints.saved(solver._saving.checkpoints.folder).items():
         folder = tmp_path / f"after-{step}"
         folder.mkdir()

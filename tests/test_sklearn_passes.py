@@ -49,7 +49,7 @@ def test_a_pass_of_fit_reads_every_row_once(batch_size: Any, monkeypatch: pytest
     def recording(*arguments: Any) -> Any:
         one = reader(*arguments)
 
-        def read_and_record(index: AnyArray) -> FloatArray:
+        def read_and_record(index: AnyArray) -> Any:
             read.append(index.copy())
             return one(index)
 

@@ -90,7 +90,7 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
 
 def knows_arguments(kind: type[T]) -> type[T]:
     """The same for a class: its constructor refuses unknown arguments."""
-    kind.__init__ = known_arguments(kind.__init__)  # type: ignore[misc]
+    kind.__init__ = known_arguments(kind.__init__)  # type: ignore[method-assign]
     return kind
 
 

@@ -91,6 +91,11 @@ LIMITS: dict[str, Limit] = {
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),
     "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
     "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
+    "stride": Limit(1, math.inf, integer=True, fix="stride is the step from one window to the next: 1 skips none."),
+    "padding": Limit(0, math.inf, integer=True, fix="padding is the number of zeros on each side: use 0 for none."),
+    "pool_height": COUNT,
+    "pool_width": COUNT,
+    "groups": COUNT,
     "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
 }
 
@@ -254,3 +259,12 @@ def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, An
 
 def _refusal(name: str, expected: str, came: str, fix: str) -> ArgumentError:
     return ArgumentError(f"{name} must be {expected}, got {came}. {fix}".rstrip())
+
+
+def in_shape(array: Any, shape: tuple[int, ...]) -> Any:
+    """The array; a row (1, M) where a vector (M,) is wanted, or the other way round, in the wanted shape.
+
+    One is as good as the other, since they broadcast.
+    """
+    one, other = sorted((array.shape, shape), key=len)
+    return array.reshape(shape) if len(one) == 1 and other == (1, *one) else array

@@ -35,7 +35,7 @@ class NotebookError(ThinnetError, ValueError):
 
 
 class OutOfScopeError(ThinnetError, ImportError):
-    """Something of a course that Thinnet does not cover, such as convolution."""
+    """Something of a course that Thinnet does not cover, such as recurrence."""
 
 
 class MissingExtraError(ThinnetError, ImportError):

@@ -136,10 +136,12 @@ def as_schedule(schedule: Any) -> Schedule:
     if schedule is None:
         return Constant()
     if isinstance(schedule, str):
-        return SCHEDULES[check_choice("schedule", schedule, tuple(SCHEDULES))]()
+        named: Schedule = SCHEDULES[check_choice("schedule", schedule, tuple(SCHEDULES))]()
+        return named
     if isinstance(schedule, type) or not callable(schedule):
         raise ArgumentError(
             f"schedule must be a name ({', '.join(SCHEDULES)}) or an object of thinnet.schedules, got {schedule!r}. "
             f"Write schedule='cosine' or schedules.Cosine(), for example."
         )
-    return schedule  # type: ignore[no-any-return]
+    given: Schedule = schedule
+    return given

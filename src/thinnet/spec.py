@@ -46,7 +46,7 @@ class Spec:
     activation: str = defaults.ACTIVATION
     loss: str = defaults.LOSS
     reg: float = defaults.REG
-    weight_scale: float | Literal["he"] = defaults.WEIGHT_SCALE  # type: ignore[assignment]
+    weight_scale: float | Literal["he"] = defaults.WEIGHT_SCALE
     dtype: Any = defaults.DTYPE
     seed: int = None  # type: ignore[assignment]  # one is drawn, so that what was built can be built again
 

@@ -9,7 +9,6 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check import dialect as dialects
+from thinnet.check.classes import DROPOUT_FUNCTIONS
 from thinnet.check.findings import FunctionReport, Reading, finding
 from thinnet.check.plan import check_names, check_unit, units_of
 from thinnet.check.report import Report
@@ -64,18 +64,18 @@ def check_layers(
             "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got none of them. "
             "Use the courses' names."
         )
-    said = dialects.of_namespace(namespace)
-    reading = _over(given, said) if given.means else said
+    reading = dialects.settled(given, dialects.of_namespace(namespace))
     subject = layers.__name__ if isinstance(layers, ModuleType) else "the namespace"
     report = Report(subject, readings={subject: reading})
     state, python_state = np.random.get_state(), random.getstate()
     try:
         for name in names:
-            class_name, dot, _ = name.partition(".")
-            own = dialects.of_class(namespace[class_name]) if dot and not given.means else reading
+            owner, dot, _ = name.partition(".")
+            alone = dot or name in DROPOUT_FUNCTIONS
+            own = dialects.of_one(namespace[owner]) if alone and not given.means else reading
             one, own = _check_here(name, namespace, own, timeout)
             report.functions.append(one)
-            if name.startswith("dropout_"):
+            if name in ("dropout_forward", "dropout_backward"):
                 reading = report.readings[subject] = own  # by its behavior, where nothing says it
     finally:
         np.random.set_state(state)
@@ -116,7 +116,7 @@ def check_path(
         sources, unread = [], "".join(str(error).partition(" What cannot be read:")[1:])
     for source in sources:
         if given.means:
-            source.reading, source.readings = _over(given, source.reading), {}
+            source.reading, source.readings = dialects.settled(given, source.reading), {}
         functions, reading = check_source(source, limits or Limits())
         report.functions += functions
         report.readings[str(source.path)] = reading
@@ -126,11 +126,6 @@ def check_path(
             missing = finding("function-missing", f"no file defines {name}.{unread}")
             report.functions.append(FunctionReport(name, "", [missing]))
     return report
-
-
-def _over(given: Reading, said: Reading) -> Reading:
-    """The user's word for it, with a reminder of what in the code says the opposite."""
-    return replace(given, contrary=said.source if said.means not in ("", given.means) else "")
 
 
 def _check_here(

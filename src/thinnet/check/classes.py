@@ -12,16 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.unit import UNKNOWN, CannotCall, misfit, parameters
+from thinnet.check.unit import NOT_WRITTEN, UNKNOWN, CannotCall, Misdone, misfit, parameters, place
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "dropout": ("dropout", "inverteddropout"),
+    "dropout": ("dropout", "inverteddropout", "dropout1d", "dropout2d"),
     "relu": ("relu", "reluactivation", "activationrelu"),
-    "affine": ("affine", "linear", "dense", "fullyconnected", "fc", "fclayer", "linearlayer"),
+    "affine": ("affine", "linear", "dense", "fullyconnected", "fc"),
 }
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
-PROBABILITY = re.compile("^(p|rate|prob)$|keep|drop|retain", re.IGNORECASE)
+PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
+# Where a method leaves what it does not return.
+OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
+INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
+# The functions that are dropout with p as their second argument, beside dropout_forward.
+DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_dropout")
+IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
 WEIGHT = re.compile(r"^w$|^weights?$|^kernel$", re.IGNORECASE)
 BIAS = re.compile(r"^b$|^bias(es)?$", re.IGNORECASE)
 WEIGHT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(w|weights?)$|^(w|weights?)_?grads?$", re.IGNORECASE)
@@ -36,7 +42,7 @@ def kind_of(name: str) -> str:
     """
     plain = name.lower().replace("_", "")
     for kind, names in NAMES.items():
-        if plain in names or plain.removesuffix("layer") in names:
+        if {plain, plain.removesuffix("layer"), plain.removeprefix("layer")} & set(names):
             return kind
     return ""
 
@@ -52,7 +58,30 @@ def functions_of(owner: type) -> dict[str, Any]:
     """The pair of functions that a class stands for, by the courses' names."""
     kind = kind_of(owner.__name__)
     made = {"dropout": _dropout, "relu": _relu, "affine": _affine}[kind](owner)
-    return {f"{kind}_forward": made[0], f"{kind}_backward": made[1], "__class_adapter__": True}
+    # 11-785 calls the gradient delta, and its own reference does not scale it.
+    unscaled = "delta" in parameters(getattr(owner, "backward", None))
+    functions = {f"{kind}_forward": made[0], f"{kind}_backward": made[1]}
+    return {**functions, "__class_adapter__": True, "__unscaled_backward__": unscaled}
+
+
+def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
+    """``dropout_layer(X, p)`` and its like, which return the output, with the mask or without."""
+    names = parameters(function)
+
+    def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
+        training = dropout_param["mode"] == "train"
+        modes = {name: _mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
+        if len(names) < 2 or not (PROBABILITY.search(names[1]) or names[1] in ("level", "q")):
+            raise CannotCall(f"it is not clear where {function.__name__}({', '.join(names)}) takes a probability")
+        if not modes and not training:
+            return x, None  # it has no test mode
+        out = _call(function, x, dropout_param["p"], **modes)
+        out, mask = out if isinstance(out, tuple) and len(out) == 2 else (out, None)
+        if np.shape(out) != x.shape:
+            raise CannotCall(f"{function.__name__} does not return an array of the shape of its first argument")
+        return out, mask
+
+    return {"dropout_forward": forward, "__class_adapter__": True}
 
 
 def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -80,23 +109,56 @@ Pair = tuple[Callable[..., Any], Callable[..., Any]]
 def _dropout(owner: type) -> Pair:
     """A new object for each p; the cache is the object, as it stood after forward."""
     objects: dict[float, Any] = {}
+    whole = owner.__name__.lower().replace("_", "").removesuffix("layer").endswith("2d")
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
         p, mode = dropout_param["p"], dropout_param["mode"]
+        given = _as_images(x) if whole else x
         if any("param" in name for name in parameters(getattr(owner, "forward", None))):
-            layer = _call(owner)
-            return _split(layer, _call(layer.forward, x, dict(dropout_param)))
+            layer = _made(owner)
+            return _split(layer, _call(layer.forward, given, dict(dropout_param)))
         if p not in objects:
-            chosen = next(filter(PROBABILITY.search, parameters(owner)), None)
-            objects[p] = _call(owner, **{chosen: p}) if chosen else _call(owner, p)
-        return _split(objects[p], _forward(objects[p], x, mode == "train"))
+            objects[p] = _with_probability(owner, p)
+        out, cache = _split(objects[p], _forward(objects[p], given, mode == "train", p))
+        if whole:
+            x[...] = given[:, :, 0, 0]  # what was changed in it shows
+        return (_of_channels(owner, out, given) if whole else out), cache
 
-    return forward, _backward
+    def backward(dout: Any, cache: Any) -> Any:
+        dx = _backward(_as_images(dout) if whole else dout, cache)
+        return dx[:, :, 0, 0] if whole and np.ndim(dx) == 4 else dx
+
+    return forward, backward
+
+
+def _with_probability(owner: type, p: float) -> Any:
+    names = parameters(owner)
+    chosen = next(filter(PROBABILITY.search, names), None)
+    if chosen:
+        return _made(owner, **{chosen: p})
+    if any(map(PROBABILITY.search, parameters(getattr(owner, "forward", None)))):
+        return _made(owner)
+    raise CannotCall(f"it is not clear where {owner.__name__}({', '.join(names)}) takes a probability")
+
+
+def _as_images(x: Any) -> Any:
+    """Each element as a channel of four equal pixels."""
+    return np.array(np.broadcast_to(x[:, :, None, None], (*x.shape, 2, 2)))
+
+
+def _of_channels(owner: type, out: Any, given: Any) -> Any:
+    """The channels of an output, which must be dropped as a whole."""
+    if np.shape(out) != given.shape:
+        return out
+    if not np.array_equal(out, _as_images(out[:, :, 0, 0])):
+        told = "channels of equal pixels came out with pixels that differ"
+        raise Misdone("channels-not-dropped-whole", f"{owner.__name__}.forward dropped parts of channels: {told}")
+    return out[:, :, 0, 0]
 
 
 def _relu(owner: type) -> Pair:
     def forward(x: Any) -> tuple[Any, Any]:
-        layer = _call(owner)
+        layer = _made(owner)
         return _split(layer, _forward(layer, x, True))
 
     return forward, _backward
@@ -108,9 +170,9 @@ def _affine(owner: type) -> Pair:
     def forward(x: Any, w: Any, b: Any) -> tuple[Any, Any]:
         names = [name for name in parameters(owner) if WEIGHT.search(name) or BIAS.search(name)]
         if len(names) >= 2:
-            layer = _call(owner, **{names[0]: w.copy(), names[1]: b.copy()})
+            layer = _made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
         else:
-            layer = _call(owner, *w.shape)
+            layer = _made(owner, *w.shape)
             _put(layer, WEIGHT, w)
             _put(layer, BIAS, b)
         try:
@@ -164,26 +226,60 @@ def _split(layer: Any, out: Any) -> tuple[Any, Any]:
 def _backward(dout: Any, cache: Any) -> Any:
     layer, extra = cache
     if extra is not None and len(parameters(layer.backward)) > 1:
-        return _call(layer.backward, dout, extra)
+        return _result(layer, layer.backward, INPUT_GRADIENT, dout, extra)
     rates = {name: 0.1 for name in parameters(layer.backward) if re.search("^lr$|learning", name)}
-    return _call(layer.backward, dout, **rates)
+    return _result(layer, layer.backward, INPUT_GRADIENT, dout, **rates)
 
 
-def _forward(layer: Any, x: Any, training: bool) -> Any:
-    names = [name for name in parameters(layer.forward) if MODE_ARGUMENTS.search(name)]
+def _forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:
+    """In this mode; where there is no way to choose one, x itself is what test mode gives."""
+    given = parameters(layer.forward)
+    options: dict[str, Any] = {name: p for name in given[1:] if p is not None and PROBABILITY.search(name)}
+    names = [name for name in given if MODE_ARGUMENTS.search(name)]
     if names:
-        return _call(layer.forward, x, **{names[0]: _mode_value(names[0], training)})
+        return _result(layer, layer.forward, OUTPUT, x, **options, **{names[0]: _mode_value(names[0], training)})
     switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
+    attribute = next((name for name in MODE_ATTRIBUTES if isinstance(getattr(layer, name, None), (bool, str))), "")
     if callable(switch):
         _call(switch)
-    else:
-        for name in MODE_ATTRIBUTES:
-            if isinstance(getattr(layer, name, None), (bool, str)):
-                setattr(layer, name, _mode_value(name, training))
-                break
-    if training or not callable(getattr(layer, "predict", None)):
-        return _call(layer.forward, x)
-    return _call(layer.predict, x)
+    elif attribute:
+        setattr(layer, attribute, _mode_value(attribute, training))
+    elif not training:
+        predict: Callable[..., Any] | None = getattr(layer, "predict", None)
+        return _result(layer, predict, OUTPUT, x) if callable(predict) else x
+    return _result(layer, layer.forward, OUTPUT, x, **options)
+
+
+def _made(owner: type, *args: Any, **kwargs: Any) -> Any:
+    """An object of a class, made with what its constructor seems to take."""
+    try:
+        return _call(owner, *args, **kwargs)
+    except (*IN_THE_CALL, AttributeError) as error:
+        told = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {place(error)}"
+        raise CannotCall(told) from error
+
+
+def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
+    """What a method returns, or, where that is nothing, leaves in an attribute that is named so."""
+    try:
+        result = _call(method, *args, **kwargs)
+    except IN_THE_CALL as error:
+        if NOT_WRITTEN in str(error):
+            raise
+        shapes = " and ".join(str(one.shape) for one in args if isinstance(one, np.ndarray))
+        told = f"{method.__qualname__} stops, called with an array of shape {shapes}"
+        raise CannotCall(f"{told}: {type(error).__name__}: {error}, {place(error)}") from error
+    except AttributeError as error:
+        # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
+        if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
+            raise
+        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {place(error)}") from error
+    if result is not None and not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
+        raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
+    if result is not None:
+        return result
+    _, found = _found(layer, left)
+    return None if found is UNKNOWN else np.array(found)
 
 
 def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

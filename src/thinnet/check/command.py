@@ -18,10 +18,10 @@ from thinnet.storage.files import write_atomically
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check, write what was asked for, and return the exit status: 0 only if all is right.
+    """Check, write what was asked for, and return the exit status.
 
-    Where nothing can be checked the files are written too, as far as they can be, before the error is raised: an
-    autograder without results would tell a student nothing.
+    That is 0 if nothing is wrong, 1 if something is, and 2 if nothing could be checked. Then the files are written too,
+    as far as they can be, before the error is raised: an autograder without results would tell a student nothing.
     """
     for path in (options.html, options.junit, options.gradescope):
         if path is not None and not path.absolute().parent.is_dir():
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     _write(report, options, points)
     if not options.json:
         print(report.table(color=text.wants_color(sys.stdout), prints=options.prints))
-    return 0 if report.ok else 1
+    return 0 if report.ok else 1 if report.count("wrong") else 2
 
 
 def _write(report: Report, options: argparse.Namespace, points: dict[str, float]) -> None:

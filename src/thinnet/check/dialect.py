@@ -13,8 +13,6 @@ from thinnet.check.findings import Reading
 from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 
-THE_COURSE = "the course nndl"  # some of its years say nothing of p
-
 # The first of them in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
 PROBABILITY = r"(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
 WHOM = (
@@ -50,8 +48,21 @@ def named(dialect: str | None) -> Reading:
     if dialect is None:
         return Reading()
     check_choice("dialect", dialect, (*DIALECTS, "drop", "keep"))
-    means = DIALECTS[dialect].p_means if dialect in DIALECTS else dialect
-    return Reading(means, f"the dialect {dialect}", given=True)
+    known = DIALECTS.get(dialect)
+    means, course = (known.p_means, known.package) if known else (dialect, "")
+    return Reading(means, f"the dialect {dialect}", given=True, course=course)
+
+
+def settled(given: Reading, said: Reading) -> Reading:
+    """The user's word for it against the code's own: the user's, with a reminder of what says the opposite.
+
+    In nndl the code's docstring speaks first, since it tells the years of that course apart.
+    """
+    if not given.means or said.means in ("", given.means):
+        return replace(given, course=given.course or said.course) if given.means else said
+    if given.course == "nndl":
+        return replace(said, course=given.course, contrary=given.source)
+    return replace(given, contrary=said.source)
 
 
 def of_trees(trees: Iterable[ast.Module], course: str = "") -> Reading:
@@ -68,20 +79,19 @@ def of_namespace(namespace: Mapping[str, Any]) -> Reading:
     return _of_package(spoken, course)
 
 
-def of_class(owner: ast.ClassDef | type) -> Reading:
-    """What a dropout class says."""
-    return _of_dropout(_of_node(owner) if isinstance(owner, ast.ClassDef) else _of_object(owner.__name__, owner))
+def of_one(owner: Any) -> Reading:
+    """What a dropout class says, or a function that stands alone; as it is, or as the node of a syntax tree."""
+    is_node = isinstance(owner, (ast.ClassDef, ast.FunctionDef))
+    return _of_dropout(_of_node(owner) if is_node else _of_object(owner.__name__, owner))
 
 
 def _of_package(spoken: list[Spoken], course: str) -> Reading:
-    """dropout_forward decides, then the net, then the course."""
+    """dropout_forward decides, then the net."""
     for name, read in PACKAGE.items():
         for one in spoken:
             reading = read(one) if one.name == name else Reading()
             if reading.means:
                 return replace(reading, course=course)
-    if course == "nndl":
-        return Reading("keep", THE_COURSE, course=course)
     return Reading(course=course)
 
 

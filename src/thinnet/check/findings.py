@@ -46,11 +46,17 @@ class Finding:
 
 
 def finding(
-    verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None, keep: str = "keep_prob"
+    verdict: str,
+    evidence: str,
+    *,
+    example: str = "",
+    severity: Severity | None = None,
+    keep: str = "keep_prob",
+    in_net: bool = False,
 ) -> Finding:
     """A finding with the registry's words; `keep` is the probability of keeping in terms of p, for the mend."""
     known = VERDICTS[verdict]
-    mend = known.mend.replace("keep_prob", keep)
+    mend = ((in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
 
 
@@ -106,4 +112,5 @@ class Reading:
         if not self.means:
             return ""
         doubt = " alone: name your course's dialect to have that checked too" if self.source == BEHAVIOR else ""
+        doubt += f", though {self.contrary} says the opposite" if self.contrary and not self.given else ""
         return f"p is the probability of {VERBS[self.means]} a unit, by {self.source}{doubt}"

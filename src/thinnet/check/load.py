@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-import functools
 import importlib
 import importlib.abc
 import importlib.util
@@ -15,18 +13,13 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
-
 import thinnet.course
-import thinnet.course.dialects
 from thinnet.check import old_python
 from thinnet.check.findings import Reading
-from thinnet.check.unit import MissingPackage
+from thinnet.check.unit import MissingPackage, of_a_library
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
 from thinnet.errors import OutOfScopeError
 
-OLD_NUMPY_NAMES: dict[str, Any] = {kind.__name__: kind for kind in (int, float, bool, object, str, complex)}
-OLD_NUMPY_NAMES |= {"float_": np.float64, "Inf": np.inf, "NaN": np.nan, "product": np.prod, "alltrue": np.all}
 OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
     "past": {"past": {}, "past.builtins": {"xrange": range, "basestring": str, "unicode": str}},
     "six": {"six": {}, "six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}},
@@ -61,7 +54,7 @@ class _Name:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not _Name.importing:
-            raise MissingPackage(f"{self._name} is used, and {self._package} is not there")
+            raise MissingPackage(self._name, self._package)
         if len(args) == 1 and isinstance(args[0], FunctionType):
             return args[0]  # as a decorator
         return _Name(f"{self._name}()", self._package)
@@ -95,19 +88,22 @@ class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         pass
 
 
-def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], list[str]]:
+def load(root: Path, module: str, reading: Reading, old: bool = False) -> tuple[dict[str, Any], list[str]]:
     """Import a module; return its names, and the packages and files that it asked for in vain.
 
     A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
+    With `old`, everything is read as Python 2.
     """
-    _old_names()
-    old_python.install(root)
+    _old_packages()
+    old_python.install(root, old)
     sys.path[:0] = [str(root)]
     folder = root.joinpath(*module.split(".")[:-1])
     if folder != root:
         sys.path.append(str(folder))  # Python 2 found its neighbors without a dot
     stubs = _StubFinder()
     sys.meta_path.append(stubs)
+    # From the start: handouts try to import what must be compiled first, and go on without it.
+    thinnet.course.activate(_dialect_of(reading, module))
     before = set(sys.modules)
     for _ in range(MOST_STUBS):
         try:
@@ -118,17 +114,21 @@ def load(root: Path, module: str, reading: Reading) -> tuple[dict[str, Any], lis
             name = error.name or ""
             if not name or name == module or name in stubs.names:
                 raise
-            if name.partition(".")[0] in PACKAGES and not thinnet.course.dialects.is_active():
-                thinnet.course.activate("cs231n-2017" if reading.means == "drop" else "cs231n-2021")
-            else:
-                stubs.names.add(name)
+            stubs.names.add(name)
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             stubs.names |= PARTS_LEFT_OUT
-        for name in set(sys.modules) - before:  # half-imported modules
-            if name.partition(".")[0] != "thinnet":
+        for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
+            if not of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(stubs.names)[:3])}")
+
+
+def _dialect_of(reading: Reading, module: str) -> str:
+    """The dialect for the modules that a file asks for, and that are not there."""
+    if "nndl" in (reading.course, module.partition(".")[0]):
+        return "nndl-drop" if reading.means == "drop" else "nndl"
+    return "cs231n-2017" if reading.means == "drop" else "cs231n-2021"
 
 
 def _import(root: Path, module: str) -> dict[str, Any]:
@@ -150,14 +150,8 @@ def _import(root: Path, module: str) -> dict[str, Any]:
     return vars(made)
 
 
-def _old_names() -> None:
-    """Names that Python 2 and old NumPy had, and that mean nothing else today."""
-    for name, value in {"xrange": range, "unicode": str, "reduce": functools.reduce}.items():
-        if not hasattr(builtins, name):
-            setattr(builtins, name, value)
-    for name, value in OLD_NUMPY_NAMES.items():
-        if name not in vars(np):
-            setattr(np, name, value)
+def _old_packages() -> None:
+    """What packages brought that helped one source to serve Python 2 and 3."""
     for package, modules in OLD_PACKAGES.items():
         if importlib.util.find_spec(package) is None:
             for name, names in modules.items():

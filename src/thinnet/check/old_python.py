@@ -1,9 +1,10 @@
-"""Reading sources that were written for Python 2, as far as a few spellings go; every line keeps its number."""
+"""Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
 
 from __future__ import annotations
 
 import ast
 import importlib.abc
+import math
 import re
 import sys
 import warnings
@@ -11,65 +12,172 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any, NamedTuple
 
-SPELLINGS = (
-    (re.compile(r"\.iter(items|keys|values)\(\)"), r".\1()"),
-    (re.compile(r"(\b\w+)\.has_key\((\w+)\)"), r"(\2 in \1)"),
+import numpy as np
+
+from thinnet import python2
+from thinnet.errors import MissingExtraError
+
+# What Python 3 and today's NumPy say of code that Python 2 and its NumPy ran.
+OF_PYTHON_2 = re.compile(
+    r"'float' object cannot be interpreted|slice indices must be|only integers, slices|of type 'float'"
+    r"|sequence of integers or a single integer|arrays used as indices must be of integer"
+    r"|'(zip|map|filter|range|dict_keys|dict_values|dict_items)'|between instances of 'NoneType'"
+    r"|'(has_key|iteritems|iterkeys|itervalues|decode)'|needs to be a sequence|passed as a \"sequence\""
 )
-# Only for what is no Python 3 otherwise.
-STATEMENTS = (
-    (re.compile(r"^([ \t]*(?:.*:[ \t]+)?)print[ \t]*$", re.MULTILINE), r"\1print()"),
-    (
-        re.compile(r"^([ \t]*(?:[^#'\"\n]*:[ \t]+)?)print[ \t]+(?![ \t]*[(=])([^\n]*?)[ \t]*,?[ \t]*$", re.MULTILINE),
-        r"\1print(\2)",
-    ),
-    (re.compile(r"^([ \t]*)print[ \t]+(\([^\n]*)$", re.MULTILINE), r"\1print(\2)"),
-    (re.compile(r"\bexcept[ \t]+([\w.]+)[ \t]*,[ \t]*(\w+)[ \t]*:"), r"except \1 as \2:"),
-    (re.compile(r"\braise[ \t]+(\w+)[ \t]*,[ \t]*([^\n]+)$", re.MULTILINE), r"raise \1(\2)"),
-    (re.compile(r"<>"), "!="),
+OF_OLD_NUMPY = re.compile(
+    r"numpy boolean (negative|subtract)|was removed in the NumPy|Unable to avoid copy|not None as shape"
+    r"|'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring|setasflat)'"
+    r"|unexpected keyword argument '(newshape|normed)'"
 )
+ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
+OLD_NUMPY_NAMES: dict[str, Any] = {
+    **{kind.__name__: kind for kind in (int, float, bool, object, str, complex)},
+    **dict.fromkeys(("Inf", "Infinity", "infty", "PINF"), np.inf),
+    **dict.fromkeys(("NaN", "NAN"), np.nan),
+    **dict.fromkeys(("float_", "longfloat"), np.float64),
+    **dict.fromkeys(("complex_", "cfloat"), np.complex128),
+    "NINF": -np.inf,
+    "bool8": np.bool_,
+    "unicode": str,
+    "math": math,
+    "product": np.prod,
+    "cumproduct": np.cumprod,
+    "alltrue": np.all,
+    "sometrue": np.any,
+    "round_": np.round,
+    "asscalar": lambda a: a.item(),
+    "rank": np.ndim,
+    "alen": len,
+    "in1d": np.isin,
+    "msort": lambda a: np.sort(a, axis=0),
+    "asfarray": lambda a: np.asarray(a, float),
+    "trapz": getattr(np, "trapezoid", None),
+    "row_stack": np.vstack,
+    "mat": np.asmatrix,
+}
+GONE = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
 
 
-def parse(data: bytes, path: str = "<source>") -> tuple[ast.Module, bool]:
-    """The syntax tree of a source, and whether old spellings were replaced in it.
+class Parsed(NamedTuple):
+    """A source: its syntax tree, whether it was read as Python 2, and what of an old NumPy was replaced in it."""
+
+    tree: ast.Module
+    old: bool
+    numpy: list[str]
+
+
+def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
+    """Read a source, as Python 2 where it is that; with `old` in any case.
 
     Raises:
         SyntaxError: if it is no Python even so; it tells of the source as it stands.
+        MissingExtraError: if it is Python 2, and the package that translates it is not installed.
 
-    >>> parse(b"print 'two'")[1], parse(b"print('three')")[1]
-    (True, False)
+    >>> parse(b"print 'two'").old, parse(b"print('three')").old, parse(b"np.float(3)").numpy
+    (True, False, ['np.float'])
     """
     text = data.decode("utf-8", "replace").lstrip("\ufeff").replace("\r\n", "\n")
-    newer = text
-    for pattern, replacement in SPELLINGS:
-        newer = pattern.sub(replacement, newer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old code brings many about
+        old = old or _is_old(text, path)
+        tree = ast.parse(python2.translate(text) if old else text, path)
+    if old and "division" not in python2.future_features(text):
+        tree = python2.OldDivision().visit(tree)
+    numpy = _OldNumpy()
+    return Parsed(numpy.visit(tree), old, sorted(numpy.found))
+
+
+def only_python_3(tree: ast.Module) -> bool:
+    """Whether a source has something that Python 2 never had."""
+    nodes = list(ast.walk(tree))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    typed = any(one.returns or any(arg.annotation for arg in one.args.args) for one in functions)
+    return typed or any(isinstance(node, ONLY_PYTHON_3) for node in nodes)
+
+
+def why_it_stops(message: str) -> str:
+    """What code was written for that stops with this error, if that is the reason, else "".
+
+    >>> why_it_stops("TypeError: reshape() got an unexpected keyword argument 'newshape'")
+    'an older NumPy'
+    """
+    gone = re.search(r"module 'numpy' has no attribute '(\w+)'", message)
+    if OF_OLD_NUMPY.search(message) or (gone and gone.group(1) in GONE):
+        return "an older NumPy"
+    return "Python 2" if OLD and OF_PYTHON_2.search(message) else ""
+
+
+def _is_old(text: str, path: str) -> bool:
+    try:
+        return python2.is_old(text)
+    except MissingExtraError as missing:
         try:
-            return ast.parse(newer, path), newer != text
+            ast.parse(text, path)
         except SyntaxError as error:
-            for pattern, replacement in STATEMENTS:
-                newer = pattern.sub(replacement, newer)
-            try:
-                return ast.parse(newer.expandtabs(8), path), True
-            except SyntaxError:
-                raise error from None
+            known = re.search("Missing parenth|must be parenth|leading zeros|inconsistent use of tabs", str(error))
+            raise (missing if known else error) from None
+        raise
+
+
+class _OldNumpy(ast.NodeTransformer):
+    """Renames arguments that NumPy has since renamed, or takes more literally; finds these and names that are gone."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """``np.float`` and the like are put back by `restore_numpy`."""
+        self.generic_visit(node)
+        of_numpy = isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy")
+        if of_numpy and node.attr in GONE:
+            self.found.add(f"np.{node.attr}")
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """``reshape(newshape=)`` is ``shape=``, ``array(copy=False)`` may copy, ``zeros(None)`` has no axis."""
+        self.generic_visit(node)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name in ("zeros", "ones", "empty") and node.args and ast.unparse(node.args[0]) == "None":
+            node.args[0] = ast.copy_location(ast.Tuple([], ast.Load()), node.args[0])
+            self.found.add(f"{name}(None)")
+        for keyword in node.keywords:
+            never = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+            if name == "reshape" and keyword.arg == "newshape":
+                keyword.arg = "shape"
+                self.found.add("newshape=")
+            elif name == "array" and keyword.arg == "copy" and never:
+                keyword.value = ast.copy_location(ast.Constant(None), keyword.value)
+                self.found.add("copy=False")
+        return node
+
+
+def restore_numpy() -> None:
+    """Put back what old NumPy had, and what means nothing else today."""
+    for name in GONE:
+        setattr(np, name, OLD_NUMPY_NAMES[name])
 
 
 class Loader(SourceFileLoader):
     """Loads a source by `parse`, past any compiled file that lies around."""
 
+    old = False  # whether all sources are to be read as Python 2
+
     def get_code(self, fullname: str) -> CodeType:
-        tree, old = parse(self.get_data(self.path), self.path)
+        tree, old, numpy = parse(self.get_data(self.path), self.path, Loader.old)
         if old:
             OLD.add(self.path)
+        if numpy:
+            OLD_NUMPY[self.path] = numpy
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             code: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return code
 
 
-OLD: set[str] = set()  # the files in which something was replaced
+OLD: set[str] = set()  # the files that were read as Python 2
+OLD_NUMPY: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -90,7 +198,10 @@ class Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def install(root: Path) -> None:
-    """Have the modules below `root` read so."""
+def install(root: Path, old: bool = False) -> None:
+    """Have the modules below `root` read so, all of them as Python 2 if `old`."""
     sys.dont_write_bytecode = True
+    python2.restore_names()
+    restore_numpy()
+    Loader.old = old
     sys.meta_path.insert(0, Finder(root))

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from thinnet.check import classes
 from thinnet.check.findings import Reading
-from thinnet.check.probes import dropout, dropout_backward, layers, losses, net, normalization, optimizers
+from thinnet.check.probes import (
+    dropout,
+    dropout_backward,
+    images,
+    layers,
+    losses,
+    net,
+    normalization,
+    optimizers,
+    small_nets,
+    spatial,
+    whole_net,
+)
 from thinnet.check.unit import Unit
 from thinnet.checks import check_choice
 
@@ -30,10 +43,23 @@ PROBES: dict[str, Probe] = {
     "layernorm_backward": normalization.check_layernorm_backward,
     "dropout_forward": dropout.check_forward,
     "dropout_backward": dropout_backward.check_backward,
+    **dict.fromkeys(classes.DROPOUT_FUNCTIONS, dropout.check_forward),
     "softmax_loss": losses.check_softmax_loss,
     "svm_loss": losses.check_svm_loss,
+    "conv_forward_naive": images.check_conv_forward,
+    "conv_backward_naive": images.check_conv_backward,
+    "max_pool_forward_naive": images.check_max_pool_forward,
+    "max_pool_backward_naive": images.check_max_pool_backward,
+    "spatial_batchnorm_forward": spatial.check_batchnorm_forward,
+    "spatial_batchnorm_backward": spatial.check_batchnorm_backward,
+    "spatial_groupnorm_forward": spatial.check_groupnorm_forward,
+    "spatial_groupnorm_backward": spatial.check_groupnorm_backward,
     **dict.fromkeys(optimizers.RULES, optimizers.check),
     "FullyConnectedNet": net.check,
+    "TwoLayerNet": small_nets.check_two_layers,
+    "ThreeLayerConvNet": small_nets.check_three_layers,
+    whole_net.FORWARD: whole_net.check_forward,
+    whole_net.BACKWARD: whole_net.check_backward,
 }
 
 
@@ -42,7 +68,9 @@ def check_unit(unit_name: str, namespace: Mapping[str, Any], reading: Reading) -
     class_name, dot, method = unit_name.partition(".")
     own = unit_name
     functions = classes.plain_functions(namespace) if unit_name.startswith("dropout_") else namespace
-    if dot:
+    if unit_name in classes.DROPOUT_FUNCTIONS:
+        own, functions = "dropout_forward", classes.as_dropout_forward(namespace[unit_name])
+    elif dot:
         own = f"{classes.kind_of(class_name)}_{method}"
         functions = classes.functions_of(namespace[class_name])
     unit = Unit(unit_name, functions, reading, (own,))
@@ -65,8 +93,13 @@ def check_names(argument: str, names: Iterable[str]) -> None:
 
 def units_of(namespace: Mapping[str, Any]) -> list[str]:
     """The names of all that can be checked in a namespace, in the order of `PROBES`."""
-    names = [name for name in PROBES if callable(namespace.get(name))]
+    names = [name for name in PROBES if callable(namespace.get(name)) and not _is_class(name, namespace[name])]
     for name, value in namespace.items():
         if classes.is_layer(value) and classes.kind_of(name):
             names += [f"{name}.forward", f"{name}.backward"]
     return names
+
+
+def _is_class(name: str, value: Any) -> bool:
+    """Whether a name of a function stands for something else."""
+    return name in classes.DROPOUT_FUNCTIONS and not isinstance(value, FunctionType)

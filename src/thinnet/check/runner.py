@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import thinnet
+from thinnet.check import old_python
 from thinnet.check.findings import Finding, FunctionReport, Reading, finding
 from thinnet.check.scan import Source
 
@@ -37,12 +38,15 @@ class Limits:
 class Child:
     """One child process and its events."""
 
-    def __init__(self, source: Source, units: list[str], reading: Reading, limits: Limits) -> None:
+    def __init__(
+        self, source: Source, units: list[str], reading: Reading, limits: Limits, first: bool, old: bool
+    ) -> None:
         job = {
             "root": str(source.root),
             "module": source.module,
             "units": units,
-            "first": units[0] == source.units[0],
+            "first": first,
+            "old": old,
             "reading": asdict(reading),
             "readings": {name: asdict(one) for name, one in source.readings.items()},
             "memory": limits.megabytes * 2**20,
@@ -111,14 +115,40 @@ class Child:
 
 def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], Reading]:
     """Check all that a file defines; return the reports in the order of its units, and what p means."""
-    file, reading = str(source.path), source.reading
-    if source.problem:
+    file = str(source.path)
+    reports = {name: FunctionReport(name, file, [finding("not-checked", why)]) for name, why in source.excluded.items()}
+    names = [name for name in source.units if name not in reports]
+    if source.problem and names:
         problem = finding("cannot-import", source.problem)
-        return [FunctionReport(name, file, [problem]) for name in source.units], reading
+        return [FunctionReport(name, file, [problem]) for name in source.units], source.reading
+    found, reading = _run(source, names, limits)
+    stopped = {} if source.only_python_3 else {name: _old(one) for name, one in found.items() if _old(one)}
+    if stopped:  # once more, as Python 2, with what may be waiting for it
+        again, _ = _run(source, [name for name in names if found[name].state != "right"], limits, old=True)
+        for name, report in again.items():
+            found[name] = report
+            if name in stopped and report.state == "right":
+                told = f"it is right in Python 2, and stops in Python 3 with {stopped[name]}"
+                found[name] = FunctionReport(name, file, [finding("not-checked", told)])
+    reports |= found
+    return [reports[name] for name in source.units if name in reports], reading
+
+
+def _old(report: FunctionReport) -> str:
+    """The error by which a function stops that Python 2 may have run, or ""."""
+    stops = [one.evidence for one in report.faults if one.verdict in ("crashed", "cannot-import")]
+    return next(filter(old_python.OF_PYTHON_2.search, stops), "")
+
+
+def _run(
+    source: Source, names: list[str], limits: Limits, old: bool = False
+) -> tuple[dict[str, FunctionReport], Reading]:
+    """Check some of what a file defines, as Python 2 if `old`."""
+    file, reading = str(source.path), source.reading
     reports: dict[str, FunctionReport] = {}
-    pending = source.units
+    pending = names
     while pending:
-        child = Child(source, pending, reading, limits)
+        child = Child(source, pending, reading, limits, first=not reports, old=old)
         try:
             current, failure, reading = _follow(child, file, reports, reading, limits)
         finally:
@@ -132,7 +162,7 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
             why = finding("not-checked", f"it needs {current}, and {failure.evidence}")
             reports[name] = FunctionReport(name, file, [why])
             pending.remove(name)
-    return [reports[name] for name in source.units if name in reports], reading
+    return reports, reading
 
 
 def _needs(name: str, forward: str) -> bool:
@@ -154,7 +184,7 @@ def _follow(
         if event is None:
             return current, finding("crashed" if current else "cannot-import", child.ending()), reading
         if event["event"] == "refused":
-            return "", finding("cannot-import", event["evidence"]), reading
+            return "", finding(event["verdict"], event["evidence"]), reading
         if event["event"] == "done":
             return "", None, reading
         if event["event"] == "begin":

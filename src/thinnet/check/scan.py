@@ -7,16 +7,23 @@ import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from thinnet.check import dialect, old_python
-from thinnet.check.classes import kind_of
+from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
 from thinnet.check.findings import Reading
+from thinnet.check.frameworks import not_numpy
+from thinnet.check.old_python import only_python_3
 from thinnet.check.plan import PROBES
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, MissingExtraError
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "env", "build", "dist"}
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
 MOST_FILES = 2000
+WHOLE_NET = (
+    "it computes a whole net and its dropout in one function, so that there is no layer whose input and output could "
+    "be compared; put the dropout into a function dropout_layer(X, p) to have it checked"
+)
 
 
 @dataclass
@@ -28,6 +35,8 @@ class Source:
         root: the folder to import from, and `module`, its dotted name from there.
         units: what to check, in order.
         problem: why the file cannot be read as Python, or "".
+        excluded: units that are not to be checked, and why.
+        only_python_3: whether it has what Python 2 never had.
         reading: what the file, or its package, says that p means, and `readings`, what its dropout classes say.
     """
 
@@ -36,6 +45,8 @@ class Source:
     module: str
     units: list[str]
     problem: str
+    excluded: dict[str, str] = field(default_factory=dict)
+    only_python_3: bool = False
     reading: Reading = field(default_factory=Reading)
     readings: dict[str, Reading] = field(default_factory=dict)
 
@@ -66,8 +77,8 @@ def scan(target: Path) -> list[Source]:
         )
     for source in sources:
         source.reading = _said(source, trees)
-        dropouts = [node for node in _classes(trees.get(source.path)) if kind_of(node.name) == "dropout"]
-        source.readings = {node.name: dialect.of_class(node) for node in dropouts}
+        nodes = trees[source.path].body if source.path in trees else []
+        source.readings = {node.name: dialect.of_one(node) for node in nodes if _is_dropout_alone(node)}
     return sources
 
 
@@ -79,22 +90,30 @@ def _python_files(folder: Path) -> list[Path]:
 
 
 def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
-    text, tree, problem = path.read_bytes(), None, ""
+    text, tree, problem, untranslated = path.read_bytes(), None, "", ""
     try:
-        tree = trees[path] = old_python.parse(text)[0]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        tree = trees[path] = old_python.parse(text).tree
+    except (SyntaxError, ValueError, RecursionError, MemoryError, MissingExtraError) as error:
+        untranslated = str(error) if isinstance(error, MissingExtraError) else ""
         names = set(re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE))
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
     else:
         assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
         names = {target.id for target in assigned if isinstance(target, ast.Name)}
-        names |= {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        names -= set(DROPOUT_FUNCTIONS)
+        names |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        names |= {node.name for node in tree.body if isinstance(node, ast.ClassDef) and not kind_of(node.name)}
     units = [name for name in PROBES if name in names]
     for node in _classes(tree):
         if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
             units += [f"{node.name}.forward", f"{node.name}.backward"]
-    return Source(path, *_place(path, tree), units, problem)
+    if tree is None:
+        excluded = dict.fromkeys(units if untranslated else (), untranslated)
+        return Source(path, *_place(path, tree), units, problem, excluded)
+    nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in units}
+    excluded = nets | not_numpy(tree, units)
+    return Source(path, *_place(path, tree), [*units, *nets], problem, excluded, only_python_3(tree))
 
 
 def _place(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
@@ -118,18 +137,34 @@ def _classes(tree: ast.Module | None) -> list[ast.ClassDef]:
     return [node for node in (tree.body if tree else []) if isinstance(node, ast.ClassDef) and kind_of(node.name)]
 
 
+def _is_dropout_alone(node: ast.stmt) -> TypeGuard[ast.ClassDef | ast.FunctionDef]:
+    """A class or a function that is dropout by itself, and says by itself what p is."""
+    if isinstance(node, ast.FunctionDef):
+        return node.name in DROPOUT_FUNCTIONS
+    return isinstance(node, ast.ClassDef) and kind_of(node.name) == "dropout"
+
+
+def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    """A function that computes a net and its dropout together, as ``f(X, parameters, keep_prob)``."""
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    names = {one.arg for one in node.args.args}
+    of_dropout = any(re.search(r"keep_?prob|drop(out)?_?(rate|prob)", name) for name in names)
+    return of_dropout and bool(names & {"parameters", "params", "weights", "cache", "caches"})
+
+
 def _said(source: Source, trees: dict[Path, ast.Module]) -> Reading:
     """What the file itself says, else its neighbors in the package."""
     course = next((part for part in reversed(source.module.split(".")) if part in ("nndl", "cs231n")), "")
     if source.path in trees:
         own = dialect.of_trees([trees[source.path]], course)
-        if own.means and own.source != dialect.THE_COURSE:
+        if own.means:
             return own
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
     neighbors = []
     for folder in near:
         for path in (folder / "fc_net.py", folder / "layers.py", folder / "classifiers" / "fc_net.py"):
             if path != source.path:
-                with contextlib.suppress(SyntaxError, ValueError, OSError):
-                    neighbors.append(trees.get(path) or old_python.parse(path.read_bytes())[0])
+                with contextlib.suppress(SyntaxError, ValueError, OSError, MissingExtraError):
+                    neighbors.append(trees.get(path) or old_python.parse(path.read_bytes()).tree)
     return dialect.of_trees(neighbors, course)

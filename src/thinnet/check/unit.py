@@ -15,21 +15,35 @@ from typing import Any
 import numpy as np
 
 import thinnet
+from thinnet.check import old_python
 from thinnet.check.findings import Finding, Reading, finding
+from thinnet.check.frameworks import FRAMEWORKS, HELPERS
 from thinnet.check.verdicts import Severity
+from thinnet.course import conv_layers, fast_layers, layer_utils, layers
+from thinnet.course.cs231n import optim
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
+OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
+NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 UNKNOWN: Any = object()  # stands for a result that cannot be had
 
 
 class MissingPackage(Exception):  # noqa: N818 -- it stands for the package rather than for an error of ours
-    """Raised where code under check uses a package that is not installed."""
+    """Raised where code under check uses a package that is not installed: what it uses, and the package."""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is used, and {self.args[1]} is not there"
 
 
 class CannotCall(Exception):  # noqa: N818 -- our guess of an interface failed, and not the code
     """Raised where it is not clear how to call what is under check."""
+
+
+class Misdone(Exception):  # noqa: N818 -- what is wrong, and not an error
+    """Raised where an adapter sees a fault that no probe can see behind it: the verdict and the evidence."""
 
 
 class OutOfTime(BaseException):
@@ -48,20 +62,25 @@ class Unit:
         functions: everything callable in the namespace, by name.
         reading: what p means.
         owns: the names of the functions whose failure is this unit's own fault.
+        in_net: whether it is a whole net, whose mends are other than a layer's.
     """
 
-    def __init__(self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, functions: Mapping[str, Any], reading: Reading, owns: tuple[str, ...], in_net: bool = False
+    ) -> None:
         self.name = name
         self.functions = functions
         self.reading = reading
         self.owns = owns
+        self.in_net = in_net
         self.findings: list[Finding] = []
         self.rng = np.random.default_rng(20140615)  # the inputs are the same in every check
 
     def find(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Note a verdict, once."""
         if not self.reported(verdict):
-            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=self.reading.keep))
+            keep, net = self.reading.keep, self.in_net
+            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=keep, in_net=net))
 
     def reported(self, verdict: str) -> bool:
         """Whether a verdict has been noted."""
@@ -76,6 +95,18 @@ class Unit:
         """Note why a probe ended, unless it has: results can have forms that no probe foresees."""
         if not isinstance(error, Stop):
             self.find("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
+
+    def attempt(self, run: Callable[[], Any]) -> tuple[Any, str]:
+        """What `run` gives, and ""; or where it stops, None and why, of which nothing is noted."""
+        known, self.findings = self.findings, []
+        try:
+            result = run()
+        except Stop:
+            why, self.findings = self.findings[-1].evidence, known
+            return None, why
+        new, self.findings = self.findings, known
+        self.findings += [one for one in new if not self.reported(one.verdict)]
+        return result, ""
 
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; note it where it fails, gives None, or changes an array that it was given.
@@ -140,6 +171,10 @@ class Unit:
     def blame(self, name: str, verdict: str, evidence: str) -> Stop:
         """Note a verdict on a function that is called: a fault of this unit's, or why it is not checked."""
         if name in self.owns:
+            theirs, ours = parameters(self.functions[name]), arguments_of_courses(name)
+            if ours and [one.lower() for one in theirs[: len(ours)]] != ours and verdict in OF_INTERFACE:
+                told = f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)}): {evidence}"
+                return self.stop("not-checked", told)
             return self.stop(verdict, evidence)
         return self.stop("not-checked", f"it needs {name}, and {evidence}")
 
@@ -147,14 +182,22 @@ class Unit:
         what = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
+        if isinstance(error, Misdone):
+            return self.blame(name, error.args[0], error.args[1])
         if isinstance(error, MissingPackage):
-            return self.blame(name, "missing-package", str(error))
+            verdict = "not-checked" if error.args[1] in FRAMEWORKS | HELPERS else "missing-package"
+            return self.blame(name, verdict, str(error))
         if isinstance(error, MemoryError):
             return self.blame(name, "out-of-memory", f"{what}, {place(error)}")
-        if isinstance(error, NotImplementedError):
+        if isinstance(error, NotImplementedError) or NOT_WRITTEN in str(error):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
+        if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
+            return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and only_none(self.functions[name], error):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {place(error)}")
+        old = old_python.why_it_stops(what)
+        if old:
+            return self.stop("not-checked", f"{name} is written for {old}: {what}, {place(error)}")
         return self.blame(name, "crashed", f"{what}, {place(error)}")
 
 
@@ -164,6 +207,12 @@ def parameters(function: Any) -> list[str]:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return []
+
+
+def arguments_of_courses(name: str) -> list[str]:
+    """The arguments of a course's function of this name, if there is one."""
+    function = getattr(layers, name, None) or getattr(optim, name, None)
+    return [one for one in parameters(function) if one != "activation"]
 
 
 def misfit(function: Function, *args: Any, **kwargs: Any) -> str:

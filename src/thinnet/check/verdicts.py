@@ -24,6 +24,7 @@ class Verdict:
     mend: str
     severity: Severity = "fault"
     chance: bool = False
+    mend_in_net: str = ""
 
     @property
     def error_rate(self) -> float | None:
@@ -52,7 +53,8 @@ def page() -> str:
     for title, group in GROUPS.items():
         lines += [f"## {title}", "", "| verdict | | cause | mend |", "| --- | --- | --- | --- |"]
         for one in map(VERDICTS.__getitem__, group):
-            lines.append(f"| `{one.name}` | {one.severity} | {one.cause} | {one.mend} |")
+            mend = f"{one.mend} In a net: {one.mend_in_net}" if one.mend_in_net else one.mend
+            lines.append(f"| `{one.name}` | {one.severity} | {one.cause} | {mend} |")
         lines.append("")
     return "\n".join(lines)
 

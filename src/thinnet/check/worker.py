@@ -20,6 +20,7 @@ from thinnet.check.findings import Finding, Reading, finding
 from thinnet.check.load import load
 from thinnet.check.plan import check_unit
 from thinnet.check.unit import place
+from thinnet.errors import MissingExtraError
 
 MOST_PRINTED = 2000  # characters of a function's prints that are kept
 MOST_WRITTEN = 64 * 2**20  # bytes that the code may write to one file
@@ -69,9 +70,14 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
     reading = Reading(**job["reading"])
     readings = {name: Reading(**one) for name, one in job["readings"].items()}
     try:
-        namespace, absent = load(root, job["module"], reading)
+        namespace, absent = load(root, job["module"], reading, job["old"])
     except BaseException as error:
-        tell("refused", evidence=f"{type(error).__name__}: {error}"[:300] + f", {place(error)}")
+        what = f"{type(error).__name__}: {error}"[:300]
+        old = "Python 2" if isinstance(error, MissingExtraError) else old_python.why_it_stops(what)
+        why = f"it is written for {old}: " if old else ""
+        if isinstance(error, FileNotFoundError):  # a script that begins with its data
+            why = "it reads a file that is not there when it is imported: "
+        tell("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {place(error)}")
         return
     prints.take()  # those of the import
     notes = _notes(absent) if job["first"] else []
@@ -81,7 +87,7 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
         if owner in namespace:
             unit = check_unit(name, namespace, readings.get(owner, reading))
             findings = unit.findings
-            if name.startswith("dropout_"):
+            if name in ("dropout_forward", "dropout_backward"):
                 reading = unit.reading  # by its behavior, where nothing says it
         else:
             findings = [finding("function-missing", f"{name} is not there after the import")]
@@ -97,6 +103,9 @@ def _notes(absent: list[str]) -> list[Finding]:
         notes.append(finding("package-absent", f"not found: {', '.join(absent)}"))
     if old_python.OLD:
         notes.append(finding("old-python", f"in {', '.join(sorted(map(os.path.basename, old_python.OLD)))}"))
+    if old_python.OLD_NUMPY:
+        replaced = (f"{', '.join(names)} in {os.path.basename(file)}" for file, names in old_python.OLD_NUMPY.items())
+        notes.append(finding("old-numpy", "; ".join(sorted(replaced))))
     return notes
 
 

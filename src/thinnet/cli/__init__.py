@@ -18,7 +18,7 @@ import thinnet
 from thinnet.cli import experiments
 from thinnet.cli.options import Parser, above_0, add_verbosity, is_silent, points, port
 from thinnet.config import Config, read_toml
-from thinnet.course.dialects import DIALECTS
+from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.errors import ArgumentError, NumericalError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
 from thinnet.parallel import Ranks, started_by_mpi, started_several
@@ -162,7 +162,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
 
 
 def _add_course(command: argparse.ArgumentParser) -> None:
-    command.epilog = "example: thinnet course run Dropout.ipynb --dialect cs231n-2017"
+    command.epilog = "example: thinnet course run Dropout.ipynb"
     verbs = command.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = verbs.add_parser(
@@ -172,8 +172,12 @@ def _add_course(command: argparse.ArgumentParser) -> None:
         epilog="example: thinnet course run Dropout.ipynb --dialect cs231n-2017 --scaling unscaled",
     )
     run.add_argument("notebook", type=Path, help="an .ipynb file; it is not changed")
-    run.add_argument("--dialect", choices=tuple(DIALECTS), help="what p means; needed where more than one would fit")
+    run.add_argument("--dialect", choices=tuple(DIALECTS), help="what p means; needed where that changes a figure")
     run.add_argument("--scaling", choices=SCALINGS, default="inverted", help="how dropout scales (default: inverted)")
+    run.add_argument("--draw", choices=DRAWS, help="how masks are drawn (default: as most authors of the dialect did)")
+    package = "the course under another name, such as cs682; may be given more than once"
+    run.add_argument("--package", action="append", default=[], dest="packages", metavar="NAME", help=package)
+    run.add_argument("--shell", action="store_true", help="run all shell commands, also those that install and fetch")
     run.add_argument("--output", type=Path, help="the executed notebook (default: NAME.executed.ipynb beside it)")
     run.set_defaults(run=_run_notebook)
 
@@ -312,9 +316,12 @@ def _add_check(command: argparse.ArgumentParser) -> None:
 def _run_notebook(options: argparse.Namespace) -> int:
     from thinnet.course.notebooks import run_notebook
 
-    named = {name: getattr(options, name) for name in ("dialect", "scaling", "output")}
+    names = ("dialect", "scaling", "draw", "packages", "shell", "output")
+    named = {name: getattr(options, name) for name in names}
     run = run_notebook(options.notebook, progress=sys.stderr.isatty(), **named)
     print(f"{run.num_cells} cells ran in {run.seconds:.1f} s; wrote {run.output}")
+    for note in run.notes:
+        print(f"  {note}")
     if run.failure:
         print(f"thinnet: the notebook stopped early: {run.failure}", file=sys.stderr)
     return 1 if run.failure else 0

@@ -5,16 +5,20 @@ Call `activate` with a dialect, and a course's notebook runs unmodified.
 
 from __future__ import annotations
 
-from thinnet.course import finder
+from collections.abc import Sequence
+
+from thinnet.course import finder, pictures
 from thinnet.course.dialects import DIALECTS as DIALECTS
 from thinnet.course.dialects import Dialect as Dialect
+from thinnet.course.dialects import Draw, is_active, set_active
 from thinnet.course.dialects import active as active
-from thinnet.course.dialects import is_active, set_active
-from thinnet.errors import DialectError
+from thinnet.errors import ArgumentError, DialectError
 from thinnet.layers.dropout import Scaling
 
 
-def activate(dialect: str, scaling: Scaling = "inverted") -> None:
+def activate(
+    dialect: str, scaling: Scaling = "inverted", *, draw: Draw | None = None, packages: Sequence[str] = ()
+) -> None:
     """Make ``import cs231n`` and ``import nndl`` work, in a dialect, where nothing else provides them.
 
     A folder ``cs231n`` or ``nndl`` of your own, with or without ``__init__.py``, always wins; modules that it does
@@ -22,8 +26,15 @@ def activate(dialect: str, scaling: Scaling = "inverted") -> None:
 
     Args:
         dialect: ``"cs231n-2017"`` (2016 and 2017; p drops), ``"cs231n-2018"`` (to 2020; p keeps), ``"cs231n-2021"``
-            (to 2026; p keeps) or ``"nndl"`` (UCLA ECE C247; p keeps).
+            (to 2026; p keeps); for UCLA's ECE C247 ``"nndl"`` (today; p keeps), ``"nndl-2020"`` (p keeps, and 1 is no
+            dropout) or ``"nndl-drop"`` (2018, 2019, 2022 and others; p drops). The three of nndl have the package
+            ``utils``, too.
         scaling: ``"inverted"``, ``"classic"`` or ``"unscaled"``; see `thinnet.layers.dropout_forward`.
+        draw: which of the usual expressions draws the mask from NumPy's global generator: ``"rand"``
+            (``rand(*x.shape) >= p`` where p drops, ``< p`` where it keeps), ``"rand-below"`` (``< 1 - p`` where p
+            drops) or ``"binomial"`` (``binomial(1, 1 - p, size=x.shape)``). The default is that of most authors:
+            ``"binomial"`` where p drops and nothing is scaled, ``"rand"`` otherwise.
+        packages: further names for the course's package, where yours is called otherwise (``cs682``, ``asgn2``).
 
     Raises:
         ArgumentError: if a name is unknown.
@@ -35,8 +46,17 @@ def activate(dialect: str, scaling: Scaling = "inverted") -> None:
     >>> out
     array([[0., 0., 0., 0.]])
     """
-    set_active(dialect, scaling)
-    finder.install()
+    set_active(dialect, scaling, draw)
+    own = tuple(dict.fromkeys((active().dialect.package, "cs231n")))
+    for name in packages:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ArgumentError(
+                f"packages must be names of packages, got {name!r}. Give what stands before the first dot of the "
+                "import: cs682 for cs682.layers."
+            )
+    utils = {"utils": ("cs231n",)} if own[0] == "nndl" else {}
+    finder.install(utils | dict.fromkeys(packages, own))
+    pictures.install()
 
 
 def activate_by_default(dialect: str) -> None:

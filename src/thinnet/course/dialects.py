@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from thinnet.checks import check_choice
 from thinnet.errors import DialectError
 from thinnet.layers.dropout import SCALINGS, Scaling
+
+Draw = Literal["rand", "rand-below", "binomial"]
+DRAWS: tuple[Draw, ...] = get_args(Draw)
 
 
 @dataclass(frozen=True)
@@ -16,23 +21,55 @@ class Dialect:
 
     Attributes:
         name: what `thinnet.course.activate` takes.
+        years: the course and its years, in words.
         p_means: whether ``p`` is the probability of dropping or of keeping a unit.
-        dropout_argument: the net's argument for p, and `dropout_default`, what it is when not given.
+        dropout_argument: the net's argument for p.
         none: the values of it for which the net has no dropout layers. In nndl 1 is not among them: it keeps every
             unit, but masks are drawn, as the course's recorded figures need.
         normalization_argument: the net's argument for normalization, and `normalization_default`, what it is when not
             given.
-        two_layer_argument: how ``TwoLayerNet`` calls the number of its hidden units.
     """
 
     name: str
+    years: str
     p_means: Literal["drop", "keep"]
     dropout_argument: str
-    dropout_default: float
     none: tuple[float, ...]
     normalization_argument: str
     normalization_default: bool | None
-    two_layer_argument: str = "hidden_dim"
+
+    @property
+    def package(self) -> str:
+        """The course's package with the layers and nets: ``"cs231n"`` or ``"nndl"``."""
+        return self.name.partition("-")[0]
+
+    @property
+    def dropout_default(self) -> float:
+        """The net's argument for p where it is not given."""
+        return self.none[0]
+
+    @property
+    def two_layer_argument(self) -> str:
+        """How ``TwoLayerNet`` calls the number of its hidden units."""
+        return "hidden_dims" if self.package == "nndl" else "hidden_dim"
+
+    def allows(self, p: Any) -> bool:
+        """Whether `p` can be the probability that it is in this dialect."""
+        try:
+            number = math.nan if isinstance(p, str) else float(p)
+        except (TypeError, ValueError):
+            return False
+        return 0 <= number < 1 if self.p_means == "drop" else 0 < number <= 1
+
+    def takes(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether the net has those of `arguments` that are for dropout and normalization, with these values.
+
+        >>> [name for name, dialect in DIALECTS.items() if dialect.takes({"dropout": 1, "normalization": None})]
+        ['cs231n-2018']
+        """
+        own = {self.dropout_argument, self.normalization_argument}
+        p = arguments.get(self.dropout_argument, self.dropout_default)
+        return not (ARGUMENTS - own) & arguments.keys() and (p in self.none or self.allows(p))
 
     def rate(self, p: Any) -> float:
         """The fraction dropped that `p` stands for.
@@ -41,12 +78,13 @@ class Dialect:
         (0.25, 0.75)
         """
         dropping = self.p_means == "drop"
-        good = not isinstance(p, str) and (0 <= p < 1 if dropping else 0 < p <= 1)
-        if not good:
+        if not self.allows(p):
             limits, verb = ("[0, 1)", "dropping") if dropping else ("(0, 1]", "keeping")
+            others = [name for name, other in DIALECTS.items() if other.package == self.package and other.allows(p)]
+            told = f": --dialect {' or '.join(others)} of thinnet course run" if others else ""
             raise DialectError(
                 f"p must be a number in {limits}, got {p!r}. In the dialect {self.name} it is the probability of "
-                f"{verb} a unit; see thinnet.course.DIALECTS for the others."
+                f"{verb} a unit; see thinnet.course.DIALECTS for the others{told}."
             )
         return float(p) if dropping else 1 - float(p)
 
@@ -54,30 +92,39 @@ class Dialect:
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
     for dialect in (
-        Dialect("cs231n-2017", "drop", "dropout", 0, (0,), "use_batchnorm", False),
-        Dialect("cs231n-2018", "keep", "dropout", 1, (1,), "normalization", None),
-        Dialect("cs231n-2021", "keep", "dropout_keep_ratio", 1, (1,), "normalization", None),
-        Dialect("nndl", "keep", "dropout", 0, (0,), "use_batchnorm", False, "hidden_dims"),
+        Dialect("cs231n-2017", "CS231n, 2016 and 2017", "drop", "dropout", (0,), "use_batchnorm", False),
+        Dialect("cs231n-2018", "CS231n, 2018 to 2020", "keep", "dropout", (1,), "normalization", None),
+        Dialect("cs231n-2021", "CS231n, 2021 to 2026", "keep", "dropout_keep_ratio", (1,), "normalization", None),
+        Dialect("nndl", "ECE C247, today", "keep", "dropout", (0,), "use_batchnorm", False),
+        Dialect("nndl-2020", "ECE C247, 2020", "keep", "dropout", (1,), "use_batchnorm", False),
+        Dialect("nndl-drop", "ECE C247, 2018, 2019, 2022 and others", "drop", "dropout", (0,), "use_batchnorm", False),
     )
 }
+
+# What the net calls p and normalization, in one dialect or another.
+ARGUMENTS = {name for one in DIALECTS.values() for name in (one.dropout_argument, one.normalization_argument)}
 
 
 @dataclass(frozen=True)
 class Activation:
-    """The dialect in force, and how dropout is scaled in it."""
+    """The dialect in force, how dropout is scaled in it, and how its masks are drawn."""
 
     dialect: Dialect
-    scaling: Scaling
+    scaling: Scaling = "inverted"
+    draw: Draw = "rand"
 
 
 _active: Activation | None = None
 
 
-def set_active(dialect: str, scaling: Scaling) -> None:
-    """Put a dialect in force for the whole process."""
+def set_active(dialect: str, scaling: Scaling, draw: Draw | None = None) -> None:
+    """Put a dialect in force for the whole process; see `thinnet.course.activate`."""
     global _active
     known = DIALECTS[check_choice("dialect", dialect, tuple(DIALECTS))]
-    _active = Activation(known, check_choice("scaling", scaling, SCALINGS))
+    check_choice("scaling", scaling, SCALINGS)
+    if draw is None:  # the recorded solution that does not scale draws from a binomial distribution, most others do not
+        draw = "binomial" if scaling == "unscaled" and known.p_means == "drop" else "rand"
+    _active = Activation(known, scaling, check_choice("draw", draw, DRAWS))
 
 
 def is_active() -> bool:
@@ -100,5 +147,17 @@ def active() -> Activation:
 
 
 def active_nndl() -> Activation:
-    """For the package `nndl`, which has one dialect only: that one, with the scaling in force."""
-    return Activation(DIALECTS["nndl"], active().scaling)
+    """The dialect in force, for the package `nndl`.
+
+    Raises:
+        DialectError: if there is none, or one of another course.
+    """
+    activation = active()
+    if activation.dialect.package != "nndl":
+        own = [name for name, dialect in DIALECTS.items() if dialect.package == "nndl"]
+        raise DialectError(
+            f"nndl must run in one of its own dialects ({', '.join(own)}), since p means keeping in some years and "
+            f"dropping in others; got {activation.dialect.name}, which is in force. "
+            f"Call thinnet.course.activate({own[0]!r}), or another of them."
+        )
+    return activation

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.checks import check_choice
-from thinnet.course.dialects import DIALECTS, Activation, Dialect, active
+from thinnet.course.dialects import ARGUMENTS, DIALECTS, Activation, Dialect, active
 from thinnet.errors import DialectError
 from thinnet.typing import AnyArray, FloatArray
 
@@ -68,18 +68,7 @@ class FullyConnectedNet:
             return scores
         loss, dscores = self.layers.softmax_loss(scores, y)
         gradients = self._backward(dscores, caches)
-        if self.reg:
-            loss += self._inplace_add_penalty(gradients)
-        return loss, gradients
-
-    def _inplace_add_penalty(self, gradients: dict[str, FloatArray]) -> float:
-        """Put the L2 penalty's gradients into `gradients`; return the penalty."""
-        penalty = 0.0
-        for i in range(1, self.num_layers + 1):
-            W = self.params[f"W{i}"]
-            penalty += 0.5 * self.reg * float(np.sum(W * W))
-            gradients[f"W{i}"] = gradients[f"W{i}"] + self.reg * W
-        return penalty
+        return loss + add_penalty(self.params, gradients, self.reg), gradients
 
     def _forward(self, h: FloatArray) -> tuple[FloatArray, list[Any]]:
         params, layers, caches = self.params, self.layers, []
@@ -118,24 +107,32 @@ class TwoLayerNet(FullyConnectedNet):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         dialect = type(self).activation().dialect
-        hidden, nndl = dialect.two_layer_argument, dialect.name == "nndl"
-        defaults = {"input_dim": 3 * 32 * 32, hidden: 100, "num_classes": 10}
-        defaults |= {"dropout": 0} if nndl else {}
+        hidden, nndl = dialect.two_layer_argument, dialect.package == "nndl"
+        defaults: dict[str, Any] = {"input_dim": 3 * 32 * 32, hidden: 100, "num_classes": 10}
+        defaults |= {"dropout": dialect.dropout_default} if nndl else {}
         given = _arguments("TwoLayerNet", defaults | {"weight_scale": 1e-3, "reg": 0.0}, args, kwargs)
         dims = [given.pop(hidden)]
         super().__init__(dims, dtype=np.float64, **given)
 
 
+def add_penalty(params: dict[str, FloatArray], gradients: dict[str, FloatArray], reg: float) -> float:
+    """Put the gradients of the L2 penalty on the weights W1, W2, ... into `gradients`; return the penalty."""
+    penalty = 0.0
+    for name in filter(lambda name: reg and name[0] == "W", params):
+        penalty += 0.5 * reg * float(np.sum(params[name] ** 2))
+        gradients[name] = gradients[name] + reg * params[name]
+    return penalty
+
+
 def _bind(dialect: Dialect, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments by name, in the dialect's order and with its defaults."""
-    for other in DIALECTS.values():
-        for name in (other.dropout_argument, other.normalization_argument):
-            if name in kwargs and name not in (dialect.dropout_argument, dialect.normalization_argument):
-                raise DialectError(
-                    f"FullyConnectedNet must be called with {dialect.dropout_argument!r} and "
-                    f"{dialect.normalization_argument!r} in the dialect {dialect.name}, got {name!r}. "
-                    f"That is an argument of {other.name}: thinnet.course.activate({other.name!r})."
-                )
+    known = (dialect.dropout_argument, dialect.normalization_argument)
+    for name in kwargs:
+        if name in ARGUMENTS and name not in known:
+            raise DialectError(
+                f"FullyConnectedNet must be called with {known[0]!r} and {known[1]!r} in the dialect {dialect.name}, "
+                f"got {name!r}. {_advice(dialect, kwargs)}"
+            )
     defaults = {
         "hidden_dims": Parameter.empty,
         "input_dim": 3 * 32 * 32,
@@ -148,6 +145,18 @@ def _bind(dialect: Dialect, args: tuple[Any, ...], kwargs: dict[str, Any]) -> di
         "seed": None,
     }
     return _arguments("FullyConnectedNet", defaults, args, kwargs)
+
+
+def _advice(dialect: Dialect, kwargs: dict[str, Any]) -> str:
+    """Which dialect takes all of these arguments, with these values, and how to ask for it."""
+    fitting = [other for other in DIALECTS.values() if other.package == dialect.package and other.takes(kwargs)]
+    if not fitting:
+        return "No dialect of this course has all of these arguments: leave out those of another year."
+    told = " or ".join(f"{other.name} (p {other.p_means}s)" for other in fitting)
+    return (
+        f"That is the dialect {told}: thinnet course run --dialect {fitting[0].name}, "
+        f"or thinnet.course.activate({fitting[0].name!r}){', or of the other' if len(fitting) > 1 else ''}."
+    )
 
 
 def _arguments(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -13,20 +14,40 @@ from thinnet.errors import OutOfScopeError
 PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
 
-# Modules of the courses about convolution, recurrence and attention.
+# Modules of the courses about other kinds of classifiers, recurrence, attention and pictures.
 OUT_OF_SCOPE = (
-    "fast_layers",
-    "im2col",
-    "im2col_cython",
-    "conv_layers",
-    "conv_layer_utils",
     "rnn_layers",
+    "rnn_layers_pytorch",
     "transformer_layers",
-    "classifiers.cnn",
     "classifiers.rnn",
+    "classifiers.rnn_pytorch",
+    "classifiers.transformer",
+    "classifiers.neural_net",
+    "classifiers.softmax",
+    "classifiers.linear_svm",
+    "classifiers.linear_classifier",
+    "classifiers.k_nearest_neighbor",
+    "classifiers.squeezenet",
+    "classifiers.pretrained_cnn",
     "captioning_solver",
-    "cnn",
+    "captioning_solver_transformer",
+    "coco_utils",
+    "image_utils",
+    "features",
+    "net_visualization_pytorch",
+    "net_visualization_tensorflow",
+    "style_transfer_pytorch",
+    "style_transfer_tensorflow",
+    "gan_pytorch",
+    "gan_tf",
+    "simclr",
+    "neural_net",
+    "knn",
+    "svm",
+    "softmax",
 )
+
+_aliases: dict[str, tuple[str, ...]] = {}  # another package's name: the packages here in which its modules are
 
 
 class CourseFinder:
@@ -42,33 +63,42 @@ class CourseFinder:
     ) -> ModuleSpec | None:
         """The spec of one of our modules, or None."""
         root, _, rest = fullname.partition(".")
-        if root not in PACKAGES:
-            return None
-        if rest in OUT_OF_SCOPE:
-            raise OutOfScopeError(
-                f"Thinnet has no {fullname}: it covers the courses' fully connected nets, and no convolution, "
-                f"recurrence or attention. Put the course's own {rest.replace('.', '/')}.py into your {root} folder."
-            )
-        folder = HERE.joinpath(*fullname.split(".")[:-1])
-        return PathFinder.find_spec(fullname, [str(folder)])
+        for package in _aliases.get(root, (root,) if root in PACKAGES else ()):
+            folder = HERE.joinpath(package, *rest.split(".")[:-1]) if rest else HERE
+            name = fullname if rest else package
+            spec = PathFinder.find_spec(name, [str(folder)])
+            if spec is not None:
+                return spec if name == fullname else _renamed(spec, fullname)
+        if (root in PACKAGES or root in _aliases) and any(f"{rest}.".startswith(f"{one}.") for one in OUT_OF_SCOPE):
+            raise out_of_scope(fullname, f"Put the course's own {rest.replace('.', '/')}.py into your {root} folder")
+        return None
 
 
-def install() -> None:
-    """Put the finder behind all others, once."""
+def install(aliases: dict[str, tuple[str, ...]]) -> None:
+    """Put the finder behind all others, once; `aliases` are further packages, and in which of ours to look for them."""
     remove()
+    _aliases.update(aliases)
     sys.meta_path.append(CourseFinder)
 
 
 def remove() -> None:
     """Take the finder away."""
+    _aliases.clear()
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not CourseFinder]
 
 
-def out_of_scope_function(module: str, name: str) -> AttributeError | OutOfScopeError:
-    """The error for a name that a course module does not have here."""
-    if name.startswith(("conv", "max_pool", "spatial_")):
-        return OutOfScopeError(
-            f"Thinnet has no {module}.{name}: it covers the courses' fully connected nets, and no convolution. "
-            f"Write that function in your own {module.partition('.')[0]} folder."
-        )
-    return AttributeError(f"module {module!r} has no attribute {name!r}")
+def out_of_scope(name: str, mend: str) -> OutOfScopeError:
+    """The error for a part of a course that is not here; `mend` is what to do, without a full stop."""
+    return OutOfScopeError(
+        f"Thinnet has no {name}: it covers the courses' fully connected and convolutional nets, and no recurrence or "
+        f"attention, no nearest neighbors and linear classifiers. {mend}; what is there wins over Thinnet's."
+    )
+
+
+def _renamed(spec: ModuleSpec, name: str) -> ModuleSpec:
+    """The same package under another name."""
+    assert spec.origin is not None
+    folder = str(Path(spec.origin).parent)
+    renamed = spec_from_file_location(name, spec.origin, submodule_search_locations=[folder])
+    assert renamed is not None
+    return renamed

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thinnet import layers
-from thinnet.checks import check_choice
+from thinnet.checks import check_choice, in_shape
 from thinnet.course.dialects import Activation
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, BoolArray, FloatArray
@@ -31,14 +31,14 @@ __all__ = [  # what the packages take over as it is: everything but dropout_forw
 
 def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, Any]:
     """out = x · w + b, with x of shape (N, d1, ..., dk) flattened to (N, D); the cache is (x, w, b)."""
-    rows, w, b = _floats(_rows(x), w, b)
-    return layers.affine_forward(rows, w, b)[0], (x, w, b)
+    rows, w, b = floats(_rows(x), w, b)
+    return layers.affine_forward(rows, w, _vector(b))[0], (x, w, b)
 
 
 def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The gradients dx, of the shape of x, dw and db."""
     x, w, _ = cache
-    rows, w, dout = _floats(_rows(x), w, dout)
+    rows, w, dout = floats(_rows(x), w, dout)
     dx, dw, db = layers.affine_backward(dout, layers.affine.AffineCache(rows, w))
     return dx.reshape(np.shape(x)), dw, db
 
@@ -59,7 +59,7 @@ def relu_backward(dout: AnyArray, cache: Any) -> FloatArray:
 def dropout_forward(x: AnyArray, dropout_param: dict[str, Any], activation: Activation) -> tuple[FloatArray, Any]:
     """Dropout in a dialect, from NumPy's global generator, which ``dropout_param["seed"]`` reseeds at every call."""
     mode = _mode(dropout_param)
-    p = _entry("dropout_param", dropout_param, "p")
+    p = entry("dropout_param", dropout_param, "p")
     rate = activation.dialect.rate(p)
     if "seed" in dropout_param:
         np.random.seed(dropout_param["seed"])
@@ -78,9 +78,9 @@ def dropout_backward(dout: AnyArray, cache: Any) -> FloatArray:
 def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: dict[str, Any]) -> tuple[FloatArray, Any]:
     """Batch normalization; `bn_param` keeps the running statistics, which start from zeros as the courses' do."""
     mode = _mode(bn_param)
-    x, gamma, beta = _floats(x, gamma, beta)
+    x, gamma, beta = floats(x, _vector(gamma), _vector(beta))
     zeros = np.zeros(x.shape[1], x.dtype)
-    mean, var = (np.array(bn_param.get(key, zeros), x.dtype) for key in ("running_mean", "running_var"))
+    mean, var = (np.array(_vector(bn_param.get(key, zeros)), x.dtype) for key in ("running_mean", "running_var"))
     momentum, eps = bn_param.get("momentum", 0.9), bn_param.get("eps", 1e-5)
     # One row alone is let through, as the courses do: it is its own mean, and comes out as beta.
     one = mode == "train" and len(x) == 1
@@ -100,7 +100,7 @@ batchnorm_backward_alt = batchnorm_backward
 
 def layernorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, ln_param: dict[str, Any]) -> tuple[FloatArray, Any]:
     """Layer normalization; `ln_param` may hold ``eps``."""
-    x, gamma, beta = _floats(x, gamma, beta)
+    x, gamma, beta = floats(x, _vector(gamma), _vector(beta))
     return layers.layernorm_forward(x, gamma, beta, eps=ln_param.get("eps", 1e-5))
 
 
@@ -119,19 +119,29 @@ def svm_loss(x: AnyArray, y: AnyArray) -> tuple[float, FloatArray]:
     return layers.svm_loss(_float(x), np.asarray(y))
 
 
+def _vector(array: AnyArray) -> AnyArray:
+    array = np.asarray(array)
+    vector: AnyArray = in_shape(array, array.shape[-1:])
+    return vector
+
+
 def _draw(activation: Activation, p: float, shape: tuple[int, ...]) -> BoolArray:
-    """The mask that a course's solution draws from the global generator, number for number."""
-    if activation.dialect.p_means == "drop":
-        return np.random.binomial(1, 1 - p, size=shape).astype(bool)
-    return np.asarray(np.random.rand(*shape) < p)
+    """The mask that a course's solutions draw from the global generator, number for number."""
+    dropping = activation.dialect.p_means == "drop"
+    keep = 1 - p if dropping else p
+    if activation.draw == "binomial":
+        return np.random.binomial(1, keep, size=shape).astype(bool)
+    numbers = np.asarray(np.random.rand(*shape))
+    return numbers >= p if dropping and activation.draw == "rand" else numbers < keep
 
 
 def _mode(param: dict[str, Any]) -> str:
-    mode: str = _entry("the layer's parameters", param, "mode")
+    mode: str = entry("the layer's parameters", param, "mode")
     return check_choice("mode", mode, ("train", "test"))
 
 
-def _entry(name: str, param: dict[str, Any], key: str) -> Any:
+def entry(name: str, param: dict[str, Any], key: str) -> Any:
+    """The value of a key that must be there."""
     if key not in param:
         raise ArgumentError(f"{name} must have the key {key!r}, got only {sorted(param)}. Add it.")
     return param[key]
@@ -143,10 +153,10 @@ def _rows(x: AnyArray) -> AnyArray:
 
 
 def _float(array: AnyArray) -> FloatArray:
-    return _floats(array)[0]
+    return floats(array)[0]
 
 
-def _floats(*arrays: AnyArray) -> tuple[FloatArray, ...]:
+def floats(*arrays: AnyArray) -> tuple[FloatArray, ...]:
     """The arrays in the float dtype that NumPy's own arithmetic on them would give."""
     dtype = np.result_type(*arrays)
     if not np.issubdtype(dtype, np.floating):

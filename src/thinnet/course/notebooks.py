@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import json
 import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from thinnet import python2
 from thinnet.checks import check_choice
-from thinnet.course.dialects import DIALECTS
-from thinnet.errors import DialectError, NotebookError, require
+from thinnet.course.dialects import DRAWS
+from thinnet.course.evidence import choose_dialect
+from thinnet.course.execution import execute
+from thinnet.course.kernel import MARK
+from thinnet.errors import NotebookError, require
 from thinnet.layers.dropout import SCALINGS
 from thinnet.storage.files import write_atomically
 
 SUFFIX = ".executed.ipynb"
-OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends
-COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
-SHOWN_LINES = 12  # of the traceback of a cell that failed
+RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # of an earlier run, in a cell's metadata
+MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
+MENDS = {  # by the beginning of the failure
+    r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before "
+    "the dot, or leave the import out.",
+    r"AttributeError: 'NoneType' object has no attribute": "Something is None that an exercise asks to fill in, or "
+    "that a function should have returned: do so first.",
+    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not "
+    "answer. CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
+}
+FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
 
 
 @dataclass(frozen=True)
@@ -31,13 +46,15 @@ class Run:
         output: the file with the executed notebook.
         num_cells: how many code cells ran to their end.
         seconds: how long that took, on the wall clock.
-        failure: where and why it stopped early; None if it did not.
+        failure: where and why it stopped early, and what to do; None if it did not.
+        notes: what was taken for granted or left out: the dialect and why, Python 2, commands that were not run.
     """
 
     output: Path
     num_cells: int
     seconds: float
     failure: str | None
+    notes: tuple[str, ...] = ()
 
 
 def run_notebook(
@@ -45,25 +62,33 @@ def run_notebook(
     *,
     dialect: str | None = None,
     scaling: str = "inverted",
+    draw: str | None = None,
+    packages: Sequence[str] = (),
+    shell: bool = False,
     output: Path | None = None,
     progress: bool = False,
 ) -> Run:
     """Execute a notebook in its own folder, with `cs231n` and `nndl` importable in a dialect, and write the result.
 
     The kernel runs the Python that runs Thinnet, whatever kernel the notebook names, and with the same warning
-    filters. The notebook itself is not changed; what a failed run printed so far is kept in the output too.
+    filters. The notebook itself is not changed. The output has what this run produced and nothing else: what was
+    recorded in the notebook is cleared first, and what a failed run printed so far is kept.
+
+    A notebook in Python 2 is translated; ``google.colab`` does nothing; folders that are not there, magics that are
+    unknown and shell commands that do more than look are left out. Each says so in its cell.
 
     Args:
         notebook: an ``.ipynb`` file.
-        dialect: as for `thinnet.course.activate`; may be left out where only one fits (a notebook that imports nndl,
-            names ``dropout_keep_ratio``, or opens the door itself).
-        scaling: as for `thinnet.course.activate`.
+        dialect: as for `thinnet.course.activate`; may be left out where all that fit give the same figures, or the
+            notebook opens the door itself.
+        scaling, draw, packages: as for `thinnet.course.activate`.
+        shell: whether to run all shell commands (``!wget``, ``%pip``, ``%%bash``).
         output: where to write; by default ``<name>.executed.ipynb`` beside the notebook.
         progress: whether to show a bar over the cells on standard error.
 
     Raises:
         NotebookError: if the file is not a notebook.
-        DialectError: if the dialect is left out where more than one would fit.
+        DialectError: if the dialect does not fit, or is left out where those that fit would give other figures.
         MissingExtraError: if the extra ``course`` is not installed.
     """
     for package in ("ipykernel", "nbclient", "nbformat"):
@@ -73,32 +98,47 @@ def run_notebook(
     document = _read(notebook)
     output = output or notebook.with_name(notebook.stem + SUFFIX)
     _check_output(output, notebook)
-    opening = _opening_lines(_source(document), dialect, scaling)
+    check_choice("scaling", scaling, SCALINGS)
+    check_choice("draw", draw, (None, *DRAWS))
+    code, folder = Code.of(document), notebook.resolve().parent
+    notes = ["written for Python 2: translated into Python 3"] if code.old else []
+    opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": tuple(packages)}
+    opening |= {"commands": shell, "old": code.old, "features": tuple(sorted(code.features))}
+    if dialect is not None or "thinnet.course" not in code.source:  # else the notebook opens the door itself
+        choice = choose_dialect(code.trees, dialect, _own_courses(folder), _recorded(document))
+        opening["dialect"] = choice.dialect
+        notes[:0] = [] if dialect or not choice.reason else [f"dialect {choice.dialect}, {choice.reason}"]
+    _clear(document)
     started = time.perf_counter()
-    failure = _execute(document, notebook.resolve().parent, opening, progress)
+    failure = execute(document, folder, opening, progress)
     seconds = time.perf_counter() - started
     finished = sum(_finished(cell) for cell in document.cells)
     write_atomically(output, nbformat.writes(document).encode())
-    return Run(output, finished, seconds, failure)
+    if failure:
+        failure += advice(failure, code.source)
+    return Run(output, finished, seconds, failure, (*notes, *_said(document)))
 
 
-def choose_dialect(source: str) -> str:
-    """The dialect that the code of a notebook can only be meant in.
+def advice(failure: str, source: str) -> str:
+    r"""What to do about a failure of a kind that is known, as a line to follow; or nothing.
 
-    Raises:
-        DialectError: if there are several.
-
-    >>> choose_dialect("from nndl.layers import *")
-    'nndl'
+    >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
+    '\nIf cs682 is the course under another name, run with --package cs682.'
     """
-    if re.search(r"^\s*(from|import)\s+nndl\b", source, re.MULTILINE):
-        return "nndl"
-    if "dropout_keep_ratio" in source:
-        return "cs231n-2021"
-    raise DialectError(
-        "dialect must be given, since p means dropping in some years of CS231n and keeping in others; got none. Look "
-        "at the notebook: where dropout=0 means no dropout it is cs231n-2017, where dropout=1 does it is cs231n-2018, "
-        f"where the argument is dropout_keep_ratio it is cs231n-2021. Known are {', '.join(DIALECTS)}."
+    match = re.match(r"ModuleNotFoundError: No module named '(\w+)[\w.]*'", failure)
+    if match is None:
+        return next((f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), "")
+    name = match.group(1)
+    if re.search(rf"^\s*(from|import)\s+{name}\.({'|'.join(MODULES)})\b", source, re.MULTILINE):
+        return f"\nIf {name} is the course under another name, run with --package {name}."
+    if name in FRAMEWORKS:
+        return (
+            f"\nThe notebook is for {name}, and Thinnet's course door covers those in NumPy. Install {name} beside "
+            f"Thinnet to run it: {sys.executable} -m pip install {name}"
+        )
+    return (
+        f"\n{name} is no part of the course. If it is a file of yours, put it beside the notebook; else install what "
+        f"has it: {sys.executable} -m pip install {name}"
     )
 
 
@@ -129,61 +169,81 @@ def _check_output(output: Path, notebook: Path) -> None:
         )
 
 
-def _source(document: Any) -> str:
-    return "\n".join(cell.source for cell in document.cells if cell.cell_type == "code")
+@dataclass(frozen=True)
+class Code:
+    """The code of a notebook.
+
+    Attributes:
+        source: of all cells, as it stands.
+        trees: the syntax trees of those that can be read, magics and Python 2 translated.
+        old: whether ``"all"`` cells are Python 2, ``"some"`` or ``""``, none.
+        features: what is imported from ``__future__``.
+    """
+
+    source: str
+    trees: list[ast.Module]
+    old: str
+    features: set[str]
+
+    @staticmethod
+    def of(document: Any) -> Code:
+        """The code of a notebook that was read."""
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        plain = TransformerManager()  # type: ignore[no-untyped-call]
+        cells = [plain.transform_cell(cell.source) for cell in document.cells if cell.cell_type == "code"]
+        source = "\n".join(cells)
+        features = python2.future_features(source)
+        old = _old(document, cells)
+        trees = []
+        for cell in cells:
+            with contextlib.suppress(SyntaxError, ValueError):
+                trees.append(ast.parse(python2.translate(cell, features) if old and python2.is_old(cell) else cell))
+        return Code(source, trees, old, features)
 
 
-def _opening_lines(source: str, dialect: str | None, scaling: str) -> str:
-    """Code to run in the kernel before the first cell."""
-    if dialect is None and "thinnet.course" in source:
-        return "pass"  # the notebook opens the door itself
-    dialect = choose_dialect(source) if dialect is None else check_choice("dialect", dialect, tuple(DIALECTS))
-    check_choice("scaling", scaling, SCALINGS)
-    return f"import thinnet.course; thinnet.course.activate({dialect!r}, scaling={scaling!r}); del thinnet"
+def _old(document: Any, cells: list[str]) -> str:
+    """How much is Python 2. A notebook that says that it ran in 3 is believed, but for cells that cannot have."""
+    metadata = document.metadata
+    told = metadata.get("language_info", {}).get("version") or metadata.get("kernelspec", {}).get("name", "")
+    version = re.match(r"(?:python)?([23])", str(told))
+    if version and version.group(1) == "2":
+        return "all"
+    if any(map(python2.is_old, cells)):
+        return "some" if version else "all"
+    return ""
 
 
-def _execute(document: Any, folder: Path, opening: str, progress: bool) -> str | None:
-    """Run all cells, leaving the outputs in `document`; return why it stopped early, if it did."""
-    import nbclient
-    from tqdm.auto import tqdm
-
-    total = sum(cell.cell_type == "code" for cell in document.cells)
-    client = nbclient.NotebookClient(
-        document,
-        timeout=None,
-        resources={"metadata": {"path": str(folder)}},
-        record_timing=False,
-        coalesce_streams=True,
-        extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={opening}"],
-    )
-    client.km = _kernel_manager()  # not as an argument: the client shuts down only what it takes for its own
-    try:
-        with tqdm(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar:
-            client.on_cell_executed = lambda **_: bar.update()
-            client.execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        lines = COLORS.sub("", str(error)).strip().splitlines()
-        return "\n".join([f"{error.ename}: {error.evalue}", *lines[-SHOWN_LINES:-1]])
-    except nbclient.exceptions.DeadKernelError:
-        return "the kernel died; it may have run out of memory"
-    except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
-        return "interrupted"
-    return None
+def _own_courses(folder: Path) -> list[str]:
+    """The courses of which all that depends on the dialect stands beside the notebook."""
+    parts = {"cs231n": ("layers.py", "classifiers/fc_net.py"), "nndl": ("layers.py", "fc_net.py")}
+    return [course for course, files in parts.items() if all(_is_own(folder / course / file) for file in files)]
 
 
-def _kernel_manager() -> Any:
-    """A manager of kernels that run this very Python with these very warning filters."""
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+def _is_own(path: Path) -> bool:
+    return path.is_file() and b"thinnet" not in path.read_bytes()
 
-    options = [f"-W{option}" for option in (*sys.warnoptions, OWN_WARNING)] if sys.warnoptions else []
-    argv = [sys.executable, *options, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
-    class ThisPython(KernelSpecManager):  # type: ignore[misc]
-        def get_kernel_spec(self, kernel_name: str) -> Any:
-            return KernelSpec(argv=argv, display_name="Python 3", language="python")
+def _recorded(document: Any) -> str:
+    """What the notebook's author got printed."""
+    outputs = [output for cell in document.cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(output.text for output in outputs if output.output_type == "stream")
 
-    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+
+def _clear(document: Any) -> None:
+    """Take away all that an earlier run has left."""
+    document.metadata.pop("widgets", None)
+    for cell in document.cells:
+        for trace in RECORDS:
+            cell.metadata.pop(trace, None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+
+
+def _said(document: Any) -> list[str]:
+    """What the cells' stand-ins said, each once."""
+    lines = [line for line in _recorded(document).splitlines() if line.startswith(MARK)]
+    return [line.removeprefix(MARK) for line in dict.fromkeys(lines)]
 
 
 def _finished(cell: Any) -> bool:

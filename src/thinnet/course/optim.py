@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from thinnet.checks import in_shape
 from thinnet.optim import OPTIMIZERS
 from thinnet.typing import FloatArray
 
@@ -28,7 +31,7 @@ def course_rule(name: str, native: str, **renamed: str) -> CourseRule:
         config = {} if config is None else config
         # None stands for "not yet" in the configs of some course notebooks.
         known = {theirs_to_ours.get(key, key): value for key, value in config.items() if value is not None}
-        next_w, state = rule(w, dw, known)
+        next_w, state = rule(w, in_shape(np.asarray(dw), np.shape(w)), known)
         config.update({renamed.get(key, key): value for key, value in state.items()})
         return next_w, config
 

@@ -21,6 +21,9 @@ WORDS = {  # of the courses, and Thinnet's
     "num_val_samples": "eval_val_rows",
 }
 
+SPLITS = ("X_train", "y_train", "X_val", "y_val")
+DEFAULTS = {"optim_config": {}, "lr_decay": 1.0, "batch_size": 100, "num_train_samples": 1000, "num_val_samples": None}
+
 
 class Solver(thinnet.solver.Solver):
     """Train a course's model on a course's dict of data, with the courses' arguments, draws and prints.
@@ -54,7 +57,7 @@ class Solver(thinnet.solver.Solver):
     ) -> None:
         rules = [name for name, value in vars(optim).items() if callable(value) and not name.startswith("_")]
         rule = getattr(optim, check_choice("update_rule", update_rule, rules))
-        hyperparameters = dict(optim_config or {})
+        hyperparameters, named = dict(optim_config or {}), dict(options)
         options = {
             "progress": False,
             "seed": 0,
@@ -66,8 +69,17 @@ class Solver(thinnet.solver.Solver):
             "schedule": None if lr_decay == 1 else EpochDecay(lr_decay),
             **{WORDS.get(name, name): value for name, value in options.items()},
         }
-        self.update_rule, self.lr_decay, self.checkpoint_name = rule, lr_decay, checkpoint_name
+        self.checkpoint_name = checkpoint_name
         super().__init__(model, data, **options)
+        given = {"optim_config": optim_config or {}, "lr_decay": lr_decay, "update_rule": rule}
+        self._given = DEFAULTS | given | named | {name: data[name] for name in SPLITS}
+
+    def __getattr__(self, name: str) -> Any:
+        """What the courses' solver keeps under the names of its arguments, for notebooks that show it."""
+        try:
+            return self.__dict__["_given"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
     @property
     def loss_history(self) -> list[float]:
@@ -98,6 +110,10 @@ class Solver(thinnet.solver.Solver):
     def best_params(self) -> dict[str, AnyArray]:
         """A copy of the parameters that did best on the validation rows so far."""
         return {} if self.best is None else dict(self.best["params"])
+
+    def train(self) -> None:  # type: ignore[override]  # the courses' returns nothing, and a notebook would show it
+        """Train; the history is in ``loss_history``, ``train_acc_history`` and ``val_acc_history``."""
+        super().train()
 
     def check_accuracy(self, X: AnyArray, y: AnyArray, num_samples: int | None = None, batch_size: int = 100) -> float:
         """The fraction of `num_samples` rows, drawn with replacement (all by default), classified rightly."""

@@ -66,7 +66,7 @@ def new_folder(path: Path, dialect: str) -> list[Path]:
 
 
 def _fill(folder: Path, dialect: str) -> None:
-    packages = ["cs231n", "nndl"] if dialect == "nndl" else ["cs231n"]
+    packages = sorted({"cs231n", DIALECTS[dialect].package})
     for package in packages:
         for source in sorted((HERE / package).rglob("*.py")):
             target = folder / source.relative_to(HERE)

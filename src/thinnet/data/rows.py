@@ -14,7 +14,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 class Rows(NamedTuple):
     """Some rows, as a net takes them, with their labels and how often each counts; None for once."""
 
-    X: FloatArray
+    X: Any
     y: AnyArray
     weights: AnyArray | None = None
 

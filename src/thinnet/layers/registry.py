@@ -6,7 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from thinnet.layers import affine, batchnorm, dropout, gelu, identity, layernorm, losses, relu, silu, tanh
+from thinnet.layers import (
+    affine,
+    batchnorm,
+    conv,
+    dropout,
+    gelu,
+    identity,
+    layernorm,
+    losses,
+    max_pool,
+    relu,
+    silu,
+    spatial_norm,
+    tanh,
+)
 
 
 @dataclass(frozen=True)
@@ -17,11 +31,12 @@ class Layer:
         forward: ``forward(*inputs, **options) -> (out, cache)``.
         backward: ``backward(dout, cache)`` -> the gradients of `inputs`, in their order; one array where there is
             one input.
-        inputs: the differentiable arguments with their shapes, one letter an axis.
+        inputs: the differentiable arguments with their shapes, one letter an axis, N for the examples.
         output: the shape of the output.
         buffers: arguments after the inputs that are not differentiated and are changed in training, as `inputs`.
         options: variants of the keyword arguments, each covered by the tests.
-        kinks: values of x at which the layer is not smooth.
+        kinks: values of x at which the layer is not smooth, and `ties`, whether it is not where two of them are equal.
+        sizes: the sizes of axes that the options need, by letter; others may have any.
     """
 
     forward: Callable[..., tuple[Any, Any]]
@@ -31,6 +46,8 @@ class Layer:
     buffers: dict[str, str] = field(default_factory=dict)
     options: tuple[dict[str, Any], ...] = ({},)
     kinks: tuple[float, ...] = ()
+    ties: bool = False
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,39 @@ LAYERS: dict[str, Layer] = {
         layernorm.layernorm_backward,
         {"x": "N D", "gamma": "D", "beta": "D"},
         output="N D",
+    ),
+    "conv": Layer(
+        conv.conv_forward,
+        conv.conv_backward,
+        {"x": "N C H W", "w": "F C K L", "b": "F"},
+        output="N F P Q",
+        options=({"padding": 1}, {"stride": 2, "padding": 3}),
+        sizes={"H": 5, "W": 4, "K": 3, "L": 2, "P": 5, "Q": 5},
+    ),
+    "max_pool": Layer(
+        max_pool.max_pool_forward,
+        max_pool.max_pool_backward,
+        {"x": "N C H W"},
+        output="N C P Q",
+        options=({"pool_height": 1}, {"pool_height": 3, "pool_width": 3, "stride": 1}),
+        ties=True,
+        sizes={"H": 5, "W": 4, "P": 3, "Q": 2},
+    ),
+    "spatial_batchnorm": Layer(
+        spatial_norm.spatial_batchnorm_forward,
+        spatial_norm.spatial_batchnorm_backward,
+        {"x": "N C H W", "gamma": "C", "beta": "C"},
+        output="N C H W",
+        buffers={"running_mean": "C", "running_var": "C"},
+        options=({"training": True}, {"training": False}),
+    ),
+    "spatial_groupnorm": Layer(
+        spatial_norm.spatial_groupnorm_forward,
+        spatial_norm.spatial_groupnorm_backward,
+        {"x": "N C H W", "gamma": "C", "beta": "C"},
+        output="N C H W",
+        options=({"groups": 1}, {"groups": 2}, {"groups": 6}),
+        sizes={"C": 6},
     ),
 }
 

@@ -316,7 +316,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     @property
     def n_layers_(self) -> int:
         """The number of layers, with those of the inputs and of the outputs."""
-        return self.net_.num_layers + 1
+        return self.net_.spec.num_layers + 1
 
     @property
     def n_outputs_(self) -> int:

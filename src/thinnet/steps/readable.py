@@ -77,11 +77,11 @@ def hidden_forward(
     spec: Spec, state: State, i: int, h: FloatArray | SparseRows, training: Batch | None
 ) -> tuple[FloatArray, tuple[Any, ...]]:
     """Hidden layer i, counted from 1: its output and the caches of its parts."""
-    h, affine_cache = _affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
-    h, norm_cache = _norm_forward(spec, state, i, h, training is not None)
-    h, activation_cache = ACTIVATIONS[spec.activation].forward(h)
-    h, dropout_cache = _drop(spec, i, h, training)
-    return h, (affine_cache, norm_cache, activation_cache, dropout_cache)
+    z, affine_cache = _affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
+    z, norm_cache = _norm_forward(spec, state, i, z, training is not None)
+    z, activation_cache = ACTIVATIONS[spec.activation].forward(z)
+    out, dropout_cache = _drop(spec, i, z, training)
+    return out, (affine_cache, norm_cache, activation_cache, dropout_cache)
 
 
 def before_dropout(spec: Spec, state: State, i: int, h: FloatArray) -> FloatArray:
@@ -134,7 +134,7 @@ def _norm_backward(spec: Spec, i: int, dh: FloatArray, cache: Any, into: Paramet
     return dh
 
 
-def _drop(spec: Spec, i: int, h: FloatArray | SparseRows, training: Batch | None) -> tuple[FloatArray, Any]:
+def _drop(spec: Spec, i: int, h: FloatArray, training: Batch | None) -> tuple[FloatArray, Any]:
     if training is None:
         return dropout_forward(h, spec.dropout, training=False, scaling=spec.scaling)
     keep: AnyArray | None = np.ones((1, h.shape[1]), np.bool_) if training.keeps_all else None

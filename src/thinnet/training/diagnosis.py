@@ -36,7 +36,7 @@ def not_finite(net: FullyConnectedNet, batch: Batch, *, loss: float, learning_ra
 def _first_place(spec: Spec, state: State, batch: Batch) -> str:
     """The first array on the way of the data that holds something infinite or NaN."""
     X, params = batch.X, state.params
-    if not _is_finite(X):
+    if not isinstance(X, SparseRows) and not np.isfinite(X).all():
         row, column = np.argwhere(~np.isfinite(X))[0]
         return f"the data: row {row} of the batch holds {X[row, column]} in column {column}"
     for name, array in params.items():

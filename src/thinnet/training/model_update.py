@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.checks import in_shape
 from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
@@ -80,8 +81,9 @@ def _loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
 
 
 def _checked_gradient(name: str, w: Any, gradients: Any) -> Any:
-    """The gradient of one parameter, if it has that parameter's shape."""
+    """The gradient of one parameter, if it has that parameter's shape, or is a vector for a row."""
     dw = gradients.get(name)
+    dw = in_shape(dw, w.shape) if isinstance(dw, np.ndarray) else dw
     if not isinstance(dw, np.ndarray) or dw.shape != w.shape or dw.dtype.kind != "f":
         came = f"{dw.dtype} of shape {dw.shape}" if isinstance(dw, np.ndarray) else repr(dw)
         raise ArgumentError(

@@ -1,4 +1,4 @@
-"""One step of training a `FullyConnectedNet`: gradients, a look at whether they are finite, one pass of the optimizer."""
+"""One step of training a net of ours: gradients, a look at whether they are finite, one pass of the optimizer."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class NetUpdate:
         """What to raise, with the net put back."""
         exchange, positions, total = self.exchange, batch.row_positions, batch.total
         if exchange is not None and positions is not None and total is not None:
-            parts = (batch.X, batch.y, batch.weights)
-            whole = [None if part is None else exchange.whole(positions, part, total) for part in parts]
-            batch = Batch(*whole, step=batch.step)  # type: ignore[arg-type]
+            weights = None if batch.weights is None else exchange.whole(positions, batch.weights, total)
+            X, y = (exchange.whole(positions, np.asarray(part), total) for part in (batch.X, batch.y))
+            batch = Batch(X, y, weights, batch.step)
         error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
         self.net.running.flat[:] = self._running_before
         return on_all_ranks(error)

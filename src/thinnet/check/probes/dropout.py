@@ -10,7 +10,9 @@ import numpy as np
 from thinnet.check.chance import differ, unlikely
 from thinnet.check.findings import BEHAVIOR, VERBS, Reading
 from thinnet.check.probes.draws import FORWARD, RATES, SHAPE, Draw, draw, inputs, param
+from thinnet.check.probes.dropout_shapes import check_counts, check_more_dimensions, check_one_row
 from thinnet.check.unit import Stop, Unit
+from thinnet.course.dialects import DIALECTS
 
 CALLS = 2
 MANY = 40  # calls of each rate, to see whether one draw decides for a whole batch
@@ -37,9 +39,21 @@ def check_forward(unit: Unit) -> None:
             _rates(unit, draws, repeated)
         if _one_factor(unit, everything):
             _scales(unit, draws, tests, fractions)
+        if not any(one.severity == "fault" for one in unit.findings):
+            check_counts(unit, draws)
         _all_kept(unit)
         _seed(unit)
+        if not any(one.severity == "fault" for one in unit.findings):
+            _other_shapes(unit, fractions)
     _dtypes(unit, everything[0].out.dtype, bool(tests))
+
+
+def _other_shapes(unit: Unit, fractions: dict[float, float]) -> None:
+    does = _behaves(fractions)
+    if does:
+        check_one_row(unit, {p: keep_rate(does, p) for p in RATES})
+    if not unit.functions.get("__class_adapter__"):  # the courses' functions take x of any shape
+        check_more_dimensions(unit)
 
 
 def _at_test(unit: Unit) -> dict[float, Draw]:
@@ -161,16 +175,20 @@ def _rates(unit: Unit, draws: dict[float, list[Draw]], repeated: bool) -> None:
 def _contradiction(unit: Unit, evidence: str, does: str) -> None:
     reading = unit.reading
     says = f"{reading.source} says that p is the probability of {VERBS[reading.means]} a unit"
+    own = [name for name, dialect in DIALECTS.items() if dialect.package == (reading.course or dialect.package)]
+    fitting = " or ".join(name for name in own if DIALECTS[name].p_means == does)
     if reading.given:
         doubt = f"; {reading.contrary} says the opposite as well: is it the right dialect?" if reading.contrary else ""
+        if reading.course == "nndl" and not doubt:
+            doubt = f"; in the dialect {fitting} it would be right: is it the right dialect?"
         unit.find("keep-and-drop-swapped", f"{says}; {evidence}{doubt}")
         return
     unit.find(
         "dialect-contradiction",
         f"{says}, but the code has p as that of {VERBS[does]}: {evidence}. If the words are right, the code is wrong; "
-        f"if the code is right, check it with --dialect {'nndl or cs231n-2021' if does == 'keep' else 'cs231n-2017'}",
+        f"if the code is right, check it with --dialect {fitting}",
         # Some years of nndl hand out a docstring that says "drop", while their notebook means "keep".
-        severity="note" if reading.course == "nndl" and does == "keep" else None,
+        severity="note" if reading.contrary or (reading.course == "nndl" and does == "keep") else None,
     )
 
 
@@ -261,7 +279,10 @@ def _seed(unit: Unit) -> None:
 
 def _dtypes(unit: Unit, from_double: np.dtype[Any], tests: bool) -> None:
     if from_double != np.float64:
-        unit.find("dtype-changed", f"a float64 input gives {from_double} in mode train")
+        # A class that computes in float32 throughout is meant so.
+        meant = unit.functions.get("__class_adapter__") and from_double == np.float32
+        told = f"a float64 input gives {from_double} in mode train"
+        unit.find("dtype-changed", told, severity="note" if meant else None)
         return
     x = inputs(unit, (8, 5)).astype(np.float32)
     changed = {}
@@ -275,7 +296,9 @@ def _dtypes(unit: Unit, from_double: np.dtype[Any], tests: bool) -> None:
         unit.find(
             "dtype-changed",
             f"a float32 input gives {dtype} in mode {' and '.join(wrong)}",
-            severity="note" if wrong == ["train"] and dtype == np.float64 else "fault",
+            severity="note"
+            if dtype == np.float64 and (wrong == ["train"] or unit.reported("active-at-test"))
+            else "fault",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.unit import UNKNOWN, Stop, Unit, describe
+from thinnet.checks import in_shape
 from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
@@ -46,8 +48,10 @@ def backward(
     if len(values) != len(expected):
         raise unit.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, values, strict=True))
-    if "db" in expected and np.shape(returned["db"]) == (1, *expected["db"].shape):
-        returned["db"] = np.asarray(returned["db"])[0]  # a row is as good: it broadcasts
+    for key in {"db", "dgamma", "dbeta"} & set(expected):
+        size, shape = expected[key].size, np.shape(returned[key])
+        if max(shape, default=0) == size and math.prod(shape) == size:  # (1, M) is as good: it broadcasts
+            returned[key] = np.asarray(returned[key]).reshape(expected[key].shape)
     averaged = _averaged(unit, returned, expected, batch)
     forward_right = agrees(out, right_out)
     for key, value in returned.items():
@@ -66,7 +70,8 @@ def backward(
 
 def agrees(out: Any, expected: AnyArray) -> bool:
     """Whether an output is as it must be, without a word about it."""
-    return np.shape(out) == expected.shape and close(out, expected)
+    array = in_shape(np.asarray(out), expected.shape)
+    return array.shape == expected.shape and close(array, expected)
 
 
 def _averaged(unit: Unit, returned: Mapping[str, Any], expected: Mapping[str, AnyArray], batch: int) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.probes.layers import backward, output
 from thinnet.check.unit import Unit
+from thinnet.checks import in_shape
 from thinnet.typing import AnyArray, FloatArray
 
 EPS = 1e-5
@@ -89,23 +90,22 @@ def check_batchnorm_forward(unit: Unit) -> None:
     expected = gamma * _normalized(x, 0) + beta
     output(unit, name, out, expected, (by_running, *_known_outputs(x, gamma, beta, 0)))
     if not unit.reported("wrong-axis"):
-        _running(unit, param, x, old_mean, old_var)
+        check_running(unit, param, x, old_mean, old_var)
     _fresh(unit, x, gamma, beta)
     _at_test(unit, x, gamma, beta)
     _constant_column(unit, name, x, gamma, beta, {"mode": "train"})
 
 
-def _running(unit: Unit, param: dict[str, Any], x: FloatArray, old_mean: FloatArray, old_var: FloatArray) -> None:
+def check_running(unit: Unit, param: dict[str, Any], x: FloatArray, old_mean: FloatArray, old_var: FloatArray) -> None:
+    """The running statistics in `param` after a step in training with momentum 0.8 on the rows x."""
     batches = (("running_mean", old_mean, x.mean(axis=0)), ("running_var", old_var, x.var(axis=0)))
     for key, old, batch in batches:
-        value = np.asarray(param.get(key))
-        if value.shape == (1, COLUMNS):
-            value = value[0]
+        value = in_shape(np.asarray(param.get(key)), old.shape)
         if value.dtype.kind != "f" or value.shape != old.shape:
             unit.find("running-statistics-wrong", f"bn_param[{key!r}] has shape {value.shape}, expected {old.shape}")
             continue
         right = 0.8 * old + 0.2 * batch
-        unbiased = 0.8 * old + 0.2 * batch * ROWS / (ROWS - 1)
+        unbiased = 0.8 * old + 0.2 * batch * len(x) / (len(x) - 1)
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
         verdict, why = "running-statistics-wrong", ""

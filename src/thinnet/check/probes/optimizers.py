@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,9 @@ from thinnet.check.unit import Unit
 from thinnet.typing import FloatArray
 
 STEPS = 3
+GIVEN = 5  # Adam's t in the courses' notebooks
 Update = Callable[[FloatArray, FloatArray, dict[str, Any]], tuple[FloatArray, dict[str, Any]]]
+Correction = Callable[[float, int], float]  # what Adam divides a moment by, from its beta and the step
 Mistake = tuple[str, str, Update]  # the verdict, the words, and the rule that makes it
 OPTIONS: dict[str, dict[str, Any]] = {
     "sgd": {"learning_rate": 0.1},
@@ -38,7 +41,15 @@ def check(unit: Unit) -> None:
     grads: list[FloatArray] = [
         unit.rng.normal(size=w.shape) + np.sign(unit.rng.normal(size=w.shape)) for _ in range(STEPS)
     ]
-    got, right = _theirs(unit, name, w, grads), _path(name, RULES[name], w, grads)
+    got, configs = _theirs(unit, name, w, grads, dict(OPTIONS[name]))
+    rule = RULES[name]
+    if name == "adam":
+        counted = _counting(unit, w, grads, configs[0])
+        if unit.findings:
+            return
+        if counted and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
+            rule = _adam(_at(lambda t: t + 1))
+    right = _path(name, rule, w, grads)
     wrong = [step for step in range(STEPS) if not close(got[step], right[step])]
     if not wrong:
         return
@@ -50,15 +61,17 @@ def check(unit: Unit) -> None:
             return
     if np.all(np.isfinite(got)):
         unit.find("wrong-update", evidence)
-    elif name == "adam":
+    elif name == "adam" and not np.isfinite(got[0]).any():
         unit.find("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
     else:
         unit.find("wrong-update", f"w is not finite: {evidence}")
 
 
-def _theirs(unit: Unit, name: str, w: FloatArray, grads: list[FloatArray]) -> list[FloatArray]:
-    config: Any = dict(OPTIONS[name])
-    path, now = [], w
+def _theirs(
+    unit: Unit, name: str, w: FloatArray, grads: list[FloatArray], config: Any
+) -> tuple[list[FloatArray], list[dict[str, Any]]]:
+    """The weights and the config after each step."""
+    path, configs, now = [], [], w
     for dw in grads:
         next_w, config = unit.pair(name, now, dw, config, may_change=(0,))
         now = unit.array(name, next_w, "next_w").astype(float)
@@ -69,11 +82,39 @@ def _theirs(unit: Unit, name: str, w: FloatArray, grads: list[FloatArray]) -> li
                 "wrong-return", f"{name} must return next_w and the dict config, got a {type(config).__name__}"
             )
         path.append(now)
-    return path
+        configs.append(copy.deepcopy(config))
+    return path, configs
 
 
-def _path(name: str, rule: Update, w: FloatArray, grads: list[FloatArray]) -> list[FloatArray]:
-    config = dict(OPTIONS[name])
+def _counting(unit: Unit, w: FloatArray, grads: list[FloatArray], config: dict[str, Any]) -> bool:
+    """Whether Adam's t is used and counted as the courses' notebooks want, which give t = 5; notes it if not.
+
+    What t was used in two steps, told by the weights, and what it is afterwards, read back from config, have a name
+    together. The moments are those of a step before.
+    """
+    path, after = _theirs(unit, "adam", w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
+    left = [one.get("t") for one in after]
+    told = f"with t = {GIVEN} given, two steps leave t at {left[0]} and {left[1]}, and the bias correction uses"
+    moments = optim.adam(w, grads[0], dict(OPTIONS["adam"]))[1]
+    for verdict, words, rule in USES_OF_T:
+        if not all(map(close, path, _path("adam", rule, w, grads[1:], {**moments, "t": GIVEN}))):
+            continue
+        if verdict == "power-forgotten" and left[0] not in (GIVEN, GIVEN + 1):
+            verdict, words = "step-not-counted", f"t = {left[0]} each time: t is set in every call instead of counted"
+        elif verdict == "step-counted-late" and left[0] != GIVEN + 1:
+            verdict = "step-not-counted"
+        if verdict:
+            unit.find(verdict, f"{told} {words}")
+        if verdict == "power-forgotten" and left[1] == GIVEN and "t" in config:
+            unit.find("step-not-counted", told.partition(", and")[0])
+        return not verdict
+    return False
+
+
+def _path(
+    name: str, rule: Update, w: FloatArray, grads: list[FloatArray], config: dict[str, Any] | None = None
+) -> list[FloatArray]:
+    config = config or dict(OPTIONS[name])
     path = []
     for dw in grads:
         w, config = rule(w, dw, config)
@@ -109,18 +150,32 @@ def _rootless(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[Fl
     return w - config["learning_rate"] * dw / (a + config["epsilon"]), {**config, "cache": a}
 
 
-def _adam(t_of: Callable[[int], int] = int, first: bool = True, second: bool = True) -> Update:
-    """Adam with another step count, or without one of the corrections."""
+def _right(beta: float, t: int) -> float:
+    return 1 - beta**t
+
+
+def _none(beta: float, t: int) -> float:
+    return 1.0
+
+
+def _forgotten(beta: float, t: int) -> float:
+    return 1 - beta
+
+
+def _at(t_of: Callable[[int], int]) -> Correction:
+    return lambda beta, t: 1 - beta ** t_of(t)
+
+
+def _adam(first: Correction = _right, second: Correction | None = None) -> Update:
+    """Adam with other divisors of its moments, both by one rule where only one is given."""
+    second = second or first
 
     def update(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-        b1, b2, count = config["beta1"], config["beta2"], config.get("t", 0) + 1
+        b1, b2, t = config["beta1"], config["beta2"], config.get("t", 0) + 1
         m = b1 * config.get("m", 0) + (1 - b1) * dw
         v = b2 * config.get("v", 0) + (1 - b2) * dw * dw
-        t = t_of(count)
-        m_hat = m / (1 - b1**t) if first else m
-        v_hat = v / (1 - b2**t) if second else v
-        step = config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
-        return w - step, {**config, "m": m, "v": v, "t": count}
+        step = config["learning_rate"] * (m / first(b1, t)) / (np.sqrt(v / second(b2, t)) + config["epsilon"])
+        return w - step, {**config, "m": m, "v": v, "t": t}
 
     return update
 
@@ -136,10 +191,23 @@ MISTAKES: dict[str, list[Mistake]] = {
         ("wrong-update", "the root is missing", _rootless),
     ],
     "adam": [
-        ("bias-correction-missing", "neither moment is corrected", _adam(first=False, second=False)),
-        ("bias-correction-missing", "the first moment is not corrected", _adam(first=False)),
-        ("bias-correction-missing", "the second moment is not corrected", _adam(second=False)),
-        ("step-not-counted", "t stays at 1", _adam(lambda t: 1)),
-        ("step-not-counted", "t is one too large", _adam(lambda t: t + 1)),
+        ("bias-correction-missing", "neither moment is corrected", _adam(_none)),
+        ("bias-correction-missing", "the first moment is not corrected", _adam(_none, _right)),
+        ("bias-correction-missing", "the second moment is not corrected", _adam(_right, _none)),
+        ("step-not-counted", "t stays at 1", _adam(_forgotten)),
+        ("step-counted-twice", "t is one too large", _adam(_at(lambda t: t + 1))),
     ],
 }
+# The verdict on Adam's use of t, "" for right, its words, and the rule that uses t so.
+FORGOTTEN = "1 - beta in both, expected 1 - beta ** 6 and 1 - beta ** 7"
+USES_OF_T: list[Mistake] = [
+    ("", "", _adam()),
+    ("step-counted-late", "5 and 6, expected 6 and 7", _adam(_at(lambda t: t - 1))),
+    ("step-not-counted", "5 in both, expected 6 and 7", _adam(_at(lambda t: GIVEN))),
+    ("step-not-counted", "6 in both, expected 6 and 7", _adam(_at(lambda t: GIVEN + 1))),
+    ("step-counted-twice", "7 and 8, expected 6 and 7", _adam(_at(lambda t: t + 1))),
+    ("step-counted-twice", "7 and 9, expected 6 and 7", _adam(_at(lambda t: 2 * t - GIVEN))),
+    ("power-forgotten", FORGOTTEN, _adam(_forgotten)),
+    ("power-forgotten", f"for the first moment {FORGOTTEN}", _adam(_forgotten, _right)),
+    ("power-forgotten", f"for the second moment {FORGOTTEN}", _adam(_right, _forgotten)),
+]

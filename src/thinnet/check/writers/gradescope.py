@@ -12,9 +12,15 @@ from thinnet.check.report import Report
 def results(report: Report, points: Mapping[str, float]) -> dict[str, Any]:
     """What Gradescope reads; a function has one point, or as many as `points` says.
 
+    One that could not be checked has none, unless `points` names it and no other of its name could be.
+
     Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/ ("Output Format").
     """
-    tests = [_test(one, points.get(one.name, 1.0)) for one in report.functions]
+    checked = {one.name for one in report.functions if one.state != "not checked"}
+    tests = []
+    for one in report.functions:
+        usual = 1.0 if one.state != "not checked" else 0.0
+        tests.append(_test(one, points.get(one.name, usual) if usual or one.name not in checked else 0.0))
     return {
         "score": sum(test["score"] for test in tests),
         "output": report.summary,
@@ -25,11 +31,12 @@ def results(report: Report, points: Mapping[str, float]) -> dict[str, Any]:
 
 def _test(one: FunctionReport, most: float) -> dict[str, Any]:
     right = one.state == "right"
+    status = {} if one.state == "not checked" and not most else {"status": "passed" if right else "failed"}
     return {
         "name": one.name,
         "score": most if right else 0.0,
         "max_score": most,
-        "status": "passed" if right else "failed",
+        **status,
         "output": "\n\n".join(map(str, one.findings)) or "right",
         "output_format": "text",
     }

@@ -3,15 +3,11 @@
 from typing import Any
 
 from thinnet.course import layers as _course
+from thinnet.course.conv_layers import *
 from thinnet.course.dialects import active as _active
-from thinnet.course.finder import out_of_scope_function as _out_of_scope
 from thinnet.course.layers import *
 
 
 def dropout_forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
     """Dropout; whether ``p`` drops or keeps, the dialect in force says."""
     return _course.dropout_forward(x, dropout_param, _active())
-
-
-def __getattr__(name: str) -> Any:
-    raise _out_of_scope(__name__, name)

@@ -1,4 +1,4 @@
-"""The Solver; `update_rule` names a function of ``nndl.optim`` in the dialect nndl, of ``cs231n.optim`` else."""
+"""The Solver; `update_rule` names a function of ``nndl.optim`` in nndl's dialects, of ``optim`` beside it else."""
 
 from importlib import import_module as _import_module
 from typing import Any
@@ -11,6 +11,6 @@ class Solver(_solver.Solver):
     """Train a model on a dict of data; see `thinnet.course.solver`."""
 
     def __init__(self, model: Any, data: dict[str, Any], **kwargs: Any) -> None:
-        package = "nndl" if _active().dialect.name == "nndl" else "cs231n"
-        root = __name__.removesuffix("cs231n.solver")
-        super().__init__(model, data, optim=_import_module(f"{root}{package}.optim"), **kwargs)
+        parent, _, own = __package__.rpartition(".")  # another course's name for it, where it was asked for by that
+        package = "nndl" if _active().dialect.package == "nndl" else own
+        super().__init__(model, data, optim=_import_module(f"{parent}.{package}.optim".lstrip(".")), **kwargs)

@@ -1,1 +1,1 @@
-"""UCLA ECE C247's package `nndl`: its dialect, in which ``p`` is the probability of keeping."""
+"""UCLA ECE C247's package `nndl`; what ``p`` means in it changed over the years."""

@@ -11,7 +11,7 @@ from .layers import *
 
 
 class FullyConnectedNet(_fc_net.FullyConnectedNet):
-    """A fully connected net in the dialect nndl; see `thinnet.course.fc_net`."""
+    """A fully connected net in the dialect of nndl that is in force; see `thinnet.course.fc_net`."""
 
     layers = _layers
     activation = staticmethod(_active_nndl)

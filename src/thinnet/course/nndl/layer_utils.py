@@ -21,4 +21,4 @@ affine_batchnorm_relu_backward = affine_bn_relu_backward
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_layers, name)  # the names of layers.py, and its word on what is out of scope
+    return getattr(_layers, name)  # those of layers.py come along

@@ -1,17 +1,12 @@
-"""The layer functions, in the dialect nndl."""
+"""The layer functions, in the dialect of nndl that is in force."""
 
 from typing import Any
 
 from thinnet.course import layers as _course
 from thinnet.course.dialects import active_nndl as _active
-from thinnet.course.finder import out_of_scope_function as _out_of_scope
 from thinnet.course.layers import *
 
 
 def dropout_forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-    """Dropout; ``p`` is the probability of keeping a unit."""
+    """Dropout; whether ``p`` drops or keeps, the dialect in force says."""
     return _course.dropout_forward(x, dropout_param, _active())
-
-
-def __getattr__(name: str) -> Any:
-    raise _out_of_scope(__name__, name)

@@ -1,0 +1,80 @@
+"""Telling code for NumPy from code for another framework in one source, without running it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+FRAMEWORKS = {
+    "caffe",
+    "chainer",
+    "cupy",
+    "flax",
+    "jax",
+    "jittor",
+    "keras",
+    "lasagne",
+    "mindspore",
+    "minpy",
+    "mlx",
+    "mxnet",
+    "oneflow",
+    "paddle",
+    "pytorch_lightning",
+    "tensorflow",
+    "tflearn",
+    "theano",
+    "tinygrad",
+    "torch",
+    "torchvision",
+}
+HELPERS = {"reg_utils", "dnn_utils", "dnn_utils_v2", "init_utils", "gc_utils", "d2l"}  # other courses' own files
+NUMPY = {"numpy", "scipy"}
+EVERYTHING = "*"  # what a star brings along
+
+
+def not_numpy(tree: ast.Module, units: Iterable[str]) -> dict[str, str]:
+    """Why units of a source are not checked, for those that are another framework's.
+
+    Those whose own text uses NumPy and no framework are code for NumPy, whatever stands beside them.  A text that uses
+    neither goes by its file.
+
+    >>> text = "import torch, numpy as np\\ndef relu_forward(x): return x.clamp(0)\\ndef adam(w): return np.abs(w)"
+    >>> not_numpy(ast.parse(text + "\\nones = torch.ones(3)"), ["relu_forward", "adam"])
+    {'relu_forward': 'the file is written for torch, and not for NumPy'}
+    """
+    foreign, numeric = _names(tree, FRAMEWORKS), _names(tree, NUMPY)
+    foreign = {name: package for name, package in foreign.items() if name not in numeric}
+    if not foreign:
+        return {}
+    used = _used(tree) | {EVERYTHING}
+    of_file = next((package for name, package in foreign.items() if name in used or not numeric), "")
+    nodes = {one.name: one for one in tree.body if isinstance(one, (ast.FunctionDef, ast.ClassDef))}
+    found = {}
+    for unit in units:
+        names = _used(nodes[unit.partition(".")[0]]) if unit.partition(".")[0] in nodes else set()
+        own = next((package for name, package in foreign.items() if name in names), "")
+        package = own or ("" if names & numeric.keys() else of_file)
+        if package:
+            found[unit] = f"the {'code' if own else 'file'} is written for {package}, and not for NumPy"
+    return found
+
+
+def _names(tree: ast.Module, packages: set[str]) -> dict[str, str]:
+    """The names that imports from these packages bind, each with its package."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                root = alias.name.partition(".")[0]
+                if root in packages:
+                    found[alias.asname or root] = root
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            root = (node.module or "").partition(".")[0]
+            if root in packages:
+                found |= {alias.asname or alias.name: root for alias in node.names}
+    return found
+
+
+def _used(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

@@ -1,0 +1,102 @@
+"""What the recorded calls of one pass tell of a net: which output goes where, and which cache comes back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from thinnet.check.tap import Call
+
+KINDS = ("affine", "batchnorm", "layernorm", "relu", "dropout")
+NORMS = ("batchnorm", "layernorm")
+
+LAYERS = 3  # of affine in the nets that are built
+
+Told = tuple[str, str]  # a verdict and its evidence
+
+
+def explained(calls: Sequence[Call], stopped: bool = False) -> Told | None:
+    """Why the gradients of this pass come out wrong, or why it stopped, where its calls show it."""
+    if stopped:
+        return shared_param(calls) or _taken_from_another(calls, stopped)
+    return _dropout_lost(calls) or _taken_from_another(calls, stopped)
+
+
+def forwards(calls: Sequence[Call], kind: str) -> list[Call]:
+    """The forward calls of one kind of layer."""
+    return [call for call in calls if call.name == f"{kind}_forward"]
+
+
+def backwards(calls: Sequence[Call], kind: str) -> list[Call]:
+    """The backward calls of one kind of layer."""
+    return [call for call in calls if call.name.startswith(f"{kind}_backward")]
+
+
+def shared_param(calls: Sequence[Call]) -> Told | None:
+    """One bn_param for several layers of one pass."""
+    params = [call.param for call in forwards(calls, "batchnorm") if call.param is not None]
+    if len(params) < 2 or any(one is not params[0] for one in params):
+        return None
+    told = f"batchnorm_forward is called for {len(params)} layers, each time with the same dictionary"
+    return "bn-param-shared", told
+
+
+def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Told | None:
+    """Backward with the cache of another layer, or with that of another kind of normalization."""
+    for kind in NORMS:
+        other = NORMS[1 - NORMS.index(kind)]
+        for call in backwards(calls, kind):
+            if call.taken is not None and any(one.left is call.taken for one in forwards(calls, other)):
+                name = call.name
+                return "backward-of-another-layer", f"what {other}_forward left in its cache is given to {name}"
+    for kind in KINDS:
+        left = [call.left for call in forwards(calls, kind)]
+        if any(one is None for one in left) or len({id(one) for one in left}) < len(left):
+            continue
+        order = [next((i for i, one in enumerate(left) if one is call.taken), -1) for call in backwards(calls, kind)]
+        wrong = any(later >= earlier for earlier, later in itertools.pairwise(order))
+        if stopped:  # all had to come in turn, from the last one on
+            wrong = order != list(reversed(range(len(left))))[: len(order)]
+        if wrong and -1 not in order:
+            came = ", ".join(str(i + 1) for i in order)
+            told = f"{kind}_backward is called {len(order)} times in a pass, with the caches of the layers {came}"
+            return "cache-of-another-layer", told
+    return None
+
+
+def _dropout_lost(calls: Sequence[Call]) -> Told | None:
+    """An output of dropout that goes nowhere; its cache may belong to a second call for the same layer."""
+    known = dropout_results(calls)
+    if known is None:
+        return None
+    used, cached = known
+    lost = [i for i, goes_on in enumerate(used) if not goes_on]
+    if not lost:
+        return None
+    doubled = [i for i in lost if cached[i]] and [i for i, goes_on in enumerate(used) if goes_on and not cached[i]]
+    count = len(used)
+    if doubled:
+        told = f"dropout_forward is called {count} times in a pass, {len(lost)} of them for the cache alone"
+        return "dropout-called-twice", told
+    told = f"dropout_forward is called {count} times in a pass, and the result of {len(lost)} of them goes to no layer"
+    return "dropout-result-unused", told
+
+
+def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | None:
+    """For each call of dropout_forward whether a later layer gets its output, and whether backward gets its cache.
+
+    None where the net computes layers in other ways, so that there is no telling.
+    """
+    dropouts = forwards(calls, "dropout")
+    if not dropouts or any(call.out is None for call in dropouts) or len(forwards(calls, "affine")) < LAYERS:
+        return None
+    later = [call for call in calls if not call.name.endswith(("_backward", "_alt"))]
+    used = [any(_same(call, one) for one in later[later.index(call) + 1 :]) for call in dropouts]
+    taken = [call.taken for call in backwards(calls, "dropout")]
+    return used, [any(call.left is one for one in taken) for call in dropouts]
+
+
+def _same(call: Call, later: Call) -> bool:
+    return call.out is not None and np.array_equal(call.out.ravel(), later.given.ravel())

@@ -1,0 +1,109 @@
+"""A net with normalization: its effect, its parameters and gradients, its running statistics, and test mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.compare import close
+from thinnet.check.probes.net_calls import forwards, shared_param
+from thinnet.check.probes.net_dropout import mode_at_test
+from thinnet.check.probes.net_trial import Options, Trial, role
+from thinnet.check.tap import Call
+from thinnet.layers import softmax_loss
+
+ROWS, UNITS = 40, (8, 8)  # of one size, so that layers that share their statistics do not stop
+STEPS = (60, 340)  # a momentum of 0.9 has forgotten its start after the first of them, one of 0.99 after all
+SAME = 1e-6  # of the loss
+NEAR = 0.05  # of the loss: what the correction of the variance for its bias comes to is less
+
+
+def check_normalization(trial: Trial, options: Options) -> bool:
+    """The gradients, test mode and running statistics of a net with normalization; whether it has one that works."""
+    net = trial.build(**options)
+    X, y = trial.data()
+    loss = trial.attempt(lambda: trial.loss(net, X, y)[0])
+    without = softmax_loss(trial.plain_scores(net, X), y)[0] if trial.scores_right else np.nan
+    if loss is not None and abs(loss - without) <= SAME * abs(without):
+        told = f"with {trial.setting}, the loss in training is {loss:.6g}, as without normalization"
+        trial.unit.find("normalization-ignored", told)
+        return False
+    if loss is not None and not _parameters(trial, net):
+        return False
+    known = len(trial.unit.findings)
+    if loss is not None and not _of_its_kind(trial, net, "layernorm" in options.values()):
+        return False
+    trial.gradients(options)
+    whole, one = trial.scores(net, X), trial.scores(net, X[:3])
+    if whole[:3].shape != one.shape or not close(whole[:3], one):
+        told = f"with {trial.setting}, the scores of an example change with the others in its test batch"
+        trial.unit.find("batch-statistics-at-test", told + mode_at_test(trial.tap.calls, "batchnorm"))
+    elif len(trial.unit.findings) == known and "layernorm" not in options.values():
+        _running(trial, options)
+    return len(trial.unit.findings) == known
+
+
+def _of_its_kind(trial: Trial, net: Any, by_example: bool) -> bool:
+    """Whether the loss of a batch is the mean of its halves' losses, as it is in layer normalization only."""
+    X, y = trial.data()
+    half = len(X) // 2
+    X[half:] = 4 * X[half:] + 2  # so that the statistics of the halves differ
+    parts = (slice(None), slice(half), slice(half, None))
+    whole, first, second = (trial.loss(net, X[rows], y[rows])[0] for rows in parts)
+    mean = (first + second) / 2
+    if (abs(mean - whole) <= SAME * abs(whole)) == by_example:
+        return True
+    told = f"with {trial.setting}, the loss of a batch is {whole:.6g}, and {mean:.6g} in the mean of its halves"
+    why = "the examples depend on one another" if by_example else "the examples do not depend on one another"
+    trial.unit.find("another-normalization", f"{told}: {why}")
+    return False
+
+
+def _parameters(trial: Trial, net: Any) -> bool:
+    """Whether each hidden layer has a scale and a shift among the parameters, by whatever names."""
+    others = [key for key in net.params if role(key)[0] not in ("W", "b")]
+    missing = [f"{name}{i}" for name in ("gamma", "beta") for i in (1, 2) if trial.parameter(net, name, i) is None]
+    if len(others) < 4 and missing:
+        told = f"with {trial.setting}, params has no {', '.join(missing)}, and so they are never learned"
+        trial.unit.find("gamma-and-beta-not-learned", told)
+    return not missing or len(others) >= 4
+
+
+def _running(trial: Trial, options: Options) -> None:
+    """After many steps with one batch, its scores at test are those of training."""
+    net = trial.build(UNITS, **options)
+    X, y = trial.data(ROWS)
+    passes: list[list[Call]] = []
+    for count in STEPS:
+        for _ in range(count):
+            trained, _ = trial.loss(net, X, y)
+            passes = [*passes[:2], trial.tap.calls]
+        test = softmax_loss(np.asarray(trial.scores(net, X), dtype=float), y)[0]
+        if abs(test - trained) <= NEAR * abs(trained):
+            return
+        told = f"with {trial.setting}, after {count} steps with one batch its loss is {trained:.4g} in training, "
+        told += f"and {test:.4g} by the scores at test"
+        shared = shared_param(passes[0])
+        lost = _lost(passes[0], passes[1], "in the second step") or _lost(passes[-1], trial.tap.calls, "at test")
+        if shared:
+            trial.unit.find(shared[0], f"{told}; {shared[1]}")
+        if lost:
+            trial.unit.find("running-statistics-reset", f"{told}; {lost}")
+        if shared or lost:
+            return
+    trial.unit.find("running-statistics-wrong", told)
+
+
+def _lost(first: Sequence[Call], second: Sequence[Call], when: str) -> str:
+    """How the second pass began without what the first had put into bn_param, or ""."""
+    before, now = forwards(first, "batchnorm"), forwards(second, "batchnorm")
+    for i, (old, new) in enumerate(zip(before, now, strict=False), 1):
+        begin = new.option.get("running_mean")
+        if begin is None:
+            return f"{when} bn_param of layer {i} has no running_mean"
+        ends = [one.after.get("running_mean") for one in (old, before[-1])]
+        if not any(np.array_equal(begin, end) for end in ends if end is not None):
+            return f"{when} the running_mean of layer {i} is not that with which the step before ended"
+    return ""

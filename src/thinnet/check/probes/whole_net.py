@@ -1,0 +1,144 @@
+"""A net of three layers and its dropout in two functions, as a well-known course on deep learning has them.
+
+``forward_propagation_with_dropout(X, parameters, keep_prob)`` gives A3 and a cache of (Z1, D1, A1, W1, b1, Z2, ..., b3)
+with the examples in columns, ``backward_propagation_with_dropout(X, Y, cache, keep_prob)`` a dict of gradients.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.chance import unlikely
+from thinnet.check.compare import Alternative, close, difference
+from thinnet.check.findings import Reading
+from thinnet.check.probes.draws import RATES
+from thinnet.check.unit import Unit
+from thinnet.typing import AnyArray, FloatArray
+
+FORWARD, BACKWARD = "forward_propagation_with_dropout", "backward_propagation_with_dropout"
+SIZES, EXAMPLES = (12, 60, 50, 1), 80
+CACHED = 14  # values of the cache
+
+
+def check_forward(unit: Unit) -> None:
+    """Both hidden layers' masks, rates and scales, and the output."""
+    unit.reading = Reading()  # the argument says what it is
+    X, parameters, _ = _inputs(unit)
+    for keep in RATES:
+        out, cache = unit.pair(FORWARD, X, dict(parameters), keep)
+        _check_cache(unit, cache)
+        below = X
+        for layer in (1, 2):
+            D, A = (unit.array(FORWARD, cache[5 * layer - i], f"{word}{layer}") for i, word in ((4, "D"), (3, "A")))
+            plain = np.maximum(parameters[f"W{layer}"] @ below + parameters[f"b{layer}"], 0)
+            _layer(unit, f"with keep_prob = {keep}, A{layer}", D, A, plain, keep)
+            if unit.findings:
+                return
+            below = A
+        expected = _sigmoid(parameters["W3"] @ below + parameters["b3"])
+        wrong = difference("A3", unit.array(FORWARD, out, "A3"), expected)
+        if wrong:
+            raise unit.stop(wrong.of_output, wrong.words)
+
+
+def check_backward(unit: Unit) -> None:
+    """Every gradient, from a right cache."""
+    unit.reading = Reading()
+    X, parameters, Y = _inputs(unit)
+    keep = RATES[0]
+    cache = _forward(unit, X, parameters, keep)
+    given = unit.call(BACKWARD, X, Y, cache, keep)
+    right, known = _gradients(X, Y, cache, keep)
+    if not isinstance(given, dict) or not set(given) & set(right):
+        raise unit.stop("not-checked", "it does not return a dict with dA2, dW2, db2 and so on")
+    for key, expected in right.items():
+        if key in given:
+            wrong = difference(key, unit.array(BACKWARD, given[key], key), expected, known.get(key, ()), EXAMPLES)
+            if wrong:
+                raise unit.stop(wrong.of_gradient, wrong.words)
+
+
+def _layer(unit: Unit, what: str, D: AnyArray, A: AnyArray, plain: FloatArray, keep: float) -> None:
+    """One hidden layer: A = plain * D / keep, D with a one for each unit kept."""
+    if A.shape != plain.shape:
+        raise unit.stop("shape-changed", f"{what} has shape {A.shape}, expected {plain.shape}")
+    if D.shape != plain.shape and 1 in D.shape:
+        raise unit.stop("mask-shared-across-batch", f"{what} is masked by an array of shape {D.shape}")
+    seen = plain > 1e-3 * plain.max()  # where it is 0 anyway, nothing shows
+    ratio = A[seen] / plain[seen]
+    kept = ratio != 0
+    told = f"{what}: {kept.mean():.3f} of {kept.size} positive units are kept"
+    if kept.all():
+        raise unit.stop("inactive-in-training", told)
+    if unlikely(int(kept.sum()), kept.size, keep):
+        swapped = not unlikely(int(kept.sum()), kept.size, 1 - keep)
+        raise unit.stop("keep-and-drop-swapped" if swapped else "wrong-rate", f"{told}, expected {keep}")
+    scale = float(np.median(ratio[kept]))
+    if not close(ratio[kept], scale):
+        unit.find("values-changed", f"{what} is relu(Z) times {ratio[kept].min():.4g} to {ratio[kept].max():.4g}")
+    elif abs(scale - 1) < 1e-4:
+        unit.find("not-scaled-in-training", f"{what} is relu(Z) times 1 where kept, expected {1 / keep:.4g}")
+    elif abs(scale * keep - 1) > 1e-4:
+        unit.find("scaled-by-wrong-probability", f"{what} is relu(Z) times {scale:.4g}, expected {1 / keep:.4g}")
+
+
+def _inputs(unit: Unit) -> tuple[FloatArray, dict[str, FloatArray], FloatArray]:
+    rng = unit.rng
+    parameters: dict[str, FloatArray] = {}
+    for layer in (1, 2, 3):
+        parameters[f"W{layer}"] = rng.normal(size=(SIZES[layer], SIZES[layer - 1])) / 4
+        parameters[f"b{layer}"] = rng.normal(size=(SIZES[layer], 1)) / 4
+    return rng.normal(size=(SIZES[0], EXAMPLES)), parameters, rng.integers(0, 2, size=(1, EXAMPLES)).astype(float)
+
+
+def _check_cache(unit: Unit, cache: Any) -> None:
+    if not isinstance(cache, (tuple, list)) or len(cache) != CACHED:
+        raise unit.stop("not-checked", f"its cache is not (Z1, D1, A1, W1, b1, ..., b3), {CACHED} values")
+
+
+def _forward(unit: Unit, X: FloatArray, parameters: dict[str, FloatArray], keep: float) -> tuple[Any, ...]:
+    """A right forward pass: its cache."""
+    cache: list[Any] = []
+    A = X
+    for layer in (1, 2, 3):
+        W, b = parameters[f"W{layer}"], parameters[f"b{layer}"]
+        Z = W @ A + b
+        if layer < 3:
+            D = (unit.rng.random(Z.shape) < keep).astype(int)
+            A = np.maximum(Z, 0) * D / keep
+            cache += [Z, D, A, W, b]
+        else:
+            cache += [Z, _sigmoid(Z), W, b]
+    return tuple(cache)
+
+
+def _gradients(
+    X: FloatArray, Y: FloatArray, cache: tuple[Any, ...], keep: float
+) -> tuple[dict[str, AnyArray], dict[str, tuple[Alternative, ...]]]:
+    """The right gradients, in the order in which they follow from each other, and wrong ones that are known."""
+    _, D1, A1, _, _, _, D2, A2, W2, _, _, A3, W3, _ = cache
+    right: dict[str, AnyArray] = {}
+    known: dict[str, tuple[Alternative, ...]] = {}
+    dZ = A3 - Y
+    layers: tuple[tuple[int, Any, Any, Any], ...] = ((3, A2, W3, D2), (2, A1, W2, D1), (1, X, None, None))
+    for layer, below, W, D in layers:
+        right |= {f"dZ{layer}": dZ, f"dW{layer}": dZ @ below.T / EXAMPLES}
+        right[f"db{layer}"] = dZ.sum(axis=1, keepdims=True) / EXAMPLES
+        if W is not None:
+            through = W.T @ dZ
+            right[f"dA{layer - 1}"] = dA = through * D / keep
+            known[f"dA{layer - 1}"] = (
+                Alternative(through / keep, "mask-not-applied-in-backward", "is not masked"),
+                Alternative(through, "mask-not-applied-in-backward", "is neither masked nor scaled"),
+                Alternative(through * D, "scaled-differently-in-backward", "is masked and not scaled"),
+                Alternative(through * (1 - D) / keep, "mask-inverted-in-backward", "lets through what was dropped"),
+                Alternative(dA * keep / (1 - keep), "scaled-differently-in-backward", "is divided by 1 - keep_prob"),
+            )
+            dZ = dA * (below > 0)
+    return right, known
+
+
+def _sigmoid(Z: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-Z)))

@@ -1,0 +1,18 @@
+"""The convolutional net, on the layers of this package; ``import *`` brings those along, as in the course."""
+
+import numpy as np
+
+from thinnet.course import cnn as _cnn
+
+from .. import layer_utils as _layer_utils
+from .. import layers as _layers
+from ..fast_layers import *
+from ..layer_utils import *
+from ..layers import *
+
+
+class ThreeLayerConvNet(_cnn.ThreeLayerConvNet):
+    """conv → ReLU → 2 x 2 max pooling → affine → ReLU → affine → softmax; see `thinnet.course.cnn`."""
+
+    layers = _layers
+    layer_utils = conv_layer_utils = _layer_utils

@@ -1,0 +1,78 @@
+"""A kernel of this very Python, in which a notebook's cells run."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends
+COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
+SHOWN_LINES = 12  # of the traceback of a cell that failed
+
+
+def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool) -> str | None:
+    """Run all cells, leaving the outputs in `document`; return why it stopped early, if it did.
+
+    Args:
+        document: the notebook.
+        folder: where the kernel runs.
+        opening: what `thinnet.course.kernel.opened` takes, which runs before the first cell.
+        progress: whether to show a bar.
+    """
+    import nbclient
+    from tqdm.auto import tqdm
+
+    line = f"__import__('thinnet.course.kernel', fromlist=['opened']).opened(**{opening!r})"
+    total = sum(cell.cell_type == "code" for cell in document.cells)
+    client = nbclient.NotebookClient(
+        document,
+        timeout=None,
+        startup_timeout=600,  # a busy machine takes its time
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
+    )
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="thinnet-") as connection,
+            tqdm(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar,
+        ):
+            # Not as an argument: the client shuts down only what it takes for its own.
+            client.km = _kernel_manager(Path(connection))
+            client.on_cell_executed = lambda **_: bar.update()
+            client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        lines = COLORS.sub("", str(error)).strip().splitlines()
+        return "\n".join([f"{error.ename}: {error.evalue}", *lines[-SHOWN_LINES:-1]])
+    except nbclient.exceptions.DeadKernelError:
+        return "the kernel died; it may have run out of memory"
+    except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
+        return "interrupted"
+    return None
+
+
+def _kernel_manager(connection: Path) -> Any:
+    """A manager of kernels that run this very Python with these very warning filters.
+
+    It talks to them through files in the folder `connection`: of two notebooks that start at once, each may find the
+    same TCP port free.
+    """
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+
+    options = [f"-W{option}" for option in (*sys.warnoptions, OWN_WARNING)] if sys.warnoptions else []
+    argv = [sys.executable, *options, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+    class ThisPython(KernelSpecManager):  # type: ignore[misc]
+        def get_kernel_spec(self, kernel_name: str) -> Any:
+            return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+    if os.name == "posix":
+        manager.transport, manager.ip = "ipc", str(connection / "k")
+    return manager

@@ -1,0 +1,201 @@
+"""What a notebook's kernel gets before the first cell: commands that do no harm, folders of Colab, Python 2.
+
+A course's notebook fetches data, installs packages and changes into folders that are not there. Here such a command is
+left out, and its cell says so in a line that begins with `MARK`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from thinnet import python2
+from thinnet.course import colab
+
+MARK = "[thinnet] "
+WHY = "Thinnet brings what the course's notebooks need; --shell runs it"
+READING = re.findall(r"[\w-]+", "ls pwd cat head tail echo du df wc date which uname nproc lscpu free nvidia-smi")
+JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or a file written
+INSTALLING = ("pip", "conda", "mamba", "micromamba", "uv")
+SHELLS = ("bash", "sh", "script", "system", "sx", "!", "ruby", "perl", "cmd")
+TOLERATED = ("load_ext", "reload_ext", "matplotlib", "pylab")  # what they bring is an extra
+
+
+def install(shell: Any, *, commands: bool = False, old: str = "", features: tuple[str, ...] = ()) -> None:
+    """Prepare an IPython shell.
+
+    Args:
+        shell: of the kernel.
+        commands: whether shell commands are run whatever they do.
+        old: ``"all"`` to take all cells for Python 2, ``"some"`` for those that must be.
+        features: what the notebook imports from ``__future__``.
+    """
+    _tolerate(shell)
+    if not commands:
+        _leave_out_commands(shell)
+    Folders(shell)
+    colab.install(say)
+    shell.ast_transformers.append(colab.Unfilled())
+    if old:
+        python2.restore_names()
+        shell.input_transformers_post.append(_Translator(old == "all", set(features)))
+        if old == "all" and "division" not in features:
+            shell.ast_transformers.append(python2.OldDivision())
+
+
+def say(what: str, why: str) -> None:
+    """One line in the cell's output."""
+    print(f"{MARK}{what}: {why}", flush=True)
+
+
+def harmless(command: str) -> bool:
+    """Whether a shell command only looks.
+
+    >>> harmless("ls -l data"), harmless("wget http://a.b/c"), harmless("ls; rm -r data")
+    (True, False, False)
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return False
+    return not words or (words[0] in READING and not JOINED.search(command))
+
+
+class Folders:
+    """``%cd`` and ``os.chdir`` which stay where they are if a folder is not there, and find back from it.
+
+    After ``%cd cs231n/datasets``, which is not there, ``%cd ../..`` must not lead out of the notebook's folder.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.intended = self.actual = os.getcwd()
+        self.shell = shell
+        self.magic: Callable[[str], Any] = shell.find_line_magic("cd")
+        self.chdir = os.chdir
+        shell.register_magic_function(self.change, "line", "cd")
+        os.chdir = self._chdir
+
+    def change(self, line: str) -> None:
+        """``%cd``."""
+        name = re.sub(r"\\(.)", r"\1", line.strip().strip("\"'"))
+        elsewhere = not name or name.startswith("-")  # home, the folder before, a bookmark
+        if elsewhere or self._is_there(name):
+            self.magic(line if elsewhere else self.target(name))
+            self.intended = self.actual = os.getcwd()
+        else:
+            self._stay(f"%cd {name}", name)
+
+    def target(self, name: str) -> str:
+        """Where a change of folder is meant to lead to; the notebook's folder stands for those that are not there."""
+        self._follow()
+        intended, actual = (
+            os.path.normpath(os.path.join(base, os.path.expanduser(name))) for base in (self.intended, self.actual)
+        )
+        return actual if os.path.isdir(actual) and ".." not in name else intended
+
+    def _chdir(self, path: Any) -> None:
+        of_colab = isinstance(path, str) and re.match(r"/content\b|/gdrive\b|(\./)?(g?drive|MyDrive)/", path)
+        if of_colab and not self._is_there(path):
+            self._stay(f"os.chdir({path!r})", path)
+        else:
+            self.chdir(path)
+
+    def _is_there(self, name: str) -> bool:
+        return os.path.isdir(self.target(name))
+
+    def _stay(self, what: str, name: str) -> None:
+        self.intended = self.target(name)
+        say(what, f"that folder is not there; staying in {os.getcwd()}")
+
+    def _follow(self) -> None:
+        """Begin anew where somebody has changed the folder meanwhile."""
+        if os.getcwd() != self.actual:
+            self.intended = self.actual = os.getcwd()
+
+
+class _Translator:
+    """Cells in Python 2, put into Python 3."""
+
+    def __init__(self, always: bool, features: set[str]) -> None:
+        self.always, self.features = always, features
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        source = "".join(lines)
+        if not source.strip() or not (self.always or python2.is_old(source)):
+            return lines
+        try:
+            return python2.translate(source, self.features).splitlines(keepends=True)
+        except SyntaxError:
+            return lines  # Python says what is wrong with it
+
+
+def _leave_out_commands(shell: Any) -> None:
+    run, output = shell.system, shell.getoutput
+
+    # IPython looks for the variables of a command ($name) in its caller's frame: what is in these is in the way.
+    def system(_command: str) -> None:
+        if harmless(_command):
+            run(_command)
+        else:
+            say(f"not run: !{_command}", WHY)
+
+    def getoutput(_command: str, split: bool = True, depth: int = 0) -> Any:
+        if harmless(_command):
+            return output(_command, split, depth + 1)
+        system(_command)
+        return [] if split else ""
+
+    shell.system, shell.getoutput = system, getoutput
+    for name in INSTALLING:
+        shell.register_magic_function(_left_out(f"%{name} "), "line", name)
+    for name in SHELLS:
+        shell.register_magic_function(_left_out(f"%%{name} "), "cell", name)
+
+
+def _left_out(start: str) -> Callable[..., None]:
+    def magic(line: str = "", cell: str = "") -> None:
+        say(f"not run: {start}{line}".rstrip(), WHY)
+
+    return magic
+
+
+def _tolerate(shell: Any) -> None:
+    """Let a magic that is unknown here, or an extension that is not installed, be no error."""
+    for kind in ("line", "cell"):
+        setattr(shell, f"run_{kind}_magic", _tolerant(getattr(shell, f"run_{kind}_magic"), shell, kind))
+
+
+def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., Any]:
+    sign, find = ("%", shell.find_line_magic) if kind == "line" else ("%%", shell.find_cell_magic)
+
+    def run_magic(_name: str, _line: str, *_rest: Any) -> Any:
+        if find(_name) is None:
+            say(f"{sign}{_name} {_line}".rstrip(), "there is no such magic here; left out")
+            return None
+        if kind == "line":
+            _rest = (1 + (_rest[0] if _rest else 1),)  # one frame more to the variables of the caller
+        try:
+            return run(_name, _line, *_rest)
+        except Exception as error:
+            if _name not in TOLERATED:
+                raise
+            say(f"{sign}{_name} {_line}".rstrip(), f"left out, since it needs what is not here ({error})")
+            return None
+
+    return run_magic
+
+
+def opened(*, dialect: str, scaling: Any, draw: Any, packages: tuple[str, ...], **options: Any) -> None:
+    """Prepare the kernel that this runs in, and open the course door there; an empty dialect leaves it closed."""
+    from IPython import get_ipython
+
+    import thinnet.course
+
+    install(get_ipython(), **options)
+    if dialect:
+        thinnet.course.activate(dialect, scaling, draw=draw, packages=packages)
+    sys.stdout.flush()

@@ -1,0 +1,92 @@
+"""Reading and resizing pictures as the courses' notebooks do, where what they import for it is not there today."""
+
+from __future__ import annotations
+
+import importlib.abc
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from thinnet.errors import require
+from thinnet.typing import AnyArray, FloatArray
+
+DRAWN = {"kitten": (300, 400), "puppy": (300, 300)}  # the course's pictures: one is wide, the other square
+
+
+def imread(path: Any) -> AnyArray:
+    """A picture as a uint8 array (H, W, 3); for one of the course's that is not there, a drawn one, which says so.
+
+    Raises:
+        FileNotFoundError: if another picture is not there.
+
+    >>> imread("notebook_images/puppy.jpg").shape
+    [thinnet] notebook_images/puppy.jpg: it is not there; a drawn picture takes its place
+    (300, 300, 3)
+    """
+    if Path(path).stem in DRAWN and not Path(path).exists():
+        print(f"[thinnet] {path}: it is not there; a drawn picture takes its place", flush=True)
+        rows, columns = np.ogrid[: DRAWN[Path(path).stem][0], : DRAWN[Path(path).stem][1]]
+        rings = 128 + 127 * np.sin(np.hypot(rows - 150, columns - 150) / 12)
+        return np.stack([rings, 255 - rings, rings // 2], axis=-1).astype(np.uint8)
+    return np.asarray(_pillow().open(path).convert("RGB"))
+
+
+def imresize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
+    """A picture of `size` (H, W), as uint8.
+
+    >>> imresize(np.zeros((4, 6, 3)), (2, 3)).shape
+    (2, 3, 3)
+    """
+    picture = _pillow().fromarray(np.asarray(image).astype(np.uint8))
+    return np.asarray(picture.resize((size[1], size[0])))
+
+
+def resize(image: AnyArray, size: tuple[int, int], **options: Any) -> FloatArray:
+    """A picture of `size` (H, W), in floats from 0 to 1 where it was one of integers."""
+    whole = np.asarray(image).dtype.kind in "iu"
+    scaled = imresize(image if whole else np.asarray(image) * 255, size)
+    return np.asarray(scaled / 255)
+
+
+def _pillow() -> Any:
+    return require("PIL.Image", extra="course", purpose="reading or resizing a picture")
+
+
+MODULES: dict[str, dict[str, Any]] = {
+    "imageio": {"imread": imread},
+    "imageio.v2": {"imread": imread},
+    "skimage": {},
+    "skimage.transform": {"resize": resize},
+    "scipy.misc": {"imread": imread, "imresize": imresize},  # it is empty today
+}
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules above, where there are no others."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of a stand-in, or None."""
+        if fullname not in MODULES or (fullname != "scipy.misc" and PathFinder.find_spec(fullname, path)):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """An ordinary module."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give it its functions."""
+        vars(module).update(MODULES[module.__name__])
+
+
+def install() -> None:
+    """Make them importable, before the empty one is found."""
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())

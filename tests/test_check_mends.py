@@ -1,0 +1,152 @@
+"""What the checker tells to do, done to the letter, makes a planted fault right."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import check_sources as sources
+from test_check import check, ids, package
+from thinnet.check import VERDICTS, Report
+
+LINE = re.compile(r"mask = \(np\.random\.rand\(\*x\.shape\) < (?P<keep>.+?)\) / (?P=keep)(?=[;,.])")
+WHOLE = [row for row in sources.DROPOUT_FAULTS if LINE.search(VERDICTS[row[0]].mend)]
+TRAINING = re.compile(r'(    if mode == "train":\n).*(    else:\n).*?\n', re.DOTALL)
+
+
+def mend_of(report: Report, verdict: str) -> str:
+    return next(one.mend for _, one in report if one.verdict == verdict)
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize(("verdict", "changes"), WHOLE, ids=ids(WHOLE))
+def test_a_mask_drawn_as_the_mend_says_is_right(verdict: str, changes: dict[str, str], means: str) -> None:
+    text = sources.dropout(changes, means)
+    line = LINE.search(mend_of(check(text, means), verdict))
+    assert line
+    mended = TRAINING.sub(
+        lambda match: f"{match[1]}        {line[0]}\n        out = x * mask\n{match[2]}        out = x\n", text
+    )
+    mended = re.sub(r"    if dropout_param.*?    return dout.*$", f"    {sources.BACK}\n", mended, flags=re.DOTALL)
+    assert mended != text
+    assert not check(mended, means).faults
+
+
+# The verdict, a place in the net, what is planted there, what the mend says, and the place mended with these words.
+FORWARD = "                h, do = dropout_forward(h, self.dropout_param)\n"
+CALL = "h, cache = dropout_forward(h, self.dropout_param)"
+NETS: list[tuple[str, str, str, str, str]] = [
+    (
+        "active-at-test",
+        'self.dropout_param["mode"] = mode',
+        "self.dropout_param[mode] = mode",
+        "with mode = 'test' if y is None else 'train', set self.dropout_param['mode'] = mode",
+        "mode = 'test' if y is None else 'train'; self.dropout_param['mode'] = mode",
+    ),
+    (
+        "batch-statistics-at-test",
+        '        for bn_param in self.bn_params:\n            bn_param["mode"] = mode\n',
+        "        for bn_param in self.bn_params:\n            bn_param[mode] = mode\n",
+        "for bn_param in self.bn_params: bn_param['mode'] = mode",
+        "        for bn_param in self.bn_params: bn_param['mode'] = mode\n",
+    ),
+    (
+        "batch-statistics-at-test",
+        "self.bn_params[i - 1])",
+        "bn_param={'mode': 'train'} if BATCH else {}) if BATCH else layernorm_forward(h, self.params['gamma%d' % i], "
+        "self.params['beta%d' % i], {})",
+        "Hand self.bn_params[i] to batchnorm_forward of the hidden layer i, counted from 0",
+        "self.bn_params[[1, 2].index(i)])",
+    ),
+    (
+        "dropout-result-unused",
+        FORWARD,
+        FORWARD.replace("h, do", "out, do"),
+        CALL,
+        FORWARD.replace("h, do", "h, cache") + "                do = cache\n",
+    ),
+    (
+        "dropout-called-twice",
+        FORWARD,
+        FORWARD.replace("h, do", "out, do") + FORWARD.replace("h, do", "h, _"),
+        f"Call it once and take both: {CALL}",
+        f"                {CALL}; do = cache\n",
+    ),
+    (
+        "bn-param-shared",
+        "self.bn_params[i - 1])",
+        "self.bn_params[0])",
+        "Hand self.bn_params[i] to batchnorm_forward of the hidden layer i, counted from 0",
+        "self.bn_params[[1, 2].index(i)])",
+    ),
+    (
+        "running-statistics-reset",
+        "        for bn_param in self.bn_params:\n",
+        "        self.bn_params = [{} for _ in self.bn_params]\n        for bn_param in self.bn_params:\n",
+        "in the constructor only; in loss set nothing in them but their 'mode'",
+        "        for bn_param in self.bn_params:\n            assert len(bn_param) <= 3\n",
+    ),
+    (
+        "regularisation-scaled",
+        'loss += 0.5 * self.reg * np.sum(self.params["W%d" % i] ** 2)',
+        'loss += self.reg * np.sum(self.params["W%d" % i] ** 2)',
+        "0.5 * reg * np.sum(W * W) in the loss",
+        'W, reg = self.params["W%d" % i], self.reg; loss += 0.5 * reg * np.sum(W * W)',
+    ),
+    (
+        "initial-values",
+        "weight_scale * np.random.randn(dims[i], dims[i + 1])",
+        "np.random.randn(dims[i], dims[i + 1])",
+        "W = weight_scale * np.random.randn(inputs, outputs)",
+        "weight_scale * np.random.randn(*(dims[i], dims[i + 1]))",
+    ),
+]
+
+
+@pytest.mark.parametrize(("verdict", "place", "fault", "words", "mended"), NETS, ids=ids(NETS))
+def test_a_net_mended_as_it_says_is_right(verdict: str, place: str, fault: str, words: str, mended: str) -> None:
+    report = check(package(sources.net({place: fault}, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    assert report.faults == {verdict}, str(report)
+    assert words in mend_of(report, verdict)
+    report = check(package(sources.net({place: mended}, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    assert report.ok, str(report)
+
+
+def test_a_net_without_dropout_mended_as_it_says_is_right() -> None:
+    changes = {sources.FORWARD_DROPOUT: "", sources.BACKWARD_DROPOUT: ""}
+    report = check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    mend = mend_of(report, "dropout-never-called")
+    there, back = re.findall(r"\w+(?:, \w+)? = dropout_\w+\(.*?\)", mend)
+    when = "            if self.use_dropout:\n                "
+    changes = {
+        sources.FORWARD_DROPOUT: f"            cache = None\n{when}{there}\n            do = cache\n",
+        sources.BACKWARD_DROPOUT: f"            cache = do\n{when}{back}\n",
+    }
+    assert check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021").ok
+
+
+def test_backward_of_classic_scaling_at_test_mended_as_it_says_is_right() -> None:
+    verdict, changes = sources.DROPOUT_NOTES[-1]
+    assert verdict == "classic-scaling"
+    report = check(sources.dropout({**changes, "    return dout\n": "    return dout \n"}, "keep"), "keep")
+    assert report.verdicts == {"classic-scaling", "no-backward-at-test"}
+    assert "dout * p where it returned x * p" in mend_of(report, "no-backward-at-test")
+    assert check(sources.dropout(changes, "keep"), "keep").verdicts == {"classic-scaling"}
+
+
+@pytest.mark.parametrize(
+    ("function", "first", "fault"),
+    [
+        ("softmax_loss", "    shifted = x - x.max", "    x -= x.max(axis=1, keepdims=True)\n    shifted = x - x.max"),
+        ("svm_loss", "    N = x.shape[0]\n    margins", "    x += 1\n    N = x.shape[0]\n    margins"),
+        ("relu_forward", "    out = np.maximum(0, x)", "    x[x < 0] = 0; out = x"),
+    ],
+)
+def test_a_function_that_changes_its_argument_mended_as_it_says_is_right(function: str, first: str, fault: str) -> None:
+    report = check(sources.swap(sources.LAYERS, {first: fault}))
+    assert report.faults == {"input-mutated"}
+    copy = re.search(r"x = x\.copy\(\)", mend_of(report, "input-mutated"))
+    assert copy
+    assert f"{function} changed x" in str(report)
+    assert check(sources.swap(sources.LAYERS, {first: f"    {copy[0]}\n{fault}"})).ok

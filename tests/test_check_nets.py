@@ -1,0 +1,116 @@
+"""The checker on fully connected nets: planted faults are found by name and nothing else is; right nets pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import check_sources as sources
+from test_check import check, ids, names_of, package
+from thinnet.check import check_layers
+
+
+@pytest.mark.parametrize("dialect", sources.SPELLINGS)
+def test_a_right_net_passes(dialect: str) -> None:
+    report = check(package(sources.net({}, dialect), dialect), dialect)
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+@pytest.mark.parametrize("dialect", ["cs231n-2017", "cs231n-2021"])
+@pytest.mark.parametrize(("verdict", "changes"), sources.NET_FAULTS, ids=ids(sources.NET_FAULTS))
+def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
+    verdict: str, changes: dict[str, str], dialect: str
+) -> None:
+    report = check(package(sources.net(changes, dialect), dialect), dialect)
+    assert report.faults == {verdict}, str(report)
+    assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
+
+
+@pytest.mark.parametrize(("verdict", "changes"), sources.LAYERNORM_FAULTS, ids=ids(sources.LAYERNORM_FAULTS))
+def test_each_fault_of_layer_normalization_in_the_net_is_found(verdict: str, changes: dict[str, str]) -> None:
+    report = check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    assert report.faults == {verdict}, str(report)
+    assert "normalization='layernorm'" in next(one.evidence for _, one in report if one.severity == "fault")
+
+
+@pytest.mark.parametrize("dialect", ["cs231n-2017", "cs231n-2018"])
+@pytest.mark.parametrize("style", sources.RIGHT_NETS)
+def test_right_nets_pass_in_every_style(style: str, dialect: str) -> None:
+    report = check(package(sources.net(sources.RIGHT_NETS[style], dialect), dialect), dialect)
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+def test_a_net_that_normalizes_by_default_is_right() -> None:
+    net = sources.net({}, "cs231n-2018").replace("normalization=None", "normalization='batchnorm'")
+    assert check(package(net, "cs231n-2018"), "cs231n-2018").ok
+
+
+def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
+    changes = {"np.zeros(dims[i + 1])\n            if": "np.zeros(dims[i] + 1)\n            if"}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"wrong-return"}
+    assert "params['b1'] has shape (6,), expected (7,)" in str(report)
+
+
+def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
+    broken = "            if self.use_dropout or self.normalization:\n                h = hh\n            h, re = relu"
+    changes = {"            h, re = relu": broken}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"crashed"}
+    assert "measured: dropout=0.4: NameError: name 'hh' is not defined" in str(report)
+    assert "normalization=" not in str(report)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        lambda kind, number: (number, kind),
+        lambda kind, number: (kind, number),
+        lambda kind, number: f"{kind}_{number}",
+        lambda kind, number: f"{ {'W': 'weights', 'b': 'bias'}.get(kind, kind) }{number - 1}",
+    ],
+)
+def test_parameters_of_other_names_are_a_note(names: Callable[[str, int], Any]) -> None:
+    net = re.sub(
+        r'(params|grads)\["(W|b|gamma|beta)%d" % (\w+|\(i \+ 1\))\]',
+        r"\1[NAMES('\2', \3)]",
+        sources.net({}, "cs231n-2021"),
+    )
+    namespace = names_of(package(net, "cs231n-2021"))
+    namespace["NAMES"] = names
+    report = check_layers(namespace, "cs231n-2021")
+    assert report.ok, str(report)
+    assert report.verdicts == {"parameter-names"}
+
+
+def test_dropout_before_the_relu_is_a_note() -> None:
+    changes = {sources.FORWARD_DROPOUT: "", sources.RELU: sources.FORWARD_DROPOUT + sources.RELU}
+    changes |= {sources.BACKWARD_DROPOUT: "", sources.BACKWARD_RELU: sources.BACKWARD_RELU + sources.BACKWARD_DROPOUT}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.ok
+    assert report.verdicts == {"dropout-before-relu-or-norm"}
+
+
+KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the net's constructor
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("return loss, grads", "return {}, grads", "the loss must be an array of numbers, got dict"),
+        ("return loss, grads", "return loss, dict(grads, W1=None)", "the gradient of W1 must be an array of numbers"),
+        ("return scores", "return 3", "the scores of loss(X) has shape (), expected (6, 4)"),
+        (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got str"),
+        (KEPT, "self.params[1] = 2", "the gradients of 1 are missing"),
+    ],
+)
+def test_a_net_that_gives_odd_things_does_not_end_the_check(old: str, new: str, told: str) -> None:
+    new = f"{old}\n        {new}" if old == KEPT else new
+    report = check(package(sources.net({old: new}, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert {one.name for one in report.functions if one.state != "right"} == {"FullyConnectedNet"}
+    assert told in " ".join(one.evidence for _, one in report)

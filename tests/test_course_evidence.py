@@ -1,0 +1,130 @@
+"""Which dialect a notebook is in, by its own code."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from thinnet.course.evidence import choose_dialect
+from thinnet.errors import ArgumentError, DialectError
+
+STANFORD, UCLA = "from cs231n.classifiers.fc_net import *\n", "from nndl.fc_net import *\n"
+NET = "FullyConnectedNet([5], {})"
+CALL = "dropout_forward(x, {'mode': 'train', 'p': 0.3})"
+
+
+def chosen(source: str, dialect: str | None = None, recorded: str = "") -> str:
+    return choose_dialect([ast.parse(source)], dialect, recorded=recorded).dialect
+
+
+@pytest.mark.parametrize(
+    ("source", "dialect"),
+    [
+        ("1 + 1", "cs231n-2021"),
+        (STANFORD, "cs231n-2021"),
+        (STANFORD + NET.format("reg=1"), "cs231n-2021"),
+        (STANFORD + NET.format("use_batchnorm=True"), "cs231n-2017"),
+        (STANFORD + NET.format("use_batchnorm=True, dropout=0.5"), "cs231n-2017"),
+        (STANFORD + NET.format("normalization=None, dropout=0.5"), "cs231n-2018"),
+        (STANFORD + NET.format("dropout_keep_ratio=0.5"), "cs231n-2021"),
+        (STANFORD + NET.format("dropout=1"), "cs231n-2018"),
+        (STANFORD + NET.format("dropout=0"), "cs231n-2017"),
+        (STANFORD + "for q in [0, 0.25]: " + NET.format("dropout=q"), "cs231n-2017"),
+        (STANFORD + "choices = (1, 0.25)\nfor q in choices: " + NET.format("dropout=q"), "cs231n-2018"),
+        (STANFORD + "[" + NET.format("dropout=q") + " for q in [0.5, 1.0]]", "cs231n-2018"),
+        (STANFORD + "def make(q=0): return " + NET.format("dropout=q"), "cs231n-2017"),
+        (STANFORD + "options = {'dropout': 0.5, 'normalization': None}\n" + NET.format("**options"), "cs231n-2018"),
+        (STANFORD + CALL + NET.format("use_batchnorm=True").join(("; ", "")), "cs231n-2017"),
+        ("from cs999.classifiers.fc_net import *\n" + NET.format("dropout=1"), "cs231n-2018"),
+        (UCLA, "nndl"),
+        (UCLA + CALL + "; " + NET.format("dropout=1.0"), "nndl"),
+        (UCLA + "for q in [0.5, 1.0]: " + NET.format("dropout=q"), "nndl"),
+        (UCLA + NET.format("dropout=0"), "nndl"),
+        (UCLA + CALL + "\nclass Net:\n    def __init__(self, dims, dropout=1, use_batchnorm=False): pass", "nndl"),
+    ],
+)
+def test_what_the_code_settles_is_taken(source: str, dialect: str) -> None:
+    assert chosen(source) == dialect
+    assert chosen(source, dialect) == dialect
+
+
+@pytest.mark.parametrize(
+    ("source", "fitting"),
+    [
+        (STANFORD + CALL, "cs231n-2017 .* or cs231n-2018 .* or cs231n-2021"),
+        (STANFORD + NET.format("dropout=0.5"), "cs231n-2017 .* or cs231n-2018"),
+        (STANFORD + "FullyConnectedNet([5], 4, 3, 0.5)", "cs231n-2017 .* or cs231n-2018 .* or cs231n-2021"),
+        (STANFORD + "net.dropout_param", "cs231n-2017"),
+        (UCLA + CALL, "nndl .* or nndl-2020 .* or nndl-drop"),
+        (UCLA + "for q in [0, 0.25]: " + NET.format("dropout=q"), "nndl .* or nndl-drop"),
+        (CALL, "cs231n-2017 .* or nndl-drop"),
+    ],
+)
+def test_where_a_figure_depends_on_it_the_dialect_is_asked_for(source: str, fitting: str) -> None:
+    with pytest.raises(
+        DialectError, match=rf"dialect must be given, since p means .*got none.*fits {fitting}.*--dialect"
+    ):
+        chosen(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "dialect", "right"),
+    [
+        (STANFORD, "nndl", "the import of cs231n.classifiers.fc_net: .*--dialect cs231n-2017"),
+        ("from cs231n.layers import *", "nndl-drop", "the import of cs231n.layers: "),
+        (UCLA, "cs231n-2017", "the import of nndl.fc_net: .*--dialect nndl or nndl-2020 or nndl-drop"),
+        (STANFORD + NET.format("dropout=1"), "cs231n-2021", "the argument dropout.*--dialect cs231n-2018\\."),
+        (STANFORD + NET.format("dropout=0"), "cs231n-2018", "the value 0 of dropout.*--dialect cs231n-2017\\."),
+        (STANFORD + NET.format("use_batchnorm=1"), "cs231n-2018", "the argument use_batchnorm"),
+        (UCLA + NET.format("dropout=1"), "nndl-drop", "the value 1 of dropout: .*--dialect nndl or nndl-2020"),
+    ],
+)
+def test_a_dialect_that_does_not_fit_is_refused(source: str, dialect: str, right: str) -> None:
+    with pytest.raises(DialectError, match=rf"dialect must fit the notebook, got '{dialect}', but there is .*{right}"):
+        chosen(source, dialect)
+
+
+def test_what_both_courses_have_tells_nothing() -> None:
+    for dialect in ("nndl", "cs231n-2017"):
+        assert chosen("from cs231n.solver import Solver\nfrom cs231n.data_utils import *", dialect) == dialect
+    with pytest.raises(ArgumentError, match="dialect must be one of"):
+        chosen("", "nndl-2019")
+
+
+def test_what_contradicts_itself_is_left_to_the_one_who_names_it() -> None:
+    both = STANFORD + NET.format("dropout=0.5") + "\n" + NET.format("dropout_keep_ratio=0.5")
+    assert chosen(both, "cs231n-2018") == "cs231n-2018"
+
+
+RECORDED = "Running tests with p =  {}\nMean of input: 10.0\nFraction of train-time output set to zero:  {}\n"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "dialect"),
+    [
+        ([(0.3, 0.7002), (0.6, 0.3991)], "nndl"),
+        ([(0.3, 0.2996), (0.6, 0.6004)], "nndl-drop"),
+        ([(0.3, 0.2996), (0.6, 0.3996)], None),
+        ([(0.3, 0.5)], None),
+        ([(0.5, 0.5)], None),
+        ([], None),
+    ],
+)
+def test_the_recorded_fractions_decide_where_the_code_does_not(
+    pairs: list[tuple[float, float]], dialect: str | None
+) -> None:
+    recorded = "".join(RECORDED.format(*pair) for pair in pairs)
+    source = UCLA + CALL + "\nfor q in [0, 0.25]: " + NET.format("dropout=q")
+    if dialect:
+        assert chosen(source, recorded=recorded) == dialect
+    else:
+        with pytest.raises(DialectError, match="dialect must be given"):
+            chosen(source, recorded=recorded)
+
+
+def test_a_course_of_ones_own_needs_no_dialect() -> None:
+    choice = choose_dialect([ast.parse(STANFORD + CALL)], own=["cs231n"])
+    assert choice.reason == "for what your own package lacks"
+    with pytest.raises(DialectError, match="must be given"):
+        choose_dialect([ast.parse(STANFORD + CALL)], own=["nndl"])
