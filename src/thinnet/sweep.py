@@ -151,9 +151,7 @@ def _side_by_side(missing: Sequence[tuple[Config, Path]], workers: Workers) -> I
     require("threadpoolctl", extra="sweep", purpose=PURPOSE)
     with _backend(joblib, workers):
         parallel = joblib.Parallel(n_jobs=workers.jobs, return_as="generator_unordered", batch_size=1)
-        yield from parallel(
-            joblib.delayed(_limited)(config, run_folder, sys.argv[1:]) for config, run_folder in missing
-        )
+        yield from parallel(joblib.delayed(_limited)(*pair, sys.argv[1:]) for pair in missing)
 
 
 @contextmanager

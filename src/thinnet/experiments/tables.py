@@ -46,8 +46,6 @@ def grid(groups: Sequence[Group], down: str, across: str, metric: str = "last_va
     for row in rows:
         found = [means.get((row, column)) for column in columns]
         best = max((cell.mean for cell in found if cell), default=None)
-        cells = [
-            f"{rounded(cell.mean):>8}{'*' if cell.mean == best else ' '}" if cell else "       - " for cell in found
-        ]
+        cells = [f"{rounded(c.mean):>8}{'*' if c.mean == best else ' '}" if c else "       - " for c in found]
         lines.append(f"{shown(row):<{len(head)}}" + "".join(cells))
     return "\n".join(line.rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""The kernels of a hidden layer behind its product: bias → normalization → activation → dropout, forward and backward.
+"""A hidden layer behind its product: bias → normalization → activation → dropout, forward and backward.
 
 In training `z` holds the products h · W without the bias, and `h` receives the layer's output. The backward functions
 turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place. `behind` is what follows

@@ -78,8 +78,8 @@ class Chart:
         lines = [f"{self.title}, by {self.x_label.lower()}."]
         for line in self.series:
             if line.y:
-                ends = [f"{line.y[k]:.3g} at {line.x[k]:g}" for k in (0, -1)]
-                lines.append(f"{line.label}: from {ends[0]} to {ends[1]}.")
+                ends = " to ".join(f"{line.y[k]:.3g} at {line.x[k]:g}" for k in (0, -1))
+                lines.append(f"{line.label}: from {ends}.")
         return " ".join(lines)
 
 

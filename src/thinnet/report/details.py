@@ -27,7 +27,7 @@ Known = dict[tuple[Any, ...], tuple[Dataset, dict[str, str]]]  # data sets and t
 
 
 def details(groups: Sequence[Group]) -> list[Details]:
-    """Details of each group's first finished run, or of the best groups if there are many; or why there are none."""
+    """The details of each group's first finished run, or of the best groups if there are many; or why not."""
     known: Known = {}
     chosen = groups if len(groups) <= MOST_DETAILED else best(groups, FEWER_DETAILED)
     return [_details(group, known) for group in chosen]

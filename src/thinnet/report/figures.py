@@ -63,9 +63,8 @@ def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tu
         if detail.weights:
             yield f"weights-{name}", _pictures(detail.weights, 6, [""] * len(detail.weights))
         if found and detail.mistakes:
-            titles = [
-                f"{detail.names[m.answer]} {m.confidence:.0%}\nis {detail.names[m.label]}" for m in found.mistakes
-            ]
+            kinds = detail.names
+            titles = [f"{kinds[m.answer]} {m.confidence:.0%}\nis {kinds[m.label]}" for m in found.mistakes]
             yield f"mistakes-{name}", _pictures(detail.mistakes, 4, titles)
 
 

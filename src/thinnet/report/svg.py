@@ -164,10 +164,8 @@ def _class_names(names: Sequence[str], left: float, top: float, cell: float) -> 
         yield element("text", text=name[:12], x=round(x, 1), y=foot, **placed)
 
 
-def _cell(
-    counts: IntArray, names: Sequence[str], at: tuple[int, int], position: tuple[float, float], side: float
-) -> str:
-    count, (i, j), (x, y) = int(counts[at]), at, position
+def _cell(counts: IntArray, names: Sequence[str], at: tuple[int, int], xy: tuple[float, float], side: float) -> str:
+    count, (i, j), (x, y) = int(counts[at]), at, xy
     corner = round(x, 1), round(y, 1)
     label = f"true {names[i]}, answered {names[j]}: {count}"
     parts = [element("title", text=label), _square("empty", *corner, side)]
