@@ -21,7 +21,7 @@ def explained(calls: Sequence[Call], stopped: bool = False) -> Told | None:
     """Why the gradients of this pass come out wrong, or why it stopped, where its calls show it."""
     if stopped:
         return shared_param(calls) or _taken_from_another(calls, stopped)
-    return _dropout_lost(calls) or _taken_from_another(calls, stopped)
+    return _dropout_lost(calls) or _dropout_forgotten(calls) or _taken_from_another(calls, stopped)
 
 
 def forwards(calls: Sequence[Call], kind: str) -> list[Call]:
@@ -82,6 +82,15 @@ def _dropout_lost(calls: Sequence[Call]) -> Told | None:
         return "dropout-called-twice", told
     told = f"dropout_forward is called {count} times in a pass, and the result of {len(lost)} of them goes to no layer"
     return "dropout-result-unused", told
+
+
+def _dropout_forgotten(calls: Sequence[Call]) -> Told | None:
+    """Layers that drop in forward and not in backward, in a net that calls the layers' backward functions."""
+    there, back = len(forwards(calls, "dropout")), len(backwards(calls, "dropout"))
+    if back >= there or not backwards(calls, "affine"):
+        return None
+    told = f"dropout_forward is called {there} times in a pass, dropout_backward {back or 'never'}"
+    return "dropout-backward-never-called", told
 
 
 def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | None:
