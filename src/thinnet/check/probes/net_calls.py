@@ -86,7 +86,8 @@ def _dropout_lost(calls: Sequence[Call]) -> Told | None:
 
 def _dropout_forgotten(calls: Sequence[Call]) -> Told | None:
     """Layers that drop in forward and not in backward, in a net that calls the layers' backward functions."""
-    there, back = len(forwards(calls, "dropout")), len(backwards(calls, "dropout"))
+    first = next((i for i, call in enumerate(calls) if call.name == "affine_forward"), 0)  # X needs no gradient
+    there, back = len(forwards(calls[first:], "dropout")), len(backwards(calls, "dropout"))
     if back >= there or not backwards(calls, "affine"):
         return None
     told = f"dropout_forward is called {there} times in a pass, dropout_backward {back or 'never'}"

@@ -38,7 +38,7 @@ def check_dropout(trial: Trial) -> None:
             told += f"; dropout_forward is called {len(used[0])} times a step, and no layer gets what it returns"
             trial.unit.find("dropout-result-unused", told)
         else:
-            trial.unit.find("dropout-never-called", told)
+            trial.find_unused("dropout-never-called", told, "dropout_forward", {"mode": "train", "p": P})
         return
     if np.ptp(losses) == 0:
         trial.unit.find("same-mask-every-step", f"with {trial.setting} and no seed, {told}")
@@ -78,8 +78,8 @@ def _placement(trial: Trial, calls: Sequence[Call], X: AnyArray) -> None:
     if any((call.given < 0).any() for call in hidden):
         share = float(np.mean([(call.given < 0).mean() for call in hidden]))
         unit.find("dropout-before-relu-or-norm", f"{share:.0%} of what dropout_forward was given is negative")
-    if forward and "dropout_backward" in trial.tap.found and not any(one.name == "dropout_backward" for one in calls):
-        told = f"dropout_forward is called {len(forward)} times a step, dropout_backward never"
+    if hidden and "dropout_backward" in trial.tap.found and not any(one.name == "dropout_backward" for one in calls):
+        told = f"dropout_forward is called {len(hidden)} times a step, dropout_backward never"
         unit.find("dropout-backward-never-called", told)
     p = forward[0].option.get("p") if forward else None
     if isinstance(p, float) and abs(p - (1 - P)) < 1e-9:

@@ -28,7 +28,9 @@ def check_normalization(trial: Trial, options: Options) -> bool:
     without = softmax_loss(trial.plain_scores(net, X), y)[0] if trial.scores_right else np.nan
     if loss is not None and abs(loss - without) <= SAME * abs(without):
         told = f"with {trial.setting}, the loss in training is {loss:.6g}, as without normalization"
-        trial.unit.find("normalization-ignored", told)
+        layer = "layernorm_forward" if "layernorm" in options.values() else "batchnorm_forward"
+        ones, zeros = np.ones(X.shape[1]), np.zeros(X.shape[1])
+        trial.find_unused("normalization-ignored", told, layer, ones, zeros, {"mode": "train"})
         return False
     if loss is not None and not _parameters(trial, net):
         return False

@@ -149,6 +149,19 @@ class Trial:
         """What `run` gives, or None where it stops; nothing is noted of that."""
         return self.unit.attempt(run)[0]
 
+    def find_unused(self, verdict: str, told: str, layer: str, *more: Any) -> None:
+        """Note that a layer has no effect: only a remark while there is none, since in the courses nets come first.
+
+        Args:
+            layer: the forward function, and `more`, what it takes beside x.
+        """
+        unit, why = self.unit, ""
+        if layer not in self.tap.found:
+            why = f"; {layer} is not there yet"
+        elif layer in unit.functions and unit.attempt(lambda: unit.pair(layer, np.ones((N, D)), *more))[1]:
+            why = f"; {layer} is not written yet"
+        unit.find(verdict, told + why, severity="note" if why else None)
+
     def parameter(self, net: Any, kind: str, layer: int) -> FloatArray | None:
         """The parameter of a layer, counted from 1, by whatever name."""
         found = (value for key, value in net.params.items() if role(key) == (kind, layer - 1 + self.first))
@@ -237,9 +250,9 @@ def _called(owner: type) -> Callable[..., Any]:
 
 
 def role(key: Any) -> tuple[str, int]:
-    """What a parameter is, and the number of its layer: ("W", 1) for "W1", "W_1" and (1, "W"); else ("", -1)."""
+    """What a parameter is, and the number of its layer: ("W", 1) for "W1", "layer1_W" and (1, "W"); else ("", -1)."""
     text = "".join(map(str, key)) if isinstance(key, tuple) else str(key)
-    match = re.fullmatch(r"(?P<before>\d*)\W*_?(?P<word>[A-Za-z]+)\W*_?(?P<after>\d*)", text)
+    match = re.fullmatch(r"(?:[A-Za-z]+\W*_?(?=\d))?(?P<before>\d*)\W*_?(?P<word>[A-Za-z]+)\W*_?(?P<after>\d*)", text)
     if not match or bool(match["before"]) == bool(match["after"]):
         return "", -1
     word = match["word"].lower()
