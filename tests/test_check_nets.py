@@ -92,8 +92,9 @@ def test_parameters_of_other_names_are_a_note(names: Callable[[str, int], Any]) 
 @pytest.mark.parametrize("dialect", ["nndl", "cs231n-2021"])
 def test_a_net_from_before_dropout_and_normalization_is_told_gently(dialect: str) -> None:
     changes = {sources.FORWARD_DROPOUT: "", sources.BACKWARD_DROPOUT: "", "NORMALIZES": "False"}
-    norm = "x, gamma, beta, param"
-    later = {"dropout_forward": "x, dropout_param", "batchnorm_forward": norm, "layernorm_forward": norm}
+    norm = "x, gamma, beta, "
+    later = {"dropout_forward": "x, dropout_param", "batchnorm_forward": f"{norm}bn_param"}
+    later["layernorm_forward"] = f"{norm}ln_param"
     namespace = names_of(package(sources.net(changes, dialect), dialect))
     assert check_layers(namespace, dialect).faults == {"dropout-never-called", "normalization-ignored"}
     stubs = [f"def {name}({arguments}):\n    return None, None" for name, arguments in later.items()]
