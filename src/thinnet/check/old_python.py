@@ -18,8 +18,8 @@ from thinnet.errors import MissingExtraError
 
 # What Python 3 and today's NumPy say of code that Python 2 and its NumPy ran.
 OF_PYTHON_2 = re.compile(
-    r"'(float|numpy.float64)' object cannot be interpreted|slice indices must be|only integers, slices|of type 'float'"
-    r"|sequence of integers or a single integer|arrays used as indices must be of integer"
+    r"'(float|numpy\.float64)' object cannot be interpreted|slice indices must be|only integers, slices"
+    r"|of type 'float'|sequence of integers or a single integer|arrays used as indices must be of integer"
     r"|'(zip|map|filter|range|dict_keys|dict_values|dict_items)'|between instances of 'NoneType'"
     r"|'(has_key|iteritems|iterkeys|itervalues|decode)'|needs to be a sequence|passed as a \"sequence\""
 )

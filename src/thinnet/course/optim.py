@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,7 +33,7 @@ def course_rule(name: str, native: str, **renamed: str) -> CourseRule:
         config = {} if config is None else config
         # None stands for "not yet" in the configs of some course notebooks.
         ours = {theirs_to_ours.get(key, key): value for key, value in config.items() if value is not None}
-        known = known_options(native, ours)
+        known = known_options(native, ours, OPTIMIZERS[native].state)
         next_w, state = rule(w, in_shape(np.asarray(dw), np.shape(w)), known)
         config.update({renamed.get(key, key): value for key, value in state.items()})
         return next_w, config
@@ -44,12 +44,12 @@ def course_rule(name: str, native: str, **renamed: str) -> CourseRule:
     return optimizer
 
 
-def known_options(native: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def known_options(native: str, config: Mapping[str, Any], state: Sequence[str] = ()) -> dict[str, Any]:
     """What one of our rules takes of a config; the courses' rules look at nothing else, and so it is only said once."""
-    rule = OPTIMIZERS[native]
-    takes = {*rule.defaults, *rule.state}
+    defaults = OPTIMIZERS[native].defaults
+    takes = {*defaults, *state}
     for key in config.keys() - takes:
-        _say_unused(native, key, ", ".join(sorted(rule.defaults)))
+        _say_unused(native, key, ", ".join(sorted(defaults)))
     return {key: value for key, value in config.items() if key in takes}
 
 
