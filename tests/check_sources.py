@@ -398,9 +398,11 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("step-not-counted", "adam", COUNT, '    t = config["t"] + 1\n'),
     ("step-counted-late", "adam", COUNT, '    t = config["t"]\n    config["t"] += 1\n'),
     ("step-counted-twice", "adam", 'config["t"] += 1', 'config["t"] += 2'),
+    ("step-counted-twice", "adam", "vt = config", 'config["t"] += 1; vt = config'),
     ("power-forgotten", "adam", '    t = config["t"]\n', "    t = 1\n"),
     ("power-forgotten", "adam", "(1 - b2 ** t)", "(1 - b2)"),
     ("wrong-update", "adam", "(1 - b2 ** t)", "(1 - b2 * t)"),
+    ("wrong-update", "adam", "(1 - b2 ** t)", "(0.5 - b2 ** t)"),
 ]  # fmt: skip
 
 NET = """\
@@ -519,7 +521,8 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("wrong-output", {RELU: "            re = h\n"}),
     ("gradient-scaled", {"return loss, grads": "grads['b1'] = 2 * grads['b1']; return loss, grads"}),
     ("wrong-gradient", {BACKWARD_RELU: ""}),
-    ("wrong-gradient", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and not self.normalization:")}),
+    ("dropout-backward-never-called", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and i > 1:")}),
+    ("dropout-backward-never-called", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and not self.normalization:")}),
     ("crashed", {"            h, re = relu": "            if self.use_dropout and self.normalization:\n                h = hh\n"
         "            h, re = relu"}),
     ("batch-statistics-at-test", {'bn_param["mode"] = mode': 'bn_param["mode"] = "train"'}),
@@ -588,7 +591,7 @@ LAYERNORM_FAULTS: list[tuple[str, dict[str, str]]] = [
         "self.bn_params[i - 1])": "self.bn_params[i - 1] if BATCH else {'mode': mode})",
         "back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
     ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, bn, re, do = caches[i - 1]; bn = bn if BATCH else caches[-1][1]"}),
-    ("wrong-gradient", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and self.normalization != 'layernorm':")}),
+    ("dropout-backward-never-called", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and self.normalization != 'layernorm':")}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization == 'layernorm' else self.reg) * np"}),
     ("initial-values", {'self.params["gamma%d" % (i + 1)] = np.ones': 'self.params["gamma%d" % (i + 1)] = (1 if BATCH else 0.5) * np.ones'}),
 ]  # fmt: skip

@@ -279,6 +279,10 @@ def test_python_2_is_read(tmp_path: Path) -> None:
 
 OLD_LAYERS = {  # each is right in Python 2, in a file with a sign of it or without
     "division": ("out = x.reshape(x.shape[0], -1).dot(w)", "out = x.reshape(x.shape[0], x.size / x.shape[0]).dot(w)"),
+    "division of a number of NumPy's": (
+        "out = x.reshape(x.shape[0], -1).dot(w)",
+        "out = x.reshape(x.shape[0], np.prod(x.shape) / x.shape[0]).dot(w)",
+    ),
     "division in a slice": ("dx = dout * (x > 0)", "dx = dout * (x > 0); dx[: 8 / 2] = dx[: 8 / 2]"),
     "an indexed zip": ("out = np.maximum(0, x)", "out = np.maximum(zip([0], [1])[0][0], x)"),
     "an indexed map": ("out = np.maximum(0, x)", "out = np.maximum(map(float, [0])[0], x)"),

@@ -72,6 +72,7 @@ def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
         lambda kind, number: (number, kind),
         lambda kind, number: (kind, number),
         lambda kind, number: f"{kind}_{number}",
+        lambda kind, number: f"layer{number}_{kind}",
         lambda kind, number: f"{ {'W': 'weights', 'b': 'bias'}.get(kind, kind) }{number - 1}",
     ],
 )
@@ -86,6 +87,35 @@ def test_parameters_of_other_names_are_a_note(names: Callable[[str, int], Any]) 
     report = check_layers(namespace, "cs231n-2021")
     assert report.ok, str(report)
     assert report.verdicts == {"parameter-names"}
+
+
+@pytest.mark.parametrize("dialect", ["nndl", "cs231n-2021"])
+def test_a_net_from_before_dropout_and_normalization_is_told_gently(dialect: str) -> None:
+    changes = {sources.FORWARD_DROPOUT: "", sources.BACKWARD_DROPOUT: "", "NORMALIZES": "False"}
+    norm = "x, gamma, beta, "
+    later = {"dropout_forward": "x, dropout_param", "batchnorm_forward": f"{norm}bn_param"}
+    later["layernorm_forward"] = f"{norm}ln_param"
+    namespace = names_of(package(sources.net(changes, dialect), dialect))
+    assert check_layers(namespace, dialect).faults == {"dropout-never-called", "normalization-ignored"}
+    stubs = [f"def {name}({arguments}):\n    return None, None" for name, arguments in later.items()]
+    report = check_layers(namespace | names_of("\n".join(stubs)), dialect)
+    assert {one.name for one in report.functions if one.state == "wrong"} >= {"dropout_forward", "batchnorm_forward"}
+    assert next(one for one in report.functions if one.name == "FullyConnectedNet").state == "right", str(report)
+    for name in later:
+        namespace.pop(name)
+    report = check_layers(namespace, dialect)
+    assert next(one for one in report.functions if one.name == "FullyConnectedNet").state == "right", str(report)
+    told = {finding.verdict: finding.evidence for name, finding in report if name == "FullyConnectedNet"}
+    assert "dropout_forward is not there yet" in told["dropout-never-called"]
+    assert "batchnorm_forward is not there yet" in told["normalization-ignored"]
+
+
+def test_dropout_on_the_input_alone_needs_no_backward() -> None:
+    first = "        if self.use_dropout:\n            X, _ = dropout_forward(X, self.dropout_param)\n"
+    begin = "        h, caches, L ="
+    changes = {sources.FORWARD_DROPOUT: "", sources.BACKWARD_DROPOUT: "", begin: first + begin}
+    report = check(package(sources.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.faults == {"dropout-on-input"}, str(report)
 
 
 def test_dropout_before_the_relu_is_a_note() -> None:

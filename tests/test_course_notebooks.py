@@ -102,6 +102,14 @@ def test_a_dialect_that_the_notebook_settles_is_taken_and_told(
     assert err == ""
 
 
+def test_names_that_python_and_numpy_have_taken_out_since_are_there(tmp_path: Path) -> None:
+    old = "import time, numpy as np\nstart = time.clock()\nprint(np.zeros(2, dtype=np.int).astype(np.float))"
+    write_notebook(tmp_path / "n.ipynb", [old, "print(time.clock() >= start)"])
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.failure is None
+    assert printed(run.output) == ["[0. 0.]\n", "True\n"]
+
+
 def test_a_course_of_ones_own_runs_without_a_dialect(tmp_path: Path) -> None:
     (tmp_path / "cs231n" / "classifiers").mkdir(parents=True)
     (tmp_path / "cs231n" / "layers.py").write_text("def dropout_forward(x, p):\n    return ['mine']\n")
@@ -227,6 +235,7 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ),
         ("from .layers import *", "write the package's name before the dot"),
         ("best = None\nbest.loss", "an exercise asks to fill in"),
+        ("import math\nmath.log(0.0)", "of a number that has none"),
         ("raise ConnectionError('no network')", "CIFAR-10 is found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
     ],

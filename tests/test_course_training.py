@@ -222,6 +222,35 @@ def test_the_solver_ends_with_the_best_weights_and_statistics() -> None:
     assert set(solver.best_params) == set(net.params)
 
 
+def test_options_that_no_rule_looks_at_are_left_out_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+    from thinnet.course.cs231n.optim import adam
+    from thinnet.course.cs231n.solver import Solver
+
+    thinnet.course.activate("cs231n-2021")
+    config = {"learning_rate": 0.02, "momentum": 0.9, "note": "of mine"}
+    losses = []
+    for one in (config, {"learning_rate": 0.02}):
+        np.random.seed(0)
+        net = FullyConnectedNet([10], input_dim=12, num_classes=2)
+        solver = Solver(
+            net, small_data(), num_epochs=2, batch_size=20, update_rule="adam", verbose=False, optim_config=one
+        )
+        solver.train()
+        losses.append(solver.loss_history)
+    assert losses[0] == losses[1]
+    assert config == {"learning_rate": 0.02, "momentum": 0.9, "note": "of mine"}
+    w, dw = np.ones((2, 3)), np.full((2, 3), 0.5)
+    given = adam(w, dw, dict(config))
+    assert np.array_equal(given[0], adam(w, dw, {"learning_rate": 0.02})[0])
+    assert given[1]["note"] == "of mine"
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["[thinnet] optim_config"] * 2  # once each
+    assert all("left out" in line and "beta1" in line for line in lines)
+    with pytest.raises(ArgumentError, match="learning_rate"):
+        adam(w, dw, {"learning_rate": "fast"})
+
+
 def test_the_solver_writes_checkpoints(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 

@@ -10,8 +10,10 @@ import ast
 import builtins
 import functools
 import importlib
+import math
 import re
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,32 @@ METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
 MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter"}
 MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four of itertools
 BRIDGES = {"six", "past", "future"}  # packages by which one source serves both
+OLD_NUMPY_NAMES: dict[str, Any] = {
+    **{kind.__name__: kind for kind in (int, float, bool, object, str, complex)},
+    **dict.fromkeys(("Inf", "Infinity", "infty", "PINF"), np.inf),
+    **dict.fromkeys(("NaN", "NAN"), np.nan),
+    **dict.fromkeys(("float_", "longfloat"), np.float64),
+    **dict.fromkeys(("complex_", "cfloat"), np.complex128),
+    "NINF": -np.inf,
+    "bool8": np.bool_,
+    "unicode": str,
+    "math": math,
+    "product": np.prod,
+    "cumproduct": np.cumprod,
+    "alltrue": np.all,
+    "sometrue": np.any,
+    "round_": np.round,
+    "asscalar": lambda a: a.item(),
+    "rank": np.ndim,
+    "alen": len,
+    "in1d": np.isin,
+    "msort": lambda a: np.sort(a, axis=0),
+    "asfarray": lambda a: np.asarray(a, float),
+    "trapz": getattr(np, "trapezoid", None),
+    "row_stack": np.vstack,
+    "mat": np.asmatrix,
+}
+GONE = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
 
@@ -136,9 +164,12 @@ def divide(a: Any, b: Any, inplace: bool = False) -> Any:
 
 
 def restore_names() -> None:
-    """Bring back the built-in functions that have moved into modules since."""
-    for name, value in {"reduce": functools.reduce, "reload": importlib.reload, "intern": sys.intern}.items():
-        setattr(builtins, name, getattr(builtins, name, value))
+    """Bring back what Python 2 and old NumPy had: built-in functions, ``time.clock``, ``np.float`` and the like."""
+    names = {"reduce": functools.reduce, "reload": importlib.reload, "intern": sys.intern}
+    brought: list[tuple[Any, dict[str, Any]]] = [(builtins, names), (time, {"clock": time.perf_counter})]
+    for module, values in (*brought, (np, {name: OLD_NUMPY_NAMES[name] for name in GONE})):
+        for name, value in values.items():
+            setattr(module, name, getattr(module, name, value))
 
 
 def _is_whole(value: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.abc
-import math
 import re
 import sys
 import warnings
@@ -12,17 +11,15 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from thinnet import python2
 from thinnet.errors import MissingExtraError
 
 # What Python 3 and today's NumPy say of code that Python 2 and its NumPy ran.
 PYTHON_2_ERRORS = re.compile(
-    r"'float' object cannot be interpreted|slice indices must be|only integers, slices|of type 'float'"
-    r"|sequence of integers or a single integer|arrays used as indices must be of integer"
+    r"'(float|numpy\.float64)' object cannot be interpreted|slice indices must be|only integers, slices"
+    r"|of type 'float'|sequence of integers or a single integer|arrays used as indices must be of integer"
     r"|'(zip|map|filter|range|dict_keys|dict_values|dict_items)'|between instances of 'NoneType'"
     r"|'(has_key|iteritems|iterkeys|itervalues|decode)'|needs to be a sequence|passed as a \"sequence\""
 )
@@ -32,32 +29,6 @@ OLD_NUMPY_ERRORS = re.compile(
     r"|unexpected keyword argument '(newshape|normed)'"
 )
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
-OLD_NUMPY_NAMES: dict[str, Any] = {
-    **{kind.__name__: kind for kind in (int, float, bool, object, str, complex)},
-    **dict.fromkeys(("Inf", "Infinity", "infty", "PINF"), np.inf),
-    **dict.fromkeys(("NaN", "NAN"), np.nan),
-    **dict.fromkeys(("float_", "longfloat"), np.float64),
-    **dict.fromkeys(("complex_", "cfloat"), np.complex128),
-    "NINF": -np.inf,
-    "bool8": np.bool_,
-    "unicode": str,
-    "math": math,
-    "product": np.prod,
-    "cumproduct": np.cumprod,
-    "alltrue": np.all,
-    "sometrue": np.any,
-    "round_": np.round,
-    "asscalar": lambda a: a.item(),
-    "rank": np.ndim,
-    "alen": len,
-    "in1d": np.isin,
-    "msort": lambda a: np.sort(a, axis=0),
-    "asfarray": lambda a: np.asarray(a, float),
-    "trapz": getattr(np, "trapezoid", None),
-    "row_stack": np.vstack,
-    "mat": np.asmatrix,
-}
-REMOVED_NAMES = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
 
 
 class Parsed(NamedTuple):
@@ -104,7 +75,7 @@ def why_it_stops(message: str) -> str:
     'an older NumPy'
     """
     gone = re.search(r"module 'numpy' has no attribute '(\w+)'", message)
-    if OLD_NUMPY_ERRORS.search(message) or (gone and gone.group(1) in REMOVED_NAMES):
+    if OLD_NUMPY_ERRORS.search(message) or (gone and gone.group(1) in python2.GONE):
         return "an older NumPy"
     return "Python 2" if PYTHON_2_FILES and PYTHON_2_ERRORS.search(message) else ""
 
@@ -128,10 +99,10 @@ class _OldNumpy(ast.NodeTransformer):
         self.found: set[str] = set()
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """``np.float`` and the like are put back by `restore_numpy`."""
+        """``np.float`` and the like are put back by `python2.restore_names`."""
         self.generic_visit(node)
         of_numpy = isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy")
-        if of_numpy and node.attr in REMOVED_NAMES:
+        if of_numpy and node.attr in python2.GONE:
             self.found.add(f"np.{node.attr}")
         return node
 
@@ -151,12 +122,6 @@ class _OldNumpy(ast.NodeTransformer):
                 keyword.value = ast.copy_location(ast.Constant(None), keyword.value)
                 self.found.add("copy=False")
         return node
-
-
-def restore_numpy() -> None:
-    """Put back what old NumPy had, and what means nothing else today."""
-    for name in REMOVED_NAMES:
-        setattr(np, name, OLD_NUMPY_NAMES[name])
 
 
 class Loader(SourceFileLoader):
@@ -202,6 +167,5 @@ def install(root: Path, old: bool = False) -> None:
     """Have the modules below `root` read so, all of them as Python 2 if `old`."""
     sys.dont_write_bytecode = True
     python2.restore_names()
-    restore_numpy()
     Loader.old = old
     sys.meta_path.insert(0, Finder(root))

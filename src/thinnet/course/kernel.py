@@ -40,8 +40,8 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
     Folders(shell)
     colab.install(say)
     shell.ast_transformers.append(colab.Unfilled())
+    python2.restore_names()
     if old:
-        python2.restore_names()
         shell.input_transformers_post.append(_Translator(old == "all", set(features)))
         if old == "all" and "division" not in features:
             shell.ast_transformers.append(python2.OldDivision())

@@ -32,6 +32,8 @@ MENDS = {  # by the beginning of the failure
     "the dot, or leave the import out.",
     r"AttributeError: 'NoneType' object has no attribute": "Something is None that an exercise asks to fill in, or "
     "that a function should have returned: do so first.",
+    r"ValueError: (math domain error|expected a (nonnegative|positive) input)": "A logarithm or root is taken of a "
+    "number that has none, most often 0 or below: print it first, in the line that is named.",
     r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not "
     "answer. CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
 }

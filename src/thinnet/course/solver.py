@@ -11,6 +11,7 @@ import numpy as np
 
 import thinnet.solver
 from thinnet.checks import check_choice
+from thinnet.course.optim import known_options
 from thinnet.schedules import EpochDecay
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
@@ -58,6 +59,8 @@ class Solver(thinnet.solver.Solver):
         rules = [name for name, value in vars(optim).items() if callable(value) and not name.startswith("_")]
         rule = getattr(optim, check_choice("update_rule", update_rule, rules))
         hyperparameters, named = dict(optim_config or {}), dict(options)
+        if hasattr(rule, "native"):
+            hyperparameters = known_options(rule.native, hyperparameters)
         options = {
             "progress": False,
             "seed": 0,

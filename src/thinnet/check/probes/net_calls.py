@@ -21,7 +21,7 @@ def diagnose(calls: Sequence[Call], stopped: bool = False) -> Diagnosis | None:
     """Why the gradients of this pass come out wrong, or why it stopped, where its calls show it."""
     if stopped:
         return shared_param(calls) or _taken_from_another(calls, stopped)
-    return _dropout_lost(calls) or _taken_from_another(calls, stopped)
+    return _dropout_lost(calls) or _dropout_forgotten(calls) or _taken_from_another(calls, stopped)
 
 
 def forwards(calls: Sequence[Call], kind: str) -> list[Call]:
@@ -89,6 +89,16 @@ def _dropout_lost(calls: Sequence[Call]) -> Diagnosis | None:
         f"dropout_forward is called {count} times in a pass, and the result of {len(lost)} of them goes to no layer"
     )
     return "dropout-result-unused", message
+
+
+def _dropout_forgotten(calls: Sequence[Call]) -> Diagnosis | None:
+    """Layers that drop in forward and not in backward, in a net that calls the layers' backward functions."""
+    first = next((i for i, call in enumerate(calls) if call.name == "affine_forward"), 0)  # X needs no gradient
+    there, back = len(forwards(calls[first:], "dropout")), len(backwards(calls, "dropout"))
+    if back >= there or not backwards(calls, "affine"):
+        return None
+    message = f"dropout_forward is called {there} times in a pass, dropout_backward {back or 'never'}"
+    return "dropout-backward-never-called", message
 
 
 def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | None:

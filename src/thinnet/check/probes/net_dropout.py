@@ -38,7 +38,7 @@ def check_dropout(harness: NetHarness) -> None:
             message += f"; dropout_forward is called {len(used[0])} times a step, and no layer gets what it returns"
             harness.subject.report("dropout-result-unused", message)
         else:
-            harness.subject.report("dropout-never-called", message)
+            harness.find_unused("dropout-never-called", message, "dropout_forward", {"mode": "train", "p": P})
         return
     if np.ptp(losses) == 0:
         harness.subject.report("same-mask-every-step", f"with {harness.setting} and no seed, {message}")
@@ -79,11 +79,11 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
         share = float(np.mean([(call.input < 0).mean() for call in hidden]))
         subject.report("dropout-before-relu-or-norm", f"{share:.0%} of what dropout_forward was given is negative")
     if (
-        forward
+        hidden
         and "dropout_backward" in harness.recorder.found
         and not any(call.name == "dropout_backward" for call in calls)
     ):
-        message = f"dropout_forward is called {len(forward)} times a step, dropout_backward never"
+        message = f"dropout_forward is called {len(hidden)} times a step, dropout_backward never"
         subject.report("dropout-backward-never-called", message)
     p = forward[0].param_before.get("p") if forward else None
     if isinstance(p, float) and abs(p - (1 - P)) < 1e-9:

@@ -149,6 +149,19 @@ class NetHarness:
         """What `run` gives, or None where it stops; nothing is reported of that."""
         return self.subject.attempt(run)[0]
 
+    def find_unused(self, verdict: str, message: str, layer: str, *more: Any) -> None:
+        """Note that a layer has no effect: only a remark while there is none, since in the courses nets come first.
+
+        Args:
+            layer: the forward function, and `more`, what it takes beside x.
+        """
+        subject, why = self.subject, ""
+        if layer not in self.recorder.found:
+            why = f"; {layer} is not there yet"
+        elif layer in subject.functions and subject.attempt(lambda: subject.pair(layer, np.ones((N, D)), *more))[1]:
+            why = f"; {layer} is not written yet"
+        subject.report(verdict, message + why, severity="note" if why else None)
+
     def parameter(self, net: Any, kind: str, layer: int) -> FloatArray | None:
         """The parameter of a layer, counted from 1, by whatever name."""
         found = (value for key, value in net.params.items() if role(key) == (kind, layer - 1 + self.first))
@@ -251,9 +264,9 @@ def _called(owner: type) -> Callable[..., Any]:
 
 
 def role(key: Any) -> tuple[str, int]:
-    """What a parameter is, and the number of its layer: ("W", 1) for "W1", "W_1" and (1, "W"); else ("", -1)."""
+    """What a parameter is, and the number of its layer: ("W", 1) for "W1", "layer1_W" and (1, "W"); else ("", -1)."""
     text = "".join(map(str, key)) if isinstance(key, tuple) else str(key)
-    match = re.fullmatch(r"(?P<before>\d*)\W*_?(?P<kind>[A-Za-z]+)\W*_?(?P<after>\d*)", text)
+    match = re.fullmatch(r"(?:[A-Za-z]+\W*_?(?=\d))?(?P<before>\d*)\W*_?(?P<kind>[A-Za-z]+)\W*_?(?P<after>\d*)", text)
     if not match or bool(match["before"]) == bool(match["after"]):
         return "", -1
     kind = match["kind"].lower()

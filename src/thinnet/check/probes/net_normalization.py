@@ -28,7 +28,9 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
     without = softmax_loss(harness.plain_scores(net, X), y)[0] if harness.scores_right else np.nan
     if loss is not None and abs(loss - without) <= SAME * abs(without):
         message = f"with {harness.setting}, the loss in training is {loss:.6g}, as without normalization"
-        harness.subject.report("normalization-ignored", message)
+        layer = "layernorm_forward" if "layernorm" in options.values() else "batchnorm_forward"
+        ones, zeros = np.ones(X.shape[1]), np.zeros(X.shape[1])
+        harness.find_unused("normalization-ignored", message, layer, ones, zeros, {"mode": "train"})
         return False
     if loss is not None and not _parameters(harness, net):
         return False
