@@ -138,7 +138,7 @@ NETS = rows(
         "replace: unknown": (lambda: net().replace(drop=0.3), r"replace has no argument 'drop'\. Did you mean 'dropout'\?"),
         "activation: unknown": (lambda: net(activation="relu6"), r"activation must be one of 'relu', .* got 'relu6'\. Did you mean 'relu'"),
         "probabilities: of values": (lambda: net(loss="mse").predict_proba(X), r"loss must be 'softmax' or 'logistic' for probabilities, got 'mse'"),
-        "step: without training": (lambda: net().loss(X, Y, step=1, training=True), r"step must be None unless training=True"),
+        "step: without training": (lambda: net().loss(X, Y, step=1), r"step must be None unless training=True"),
         "y: none in training": (lambda: net().loss(X, training=True), r"y must be given with training=True"),
         "num_classes: negative": (lambda: FullyConnectedNet([1], 4, -3), r"num_classes must be an integer >= 1, got -3"),
         "dropout: a percentage": (lambda: net(dropout=50), r"dropout must be a number in \[0, 1\), got 50\. dropout is"),

@@ -15,7 +15,7 @@ from thinnet.arguments import known_arguments
 from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, checked_callbacks
 from thinnet.checks import check_choice, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
-from thinnet.data.dataset import Dataset, as_dataset
+from thinnet.data.dataset import Dataset
 from thinnet.data.rows import RowReader
 from thinnet.distributed.exchange import BATCH_STATISTICS, BatchStatistics
 from thinnet.distributed.launch import warn_if_alone
@@ -29,7 +29,7 @@ from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.schedules import Schedule, as_schedule
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
-from thinnet.training.fit import check_fit, fewest_rows
+from thinnet.training.fit import as_dataset, check_fit, fewest_rows
 from thinnet.training.interrupts import agreed
 from thinnet.training.loop import Loop
 from thinnet.training.model_update import ModelUpdate, checked_model

@@ -394,8 +394,3 @@ class Dataset:
         shape = tuple(X.shape[1:]) if X.ndim > 2 else None
         given = {key: data[key] for key in ARRAYS if key in data}
         return cls(**given, name=name, class_names=class_names, image_shape=shape)
-
-
-def as_dataset(data: Dataset | Mapping[str, Any]) -> Dataset:
-    """The data set, or that of a dict; see `Dataset.from_dict`."""
-    return data if isinstance(data, Dataset) else Dataset.from_dict(data)

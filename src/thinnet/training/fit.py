@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from thinnet.arrays import cast
@@ -25,6 +26,11 @@ def check_takes_rows_as_given(net: FullyConnectedNet) -> None:
             "model must take rows as the data set gives them, got a net that standardizes raw rows itself: they would "
             "be standardized twice. Train net.with_standardization(None), on data that are standardized as before."
         )
+
+
+def as_dataset(data: Dataset | Mapping[str, Any]) -> Dataset:
+    """The data set, or that of a dict; see `Dataset.from_dict`."""
+    return data if isinstance(data, Dataset) else Dataset.from_dict(data)
 
 
 def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset:
