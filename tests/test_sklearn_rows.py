@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from thinnet.data.standardization import Standardization
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
 from thinnet.sklearn.rows import moments, reader, standardized
+from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
 
 Data = tuple[AnyArray, AnyArray]

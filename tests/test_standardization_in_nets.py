@@ -16,9 +16,9 @@ from safetensors.numpy import load_file
 from test_checksummed import forged
 from thinnet import ArgumentError, CheckpointError, Dataset, FullyConnectedNet, Solver, check_gradients, cli
 from thinnet.data.dataset import STANDARDIZATIONS
-from thinnet.data.standardization import Standardization
 from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.report import write_report
+from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
 
 RNG = np.random.default_rng(0)

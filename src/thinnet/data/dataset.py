@@ -14,8 +14,8 @@ from thinnet.arrays import as_rows, check_finite, check_range
 from thinnet.checks import as_array, check_choice, check_number, nearest
 from thinnet.data.moments import Spans, inverse_deviation, overall
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError, DataError
+from thinnet.standardization import Standardization
 from thinnet.targets import as_values, checked_targets
 from thinnet.typing import AnyArray, FloatArray, IntArray
 

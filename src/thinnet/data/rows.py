@@ -8,7 +8,7 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.data.dataset import Dataset
-from thinnet.data.standardization import Standardization
+from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 

@@ -16,7 +16,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 def differences(
     data: AnyArray, indices: IntArray, mean: FloatArray, scale: FloatArray, limit: float, out: FloatArray
 ) -> None:
-    """By how much each standardized element differs from a standardized zero: see `thinnet.data.standardization`."""
+    """By how much each standardized element differs from a standardized zero: see `thinnet.standardization`."""
     for k in range(out.size):
         center, factor = mean[indices[k]], scale[indices[k]]
         zero = min(max(-center * factor, -limit), limit)

@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from thinnet.arguments import instead_of
 from thinnet.checks import check_keys, check_number
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.nets.fixed import Fixed
 from thinnet.nets.raw_rows import checked_standardization
 from thinnet.parameters import Parameters
 from thinnet.spec import FIELDS, Spec
+from thinnet.standardization import Standardization
 from thinnet.state import State
 from thinnet.steps.base import Step
 from thinnet.typing import AnyArray

@@ -29,7 +29,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     from thinnet.data.dataset import Dataset
-    from thinnet.data.standardization import Standardization
+    from thinnet.standardization import Standardization
 
 ASSIGNABLE = ("params", "step", "fused")
 ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache

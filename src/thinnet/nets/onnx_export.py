@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError, require
 from thinnet.layers.batchnorm import EPS
 from thinnet.nets.base import Net
+from thinnet.standardization import Standardization
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 

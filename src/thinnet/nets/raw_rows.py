@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from thinnet.arrays import cast, check_range, is_finite
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.numerics import check_scores
 from thinnet.spec import Spec
+from thinnet.standardization import Standardization
 from thinnet.steps.batches import as_matrix
 from thinnet.typing import FloatArray
 

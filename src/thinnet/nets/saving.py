@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thinnet.data.standardization import Standardization
 from thinnet.errors import CheckpointError, ThinnetError
 from thinnet.nets.base import Net
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
+from thinnet.standardization import Standardization
 from thinnet.state import State
 from thinnet.storage.checksummed import read_checksummed, write_checksummed
 from thinnet.typing import AnyArray

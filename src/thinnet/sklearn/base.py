@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from thinnet import defaults
 from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
@@ -29,6 +28,7 @@ from thinnet.sklearn import holding_out, options, rows
 from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.training import Passes, SampleRows
+from thinnet.standardization import Standardization
 from thinnet.training.net_update import NetUpdate
 from thinnet.typing import AnyArray, FloatArray
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.onnx_export import WIDE as DTYPE
 from thinnet.nets.onnx_export import Graph, add_net, add_standardization
+from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
 
 

@@ -11,10 +11,10 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from thinnet.checks import check_path
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator
+from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
 

@@ -10,11 +10,11 @@ from scipy import sparse
 
 from thinnet.arrays import check_range, standardize
 from thinnet.data.moments import Spans, inverse_deviation, spans
-from thinnet.data.standardization import Standardization
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import check_scores
 from thinnet.sparse_rows import SparseRows
+from thinnet.standardization import Standardization
 from thinnet.state import State
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
