@@ -14,6 +14,7 @@ from thinnet.distributed.processes import ProcessGroup
 from thinnet.nets import FullyConnectedNet
 from thinnet.storage import checkpoint
 from thinnet.storage.checksummed import Contents
+from thinnet.training.fit import check_takes_rows_as_given
 
 CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
 
@@ -53,6 +54,7 @@ def interrupted_run(
     net = checkpoint.net_of(contents)
     if model is not None:
         checkpoint.check_net(contents, model)
+        check_takes_rows_as_given(model)
     data = share_of(data, processes)
     checkpoint.check_data(contents, data.fingerprint(gather=processes.gather))
     for name in {"print_every", "checkpoint_every", "epochs"} & set(changes):
