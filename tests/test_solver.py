@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from small_training import Foreign, blobs, make_data, make_net, make_solver, model_state
-from thinnet import Dataset, FullyConnectedNet
+from thinnet import ArgumentError, Dataset, FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
 from thinnet.spec import NORMALIZATIONS
 
@@ -94,8 +94,13 @@ def test_train_goes_on_where_steps_left_off() -> None:
     assert solvers[0].history.loss == solvers[1].history.loss
     assert nets[0].params.flat.tobytes() == nets[1].params.flat.tobytes()
     before = nets[0].params.flat.tobytes()
-    solvers[0].train()
+    with pytest.raises(ArgumentError, match=r"all 4 epochs are done\. Write train\(epochs=10\) for ten more"):
+        solvers[0].train()
     assert nets[0].params.flat.tobytes() == before, "there was nothing left to do"
+    for solver in solvers:
+        solver.train(epochs=2)
+    assert len(solvers[0].history.loss) == 6 * solvers[0].state.steps_per_epoch
+    assert solvers[0].history.loss == solvers[1].history.loss
 
 
 # Repeating

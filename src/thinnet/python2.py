@@ -169,7 +169,7 @@ def restore_names() -> None:
     brought: list[tuple[Any, dict[str, Any]]] = [(builtins, names), (time, {"clock": time.perf_counter})]
     for module, values in (*brought, (np, {name: OLD_NUMPY_NAMES[name] for name in GONE})):
         for name, value in values.items():
-            setattr(module, name, getattr(module, name, value))
+            setattr(module, name, vars(module).get(name, value))  # getattr would warn of what NumPy took out
 
 
 def _is_whole(value: Any) -> bool:
