@@ -106,7 +106,8 @@ MAY_IMPORT = {
     "standardization": rooms("kernels sparse_rows typing"),
     "data": rooms("arrays checks errors kernels standardization targets typing"),
     "nets": rooms(
-        "arguments arrays checks data defaults errors layers numerics parameters spec standardization state steps storage typing"
+        "arguments arrays checks data defaults errors layers numerics parameters spec standardization state steps "
+        "storage typing"
     ),
     "distributed": rooms("data errors kernels nets steps typing"),
 }
