@@ -100,7 +100,7 @@ def test_another_model_gets_its_own_dtype_or_that_of_the_data() -> None:
 def test_a_models_bias_may_be_a_row_and_its_gradient_a_vector(rule: Any) -> None:
     model, plain = Foreign(), Foreign()
     model.params["b"] = np.zeros((1, 3))
-    losses = [make_solver(one, update_rule=rule, seed=0).train().loss for one in (model, plain)]
+    losses = [make_solver(one, optimizer=rule, seed=0).train().loss for one in (model, plain)]
     assert losses[0] == losses[1]
     np.testing.assert_array_equal(model.params["b"], plain.params["b"][None])
 
