@@ -98,11 +98,11 @@ def test_another_model_gets_its_own_dtype_or_that_of_the_data() -> None:
 
 @pytest.mark.parametrize("rule", ["adam", OPTIMIZERS["adam"].rule], ids=["named", "callable"])
 def test_a_models_bias_may_be_a_row_and_its_gradient_a_vector(rule: Any) -> None:
-    rows, plain = Foreign(), Foreign()
-    rows.params["b"] = np.zeros((1, 3))
-    losses = [make_solver(model, optimizer=rule, seed=0).train().loss for model in (rows, plain)]
+    model, plain = Foreign(), Foreign()
+    model.params["b"] = np.zeros((1, 3))
+    losses = [make_solver(one, optimizer=rule, seed=0).train().loss for one in (model, plain)]
     assert losses[0] == losses[1]
-    np.testing.assert_array_equal(rows.params["b"], plain.params["b"][None])
+    np.testing.assert_array_equal(model.params["b"], plain.params["b"][None])
 
 
 @pytest.mark.parametrize("gradient", [np.float64(3.0), np.ones(2), np.ones((3, 5)), None, [1.0], np.ones((5, 3), int)])

@@ -103,11 +103,11 @@ MAY_IMPORT = {
     "steps": rooms(
         "arrays checks errors kernels layers masks parameters products sparse_rows spec state targets thinning typing"
     ),
-    "standardization": rooms("sparse_rows typing"),
-    "data": rooms("arrays checks errors kernels sparse_rows standardization targets typing"),
+    "standardization": rooms("kernels sparse_rows typing"),
+    "data": rooms("arrays checks errors kernels standardization targets typing"),
     "nets": rooms(
-        "arguments arrays checks data defaults errors layers numerics parameters spec standardization state steps storage "
-        "typing"
+        "arguments arrays checks data defaults errors layers numerics parameters spec standardization state steps "
+        "storage typing"
     ),
     "distributed": rooms("data errors kernels nets steps typing"),
 }

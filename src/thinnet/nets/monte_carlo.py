@@ -46,9 +46,9 @@ def monte_carlo_scores(
     check_number("mc_samples", mc_samples)
     if not net.dropout or not net.hidden_dims:
         raise ArgumentError(
-            f"Monte Carlo dropout needs a net with dropout > 0 and a hidden layer, got dropout {net.dropout:g} and "
-            f"{len(net.hidden_dims)} hidden layers. Without units to drop all draws are the same: leave mc_samples out, or "
-            f"train with dropout."
+            f"Monte Carlo dropout needs a net with dropout > 0 and a hidden layer, got dropout={net.dropout} and "
+            f"hidden_dims={net.hidden_dims}. Without units to drop all "
+            "draws are the same: leave mc_samples out, or train with dropout."
         )
     spec, state = net.spec, net.state
     rows = as_inputs(spec, net.standardization, X, first_row)

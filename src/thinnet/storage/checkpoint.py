@@ -206,7 +206,7 @@ def restore(contents: Contents, run: Run) -> None:
             best = {"params": net.params.zeros_like(), "running": net.running.zeros_like()}
             for name, parameters in best.items():
                 fill(parameters, arrays, f"best/{name}/")
-            state.weights.best = best
+            state.weights.best, state.weights.best_score = best, _number("best_score", saved_state["best_score"])
 
 
 def _restore_history(history: History, steps: int, lists: Mapping[str, Any], losses: AnyArray) -> None:
