@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from onnx.reference import ReferenceEvaluator
 from sklearn.exceptions import NotFittedError
 
 from thinnet.errors import ArgumentError, MissingExtraError
@@ -52,6 +53,24 @@ def test_labels_and_probabilities_of_raw_rows(tmp_path: Path, normalization: Any
     np.testing.assert_allclose(out["probabilities"], net.predict_proba(X), rtol=1e-9, atol=1e-12)
     assert list(out) == ["label", "probabilities"]
     assert run(tmp_path / "net.onnx", X[:1])["label"].shape == (1,)
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_the_net_alone_takes_raw_rows_too(tmp_path: Path, name: str) -> None:
+    X = raw_rows()[:, :2].astype(name)
+    y = (X[:, 0] > 0) * 1 + (X[:, 1] > 1e6)
+    net = ThinNetClassifier(**QUICK).fit(X, y)
+    net.net_.export_onnx(tmp_path / "net.onnx")
+    runtime: Any = ReferenceEvaluator(str(tmp_path / "net.onnx"))
+    (scores,) = runtime.run(None, {"X": X})
+    np.testing.assert_array_equal(net.classes_[scores.argmax(axis=1)], net.predict(X))
+    np.testing.assert_array_equal(net.net_.predict(X), net.predict(X))
+    assert (net.predict(X) == y).mean() > 0.6
+
+
+def test_a_net_is_there_after_fit_only() -> None:
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        _ = ThinNetRegressor().net_
 
 
 @pytest.mark.parametrize("options", [{"standardize": False}, {"hidden_layer_sizes": ()}, {"dropout": 0.0}], ids=str)

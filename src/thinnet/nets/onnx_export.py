@@ -99,7 +99,8 @@ class Graph:
 
 def add_standardization(graph: Graph, how: Standardization, below: str) -> str:
     """Add what standardizes raw rows of float64 behind the value `below`; return the name of what comes out."""
-    rows = graph.add("Sub", [below, graph.array("mean", how.mean)], "centered")
+    rows = graph.cast(below, WIDE, "wide")  # which are already, but for runtimes that take any dtype
+    rows = graph.add("Sub", [rows, graph.array("mean", how.mean)], "centered")
     rows = graph.add("Mul", [rows, graph.array("scale", how.scale)], "standardized")
     if how.limit == np.inf:
         return rows

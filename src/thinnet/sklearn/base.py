@@ -112,7 +112,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if incremental and self.early_stopping:
             raise ArgumentError("early_stopping must be False for partial_fit, got True: it holds no rows out.")
         options.check_parameters(self.get_params(deep=False))
-        fresh = not (hasattr(self, "net_") and (incremental or self.warm_start))
+        fresh = not (hasattr(self, "_net") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
         if fresh:
             self._seed = self._drawn_seed()
@@ -176,7 +176,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _start(self, num_outputs: int) -> None:
         """A new net, and nothing learned yet."""
-        self.net_ = FullyConnectedNet(
+        self._net = FullyConnectedNet(
             options.hidden_dims(self.hidden_layer_sizes),
             self.n_features_in_,
             num_outputs,
@@ -199,7 +199,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
         scikit-learn divides alpha by the rows of each minibatch, from whose mean they differ by less than one.
         """
-        net = self.net_
+        net = self._net
         fixed = {
             "hidden_layer_sizes": (net.hidden_dims, options.hidden_dims(self.hidden_layer_sizes)),
             "normalization": (net.normalization, self.normalization),
@@ -212,20 +212,20 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                     f"{name} must stay {before!r} where training goes on, got {now!r}. Clone the estimator, or set "
                     "warm_start=False."
                 )
-        self.net_ = net.replace(dropout=float(self.dropout), reg=self.alpha / mean_rows)
+        self._net = net.replace(dropout=float(self.dropout), reg=self.alpha / mean_rows)
         if not incremental or self._optimizer.name != self.optimizer:
             self._optimizer = self._new_optimizer()
         self._optimizer.options["learning_rate"] = self.learning_rate_init
 
     def _new_optimizer(self) -> FlatOptimizer:
-        return FlatOptimizer(self.optimizer, self.optimizer_options, like=self.net_.params.flat)
+        return FlatOptimizer(self.optimizer, self.optimizer_options, like=self._net.params.flat)
 
     def _train(self, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
         max_iter = options.auto_max_iter(order.steps_per_epoch) if self.max_iter == "auto" else self.max_iter
         num_passes = 1 if incremental else int(max_iter)
         schedule = Constant() if incremental else as_schedule(self.schedule)
         source = SampleRows(rows.reader(sample.X, self._shift, order.largest), sample)
-        update = NetUpdate(self.net_, source, self._optimizer, order.largest)
+        update = NetUpdate(self._net, source, self._optimizer, order.largest)
         passes = Passes(update, order, schedule, num_passes, self.n_iter_)
         by_loss = isinstance(schedule, Constant) and not incremental  # another schedule goes its whole way
         validate = self._validation(held_out) if held_out else None
@@ -269,14 +269,14 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         """A function that scores the net on the validation rows."""
         weights, X = held_out.weights, held_out.X
         y_net = self._scaled(held_out.targets, weights, fresh=False)
-        return lambda: self._validation_score(rows.scores(self.net_, X, self._shift, np.float32), y_net, weights)
+        return lambda: self._validation_score(rows.scores(self._net, X, self._shift, np.float32), y_net, weights)
 
     # Predictions
 
     def _scores(self, X: Any) -> FloatArray:
         """The net's scores, in float64 where X is float64."""
         X = self._rows(X)
-        return rows.scores(self.net_, X, self._shift, np.float64 if X.dtype == np.float64 else np.float32)
+        return rows.scores(self._net, X, self._shift, np.float64 if X.dtype == np.float64 else np.float32)
 
     def _drawn(
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
@@ -287,7 +287,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         means, spreads = [], []
         # A piece's scores are there as they come, in float64, as predictions, and as what these differ from the mean.
         row_bytes = 32 * check_number("mc_samples", draws) * self.n_outputs_
-        scorer, pieces = rows.scoring(self.net_, X, self._shift, self.net_.dtype, row_bytes)
+        scorer, pieces = rows.scoring(self._net, X, self._shift, self._net.dtype, row_bytes)
         for start, piece in pieces:
             scores = monte_carlo_scores(scorer, piece, draws, seed=seed, first_row=start)
             drawn = predictions(scores.astype(np.float64))
@@ -304,29 +304,35 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     # What was learned, under scikit-learn's names
 
     @property
+    def net_(self) -> FullyConnectedNet:
+        """The net on the estimator's own parameters. It takes raw rows, since it carries the standardization."""
+        check_is_fitted(self, "_net")
+        return self._net.with_standardization(self._shift)
+
+    @property
     def coefs_(self) -> list[FloatArray]:
         """The weights of each layer, for standardized rows."""
-        return [self.net_.params[f"W{i}"] for i in range(1, self.net_.num_layers + 1)]
+        return [self._net.params[f"W{i}"] for i in range(1, self._net.num_layers + 1)]
 
     @property
     def intercepts_(self) -> list[FloatArray]:
         """The biases of each layer."""
-        return [self.net_.params[f"b{i}"] for i in range(1, self.net_.num_layers + 1)]
+        return [self._net.params[f"b{i}"] for i in range(1, self._net.num_layers + 1)]
 
     @property
     def n_layers_(self) -> int:
         """The number of layers, with those of the inputs and of the outputs."""
-        return self.net_.spec.num_layers + 1
+        return self._net.spec.num_layers + 1
 
     @property
     def n_outputs_(self) -> int:
         """The number of scores."""
-        return int(self.net_.num_classes)
+        return int(self._net.num_classes)
 
     @property
     def out_activation_(self) -> str:
         """What turns scores into predictions."""
-        return "identity" if self.net_.loss_name == "mse" else self.net_.loss_name
+        return "identity" if self._net.loss_name == "mse" else self._net.loss_name
 
 
 def _canonical(X: Any) -> Any:

@@ -63,7 +63,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
     Attributes:
         classes_: the labels, in the order of the columns of `predict_proba`.
-        net_: the `FullyConnectedNet`, which takes standardized rows.
+        net_: the `FullyConnectedNet`, which takes raw rows; it can be saved and exported by itself.
         coefs_: the weights of each layer, (inputs, outputs).
         intercepts_: the biases of each layer.
         loss_: the training loss of the last pass.
@@ -180,9 +180,9 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         from thinnet.sklearn.onnx_export import export_labels, export_several
 
         if self._several:
-            export_several(self.net_, self._shift, check_path("path", path))
+            export_several(self._net, self._shift, check_path("path", path))
         else:
-            export_labels(self.net_, self._shift, self.classes_, check_path("path", path))
+            export_labels(self._net, self._shift, self.classes_, check_path("path", path))
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
         probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)

@@ -55,7 +55,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         verbose: whether to print a line for each pass.
 
     Attributes:
-        net_: the `FullyConnectedNet`, which takes standardized rows.
+        net_: the `FullyConnectedNet`. It takes raw rows, and its scores are standardized targets.
         coefs_: the weights of each layer, (inputs, outputs).
         intercepts_: the biases of each layer.
         loss_: the training loss of the last pass.
@@ -153,7 +153,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         check_is_fitted(self)
         from thinnet.sklearn.onnx_export import export_values
 
-        export_values(self.net_, self._shift, self._y_shift, self._flat, check_path("path", path))
+        export_values(self._net, self._shift, self._y_shift, self._flat, check_path("path", path))
 
     def _in_units(self, scores: FloatArray) -> FloatArray:
         predicted = scores / self._y_shift.scale + self._y_shift.mean
