@@ -123,6 +123,17 @@ def test_an_unfinished_run_is_shown_as_far_as_it_went(tmp_path: Path) -> None:
     assert "No net to look at: the run is not finished." in words
 
 
+def test_a_run_of_the_first_edition_has_a_page_without_validation_losses(tmp_path: Path) -> None:
+    path = start(tmp_path / "run") / "result.json"
+    result = json.loads(path.read_text())
+    assert result["history"].pop("val_loss")
+    path.write_text(json.dumps(result))
+    assert find_runs([tmp_path / "run"])[0].history.val_loss == []
+    page = write_report([tmp_path / "run"]).read_text()
+    assert "Validation accuracy" in page
+    assert "Validation loss" not in page
+
+
 def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(QUICK.to_toml())
     assert "No epoch is finished yet." in write_report([tmp_path]).read_text()

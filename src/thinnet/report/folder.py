@@ -97,7 +97,8 @@ def _environment(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _result(content: dict[str, Any]) -> dict[str, Any]:
-    lists = {field.name: list(content["history"][field.name]) for field in fields(History)}
+    history = {"val_loss": [], **content["history"]}  # the first edition recorded none
+    lists = {field.name: list(history[field.name]) for field in fields(History)}
     accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
     numbers = [value for values in lists.values() for value in values]
     for value in (*numbers, *(value for value in accuracies.values() if value is not None)):
