@@ -39,19 +39,23 @@ def split(
     ([8], 4)
     """
     wanted = math.ceil(fraction * num_rows)
+    if num_rows < FEWEST_HELD + fewest:
+        raise _refusal(
+            f"have at least {FEWEST_HELD + fewest} rows, {FEWEST_HELD} of them to score the net by, got {num_rows} and "
+            f"validation_fraction={fraction:g}"
+        )
     if num_rows - wanted < fewest:
         raise _refusal(
             f"leave at least {fewest} of {num_rows} rows to train on, got validation_fraction={fraction:g}, which "
-            f"holds {wanted} out. Lower validation_fraction"
+            f"holds {wanted} out",
+            "lower validation_fraction",
         )
     if wanted < FEWEST_HELD:
-        enough = min(FEWEST_HELD / num_rows, 0.5)
+        enough = math.ceil(100 * min(FEWEST_HELD / num_rows, 0.5)) / 100
         raise _refusal(
             f"hold out at least {FEWEST_HELD} rows to score the net by, got validation_fraction={fraction:g} of "
-            f"{num_rows}, which is {wanted}. Raise validation_fraction to {math.ceil(enough * 100) / 100:g}"
-            if num_rows - FEWEST_HELD >= fewest
-            else f"have at least {FEWEST_HELD + fewest} rows, got {num_rows}: validation_fraction={fraction:g} of them "
-            f"can be held out only if enough are left"
+            f"{num_rows}, which is {wanted}",
+            f"raise validation_fraction to {enough:g}",
         )
     order = _order(labels, num_rows, np.random.default_rng(seed))
     spared = order if labels is None else order[~np.isin(order, _kept(labels, order))]
@@ -100,7 +104,8 @@ def _single(labels: AnyArray | None, names: Sequence[Any]) -> str:
     return f", since there is one row each of {', '.join(single[:MOST_NAMED])}{more}" if single else ""
 
 
-def _refusal(text: str) -> ArgumentError:
-    return ArgumentError(
-        f"early_stopping must {text}, give more rows (those of weight 0 do not count), or set early_stopping=False."
-    )
+def _refusal(expected_and_got: str, first_fix: str = "") -> ArgumentError:
+    fixes = [first_fix] if first_fix else []
+    fixes += ["give more rows (those of weight 0 do not count)", "or set early_stopping=False"]
+    fix = (", " if first_fix else " ").join(fixes)
+    return ArgumentError(f"early_stopping must {expected_and_got}. {fix[0].upper()}{fix[1:]}.")
