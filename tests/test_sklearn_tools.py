@@ -44,7 +44,7 @@ def clone_of(net: Any) -> Any:
 
 
 def test_a_clone_has_the_parameters_and_nothing_learned() -> None:
-    options = {"dropout": 0.25, "schedule": "one_cycle", "optimizer_options": {"beta1": 0.8}, **QUICK}
+    options = {"dropout": 0.25, "learning_rate": "one_cycle", "beta_1": 0.8, **QUICK}
     net = clone(ThinNetClassifier(**options).fit(X, Y))
     assert {name: net.get_params()[name] for name in options} == options
     assert not hasattr(net, "classes_")

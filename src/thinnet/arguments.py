@@ -15,16 +15,17 @@ T = TypeVar("T")
 
 # What others call it, and the words that ours may have for it, in the order of preference.
 OTHER_WORDS: dict[str, tuple[str, ...]] = {
-    "update_rule": ("optimizer",),
+    "update_rule": ("optimizer", "solver"),
     "solver": ("optimizer",),
-    "optim": ("optimizer",),
+    "optimizer": ("solver",),
+    "optim": ("optimizer", "solver"),
     "optim_config": ("optimizer_options",),
     "optimizer_config": ("optimizer_options",),
-    "lr": ("learning_rate", "learning_rate_init"),
-    "learning_rate": ("learning_rate_init",),
+    "lr": ("learning_rate_init", "learning_rate"),
     "learning_rate_init": ("learning_rate",),
-    "lr_decay": ("schedule",),
-    "lr_scheduler": ("schedule",),
+    "lr_decay": ("schedule", "learning_rate"),
+    "lr_scheduler": ("schedule", "learning_rate"),
+    "schedule": ("learning_rate",),
     "num_epochs": ("epochs", "max_iter"),
     "n_epochs": ("epochs", "max_iter"),
     "epochs": ("max_iter",),
@@ -59,7 +60,10 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "random_state": ("seed",),
     "seed": ("random_state",),
     "criterion": ("loss",),
-    "decay": ("schedule",),
+    "decay": ("schedule", "learning_rate"),
+    "n_estimators": ("ensemble",),
+    "beta1": ("beta_1",),
+    "beta2": ("beta_2",),
     "train_samples": ("eval_train_rows",),
 }
 

@@ -44,9 +44,16 @@ class BatchOrder:
     """
 
     def __init__(
-        self, num_rows: int, batch_size: int, seed: int, sampling: Sampling = "epoch", *, fewest: int = 1
+        self,
+        num_rows: int,
+        batch_size: int,
+        seed: int,
+        sampling: Sampling = "epoch",
+        *,
+        fewest: int = 1,
+        shuffle: bool = True,
     ) -> None:
-        self.num_rows = num_rows
+        self.num_rows, self.shuffle = num_rows, shuffle
         self.batch_size: int = min(check_number("batch_size", batch_size), num_rows)
         self.seed = check_number("seed", seed)
         self.sampling = check_choice("sampling", sampling, SAMPLINGS)
@@ -67,7 +74,8 @@ class BatchOrder:
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._batches = np.array_split(self._generator(epoch).permutation(self.num_rows), self.steps_per_epoch)
+            order = self._generator(epoch).permutation(self.num_rows) if self.shuffle else np.arange(self.num_rows)
+            self._batches = np.array_split(order, self.steps_per_epoch)
         return self._batches[position].copy()
 
     def _generator(self, number: int) -> np.random.Generator:

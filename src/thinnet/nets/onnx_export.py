@@ -108,16 +108,16 @@ def add_standardization(graph: Graph, how: Standardization, below: str) -> str:
     return graph.add("Clip", [rows, *limits], "clipped")
 
 
-def add_net(graph: Graph, net: Net, below: str, dtype: Any) -> str:
+def add_net(graph: Graph, net: Net, below: str, dtype: Any, prefix: str = "") -> str:
     """Add a net that computes in `dtype`, though its arrays are kept in its own, behind the value `below`.
 
-    Returns the name of its scores.
+    All names begin with the `prefix`. Returns the name of its scores.
     """
-    arrays = {**net.params, **net.running}
+    arrays = {f"{prefix}{name}": array for name, array in (*net.params.items(), *net.running.items())}
 
     def add(operator: str, names: list[str], output: str, **attributes: Any) -> str:
-        inputs = [below, *(_widened(graph, name, arrays[name], dtype) for name in names)]
-        return graph.add(operator, inputs, output, **attributes)
+        inputs = [below, *(_widened(graph, prefix + name, arrays[prefix + name], dtype) for name in names)]
+        return graph.add(operator, inputs, prefix + output, **attributes)
 
     for i in range(1, net.num_layers):
         below = add("Gemm", [f"W{i}", f"b{i}"], f"product{i}")
@@ -126,10 +126,10 @@ def add_net(graph: Graph, net: Net, below: str, dtype: Any) -> str:
             below = add("BatchNormalization", names, f"normalized{i}", epsilon=EPS)
         elif net.normalization == "layernorm":
             below = add("LayerNormalization", [f"gamma{i}", f"beta{i}"], f"normalized{i}", epsilon=EPS)
-        below = _add_activation(graph, net.activation, below, f"activated{i}", dtype)
+        below = _add_activation(graph, net.activation, below, f"{prefix}activated{i}", dtype)
         if net.scaling == "classic" and net.dropout > 0:
-            factor = graph.array(f"kept{i}", np.asarray(1 - net.dropout, dtype))
-            below = graph.add("Mul", [below, factor], f"scaled{i}")
+            factor = graph.array(f"{prefix}kept{i}", np.asarray(1 - net.dropout, dtype))
+            below = graph.add("Mul", [below, factor], f"{prefix}scaled{i}")
     return add("Gemm", [f"W{net.num_layers}", f"b{net.num_layers}"], "scores")
 
 

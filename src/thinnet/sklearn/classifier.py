@@ -180,9 +180,9 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         from thinnet.sklearn.onnx_export import export_labels, export_several
 
         if self._several:
-            export_several(self._net, self._shift, check_path("path", path))
+            export_several(self._nets, self._inputs, check_path("path", path))
         else:
-            export_labels(self._net, self._shift, self.classes_, check_path("path", path))
+            export_labels(self._nets, self._inputs, self.classes_, check_path("path", path))
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
         probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)

@@ -5,8 +5,9 @@ All of it is computed in float64, as `predict` does for rows of float64; the wei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,32 +15,37 @@ from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.onnx_export import WIDE as DTYPE
 from thinnet.nets.onnx_export import Graph, add_net, add_standardization
+from thinnet.sklearn.inputs import Inputs
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
 
+Nets: TypeAlias = Sequence[FullyConnectedNet]
 
-def export_labels(net: FullyConnectedNet, how: Standardization, classes: AnyArray, path: Path) -> None:
+
+def export_labels(nets: Nets, inputs: Inputs, classes: AnyArray, path: Path) -> None:
     """Write a classifier that gives each row one label: ``label``, (N,), and ``probabilities``, (N, C)."""
     labels = _plain(classes)
-    graph, scores = _scored(net, how)
+    graph, scores = _scored(nets, inputs)
     index = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
     graph.output(graph.add("Gather", [graph.array("classes", labels), index], "label"), labels.dtype)
     graph.output(graph.add("Softmax", [scores], "probabilities", axis=1), DTYPE, len(labels))
     graph.write(path)
 
 
-def export_several(net: FullyConnectedNet, how: Standardization, path: Path) -> None:
+def export_several(nets: Nets, inputs: Inputs, path: Path) -> None:
     """Write a classifier whose rows may have several labels: ``label``, zeros and ones, and ``probabilities``."""
-    graph, scores = _scored(net, how)
+    graph, scores = _scored(nets, inputs)
     positive = graph.add("Greater", [scores, graph.array("zero", np.zeros((), DTYPE))], "positive")
-    graph.output(graph.cast(positive, np.int64, "label"), np.int64, net.num_classes)
-    graph.output(graph.add("Sigmoid", [scores], "probabilities"), DTYPE, net.num_classes)
+    graph.output(graph.cast(positive, np.int64, "label"), np.int64, nets[0].num_classes)
+    graph.output(graph.add("Sigmoid", [scores], "probabilities"), DTYPE, nets[0].num_classes)
     graph.write(path)
 
 
-def export_values(net: FullyConnectedNet, how: Standardization, units: Standardization, flat: bool, path: Path) -> None:
+def export_values(nets: Nets, inputs: Inputs, units: Standardization, flat: bool, path: Path) -> None:
     """Write a regressor: ``value``, (N,) where it is `flat` or (N, C), in the `units` of the targets."""
-    graph, scores = _scored(net, how)
+    graph, scores = _scored(nets, inputs)
+    if nets[0].loss_name == "poisson":
+        scores = graph.add("Exp", [scores], "rate")
     spread = graph.add("Div", [scores, graph.array("y_scale", units.scale)], "spread")
     mean = graph.array("y_mean", units.mean)
     if flat:
@@ -47,15 +53,17 @@ def export_values(net: FullyConnectedNet, how: Standardization, units: Standardi
         value = graph.add("Reshape", [graph.add("Add", [spread, mean], "column"), shape], "value")
         graph.output(value, DTYPE)
     else:
-        graph.output(graph.add("Add", [spread, mean], "value"), DTYPE, net.num_classes)
+        graph.output(graph.add("Add", [spread, mean], "value"), DTYPE, nets[0].num_classes)
     graph.write(path)
 
 
-def _scored(net: FullyConnectedNet, how: Standardization) -> tuple[Graph, str]:
-    """A graph from raw rows ``X`` to scores, and the scores' name."""
+def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
+    """A graph from raw rows to the mean of the nets' scores, and its name."""
     graph = Graph()
-    graph.input("X", DTYPE, net.input_dim)
-    return graph, add_net(graph, net, add_standardization(graph, how, "X"), DTYPE)
+    graph.input("X", DTYPE, nets[0].input_dim)
+    rows = add_standardization(graph, inputs.standardization, "X")
+    scores = [add_net(graph, net, rows, DTYPE, f"net{k}_" if k else "") for k, net in enumerate(nets)]
+    return graph, graph.add("Mean", scores, "mean_scores") if len(nets) > 1 else scores[0]
 
 
 def _plain(classes: AnyArray) -> Any:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from thinnet.checks import check_path
+from thinnet.arguments import knows_arguments
+from thinnet.checks import check_choice, check_path
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
+LOSSES = {"squared_error": "mse", "poisson": "poisson"}  # scikit-learn's names, and those of our nets
 
+
+@knows_arguments
+@dataclass(repr=False, eq=False)
 class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     r"""A regressor: scikit-learn's `MLPRegressor` with dropout, normalization and schedules.
 
@@ -87,7 +93,12 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     ((5,), (5,))
     """
 
-    _loss = "mse"
+    _: KW_ONLY
+    loss: Literal["squared_error", "poisson"] = "squared_error"
+
+    @property
+    def _loss(self) -> str:
+        return LOSSES[check_choice("loss", self.loss, tuple(LOSSES))]
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
@@ -128,8 +139,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
         """
         if mc_samples is None and not return_std:
-            return self._in_units(self._scores(X))
-        mean, spread = self._drawn(X, mc_samples, lambda scores: scores)
+            return self._in_units(self._values(self._scores(X)))
+        mean, spread = self._drawn(X, mc_samples, self._values)
         spread /= self._y_shift.scale
         predicted = self._in_units(mean)
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
@@ -153,10 +164,14 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         check_is_fitted(self)
         from thinnet.sklearn.onnx_export import export_values
 
-        export_values(self._net, self._shift, self._y_shift, self._flat, check_path("path", path))
+        export_values(self._nets, self._inputs, self._y_shift, self._flat, check_path("path", path))
 
-    def _in_units(self, scores: FloatArray) -> FloatArray:
-        predicted = scores / self._y_shift.scale + self._y_shift.mean
+    def _values(self, scores: FloatArray) -> FloatArray:
+        """What scores say of the targets, on the scale that the nets predict."""
+        return np.exp(scores) if self._loss == "poisson" else scores
+
+    def _in_units(self, values: FloatArray) -> FloatArray:
+        predicted = values / self._y_shift.scale + self._y_shift.mean
         return predicted.ravel() if self._flat else predicted
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
@@ -167,12 +182,22 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         return y.reshape(len(y), -1).astype(np.float64)
 
     def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
+        if self._loss == "poisson" and targets.min() < 0:
+            raise ArgumentError(f"y must be >= 0 with loss='poisson', got {targets.min():g}. Use loss='squared_error'.")
         if fresh:
-            learned = rows.moments(targets, weights, "y")
-            self._y_shift = Standardization(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
-        return rows.standardized(targets, self._y_shift, np.float32, "y")
+            self._y_shift = self._learned_units(targets, weights)
+        return rows.standardized(targets, self._y_shift, self._dtype, "y")
+
+    def _learned_units(self, targets: AnyArray, weights: FloatArray | None) -> Standardization:
+        """What targets are measured by: their mean and deviation, or with a Poisson loss, whose zero stays, the mean."""
+        learned = rows.moments(targets, weights, "y")
+        if self._loss == "poisson":
+            mean = np.where(learned.mean > 0, learned.mean, 1.0)
+            return Standardization(np.zeros_like(mean), 1 / mean)
+        return Standardization(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
 
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
+        scores = self._values(scores)
         each = r2_score(targets, scores, sample_weight=weights, multioutput="raw_values")
         # Targets are in units of the training rows' spread, and so are the errors where they have none of their own.
         constant = np.ptp(targets, axis=0) == 0

@@ -18,7 +18,7 @@ from thinnet.standardization import Standardization
 from thinnet.state import State
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-# What gives the standardized rows of these numbers as float32; they are overwritten by the next call.
+# What gives the standardized rows of these numbers; they are overwritten by the next call.
 Reader: TypeAlias = Callable[[IntArray], FloatArray | SparseRows]
 
 PIECE_BYTES = 1 << 23  # worked on together, so that memory stays bounded however wide rows are
@@ -96,19 +96,19 @@ def standardized(X: AnyArray, how: Standardization, dtype: Any, name: str = "X")
     return out
 
 
-def reader(X: Any, how: Standardization, max_rows: int) -> Reader:
+def reader(X: Any, how: Standardization, max_rows: int, dtype: Any = np.float32) -> Reader:
     """What reads minibatches of up to `max_rows` rows of a training set.
 
     Floats, and the elements of sparse matrices, are standardized once; bytes, which would grow by it, in each minibatch
     anew.
     """
     if sparse.issparse(X):
-        standardized(np.stack(_ends(X)), how, np.float32)  # which refuses what stays too large
-        compressed = how.sparse_rows(X, np.float32)
+        standardized(np.stack(_ends(X)), how, dtype)  # which refuses what stays too large
+        compressed = how.sparse_rows(X, dtype)
         return lambda rows: compressed[rows]
     if X.dtype == np.uint8:
-        return lambda rows: how.rows(X[rows], np.float32)
-    whole, out = standardized(X, how, np.float32), np.empty((max_rows, X.shape[1]), np.float32)
+        return lambda rows: how.rows(X[rows], dtype)
+    whole, out = standardized(X, how, dtype), np.empty((max_rows, X.shape[1]), dtype)
     # "raise", the default mode, would copy; the order of the batches is in range.
     return lambda rows: whole.take(rows, axis=0, out=out[: len(rows)], mode="clip")
 

@@ -13,7 +13,9 @@ from thinnet.numerics import first_wrong
 
 
 def snapshot(model: Any) -> Any:
-    """A copy of everything that inference depends on: parameters and running statistics."""
+    """A copy of everything that inference depends on: parameters and running statistics; of several models, a list."""
+    if isinstance(model, list):
+        return [snapshot(each) for each in model]
     if isinstance(model, FullyConnectedNet):
         return {"params": model.params.copy(), "running": model.running.copy()}
     return copy.deepcopy({name: getattr(model, name) for name in ("params", "bn_params") if hasattr(model, name)})
@@ -27,7 +29,11 @@ def make_writable(model: Any) -> None:
 
 
 def restore(model: Any, kept: Any) -> None:
-    """Put a model back as it was when `snapshot` kept it."""
+    """Put a model, or several, back as `snapshot` kept them."""
+    if isinstance(model, list):
+        for each, its in zip(model, kept, strict=True):
+            restore(each, its)
+        return
     make_writable(model)
     if isinstance(model, FullyConnectedNet):
         model.params.flat[:], model.running.flat[:] = kept["params"].flat, kept["running"].flat

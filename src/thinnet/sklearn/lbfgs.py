@@ -1,0 +1,107 @@
+"""Training by L-BFGS: all rows in each step, with SciPy's minimizer on the flat buffer of a net."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
+
+from thinnet.nets import FullyConnectedNet
+from thinnet.numerics import is_finite_step
+from thinnet.sklearn import rows
+from thinnet.sklearn.sample import Sample
+from thinnet.sklearn.training import SampleRows, count_iteration
+from thinnet.steps import choose
+from thinnet.steps.base import Batch
+from thinnet.training.diagnosis import not_finite
+from thinnet.training.net_update import RowSource
+from thinnet.typing import FloatArray
+
+ROWS_AT_ONCE = 1024  # whose losses are computed together, so that memory does not grow with the rows
+
+
+class Objective:
+    """The loss of all rows, and its gradient, as a function of a net's weights.
+
+    Args:
+        net: its weights are changed.
+        source: gives the rows.
+        num_rows: how many there are.
+    """
+
+    def __init__(self, net: FullyConnectedNet, source: RowSource, num_rows: int) -> None:
+        self.net, self.source, self.num_rows = net, source, num_rows
+        self._step = choose.training_step(net.spec, min(ROWS_AT_ONCE, num_rows), fused=net.fused)
+
+    def __call__(self, w: FloatArray) -> tuple[float, FloatArray]:
+        """The loss at the weights `w`, and a new array with its gradient."""
+        self.net.params.flat[:] = w
+        loss, gradient = 0.0, np.zeros_like(w)
+        for start in range(0, self.num_rows, ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + ROWS_AT_ONCE, self.num_rows))
+            X, y, weights = self.source.read(rows)
+            batch = Batch(X, y, weights, 0, rows, self.num_rows)
+            with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
+                computed = self._step.compute(self.net.state, batch)
+            if not is_finite_step(computed.loss, computed.arrays):
+                raise not_finite(self.net, batch, loss=computed.loss, learning_rate=1.0)
+            loss += computed.loss
+            gradient += computed.arrays.flat
+        return loss, gradient
+
+
+def train(estimator: Any, sample: Sample) -> None:
+    """Train an estimator's nets, one after the other, and keep in it what the iterations come to.
+
+    Args:
+        estimator: has nets and settings.
+        sample: the training rows, with targets on the scale of the nets.
+    """
+    if estimator.early_stopping:
+        warnings.warn("early_stopping has no effect with solver='lbfgs', as in scikit-learn.", UserWarning, stacklevel=5)
+    num_rows = sample.X.shape[0]
+    reasons, losses, counts = [], [], []
+    for net in estimator._nets:
+        estimator.n_iter_ = 0
+        read = rows.reader(sample.X, estimator._inputs.standardization, min(num_rows, ROWS_AT_ONCE), net.dtype)
+        reason = _minimize(estimator, Objective(net, SampleRows(read, sample), num_rows))
+        reasons.append(reason)
+        losses.append(estimator.loss_)
+        counts.append(estimator.n_iter_)
+    estimator.n_iter_, estimator.loss_ = max(counts), float(np.mean(losses))
+    estimator.t_ += estimator.n_iter_ * num_rows
+    estimator._passes += estimator.n_iter_
+    estimator.best_loss_ = estimator.loss_
+    if reason := next(filter(None, reasons), None):
+        warnings.warn(
+            f"L-BFGS ended before it had converged: {reason}. Raise max_iter or max_fun.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+def _minimize(estimator: Any, objective: Objective) -> str | None:
+    """Give a net the best weights; why that ended before it had converged, None where it had."""
+    net = objective.net
+    kept = net.params.flat.copy()
+
+    def after_iteration(intermediate_result: Any) -> None:
+        kept[:] = intermediate_result.x
+        report = count_iteration(estimator, float(intermediate_result.fun))
+        if estimator.verbose:
+            print(report)
+
+    limits = {"maxiter": estimator.settings_.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol}
+    try:
+        result = minimize(
+            objective, kept.copy(), jac=True, method="L-BFGS-B", callback=after_iteration, options=limits
+        )
+        kept[:], estimator.loss_ = result.x, float(result.fun)
+    except KeyboardInterrupt:
+        return "it was interrupted"
+    finally:
+        net.params.flat[:] = kept
+    return None if result.success else str(result.message)

@@ -1,0 +1,98 @@
+"""What becomes of the learning rate: scikit-learn's three ways, and the schedules of `thinnet.schedules`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from thinnet.errors import ArgumentError
+from thinnet.schedules import SCHEDULES, Constant, Schedule, as_schedule
+
+LOWERED_BY = 5.0  # by which an adaptive rate is divided
+LOWEST = 1e-6  # at which training with an adaptive rate ends
+OF_SGD = ("invscaling", "adaptive")  # which scikit-learn has for this solver only
+NAMES = ("auto", *OF_SGD, *SCHEDULES)
+
+
+@dataclass(frozen=True)
+class InverseScaling:
+    """The factor (t + 1)^-power, where t is how many rows were seen before the pass.
+
+    Attributes:
+        power: the exponent.
+        rows_a_pass: how many rows each pass has.
+        rows_before: how many rows were seen before training began or went on.
+    """
+
+    power: float
+    rows_a_pass: int
+    rows_before: int = 0
+
+    def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        """The factor in step number `step`, counted from 0."""
+        return float((self.rows_before + step // steps_per_epoch * self.rows_a_pass + 1) ** -self.power)
+
+
+@dataclass
+class Adaptive:
+    """The same factor until `lower` is called, which divides it by five.
+
+    Attributes:
+        lowest: the factor at which training ends.
+        factor: what it is now.
+    """
+
+    lowest: float
+    factor: float = 1.0
+
+    def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        """The factor in step number `step`, counted from 0."""
+        return self.factor
+
+    def lower(self) -> bool:
+        """Divide the factor by five, unless it is low enough for training to end; whether that was done."""
+        if self.factor <= self.lowest:
+            return False
+        self.factor /= LOWERED_BY
+        return True
+
+
+def check_learning_rate(learning_rate: Any) -> None:
+    """Raise ArgumentError if this is neither a name nor a schedule."""
+    if isinstance(learning_rate, str) and learning_rate in NAMES:
+        return
+    if isinstance(learning_rate, (int, float)):
+        raise ArgumentError(
+            f"learning_rate must say what becomes of the rate, got {learning_rate!r}. Give the rate itself as "
+            f"learning_rate_init={learning_rate!r}."
+        )
+    try:
+        if learning_rate is None:
+            raise ArgumentError
+        as_schedule(learning_rate)
+    except ArgumentError:
+        raise ArgumentError(
+            f"learning_rate must be one of {', '.join(map(repr, NAMES))}, or an object of thinnet.schedules, got "
+            f"{learning_rate!r}. Leave it out for 'auto'."
+        ) from None
+
+
+def schedule_for(learning_rate: Any, solver: str, rate: float, scaling: InverseScaling) -> Schedule:
+    """The schedule of a training.
+
+    Args:
+        learning_rate: a name or a schedule.
+        solver: where it is not ``"sgd"``, scikit-learn's two names for this solver mean a constant rate.
+        rate: the learning rate at first.
+        scaling: what ``"invscaling"`` means.
+    """
+    if not (isinstance(learning_rate, str) and learning_rate in OF_SGD):
+        return as_schedule(learning_rate)
+    if solver != "sgd":
+        return Constant()
+    return Adaptive(LOWEST / rate) if learning_rate == "adaptive" else scaling
+
+
+def stops_by_loss(schedule: Schedule) -> bool:
+    """Whether training ends where the loss no longer falls; other schedules go their whole way."""
+    return isinstance(schedule, Constant | Adaptive | InverseScaling)

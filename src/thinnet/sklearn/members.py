@@ -1,0 +1,94 @@
+"""The nets of an estimator: one, or several that are trained side by side and whose scores are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from thinnet.data.rows import Rows
+from thinnet.nets import FullyConnectedNet
+from thinnet.nets.monte_carlo import monte_carlo_scores
+from thinnet.optim import FlatOptimizer
+from thinnet.sklearn import rows
+from thinnet.standardization import Standardization
+from thinnet.training.net_update import NetUpdate, RowSource
+from thinnet.typing import FloatArray, IntArray
+
+MEMBER_STREAM, MC_STREAM = 2, 1  # keep the seeds of members and of Monte Carlo dropout apart from all others
+
+
+def seeds(seed: int, count: int) -> list[int]:
+    """The seeds of the nets, of which the first has the estimator's own."""
+    return [seed, *(_drawn(seed, MEMBER_STREAM, number) for number in range(1, count))]
+
+
+def _drawn(seed: int, *stream: int) -> int:
+    return int(np.random.SeedSequence(seed, spawn_key=stream).generate_state(1, np.uint64)[0])
+
+
+class MembersUpdate:
+    """One step of training for each net, all on the same rows, which are read once.
+
+    Args:
+        nets: their states are changed.
+        source: gives the rows.
+        optimizers: one for each net.
+        max_rows: the most rows in a minibatch.
+    """
+
+    def __init__(
+        self,
+        nets: Sequence[FullyConnectedNet],
+        source: RowSource,
+        optimizers: Sequence[FlatOptimizer],
+        max_rows: int,
+    ) -> None:
+        once = _ReadOnce(source)
+        pairs = zip(nets, optimizers, strict=True)
+        self._updates = [NetUpdate(net, once, optimizer, max_rows) for net, optimizer in pairs]
+
+    def __call__(self, rows: IntArray, factor: float) -> float:
+        """Change the nets by one step on these rows; return the mean of their losses before it."""
+        return float(np.mean([update(rows, factor) for update in self._updates]))
+
+
+class _ReadOnce:
+    """A source of rows that remembers the last ones it read."""
+
+    def __init__(self, source: RowSource) -> None:
+        self._source = source
+        self._rows: IntArray | None = None
+
+    def read(self, rows: IntArray) -> Rows:
+        if rows is not self._rows:
+            self._rows, self._read = rows, self._source.read(rows)
+        return self._read
+
+
+def scores(nets: Sequence[FullyConnectedNet], X: Any, how: Standardization, dtype: Any) -> FloatArray:
+    """The mean of the nets' scores for raw rows, (N, C), computed in `dtype`."""
+    total = rows.scores(nets[0], X, how, dtype)
+    for net in nets[1:]:
+        total += rows.scores(net, X, how, dtype)
+    return total / len(nets) if len(nets) > 1 else total
+
+
+def drawn_scores(
+    nets: Sequence[FullyConnectedNet], X: Any, how: Standardization, draws: int, seed: int
+) -> Iterator[FloatArray]:
+    """Pieces, row after row, of Monte Carlo dropout's scores: (draws · nets, n, C) float64."""
+    # A piece's scores are there as they come, in float64, as predictions, and as what these differ from the mean.
+    row_bytes = 32 * draws * nets[0].num_classes * len(nets)
+    first, dtype = _drawn(seed, MC_STREAM), nets[0].dtype
+    scored = [rows.scoring(net, X, how, dtype, row_bytes) for net in nets]
+    draw: list[Callable[[int, FloatArray], FloatArray]] = [
+        lambda start, piece, scorer=scorer, number=number: monte_carlo_scores(
+            scorer, piece, draws, seed=(first + number) % 2**64, first_row=start
+        )
+        for number, (scorer, _) in enumerate(scored)
+    ]
+    for pieces in zip(*(pieces for _, pieces in scored), strict=True):
+        each = [one(start, piece) for one, (start, piece) in zip(draw, pieces, strict=True)]
+        yield np.concatenate(each).astype(np.float64)

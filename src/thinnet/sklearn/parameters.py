@@ -1,0 +1,117 @@
+"""What the parameters of the estimators may be."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import check_choice, check_number
+from thinnet.errors import ArgumentError
+from thinnet.layers.dropout import MASK_KINDS
+from thinnet.sklearn.learning_rates import check_learning_rate
+from thinnet.spec import NORMALIZATIONS
+
+AUTO = "auto"
+ACTIVATIONS = {  # scikit-learn's names, or PyTorch's where it has none, and the names of our layers
+    "identity": "identity",
+    "logistic": "sigmoid",
+    "tanh": "tanh",
+    "relu": "relu",
+    "gelu": "gelu",
+    "silu": "silu",
+}
+SOLVERS = ("adam", "adamw", "sgd", "rmsprop", "lbfgs")
+FLAGS = ("shuffle", "nesterovs_momentum", "standardize", "early_stopping", "warm_start", "verbose", "tune")
+NUMBERS = (
+    *("power_t", "tol", "momentum", "beta_1", "beta_2", "epsilon", "validation_fraction", "max_fun"),
+    *("ensemble", "weight_decay"),
+)
+AUTOMATIC = (
+    *("alpha", "batch_size", "learning_rate_init", "max_iter", "dropout", "label_smoothing"),
+    *("numeric_bins",),
+)
+NONE = {"numeric_bins"}  # numbers that may be None
+
+def check_parameters(params: Mapping[str, Any]) -> None:
+    """Raise ArgumentError if a parameter of an estimator is not what it may be."""
+    for name in NUMBERS:
+        check_number(name, params[name])
+    for name in AUTOMATIC:
+        _check_automatic(name, params[name])
+    if params["n_iter_no_change"] != math.inf:
+        check_number("n_iter_no_change", params["n_iter_no_change"])
+    for name in FLAGS:
+        if not isinstance(params[name], (bool, np.bool_, numbers.Integral)):
+            raise ArgumentError(f"{name} must be True or False, got {params[name]!r}.")
+    if not is_auto(params["hidden_layer_sizes"]):
+        hidden_dims(params["hidden_layer_sizes"])
+    check_choice("dropout_mask", params["dropout_mask"], MASK_KINDS)
+    check_choice("normalization", params["normalization"], (AUTO, *NORMALIZATIONS))
+    check_choice("solver", params["solver"], SOLVERS)
+    check_choice("activation", params["activation"], tuple(ACTIVATIONS))
+    check_learning_rate(params["learning_rate"])
+
+
+def is_auto(value: Any) -> bool:
+    """Whether a parameter is left to the rule of `thinnet.sklearn.settings`."""
+    return isinstance(value, str) and value == AUTO
+
+
+def _check_automatic(name: str, value: Any) -> None:
+    if is_auto(value) or (value is None and name in NONE):
+        return
+    try:
+        check_number(name, value)
+    except ArgumentError as error:
+        raise ArgumentError(f"{error} Or use 'auto'.") from None
+
+
+def hidden_dims(sizes: Any) -> tuple[int, ...]:
+    """The sizes of the hidden layers; one number stands for one layer.
+
+    >>> hidden_dims(50), hidden_dims([20, 10])
+    ((50,), (20, 10))
+    """
+    if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
+        sizes = (sizes,)
+    if isinstance(sizes, str) or not np.iterable(sizes):
+        raise ArgumentError(
+            f"hidden_layer_sizes must be a sequence of integers, got {sizes!r}. Use (100,) for one layer of 100 units, "
+            f"or 'auto'."
+        )
+    return tuple(check_number("hidden_layer_sizes", size) for size in sizes)
+
+
+def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name in `thinnet.optim.OPTIMIZERS` that a solver has, and its hyperparameters but for the learning rate.
+
+    >>> optimizer("sgd", {"momentum": 0.9, "nesterovs_momentum": True})
+    ('nesterov', {'momentum': 0.9})
+    """
+    if solver == "sgd":
+        if params["momentum"] == 0:
+            return "sgd", {}
+        return "nesterov" if params["nesterovs_momentum"] else "sgd_momentum", {"momentum": params["momentum"]}
+    names = {"epsilon": "epsilon"}
+    if solver in ("adam", "adamw"):
+        names |= {"beta1": "beta_1", "beta2": "beta_2"}
+    if solver == "adamw":
+        names["weight_decay"] = "weight_decay"
+    return solver, {ours: params[theirs] for ours, theirs in names.items()}
+
+
+def check_lbfgs(dropout: float, normalization: str | None) -> None:
+    """Raise where the loss would not be one function of the weights, as L-BFGS needs it."""
+    for name, value, allowed in (
+        ("dropout", dropout, (0.0,)),
+        ("normalization", normalization, (None, "layernorm")),
+    ):
+        if value not in allowed:
+            raise ArgumentError(
+                f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', got {value!r}: the loss must be "
+                f"the same function of the weights in every iteration. Use solver='adam'."
+            )

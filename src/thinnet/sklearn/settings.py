@@ -1,0 +1,108 @@
+"""What "auto" stands for: a rule from the numbers of rows and columns, not a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from thinnet import defaults
+from thinnet.sklearn.parameters import check_lbfgs, hidden_dims, is_auto
+
+SMALL_BATCH = 64
+STEPS = 3000  # about as many as a small data set needs
+FEWEST_PASSES, MOST_PASSES = 12, 200
+NARROW = 16  # units; a layer of fewer has none to spare for dropout, and too few to be normalized among themselves
+PLAIN = {  # scikit-learn's net, which is what L-BFGS is for
+    "hidden_layer_sizes": (100,),
+    "dropout": 0.0,
+    "normalization": None,
+    "label_smoothing": 0.0,
+    "alpha": 1e-4,
+    "max_iter": 200,
+    "numeric_bins": None,
+    "learning_rate": "constant",
+}
+
+
+class Shape(NamedTuple):
+    """What the rule looks at."""
+
+    num_rows: int
+    num_columns: int
+    labels: bool  # whether targets are labels
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters that may be ``"auto"``, each as it was given or as the rule has it."""
+
+    hidden_layer_sizes: tuple[int, ...]
+    dropout: float
+    normalization: str | None
+    label_smoothing: float
+    alpha: float
+    batch_size: int
+    learning_rate: Any
+    learning_rate_init: float
+    max_iter: int
+    numeric_bins: int | None
+
+
+OF_THE_ROWS = ("batch_size", "max_iter")  # what another call of training takes by its own rows
+NAMES = tuple(field.name for field in fields(Settings))
+
+
+def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = None) -> Settings:
+    """The settings for a table of this shape; those left to the rule stay as they were `before`, where training goes on.
+
+    Args:
+        params: the estimator's parameters.
+        shape: of the training rows.
+        before: the settings with which training began.
+    """
+    given = {name: params[name] for name in NAMES if not is_auto(params[name])}
+    if "hidden_layer_sizes" in given:
+        given["hidden_layer_sizes"] = hidden_dims(given["hidden_layer_sizes"])
+    if before is not None:
+        kept = {name: getattr(before, name) for name in NAMES if name not in OF_THE_ROWS}
+        given = {**kept, **given}
+    if params["solver"] == "lbfgs":
+        given = {**PLAIN, **given}
+    sizes = given.setdefault("hidden_layer_sizes", _sizes(shape))
+    narrow = min(sizes, default=0) < NARROW
+    given.setdefault("normalization", _normalization(params, narrow))
+    batch_size = given.setdefault("batch_size", auto_batch_size(shape.num_rows))
+    automatic = {
+        "dropout": 0.0 if narrow else defaults.TABLE_DROPOUT,
+        "label_smoothing": 0.0,
+        "alpha": defaults.REG,
+        "learning_rate": "constant" if params["solver"] == "sgd" else defaults.TABLE_SCHEDULE,
+        "learning_rate_init": defaults.TABLE_LEARNING_RATE,
+        "max_iter": auto_max_iter(-(-shape.num_rows // batch_size)),
+        "numeric_bins": None,
+    }
+    settings = Settings(**{**automatic, **given})
+    if params["solver"] == "lbfgs":
+        check_lbfgs(settings.dropout, settings.normalization)
+    return settings
+
+
+def _sizes(shape: Shape) -> tuple[int, ...]:
+    return (100,)
+
+
+def _normalization(params: Mapping[str, Any], narrow: bool) -> str | None:
+    if narrow:
+        return None
+    return "batchnorm" if params["dropout_mask"] == "batch" else defaults.TABLE_NORMALIZATION
+
+
+def auto_batch_size(num_rows: int) -> int:
+    """All rows up to about 64, then the size of as many minibatches as bring it nearest to 64."""
+    return -(-num_rows // max(1, round(num_rows / SMALL_BATCH)))
+
+
+def auto_max_iter(steps_a_pass: int) -> int:
+    """Passes for about 3,000 steps, at least 12 and at most 200."""
+    return min(max(STEPS // steps_a_pass, FEWEST_PASSES), MOST_PASSES)
