@@ -1,0 +1,97 @@
+"""The columns of a table in memory: numbers, or categories as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from thinnet.typing import AnyArray, IntArray
+
+Category: TypeAlias = int | float | str | bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column of numbers.
+
+    Attributes:
+        name: its name, or ``column 3``.
+        values: (N,) of a dtype of bools, integers or floats, none infinite; NaN where one is missing.
+    """
+
+    name: str
+    values: AnyArray
+
+    def take(self, rows: IntArray) -> Numbers:
+        """Some of the rows."""
+        return replace(self, values=self.values[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """A column of categories.
+
+    Attributes:
+        name: its name, or ``column 3``.
+        codes: (N,) which of `values` each row has; −1 where it is missing.
+        values: different categories in no certain order, some perhaps in no row. Whole numbers and bools are ints.
+    """
+
+    name: str
+    codes: IntArray
+    values: tuple[Category, ...]
+
+    def take(self, rows: IntArray) -> Categories:
+        """Some of the rows."""
+        return replace(self, codes=self.codes[rows])
+
+
+Column: TypeAlias = Numbers | Categories
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """A table as `read` takes it apart.
+
+    Attributes:
+        columns: each column in its order.
+        num_rows: how many rows all of them have.
+    """
+
+    columns: tuple[Column, ...]
+    num_rows: int
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.num_rows, len(self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def is_categorical(self) -> tuple[bool, ...]:
+        """Which columns are categories."""
+        return tuple(isinstance(column, Categories) for column in self.columns)
+
+    def take(self, rows: Any) -> Columns:
+        """The rows of these numbers, in their order."""
+        taken = tuple(column.take(rows) for column in self.columns)
+        first = taken[0]
+        return Columns(taken, len(first.values) if isinstance(first, Numbers) else len(first.codes))
+
+
+def called(name: str, index: int) -> str:
+    """How an error calls a column."""
+    return name if name == unnamed(index) else f"column {name!r}"
+
+
+def unnamed(index: int) -> str:
+    """The name of a column that has none."""
+    return f"column {index}"

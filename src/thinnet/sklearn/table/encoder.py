@@ -1,0 +1,147 @@
+"""A table as a matrix of numbers: what was learned of each column, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from scipy import sparse
+
+from thinnet.errors import ArgumentError
+from thinnet.sklearn.table.categories import LearnedCategories, learn_categories
+from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
+from thinnet.sklearn.table.numbers import LearnedNumbers, learn_numbers
+from thinnet.sklearn.table.reading import columns_of
+from thinnet.sklearn.table.sources import open_table
+from thinnet.typing import FloatArray
+
+Learned: TypeAlias = LearnedNumbers | LearnedCategories
+
+# A matrix of more columns than this, of which in no row more than a sixteenth are filled, is sparse.
+MOST_DENSE = 256
+LEAST_DENSITY = 1 / 16
+
+
+@dataclass(frozen=True, eq=False)
+class TableEncoder:
+    """How the columns of a table become those of a matrix. It neither changes nor depends on the order of the rows.
+
+    Attributes:
+        columns: what was learned of each: `LearnedNumbers` (fill, has_indicator, knots) or `LearnedCategories`
+            (categories, rare, has_missing).
+    """
+
+    columns: tuple[Learned, ...]
+
+    @classmethod
+    def learn(cls, columns: Columns, weights: FloatArray | None, *, knots: int | None, fewest: int) -> Self:
+        """Learn from the columns of the training rows.
+
+        Args:
+            columns: as `read` gives them.
+            weights: (N,) of the rows, or None where each counts once; a row of weight 0 is not there.
+            knots: the most bins that a column of numbers is encoded in, or None where they are taken as they are.
+            fewest: the fewest rows that a category must be in for a column of its own; 1 for all.
+
+        Raises:
+            ArgumentError: if numbers go further apart than float64 does, by the column's name.
+        """
+        if weights is not None and not weights.all():
+            rows = np.flatnonzero(weights)
+            columns, weights = columns.take(rows), weights[rows]
+        return cls(
+            tuple(
+                learn_numbers(column, weights, knots, called(column.name, i))
+                if isinstance(column, Numbers)
+                else learn_categories(column, fewest)
+                for i, column in enumerate(columns)
+            )
+        )
+
+    @property
+    def num_outputs(self) -> int:
+        """How many columns the matrix has."""
+        return sum(learned.width for learned in self.columns)
+
+    @property
+    def feature_names_out(self) -> tuple[str, ...]:
+        """The names of the matrix's columns: ``age``, ``age: missing``, ``color=red``, ``color: rare``."""
+        return tuple(name for learned in self.columns for name in learned.names)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the matrix is a sparse one: it has many columns, and few of them are filled in a row."""
+        filled = sum(learned.num_filled for learned in self.columns)
+        return self.num_outputs > MOST_DENSE and filled <= LEAST_DENSITY * self.num_outputs
+
+    def read(self, X: Any) -> Columns:
+        """Other rows, each of their columns taken as what it was in training.
+
+        Raises:
+            ArgumentError: as `read` does, and for another number of columns.
+        """
+        table = open_table(X)
+        self._check_number(len(table.names))
+        if not table.named:
+            table = table._replace(names=[learned.name for learned in self.columns])
+        return columns_of(table, np.array([isinstance(learned, LearnedCategories) for learned in self.columns]))
+
+    def transform(self, columns: Columns) -> Any:
+        """The matrix of numbers, none of them missing.
+
+        Returns:
+            (N, num_outputs) float64, or float32 where all columns of numbers are of narrow floats; a
+            `scipy.sparse.csr_array` where `is_sparse`.
+
+        Raises:
+            ArgumentError: if a column holds other kinds of values than it did in training, by its name.
+        """
+        self._check_number(len(columns.columns))
+        dtype = _dtype(columns)
+        if self.is_sparse:
+            parts = [self._sparse_part(i, column, dtype) for i, column in enumerate(columns)]
+            return sparse.csr_array(sparse.hstack(parts, format="csr"))
+        out = np.zeros((columns.num_rows, self.num_outputs), dtype)
+        start = 0
+        for i, column in enumerate(columns):
+            stop = start + self.columns[i].width
+            self._write(i, column, out[:, start:stop])
+            start = stop
+        return out
+
+    def _check_number(self, came: int) -> None:
+        if came != len(self.columns):
+            raise ArgumentError(
+                f"X must have {len(self.columns)} columns, as in training, got {came}. Give the same columns."
+            )
+
+    def _write(self, index: int, column: Column, out: FloatArray) -> None:
+        learned = self.columns[index]
+        if isinstance(learned, LearnedNumbers) and isinstance(column, Numbers):
+            learned.write(column, out)
+        elif isinstance(learned, LearnedCategories) and isinstance(column, Categories):
+            learned.write(column, out, called(learned.name, index))
+        else:
+            before, now = ("categories", "numbers") if isinstance(column, Numbers) else ("numbers", "categories")
+            where = called(learned.name, index)
+            raise ArgumentError(f"X must hold {before} in {where}, as in training, got {now}. Convert the column.")
+
+    def _sparse_part(self, index: int, column: Column, dtype: Any) -> Any:
+        """The columns of the matrix that come of one column, with no more of zeros than a few bins have."""
+        learned = self.columns[index]
+        if not (isinstance(learned, LearnedCategories) and isinstance(column, Categories)):
+            out = np.zeros((len(column.values), learned.width), dtype)
+            self._write(index, column, out)
+            return sparse.csr_array(out)
+        codes = learned.codes(column, called(learned.name, index))
+        present = codes >= 0
+        ends = np.concatenate([[0], np.cumsum(present)]).astype(np.int32)
+        ones = np.ones(ends[-1], dtype)
+        return sparse.csr_array((ones, codes[present].astype(np.int32), ends), shape=(len(codes), learned.width))
+
+
+def _dtype(columns: Columns) -> Any:
+    numbers = [column.values.dtype for column in columns if isinstance(column, Numbers)]
+    narrow = numbers and all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in numbers)
+    return np.float32 if narrow else np.float64
