@@ -35,7 +35,7 @@ def frozen(parameters: Any) -> Any:
 def test_an_estimator_mapped_from_a_file_trains_on(
     estimator: Any, solver: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    net = estimator((8,), solver=solver, max_iter=2, warm_start=True, random_state=0, **options)
+    net = estimator((8,), solver=solver, learning_rate="cosine", max_iter=2, warm_start=True, random_state=0, **options)
     path = tmp_path / "net.joblib"
     joblib.dump(net.fit(X, Y), path)
     before = path.read_bytes()

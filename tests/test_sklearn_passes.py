@@ -19,7 +19,8 @@ def partial_weights(y: AnyArray, batch_size: Any, **options: Any) -> FloatArray:
     """The parameters after one pass over as many rows as there are targets."""
     net = ThinNetRegressor((8,), dropout=0.0, standardize=False, batch_size=batch_size, random_state=0, **options)
     net.partial_fit([[0.0] * 3, [1.0] * 3], [0.0, 1.0])  # which fixes the scale of the targets
-    return net.partial_fit(X[: len(y)], y).net_.params.flat
+    net.partial_fit(X[: len(y)], y)
+    return net.net_.params.flat
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_pass_of_fit_reads_every_row_once(batch_size: Any, monkeypatch: pytest
 def test_the_loss_of_a_pass_is_the_mean_over_its_rows() -> None:
     """At a rate of zero, nothing else changes between the minibatches."""
     y = np.r_[np.zeros(30), np.ones(11)]
-    options: dict[str, Any] = {"dropout": 0.0, "schedule": Still(), "max_iter": 2, "random_state": 0}
+    options: dict[str, Any] = {"dropout": 0.0, "learning_rate": Still(), "max_iter": 2, "random_state": 0}
     whole = ThinNetClassifier((8,), batch_size=41, **options).fit(X[:41], y)
     for batch_size in (2, 20, 25, 40):
         parts = ThinNetClassifier((8,), batch_size=batch_size, **options).fit(X[:41], y)
@@ -84,7 +85,13 @@ class Still:
 
 
 def test_the_penalty_of_a_pass_is_divided_by_the_rows_of_a_minibatch() -> None:
-    options: dict[str, Any] = {"dropout": 0.0, "schedule": Still(), "max_iter": 1, "random_state": 0, "batch_size": 20}
+    options: dict[str, Any] = {
+        "dropout": 0.0,
+        "learning_rate": Still(),
+        "max_iter": 1,
+        "random_state": 0,
+        "batch_size": 20,
+    }
     plain = ThinNetRegressor((8,), **options).fit(X[:45], X[:45, 0])
     penalized = ThinNetRegressor((8,), alpha=3.0, **options).fit(X[:45], X[:45, 0])
     squares = sum(float(np.sum(W.astype(float) ** 2)) for W in plain.coefs_)

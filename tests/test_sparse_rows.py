@@ -145,8 +145,8 @@ def test_rows_are_merged_in_the_order_of_their_numbers() -> None:
     assert [places[key] for key in keys] == inverse.ravel().tolist()
     assert sort_keys(sparse.csr_array(X)) == keys
     y = generator.integers(0, 2, 200)
-    merged = Sample(sparse.csr_array(X), y, None).merged()
-    np.testing.assert_array_equal(merged.X.toarray(), Sample(X, y, None).merged().X)
+    merged = Sample(sparse.csr_array(X), y, None).merged(sparse.csr_array(X))
+    np.testing.assert_array_equal(merged.X.toarray(), Sample(X, y, None).merged(X).X)
     assert merged.weights is not None
     assert merged.weights.sum() == 200
     assert len(unique) < len(merged.targets) <= 2 * len(unique)

@@ -20,14 +20,22 @@ from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
-from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training
+from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training, tuning
 from thinnet.sklearn.sample import MOST_MERGED, Sample
-from thinnet.sklearn.settings import Shape
+from thinnet.sklearn.settings import Settings, Shape
+from thinnet.sklearn.table import TableEncoder
 from thinnet.typing import AnyArray, FloatArray
 
 MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
 
 Auto: TypeAlias = Literal["auto"]
+
+
+def takes_parts(estimator: Any) -> bool:
+    """Whether an estimator has `partial_fit`: L-BFGS needs all rows at once."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit needs another solver than 'lbfgs', which takes all rows at once. Use 'adam'.")
+    return True
 
 
 @dataclass(repr=False, eq=False)
@@ -119,20 +127,31 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         if incremental and self.early_stopping:
             raise ArgumentError(
-                "partial_fit does not support early_stopping=True, since it holds no rows out. Set early_stopping=False."
+                "partial_fit does not support early_stopping=True, which holds rows out. Set early_stopping=False."
             )
-        params = self.get_params(deep=False)
-        parameters.check_parameters(params)
+        if incremental and self.tune:
+            raise ArgumentError("partial_fit does not support tune=True, since it holds no rows out. Set tune=False.")
+        parameters.check_parameters(self.get_params(deep=False))
         fresh = not (hasattr(self, "_nets") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
         if fresh:
             self._seed = self._drawn_seed()
+            self.best_params_ = tuning.best_params(self, sample) if self.tune else None
+        self._train_on(sample, fresh=fresh, incremental=incremental)
+        return self
+
+    def _train_on(self, sample: Sample, *, fresh: bool, incremental: bool) -> None:
+        """Train on a sample whose targets are encoded."""
         held_out = None
         if self.early_stopping and self.solver != "lbfgs":
             sample, held_out = self._split(sample)
         sample = self._merged(sample).weighing_one()
-        shape = Shape(*sample.X.shape, labels=self._loss == "softmax")
-        self.settings_ = settings.resolve(params, shape, None if fresh else self.settings_)
+        num_rows, num_columns = sample.X.shape
+        shape = Shape(num_rows, num_columns, labels=self._loss == "softmax")
+        params = {**self.get_params(deep=False), **(getattr(self, "best_params_", None) or {})}
+        before: Settings | None = None if fresh else self.settings_
+        self.settings_: Settings = settings.resolve(params, shape, before)
+        order = self._order(sample)
         if fresh:
             self._inputs = inputs.learn(self, sample, incremental=incremental)
         sample = sample._replace(
@@ -140,13 +159,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         )
         if fresh:
             self._start(sample)
-        order = self._order(sample)
         self._set_up(order.num_rows / order.steps_per_epoch, incremental=incremental)
         if self.solver == "lbfgs":
             lbfgs.train(self, sample)
         else:
             training.train(self, sample, order, held_out, incremental=incremental)
-        return self
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
         """What is given, checked, with the targets as numbers."""
@@ -161,7 +178,9 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         num_rows = sample.X.shape[0]
         automatic = parameters.is_auto(self.batch_size)
         batch_size = settings.auto_batch_size(num_rows) if automatic else int(self.batch_size)
-        return sample.merged() if num_rows <= min(batch_size, MOST_MERGED) else sample
+        if num_rows > min(batch_size, MOST_MERGED):
+            return sample
+        return sample.merged(inputs.comparable(sample.X))
 
     @property
     def _dtype(self) -> Any:
@@ -180,7 +199,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             self.validation_fraction,
             seed=self._seed,
             names=getattr(self, "classes_", np.empty(0)).tolist(),
-            fewest=2 if self.normalization == "batchnorm" else 1,
+            fewest=2 if "batch" in (self.dropout_mask, str(self.normalization)[:5]) else 1,
         )
         return sample.take(train), sample.take(held)
 
@@ -286,9 +305,23 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     @property
     def net_(self) -> FullyConnectedNet:
-        """The net on the estimator's own parameters. It takes raw rows, since it carries the standardization."""
+        """The first net on the estimator's own parameters.
+
+        It takes raw rows, since it carries the standardization; where there is an `encoder_`, those that this makes.
+        """
+        return self.nets_[0]
+
+    @property
+    def nets_(self) -> list[FullyConnectedNet]:
+        """All nets of the ensemble, on the estimator's own parameters."""
         check_is_fitted(self, "_nets")
-        return self._nets[0].with_standardization(self._inputs.standardization)
+        return [net.with_standardization(self._inputs.standardization) for net in self._nets]
+
+    @property
+    def encoder_(self) -> TableEncoder | None:
+        """What makes the matrix that `net_` takes of the columns of a table; None where rows are taken as they are."""
+        check_is_fitted(self, "_inputs")
+        return self._inputs.encoder
 
     @property
     def coefs_(self) -> list[FloatArray]:
@@ -313,4 +346,5 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     @property
     def out_activation_(self) -> str:
         """What turns scores into predictions."""
-        return {"mse": "identity", "poisson": "exp"}.get(self._loss, self._loss)
+        names = {"mse": "identity", "poisson": "exp"}
+        return names.get(self._loss, str(self._loss))

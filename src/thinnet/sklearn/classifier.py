@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -16,10 +17,12 @@ from thinnet.arguments import knows_arguments
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import class_weights
-from thinnet.sklearn.base import ThinNetEstimator
+from thinnet.sklearn.base import ThinNetEstimator, takes_parts
+from thinnet.sklearn.documentation import documented
 from thinnet.typing import AnyArray, FloatArray
 
 
+@documented
 @knows_arguments
 @dataclass(repr=False, eq=False)
 class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
@@ -29,54 +32,15 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     Dense and sparse matrices, data frames, sample weights and class weights are taken as elsewhere in scikit-learn.
 
     Args:
-        hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
-        dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
-        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
-            which needs another normalization than ``"layernorm"``.
-        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
-        activation: ``"relu"``, ``"tanh"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
-        standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
-            it, within ± 10; columns that are constant in training are left out.
-        optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
-            ``"nesterov"`` or ``"rmsprop"``.
-        optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
-        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``,
-            or an object of `thinnet.schedules`.
-        alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
-        batch_size: the most rows in a minibatch; ``"auto"`` means about 64.
-        learning_rate_init: the learning rate that the schedule multiplies.
-        max_iter: passes, in each of which every row comes once; ``"auto"`` means what makes about 3,000 minibatches,
-            from 12 to 200 passes.
+        {parameters}
         class_weight: None, a dict from label to weight (1 where it names none), or ``"balanced"`` for weights that
             give classes equal shares; where a row may have several labels, also a list of these, one a column of y.
-        early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
-            and end with the weights that scored best.
-        validation_fraction: the part of the rows held out for early stopping, at least two, in proportion to the
-            classes; at least one row of each class stays in training.
-        n_iter_no_change: passes without improvement before training stops: of the validation score with
-            `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
-        tol: the least improvement that counts as one.
-        warm_start: whether another call of `fit` goes on from where the last one ended.
-        random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
-            ``RandomState``, or None for other ones every time.
-        verbose: whether to print a line for each pass.
 
     Attributes:
         classes_: the labels, in the order of the columns of `predict_proba`.
-        net_: the `FullyConnectedNet`, which takes raw rows; it can be saved and exported by itself.
-        coefs_: the weights of each layer, (inputs, outputs).
-        intercepts_: the biases of each layer.
-        loss_: the training loss of the last pass.
-        loss_curve_: that of every pass.
-        best_loss_: the lowest of them; None with early stopping.
+        {attributes}
         validation_scores_: the accuracy of the rows held out after each pass; None without early stopping.
-        best_validation_score_: the highest of them.
-        n_iter_: passes made, over all calls that went on from each other.
-        t_: rows seen, over all passes.
-        n_features_in_: the number of columns.
-        feature_names_in_: their names, where X was a data frame.
-        n_layers_: the number of layers, with inputs and outputs.
-        n_outputs_: the number of scores.
+        {more}
         out_activation_: ``"softmax"``, or ``"logistic"`` where a row may have several labels.
 
     Raises:
@@ -102,6 +66,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
+    @available_if(takes_parts)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 
@@ -223,6 +188,11 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                     "come, such as classes=np.unique(y)."
                 )
             self.classes_ = unique_labels(y if classes is None else classes)
+        elif not incremental and not np.array_equal(self.classes_, unique_labels(y)):
+            raise ArgumentError(
+                f"warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {unique_labels(y)}. Train afresh, with warm_start=False."
+            )
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {unique_labels(classes).tolist()}.")
         return self._numbers(y)

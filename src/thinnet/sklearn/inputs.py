@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_regressor
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import Sample, checked_weights
+from thinnet.sklearn.table import Columns, TableEncoder, read
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
-MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8)}  # other dtypes become float64
+# Other dtypes become float64. Infinite numbers are refused, and missing ones where X is sparse.
+MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": "allow-nan"}
+NO_TARGETS: Any = object()  # unlike None, which is a mistake where targets are needed
+FEWEST = 5  # rows; rarer categories are merged
 
 
 @dataclass(frozen=True)
@@ -24,33 +30,102 @@ class Inputs:
     """How rows become what the nets take.
 
     Attributes:
+        encoder: makes a matrix of the columns of a table; None where the rows are a matrix as they come.
+        is_table: whether there is more in the rows than an array of numbers could hold.
         standardization: of the columns of the matrix.
+        has_means: whether it knows the columns' means.
     """
 
+    encoder: TableEncoder | None
+    is_table: bool
     standardization: Standardization
+    has_means: bool
 
     def matrix(self, given: Any) -> Any:
-        """The rows as a matrix of numbers, dense or compressed, not yet standardized."""
-        return given
+        """Rows as `checked` gives them as a matrix of numbers, dense or compressed, not yet standardized."""
+        if self.encoder is None:
+            return self._filled(given)
+        return self.encoder.transform(given if isinstance(given, Columns) else self.encoder.read(given))
+
+    def _filled(self, X: Any) -> Any:
+        """Missing numbers in columns that had none in training, as the columns' means."""
+        if sparse.issparse(X) or not _has_missing(X):
+            return X
+        missing = np.isnan(X)
+        if not self.has_means:
+            raise ArgumentError(
+                f"X must hold no missing numbers in column {int(missing.any(axis=0).argmax())}, since training had "
+                f"none and standardize=False, so that nothing stands for them. Fill them in, or set standardize=True."
+            )
+        return np.where(missing, self.standardization.mean, X).astype(X.dtype)
 
 
 def checked(
     estimator: Any,
     X: Any,
-    y: Any = None,
+    y: Any = NO_TARGETS,
     sample_weight: Any = None,
     before: Inputs | None = None,
     *,
     classes: Any = None,
 ) -> tuple[Any, AnyArray, FloatArray | None]:
-    """Rows, targets and weights as arrays that fit each other, and, where there are any, the rows `before`."""
-    check_in_memory(X=X, y=y, sample_weight=sample_weight, classes=classes)
-    if y is None:
-        return _canonical(validate_data(estimator, X, reset=before is None, **MATRIX)), np.empty(0), None
-    X, y = validate_data(
-        estimator, X, y, multi_output=True, y_numeric=is_regressor(estimator), reset=before is None, **MATRIX
+    """Rows, targets and weights that fit each other, and what training had `before`, where there was any.
+
+    Returns:
+        The rows as `Columns` where they are more than numbers, else as a matrix; (N,) or (N, C) targets; (N,) weights.
+    """
+    check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
+    choice = estimator.categorical_features
+    fresh = before is None
+    if before.is_table if before is not None else is_table(X, choice):
+        validate_data(estimator, X, reset=fresh, skip_check_array=True)
+        names = getattr(estimator, "feature_names_in_", None)
+        given: Any = read(X, choice, names) if before is None else before.encoder.read(X)  # type: ignore[union-attr]
+        if y is not NO_TARGETS:
+            y = _targets(estimator, X, y)
+    elif y is NO_TARGETS:
+        given = validate_data(estimator, X, reset=fresh, **MATRIX)
+    else:
+        given, y = validate_data(
+            estimator, X, y, multi_output=True, y_numeric=is_regressor(estimator), reset=fresh, **MATRIX
+        )
+        y = y.toarray() if sparse.issparse(y) else y
+    if sparse.issparse(given):
+        given = _canonical(given)
+    return given, y, checked_weights(sample_weight, given)
+
+
+def is_table(X: Any, categorical_features: Any) -> bool:
+    """Whether there is more in X than an array of numbers could hold."""
+    if sparse.issparse(X):
+        if categorical_features is None or isinstance(categorical_features, str):
+            return False
+        raise ArgumentError(
+            "categorical_features must be 'from_dtype' or None for a sparse X, got columns. Give a data frame, or "
+            "columns of zeros and ones."
+        )
+    if categorical_features is not None and not isinstance(categorical_features, str):
+        return True
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    if pandas is not None and isinstance(X, pandas.DataFrame):
+        return not all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes)
+    if polars is not None and isinstance(X, polars.DataFrame):
+        return any(not dtype.is_numeric() or X[name].null_count() for name, dtype in X.schema.items())
+    try:
+        array = np.asarray(X)
+    except ValueError:  # which is described where it is read
+        return False
+    return array.dtype.kind in "USTM" or (
+        array.dtype.kind == "O" and array.ndim == 2 and any(isinstance(each, str | bytes) for each in array.flat)
     )
-    return _canonical(X), y.toarray() if sparse.issparse(y) else y, checked_weights(sample_weight, X)
+
+
+def _targets(estimator: Any, X: Any, y: Any) -> AnyArray:
+    """Targets as scikit-learn checks them beside a matrix."""
+    numbers = is_regressor(estimator)
+    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype="numeric" if numbers else None, input_name="y")
+    check_consistent_length(X, y)
+    return y.toarray() if sparse.issparse(y) else y
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
@@ -59,17 +134,44 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
     A column that is constant in the training rows says nothing, and is left out by a scale of 0; unless more rows
     are to come.
     """
-    X, weights = sample.X, sample.weights
+    given, encoder, bins = sample.X, None, estimator.settings_.numeric_bins
+    is_columns = isinstance(given, Columns)
+    if is_columns or (not sparse.issparse(given) and (bins or _has_missing(given))):
+        columns = given if is_columns else read(given, None, getattr(estimator, "feature_names_in_", None))
+        encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=FEWEST)
+        given = encoder.transform(columns)
+    standardization = _standardization(estimator, given, sample.weights, incremental)
+    return Inputs(encoder, is_columns, standardization, has_means=bool(estimator.standardize))
+
+
+def _standardization(estimator: Any, X: Any, weights: FloatArray | None, incremental: bool) -> Standardization:
     if not estimator.standardize:
-        return Inputs(Standardization(np.zeros(X.shape[1]), np.ones(X.shape[1])))
+        return Standardization(np.zeros(X.shape[1]), np.ones(X.shape[1]))
     learned = rows.moments(X, weights)
     scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
-    return Inputs(Standardization(learned.mean, scale, rows.LIMIT))
+    return Standardization(learned.mean, scale, rows.LIMIT)
+
+
+def comparable(given: Any) -> Any:
+    """A matrix of numbers whose rows are equal where the given ones are."""
+    if not isinstance(given, Columns):
+        return given
+    return TableEncoder.learn(given, None, knots=None, fewest=1).transform(given)
+
+
+def _has_missing(X: AnyArray) -> bool:
+    return X.dtype.kind == "f" and bool(np.isnan(X).any())
 
 
 def _canonical(X: Any) -> Any:
-    """A sparse matrix in which no element occurs twice; the caller's own is left alone."""
-    if sparse.issparse(X) and not X.has_canonical_format:
+    """A sparse matrix in which no element occurs twice and none is missing; the caller's own is left alone."""
+    if np.isnan(X.data).any():
+        column = int(X.indices[np.isnan(X.data).argmax()])
+        raise ArgumentError(
+            f"X must hold finite numbers where it is sparse, got NaN in column {column}. Fill it in, or give a dense "
+            f"array or a data frame, in which missing numbers are taken."
+        )
+    if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     return X

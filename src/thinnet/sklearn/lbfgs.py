@@ -61,7 +61,7 @@ def train(estimator: Any, sample: Sample) -> None:
         sample: the training rows, with targets on the scale of the nets.
     """
     if estimator.early_stopping:
-        warnings.warn("early_stopping has no effect with solver='lbfgs', as in scikit-learn.", UserWarning, stacklevel=5)
+        warnings.warn("early_stopping has no effect with solver='lbfgs'.", UserWarning, stacklevel=5)
     num_rows = sample.X.shape[0]
     reasons, losses, counts = [], [], []
     for net in estimator._nets:
@@ -96,9 +96,7 @@ def _minimize(estimator: Any, objective: Objective) -> str | None:
 
     limits = {"maxiter": estimator.settings_.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol}
     try:
-        result = minimize(
-            objective, kept.copy(), jac=True, method="L-BFGS-B", callback=after_iteration, options=limits
-        )
+        result = minimize(objective, kept.copy(), jac=True, method="L-BFGS-B", callback=after_iteration, options=limits)
         kept[:], estimator.loss_ = result.x, float(result.fun)
     except KeyboardInterrupt:
         return "it was interrupted"

@@ -36,6 +36,7 @@ AUTOMATIC = (
 )
 NONE = {"numeric_bins"}  # numbers that may be None
 
+
 def check_parameters(params: Mapping[str, Any]) -> None:
     """Raise ArgumentError if a parameter of an estimator is not what it may be."""
     for name in NUMBERS:
@@ -112,6 +113,6 @@ def check_lbfgs(dropout: float, normalization: str | None) -> None:
     ):
         if value not in allowed:
             raise ArgumentError(
-                f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', got {value!r}: the loss must be "
-                f"the same function of the weights in every iteration. Use solver='adam'."
+                f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', got {value!r}: the loss must "
+                f"be the same function of the weights in every iteration. Use solver='adam'."
             )

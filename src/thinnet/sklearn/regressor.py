@@ -9,19 +9,22 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from thinnet.arguments import knows_arguments
 from thinnet.checks import check_choice, check_path
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
-from thinnet.sklearn.base import ThinNetEstimator
+from thinnet.sklearn.base import ThinNetEstimator, takes_parts
+from thinnet.sklearn.documentation import documented
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
 LOSSES = {"squared_error": "mse", "poisson": "poisson"}  # scikit-learn's names, and those of our nets
 
 
+@documented
 @knows_arguments
 @dataclass(repr=False, eq=False)
 class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
@@ -31,51 +34,15 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     variance. y may have several columns.
 
     Args:
-        hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
-        dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
-        dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
-            which needs another normalization than ``"layernorm"``.
-        normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
-        activation: ``"relu"``, ``"tanh"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
-        standardize: whether to bring each column of X to mean 0 and standard deviation 1, as the training rows have
-            it, within ± 10; columns that are constant in training are left out.
-        optimizer: a name in `thinnet.optim.OPTIMIZERS`: ``"adam"``, ``"adamw"``, ``"sgd"``, ``"sgd_momentum"``,
-            ``"nesterov"`` or ``"rmsprop"``.
-        optimizer_options: its hyperparameters but for the learning rate, such as ``{"beta1": 0.9}``.
-        schedule: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``,
-            or an object of `thinnet.schedules`.
-        alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
-        batch_size: the most rows in a minibatch; ``"auto"`` means about 64.
-        learning_rate_init: the learning rate that the schedule multiplies.
-        max_iter: passes, in each of which every row comes once; ``"auto"`` means what makes about 3,000 minibatches,
-            from 12 to 200 passes.
-        early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
-            and end with the weights that scored best.
-        validation_fraction: the part of the rows held out for early stopping, at least two.
-        n_iter_no_change: passes without improvement before training stops: of the validation score with
-            `early_stopping`; of the loss with a constant schedule. Other schedules go their whole way.
-        tol: the least improvement that counts as one.
-        warm_start: whether another call of `fit` goes on from where the last one ended.
-        random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
-            ``RandomState``, or None for other ones every time.
-        verbose: whether to print a line for each pass.
+        {parameters}
+        loss: ``"squared_error"``, or ``"poisson"`` for counts and other targets >= 0, of which the net then predicts
+            the logarithm; half the Poisson deviance is minimized.
 
     Attributes:
-        net_: the `FullyConnectedNet`. It takes raw rows, and its scores are standardized targets.
-        coefs_: the weights of each layer, (inputs, outputs).
-        intercepts_: the biases of each layer.
-        loss_: the training loss of the last pass.
-        loss_curve_: that of every pass.
-        best_loss_: the lowest of them; None with early stopping.
+        {attributes}
         validation_scores_: the R² of the rows held out after each pass; None without early stopping. Where all of
             their targets are equal, the spread of the training targets takes the place of theirs.
-        best_validation_score_: the highest of them.
-        n_iter_: passes made, over all calls that went on from each other.
-        t_: rows seen, over all passes.
-        n_features_in_: the number of columns.
-        feature_names_in_: their names, where X was a data frame.
-        n_layers_: the number of layers, with inputs and outputs.
-        n_outputs_: the number of scores.
+        {more}
         out_activation_: ``"identity"``.
 
     Raises:
@@ -100,6 +67,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     def _loss(self) -> str:
         return LOSSES[check_choice("loss", self.loss, tuple(LOSSES))]
 
+    @available_if(takes_parts)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 
@@ -189,7 +157,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         return rows.standardized(targets, self._y_shift, self._dtype, "y")
 
     def _learned_units(self, targets: AnyArray, weights: FloatArray | None) -> Standardization:
-        """What targets are measured by: their mean and deviation, or with a Poisson loss, whose zero stays, the mean."""
+        """What targets are measured by: their mean and deviation; with a Poisson loss, whose zero stays, the mean."""
         learned = rows.moments(targets, weights, "y")
         if self._loss == "poisson":
             mean = np.where(learned.mean > 0, learned.mean, 1.0)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
+from thinnet.sklearn.table import Columns
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 MOST_MERGED = 1000  # rows; more in one minibatch are taken as they are, since comparing them takes memory and time
@@ -20,13 +21,14 @@ MOST_MERGED = 1000  # rows; more in one minibatch are taken as they are, since c
 class Sample(NamedTuple):
     """Rows with what belongs to them."""
 
-    X: Any  # (N, D), dense or in compressed rows
+    X: Any  # (N, D), dense, in compressed rows, or columns of a table
     targets: AnyArray  # (N,) or (N, C)
     weights: FloatArray | None  # (N,), or None where every row counts once
 
     def take(self, index: IntArray) -> Sample:
         """The rows of these numbers."""
-        return Sample(self.X[index], self.targets[index], None if self.weights is None else self.weights[index])
+        X = self.X.take(index) if isinstance(self.X, Columns) else self.X[index]
+        return Sample(X, self.targets[index], None if self.weights is None else self.weights[index])
 
     def without_zeros(self) -> Sample:
         """Only the rows whose weight is not zero; ArgumentError where there is none."""
@@ -46,13 +48,16 @@ class Sample(NamedTuple):
             weights=_about_one(factors if self.weights is None else self.weights * _about_one(factors))
         )
 
-    def merged(self) -> Sample:
+    def merged(self, matrix: Any) -> Sample:
         """Each different row once, in an order of its own, with the sum of its weights.
 
         Where one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
+
+        Args:
+            matrix: (N, M) numbers, whose rows are equal where those of the sample are.
         """
         targets = self.targets.reshape(len(self.targets), -1)
-        keys = [x + y for x, y in zip(sort_keys(self.X), sort_keys(targets), strict=True)]
+        keys = [x + y for x, y in zip(sort_keys(matrix), sort_keys(targets), strict=True)]
         equal_rows: dict[bytes, list[int]] = {}
         for number, key in enumerate(keys):
             equal_rows.setdefault(key, []).append(number)
@@ -60,7 +65,7 @@ class Sample(NamedTuple):
         first = np.array([group[0] for group in groups])
         each = np.ones(len(keys)) if self.weights is None else self.weights
         weights = np.array([math.fsum(each[group]) for group in groups])
-        return Sample(self.X[first], self.targets[first], weights)
+        return self._replace(weights=None).take(first)._replace(weights=weights)
 
     def weighing_one(self) -> Sample:
         """With weights whose mean is 1, the scale that the loss expects; with none where all are equal."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from thinnet import defaults
 from thinnet.sklearn.parameters import check_lbfgs, hidden_dims, is_auto
+from thinnet.spec import Normalization
 
 SMALL_BATCH = 64
 STEPS = 3000  # about as many as a small data set needs
@@ -39,7 +40,7 @@ class Settings:
 
     hidden_layer_sizes: tuple[int, ...]
     dropout: float
-    normalization: str | None
+    normalization: Normalization | None
     label_smoothing: float
     alpha: float
     batch_size: int
@@ -54,7 +55,7 @@ NAMES = tuple(field.name for field in fields(Settings))
 
 
 def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = None) -> Settings:
-    """The settings for a table of this shape; those left to the rule stay as they were `before`, where training goes on.
+    """The settings for a table of this shape; where training goes on, the rule leaves them as they were `before`.
 
     Args:
         params: the estimator's parameters.
@@ -92,7 +93,7 @@ def _sizes(shape: Shape) -> tuple[int, ...]:
     return (100,)
 
 
-def _normalization(params: Mapping[str, Any], narrow: bool) -> str | None:
+def _normalization(params: Mapping[str, Any], narrow: bool) -> Normalization | None:
     if narrow:
         return None
     return "batchnorm" if params["dropout_mask"] == "batch" else defaults.TABLE_NORMALIZATION

@@ -24,7 +24,6 @@ from thinnet.training.stopping import since_improvement
 from thinnet.training.weights import KeptWeights
 from thinnet.typing import IntArray
 
-
 Validate = Callable[[], float]  # how good the nets are for the rows held out, higher is better
 
 

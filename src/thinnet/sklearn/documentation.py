@@ -1,0 +1,79 @@
+"""What the docstrings of the two estimators have in common."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PARAMETERS = """hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
+activation: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"identity"``, ``"gelu"`` or ``"silu"``.
+solver: ``"adam"``; ``"adamw"``, whose `weight_decay` is apart from the gradient; ``"sgd"``, with momentum;
+    ``"rmsprop"``; or ``"lbfgs"``, which takes all rows in each iteration, without dropout, and for which "auto"
+    stands for scikit-learn's plain net.
+alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
+batch_size: the most rows in a minibatch.
+learning_rate: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``, an
+    object of `thinnet.schedules`, or, with ``solver="sgd"``, ``"invscaling"`` or ``"adaptive"`` (with other solvers
+    these two are ``"constant"``). "auto" is ``"constant"`` for "sgd", else ``"cosine"``.
+learning_rate_init: the learning rate that this multiplies.
+power_t: the exponent of ``"invscaling"``.
+max_iter: passes, in each of which every row comes once; iterations of "lbfgs".
+shuffle: whether the rows are shuffled before each pass.
+random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
+    ``RandomState``, or None for other ones every time.
+tol: the least improvement that counts as one; of "lbfgs", the largest element of the gradient at which it ends.
+verbose: whether to print a line for each pass.
+warm_start: whether another call of `fit` goes on from where the last one ended.
+momentum: of "sgd", 0 <= momentum < 1.
+nesterovs_momentum: whether this is Nesterov's.
+early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
+    and end with the weights that scored best.
+validation_fraction: the part of the rows held out for early stopping, at least two, in proportion to the
+    classes; at least one row of each class stays in training.
+beta_1, beta_2, epsilon: of "adam" and "adamw"; "rmsprop" has the last one.
+n_iter_no_change: passes without improvement before training stops: of the validation score with
+    `early_stopping`; of the loss with a constant, adaptive or inversely scaled rate. Other schedules go their
+    whole way.
+max_fun: how often "lbfgs" computes the loss at most.
+dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
+dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
+    which needs another normalization than ``"layernorm"``.
+normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
+label_smoothing: what part of each label is spread over all classes in training, 0 <= label_smoothing < 1.
+weight_decay: of "adamw".
+standardize: whether to bring each column to mean 0 and standard deviation 1, as the training rows have it, within
+    ± 10; columns that are constant in training are left out.
+categorical_features: which columns are categories: ``"from_dtype"`` takes those of text and of a category dtype for
+    it, a list names them, by name, number or a bool for each, and None means none.
+numeric_bins: into how many bins each column of numbers is encoded (piecewise-linear encoding); None for none.
+ensemble: how many nets are trained side by side, on other seeds; their scores are averaged.
+tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows by the best."""
+
+ATTRIBUTES = """settings_: what the parameters that were "auto" came to; see `thinnet.sklearn.settings`.
+net_: the `FullyConnectedNet`, the first one of an ensemble. It takes the rows that `encoder_` makes, or raw rows where
+    that is None, and can be saved and exported by itself.
+nets_: all nets of the ensemble.
+encoder_: what was learned of the columns of a table: categories, what stands for missing numbers, bins; None where
+    rows are taken as they are.
+best_params_: the settings that ``tune=True`` chose; None without it.
+coefs_: the weights of each layer, (inputs, outputs).
+intercepts_: the biases of each layer.
+loss_: the training loss of the last pass.
+loss_curve_: that of every pass.
+best_loss_: the lowest of them; None with early stopping."""
+
+MORE_ATTRIBUTES = """best_validation_score_: the highest of them.
+n_iter_: passes made by the last call of `fit`, and by all calls of `partial_fit` since.
+t_: rows seen, over all passes.
+n_features_in_: the number of columns.
+feature_names_in_: their names, where X was a data frame.
+n_layers_: the number of layers, with inputs and outputs.
+n_outputs_: the number of scores."""
+
+
+def documented(kind: type[T]) -> type[T]:
+    """Put what is common into the docstring of a class, where it says {parameters}, {attributes} and {more}."""
+    for mark, text in (("{parameters}", PARAMETERS), ("{attributes}", ATTRIBUTES), ("{more}", MORE_ATTRIBUTES)):
+        kind.__doc__ = (kind.__doc__ or "").replace(mark, text.replace("\n", "\n        "))
+    return kind

@@ -1,0 +1,66 @@
+"""scikit-learn's own tests of its MLPClassifier and MLPRegressor, with our estimators in their place.
+
+Those that cannot pass are expected to fail, each with its reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sklearn.neural_network.tests import test_mlp as theirs
+
+from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
+
+OURS = {theirs.MLPClassifier: ThinNetClassifier, theirs.MLPRegressor: ThinNetRegressor}
+
+# The beginning of a test's name, and why it cannot pass.
+PRIVATE = "it reads or sets what is private to their class"
+REASONS = {
+    "test_fit": PRIVATE,
+    "test_gradient": PRIVATE,
+    "test_learning_rate_warmstart": PRIVATE,
+    "test_adaptive_learning_rate": PRIVATE,
+    "test_n_iter_no_change": PRIVATE,
+}
+
+
+def _cases() -> list[Any]:
+    """Every test of theirs as a function without arguments but for fixtures, each combination of parameters apart."""
+    cases = []
+    for name, test in vars(theirs).items():
+        if name.startswith("test_") and inspect.isfunction(test):
+            cases += [pytest.param(test, kwargs, id=_id(name, kwargs)) for kwargs in _arguments(test)]
+    return cases
+
+
+def _arguments(test: Callable[..., None]) -> list[dict[str, Any]]:
+    combinations: list[dict[str, Any]] = [{}]
+    for mark in getattr(test, "pytestmark", []):
+        if mark.name == "parametrize":
+            names = [name.strip() for name in mark.args[0].split(",")]
+            values = [value if len(names) > 1 else (value,) for value in mark.args[1]]
+            combinations = [{**dict(zip(names, value, strict=True)), **rest} for rest in combinations for value in values]
+    return [{name: OURS.get(value, value) if isinstance(value, type) else value for name, value in each.items()} for each in combinations]
+
+
+def _id(name: str, kwargs: dict[str, Any]) -> str:
+    shown = [getattr(value, "__name__", value) for value in kwargs.values()]
+    return "-".join([name, *(value for value in shown if isinstance(value, str))])
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("test", "kwargs"), _cases())
+def test_theirs(test: Any, kwargs: dict[str, Any], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, reason in REASONS.items():
+        if request.node.callspec.id.startswith(name):
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    for each in OURS:
+        monkeypatch.setattr(theirs, each.__name__, OURS[each])
+    fixtures = {"global_random_seed": 42}
+    for name in inspect.signature(test).parameters:
+        if name not in kwargs:
+            kwargs = {**kwargs, name: fixtures.get(name) or request.getfixturevalue(name)}
+    test(**kwargs)
