@@ -39,7 +39,7 @@ def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) ->
 
 
 def columns_of(table: Table, mask: BoolArray | None) -> Columns:
-    """The columns of a table, those of `mask` as categories and the others as numbers; as they look where it is None."""
+    """The columns of a table, those of `mask` as categories, others as numbers; as they look where it is None."""
     columns = tuple(
         _column(name, table.column(i), None if mask is None else bool(mask[i]), called(name, i))
         for i, name in enumerate(table.names)
