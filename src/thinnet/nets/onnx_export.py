@@ -16,6 +16,7 @@ from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 
 OPSET = 17  # the first one with LayerNormalization
+OPSETS_ELSEWHERE = {"ai.onnx.ml": 3}  # of operators outside the standard's own domain, of the same age
 IR_VERSION = 8  # the oldest that has this opset, so that older runtimes read the file too
 WIDE = np.dtype(np.float64)  # of raw rows, whose differences may be small
 MOST_BYTES = 2**31 - 1  # in one file
@@ -46,7 +47,11 @@ def export_onnx(net: Net, path: Path) -> None:
 
 
 class Graph:
-    """Nodes as they are added, with the arrays that they need, the inputs and the outputs."""
+    """Nodes as they are added, with the arrays that they need, the inputs and the outputs.
+
+    Inputs are called as their users want. Whatever else would have the same name gets another one, so what a method
+    returns is what to go on with; an output may not.
+    """
 
     def __init__(self) -> None:
         self._onnx = require("onnx", extra="onnx", purpose="exporting a net")
@@ -54,10 +59,16 @@ class Graph:
         self._arrays: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
+        self._domains = {"": OPSET}
+        self._names: set[str] = set()  # of the inputs
+        self._renamed: dict[str, str] = {}
         self._bytes = 0
 
     def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add a node; return the name of its output."""
+        if domain := attributes.get("domain"):
+            self._domains[domain] = OPSETS_ELSEWHERE[domain]
+        output = self._free(output)
         self._nodes.append(self._onnx.helper.make_node(operator, inputs, [output], **attributes))
         return output
 
@@ -67,17 +78,32 @@ class Graph:
 
     def array(self, name: str, array: Any) -> str:
         """Add an array of numbers or strings; return its name."""
+        name = self._free(name)
         self._bytes += np.asarray(array).nbytes
         self._arrays.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
     def input(self, name: str, dtype: Any, *columns: int) -> None:
-        """Say that rows of these columns come in under this name."""
+        """Say that rows of these columns come in under this name; before all else."""
+        self._names.add(name)
         self._inputs.append(self._onnx.helper.make_tensor_value_info(name, self._element(dtype), ["N", *columns]))
 
     def output(self, name: str, dtype: Any, *columns: int) -> None:
-        """Say that a value of this name goes out."""
+        """Say that a value of this name goes out; ArgumentError where a column, which comes in, has that name."""
+        if name in self._renamed:
+            raise ArgumentError(
+                f"X must not have a column called {self._renamed[name]!r} for an ONNX file, whose output is called so. "
+                f"Rename the column, and train again."
+            )
         self._outputs.append(self._onnx.helper.make_tensor_value_info(name, self._element(dtype), ["N", *columns]))
+
+    def _free(self, name: str) -> str:
+        wanted = name
+        while name in self._names:
+            name += "_"
+        if name != wanted:
+            self._renamed[name] = wanted
+        return name
 
     def _element(self, dtype: Any) -> int:
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
@@ -91,7 +117,7 @@ class Graph:
             )
         helper = self._onnx.helper
         graph = helper.make_graph(self._nodes, "thinnet", self._inputs, self._outputs, self._arrays)
-        opset = [helper.make_opsetid("", OPSET)]
+        opset = [helper.make_opsetid(domain, version) for domain, version in self._domains.items()]
         model = helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION, producer_name="thinnet")
         self._onnx.checker.check_model(model)
         write_atomically(path, model.SerializeToString())
@@ -156,5 +182,5 @@ def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) ->
 
 
 def _widened(graph: Graph, name: str, array: AnyArray, dtype: Any) -> str:
-    graph.array(name, array)
+    name = graph.array(name, array)
     return name if array.dtype == dtype else graph.cast(name, dtype, f"{name}_wide")

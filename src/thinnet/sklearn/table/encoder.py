@@ -18,7 +18,8 @@ from thinnet.typing import FloatArray
 
 Learned: TypeAlias = LearnedNumbers | LearnedCategories
 
-# A matrix of more columns than this, of which in no row more than a sixteenth are filled, is sparse.
+# A matrix of more columns than this, of which in no row more than a sixteenth are filled, is sparse: about where the
+# first layer of a net takes as long either way.
 MOST_DENSE = 256
 LEAST_DENSITY = 1 / 16
 

@@ -35,7 +35,7 @@ def kind(type_: Any) -> str:
 
 @cache
 def _kind(type_: type) -> str:
-    pandas = type_.__name__ if type_.__module__.startswith("pandas.") else ""
+    pandas = type_.__name__ if type_.__module__.partition(".")[0] == "pandas" else ""
     if type_ is type(None) or pandas in ("NAType", "NaTType"):  # the latter is a date, too
         return MISSING
     if pandas in ("Period", "Interval"):

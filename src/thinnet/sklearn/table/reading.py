@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.errors import ArgumentError
 from thinnet.sklearn.table import values
 from thinnet.sklearn.table.choice import chosen
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
@@ -61,9 +60,5 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column
 
 def _finite(array: AnyArray, where: str) -> AnyArray:
     if array.dtype.kind == "f" and np.isinf(array).any():
-        came = array[np.isinf(array)][0]
-        raise ArgumentError(
-            f"X must hold finite numbers, got infinity: {came} in {where}. Replace it by NaN where nothing is known, "
-            f"or by a number."
-        )
+        raise values.infinite(array[np.isinf(array)][0], where)
     return array

@@ -74,7 +74,8 @@ def _objects_in_rows(X: Any) -> Any:
 def _of_array(array: AnyArray, where: str) -> Raw:
     kind = array.dtype.kind
     if kind in "biuf":
-        return Raw(array if array.dtype.itemsize <= 8 else array.astype(np.float64), False)
+        with np.errstate(over="ignore"):  # infinity is refused wherever it comes from
+            return Raw(array if array.dtype.itemsize <= 8 else array.astype(np.float64), False)
     if kind == "O":
         return Raw(array, None)
     if kind in REFUSED:

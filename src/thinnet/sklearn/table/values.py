@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,21 @@ def numbers(array: AnyArray, where: str) -> AnyArray:
     out = np.full(len(array), np.nan)
     present = np.array([type(value) not in missing for value in array], bool) if missing else slice(None)
     try:
-        out[present] = array[present].astype(np.float64)
+        with np.errstate(over="ignore"):  # infinity is refused wherever it comes from
+            out[present] = array[present].astype(np.float64)
     except (ValueError, OverflowError) as error:  # an integer with hundreds of digits
         raise ArgumentError(
             f"X must hold numbers within float64 in {where}, got others ({error}). Scale them."
         ) from None
     return out
+
+
+def infinite(came: float, where: str) -> ArgumentError:
+    """The error about a column with an infinite number."""
+    return ArgumentError(
+        f"X must hold finite numbers, got infinity: {came} in {where}. Replace it by NaN where nothing is known, or "
+        f"by a number."
+    )
 
 
 def categories(array: AnyArray, where: str) -> tuple[IntArray, tuple[Category, ...]]:
@@ -57,14 +67,11 @@ def categories(array: AnyArray, where: str) -> tuple[IntArray, tuple[Category, .
     known: dict[Any, int] = {}
     new = np.full(len(found) + 1, -1, np.intp)
     for code, value in enumerate(found):
-        # NaN alone differs from itself.
-        if kinds.kind(type(value)) != kinds.MISSING and value == value:
-            try:
-                new[code] = known.setdefault(kinds.plain(value), len(known))
-            except OverflowError:  # of an infinite number
-                raise ArgumentError(
-                    f"X must hold finite numbers, got infinity in {where}. Replace it by NaN where nothing is known."
-                ) from None
+        if kinds.kind(type(value)) != kinds.MISSING and value == value:  # NaN differs from itself
+            category = kinds.plain(value)
+            if isinstance(category, float) and math.isinf(category):
+                raise infinite(category, where)
+            new[code] = known.setdefault(category, len(known))
     return new[codes], tuple(known)
 
 

@@ -1,0 +1,112 @@
+"""A table encoder as nodes of an ONNX graph: one input a column, and the matrix that `transform` gives.
+
+Each input is called as its column, and is (N, 1): float64 for numbers, in which NaN is missing; for categories strings,
+of which the empty one is missing; int64 for whole numbers, or float64 where some may be missing or have fractions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.errors import ArgumentError
+from thinnet.nets.onnx_export import WIDE, Graph
+from thinnet.sklearn.table import kinds
+from thinnet.sklearn.table.categories import LearnedCategories
+from thinnet.sklearn.table.columns import called
+from thinnet.sklearn.table.encoder import TableEncoder
+from thinnet.sklearn.table.numbers import LearnedNumbers, limits
+
+LABELS = "ai.onnx.ml"  # the operators for categories
+
+
+def add_table(graph: Graph, encoder: TableEncoder) -> str:
+    """Add inputs for all columns, and what encodes them; return the name of the (N, num_outputs) float64 matrix.
+
+    A category that training did not have, and a missing one where none was, become what they become in `transform`.
+
+    Raises:
+        ArgumentError: if a column cannot be one input: a name comes twice or is empty, categories are of mixed kinds or
+            beyond int64, or the empty text is a category beside missing ones, which it stands for.
+    """
+    names = [learned.name for learned in encoder.columns]
+    for name in names:
+        if not name or names.count(name) > 1:
+            how_often = f"{names.count(name)} of the name" if name else "one of the empty name"
+            raise ArgumentError(f"X must have columns of different names for an ONNX file, got {how_often} {name!r}.")
+    dtypes = [_dtype(learned, called(learned.name, i)) for i, learned in enumerate(encoder.columns)]
+    for name, dtype in zip(names, dtypes, strict=True):
+        graph.input(name, dtype, 1)
+    parts = []
+    for i, (learned, dtype) in enumerate(zip(encoder.columns, dtypes, strict=True)):
+        own = f"column{i}"
+        if isinstance(learned, LearnedNumbers):
+            parts += _add_numbers(graph, learned, own)
+        else:
+            parts.append(_add_categories(graph, learned, dtype, own))
+    return graph.add("Concat", parts, "table", axis=1)
+
+
+def _dtype(learned: LearnedNumbers | LearnedCategories, where: str) -> np.dtype[np.generic]:
+    """Of a column's input."""
+    if isinstance(learned, LearnedNumbers):
+        return WIDE
+    values = learned.categories + learned.rare
+    if learned.kinds <= {kinds.TEXT}:
+        if learned.has_missing and "" in values:
+            raise ArgumentError(
+                f"X must not hold both empty text and missing values in {where} for an ONNX file, where the one stands "
+                f"for the other. Replace the empty text by None, and train again."
+            )
+        return np.dtype(object)
+    if learned.kinds != {kinds.NUMBER}:
+        came = " and ".join(sorted(learned.kinds))
+        raise ArgumentError(
+            f"X must hold categories of text alone, or of numbers alone, in {where} for an ONNX file, got {came}. Make "
+            f"text of them with astype(str), and train again."
+        )
+    whole = all(isinstance(value, int) for value in values) and not learned.has_missing
+    most = 2**63 - 1 if whole else 2**53
+    if any(isinstance(value, int) and not -most <= value <= most for value in values):
+        raise ArgumentError(
+            f"X must hold whole numbers up to {most} in {where} for an ONNX file, got larger ones. Make text of them "
+            f"with astype(str), and train again."
+        )
+    return np.dtype(np.int64) if whole else WIDE
+
+
+def _add_numbers(graph: Graph, learned: LearnedNumbers, own: str) -> list[str]:
+    """Nodes for a column of numbers; returns what they give."""
+    x = learned.name
+    missing = graph.add("IsNaN", [x], f"{own}_missing")
+    fill = graph.array(f"{own}_fill", np.array(learned.fill, WIDE))
+    out = graph.add("Where", [missing, fill, fill if learned.is_empty else x], f"{own}_filled")
+    if learned.knots is not None:
+        out = graph.add("Sub", [out, graph.array(f"{own}_lower", learned.knots[None, :-1])], f"{own}_above")
+        out = graph.add("Div", [out, graph.array(f"{own}_widths", np.diff(learned.knots)[None])], f"{own}_shares")
+        low, high = limits(learned.num_filled)
+        out = graph.add("Max", [out, graph.array(f"{own}_least", low[None])], f"{own}_not_below")
+        out = graph.add("Min", [out, graph.array(f"{own}_most", high[None])], f"{own}_bins")
+    return [out, graph.cast(missing, WIDE, f"{own}_indicator")] if learned.has_indicator else [out]
+
+
+def _add_categories(graph: Graph, learned: LearnedCategories, dtype: np.dtype[np.generic], own: str) -> str:
+    """Nodes for a column of categories: first the number of the column that has the one, then zeros and ones."""
+    columns = [learned.column_of(place) for place in range(len(learned.categories))]
+    unknown, missing = learned.column_of(learned.unknown), learned.column_of(learned.missing)
+    if dtype.kind == "O":
+        keys = {"": missing, **dict(zip(learned.categories, columns, strict=True))}
+        labels = {"keys_strings": list(keys), "values_int64s": list(keys.values()), "default_int64": unknown}
+        code = graph.add("LabelEncoder", [learned.name], f"{own}_label", domain=LABELS, **labels)
+        code = graph.cast(code, WIDE, f"{own}_code")
+    else:
+        known = graph.array(f"{own}_known", np.array([learned.categories or (0,)], dtype))
+        more = graph.array(f"{own}_columns", np.array(columns or [unknown], WIDE)[:, None] - unknown)
+        equal = graph.cast(graph.add("Equal", [learned.name, known], f"{own}_equal"), WIDE, f"{own}_ones")
+        least = graph.array(f"{own}_unknown", np.array(unknown, WIDE))
+        code = graph.add("Add", [graph.add("MatMul", [equal, more], f"{own}_more"), least], f"{own}_code")
+    if dtype.kind == "f":
+        is_missing = graph.add("IsNaN", [learned.name], f"{own}_missing")
+        place = graph.array(f"{own}_place", np.array(missing, WIDE))
+        code = graph.add("Where", [is_missing, place, code], f"{own}_present")
+    numbers = graph.array(f"{own}_numbers", np.arange(learned.width, dtype=WIDE)[None])
+    return graph.cast(graph.add("Equal", [code, numbers], f"{own}_here"), WIDE, f"{own}_columns_out")

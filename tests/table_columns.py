@@ -1,0 +1,63 @@
+"""Columns of tables in the forms that people have them in, for the tests of `thinnet.sklearn.table`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from hypothesis import strategies as st
+
+from thinnet.sklearn.table import Columns, TableEncoder, read
+
+NUMBERS = [0.5, -2.0, 3.0, 0.0, 1e6, None]
+TEXT = ["red", "blue", "green", "", "ä b", None]
+
+
+def frame_of(kind: str, columns: dict[str, list[Any]]) -> Any:
+    """The same table as a frame of either package, with or without dtypes of its own, or an array of objects."""
+    if kind == "pandas":
+        return pd.DataFrame(columns)
+    if kind == "pandas objects":
+        return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    if kind == "pandas nullable":
+        return pd.DataFrame(columns).convert_dtypes()
+    if kind == "polars":
+        return pl.DataFrame(columns, strict=False)
+    array = np.empty((len(next(iter(columns.values()))), len(columns)), object)
+    for i, values in enumerate(columns.values()):
+        array[:, i] = values
+    return array
+
+
+KINDS = ["pandas", "pandas objects", "pandas nullable", "polars", "array"]
+
+
+def one(values: Any, name: str = "a") -> pd.DataFrame:
+    """A frame of one column."""
+    return pd.DataFrame({name: values})
+
+
+def learned(X: Any, *, knots: int | None = None, fewest: int = 1, categorical: Any = "from_dtype") -> TableEncoder:
+    """What is learned of rows that each count once."""
+    return TableEncoder.learn(read(X, categorical), None, knots=knots, fewest=fewest)
+
+
+def dense(encoder: TableEncoder, columns: Columns) -> Any:
+    """The matrix as an array."""
+    matrix = encoder.transform(columns)
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+
+
+@st.composite
+def tables(draw: Any, least_rows: int = 1) -> dict[str, list[Any]]:
+    """One to four columns, each of numbers or of text, with missing ones among them."""
+    num_rows = draw(st.integers(least_rows, 12))
+    width = draw(st.integers(1, 4))
+    return {
+        f"c{i}": draw(
+            st.lists(st.sampled_from(draw(st.sampled_from([NUMBERS, TEXT]))), min_size=num_rows, max_size=num_rows)
+        )
+        for i in range(width)
+    }
