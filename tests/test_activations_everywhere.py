@@ -125,6 +125,6 @@ def test_another_activation_is_refused(wrong: Any) -> None:
         lambda: ThinNetClassifier(activation=wrong).fit(X, Y),
     ):
         with pytest.raises(
-            ArgumentError, match="activation must be one of 'relu', 'tanh', 'gelu', 'silu', 'identity', got"
+            ArgumentError, match="activation must be one of 'relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'identity', got"
         ):
             call()

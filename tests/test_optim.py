@@ -261,6 +261,71 @@ def test_two_flat_optimizers_share_nothing(name: str) -> None:
     assert not any(np.any(value) for value in other.state.values())
 
 
+# Subnormal numbers
+
+
+def wide(size: int, dtype: Any, seed: int) -> FloatArray:
+    """Normal numbers of all orders of magnitude up to 1."""
+    rng, lowest = np.random.default_rng(seed), math.log10(np.finfo(dtype).tiny)
+    numbers: FloatArray = (rng.choice([-1, 1], size) * 10 ** rng.uniform(lowest, 0, size)).astype(dtype)
+    return numbers
+
+
+def num_small(x: FloatArray, least: float) -> int:
+    return int(((x != 0) & (np.abs(x) < least)).sum())
+
+
+@IN_EACH_DTYPE
+@OF_EACH
+@pytest.mark.usefixtures("computed_by")
+def test_what_decays_becomes_zero_and_never_subnormal(name: str, dtype: Any) -> None:
+    """The gradient is that of a penalty alone."""
+    options = {"beta2": 0.9, "decay_rate": 0.9, "learning_rate": 0.1}
+    normalizes = name in ("rmsprop", "adam", "adamw")  # the gradient, down to the size of epsilon
+    w = draw((40,), dtype)[0] * dtype(1e-9 if normalizes else 1)
+    known = {key: value for key, value in options.items() if key in OPTIMIZERS[name].defaults}
+    optimizer, tiny = FlatOptimizer(name, known, like=w), float(np.finfo(dtype).tiny)
+    for step in range(2000 if dtype == np.float32 else 16_000):
+        optimizer.inplace_update(w, w * dtype(1e-8 if normalizes else 1))
+        if step % 20 == 0:
+            assert num_small(w, math.sqrt(tiny)) == 0
+            assert all(key == "t" or num_small(value, tiny) == 0 for key, value in optimizer.state.items())
+    assert not w.any()
+    assert not any(np.any(value) for key, value in optimizer.state.items() if key != "t")
+
+
+@IN_EACH_DTYPE
+@OF_EACH
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_numbers_become_zero_by_kernels_and_without(
+    name: str, dtype: Any, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, tiny = 3000, float(np.finfo(dtype).tiny)
+    w, dw = wide(size, dtype, seed), wide(size, dtype, seed + 10)
+    state = {key: wide(size, dtype, seed + 20) for key in OPTIMIZERS[name].state}
+    state = {key: np.abs(value) if key in ("v", "cache") else value for key, value in state.items() if key != "t"}
+    results = []
+    for _ in range(2):
+        flat, optimizer = w.copy(), FlatOptimizer(name, None, like=w)
+        optimizer.state |= {key: value.copy() for key, value in state.items()}
+        optimizer.inplace_update(flat, dw)
+        results.append([flat, *(optimizer.state[key] for key in state)])
+        monkeypatch.setattr("thinnet.kernels.available", lambda: False)
+    for number, (one, other) in enumerate(zip(*results, strict=True)):
+        np.testing.assert_array_equal(one == 0, other == 0)
+        assert num_small(one, tiny if number else math.sqrt(tiny)) == 0
+    assert (results[0][0] == 0).any()
+
+
+@IN_EACH_DTYPE
+@OF_EACH
+@pytest.mark.usefixtures("computed_by")
+def test_what_is_not_a_number_stays_so(name: str, dtype: Any) -> None:
+    w = np.ones(20, dtype)
+    FlatOptimizer(name, None, like=w).inplace_update(w, np.full(20, np.nan, dtype))
+    assert np.isnan(w).all()
+
+
 # Refusals
 
 

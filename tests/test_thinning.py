@@ -175,6 +175,23 @@ class TestUpdate:
             for key in arrays:
                 np.testing.assert_allclose(optimizer.state[key], state[key], rtol=rtol, atol=rtol)
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_the_same_numbers_become_zero_as_in_the_whole(self, name: str, dtype: Any) -> None:
+        """With all gradients as small as the weights, some of both dtypes' numbers end below what is kept."""
+        kept, generator = KeptUnits((40, 30)), np.random.default_rng(0)
+        whole, part = (Parameters({"W1": (40, 30)}, dtype) for _ in range(2))
+        lowest = np.log10(np.finfo(dtype).tiny)
+        whole.flat[:] = part.flat[:] = 10 ** generator.uniform(lowest, 0, 1200)
+        dw = (10 ** generator.uniform(lowest, 0, 1200)).astype(dtype)
+        kept.select(1, generator.random(30) < 0.5)
+        thinning = Thinning(kept, part.shapes)
+        positions = thinning.positions()
+        FlatOptimizer(name, None, like=whole.flat).inplace_update(whole.flat, dw)
+        FlatOptimizer(name, None, like=part.flat).inplace_update(part.flat, dw[positions], thinning=thinning)
+        np.testing.assert_array_equal(part.flat[positions], whole.flat[positions])
+        assert name != "sgd" or (part.flat[positions] == 0).any()
+
     def test_a_gradient_of_another_size_is_refused(self) -> None:
         params = Parameters({"W1": (2, 2)}, np.float32)
         thinning = Thinning(KeptUnits((2, 2)), params.shapes)

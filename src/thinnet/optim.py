@@ -1,7 +1,8 @@
 r"""Optimizers: pure functions ``(w, dw, config) -> (next_w, config)``, and one pass of them over a flat buffer.
 
 `config` holds the hyperparameters and, from the second call on, the state; missing hyperparameters take the defaults
-in `OPTIMIZERS`.  Neither `w` nor `dw` nor the given `config` is changed.
+in `OPTIMIZERS`.  Neither `w` nor `dw` nor the given `config` is changed.  Numbers too small to matter become zero, at
+the same limits in all of them; see `thinnet.subnormal`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from thinnet import kernels
 from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
 from thinnet.parameters import is_own
+from thinnet.subnormal import scaled_square, settled, settled_average
 from thinnet.thinning import Thinning
 from thinnet.typing import FloatArray
 
@@ -45,7 +47,7 @@ def sgd(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[Fl
     array([0.5])
     """
     config = _begin("sgd", w, dw, config)
-    return w - _scalar(w, config["learning_rate"]) * dw, config
+    return settled(w - _scalar(w, config["learning_rate"]) * dw), config
 
 
 def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
@@ -59,8 +61,8 @@ def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) ->
     array([1.48])
     """
     config = _begin("sgd_momentum", w, dw, config)
-    velocity = _scalar(w, config["momentum"]) * config["velocity"] - _scalar(w, config["learning_rate"]) * dw
-    return w + velocity, {**config, "velocity": velocity}
+    velocity = _velocity(w, dw, config)
+    return settled(w + velocity), {**config, "velocity": velocity}
 
 
 def nesterov(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
@@ -74,9 +76,14 @@ def nesterov(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tup
     array([1.22])
     """
     config = _begin("nesterov", w, dw, config)
-    mu = _scalar(w, config["momentum"])
-    velocity = mu * config["velocity"] - _scalar(w, config["learning_rate"]) * dw
-    return w + velocity + mu * (velocity - config["velocity"]), {**config, "velocity": velocity}
+    velocity = _velocity(w, dw, config)
+    ahead = _scalar(w, config["momentum"]) * (velocity - config["velocity"])
+    return settled(w + velocity + ahead), {**config, "velocity": velocity}
+
+
+def _velocity(w: FloatArray, dw: FloatArray, config: Config) -> FloatArray:
+    kept = _scalar(w, config["momentum"]) * config["velocity"]
+    return settled_average(kept - _scalar(w, config["learning_rate"]) * dw)
 
 
 def rmsprop(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
@@ -92,9 +99,9 @@ def rmsprop(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tupl
     """
     config = _begin("rmsprop", w, dw, config)
     rho = config["decay_rate"]
-    cache = _scalar(w, rho) * config["cache"] + _scalar(w, 1 - rho) * dw * dw
+    cache = settled_average(_scalar(w, rho) * config["cache"] + scaled_square(_scalar(w, 1 - rho), dw))
     step = _scalar(w, config["learning_rate"]) * dw / (np.sqrt(cache) + _scalar(w, config["epsilon"]))
-    return w - step, {**config, "cache": cache}
+    return settled(w - step), {**config, "cache": cache}
 
 
 def adam(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
@@ -132,11 +139,11 @@ def adamw(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[
 
 def _adam(w: FloatArray, dw: FloatArray, config: Config) -> tuple[FloatArray, Config]:
     beta1, beta2, t = config["beta1"], config["beta2"], config["t"] + 1
-    m = _scalar(w, beta1) * config["m"] + _scalar(w, 1 - beta1) * dw
-    v = _scalar(w, beta2) * config["v"] + _scalar(w, 1 - beta2) * dw * dw
+    m = settled_average(_scalar(w, beta1) * config["m"] + _scalar(w, 1 - beta1) * dw)
+    v = settled_average(_scalar(w, beta2) * config["v"] + scaled_square(_scalar(w, 1 - beta2), dw))
     root = np.sqrt(v / _scalar(w, 1 - beta2**t)) + _scalar(w, config["epsilon"])
     step = _scalar(w, config["learning_rate"] / (1 - beta1**t)) * m / root
-    return w - step, {**config, "m": m, "v": v, "t": t}
+    return settled(w - step), {**config, "m": m, "v": v, "t": t}
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from thinnet.kernels.philox import group_bits
 from thinnet.masks import GROUP
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-RELU, TANH, GELU, SILU, IDENTITY = range(5)
-CODES = {"relu": RELU, "tanh": TANH, "gelu": GELU, "silu": SILU, "identity": IDENTITY}
+RELU, TANH, SIGMOID, GELU, SILU, IDENTITY = range(6)
+CODES = {"relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "gelu": GELU, "silu": SILU, "identity": IDENTITY}
 
 
 class Behind(NamedTuple):
@@ -86,6 +86,9 @@ def activate(activation: int, y: FloatArray, factor: Any) -> None:
     elif activation == TANH:
         for j in range(y.size):
             y[j] = np.tanh(y[j]) * factor
+    elif activation == SIGMOID:
+        for j in range(y.size):
+            y[j] = _sigmoid(y[j], one) * factor
     elif activation == GELU:
         for j in range(y.size):
             y[j] = y[j] * (half * (one + y.dtype.type(math.erf(y[j] * math.sqrt(0.5))))) * factor
@@ -105,6 +108,10 @@ def multiply_by_slopes(activation: int, y: FloatArray, dy: FloatArray, factor: A
         for j in range(dy.size):
             t = np.tanh(y[j])
             dy[j] *= (one - t * t) * factor
+    elif activation == SIGMOID:
+        for j in range(dy.size):
+            s = _sigmoid(y[j], one)
+            dy[j] *= s * (one - s) * factor
     elif activation == GELU:
         for j in range(dy.size):
             phi = half * (one + y.dtype.type(math.erf(y[j] * math.sqrt(0.5))))

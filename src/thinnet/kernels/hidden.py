@@ -2,7 +2,7 @@
 
 In training `z` holds the products h · W without the bias, and `h` receives the layer's output. The backward functions
 turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place. `behind` is what follows
-the normalization; see `thinnet.kernels.activations`.
+the normalization: an activation and dropout, as `thinnet.kernels.activations` has them.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.compile import kernel
+from thinnet.kernels.compile import inline, kernel
 from thinnet.typing import AnyArray, FloatArray
 
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM = range(5)
@@ -97,36 +97,47 @@ def _copy_kept(source: FloatArray, keep: AnyArray, target: FloatArray) -> None:
         target[j] = new if keep[j] else old
 
 
+@inline()
+def _settled(x: Any, least: Any) -> Any:
+    """x, or zero where |x| < least, as in `thinnet.subnormal`: a select, so that loops become vector instructions."""
+    return x - x if np.abs(x) < least else x  # in this form, so that NaN stays
+
+
 @kernel()
 def _sgd(w: FloatArray, dw: FloatArray, numbers: FloatArray) -> None:
-    rate = numbers[0]
+    rate, least = numbers[0], np.sqrt(np.finfo(numbers.dtype).tiny)
     for i in range(w.size):
-        w[i] -= rate * dw[i]
+        w[i] = _settled(w[i] - rate * dw[i], least)
 
 
 @kernel()
 def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: FloatArray) -> None:
-    rate, momentum = numbers[0], numbers[1]
+    rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
+    least = np.sqrt(tiny)
     for i in range(w.size):
-        velocity[i] = momentum * velocity[i] - rate * dw[i]
-        w[i] += velocity[i]
+        velocity[i] = _settled(momentum * velocity[i] - rate * dw[i], tiny)
+        w[i] = _settled(w[i] + velocity[i], least)
 
 
 @kernel()
 def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: FloatArray) -> None:
-    rate, momentum = numbers[0], numbers[1]
+    rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
+    least = np.sqrt(tiny)
     for i in range(w.size):
         old = velocity[i]
-        velocity[i] = momentum * old - rate * dw[i]
-        w[i] += velocity[i] + momentum * (velocity[i] - old)
+        velocity[i] = _settled(momentum * old - rate * dw[i], tiny)
+        w[i] = _settled(w[i] + (velocity[i] + momentum * (velocity[i] - old)), least)
 
 
 @kernel()
 def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, numbers: FloatArray) -> None:
     rate, decay, one_less_decay, epsilon = numbers[0], numbers[1], numbers[2], numbers[3]
+    tiny = np.finfo(numbers.dtype).tiny
+    least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_decay)
     for i in range(w.size):
-        cache[i] = decay * cache[i] + one_less_decay * dw[i] * dw[i]
-        w[i] -= rate * dw[i] / (np.sqrt(cache[i]) + epsilon)
+        g = _settled(dw[i], least_squared)
+        cache[i] = _settled(decay * cache[i] + one_less_decay * g * g, tiny)
+        w[i] = _settled(w[i] - rate * dw[i] / (np.sqrt(cache[i]) + epsilon), least)
 
 
 @kernel()
@@ -134,10 +145,13 @@ def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: 
     """The numbers are 1 − η·λ, η / (1 − β₁ᵗ), β₁, 1 − β₁, β₂, 1 − β₂, 1 / √(1 − β₂ᵗ), ε."""
     keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
     beta2, one_less_beta2, inverse_root, epsilon = numbers[4], numbers[5], numbers[6], numbers[7]
+    tiny = np.finfo(numbers.dtype).tiny
+    least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_beta2)
     for i in range(w.size):
-        m[i] = beta1 * m[i] + one_less_beta1 * dw[i]
-        v[i] = beta2 * v[i] + one_less_beta2 * dw[i] * dw[i]
-        w[i] = keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon)
+        g = _settled(dw[i], least_squared)
+        m[i] = _settled(beta1 * m[i] + one_less_beta1 * dw[i], tiny)
+        v[i] = _settled(beta2 * v[i] + one_less_beta2 * g * g, tiny)
+        w[i] = _settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
 
 
 def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:

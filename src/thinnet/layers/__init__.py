@@ -15,6 +15,7 @@ from thinnet.layers.losses import logistic_loss, mse_loss, softmax_loss, svm_los
 from thinnet.layers.max_pool import max_pool_backward, max_pool_forward
 from thinnet.layers.registry import ACTIVATIONS, LAYERS, LOSSES
 from thinnet.layers.relu import relu_backward, relu_forward
+from thinnet.layers.sigmoid import sigmoid_backward, sigmoid_forward
 from thinnet.layers.silu import silu_backward, silu_forward
 from thinnet.layers.spatial_norm import (
     spatial_batchnorm_backward,
@@ -48,6 +49,8 @@ __all__ = [
     "mse_loss",
     "relu_backward",
     "relu_forward",
+    "sigmoid_backward",
+    "sigmoid_forward",
     "silu_backward",
     "silu_forward",
     "softmax_loss",

@@ -17,6 +17,7 @@ from thinnet.layers import (
     losses,
     max_pool,
     relu,
+    sigmoid,
     silu,
     spatial_norm,
     tanh,
@@ -63,6 +64,7 @@ class Loss:
 ACTIVATIONS: dict[str, Layer] = {
     "relu": Layer(relu.relu_forward, relu.relu_backward, {"x": "N D"}, output="N D", kinks=(0.0,)),
     "tanh": Layer(tanh.tanh_forward, tanh.tanh_backward, {"x": "N D"}, output="N D"),
+    "sigmoid": Layer(sigmoid.sigmoid_forward, sigmoid.sigmoid_backward, {"x": "N D"}, output="N D"),
     "gelu": Layer(gelu.gelu_forward, gelu.gelu_backward, {"x": "N D"}, output="N D"),
     "silu": Layer(silu.silu_forward, silu.silu_backward, {"x": "N D"}, output="N D"),
     "identity": Layer(identity.identity_forward, identity.identity_backward, {"x": "N D"}, output="N D"),

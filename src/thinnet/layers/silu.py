@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from thinnet.checks import check_arrays, check_gradient
+from thinnet.layers.sigmoid import sigmoid
 from thinnet.typing import FloatArray
 
 
@@ -35,9 +34,8 @@ def silu_forward(x: FloatArray) -> tuple[FloatArray, SiluCache]:
     array([[  0., 100.]])
     """
     check_arrays("silu_forward", x=(x, "N D"))
-    small = np.exp(-np.abs(x))  # so that exp cannot overflow
-    sigmoid = np.where(x >= 0, 1, small) / (1 + small)
-    return x * sigmoid, SiluCache(x.copy(), sigmoid)
+    factor = sigmoid(x)
+    return x * factor, SiluCache(x.copy(), factor)
 
 
 def silu_backward(dout: FloatArray, cache: SiluCache) -> FloatArray:

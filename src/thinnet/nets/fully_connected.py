@@ -44,7 +44,7 @@ class FullyConnectedNet(Net):
         num_classes: C, the number of scores.
         dropout: the rate, the fraction of hidden units dropped in training, 0 <= dropout < 1.
         normalization: ``None``, ``"batchnorm"`` or ``"layernorm"``.
-        activation: ``"relu"``, ``"tanh"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
+        activation: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
         reg: strength of the L2 penalty 0.5 · reg · Σ W² on the weights (not on biases, γ and β).
         weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
         dtype: ``np.float32`` or ``np.float64``, of parameters and computation.

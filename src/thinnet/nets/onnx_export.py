@@ -160,12 +160,12 @@ def add_net(graph: Graph, net: Net, below: str, dtype: Any, prefix: str = "") ->
 
 
 def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) -> str:
-    if name in ("relu", "tanh", "identity"):
+    if name in ("relu", "tanh", "sigmoid", "identity"):
         return graph.add(name.capitalize(), [x], output)
     if name == "silu":
         return graph.add("Mul", [x, graph.add("Sigmoid", [x], f"{output}_sigmoid")], output)
     if name != "gelu":
-        known = "relu, tanh, gelu, silu and identity"
+        known = "relu, tanh, sigmoid, gelu, silu and identity"
         raise ArgumentError(f"activation must be one of {known} to be exported, got {name!r}. Save the net instead.")
 
     def number(what: str, value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from thinnet.errors import ArgumentError
+from thinnet.layers.sigmoid import sigmoid
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -29,9 +30,7 @@ def probabilities(loss: str, scores: FloatArray) -> FloatArray:
         shares: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
         return shares
     if loss == "logistic":
-        small = np.exp(-np.abs(scores))  # so that exp cannot overflow
-        sigmoid: FloatArray = np.where(scores >= 0, 1, small) / (1 + small)
-        return sigmoid
+        return sigmoid(scores)
     raise ArgumentError(
         f"loss must be 'softmax' or 'logistic' for probabilities, got {loss!r}. Take scores(X), or train with one of "
         f"those."
