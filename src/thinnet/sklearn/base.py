@@ -280,26 +280,24 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _scores(self, X: Any) -> FloatArray:
         """The mean of the nets' scores, in float64 where X is float64."""
-        X = self._rows(X)
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        return members.scores(self._nets, X, self._inputs.standardization, dtype)
+        return members.scores(self._nets, self._inputs, self._rows(X))
 
     def _drawn(
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
     ) -> tuple[FloatArray, FloatArray]:
         """Monte Carlo dropout: mean and standard deviation, in float64, of the predictions that thinned nets make."""
-        X, draws = self._rows(X), check_number("mc_samples", MC_SAMPLES if mc_samples is None else mc_samples)
+        given, draws = self._rows(X), check_number("mc_samples", MC_SAMPLES if mc_samples is None else mc_samples)
         means, spreads = [], []
-        for scores in members.drawn_scores(self._nets, X, self._inputs.standardization, draws, self._seed):
+        for scores in members.drawn_scores(self._nets, self._inputs, given, draws, self._seed):
             drawn = predictions(scores)
             means.append(drawn.mean(axis=0))
             spreads.append(drawn.std(axis=0))
         return np.concatenate(means), np.concatenate(spreads)
 
     def _rows(self, X: Any) -> Any:
-        """X, checked against what the estimator was trained on, as the matrix that the nets take."""
+        """X, checked against what the estimator was trained on."""
         check_is_fitted(self)
-        return self._inputs.matrix(inputs.checked(self, X, before=self._inputs)[0])
+        return inputs.checked(self, X, before=self._inputs)[0]
 
     # What was learned, under scikit-learn's names
 

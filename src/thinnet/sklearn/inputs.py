@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from thinnet.typing import AnyArray, FloatArray
 # Other dtypes become float64. Infinite numbers are refused, and missing ones where X is sparse.
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": "allow-nan"}
 NO_TARGETS: Any = object()  # unlike None, which is a mistake where targets are needed
+PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
 FEWEST = 5  # rows; rarer categories are merged
 
 
@@ -40,6 +42,15 @@ class Inputs:
     is_table: bool
     standardization: Standardization
     has_means: bool
+
+    def pieces(self, given: Any) -> Iterator[tuple[int, Any]]:
+        """The same rows as matrices of some megabytes, one after the other, each with the number of its first row."""
+        num_rows = given.shape[0]
+        at_once = num_rows if self.encoder is None else max(1, PIECE_BYTES // (8 * self.encoder.num_outputs))
+        for start in range(0, num_rows, at_once):
+            part = slice(start, start + at_once)
+            whole = at_once >= num_rows
+            yield start, self.matrix(given if whole else given.take(part) if self.is_table else given[part])
 
     def matrix(self, given: Any) -> Any:
         """Rows as `checked` gives them as a matrix of numbers, dense or compressed, not yet standardized."""
@@ -125,7 +136,8 @@ def _targets(estimator: Any, X: Any, y: Any) -> AnyArray:
     numbers = is_regressor(estimator)
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype="numeric" if numbers else None, input_name="y")
     check_consistent_length(X, y)
-    return y.toarray() if sparse.issparse(y) else y
+    targets: AnyArray = y.toarray() if sparse.issparse(y) else y
+    return targets
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:

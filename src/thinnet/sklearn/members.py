@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
 from thinnet.sklearn import rows
+from thinnet.sklearn.inputs import Inputs
 from thinnet.standardization import Standardization
 from thinnet.training.net_update import NetUpdate, RowSource
 from thinnet.typing import FloatArray, IntArray
@@ -67,28 +68,38 @@ class _ReadOnce:
         return self._read
 
 
-def scores(nets: Sequence[FullyConnectedNet], X: Any, how: Standardization, dtype: Any) -> FloatArray:
-    """The mean of the nets' scores for raw rows, (N, C), computed in `dtype`."""
+def scores(nets: Sequence[FullyConnectedNet], inputs: Inputs, given: Any, dtype: Any = None) -> FloatArray:
+    """The mean of the nets' scores for rows as `inputs` takes them, (N, C).
+
+    They are computed in `dtype`; without one in float64, or in float32 where the rows are float32 or bytes.
+    """
+    how = inputs.standardization
+    return np.concatenate([_mean_scores(nets, X, how, dtype or _dtype_for(X)) for _, X in inputs.pieces(given)])
+
+
+def _mean_scores(nets: Sequence[FullyConnectedNet], X: Any, how: Standardization, dtype: Any) -> FloatArray:
     total = rows.scores(nets[0], X, how, dtype)
     for net in nets[1:]:
         total += rows.scores(net, X, how, dtype)
     return total / len(nets) if len(nets) > 1 else total
 
 
+def _dtype_for(X: Any) -> Any:
+    return np.float64 if X.dtype == np.float64 else np.float32
+
+
 def drawn_scores(
-    nets: Sequence[FullyConnectedNet], X: Any, how: Standardization, draws: int, seed: int
+    nets: Sequence[FullyConnectedNet], inputs: Inputs, given: Any, draws: int, seed: int
 ) -> Iterator[FloatArray]:
     """Pieces, row after row, of Monte Carlo dropout's scores: (draws · nets, n, C) float64."""
     # A piece's scores are there as they come, in float64, as predictions, and as what these differ from the mean.
     row_bytes = 32 * draws * nets[0].num_classes * len(nets)
-    first, dtype = _drawn(seed, MC_STREAM), nets[0].dtype
-    scored = [rows.scoring(net, X, how, dtype, row_bytes) for net in nets]
-    draw: list[Callable[[int, FloatArray], FloatArray]] = [
-        lambda start, piece, scorer=scorer, number=number: monte_carlo_scores(
-            scorer, piece, draws, seed=(first + number) % 2**64, first_row=start
-        )
-        for number, (scorer, _) in enumerate(scored)
-    ]
-    for pieces in zip(*(pieces for _, pieces in scored), strict=True):
-        each = [one(start, piece) for one, (start, piece) in zip(draw, pieces, strict=True)]
-        yield np.concatenate(each).astype(np.float64)
+    first, dtype, how = _drawn(seed, MC_STREAM), nets[0].dtype, inputs.standardization
+    for start, X in inputs.pieces(given):
+        scored = [rows.scoring(net, X, how, dtype, row_bytes) for net in nets]
+        for pieces in zip(*(pieces for _, pieces in scored), strict=True):
+            drawn = [
+                monte_carlo_scores(scorer, piece, draws, seed=(first + number) % 2**64, first_row=start + at)
+                for number, ((scorer, _), (at, piece)) in enumerate(zip(scored, pieces, strict=True))
+            ]
+            yield np.concatenate(drawn).astype(np.float64)

@@ -63,7 +63,12 @@ def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
     graph.input("X", DTYPE, nets[0].input_dim)
     rows = add_standardization(graph, inputs.standardization, "X")
     scores = [add_net(graph, net, rows, DTYPE, f"net{k}_" if k else "") for k, net in enumerate(nets)]
-    return graph, graph.add("Mean", scores, "mean_scores") if len(nets) > 1 else scores[0]
+    total = scores[0]
+    for k in range(1, len(nets)):
+        total = graph.add("Add", [total, scores[k]], f"sum{k}")
+    if len(nets) == 1:
+        return graph, total
+    return graph, graph.add("Div", [total, graph.array("count", np.asarray(len(nets), DTYPE))], "mean_scores")
 
 
 def _plain(classes: AnyArray) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,11 +75,12 @@ def _validation(estimator: Any, held_out: Sample | None) -> Validate | None:
     """A function that scores the nets on the validation rows."""
     if held_out is None:
         return None
-    weights, inputs = held_out.weights, estimator._inputs
-    X, targets = inputs.matrix(held_out.X), estimator._scaled(held_out.targets, weights, fresh=False)
+    weights, matrix = held_out.weights, estimator._inputs.matrix(held_out.X)
+    inputs = replace(estimator._inputs, encoder=None, is_table=False)  # encoded once
+    targets = estimator._scaled(held_out.targets, weights, fresh=False)
 
     def validate() -> float:
-        scores = members.scores(estimator._nets, X, inputs.standardization, np.float32)
+        scores = members.scores(estimator._nets, inputs, matrix, np.float32)
         return float(estimator._validation_score(scores, targets, weights))
 
     return validate

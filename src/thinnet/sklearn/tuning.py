@@ -52,8 +52,7 @@ def _loss(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) -
     """The loss on the rows held out, after training by these parameters."""
     trial = copy.copy(estimator).set_params(**params, verbose=False)
     trial._train_on(train, fresh=True, incremental=False)
-    X = trial._inputs.matrix(held.X)
-    scores = members.scores(trial._nets, X, trial._inputs.standardization, np.float64)
+    scores = members.scores(trial._nets, trial._inputs, held.X, np.float64)
     targets = trial._scaled(held.targets, held.weights, fresh=False)
     targets = targets if targets.dtype.kind in "iu" else targets.astype(np.float64)
     return float(LOSSES[trial._loss].function(scores, targets, held.weights)[0])
