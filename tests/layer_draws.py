@@ -104,4 +104,6 @@ def draw_targets(name: str, N: int, C: int, rng: np.random.Generator, spread: fl
     """What the loss of this name compares (N, C) scores with."""
     if LOSSES[name].targets == "labels":
         return rng.integers(C, size=N)
+    if LOSSES[name].targets == "counts":
+        return rng.poisson(1 + spread, (N, C)).astype(float)
     return rng.random((N, C)) if LOSSES[name].targets == "fractions" else spread * rng.standard_normal((N, C))

@@ -125,4 +125,7 @@ def _loss(name: str, scores: FloatArray, y: AnyArray) -> tuple[FloatArray, Float
         return margins.sum(axis=1), slopes
     if name == "mse":
         return np.square(scores - y).mean(axis=1), 2 * (scores - y) / classes
+    if name == "poisson":
+        ratios = np.where(y > 0, y, 1) / np.exp(np.where(y > 0, scores, 0))
+        return (y * np.log(ratios) - y + np.exp(scores)).sum(axis=1), np.exp(scores) - y
     return (np.logaddexp(0, scores) - y * scores).mean(axis=1), (1 / (1 + np.exp(-scores)) - y) / classes

@@ -158,7 +158,7 @@ NETS = rows(
         "dtype: None": (lambda: net(dtype=None), r"dtype must be one of 'float32', 'float64', got 'None'"),
         "seed: negative": (lambda: net(seed=-1), r"seed must be an integer in .*, got -1\. A seed is 64 bits"),
         "seed: a float": (lambda: net(seed=1.0), r"seed must be an integer .* got 1\.0 \(float\)"),
-        "loss: unknown": (lambda: net(loss="hinge"), r"loss must be one of 'softmax', 'svm', 'mse', 'logistic', got 'hinge'"),
+        "loss: unknown": (lambda: net(loss="hinge"), r"loss must be one of 'softmax', 'svm', 'mse', 'logistic', 'poisson', got 'hinge'"),
         "scaling: misspelled": (lambda: net(scaling="scaled"), r"scaling must be .* got 'scaled'\. Did you mean 'uns"),
         "dropout_mask: layer normalization": (lambda: net(dropout_mask="batch", normalization="layernorm"),
                                               r"dropout_mask must be 'element' with layer normalization, got 'batch'"),

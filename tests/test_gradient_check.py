@@ -337,7 +337,7 @@ def drawn_net(seed: int) -> tuple[FullyConnectedNet, FloatArray, AnyArray]:
     def one(*choices: Any) -> Any:
         return choices[rng.integers(len(choices))]
 
-    normalization, loss = one(*NORMALIZATIONS), one("softmax", "svm", "mse", "logistic")
+    normalization, loss = one(*NORMALIZATIONS), one("softmax", "svm", "mse", "logistic", "poisson")
     net = FullyConnectedNet(
         rng.integers(1, 9, size=one(0, 1, 2, 3, 4)).tolist(),
         int(one(1, 3, 5)),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from layer_draws import IN_EACH_DTYPE, LAYOUTS, draw_targets, laid_out
 from thinnet import ArgumentError
-from thinnet.layers import LOSSES, logistic_loss, mse_loss, softmax_loss, svm_loss
+from thinnet.layers import LOSSES, logistic_loss, mse_loss, poisson_loss, softmax_loss, svm_loss
 from thinnet.typing import AnyArray, FloatArray
 
 Reference = Callable[[FloatArray, AnyArray], tuple[float, FloatArray]]
@@ -94,11 +94,22 @@ def logistic_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArr
     return loss, gradient
 
 
+def poisson_reference(scores: FloatArray, y: AnyArray) -> tuple[float, FloatArray]:
+    (N, C), loss = scores.shape, 0.0
+    gradient = np.zeros((N, C))
+    for index in np.ndindex(N, C):
+        expected, count = math.exp(scores[index]), y[index]
+        loss += ((count * math.log(count / expected) if count else 0) - count + expected) / N
+        gradient[index] = (expected - count) / N
+    return loss, gradient
+
+
 REFERENCES: dict[str, Reference] = {
     "softmax": softmax_reference,
     "svm": svm_reference,
     "mse": mse_reference,
     "logistic": logistic_reference,
+    "poisson": poisson_reference,
 }
 
 
@@ -213,6 +224,21 @@ def test_weights_that_do_not_fit_are_refused(name: str, weights: Any, text: str)
 def test_targets_of_the_logistic_loss_lie_between_0_and_1(bad: float) -> None:
     with pytest.raises(ArgumentError, match=r"logistic_loss: y must be between 0 and 1, got values from .* Write 1"):
         logistic_loss(np.zeros((1, 2)), np.array([[0.5, bad]]))
+
+
+@pytest.mark.parametrize("bad", [-0.1, -1e-30, np.nan])
+def test_targets_of_the_poisson_loss_are_not_negative(bad: float) -> None:
+    with pytest.raises(ArgumentError, match=r"poisson_loss: y must be >= 0, got (-|nan).* Use loss='mse'"):
+        poisson_loss(np.zeros((1, 2)), np.array([[0.5, bad]]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_poisson_loss_of_no_counts_and_of_exact_predictions(dtype: Any) -> None:
+    loss, gradient = poisson_loss(
+        np.array([[-80, math.log(7)], [0, math.log(7)]], dtype), np.array([[0, 7]] * 2, dtype)
+    )
+    assert loss == pytest.approx(0.5, rel=1e-5)
+    np.testing.assert_allclose(gradient, np.array([[0, 0], [0.5, 0]]), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

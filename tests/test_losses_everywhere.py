@@ -45,6 +45,9 @@ CASES = {
     "logistic of bools": Case("logistic", SCORES > 0, 3, 0.7),
     "logistic of fractions": Case("logistic", 1 / (1 + np.exp(-SCORES)), 3, 0.7),
     "logistic of a list": Case("logistic", (SCORES[:, 0] > 0).astype(int), 1, 0.85),
+    "poisson": Case("poisson", np.exp(SCORES / 4), 3, 0.7),
+    "poisson of columns of counts": Case("poisson", (5 * np.exp(SCORES / 4)).round().astype(int), 3, 0.5),
+    "poisson of a list of counts": Case("poisson", np.exp(SCORES[:, 0] / 2).round().astype(int), 1, 0.5),
     "logistic of one column": Case("logistic", (SCORES[:, :1] > 0).astype(np.uint8), 1, 0.85),
 }
 each = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
@@ -64,7 +67,7 @@ def trained(case: Case, **options: Any) -> tuple[Solver, FullyConnectedNet, Data
 
 
 def is_values(case: Case) -> bool:
-    return case.loss == "mse"
+    return case.loss in ("mse", "poisson")
 
 
 @each
@@ -91,10 +94,10 @@ def test_predictions_are_labels_values_or_ones_and_zeros(case: Case) -> None:
     if case.loss in ("softmax", "svm"):
         np.testing.assert_array_equal(predicted, scores.argmax(axis=1))
     elif is_values(case):
-        np.testing.assert_array_equal(predicted, scores)
+        np.testing.assert_array_equal(predicted, np.exp(scores) if case.loss == "poisson" else scores)
     else:
         np.testing.assert_array_equal(predicted, (scores > 0).astype(int))
-    if case.loss in ("svm", "mse"):
+    if case.loss in ("svm", "mse", "poisson"):
         with pytest.raises(ArgumentError, match=rf"'softmax' or 'logistic' for probabilities, got '{case.loss}'"):
             net.predict_proba(X)
     else:
@@ -160,13 +163,18 @@ def test_a_loss_is_taken_that_suits_the_data(name: str, loss: str, tmp_path: Pat
             LABELS,
             "y_train must hold numbers from 0 to 1, since the net's loss is 'logistic', got 0.0 to 2.0",
         ),
+        (
+            "poisson",
+            SCORES,
+            r"y_train must hold numbers >= 0, since the net's loss is 'poisson', got -.* Use loss='mse' for values",
+        ),
         ("softmax", SCORES, "y_train must hold labels, since the net's loss is 'softmax', got float64"),
         ("svm", SCORES > 0, "y_train must hold labels, since the net's loss is 'svm'"),
         ("mse", LABELS - 1, r"Number the classes from 0; for regression give values, such as y.astype\(float\)"),
         (
             "softmx",
             LABELS,
-            "loss must be one of 'softmax', 'svm', 'mse', 'logistic', got 'softmx'. Did you mean 'softmax'",
+            "loss must be one of 'softmax', 'svm', 'mse', 'logistic', 'poisson', got 'softmx'. Did you mean 'softmax'",
         ),
     ],
 )

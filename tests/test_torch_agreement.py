@@ -142,6 +142,10 @@ TORCH_LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "svm": lambda scores, y: torch.nn.functional.multi_margin_loss(scores, y) * scores.shape[1],
     "mse": torch.nn.functional.mse_loss,
     "logistic": torch.nn.functional.binary_cross_entropy_with_logits,
+    # PyTorch leaves out what does not depend on the scores, and divides by the number of columns as well
+    "poisson": lambda scores, y: (
+        (torch.nn.functional.poisson_nll_loss(scores, y) + (torch.xlogy(y, y) - y).mean()) * scores.shape[1]
+    ),
 }
 
 

@@ -38,7 +38,7 @@ NETS = st.builds(
     st.sampled_from((0.0, 0.1, 0.5, 0.9)),
     st.sampled_from((None, "batchnorm", "layernorm")),
     st.sampled_from(("element", "batch")),
-    st.sampled_from(("softmax", "svm", "mse", "logistic")),
+    st.sampled_from(("softmax", "svm", "mse", "logistic", "poisson")),
     st.sampled_from(("inverted", "classic", "unscaled")),
     st.sampled_from((0.0, 0.1)),
     st.integers(0, 2**64 - 1),
@@ -50,7 +50,7 @@ def check_net(net: FullyConnectedNet, rows: int, step: int, fused: bool) -> None
     rng = np.random.default_rng(net.seed)
     X = rng.standard_normal((rows, net.input_dim)).astype(net.dtype)
     y: Any = rng.integers(net.num_classes, size=rows)
-    if net.loss_name in ("mse", "logistic"):
+    if net.loss_name in ("mse", "logistic", "poisson"):
         y = rng.random((rows, net.num_classes)).astype(net.dtype)
     for name, array in net.params.items():
         if not name.startswith("W"):

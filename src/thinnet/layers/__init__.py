@@ -11,7 +11,7 @@ from thinnet.layers.dropout import dropout_backward, dropout_forward
 from thinnet.layers.gelu import gelu_backward, gelu_forward
 from thinnet.layers.identity import identity_backward, identity_forward
 from thinnet.layers.layernorm import layernorm_backward, layernorm_forward
-from thinnet.layers.losses import logistic_loss, mse_loss, softmax_loss, svm_loss
+from thinnet.layers.losses import logistic_loss, mse_loss, poisson_loss, softmax_loss, svm_loss
 from thinnet.layers.max_pool import max_pool_backward, max_pool_forward
 from thinnet.layers.registry import ACTIVATIONS, LAYERS, LOSSES
 from thinnet.layers.relu import relu_backward, relu_forward
@@ -47,6 +47,7 @@ __all__ = [
     "max_pool_backward",
     "max_pool_forward",
     "mse_loss",
+    "poisson_loss",
     "relu_backward",
     "relu_forward",
     "sigmoid_backward",

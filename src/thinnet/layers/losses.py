@@ -132,6 +132,37 @@ def logistic_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None 
     return _mean(losses.sum(axis=1) / columns, (probabilities - y) / columns, weights)
 
 
+def poisson_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
+    r"""Half the Poisson deviance, for counts and other amounts >= 0 whose expectations are exp(scores).
+
+    loss = mean over n of Σ_c (y·log y − y·s − y + exp(s)), with 0·log 0 = 0: zero where exp(s) = y.
+
+    Args:
+        scores: (N, C) floats, the logarithms of the predictions.
+        y: (N, C) targets of the same dtype, y >= 0.
+        weights: (N,) floats >= 0 of the same dtype; None for 1 each.
+
+    Returns:
+        loss: the mean over the rows of the sum over the columns.
+        dscores: (N, C), its gradient.
+
+    Raises:
+        ArgumentError: if shapes or dtypes do not fit, a target is not >= 0, or the batch is empty.
+
+    Source: McCullagh and Nelder, "Generalized linear models" (1989), sections 2.3 and 6.
+
+    >>> loss, dscores = poisson_loss(np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]))
+    >>> loss
+    1.0
+    >>> dscores
+    array([[0., 1.]])
+    """
+    check_counts("poisson_loss", scores, y, weights)
+    expected = np.exp(scores)
+    losses = y * (np.log(np.where(y > 0, y, 1)) - scores - 1) + expected
+    return _mean(losses.sum(axis=1), expected - y, weights)
+
+
 def _mean(losses: FloatArray, gradients: FloatArray, weights: FloatArray | None) -> tuple[float, FloatArray]:
     """The mean of the rows' losses (N,), and its gradient from theirs (N, C)."""
     if weights is not None:
@@ -162,6 +193,13 @@ def check_fractions(where: str, scores: FloatArray, y: FloatArray, weights: Floa
             f"{where}: y must be between 0 and 1, got values from {y.min():g} to {y.max():g}. "
             "Write 1 where a row has the label and 0 where not."
         )
+
+
+def check_counts(where: str, scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> None:
+    """Like `check_valued`, and every element of `y` must be >= 0."""
+    check_valued(where, scores, y, weights)
+    if not float(y.min()) >= 0:
+        raise ArgumentError(f"{where}: y must be >= 0, got {y.min():g}. Use loss='mse' for values of either sign.")
 
 
 def _check_weights(where: str, scores: FloatArray, weights: FloatArray | None) -> None:

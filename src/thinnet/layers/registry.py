@@ -56,7 +56,7 @@ class Loss:
     """A function ``function(scores, y, weights) -> (loss, dscores)``, what its `y` holds, and how they are checked."""
 
     function: Callable[..., tuple[float, Any]]
-    targets: str  # "labels": (N,) integers; "values": (N, C) floats; "fractions": (N, C) floats between 0 and 1
+    targets: str  # "labels": (N,) integers; "values": (N, C) floats; "fractions": those from 0 to 1; "counts": >= 0
     check: Callable[..., None]
 
 
@@ -139,4 +139,5 @@ LOSSES: dict[str, Loss] = {
     "svm": Loss(losses.svm_loss, "labels", losses.check_labeled),
     "mse": Loss(losses.mse_loss, "values", losses.check_valued),
     "logistic": Loss(losses.logistic_loss, "fractions", losses.check_fractions),
+    "poisson": Loss(losses.poisson_loss, "counts", losses.check_counts),
 }

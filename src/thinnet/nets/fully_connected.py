@@ -49,7 +49,8 @@ class FullyConnectedNet(Net):
         weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
         dtype: ``np.float32`` or ``np.float64``, of parameters and computation.
         seed: 64 bits that fix the initial weights and all masks; ``None`` draws one, kept in `seed`.
-        loss: ``"softmax"`` or ``"svm"`` for labels, ``"mse"`` for values, ``"logistic"`` for several labels a row.
+        loss: ``"softmax"`` or ``"svm"`` for labels, ``"mse"`` for values, ``"logistic"`` for several labels a
+            row, ``"poisson"`` for counts and other values >= 0, whose logarithms are the scores.
         scaling: how dropout keeps the mean; see `thinnet.layers.dropout_forward`.
         dropout_mask: ``"element"`` drops units of each row on its own; ``"batch"`` drops the same ones in all rows of a
             batch, so that a training step computes and updates the thinned network alone, which is faster.  Not with
@@ -112,7 +113,8 @@ class FullyConnectedNet(Net):
 
         Args:
             data: has the numbers of features and classes; ``loss="mse"`` is taken where its targets are values. With
-                ``"mse"`` or ``"logistic"``, labels of shape (N,) are one column of values, and the net has one output.
+                ``"mse"``, ``"logistic"`` or ``"poisson"``, labels of shape (N,) are one column of values, and the net
+                has one output.
             hidden_dims, options: as for the class.
 
         Raises:
@@ -166,7 +168,7 @@ class FullyConnectedNet(Net):
 
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
-            y: (N,) integer labels, or (N, num_classes) numbers for the losses ``"mse"`` and ``"logistic"``.
+            y: (N,) integer labels, or (N, num_classes) numbers for ``"mse"``, ``"logistic"`` and ``"poisson"``.
             weights: (N,) numbers >= 0, how often each row counts; None for once.
             training: whether to compute a step of training.
             step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
@@ -230,8 +232,8 @@ class FullyConnectedNet(Net):
 
         Returns:
             By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score; ``"mse"`` the
-            (N, num_classes) values; ``"logistic"`` (N, num_classes) ones and zeros, one where a label is more likely
-            than not.
+            (N, num_classes) values, and ``"poisson"`` the exponentials of the scores; ``"logistic"`` (N, num_classes)
+            ones and zeros, one where a label is more likely than not.
         """
         return prediction(self.loss_name, self.scores(X))
 
@@ -243,7 +245,8 @@ class FullyConnectedNet(Net):
             ``loss="logistic"`` the sigmoid of each.
 
         Raises:
-            ArgumentError: if the net's loss is ``"mse"`` or ``"svm"``, whose scores are no probabilities.
+            ArgumentError: if the net's loss is another than ``"softmax"`` and ``"logistic"``: its scores are no
+                probabilities.
         """
         return probabilities(self.loss_name, self.scores(X))
 

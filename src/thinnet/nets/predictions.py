@@ -8,11 +8,17 @@ from thinnet.errors import ArgumentError
 from thinnet.layers.sigmoid import sigmoid
 from thinnet.typing import AnyArray, FloatArray
 
+VALUED = ("mse", "poisson")  # losses whose predictions are values, of which R² tells how good they are
+
 
 def prediction(loss: str, scores: FloatArray) -> AnyArray:
     """(N,) labels, (N, C) values, or (N, C) ones and zeros."""
     if loss == "mse":
         return scores
+    if loss == "poisson":
+        with np.errstate(over="ignore"):  # infinite where it is beyond the dtype
+            values: FloatArray = np.exp(scores)
+            return values
     if loss == "logistic":
         return (scores > 0).astype(np.int64)
     labels: AnyArray = scores.argmax(axis=1)

@@ -11,7 +11,7 @@ from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import NumericalError
 from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
-from thinnet.nets.predictions import prediction
+from thinnet.nets.predictions import VALUED, prediction
 from thinnet.steps.batches import as_targets
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -49,7 +49,8 @@ def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, processes: P
     processes.raise_first(error)
     loss = _loss(model, scored, len(rows), processes) if isinstance(model, FullyConnectedNet) else None
     kind = _loss_name(model, data)
-    if kind == "mse":
+    if kind in VALUED:
+        scored = [(prediction(kind, scores), y) for scores, y in scored]
         return Evaluation(_r_squared(scored, len(rows), processes), loss)
     right = sum(int(_is_right(prediction(kind, scores), y).sum()) for scores, y in scored)
     return Evaluation(processes.sum(right)[0] / len(rows), loss)
@@ -57,7 +58,7 @@ def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, processes: P
 
 def measure_of(model: Any, data: Dataset) -> str:
     """What the accuracy of a model is."""
-    return "R²" if _loss_name(model, data) == "mse" else "accuracy"
+    return "R²" if _loss_name(model, data) in VALUED else "accuracy"
 
 
 def _loss_name(model: Any, data: Dataset) -> str:
@@ -81,11 +82,11 @@ def _loss(net: FullyConnectedNet, scored: list[Scored], num_rows: int, processes
 
 
 def _r_squared(scored: list[Scored], num_rows: int, processes: ProcessGroup) -> float:
-    """1 − Σ (y − score)² / Σ (y − mean of y)² over all rows and columns."""
-    scored = [(scores, y.reshape(scores.shape)) for scores, y in scored]
+    """1 − Σ (y − prediction)² / Σ (y − mean of y)² over all rows and columns."""
+    scored = [(values, y.reshape(values.shape)) for values, y in scored]
     sums = processes.gather(sum((y.sum(axis=0, dtype=np.float64) for _, y in scored), start=np.zeros(())))
     mean = sum(sums[1:], start=sums[0]) / num_rows
-    residual = sum(float(np.square(y - scores).sum(dtype=np.float64)) for scores, y in scored)
+    residual = sum(float(np.square(y - values).sum(dtype=np.float64)) for values, y in scored)
     total = sum(float(np.square(y - mean).sum()) for _, y in scored)
     residual, total = processes.sum(residual, total)
     return 1 - residual / total if total else 0.0

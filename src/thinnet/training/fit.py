@@ -61,12 +61,17 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
         raise ArgumentError(
             f"y_{split} must hold {wanted}, since the net's loss is {net.loss_name!r}, got {y.dtype} of shape "
             f"{y.shape}. Use loss='softmax' for labels, 'mse' for values of shape (N, C), or (N,) where num_classes=1, "
-            f"'logistic' for several labels a row."
+            f"'logistic' for several labels a row, 'poisson' for counts."
         )
     if wanted == "fractions" and not (y.min(initial=0) >= 0 and y.max(initial=1) <= 1):
         raise ArgumentError(
             f"y_{split} must hold numbers from 0 to 1, since the net's loss is 'logistic', got {y.min()} to {y.max()}. "
             f"Use one column a label, 1 where a row has it, or loss='mse' for other values."
+        )
+    if wanted == "counts" and not y.min(initial=0) >= 0:
+        raise ArgumentError(
+            f"y_{split} must hold numbers >= 0, since the net's loss is 'poisson', got {y.min()}. Use loss='mse' for "
+            f"values of either sign."
         )
     if y.ndim == 2 and y.shape[1] != net.num_classes:
         raise ArgumentError(
