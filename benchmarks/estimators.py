@@ -211,9 +211,7 @@ def section(
         "## Estimators\n\nDefaults against defaults: mean accuracy (R² for diabetes and linnerud) ± standard deviation "
     )
     text += f"over {len(seeds)} seeds on rows not trained on, and the median seconds of `fit`. Thinnet's defaults were "
-    text += (
-        "chosen on other data (`benchmarks/estimator_defaults.py`). The contenders come one after the other, each in "
-    )
+    text += "chosen on other data (`benchmarks/table_lists.py`). The contenders come one after the other, each in "
     text += (
         "a process of its own; scikit-learn's MLP also behind a StandardScaler, which Thinnet has inside. skorch: a "
     )

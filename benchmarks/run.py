@@ -20,6 +20,7 @@ import estimator_threads
 import estimators
 import masks
 import process
+import tables
 import time_to_goal as time_to_goal_module
 from interleave import Times, ratio, take_turns
 from job import Job
@@ -258,6 +259,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "growth": growth,
     "estimators": estimators.section,
     "estimator-threads": estimator_threads.section,
+    "tables": lambda: tables.run(())[0],
 }
 
 
@@ -280,16 +282,25 @@ def _version(package: str) -> str:
         return "missing"
 
 
-def main(names: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure the named sections, or all of them, and put each in its place in the file as soon as it is there."""
+    if arguments[:1] == ["tables"]:  # it has options, and a part of it is not for the file
+        text, whole = tables.run(arguments[1:])
+        print(text)
+        if whole:
+            _write("tables", text)
+        return
+    for name in arguments or SECTIONS:
+        _write(name, SECTIONS[name]())
+
+
+def _write(name: str, text: str) -> None:
     parts = _parts()
-    for name in names or SECTIONS:
-        text = SECTIONS[name]()
-        heading, _, rest = text.partition("\n")
-        parts[heading] = f"{heading}\n\n`python benchmarks/run.py {name}`. {machine()}{rest}"
-        order = [INTRODUCTION, *parts.values()]
-        OUTPUT.write_text("\n".join(part.rstrip("\n") + "\n" for part in order), encoding="utf-8")
-        print(f"{name}: written to {OUTPUT.name}", flush=True)
+    heading, _, rest = text.partition("\n")
+    parts[heading] = f"{heading}\n\n`python benchmarks/run.py {name}`. {machine()}{rest}"
+    order = [INTRODUCTION, *parts.values()]
+    OUTPUT.write_text("\n".join(part.rstrip("\n") + "\n" for part in order), encoding="utf-8")
+    print(f"{name}: written to {OUTPUT.name}", flush=True)
 
 
 def _parts() -> dict[str, str]:
