@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tracemalloc
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class TestNumbers:
         assert isinstance(numbers, LearnedNumbers)
         assert isinstance(categories, LearnedCategories)
         assert (numbers.fill, numbers.has_indicator) == (2.0, False)
-        assert categories.categories == ("x", "y")
+        assert (categories.categories, categories.rare) == (("x", "y"), ())
 
     def test_a_column_without_any_number_says_nothing(self) -> None:
         encoder = learned(one([np.nan, np.nan]), knots=4)
@@ -152,6 +153,10 @@ class TestBins:
         np.testing.assert_array_equal(weighted.knots, repeated.knots)
         assert weighted.fill == pytest.approx(repeated.fill, rel=1e-15)
 
+    def test_zeros_of_both_signs_are_one(self) -> None:
+        for values in ([-0.0, 0.0, 1.0, 2.0], [0.0, -0.0, 1.0, 2.0]):
+            assert learned(one(values), knots=4).feature_names_out == ("a: 0 to 1", "a: 1 to 2")
+
     def test_missing_ones_are_encoded_as_the_mean(self) -> None:
         encoder = learned(one([0.0, 1.0, 2.0, 5.0, None]), knots=8)
         assert encoder.feature_names_out[-1] == "a: missing"
@@ -203,6 +208,8 @@ class TestCategories:
         encoder = learned(X)
         assert encoder.feature_names_out == ("a=0.5", "a=1", "a='1'", "a: missing")
         assert matrix(encoder, X).argmax(axis=1).tolist() == [1, 1, 1, 2, 0, 3]
+        rounded = learned(one(np.array([Decimal("0.1"), 0.1, 2], object)), categorical=["a"])
+        assert rounded.feature_names_out == ("a=2",)
 
     @pytest.mark.parametrize(
         "values",
@@ -256,6 +263,8 @@ class TestCategories:
 
     def test_what_no_row_has_is_not_refused(self) -> None:
         encoder = learned(one(["x", "y", "z"]))
+        some = read(one(np.array([1, "x"], object))).take(np.array([1]))
+        np.testing.assert_array_equal(encoder.transform(some), [[1, 0, 0]])
         np.testing.assert_array_equal(matrix(encoder, one(pd.Categorical(["x"], [1, "x"]))), [[1, 0, 0]])
 
 
