@@ -51,13 +51,18 @@ def dense(encoder: TableEncoder, columns: Columns) -> Any:
 
 
 @st.composite
-def tables(draw: Any, least_rows: int = 1) -> dict[str, list[Any]]:
-    """One to four columns, each of numbers or of text, with missing ones among them."""
-    num_rows = draw(st.integers(least_rows, 12))
-    width = draw(st.integers(1, 4))
-    return {
-        f"c{i}": draw(
-            st.lists(st.sampled_from(draw(st.sampled_from([NUMBERS, TEXT]))), min_size=num_rows, max_size=num_rows)
-        )
-        for i in range(width)
-    }
+def pairs_of_tables(draw: Any) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Two tables of one to four columns, each of numbers or of text in both, with missing ones among them."""
+    pools = draw(st.lists(st.sampled_from([NUMBERS, TEXT]), min_size=1, max_size=4))
+
+    def table() -> dict[str, list[Any]]:
+        num_rows = draw(st.integers(1, 12))
+        rows = [st.lists(st.sampled_from(pool), min_size=num_rows, max_size=num_rows) for pool in pools]
+        return {f"c{i}": draw(column) for i, column in enumerate(rows)}
+
+    return table(), table()
+
+
+def tables() -> Any:
+    """One such table."""
+    return pairs_of_tables().map(lambda pair: pair[0])

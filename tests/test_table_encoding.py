@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pickle
 import tracemalloc
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from table_columns import KINDS, dense, frame_of, learned, one, tables
+from table_columns import KINDS, dense, frame_of, learned, one, pairs_of_tables, tables
 from thinnet import ArgumentError
 from thinnet.sklearn.rows import LIMIT, moments
 from thinnet.sklearn.table import TableEncoder, read
@@ -55,7 +56,7 @@ class TestNumbers:
         assert isinstance(numbers, LearnedNumbers)
         assert isinstance(categories, LearnedCategories)
         assert (numbers.fill, numbers.has_indicator) == (2.0, False)
-        assert categories.categories == ("x", "y")
+        assert (categories.categories, categories.rare) == (("x", "y"), ())
 
     def test_a_column_without_any_number_says_nothing(self) -> None:
         encoder = learned(one([np.nan, np.nan]), knots=4)
@@ -97,46 +98,12 @@ class TestBins:
             matrix(encoder, one([0, 1, 2, 7, 8])), [[0, 0, 0, 0], [0.5, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0.5], [1] * 4]
         )
 
-    def test_beyond_the_training_rows_it_goes_on_straight_and_ends(self) -> None:
+    def test_beyond_the_training_rows_the_number_itself_goes_on(self) -> None:
         encoder = learned(one(np.arange(9.0)), knots=4)
-        found = matrix(encoder, one([-1.0, -4.0, 10.0, -1e300, 1e308, -1.7e308]))
-        np.testing.assert_array_equal(found[:, 0], [-0.5, -2, 1, -FURTHEST, 1, -FURTHEST])
-        np.testing.assert_array_equal(found[:, 3], [0, 0, 2, 0, 1 + FURTHEST, 0])
-        assert set(found[:, 1:3].ravel()) == {0.0, 1.0}
+        found = matrix(encoder, one([-1.0, 10.0, -1e300, 1e308]))
+        np.testing.assert_array_equal(found[:, 0], [-1.0, 10.0, -1e300, 1e308])
+        np.testing.assert_array_equal(found[:, 1:], np.repeat([[0.0], [1.0], [0.0], [1.0]], 4, axis=1))
 
-    @given(st.lists(st.floats(-50, 50), min_size=3, max_size=40), st.integers(2, 6), st.floats(-1e9, 1e9))
-    def test_where_it_ends_the_standardized_number_has_ended_before(
-        self, values: list[float], most: int, far: float
-    ) -> None:
-        """No deviation of a bin is above ½, so its limit of ten deviations is reached first."""
-        encoder = learned(one(values), knots=most)
-        (column,) = encoder.columns
-        assert isinstance(column, LearnedNumbers)
-        assume(column.knots is not None)
-        assert column.knots is not None
-        low, high = column.knots[:-1], column.knots[1:]
-        with np.errstate(over="ignore"):
-            straight = (far - low) / (high - low)
-        straight[1:] = np.maximum(straight[1:], 0)
-        straight[:-1] = np.minimum(straight[:-1], 1)
-        learned_moments = moments(matrix(encoder, one(values)), None)
-        how = Standardization(learned_moments.mean, learned_moments.scale, LIMIT)
-        with np.errstate(over="ignore"):
-            np.testing.assert_array_equal(how.rows(matrix(encoder, one([far]))), how.rows(straight[None]))
-
-    @pytest.mark.parametrize(
-        ("values", "most", "knots"),
-        [
-            ([3, 3, 3], 4, None),
-            ([0, 1, 1], 4, None),
-            ([0, 1, 2], 4, [0, 1, 2]),
-            ([0] * 98 + [1, 7], 4, [0, 1, 7]),
-            ([0] * 95 + [1, 2, 3, 4, 5], 4, None),
-            ([0, 0, 0, 0, 1, 2, 3, 4, 5, 6], 2, [0, 1, 6]),
-            (list(range(101)), 1, None),
-            ([-0.0, 0.0, 1.0], 4, None),
-        ],
-    )
     def test_few_different_values_make_few_bins(self, values: list[float], most: int, knots: Any) -> None:
         (column,) = learned(one(values), knots=most).columns
         assert isinstance(column, LearnedNumbers)
@@ -150,6 +117,10 @@ class TestBins:
         assert isinstance(repeated, LearnedNumbers)
         np.testing.assert_array_equal(weighted.knots, repeated.knots)
         assert weighted.fill == pytest.approx(repeated.fill, rel=1e-15)
+
+    def test_zeros_of_both_signs_are_one(self) -> None:
+        for values in ([-0.0, 0.0, 1.0, 2.0], [0.0, -0.0, 1.0, 2.0]):
+            assert learned(one(values), knots=4).feature_names_out == ("a: 0 to 1", "a: 1 to 2")
 
     def test_missing_ones_are_encoded_as_the_mean(self) -> None:
         encoder = learned(one([0.0, 1.0, 2.0, 5.0, None]), knots=8)
@@ -202,6 +173,8 @@ class TestCategories:
         encoder = learned(X)
         assert encoder.feature_names_out == ("a=0.5", "a=1", "a='1'", "a: missing")
         assert matrix(encoder, X).argmax(axis=1).tolist() == [1, 1, 1, 2, 0, 3]
+        rounded = learned(one(np.array([Decimal("0.1"), 0.1, 2], object)), categorical=["a"])
+        assert rounded.feature_names_out == ("a=2",)
 
     @pytest.mark.parametrize(
         "values",
@@ -255,6 +228,8 @@ class TestCategories:
 
     def test_what_no_row_has_is_not_refused(self) -> None:
         encoder = learned(one(["x", "y", "z"]))
+        some = read(one(np.array([1, "x"], object))).take(np.array([1]))
+        np.testing.assert_array_equal(encoder.transform(some), [[1, 0, 0]])
         np.testing.assert_array_equal(matrix(encoder, one(pd.Categorical(["x"], [1, "x"]))), [[1, 0, 0]])
 
 
@@ -334,6 +309,7 @@ class TestSparse:
 
 
 class TestOfAnyTable:
+    @settings(derandomize=True, deadline=None)
     @given(tables(), st.sampled_from([None, 1, 4]), st.integers(1, 3), st.randoms(use_true_random=False))
     def test_the_order_of_rows_and_columns_changes_nothing_else(
         self, table: dict[str, list[Any]], knots: int | None, fewest: int, random: Any
@@ -349,6 +325,7 @@ class TestOfAnyTable:
         order = list(other.feature_names_out)
         np.testing.assert_array_equal(matrix(other, X.iloc[rows][names]), found.iloc[rows][order])
 
+    @settings(derandomize=True, deadline=None)
     @given(tables(), st.sampled_from([None, 4]), st.integers(1, 3))
     def test_every_form_of_a_table_gives_the_same(
         self, table: dict[str, list[Any]], knots: int | None, fewest: int
@@ -358,15 +335,11 @@ class TestOfAnyTable:
         for kind in KINDS:
             np.testing.assert_array_equal(fitted(frame_of(kind, table), knots=knots, fewest=fewest), expected)
 
-    @given(tables(), tables(), st.sampled_from([None, 4]), st.integers(1, 3))
-    def test_other_rows_have_numbers_too_each_its_own(
-        self, table: dict[str, list[Any]], other: dict[str, list[Any]], knots: int | None, fewest: int
-    ) -> None:
-        def kinds(columns: dict[str, list[Any]]) -> list[set[type]]:
-            return [set(map(type, values)) - {type(None)} for values in columns.values()]
-
-        assume(len(table) == len(other))
-        assume(all(not theirs or theirs == own for own, theirs in zip(kinds(table), kinds(other), strict=True)))
+    @settings(derandomize=True, deadline=None)
+    @given(pairs_of_tables(), st.sampled_from([None, 4]), st.integers(1, 3))
+    def test_other_rows_have_numbers_too_each_its_own(self, pair: Any, knots: int | None, fewest: int) -> None:
+        table, other = pair
+        assume(all(any(value is not None for value in values) for values in table.values()))  # it says what they are
         encoder = learned(frame_of("array", table), knots=knots, fewest=fewest)
         X = frame_of("array", other)
         found = matrix(encoder, X)
@@ -374,6 +347,7 @@ class TestOfAnyTable:
         for i in range(len(X)):
             np.testing.assert_array_equal(matrix(encoder, X[i : i + 1]), found[i : i + 1])
 
+    @settings(derandomize=True, deadline=None)
     @given(tables(), st.sampled_from([None, 4]), st.integers(1, 3), st.sampled_from([2, 3, 4, 5]))
     def test_a_pickle_is_the_same(self, table: dict[str, list[Any]], knots: Any, fewest: int, protocol: int) -> None:
         X = frame_of("pandas", table)

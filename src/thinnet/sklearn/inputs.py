@@ -18,12 +18,13 @@ from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import Sample, checked_weights
 from thinnet.sklearn.table import Columns, TableEncoder, read
 from thinnet.standardization import Standardization
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 # Other dtypes become float64. Infinite numbers are refused, and missing ones where X is sparse.
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": "allow-nan"}
 NO_TARGETS: Any = object()  # unlike None, which is a mistake where targets are needed
 PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
+SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered but keep their unit
 FEWEST = 5  # rows; rarer categories are merged
 
 
@@ -152,15 +153,19 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         columns = given if is_columns else read(given, None, getattr(estimator, "feature_names_in_", None))
         encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=FEWEST)
         given = encoder.transform(columns)
-    standardization = _standardization(estimator, given, sample.weights, incremental)
+    measured = None if encoder is None else encoder.is_measured
+    standardization = _standardization(estimator, given, sample.weights, measured, incremental)
     return Inputs(encoder, is_columns, standardization, has_means=bool(estimator.standardize))
 
 
-def _standardization(estimator: Any, X: Any, weights: FloatArray | None, incremental: bool) -> Standardization:
+def _standardization(
+    estimator: Any, X: Any, weights: FloatArray | None, measured: BoolArray | None, incremental: bool
+) -> Standardization:
     if not estimator.standardize:
         return Standardization(np.zeros(X.shape[1]), np.ones(X.shape[1]))
     learned = rows.moments(X, weights)
-    scale = np.where(learned.scale == 0, 1.0, learned.scale) if incremental else learned.scale
+    scale = learned.scale if measured is None else np.where(measured | (learned.scale == 0), learned.scale, SHARE_SCALE)
+    scale = np.where(scale == 0, 1.0, scale) if incremental else scale
     return Standardization(learned.mean, scale, rows.LIMIT)
 
 

@@ -16,6 +16,7 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.nets.onnx_export import WIDE as DTYPE
 from thinnet.nets.onnx_export import Graph, add_net, add_standardization
 from thinnet.sklearn.inputs import Inputs
+from thinnet.sklearn.table.onnx_export import add_array, add_table
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
 
@@ -60,8 +61,7 @@ def export_values(nets: Nets, inputs: Inputs, units: Standardization, flat: bool
 def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
     """A graph from raw rows to the mean of the nets' scores, and its name."""
     graph = Graph()
-    graph.input("X", DTYPE, nets[0].input_dim)
-    rows = add_standardization(graph, inputs.standardization, "X")
+    rows = add_standardization(graph, inputs.standardization, _add_matrix(graph, inputs, nets[0].input_dim))
     scores = [add_net(graph, net, rows, DTYPE, f"net{k}_" if k else "") for k, net in enumerate(nets)]
     total = scores[0]
     for k in range(1, len(nets)):
@@ -69,6 +69,15 @@ def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
     if len(nets) == 1:
         return graph, total
     return graph, graph.add("Div", [total, graph.array("count", np.asarray(len(nets), DTYPE))], "mean_scores")
+
+
+def _add_matrix(graph: Graph, inputs: Inputs, num_columns: int) -> str:
+    """What makes the matrix of raw rows: an input ``X``, or one for each column of a table; returns its name."""
+    encoder = inputs.encoder
+    if encoder is not None and inputs.is_table:
+        return add_table(graph, encoder)
+    graph.input("X", DTYPE, num_columns if encoder is None else len(encoder.columns))
+    return "X" if encoder is None else add_array(graph, encoder, "X")
 
 
 def _plain(classes: AnyArray) -> Any:

@@ -14,7 +14,7 @@ from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, 
 from thinnet.sklearn.table.numbers import LearnedNumbers, learn_numbers
 from thinnet.sklearn.table.reading import columns_of
 from thinnet.sklearn.table.sources import open_table
-from thinnet.typing import FloatArray
+from thinnet.typing import BoolArray, FloatArray
 
 Learned: TypeAlias = LearnedNumbers | LearnedCategories
 
@@ -69,6 +69,11 @@ class TableEncoder:
     def feature_names_out(self) -> tuple[str, ...]:
         """The names of the matrix's columns: ``age``, ``age: missing``, ``color=red``, ``color: rare``."""
         return tuple(name for learned in self.columns for name in learned.names)
+
+    @property
+    def is_measured(self) -> BoolArray:
+        """Which of the matrix's columns are numbers in units of their own, unlike shares and indicators."""
+        return np.array([each for learned in self.columns for each in learned.is_measured])
 
     @property
     def is_sparse(self) -> bool:

@@ -11,20 +11,17 @@ from thinnet.errors import ArgumentError
 from thinnet.sklearn.table.columns import Numbers
 from thinnet.typing import AnyArray, FloatArray
 
-FURTHEST = 5.0  # bins beyond the outermost one; standardized, with a deviation of ½ at most, it is ten of them or more
-
 
 @dataclass(frozen=True, eq=False)
 class LearnedNumbers:
-    r"""How one column of numbers becomes columns of the matrix: its values, or one column a bin; then an indicator.
+    r"""How one column of numbers becomes columns of the matrix: its values, perhaps one for each bin, an indicator.
 
-    With knots :math:`b_0 < \dots < b_K`, a value x becomes K numbers (piecewise-linear encoding, Gorishniy et al.,
-    arXiv 2203.05556), the share of each bin that lies below x:
+    With knots :math:`b_0 < \dots < b_K`, there are also K numbers for each value x (piecewise-linear encoding,
+    Gorishniy et al., arXiv 2203.05556), the share of each bin that lies below x:
 
     .. math:: e_k = \min(\max((x - b_{k-1}) / (b_k - b_{k-1}), 0), 1)
 
-    but e_1 goes below 0 and e_K above 1 where x lies outside the training rows, so that a net goes on there as straight
-    as it ends; no further than five widths of that bin, which is where the limit of the standardization lies anyway.
+    A net that is linear in them bends at every knot; beyond the outermost ones x itself goes on.
 
     Attributes:
         name: of the column.
@@ -32,7 +29,7 @@ class LearnedNumbers:
             is 0, and the column is 0 whatever comes.
         is_empty: whether they had none at all.
         has_indicator: whether some were missing in training, so that a column of the matrix says where.
-        knots: (K + 1,) float64, the ends of the bins; None where the values themselves are taken.
+        knots: (K + 1,) float64, the ends of the bins; None where there are none.
     """
 
     name: str
@@ -44,21 +41,29 @@ class LearnedNumbers:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the matrix's columns."""
-        indicator = (f"{self.name}: missing",) if self.has_indicator else ()
-        if self.knots is None:
-            return self.name, *indicator
-        ends = zip(self.knots[:-1], self.knots[1:], strict=True)
-        return *(f"{self.name}: {low:g} to {high:g}" for low, high in ends), *indicator
+        ends = () if self.knots is None else zip(self.knots[:-1], self.knots[1:], strict=True)
+        bins = [f"{self.name}: {low:g} to {high:g}" for low, high in ends]
+        return self.name, *bins, *[f"{self.name}: missing"] * self.has_indicator
 
     @property
     def width(self) -> int:
         """How many columns of the matrix there are."""
-        return self.num_filled + self.has_indicator
+        return 1 + self.num_bins + self.has_indicator
+
+    @property
+    def num_bins(self) -> int:
+        """How many bins there are."""
+        return 0 if self.knots is None else len(self.knots) - 1
 
     @property
     def num_filled(self) -> int:
-        """How many of them are not mostly zeros."""
-        return 1 if self.knots is None else len(self.knots) - 1
+        """How many columns of the matrix are not mostly zeros."""
+        return 1 + self.num_bins
+
+    @property
+    def is_measured(self) -> list[bool]:
+        """Which columns of the matrix have a unit of their own, unlike shares and indicators, from 0 to 1."""
+        return [True] + [False] * (self.width - 1)
 
     def write(self, column: Numbers, out: FloatArray) -> None:
         """Write the rows into `out`, (N, width) zeros."""
@@ -70,10 +75,9 @@ class LearnedNumbers:
             values = np.where(missing, self.fill, values)
             if self.has_indicator:
                 out[:, -1] = missing
-        if self.knots is None:
-            out[:, 0] = values
-        else:
-            out[:, : self.num_filled] = encoded(values, self.knots)
+        out[:, 0] = values
+        if self.knots is not None:
+            out[:, 1 : 1 + self.num_bins] = encoded(values, self.knots)
 
 
 def learn_numbers(column: Numbers, weights: FloatArray | None, most_bins: int | None, where: str) -> LearnedNumbers:
@@ -131,20 +135,12 @@ def encoded(values: AnyArray, knots: FloatArray) -> FloatArray:
     """The (N, K) piecewise-linear encoding of (N,) values, none of them missing.
 
     >>> encoded(np.array([-1.0, 0.5, 2.0, 5.0]), np.array([0.0, 1.0, 3.0]))
-    array([[-1. ,  0. ],
-           [ 0.5,  0. ],
-           [ 1. ,  0.5],
-           [ 1. ,  2. ]])
+    array([[0. , 0. ],
+           [0.5, 0. ],
+           [1. , 0.5],
+           [1. , 1. ]])
     """
-    low, high = limits(len(knots) - 1)
     with np.errstate(over="ignore"):  # what is infinitely far is cut off
         out: FloatArray = np.subtract(values[:, None], knots[:-1], dtype=np.float64)
         out /= np.diff(knots)
-    return np.clip(out, low, high, out=out)
-
-
-def limits(num_bins: int) -> tuple[FloatArray, FloatArray]:
-    """The least and the greatest number of each bin."""
-    low, high = np.zeros(num_bins), np.ones(num_bins)
-    low[0], high[-1] = -FURTHEST, 1 + FURTHEST
-    return low, high
+    return np.clip(out, 0, 1, out=out)

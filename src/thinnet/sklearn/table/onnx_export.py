@@ -14,9 +14,19 @@ from thinnet.sklearn.table import kinds
 from thinnet.sklearn.table.categories import LearnedCategories
 from thinnet.sklearn.table.columns import called
 from thinnet.sklearn.table.encoder import TableEncoder
-from thinnet.sklearn.table.numbers import LearnedNumbers, limits
+from thinnet.sklearn.table.numbers import LearnedNumbers
 
 LABELS = "ai.onnx.ml"  # the operators for categories
+
+
+def add_array(graph: Graph, encoder: TableEncoder, below: str) -> str:
+    """Add what encodes the columns of an array of numbers, the value `below`; return the matrix's name."""
+    parts = []
+    for i, learned in enumerate(encoder.columns):
+        if isinstance(learned, LearnedNumbers):
+            column = graph.add("Gather", [below, graph.array(f"place{i}", np.array([i]))], f"column{i}", axis=1)
+            parts += _add_numbers(graph, learned, column, f"column{i}")
+    return graph.add("Concat", parts, "table", axis=1)
 
 
 def add_table(graph: Graph, encoder: TableEncoder) -> str:
@@ -40,7 +50,7 @@ def add_table(graph: Graph, encoder: TableEncoder) -> str:
     for i, (learned, dtype) in enumerate(zip(encoder.columns, dtypes, strict=True)):
         own = f"column{i}"
         if isinstance(learned, LearnedNumbers):
-            parts += _add_numbers(graph, learned, own)
+            parts += _add_numbers(graph, learned, learned.name, own)
         else:
             parts.append(_add_categories(graph, learned, dtype, own))
     return graph.add("Concat", parts, "table", axis=1)
@@ -74,19 +84,20 @@ def _dtype(learned: LearnedNumbers | LearnedCategories, where: str) -> np.dtype[
     return np.dtype(np.int64) if whole else WIDE
 
 
-def _add_numbers(graph: Graph, learned: LearnedNumbers, own: str) -> list[str]:
-    """Nodes for a column of numbers; returns what they give."""
-    x = learned.name
+def _add_numbers(graph: Graph, learned: LearnedNumbers, x: str, own: str) -> list[str]:
+    """Nodes for a column of numbers, the value x; returns what they give."""
     missing = graph.add("IsNaN", [x], f"{own}_missing")
     fill = graph.array(f"{own}_fill", np.array(learned.fill, WIDE))
     out = graph.add("Where", [missing, fill, fill if learned.is_empty else x], f"{own}_filled")
+    parts = [out]
     if learned.knots is not None:
-        out = graph.add("Sub", [out, graph.array(f"{own}_lower", learned.knots[None, :-1])], f"{own}_above")
-        out = graph.add("Div", [out, graph.array(f"{own}_widths", np.diff(learned.knots)[None])], f"{own}_shares")
-        low, high = limits(learned.num_filled)
-        out = graph.add("Max", [out, graph.array(f"{own}_least", low[None])], f"{own}_not_below")
-        out = graph.add("Min", [out, graph.array(f"{own}_most", high[None])], f"{own}_bins")
-    return [out, graph.cast(missing, WIDE, f"{own}_indicator")] if learned.has_indicator else [out]
+        above = graph.add("Sub", [out, graph.array(f"{own}_lower", learned.knots[None, :-1])], f"{own}_above")
+        shares = graph.add("Div", [above, graph.array(f"{own}_widths", np.diff(learned.knots)[None])], f"{own}_shares")
+        ends = [graph.array(f"{own}_{name}", np.array(value, WIDE)) for name, value in (("zero", 0), ("one", 1))]
+        parts.append(graph.add("Clip", [shares, *ends], f"{own}_bins"))
+    if learned.has_indicator:
+        parts.append(graph.cast(missing, WIDE, f"{own}_indicator"))
+    return parts
 
 
 def _add_categories(graph: Graph, learned: LearnedCategories, dtype: np.dtype[np.generic], own: str) -> str:
