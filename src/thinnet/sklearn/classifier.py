@@ -17,8 +17,10 @@ from thinnet.arguments import knows_arguments
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import class_weights
-from thinnet.sklearn.base import ThinNetEstimator, takes_parts
+from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
+from thinnet.sklearn.parameters import is_auto
+from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -35,12 +37,15 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         {parameters}
         class_weight: None, a dict from label to weight (1 where it names none), or ``"balanced"`` for weights that
             give classes equal shares; where a row may have several labels, also a list of these, one a column of y.
+        calibrate: whether a first training, on four fifths of the rows, finds from the others by what scores are to be
+            divided for honest probabilities.
 
     Attributes:
         classes_: the labels, in the order of the columns of `predict_proba`.
         {attributes}
         validation_scores_: the accuracy of the rows held out after each pass; None without early stopping.
         {more}
+        temperature_: by what scores are divided before they become probabilities; 1 without calibration.
         out_activation_: ``"softmax"``, or ``"logistic"`` where a row may have several labels.
 
     Raises:
@@ -60,6 +65,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
     _: KW_ONLY
     class_weight: Any = None
+    calibrate: bool | Auto = "auto"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -145,13 +151,25 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         from thinnet.sklearn.onnx_export import export_labels, export_several
 
         if self._several:
-            export_several(self._nets, self._inputs, check_path("path", path))
+            export_several(self._nets, self._inputs, self._temperature, check_path("path", path))
         else:
-            export_labels(self._nets, self._inputs, self.classes_, check_path("path", path))
+            export_labels(self._nets, self._inputs, self._temperature, self.classes_, check_path("path", path))
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
+        scores = scores / scores.dtype.type(self._temperature)
         probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)
         return probabilities
+
+    def _calibrates(self, num_rows: int) -> bool:
+        if not is_auto(self.calibrate):
+            return bool(self.calibrate)
+        return self.solver != "lbfgs" and FEWEST_CALIBRATED <= num_rows < LARGE
+
+    @property
+    def temperature_(self) -> float:
+        """By what scores are divided before they become probabilities."""
+        check_is_fitted(self, "_nets")
+        return self._temperature
 
     @property
     def _several(self) -> bool:

@@ -23,22 +23,26 @@ from thinnet.typing import AnyArray
 Nets: TypeAlias = Sequence[FullyConnectedNet]
 
 
-def export_labels(nets: Nets, inputs: Inputs, classes: AnyArray, path: Path) -> None:
+def export_labels(nets: Nets, inputs: Inputs, temperature: float, classes: AnyArray, path: Path) -> None:
     """Write a classifier that gives each row one label: ``label``, (N,), and ``probabilities``, (N, C)."""
     labels = _plain(classes)
     graph, scores = _scored(nets, inputs)
     index = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
     graph.output(graph.add("Gather", [graph.array("classes", labels), index], "label"), labels.dtype)
-    graph.output(graph.add("Softmax", [scores], "probabilities", axis=1), DTYPE, len(labels))
+    graph.output(
+        graph.add("Softmax", [_cooled(graph, scores, temperature)], "probabilities", axis=1), DTYPE, len(labels)
+    )
     graph.write(path)
 
 
-def export_several(nets: Nets, inputs: Inputs, path: Path) -> None:
+def export_several(nets: Nets, inputs: Inputs, temperature: float, path: Path) -> None:
     """Write a classifier whose rows may have several labels: ``label``, zeros and ones, and ``probabilities``."""
     graph, scores = _scored(nets, inputs)
     positive = graph.add("Greater", [scores, graph.array("zero", np.zeros((), DTYPE))], "positive")
     graph.output(graph.cast(positive, np.int64, "label"), np.int64, nets[0].num_classes)
-    graph.output(graph.add("Sigmoid", [scores], "probabilities"), DTYPE, nets[0].num_classes)
+    graph.output(
+        graph.add("Sigmoid", [_cooled(graph, scores, temperature)], "probabilities"), DTYPE, nets[0].num_classes
+    )
     graph.write(path)
 
 
@@ -69,6 +73,10 @@ def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
     if len(nets) == 1:
         return graph, total
     return graph, graph.add("Div", [total, graph.array("count", np.asarray(len(nets), DTYPE))], "mean_scores")
+
+
+def _cooled(graph: Graph, scores: str, temperature: float) -> str:
+    return graph.add("Div", [scores, graph.array("temperature", np.asarray(temperature, DTYPE))], "cooled_scores")
 
 
 def _add_matrix(graph: Graph, inputs: Inputs, num_columns: int) -> str:

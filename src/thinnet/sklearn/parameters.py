@@ -55,6 +55,8 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     check_choice("solver", params["solver"], SOLVERS)
     check_choice("activation", params["activation"], tuple(ACTIVATIONS))
     check_learning_rate(params["learning_rate"])
+    if not isinstance(params.get("calibrate", True), (bool, np.bool_)) and not is_auto(params["calibrate"]):
+        raise ArgumentError(f"calibrate must be True, False or 'auto', got {params['calibrate']!r}.")
 
 
 def is_auto(value: Any) -> bool:

@@ -10,9 +10,13 @@ from thinnet import defaults
 from thinnet.sklearn.parameters import check_lbfgs, hidden_dims, is_auto
 from thinnet.spec import Normalization
 
+LARGE = 3000  # rows, from which on noise is less to be feared than too small a net
+FEWEST_CALIBRATED = 100  # rows, of which a fifth can tell a temperature
 SMALL_BATCH = 64
-STEPS = 3000  # about as many as a small data set needs
-FEWEST_PASSES, MOST_PASSES = 12, 200
+STEPS = 3000
+FEWEST_PASSES, MOST_PASSES = 12, 100
+ROWS_A_BIN, MOST_BINS = 50, 16
+DECAY = 1000.0  # the penalty's strength times the number of rows
 NARROW = 16  # units; a layer of fewer has none to spare for dropout, and too few to be normalized among themselves
 PLAIN = {  # scikit-learn's net, which is what L-BFGS is for
     "hidden_layer_sizes": (100,),
@@ -75,13 +79,13 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
     given.setdefault("normalization", _normalization(params, narrow))
     batch_size = given.setdefault("batch_size", auto_batch_size(shape.num_rows))
     automatic = {
-        "dropout": 0.0 if narrow else defaults.TABLE_DROPOUT,
+        "dropout": _dropout(shape, narrow),
         "label_smoothing": 0.0,
-        "alpha": defaults.REG,
+        "alpha": DECAY / shape.num_rows,
         "learning_rate": "constant" if params["solver"] == "sgd" else defaults.TABLE_SCHEDULE,
         "learning_rate_init": defaults.TABLE_LEARNING_RATE,
         "max_iter": auto_max_iter(-(-shape.num_rows // batch_size)),
-        "numeric_bins": None,
+        "numeric_bins": _bins(shape),
     }
     settings = Settings(**{**automatic, **given})
     if params["solver"] == "lbfgs":
@@ -91,6 +95,17 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
 
 def _sizes(shape: Shape) -> tuple[int, ...]:
     return (100,)
+
+
+def _dropout(shape: Shape, narrow: bool) -> float:
+    if narrow:
+        return 0.0
+    return defaults.TABLE_DROPOUT if shape.num_rows >= LARGE else 0.4
+
+
+def _bins(shape: Shape) -> int | None:
+    bins = min(shape.num_rows // ROWS_A_BIN, MOST_BINS)
+    return bins if bins >= 2 else None
 
 
 def _normalization(params: Mapping[str, Any], narrow: bool) -> Normalization | None:

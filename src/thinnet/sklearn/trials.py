@@ -1,0 +1,97 @@
+"""Trials before training on all rows: on four fifths of them, scored on the others.
+
+They tell how sure of itself a classifier may be, its temperature; and with ``tune=True``, which settings are best.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.base import is_regressor
+
+from thinnet.layers import LOSSES
+from thinnet.sklearn import holding_out, members
+from thinnet.sklearn.parameters import is_auto
+from thinnet.sklearn.sample import Sample
+
+HELD_OUT = 0.2
+PRIOR = 1.0  # rows; by how many a temperature of 1 is preferred, for each doubling or halving squared
+LARGEST = 16.0  # temperature, and one over the lowest
+# Each takes the place of what the rule says; a parameter that was given stays as it was given.
+CANDIDATES: tuple[dict[str, Any], ...] = (
+    {},
+    {"alpha": 10.0},
+    {"dropout": 0.1},
+    {"dropout": 0.5},
+    {"label_smoothing": 0.1},
+)
+
+
+class Trial(NamedTuple):
+    """What a trial found on the rows held out."""
+
+    params: dict[str, Any]
+    loss: float  # with the scores as they are
+    temperature: float  # by which they are best divided
+    calibrated_loss: float  # then
+
+
+def best(estimator: Any, sample: Sample) -> Trial:
+    """The trial of the least loss among the candidates, or the only one without ``tune``.
+
+    Args:
+        estimator: whose parameters all candidates have in common; it knows the form of the targets.
+        sample: the rows.
+    """
+    labels = None if is_regressor(estimator) else sample.targets
+    train, held = holding_out.split(labels, sample.X.shape[0], HELD_OUT, seed=estimator._seed, fewest=2)
+    candidates = _candidates(estimator) if estimator.tune else [{}]
+    trials = [_trial(estimator, params, sample.take(train), sample.take(held)) for params in candidates]
+    return min(trials, key=lambda trial: trial.calibrated_loss)
+
+
+def _candidates(estimator: Any) -> list[dict[str, Any]]:
+    """The different ones that leave what was given as it is."""
+    different: list[dict[str, Any]] = []
+    for candidate in CANDIDATES:
+        params = {name: value for name, value in candidate.items() if is_auto(getattr(estimator, name))}
+        if params not in different:
+            different.append(params)
+    return different
+
+
+def _trial(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) -> Trial:
+    model = copy.copy(estimator).set_params(**params, verbose=False)
+    model._train_on(train, fresh=True, incremental=False)
+    scores = members.scores(model._nets, model._inputs, held.X, np.float64)
+    targets = model._scaled(held.targets, held.weights, fresh=False)
+    targets = targets if targets.dtype.kind in "iu" else targets.astype(np.float64)
+    weights = held.weighing_one().weights
+
+    def loss(temperature: float) -> float:
+        return float(LOSSES[model._loss].function(scores / temperature, targets, weights)[0])
+
+    if is_regressor(estimator):
+        return Trial(params, loss(1.0), 1.0, loss(1.0))
+    temperature = best_temperature(loss, len(held.targets))
+    return Trial(params, loss(1.0), temperature, loss(temperature))
+
+
+def best_temperature(loss: Callable[[float], float], num_rows: int) -> float:
+    """The temperature of the least loss, among those of about the same loss the one nearest to 1.
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", arXiv 1706.04599 (2017).
+
+    >>> round(best_temperature(lambda temperature: (temperature - 2.0) ** 2, 10_000), 1)
+    2.0
+    """
+
+    def cost(exponent: float) -> float:
+        return loss(2.0**exponent) + PRIOR / num_rows * exponent**2
+
+    most = float(np.log2(LARGEST))
+    return float(2.0 ** minimize_scalar(cost, bounds=(-most, most), method="bounded").x)
