@@ -23,8 +23,13 @@ from thinnet.steps.readable import ReadableStep
 ROUNDING = {"float32": 2e-4, "float64": 1e-11}
 WIDTHS = st.sampled_from([3, 5, 17, 64, 65, 130])
 
+
+def spec_with(loss: str, label_smoothing: float, **options: Any) -> Spec:
+    return Spec(loss=loss, label_smoothing=label_smoothing if LOSSES[loss].smooths else 0, **options)
+
+
 SPECS = st.builds(
-    Spec,
+    spec_with,
     hidden_dims=st.lists(WIDTHS, max_size=3),
     input_dim=st.sampled_from([1, 6, 33]),
     num_classes=st.sampled_from([3, 7]),
@@ -33,6 +38,7 @@ SPECS = st.builds(
     normalization=st.sampled_from(NORMALIZATIONS),
     activation=st.sampled_from(list(ACTIVATIONS)),
     loss=st.sampled_from(list(LOSSES)),
+    label_smoothing=st.sampled_from([0.0, 0.1, 0.75]),
     reg=st.sampled_from([0.0, 0.3]),
     dtype=st.sampled_from(["float32", "float64"]),
     seed=st.integers(0, 2**64 - 1),
