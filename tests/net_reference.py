@@ -35,7 +35,7 @@ def reference(
         factor = _mask(net, step, i, z.shape) / (1 - net.dropout if net.scaling == "inverted" else 1.0) * (z > 0)
         hidden.append((h, norm, factor))
         h = z * factor
-    losses, d = _loss(net.loss_name, h @ p[f"W{last}"] + p[f"b{last}"], y)
+    losses, d = _loss(net.loss_name, h @ p[f"W{last}"] + p[f"b{last}"], y, net.label_smoothing)
     counts = np.ones(len(X)) if weights is None else np.asarray(weights, np.float64)
     gradients, d = Arrays(), d * counts[:, None] / len(X)
     for i in range(last, 0, -1):
@@ -110,13 +110,14 @@ def _normalized_backward(
     return dz
 
 
-def _loss(name: str, scores: FloatArray, y: AnyArray) -> tuple[FloatArray, FloatArray]:
+def _loss(name: str, scores: FloatArray, y: AnyArray, smoothing: float) -> tuple[FloatArray, FloatArray]:
     """The loss of each row, and its gradient with respect to that row's scores."""
     rows, classes = np.arange(len(scores)), scores.shape[1]
     if name == "softmax":
         odds = np.exp(scores - scores.max(axis=1, keepdims=True))
         odds /= odds.sum(axis=1, keepdims=True)
-        return -np.log(odds[rows, y]), odds - np.eye(classes)[y]
+        targets = (1 - smoothing) * np.eye(classes)[y] + smoothing / classes
+        return -(targets * np.log(odds)).sum(axis=1), odds - targets
     if name == "svm":
         others = 1 - np.eye(classes)[y]
         margins = np.maximum(scores - scores[rows, y][:, None] + 1, 0) * others
@@ -128,4 +129,5 @@ def _loss(name: str, scores: FloatArray, y: AnyArray) -> tuple[FloatArray, Float
     if name == "poisson":
         ratios = np.where(y > 0, y, 1) / np.exp(np.where(y > 0, scores, 0))
         return (y * np.log(ratios) - y + np.exp(scores)).sum(axis=1), np.exp(scores) - y
+    y = (1 - smoothing) * y + smoothing / 2
     return (np.logaddexp(0, scores) - y * scores).mean(axis=1), (1 / (1 + np.exp(-scores)) - y) / classes

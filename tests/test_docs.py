@@ -53,7 +53,7 @@ INTERNAL = {
     "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions",
     "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "python2", "report.*", "sklearn.*", "slopes",
     "sparse_rows", "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty", "storage", "storage.*",
-    "targets", "thinning", "training", "training.*", "typing", "__main__",
+    "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
 }  # fmt: skip
 
 

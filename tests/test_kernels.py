@@ -76,9 +76,12 @@ def test_units_kept_in_a_whole_batch(rate: float) -> None:
     dtype=DTYPES,
     spread=st.sampled_from([1.0, 100.0, 1e4]),
     weighted=st.booleans(),
+    smoothing=st.sampled_from([0.0, 0.1, 0.75]),
     seed=st.integers(0, 1000),
 )
-def test_a_loss(name: str, rows: int, classes: int, dtype: Any, spread: float, weighted: bool, seed: int) -> None:
+def test_a_loss(
+    name: str, rows: int, classes: int, dtype: Any, spread: float, weighted: bool, smoothing: float, seed: int
+) -> None:
     generator = np.random.default_rng(seed)
     scores = (spread * generator.standard_normal((rows, classes))).astype(dtype)
     bias = generator.standard_normal(classes).astype(dtype)
@@ -86,9 +89,11 @@ def test_a_loss(name: str, rows: int, classes: int, dtype: Any, spread: float, w
     if LOSSES[name].targets != "labels":
         y = generator.integers(2, size=(rows, classes)).astype(dtype)
     weights = generator.integers(4, size=rows).astype(dtype) if weighted else None
-    loss, dscores = LOSSES[name].function(scores + bias, y, weights)
+    options = {"label_smoothing": smoothing} if LOSSES[name].smooths else {}
+    loss, dscores = LOSSES[name].function(scores + bias, y, weights, **options)
     dbias = np.empty(classes, dtype)
-    got = losses.KERNELS[name](scores, bias, y, np.empty(0, dtype) if weights is None else weights, dbias)
+    each = np.empty(0, dtype) if weights is None else weights
+    got = losses.KERNELS[name](scores, bias, y, each, dbias, *map(dtype, options.values()))
     assert got == pytest.approx(loss, rel=10 * ROUNDING[dtype], abs=ROUNDING[dtype])
     assert_close(scores, dscores, dtype)
     assert_close(dbias, dscores.sum(axis=0), dtype, 1 + np.abs(dscores).sum(axis=0).max())

@@ -226,6 +226,34 @@ def test_targets_of_the_logistic_loss_lie_between_0_and_1(bad: float) -> None:
         logistic_loss(np.zeros((1, 2)), np.array([[0.5, bad]]))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+@pytest.mark.parametrize("C", [1, 2, 5])
+def test_smoothed_labels_are_a_mixture_of_targets(C: int, smoothing: float) -> None:
+    """Cross-entropy is linear in the targets: e parts of the mean over all classes, or of both answers."""
+    rng, rows = np.random.default_rng(0), 7
+    scores, weights = rng.standard_normal((rows, C)), rng.random(rows)
+    y = rng.integers(C, size=rows)
+    every = [softmax_loss(scores, np.full(rows, c), weights) for c in range(C)]
+    pairs = [(softmax_loss(scores, y, weights, label_smoothing=smoothing), softmax_loss(scores, y, weights), every)]
+    fractions = rng.random((rows, C))
+    every = [logistic_loss(scores, np.full((rows, C), answer), weights) for answer in (0.0, 1.0)]
+    smoothed = logistic_loss(scores, fractions, weights, label_smoothing=smoothing)
+    pairs += [(smoothed, logistic_loss(scores, fractions, weights), every)]
+    for got, plain, others in pairs:
+        for part in (0, 1):  # the loss, and its gradient
+            uniform = sum(np.asarray(other[part]) for other in others) / len(others)
+            wanted = (1 - smoothing) * np.asarray(plain[part]) + smoothing * uniform
+            np.testing.assert_allclose(got[part], wanted, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.0, np.nan, "much"])
+def test_smoothing_outside_its_limits_is_refused(wrong: Any) -> None:
+    cases: list[tuple[Any, Any]] = [(softmax_loss, np.array([0])), (logistic_loss, np.zeros((1, 2)))]
+    for loss, y in cases:
+        with pytest.raises(ArgumentError, match=r"label_smoothing must be a number in \[0, 1\), got .* use 0 for none"):
+            loss(np.zeros((1, 2)), y, label_smoothing=wrong)
+
+
 @pytest.mark.parametrize("bad", [-0.1, -1e-30, np.nan])
 def test_targets_of_the_poisson_loss_are_not_negative(bad: float) -> None:
     with pytest.raises(ArgumentError, match=r"poisson_loss: y must be >= 0, got (-|nan).* Use loss='mse'"):

@@ -206,3 +206,53 @@ def test_evaluating_never_changes_a_net(loss: str, fused: bool, normalization: A
     for call in calls:
         call()
         assert numbers() == before
+
+
+SMOOTHING = [name for name, row in LOSSES.items() if row.smooths]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("mask", ["element", "batch"])
+@pytest.mark.parametrize("loss", SMOOTHING)
+def test_labels_are_smoothed_in_training_alone(loss: str, mask: Any, fused: bool) -> None:
+    solver, net, data = trained(CASES[loss], label_smoothing=0.2, dropout=0.25, dropout_mask=mask, dtype="float64")
+    rows, y = data.batch("val", None, net.dtype)
+    plain = net.replace(label_smoothing=0, dropout=0)
+    smooth = net.replace(dropout=0)
+    smooth.fused = plain.fused = fused
+    assert smooth.loss(rows, y)[0] == net.loss(rows, y)[0] == plain.loss(rows, y)[0]
+    assert net.loss(rows, y)[0] == pytest.approx(solver.evaluate("val").loss, rel=1e-9)
+    options = {"label_smoothing": 0.2}
+    expected, dscores = LOSSES[loss].function(net(rows), y.astype(np.float64) if y.ndim == 2 else y, **options)
+    got, gradients = smooth.loss(rows, y, training=True)
+    assert got == pytest.approx(expected, rel=1e-9)
+    assert got > smooth.loss(rows, y)[0]
+    np.testing.assert_allclose(gradients["b2"], dscores.sum(axis=0), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", SMOOTHING)
+def test_smoothing_is_part_of_a_net_and_of_its_files(loss: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", **arrays(CASES[loss]))  # type: ignore[arg-type]
+    words = ["train", "--data", str(tmp_path / "data.npz"), "--loss", loss, "--epochs", "2", "--seed", "0", "--quiet"]
+    for run, e in (("run", ".25"), ("plain", "0")):
+        assert cli.main([*words, "--label-smoothing", e, "--output", str(tmp_path / run)]) == 0
+    net, plain = (FullyConnectedNet.load(tmp_path / run / "net.safetensors") for run in ("run", "plain"))
+    assert (net.label_smoothing, net.config()["label_smoothing"], plain.label_smoothing) == (0.25, 0.25, 0)
+    assert ", label smoothing 0.25" in repr(net)
+    assert "smoothing" not in repr(plain)
+    assert not np.array_equal(net.params.flat, plain.params.flat)
+    assert "label_smoothing = 0.25" in (tmp_path / "run" / "config.toml").read_text()
+    old = {key: value for key, value in net.config().items() if key != "label_smoothing"}
+    assert FullyConnectedNet.from_config(old).label_smoothing == 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_smoothing_is_refused_where_there_is_nothing_to_smooth(loss: str) -> None:
+    with pytest.raises(ArgumentError, match=r"label_smoothing must be a number in \[0, 1\), got 1"):
+        FullyConnectedNet([], 2, 2, loss=loss, label_smoothing=1)
+    if loss not in SMOOTHING:
+        text = rf"label_smoothing must be 0 with loss='{loss}', got 0.1. Leave it out, or use loss='softmax' or 'logis"
+        with pytest.raises(ArgumentError, match=text):
+            FullyConnectedNet([], 2, 2, loss=loss, label_smoothing=0.1)
+        with pytest.raises(ArgumentError, match="label_smoothing must be 0"):
+            FullyConnectedNet([], 2, 2, label_smoothing=0.1).replace(loss=loss)

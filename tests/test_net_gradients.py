@@ -22,11 +22,12 @@ MASKS: list[dict[str, Any]] = [
     {"dropout": 0.4, "scaling": "unscaled"},
     {"dropout": 0.4, "dropout_mask": "batch"},
 ]
-CONFIGS = [
+CONFIGS: list[dict[str, Any]] = [
     {"normalization": normalization, "loss": loss, "reg": 0.3, **mask}
     for normalization, loss, mask in itertools.product(NORMALIZATIONS, LOSSES, MASKS)
     if (normalization, mask.get("dropout_mask")) != ("layernorm", "batch")
 ]
+CONFIGS += [{"normalization": "batchnorm", "loss": loss, "label_smoothing": 0.2} for loss in ("softmax", "logistic")]
 IN_BOTH_WAYS = pytest.mark.parametrize("fused", [True, False])
 
 

@@ -53,6 +53,7 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "n_classes": ("num_classes",),
     "in_features": ("input_dim",),
     "out_features": ("num_classes",),
+    "smoothing": ("label_smoothing",),
     "l2": ("reg", "alpha"),
     "weight_decay": ("reg", "alpha"),
     "reg": ("alpha",),

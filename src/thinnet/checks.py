@@ -51,6 +51,7 @@ LIMITS: dict[str, Limit] = {
     "dropout": Limit(0, 1, fix="dropout is the fraction of units dropped: use 0 for no dropout."),
     "eps": POSITIVE,
     "momentum": Limit(0, 1, fix="momentum is the weight of the old value: 0.9 is usual."),
+    "label_smoothing": Limit(0, 1, fix="It is the part of a target that goes to all classes alike: use 0 for none."),
     "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
     "weight_scale": Limit(0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."),
     "learning_rate": Limit(0, math.inf, fix="Steps of the usual sizes lie between 1e-4 and 1."),

@@ -59,6 +59,9 @@ class Config:
     )
     activation: str = _option(defaults.ACTIVATION, "behind the normalization", choices=tuple(ACTIVATIONS))
     loss: str = _option(AUTO, "softmax for labels and mse for values; or one by name", choices=(AUTO, *LOSSES))
+    label_smoothing: float = _option(
+        defaults.LABEL_SMOOTHING, "the part of a target that goes to all classes alike", float, limit="label_smoothing"
+    )
     reg: float = _option(defaults.REG, "strength of the L2 penalty", float, limit="reg")
     weight_scale: str | float = _option(
         defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", limit="weight_scale"

@@ -8,6 +8,7 @@ from typing import Literal
 DROPOUT = 0.0
 ACTIVATION = "relu"
 LOSS = "softmax"
+LABEL_SMOOTHING = 0.0
 REG = 0.0
 WEIGHT_SCALE: Literal["he"] = "he"
 DTYPE = "float32"

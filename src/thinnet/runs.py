@@ -30,7 +30,17 @@ from thinnet.storage.files import write_atomically
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
 Log = Callable[[str], Any]
 Command = Sequence[str] | None
-SHARED = ("dropout", "dropout_mask", "scaling", "activation", "reg", "weight_scale", "dtype", "seed")  # with a net
+SHARED = (
+    "dropout",
+    "dropout_mask",
+    "scaling",
+    "activation",
+    "label_smoothing",
+    "reg",
+    "weight_scale",
+    "dtype",
+    "seed",
+)  # with a net
 PACKAGES = ("thinnet", "numpy", "numba", "safetensors")
 
 

@@ -45,6 +45,7 @@ class Spec:
     normalization: Normalization | None = None
     activation: str = defaults.ACTIVATION
     loss: str = defaults.LOSS
+    label_smoothing: float = defaults.LABEL_SMOOTHING
     reg: float = defaults.REG
     weight_scale: float | Literal["he"] = defaults.WEIGHT_SCALE
     dtype: Any = defaults.DTYPE
@@ -62,10 +63,23 @@ class Spec:
             "seed": check_number("seed", fresh_seed() if self.seed is None else self.seed),
         }
         he = isinstance(self.weight_scale, str) and self.weight_scale == "he"
-        for name in ("input_dim", "num_classes", "dropout", "reg", *(() if he else ("weight_scale",))):
+        for name in (
+            "input_dim",
+            "num_classes",
+            "dropout",
+            "label_smoothing",
+            "reg",
+            *(() if he else ("weight_scale",)),
+        ):
             checked[name] = check_number(name, getattr(self, name))
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        if self.label_smoothing > 0 and not LOSSES[self.loss].smooths:
+            smoothing = " or ".join(repr(name) for name, loss in LOSSES.items() if loss.smooths)
+            raise ArgumentError(
+                f"label_smoothing must be 0 with loss={self.loss!r}, got {self.label_smoothing}. Leave it out, or use "
+                f"loss={smoothing}."
+            )
         if self.dropout_mask == "batch" and self.normalization == "layernorm":
             raise ArgumentError(
                 "dropout_mask must be 'element' with layer normalization, got 'batch'. Each unit depends on all others "
@@ -91,6 +105,11 @@ class Spec:
     def order(self) -> Order:
         """How matrices lie in memory: a unit's weights together where units are taken out of them one by one."""
         return "F" if self.dropout_mask == "batch" else "C"
+
+    @property
+    def loss_options(self) -> dict[str, float]:
+        """What the loss takes in training, beside scores, targets and weights."""
+        return {"label_smoothing": self.label_smoothing} if LOSSES[self.loss].smooths else {}
 
     def shapes(self) -> Shapes:
         """The shape of each parameter: W1, b1, (gamma1, beta1), W2, ..."""

@@ -1,10 +1,12 @@
 """The kernels of the losses in `thinnet.layers.losses`, with the output layer's bias added on the way.
 
 Each gives the mean loss of scores + bias; `scores` becomes its gradient and `dbias` that of the bias. `weights` is
-(N,), or empty where every row counts once.
+(N,), or empty where every row counts once; `smoothing` is that of the labels.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +16,12 @@ from thinnet.typing import FloatArray, IntArray
 
 @kernel()
 def inplace_softmax_loss(
-    scores: FloatArray, bias: FloatArray, y: IntArray, weights: FloatArray, dbias: FloatArray
+    scores: FloatArray, bias: FloatArray, y: IntArray, weights: FloatArray, dbias: FloatArray, smoothing: Any
 ) -> float:
     """The kernel of `thinnet.layers.losses.softmax_loss`."""
     rows, classes = scores.shape
     zero, one, count = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(scores.shape[0])
+    share = smoothing / scores.dtype.type(classes)
     loss = 0.0
     dbias[:] = zero
     for row in range(rows):
@@ -32,12 +35,15 @@ def inplace_softmax_loss(
             total += np.exp(scores[row, c] - highest)
         log_total = np.log(total)
         weight = weights[row] if weights.shape[0] else one
-        loss -= weight * (scores[row, y[row]] - highest - log_total)
+        loss -= weight * (one - smoothing) * (scores[row, y[row]] - highest - log_total)
+        if smoothing > zero:
+            for c in range(classes):
+                loss -= weight * share * (scores[row, c] - highest - log_total)
         for c in range(classes):
             gradient = np.exp(scores[row, c] - highest - log_total)
             if c == y[row]:
-                gradient -= one
-            scores[row, c] = weight * gradient / count
+                gradient -= one - smoothing
+            scores[row, c] = weight * (gradient - share) / count
             dbias[c] += scores[row, c]
     mean: float = loss / rows
     return mean
@@ -65,7 +71,7 @@ def inplace_mse_loss(
 
 @kernel()
 def inplace_logistic_loss(
-    scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray
+    scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray, smoothing: Any
 ) -> float:
     """The kernel of `thinnet.layers.losses.logistic_loss`."""
     rows, columns = scores.shape
@@ -76,11 +82,12 @@ def inplace_logistic_loss(
         weight = weights[row] if weights.shape[0] else one
         for c in range(columns):
             score = scores[row, c] + bias[c]
+            target = (one - smoothing) * y[row, c] + smoothing / scores.dtype.type(2)
             small = np.exp(-np.abs(score))
             highest = score if not score <= zero else zero  # in this form, so that NaN reaches the loss
-            loss += weight * (highest - score * y[row, c] + np.log1p(small))
+            loss += weight * (highest - score * target + np.log1p(small))
             probability = (one if score >= zero else small) / (one + small)
-            scores[row, c] = weight * (probability - y[row, c]) / size
+            scores[row, c] = weight * (probability - target) / size
             dbias[c] += scores[row, c]
     mean: float = loss / scores.size
     return mean

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_labels
+from thinnet.checks import check_arrays, check_labels, check_number
 from thinnet.errors import ArgumentError
 from thinnet.typing import FloatArray, IntArray
 
 
-def softmax_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
+def softmax_loss(
+    scores: FloatArray, y: IntArray, weights: FloatArray | None = None, *, label_smoothing: float = 0.0
+) -> tuple[float, FloatArray]:
     r"""Softmax and cross-entropy: loss = mean over n of −log(exp(s[n, y[n]]) / Σ_c exp(s[n, c])).
 
     Args:
         scores: (N, C) floats, one column a class.
         y: (N,) integer labels, 0 <= y < C.
         weights: (N,) floats >= 0 of the same dtype; None for 1 each.
+        label_smoothing: e, 0 <= e < 1: the target is 1 − e + e/C for the label and e/C for each other class.
 
     Returns:
         loss: the mean in nats.
@@ -27,6 +30,8 @@ def softmax_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = N
 
     Raises:
         ArgumentError: if shapes or dtypes do not fit, a label is out of range, or the batch is empty.
+
+    Source: of smoothing, Szegedy et al., "Rethinking the Inception architecture", arXiv 1512.00567 (2015), section 7.
 
     >>> loss, dscores = softmax_loss(np.array([[0.0, 0.0]]), np.array([1]))
     >>> round(loss, 4)
@@ -40,8 +45,12 @@ def softmax_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = N
     total = np.exp(shifted).sum(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(total)
     dscores = np.exp(log_probabilities)
-    dscores[rows, y] -= 1
-    return _mean(-log_probabilities[rows, y], dscores, weights)
+    losses, share = -log_probabilities[rows, y], scores.dtype.type(_checked_smoothing(label_smoothing))
+    dscores[rows, y] -= 1 - share
+    if share:
+        losses = (1 - share) * losses - share * log_probabilities.mean(axis=1)
+        dscores -= share / scores.dtype.type(scores.shape[1])
+    return _mean(losses, dscores, weights)
 
 
 def svm_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
@@ -100,7 +109,9 @@ def mse_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = Non
     return _mean(np.square(difference).sum(axis=1) / columns, difference * (2 / columns), weights)
 
 
-def logistic_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
+def logistic_loss(
+    scores: FloatArray, y: FloatArray, weights: FloatArray | None = None, *, label_smoothing: float = 0.0
+) -> tuple[float, FloatArray]:
     r"""Binary cross-entropy of each element, for rows that may have several labels.
 
     loss = mean of −y·log σ(s) − (1 − y)·log(1 − σ(s)) = mean of max(s, 0) − s·y + log(1 + exp(−|s|)), where
@@ -110,6 +121,7 @@ def logistic_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None 
         scores: (N, C) floats, one column a label.
         y: (N, C) targets of the same dtype, 0 <= y <= 1: 1 where the row has the label.
         weights: (N,) floats >= 0 of the same dtype; None for 1 each.
+        label_smoothing: e, 0 <= e < 1: the target is (1 − e)·y + e/2.
 
     Returns:
         loss: the mean over all elements, in nats.
@@ -125,7 +137,8 @@ def logistic_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None 
     array([[-0.25,  0.25]])
     """
     check_fractions("logistic_loss", scores, y, weights)
-    columns = scores.dtype.type(scores.shape[1])
+    columns, share = scores.dtype.type(scores.shape[1]), scores.dtype.type(_checked_smoothing(label_smoothing))
+    y = (1 - share) * y + share / 2 if share else y
     small = np.exp(-np.abs(scores))  # never above 1
     losses = np.maximum(scores, 0) - scores * y + np.log1p(small)
     probabilities = np.where(scores >= 0, 1, small) / (1 + small)
@@ -161,6 +174,10 @@ def poisson_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None =
     expected = np.exp(scores)
     losses = y * (np.log(np.where(y > 0, y, 1)) - scores - 1) + expected
     return _mean(losses.sum(axis=1), expected - y, weights)
+
+
+def _checked_smoothing(label_smoothing: float) -> float:
+    return float(check_number("label_smoothing", label_smoothing))
 
 
 def _mean(losses: FloatArray, gradients: FloatArray, weights: FloatArray | None) -> tuple[float, FloatArray]:

@@ -58,6 +58,7 @@ class Loss:
     function: Callable[..., tuple[float, Any]]
     targets: str  # "labels": (N,) integers; "values": (N, C) floats; "fractions": those from 0 to 1; "counts": >= 0
     check: Callable[..., None]
+    smooths: bool = False  # whether the function takes a `label_smoothing`
 
 
 # What may stand between the normalization and the dropout of a hidden layer.
@@ -135,9 +136,9 @@ LAYERS: dict[str, Layer] = {
 }
 
 LOSSES: dict[str, Loss] = {
-    "softmax": Loss(losses.softmax_loss, "labels", losses.check_labeled),
+    "softmax": Loss(losses.softmax_loss, "labels", losses.check_labeled, smooths=True),
     "svm": Loss(losses.svm_loss, "labels", losses.check_labeled),
     "mse": Loss(losses.mse_loss, "values", losses.check_valued),
-    "logistic": Loss(losses.logistic_loss, "fractions", losses.check_fractions),
+    "logistic": Loss(losses.logistic_loss, "fractions", losses.check_fractions, smooths=True),
     "poisson": Loss(losses.poisson_loss, "counts", losses.check_counts),
 }

@@ -63,6 +63,7 @@ class Net:
     hidden_dims, input_dim, num_classes, num_layers = Fixed(), Fixed(), Fixed(), Fixed()
     dropout, dropout_mask, scaling = Fixed(), Fixed(), Fixed()
     normalization, activation, loss_name, reg = Fixed(), Fixed(), Fixed("loss"), Fixed()
+    label_smoothing = Fixed()
     weight_scale, dtype, seed = Fixed(), Fixed(), Fixed()
 
     @property

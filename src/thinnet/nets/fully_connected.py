@@ -45,6 +45,8 @@ class FullyConnectedNet(Net):
         dropout: the rate, the fraction of hidden units dropped in training, 0 <= dropout < 1.
         normalization: ``None``, ``"batchnorm"`` or ``"layernorm"``.
         activation: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
+        label_smoothing: e, 0 <= e < 1, in training with the losses ``"softmax"`` and ``"logistic"``: targets are mixed
+            with e parts of all classes alike, or of one half.  What is evaluated is the plain loss.
         reg: strength of the L2 penalty 0.5 · reg · Σ W² on the weights (not on biases, γ and β).
         weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
         dtype: ``np.float32`` or ``np.float64``, of parameters and computation.
@@ -89,6 +91,7 @@ class FullyConnectedNet(Net):
         dropout: float = defaults.DROPOUT,
         normalization: Normalization | None = None,
         activation: str = defaults.ACTIVATION,
+        label_smoothing: float = defaults.LABEL_SMOOTHING,
         reg: float = defaults.REG,
         weight_scale: float | Literal["he"] = defaults.WEIGHT_SCALE,
         dtype: Any = defaults.DTYPE,
@@ -163,8 +166,9 @@ class FullyConnectedNet(Net):
         """The loss and its gradients; without `y`, the scores.
 
         By default in test mode, which changes nothing: no unit is dropped, and running statistics are only read.  With
-        ``training=True`` every call is a step of training: it drops other units than the call before, and updates
-        batch normalization's running statistics; the parameters stay, since it is the `Solver` that changes those.
+        ``training=True`` every call is a step of training: it smooths labels, drops other units than the call before,
+        and updates batch normalization's running statistics; the parameters stay, since it is the `Solver` that changes
+        those.
 
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.

@@ -23,7 +23,8 @@ def summary(spec: Spec, state: State, takes_raw_rows: bool = False) -> str:
     layers = [_layer(spec, number) for number in sizes]
     width, digits = max(map(len, layers)), max(len(f"{size:,}") for size in sizes.values())
     dims = "-".join(map(str, spec.dims))
-    penalty = f", reg {spec.reg:g}" if spec.reg else ""
+    smoothing = f", label smoothing {spec.label_smoothing:g}" if spec.label_smoothing else ""
+    penalty = smoothing + (f", reg {spec.reg:g}" if spec.reg else "")
     head = f"FullyConnectedNet {dims}: {state.params.flat.size:,} parameters of {spec.dtype}, loss {spec.loss}{penalty}"
     lines = [
         f"  layer {number:<3} {text:<{width}}   {size:>{digits},} parameters"

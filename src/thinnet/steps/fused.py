@@ -102,9 +102,10 @@ class FusedStep:
         weights = batch.weights_in_whole(self.spec.dtype)
         if self.spec.loss in losses.KERNELS:
             each = self._no_weights if weights is None else weights
-            return float(losses.KERNELS[self.spec.loss](scores, bias, batch.y, each, dbias))
+            options = [self.spec.dtype.type(option) for option in self.spec.loss_options.values()]
+            return float(losses.KERNELS[self.spec.loss](scores, bias, batch.y, each, dbias, *options))
         np.add(scores, bias, out=scores)
-        loss, scores[...] = LOSSES[self.spec.loss].function(scores, batch.y, weights)
+        loss, scores[...] = LOSSES[self.spec.loss].function(scores, batch.y, weights, **self.spec.loss_options)
         scores.sum(axis=0, out=dbias)
         return loss
 

@@ -43,7 +43,8 @@ class ReadableStep:
 
     def _compute(self, state: State, batch: Batch, training: Batch | None) -> Gradients:
         scores, caches = forward(self.spec, state, batch.X, training)
-        loss, dscores = LOSSES[self.spec.loss].function(scores, batch.y, batch.weights)
+        options = {} if training is None else self.spec.loss_options
+        loss, dscores = LOSSES[self.spec.loss].function(scores, batch.y, batch.weights, **options)
         gradients = state.params.zeros_like()
         backward(self.spec, dscores, caches, gradients)
         return Gradients(float(loss) + inplace_add_penalty(self.spec.reg, state.params, gradients), gradients)
