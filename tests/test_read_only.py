@@ -28,7 +28,7 @@ def frozen(parameters: Any) -> Any:
 
 
 @pytest.mark.parametrize("estimator", [ThinNetClassifier, ThinNetRegressor])
-@pytest.mark.parametrize("solver", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop"])
 @pytest.mark.parametrize(
     "options", [{}, {"normalization": "batchnorm", "dropout_mask": "batch"}, {"normalization": "batchnorm"}]
 )

@@ -17,7 +17,7 @@ GENERATOR = np.random.default_rng(0)
 SIGNAL = GENERATOR.normal(size=(120, 3))
 LABELS = (SIGNAL[:, 0] > 0).astype(int)
 VALUES = SIGNAL @ [1.0, -2.0, 0.5]
-QUICK: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
+QUICK: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, "numeric_bins": None}
 PLAIN = ThinNetClassifier(**QUICK).fit(SIGNAL, LABELS).predict_proba(SIGNAL)
 
 COLUMNS = {
@@ -41,6 +41,14 @@ def test_columns_of_every_size_say_the_same(X: Any, thin: bool) -> None:
     net = ThinNetClassifier(**QUICK).fit(form, LABELS)
     tolerance = 0.05 if X.dtype == np.float32 and X[0, 0] < 1e-40 else 2e-3  # which has hardly a digit
     assert_allclose(net.predict_proba(form), PLAIN, atol=tolerance)
+
+
+@pytest.mark.parametrize("X", COLUMNS.values(), ids=COLUMNS.keys())
+def test_their_bins_say_the_same_too(X: Any) -> None:
+    options = {**QUICK, "numeric_bins": 4}
+    plain = ThinNetClassifier(**options).fit(SIGNAL, LABELS).predict_proba(SIGNAL)
+    tolerance = 0.05 if X.dtype == np.float32 and X[0, 0] < 1e-40 else 2e-3  # which has hardly a digit
+    assert_allclose(ThinNetClassifier(**options).fit(X, LABELS).predict_proba(X), plain, atol=tolerance)
 
 
 @pytest.mark.parametrize("weights", [None, GENERATOR.random(120)])

@@ -59,7 +59,7 @@ def test_labels_and_probabilities_of_raw_rows(tmp_path: Path, normalization: Any
 def test_the_net_alone_takes_raw_rows_too(tmp_path: Path, name: str) -> None:
     X = raw_rows()[:, :2].astype(name)
     y = (X[:, 0] > 0) * 1 + (X[:, 1] > 1e6)
-    net = ThinNetClassifier(**QUICK).fit(X, y)
+    net = ThinNetClassifier(numeric_bins=None, **QUICK).fit(X, y)
     net.net_.export_onnx(tmp_path / "net.onnx")
     runtime: Any = ReferenceEvaluator(str(tmp_path / "net.onnx"))
     (scores,) = runtime.run(None, {"X": X})

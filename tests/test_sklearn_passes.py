@@ -71,6 +71,7 @@ def test_the_loss_of_a_pass_is_the_mean_over_its_rows() -> None:
     """At a rate of zero, nothing else changes between the minibatches."""
     y = np.r_[np.zeros(30), np.ones(11)]
     options: dict[str, Any] = {"dropout": 0.0, "learning_rate": Still(), "max_iter": 2, "random_state": 0}
+    options["alpha"] = 0.0
     whole = ThinNetClassifier((8,), batch_size=41, **options).fit(X[:41], y)
     for batch_size in (2, 20, 25, 40):
         parts = ThinNetClassifier((8,), batch_size=batch_size, **options).fit(X[:41], y)
@@ -92,7 +93,7 @@ def test_the_penalty_of_a_pass_is_divided_by_the_rows_of_a_minibatch() -> None:
         "random_state": 0,
         "batch_size": 20,
     }
-    plain = ThinNetRegressor((8,), **options).fit(X[:45], X[:45, 0])
+    plain = ThinNetRegressor((8,), alpha=0.0, **options).fit(X[:45], X[:45, 0])
     penalized = ThinNetRegressor((8,), alpha=3.0, **options).fit(X[:45], X[:45, 0])
     squares = sum(float(np.sum(W.astype(float) ** 2)) for W in plain.coefs_)
     assert penalized.loss_ - plain.loss_ == pytest.approx(0.5 * 3 * squares / 15, rel=1e-5)  # three times 15 rows

@@ -112,7 +112,7 @@ def test_a_number_missing_where_none_was_in_training_is_the_mean() -> None:
 def test_categories_unknown_rare_and_missing_at_prediction() -> None:
     X, y = people(missing=False)
     X.loc[:2, "job"] = "astronaut"
-    net = ThinNetClassifier(**QUICK).fit(X, y)
+    net: Any = ThinNetClassifier(**QUICK).fit(X, y)
     (learned,) = (each for each in net.encoder_.columns if each.name == "job")
     assert learned.categories == ("cook", "nurse", "pilot")
     assert learned.rare == ("astronaut",)
@@ -155,7 +155,7 @@ def test_columns_of_another_kind_or_name_at_prediction() -> None:
 def test_categorical_features_names_columns_of_numbers() -> None:
     X, y = people(missing=False)
     numbers = pd.DataFrame({"rooms": X["rooms"].astype(int), "age": X["age"]})
-    net = ThinNetClassifier(categorical_features=["rooms"], **QUICK).fit(numbers, y)
+    net: Any = ThinNetClassifier(categorical_features=["rooms"], **QUICK).fit(numbers, y)
     assert "rooms=3" in net.encoder_.feature_names_out
     array = ThinNetClassifier(categorical_features=[0], **QUICK).fit(numbers.to_numpy(), y)
     np.testing.assert_array_equal(array.predict(numbers.to_numpy()), net.predict(numbers))
@@ -177,7 +177,7 @@ def test_arrays_and_lists_with_text() -> None:
 
 def test_all_ways_of_training_take_frames() -> None:
     X, y = people()
-    stopped = ThinNetClassifier(early_stopping=True, **QUICK).fit(X, y)
+    stopped: Any = ThinNetClassifier(early_stopping=True, **QUICK).fit(X, y)
     assert len(stopped.validation_scores_) == stopped.n_iter_
     parts = ThinNetClassifier(**QUICK)
     for _ in range(30):
@@ -214,7 +214,7 @@ def test_many_categories_are_never_dense() -> None:
     generator = np.random.default_rng(0)
     words = generator.integers(0, 3000, 20_000)
     X = pd.DataFrame({"word": [f"w{word}" for word in words], "x": generator.standard_normal(20_000)})
-    net = ThinNetClassifier(hidden_layer_sizes=8, max_iter=2, random_state=0, numeric_bins=None).fit(X, words % 2)
+    net: Any = ThinNetClassifier(hidden_layer_sizes=8, max_iter=2, random_state=0, numeric_bins=None).fit(X, words % 2)
     assert sparse.issparse(net._inputs.matrix(net._inputs.encoder.read(X)))
     assert net.predict(X).shape == (20_000,)
 

@@ -50,9 +50,9 @@ def test_a_clone_has_the_parameters_and_nothing_learned() -> None:
     assert not hasattr(net, "classes_")
 
 
-def test_the_parameters_of_the_two_are_the_same_but_for_one() -> None:
+def test_the_parameters_of_the_two_are_the_same_but_for_three() -> None:
     one, other = ThinNetClassifier().get_params(), ThinNetRegressor().get_params()
-    assert one.pop("class_weight") is None
+    assert (one.pop("class_weight"), one.pop("calibrate")) == (None, "auto")
     assert other.pop("loss") == "squared_error"
     assert one == other
 

@@ -19,10 +19,3 @@ LEARNING_RATE = 1e-3
 SCHEDULE = "constant"
 BATCH_SIZE = 100
 EPOCHS = 10
-
-# The estimators for tables, where dropout, a normalization and larger steps that shrink did better on the data sets of
-# BENCHMARKS.md than a plain net; everything else is as above.
-TABLE_DROPOUT = 0.25
-TABLE_NORMALIZATION: Literal["layernorm"] = "layernorm"
-TABLE_LEARNING_RATE = 5e-3
-TABLE_SCHEDULE = "cosine"

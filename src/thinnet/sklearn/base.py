@@ -62,7 +62,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     early_stopping: bool = False
     validation_fraction: float = 0.1
     beta_1: float = 0.9
-    beta_2: float = 0.999
+    beta_2: float = 0.95
     epsilon: float = 1e-8
     n_iter_no_change: float = 10
     max_fun: int = 15000
@@ -70,7 +70,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     dropout_mask: Literal["element", "batch"] = "element"
     normalization: Literal["batchnorm", "layernorm", "auto"] | None = "auto"
     label_smoothing: float | Auto = "auto"
-    weight_decay: float = 0.01
+    weight_decay: float | Auto = "auto"
     standardize: bool = True
     categorical_features: Any = "from_dtype"
     numeric_bins: int | Auto | None = "auto"
@@ -159,11 +159,9 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if self.early_stopping and self.solver != "lbfgs":
             sample, held_out = self._split(sample)
         sample = self._merged(sample).weighing_one()
-        num_rows, num_columns = sample.X.shape
-        shape = Shape(num_rows, num_columns, labels=self._loss == "softmax")
-        params = {**self.get_params(deep=False), **(getattr(self, "best_params_", None) or {})}
         before: Settings | None = None if fresh else self.settings_
-        self.settings_: Settings = settings.resolve(params, shape, before)
+        num_rows, num_columns = sample.X.shape
+        self.settings_: Settings = self._settings_for(num_rows, num_columns, before, incremental=incremental)
         order = self._order(sample)
         if fresh:
             self._inputs = inputs.learn(self, sample, incremental=incremental)
@@ -177,6 +175,15 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             lbfgs.train(self, sample)
         else:
             training.train(self, sample, order, held_out, incremental=incremental)
+
+    def _settings_for(
+        self, num_rows: int, num_columns: int, before: Settings | None = None, *, incremental: bool = False
+    ) -> Settings:
+        """The settings for a table of so many rows and columns."""
+        num_classes = len(self.classes_) if self._loss == "softmax" else 0
+        shape = Shape(num_rows, num_columns, num_classes, whole=not incremental)
+        params = {**self.get_params(deep=False), **(getattr(self, "best_params_", None) or {})}
+        return settings.resolve(params, shape, before)
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
         """What is given, checked, with the targets as numbers."""
@@ -271,7 +278,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         changes = {
             "dropout": how.dropout,
             "reg": how.alpha / mean_rows,
-            # "label_smoothing": how.label_smoothing,
+            "label_smoothing": how.label_smoothing,
             "dtype": self._dtype,
         }
         self._nets = [net.replace(**changes) for net in self._nets]
@@ -293,7 +300,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _scores(self, X: Any) -> FloatArray:
         """The mean of the nets' scores, in float64 where X is float64."""
-        return members.scores(self._nets, self._inputs, self._rows(X))
+        given = self._rows(X)
+        return members.scores(self._nets, self._inputs, given)
 
     def _drawn(
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]

@@ -8,9 +8,8 @@ T = TypeVar("T")
 
 PARAMETERS = """hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
 activation: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"identity"``, ``"gelu"`` or ``"silu"``.
-solver: ``"adam"``; ``"adamw"``, whose `weight_decay` is apart from the gradient; ``"sgd"``, with momentum;
-    ``"rmsprop"``; or ``"lbfgs"``, which takes all rows in each iteration, without dropout, and for which "auto"
-    stands for scikit-learn's plain net.
+solver: ``"adam"``; ``"sgd"``, with momentum; ``"rmsprop"``; or ``"lbfgs"``, which takes all rows in each
+    iteration, without dropout, and for which "auto" stands for scikit-learn's plain net.
 alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
 batch_size: the most rows in a minibatch.
 learning_rate: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``, an
@@ -31,7 +30,9 @@ early_stopping: whether to hold rows out, stop when their score has not risen fo
     and end with the weights that scored best.
 validation_fraction: the part of the rows held out for early stopping, at least two, in proportion to the
     classes; at least one row of each class stays in training.
-beta_1, beta_2, epsilon: of "adam" and "adamw"; "rmsprop" has the last one.
+beta_1: the decay of the mean of gradients, of "adam".
+beta_2: that of the mean of their squares.
+epsilon: of these and of "rmsprop".
 n_iter_no_change: passes without improvement before training stops: of the validation score with
     `early_stopping`; of the loss with a constant, adaptive or inversely scaled rate. Other schedules go their
     whole way.
@@ -41,7 +42,8 @@ dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same
     which needs another normalization than ``"layernorm"``.
 normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
 label_smoothing: what part of each label is spread over all classes in training, 0 <= label_smoothing < 1.
-weight_decay: of "adamw".
+weight_decay: λ; each step first multiplies all weights, but no biases and gains, by 1 - rate · λ (Loshchilov and
+    Hutter, arXiv 1711.05101). "lbfgs" has none.
 standardize: whether to bring each column to mean 0 and standard deviation 1, as the training rows have it, within
     ± 10; columns that are constant in training are left out.
 categorical_features: which columns are categories: ``"from_dtype"`` takes those of text and of a category dtype for

@@ -37,6 +37,7 @@ class MembersUpdate:
         source: gives the rows.
         optimizers: one for each net.
         max_rows: the most rows in a minibatch.
+        weight_decay: of the nets' matrices; see `NetUpdate`.
     """
 
     def __init__(
@@ -45,10 +46,13 @@ class MembersUpdate:
         source: RowSource,
         optimizers: Sequence[FlatOptimizer],
         max_rows: int,
+        weight_decay: float,
     ) -> None:
         once = _ReadOnce(source)
         pairs = zip(nets, optimizers, strict=True)
-        self._updates = [NetUpdate(net, once, optimizer, max_rows) for net, optimizer in pairs]
+        self._updates = [
+            NetUpdate(net, once, optimizer, max_rows, weight_decay=weight_decay) for net, optimizer in pairs
+        ]
 
     def __call__(self, rows: IntArray, factor: float) -> float:
         """Change the nets by one step on these rows; return the mean of their losses before it."""

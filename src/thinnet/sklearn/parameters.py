@@ -24,15 +24,15 @@ ACTIVATIONS = {  # scikit-learn's names, or PyTorch's where it has none, and the
     "gelu": "gelu",
     "silu": "silu",
 }
-SOLVERS = ("adam", "adamw", "sgd", "rmsprop", "lbfgs")
+SOLVERS = ("adam", "sgd", "rmsprop", "lbfgs")
 FLAGS = ("shuffle", "nesterovs_momentum", "standardize", "early_stopping", "warm_start", "verbose", "tune")
 NUMBERS = (
     *("power_t", "tol", "momentum", "beta_1", "beta_2", "epsilon", "validation_fraction", "max_fun"),
-    *("ensemble", "weight_decay"),
+    "ensemble",
 )
 AUTOMATIC = (
     *("alpha", "batch_size", "learning_rate_init", "max_iter", "dropout", "label_smoothing"),
-    *("numeric_bins",),
+    *("weight_decay", "numeric_bins"),
 )
 NONE = {"numeric_bins"}  # numbers that may be None
 
@@ -100,10 +100,8 @@ def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, An
             return "sgd", {}
         return "nesterov" if params["nesterovs_momentum"] else "sgd_momentum", {"momentum": params["momentum"]}
     names = {"epsilon": "epsilon"}
-    if solver in ("adam", "adamw"):
+    if solver == "adam":
         names |= {"beta1": "beta_1", "beta2": "beta_2"}
-    if solver == "adamw":
-        names["weight_decay"] = "weight_decay"
     return solver, {ours: params[theirs] for ours, theirs in names.items()}
 
 

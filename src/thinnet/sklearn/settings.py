@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from thinnet import defaults
 from thinnet.sklearn.parameters import check_lbfgs, hidden_dims, is_auto
 from thinnet.spec import Normalization
 
@@ -16,7 +15,15 @@ SMALL_BATCH = 64
 STEPS = 3000
 FEWEST_PASSES, MOST_PASSES = 12, 100
 ROWS_A_BIN, MOST_BINS = 50, 16
+MOST_COLUMNS = 1024  # of bins, all columns of numbers together
 DECAY = 1000.0  # the penalty's strength times the number of rows
+WEIGHT_DECAY = 1.0
+NORMALIZATION: Normalization = "layernorm"
+LEARNING_RATE, SCHEDULE = 5e-3, "cosine"
+ENDING = ("cosine", "one_cycle")  # by which the learning rate, and with it the decay, goes to zero
+DROPOUT, SMALL_DROPOUT = 0.25, 0.4
+SIZES = (100,)
+MANY_CLASSES, MANY_CLASSES_SIZES = 10, (256, 256)
 NARROW = 16  # units; a layer of fewer has none to spare for dropout, and too few to be normalized among themselves
 PLAIN = {  # scikit-learn's net, which is what L-BFGS is for
     "hidden_layer_sizes": (100,),
@@ -24,6 +31,7 @@ PLAIN = {  # scikit-learn's net, which is what L-BFGS is for
     "normalization": None,
     "label_smoothing": 0.0,
     "alpha": 1e-4,
+    "weight_decay": 0.0,
     "max_iter": 200,
     "numeric_bins": None,
     "learning_rate": "constant",
@@ -35,7 +43,8 @@ class Shape(NamedTuple):
 
     num_rows: int
     num_columns: int
-    labels: bool  # whether targets are labels
+    num_classes: int  # of which each row has one; 0 for values, and for several labels a row
+    whole: bool = True  # whether these are all rows, or the first of many
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Settings:
     normalization: Normalization | None
     label_smoothing: float
     alpha: float
+    weight_decay: float
     batch_size: int
     learning_rate: Any
     learning_rate_init: float
@@ -78,12 +88,13 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
     narrow = min(sizes, default=0) < NARROW
     given.setdefault("normalization", _normalization(params, narrow))
     batch_size = given.setdefault("batch_size", auto_batch_size(shape.num_rows))
+    learning_rate = given.setdefault("learning_rate", "constant" if params["solver"] == "sgd" else SCHEDULE)
     automatic = {
         "dropout": _dropout(shape, narrow),
         "label_smoothing": 0.0,
-        "alpha": DECAY / shape.num_rows,
-        "learning_rate": "constant" if params["solver"] == "sgd" else defaults.TABLE_SCHEDULE,
-        "learning_rate_init": defaults.TABLE_LEARNING_RATE,
+        "alpha": DECAY / shape.num_rows if shape.whole else 0.0,
+        "weight_decay": WEIGHT_DECAY if learning_rate in ENDING and shape.whole and shape.num_rows >= LARGE else 0.0,
+        "learning_rate_init": LEARNING_RATE,
         "max_iter": auto_max_iter(-(-shape.num_rows // batch_size)),
         "numeric_bins": _bins(shape),
     }
@@ -94,24 +105,24 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
 
 
 def _sizes(shape: Shape) -> tuple[int, ...]:
-    return (100,)
+    return MANY_CLASSES_SIZES if shape.num_classes >= MANY_CLASSES else SIZES
 
 
 def _dropout(shape: Shape, narrow: bool) -> float:
     if narrow:
         return 0.0
-    return defaults.TABLE_DROPOUT if shape.num_rows >= LARGE else 0.4
+    return DROPOUT if shape.num_rows >= LARGE or not shape.whole else SMALL_DROPOUT
 
 
 def _bins(shape: Shape) -> int | None:
-    bins = min(shape.num_rows // ROWS_A_BIN, MOST_BINS)
+    bins = min(shape.num_rows // ROWS_A_BIN, MOST_BINS, MOST_COLUMNS // shape.num_columns)
     return bins if bins >= 2 else None
 
 
 def _normalization(params: Mapping[str, Any], narrow: bool) -> Normalization | None:
     if narrow:
         return None
-    return "batchnorm" if params["dropout_mask"] == "batch" else defaults.TABLE_NORMALIZATION
+    return "batchnorm" if params["dropout_mask"] == "batch" else NORMALIZATION
 
 
 def auto_batch_size(num_rows: int) -> int:
@@ -120,5 +131,5 @@ def auto_batch_size(num_rows: int) -> int:
 
 
 def auto_max_iter(steps_a_pass: int) -> int:
-    """Passes for about 3,000 steps, at least 12 and at most 200."""
+    """Passes for about 3,000 steps, at least 12 and at most 100."""
     return min(max(STEPS // steps_a_pass, FEWEST_PASSES), MOST_PASSES)

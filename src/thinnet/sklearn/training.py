@@ -42,7 +42,7 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
     num_passes = 1 if incremental else how.max_iter
     schedule = _schedule(estimator, order.num_rows, incremental)
     source = SampleRows(rows.reader(sample.X, standardization, order.largest), sample)
-    update = MembersUpdate(estimator._nets, source, estimator._optimizers, order.largest)
+    update = MembersUpdate(estimator._nets, source, estimator._optimizers, order.largest, how.weight_decay)
     passes = Passes(estimator._nets, update, order, schedule, num_passes, estimator._passes)
     recorder = Recorder(estimator, passes, order.num_rows, incremental, _validation(estimator, held_out))
     interrupted = False

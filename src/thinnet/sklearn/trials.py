@@ -17,17 +17,18 @@ from thinnet.layers import LOSSES
 from thinnet.sklearn import holding_out, members
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.sample import Sample
+from thinnet.sklearn.settings import Settings
 
 HELD_OUT = 0.2
 PRIOR = 1.0  # rows; by how many a temperature of 1 is preferred, for each doubling or halving squared
 LARGEST = 16.0  # temperature, and one over the lowest
-# Each takes the place of what the rule says; a parameter that was given stays as it was given.
-CANDIDATES: tuple[dict[str, Any], ...] = (
-    {},
-    {"alpha": 10.0},
-    {"dropout": 0.1},
-    {"dropout": 0.5},
-    {"label_smoothing": 0.1},
+# What may be better than the rule: more decay, fewer columns, both, a larger net. What was given stays as it was given.
+CANDIDATES: tuple[Callable[[Settings], dict[str, Any]], ...] = (
+    lambda rule: {},
+    lambda rule: {"alpha": 10 * rule.alpha},
+    lambda rule: {"numeric_bins": None},
+    lambda rule: {"alpha": 10 * rule.alpha, "numeric_bins": None},
+    lambda rule: {"alpha": rule.alpha / 3, "hidden_layer_sizes": (256, 256), "dropout": 0.1},
 )
 
 
@@ -49,16 +50,17 @@ def best(estimator: Any, sample: Sample) -> Trial:
     """
     labels = None if is_regressor(estimator) else sample.targets
     train, held = holding_out.split(labels, sample.X.shape[0], HELD_OUT, seed=estimator._seed, fewest=2)
-    candidates = _candidates(estimator) if estimator.tune else [{}]
+    candidates = _candidates(estimator, *sample.X.shape) if estimator.tune else [{}]
     trials = [_trial(estimator, params, sample.take(train), sample.take(held)) for params in candidates]
     return min(trials, key=lambda trial: trial.calibrated_loss)
 
 
-def _candidates(estimator: Any) -> list[dict[str, Any]]:
+def _candidates(estimator: Any, num_rows: int, num_columns: int) -> list[dict[str, Any]]:
     """The different ones that leave what was given as it is."""
     different: list[dict[str, Any]] = []
+    rule = estimator._settings_for(num_rows, num_columns)
     for candidate in CANDIDATES:
-        params = {name: value for name, value in candidate.items() if is_auto(getattr(estimator, name))}
+        params = {name: value for name, value in candidate(rule).items() if is_auto(getattr(estimator, name))}
         if params not in different:
             different.append(params)
     return different

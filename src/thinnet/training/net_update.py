@@ -13,6 +13,7 @@ from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
 from thinnet.optim import FlatOptimizer
+from thinnet.parameters import Parameters
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
@@ -38,6 +39,7 @@ class NetUpdate:
         optimizer: made for the net's flat buffer.
         max_rows: the most rows in a minibatch.
         exchange: with the processes that have other rows of each minibatch; None where this one has all.
+        weight_decay: λ; each step first multiplies the matrices, and no vectors, by 1 − learning rate · λ.
     """
 
     check_finite = True
@@ -49,9 +51,11 @@ class NetUpdate:
         optimizer: FlatOptimizer,
         max_rows: int,
         exchange: Exchange | None = None,
+        weight_decay: float = 0.0,
     ) -> None:
         make_writable(net)
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
+        self.weight_decay = weight_decay
         self._step = choose.training_step(net.spec, max_rows, fused=net.fused)
         self._running_before = net.running.flat.copy()
 
@@ -72,6 +76,8 @@ class NetUpdate:
                 computed = computed._replace(loss=loss)
             if not is_finite_step(computed.loss, computed.arrays):
                 raise self._not_finite(batch, computed, rate)
+            if self.weight_decay:
+                _inplace_decay(net.params, 1 - rate * self.weight_decay)
             self.optimizer.inplace_update(net.params.flat, computed.arrays.flat, rate, computed.thinning)
         net.step += 1
         return computed.loss
@@ -103,3 +109,9 @@ class NetUpdate:
         error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
         self.net.running.flat[:] = self._running_before
         return on_all_processes(error)
+
+
+def _inplace_decay(params: Parameters, factor: float) -> None:
+    for array in params.values():
+        if array.ndim == 2:
+            array *= array.dtype.type(factor)
