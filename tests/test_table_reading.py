@@ -191,7 +191,7 @@ def test_infinite_numbers_are_refused_by_name(infinite: float, dtype: Any, categ
 @pytest.mark.parametrize("number", [10**400, np.longdouble("1e4000"), Decimal("1e400")], ids=str)
 def test_numbers_beyond_all_floats_are_refused_by_name(number: Any) -> None:
     with pytest.raises(ArgumentError, match="column 'a'"):
-        read(one(np.array([number, 1], object)))
+        read(np.array([[number], [1]], object), names=["a"])
 
 
 @pytest.mark.parametrize("kind", KINDS)

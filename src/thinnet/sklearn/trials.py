@@ -6,12 +6,14 @@ They tell how sure of itself a classifier may be, its temperature; and with ``tu
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.base import is_regressor
+from sklearn.exceptions import ConvergenceWarning
 
 from thinnet.layers import LOSSES
 from thinnet.sklearn import holding_out, members
@@ -68,7 +70,9 @@ def _candidates(estimator: Any, num_rows: int, num_columns: int) -> list[dict[st
 
 def _trial(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) -> Trial:
     model = copy.copy(estimator).set_params(**params, verbose=False)
-    model._train_on(train, fresh=True, incremental=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the training on all rows says so itself
+        model._train_on(train, fresh=True, incremental=False)
     scores = members.scores(model._nets, model._inputs, held.X, np.float64)
     targets = model._scaled(held.targets, held.weights, fresh=False)
     targets = targets if targets.dtype.kind in "iu" else targets.astype(np.float64)
