@@ -149,9 +149,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         self.best_params_: dict[str, Any] | None = None
         self._temperature = 1.0
         if not incremental and (self.tune or self._calibrates(sample.X.shape[0])):
-            trial = trials.best(self, sample)
-            self.best_params_ = trial.params if self.tune else None
-            self._temperature = trial.temperature
+            asked = "tune" if self.tune else "calibrate" if getattr(self, "calibrate", False) is True else None
+            if trial := trials.best(self, sample, asked):
+                self.best_params_ = trial.params if self.tune else None
+                self._temperature = trial.temperature
 
     def _train_on(self, sample: Sample, *, fresh: bool, incremental: bool) -> None:
         """Train on a sample whose targets are encoded."""

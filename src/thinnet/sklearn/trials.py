@@ -15,6 +15,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
+from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.sklearn import holding_out, members
 from thinnet.sklearn.parameters import is_auto
@@ -43,15 +44,28 @@ class Trial(NamedTuple):
     calibrated_loss: float  # then
 
 
-def best(estimator: Any, sample: Sample) -> Trial:
+def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
     """The trial of the least loss among the candidates, or the only one without ``tune``.
 
     Args:
         estimator: whose parameters all candidates have in common; it knows the form of the targets.
         sample: the rows.
+        asked: the parameter by which the user asks for trials; None where the rule does, and there is to be none where
+            no rows can be held out.
+
+    Raises:
+        ArgumentError: if none can be, and it was asked for.
     """
     labels = None if is_regressor(estimator) else sample.targets
-    train, held = holding_out.split(labels, sample.X.shape[0], HELD_OUT, seed=estimator._seed, fewest=2)
+    try:
+        train, held = holding_out.split(labels, sample.X.shape[0], HELD_OUT, seed=estimator._seed, fewest=2)
+    except ArgumentError:
+        if asked is None:
+            return None
+        raise ArgumentError(
+            f"{asked} must be False where a fifth of the rows cannot be held out, with one of each class left to train "
+            f"on, got {asked}=True and {sample.X.shape[0]} rows. Give more rows, or set {asked}=False."
+        ) from None
     candidates = _candidates(estimator, *sample.X.shape) if estimator.tune else [{}]
     trials = [_trial(estimator, params, sample.take(train), sample.take(held)) for params in candidates]
     return min(trials, key=lambda trial: trial.calibrated_loss)
