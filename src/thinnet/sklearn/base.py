@@ -133,8 +133,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             raise ArgumentError(
                 "partial_fit does not support early_stopping=True, which holds rows out. Set early_stopping=False."
             )
-        if incremental and self.tune:
-            raise ArgumentError("partial_fit does not support tune=True, since it holds no rows out. Set tune=False.")
+        for name in ("tune", "calibrate"):
+            if incremental and getattr(self, name, False) is True:
+                raise ArgumentError(
+                    f"partial_fit does not support {name}=True, which holds rows out. Set {name}=False."
+                )
         parameters.check_parameters(self.get_params(deep=False))
         fresh = not (hasattr(self, "_nets") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
@@ -159,10 +162,12 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         held_out = None
         if self.early_stopping and self.solver != "lbfgs":
             sample, held_out = self._split(sample)
-        sample = self._merged(sample).weighing_one()
         before: Settings | None = None if fresh else self.settings_
         num_rows, num_columns = sample.X.shape
         self.settings_: Settings = self._settings_for(num_rows, num_columns, before, incremental=incremental)
+        if num_rows <= min(self.settings_.batch_size, MOST_MERGED):  # one minibatch holds all
+            sample = sample.merged(inputs.comparable(sample.X))
+        sample = sample.weighing_one()
         order = self._order(sample)
         if fresh:
             self._inputs = inputs.learn(self, sample, incremental=incremental)
@@ -193,15 +198,6 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
         sample = Sample(given, targets, weights).without_zeros()
         return sample.times(self._class_factors(sample.targets, incremental=incremental)).without_zeros()
-
-    def _merged(self, sample: Sample) -> Sample:
-        """With equal rows merged where one minibatch holds all."""
-        num_rows = sample.X.shape[0]
-        automatic = parameters.is_auto(self.batch_size)
-        batch_size = settings.auto_batch_size(num_rows) if automatic else int(self.batch_size)
-        if num_rows > min(batch_size, MOST_MERGED):
-            return sample
-        return sample.merged(inputs.comparable(sample.X))
 
     @property
     def _dtype(self) -> Any:

@@ -78,10 +78,10 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
         Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
 
-        The first call fixes the classes and, from its own rows, the standardization: let it be a typical sample.
+        The first call fixes the classes and, from its own rows, the standardization, bins and categories: let it be a typical sample.
 
         Args:
-            X: (N, D) numbers.
+            X: (N, D) rows, as for `fit`.
             y: (N,) labels, or (N, C) of zeros and ones.
             classes: every label that will ever come; needed in the first call, unless rows have several labels each.
             sample_weight: (N,) numbers >= 0, relative to each other within this call.
@@ -106,7 +106,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         """The probability of each class, or of each label where a row may have several.
 
         Args:
-            X: (N, D) numbers.
+            X: (N, D) rows, as for `fit`.
             mc_samples: how often to predict with units dropped as in training (Monte Carlo dropout), for the mean of
                 these predictions; None predicts once, with all units.
             return_std: whether to give the standard deviation among the draws too; 50 are drawn if `mc_samples` is
@@ -134,7 +134,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the whole classifier, from raw rows to labels, as an ONNX graph for other programs to run.
 
-        The input is ``X``, (N, D) of float64: a difference of large numbers needs it. The outputs are ``label``, what
+        The input is ``X``, (N, D) of float64: a difference of large numbers needs it; of a table, one input (N, 1) for
+        each column, called as it is, of float64, int64 or strings. The outputs are ``label``, what
         `predict` gives, and ``probabilities``, what `predict_proba` gives; both are computed in float64, and agree with
         those for rows of float64 to rounding.
 
@@ -162,7 +163,14 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
     def _calibrates(self, num_rows: int) -> bool:
         if not is_auto(self.calibrate):
+            if self.calibrate and self.warm_start:
+                raise ArgumentError(
+                    "calibrate must be False or 'auto' with warm_start=True, got True: a temperature is found before "
+                    "training from the beginning. Set warm_start=False."
+                )
             return bool(self.calibrate)
+        if self.warm_start:  # which changes the net again and again
+            return False
         return self.solver != "lbfgs" and FEWEST_CALIBRATED <= num_rows < LARGE
 
     @property

@@ -47,7 +47,7 @@ weight_decay: λ; each step first multiplies all weights, but no biases and gain
 standardize: whether to bring each column to mean 0 and standard deviation 1, as the training rows have it, within
     ± 10; columns that are constant in training are left out.
 categorical_features: which columns are categories: ``"from_dtype"`` takes those of text and of a category dtype for
-    it, a list names them, by name, number or a bool for each, and None means none.
+    it, a list names more, by name, number or a bool for each, and None means none.
 numeric_bins: into how many bins each column of numbers is encoded (piecewise-linear encoding); None for none.
 ensemble: how many nets are trained side by side, on other seeds; their scores are averaged.
 tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows by the best."""

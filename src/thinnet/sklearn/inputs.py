@@ -12,16 +12,17 @@ from scipy import sparse
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+from thinnet.arrays import is_finite
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.in_memory import check_in_memory
-from thinnet.sklearn.sample import Sample, checked_weights
+from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.table import Columns, TableEncoder, read
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
-# Other dtypes become float64. Infinite numbers are refused, and missing ones where X is sparse.
-MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": "allow-nan"}
+# Other dtypes become float64. What is not finite is looked at here, where columns have names.
+MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": False}
 NO_TARGETS: Any = object()  # unlike None, which is a mistake where targets are needed
 PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
 SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered but keep their unit
@@ -87,12 +88,16 @@ def checked(
         The rows as `Columns` where they are more than numbers, else as a matrix; (N,) or (N, C) targets; (N,) weights.
     """
     check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
-    choice = estimator.categorical_features
+    if np.ma.is_masked(X):
+        raise ArgumentError(
+            "X must have no masked elements, got some. Give X.filled(numpy.nan): NaN counts as missing."
+        )
+    if y is not NO_TARGETS and is_regressor(estimator):
+        _check_not_dates(y)
     fresh = before is None
-    if before.is_table if before is not None else is_table(X, choice):
+    if is_table(X, estimator.categorical_features if fresh else None) or (before is not None and before.is_table):
         validate_data(estimator, X, reset=fresh, skip_check_array=True)
-        names = getattr(estimator, "feature_names_in_", None)
-        given: Any = read(X, choice, names) if before is None else before.encoder.read(X)  # type: ignore[union-attr]
+        given: Any = _columns(estimator, X, before)
         if y is not NO_TARGETS:
             y = _targets(estimator, X, y)
     elif y is NO_TARGETS:
@@ -104,7 +109,36 @@ def checked(
         y = y.toarray() if sparse.issparse(y) else y
     if sparse.issparse(given):
         given = _canonical(given)
+    elif not isinstance(given, Columns):
+        _check_finite(estimator, given)
     return given, y, checked_weights(sample_weight, given)
+
+
+def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
+    """The columns of a table; where training had numbers alone, a matrix, or an error that names a column."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if before is None:
+        return read(X, estimator.categorical_features, names)
+    if before.is_table and before.encoder is not None:
+        return before.encoder.read(X)
+    return np.column_stack([column.values for column in read(X, None, names)]).astype(np.float64)
+
+
+def _check_finite(estimator: Any, X: AnyArray) -> None:
+    if X.dtype.kind == "f" and not is_finite(X) and (wrong := np.isinf(X).any(axis=0)).any():
+        names = getattr(estimator, "feature_names_in_", None)
+        column = int(wrong.argmax())
+        raise ArgumentError(
+            f"X must hold finite numbers, got infinity in column {column if names is None else repr(names[column])}. "
+            f"Replace it by NaN where nothing is known, or by a number."
+        )
+
+
+def _check_not_dates(y: Any) -> None:
+    dtype = getattr(y, "dtype", None)
+    is_temporal = getattr(dtype, "is_temporal", lambda: False)()  # of Polars
+    if is_temporal or getattr(dtype, "kind", "") in ("M", "m"):
+        raise ArgumentError(f"y must be numbers, got {dtype}. Make numbers of it: of days since some day, for example.")
 
 
 def is_table(X: Any, categorical_features: Any) -> bool:
@@ -127,7 +161,7 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         array = np.asarray(X)
     except ValueError:  # which is described where it is read
         return False
-    return array.dtype.kind in "USTM" or (
+    return array.dtype.kind in "USTMm" or (
         array.dtype.kind == "O" and array.ndim == 2 and any(isinstance(each, str | bytes) for each in array.flat)
     )
 
@@ -151,7 +185,8 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
     is_columns = isinstance(given, Columns)
     if is_columns or (not sparse.issparse(given) and (bins or _has_missing(given))):
         columns = given if is_columns else read(given, None, getattr(estimator, "feature_names_in_", None))
-        encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=FEWEST)
+        few = incremental or columns.shape[0] <= MOST_MERGED  # of which none is to spare, or many are to come
+        encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=1 if few else FEWEST)
         given = encoder.transform(columns)
     measured = None if encoder is None else encoder.is_measured
     standardization = _standardization(estimator, given, sample.weights, measured, incremental)
@@ -177,16 +212,17 @@ def comparable(given: Any) -> Any:
 
 
 def _has_missing(X: AnyArray) -> bool:
-    return X.dtype.kind == "f" and bool(np.isnan(X).any())
+    return X.dtype.kind == "f" and not is_finite(X)  # infinite numbers were refused
 
 
 def _canonical(X: Any) -> Any:
     """A sparse matrix in which no element occurs twice and none is missing; the caller's own is left alone."""
-    if np.isnan(X.data).any():
-        column = int(X.indices[np.isnan(X.data).argmax()])
+    wrong = ~np.isfinite(X.data)
+    if wrong.any():
+        first = int(wrong.argmax())
         raise ArgumentError(
-            f"X must hold finite numbers where it is sparse, got NaN in column {column}. Fill it in, or give a dense "
-            f"array or a data frame, in which missing numbers are taken."
+            f"X must hold finite numbers where it is sparse, got {X.data[first]} in column {X.indices[first]}. Fill it "
+            f"in, or give a dense array or a data frame, in which missing numbers are taken."
         )
     if not X.has_canonical_format:
         X = X.copy()

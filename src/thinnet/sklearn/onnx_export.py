@@ -85,7 +85,12 @@ def _add_matrix(graph: Graph, inputs: Inputs, num_columns: int) -> str:
     if encoder is not None and inputs.is_table:
         return add_table(graph, encoder)
     graph.input("X", DTYPE, num_columns if encoder is None else len(encoder.columns))
-    return "X" if encoder is None else add_array(graph, encoder, "X")
+    if encoder is not None:
+        return add_array(graph, encoder, "X")
+    if not inputs.has_means:
+        return "X"
+    mean = graph.array("fills", inputs.standardization.mean[None])
+    return graph.add("Where", [graph.add("IsNaN", ["X"], "missing"), mean, "X"], "filled")
 
 
 def _plain(classes: AnyArray) -> Any:

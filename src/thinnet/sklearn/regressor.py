@@ -73,10 +73,11 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
 
         Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
 
-        The first call fixes the standardization of X and y from its own rows: let it be a typical sample.
+        The first call fixes bins, categories and the standardization of X and y from its own rows: let it be a typical
+        sample.
 
         Args:
-            X: (N, D) numbers.
+            X: (N, D) rows, as for `fit`.
             y: (N,) or (N, C) targets.
             sample_weight: (N,) numbers >= 0, relative to each other within this call.
 
@@ -92,7 +93,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         """The predicted targets, in their own units.
 
         Args:
-            X: (N, D) numbers.
+            X: (N, D) rows, as for `fit`.
             return_std: whether to give the standard deviation among the draws too. It is that of the net's mean, and
                 leaves out the noise of the targets themselves.
             mc_samples: how often to predict with units dropped as in training (Monte Carlo dropout), for the mean of
@@ -116,7 +117,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the whole regressor, from raw rows to values, as an ONNX graph for other programs to run.
 
-        The input is ``X``, (N, D) of float64: a difference of large numbers needs it. The output is ``value``, what
+        The input is ``X``, (N, D) of float64: a difference of large numbers needs it; of a table, one input (N, 1) for
+        each column, called as it is, of float64, int64 or strings. The output is ``value``, what
         `predict` gives, (N,) or (N, C) in the targets' own units; it is computed in float64, and agrees with that for
         rows of float64 to rounding.
 

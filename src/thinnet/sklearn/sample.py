@@ -15,7 +15,7 @@ from thinnet.errors import ArgumentError
 from thinnet.sklearn.table import Columns
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-MOST_MERGED = 1000  # rows; more in one minibatch are taken as they are, since comparing them takes memory and time
+MOST_MERGED = 95  # rows, which are one minibatch by default; what their number decides is the same for all up to it
 
 
 class Sample(NamedTuple):

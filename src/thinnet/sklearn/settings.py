@@ -16,7 +16,7 @@ STEPS = 3000
 FEWEST_PASSES, MOST_PASSES = 12, 100
 ROWS_A_BIN, MOST_BINS = 50, 16
 MOST_COLUMNS = 1024  # of bins, all columns of numbers together
-DECAY = 1000.0  # the penalty's strength times the number of rows
+DECAY, FEWEST = 1000.0, 100  # the penalty's strength times the number of rows, or this one where there are fewer
 WEIGHT_DECAY = 1.0
 NORMALIZATION: Normalization = "layernorm"
 LEARNING_RATE, SCHEDULE = 5e-3, "cosine"
@@ -92,7 +92,7 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
     automatic = {
         "dropout": _dropout(shape, narrow),
         "label_smoothing": 0.0,
-        "alpha": DECAY / shape.num_rows if shape.whole else 0.0,
+        "alpha": DECAY / max(shape.num_rows, FEWEST) if shape.whole else 0.0,
         "weight_decay": WEIGHT_DECAY if learning_rate in ENDING and shape.whole and shape.num_rows >= LARGE else 0.0,
         "learning_rate_init": LEARNING_RATE,
         "max_iter": auto_max_iter(-(-shape.num_rows // batch_size)),

@@ -57,8 +57,11 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
         ArgumentError: if none can be, and it was asked for.
     """
     labels = None if is_regressor(estimator) else sample.targets
+    names = getattr(estimator, "classes_", np.empty(0)).tolist()
     try:
-        train, held = holding_out.split(labels, sample.X.shape[0], HELD_OUT, seed=estimator._seed, fewest=2)
+        train, held = holding_out.split(
+            labels, sample.X.shape[0], HELD_OUT, seed=estimator._seed, names=names, fewest=2
+        )
     except ArgumentError:
         if asked is None:
             return None
@@ -77,6 +80,8 @@ def _candidates(estimator: Any, num_rows: int, num_columns: int) -> list[dict[st
     rule = estimator._settings_for(num_rows, num_columns)
     for candidate in CANDIDATES:
         params = {name: value for name, value in candidate(rule).items() if is_auto(getattr(estimator, name))}
+        if estimator.solver == "lbfgs":
+            params.pop("dropout", None)
         if params not in different:
             different.append(params)
     return different

@@ -11,7 +11,6 @@ what it gives turns others like them into a dense matrix or, where that would be
     encoder.columns, encoder.feature_names_out                 # what was learned
 
 >>> import numpy as np
->>> import numpy as np
 >>> X = np.array([[1.5, "red"], [None, "blue"], [2.5, "green"]], dtype=object)
 >>> encoder = TableEncoder.learn(read(X), None, knots=None, fewest=1)
 >>> encoder.feature_names_out

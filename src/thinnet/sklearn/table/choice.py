@@ -13,17 +13,23 @@ from thinnet.errors import ArgumentError
 from thinnet.typing import BoolArray
 
 
-def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> BoolArray | None:
-    """For each column whether it is of categories; None where their dtypes say.
+def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> list[bool | None]:
+    """For each column whether it is of categories; None where its dtype says.
 
     >>> chosen(["b"], ["a", "b"], named=True)
-    array([False,  True])
+    [None, True]
     """
     if categorical_features is None:
-        return np.zeros(len(names), bool)
+        return [False] * len(names)
+    mask = _mask(categorical_features, names, named)
+    return [True if one else None for one in mask]
+
+
+def _mask(categorical_features: Any, names: Sequence[str], named: bool) -> BoolArray:
+    """Which columns are named as categories."""
     if isinstance(categorical_features, str):
         if categorical_features == "from_dtype":
-            return None
+            return np.zeros(len(names), bool)
         raise _refusal(repr(categorical_features), f"Write [{categorical_features!r}] for the column of that name.")
     given = _listed(categorical_features)
     if given and all(isinstance(one, bool | np.bool_) for one in given):

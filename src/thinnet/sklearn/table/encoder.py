@@ -91,7 +91,7 @@ class TableEncoder:
         self._check_number(len(table.names))
         if not table.named:
             table = table._replace(names=[learned.name for learned in self.columns])
-        return columns_of(table, np.array([isinstance(learned, LearnedCategories) for learned in self.columns]))
+        return columns_of(table, [isinstance(learned, LearnedCategories) for learned in self.columns])
 
     def transform(self, columns: Columns) -> Any:
         """The matrix of numbers, none of them missing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from thinnet.sklearn.table import values
 from thinnet.sklearn.table.choice import chosen
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
 from thinnet.sklearn.table.sources import Raw, Table, open_table
-from thinnet.typing import AnyArray, BoolArray
+from thinnet.typing import AnyArray
 
 
 def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) -> Columns:
@@ -22,7 +23,8 @@ def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) ->
         X: a frame of pandas or Polars, or a two-dimensional array (or lists of lists) of numbers, objects or text.
         categorical_features: which columns are categories: ``"from_dtype"`` (text, object, string, category, Enum and
             Categorical columns are; bools and numbers of any dtype are numbers, and so is an object column in which
-            there are numbers and nothing else), names, numbers or a bool for each column, or None for none.
+            there are numbers and nothing else), a list that
+            names others, by name, number or a bool for each column, or None for none.
         names: of the columns, where X has none; else they are called ``column 3``.
 
     Raises:
@@ -37,11 +39,10 @@ def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) ->
     return columns_of(table, chosen(categorical_features, table.names, table.named))
 
 
-def columns_of(table: Table, mask: BoolArray | None) -> Columns:
-    """The columns of a table, those of `mask` as categories, others as numbers; as they look where it is None."""
+def columns_of(table: Table, categorical: Sequence[bool | None]) -> Columns:
+    """The columns of a table, each as categories or as numbers; as it looks where None says so."""
     columns = tuple(
-        _column(name, table.column(i), None if mask is None else bool(mask[i]), called(name, i))
-        for i, name in enumerate(table.names)
+        _column(name, table.column(i), categorical[i], called(name, i)) for i, name in enumerate(table.names)
     )
     return Columns(columns, table.num_rows)
 
