@@ -78,7 +78,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
         Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
 
-        The first call fixes the classes and, from its own rows, the standardization, bins and categories: let it be a typical sample.
+        The first call fixes the classes and, from its own rows, the standardization, bins and categories: let it be a
+        typical sample.
 
         Args:
             X: (N, D) rows, as for `fit`.
