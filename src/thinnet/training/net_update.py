@@ -52,7 +52,7 @@ class NetUpdate:
     ) -> None:
         make_writable(net)
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
-        self._step = choose.training_step(net.spec, max_rows, fused=net.fused)
+        self._step = choose.training_step(net.spec, max_rows, fused=net.fused, products=net.products)
         self._running_before = net.running.flat.copy()
 
     def __call__(self, rows: IntArray, factor: float) -> float:
