@@ -25,6 +25,7 @@ import time_to_goal as time_to_goal_module
 from interleave import Times, ratio, take_turns
 from job import Job
 from thinnet.data.cifar10 import ARCHIVE, find_cifar10
+from thinnet.products.choose import products
 
 HERE = Path(__file__).parent
 OUTPUT = HERE.parent / "BENCHMARKS.md"
@@ -270,9 +271,10 @@ def machine() -> str:
     if cpuinfo.exists():
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    packages = ("numpy", "numba", "torch", "jax", "scikit-learn")
+    packages = ("numpy", "mkl", "numba", "torch", "jax", "scikit-learn")
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
-    return f"Machine: {model}, {os.cpu_count()} cores, Python {platform.python_version()}; {versions}.\n"
+    text = f"Machine: {model}, {os.cpu_count()} cores, Python {platform.python_version()}; {versions}. "
+    return text + f"Thinnet multiplies by {products().name}.\n"
 
 
 def _version(package: str) -> str:

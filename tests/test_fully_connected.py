@@ -135,6 +135,7 @@ def test_its_text_is_a_summary() -> None:
     net = FullyConnectedNet(
         [20, 10], 30, 5, dropout=0.25, normalization="layernorm", activation="gelu", reg=0.1, seed=0
     )
+    net.products = "numpy"
     assert repr(net).splitlines() == [
         "FullyConnectedNet 30-20-10-5: 945 parameters of float32, loss softmax, reg 0.1",
         "  layer 1   affine 30 -> 20, layernorm, gelu, dropout 0.25   660 parameters",

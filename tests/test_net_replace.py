@@ -76,7 +76,7 @@ def test_methods_and_parts_cannot_be_assigned(name: str) -> None:
     net = make()
     fix = r"Write net = net\.replace\(loss=\.\.\.\)" if name == "loss" else "It says what"
     with pytest.raises(
-        ArgumentError, match=rf"params, step, fused to be assigned, got an assignment to '{name}'\. {fix}"
+        ArgumentError, match=rf"params, step, fused, products to be assigned, got an assignment to '{name}'\. {fix}"
     ):
         setattr(net, name, 3)
     train(net)

@@ -15,6 +15,7 @@ from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.batchnorm import EPS
 from thinnet.layers.dropout import SCALINGS
 from thinnet.masks import keep_mask
+from thinnet.products import mkl_library
 from thinnet.spec import NORMALIZATIONS, Spec
 from thinnet.state import State
 from thinnet.steps import choose
@@ -23,6 +24,9 @@ from thinnet.steps.readable import ReadableStep
 
 ROUNDING = {"float32": 2e-4, "float64": 1e-11}
 WIDTHS = st.sampled_from([3, 5, 17, 64, 65, 130])
+
+MKL = pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="mkl is not installed"))
+each_products = pytest.mark.parametrize("products", ["numpy", MKL])
 
 
 def smoothed(spec: Spec) -> Spec:
@@ -89,6 +93,7 @@ def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tu
         np.testing.assert_allclose(states[0].running[name], states[1].running[name], rtol=tolerance, atol=tolerance)
 
 
+@each_products
 @settings(max_examples=250, deadline=None, derandomize=True)
 @given(
     spec=SPECS,
@@ -96,9 +101,9 @@ def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tu
     step=st.integers(0, 2**32 - 1),
     weighted=st.booleans(),
 )
-def test_the_chosen_step_is_the_readable_one(spec: Spec, rows: int, step: int, weighted: bool) -> None:
+def test_the_chosen_step_is_the_readable_one(products: str, spec: Spec, rows: int, step: int, weighted: bool) -> None:
     batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
-    chosen = choose.training_step(spec, max_rows=rows + 5)
+    chosen = choose.training_step(spec, max_rows=rows + 5, products=products)
     for again in range(2):  # the second time through used buffers
         moved = replace(batch, step=(step + again) % 2**32)
         got = chosen.compute(states[0], moved)
@@ -107,6 +112,7 @@ def test_the_chosen_step_is_the_readable_one(spec: Spec, rows: int, step: int, w
     np.testing.assert_array_equal(states[0].params.flat, drawn_state(spec).params.flat)
 
 
+@each_products
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     spec=SPECS.filter(lambda spec: spec.normalization != "layernorm"),
@@ -116,12 +122,12 @@ def test_the_chosen_step_is_the_readable_one(spec: Spec, rows: int, step: int, w
     fused=st.booleans(),
 )
 def test_a_thinned_step_is_the_whole_one_with_a_shared_mask(
-    spec: Spec, rows: int, step: int, weighted: bool, fused: bool
+    products: str, spec: Spec, rows: int, step: int, weighted: bool, fused: bool
 ) -> None:
     """But for the penalty, which is that of the weights that take part, and statistics of units that do not."""
     spec = spec.replace(dropout_mask="batch", reg=0.0, dropout=spec.dropout or 0.5)
     batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
-    got = choose.training_step(spec, rows, fused=fused).compute(states[0], batch)
+    got = choose.training_step(spec, rows, fused=fused, products=products).compute(states[0], batch)
     wanted = ReadableStep(spec, rows).compute(states[1], batch)
     before = drawn_state(spec)
     for number, width in enumerate(spec.hidden_dims, start=1):
@@ -174,11 +180,13 @@ def test_masks_are_bit_for_bit_those_of_the_layers(activation: str, normalizatio
         np.testing.assert_array_equal(~dropped, keep_mask(0.5, (1, 130), seed=77, step=number, layer=0)[0])
 
 
+@each_products
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(spec=SPECS, rows=st.sampled_from([1, 17, 40]))
-def test_chosen_scores_are_the_readable_ones(spec: Spec, rows: int) -> None:
+def test_chosen_scores_are_the_readable_ones(products: str, spec: Spec, rows: int) -> None:
     state, X = drawn_state(spec), np.random.default_rng(rows).standard_normal((rows, spec.input_dim)).astype(spec.dtype)
-    got, wanted = (choose.scorer(spec, state, 40, fused=fused).scores(X) for fused in (True, False))
+    how = {"products": products}
+    got, wanted = (choose.scorer(spec, state, 40, fused=fused, **how).scores(X) for fused in (True, False))
     np.testing.assert_allclose(got, wanted, rtol=0, atol=ROUNDING[spec.dtype.name] * max(1, np.abs(wanted).max()))
 
 
@@ -189,6 +197,7 @@ def test_a_net_is_fused_where_it_can_be() -> None:
     spec = Spec([5], 4, 3, seed=0)
     assert type(choose.training_step(spec, 8)).__name__ == "FusedStep"
     assert type(choose.training_step(spec, 8, fused=False)).__name__ == "ReadableStep"
+    assert choose.products_name(spec, True, "numpy") == choose.products_name(spec, False, None) == "numpy"
     thinned = spec.replace(dropout=0.5, dropout_mask="batch")
     assert type(choose.training_step(thinned, 8)).__name__ == "ThinnedStep"
 

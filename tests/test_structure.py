@@ -95,7 +95,7 @@ MAY_IMPORT = {
     "masks": rooms("checks errors typing"),
     "layers": rooms("checks errors masks typing"),
     "kernels": rooms("checks masks typing"),
-    "products": rooms("typing"),
+    "products": rooms("checks errors typing"),
     "parameters": rooms("checks errors typing"),
     "thinning": rooms("parameters typing"),
     "spec": rooms("checks defaults errors layers masks parameters"),
@@ -106,10 +106,10 @@ MAY_IMPORT = {
     "standardization": rooms("kernels sparse_rows typing"),
     "data": rooms("arrays checks errors kernels standardization targets typing"),
     "nets": rooms(
-        "arguments arrays checks data defaults errors layers numerics parameters spec standardization state steps "
-        "storage typing"
+        "arguments arrays checks data defaults errors layers numerics parameters products spec standardization state "
+        "steps storage typing"
     ),
-    "distributed": rooms("data errors kernels nets steps typing"),
+    "distributed": rooms("data errors kernels nets products steps typing"),
 }
 
 # What a room must not reach, by whatever way.

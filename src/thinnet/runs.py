@@ -41,7 +41,7 @@ SHARED = (
     "dtype",
     "seed",
 )  # with a net
-PACKAGES = ("thinnet", "numpy", "numba", "safetensors")
+PACKAGES = ("thinnet", "numpy", "numba", "mkl", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,8 @@ def environment(solver: Solver) -> dict[str, Any]:
     """What a run depends on beside its config: versions, machine, the data's hashes and kind, the command."""
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+        | {"products": solver.model.products},
         "data": solver.fingerprint,
         "measure": solver.state.measure,
         "command": sys.argv[1:],

@@ -15,6 +15,7 @@ from thinnet.checks import check_choice, check_number
 from thinnet.config import Config
 from thinnet.data.cifar10 import find_cifar10
 from thinnet.errors import ArgumentError, NumericalError, require
+from thinnet.products.choose import products
 from thinnet.report.folder import Run, read_run
 from thinnet.report.groups import differing, shown
 from thinnet.statistics import rounded
@@ -169,6 +170,7 @@ def _backend(joblib: Any, workers: Workers) -> Iterator[None]:
 def _limited(config: Config, run_folder: Path, command: Sequence[str]) -> tuple[Path, str]:
     """One run with BLAS on one thread, since each worker computes at the same time."""
     limits = require("threadpoolctl", extra="sweep", purpose=PURPOSE).threadpool_limits
+    products()  # loaded now, or the limit would not reach it
     with limits(limits=1):
         return _one(config, run_folder, progress=False, command=command)
 

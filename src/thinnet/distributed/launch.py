@@ -48,7 +48,9 @@ def _share_cores(world: Any) -> None:
     from mpi4py import MPI
 
     from thinnet.kernels.threads import num_threads  # which takes a while to import
+    from thinnet.products.choose import products
 
     limits = require("threadpoolctl", extra="mpi", purpose="sharing cores between processes")
     here = world.Split_type(MPI.COMM_TYPE_SHARED)
+    products()  # loaded now, or the limit would not reach it
     limits.threadpool_limits(max(1, num_threads() // here.size))

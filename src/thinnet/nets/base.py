@@ -11,13 +11,15 @@ from thinnet.errors import ArgumentError
 from thinnet.nets.fixed import Fixed
 from thinnet.nets.raw_rows import checked_standardization
 from thinnet.parameters import Parameters
+from thinnet.products.choose import products as products_by
 from thinnet.spec import FIELDS, Spec
 from thinnet.standardization import Standardization
 from thinnet.state import State
+from thinnet.steps import choose
 from thinnet.steps.base import Step
 from thinnet.typing import AnyArray
 
-ASSIGNABLE = ("params", "step", "fused")
+ASSIGNABLE = ("params", "step", "fused", "products")
 
 
 class Net:
@@ -28,12 +30,14 @@ class Net:
         running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
         step: how many training steps have drawn masks so far.
         fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
+        products: by what matrices are multiplied, ``"mkl"`` or ``"numpy"``.
     """
 
     _spec: Spec
     _state: State
     _fused: bool
     _training_step: Step | None
+    _products: str | None = None
     _standardization: Standardization | None = None
 
     def _build(self, spec: Spec, state: State, fused: bool = True) -> None:
@@ -135,7 +139,7 @@ class Net:
         >>> bool((raw(data.X_val) == net(data.batch("val")[0])).all())
         True
         """
-        return self.from_parts(self.spec, self.state, fused=self.fused, standardization=standardization)
+        return self._on(self.spec, self.state, standardization)
 
     @property
     def fused(self) -> bool:
@@ -145,6 +149,25 @@ class Net:
     @fused.setter
     def fused(self, value: bool) -> None:
         self._fused, self._training_step = bool(value), None
+
+    @property
+    def products(self) -> str:
+        """By what the kernels' matrices are multiplied: ``"mkl"``, Intel MKL, or ``"numpy"``.
+
+        Assignable, for this net and its copies in this process; None for what is taken where nothing is said:
+        the environment's THINNET_PRODUCTS, else MKL where it is installed. Saved files do not have it.
+
+        Raises:
+            ArgumentError: if another name is assigned.
+            MissingExtraError: if MKL is asked for and cannot be used.
+        """
+        return choose.products_name(self.spec, self.fused, self._products)
+
+    @products.setter
+    def products(self, value: str | None) -> None:
+        if value is not None:
+            products_by(value)
+        self._products, self._training_step = value, None
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = getattr(type(self), name, None)
@@ -186,7 +209,7 @@ class Net:
                 f"them. Build a new net with FullyConnectedNet.from_config({{**net.config(), ...}})."
             )
         same = (spec.dtype, spec.order) == (self.spec.dtype, self.spec.order)
-        return self._on(spec, self.state if same else self.state.like(spec))
+        return self._on(spec, self.state if same else self.state.like(spec), self.standardization)
 
     def copy(self, dtype: Any = None) -> Self:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
@@ -195,10 +218,12 @@ class Net:
             ArgumentError: if the dtype is neither float32 nor float64.
         """
         spec = self.spec if dtype is None else self.spec.replace(dtype=dtype)
-        return self._on(spec, self.state.like(spec))
+        return self._on(spec, self.state.like(spec), self.standardization)
 
-    def _on(self, spec: Spec, state: State) -> Self:
-        return self.from_parts(spec, state, fused=self.fused, standardization=self.standardization)
+    def _on(self, spec: Spec, state: State, standardization: Standardization | None) -> Self:
+        net = self.from_parts(spec, state, fused=self.fused, standardization=standardization)
+        net._products = self._products
+        return net
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.copy()

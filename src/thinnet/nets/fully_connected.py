@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from thinnet.data.dataset import Dataset
     from thinnet.standardization import Standardization
 
-ASSIGNABLE = ("params", "step", "fused")
 ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
 
 
@@ -63,6 +62,7 @@ class FullyConnectedNet(Net):
         running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
         step: how many training steps have drawn masks so far.
         fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
+        products: by what matrices are multiplied, ``"mkl"`` or ``"numpy"``; assignable, see its own text.
 
     Every argument can be read as an attribute of the same name; to change one, see `replace`.
 
@@ -132,7 +132,7 @@ class FullyConnectedNet(Net):
         return cls(hidden_dims, data.num_features, 1 if column else data.num_classes, loss=loss, **options)
 
     def __repr__(self) -> str:
-        return summary(self.spec, self.state, self.standardization is not None)
+        return summary(self.spec, self.state, self.standardization is not None, self.products)
 
     @overload
     def loss(
@@ -204,7 +204,8 @@ class FullyConnectedNet(Net):
     def _step(self, num_rows: int) -> Step:
         """How a step of training is computed, with buffers for at least so many rows."""
         if self._training_step is None or self._training_step.max_rows < num_rows:
-            self._training_step = choose.training_step(self.spec, num_rows, fused=self.fused)
+            how: dict[str, Any] = {"fused": self.fused, "products": self.products}
+            self._training_step = choose.training_step(self.spec, num_rows, **how)
         return self._training_step
 
     def scores(self, X: AnyArray) -> FloatArray:
@@ -218,7 +219,8 @@ class FullyConnectedNet(Net):
         """
         rows = as_matrix(self.spec, X)
         scores = np.empty((len(rows), self.num_classes), self.dtype)
-        scorer = choose.scorer(self.spec, self.state, min(ROWS_AT_ONCE, len(rows)), fused=self.fused)
+        how: dict[str, Any] = {"fused": self.fused, "products": self.products}
+        scorer = choose.scorer(self.spec, self.state, min(ROWS_AT_ONCE, len(rows)), **how)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words

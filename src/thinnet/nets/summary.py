@@ -7,7 +7,7 @@ from thinnet.spec import Spec
 from thinnet.state import State
 
 
-def summary(spec: Spec, state: State, takes_raw_rows: bool = False) -> str:
+def summary(spec: Spec, state: State, takes_raw_rows: bool = False, products: str = "numpy") -> str:
     """What ``repr(net)`` shows.
 
     >>> spec = Spec([20], input_dim=4, num_classes=3, dropout=0.5, normalization="layernorm", seed=0)
@@ -31,7 +31,8 @@ def summary(spec: Spec, state: State, takes_raw_rows: bool = False) -> str:
         for text, (number, size) in zip(layers, sizes.items(), strict=True)
     ]
     first = ["  raw rows, standardized by the net"] if takes_raw_rows else []
-    return "\n".join([head, *first, *lines])
+    last = ["  products by Intel MKL"] if products == "mkl" else []
+    return "\n".join([head, *first, *lines, *last])
 
 
 def _layer(spec: Spec, number: int) -> str:

@@ -1,1 +1,1 @@
-"""Products of matrices: one protocol, and a file for each library that computes them."""
+"""Products of matrices: one protocol, and a file for each library that computes them; `choose` says which."""

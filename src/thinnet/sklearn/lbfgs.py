@@ -34,7 +34,8 @@ class Objective:
 
     def __init__(self, net: FullyConnectedNet, source: RowSource, num_rows: int) -> None:
         self.net, self.source, self.num_rows = net, source, num_rows
-        self._step = choose.training_step(net.spec, min(ROWS_AT_ONCE, num_rows), fused=net.fused)
+        rows_at_once = min(ROWS_AT_ONCE, num_rows)
+        self._step = choose.training_step(net.spec, rows_at_once, fused=net.fused, products=net.products)
 
     def __call__(self, w: FloatArray) -> tuple[float, FloatArray]:
         """The loss at the weights `w`, and a new array with its gradient."""

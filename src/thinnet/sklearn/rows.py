@@ -143,7 +143,9 @@ def _behind_first_product(net: FullyConnectedNet, dtype: Any) -> FullyConnectedN
     state = State.empty(spec)
     state.params.update({**net.params, "W1": np.eye(width, dtype=dtype)})
     state.running.update(net.running)
-    return FullyConnectedNet.from_parts(spec, state, fused=net.fused)
+    behind = FullyConnectedNet.from_parts(spec, state, fused=net.fused)
+    behind.products = net.products
+    return behind
 
 
 def _first_products(

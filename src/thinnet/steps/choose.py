@@ -7,7 +7,7 @@ from collections.abc import Callable
 from thinnet import kernels
 from thinnet.layers import dropout_forward
 from thinnet.masks import keep_units
-from thinnet.products.numpy import NumpyProducts
+from thinnet.products.choose import products as products_by
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Scorer, Step
@@ -30,24 +30,29 @@ def fuses(spec: Spec, fused: bool) -> bool:
     return spec.activation in CODES
 
 
-def training_step(spec: Spec, max_rows: int, *, fused: bool = True) -> Step:
-    """How a net is trained, by up to `max_rows` rows at a time."""
+def products_name(spec: Spec, fused: bool, products: str | None) -> str:
+    """By what the matrices of a net are multiplied: the layers do it in NumPy."""
+    return products_by(products).name if fuses(spec, fused) else "numpy"
+
+
+def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: str | None = None) -> Step:
+    """How a net is trained, by up to `max_rows` rows at a time; `products` as for `thinnet.products.choose`."""
     inner: Step
     if fuses(spec, fused):
         from thinnet.steps.fused import FusedStep
 
-        inner = FusedStep(spec, NumpyProducts(), max_rows)
+        inner = FusedStep(spec, products_by(products), max_rows)
     else:
         inner = ReadableStep(spec, max_rows)
     return _thinned(spec, inner, fused) if spec.thins else inner
 
 
-def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True) -> Scorer:
+def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True, products: str | None = None) -> Scorer:
     """How scores are computed in test mode, by up to `max_rows` rows at a time."""
     if fuses(spec, fused):
         from thinnet.steps.fused_scores import FusedScores
 
-        return FusedScores(spec, state, NumpyProducts(), max_rows)
+        return FusedScores(spec, state, products_by(products), max_rows)
     return ReadableScores(spec, state)
 
 

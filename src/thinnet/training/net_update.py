@@ -56,7 +56,7 @@ class NetUpdate:
         make_writable(net)
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
         self.weight_decay = weight_decay
-        self._step = choose.training_step(net.spec, max_rows, fused=net.fused)
+        self._step = choose.training_step(net.spec, max_rows, fused=net.fused, products=net.products)
         self._running_before = net.running.flat.copy()
 
     def __call__(self, rows: IntArray, factor: float) -> float:

@@ -1,0 +1,62 @@
+"""Which library multiplies matrices: Intel MKL where it is installed, else NumPy, unless the user says otherwise."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+
+from thinnet.checks import check_choice
+from thinnet.errors import MissingExtraError
+from thinnet.products import mkl_library
+from thinnet.products.base import Products
+from thinnet.products.numpy import NumpyProducts
+
+SWITCH = "THINNET_PRODUCTS"  # in the environment: a name of `NAMES`
+NAMES = ("numpy", "mkl")
+INSTALL = "pip install 'thinnet[mkl]'"
+
+
+@functools.cache
+def products(name: str | None = None) -> Products:
+    """What multiplies matrices, made once in a process.
+
+    Args:
+        name: ``"numpy"`` or ``"mkl"``; None for what the environment's THINNET_PRODUCTS says, and where it says
+            nothing for MKL if that is installed, works, and gives the same bits from run to run.
+
+    Raises:
+        ArgumentError: if the name is unknown.
+        MissingExtraError: if MKL is asked for and cannot be used.
+    """
+    if name is not None:
+        check_choice("products", name, NAMES)
+        return NumpyProducts() if name == "numpy" else _mkl("products='mkl'")
+    wanted = os.environ.get(SWITCH, "")
+    if wanted:
+        check_choice(SWITCH, wanted, NAMES)
+        return NumpyProducts() if wanted == "numpy" else _mkl(f"{SWITCH}=mkl")
+    if not mkl_library.installed():
+        return NumpyProducts()
+    try:
+        return _mkl("faster training")
+    except MissingExtraError as error:
+        warnings.warn(f"{error}. To do without it, set {SWITCH}=numpy", RuntimeWarning, stacklevel=2)
+        return NumpyProducts()
+
+
+def _mkl(purpose: str) -> Products:
+    if not mkl_library.installed():
+        raise MissingExtraError(
+            f"{purpose} needs the package 'mkl', for Linux on x86-64, which is not installed. "
+            f"Install it with: {INSTALL}"
+        )
+    from thinnet.products.mkl import MklProducts
+
+    try:
+        return MklProducts(mkl_library.load())
+    except (OSError, AttributeError) as error:  # AttributeError: it lacks a function
+        raise MissingExtraError(
+            f"{purpose} needs the package 'mkl', which is installed but cannot be used: {error}. "
+            f"Install it anew with: pip install --force-reinstall mkl"
+        ) from error

@@ -1,0 +1,96 @@
+"""Loading Intel MKL so that the bits of a product depend on its numbers alone, and nothing else in the process suffers.
+
+MKL opens its own parts only when it is first used, and ends the process where it finds one of them missing: so whether
+they are all there is looked up first.
+"""
+
+from __future__ import annotations
+
+import csv
+import ctypes
+import functools
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+PACKAGE = "mkl"
+LAYER = "MKL_THREADING_LAYER"  # in the environment: what shares the work out among threads
+# By the name of a layer: its number, and the library that it runs on. The first is on by itself: it comes with the
+# package, heeds every limit on threads, lets others have the cores while it waits, and survives a fork.
+LAYERS = {
+    "INTEL": (0, "libiomp5.so"),
+    "GNU": (3, "libgomp.so.1"),
+    "TBB": (4, "libtbb.so.12"),
+    "SEQUENTIAL": (1, ""),
+}
+PARTS = ("rt", "core", "intel_lp64", "{layer}_thread", "sequential", "def", "mc3", "avx2", "avx512", "avx10")
+STRICT = 0x10000  # with a processor's own branch: the same bits wherever arrays lie, for any number of threads
+
+
+def installed() -> bool:
+    """Whether there is a package `mkl` that this process could load: there are some for Linux on x86-64 alone."""
+    from importlib.metadata import PackageNotFoundError, distribution  # which takes a while to import
+
+    try:
+        return sys.platform == "linux" and platform.machine() == "x86_64" and bool(distribution(PACKAGE))
+    except PackageNotFoundError:
+        return False
+
+
+@functools.cache
+def load() -> ctypes.CDLL:
+    """The library, with its threading layer and its repeatable mode set.
+
+    Raises:
+        OSError: if a part of it is missing or damaged, or something else in the process has set it otherwise.
+    """
+    from importlib.metadata import distribution
+
+    layer = os.environ.get(LAYER, "").upper() or next(iter(LAYERS))
+    if layer not in LAYERS:
+        raise OSError(f"{LAYER} must be one of {', '.join(LAYERS)}, got {layer!r}")
+    number, runtime = LAYERS[layer]
+    main = _complete(distribution(PACKAGE), layer.lower())
+    if runtime:
+        near = main.parent / runtime
+        ctypes.CDLL(str(near) if near.exists() else runtime)
+    library = ctypes.CDLL(str(main))
+    library.MKL_Set_Threading_Layer(number)  # before all else, or it is chosen already
+    if "MKL_CBWR" not in os.environ:  # else the user has said what is to be repeatable
+        error = library.MKL_CBWR_Set(library.MKL_CBWR_Get_Auto_Branch() | STRICT)
+        if error:
+            raise OSError(f"it cannot give the same bits from run to run here (MKL_CBWR_Set says {error})")
+    _limit_threads(library)
+    if layer == "GNU":  # a forked process has none of its threads, and would wait for them forever
+        os.register_at_fork(after_in_child=lambda: library.MKL_Set_Num_Threads(1))
+    return library
+
+
+def _complete(package: Distribution, layer: str) -> Path:
+    """The library to load, once every part of it that could be opened is found to be as long as it was installed."""
+    parts = "|".join(PARTS).format(layer=layer)
+    main = None
+    for name, _, size in csv.reader((package.read_text("RECORD") or "").splitlines()):
+        part = re.fullmatch(rf"libmkl_({parts})\.so\.\d+", name.rpartition("/")[2])
+        if not part:
+            continue
+        path = Path(str(package.locate_file(name))).resolve()
+        if not path.is_file() or size != str(path.stat().st_size):
+            raise OSError(f"{path} is {'damaged' if path.is_file() else 'missing'}")
+        main = path if part[1] == "rt" else main
+    if main is None:
+        raise OSError("the package has no libmkl_rt")
+    return main
+
+
+def _limit_threads(library: ctypes.CDLL) -> None:
+    """Heed the limit that NumPy's products heed; MKL knows its own variable and OMP_NUM_THREADS."""
+    limit = os.environ.get("OPENBLAS_NUM_THREADS", "")
+    if not {"MKL_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys() and limit.isdecimal() and int(limit) > 0:
+        library.MKL_Set_Num_Threads(int(limit))
