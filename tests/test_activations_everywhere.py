@@ -118,13 +118,14 @@ def test_a_search_chooses_an_activation() -> None:
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-@pytest.mark.parametrize("wrong", ["logistic", "Tanh", "swish", None, 3])
+@pytest.mark.parametrize("wrong", ["Tanh", "swish", None, 3])
 def test_another_activation_is_refused(wrong: Any) -> None:
     for call in (
         lambda: FullyConnectedNet([3], 2, 2, activation=wrong),
         lambda: ThinNetClassifier(activation=wrong).fit(X, Y),
     ):
         with pytest.raises(
-            ArgumentError, match="activation must be one of 'relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'identity', got"
+            ArgumentError,
+            match="activation must be one of 'relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'identity'.*, got",
         ):
             call()

@@ -29,6 +29,7 @@ def silu_forward(x: FloatArray) -> tuple[FloatArray, SiluCache]:
 
     Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", arXiv 1702.03118 (2017).
 
+    >>> import numpy as np
     >>> out, cache = silu_forward(np.array([[0.0, 100.0]]))
     >>> out
     array([[  0., 100.]])
@@ -51,6 +52,7 @@ def silu_backward(dout: FloatArray, cache: SiluCache) -> FloatArray:
     Raises:
         ArgumentError: if `dout` has another shape than x had.
 
+    >>> import numpy as np
     >>> out, cache = silu_forward(np.array([[0.0, 100.0]]))
     >>> silu_backward(np.array([[6.0, 6.0]]), cache)
     array([[3., 6.]])

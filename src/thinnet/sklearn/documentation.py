@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PARAMETERS = """hidden_layer_sizes: units of each hidden layer, such as ``(100, 50)``; a number means one layer.
-activation: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"identity"``, ``"gelu"`` or ``"silu"``.
+activation: ``"relu"``, ``"tanh"``, ``"logistic"`` (or ``"sigmoid"``), ``"identity"``, ``"gelu"`` or ``"silu"``.
 solver: ``"adam"``; ``"sgd"``, with momentum; ``"rmsprop"``; or ``"lbfgs"``, which takes all rows in each
     iteration, without dropout, and for which "auto" stands for scikit-learn's plain net.
 alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.

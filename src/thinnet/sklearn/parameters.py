@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet import layers
 from thinnet.checks import check_choice, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers.dropout import MASK_KINDS
@@ -16,14 +17,7 @@ from thinnet.sklearn.learning_rates import check_learning_rate
 from thinnet.spec import NORMALIZATIONS
 
 AUTO = "auto"
-ACTIVATIONS = {  # scikit-learn's names, or PyTorch's where it has none, and the names of our layers
-    "identity": "identity",
-    "logistic": "sigmoid",
-    "tanh": "tanh",
-    "relu": "relu",
-    "gelu": "gelu",
-    "silu": "silu",
-}
+ACTIVATIONS = {**{name: name for name in layers.ACTIVATIONS}, "logistic": "sigmoid"}  # which is scikit-learn's name
 SOLVERS = ("adam", "sgd", "rmsprop", "lbfgs")
 FLAGS = ("shuffle", "nesterovs_momentum", "standardize", "early_stopping", "warm_start", "verbose", "tune")
 NUMBERS = (
