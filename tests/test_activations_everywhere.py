@@ -126,6 +126,6 @@ def test_another_activation_is_refused(wrong: Any) -> None:
     ):
         with pytest.raises(
             ArgumentError,
-            match="activation must be one of 'relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'identity'.*, got",
+            match=r"activation must be one of 'relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'identity'.*, got",
         ):
             call()
