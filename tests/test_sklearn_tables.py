@@ -228,7 +228,7 @@ def test_a_table_in_an_onnx_file(estimator: Any, bins: Any, tmp_path: Path) -> N
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
     feed = {
         name: (X[name].astype(object).where(X[name].notna(), "") if name in ("job", "city") else X[name].astype(float))
-        .to_numpy()
+        .to_numpy(copy=True)
         .reshape(-1, 1)
         for name in X
     }
