@@ -69,3 +69,13 @@ def classes() -> tuple[AnyArray, AnyArray]:
     X, y = make_classification(300, 8, n_informative=6, n_classes=3, class_sep=1.5, random_state=0)
     X.flags.writeable = y.flags.writeable = False
     return X, y
+
+
+@pytest.fixture(scope="session")
+def values() -> tuple[AnyArray, AnyArray]:
+    """300 rows with values that an estimator can predict."""
+    from sklearn.datasets import make_friedman1
+
+    X, y = make_friedman1(300, noise=0.5, random_state=0)
+    X.flags.writeable = y.flags.writeable = False
+    return X, y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
@@ -144,7 +145,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if fresh:
             self._seed = self._drawn_seed()
             self._try(sample, incremental=incremental)
-        self._train_on(sample, fresh=fresh, incremental=incremental)
+        if self._train_on(sample, fresh=fresh, incremental=incremental):
+            warnings.warn("Training interrupted by user.", stacklevel=3)
         return self
 
     def _try(self, sample: Sample, *, incremental: bool) -> None:
@@ -157,8 +159,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                 self.best_params_ = trial.params if self.tune else None
                 self._temperature = trial.temperature
 
-    def _train_on(self, sample: Sample, *, fresh: bool, incremental: bool) -> None:
-        """Train on a sample whose targets are encoded."""
+    def _train_on(self, sample: Sample, *, fresh: bool, incremental: bool) -> bool:
+        """Train on a sample whose targets are encoded; whether the user interrupted that."""
         held_out = None
         if self.early_stopping and self.solver != "lbfgs":
             sample, held_out = self._split(sample)
@@ -178,9 +180,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             self._start(sample)
         self._set_up(order.num_rows / order.steps_per_epoch, incremental=incremental)
         if self.solver == "lbfgs":
-            lbfgs.train(self, sample)
-        else:
-            training.train(self, sample, order, held_out, incremental=incremental)
+            return lbfgs.train(self, sample)
+        return training.train(self, sample, order, held_out, incremental=incremental)
 
     def _settings_for(
         self, num_rows: int, num_columns: int, before: Settings | None = None, *, incremental: bool = False
@@ -239,7 +240,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         self._optimizers: list[FlatOptimizer] = []
         self.n_iter_, self.t_, self._passes = 0, 0, 0
         self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        stops_early = self.early_stopping and self.solver != "lbfgs"
+        self.validation_scores_: list[float] | None = [] if stops_early else None
         self.best_loss_: float | None = None
         self.best_validation_score_: float | None = None
 
@@ -265,6 +267,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             "activation": (net.activation, parameters.ACTIVATIONS[self.activation]),
             "dropout_mask": (net.dropout_mask, self.dropout_mask),
             "ensemble": (len(self._nets), self.ensemble),
+            "numeric_bins": (self._inputs.bins, how.numeric_bins),
+            "standardize": (self._inputs.has_means, bool(self.standardize)),
         }
         for name, (before, now) in fixed.items():
             if now != before:

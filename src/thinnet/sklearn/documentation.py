@@ -44,8 +44,9 @@ normalization: None, ``"batchnorm"`` or ``"layernorm"``, before each activation.
 label_smoothing: what part of each label is spread over all classes in training, 0 <= label_smoothing < 1.
 weight_decay: λ; each step first multiplies all weights, but no biases and gains, by 1 - rate · λ (Loshchilov and
     Hutter, arXiv 1711.05101). "lbfgs" has none.
-standardize: whether to bring each column to mean 0 and standard deviation 1, as the training rows have it, within
-    ± 10; columns that are constant in training are left out.
+standardize: whether to bring each column of numbers to mean 0 and standard deviation 1, as the training rows have
+    it, within ± 10, and to center columns of zeros and ones, and bins, at half their size; columns that are constant
+    in training are left out.
 categorical_features: which columns are categories: ``"from_dtype"`` takes those of text and of a category dtype for
     it, a list names more, by name, number or a bool for each, and None means none.
 numeric_bins: into how many bins each column of numbers is encoded (piecewise-linear encoding); None for none.

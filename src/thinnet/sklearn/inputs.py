@@ -17,7 +17,8 @@ from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
-from thinnet.sklearn.table import Columns, TableEncoder, read
+from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
+from thinnet.sklearn.table.sources import REFUSED
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
@@ -38,12 +39,14 @@ class Inputs:
         is_table: whether there is more in the rows than an array of numbers could hold.
         standardization: of the columns of the matrix.
         has_means: whether it knows the columns' means.
+        bins: into how many bins columns of numbers are encoded at most.
     """
 
     encoder: TableEncoder | None
     is_table: bool
     standardization: Standardization
     has_means: bool
+    bins: int | None
 
     def pieces(self, given: Any) -> Iterator[tuple[int, Any]]:
         """The same rows as matrices of some megabytes, one after the other, each with the number of its first row."""
@@ -135,10 +138,23 @@ def _check_finite(estimator: Any, X: AnyArray) -> None:
 
 
 def _check_not_dates(y: Any) -> None:
-    dtype = getattr(y, "dtype", None)
-    is_temporal = getattr(dtype, "is_temporal", lambda: False)()  # of Polars
-    if is_temporal or getattr(dtype, "kind", "") in ("M", "m"):
-        raise ArgumentError(f"y must be numbers, got {dtype}. Make numbers of it: of days since some day, for example.")
+    """Raise where targets are times of some kind, which NumPy would make large numbers of."""
+    try:
+        found = _times(np.asarray(y))
+    except (ValueError, TypeError):  # which is described where it is read
+        return
+    if found:
+        raise ArgumentError(
+            f"y must be numbers, got {found}. Make numbers of them: of days since some day, for example."
+        )
+
+
+def _times(array: AnyArray) -> str:
+    """What kind of times there are in an array; an empty text where there are none."""
+    if array.dtype.kind in REFUSED:
+        return REFUSED[array.dtype.kind] if array.dtype.kind in "Mm" else ""
+    found = {kinds.kind(type_) for type_ in set(map(type, array.flat))} if array.dtype.kind == "O" else set()
+    return next(iter(sorted(found & kinds.TIMES)), "")
 
 
 def is_table(X: Any, categorical_features: Any) -> bool:
@@ -161,9 +177,8 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         array = np.asarray(X)
     except ValueError:  # which is described where it is read
         return False
-    return array.dtype.kind in "USTMm" or (
-        array.dtype.kind == "O" and array.ndim == 2 and any(isinstance(each, str | bytes) for each in array.flat)
-    )
+    has_text = array.dtype.kind == "O" and any(isinstance(each, str | bytes) for each in array.flat)
+    return array.dtype.kind in "UST" or has_text or bool(_times(array))
 
 
 def _targets(estimator: Any, X: Any, y: Any) -> AnyArray:
@@ -190,7 +205,7 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         given = encoder.transform(columns)
     measured = None if encoder is None else encoder.is_measured
     standardization = _standardization(estimator, given, sample.weights, measured, incremental)
-    return Inputs(encoder, is_columns, standardization, has_means=bool(estimator.standardize))
+    return Inputs(encoder, is_columns, standardization, has_means=bool(estimator.standardize), bins=bins)
 
 
 def _standardization(

@@ -20,6 +20,7 @@ from thinnet.training.diagnosis import not_finite
 from thinnet.training.net_update import RowSource
 from thinnet.typing import FloatArray
 
+INTERRUPTED = "it was interrupted"
 ROWS_AT_ONCE = 1024  # whose losses are computed together, so that memory does not grow with the rows
 
 
@@ -54,17 +55,21 @@ class Objective:
         return loss, gradient
 
 
-def train(estimator: Any, sample: Sample) -> None:
+def train(estimator: Any, sample: Sample) -> bool:
     """Train an estimator's nets, one after the other, and keep in it what the iterations come to.
 
     Args:
         estimator: has nets and settings.
         sample: the training rows, with targets on the scale of the nets.
+
+    Returns:
+        Whether the user interrupted it; each net has the best weights of its own.
     """
     if estimator.early_stopping:
         warnings.warn("early_stopping has no effect with solver='lbfgs'.", UserWarning, stacklevel=5)
     num_rows = sample.X.shape[0]
     reasons, losses, counts = [], [], []
+    estimator.loss_ = np.nan  # before there is one
     for net in estimator._nets:
         estimator.n_iter_ = 0
         read = rows.reader(sample.X, estimator._inputs.standardization, min(num_rows, ROWS_AT_ONCE), net.dtype)
@@ -72,16 +77,21 @@ def train(estimator: Any, sample: Sample) -> None:
         reasons.append(reason)
         losses.append(estimator.loss_)
         counts.append(estimator.n_iter_)
+        if reason == INTERRUPTED:
+            estimator._nets = estimator._nets[: len(counts)]  # the others are as they were drawn
+            break
     estimator.n_iter_, estimator.loss_ = max(counts), float(np.mean(losses))
     estimator.t_ += estimator.n_iter_ * num_rows
     estimator._passes += estimator.n_iter_
     estimator.best_loss_ = estimator.loss_
-    if reason := next(filter(None, reasons), None):
+    interrupted = INTERRUPTED in reasons
+    if not interrupted and (reason := next(filter(None, reasons), None)):
         warnings.warn(
             f"L-BFGS ended before it had converged: {reason}. Raise max_iter or max_fun.",
             ConvergenceWarning,
             stacklevel=5,
         )
+    return interrupted
 
 
 def _minimize(estimator: Any, objective: Objective) -> str | None:
@@ -100,7 +110,7 @@ def _minimize(estimator: Any, objective: Objective) -> str | None:
         result = minimize(objective, kept.copy(), jac=True, method="L-BFGS-B", callback=after_iteration, options=limits)
         kept[:], estimator.loss_ = result.x, float(result.fun)
     except KeyboardInterrupt:
-        return "it was interrupted"
+        return INTERRUPTED
     finally:
         net.params.flat[:] = kept
     return None if result.success else str(result.message)

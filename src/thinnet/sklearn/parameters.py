@@ -20,13 +20,10 @@ AUTO = "auto"
 ACTIVATIONS = {**{name: name for name in layers.ACTIVATIONS}, "logistic": "sigmoid"}  # which is scikit-learn's name
 SOLVERS = ("adam", "sgd", "rmsprop", "lbfgs")
 FLAGS = ("shuffle", "nesterovs_momentum", "standardize", "early_stopping", "warm_start", "verbose", "tune")
-NUMBERS = (
-    *("power_t", "tol", "momentum", "beta_1", "beta_2", "epsilon", "validation_fraction", "max_fun"),
-    "ensemble",
-)
+NUMBERS = ("power_t", "tol", "momentum", "beta_1", "beta_2", "epsilon", "validation_fraction", "max_fun", "ensemble")
 AUTOMATIC = (
-    *("alpha", "batch_size", "learning_rate_init", "max_iter", "dropout", "label_smoothing"),
-    *("weight_decay", "numeric_bins"),
+    *("alpha", "batch_size", "learning_rate_init", "max_iter"),
+    *("dropout", "label_smoothing", "weight_decay", "numeric_bins"),
 )
 NONE = {"numeric_bins"}  # numbers that may be None
 

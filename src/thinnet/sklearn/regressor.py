@@ -63,10 +63,6 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     _: KW_ONLY
     loss: Literal["squared_error", "poisson"] = "squared_error"
 
-    @property
-    def _loss(self) -> str:
-        return LOSSES[check_choice("loss", self.loss, tuple(LOSSES))]
-
     @available_if(takes_parts)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
@@ -145,8 +141,14 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         return predicted.ravel() if self._flat else predicted
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
+        loss = LOSSES[check_choice("loss", self.loss, tuple(LOSSES))]
         if fresh:
-            self._flat = y.ndim == 1
+            self._flat, self._loss = y.ndim == 1, loss
+        elif loss != self._loss:
+            raise ArgumentError(
+                f"loss must stay as it was where training goes on, got {self.loss!r}. Clone the estimator, or set "
+                f"warm_start=False."
+            )
         elif (y.ndim == 1) != self._flat or (y.ndim == 2 and y.shape[1] != self.n_outputs_):
             raise ArgumentError(f"y must have {self.n_outputs_} columns as before, got shape {y.shape}.")
         return y.reshape(len(y), -1).astype(np.float64)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+from thinnet.schedules import Cosine, OneCycle
 from thinnet.sklearn.parameters import check_lbfgs, hidden_dims, is_auto
 from thinnet.spec import Normalization
 
@@ -20,7 +21,6 @@ DECAY, FEWEST = 1000.0, 100  # the penalty's strength times the number of rows, 
 WEIGHT_DECAY = 1.0
 NORMALIZATION: Normalization = "layernorm"
 LEARNING_RATE, SCHEDULE = 5e-3, "cosine"
-ENDING = ("cosine", "one_cycle")  # by which the learning rate, and with it the decay, goes to zero
 DROPOUT, SMALL_DROPOUT = 0.25, 0.4
 SIZES = (100,)
 MANY_CLASSES, MANY_CLASSES_SIZES = 10, (256, 256)
@@ -64,6 +64,7 @@ class Settings:
     numeric_bins: int | None
 
 
+OF_THE_NET = ("hidden_layer_sizes", "normalization", "numeric_bins")  # what cannot change where training goes on
 OF_THE_ROWS = ("batch_size", "max_iter")  # what another call of training takes by its own rows
 NAMES = tuple(field.name for field in fields(Settings))
 
@@ -79,11 +80,11 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
     given = {name: params[name] for name in NAMES if not is_auto(params[name])}
     if "hidden_layer_sizes" in given:
         given["hidden_layer_sizes"] = hidden_dims(given["hidden_layer_sizes"])
+    plain = PLAIN if params["solver"] == "lbfgs" else {}
     if before is not None:
         kept = {name: getattr(before, name) for name in NAMES if name not in OF_THE_ROWS}
-        given = {**kept, **given}
-    if params["solver"] == "lbfgs":
-        given = {**PLAIN, **given}
+        given = {**kept, **{name: plain[name] for name in plain if name not in OF_THE_NET}, **given}
+    given = {**plain, **given}
     sizes = given.setdefault("hidden_layer_sizes", _sizes(shape))
     narrow = min(sizes, default=0) < NARROW
     given.setdefault("normalization", _normalization(params, narrow))
@@ -93,7 +94,7 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
         "dropout": _dropout(shape, narrow),
         "label_smoothing": 0.0,
         "alpha": DECAY / max(shape.num_rows, FEWEST) if shape.whole else 0.0,
-        "weight_decay": WEIGHT_DECAY if learning_rate in ENDING and shape.whole and shape.num_rows >= LARGE else 0.0,
+        "weight_decay": WEIGHT_DECAY if _ends(learning_rate) and shape.whole and shape.num_rows >= LARGE else 0.0,
         "learning_rate_init": LEARNING_RATE,
         "max_iter": auto_max_iter(-(-shape.num_rows // batch_size)),
         "numeric_bins": _bins(shape),
@@ -112,6 +113,11 @@ def _dropout(shape: Shape, narrow: bool) -> float:
     if narrow:
         return 0.0
     return DROPOUT if shape.num_rows >= LARGE or not shape.whole else SMALL_DROPOUT
+
+
+def _ends(learning_rate: Any) -> bool:
+    """Whether the rate, and with it the decay, goes to zero."""
+    return learning_rate in ("cosine", "one_cycle") or isinstance(learning_rate, Cosine | OneCycle)
 
 
 def _bins(shape: Shape) -> int | None:

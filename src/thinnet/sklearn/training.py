@@ -28,7 +28,7 @@ from thinnet.typing import IntArray
 Validate = Callable[[], float]  # how good the nets are for the rows held out, higher is better
 
 
-def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> None:
+def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> bool:
     """Train an estimator's nets by its settings, and keep in it what the passes come to.
 
     Args:
@@ -37,6 +37,9 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
         order: of these rows.
         held_out: rows that only the validation score sees; None without early stopping.
         incremental: whether this is one pass of `partial_fit`.
+
+    Returns:
+        Whether the user interrupted it; the nets are then as they were at that moment.
     """
     how, standardization = estimator.settings_, estimator._inputs.standardization
     num_passes = 1 if incremental else how.max_iter
@@ -49,7 +52,6 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
     try:
         passes.run(recorder)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
         interrupted = True
     passes.state.weights.restore_best()
     if recorder.by_loss and not held_out and not interrupted and passes.state.stop_reason is None:
@@ -59,6 +61,7 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
             ConvergenceWarning,
             stacklevel=5,
         )
+    return interrupted
 
 
 def _schedule(estimator: Any, num_rows: int, incremental: bool) -> Schedule:

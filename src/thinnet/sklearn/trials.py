@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, NumericalError
 from thinnet.layers import LOSSES
 from thinnet.sklearn import holding_out, members
 from thinnet.sklearn.parameters import is_auto
@@ -39,9 +39,8 @@ class Trial(NamedTuple):
     """What a trial found on the rows held out."""
 
     params: dict[str, Any]
-    loss: float  # with the scores as they are
-    temperature: float  # by which they are best divided
-    calibrated_loss: float  # then
+    temperature: float  # by which scores are best divided
+    loss: float  # then
 
 
 def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
@@ -51,10 +50,11 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
         estimator: whose parameters all candidates have in common; it knows the form of the targets.
         sample: the rows.
         asked: the parameter by which the user asks for trials; None where the rule does, and there is to be none where
-            no rows can be held out.
+            no rows can be held out, or four fifths of them cannot be trained on.
 
     Raises:
-        ArgumentError: if none can be, and it was asked for.
+        ArgumentError: if that is so, and it was asked for.
+        KeyboardInterrupt: if the user interrupts a trial.
     """
     labels = None if is_regressor(estimator) else sample.targets
     names = getattr(estimator, "classes_", np.empty(0)).tolist()
@@ -70,8 +70,13 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
             f"on, got {asked}=True and {sample.X.shape[0]} rows. Give more rows, or set {asked}=False."
         ) from None
     candidates = _candidates(estimator, *sample.X.shape) if estimator.tune else [{}]
-    trials = [_trial(estimator, params, sample.take(train), sample.take(held)) for params in candidates]
-    return min(trials, key=lambda trial: trial.calibrated_loss)
+    try:
+        trials = [_trial(estimator, params, sample.take(train), sample.take(held)) for params in candidates]
+    except (ArgumentError, NumericalError):  # which training on all rows meets too, where it is not for want of rows
+        if asked is None:
+            return None
+        raise
+    return min(trials, key=lambda trial: trial.loss)
 
 
 def _candidates(estimator: Any, num_rows: int, num_columns: int) -> list[dict[str, Any]]:
@@ -91,7 +96,8 @@ def _trial(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) 
     model = copy.copy(estimator).set_params(**params, verbose=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the training on all rows says so itself
-        model._train_on(train, fresh=True, incremental=False)
+        if model._train_on(train, fresh=True, incremental=False):
+            raise KeyboardInterrupt  # there is nothing trained on all rows yet
     scores = members.scores(model._nets, model._inputs, held.X, np.float64)
     targets = model._scaled(held.targets, held.weights, fresh=False)
     targets = targets if targets.dtype.kind in "iu" else targets.astype(np.float64)
@@ -100,10 +106,8 @@ def _trial(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) 
     def loss(temperature: float) -> float:
         return float(LOSSES[model._loss].function(scores / temperature, targets, weights)[0])
 
-    if is_regressor(estimator):
-        return Trial(params, loss(1.0), 1.0, loss(1.0))
-    temperature = best_temperature(loss, len(held.targets))
-    return Trial(params, loss(1.0), temperature, loss(temperature))
+    temperature = 1.0 if is_regressor(estimator) else best_temperature(loss, len(held.targets))
+    return Trial(params, temperature, loss(temperature))
 
 
 def best_temperature(loss: Callable[[float], float], num_rows: int) -> float:

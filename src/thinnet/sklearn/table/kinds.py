@@ -27,6 +27,8 @@ FIXES = {
     "dicts": "Make a column of each key.",
 }
 
+TIMES = {"dates", "times of day", "durations", "periods"}
+
 
 def kind(type_: Any) -> str:
     """The kind of the values of a type: one of those above, a key of `FIXES`, or the name of another type."""
