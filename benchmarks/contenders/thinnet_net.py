@@ -5,9 +5,12 @@ from collections.abc import Callable
 from job import Job
 from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.layers.dropout import MaskKind
+from thinnet.spec import Precision
 
 
-def build(job: Job, dropout_mask: MaskKind = "element") -> Callable[[], object]:
+def build(
+    job: Job, dropout_mask: MaskKind = "element", precision: Precision | None = None
+) -> Callable[[], object]:
     """One step of the solver: gather, standardize, forward, backward, Adam."""
     data = Dataset(*job.images()).standardized("mean")
     net = FullyConnectedNet(
@@ -17,6 +20,7 @@ def build(job: Job, dropout_mask: MaskKind = "element") -> Callable[[], object]:
         dropout=job.dropout,
         dropout_mask=dropout_mask,
         normalization="batchnorm",
+        precision=precision,
         seed=0,
     )
     options = {"learning_rate": job.learning_rate, "batch_size": job.batch_size}

@@ -18,8 +18,9 @@ from thinnet.checks import check_arrays, check_choice, check_number, merge_optio
 from thinnet.errors import ArgumentError
 from thinnet.parameters import is_own
 from thinnet.subnormal import scaled_square, settled, settled_average
+from thinnet.teams import ENOUGH, ONE_THREAD, Team, over_rows
 from thinnet.thinning import Thinning
-from thinnet.typing import FloatArray
+from thinnet.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     from thinnet.kernels.optimizers import RuleKernel
@@ -189,7 +190,6 @@ class FlatOptimizer:
         self.name = check_choice("optimizer", name, tuple(OPTIMIZERS))
         self.options = merge_options("optimizer_options", OPTIMIZERS[name].defaults, options)
         self.state = _fresh_state(name, like)
-        self._scratch: FloatArray | None = None
         self._size, self._dtype = like.size, like.dtype
 
     def inplace_update(
@@ -198,6 +198,9 @@ class FlatOptimizer:
         dw: FloatArray,
         learning_rate: float | None = None,
         thinning: Thinning | None = None,
+        *,
+        team: Team = ONE_THREAD,
+        half: AnyArray | None = None,
     ) -> None:
         """Change `w` in place by one step along `dw`.
 
@@ -207,6 +210,8 @@ class FlatOptimizer:
             learning_rate: in place of the configured one.
             thinning: which part that is. All other weights, and their moments, stay as they are: a weight's moments
                 are averages over the steps in which it took part.
+            team: the threads that may share the work, where kernels do it.
+            half: receives the bits of the new weights in bfloat16, if kernels do it and there is no thinning.
 
         Raises:
             ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
@@ -216,7 +221,13 @@ class FlatOptimizer:
         options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
         kernel = self._kernel()
         if kernel is not None:
-            self._update_by_kernel(kernel, w, dw, options, thinning)
+            numbers = np.array(kernel.numbers(options, self.state.get("t", 0) + 1), self._dtype)
+            none = np.empty(0, self._dtype)
+            buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
+            if thinning is None:
+                _update_by_kernel(kernel.rule, buffers, dw, numbers, team, half)
+            else:
+                _update_part_by_kernel(kernel.rule, buffers, dw, numbers, team, thinning)
         elif thinning is not None:
             self._apply(w, dw, self._arrays(), options, thinning.positions(), slice(None))
         else:
@@ -226,28 +237,11 @@ class FlatOptimizer:
         if "t" in self.state:
             self.state["t"] += 1
 
-    def _update_by_kernel(
-        self, kernel: RuleKernel, w: FloatArray, dw: FloatArray, options: Config, thinning: Thinning | None
-    ) -> None:
-        from thinnet.kernels.optimizers import update, update_part
-
-        numbers = np.array(kernel.numbers(options, self.state.get("t", 0) + 1), self._dtype)
-        none = np.empty(0, self._dtype)
-        state = [*self._arrays().values(), none, none][:2]  # two arrays, empty where a rule has less state
-        if thinning is None:
-            update(kernel.rule, w, dw, *state, numbers)
-        else:
-            scratch = self._scratch_for(thinning)
-            update_part(kernel.rule, w, dw, *state, numbers, scratch, thinning.kept.keep, *thinning.plan)
-
     def _arrays(self) -> dict[str, FloatArray]:
         """The state's arrays, which are changed in place: copied first where they must not be."""
         arrays = {key: value for key, value in self.state.items() if key != "t"}
         self.state |= {key: np.array(array) for key, array in arrays.items() if not is_own(array)}
         return {key: self.state[key] for key in arrays}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_scratch": None}
 
     def _check(self, name: str, array: FloatArray, size: int | None = None) -> None:
         """The kernels would read and write outside of anything else."""
@@ -266,11 +260,6 @@ class FlatOptimizer:
 
         return RULE_KERNELS.get(self.name)
 
-    def _scratch_for(self, thinning: Thinning) -> FloatArray:
-        if self._scratch is None:
-            self._scratch = np.empty((4, thinning.longest_line), self._dtype)
-        return self._scratch
-
     def _apply(
         self,
         w: FloatArray,
@@ -288,6 +277,42 @@ class FlatOptimizer:
         )
         for key, array in arrays.items():
             array[index] = new[key]
+
+
+def _update_by_kernel(
+    rule: int,
+    arrays: list[FloatArray],
+    dw: FloatArray,
+    numbers: FloatArray,
+    team: Team,
+    half: AnyArray | None,
+) -> None:
+    """One step on weights and state, `arrays`, shared out among threads where that pays."""
+    from thinnet.kernels.optimizers import update
+
+    half = np.empty(0, np.uint16) if half is None else half
+
+    def piece(start: int, stop: int) -> None:
+        w, first, second = (array[start:stop] for array in arrays)
+        update(rule, w, dw[start:stop], first, second, numbers, half[start:stop])
+
+    over_rows(piece, dw.size, dw.size, team)
+
+
+def _update_part_by_kernel(
+    rule: int, arrays: list[FloatArray], dw: FloatArray, numbers: FloatArray, team: Team, thinning: Thinning
+) -> None:
+    from thinnet.kernels.optimizers import update_part
+
+    w, first, second = arrays
+    count = team.size if dw.size >= ENOUGH else 1
+
+    def work(part: int) -> None:
+        scratch = np.empty((4, thinning.longest_line), w.dtype)
+        where = part, count, thinning.kept.keep, *thinning.plan
+        update_part(rule, w, dw, first, second, numbers, scratch, *where)
+
+    team.run(work, count)
 
 
 def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.schedules import Schedule, as_schedule
+from thinnet.steps import choose
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
 from thinnet.training.fit import as_dataset, check_fit, fewest_rows
@@ -172,7 +173,8 @@ class Solver(Progress):
         net, data, order, processes = self.model, self.data, self.order, self.processes
         if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
             exchange = exchange_of(net, data, order.smallest, processes, self.batch_statistics)
-            reader = RowReader(data, "train", order.largest, net.dtype)
+            how = choose.row_options(net.spec, fused=net.fused, products=net.products)
+            reader = RowReader(data, "train", order.largest, **how)
             flat = FlatOptimizer(optimizer, options, like=net.params.flat)
             return NetUpdate(net, reader, flat, order.largest, exchange)
         check_alone(processes)
@@ -331,7 +333,8 @@ class Solver(Progress):
         state.weights.keep_first()
         self._call("on_train_begin")
         try:
-            self._loop.run(self.step, self._after_step)
+            with self._alone_with_net():
+                self._loop.run(self.step, self._after_step)
         except NumericalError as error:
             if not state.weights.restored_if_wrong():
                 raise
@@ -341,6 +344,19 @@ class Solver(Progress):
             self._call("on_train_end")
         state.weights.restore_best()
         return self.history
+
+    @contextmanager
+    def _alone_with_net(self) -> Iterator[None]:
+        """Tell the update that between steps nobody changes the net, if there is nobody who could."""
+        own = all(isinstance(callback, EarlyStopping | ProgressBar) for callback in self.callbacks)
+        if not (own and type(self).step is Solver.step and isinstance(self._update, NetUpdate)):
+            yield
+            return
+        self._update.alone = True
+        try:
+            yield
+        finally:
+            self._update.alone = False
 
     def _after_step(self, loss: float) -> None:
         state = self.state

@@ -20,6 +20,8 @@ from thinnet.parameters import Order
 Normalization: TypeAlias = Literal["batchnorm", "layernorm"]
 NORMALIZATIONS = (None, "batchnorm", "layernorm")
 DTYPES = ("float32", "float64")
+Precision: TypeAlias = Literal["bfloat16"]
+PRECISIONS = (None, "bfloat16")
 
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -49,6 +51,7 @@ class Spec:
     reg: float = defaults.REG
     weight_scale: float | Literal["he"] = defaults.WEIGHT_SCALE
     dtype: Any = defaults.DTYPE
+    precision: Precision | None = None
     seed: int = None  # type: ignore[assignment]  # one is drawn, so that what was built can be built again
 
     def __post_init__(self) -> None:
@@ -60,6 +63,7 @@ class Spec:
             "scaling": check_choice("scaling", self.scaling, SCALINGS),
             "dropout_mask": check_choice("dropout_mask", self.dropout_mask, MASK_KINDS),
             "dtype": _dtype(self.dtype),
+            "precision": check_choice("precision", self.precision, PRECISIONS),
             "seed": check_number("seed", fresh_seed() if self.seed is None else self.seed),
         }
         he = isinstance(self.weight_scale, str) and self.weight_scale == "he"
@@ -79,6 +83,11 @@ class Spec:
             raise ArgumentError(
                 f"label_smoothing must be 0 with loss={self.loss!r}, got {self.label_smoothing}. Leave it out, or use "
                 f"loss={smoothing}."
+            )
+        if self.precision is not None and self.dtype != np.float32:
+            raise ArgumentError(
+                f"precision must be None with dtype={self.dtype.name}, got {self.precision!r}. Leave it out, or use "
+                f"dtype='float32': weights and sums are float32 then, and what is multiplied is rounded to bfloat16."
             )
         if self.dropout_mask == "batch" and self.normalization == "layernorm":
             raise ArgumentError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.parameters import Order, layer_number
+from thinnet.teams import ONE_THREAD, Team
 from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -112,10 +113,10 @@ class Thinning:
         _, _, lines, across = self.table.T
         return int(self.kept.counts[lines] @ self.kept.counts[across])
 
-    def gather(self, whole: FloatArray, thin: FloatArray) -> None:
+    def gather(self, whole: FloatArray, thin: FloatArray, team: Team = ONE_THREAD) -> None:
         """Copy the part out of a whole flat buffer to the beginning of `thin`."""
         if self._kernel is not None:
-            self._kernel.gather(whole, thin, *self.plan)
+            team.run(lambda part: self._kernel.gather(whole, thin, part, team.size, *self.plan), team.size)
         else:
             positions = self.positions()
             thin[: len(positions)] = whole[positions]
@@ -123,7 +124,7 @@ class Thinning:
     def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
         """Copy the part from the beginning of `thin` to where it belongs in a whole flat buffer."""
         if self._kernel is not None:
-            self._kernel.scatter(thin, whole, *self.plan)
+            self._kernel.scatter(thin, whole, 0, 1, *self.plan)
         else:
             positions = self.positions()
             whole[positions] = thin[: len(positions)]

@@ -15,6 +15,7 @@ from thinnet import kernels
 from thinnet.data.dataset import ROWS_AT_ONCE, SPLITS, Dataset
 from thinnet.errors import DataError
 from thinnet.kernels.cells import CELL, CELLS, DIRECTIONS, LUMA, NUM_GRADIENTS, SIDE
+from thinnet.teams import THREAD_POOL, over_rows
 from thinnet.typing import AnyArray, FloatArray
 
 NUM_FEATURES = NUM_GRADIENTS + 3 * CELLS * CELLS
@@ -51,9 +52,13 @@ def oriented_gradients(X: AnyArray) -> FloatArray:
     out = np.empty((len(X), NUM_FEATURES), np.float32)
     if kernels.available():
         from thinnet.kernels.oriented_gradients import fill_features
-        from thinnet.kernels.threads import over_rows
 
-        over_rows(lambda start, stop: fill_features(X[start:stop], out[start:stop], COSINES, SINES), len(X), X.size)
+        over_rows(
+            lambda start, stop: fill_features(X[start:stop], out[start:stop], COSINES, SINES),
+            len(X),
+            X.size,
+            THREAD_POOL,
+        )
         return out
     for start in range(0, len(X), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""The activations of `thinnet.layers`, a row at a time in place, with dropout behind them, and their gradients.
+"""The activations of `thinnet.layers`, some columns of a row at a time, with dropout behind them, and their gradients.
 
 ReLU is a special case: a unit was dropped or not positive exactly where the layer's output is not positive, so that the
 sign of the output is both masks. For the others the row before the activation and the mask are computed again, which
@@ -31,7 +31,8 @@ class Behind(NamedTuple):
         key0, key1, step, layer: which mask; the keys are the halves of the seed.
         row_positions: the position of each row in the whole minibatch.
         random_bits: a buffer of random bits for `GROUP` columns.
-        line: a buffer as long as a row.
+        line: a buffer as long as a row, for the columns that are computed.
+        first, last: which columns are computed, from `first` on, a multiple of `GROUP`, to before `last`.
     """
 
     activation: Any
@@ -44,36 +45,38 @@ class Behind(NamedTuple):
     row_positions: IntArray
     random_bits: AnyArray
     line: FloatArray
+    first: Any
+    last: Any
 
 
 @inline()
-def activate_row(h: Any, row: int, behind: Any) -> None:
-    """Replace one row of h, which holds what goes into the activation, by dropout(activation(row))."""
+def activate_line(h: FloatArray, row: int, behind: Any) -> None:
+    """Replace a row's columns h, which hold what goes into the activation, by dropout(activation(h))."""
     factor, zero = behind.factor, h.dtype.type(0)
     if behind.activation == RELU:
-        for j in range(h.shape[1]):
-            y = h[row, j]
-            h[row, j] = zero if y <= zero else y * factor  # in this order, so that NaN stays NaN
+        for j in range(h.size):
+            y = h[j]
+            h[j] = zero if y <= zero else y * factor  # in this order, so that NaN stays NaN
     else:
-        activate(behind.activation, h[row], factor)
+        activate(behind.activation, h, factor)
     if behind.threshold > 0:
-        _drop_in_row(h, row, behind)
+        _drop_in_line(h, row, behind)
 
 
 @inline()
-def activate_row_backward(dh: Any, h: Any, row: int, behind: Any) -> None:
-    """Turn one row of dh into the gradient before the activation.
+def activate_line_backward(dh: FloatArray, h: FloatArray, row: int, behind: Any) -> None:
+    """Turn a row's columns dh into the gradient before the activation.
 
     For ReLU `h` has the layer's output; for the others ``behind.line`` has what went into the activation.
     """
     factor, zero = behind.factor, dh.dtype.type(0)
     if behind.activation == RELU:
-        for j in range(dh.shape[1]):
-            dh[row, j] = dh[row, j] * factor if h[row, j] > zero else zero
+        for j in range(dh.size):
+            dh[j] = dh[j] * factor if h[j] > zero else zero
     else:
-        multiply_by_slopes(behind.activation, behind.line, dh[row], factor)
+        multiply_by_slopes(behind.activation, behind.line[: dh.size], dh, factor)
         if behind.threshold > 0:
-            _drop_in_row(dh, row, behind)
+            _drop_in_line(dh, row, behind)
 
 
 @kernel()
@@ -133,14 +136,13 @@ def _sigmoid(y: Any, one: Any) -> Any:
 
 
 @inline()
-def _drop_in_row(h: Any, row: int, behind: Any) -> None:
-    """Set dropped units of one row of h to zero."""
+def _drop_in_line(h: FloatArray, row: int, behind: Any) -> None:
+    """Set dropped units of a row's columns to zero."""
     zero = h.dtype.type(0)
-    columns = h.shape[1]
-    for group in range((columns + GROUP - 1) // GROUP):
+    for group in range((h.size + GROUP - 1) // GROUP):
         group_bits(
             behind.random_bits,
-            group,
+            behind.first // GROUP + group,
             behind.row_positions[row],
             behind.step,
             behind.layer,
@@ -148,5 +150,5 @@ def _drop_in_row(h: Any, row: int, behind: Any) -> None:
             behind.key1,
         )
         base = group * GROUP
-        for j in range(min(GROUP, columns - base)):
-            h[row, base + j] = h[row, base + j] if behind.random_bits[j] >= behind.threshold else zero
+        for j in range(min(GROUP, h.size - base)):
+            h[base + j] = h[base + j] if behind.random_bits[j] >= behind.threshold else zero

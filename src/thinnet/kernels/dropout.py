@@ -9,8 +9,8 @@ import numpy as np
 from thinnet.checks import check_arrays
 from thinnet.kernels.compile import kernel
 from thinnet.kernels.philox import group_bits
-from thinnet.kernels.threads import over_rows
 from thinnet.masks import GROUP, drop_threshold
+from thinnet.teams import THREAD_POOL, over_rows
 from thinnet.typing import FloatArray
 
 
@@ -58,7 +58,7 @@ def dropout(
         counters = (step, layer, first_row + start)
         _dropout(x[part], out[part], factor, threshold, key0, key1, *counters, np.empty(GROUP, np.uint32))
 
-    over_rows(piece, len(x), x.size)
+    over_rows(piece, len(x), x.size, THREAD_POOL)
     return out
 
 

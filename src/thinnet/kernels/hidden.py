@@ -2,7 +2,9 @@
 
 In training `z` holds the products h · W without the bias, and `h` receives the layer's output. The backward functions
 turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place. `behind` is what follows
-the normalization: an activation and dropout, as `thinnet.kernels.activations` has them.
+the normalization, an activation and dropout, as `thinnet.kernels.activations` has them, and the columns to compute,
+which layer normalization takes all of. `half` receives the result in bfloat16, for the next product; where it is empty,
+that takes the result itself.
 """
 
 from __future__ import annotations
@@ -11,33 +13,53 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.activations import RELU, activate, activate_row, activate_row_backward
-from thinnet.kernels.compile import kernel, reordering_kernel
-from thinnet.typing import FloatArray
+from thinnet.kernels.activations import RELU, activate, activate_line, activate_line_backward
+from thinnet.kernels.bfloat16 import round_line
+from thinnet.kernels.compile import inline, kernel, reordering_kernel
+from thinnet.typing import AnyArray, FloatArray
+
+
+@inline()
+def _columns(behind: Any) -> slice:
+    return slice(behind.first, behind.last)
+
+
+@inline()
+def _round_row(x: FloatArray, half: AnyArray, row: int, columns: slice) -> None:
+    if half.size:
+        round_line(x[row, columns], half[row, columns])
 
 
 @kernel()
-def plain_forward(z: FloatArray, bias: FloatArray, h: FloatArray, behind: Any) -> None:
+def plain_forward(z: FloatArray, bias: FloatArray, h: FloatArray, half: AnyArray, behind: Any) -> None:
     """h = dropout(activation(z + bias))."""
+    columns = _columns(behind)
+    b = bias[columns]
     for row in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            h[row, j] = z[row, j] + bias[j]
-        activate_row(h, row, behind)
+        x, y = z[row, columns], h[row, columns]
+        for j in range(x.size):
+            y[j] = x[j] + b[j]
+        activate_line(y, row, behind)
+        _round_row(h, half, row, columns)
 
 
 @kernel()
 def plain_backward(
-    dh: FloatArray, h: FloatArray, z: FloatArray, bias: FloatArray, dbias: FloatArray, behind: Any
+    dh: FloatArray, h: FloatArray, z: FloatArray, bias: FloatArray, dbias: FloatArray, half: AnyArray, behind: Any
 ) -> None:
     """The gradients of `plain_forward`."""
-    dbias[:] = dh.dtype.type(0)
+    columns = _columns(behind)
+    b, db = bias[columns], dbias[columns]
+    db[:] = dh.dtype.type(0)
     for row in range(dh.shape[0]):
+        x, dy = z[row, columns], dh[row, columns]
         if behind.activation != RELU:
-            for j in range(dh.shape[1]):
-                behind.line[j] = z[row, j] + bias[j]
-        activate_row_backward(dh, h, row, behind)
-        for j in range(dh.shape[1]):
-            dbias[j] += dh[row, j]
+            for j in range(x.size):
+                behind.line[j] = x[j] + b[j]
+        activate_line_backward(dy, h[row, columns], row, behind)
+        for j in range(dy.size):
+            db[j] += dy[j]
+        _round_row(dh, half, row, columns)
 
 
 # Batch normalization comes in three pieces forward and two backward: what stands between them is a sum over all rows of
@@ -46,26 +68,32 @@ def plain_backward(
 
 
 @kernel()
-def column_means(z: FloatArray, count: Any, mean: FloatArray) -> None:
+def column_means(z: FloatArray, count: Any, mean: FloatArray, behind: Any) -> None:
     """mean = Σ z / count for each column."""
-    mean[:] = z.dtype.type(0)
+    columns = _columns(behind)
+    m = mean[columns]
+    m[:] = z.dtype.type(0)
     for row in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            mean[j] += z[row, j]
-    for j in range(z.shape[1]):
-        mean[j] /= count
+        x = z[row, columns]
+        for j in range(x.size):
+            m[j] += x[j]
+    for j in range(m.size):
+        m[j] /= count
 
 
 @kernel()
-def column_variances(z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray) -> None:
+def column_variances(z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray, behind: Any) -> None:
     """variance = Σ (z − mean)² / count for each column."""
-    variance[:] = z.dtype.type(0)
+    columns = _columns(behind)
+    m, v = mean[columns], variance[columns]
+    v[:] = z.dtype.type(0)
     for row in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            difference = z[row, j] - mean[j]
-            variance[j] += difference * difference
-    for j in range(z.shape[1]):
-        variance[j] /= count
+        x = z[row, columns]
+        for j in range(x.size):
+            difference = x[j] - m[j]
+            v[j] += difference * difference
+    for j in range(v.size):
+        v[j] /= count
 
 
 @kernel()
@@ -81,23 +109,25 @@ def batchnorm_forward(
     mean: FloatArray,
     variance: FloatArray,
     h: FloatArray,
+    half: AnyArray,
     behind: Any,
 ) -> None:
     """h = dropout(activation(batchnorm(z + bias))), with the batch's `mean` and `variance` of z.
 
     The bias cancels out of everything but the running mean. `variance` becomes 1 / √(variance + eps), for backward.
     """
-    rows, columns = z.shape
-    one = z.dtype.type(1)
-    inverse_std = variance
-    for j in range(columns):
+    columns, one = _columns(behind), z.dtype.type(1)
+    m, inverse_std, g, b = mean[columns], variance[columns], gamma[columns], beta[columns]
+    for j in range(behind.first, behind.last):
         running_mean[j] = momentum * running_mean[j] + (one - momentum) * (mean[j] + bias[j])
         running_var[j] = momentum * running_var[j] + (one - momentum) * variance[j]
-        inverse_std[j] = one / np.sqrt(variance[j] + eps)
-    for row in range(rows):
-        for j in range(columns):
-            h[row, j] = gamma[j] * ((z[row, j] - mean[j]) * inverse_std[j]) + beta[j]
-        activate_row(h, row, behind)
+        variance[j] = one / np.sqrt(variance[j] + eps)
+    for row in range(z.shape[0]):
+        x, y = z[row, columns], h[row, columns]
+        for j in range(x.size):
+            y[j] = g[j] * ((x[j] - m[j]) * inverse_std[j]) + b[j]
+        activate_line(y, row, behind)
+        _round_row(h, half, row, columns)
 
 
 @kernel()
@@ -118,19 +148,27 @@ def batchnorm_backward_sums(
 
     `dh` becomes the gradient with respect to the normalized, scaled and shifted z.
     """
-    rows, columns = dh.shape
-    zero = dh.dtype.type(0)
-    dgamma[:] = zero
-    dbeta[:] = zero
-    dbias[:] = zero
-    for row in range(rows):
+    columns, zero = _columns(behind), dh.dtype.type(0)
+    m, s, g, b, dg, db = (
+        mean[columns],
+        inverse_std[columns],
+        gamma[columns],
+        beta[columns],
+        dgamma[columns],
+        dbeta[columns],
+    )
+    dg[:] = zero
+    db[:] = zero
+    dbias[columns] = zero
+    for row in range(dh.shape[0]):
+        x, dy = z[row, columns], dh[row, columns]
         if behind.activation != RELU:
-            for j in range(columns):
-                behind.line[j] = gamma[j] * ((z[row, j] - mean[j]) * inverse_std[j]) + beta[j]
-        activate_row_backward(dh, h, row, behind)
-        for j in range(columns):
-            dbeta[j] += dh[row, j]
-            dgamma[j] += dh[row, j] * ((z[row, j] - mean[j]) * inverse_std[j])
+            for j in range(x.size):
+                behind.line[j] = g[j] * ((x[j] - m[j]) * s[j]) + b[j]
+        activate_line_backward(dy, h[row, columns], row, behind)
+        for j in range(dy.size):
+            db[j] += dy[j]
+            dg[j] += dy[j] * ((x[j] - m[j]) * s[j])
 
 
 @kernel()
@@ -143,13 +181,18 @@ def batchnorm_backward(
     dgamma: FloatArray,
     dbeta: FloatArray,
     count: Any,
+    half: AnyArray,
+    behind: Any,
 ) -> None:
     """`dh` becomes the gradient with respect to z."""
-    rows, columns = dh.shape
-    for row in range(rows):
-        for j in range(columns):
-            x_hat = (z[row, j] - mean[j]) * inverse_std[j]
-            dh[row, j] = gamma[j] * inverse_std[j] * (dh[row, j] - dbeta[j] / count - x_hat * (dgamma[j] / count))
+    columns = _columns(behind)
+    m, s, g, dg, db = mean[columns], inverse_std[columns], gamma[columns], dgamma[columns], dbeta[columns]
+    for row in range(dh.shape[0]):
+        x, dy = z[row, columns], dh[row, columns]
+        for j in range(dy.size):
+            x_hat = (x[j] - m[j]) * s[j]
+            dy[j] = g[j] * s[j] * (dy[j] - db[j] / count - x_hat * (dg[j] / count))
+        _round_row(dh, half, row, columns)
 
 
 @reordering_kernel()
@@ -161,6 +204,7 @@ def layernorm_forward(
     eps: Any,
     inverse_std: FloatArray,
     h: FloatArray,
+    half: AnyArray,
     behind: Any,
 ) -> None:
     """h = dropout(activation(layernorm(z + bias))); z becomes the normalized z + bias, and `inverse_std` is kept."""
@@ -182,7 +226,8 @@ def layernorm_forward(
             x_hat = (z[row, j] - mean) * inverse
             z[row, j] = x_hat
             h[row, j] = gamma[j] * x_hat + beta[j]
-        activate_row(h, row, behind)
+        activate_line(h[row], row, behind)
+        _round_row(h, half, row, _columns(behind))
 
 
 @reordering_kernel()
@@ -196,6 +241,7 @@ def layernorm_backward(
     dgamma: FloatArray,
     dbeta: FloatArray,
     dbias: FloatArray,
+    half: AnyArray,
     behind: Any,
 ) -> None:
     """The gradients of `layernorm_forward`; `x_hat` is what that function left in z."""
@@ -209,7 +255,7 @@ def layernorm_backward(
         if behind.activation != RELU:
             for j in range(columns):
                 behind.line[j] = gamma[j] * x_hat[row, j] + beta[j]
-        activate_row_backward(dh, h, row, behind)
+        activate_line_backward(dh[row], h[row], row, behind)
         for j in range(columns):
             g = dh[row, j]
             dbeta[j] += g
@@ -223,14 +269,17 @@ def layernorm_backward(
             g = (dh[row, j] - through_mean - x_hat[row, j] * through_var) * inverse
             dh[row, j] = g
             dbias[j] += g
+        _round_row(dh, half, row, _columns(behind))
 
 
 @kernel()
 def inplace_scale_shift_activate(
-    z: FloatArray, scale: FloatArray, shift: FloatArray, activation: int, factor: Any
+    z: FloatArray, scale: FloatArray, shift: FloatArray, activation: int, factor: Any, half: AnyArray
 ) -> None:
     """z = activation(z · scale + shift) · factor: a hidden layer in test mode, batch normalization folded in."""
     for row in range(z.shape[0]):
         for j in range(z.shape[1]):
             z[row, j] = z[row, j] * scale[j] + shift[j]
         activate(activation, z[row], factor)
+        if half.size:
+            round_line(z[row], half[row])

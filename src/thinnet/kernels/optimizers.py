@@ -13,17 +13,41 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, kernel
 from thinnet.typing import AnyArray, FloatArray
 
+LINE = 1 << 12  # weights that are updated and rounded together
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM = range(5)
 
 
 @kernel()
 def update(
+    rule: int,
+    w: FloatArray,
+    dw: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    numbers: FloatArray,
+    half: AnyArray,
+) -> None:
+    """One step of a rule; `first` and `second` are its state, empty where it has less.
+
+    `half` receives the new weights in bfloat16, each line of them while it is in the cache; empty where nobody asks.
+    """
+    if half.size == 0:
+        _update(rule, w, dw, first, second, numbers)
+        return
+    for start in range(0, w.size, LINE):
+        piece = slice(start, start + LINE)  # slices end where arrays do
+        _update(rule, w[piece], dw[piece], first[piece], second[piece], numbers)
+        round_line(w[piece], half[piece])
+
+
+@kernel()
+def _update(
     rule: int, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
 ) -> None:
-    """One step of a rule; `first` and `second` are its state, empty where it has less."""
     if rule == SGD:
         _sgd(w, dw, numbers)
     elif rule == MOMENTUM:
@@ -45,6 +69,8 @@ def update_part(
     second: FloatArray,
     numbers: FloatArray,
     scratch: FloatArray,
+    part: int,
+    parts: int,
     keep: AnyArray,
     table: AnyArray,
     starts: AnyArray,
@@ -54,21 +80,21 @@ def update_part(
     """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient.
 
     A line of which only some elements are kept is updated as a whole in `scratch`, (4, longest line), and what is kept
-    is copied back: that takes vector instructions, unlike gathering elements. The last five arguments are those of
-    `thinnet.thinning`.
+    is copied back: that takes vector instructions, unlike gathering elements. Of each array one of `parts` equal parts
+    is updated, number `part`. The last five arguments are those of `thinnet.thinning`.
     """
     at = 0
     for start, length, lines, across in table:
         count = counts[across]
         index = indices[starts[across] : starts[across] + count]
         kept = keep[starts[across] : starts[across] + length]
-        for i in range(counts[lines]):
+        array_at, at = at, at + counts[lines] * count
+        for i in range(part * counts[lines] // parts, (part + 1) * counts[lines] // parts):
             begin = start + length * indices[starts[lines] + i]
             end = begin + length
-            dw = part_dw[at : at + count]
-            at += count
+            dw = part_dw[array_at + i * count : array_at + (i + 1) * count]
             if count == length:
-                update(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
+                _update(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
                 continue
             spread = scratch[0, :length]
             spread[:] = 0
@@ -78,7 +104,7 @@ def update_part(
             _copy(w[begin:end], copies[0])
             _copy(first[begin:end], copies[1])
             _copy(second[begin:end], copies[2])
-            update(rule, copies[0], spread, copies[1], copies[2], numbers)
+            _update(rule, copies[0], spread, copies[1], copies[2], numbers)
             _copy_kept(copies[0], kept, w[begin:end])
             _copy_kept(copies[1], kept, first[begin:end])
             _copy_kept(copies[2], kept, second[begin:end])

@@ -1,4 +1,4 @@
-"""The kernel of the L2 penalty in `thinnet.steps.penalty`: one pass, no temporaries."""
+"""The kernels of the L2 penalty in `thinnet.steps.penalty`: one pass each, no temporaries."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.compile import reordering_kernel
+from thinnet.kernels.compile import kernel, reordering_kernel
 from thinnet.typing import FloatArray
 
 
 @reordering_kernel()
-def inplace_add_scaled(w: FloatArray, reg: Any, dw: FloatArray) -> float:
-    """dw += reg · w; returns the sum of w², added up in float64."""
+def sum_of_squares(w: FloatArray) -> float:
+    """The sum of w², added up in float64."""
     squares = 0.0
     for i in range(w.size):
-        dw[i] += reg * w[i]
         squares += np.float64(w[i]) * np.float64(w[i])
     return squares
+
+
+@kernel()
+def inplace_add_scaled(w: FloatArray, factor: Any, dw: FloatArray) -> None:
+    """dw += factor · w."""
+    for i in range(w.size):
+        dw[i] += factor * w[i]

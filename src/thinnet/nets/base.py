@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
+
 from thinnet.arguments import instead_of
 from thinnet.checks import check_keys, check_number
 from thinnet.errors import ArgumentError
@@ -68,7 +70,7 @@ class Net:
     dropout, dropout_mask, scaling = Fixed(), Fixed(), Fixed()
     normalization, activation, loss_name, reg = Fixed(), Fixed(), Fixed("loss"), Fixed()
     label_smoothing = Fixed()
-    weight_scale, dtype, seed = Fixed(), Fixed(), Fixed()
+    weight_scale, dtype, precision, seed = Fixed(), Fixed(), Fixed(), Fixed()
 
     @property
     def spec(self) -> Spec:
@@ -214,10 +216,13 @@ class Net:
     def copy(self, dtype: Any = None) -> Self:
         """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
 
+        In float64 its precision is that of the dtype.
+
         Raises:
             ArgumentError: if the dtype is neither float32 nor float64.
         """
-        spec = self.spec if dtype is None else self.spec.replace(dtype=dtype)
+        precision = None if dtype is not None and np.dtype(dtype) != np.float32 else self.precision
+        spec = self.spec if dtype is None else self.spec.replace(dtype=dtype, precision=precision)
         return self._on(spec, self.state.like(spec), self.standardization)
 
     def _on(self, spec: Spec, state: State, standardization: Standardization | None) -> Self:

@@ -7,19 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.bfloat16 import BITS
+from thinnet.products import mkl_library
 from thinnet.products.numpy import NumpyProducts
-from thinnet.typing import FloatArray
+from thinnet.typing import AnyArray, FloatArray
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112  # of CBLAS
 LARGEST = 2**31 - 1  # of the integers that it takes here
-ROUTINES: dict[Any, tuple[str, type]] = {
-    np.dtype(np.float32): ("cblas_sgemm", ctypes.c_float),
-    np.dtype(np.float64): ("cblas_dgemm", ctypes.c_double),
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+ROUTINES: dict[tuple[Any, Any], tuple[str, type]] = {  # by the dtypes of what is multiplied, and of the product
+    (SINGLE, SINGLE): ("cblas_sgemm", ctypes.c_float),
+    (DOUBLE, DOUBLE): ("cblas_dgemm", ctypes.c_double),
+    (BITS, SINGLE): ("cblas_gemm_bf16bf16f32", ctypes.c_float),
 }
 
 
 class MklProducts:
-    """`cblas_sgemm` and `cblas_dgemm`; by NumPy what they do not take, such as sums over nothing and other dtypes.
+    """`cblas_sgemm` and its like; by NumPy what they do not take, such as sums over nothing and other dtypes.
 
     The bits of a product depend on its values and its shape alone, where the library was loaded by
     `thinnet.products.mkl_library.load`.
@@ -29,11 +33,13 @@ class MklProducts:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._numpy = NumpyProducts()
-        self._routines = {dtype: _routine(library, *which) for dtype, which in ROUTINES.items()}
+        self._routines = {dtypes: _routine(library, *which) for dtypes, which in ROUTINES.items()}
+        self.has_bfloat16 = mkl_library.multiplies_bfloat16()
+        self.team = mkl_library.team(library)
 
-    def matmul(self, a: FloatArray, b: FloatArray, out: FloatArray) -> None:
+    def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b; the three may lie anywhere and anyhow, and share memory."""
-        routine = self._routines.get(out.dtype)
+        routine = self._routines.get((a.dtype, out.dtype))
         if routine is None or not _takes(a, b, out):
             self._numpy.matmul(a, b, out)
             return
@@ -61,22 +67,22 @@ def _routine(library: ctypes.CDLL, name: str, number: type) -> Any:
     return routine
 
 
-def _takes(a: FloatArray, b: FloatArray, out: FloatArray) -> bool:
-    """Whether these are matrices of one dtype that fit together, none of them empty, and none too large."""
-    if not (a.dtype == b.dtype == out.dtype and a.ndim == b.ndim == out.ndim == 2 and out.flags.writeable):
+def _takes(a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
+    """Whether these are matrices that fit together, none of them empty, and none too large."""
+    if not (a.dtype == b.dtype and a.ndim == b.ndim == out.ndim == 2 and out.flags.writeable):
         return False
     sizes = *out.shape, a.shape[1]
     fit = a.shape[0] == sizes[0] and b.shape == (sizes[2], sizes[1])
     return fit and min(sizes) > 0 and max(sizes) <= LARGEST
 
 
-def _laid_out(array: FloatArray) -> tuple[FloatArray, int, int]:
+def _laid_out(array: AnyArray) -> tuple[AnyArray, int, int]:
     """The array, or a copy of one that lies as BLAS cannot take it, and its layout."""
     order, ld = _layout(array)
     return (array, order, ld) if order else (np.ascontiguousarray(array), AS_IT_IS, array.shape[1])
 
 
-def _layout(array: FloatArray) -> tuple[int, int]:
+def _layout(array: AnyArray) -> tuple[int, int]:
     """Whether a matrix lies in memory by rows or by columns, and how many elements apart those begin; 0 if neither.
 
     Strides along a dimension of one element say nothing.

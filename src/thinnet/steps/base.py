@@ -12,6 +12,7 @@ from thinnet.parameters import Parameters
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
+from thinnet.teams import Team
 from thinnet.thinning import Thinning
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -23,7 +24,8 @@ class Batch:
     """The rows of a minibatch, or the part of them that one of several processes has.
 
     Attributes:
-        X: (N, D) rows of the net's dtype; sparse ones from the estimators.
+        X: (N, D) rows of the net's dtype; sparse ones from the estimators; the bits of bfloat16 numbers where the net's
+            products take those.
         y: (N,) labels, or (N, C) values of that dtype.
         weights: (N,) how often each row counts; None for once.
         step: whose masks are drawn.
@@ -35,7 +37,7 @@ class Batch:
         keeps_all: whether all units are kept, and scaled as kept ones are: those of a thinned network.
     """
 
-    X: FloatArray | SparseRows
+    X: AnyArray | SparseRows
     y: AnyArray
     weights: FloatArray | None = None
     step: int = 0
@@ -67,11 +69,14 @@ class Gradients(NamedTuple):
         loss: the mean over the minibatch, with the L2 penalty.
         arrays: the gradient of each parameter, or of the part of each that took part in the step.
         thinning: which part that is; None for all of it.
+        copies: the matrices in bfloat16 from which the step's products were made, to be kept up with the weights; None
+            where there are none.
     """
 
     loss: float
     arrays: Parameters
     thinning: Thinning | None = None
+    copies: Parameters | None = None
 
     def whole(self, like: Parameters) -> Parameters:
         """New arrays with the gradients of all parameters: zero where a parameter took no part."""
@@ -88,8 +93,19 @@ class Step(Protocol):
     spec: Spec
     max_rows: int
 
-    def compute(self, state: State, batch: Batch) -> Gradients:
-        """The loss of a batch and its gradients; moves the running statistics of `state`, and nothing else of it."""
+    @property
+    def team(self) -> Team:
+        """The threads that may share what is done with the gradients."""
+        ...
+
+    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
+        """The loss of a batch and its gradients; moves the running statistics of `state`, and nothing else of it.
+
+        Args:
+            state: the net's.
+            batch: the rows.
+            copies_hold: whether the copies of the step before, if it gave any, are still those of the weights.
+        """
         ...
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from thinnet import kernels
+from thinnet.bfloat16 import BITS
+from thinnet.errors import ArgumentError
 from thinnet.layers import dropout_forward
 from thinnet.masks import keep_units
 from thinnet.products.choose import products as products_by
@@ -36,8 +39,14 @@ def products_name(spec: Spec, fused: bool, products: str | None) -> str:
 
 
 def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: str | None = None) -> Step:
-    """How a net is trained, by up to `max_rows` rows at a time; `products` as for `thinnet.products.choose`."""
+    """How a net is trained, by up to `max_rows` rows at a time; `products` as for `thinnet.products.choose`.
+
+    Raises:
+        ArgumentError: if the precision is one in which training would be slower here than in float32.
+    """
     inner: Step
+    if spec.precision is not None and fused:
+        _check_precision(spec, products)
     if fuses(spec, fused):
         from thinnet.steps.fused import FusedStep
 
@@ -45,6 +54,14 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: st
     else:
         inner = ReadableStep(spec, max_rows)
     return _thinned(spec, inner, fused) if spec.thins else inner
+
+
+def row_options(spec: Spec, *, fused: bool = True, products: str | None = None) -> dict[str, Any]:
+    """What `thinnet.data.rows.RowReader` is to be told, so that rows come as the training step takes them."""
+    if not fuses(spec, fused):
+        return {"dtype": spec.dtype}
+    dtype = spec.dtype if spec.precision is None else BITS
+    return {"dtype": dtype, "team": products_by(products).team}
 
 
 def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True, products: str | None = None) -> Scorer:
@@ -63,6 +80,22 @@ def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
 
         return lambda x, rate, scaling, **draw: kernel(x, rate, **draw)
     return lambda x, rate, scaling, **draw: dropout_forward(x, rate, scaling=scaling, **draw)[0]
+
+
+def _check_precision(spec: Spec, products: str | None) -> None:
+    """Refuse bfloat16 where it would be slower than float32."""
+    if not fuses(spec, True):
+        lacks = "without Numba's kernels"
+    elif products_by(products).name != "mkl":
+        lacks = "with NumPy's products; install Intel MKL (pip install 'thinnet[mkl]')"
+    elif not products_by(products).has_bfloat16:
+        lacks = "on a processor without AMX"
+    else:
+        return
+    raise ArgumentError(
+        f"precision must be None for training here, got {spec.precision!r}: it is slower than float32 {lacks}. Leave "
+        f"it out, write net = net.replace(precision=None), or set net.fused = False to compute it slowly all the same."
+    )
 
 
 def _thinned(spec: Spec, inner: Step, fused: bool) -> ThinnedStep:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from thinnet.bfloat16 import BITS
 from thinnet.kernels import losses
 from thinnet.kernels.activations import CODES, Behind
-from thinnet.kernels.penalty import inplace_add_scaled
+from thinnet.kernels.penalty import inplace_add_scaled, sum_of_squares
 from thinnet.layers import LOSSES
 from thinnet.masks import GROUP, drop_threshold
 from thinnet.parameters import Parameters
@@ -15,9 +18,11 @@ from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients
-from thinnet.steps.hidden import Activations, hidden_layers
-from thinnet.steps.penalty import inplace_add_penalty
-from thinnet.typing import FloatArray
+from thinnet.steps.hidden import Activations, Pieces, hidden_layers
+from thinnet.steps.operands import operands
+from thinnet.steps.penalty import penalty
+from thinnet.teams import ENOUGH, Team
+from thinnet.typing import AnyArray, FloatArray
 
 
 class FusedStep:
@@ -29,36 +34,39 @@ class FusedStep:
 
     def __init__(self, spec: Spec, products: Products, max_rows: int) -> None:
         self.spec, self.max_rows, self.products = spec, max_rows, products
-        self._layers = hidden_layers(spec, max_rows)
+        self._layers = hidden_layers(spec, max_rows, products.team)
+        self._operands = operands(spec, products, max_rows)
         self._buffers = [[np.empty(max_rows * dim, spec.dtype) for dim in spec.hidden_dims] for _ in range(3)]
+        half = [dim if spec.precision else 0 for dim in spec.hidden_dims]
+        self._half_buffers = [[np.empty(max_rows * dim, BITS) for dim in half] for _ in range(2)]
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order)
         self._row_positions = np.arange(max_rows)
         self._no_weights = np.empty(0, spec.dtype)
-        factor = 1 / (1 - spec.dropout) if spec.scaling == "inverted" else 1
-        self._behind = Behind(
-            activation=CODES[spec.activation],
-            factor=spec.dtype.type(factor),
-            threshold=drop_threshold(spec.dropout),
-            key0=np.uint32(spec.seed & 0xFFFFFFFF),
-            key1=np.uint32(spec.seed >> 32),
-            step=0,
-            layer=0,
-            row_positions=self._row_positions,
-            random_bits=np.empty(GROUP, np.uint32),
-            line=np.empty(max(spec.hidden_dims, default=0), spec.dtype),
-        )
+        self._behind: list[Behind] = []  # one for each thread
 
-    def compute(self, state: State, batch: Batch) -> Gradients:
+    @property
+    def team(self) -> Team:
+        """The threads that may share what is done with the gradients."""
+        return self.products.team
+
+    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
-        params, gradients = state.params, self._gradients_like(state.params)
-        passes = [self._activations(i, len(batch), params) for i in range(len(self._layers))]
-        behind = [self._behind_of(i, batch) for i in range(len(self._layers))]
-        scores = self._forward(state, batch, passes, behind)
-        loss = self._loss(params, batch, scores, gradients)
-        self._backward(state, batch, passes, behind, scores, gradients)
-        penalty = inplace_add_penalty(self.spec.reg, params, gradients, batch.share, inplace_add_scaled)
-        return Gradients(loss + penalty, gradients)
+        passes = [self._activations(i, len(batch), state.params) for i in range(len(self._layers))]
+        work = _Work(
+            state,
+            batch,
+            rows=self._operands.rows(batch.X),
+            matrices=self._operands.matrices(state.params, copies_hold),
+            passes=passes,
+            pieces=[self._pieces(i, at, batch) for i, at in enumerate(passes)],
+            gradients=self._gradients_like(state.params),
+        )
+        scores = self._forward(work)
+        loss = self._loss(work, scores)
+        self._backward(work, scores)
+        loss += batch.share * penalty(self.spec.reg, state.params, sum_of_squares)
+        return Gradients(loss, work.gradients, None, work.matrices if self.spec.precision else None)
 
     def _gradients_like(self, params: Parameters) -> Parameters:
         if params.shapes == self._gradients.shapes:
@@ -68,34 +76,50 @@ class FusedStep:
     def _activations(self, i: int, rows: int, params: Parameters) -> Activations:
         width = params[f"b{i + 1}"].size
         z, h, dh = (buffers[i][: rows * width].reshape(rows, width) for buffers in self._buffers)
-        return Activations(z, h, dh)
+        half = width if self.spec.precision else 0
+        half_h, half_dh = (buffers[i][: rows * half].reshape(rows, half) for buffers in self._half_buffers)
+        return Activations(z, h, dh, half_h, half_dh)
 
-    def _behind_of(self, i: int, batch: Batch) -> Behind:
+    def _pieces(self, i: int, at: Activations, batch: Batch) -> Pieces:
+        """Equal parts of a layer's columns, in whole groups of their masks, one for each thread."""
         positions = self._row_positions if batch.row_positions is None else batch.row_positions
-        threshold = np.uint32(0) if batch.keeps_all else self._behind.threshold
-        return self._behind._replace(step=batch.step, layer=i, row_positions=positions, threshold=threshold)
+        threshold = np.uint32(0) if batch.keeps_all else drop_threshold(self.spec.dropout)
+        width = at.z.shape[1]
+        groups = -(-width // GROUP)
+        count = max(1, min(groups, self.products.team.size if at.z.size >= ENOUGH else 1))
+        while len(self._behind) < count:
+            self._behind.append(_behind(self.spec))
+        bounds = [min(width, k * groups // count * GROUP) for k in range(count)] + [width]
+        return [
+            self._behind[k]._replace(
+                step=batch.step,
+                layer=i,
+                row_positions=positions,
+                threshold=threshold,
+                first=bounds[k],
+                last=bounds[k + 1],
+            )
+            for k in range(count)
+        ]
 
-    def _forward(self, state: State, batch: Batch, passes: list[Activations], behind: list[Behind]) -> FloatArray:
+    def _forward(self, work: _Work) -> FloatArray:
         """The scores, without the bias of the last layer."""
-        below: FloatArray | SparseRows = batch.X
-        for i, (layer, at) in enumerate(zip(self._layers, passes, strict=True)):
-            self._multiply(below, state.params[f"W{i + 1}"], at.z)
-            layer.forward(state, at, batch, behind[i])
-            below = at.h
-        scores = self._scores[: len(batch)]
-        self._multiply(below, state.params[f"W{len(passes) + 1}"], scores)
-        return scores
+        below, passes = work.rows, work.passes
+        products = [*(at.z for at in passes), self._scores[: len(work.batch)]]
+        for i, out in enumerate(products):
+            if isinstance(below, SparseRows):
+                below.matmul(work.state.params["W1"], out)
+            else:
+                self.products.matmul(below, work.matrices[f"W{i + 1}"], out)
+            if i < len(passes):
+                self._layers[i].forward(work.state, passes[i], work.batch, work.pieces[i])
+                below = passes[i].output
+        return products[-1]
 
-    def _multiply(self, rows: FloatArray | SparseRows, W: FloatArray, out: FloatArray) -> None:
-        """out = rows · W; sparse rows multiply themselves."""
-        if isinstance(rows, SparseRows):
-            rows.matmul(W, out)
-        else:
-            self.products.matmul(rows, W, out)
-
-    def _loss(self, params: Parameters, batch: Batch, scores: FloatArray, gradients: Parameters) -> float:
+    def _loss(self, work: _Work, scores: FloatArray) -> float:
         """The loss; `scores` becomes its gradient."""
-        bias, dbias = (arrays[f"b{self.spec.num_layers}"] for arrays in (params, gradients))
+        batch = work.batch
+        bias, dbias = (arrays[f"b{self.spec.num_layers}"] for arrays in (work.state.params, work.gradients))
         if not len(batch):  # another process has the rows
             dbias[:] = 0
             return 0.0
@@ -109,23 +133,51 @@ class FusedStep:
         scores.sum(axis=0, out=dbias)
         return loss
 
-    def _backward(
-        self,
-        state: State,
-        batch: Batch,
-        passes: list[Activations],
-        behind: list[Behind],
-        above: FloatArray,
-        gradients: Parameters,
-    ) -> None:
+    def _backward(self, work: _Work, dscores: FloatArray) -> None:
         """No gradient is computed for the rows of the batch: nobody asks for it."""
-        for i in range(len(passes), 0, -1):
-            at = passes[i - 1]
-            self.products.matmul(at.h.T, above, gradients[f"W{i + 1}"])
-            self.products.matmul(above, state.params[f"W{i + 1}"].T, at.dh)
-            self._layers[i - 1].backward(state, at, batch, behind[i - 1], gradients)
-            above = at.dh
-        if isinstance(batch.X, SparseRows):
-            batch.X.weight_gradient(above, gradients["W1"])
-        else:
-            self.products.matmul(batch.X.T, above, gradients["W1"])
+        state, passes, gradients = work.state, work.passes, work.gradients
+        above, factor = self._operands.scores(dscores), state.params.dtype.type(self.spec.reg * work.batch.share)
+        for i in range(len(passes), -1, -1):
+            name, below = f"W{i + 1}", passes[i - 1].output if i else work.rows
+            if isinstance(below, SparseRows):
+                below.weight_gradient(passes[0].dh if passes else dscores, gradients[name])
+            else:
+                self.products.matmul(below.T, above, gradients[name])
+            if factor:
+                W, dW = (arrays[name].reshape(-1, order="A") for arrays in (state.params, gradients))
+                inplace_add_scaled(W, factor, dW)
+            if i:
+                self.products.matmul(above, work.matrices[name].T, passes[i - 1].dh)
+                self._layers[i - 1].backward(state, passes[i - 1], work.batch, work.pieces[i - 1], gradients)
+                above = passes[i - 1].gradient
+
+
+class _Work(NamedTuple):
+    """What one call works on: by layer, first to last, where there is one for each."""
+
+    state: State
+    batch: Batch
+    rows: AnyArray | SparseRows
+    matrices: Parameters
+    passes: list[Activations]
+    pieces: list[Pieces]
+    gradients: Parameters
+
+
+def _behind(spec: Spec) -> Behind:
+    """What stands behind every normalization of a net, with buffers for one thread."""
+    factor = 1 / (1 - spec.dropout) if spec.scaling == "inverted" else 1
+    return Behind(
+        activation=CODES[spec.activation],
+        factor=spec.dtype.type(factor),
+        threshold=drop_threshold(spec.dropout),
+        key0=np.uint32(spec.seed & 0xFFFFFFFF),
+        key1=np.uint32(spec.seed >> 32),
+        step=0,
+        layer=0,
+        row_positions=np.empty(0, np.int64),
+        random_bits=np.empty(GROUP, np.uint32),
+        line=np.empty(max(spec.hidden_dims, default=0), spec.dtype),
+        first=0,
+        last=0,
+    )

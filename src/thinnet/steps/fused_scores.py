@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from thinnet.bfloat16 import BITS
 from thinnet.kernels import hidden
 from thinnet.kernels.activations import CODES, IDENTITY, Behind
 from thinnet.layers.batchnorm import EPS
@@ -11,7 +12,9 @@ from thinnet.masks import GROUP
 from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
-from thinnet.typing import FloatArray
+from thinnet.steps.operands import operands
+from thinnet.teams import over_rows
+from thinnet.typing import AnyArray, FloatArray
 
 
 class FusedScores:
@@ -19,7 +22,10 @@ class FusedScores:
 
     def __init__(self, spec: Spec, state: State, products: Products, max_rows: int) -> None:
         self.spec, self.state, self.products = spec, state, products
+        self._operands = operands(spec, products, max_rows)
+        self._matrices = self._operands.matrices(state.params, copies_hold=False)
         self._z = [np.empty((max_rows, dim), spec.dtype) for dim in spec.hidden_dims]
+        self._half = [np.empty((max_rows, dim if spec.precision else 0), BITS) for dim in spec.hidden_dims]
         self._out = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._folded = [self._fold(number) for number in range(1, spec.num_layers)]
         self._kept = spec.dtype.type(1 - spec.dropout if spec.scaling == "classic" else 1)
@@ -27,18 +33,27 @@ class FusedScores:
 
     def scores(self, X: FloatArray) -> FloatArray:
         """The (N, C) scores of N <= max_rows rows, overwritten by the next call."""
-        params, below = self.state.params, X
+        below = self._operands.rows(X)
         for number, (scale, shift) in enumerate(self._folded, start=1):
-            z = self._z[number - 1][: len(X)]
-            self.products.matmul(below, params[f"W{number}"], z)
+            z, half = self._z[number - 1][: len(X)], self._half[number - 1][: len(X)]
+            self.products.matmul(below, self._matrices[f"W{number}"], z)
             if self.spec.normalization == "layernorm":
                 self._layernorm(number, z)
-            hidden.inplace_scale_shift_activate(z, scale, shift, CODES[self.spec.activation], self._kept)
-            below = z
+            self._activate(z, scale, shift, half)
+            below = half if half.size else z
         last, out = self.spec.num_layers, self._out[: len(X)]
-        self.products.matmul(below, params[f"W{last}"], out)
-        out += params[f"b{last}"]
+        self.products.matmul(below, self._matrices[f"W{last}"], out)
+        out += self.state.params[f"b{last}"]
         return out
+
+    def _activate(self, z: FloatArray, scale: FloatArray, shift: FloatArray, half: AnyArray) -> None:
+        code, kept = CODES[self.spec.activation], self._kept
+
+        def piece(start: int, stop: int) -> None:
+            rows = slice(start, stop)
+            hidden.inplace_scale_shift_activate(z[rows], scale, shift, code, kept, half[rows])
+
+        over_rows(piece, len(z), z.size, self.products.team)
 
     def _fold(self, number: int) -> tuple[FloatArray, FloatArray]:
         """What is left of bias and normalization: activation(z · scale + shift)."""
@@ -53,7 +68,10 @@ class FusedScores:
 
     def _layernorm(self, number: int, z: FloatArray) -> None:
         one, none = self.spec.dtype.type(1), np.uint32(0)
-        nothing = Behind(IDENTITY, one, none, none, none, 0, 0, np.arange(len(z)), np.empty(GROUP, none.dtype), z[0])
+        bits, columns = np.empty(GROUP, none.dtype), z.shape[1]
+        nothing = Behind(IDENTITY, one, none, none, none, 0, 0, np.arange(len(z)), bits, z[0], 0, columns)
         names = (f"b{number}", f"gamma{number}", f"beta{number}")
         vectors = [self.state.params[name] for name in names]
-        hidden.layernorm_forward(z, *vectors, self.spec.dtype.type(EPS), self._inverse_std, z, nothing)
+        hidden.layernorm_forward(
+            z, *vectors, self.spec.dtype.type(EPS), self._inverse_std, z, np.empty((0, 0), BITS), nothing
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,7 +14,8 @@ from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch
-from thinnet.typing import FloatArray
+from thinnet.teams import Team
+from thinnet.typing import AnyArray, FloatArray
 
 
 class Activations(NamedTuple):
@@ -22,16 +24,31 @@ class Activations(NamedTuple):
     z: FloatArray  # the product of the inputs and the weights
     h: FloatArray  # the output
     dh: FloatArray  # the gradient with respect to the output, and after `backward` with respect to z
+    half_h: AnyArray  # h in bfloat16, for the next products; empty where those take h itself
+    half_dh: AnyArray  # dh likewise
+
+    @property
+    def output(self) -> AnyArray:
+        """h as the next products take it."""
+        return self.half_h if self.half_h.size else self.h
+
+    @property
+    def gradient(self) -> AnyArray:
+        """dh as the next products take it."""
+        return self.half_dh if self.half_dh.size else self.dh
+
+
+Pieces = Sequence[Behind]  # what stands behind a layer's normalization, for some of its columns each
 
 
 class Hidden(Protocol):
     """Hidden layer `number`, counted from 1, from its product to its output and back."""
 
-    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
+    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
         """Compute ``at.h`` from ``at.z``."""
         ...
 
-    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
+    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
         """Turn ``at.dh`` into the gradient with respect to ``at.z``; write those of the layer's vectors."""
         ...
 
@@ -39,75 +56,102 @@ class Hidden(Protocol):
 class Plain:
     """Without a normalization."""
 
-    def __init__(self, spec: Spec, number: int, max_rows: int) -> None:
-        self.number = number
+    def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
+        self.number, self.team = number, team
 
-    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
-        hidden.plain_forward(at.z, state.params[f"b{self.number}"], at.h, behind)
+    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
+        bias = state.params[f"b{self.number}"]
+        _each(self.team, pieces, lambda behind: hidden.plain_forward(at.z, bias, at.h, at.half_h, behind))
 
-    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
-        bias = f"b{self.number}"
-        hidden.plain_backward(at.dh, at.h, at.z, state.params[bias], into[bias], behind)
+    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
+        bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
+        _each(
+            self.team, pieces, lambda behind: hidden.plain_backward(at.dh, at.h, at.z, bias, dbias, at.half_dh, behind)
+        )
 
 
 class Layernorm:
-    """With layer normalization, which keeps a number for each row."""
+    """With layer normalization, which keeps a number for each row, and takes all columns at a time."""
 
-    def __init__(self, spec: Spec, number: int, max_rows: int) -> None:
+    def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.eps = number, spec.dtype.type(EPS)
         self.inverse_std = np.empty(max_rows, spec.dtype)
 
-    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
-        bias, gamma, beta = _vectors(state.params, self.number)
-        hidden.layernorm_forward(at.z, bias, gamma, beta, self.eps, self.inverse_std, at.h, behind)
+    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
+        vectors = _vectors(state.params, self.number)
+        hidden.layernorm_forward(at.z, *vectors, self.eps, self.inverse_std, at.h, at.half_h, _whole(pieces))
 
-    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
+    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
         _, gamma, beta = _vectors(state.params, self.number)
         dbias, dgamma, dbeta = _vectors(into, self.number)
-        hidden.layernorm_backward(at.dh, at.h, at.z, self.inverse_std, gamma, beta, dgamma, dbeta, dbias, behind)
+        kept = at.z, self.inverse_std, gamma, beta
+        hidden.layernorm_backward(at.dh, at.h, *kept, dgamma, dbeta, dbias, at.half_dh, _whole(pieces))
 
 
 class Batchnorm:
     """With batch normalization, which keeps numbers for each column, and adds sums up where a batch is in parts."""
 
-    def __init__(self, spec: Spec, number: int, max_rows: int) -> None:
-        self.number, self.eps, self.momentum = number, spec.dtype.type(EPS), spec.dtype.type(MOMENTUM)
+    def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
+        self.number, self.team = number, team
+        self.eps, self.momentum = spec.dtype.type(EPS), spec.dtype.type(MOMENTUM)
         units = spec.hidden_dims[number - 1]
         self.mean, self.inverse_std = np.empty(units, spec.dtype), np.empty(units, spec.dtype)
 
-    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
-        bias, gamma, beta = _vectors(state.params, self.number)
-        mean, variance, count = self.mean[: bias.size], self.inverse_std[: bias.size], _count(batch, bias.dtype)
-        hidden.column_means(at.z, count, mean)
-        _inplace_sum(batch, mean)
-        hidden.column_variances(at.z, mean, count, variance)
-        _inplace_sum(batch, variance)
+    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
+        vectors = _vectors(state.params, self.number)
         running = state.running[f"running_mean{self.number}"], state.running[f"running_var{self.number}"]
-        hidden.batchnorm_forward(
-            at.z, bias, gamma, beta, *running, self.momentum, self.eps, mean, variance, at.h, behind
-        )
+        count, units = _count(batch, at.z.dtype), vectors[0].size
+        mean, variance = self.mean[:units], self.inverse_std[:units]
 
-    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
+        def means(behind: Behind) -> None:
+            hidden.column_means(at.z, count, mean, behind)
+
+        def variances(behind: Behind) -> None:
+            hidden.column_variances(at.z, mean, count, variance, behind)
+
+        def outputs(behind: Behind) -> None:
+            options = self.momentum, self.eps, mean, variance
+            hidden.batchnorm_forward(at.z, *vectors, *running, *options, at.h, at.half_h, behind)
+
+        if batch.inplace_sum is None:
+            _each(self.team, pieces, means, variances, outputs)
+            return
+        _each(self.team, pieces, means)
+        batch.inplace_sum(mean)
+        _each(self.team, pieces, variances)
+        batch.inplace_sum(variance)
+        _each(self.team, pieces, outputs)
+
+    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
         _, gamma, beta = _vectors(state.params, self.number)
         dbias, dgamma, dbeta = _vectors(into, self.number)
-        norm = self.mean[: gamma.size], self.inverse_std[: gamma.size]
-        hidden.batchnorm_backward_sums(at.dh, at.h, at.z, *norm, gamma, beta, dgamma, dbeta, dbias, behind)
+        norm, count = (self.mean[: gamma.size], self.inverse_std[: gamma.size]), _count(batch, gamma.dtype)
         sums = dgamma, dbeta
-        if batch.inplace_sum is not None:  # in arrays of their own: all gradients are added up at the end of the step
-            both = np.concatenate(sums)
-            batch.inplace_sum(both)
-            sums = both[: dgamma.size], both[dgamma.size :]
-        hidden.batchnorm_backward(at.dh, at.z, *norm, gamma, *sums, _count(batch, gamma.dtype))
+
+        def column_sums(behind: Behind) -> None:
+            hidden.batchnorm_backward_sums(at.dh, at.h, at.z, *norm, gamma, beta, dgamma, dbeta, dbias, behind)
+
+        def gradients(behind: Behind) -> None:
+            hidden.batchnorm_backward(at.dh, at.z, *norm, gamma, *sums, count, at.half_dh, behind)
+
+        if batch.inplace_sum is None:
+            _each(self.team, pieces, column_sums, gradients)
+            return
+        _each(self.team, pieces, column_sums)
+        both = np.concatenate(sums)  # in arrays of their own: all gradients are added up at the end of the step
+        batch.inplace_sum(both)
+        sums = both[: dgamma.size], both[dgamma.size :]
+        _each(self.team, pieces, gradients)
 
 
-def hidden_layers(spec: Spec, max_rows: int) -> list[Hidden]:
+def hidden_layers(spec: Spec, max_rows: int, team: Team) -> list[Hidden]:
     """The hidden layers of a net, first to last."""
     kinds: dict[str | None, type[Plain | Layernorm | Batchnorm]] = {
         None: Plain,
         "layernorm": Layernorm,
         "batchnorm": Batchnorm,
     }
-    return [kinds[spec.normalization](spec, number, max_rows) for number in range(1, spec.num_layers)]
+    return [kinds[spec.normalization](spec, number, max_rows, team) for number in range(1, spec.num_layers)]
 
 
 def _vectors(arrays: Parameters, number: int) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -120,6 +164,15 @@ def _count(batch: Batch, dtype: Any) -> Any:
     return dtype.type(batch.total if whole else len(batch))
 
 
-def _inplace_sum(batch: Batch, array: FloatArray) -> None:
-    if batch.inplace_sum is not None:
-        batch.inplace_sum(array)
+def _each(team: Team, pieces: Pieces, *stages: Callable[[Behind], None]) -> None:
+    """Take all stages for each piece, the pieces side by side."""
+
+    def work(part: int) -> None:
+        for stage in stages:
+            stage(pieces[part])
+
+    team.run(work, len(pieces))
+
+
+def _whole(pieces: Pieces) -> Behind:
+    return pieces[0]._replace(last=pieces[-1].last)

@@ -10,34 +10,19 @@ import numpy as np
 from thinnet.parameters import Parameters
 from thinnet.typing import FloatArray
 
-AddScaled = Callable[[FloatArray, Any, FloatArray], float]
 
-
-def inplace_add_scaled(w: FloatArray, factor: Any, dw: FloatArray) -> float:
-    """dw += factor · w; returns the sum of w²."""
-    dw += factor * w
+def sum_of_squares(w: FloatArray) -> float:
+    """Σ w²."""
     return float(np.sum(w * w))
 
 
-def inplace_add_penalty(
-    reg: float,
-    params: Parameters,
-    gradients: Parameters,
-    share: float = 1.0,
-    add_scaled: AddScaled = inplace_add_scaled,
-) -> float:
-    """Add the gradient of the penalty, reg · W, to the weights' gradients; return the penalty.
+def inplace_add_scaled(w: FloatArray, factor: Any, dw: FloatArray) -> None:
+    """dw += factor · w."""
+    dw += factor * w
 
-    Args:
-        reg: the penalty's strength.
-        params, gradients: alike in names, shapes and order.
-        share: the part of the penalty to add, where several processes add a part each.
-        add_scaled: does one array; a kernel may take its place.
-    """
+
+def penalty(reg: float, params: Parameters, squares: Callable[[FloatArray], float] = sum_of_squares) -> float:
+    """The penalty; `squares` does one flat array, and a kernel may take its place."""
     if reg == 0:
         return 0.0
-    squares, factor = 0.0, params.dtype.type(reg * share)
-    for name, W in params.items():
-        if name.startswith("W"):
-            squares += add_scaled(W.ravel("K"), factor, gradients[name].reshape(-1, order="A"))
-    return 0.5 * reg * share * squares
+    return 0.5 * reg * sum(squares(W.ravel("K")) for name, W in params.items() if name.startswith("W"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.bfloat16 import rounded
 from thinnet.layers import (
     ACTIVATIONS,
     LOSSES,
@@ -23,7 +24,8 @@ from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients
-from thinnet.steps.penalty import inplace_add_penalty
+from thinnet.steps.penalty import inplace_add_scaled, penalty
+from thinnet.teams import ONE_THREAD, Team
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -33,7 +35,12 @@ class ReadableStep:
     def __init__(self, spec: Spec, max_rows: int) -> None:
         self.spec, self.max_rows = spec, max_rows
 
-    def compute(self, state: State, batch: Batch) -> Gradients:
+    @property
+    def team(self) -> Team:
+        """The threads that may share what is done with the gradients."""
+        return ONE_THREAD
+
+    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
         """The loss and the gradients of a batch in training mode."""
         return self._compute(state, batch, batch)
 
@@ -47,7 +54,11 @@ class ReadableStep:
         loss, dscores = LOSSES[self.spec.loss].function(scores, batch.y, batch.weights, **options)
         gradients = state.params.zeros_like()
         backward(self.spec, dscores, caches, gradients)
-        return Gradients(float(loss) + inplace_add_penalty(self.spec.reg, state.params, gradients), gradients)
+        if self.spec.reg:
+            for name, W in state.params.items():
+                if name.startswith("W"):
+                    inplace_add_scaled(W, W.dtype.type(self.spec.reg), gradients[name])
+        return Gradients(float(loss) + penalty(self.spec.reg, state.params), gradients)
 
 
 class ReadableScores:
@@ -70,7 +81,7 @@ def forward(
         h, cache = hidden_forward(spec, state, i, h, training)
         caches.append(cache)
     last = spec.num_layers
-    scores, cache = _affine_forward(h, state.params[f"W{last}"], state.params[f"b{last}"])
+    scores, cache = _affine_forward(spec, h, state.params[f"W{last}"], state.params[f"b{last}"])
     return scores, [*caches, cache]
 
 
@@ -78,7 +89,7 @@ def hidden_forward(
     spec: Spec, state: State, i: int, h: FloatArray | SparseRows, training: Batch | None
 ) -> tuple[FloatArray, tuple[Any, ...]]:
     """Hidden layer i, counted from 1: its output and the caches of its parts."""
-    z, affine_cache = _affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
+    z, affine_cache = _affine_forward(spec, h, state.params[f"W{i}"], state.params[f"b{i}"])
     z, norm_cache = _norm_forward(spec, state, i, z, training is not None)
     z, activation_cache = ACTIVATIONS[spec.activation].forward(z)
     out, dropout_cache = _drop(spec, i, z, training)
@@ -87,7 +98,7 @@ def hidden_forward(
 
 def before_dropout(spec: Spec, state: State, i: int, h: FloatArray) -> FloatArray:
     """Hidden layer i in test mode, without what dropout's scaling does to it."""
-    z, _ = _affine_forward(h, state.params[f"W{i}"], state.params[f"b{i}"])
+    z, _ = _affine_forward(spec, h, state.params[f"W{i}"], state.params[f"b{i}"])
     out: FloatArray = ACTIVATIONS[spec.activation].forward(_norm_forward(spec, state, i, z, training=False)[0])[0]
     return out
 
@@ -95,26 +106,35 @@ def before_dropout(spec: Spec, state: State, i: int, h: FloatArray) -> FloatArra
 def backward(spec: Spec, dscores: FloatArray, caches: list[Any], into: Parameters) -> None:
     """Write the gradients of all parameters."""
     last = spec.num_layers
-    dh, into[f"W{last}"], into[f"b{last}"] = _affine_backward(dscores, caches[-1])
+    dh, into[f"W{last}"], into[f"b{last}"] = _affine_backward(spec, dscores, caches[-1])
     for i in range(last - 1, 0, -1):
         affine_cache, norm_cache, activation_cache, dropout_cache = caches[i - 1]
         dh = ACTIVATIONS[spec.activation].backward(dropout_backward(dh, dropout_cache), activation_cache)
         dh = _norm_backward(spec, i, dh, norm_cache, into)
-        dh, into[f"W{i}"], into[f"b{i}"] = _affine_backward(dh, affine_cache)
+        dh, into[f"W{i}"], into[f"b{i}"] = _affine_backward(spec, dh, affine_cache)
 
 
-def _affine_forward(h: FloatArray | SparseRows, W: FloatArray, b: FloatArray) -> tuple[FloatArray, Any]:
-    """`affine_forward`, also for the net's input where that is sparse."""
-    return (h @ W + b, h) if isinstance(h, SparseRows) else affine_forward(h, W, b)
+def _affine_forward(spec: Spec, h: FloatArray | SparseRows, W: FloatArray, b: FloatArray) -> tuple[FloatArray, Any]:
+    """`affine_forward` of rounded operands; also of the net's input where that is sparse, which is not rounded."""
+    if isinstance(h, SparseRows):
+        return h @ W + b, h
+    return affine_forward(_operand(spec, h), _operand(spec, W), b)
 
 
-def _affine_backward(dout: FloatArray, cache: Any) -> tuple[Any, FloatArray, FloatArray]:
-    """`affine_backward`; sparse rows, which are the net's input, get no gradient: it would be dense."""
-    if not isinstance(cache, SparseRows):
-        return affine_backward(dout, cache)
-    dW = np.empty((cache.shape[1], dout.shape[1]), dout.dtype)
-    cache.weight_gradient(dout, dW)
-    return None, dW, dout.sum(axis=0)
+def _affine_backward(spec: Spec, dout: FloatArray, cache: Any) -> tuple[Any, FloatArray, FloatArray]:
+    """`affine_backward` of rounded operands; sparse rows, which are the net's input, get no gradient: it is dense."""
+    db = dout.sum(axis=0)
+    if isinstance(cache, SparseRows):
+        dW = np.empty((cache.shape[1], dout.shape[1]), dout.dtype)
+        cache.weight_gradient(dout, dW)
+        return None, dW, db
+    dx, dW, _ = affine_backward(_operand(spec, dout), cache)
+    return dx, dW, db
+
+
+def _operand(spec: Spec, x: FloatArray) -> FloatArray:
+    """What a product takes: numbers rounded to bfloat16, where the net's precision says so."""
+    return x if spec.precision is None else rounded(x)
 
 
 def _norm_forward(spec: Spec, state: State, i: int, h: FloatArray, training: bool) -> tuple[FloatArray, Any]:

@@ -10,6 +10,7 @@ from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients, Step
+from thinnet.teams import Team
 from thinnet.thinning import KeptUnits, Thinning
 from thinnet.typing import BoolArray
 
@@ -37,7 +38,12 @@ class ThinnedStep:
         whole = State.empty(spec)
         self._buffers = whole.params.flat, whole.running.flat
 
-    def compute(self, state: State, batch: Batch) -> Gradients:
+    @property
+    def team(self) -> Team:
+        """The threads that may share what is done with the gradients."""
+        return self._inner.team
+
+    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
         """The loss of a batch, and the gradients of the part of each array that took part."""
         draw = {"seed": self.spec.seed, "step": batch.step}
         for layer, dim in enumerate(self.spec.hidden_dims):
@@ -47,8 +53,8 @@ class ThinnedStep:
             Parameters(self._params.shapes(), self.spec.dtype, self.spec.order, params),
             Parameters(self._running.shapes(), self.spec.dtype, flat=running),
         )
-        self._params.gather(state.params.flat, thin.params.flat)
+        self._params.gather(state.params.flat, thin.params.flat, self.team)
         self._running.gather(state.running.flat, thin.running.flat)
-        loss, gradients, _ = self._inner.compute(thin, replace(batch, keeps_all=True))
+        computed = self._inner.compute(thin, replace(batch, keeps_all=True))
         self._running.scatter(thin.running.flat, state.running.flat)
-        return Gradients(loss, gradients, self._params)
+        return computed._replace(thinning=self._params, copies=None)

@@ -51,7 +51,8 @@ def _first_place(spec: Spec, state: State, batch: Batch) -> str:
             h, _ = hidden_forward(spec, state, i, h, batch)
             if not np.isfinite(h).all():
                 return f"layer {i}, whose {spec.normalization or 'output'} holds {first_wrong(h)}"
-    loss, gradients, _ = ReadableStep(spec, len(batch)).compute(state, batch)
+    computed = ReadableStep(spec, len(batch)).compute(state, batch)
+    loss, gradients = computed.loss, computed.arrays
     if not math.isfinite(loss):
         return f"the loss, of scores up to {np.abs(z).max():.2g}"
     for name in reversed(list(gradients)):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
+from thinnet.bfloat16 import BITS, from_bits
 from thinnet.data.rows import Rows
 from thinnet.distributed.exchange import Exchange
 from thinnet.errors import on_all_processes
@@ -14,6 +16,7 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
 from thinnet.optim import FlatOptimizer
 from thinnet.parameters import Parameters
+from thinnet.sparse_rows import SparseRows
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
@@ -40,6 +43,10 @@ class NetUpdate:
         max_rows: the most rows in a minibatch.
         exchange: with the processes that have other rows of each minibatch; None where this one has all.
         weight_decay: λ; each step first multiplies the matrices, and no vectors, by 1 − learning rate · λ.
+
+    Attributes:
+        alone: whether nothing but this changes the net from one step to the next, so that what the last one made of the
+            weights need not be made again.
     """
 
     check_finite = True
@@ -55,9 +62,10 @@ class NetUpdate:
     ) -> None:
         make_writable(net)
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
-        self.weight_decay = weight_decay
+        self.weight_decay, self.alone = weight_decay, False
         self._step = choose.training_step(net.spec, max_rows, fused=net.fused, products=net.products)
         self._running_before = net.running.flat.copy()
+        self._copied = False  # whether the last step left copies of the weights that it changed
 
     def __call__(self, rows: IntArray, factor: float) -> float:
         """Change the net by one step on these rows; return the loss before it.
@@ -70,7 +78,7 @@ class NetUpdate:
         batch = self._batch(rows)
         self._running_before[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
-            computed = self._step.compute(net.state, batch)
+            computed = self._step.compute(net.state, batch, copies_hold=self.alone and self._copied)
             if exchange is not None:
                 loss = exchange.add_up(computed.loss, computed.arrays.flat, net.running.flat)
                 computed = computed._replace(loss=loss)
@@ -78,7 +86,16 @@ class NetUpdate:
                 raise self._not_finite(batch, computed, rate)
             if self.weight_decay:
                 _inplace_decay(net.params, 1 - rate * self.weight_decay)
-            self.optimizer.inplace_update(net.params.flat, computed.arrays.flat, rate, computed.thinning)
+            copies = None if computed.copies is None or exchange is not None else computed.copies.flat
+            self.optimizer.inplace_update(
+                net.params.flat,
+                computed.arrays.flat,
+                rate,
+                computed.thinning,
+                team=self._step.team,
+                half=copies,
+            )
+        self._copied = copies is not None
         net.step += 1
         return computed.loss
 
@@ -106,6 +123,8 @@ class NetUpdate:
             weights = None if batch.weights is None else exchange.whole(positions, batch.weights, total)
             X, y = (exchange.whole(positions, np.asarray(part), total) for part in (batch.X, batch.y))
             batch = Batch(X, y, weights, batch.step)
+        if not isinstance(batch.X, SparseRows) and batch.X.dtype == BITS:
+            batch = replace(batch, X=from_bits(batch.X))
         error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
         self.net.running.flat[:] = self._running_before
         return on_all_processes(error)

@@ -1,0 +1,11 @@
+"""Thinnet in mixed precision: what is multiplied is rounded to bfloat16."""
+
+from collections.abc import Callable
+
+from contenders import thinnet_net
+from job import Job
+
+
+def build(job: Job) -> Callable[[], object]:
+    """One step of the solver."""
+    return thinnet_net.build(job, precision="bfloat16")

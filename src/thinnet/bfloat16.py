@@ -1,0 +1,42 @@
+"""bfloat16: the upper half of a float32, as its 16 bits, since NumPy has no such dtype.
+
+It has the range of float32 and 8 bits of precision: a number is rounded by at most 1/256 of itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.typing import AnyArray, FloatArray
+
+BITS = np.dtype(np.uint16)  # an array of this dtype holds bfloat16 numbers, wherever one stands for a float array
+
+
+def to_bits(x: FloatArray) -> AnyArray:
+    """The nearest bfloat16 of each float32, of two that are as near the even one; NaN stays NaN.
+
+    >>> to_bits(np.array([1.0, 3.1415927], np.float32))
+    array([16256, 16457], dtype=uint16)
+    """
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
+    nan = (bits & 0x7FFFFFFF) > 0x7F800000
+    return np.where(nan, (bits >> 16) | 0x40, rounded).astype(BITS)
+
+
+def from_bits(bits: AnyArray) -> FloatArray:
+    """The float32 numbers, which are exactly those of the bits.
+
+    >>> from_bits(np.array([16256, 16457], np.uint16))
+    array([1.      , 3.140625], dtype=float32)
+    """
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def rounded(x: FloatArray) -> FloatArray:
+    """Float32 numbers, each rounded to the nearest bfloat16.
+
+    >>> rounded(np.array([3.1415927], np.float32))
+    array([3.140625], dtype=float32)
+    """
+    return from_bits(to_bits(x))

@@ -1,0 +1,28 @@
+"""The kernel of `thinnet.bfloat16.to_bits`: a line at a time, so that what makes numbers can round them right away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thinnet.kernels.compile import inline, kernel
+from thinnet.typing import AnyArray, FloatArray
+
+_SIXTEEN, _ONE, _HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
+_WITHOUT_SIGN, _INFINITY, _QUIET = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000), np.uint32(0x40)
+
+
+@inline()
+def round_line(x: FloatArray, out: AnyArray) -> None:
+    """out = the bits of x in bfloat16; both are contiguous lines, of float32 and uint16."""
+    bits = x.view(np.uint32)
+    for j in range(out.size):
+        one = bits[j]
+        upper = one >> _SIXTEEN
+        nearest = np.uint32(one + (_HALF + (upper & _ONE))) >> _SIXTEEN
+        out[j] = (upper | _QUIET) if (one & _WITHOUT_SIGN) > _INFINITY else nearest
+
+
+@kernel()
+def to_bits(x: FloatArray, out: AnyArray) -> None:
+    """out = the bits of x in bfloat16, for flat arrays."""
+    round_line(x, out)

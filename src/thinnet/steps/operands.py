@@ -1,0 +1,84 @@
+"""What the products of a step multiply: its arrays themselves, or those in bfloat16."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from thinnet.bfloat16 import BITS
+from thinnet.kernels.bfloat16 import to_bits
+from thinnet.parameters import Parameters
+from thinnet.products.base import Products
+from thinnet.sparse_rows import SparseRows
+from thinnet.spec import Spec
+from thinnet.teams import over_rows
+from thinnet.typing import AnyArray, FloatArray
+
+
+class Operands(Protocol):
+    """Arrays as the products of a step take them."""
+
+    def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
+        """The parameters; `copies_hold` as for `thinnet.steps.base.Step.compute`."""
+        ...
+
+    def rows(self, X: Any) -> Any:
+        """The rows of a batch; sparse ones multiply themselves, and stay as they are."""
+        ...
+
+    def scores(self, gradient: FloatArray) -> AnyArray:
+        """The gradient with respect to the scores."""
+        ...
+
+
+class FullOperands:
+    """The arrays themselves."""
+
+    def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
+        return params
+
+    def rows(self, X: Any) -> Any:
+        return X
+
+    def scores(self, gradient: FloatArray) -> AnyArray:
+        return gradient
+
+
+class HalfOperands:
+    """Copies in bfloat16 of what does not come so from where it is made; hidden layers write their own."""
+
+    def __init__(self, spec: Spec, products: Products, max_rows: int) -> None:
+        self._team = products.team
+        self._copies = Parameters(spec.shapes(), BITS, spec.order)
+        self._rows = np.empty((max_rows, spec.input_dim), BITS)
+        self._scores = np.empty((max_rows, spec.num_classes), BITS)
+
+    def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
+        whole = params.shapes == self._copies.shapes
+        copies = self._copies if whole else Parameters(params.shapes, BITS, params.order, self._copies.flat)
+        if not (whole and copies_hold):
+            self._round(params.flat, copies.flat)
+        return copies
+
+    def rows(self, X: Any) -> Any:
+        if isinstance(X, SparseRows) or X.dtype == BITS:
+            return X
+        return self._round(X, self._rows[: len(X)])
+
+    def scores(self, gradient: FloatArray) -> AnyArray:
+        return self._round(gradient, self._scores[: len(gradient)])
+
+    def _round(self, x: FloatArray, out: AnyArray) -> AnyArray:
+        flat, flat_out = np.ascontiguousarray(x).reshape(-1), out.reshape(-1)
+
+        def piece(start: int, stop: int) -> None:
+            to_bits(flat[start:stop], flat_out[start:stop])
+
+        over_rows(piece, flat.size, flat.size, self._team)
+        return out
+
+
+def operands(spec: Spec, products: Products, max_rows: int) -> Operands:
+    """Those of a spec's precision, for up to so many rows."""
+    return FullOperands() if spec.precision is None else HalfOperands(spec, products, max_rows)
