@@ -11,16 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thinnet import kernels
+from thinnet.bfloat16 import to_bits
+from thinnet.kernels import philox, thinning
 from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.batchnorm import EPS
 from thinnet.layers.dropout import SCALINGS
 from thinnet.masks import keep_mask
 from thinnet.products import mkl_library
+from thinnet.products.choose import products as products_by
 from thinnet.spec import NORMALIZATIONS, Spec
 from thinnet.state import State
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
+from thinnet.steps.fused import FusedStep
 from thinnet.steps.readable import ReadableStep
+from thinnet.steps.thinned import ThinnedStep
 
 ROUNDING = {"float32": 2e-4, "float64": 1e-11}
 WIDTHS = st.sampled_from([3, 5, 17, 64, 65, 130])
@@ -110,6 +115,49 @@ def test_the_chosen_step_is_the_readable_one(products: str, spec: Spec, rows: in
         wanted = ReadableStep(spec, rows).compute(states[1], moved)
         assert_equal_steps(spec, got, wanted, states)
     np.testing.assert_array_equal(states[0].params.flat, drawn_state(spec).params.flat)
+
+
+@each_products
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    spec=SPECS.filter(lambda spec: spec.dtype == np.float32),
+    rows=st.sampled_from([3, 17, 40]),
+    step=st.integers(0, 2**32 - 1),
+    weighted=st.booleans(),
+    thinned=st.booleans(),
+)
+def test_a_step_of_mixed_precision_rounds_what_the_readable_one_rounds(
+    products: str, spec: Spec, rows: int, step: int, weighted: bool, thinned: bool
+) -> None:
+    """A number between two of bfloat16 may be rounded up in one and down in the other: hence the limit."""
+    mask: Any = "batch" if thinned and spec.normalization != "layernorm" else "element"
+    spec = spec.replace(precision="bfloat16", dropout_mask=mask)
+    batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
+    inner = FusedStep(spec, products_by(products), rows + 5)
+    chosen = ThinnedStep(spec, inner, philox.keep_units, thinning) if spec.thins else inner
+    wanted = choose.training_step(spec, rows, fused=False).compute(states[1], batch)
+    for X in (batch.X, to_bits(batch.X)):
+        got = chosen.compute(states[0].like(spec), replace(batch, X=X))
+        assert got.loss == pytest.approx(wanted.loss, rel=4e-3, abs=4e-3)
+        one, other = got.whole(states[1].params), wanted.whole(states[1].params)
+        assert np.linalg.norm(one.flat - other.flat) <= 0.02 * np.linalg.norm(other.flat) + 1e-3
+
+
+@each_products
+def test_operands_of_mixed_precision_are_rounded_bit_for_bit(products: str) -> None:
+    """With weights and inputs of few bits all products are exact, whoever adds them up in whichever order."""
+    generator = np.random.default_rng(0)
+    spec = Spec([64], 16, 4, loss="mse", activation="identity", precision="bfloat16", seed=0)
+    state, exact = State.initial(spec), generator.integers(-3, 4, (16, 16)).astype(np.float32)
+    state.params.flat[:] = generator.integers(-2, 3, state.params.flat.size)
+    finer = replace(spec, precision=None)
+    fine = exact * np.float32(1 + 2**-12)  # rounds to `exact`
+    batch = Batch(fine, np.zeros((16, 4), np.float32))
+    got = FusedStep(spec, products_by(products), 16).compute(state, batch)
+    wanted = ReadableStep(spec, 16).compute(state, batch)
+    unrounded = ReadableStep(finer, 16).compute(state, batch)
+    np.testing.assert_array_equal(got.arrays.flat, wanted.arrays.flat)
+    assert (got.arrays["W1"] != unrounded.arrays["W1"]).any()
 
 
 @each_products

@@ -23,7 +23,7 @@ from thinnet.layers.dropout import MASK_KINDS, SCALINGS
 from thinnet.masks import fresh_seed
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import SCHEDULES
-from thinnet.spec import DTYPES, NORMALIZATIONS
+from thinnet.spec import DTYPES, NORMALIZATIONS, PRECISIONS
 
 NONE = "none"  # TOML has no null
 AUTO = "auto"  # whatever suits the data
@@ -67,6 +67,9 @@ class Config:
         defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", limit="weight_scale"
     )
     dtype: str = _option(defaults.DTYPE, "of the computation", choices=DTYPES)
+    precision: str = _option(
+        NONE, "what products are rounded to, where the machine has them", choices=(NONE, *filter(None, PRECISIONS))
+    )
     optimizer: str = _option(defaults.OPTIMIZER, "the rule", choices=tuple(OPTIMIZERS))
     learning_rate: float = _option(defaults.LEARNING_RATE, "its step size", float, limit="learning_rate")
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))

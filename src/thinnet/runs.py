@@ -39,6 +39,8 @@ SHARED = (
     "reg",
     "weight_scale",
     "dtype",
+    "normalization",
+    "precision",
     "seed",
 )  # with a net
 PACKAGES = ("thinnet", "numpy", "numba", "mkl", "safetensors")
@@ -250,8 +252,8 @@ def loss_of(config: Config, data: Dataset) -> str:
 def net_of(config: Config, data: Dataset) -> FullyConnectedNet:
     """The net of a config, for these data."""
     given = {name: getattr(config, name) for name in SHARED}
-    normalization = None if config.normalization == NONE else config.normalization
-    options = {**given, "normalization": normalization, "loss": loss_of(config, data)}
+    none = {name: None for name in ("normalization", "precision") if getattr(config, name) == NONE}
+    options = {**given, **none, "loss": loss_of(config, data)}
     return FullyConnectedNet.for_data(data, config.hidden_dims, **options)
 
 

@@ -27,6 +27,7 @@ from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.schedules import Schedule, as_schedule
+from thinnet.spec import PRECISIONS, Precision
 from thinnet.steps import choose
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
@@ -80,6 +81,8 @@ class Solver(Progress):
         batch_statistics: in several processes, whether batch normalization uses the mean and the variance of the
             whole minibatch, ``"global"``, or of the rows that each process has of it, ``"local"``: fewer messages, and
             results that depend on the number of processes.
+        precision: ``"bfloat16"`` to train in mixed precision a net that is not built for it; None for the net's own.
+            See `FullyConnectedNet`.
 
     Attributes:
         state: the `thinnet.training.state.TrainingState` that callbacks get.
@@ -133,6 +136,7 @@ class Solver(Progress):
         checkpoint_every: int | None = None,
         communicator: Any = None,
         batch_statistics: BatchStatistics = "global",
+        precision: Precision | None = None,
     ) -> None:
         warn_if_alone(communicator)
         self.processes = ProcessGroup(communicator)
@@ -151,6 +155,7 @@ class Solver(Progress):
             self.data = check_fit(model, self.data, self.order.batch_size)
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         options = optimizer_options_of(optimizer, learning_rate, optimizer_options)
+        self.precision: Precision | None = check_choice("precision", precision, PRECISIONS)
         self._update = self._make_update(optimizer, options)
         self.state = self._fresh_state(check_number("epochs", epochs))
         self._loop = Loop(self.state, self._update, self._draw_rows, self.schedule)
@@ -171,6 +176,8 @@ class Solver(Progress):
     def _make_update(self, optimizer: str | Rule, options: Config) -> NetUpdate | ModelUpdate:
         """What one step does to the model."""
         net, data, order, processes = self.model, self.data, self.order, self.processes
+        if self.precision is not None and isinstance(net, FullyConnectedNet):
+            net = net.replace(precision=self.precision)  # on the same parameters
         if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
             exchange = exchange_of(net, data, order.smallest, processes, self.batch_statistics)
             how = choose.row_options(net.spec, fused=net.fused, products=net.products)
@@ -293,6 +300,7 @@ class Solver(Progress):
             "seed": self.seed,
             "sampling": self.order.sampling,
             "batch_statistics": self.batch_statistics,
+            "precision": self.precision,
         }
 
     def train(self, epochs: int | None = None) -> History:

@@ -21,7 +21,7 @@ Normalization: TypeAlias = Literal["batchnorm", "layernorm"]
 NORMALIZATIONS = (None, "batchnorm", "layernorm")
 DTYPES = ("float32", "float64")
 Precision: TypeAlias = Literal["bfloat16"]
-PRECISIONS = (None, "bfloat16")
+PRECISIONS: tuple[Precision | None, ...] = (None, "bfloat16")
 
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -140,6 +140,10 @@ class Spec:
         """Another one with some fields changed; an unknown name is refused, with the nearest known one."""
         check_keys("changes", changes, FIELDS)
         return replace(self, **changes)
+
+    def of_dtype(self, dtype: Any) -> Spec:
+        """The same in another dtype; in float64 without mixed precision."""
+        return self.replace(dtype=dtype, precision=self.precision if _dtype(dtype) == np.float32 else None)
 
     def config(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""

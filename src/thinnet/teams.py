@@ -16,7 +16,7 @@ class Team(Protocol):
 
     @property
     def size(self) -> int:
-        """How many they are."""
+        """How many they are, asked for outside of `run`."""
         ...
 
     def run(self, work: Callable[[int], None], parts: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.parameters import Order, layer_number
-from thinnet.teams import ONE_THREAD, Team
+from thinnet.teams import ENOUGH, ONE_THREAD, Team
 from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -116,7 +116,8 @@ class Thinning:
     def gather(self, whole: FloatArray, thin: FloatArray, team: Team = ONE_THREAD) -> None:
         """Copy the part out of a whole flat buffer to the beginning of `thin`."""
         if self._kernel is not None:
-            team.run(lambda part: self._kernel.gather(whole, thin, part, team.size, *self.plan), team.size)
+            parts = team.size if self.size() >= ENOUGH else 1
+            team.run(lambda part: self._kernel.gather(whole, thin, part, parts, *self.plan), parts)
         else:
             positions = self.positions()
             thin[: len(positions)] = whole[positions]

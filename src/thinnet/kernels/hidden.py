@@ -68,9 +68,9 @@ def plain_backward(
 
 
 @kernel()
-def column_means(z: FloatArray, count: Any, mean: FloatArray, behind: Any) -> None:
-    """mean = Σ z / count for each column."""
-    columns = _columns(behind)
+def column_means(z: FloatArray, count: Any, mean: FloatArray, first: int, last: int) -> None:
+    """mean = Σ z / count for each column from `first` to before `last`."""
+    columns = slice(first, last)
     m = mean[columns]
     m[:] = z.dtype.type(0)
     for row in range(z.shape[0]):
@@ -82,9 +82,9 @@ def column_means(z: FloatArray, count: Any, mean: FloatArray, behind: Any) -> No
 
 
 @kernel()
-def column_variances(z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray, behind: Any) -> None:
-    """variance = Σ (z − mean)² / count for each column."""
-    columns = _columns(behind)
+def column_variances(z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray, first: int, last: int) -> None:
+    """variance = Σ (z − mean)² / count for each of these columns."""
+    columns = slice(first, last)
     m, v = mean[columns], variance[columns]
     v[:] = z.dtype.type(0)
     for row in range(z.shape[0]):
@@ -182,10 +182,11 @@ def batchnorm_backward(
     dbeta: FloatArray,
     count: Any,
     half: AnyArray,
-    behind: Any,
+    first: int,
+    last: int,
 ) -> None:
     """`dh` becomes the gradient with respect to z."""
-    columns = _columns(behind)
+    columns = slice(first, last)
     m, s, g, dg, db = mean[columns], inverse_std[columns], gamma[columns], dgamma[columns], dbeta[columns]
     for row in range(dh.shape[0]):
         x, dy = z[row, columns], dh[row, columns]

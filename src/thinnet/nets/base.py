@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-import numpy as np
-
 from thinnet.arguments import instead_of
 from thinnet.checks import check_keys, check_number
 from thinnet.errors import ArgumentError
@@ -221,8 +219,7 @@ class Net:
         Raises:
             ArgumentError: if the dtype is neither float32 nor float64.
         """
-        precision = None if dtype is not None and np.dtype(dtype) != np.float32 else self.precision
-        spec = self.spec if dtype is None else self.spec.replace(dtype=dtype, precision=precision)
+        spec = self.spec if dtype is None else self.spec.of_dtype(dtype)
         return self._on(spec, self.state.like(spec), self.standardization)
 
     def _on(self, spec: Spec, state: State, standardization: Standardization | None) -> Self:

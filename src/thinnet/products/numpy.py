@@ -18,7 +18,8 @@ class NumpyProducts:
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b; bfloat16 numbers are made float32 first, which takes longer than float32 would."""
-        a, b = (from_bits(array) if array.dtype == BITS else array for array in (a, b))
+        if a.dtype == BITS:
+            a, b = from_bits(a), from_bits(b)
         if out.flags.c_contiguous:
             np.matmul(a, b, out=out)
         else:  # written the way round in which `out` lies in memory

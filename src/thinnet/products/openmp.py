@@ -31,7 +31,7 @@ class OpenMPTeam:
 
     @property
     def size(self) -> int:
-        """As many as share a product, however they are limited."""
+        """As many as share a product, however they are limited; one within `run`."""
         return int(self._max_threads())
 
     def run(self, work: Callable[[int], None], parts: int) -> None:

@@ -77,6 +77,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     numeric_bins: int | Auto | None = "auto"
     ensemble: int = 1
     tune: bool = False
+    precision: Literal["bfloat16"] | None = None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -281,6 +282,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             "reg": how.alpha / mean_rows,
             "label_smoothing": how.label_smoothing,
             "dtype": self._dtype,
+            "precision": self.precision,
         }
         self._nets = [net.replace(**changes) for net in self._nets]
         self._set_up_optimizers(afresh=not incremental)

@@ -51,7 +51,8 @@ categorical_features: which columns are categories: ``"from_dtype"`` takes those
     it, a list names more, by name, number or a bool for each, and None means none.
 numeric_bins: into how many bins each column of numbers is encoded (piecewise-linear encoding); None for none.
 ensemble: how many nets are trained side by side, on other seeds; their scores are averaged.
-tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows by the best."""
+tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows by the best.
+precision: ``"bfloat16"`` to multiply in mixed precision, with Intel MKL on a processor with AMX; not with "lbfgs"."""
 
 ATTRIBUTES = """settings_: what the parameters that were "auto" came to; see `thinnet.sklearn.settings`.
 net_: the `FullyConnectedNet`, the first one of an ensemble. It takes the rows that `encoder_` makes, or raw rows where

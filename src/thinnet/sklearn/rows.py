@@ -139,7 +139,7 @@ def scores(net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any) -> 
 def _behind_first_product(net: FullyConnectedNet, dtype: Any) -> FullyConnectedNet:
     """The same net for rows that were multiplied by its first matrix already: that matrix is the identity."""
     width = net.params["W1"].shape[1]
-    spec = net.spec.replace(input_dim=width, dtype=dtype)
+    spec = net.spec.of_dtype(dtype).replace(input_dim=width)
     state = State.empty(spec)
     state.params.update({**net.params, "W1": np.eye(width, dtype=dtype)})
     state.running.update(net.running)

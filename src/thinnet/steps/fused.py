@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +44,9 @@ class FusedStep:
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order)
         self._row_positions = np.arange(max_rows)
         self._no_weights = np.empty(0, spec.dtype)
-        self._behind: list[Behind] = []  # one for each thread
+        self._biases = [f"b{i}" for i in range(1, spec.num_layers)]
+        self._known: Any = None
+        self._layout: list[_Layer] = []
 
     @property
     def team(self) -> Team:
@@ -52,14 +55,15 @@ class FusedStep:
 
     def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
-        passes = [self._activations(i, len(batch), state.params) for i in range(len(self._layers))]
+        widths = tuple(state.params[bias].size for bias in self._biases)
+        layout = self._layout_for(len(batch), widths)
         work = _Work(
             state,
             batch,
             rows=self._operands.rows(batch.X),
             matrices=self._operands.matrices(state.params, copies_hold),
-            passes=passes,
-            pieces=[self._pieces(i, at, batch) for i, at in enumerate(passes)],
+            passes=[layer.at for layer in layout],
+            pieces=[self._pieces(layer, batch) for layer in layout],
             gradients=self._gradients_like(state.params),
         )
         scores = self._forward(work)
@@ -73,34 +77,29 @@ class FusedStep:
             return self._gradients
         return Parameters(params.shapes, params.dtype, params.order, self._gradients.flat)
 
-    def _activations(self, i: int, rows: int, params: Parameters) -> Activations:
-        width = params[f"b{i + 1}"].size
-        z, h, dh = (buffers[i][: rows * width].reshape(rows, width) for buffers in self._buffers)
-        half = width if self.spec.precision else 0
-        half_h, half_dh = (buffers[i][: rows * half].reshape(rows, half) for buffers in self._half_buffers)
-        return Activations(z, h, dh, half_h, half_dh)
+    def _layout_for(self, rows: int, widths: tuple[int, ...]) -> list[_Layer]:
+        """Where the hidden layers of a batch lie, and in which parts they are computed."""
+        known = rows, widths, self.team.size
+        if self._known != known:
+            self._known, self._layout = known, [self._layer(i, rows, width) for i, width in enumerate(widths)]
+        return self._layout
 
-    def _pieces(self, i: int, at: Activations, batch: Batch) -> Pieces:
-        """Equal parts of a layer's columns, in whole groups of their masks, one for each thread."""
+    def _layer(self, i: int, rows: int, width: int) -> _Layer:
+        half = width if self.spec.precision else 0
+        floats = [buffers[i][: rows * width].reshape(rows, width) for buffers in self._buffers]
+        halves = [buffers[i][: rows * half].reshape(rows, half) for buffers in self._half_buffers]
+        groups = -(-width // GROUP)  # of columns whose masks are drawn together
+        in_pieces = rows * width >= ENOUGH and self.spec.normalization != "layernorm"
+        count = max(1, min(groups, self.team.size if in_pieces else 1))
+        bounds = [*(k * groups // count * GROUP for k in range(count)), width]
+        pieces = [_behind(self.spec, i, first, last) for first, last in pairwise(bounds)]
+        return _Layer(Activations(*floats, *halves), pieces)
+
+    def _pieces(self, layer: _Layer, batch: Batch) -> Pieces:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions
-        threshold = np.uint32(0) if batch.keeps_all else drop_threshold(self.spec.dropout)
-        width = at.z.shape[1]
-        groups = -(-width // GROUP)
-        count = max(1, min(groups, self.products.team.size if at.z.size >= ENOUGH else 1))
-        while len(self._behind) < count:
-            self._behind.append(_behind(self.spec))
-        bounds = [min(width, k * groups // count * GROUP) for k in range(count)] + [width]
-        return [
-            self._behind[k]._replace(
-                step=batch.step,
-                layer=i,
-                row_positions=positions,
-                threshold=threshold,
-                first=bounds[k],
-                last=bounds[k + 1],
-            )
-            for k in range(count)
-        ]
+        if batch.keeps_all:
+            return [piece._replace(row_positions=positions, threshold=np.uint32(0)) for piece in layer.pieces]
+        return [piece._replace(row_positions=positions, step=batch.step) for piece in layer.pieces]
 
     def _forward(self, work: _Work) -> FloatArray:
         """The scores, without the bias of the last layer."""
@@ -164,8 +163,15 @@ class _Work(NamedTuple):
     gradients: Parameters
 
 
-def _behind(spec: Spec) -> Behind:
-    """What stands behind every normalization of a net, with buffers for one thread."""
+class _Layer(NamedTuple):
+    """A hidden layer's arrays, and what stands behind its normalization, for some columns each."""
+
+    at: Activations
+    pieces: Pieces
+
+
+def _behind(spec: Spec, layer: int, first: int, last: int) -> Behind:
+    """What stands behind the normalization of a layer for some columns, with buffers of its own."""
     factor = 1 / (1 - spec.dropout) if spec.scaling == "inverted" else 1
     return Behind(
         activation=CODES[spec.activation],
@@ -174,10 +180,10 @@ def _behind(spec: Spec) -> Behind:
         key0=np.uint32(spec.seed & 0xFFFFFFFF),
         key1=np.uint32(spec.seed >> 32),
         step=0,
-        layer=0,
+        layer=layer,
         row_positions=np.empty(0, np.int64),
         random_bits=np.empty(GROUP, np.uint32),
-        line=np.empty(max(spec.hidden_dims, default=0), spec.dtype),
-        first=0,
-        last=0,
+        line=np.empty(last - first, spec.dtype),
+        first=first,
+        last=last,
     )

@@ -71,7 +71,7 @@ class Plain:
 
 
 class Layernorm:
-    """With layer normalization, which keeps a number for each row, and takes all columns at a time."""
+    """With layer normalization, which keeps a number for each row; all columns are one piece."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.eps = number, spec.dtype.type(EPS)
@@ -79,13 +79,13 @@ class Layernorm:
 
     def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
         vectors = _vectors(state.params, self.number)
-        hidden.layernorm_forward(at.z, *vectors, self.eps, self.inverse_std, at.h, at.half_h, _whole(pieces))
+        hidden.layernorm_forward(at.z, *vectors, self.eps, self.inverse_std, at.h, at.half_h, pieces[0])
 
     def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
         _, gamma, beta = _vectors(state.params, self.number)
         dbias, dgamma, dbeta = _vectors(into, self.number)
         kept = at.z, self.inverse_std, gamma, beta
-        hidden.layernorm_backward(at.dh, at.h, *kept, dgamma, dbeta, dbias, at.half_dh, _whole(pieces))
+        hidden.layernorm_backward(at.dh, at.h, *kept, dgamma, dbeta, dbias, at.half_dh, pieces[0])
 
 
 class Batchnorm:
@@ -104,10 +104,10 @@ class Batchnorm:
         mean, variance = self.mean[:units], self.inverse_std[:units]
 
         def means(behind: Behind) -> None:
-            hidden.column_means(at.z, count, mean, behind)
+            hidden.column_means(at.z, count, mean, behind.first, behind.last)
 
         def variances(behind: Behind) -> None:
-            hidden.column_variances(at.z, mean, count, variance, behind)
+            hidden.column_variances(at.z, mean, count, variance, behind.first, behind.last)
 
         def outputs(behind: Behind) -> None:
             options = self.momentum, self.eps, mean, variance
@@ -132,7 +132,8 @@ class Batchnorm:
             hidden.batchnorm_backward_sums(at.dh, at.h, at.z, *norm, gamma, beta, dgamma, dbeta, dbias, behind)
 
         def gradients(behind: Behind) -> None:
-            hidden.batchnorm_backward(at.dh, at.z, *norm, gamma, *sums, count, at.half_dh, behind)
+            columns = behind.first, behind.last
+            hidden.batchnorm_backward(at.dh, at.z, *norm, gamma, *sums, count, at.half_dh, *columns)
 
         if batch.inplace_sum is None:
             _each(self.team, pieces, column_sums, gradients)
@@ -166,13 +167,13 @@ def _count(batch: Batch, dtype: Any) -> Any:
 
 def _each(team: Team, pieces: Pieces, *stages: Callable[[Behind], None]) -> None:
     """Take all stages for each piece, the pieces side by side."""
+    if len(pieces) == 1:
+        for stage in stages:
+            stage(pieces[0])
+        return
 
     def work(part: int) -> None:
         for stage in stages:
             stage(pieces[part])
 
     team.run(work, len(pieces))
-
-
-def _whole(pieces: Pieces) -> Behind:
-    return pieces[0]._replace(last=pieces[-1].last)
