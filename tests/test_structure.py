@@ -104,7 +104,7 @@ MAY_IMPORT = {
         "arrays checks errors kernels layers masks parameters products sparse_rows spec state targets thinning typing"
     ),
     "standardization": rooms("kernels sparse_rows typing"),
-    "data": rooms("arrays checks errors kernels standardization targets typing"),
+    "data": rooms("arguments arrays checks errors kernels masks standardization targets typing"),
     "nets": rooms(
         "arguments arrays checks data defaults errors layers numerics parameters products spec standardization state "
         "steps storage typing"

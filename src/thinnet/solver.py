@@ -172,11 +172,11 @@ class Solver(Progress):
         net, data, order, processes = self.model, self.data, self.order, self.processes
         if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
             exchange = exchange_of(net, data, order.smallest, processes, self.batch_statistics)
-            reader = RowReader(data, "train", order.largest, net.dtype)
+            reader = RowReader(data, "train", order.largest, net.dtype, order)
             flat = FlatOptimizer(optimizer, options, like=net.params.flat)
             return NetUpdate(net, reader, flat, order.largest, exchange)
         check_alone(processes)
-        return ModelUpdate(net, data, optimizer, options, self._stops_at_nan)
+        return ModelUpdate(net, data, order, optimizer, options, self._stops_at_nan)
 
     def _fresh_state(self, epochs: int) -> TrainingState:
         steps = self.order.steps_per_epoch

@@ -163,7 +163,7 @@ def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
     if differing:
         raise CheckpointError(
             f"data must be what the run was trained on, got another {', '.join(differing)}. "
-            f"Load it as before, with the same seed, splits and standardization."
+            f"Load it as before, with the same seed, splits, standardization and augmentation."
         )
 
 
