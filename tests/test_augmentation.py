@@ -282,7 +282,8 @@ class TestTraining:
 
     def test_data_without_it_keep_their_fingerprint(self) -> None:
         assert "augmentation" not in make_data().fingerprint()
-        assert make_data(**HOW).fingerprint() == make_data(**HOW).fingerprint()
+        same = {**HOW, "flip": np.str_("alternating"), "translate": np.int8(1), "image_shape": [3, 4, 5]}
+        assert make_data(**same).fingerprint() == make_data(**HOW).fingerprint()
 
 
 class TestTheShapeOfImages:
@@ -334,6 +335,7 @@ FLAT = Dataset(images(4, (48,)), np.arange(4))
         ({"flip": "random", "image_shape": (48, 1, 1)}, "where channels are last"),
         ({"flip": "random", "image_shape": (8, 2, 3)}, r"channels are last. Move them: .*transpose\(0, 3, 1, 2\)"),
         ({"mirror": "random"}, "augmented has no argument 'mirror'. Did you mean 'flip'"),
+        ({"padding": 4}, "augmented has no argument 'padding'. Did you mean 'translate'"),
         ({"shift": 2}, "augmented has no argument 'shift'. Did you mean 'translate'"),
     ],
 )

@@ -69,6 +69,7 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "horizontal_flip": ("flip",),
     "shift": ("translate",),
     "width_shift_range": ("translate",),
+    "padding": ("translate",),
     "border": ("padding_mode",),
     "fill_mode": ("padding_mode",),
     "random_erasing": ("cutout",),

@@ -58,8 +58,8 @@ class Augmentation:
     image_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_choice("flip", self.flip, FLIPS)
-        check_choice("padding_mode", self.padding_mode, PADDING_MODES)
+        for name, choices in (("flip", FLIPS), ("padding_mode", PADDING_MODES)):
+            object.__setattr__(self, name, str(check_choice(name, getattr(self, name), choices)))
         for name in ("translate", "cutout"):
             object.__setattr__(self, name, check_number(name, getattr(self, name)))
         if self:
