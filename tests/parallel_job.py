@@ -29,6 +29,7 @@ NETS: dict[str, dict[str, Any]] = {
 TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of the first one
     **{name: {} for name in NETS},
     "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of one
+    "augmented": {},
     "local statistics": {"batch_size": 105, "batch_statistics": "local"},
 }
 
@@ -56,6 +57,8 @@ def make_training(name: str, communicator: Any = None, **options: Any) -> Solver
         data = data.shared(communicator.rank, communicator.size)
     gather = alone if communicator is None else communicator.allgather
     data = data.standardized("feature", gather=gather)
+    if name == "augmented":  # rows are images of one line
+        data = data.augmented(flip="alternating", cutout=1, image_shape=(1, 1, 7))
     options = {**SOLVER, **TRAININGS[name], **options, "communicator": communicator}
     return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, optimizer="adam", **options)
 

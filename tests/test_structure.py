@@ -93,23 +93,26 @@ MAY_IMPORT = {
     "typing": rooms(""),
     "errors": rooms(""),
     "masks": rooms("checks errors typing"),
+    "teams": rooms(""),
+    "bfloat16": rooms("typing"),
     "layers": rooms("checks errors masks typing"),
-    "kernels": rooms("checks masks typing"),
-    "products": rooms("checks errors typing"),
+    "kernels": rooms("checks masks teams typing"),
+    "products": rooms("bfloat16 checks errors teams typing"),
     "parameters": rooms("checks errors typing"),
-    "thinning": rooms("parameters typing"),
+    "thinning": rooms("parameters teams typing"),
     "spec": rooms("checks defaults errors layers masks parameters"),
     "state": rooms("parameters spec"),
     "steps": rooms(
-        "arrays checks errors kernels layers masks parameters products sparse_rows spec state targets thinning typing"
+        "arrays bfloat16 checks errors kernels layers masks parameters products sparse_rows spec state targets teams "
+        "thinning typing"
     ),
     "standardization": rooms("kernels sparse_rows typing"),
-    "data": rooms("arrays checks errors kernels standardization targets typing"),
+    "data": rooms("arguments arrays bfloat16 checks errors kernels masks standardization targets teams typing"),
     "nets": rooms(
         "arguments arrays checks data defaults errors layers numerics parameters products spec standardization state "
         "steps storage typing"
     ),
-    "distributed": rooms("data errors kernels nets products steps typing"),
+    "distributed": rooms("data errors nets products steps teams typing"),
 }
 
 # What a room must not reach, by whatever way.
@@ -117,7 +120,7 @@ MUST_NOT_REACH = {
     "layers": rooms("kernels steps nets data training storage solver distributed"),
     "kernels": rooms("steps nets data training storage solver distributed"),
     "products": rooms("steps nets data training storage solver distributed"),
-    "data": rooms("steps nets training storage solver distributed"),
+    "data": rooms("bfloat16 distributed nets solver steps storage teams training"),
     "steps": rooms("nets data training storage solver distributed"),
     "nets": rooms("training solver distributed"),
     "storage": rooms("solver distributed"),

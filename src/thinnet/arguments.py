@@ -65,6 +65,14 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "n_estimators": ("ensemble",),
     "beta1": ("beta_1",),
     "beta2": ("beta_2",),
+    "mirror": ("flip",),
+    "horizontal_flip": ("flip",),
+    "shift": ("translate",),
+    "width_shift_range": ("translate",),
+    "padding": ("translate",),
+    "border": ("padding_mode",),
+    "fill_mode": ("padding_mode",),
+    "random_erasing": ("cutout",),
     "train_samples": ("eval_train_rows",),
 }
 

@@ -97,3 +97,19 @@ class ProgressBar(Callback):
     def write(self, text: str) -> None:
         """Print a line above the bar."""
         self._bar.write(text)
+
+
+def all_callbacks(
+    given: Iterable[Callback], patience: int | None, bar: ProgressBar | None, *, has_validation: bool
+) -> list[Callback]:
+    """What is called beside training: what the user gave, and what other arguments of a solver ask for.
+
+    Raises:
+        ArgumentError: if one is none, or early stopping has no validation rows to look at.
+    """
+    called = checked_callbacks(given)
+    if patience is not None:
+        if not has_validation:
+            raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
+        called.append(EarlyStopping(patience))
+    return [*called, bar] if bar else called

@@ -14,6 +14,7 @@ import tomli_w
 from thinnet import defaults
 from thinnet.arguments import instead_of
 from thinnet.checks import check_choice, check_number
+from thinnet.data.augmentation import FLIPS, PADDING_MODES
 from thinnet.data.catalog import CATALOG
 from thinnet.data.dataset import STANDARDIZATIONS
 from thinnet.distributed.exchange import BATCH_STATISTICS
@@ -50,6 +51,13 @@ class Config:
     num_train: int = _option(0, "train with so many of the training rows; 0 for all", int)
     data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)
     standardization: str = _option("feature", "what rows are standardized by", choices=STANDARDIZATIONS)
+    flip: str = _option("none", "exchange left and right of training images", choices=FLIPS)
+    translate: int = _option(0, "move training images by up to so many pixels", int, limit="translate")
+    padding_mode: str = _option("zeros", "what comes in at their borders: means, or reflections", choices=PADDING_MODES)
+    cutout: int = _option(0, "side of a square of their pixels that is made the mean", int, limit="cutout")
+    image_shape: tuple[int, ...] = _option(
+        (), "channels, height and width of an image, where the data do not say", tuple, limit="image_shape"
+    )
     hidden_dims: tuple[int, ...] = _option((100,), "units of each hidden layer", tuple, limit="hidden_dims")
     dropout: float = _option(defaults.DROPOUT, "the fraction of hidden units dropped", float, limit="dropout")
     dropout_mask: str = _option("element", "drop units row by row, or alike in a whole batch", choices=MASK_KINDS)
@@ -155,7 +163,7 @@ def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
         return check_number(name, value)
     if about["kind"] is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ArgumentError(f"{name} must be a list of integers, got {value!r}. Write [100] for one layer of 100.")
+            raise ArgumentError(f"{name} must be a list of integers, got {value!r}. Write [100], for example.")
         return tuple(check_number(f"{name}[{i}]", item, name) for i, item in enumerate(value))
     if about["kind"] is str:
         if not isinstance(value, str):

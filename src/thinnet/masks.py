@@ -32,6 +32,7 @@ HIGH = np.uint64(32)
 
 LANES = 16  # neighboring columns served by neighboring counters
 GROUP = 4 * LANES  # columns served by one run of LANES counters
+AUGMENTATION = 2**32 - 1  # the layer whose counters serve augmentation; nets have none of that number
 
 
 def keep_mask(

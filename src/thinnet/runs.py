@@ -43,6 +43,7 @@ SHARED = (
     "precision",
     "seed",
 )  # with a net
+AUGMENTATION = ("flip", "translate", "padding_mode", "cutout")  # with a data set
 PACKAGES = ("thinnet", "numpy", "numba", "mkl", "safetensors")
 
 
@@ -195,7 +196,7 @@ def _plain(config: Config) -> dict[str, Any]:
 
 
 def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:
-    """The data of a config, standardized; in several processes, the share of this one.
+    """The data of a config, standardized and augmented; in several processes, the share of this one.
 
     Where all rows of a file are trained on, each process reads only its share into memory.
 
@@ -213,7 +214,9 @@ def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:
     if config.num_train:
         drawn = config.data_seed >= 0
         data = data.drawn(config.num_train, config.data_seed) if drawn else data.first(config.num_train)
-    return share_of(data, processes).standardized(config.standardization, gather=processes.gather)
+    data = share_of(data, processes).standardized(config.standardization, gather=processes.gather)
+    options = {name: getattr(config, name) for name in AUGMENTATION}
+    return data.augmented(**options, image_shape=config.image_shape or None)
 
 
 def _known(name: str) -> str:

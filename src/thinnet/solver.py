@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
-from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, checked_callbacks
+from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, all_callbacks
 from thinnet.checks import check_choice, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import Dataset
@@ -163,7 +163,8 @@ class Solver(Progress):
         self.patience = checked_limit("patience", patience)
         shown = sys.stderr.isatty() if progress is None else progress
         self._bar = ProgressBar() if shown and self.processes.rank == 0 else None
-        self.callbacks = self._all_callbacks(callbacks)
+        own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self.data.total_rows("val") > 0)
+        self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody
         self._started, self._resumed = 0.0, False
         folder = None if checkpoint_dir is None else check_path("checkpoint_dir", checkpoint_dir)
         self._saving = self._make_saving(folder, checkpoint_every)
@@ -181,27 +182,16 @@ class Solver(Progress):
         if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
             exchange = exchange_of(net, data, order.smallest, processes, self.batch_statistics)
             how = choose.row_options(net.spec, fused=net.fused, products=net.products)
-            reader = RowReader(data, "train", order.largest, **how)
+            reader = RowReader(data, "train", order.largest, order=order, **how)
             flat = FlatOptimizer(optimizer, options, like=net.params.flat)
             return NetUpdate(net, reader, flat, order.largest, exchange)
         check_alone(processes)
-        return ModelUpdate(net, data, optimizer, options, self._stops_at_nan)
+        return ModelUpdate(net, data, order, optimizer, options, self._stops_at_nan)
 
     def _fresh_state(self, epochs: int) -> TrainingState:
         steps = self.order.steps_per_epoch
         weights = KeptWeights(self.model, watched=self._stops_at_nan)
         return TrainingState(self.model, steps, epochs * steps, weights, measure_of(self.model, self.data))
-
-    def _all_callbacks(self, callbacks: Iterable[Callback]) -> list[Callback]:
-        """What is called beside training, on rank 0 only: what the user gave, and what other arguments ask for."""
-        called = checked_callbacks(callbacks)
-        if self.patience is not None:
-            if not self.data.total_rows("val"):
-                raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
-            called.append(EarlyStopping(self.patience))
-        if self._bar:
-            called.append(self._bar)
-        return called if self.processes.rank == 0 else []
 
     @classmethod
     def resume(
@@ -341,30 +331,19 @@ class Solver(Progress):
         state.weights.keep_first()
         self._call("on_train_begin")
         try:
-            with self._alone_with_net():
-                self._loop.run(self.step, self._after_step)
+            harmless = all(isinstance(callback, EarlyStopping | ProgressBar) for callback in self.callbacks)
+            self._update.alone = harmless and type(self).step is Solver.step
+            self._loop.run(self.step, self._after_step)
         except NumericalError as error:
             if not state.weights.restored_if_wrong():
                 raise
             text = f"{error} Those are not finite, so it was given the last good ones."
             raise on_all_processes(NumericalError(text)) from error
         finally:
+            self._update.alone = False
             self._call("on_train_end")
         state.weights.restore_best()
         return self.history
-
-    @contextmanager
-    def _alone_with_net(self) -> Iterator[None]:
-        """Tell the update that between steps nobody changes the net, if there is nobody who could."""
-        own = all(isinstance(callback, EarlyStopping | ProgressBar) for callback in self.callbacks)
-        if not (own and type(self).step is Solver.step and isinstance(self._update, NetUpdate)):
-            yield
-            return
-        self._update.alone = True
-        try:
-            yield
-        finally:
-            self._update.alone = False
 
     def _after_step(self, loss: float) -> None:
         state = self.state

@@ -78,5 +78,9 @@ class BatchOrder:
             self._batches = np.array_split(order, self.steps_per_epoch)
         return self._batches[position].copy()
 
+    def epoch(self, step: int) -> int:
+        """The pass over the rows to which the minibatch of `step` belongs, counted from 0."""
+        return step // self.steps_per_epoch
+
     def _generator(self, number: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(ORDER_STREAM, number)))

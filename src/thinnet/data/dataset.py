@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.arrays import as_rows, check_finite, check_range
-from thinnet.checks import as_array, check_choice, check_number, nearest
+from thinnet.checks import check_choice, check_number
+from thinnet.data.augmentation import Augmentation, checked_augmentation
+from thinnet.data.checking import check_keys, check_labels, checked_rows, checked_weights
 from thinnet.data.moments import Spans, inverse_deviation, overall
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
@@ -40,10 +42,11 @@ class Dataset:
         X_val, y_val, X_test, y_test: the same for the other splits; leave out what there is none of.
         name: what to call the data set in reports.
         class_names: one name a class, in the order of the labels; where labels are text and it is empty, their texts.
-        image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``.
+        image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``; by default X_train's.
         shift, scale: numbers, or (D,) arrays; rows are shifted and scaled in float64, whatever comes out.
         weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
         share: which rows of a larger data set these are, where several processes have one each; see `shared`.
+        augmentation: what happens to training rows in minibatches; see `augmented`.
 
     Raises:
         DataError: if arrays do not fit together, hold NaN or infinity, or no real numbers.
@@ -67,6 +70,7 @@ class Dataset:
     scale: FloatArray = field(default_factory=lambda: np.ones((), np.float32))
     weights: AnyArray | None = None
     share: Share | None = None
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         if self.X_train is None and self.y_train is None:
@@ -78,61 +82,24 @@ class Dataset:
         object.__setattr__(self, "class_names", names)
         for split in given:
             X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
-            object.__setattr__(self, f"X_{split}", self._checked_rows(split, X, y))
+            if split == "train" and self.image_shape is None and X.ndim > 2:
+                object.__setattr__(self, "image_shape", X.shape[1:])
+            rows = checked_rows(split, X, y, None if split == "train" else self.num_features, self.image_shape)
+            if y.dtype.kind != "f":
+                check_labels(split, y, self.class_names)
+            check_finite(f"X_{split}", rows)
+            check_finite(f"y_{split}", y)
+            object.__setattr__(self, f"X_{split}", rows)
             object.__setattr__(self, f"y_{split}", y)
         if self.weights is not None:
-            weights = as_array("weights", self.weights, DataError)
-            object.__setattr__(self, "weights", self._checked_weights(weights))
+            object.__setattr__(self, "weights", checked_weights(self.weights, len(self.X_train)))
+        object.__setattr__(self, "augmentation", checked_augmentation(self.augmentation, self.num_features))
 
     def _has(self, split: str) -> bool:
         X, y = getattr(self, f"X_{split}"), getattr(self, f"y_{split}")
         if (X is None) != (y is None):
             raise DataError(f"X_{split} and y_{split} must be given together, got only one. Give both.")
         return X is not None
-
-    def _checked_weights(self, weights: AnyArray) -> AnyArray:
-        if weights.shape != self.X_train.shape[:1] or weights.dtype.kind not in "fiub":
-            raise DataError(
-                f"weights must have shape ({self.X_train.shape[0]},), one number for each row of X_train, got "
-                f"{weights.dtype} of shape {weights.shape}. Leave them out where every row counts once."
-            )
-        if not (weights >= 0).all():  # in this form, so that NaN is refused
-            raise DataError(f"weights must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
-        check_finite("weights", weights)
-        return weights
-
-    def _checked_rows(self, split: str, X: AnyArray, y: AnyArray) -> AnyArray:
-        if X.ndim < 2 or y.ndim not in (1, 2) or X.shape[0] != y.shape[0]:
-            raise DataError(
-                f"X_{split} must have shape (N, D) with one label a row, got X of shape {X.shape} and "
-                f"y of shape {y.shape}. Put one example in each row."
-            )
-        if y.dtype.kind != "f":
-            self._check_labels(split, y)
-        rows = X.reshape(X.shape[0], math.prod(X.shape[1:]))
-        check_finite(f"X_{split}", rows)
-        check_finite(f"y_{split}", y)
-        if self.image_shape is not None and math.prod(self.image_shape) != rows.shape[1]:
-            raise DataError(
-                f"image_shape must have as many elements as X_{split} has columns, {rows.shape[1]}, got "
-                f"{self.image_shape}. Use the shape that a row had before it was flattened."
-            )
-        width = rows.shape[1] if split == "train" else self.X_train.shape[1]
-        if rows.shape[1] != width:
-            raise DataError(
-                f"X_{split} must have {width} columns as X_train has, got {rows.shape[1]}. Use the same features."
-            )
-        return rows
-
-    def _check_labels(self, split: str, y: AnyArray) -> None:
-        highest = len(self.class_names) - 1 if self.class_names else math.inf
-        if y.ndim != 1 or (y.size and not 0 <= int(y.min()) <= int(y.max()) <= highest):
-            span = f"{y.min()} to {y.max()}" if y.size else "none"
-            known = f" (there are {len(self.class_names)} class_names)" if self.class_names else ""
-            raise DataError(
-                f"y_{split} must hold labels of shape (N,), numbered from 0{known}, got labels from {span} of shape "
-                f"{y.shape}. Number the classes from 0; for regression give values, such as y.astype(float)."
-            )
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {self.num_rows(split)}" for split in SPLITS)
@@ -174,7 +141,7 @@ class Dataset:
         Returns:
             Their positions in `rows`, and their numbers here.
         """
-        own = self._own_rows(split)
+        own = self.own_rows(split)
         positions = np.flatnonzero((rows >= own.start) & (rows < own.stop))
         return positions, rows[positions] - own.start
 
@@ -211,6 +178,17 @@ class Dataset:
         index = slice(None) if rows is None else rows
         X: AnyArray = getattr(self, f"X_{split}")[index]
         return self._shifted(f"X_{split}", X, dtype), y[index]
+
+    def augmented_batch(
+        self, rows: IntArray, dtype: Any = np.float32, *, seed: int, step: int, epoch: int
+    ) -> tuple[FloatArray, AnyArray]:
+        """As `batch` for training rows, augmented as in the minibatch of this seed, step and epoch."""
+        X, y = self.batch("train", rows, dtype)
+        if not self.augmentation:
+            return X, y
+        first = self.own_rows("train").start
+        origins = self.augmentation.origins(np.asarray(rows) + first, seed=seed, step=step, epoch=epoch)
+        return np.where(origins < 0, X.dtype.type(0), np.take_along_axis(X, origins, axis=1)), y
 
     def _shifted(self, name: str, X: AnyArray, dtype: Any) -> FloatArray:
         """The rows of X shifted and scaled, a few at a time: all of them in float64 would take too much memory."""
@@ -265,7 +243,7 @@ class Dataset:
         if method != "none":
             if not self.total_rows("train"):
                 raise DataError("X_train must have at least one row to standardize with, got none.")
-            shift, deviation, ends = moments(self.X_train, self._own_rows("train"), self.total_rows("train"), gather)
+            shift, deviation, ends = moments(self.X_train, self.own_rows("train"), self.total_rows("train"), gather)
         if method == "global":
             shift, deviation = overall(shift, deviation)
             ends = Spans(ends.low.min(), ends.high.max(), ends.unit)
@@ -273,6 +251,36 @@ class Dataset:
             inverse = inverse_deviation("X_train", deviation, ends, DataError)
             scale = np.where(inverse == 0, 1, inverse)
         return self._with(shift=shift, scale=scale)
+
+    @known_arguments
+    def augmented(
+        self,
+        *,
+        flip: str = "none",
+        translate: int = 0,
+        padding_mode: str = "zeros",
+        cutout: int = 0,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> Dataset:
+        """The same data set, whose training images change anew in each step of training, and nowhere else.
+
+        Rows are augmented where a minibatch of training takes them, neither where they are evaluated nor in the other
+        splits; what happens to them, and from where that is, says `thinnet.data.augmentation`.
+
+        Args:
+            flip, translate, padding_mode, cutout: as for `thinnet.data.augmentation.Augmentation`.
+            image_shape: (channels, height, width), or (height, width); by default the data set's own.
+
+        Raises:
+            ArgumentError: if an argument is outside its limits, or the shape of the images is not known.
+
+        >>> data = Dataset(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), np.array([0])).augmented(flip="alternating")
+        >>> [data.augmented_batch([0], seed=1, step=0, epoch=epoch)[0].astype(int).tolist() for epoch in (0, 1)]
+        [[[0, 1, 2, 3, 4, 5]], [[2, 1, 0, 5, 4, 3]]]
+        """
+        image_shape = self.image_shape if image_shape is None else image_shape
+        augmentation = Augmentation(flip, translate, padding_mode, cutout, image_shape)
+        return self._with(augmentation=checked_augmentation(augmentation, self.num_features))
 
     @property
     def standardization(self) -> Standardization | None:
@@ -284,7 +292,7 @@ class Dataset:
         return Standardization(shift, scale) if shift.any() or (scale != 1).any() else None
 
     def fingerprint(self, *, gather: Gather = alone) -> dict[str, str]:
-        """A SHA-256 of each array, with its dtype and shape: equal for equal data, shared or not.
+        """A SHA-256 of each array, with its dtype and shape, and the augmentation: equal for equal data, shared or not.
 
         Args:
             gather: as for `standardized`.
@@ -294,8 +302,8 @@ class Dataset:
         for name, split in {"weights": "train", **ARRAYS}.items():
             array = getattr(self, name)
             if array is not None:
-                hashes[name] = digest(array, self._own_rows(split), self.total_rows(split), gather)
-        return hashes
+                hashes[name] = digest(array, self.own_rows(split), self.total_rows(split), gather)
+        return hashes | ({"augmentation": repr(self.augmentation)} if self.augmentation else {})
 
     def shared(self, rank: int, size: int) -> Dataset:
         """The share of one of `size` processes: about as many rows of each split as any other has, copied.
@@ -323,8 +331,8 @@ class Dataset:
         """The same rows, as the share of one process."""
         return self._with(share=share)
 
-    def _own_rows(self, split: str) -> slice:
-        """The numbers of the rows here among all processes' rows."""
+    def own_rows(self, split: str) -> slice:
+        """The numbers of the rows of a split that are here among all processes' rows."""
         return slice(0, self.num_rows(split)) if self.share is None else self.share.rows(split)
 
     def _check_not_shared(self, what: str) -> None:
@@ -380,17 +388,6 @@ class Dataset:
         Raises:
             DataError: if it is no such dict, a key looks misspelled, or the arrays do not fit together.
         """
-        if not isinstance(data, Mapping) or "X_train" not in data or "y_train" not in data:
-            came = f"the keys {list(data)}" if isinstance(data, Mapping) else type(data).__name__
-            raise DataError(
-                f"data must be a Dataset or a dict with X_train and y_train, got {came}. Call the training rows "
-                f"X_train, and their labels y_train."
-            )
-        missing = [key for key in ARRAYS if key not in data]
-        for key in data:
-            if key not in ARRAYS and nearest(key, missing):  # X_valid, where X_val is missing
-                raise DataError(f"data must have keys such as {list(ARRAYS)}, got {key!r}. {nearest(key, missing)}")
-        X = as_array("X_train", data["X_train"], DataError)
-        shape = tuple(X.shape[1:]) if X.ndim > 2 else None
+        check_keys(data, list(ARRAYS))
         given = {key: data[key] for key in ARRAYS if key in data}
-        return cls(**given, name=name, class_names=class_names, image_shape=shape)
+        return cls(**given, name=name, class_names=class_names)

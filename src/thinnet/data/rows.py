@@ -8,10 +8,11 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.bfloat16 import BITS, to_bits
+from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.standardization import Standardization
 from thinnet.teams import ONE_THREAD, Team, over_rows
-from thinnet.typing import AnyArray, IntArray
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 class Rows(NamedTuple):
@@ -30,6 +31,8 @@ class RowReader:
         split: ``"train"``, ``"val"`` or ``"test"``.
         max_rows: the most rows that are read at once.
         dtype: of the rows that come out; uint16 for the bits of bfloat16 numbers.
+        order: the minibatches of training that are read, which are augmented where the data set says so; other rows
+            than these never are.
         team: the threads that may share the work.
 
     Raises:
@@ -41,35 +44,63 @@ class RowReader:
     """
 
     def __init__(
-        self, data: Dataset, split: str, max_rows: int, dtype: Any = np.float32, team: Team = ONE_THREAD
+        self,
+        data: Dataset,
+        split: str,
+        max_rows: int,
+        dtype: Any = np.float32,
+        order: BatchOrder | None = None,
+        team: Team = ONE_THREAD,
     ) -> None:
         self.data, self.split, self.team = data, split, team
+        self._order = order if split == "train" and data.augmentation else None
         self._labels = data.labels(split)
         self._source: AnyArray = getattr(data, f"X_{split}")
         width = data.num_features
         how = data.standardization or Standardization(np.zeros(width), np.ones(width))
         self._shift, self._scale = how.mean, how.scale
-        self._rows: AnyArray = np.empty((max_rows, data.num_features), dtype)
+        bits = np.dtype(dtype) == BITS
+        self._floats: FloatArray = np.empty((0 if bits else max_rows, width), np.float32 if bits else dtype)
+        self._bits: AnyArray = np.empty((max_rows if bits else 0, width), BITS)
         self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)
 
-    def read(self, rows: IntArray) -> Rows:
-        """The rows of these numbers and their labels, which are overwritten by the next call."""
-        X, y = self._rows[: len(rows)], self._y[: len(rows)]
+    def read(self, rows: IntArray, step: int = 0) -> Rows:
+        """The rows of these numbers, as they are in a step, and their labels; overwritten by the next call."""
+        floats, bits, y = (buffer[: len(rows)] for buffer in (self._floats, self._bits, self._y))
         np.take(self._labels, rows, axis=0, out=y, mode="clip")  # "raise" would copy; the order of batches is in range
-        self._fill(X, rows)
+        if kernels.available():
+            self._read_by_kernel(rows, step, floats, bits)
+        elif bits.size:
+            bits[...] = to_bits(self._read_readably(rows, step))
+        else:
+            floats[...] = self._read_readably(rows, step)
         weighted = self.data.weights is not None and self.split == "train"
-        return Rows(X, y, self.data.weights[rows] if weighted else None)  # type: ignore[index]
+        weights = self.data.weights[rows] if weighted else None  # type: ignore[index]
+        return Rows(bits if bits.size else floats, y, weights)
 
-    def _fill(self, X: AnyArray, rows: IntArray) -> None:
-        if not kernels.available():
-            floats, _ = self.data.batch(self.split, rows, np.float32 if X.dtype == BITS else X.dtype)
-            X[...] = to_bits(floats) if X.dtype == BITS else floats
-            return
-        from thinnet.kernels.batch import standardized_halves, standardized_rows
+    def _read_readably(self, rows: IntArray, step: int) -> FloatArray:
+        dtype = self._floats.dtype
+        if self._order is None:
+            return self.data.batch(self.split, rows, dtype)[0]
+        draws = {"seed": self._order.seed, "step": step, "epoch": self._order.epoch(step)}
+        return self.data.augmented_batch(rows, dtype, **draws)[0]
 
-        kernel = standardized_halves if X.dtype == BITS else standardized_rows
+    def _read_by_kernel(self, rows: IntArray, step: int, floats: FloatArray, bits: AnyArray) -> None:
+        from thinnet.kernels.augmentation import augmented_rows
+        from thinnet.kernels.batch import standardized_rows
+
+        order, how, standardization = self._order, self.data.augmentation, (self._shift, self._scale)
+        if order is not None and how is not None:
+            keys = np.uint32(order.seed & 0xFFFFFFFF), np.uint32(order.seed >> 32)
+            moves = how.translate, how.padding_mode == "reflect", how.cutout
+            draws = self.data.own_rows("train").start, keys, step, how.flips(step, order.epoch(step)), moves, how.image
 
         def piece(start: int, stop: int) -> None:
-            kernel(self._source, rows[start:stop], self._shift, self._scale, X[start:stop])
+            part = self._source, rows[start:stop]
+            into = floats[start:stop], bits[start:stop]
+            if order is None or how is None:
+                standardized_rows(*part, *standardization, *into)
+            else:
+                augmented_rows(*part, *draws, *standardization, *into)
 
-        over_rows(piece, len(rows), X.size, self.team)
+        over_rows(piece, len(rows), max(floats.size, bits.size), self.team)

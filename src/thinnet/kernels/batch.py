@@ -1,4 +1,4 @@
-"""The kernels of `thinnet.data.Dataset.batch`: gather rows, make them floats and standardize them in one pass."""
+"""The kernel of `thinnet.data.Dataset.batch`: gather rows, turn them into floats and standardize them in one pass."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 @kernel()
-def standardized_rows(X: AnyArray, rows: IntArray, shift: FloatArray, scale: FloatArray, out: FloatArray) -> None:
-    """out[i] = (X[rows[i]] − shift) · scale, computed in float64; `shift` and `scale` are (D,) float64."""
-    for i in range(rows.shape[0]):
-        _standardize(X[rows[i]], shift, scale, out[i])
+def standardized_rows(
+    X: AnyArray, rows: IntArray, shift: FloatArray, scale: FloatArray, out: FloatArray, half: AnyArray
+) -> None:
+    """out[i] = (X[rows[i]] − shift) · scale, computed in float64; `shift` and `scale` are (D,) float64.
 
-
-@kernel()
-def standardized_halves(X: AnyArray, rows: IntArray, shift: FloatArray, scale: FloatArray, out: AnyArray) -> None:
-    """The same in bfloat16, rounded from float32."""
-    line = np.empty(out.shape[1], np.float32)
+    Or the same in bfloat16 in `half`, where that is not empty, rounded from the dtype of `out`.
+    """
+    line = np.empty(half.shape[1], out.dtype)
     for i in range(rows.shape[0]):
-        _standardize(X[rows[i]], shift, scale, line)
-        round_line(line, out[i])
+        if half.size:
+            _standardize(X[rows[i]], shift, scale, line)
+            round_line(line, half[i])
+        else:
+            _standardize(X[rows[i]], shift, scale, out[i])
 
 
 @inline()

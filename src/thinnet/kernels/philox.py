@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import uint32, uint64
 
@@ -15,6 +17,22 @@ _HIGH = np.uint64(32)
 
 
 @inline()
+def philox(c0: Any, c1: Any, c2: Any, c3: Any, key0: np.uint32, key1: np.uint32) -> tuple[Any, Any, Any, Any]:
+    """The kernel of `thinnet.masks.philox`, for one counter."""
+    c0, c1, c2, c3, k0, k1 = uint32(c0), uint32(c1), uint32(c2), uint32(c3), uint32(key0), uint32(key1)
+    for _ in range(ROUNDS):
+        product0 = uint64(c0) * _MULTIPLIER0
+        product1 = uint64(c2) * _MULTIPLIER1
+        c0 = uint32(uint32(product1 >> _HIGH) ^ c1 ^ k0)
+        c2 = uint32(uint32(product0 >> _HIGH) ^ c3 ^ k1)
+        c1 = uint32(product1)
+        c3 = uint32(product0)
+        k0 = uint32(k0 + _WEYL0)
+        k1 = uint32(k1 + _WEYL1)
+    return c0, c1, c2, c3
+
+
+@inline()
 def group_bits(bits: AnyArray, group: int, row: int, step: int, layer: int, key0: np.uint32, key1: np.uint32) -> None:
     """Fill `bits`, (64,) uint32, with the random bits of the 64 columns of a group in one row.
 
@@ -22,17 +40,7 @@ def group_bits(bits: AnyArray, group: int, row: int, step: int, layer: int, key0
     counters are scrambled side by side.
     """
     for lane in range(LANES):
-        c0, c1, c2, c3 = uint32(group * LANES + lane), uint32(row), uint32(step), uint32(layer)
-        k0, k1 = uint32(key0), uint32(key1)
-        for _ in range(ROUNDS):
-            product0 = uint64(c0) * _MULTIPLIER0
-            product1 = uint64(c2) * _MULTIPLIER1
-            c0 = uint32(uint32(product1 >> _HIGH) ^ c1 ^ k0)
-            c2 = uint32(uint32(product0 >> _HIGH) ^ c3 ^ k1)
-            c1 = uint32(product1)
-            c3 = uint32(product0)
-            k0 = uint32(k0 + _WEYL0)
-            k1 = uint32(k1 + _WEYL1)
+        c0, c1, c2, c3 = philox(group * LANES + lane, row, step, layer, key0, key1)
         bits[lane] = c0
         bits[LANES + lane] = c1
         bits[2 * LANES + lane] = c2

@@ -11,6 +11,7 @@ import numpy as np
 from thinnet import defaults
 from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
+from thinnet.data.augmentation import flip_shape, flipped
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.dropout import MaskKind, Scaling
@@ -213,16 +214,22 @@ class FullyConnectedNet(Net):
             self._training_step = choose.training_step(self.spec, num_rows, **how)
         return self._training_step
 
-    def scores(self, X: AnyArray) -> FloatArray:
+    def scores(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
         """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone.
 
         X is turned into floats and scored a piece at a time, so that memory stays bounded.
 
+        Args:
+            X: (N, input_dim) or (N, ...) inputs, any real dtype.
+            flip: whether to average the scores of each image and of its mirror image, left and right exchanged: True
+                where X is (N, channels, height, width) or (N, height, width), or that shape, such as ``(3, 32, 32)``,
+                where its rows are flat. They are flipped as in training: standardized before.
+
         Raises:
-            ArgumentError: if X does not fit the net, or holds NaN or infinity.
+            ArgumentError: if X does not fit the net, or holds NaN or infinity, or its rows are no images to flip.
             NumericalError: if a score becomes NaN or infinite although X is finite.
         """
-        rows = as_matrix(self.spec, X)
+        rows, shape = as_matrix(self.spec, X), flip_shape(X, flip)
         scores = np.empty((len(rows), self.num_classes), self.dtype)
         how: dict[str, Any] = {"fused": self.fused, "products": self.products}
         scorer = choose.scorer(self.spec, self.state, min(ROWS_AT_ONCE, len(rows)), **how)
@@ -231,6 +238,8 @@ class FullyConnectedNet(Net):
             with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
                 X_part = as_inputs(self.spec, self.standardization, rows[part], start)
                 scores[part] = scorer.scores(X_part)
+                if shape:
+                    scores[part] = (scores[part] + scorer.scores(flipped(X_part, shape))) / 2
                 check_scores(X_part, scores[part], start)
         return scores
 
@@ -238,18 +247,18 @@ class FullyConnectedNet(Net):
         """The scores; see `scores`."""
         return self.scores(X)
 
-    def predict(self, X: AnyArray) -> AnyArray:
-        """What the net says of each row; X, and what is raised, as in `scores`.
+    def predict(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> AnyArray:
+        """What the net says of each row; X, flip, and what is raised, as in `scores`.
 
         Returns:
             By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score; ``"mse"`` the
             (N, num_classes) values, and ``"poisson"`` the exponentials of the scores; ``"logistic"`` (N, num_classes)
             ones and zeros, one where a label is more likely than not.
         """
-        return prediction(self.loss_name, self.scores(X))
+        return prediction(self.loss_name, self.scores(X, flip=flip))
 
-    def predict_proba(self, X: AnyArray) -> FloatArray:
-        """The probabilities of the labels; X, and what is raised, as in `scores`.
+    def predict_proba(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
+        """The probabilities of the labels; X, flip, and what is raised, as in `scores`.
 
         Returns:
             (N, num_classes) numbers between 0 and 1: the softmax of the scores, which sums to 1 in each row, or with
@@ -259,7 +268,7 @@ class FullyConnectedNet(Net):
             ArgumentError: if the net's loss is another than ``"softmax"`` and ``"logistic"``: its scores are no
                 probabilities.
         """
-        return probabilities(self.loss_name, self.scores(X))
+        return probabilities(self.loss_name, self.scores(X, flip=flip))
 
     def save(self, path: str | os.PathLike[str], standardization: Standardization | None = None) -> None:
         """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.

@@ -22,7 +22,8 @@ from thinnet.typing import AnyArray
 
 MOST_DETAILED, FEWER_DETAILED = 6, 3  # groups: details of more would make the page too long
 NUM_WEIGHTS = 36
-DATA_FIELDS = ("data", "root", "num_train", "data_seed", "standardization")  # of a config: what decides its data
+# Of a config: what decides its data.
+DATA_FIELDS = ("data", "root", "num_train", "data_seed", "standardization", "image_shape", *runs.AUGMENTATION)
 Known = dict[tuple[Any, ...], tuple[Dataset, dict[str, str]]]  # data sets and the hashes of their arrays
 
 

@@ -66,9 +66,9 @@ class _ReadOnce:
         self._source = source
         self._rows: IntArray | None = None
 
-    def read(self, rows: IntArray) -> Rows:
+    def read(self, rows: IntArray, step: int = 0) -> Rows:
         if rows is not self._rows:
-            self._rows, self._read = rows, self._source.read(rows)
+            self._rows, self._read = rows, self._source.read(rows, step)
         return self._read
 
 

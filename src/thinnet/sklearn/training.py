@@ -95,7 +95,7 @@ class SampleRows:
     def __init__(self, read: Reader, sample: Sample) -> None:
         self._read, self._sample = read, sample
 
-    def read(self, rows: IntArray) -> Rows:
+    def read(self, rows: IntArray, step: int = 0) -> Rows:
         """Rows with their targets and weights."""
         weights = self._sample.weights
         return Rows(self._read(rows), self._sample.targets[rows], None if weights is None else weights[rows])
@@ -133,7 +133,7 @@ class Passes:
         self._scores: list[float] = []
         self._patient_from = 0  # the number of the pass since which patience is counted
 
-    def _step(self, rows: IntArray, factor: float) -> float:
+    def _step(self, rows: IntArray, factor: float, step: int) -> float:
         loss = self._update(rows, factor)
         self._total += len(rows) * loss
         return loss

@@ -30,7 +30,8 @@ KEEP = 2  # how many checkpoints stay
 NAME = re.compile(r"step-([0-9]+)\.safetensors")
 OPTIONS = {  # the solver's options that a checkpoint keeps
     "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
-    "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics", "checkpoint_every", "schedule",
+    "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
+        "precision", "checkpoint_every", "schedule",
 }  # fmt: skip
 
 
@@ -163,7 +164,7 @@ def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
     if differing:
         raise CheckpointError(
             f"data must be what the run was trained on, got another {', '.join(differing)}. "
-            f"Load it as before, with the same seed, splits and standardization."
+            f"Load it as before, with the same seed, splits, standardization and augmentation."
         )
 
 

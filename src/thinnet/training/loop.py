@@ -16,14 +16,14 @@ class Loop:
 
     Attributes:
         state: how far training has come.
-        update: changes the model by one step on these rows, at a learning rate multiplied by this factor; returns the
-            loss before it.
+        update: changes the model by one step on these rows, at a learning rate multiplied by this factor; the last
+            argument is the number of the step. Returns the loss before it.
         rows: the rows of the minibatch of a step, counted from 0.
         schedule: gives the factors.
     """
 
     state: TrainingState
-    update: Callable[[IntArray, float], float]
+    update: Callable[[IntArray, float, int], float]
     rows: Callable[[int], IntArray]
     schedule: Schedule
 
@@ -34,7 +34,8 @@ class Loop:
 
     def step(self) -> float:
         """Take one step and return its loss."""
-        loss = self.update(self.rows(self.state.iteration), self.factor())
+        step = self.state.iteration
+        loss = self.update(self.rows(step), self.factor(), step)
         self.state.record(loss)
         return loss
 

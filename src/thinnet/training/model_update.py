@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.checks import in_shape
+from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
@@ -21,10 +22,13 @@ from thinnet.typing import IntArray
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
+    alone = False  # as for `thinnet.training.net_update.NetUpdate`, without a meaning here
+
     def __init__(
         self,
         model: Any,
         data: Dataset,
+        order: BatchOrder,
         optimizer: str | Rule,
         options: Config,
         check_finite: bool = True,
@@ -34,22 +38,21 @@ class ModelUpdate:
                 "data must have weights=None for a model that is not a FullyConnectedNet trained by an optimizer's "
                 "name, got weights. Such a model has no argument for them: let it weigh its own loss."
             )
-        self.model, self.data, self.check_finite = model, data, check_finite
+        self.model, self.data, self.order, self.check_finite = model, data, order, check_finite
         self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
-        self._steps = 0
         self.rules: dict[str, _NamedRule | _CallableRule] = {
             name: _NamedRule(optimizer, options, w) if isinstance(optimizer, str) else _CallableRule(optimizer, options)
             for name, w in model.params.items()
         }
 
-    def __call__(self, rows: IntArray, factor: float) -> float:
-        """Change the model by one step on these training rows; return the loss before it."""
-        X, y = model_batch(self.model, self.data, "train", rows)
+    def __call__(self, rows: IntArray, factor: float, step: int) -> float:
+        """Change the model by one step on these training rows, as they are in it; return the loss before it."""
+        draws = {"seed": self.order.seed, "step": step, "epoch": self.order.epoch(step)}
+        X, y = model_batch(self.model, self.data, "train", rows, **draws)
         loss, gradients = _loss_and_gradients(self.model.loss(X, y, **self._training))
-        self._steps += 1
         if self.check_finite and not math.isfinite(loss):
             raise NumericalError(
-                f"In step {self._steps}, the loss became {loss}. Likely cause: a learning rate that is too large, or "
+                f"In step {step + 1}, the loss became {loss}. Likely cause: a learning rate that is too large, or "
                 f"data that are not standardized. The model has the weights from before this step."
             )
         for name, rule in self.rules.items():

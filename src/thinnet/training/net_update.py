@@ -28,8 +28,8 @@ from thinnet.typing import IntArray
 class RowSource(Protocol):
     """Where the rows of a minibatch come from."""
 
-    def read(self, rows: IntArray) -> Rows:
-        """The rows of these numbers, which the next call may overwrite."""
+    def read(self, rows: IntArray, step: int = 0) -> Rows:
+        """The rows of these numbers, as they are in a step; the next call may overwrite them."""
         ...
 
 
@@ -67,15 +67,15 @@ class NetUpdate:
         self._running_before = net.running.flat.copy()
         self._copied = False  # whether the last step left copies of the weights that it changed
 
-    def __call__(self, rows: IntArray, factor: float) -> float:
-        """Change the net by one step on these rows; return the loss before it.
+    def __call__(self, rows: IntArray, factor: float, step: int = 0) -> float:
+        """Change the net by one step on these rows, as they are in step `step`; return the loss before it.
 
         Where the loss or a gradient is not finite, NumericalError says so, and the net is as it was before. In several
         processes all call this, and change their nets alike.
         """
         net, exchange = self.net, self.exchange
         rate = self.optimizer.options["learning_rate"] * factor
-        batch = self._batch(rows)
+        batch = self._batch(rows, step)
         self._running_before[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
             computed = self._step.compute(net.state, batch, copies_hold=self.alone and self._copied)
@@ -99,7 +99,7 @@ class NetUpdate:
         net.step += 1
         return computed.loss
 
-    def _batch(self, rows: IntArray) -> Batch:
+    def _batch(self, rows: IntArray, step: int) -> Batch:
         spec, exchange = self.net.spec, self.exchange
         check_rows(spec, len(rows))
         positions, total, inplace_sum = None, None, None
@@ -107,7 +107,7 @@ class NetUpdate:
             total = len(rows)
             positions, rows = exchange.held(rows)
             inplace_sum = exchange.inplace_sum if exchange.statistics == "global" else None
-        X, y, weights = self.source.read(rows)
+        X, y, weights = self.source.read(rows, step)
         values = LOSSES[spec.loss].targets != "labels"
         y = y.astype(spec.dtype, copy=False) if values else y
         weights = None if weights is None else weights.astype(spec.dtype, copy=False)

@@ -1,0 +1,74 @@
+"""The checks of a data set's arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from thinnet.arrays import check_finite
+from thinnet.checks import as_array, nearest
+from thinnet.errors import DataError
+from thinnet.typing import AnyArray
+
+
+def checked_rows(
+    split: str, X: AnyArray, y: AnyArray, width: int | None, image_shape: tuple[int, ...] | None
+) -> AnyArray:
+    """X as (N, D), with the columns of the training rows, `width` of them, if it fits to y and to an image's shape."""
+    if X.ndim < 2 or y.ndim not in (1, 2) or X.shape[0] != y.shape[0]:
+        raise DataError(
+            f"X_{split} must have shape (N, D) with one label a row, got X of shape {X.shape} and "
+            f"y of shape {y.shape}. Put one example in each row."
+        )
+    rows = X.reshape(X.shape[0], math.prod(X.shape[1:]))
+    if width not in (None, rows.shape[1]):
+        raise DataError(
+            f"X_{split} must have {width} columns as X_train has, got {rows.shape[1]}. Use the same features."
+        )
+    if image_shape is not None and math.prod(image_shape) != rows.shape[1]:
+        raise DataError(
+            f"image_shape must have as many elements as X_{split} has columns, {rows.shape[1]}, got "
+            f"{image_shape}. Use the shape that a row had before it was flattened."
+        )
+    return rows
+
+
+def check_labels(split: str, y: AnyArray, class_names: tuple[str, ...]) -> None:
+    """Raise where labels are not numbered from 0, up to those that have names if there are any."""
+    highest = len(class_names) - 1 if class_names else math.inf
+    if y.ndim != 1 or (y.size and not 0 <= int(y.min()) <= int(y.max()) <= highest):
+        span = f"{y.min()} to {y.max()}" if y.size else "none"
+        known = f" (there are {len(class_names)} class_names)" if class_names else ""
+        raise DataError(
+            f"y_{split} must hold labels of shape (N,), numbered from 0{known}, got labels from {span} of shape "
+            f"{y.shape}. Number the classes from 0; for regression give values, such as y.astype(float)."
+        )
+
+
+def checked_weights(given: Any, num_rows: int) -> AnyArray:
+    """The weights as an array, if there is a number of at least 0 for each training row."""
+    weights: AnyArray = as_array("weights", given, DataError)
+    if weights.shape != (num_rows,) or weights.dtype.kind not in "fiub":
+        raise DataError(
+            f"weights must have shape ({num_rows},), one number for each row of X_train, got "
+            f"{weights.dtype} of shape {weights.shape}. Leave them out where every row counts once."
+        )
+    if not (weights >= 0).all():  # in this form, so that NaN is refused
+        raise DataError(f"weights must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
+    check_finite("weights", weights)
+    return weights
+
+
+def check_keys(data: Any, known: Collection[str]) -> None:
+    """Raise unless `data` is a mapping with training rows, none of whose keys looks like a misspelled `known` one."""
+    if not isinstance(data, Mapping) or "X_train" not in data or "y_train" not in data:
+        came = f"the keys {list(data)}" if isinstance(data, Mapping) else type(data).__name__
+        raise DataError(
+            f"data must be a Dataset or a dict with X_train and y_train, got {came}. Call the training rows "
+            f"X_train, and their labels y_train."
+        )
+    missing = [key for key in known if key not in data]
+    for key in data:
+        if key not in known and nearest(key, missing):  # X_valid, where X_val is missing
+            raise DataError(f"data must have keys such as {list(known)}, got {key!r}. {nearest(key, missing)}")

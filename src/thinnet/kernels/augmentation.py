@@ -1,0 +1,136 @@
+"""The kernel of `thinnet.data.augmentation`: gather rows, standardize and move their pixels in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import uint64
+
+from thinnet.kernels.bfloat16 import round_line
+from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.philox import philox
+from thinnet.masks import AUGMENTATION
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+BLOCK = 8  # pixels flipped together: a loop of fixed length becomes vector instructions, in lines of few pixels too
+Image = tuple[int, int, int]  # channels, height, width
+
+
+@kernel()
+def augmented_rows(
+    X: AnyArray,
+    rows: IntArray,
+    first_row: int,
+    keys: tuple[Any, Any],
+    step: int,
+    flips: tuple[bool, int, int],
+    moves: tuple[int, bool, int],
+    image: Image,
+    shift: FloatArray,
+    scale: FloatArray,
+    out: FloatArray,
+    half: AnyArray,
+) -> None:
+    """`thinnet.data.Dataset.augmented_batch` of the rows `rows` of X, each made in a line of its own and written once.
+
+    They are written to `half` in bfloat16, where that is not empty, and else to `out`.
+
+    `first_row` is the number of X's first row, `keys` are the seed's two words, `flips` what `Augmentation.flips`
+    gives; `moves` are the most pixels of translation, whether borders are reflected, and the side of the square.
+    """
+    some, flip_step, flipped = flips
+    translate, reflect, cutout = moves
+    _, height, width = image
+    pixels, line = np.empty(X.shape[1], X.dtype), np.empty(X.shape[1], out.dtype)
+    flipped_shift, flipped_scale = np.empty_like(shift), np.empty_like(scale)
+    _flip(shift, flipped_shift, width)
+    _flip(scale, flipped_scale, width)
+    for i in range(rows.shape[0]):
+        source, row = X[rows[i]], first_row + rows[i]
+        down, right, middle_y, middle_x = philox(0, row, step, AUGMENTATION, keys[0], keys[1])
+        flip, _, _, _ = philox(1, row, flip_step, AUGMENTATION, keys[0], keys[1])
+        dy, dx = _below(down, 2 * translate + 1) - translate, _below(right, 2 * translate + 1) - translate
+        if some and _below(flip, 2) == flipped:
+            _flip(source, pixels, width)
+            _move(pixels, flipped_shift, flipped_scale, line, image, dy, dx, reflect)
+        else:
+            for j in range(pixels.shape[0]):
+                pixels[j] = source[j]
+            _move(pixels, shift, scale, line, image, dy, dx, reflect)
+        if cutout:
+            _cut(line, image, _below(middle_y, height) - cutout // 2, _below(middle_x, width) - cutout // 2, cutout)
+        if half.size:
+            round_line(line, half[i])
+            continue
+        for j in range(line.shape[0]):
+            out[i, j] = line[j]
+
+
+@inline()
+def _below(word: Any, count: int) -> Any:
+    """A whole number from 0 to count − 1, of 32 random bits."""
+    return np.int64((uint64(word) * uint64(count)) >> uint64(32))
+
+
+@inline()
+def _flip(source: AnyArray, out: AnyArray, width: int) -> None:
+    in_blocks = width - width % BLOCK
+    for start in range(0, out.shape[0], width):
+        for first in range(0, in_blocks, BLOCK):
+            # An index without a sign cannot count from an array's end, which would be looked for at each pixel.
+            to, last = uint64(start + first), uint64(start + width - 1 - first)
+            for b in range(BLOCK):
+                out[to + uint64(b)] = source[last - uint64(b)]
+        for x in range(in_blocks, width):
+            out[start + x] = source[start + width - 1 - x]
+
+
+@kernel()
+def _move(
+    pixels: AnyArray,
+    shift: FloatArray,
+    scale: FloatArray,
+    line: FloatArray,
+    image: Image,
+    dy: int,
+    dx: int,
+    reflect: bool,
+) -> None:
+    """line[c, y, x] = pixels[c, y + dy, x + dx], standardized; zero, or reflected, what is outside of the image."""
+    channels, height, width = image
+    size, offset = height * width, dy * width + dx
+    for c in range(channels):
+        # All as one run of pixels, which is fast, and wrong where a border comes in.
+        low, high = c * size + max(0, offset), (c + 1) * size + min(0, offset)
+        run, means, scales, to = pixels[low:high], shift[low:high], scale[low:high], line[low - offset : high - offset]
+        for j in range(high - low):
+            to[j] = (run[j] - means[j]) * scales[j]
+        for y in range(height):
+            first, last = (width - dx, width) if dx > 0 else (0, -dx)
+            if not 0 <= y + dy < height:
+                first, last = 0, width
+            start, origin = (c * height + y) * width, (c * height + _reflected(y + dy, height)) * width
+            if reflect:
+                for x in range(first, last):
+                    at = uint64(origin + _reflected(x + dx, width))
+                    line[uint64(start + x)] = (pixels[at] - shift[at]) * scale[at]
+            else:
+                for x in range(first, last):
+                    line[uint64(start + x)] = 0
+
+
+@inline()
+def _reflected(at: int, size: int) -> int:
+    at = -at if at < 0 else at
+    return 2 * (size - 1) - at if at >= size else at
+
+
+@inline()
+def _cut(line: FloatArray, image: Image, top: int, left: int, side: int) -> None:
+    """Make a square zero, as far as it lies within the image."""
+    channels, height, width = image
+    for c in range(channels):
+        for y in range(max(0, top), min(height, top + side)):
+            for x in range(max(0, left), min(width, left + side)):
+                line[(c * height + y) * width + x] = 0
