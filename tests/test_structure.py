@@ -120,7 +120,7 @@ MUST_NOT_REACH = {
     "layers": rooms("kernels steps nets data training storage solver distributed"),
     "kernels": rooms("steps nets data training storage solver distributed"),
     "products": rooms("steps nets data training storage solver distributed"),
-    "data": rooms("bfloat16 distributed nets solver steps storage teams training"),
+    "data": rooms("distributed nets solver steps storage training"),
     "steps": rooms("nets data training storage solver distributed"),
     "nets": rooms("training solver distributed"),
     "storage": rooms("solver distributed"),
