@@ -7,6 +7,7 @@ to compete with them; so it is they who run the loops too.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 
 from thinnet.teams import ONE_THREAD
@@ -28,15 +29,21 @@ class OpenMPTeam:
         self._parallel.argtypes, self._parallel.restype = [_Body, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
         quick = ctypes.PyDLL(path)  # whose functions return at once, and keep the interpreter meanwhile
         self._number, self._count = quick.omp_get_thread_num, quick.omp_get_num_threads
+        self._forked = False
+        os.register_at_fork(after_in_child=self._stay_alone)
+
+    def _stay_alone(self) -> None:
+        """In a forked process the runtime's threads do not come to Python's calls."""
+        self._forked = True
 
     @property
     def size(self) -> int:
-        """As many as share a product, however they are limited; one within `run`."""
-        return int(self._max_threads())
+        """As many as share a product, however they are limited; one within `run`, and in a forked process."""
+        return 1 if self._forked else int(self._max_threads())
 
     def run(self, work: Callable[[int], None], parts: int) -> None:
         """Call ``work(0)`` to ``work(parts - 1)``, side by side."""
-        if parts == 1:
+        if parts == 1 or self._forked:
             ONE_THREAD.run(work, parts)
             return
         errors: list[BaseException] = []

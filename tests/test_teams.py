@@ -1,0 +1,85 @@
+"""Teams of threads: each part is done once, what goes wrong is raised, and a forked process has a team of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from thinnet.kernels.optimizers import SGD, update
+from thinnet.products import mkl_library
+from thinnet.products.choose import products
+from thinnet.teams import ENOUGH, ONE_THREAD, THREAD_POOL, Team, over_rows
+
+NAMES = ["one", "pool", pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl"))]
+
+
+def team_of(name: str) -> Team:
+    return {"one": ONE_THREAD, "pool": THREAD_POOL}.get(name) or products("mkl").team
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_each_part_is_done_once(name: str, parts: int) -> None:
+    done: list[int] = []
+    team_of(name).run(done.append, parts)
+    assert sorted(done) == list(range(parts))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_what_goes_wrong_in_a_part_is_raised(name: str, wrong: int) -> None:
+    def work(part: int) -> None:
+        if part == wrong:
+            raise KeyError(part)
+
+    with pytest.raises(KeyError, match=str(wrong)):
+        team_of(name).run(work, 2)
+    team_of(name).run(lambda part: None, 2)  # and goes on afterwards
+
+
+@pytest.mark.parametrize("name", ["pool", NAMES[2]])
+def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
+    sums = np.zeros(8)
+
+    def add(at: int) -> None:
+        for _ in range(50):
+            team_of(name).run(lambda part: np.add.at(sums, at, part), 2)
+
+    threads = [threading.Thread(target=add, args=(at,)) for at in range(len(sums))]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    np.testing.assert_array_equal(sums, 50)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [0, 1, ENOUGH - 1, ENOUGH, ENOUGH + 17])
+def test_a_loop_over_rows_is_the_same_whoever_shares_it(name: str, size: int) -> None:
+    w, dw, none = np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32), np.empty(0, np.float32)
+    numbers, half = np.array([0.5], np.float32), np.empty(0, np.uint16)
+
+    def piece(start: int, stop: int) -> None:
+        update(SGD, w[start:stop], dw[start:stop], none, none, numbers, half)
+
+    over_rows(piece, size, size, team_of(name))
+    np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
+
+
+def forked(name: str) -> int:
+    done: list[int] = []
+    team_of(name).run(done.append, 2)
+    product, ones = np.empty((300, 300)), np.ones((300, 300))
+    products("mkl" if name == "mkl" else "numpy").matmul(ones, ones, product)
+    return len(done) if (product == 300).all() else 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_forked_process_has_a_team_of_its_own(name: str) -> None:
+    assert forked(name) == 2  # the threads are there before
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(forked, (name,)).get(timeout=60) == 2
