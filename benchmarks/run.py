@@ -32,18 +32,28 @@ OUTPUT = HERE.parent / "BENCHMARKS.md"
 
 LABELS = {
     "thinnet_net": "**Thinnet**",
+    "thinnet_bfloat16": '**Thinnet, `precision="bfloat16"`**',
+    "thinnet_numpy": "Thinnet, NumPy's products",
     "thinnet_thinned": '**Thinnet, `dropout_mask="batch"`**',
+    "thinnet_thinned_bfloat16": '**Thinnet, `dropout_mask="batch"`, `precision="bfloat16"`**',
     "torch_eager": "PyTorch, eager, fused Adam",
     "torch_compiled": "PyTorch, compiled, fused Adam",
+    "torch_autocast": "PyTorch, eager, bfloat16 autocast, fused Adam",
     "jax_jit": "JAX, jit",
+    "jax_bfloat16": "JAX, jit, bfloat16 products",
     "sklearn_mlp": "scikit-learn MLPClassifier (no normalization, no dropout)",
     "course_numpy": "course-style NumPy (control)",
     "thinnet_predict": "**Thinnet**",
     "torch_predict": "PyTorch, eager",
-    "floor": "floor: the products alone, and one pass over Adam's memory",
+    "floor": "floor: NumPy's products alone, and one pass over Adam's memory",
+    "floor_mkl": "the same with MKL's products",
+    "floor_bfloat16": "the same with MKL's products of bfloat16 numbers",
 }
 
-STEPS = [name for name in LABELS if not name.endswith(("_predict", "_thinned"))]
+STEPS = [name for name in LABELS if not name.endswith("_predict") and "thinned" not in name]
+FLOAT32_PEERS = ("torch_eager", "torch_compiled", "jax_jit")
+QUICK = ["thinnet_net", "thinnet_bfloat16", "thinnet_numpy", "thinnet_thinned", "torch_eager", "torch_autocast"]
+QUICK += ["jax_jit", "jax_bfloat16"]
 
 INTRODUCTION = """# Benchmarks
 
@@ -65,10 +75,19 @@ def steps() -> str:
     return text
 
 
+def quick() -> str:
+    """The main contenders at two batch sizes, for a look: few turns, and nothing is written."""
+    text = "Whole training steps, few turns: rough figures.\n"
+    for batch_size in (100, 1024):
+        times = take_turns(Job(batch_size=batch_size), QUICK, rounds=7, steps=1600 // batch_size)
+        text += f"\n### Batch {batch_size}\n\n" + _table(times)
+    return text
+
+
 def thinned() -> str:
     """Steps on the thinned network: against the others, and how the gain grows."""
     text = "## Thinned training\n\nThe same net and batch 100, with one mask for the whole batch.\n\n"
-    names = ["thinnet_thinned", "thinnet_net", "torch_eager", "torch_compiled", "jax_jit"]
+    names = ["thinnet_thinned", "thinnet_thinned_bfloat16", "thinnet_net", "torch_eager", "torch_compiled", "jax_jit"]
     text += _table(take_turns(Job(), names), ours="thinnet_thinned")
     text += '\nThe thinned step\'s time over that of the ordinary one (`dropout_mask="element"`):\n\n'
     widths = (250, 500, 1000, 2000, 4000)
@@ -116,12 +135,19 @@ def thinned_accuracy() -> str:
 
 
 def _table(times: dict[str, Times], ours: str = "thinnet_net") -> str:
-    rows = ["| | ms | Thinnet's time over it |", "| --- | ---: | ---: |"]
+    """Each contender's time, what ours takes of it, and what it takes of that of the fastest peer in float32."""
+    peers = [times[name] for name in FLOAT32_PEERS if name in times and not times[name].missing]
+    fastest = min(peers, key=lambda one: one.median, default=None)
+    rows = [
+        "| | ms | Thinnet's time over it | its time over the fastest float32 peer's |",
+        "| --- | ---: | ---: | ---: |",
+    ]
     for name, one in times.items():
         if one.missing:
-            rows.append(f"| {LABELS[name]} | left out: {one.missing} | |")
+            rows.append(f"| {LABELS[name]} | left out: {one.missing} | | |")
         else:
-            rows.append(f"| {LABELS[name]} | {one.median:.2f} | {ratio(times[ours], one):.2f} |")
+            over = "" if fastest is None else f"{ratio(one, fastest):.2f}"
+            rows.append(f"| {LABELS[name]} | {one.median:.2f} | {ratio(times[ours], one):.2f} | {over} |")
     return "\n".join(rows) + "\n"
 
 
@@ -291,6 +317,9 @@ def main(arguments: Sequence[str]) -> None:
         print(text)
         if whole:
             _write("tables", text)
+        return
+    if list(arguments) == ["steps", "--quick"]:
+        print(quick() + "\n" + machine())
         return
     for name in arguments or SECTIONS:
         _write(name, SECTIONS[name]())

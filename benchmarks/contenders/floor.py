@@ -2,30 +2,36 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from job import Job
+from thinnet.bfloat16 import to_bits
+from thinnet.products.choose import products
 
 
-def build(job: Job) -> Callable[[], object]:
-    """All products of forward and backward by NumPy, then reading and writing what Adam reads and writes."""
+def build(job: Job, name: str = "numpy", half: bool = False) -> Callable[[], object]:
+    """All products of forward and backward, then reading and writing what Adam reads and writes."""
     rng = np.random.default_rng(0)
     dims = [job.input_dim, *job.hidden_dims, job.num_classes]
-    weights = [rng.standard_normal(pair).astype(np.float32) for pair in pairwise(dims)]
-    values = [rng.standard_normal((job.batch_size, dim)).astype(np.float32) for dim in dims]
+    weights: list[Any] = [rng.standard_normal(pair).astype(np.float32) for pair in pairwise(dims)]
+    values: list[Any] = [rng.standard_normal((job.batch_size, dim)).astype(np.float32) for dim in dims]
     outs = [np.empty_like(value) for value in values]
     gradients = [np.empty_like(w) for w in weights]
     size = sum(w.size for w in weights)
     w, m, v, dw = (np.ones(size, np.float32) for _ in range(4))
+    matmul = products(name).matmul
+    if half:
+        weights, values = [to_bits(each) for each in weights], [to_bits(each) for each in values]
 
     def step() -> None:
         for i, weight in enumerate(weights):
-            np.matmul(values[i], weight, out=outs[i + 1])
+            matmul(values[i], weight, outs[i + 1])
         for i in reversed(range(len(weights))):
-            np.matmul(values[i].T, values[i + 1], out=gradients[i])
+            matmul(values[i].T, values[i + 1], gradients[i])
             if i:
-                np.matmul(values[i + 1], weights[i].T, out=outs[i])
+                matmul(values[i + 1], weights[i].T, outs[i])
         # Four arrays read, three of them written: 28 bytes a parameter, in the fewest passes that NumPy has.
         np.add(w, dw, out=w)
         np.copyto(m, v)

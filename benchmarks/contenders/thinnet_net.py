@@ -9,7 +9,10 @@ from thinnet.spec import Precision
 
 
 def build(
-    job: Job, dropout_mask: MaskKind = "element", precision: Precision | None = None
+    job: Job,
+    dropout_mask: MaskKind = "element",
+    precision: Precision | None = None,
+    products: str | None = None,
 ) -> Callable[[], object]:
     """One step of the solver: gather, standardize, forward, backward, Adam."""
     data = Dataset(*job.images()).standardized("mean")
@@ -23,6 +26,8 @@ def build(
         precision=precision,
         seed=0,
     )
+    net.products = products
     options = {"learning_rate": job.learning_rate, "batch_size": job.batch_size}
     solver = Solver(net, data, epochs=10**6, verbose=False, **options)
+    solver._update.alone = True  # as in `Solver.train`, where nobody else changes the weights from step to step
     return solver.step

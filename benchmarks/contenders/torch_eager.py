@@ -1,6 +1,7 @@
 """PyTorch, eager, with its fused Adam."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ def build(job: Job) -> Callable[[], object]:
     return build_step(job, lambda net: net)
 
 
-def build_step(job: Job, compiled: Callable[[Any], Any]) -> Callable[[], object]:
-    """The step of a net that goes through `compiled` first."""
+def build_step(
+    job: Job, compiled: Callable[[Any], Any], precision: Callable[[], AbstractContextManager[Any]] = nullcontext
+) -> Callable[[], object]:
+    """The step of a net that goes through `compiled` first, its forward pass within `precision`."""
     torch.manual_seed(0)
     X, y = (torch.from_numpy(array) for array in job.floats())
     layers: list[Any] = []
@@ -29,7 +32,8 @@ def build_step(job: Job, compiled: Callable[[Any], Any]) -> Callable[[], object]
 
     def step() -> float:
         rows = torch.from_numpy(next(batches))
-        loss = loss_of(forward(X[rows]), y[rows])
+        with precision():
+            loss = loss_of(forward(X[rows]), y[rows])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
