@@ -15,10 +15,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import accuracies
 import dropout
 import estimator_threads
 import estimators
-import masks
 import process
 import tables
 import time_to_goal as time_to_goal_module
@@ -123,15 +123,17 @@ def thinned_accuracy() -> str:
     )
     text += f"weights to begin with and the same batches. {_images()}\n\n"
     text += "| recipe | a mask for each row | one mask a batch | difference |\n| --- | ---: | ---: | ---: |\n"
-    for recipe in masks.RECIPES:
-        means, cells = [], []
-        for mask in ("element", "batch"):
-            commands = [[sys.executable, str(HERE / "masks.py"), recipe, mask, str(seed)] for seed in range(5)]
-            accuracies = [float(subprocess.check_output(command, text=True)) for command in commands]
-            means.append(statistics.mean(accuracies))
-            cells.append(f"{means[-1]:.4f} ± {statistics.stdev(accuracies):.4f}")
-        text += f"| {recipe} | {cells[0]} | {cells[1]} | {means[1] - means[0]:+.4f} |\n"
-    return text
+    settings = {"dropout_mask": "element"}, {"dropout_mask": "batch"}
+    return text + "".join(accuracies.row(recipe, settings) for recipe in accuracies.RECIPES)
+
+
+def precision_accuracy() -> str:
+    """Accuracies in float32 and in mixed precision."""
+    text = "## Accuracy of mixed precision\n\nMean and standard deviation over 5 seeds; the same weights to begin with and "
+    text += f"the same batches and masks. {_images()}\n\n| recipe | float32 | bfloat16 | difference |\n"
+    text += "| --- | ---: | ---: | ---: |\n"
+    recipe = next(iter(accuracies.RECIPES))
+    return text + accuracies.row(recipe, ({}, {"precision": "bfloat16"}))
 
 
 def _table(times: dict[str, Times], ours: str = "thinnet_net") -> str:
@@ -277,6 +279,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "steps": steps,
     "thinned": thinned,
     "thinned-accuracy": thinned_accuracy,
+    "precision-accuracy": precision_accuracy,
     "decayed": decayed,
     "inference": inference,
     "threads": threads,
