@@ -167,12 +167,12 @@ class Subject:
 
     def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
         """Report it where an argument has changed."""
+        if new.shape == old.shape and np.array_equal(new, old, equal_nan=old.dtype.kind == "f"):
+            return
         names = parameters(self.functions[name])
         parameter = names[position] if position < len(names) else f"argument {position + 1}"
         if new.shape != old.shape:
             evidence = f"{name} changed the shape of {parameter} from {old.shape} to {new.shape}"
-        elif np.array_equal(new, old, equal_nan=old.dtype.kind == "f"):
-            return
         else:
             where = np.unravel_index(int(np.argmax(old != new)), old.shape)
             index = ", ".join(map(str, map(int, where)))
