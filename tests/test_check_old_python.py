@@ -57,9 +57,12 @@ def test_what_only_python_2_runs_is_translated_or_not_checked(how: str, tmp_path
     assert report.ok
     assert report.count("not checked") in (1, 2)
     assert "it is right in Python 2, and stops in Python 3 with" in str(report)
-    report = check(
-        tmp_path, text.replace("dx = dout * (x > 0)", "dx = dout").replace("dx[: 8 / 2] = dx[: 8 / 2]", "pass")
-    )
+
+
+@pytest.mark.parametrize("how", ["division", "an indexed zip"])  # arithmetic and a list
+def test_a_fault_in_what_only_python_2_runs_is_found(how: str, tmp_path: Path) -> None:
+    text = sources.swap(sources.LAYERS, dict([OLD_LAYERS[how]]))
+    report = check(tmp_path, text.replace("dx = dout * (x > 0)", "dx = dout"))
     assert report.faults == {"wrong-gradient"}
     assert check(tmp_path, text + "\nname = f'{3}'\n").faults == {"crashed"}
 

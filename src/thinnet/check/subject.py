@@ -68,6 +68,7 @@ class Subject:
         in_net: whether it is a whole net, whose mends are other than a layer's.
         findings: what has been found so far.
         rng: for the inputs, which are the same in every check.
+        fitting: functions and numbers of arguments that they are known to take.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Subject:
     in_net: bool = False
     findings: list[Finding] = field(default_factory=list)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))
+    fitting: set[tuple[str, int]] = field(default_factory=set)
 
     def report(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Add a verdict, once."""
@@ -128,8 +130,10 @@ class Subject:
         """
         if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        if name in self.owns and signature_mismatch(self.functions[name], *args):
-            raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
+        if name in self.owns and (name, len(args)) not in self.fitting:
+            if signature_mismatch(self.functions[name], *args):
+                raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
+            self.fitting.add((name, len(args)))
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
             result = self.functions[name](*given)
