@@ -8,9 +8,9 @@ BIN := .venv/bin
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits, and write a page about it
 	$(BIN)/thinnet experiment dropout
 
-# One process a core, each with one thread for its products: the files of tests share the cores better than threads do.
+# One process a core, each with one thread for its products and loops: the files of tests share the cores better than threads do.
 # Bytecode is kept even where the environment says otherwise, since the tests start Python some hundred times.
-PYTEST := OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
 	--no-loadscope-reorder
 
 test: .venv/dev-installed  ## the test suite

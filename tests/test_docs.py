@@ -47,6 +47,8 @@ def _console(block):
 
 """
 
+ENVIRONMENT = {**os.environ, "JOBLIB_MULTIPROCESSING": "0"}  # several workers are tested elsewhere, and start slowly
+
 # Modules that nobody imports from outside; every other one is in the reference.
 INTERNAL = {
     "arguments", "arrays", "check.*", "checks", "cli", "cli.*", "course.*", "data.archive", "data.checking",
@@ -69,7 +71,7 @@ def program(page: Path) -> str:
 def test_the_examples_of_a_page_run_with_warnings_as_errors(page: Path, tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(program(page), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "page.py"], cwd=tmp_path, env={**os.environ}, capture_output=True, text=True
+        [sys.executable, "-W", "error", "page.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
