@@ -3,20 +3,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint format docs bench faults clean
+.PHONY: demo test test-slow lint format docs bench faults clean
 
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits, and write a page about it
 	$(BIN)/thinnet experiment dropout
 
-# One process a core, each with one thread for its products: the files of tests share the cores better than threads do.
-PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
+# One process a core, each with one thread for its products and loops: the files of tests share the cores better than threads do.
+# Bytecode is kept even where the environment says otherwise, since the tests start Python some hundred times.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
 	--no-loadscope-reorder
 
-test: .venv/dev-installed  ## the whole test suite
-	$(PYTEST)
-
-test-fast: .venv/dev-installed  ## the tests that take seconds
+test: .venv/dev-installed  ## the test suite
 	$(PYTEST) -m "not slow"
+
+test-slow: .venv/dev-installed  ## the tests that take minutes each
+	$(PYTEST) -m slow
 
 lint: .venv/dev-installed  ## style and types
 	$(BIN)/ruff check

@@ -17,9 +17,12 @@ SHARED = ROOT.parent / "shared"
 CACHE = ROOT / ".cache"
 
 
+# The files that take longest, which go first, so that side by side with the others none is waited for in the end.
+LONGEST = ["test_course_seeds.py", "test_docs.py", "test_check_nets.py", "test_parallel.py", "test_examples.py"]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that takes minutes goes first, so that side by side with the others it is not waited for in the end."""
-    items.sort(key=lambda item: item.path.name != "test_course_seeds.py")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

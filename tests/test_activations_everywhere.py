@@ -52,7 +52,8 @@ def test_a_solver_learns_and_resumes_to_the_same_bits(activation: str, mask: Any
 @each
 @both_masks
 def test_gradients_are_the_slopes(activation: str, mask: Any) -> None:
-    net = net_with(activation, dropout=0.3, dropout_mask=mask, normalization="batchnorm", dtype="float64")
+    options: dict[str, Any] = {"dropout_mask": mask, "normalization": "batchnorm", "dtype": "float64"}
+    net = FullyConnectedNet.for_data(DATA, [7, 6], activation=activation, dropout=0.3, seed=0, **options)
     assert check_gradients(net, X[:12], Y[:12])
 
 

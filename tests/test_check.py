@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import check_dropouts as dropouts
 import check_images
+import check_nets as nets
 import check_sources as sources
 import thinnet.course
 from thinnet.check import VERDICTS, Report, check_layers
@@ -42,10 +44,10 @@ def ids(rows: list[Any]) -> list[str]:
 def package(net: str, dialect: str) -> str:
     """Layers, dropout and a net in one source."""
     means = thinnet.course.DIALECTS[dialect].p_means
-    return "\n".join([sources.LAYERS, sources.dropout({}, means), net])
+    return "\n".join([sources.LAYERS, dropouts.dropout({}, means), net])
 
 
-HERE = [row for row in sources.DROPOUT_FAULTS if row[0] not in IN_CHILDREN]
+HERE = [row for row in dropouts.DROPOUT_FAULTS if row[0] not in IN_CHILDREN]
 
 
 @pytest.mark.parametrize("means", ["drop", "keep"])
@@ -53,32 +55,32 @@ HERE = [row for row in sources.DROPOUT_FAULTS if row[0] not in IN_CHILDREN]
 def test_each_planted_fault_of_dropout_is_found_and_nothing_else(
     verdict: str, changes: dict[str, str], means: str
 ) -> None:
-    report = check(sources.dropout(changes, means), means)
+    report = check(dropouts.dropout(changes, means), means)
     assert report.faults == {verdict}, str(report)
     assert not report.ok
 
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("means", ["drop", "keep"])
-@pytest.mark.parametrize("style", sources.RIGHT_DROPOUTS)
+@pytest.mark.parametrize("style", dropouts.RIGHT_DROPOUTS)
 def test_right_dropouts_pass_in_every_style(style: str, means: str, named: bool) -> None:
-    text = sources.dropout(sources.RIGHT_DROPOUTS[style], means)
+    text = dropouts.dropout(dropouts.RIGHT_DROPOUTS[style], means)
     report = check(text, means if named else None)
     assert report.ok, str(report)
     assert len(report.functions) == 2
 
 
 @pytest.mark.parametrize("means", ["drop", "keep"])
-@pytest.mark.parametrize(("verdict", "changes"), sources.DROPOUT_NOTES, ids=ids(sources.DROPOUT_NOTES))
+@pytest.mark.parametrize(("verdict", "changes"), dropouts.DROPOUT_NOTES, ids=ids(dropouts.DROPOUT_NOTES))
 def test_what_is_only_worth_a_remark_is_a_note(verdict: str, changes: dict[str, str], means: str) -> None:
-    report = check(sources.dropout(changes, means), means)
+    report = check(dropouts.dropout(changes, means), means)
     assert report.ok, str(report)
     assert report.verdicts == {verdict}
 
 
 @pytest.mark.parametrize("shape", ["len(x) > 1", "x.shape != (1, 50)"])
 def test_a_dropout_that_stops_for_a_batch_of_one(shape: str) -> None:
-    report = check(sources.dropout({sources.DRAW: f"assert {shape}; " + sources.DRAW}, "keep"), "keep")
+    report = check(dropouts.dropout({dropouts.DRAW: f"assert {shape}; " + dropouts.DRAW}, "keep"), "keep")
     assert report.faults == {"crashed"}
     assert "with x of shape (1, 50): AssertionError" in str(report)
 
@@ -90,7 +92,7 @@ def test_the_notes_of_the_losses_and_the_net() -> None:
     )
     assert report.ok
     assert report.verdicts == {"log-of-zero"}
-    net = sources.net({}, "cs231n-2021")
+    net = nets.net({}, "cs231n-2021")
     net = re.sub(r'"(W|b|gamma|beta)%d" % (\w+|\(i \+ 1\))', r'"\1%d" % (\2 - 1)', net)
     report = check(package(net, "cs231n-2021"), "cs231n-2021")
     assert report.ok, str(report)
@@ -99,7 +101,7 @@ def test_the_notes_of_the_losses_and_the_net() -> None:
 
 @pytest.mark.parametrize(("says", "does"), [("drop", "keep"), ("keep", "drop")])
 def test_a_docstring_that_says_one_thing_and_code_that_does_the_other(says: str, does: str) -> None:
-    report = check(sources.dropout({}, does, f"We {says} each neuron output with probability p."))
+    report = check(dropouts.dropout({}, does, f"We {says} each neuron output with probability p."))
     assert report.faults == {"dialect-contradiction"}
     evidence = next(one.evidence for _, one in report)
     assert {"dropping", "keeping"} <= set(evidence.replace(":", " ").split())
@@ -107,7 +109,7 @@ def test_a_docstring_that_says_one_thing_and_code_that_does_the_other(says: str,
 
 def test_without_any_word_the_behavior_tells_the_dialect() -> None:
     for means in ("drop", "keep"):
-        convention = next(iter(check(sources.dropout({}, means)).conventions.values()))
+        convention = next(iter(check(dropouts.dropout({}, means)).conventions.values()))
         assert (convention.means, convention.source) == (means, "the behavior of dropout_forward")
         assert str(convention).endswith("alone: name your course's dialect to have that checked too")
 
@@ -176,22 +178,22 @@ def test_rows_in_place_of_vectors_are_right_and_do_not_hide_a_fault() -> None:
     assert not check(layers).verdicts
     assert check(sources.swap(layers, {"db = np.sum(": "db = 2 * np.sum("})).faults == {"gradient-scaled"}
     assert check(sources.swap(layers, {"g - g.mean(axis=0) - xhat": "g - xhat"})).faults == {"missing-mean-term"}
-    dropout = sources.dropout({}, "keep")
+    dropout = dropouts.dropout({}, "keep")
     for text in (layers, sources.LAYERS):
-        right = "\n".join([text, dropout, sources.net(NET_ROWS, "cs231n-2018")])
+        right = "\n".join([text, dropout, nets.net(NET_ROWS, "cs231n-2018")])
         report = check(right, "cs231n-2018")
         assert report.ok, str(report)
         assert not report.verdicts
-    wrong = sources.net({**NET_ROWS, "loss += 0.5 * self.reg": "loss += self.reg"}, "cs231n-2018")
+    wrong = nets.net({**NET_ROWS, "loss += 0.5 * self.reg": "loss += self.reg"}, "cs231n-2018")
     assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"regularisation-scaled"}
-    wrong = sources.net({**NET_ROWS, sources.BACKWARD_DROPOUT: ""}, "cs231n-2018")
+    wrong = nets.net({**NET_ROWS, nets.BACKWARD_DROPOUT: ""}, "cs231n-2018")
     assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"dropout-backward-never-called"}
 
 
 @pytest.mark.parametrize("means", ["drop", "keep"])
 @pytest.mark.parametrize("argument", ["p", "dropout_ratio", "keep_prob"])
 def test_a_dropout_class(argument: str, means: str) -> None:
-    text = sources.DROPOUT_CLASS.replace("ARGUMENT", argument).replace("KEEP", sources.KEEP[means])
+    text = dropouts.DROPOUT_CLASS.replace("ARGUMENT", argument).replace("KEEP", dropouts.KEEP[means])
     says = {"dropout_ratio": "drop", "keep_prob": "keep"}.get(argument, means)
     report = check(text)
     assert report.faults == (set() if says == means else {"dialect-contradiction"})
@@ -252,13 +254,15 @@ def test_a_wrong_form_of_a_courses_own_function_is_a_fault() -> None:
 
 
 def test_a_dropout_that_refuses_to_keep_all_is_right() -> None:
-    refusing = sources.DRAW + "\n        assert 0 < p < 1"
+    refusing = dropouts.DRAW + "\n        assert 0 < p < 1"
     for means in ("drop", "keep"):
-        assert check(sources.dropout({sources.DRAW: refusing}, means), means).ok
+        assert check(dropouts.dropout({dropouts.DRAW: refusing}, means), means).ok
 
 
 def test_a_class_that_cannot_be_called_is_not_accused() -> None:
-    text = sources.DROPOUT_CLASS.replace("ARGUMENT=0.5", "shape, rate").replace("ARGUMENT", "rate").replace("KEEP", "p")
+    text = (
+        dropouts.DROPOUT_CLASS.replace("ARGUMENT=0.5", "shape, rate").replace("ARGUMENT", "rate").replace("KEEP", "p")
+    )
     report = check(text)
     assert not report.faults
     assert [one.state for one in report.functions] == ["not checked", "not checked"]
@@ -290,7 +294,7 @@ def test_a_test_mode_that_fails_does_not_hide_the_training_mode() -> None:
         "< KEEP) / KEEP": "< KEEP) / (1 - KEEP)",
         "(dropout_param, mask)\n\n": "(dropout_param, mask.copy())\n\n",
     }
-    report = check(sources.dropout(changes, "keep"), "keep")
+    report = check(dropouts.dropout(changes, "keep"), "keep")
     assert report.faults == {"crashed", "scaled-by-wrong-probability"}
     assert "in mode 'test': UnboundLocalError" in str(report)
 
@@ -300,14 +304,15 @@ def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None
     thinnet.course.activate(dialect)
     package = thinnet.course.DIALECTS[dialect].package
     net, images = ("fc_net", "cnn") if package == "nndl" else ("classifiers.fc_net", "classifiers.cnn")
-    for name in ("layers", "optim", net, images):
+    of_package = ("optim", images) if dialect in ("cs231n-2017", "nndl") else ()  # the same in each of its dialects
+    for name in ("layers", net, *of_package):
         report = check_layers(importlib.import_module(f"{package}.{name}"), dialect)
         assert report.ok, str(report)
         assert not report.faults
 
 
 def test_an_endless_loop_is_stopped_and_the_rest_is_checked() -> None:
-    text = sources.dropout({sources.BACK: "\n        while True: pass"}, "keep")
+    text = dropouts.dropout({dropouts.BACK: "\n        while True: pass"}, "keep")
     report = check_layers(names_of(text), "keep", timeout=1)
     assert [one.state for one in report.functions] == ["right", "wrong"]
     assert report.faults == {"timed-out"}
@@ -328,7 +333,7 @@ def test_an_input_that_is_reshaped_in_place_is_told() -> None:
 
 
 def test_numpys_generator_is_left_as_it_was() -> None:
-    names = names_of(sources.dropout({}, "keep"))
+    names = names_of(dropouts.dropout({}, "keep"))
     np.random.seed(3)
     before: Any = np.random.get_state()
     check_layers(names)
@@ -354,7 +359,7 @@ def test_every_verdict_has_a_cause_and_a_mend() -> None:
 @pytest.mark.parametrize(("means", "keep"), [("drop", "(1 - p)"), ("keep", "p"), (None, "keep_prob")])
 def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) -> None:
     report = check(
-        sources.dropout({"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}, "keep"), means
+        dropouts.dropout({"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}, "keep"), means
     )
     mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
     assert mend.startswith(f"A unit must be kept with probability {keep}, and what is kept divided by it: ")
@@ -366,10 +371,9 @@ def test_the_page_of_verdicts_is_up_to_date() -> None:
 
 
 def test_every_fault_has_a_planted_one() -> None:
-    nets = (*sources.NET_FAULTS, *sources.LAYERNORM_FAULTS)
-    rows = (*sources.DROPOUT_FAULTS, *nets, *sources.LAYER_FAULTS, *sources.OPTIM_FAULTS)
-    rows += tuple((verdict, changes) for verdict, _, changes in check_images.FAULTS)
-    planted = {row[0] for row in rows}
+    tables: list[list[Any]] = [dropouts.DROPOUT_FAULTS, nets.NET_FAULTS, nets.LAYERNORM_FAULTS]
+    tables += [sources.LAYER_FAULTS, sources.OPTIM_FAULTS, check_images.FAULTS]
+    planted = {row[0] for table in tables for row in table}
     elsewhere = {
         "channels-not-dropped-whole",
         "timed-out",

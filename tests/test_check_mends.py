@@ -6,12 +6,14 @@ import re
 
 import pytest
 
+import check_dropouts as dropouts
+import check_nets as nets
 import check_sources as sources
 from test_check import check, ids, package
 from thinnet.check import VERDICTS, Report
 
 LINE = re.compile(r"mask = \(np\.random\.rand\(\*x\.shape\) < (?P<keep>.+?)\) / (?P=keep)(?=[;,.])")
-WHOLE = [row for row in sources.DROPOUT_FAULTS if LINE.search(VERDICTS[row[0]].mend)]
+WHOLE = [row for row in dropouts.DROPOUT_FAULTS if LINE.search(VERDICTS[row[0]].mend)]
 TRAINING = re.compile(r'(    if mode == "train":\n).*(    else:\n).*?\n', re.DOTALL)
 
 
@@ -22,13 +24,13 @@ def mend_of(report: Report, verdict: str) -> str:
 @pytest.mark.parametrize("means", ["drop", "keep"])
 @pytest.mark.parametrize(("verdict", "changes"), WHOLE, ids=ids(WHOLE))
 def test_a_mask_drawn_as_the_mend_says_is_right(verdict: str, changes: dict[str, str], means: str) -> None:
-    text = sources.dropout(changes, means)
+    text = dropouts.dropout(changes, means)
     line = LINE.search(mend_of(check(text, means), verdict))
     assert line
     mended = TRAINING.sub(
         lambda match: f"{match[1]}        {line[0]}\n        out = x * mask\n{match[2]}        out = x\n", text
     )
-    mended = re.sub(r"    if dropout_param.*?    return dout.*$", f"    {sources.BACK}\n", mended, flags=re.DOTALL)
+    mended = re.sub(r"    if dropout_param.*?    return dout.*$", f"    {dropouts.BACK}\n", mended, flags=re.DOTALL)
     assert mended != text
     assert not check(mended, means).faults
 
@@ -106,33 +108,33 @@ NETS: list[tuple[str, str, str, str, str]] = [
 
 @pytest.mark.parametrize(("verdict", "place", "fault", "words", "mended"), NETS, ids=ids(NETS))
 def test_a_net_mended_as_it_says_is_right(verdict: str, place: str, fault: str, words: str, mended: str) -> None:
-    report = check(package(sources.net({place: fault}, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    report = check(package(nets.net({place: fault}, "cs231n-2017"), "cs231n-2017"), "cs231n-2017")
     assert report.faults == {verdict}, str(report)
     assert words in mend_of(report, verdict)
-    report = check(package(sources.net({place: mended}, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    report = check(package(nets.net({place: mended}, "cs231n-2017"), "cs231n-2017"), "cs231n-2017")
     assert report.ok, str(report)
 
 
 def test_a_net_without_dropout_mended_as_it_says_is_right() -> None:
-    changes = {sources.FORWARD_DROPOUT: "", sources.BACKWARD_DROPOUT: ""}
-    report = check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    changes = {nets.FORWARD_DROPOUT: "", nets.BACKWARD_DROPOUT: ""}
+    report = check(package(nets.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
     mend = mend_of(report, "dropout-never-called")
     there, back = re.findall(r"\w+(?:, \w+)? = dropout_\w+\(.*?\)", mend)
     when = "            if self.use_dropout:\n                "
     changes = {
-        sources.FORWARD_DROPOUT: f"            cache = None\n{when}{there}\n            do = cache\n",
-        sources.BACKWARD_DROPOUT: f"            cache = do\n{when}{back}\n",
+        nets.FORWARD_DROPOUT: f"            cache = None\n{when}{there}\n            do = cache\n",
+        nets.BACKWARD_DROPOUT: f"            cache = do\n{when}{back}\n",
     }
-    assert check(package(sources.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021").ok
+    assert check(package(nets.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021").ok
 
 
 def test_backward_of_classic_scaling_at_test_mended_as_it_says_is_right() -> None:
-    verdict, changes = sources.DROPOUT_NOTES[-1]
+    verdict, changes = dropouts.DROPOUT_NOTES[-1]
     assert verdict == "classic-scaling"
-    report = check(sources.dropout({**changes, "    return dout\n": "    return dout \n"}, "keep"), "keep")
+    report = check(dropouts.dropout({**changes, "    return dout\n": "    return dout \n"}, "keep"), "keep")
     assert report.verdicts == {"classic-scaling", "no-backward-at-test"}
     assert "dout * p where it returned x * p" in mend_of(report, "no-backward-at-test")
-    assert check(sources.dropout(changes, "keep"), "keep").verdicts == {"classic-scaling"}
+    assert check(dropouts.dropout(changes, "keep"), "keep").verdicts == {"classic-scaling"}
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def test_the_cifar10_experiment_runs_on_real_images(
 def test_the_speed_experiment_reaches_its_goal_on_real_images(
     cifar10_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["experiment", "cifar10-speed", "--root", str(cifar10_root), "--seeds", "2"]) == 0
-    assert "2 of 2 seeds reached 55%" in capsys.readouterr().out
+    assert main(["experiment", "cifar10-speed", "--root", str(cifar10_root), "--seeds", "1"]) == 0
+    assert "1 of 1 seeds reached 55%" in capsys.readouterr().out
 
 
 def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,18 +32,22 @@ BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # What a page's console blocks are checked with: each command runs, and prints what stands under it.
 CONSOLE = """
 def _console(block):
-    import doctest, shlex, subprocess, sys
+    import contextlib, doctest, io, shlex
+    from thinnet import cli
 
     for part in block.split("$ ")[1:]:
         command, _, expected = part.partition("\\n")
         program, *arguments = shlex.split(command)
         assert program == "thinnet", command
-        done = subprocess.run([sys.executable, "-m", "thinnet", *arguments], capture_output=True, text=True)
-        assert done.returncode == 0, command + done.stderr
-        same = doctest.OutputChecker().check_output(expected, done.stdout, doctest.ELLIPSIS)
-        assert same, f"{command} printed\\n{done.stdout}"
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            status = cli.main(arguments)
+        assert status == 0, command
+        same = doctest.OutputChecker().check_output(expected, out.getvalue(), doctest.ELLIPSIS)
+        assert same, f"{command} printed\\n{out.getvalue()}"
 
 """
+
+ENVIRONMENT = {**os.environ, "JOBLIB_MULTIPROCESSING": "0"}  # several workers are tested elsewhere, and start slowly
 
 # Modules that nobody imports from outside; every other one is in the reference.
 INTERNAL = {
@@ -67,7 +71,7 @@ def program(page: Path) -> str:
 def test_the_examples_of_a_page_run_with_warnings_as_errors(page: Path, tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(program(page), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "page.py"], cwd=tmp_path, env={**os.environ}, capture_output=True, text=True
+        [sys.executable, "-W", "error", "page.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -20,8 +20,20 @@ NUM_PICTURES = {"cs231n_dropout": 2, "nndl_dropout": 3}  # at least
 
 # What takes long in a notebook, and what takes its place here: that it runs is seen of fewer seeds and epochs too.
 SHORTER = {
-    "cs231n_dropout": {"SEEDS = range(5)": "SEEDS = range(2)"},
-    "nndl_dropout": {"SEEDS, LONG = range(5), 60": "SEEDS, LONG = range(2), 26"},
+    "cs231n_dropout": {
+        "SEEDS = range(5)": "SEEDS = range(2)",
+        "num_masks=50": "num_masks=2",
+        "num_epochs=25": "num_epochs=2",
+        "epochs=25, verbose=False": "epochs=2, verbose=False",
+    },
+    "nndl_dropout": {
+        "SEEDS, LONG = range(5), 60": "SEEDS, LONG = range(2), 3",
+        "for epoch in (25, LONG):": "for epoch in (2, LONG):",
+        "for _ in range(100):": "for _ in range(2):",
+        "num_epochs=25": "num_epochs=2",
+        # 202 steps, of which it shows the 201st.
+        "{name: cifar[name] for name in (": "{name: cifar[name][:20_200] for name in (",
+    },
 }
 
 

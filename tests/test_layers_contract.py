@@ -7,24 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layer_draws import AT_SHAPES, CASES, IN_EACH_DTYPE, LAYOUTS, SMALL, backward, draw, forward, laid_out
+from layer_draws import CASES, IN_EACH_DTYPE, LAYOUTS, SHAPES, SMALL, backward, draw, forward, laid_out
 from thinnet import ArgumentError
 from thinnet.layers import LAYERS, LOSSES
 from thinnet.typing import AnyArray
 
 
 @IN_EACH_DTYPE
-@AT_SHAPES
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_shapes_and_dtypes_are_those_of_the_inputs(
-    name: str, options: dict[str, Any], shape: tuple[int, int, int, float], dtype: Any
-) -> None:
+def test_shapes_and_dtypes_are_those_of_the_inputs(name: str, options: dict[str, Any], dtype: Any) -> None:
     layer = LAYERS[name]
-    inputs, buffers, dout = draw(layer, shape, dtype)
-    out, cache = forward(layer, inputs, buffers, options)
-    assert (out.shape, out.dtype) == (dout.shape, dtype)
-    for key, gradient in backward(layer, dout, cache).items():
-        assert (gradient.shape, gradient.dtype) == (inputs[key].shape, dtype), key
+    for shape in SHAPES:
+        inputs, buffers, dout = draw(layer, shape, dtype)
+        out, cache = forward(layer, inputs, buffers, options)
+        assert (out.shape, out.dtype) == (dout.shape, dtype), shape
+        for key, gradient in backward(layer, dout, cache).items():
+            assert (gradient.shape, gradient.dtype) == (inputs[key].shape, dtype), (key, shape)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)

@@ -58,10 +58,10 @@ def arrays(case: Case) -> dict[str, AnyArray]:
     return {f"{kind}_{split}": of[rows] for split, rows in splits.items() for kind, of in (("X", X), ("y", case.y))}
 
 
-def trained(case: Case, **options: Any) -> tuple[Solver, FullyConnectedNet, Dataset]:
+def trained(case: Case, epochs: int = 40, **options: Any) -> tuple[Solver, FullyConnectedNet, Dataset]:
     data = Dataset(**arrays(case))  # type: ignore[arg-type]
     net = FullyConnectedNet.for_data(data, [30], loss=case.loss, seed=0, **options)
-    solver = Solver(net, data, epochs=40, batch_size=20, learning_rate=0.02, verbose=False)
+    solver = Solver(net, data, epochs=epochs, batch_size=20, learning_rate=0.02, verbose=False)
     solver.train()
     return solver, net, data
 
@@ -187,7 +187,7 @@ def test_targets_that_do_not_suit_a_loss_are_refused(loss: str, y: AnyArray, tex
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_evaluating_never_changes_a_net(loss: str, fused: bool, normalization: Any) -> None:
-    solver, net, data = trained(CASES[loss], normalization=normalization, dropout=0.25)
+    solver, net, data = trained(CASES[loss], epochs=2, normalization=normalization, dropout=0.25)
     net.fused = fused
     rows, y = data.batch("val", None, net.dtype)
 
@@ -215,15 +215,16 @@ SMOOTHING = [name for name, row in LOSSES.items() if row.smooths]
 @pytest.mark.parametrize("mask", ["element", "batch"])
 @pytest.mark.parametrize("loss", SMOOTHING)
 def test_labels_are_smoothed_in_training_alone(loss: str, mask: Any, fused: bool) -> None:
-    solver, net, data = trained(CASES[loss], label_smoothing=0.2, dropout=0.25, dropout_mask=mask, dtype="float64")
+    options: dict[str, Any] = {"dropout": 0.25, "dropout_mask": mask, "dtype": "float64"}
+    solver, net, data = trained(CASES[loss], epochs=2, label_smoothing=0.2, **options)
     rows, y = data.batch("val", None, net.dtype)
     plain = net.replace(label_smoothing=0, dropout=0)
     smooth = net.replace(dropout=0)
     smooth.fused = plain.fused = fused
     assert smooth.loss(rows, y)[0] == net.loss(rows, y)[0] == plain.loss(rows, y)[0]
     assert net.loss(rows, y)[0] == pytest.approx(solver.evaluate("val").loss, rel=1e-9)
-    options = {"label_smoothing": 0.2}
-    expected, dscores = LOSSES[loss].function(net(rows), y.astype(np.float64) if y.ndim == 2 else y, **options)
+    targets, smoothed = y.astype(np.float64) if y.ndim == 2 else y, {"label_smoothing": 0.2}
+    expected, dscores = LOSSES[loss].function(net(rows), targets, **smoothed)
     got, gradients = smooth.loss(rows, y, training=True)
     assert got == pytest.approx(expected, rel=1e-9)
     assert got > smooth.loss(rows, y)[0]

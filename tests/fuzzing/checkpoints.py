@@ -17,6 +17,7 @@ from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.errors import CheckpointError
 from thinnet.storage import checkpoint, locks  # noqa: F401  (loaded before it is watched what is executed)
 from thinnet.storage.checksummed import DIGITS, MARK, packed, verified, with_digest
+from thinnet.training import resuming  # noqa: F401  (likewise)
 from thinnet.typing import AnyArray
 
 DATA = Dataset(np.arange(24, dtype=np.uint8).reshape(8, 3), np.arange(8) % 2)

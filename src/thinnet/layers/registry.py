@@ -79,11 +79,10 @@ LAYERS: dict[str, Layer] = {
         dropout.dropout_backward,
         {"x": "N D"},
         output="N D",
-        options=tuple(
-            {"rate": rate, "scaling": scaling, "training": training}
-            for rate in (0.0, 0.3, 0.75)
-            for scaling in dropout.SCALINGS
-            for training in (True, False)
+        options=tuple(  # every two settings meet; the third changes nothing between them
+            {"rate": rate, "scaling": scaling, "training": (i + j) % 2 == 0}
+            for i, rate in enumerate((0.0, 0.3, 0.75))
+            for j, scaling in enumerate(dropout.SCALINGS)
         ),
     ),
     "batchnorm": Layer(
