@@ -129,8 +129,8 @@ def thinned_accuracy() -> str:
 
 def precision_accuracy() -> str:
     """Accuracies in float32 and in mixed precision."""
-    text = "## Accuracy of mixed precision\n\nMean and standard deviation over 5 seeds; the same weights to begin with, "
-    text += f"batches and masks. {_images()}\n\n| recipe | float32 | bfloat16 | difference |\n"
+    text = "## Accuracy of mixed precision\n\nMean and standard deviation over 5 seeds; the same weights, "
+    text += f"batches and masks to begin with. {_images()}\n\n| recipe | float32 | bfloat16 | difference |\n"
     text += "| --- | ---: | ---: | ---: |\n"
     recipe = next(iter(accuracies.RECIPES))
     return text + accuracies.row(recipe, ({}, {"precision": "bfloat16"}))
