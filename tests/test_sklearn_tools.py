@@ -21,9 +21,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_valid
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from thinnet.kernels.threads import num_threads
 
 import thinnet.sklearn
-from thinnet.kernels.threads import num_threads
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 X, Y = load_iris(return_X_y=True)

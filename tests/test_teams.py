@@ -50,8 +50,10 @@ def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
             team_of(name).run(lambda part: np.add.at(sums, at, part), 2)
 
     threads = [threading.Thread(target=add, args=(at,)) for at in range(len(sums))]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     np.testing.assert_array_equal(sums, 50)
 
 

@@ -80,6 +80,7 @@ class Config:
     )
     optimizer: str = _option(defaults.OPTIMIZER, "the rule", choices=tuple(OPTIMIZERS))
     learning_rate: float = _option(defaults.LEARNING_RATE, "its step size", float, limit="learning_rate")
+    weight_decay: float = _option(0.01, "decoupled, of the optimizer adamw", float, limit="weight_decay")
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for schedule epoch_decay", float, limit="factor")
     batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int, limit="batch_size")

@@ -1,0 +1,117 @@
+"""How far a fully connected net gets on CIFAR-10 from pixels alone, in a given time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from thinnet import runs
+from thinnet.config import Config
+from thinnet.nets import FullyConnectedNet
+from thinnet.solver import Solver
+from thinnet.statistics import rounded
+
+RUNGS = (0.55, 0.58, 0.60, 0.62, 0.65, 0.68, 0.70)  # of validation accuracy
+
+# Chosen on validation images. `epochs` is what the time is for on the machine that they were found on; `run` takes as
+# many as the machine at hand goes through in the time.
+_BASE = Config(
+    data="cifar10",
+    standardization="feature",
+    normalization="batchnorm",
+    weight_scale="he",
+    optimizer="adamw",
+    schedule="one_cycle",
+    label_smoothing=0.1,
+    flip="random",
+    seed=0,
+)
+RECIPES = {
+    1: replace(_BASE, hidden_dims=(1024, 512), batch_size=250, learning_rate=2e-3, dropout=0.1, epochs=10),
+    10: replace(_BASE, hidden_dims=(2048, 1024, 512), batch_size=250, learning_rate=2e-3, dropout=0.2, translate=2),
+    60: replace(_BASE, hidden_dims=(2048, 2048, 1024), batch_size=500, learning_rate=2e-3, dropout=0.3, translate=4),
+}
+PILOT_STEPS = 40  # by which the speed of the machine is found out
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What a run came to.
+
+    Attributes:
+        result: accuracies without averaging.
+        flipped_accuracy: of the test images, their scores averaged with those of their mirror images.
+    """
+
+    result: runs.Result
+    flipped_accuracy: float
+
+    def rungs(self) -> dict[float, float]:
+        """The seconds of training after which validation accuracy first had each rung; only those that it had."""
+        history = self.result.history
+        points = list(zip(history.val_accuracy, history.seconds, strict=True))
+        reached = {rung: [seconds for accuracy, seconds in points if accuracy >= rung] for rung in RUNGS}
+        return {rung: seconds[0] for rung, seconds in reached.items() if seconds}
+
+    def table(self) -> str:
+        """One line for each rung, and the accuracies at the end."""
+        lines = [f"{rung:.0%} of validation   after {seconds:.0f} s" for rung, seconds in self.rungs().items()]
+        lines += [
+            f"validation accuracy {rounded(self.result.val_accuracy or 0)}",
+            f"test accuracy       {rounded(self.flipped_accuracy)}, scores averaged with those of mirror images",
+            f"                    {rounded(self.result.test_accuracy or 0)} without",
+            f"training took       {self.result.history.seconds[-1]:.0f} s",
+        ]
+        return "\n".join(lines)
+
+
+def recipe_for(minutes: float, **changes: Any) -> Config:
+    """The recipe of the longest time that is not longer, with as many epochs as the machine goes through in the time.
+
+    Training, with the evaluations between, then takes about the time; a machine that is used by others takes longer.
+
+    Args:
+        minutes: of training, compilation and loading not counted.
+        changes: of the recipe's settings.
+    """
+    known = max((each for each in RECIPES if each <= minutes), default=min(RECIPES))
+    config = replace(RECIPES[known], **changes)
+    return config if "epochs" in changes else replace(config, epochs=max(1, int(60 * minutes / epoch_seconds(config))))
+
+
+def epoch_seconds(config: Config) -> float:
+    """How long an epoch takes here: measured on some steps and one evaluation of a net that is thrown away."""
+    data = runs.load(config)
+    net = runs.net_of(config, data)
+    solver = Solver(net, data, batch_size=config.batch_size, epochs=1, optimizer=config.optimizer, verbose=False)
+    for _ in range(PILOT_STEPS // 4):  # kernels are compiled, threads awake
+        solver.step()
+    started = time.perf_counter()
+    for _ in range(PILOT_STEPS):
+        solver.step()
+    stepped = time.perf_counter()
+    solver.evaluate("val"), solver.evaluate("train")
+    return (stepped - started) / PILOT_STEPS * solver.order.steps_per_epoch + time.perf_counter() - stepped
+
+
+def run(config: Config, folder: Path, log: Callable[[str], Any] = lambda text: None, **options: Any) -> Climb:
+    """Train by a config of `recipe_for`, and put the test images to the best weights once, at the end.
+
+    Args:
+        config: the net and its training.
+        folder: of the run; what it holds of the same run already is gone on with.
+        log: called with each line of output.
+        options: verbose and progress, as for `thinnet.Solver`.
+
+    Raises:
+        DataError: if the images cannot be found, downloaded or read.
+        CheckpointError: if the folder holds another run.
+    """
+    result = runs.start_or_resume(config, folder, log, **{"print_every": 100, **options})
+    data = runs.load(config)
+    net = FullyConnectedNet.load(folder / runs.NET)
+    predicted = net.predict(data.X_test, flip=(3, 32, 32))
+    return Climb(result, float((predicted == data.y_test).mean()))
