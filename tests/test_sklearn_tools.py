@@ -21,10 +21,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_valid
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from thinnet.kernels.threads import num_threads
 
 import thinnet.sklearn
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
+from thinnet.teams import THREAD_POOL
 
 X, Y = load_iris(return_X_y=True)
 QUICK: dict[str, Any] = {"hidden_layer_sizes": 16, "max_iter": 25, "learning_rate_init": 0.01, "random_state": 0}
@@ -68,9 +68,13 @@ def test_a_search_in_two_processes_finds_what_one_finds() -> None:
     assert one.best_params_ == two.best_params_
 
 
+def threads_of_our_own() -> int:
+    return THREAD_POOL.size
+
+
 def test_the_processes_of_a_search_tell_our_threads_how_many_they_may_be() -> None:
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
-        assert joblib.Parallel()(joblib.delayed(num_threads)() for _ in range(2)) == [1, 1]
+        assert joblib.Parallel()(joblib.delayed(threads_of_our_own)() for _ in range(2)) == [1, 1]
 
 
 def test_inside_other_estimators() -> None:

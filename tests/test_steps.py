@@ -136,6 +136,7 @@ def test_a_step_of_mixed_precision_rounds_what_the_readable_one_rounds(
     inner = FusedStep(spec, products_by(products), rows + 5)
     chosen = ThinnedStep(spec, inner, philox.keep_units, thinning) if spec.thins else inner
     wanted = choose.training_step(spec, rows, fused=False).compute(states[1], batch)
+    assert isinstance(batch.X, np.ndarray)
     for X in (batch.X, to_bits(batch.X)):
         got = chosen.compute(states[0].like(spec), replace(batch, X=X))
         assert got.loss == pytest.approx(wanted.loss, rel=4e-3, abs=4e-3)

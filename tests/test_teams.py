@@ -18,7 +18,8 @@ NAMES = ["one", "pool", pytest.param("mkl", marks=pytest.mark.skipif(not mkl_lib
 
 
 def team_of(name: str) -> Team:
-    return {"one": ONE_THREAD, "pool": THREAD_POOL}.get(name) or products("mkl").team
+    known: dict[str, Team] = {"one": ONE_THREAD, "pool": THREAD_POOL}
+    return known.get(name) or products("mkl").team
 
 
 @pytest.mark.parametrize("name", NAMES)

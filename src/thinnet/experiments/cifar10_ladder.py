@@ -113,5 +113,6 @@ def run(config: Config, folder: Path, log: Callable[[str], Any] = lambda text: N
     result = runs.start_or_resume(config, folder, log, **{"print_every": 100, **options})
     data = runs.load(config)
     net = FullyConnectedNet.load(folder / runs.NET)
-    predicted = net.predict(data.X_test, flip=(3, 32, 32))
-    return Climb(result, float((predicted == data.y_test).mean()))
+    X, y = data.X_test, data.y_test
+    assert X is not None
+    return Climb(result, float((net.predict(X, flip=(3, 32, 32)) == y).mean()))
