@@ -75,6 +75,7 @@ LIMITS: dict[str, Limit] = {
     "warmup": Limit(0, 1, fix="warmup is the fraction of all steps in which the rate rises."),
     "floor": Limit(0, 1, "[]", fix="floor is the final factor of the learning rate."),
     "start": Limit(0, 1, "[]", fix="start is the first factor of the learning rate."),
+    "minutes": Limit(0, math.inf, "()", fix="A minute is minutes=1."),
     "factor": Limit(0, math.inf, "()", fix="factor multiplies the learning rate after each epoch."),
     "hidden_layer_sizes": COUNT,
     "alpha": Limit(0, math.inf, fix="alpha is the strength of the L2 penalty: use 0 for none."),

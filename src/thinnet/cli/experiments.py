@@ -10,12 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from thinnet.checks import check_number
 from thinnet.cli.options import add_verbosity, is_silent, natural, positive, rate
-from thinnet.config import Config
+from thinnet.config import NONE, Config
 from thinnet.data.catalog import CATALOG
 from thinnet.errors import ArgumentError, MissingExtraError
 from thinnet.layers.dropout import MASK_KINDS
 
+PRECISIONS = (NONE, "bfloat16")
 PACKAGES = {
     "digits": ("sklearn",),
     "report": ("jinja2",),
@@ -89,6 +91,15 @@ def _add_speed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dropout", type=rate, default=0.0, help="the fraction of hidden units dropped (default: 0)")
     _add_mask(command)
     command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
+
+
+def _add_ladder(command: argparse.ArgumentParser) -> None:
+    _add_root(command)
+    command.add_argument("--minutes", type=float, default=1.0, help="of training (default: 1)")
+    command.add_argument("--seed", type=natural, default=0, help="fixes the weights and all that is drawn (default: 0)")
+    command.add_argument("--precision", choices=PRECISIONS, help="of the products (default: bfloat16 where it is fast)")
+    text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-ladder)"
+    command.add_argument("--output", type=Path, help=text)
 
 
 def _add_root(command: argparse.ArgumentParser) -> None:
@@ -263,6 +274,30 @@ def _run_speed(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_ladder(options: argparse.Namespace) -> int:
+    from thinnet import runs
+    from thinnet.experiments import cifar10_ladder
+    from thinnet.report import write_report
+
+    check_extras("report")
+    check_number("minutes", options.minutes)
+    folder = options.output or Path("runs", "cifar10-ladder", f"{options.minutes:g}-minutes-seed-{options.seed}")
+    if (folder / runs.CONFIG).exists():
+        config = runs.read_config(folder)
+    else:
+        given = {} if options.precision is None else {"precision": options.precision}
+        config = cifar10_ladder.recipe_for(options.minutes, seed=options.seed, root=options.root, **given)
+    silent = is_silent(options)
+    climb = cifar10_ladder.run(config, folder, verbose=not silent, progress=False if silent else None)
+    page = write_report([folder], title="A fully connected net on CIFAR-10, from pixels alone")
+    if options.json:
+        print(json.dumps({**climb.numbers(), "page": str(page)}))
+    else:
+        print(climb.table())
+        _say(options, f"Page: {page}")
+    return 0
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     "dropout": Experiment(
         "few training examples, with and without dropout, over several seeds",
@@ -291,6 +326,13 @@ EXPERIMENTS: dict[str, Experiment] = {
         "cifar10-fc --root ~/data",
         _add_cifar10,
         _run_cifar10,
+    ),
+    "cifar10-ladder": Experiment(
+        "how far a net gets on CIFAR-10, from pixels alone, in a given time",
+        "Train the best recipe for a time on CIFAR-10, and say when it reached which accuracy.",
+        "cifar10-ladder --minutes 10",
+        _add_ladder,
+        _run_ladder,
     ),
     "cifar10-speed": Experiment(
         "55%% on CIFAR-10 in as few seconds as can be",

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from thinnet import runs
-from thinnet.config import Config
+from thinnet import kernels, runs
+from thinnet.config import NONE, Config
 from thinnet.nets import FullyConnectedNet
+from thinnet.products.choose import products
 from thinnet.solver import Solver
 from thinnet.statistics import rounded
 
@@ -56,6 +57,18 @@ class Climb:
         reached = {rung: [seconds for accuracy, seconds in points if accuracy >= rung] for rung in RUNGS}
         return {rung: seconds[0] for rung, seconds in reached.items() if seconds}
 
+    def numbers(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it."""
+        result = self.result
+        return {
+            "seconds_to": {f"{rung:.2f}": seconds for rung, seconds in self.rungs().items()},
+            "val_accuracy": result.val_accuracy,
+            "test_accuracy": self.flipped_accuracy,
+            "test_accuracy_without_flips": result.test_accuracy,
+            "seconds": result.history.seconds[-1],
+            "epochs": len(result.history.seconds) - 1,
+        }
+
     def table(self) -> str:
         """One line for each rung, and the accuracies at the end."""
         lines = [f"{rung:.0%} of validation   after {seconds:.0f} s" for rung, seconds in self.rungs().items()]
@@ -78,8 +91,13 @@ def recipe_for(minutes: float, **changes: Any) -> Config:
         changes: of the recipe's settings.
     """
     known = max((each for each in RECIPES if each <= minutes), default=min(RECIPES))
-    config = replace(RECIPES[known], **changes)
+    config = replace(RECIPES[known], **{"precision": fast_precision(), **changes})
     return config if "epochs" in changes else replace(config, epochs=max(1, int(60 * minutes / epoch_seconds(config))))
+
+
+def fast_precision() -> str:
+    """Mixed precision where it is faster than float32."""
+    return "bfloat16" if kernels.available() and products().has_bfloat16 else NONE
 
 
 def epoch_seconds(config: Config) -> float:
