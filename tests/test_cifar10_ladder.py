@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from thinnet import Dataset, FullyConnectedNet, History, cli, runs
+from thinnet.config import NONE
 from thinnet.experiments import cifar10_ladder
 from thinnet.experiments.cifar10_ladder import RECIPES, Climb
 from thinnet.runs import Result
+from thinnet.steps.choose import fast_precision
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_there_are_as_many_epochs_as_fit_into_the_time(monkeypatch: pytest.Monke
     assert cifar10_ladder.recipe_for(9.9).translate == 0
     assert cifar10_ladder.recipe_for(10).translate == 1
     assert cifar10_ladder.recipe_for(1, epochs=3, seed=4) == replace(
-        cifar10_ladder.RECIPES[1], epochs=3, seed=4, precision=cifar10_ladder.fast_precision()
+        cifar10_ladder.RECIPES[1], epochs=3, seed=4, precision=fast_precision() or NONE
     )
 
 

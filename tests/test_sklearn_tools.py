@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 import thinnet.sklearn
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.teams import THREAD_POOL
+from thinnet.teams import num_threads
 
 X, Y = load_iris(return_X_y=True)
 QUICK: dict[str, Any] = {"hidden_layer_sizes": 16, "max_iter": 25, "learning_rate_init": 0.01, "random_state": 0}
@@ -68,13 +68,9 @@ def test_a_search_in_two_processes_finds_what_one_finds() -> None:
     assert one.best_params_ == two.best_params_
 
 
-def threads_of_our_own() -> int:
-    return THREAD_POOL.size
-
-
 def test_the_processes_of_a_search_tell_our_threads_how_many_they_may_be() -> None:
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
-        assert joblib.Parallel()(joblib.delayed(threads_of_our_own)() for _ in range(2)) == [1, 1]
+        assert joblib.Parallel()(joblib.delayed(num_threads)() for _ in range(2)) == [1, 1]
 
 
 def test_inside_other_estimators() -> None:

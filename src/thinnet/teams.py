@@ -36,14 +36,12 @@ class OneThread:
 
 
 class ThreadPool:
-    """Threads of Python's own, as many as there are cores that this process may use, or OMP_NUM_THREADS if fewer."""
+    """Threads of Python's own."""
 
-    @functools.cached_property
+    @property
     def size(self) -> int:
         """How many they are."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        limit = os.environ.get("OMP_NUM_THREADS", "")
-        return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
+        return num_threads()
 
     def run(self, work: Callable[[int], None], parts: int) -> None:
         """Call the first on this thread."""
@@ -53,6 +51,14 @@ class ThreadPool:
         finally:
             for other in others:
                 other.result()
+
+
+@functools.cache
+def num_threads() -> int:
+    """As many threads as there are cores that this process may use, or OMP_NUM_THREADS if that is fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
 
 
 @functools.cache

@@ -48,9 +48,9 @@ def _share_cores(world: Any) -> None:
     from mpi4py import MPI
 
     from thinnet.products.choose import products
-    from thinnet.teams import THREAD_POOL  # which takes a while to import
+    from thinnet.teams import num_threads  # which takes a while to import
 
     limits = require("threadpoolctl", extra="mpi", purpose="sharing cores between processes")
     here = world.Split_type(MPI.COMM_TYPE_SHARED)
     products()  # loaded now, or the limit would not reach it
-    limits.threadpool_limits(max(1, THREAD_POOL.size // here.size))
+    limits.threadpool_limits(max(1, num_threads() // here.size))

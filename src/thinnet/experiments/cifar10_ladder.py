@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from thinnet import kernels, runs
+from thinnet import runs
 from thinnet.config import NONE, Config
 from thinnet.nets import FullyConnectedNet
-from thinnet.products.choose import products
 from thinnet.solver import Solver
 from thinnet.statistics import rounded
+from thinnet.steps.choose import fast_precision
 
 RUNGS = (0.55, 0.58, 0.60, 0.62, 0.65, 0.68, 0.70)  # of validation accuracy
 
@@ -91,13 +91,8 @@ def recipe_for(minutes: float, **changes: Any) -> Config:
         changes: of the recipe's settings.
     """
     known = max((each for each in RECIPES if each <= minutes), default=min(RECIPES))
-    config = replace(RECIPES[known], **{"precision": fast_precision(), **changes})
+    config = replace(RECIPES[known], **{"precision": fast_precision() or NONE, **changes})
     return config if "epochs" in changes else replace(config, epochs=max(1, int(60 * minutes / epoch_seconds(config))))
-
-
-def fast_precision() -> str:
-    """Mixed precision where it is faster than float32."""
-    return "bfloat16" if kernels.available() and products().has_bfloat16 else NONE
 
 
 def epoch_seconds(config: Config) -> float:

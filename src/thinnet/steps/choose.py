@@ -11,7 +11,7 @@ from thinnet.errors import ArgumentError
 from thinnet.layers import dropout_forward
 from thinnet.masks import keep_units
 from thinnet.products.choose import products as products_by
-from thinnet.spec import Spec
+from thinnet.spec import Precision, Spec
 from thinnet.state import State
 from thinnet.steps.base import Scorer, Step
 from thinnet.steps.readable import ReadableScores, ReadableStep
@@ -54,6 +54,11 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: st
     else:
         inner = ReadableStep(spec, max_rows)
     return _thinned(spec, inner, fused) if spec.thins else inner
+
+
+def fast_precision() -> Precision | None:
+    """The precision of a net in which training is fastest here."""
+    return "bfloat16" if uses_kernels(True) and products_by().has_bfloat16 else None
 
 
 def row_options(spec: Spec, *, fused: bool = True, products: str | None = None) -> dict[str, Any]:

@@ -123,13 +123,14 @@ def _affine_forward(spec: Spec, h: FloatArray | SparseRows, W: FloatArray, b: Fl
 
 def _affine_backward(spec: Spec, dout: FloatArray, cache: Any) -> tuple[Any, FloatArray, FloatArray]:
     """`affine_backward` of rounded operands; sparse rows, which are the net's input, get no gradient: it is dense."""
-    db = dout.sum(axis=0)
     if isinstance(cache, SparseRows):
         dW = np.empty((cache.shape[1], dout.shape[1]), dout.dtype)
         cache.weight_gradient(dout, dW)
-        return None, dW, db
-    dx, dW, _ = affine_backward(_operand(spec, dout), cache)
-    return dx, dW, db
+        return None, dW, dout.sum(axis=0)
+    if spec.precision is None:
+        return affine_backward(dout, cache)
+    dx, dW, _ = affine_backward(rounded(dout), cache)
+    return dx, dW, dout.sum(axis=0)  # a sum, not a product: of what was not rounded
 
 
 def _operand(spec: Spec, x: FloatArray) -> FloatArray:
