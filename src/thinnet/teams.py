@@ -69,7 +69,8 @@ def _pool(size: int) -> ThreadPoolExecutor:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # the threads are not in the child
 
-ONE_THREAD, THREAD_POOL = OneThread(), ThreadPool()
+ONE_THREAD = OneThread()  #: the calling thread
+THREAD_POOL = ThreadPool()  #: for work that does not stand beside products
 
 
 def over_rows(work: Callable[[int, int], None], num_rows: int, num_elements: int, team: Team) -> None:

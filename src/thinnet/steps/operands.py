@@ -36,12 +36,15 @@ class FullOperands:
     """The arrays themselves."""
 
     def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
+        """As `Operands.matrices`."""
         return params
 
     def rows(self, X: Any) -> Any:
+        """As `Operands.rows`."""
         return X
 
     def scores(self, gradient: FloatArray) -> AnyArray:
+        """As `Operands.scores`."""
         return gradient
 
 
@@ -55,6 +58,7 @@ class HalfOperands:
         self._scores = np.empty((max_rows, spec.num_classes), BITS)
 
     def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
+        """As `Operands.matrices`."""
         whole = params.shapes == self._copies.shapes
         copies = self._copies if whole else Parameters(params.shapes, BITS, params.order, self._copies.flat)
         if not (whole and copies_hold):
@@ -62,11 +66,13 @@ class HalfOperands:
         return copies
 
     def rows(self, X: Any) -> Any:
+        """As `Operands.rows`."""
         if isinstance(X, SparseRows) or X.dtype == BITS:
             return X
         return self._round(X, self._rows[: len(X)])
 
     def scores(self, gradient: FloatArray) -> AnyArray:
+        """As `Operands.scores`."""
         return self._round(gradient, self._scores[: len(gradient)])
 
     def _round(self, x: FloatArray, out: AnyArray) -> AnyArray:
