@@ -79,7 +79,7 @@ def quick() -> str:
     """The main contenders at two batch sizes, for a look: few turns, and nothing is written."""
     text = "Whole training steps, few turns: rough figures.\n"
     for batch_size in (100, 1024):
-        times = take_turns(Job(batch_size=batch_size), QUICK, rounds=7, steps=1600 // batch_size)
+        times = take_turns(Job(batch_size=batch_size), QUICK, rounds=7, steps=max(12, 2400 // batch_size))
         text += f"\n### Batch {batch_size}\n\n" + _table(times)
     return text
 
