@@ -30,6 +30,8 @@ CASES: list[Case] = [
     ({"normalization": None, "scaling": "classic"}, {"eval_train_rows": None}, {}),
     ({"loss": "mse"}, {}, {"regression": True}),
     ({"dropout": 0}, {}, {"val": 0}),
+    ({}, {"ema_decay": 0.8}, {}),
+    ({"dropout_mask": "batch"}, {"ema_decay": np.float64(0.999)}, {"val": 0}),
     ({"dropout_mask": "batch", "dtype": np.float64}, {"sampling": "replacement"}, {"val": 0}),
 ]
 

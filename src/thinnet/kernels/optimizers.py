@@ -124,7 +124,7 @@ def _copy_kept(source: FloatArray, keep: AnyArray, target: FloatArray) -> None:
 
 
 @inline()
-def _settled(x: Any, least: Any) -> Any:
+def settled(x: Any, least: Any) -> Any:
     """x, or zero where |x| < least, as in `thinnet.subnormal`: a select, so that loops become vector instructions."""
     return x - x if np.abs(x) < least else x  # in this form, so that NaN stays
 
@@ -133,7 +133,7 @@ def _settled(x: Any, least: Any) -> Any:
 def _sgd(w: FloatArray, dw: FloatArray, numbers: FloatArray) -> None:
     rate, least = numbers[0], np.sqrt(np.finfo(numbers.dtype).tiny)
     for i in range(w.size):
-        w[i] = _settled(w[i] - rate * dw[i], least)
+        w[i] = settled(w[i] - rate * dw[i], least)
 
 
 @kernel()
@@ -141,8 +141,8 @@ def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: 
     rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
     least = np.sqrt(tiny)
     for i in range(w.size):
-        velocity[i] = _settled(momentum * velocity[i] - rate * dw[i], tiny)
-        w[i] = _settled(w[i] + velocity[i], least)
+        velocity[i] = settled(momentum * velocity[i] - rate * dw[i], tiny)
+        w[i] = settled(w[i] + velocity[i], least)
 
 
 @kernel()
@@ -151,8 +151,8 @@ def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: Floa
     least = np.sqrt(tiny)
     for i in range(w.size):
         old = velocity[i]
-        velocity[i] = _settled(momentum * old - rate * dw[i], tiny)
-        w[i] = _settled(w[i] + (velocity[i] + momentum * (velocity[i] - old)), least)
+        velocity[i] = settled(momentum * old - rate * dw[i], tiny)
+        w[i] = settled(w[i] + (velocity[i] + momentum * (velocity[i] - old)), least)
 
 
 @kernel()
@@ -161,9 +161,9 @@ def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, numbers: FloatArr
     tiny = np.finfo(numbers.dtype).tiny
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_decay)
     for i in range(w.size):
-        g = _settled(dw[i], least_squared)
-        cache[i] = _settled(decay * cache[i] + one_less_decay * g * g, tiny)
-        w[i] = _settled(w[i] - rate * dw[i] / (np.sqrt(cache[i]) + epsilon), least)
+        g = settled(dw[i], least_squared)
+        cache[i] = settled(decay * cache[i] + one_less_decay * g * g, tiny)
+        w[i] = settled(w[i] - rate * dw[i] / (np.sqrt(cache[i]) + epsilon), least)
 
 
 @kernel()
@@ -174,10 +174,10 @@ def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: 
     tiny = np.finfo(numbers.dtype).tiny
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_beta2)
     for i in range(w.size):
-        g = _settled(dw[i], least_squared)
-        m[i] = _settled(beta1 * m[i] + one_less_beta1 * dw[i], tiny)
-        v[i] = _settled(beta2 * v[i] + one_less_beta2 * g * g, tiny)
-        w[i] = _settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
+        g = settled(dw[i], least_squared)
+        m[i] = settled(beta1 * m[i] + one_less_beta1 * dw[i], tiny)
+        v[i] = settled(beta2 * v[i] + one_less_beta2 * g * g, tiny)
+        w[i] = settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
 
 
 def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
