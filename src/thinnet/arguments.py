@@ -53,6 +53,7 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "n_classes": ("num_classes",),
     "in_features": ("input_dim",),
     "out_features": ("num_classes",),
+    "mixup_alpha": ("mixup",),
     "use_ema": ("ema_decay",),
     "ema_momentum": ("ema_decay",),
     "model_ema_decay": ("ema_decay",),

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thinnet import defaults
@@ -82,6 +81,9 @@ class Solver(Progress):
             results that depend on the number of processes.
         precision: ``"bfloat16"`` to train in mixed precision a net that is not built for it; None for the net's own.
             See `FullyConnectedNet`.
+        mixup: mix each row of a minibatch, and its target, with another row's, by a share drawn in each step from
+            Beta(mixup, mixup); 0 for none.  The losses of the steps are then those of mixed rows.  Not with the loss
+            "svm", and in one process only; see `thinnet.data.mixup.MixedRows`.
         ema_decay: average the weights over the steps, exponentially, and use the average in place of the weights
             themselves: it is evaluated, and what the net ends with; 0.999 is usual.  Running statistics are averaged
             too.  Callbacks see the weights that are trained, and so does whoever interrupts training.  Only for a
@@ -112,7 +114,7 @@ class Solver(Progress):
     <Solver of FullyConnectedNet 5-16-2: step 100 of 100>
     """
 
-    _stops_at_nan = True
+    _stops_at_nan, _started, _resumed = True, 0.0, False
 
     @known_arguments
     def __init__(
@@ -140,6 +142,7 @@ class Solver(Progress):
         communicator: Any = None,
         batch_statistics: BatchStatistics = "global",
         precision: Precision | None = None,
+        mixup: float = 0.0,
         ema_decay: float | None = None,
     ) -> None:
         warn_if_alone(communicator)
@@ -160,6 +163,7 @@ class Solver(Progress):
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         options = optimizer_options_of(optimizer, learning_rate, optimizer_options)
         self.precision: Precision | None = check_choice("precision", precision, PRECISIONS)
+        self.mixup = float(check_number("mixup", mixup))
         self._update = self._make_update(optimizer, options)
         self.state = self._fresh_state(check_number("epochs", epochs))
         self.state.average = average_of(self.model, ema_decay, self._update.team)
@@ -170,13 +174,11 @@ class Solver(Progress):
         self._bar = ProgressBar() if shown and self.processes.rank == 0 else None
         own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self.data.total_rows("val") > 0)
         self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody
-        self._started, self._resumed = 0.0, False
-        folder = None if checkpoint_dir is None else check_path("checkpoint_dir", checkpoint_dir)
-        self._saving = self._make_saving(folder, checkpoint_every)
+        self._saving = self._make_saving(checkpoint_dir, checkpoint_every)
 
     def _make_update(self, optimizer: str | Rule, options: Config) -> NetUpdate | ModelUpdate:
         given = self.model, self.data, self.order, optimizer, options
-        return update_of(*given, self.processes, self.batch_statistics, self.precision, self._stops_at_nan)
+        return update_of(*given, self.processes, self.batch_statistics, self.precision, self.mixup, self._stops_at_nan)
 
     def _fresh_state(self, epochs: int) -> TrainingState:
         steps = self.order.steps_per_epoch
@@ -227,7 +229,7 @@ class Solver(Progress):
             model.fused = run.net.fused
         return solver
 
-    def _make_saving(self, folder: Path | None, every: int | None, resumed: bool = False) -> Saving | None:
+    def _make_saving(self, folder: Any, every: int | None, resumed: bool = False) -> Saving | None:
         if folder is None:
             if every is None:
                 return None
@@ -241,7 +243,7 @@ class Solver(Progress):
             )
         from thinnet.training.saving import Saving  # which takes a while to import
 
-        return Saving(self._run(), folder, every, self.processes, resumed)
+        return Saving(self._run(), check_path("checkpoint_dir", folder), every, self.processes, resumed)
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -281,6 +283,7 @@ class Solver(Progress):
             "sampling": self.order.sampling,
             "batch_statistics": self.batch_statistics,
             "precision": self.precision,
+            "mixup": self.mixup,
             "ema_decay": None if self.state.average is None else self.state.average.decay,
         }
 

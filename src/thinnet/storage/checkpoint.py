@@ -31,7 +31,7 @@ NAME = re.compile(r"step-([0-9]+)\.safetensors")
 OPTIONS = {  # the solver's options that a checkpoint keeps
     "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
     "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
-    "precision", "ema_decay", "checkpoint_every", "schedule",
+    "precision", "ema_decay", "mixup", "checkpoint_every", "schedule",
 }  # fmt: skip
 
 
