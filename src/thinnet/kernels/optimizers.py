@@ -18,7 +18,7 @@ from thinnet.kernels.compile import inline, kernel
 from thinnet.typing import AnyArray, FloatArray
 
 LINE = 1 << 12  # weights that are updated and rounded together
-SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM = range(5)
+SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = range(6)
 
 
 @kernel()
@@ -56,6 +56,8 @@ def _update(
         _nesterov(w, dw, first, numbers)
     elif rule == RMSPROP:
         _rmsprop(w, dw, first, numbers)
+    elif rule == LION:
+        _lion(w, dw, first, numbers)
     else:
         _adam(w, dw, first, second, numbers)
 
@@ -180,6 +182,19 @@ def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: 
         w[i] = settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
 
 
+@kernel()
+def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, numbers: FloatArray) -> None:
+    """The numbers are 1 − η·λ, η, β₁, 1 − β₁, β₂, 1 − β₂."""
+    keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
+    beta2, one_less_beta2, tiny = numbers[4], numbers[5], np.finfo(numbers.dtype).tiny
+    least = np.sqrt(tiny)
+    for i in range(w.size):
+        ahead = beta1 * m[i] + one_less_beta1 * dw[i]
+        m[i] = settled(beta2 * m[i] + one_less_beta2 * dw[i], tiny)
+        step = rate if ahead > 0 else (-rate if ahead < 0 else ahead)  # in this form, so that NaN stays
+        w[i] = settled(keep * w[i] - step, least)
+
+
 def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     return options["learning_rate"], options["momentum"]
 
@@ -202,6 +217,11 @@ def _adam_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     )
 
 
+def _lion_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
+    beta1, beta2, rate = options["beta1"], options["beta2"], options["learning_rate"]
+    return 1 - rate * options["weight_decay"], rate, beta1, 1 - beta1, beta2, 1 - beta2
+
+
 @dataclass(frozen=True)
 class RuleKernel:
     """How the kernels do a rule of `thinnet.optim`."""
@@ -218,4 +238,5 @@ RULE_KERNELS: dict[str, RuleKernel] = {
     "rmsprop": RuleKernel(RMSPROP, _rmsprop_numbers),
     "adam": RuleKernel(ADAM, _adam_numbers),
     "adamw": RuleKernel(ADAM, _adam_numbers),
+    "lion": RuleKernel(LION, _lion_numbers),
 }
