@@ -30,6 +30,7 @@ TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of 
     **{name: {} for name in NETS},
     "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of one
     "augmented": {},
+    "averaged": {"ema_decay": 0.9},
     "local statistics": {"batch_size": 105, "batch_statistics": "local"},
 }
 

@@ -124,6 +124,7 @@ FIRST_STEPS: dict[str, Any] = {
     "rmsprop": lambda w, dw: w - 0.1 * dw / (np.sqrt(0.01 * dw**2) + 1e-8),
     "adam": lambda w, dw: w - 0.1 * dw / (np.abs(dw) + 1e-8),
     "adamw": lambda w, dw: (1 - 0.1 * 0.01) * w - 0.1 * dw / (np.abs(dw) + 1e-8),
+    "lion": lambda w, dw: w - 0.1 * dw / np.abs(dw),
 }
 
 
@@ -139,7 +140,7 @@ def test_five_steps_of_each_rule_by_hand() -> None:
     gradients = [0.5, -1.0, 2.0, 0.1, 0.7]
     eta, mu, rho, beta1, beta2, epsilon, decay = 0.3, 0.8, 0.7, 0.6, 0.95, 1e-3, 0.2
     w = dict.fromkeys(OPTIMIZERS, 1.5)
-    heavy = nesterov = cache = m = v = 0.0
+    heavy = nesterov = cache = m = v = slow = 0.0
     for t, g in enumerate(gradients, start=1):
         w["sgd"] -= eta * g
         heavy = mu * heavy - eta * g
@@ -152,6 +153,8 @@ def test_five_steps_of_each_rule_by_hand() -> None:
         adam = eta * (m / (1 - beta1**t)) / (math.sqrt(v / (1 - beta2**t)) + epsilon)
         w["adam"] -= adam
         w["adamw"] = w["adamw"] - eta * decay * w["adamw"] - adam
+        w["lion"] = w["lion"] - eta * decay * w["lion"] - math.copysign(eta, beta1 * slow + (1 - beta1) * g)
+        slow = beta2 * slow + (1 - beta2) * g
     options = {
         "learning_rate": eta,
         "momentum": mu,
@@ -279,14 +282,16 @@ def num_small(x: FloatArray, least: float) -> int:
 @OF_EACH
 @pytest.mark.usefixtures("computed_by")
 def test_what_decays_becomes_zero_and_never_subnormal(name: str, dtype: Any) -> None:
-    """The gradient is that of a penalty alone."""
-    options = {"beta2": 0.9, "decay_rate": 0.9, "learning_rate": 0.1}
+    """The gradient is that of a penalty alone; for Lion, whose steps have one size, there is none, and decay."""
+    options = {"beta2": 0.9, "decay_rate": 0.9, "learning_rate": 0.1} | (
+        {"weight_decay": 1.0} if name == "lion" else {}
+    )
     normalizes = name in ("rmsprop", "adam", "adamw")  # the gradient, down to the size of epsilon
     w = draw((40,), dtype)[0] * dtype(1e-9 if normalizes else 1)
     known = {key: value for key, value in options.items() if key in OPTIMIZERS[name].defaults}
     optimizer, tiny = FlatOptimizer(name, known, like=w), float(np.finfo(dtype).tiny)
     for step in range(2000 if dtype == np.float32 else 16_000):
-        optimizer.inplace_update(w, w * dtype(1e-8 if normalizes else 1))
+        optimizer.inplace_update(w, w * dtype(0 if name == "lion" and step else 1e-8 if normalizes else 1))
         if step % 20 == 0:
             assert num_small(w, math.sqrt(tiny)) == 0
             assert all(key == "t" or num_small(value, tiny) == 0 for key, value in optimizer.state.items())
@@ -306,7 +311,8 @@ def test_the_same_numbers_become_zero_by_kernels_and_without(
     state = {key: np.abs(value) if key in ("v", "cache") else value for key, value in state.items() if key != "t"}
     results = []
     for _ in range(2):
-        flat, optimizer = w.copy(), FlatOptimizer(name, None, like=w)
+        rate = {"learning_rate": 0.0} if name == "lion" else None  # a step of Lion's leaves no weight small
+        flat, optimizer = w.copy(), FlatOptimizer(name, rate, like=w)
         optimizer.state |= {key: value.copy() for key, value in state.items()}
         optimizer.inplace_update(flat, dw)
         results.append([flat, *(optimizer.state[key] for key in state)])

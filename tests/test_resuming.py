@@ -30,6 +30,10 @@ CASES: list[Case] = [
     ({"normalization": None, "scaling": "classic"}, {"eval_train_rows": None}, {}),
     ({"loss": "mse"}, {}, {"regression": True}),
     ({"dropout": 0}, {}, {"val": 0}),
+    ({}, {"ema_decay": 0.8}, {}),
+    ({}, {"mixup": 0.5}, {}),
+    ({"dropout_mask": "batch", "loss": "mse"}, {"mixup": np.float32(2)}, {"regression": True}),
+    ({"dropout_mask": "batch"}, {"ema_decay": np.float64(0.999)}, {"val": 0}),
     ({"dropout_mask": "batch", "dtype": np.float64}, {"sampling": "replacement"}, {"val": 0}),
 ]
 

@@ -97,6 +97,8 @@ LIMITS: dict[str, Limit] = {
     "tolerance": Limit(0, math.inf),
     "translate": Limit(0, math.inf, integer=True, fix="It is the most pixels that images are moved: use 0 for none."),
     "cutout": Limit(0, math.inf, integer=True, fix="It is the side of the square that is cut out: use 0 for none."),
+    "mixup": Limit(0, math.inf, fix="It is alpha of the Beta distribution of shares: 0.2 is usual, 0 is for none."),
+    "ema_decay": Limit(0, 1, fix="It is how much of the average a step keeps: 0.999 is usual, 0 is for none."),
     "image_shape": Limit(1, math.inf, integer=True, fix="image_shape is (channels, height, width)."),
     "num_units": Limit(0, math.inf, integer=True),
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),

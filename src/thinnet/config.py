@@ -88,6 +88,12 @@ class Config:
     batch_statistics: str = _option(
         "global", "in several processes, of the whole minibatch or of each one's part", choices=BATCH_STATISTICS
     )
+    mixup: float = _option(
+        0.0, "alpha of the shares by which rows of a minibatch are mixed; 0 for none", float, limit="mixup"
+    )
+    ema_decay: float = _option(
+        0.0, "how much of the weights' average a step keeps; 0 uses the weights themselves", float, limit="ema_decay"
+    )
     patience: int = _option(0, "stop when validation accuracy has not risen for so many epochs; 0 for never", int)
     seed: int = _option(-1, "fixes weights, masks and batches; -1 draws one", int)
 

@@ -147,6 +147,27 @@ def _adam(w: FloatArray, dw: FloatArray, config: Config) -> tuple[FloatArray, Co
     return settled(w - step), {**config, "m": m, "v": v, "t": t}
 
 
+def lion(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
+    r"""Lion: steps of one size along the sign of a momentum, with decoupled weight decay.
+
+        w ← (1 − η·λ)·w − η · sign(β₁·m + (1 − β₁)·dw)        m ← β₂·m + (1 − β₂)·dw
+
+    Args, returns and raises as `sgd`; config: ``learning_rate`` η (1e-4; a third to a tenth of Adam's suits), ``beta1``
+    (0.9), ``beta2`` (0.99), ``weight_decay`` λ (0; three to ten times AdamW's suits); state ``m``.
+
+    Source: Chen et al., "Symbolic discovery of optimization algorithms", arXiv 2302.06675 (2023), algorithm 2.
+
+    >>> lion(np.array([1.0, 1.0]), np.array([2.0, -0.1]), {"learning_rate": 0.25})[0]
+    array([0.75, 1.25])
+    """
+    config = _begin("lion", w, dw, config)
+    beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
+    ahead = _scalar(w, beta1) * config["m"] + _scalar(w, 1 - beta1) * dw
+    m = settled_average(_scalar(w, beta2) * config["m"] + _scalar(w, 1 - beta2) * dw)
+    step = _scalar(w, rate) * np.sign(ahead)
+    return settled(_scalar(w, 1 - rate * config["weight_decay"]) * w - step), {**config, "m": m}
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """A rule, the defaults of its hyperparameters, and the names of its state: arrays like w, and the count t."""
@@ -165,6 +186,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "rmsprop": Optimizer(rmsprop, {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8}, ("cache",)),
     "adam": Optimizer(adam, _ADAM, ("m", "v", "t")),
     "adamw": Optimizer(adamw, {**_ADAM, "weight_decay": 0.01}, ("m", "v", "t")),
+    "lion": Optimizer(lion, {"learning_rate": 1e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0}, ("m",)),
 }
 
 

@@ -272,6 +272,8 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
         batch_size=config.batch_size,
         patience=config.patience or None,
         batch_statistics=config.batch_statistics,  # type: ignore[arg-type]
+        mixup=config.mixup,
+        ema_decay=config.ema_decay or None,
         checkpoint_dir=folder,
         **options,
     )

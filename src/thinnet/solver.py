@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thinnet import defaults
@@ -16,22 +15,21 @@ from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, all_callback
 from thinnet.checks import check_choice, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import Dataset
-from thinnet.data.rows import RowReader
 from thinnet.distributed.exchange import BATCH_STATISTICS, BatchStatistics
 from thinnet.distributed.launch import warn_if_alone
-from thinnet.distributed.preparation import check_alone, exchange_of, num_train, share_of
+from thinnet.distributed.preparation import num_train, share_of
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, NumericalError, on_all_processes
 from thinnet.history import History
-from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.schedules import Schedule, as_schedule
 from thinnet.spec import PRECISIONS, Precision
-from thinnet.steps import choose
+from thinnet.training.averaging import average_of
+from thinnet.training.choose import update_of
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
-from thinnet.training.fit import as_dataset, check_fit, fewest_rows
+from thinnet.training.fit import as_dataset, check_fit, checked_seed, fewest_rows
 from thinnet.training.interrupts import agreed
 from thinnet.training.loop import Loop
 from thinnet.training.model_update import ModelUpdate, checked_model
@@ -83,6 +81,13 @@ class Solver(Progress):
             results that depend on the number of processes.
         precision: ``"bfloat16"`` to train in mixed precision a net that is not built for it; None for the net's own.
             See `FullyConnectedNet`.
+        mixup: mix each row of a minibatch, and its target, with another row's, by a share drawn in each step from
+            Beta(mixup, mixup); 0 for none.  The losses of the steps are then those of mixed rows.  Not with the loss
+            "svm", and in one process only; see `thinnet.data.mixup.MixedRows`.
+        ema_decay: average the weights over the steps, exponentially, and use the average in place of the weights
+            themselves: it is evaluated, and what the net ends with; 0.999 is usual.  Running statistics are averaged
+            too.  Callbacks see the weights that are trained, and so does whoever interrupts training.  Only for a
+            `FullyConnectedNet`; see `thinnet.training.averaging.WeightAverage`, also for what a step costs.
 
     Attributes:
         state: the `thinnet.training.state.TrainingState` that callbacks get.
@@ -109,7 +114,7 @@ class Solver(Progress):
     <Solver of FullyConnectedNet 5-16-2: step 100 of 100>
     """
 
-    _stops_at_nan = True
+    _stops_at_nan, _started, _resumed = True, 0.0, False
 
     @known_arguments
     def __init__(
@@ -137,6 +142,8 @@ class Solver(Progress):
         communicator: Any = None,
         batch_statistics: BatchStatistics = "global",
         precision: Precision | None = None,
+        mixup: float = 0.0,
+        ema_decay: float | None = None,
     ) -> None:
         warn_if_alone(communicator)
         self.processes = ProcessGroup(communicator)
@@ -146,7 +153,7 @@ class Solver(Progress):
         self.schedule = as_schedule(schedule)
         self.print_every = check_number("print_every", print_every)
         self.verbose = verbose and self.processes.rank == 0
-        self.seed = self._checked_seed(seed)
+        self.seed = checked_seed(seed, self.model, self.processes)
         num_rows = num_train(self.data, self.processes)
         self.order = BatchOrder(num_rows, batch_size, self.seed, sampling, fewest=fewest_rows(model))
         limits = {"train": eval_train_rows, "val": eval_val_rows}
@@ -156,8 +163,10 @@ class Solver(Progress):
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         options = optimizer_options_of(optimizer, learning_rate, optimizer_options)
         self.precision: Precision | None = check_choice("precision", precision, PRECISIONS)
+        self.mixup = float(check_number("mixup", mixup))
         self._update = self._make_update(optimizer, options)
         self.state = self._fresh_state(check_number("epochs", epochs))
+        self.state.average = average_of(self.model, ema_decay, self._update.team)
         self._loop = Loop(self.state, self._update, self._draw_rows, self.schedule)
         self._evaluator = Evaluator(self.state, self.evaluate, self.data.total_rows("val") > 0, self.processes)
         self.patience = checked_limit("patience", patience)
@@ -165,28 +174,11 @@ class Solver(Progress):
         self._bar = ProgressBar() if shown and self.processes.rank == 0 else None
         own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self.data.total_rows("val") > 0)
         self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody
-        self._started, self._resumed = 0.0, False
-        folder = None if checkpoint_dir is None else check_path("checkpoint_dir", checkpoint_dir)
-        self._saving = self._make_saving(folder, checkpoint_every)
-
-    def _checked_seed(self, seed: int | None) -> int:
-        if seed is None:
-            seed = self.processes.from_first(getattr(self.model, "seed", None))
-        return int(check_number("seed", self.processes.from_first(fresh_seed()) if seed is None else seed))
+        self._saving = self._make_saving(checkpoint_dir, checkpoint_every)
 
     def _make_update(self, optimizer: str | Rule, options: Config) -> NetUpdate | ModelUpdate:
-        """What one step does to the model."""
-        net, data, order, processes = self.model, self.data, self.order, self.processes
-        if self.precision is not None and isinstance(net, FullyConnectedNet):
-            net = net.replace(precision=self.precision)  # on the same parameters
-        if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
-            exchange = exchange_of(net, data, order.smallest, processes, self.batch_statistics)
-            how = choose.row_options(net.spec, fused=net.fused, products=net.products)
-            reader = RowReader(data, "train", order.largest, order=order, **how)
-            flat = FlatOptimizer(optimizer, options, like=net.params.flat)
-            return NetUpdate(net, reader, flat, order.largest, exchange)
-        check_alone(processes)
-        return ModelUpdate(net, data, order, optimizer, options, self._stops_at_nan)
+        given = self.model, self.data, self.order, optimizer, options
+        return update_of(*given, self.processes, self.batch_statistics, self.precision, self.mixup, self._stops_at_nan)
 
     def _fresh_state(self, epochs: int) -> TrainingState:
         steps = self.order.steps_per_epoch
@@ -237,7 +229,7 @@ class Solver(Progress):
             model.fused = run.net.fused
         return solver
 
-    def _make_saving(self, folder: Path | None, every: int | None, resumed: bool = False) -> Saving | None:
+    def _make_saving(self, folder: Any, every: int | None, resumed: bool = False) -> Saving | None:
         if folder is None:
             if every is None:
                 return None
@@ -251,7 +243,7 @@ class Solver(Progress):
             )
         from thinnet.training.saving import Saving  # which takes a while to import
 
-        return Saving(self._run(), folder, every, self.processes, resumed)
+        return Saving(self._run(), check_path("checkpoint_dir", folder), every, self.processes, resumed)
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -291,6 +283,8 @@ class Solver(Progress):
             "sampling": self.order.sampling,
             "batch_statistics": self.batch_statistics,
             "precision": self.precision,
+            "mixup": self.mixup,
+            "ema_decay": None if self.state.average is None else self.state.average.decay,
         }
 
     def train(self, epochs: int | None = None) -> History:
@@ -335,6 +329,8 @@ class Solver(Progress):
             self._update.alone = harmless and type(self).step is Solver.step
             self._loop.run(self.step, self._after_step)
         except NumericalError as error:
+            if state.average is not None:  # which may have what is not finite
+                state.average.count = 0
             if not state.weights.restored_if_wrong():
                 raise
             text = f"{error} Those are not finite, so it was given the last good ones."
@@ -342,6 +338,8 @@ class Solver(Progress):
         finally:
             self._update.alone = False
             self._call("on_train_end")
+        if state.average is not None:
+            state.average.finish()
         state.weights.restore_best()
         return self.history
 
@@ -359,7 +357,8 @@ class Solver(Progress):
             self._saving.after_step()
 
     def _evaluate(self) -> None:
-        report = self._evaluator.record(lambda: time.perf_counter() - self._started)
+        with nullcontext() if self.state.average is None else self.state.average.shown():
+            report = self._evaluator.record(lambda: time.perf_counter() - self._started)
         if self.verbose:
             self._say(report)
 
@@ -387,10 +386,6 @@ class Solver(Progress):
 
     def _rows_to_evaluate(self, split: str) -> IntArray:
         return sampled_rows(self.data.total_rows(split), self.eval_rows.get(split), self.seed, split)
-
-    def __repr__(self) -> str:
-        model = repr(self.model).splitlines()[0].partition(":")[0]
-        return f"<Solver of {model}: step {self.iteration:,} of {self.num_iterations:,}>"
 
     def _call(self, moment: str) -> None:
         for callback in self.callbacks:

@@ -60,7 +60,8 @@ class RowReader:
         how = data.standardization or Standardization(np.zeros(width), np.ones(width))
         self._shift, self._scale = how.mean, how.scale
         bits = np.dtype(dtype) == BITS
-        self._floats: FloatArray = np.empty((0 if bits else max_rows, width), np.float32 if bits else dtype)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32 if bits else dtype)  # in which rows are computed
+        self._floats: FloatArray = np.empty((0 if bits else max_rows, width), self.dtype)
         self._bits: AnyArray = np.empty((max_rows if bits else 0, width), BITS)
         self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)
 
@@ -79,11 +80,10 @@ class RowReader:
         return Rows(bits if bits.size else floats, y, weights)
 
     def _read_readably(self, rows: IntArray, step: int) -> FloatArray:
-        dtype = self._floats.dtype
         if self._order is None:
-            return self.data.batch(self.split, rows, dtype)[0]
+            return self.data.batch(self.split, rows, self.dtype)[0]
         draws = {"seed": self._order.seed, "step": step, "epoch": self._order.epoch(step)}
-        return self.data.augmented_batch(rows, dtype, **draws)[0]
+        return self.data.augmented_batch(rows, self.dtype, **draws)[0]
 
     def _read_by_kernel(self, rows: IntArray, step: int, floats: FloatArray, bits: AnyArray) -> None:
         from thinnet.kernels.augmentation import augmented_rows
@@ -104,3 +104,23 @@ class RowReader:
                 augmented_rows(*part, *draws, *standardization, *into)
 
         over_rows(piece, len(rows), max(floats.size, bits.size), self.team)
+
+
+def inplace_mix(
+    X: FloatArray, partners: IntArray, share: Any, out: FloatArray, bits: AnyArray, team: Team = ONE_THREAD
+) -> None:
+    """out = share · X + (1 − share) · X[partners], or the same in bfloat16 in `bits`, where that is not empty."""
+    other_share = 1 - share
+    if not kernels.available():
+        mixed = share * X + other_share * X[partners]
+        if bits.size:
+            bits[...] = to_bits(mixed)
+        else:
+            out[...] = mixed
+        return
+    from thinnet.kernels.batch import mixed_rows
+
+    def piece(start: int, stop: int) -> None:
+        mixed_rows(X, start, partners[start:stop], share, other_share, out[start:stop], bits[start:stop])
+
+    over_rows(piece, len(X), X.size, team)

@@ -1,6 +1,8 @@
-"""The kernel of `thinnet.data.Dataset.batch`: gather rows, turn them into floats and standardize them in one pass."""
+"""The kernels of `thinnet.data.rows`: gather rows, turn them into floats and standardize them; and mix them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -30,3 +32,23 @@ def standardized_rows(
 def _standardize(row: AnyArray, shift: FloatArray, scale: FloatArray, out: FloatArray) -> None:
     for j in range(out.size):
         out[j] = (row[j] - shift[j]) * scale[j]
+
+
+@kernel()
+def mixed_rows(
+    X: FloatArray, first: int, partners: IntArray, share: Any, other_share: Any, out: FloatArray, half: AnyArray
+) -> None:
+    """out[i] = share · X[first + i] + other_share · X[partners[i]], or the same in bfloat16 in `half`."""
+    line = np.empty(half.shape[1], X.dtype)
+    for i in range(partners.shape[0]):
+        if half.size:
+            _mix(X[first + i], X[partners[i]], share, other_share, line)
+            round_line(line, half[i])
+        else:
+            _mix(X[first + i], X[partners[i]], share, other_share, out[i])
+
+
+@inline()
+def _mix(row: FloatArray, other: FloatArray, share: Any, other_share: Any, out: FloatArray) -> None:
+    for j in range(out.size):
+        out[j] = share * row[j] + other_share * other[j]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.kernels.compile import kernel
-from thinnet.typing import FloatArray, IntArray
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 @kernel()
@@ -44,6 +44,38 @@ def inplace_softmax_loss(
             if c == y[row]:
                 gradient -= one - smoothing
             scores[row, c] = weight * (gradient - share) / count
+            dbias[c] += scores[row, c]
+    mean: float = loss / rows
+    return mean
+
+
+@kernel()
+def inplace_shares_loss(
+    scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray, smoothing: Any
+) -> float:
+    """The kernel of `thinnet.layers.losses.softmax_loss` where `y` is (N, C), the shares of the classes."""
+    rows, classes = scores.shape
+    zero, one, count = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(scores.shape[0])
+    smooth = smoothing / scores.dtype.type(classes)
+    loss = 0.0
+    dbias[:] = zero
+    for row in range(rows):
+        highest = scores[row, 0] + bias[0]
+        for c in range(classes):
+            scores[row, c] += bias[c]
+            if not scores[row, c] <= highest:  # in this form, so that NaN reaches the loss
+                highest = scores[row, c]
+        total, whole = zero, zero
+        for c in range(classes):
+            total += np.exp(scores[row, c] - highest)
+            whole += (one - smoothing) * y[row, c] + smooth
+        log_total = np.log(total)
+        weight = weights[row] if weights.shape[0] else one
+        for c in range(classes):
+            log_probability = scores[row, c] - highest - log_total
+            target = (one - smoothing) * y[row, c] + smooth
+            loss -= weight * target * log_probability
+            scores[row, c] = weight * (whole * np.exp(log_probability) - target) / count
             dbias[c] += scores[row, c]
     mean: float = loss / rows
     return mean
@@ -91,6 +123,11 @@ def inplace_logistic_loss(
             dbias[c] += scores[row, c]
     mean: float = loss / scores.size
     return mean
+
+
+def kernel_of(loss: str, y: AnyArray) -> Any:
+    """The kernel of a loss for such targets; None where there is none."""
+    return inplace_shares_loss if loss == "softmax" and y.ndim == 2 else KERNELS.get(loss)
 
 
 KERNELS = {"softmax": inplace_softmax_loss, "mse": inplace_mse_loss, "logistic": inplace_logistic_loss}

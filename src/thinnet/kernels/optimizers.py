@@ -18,7 +18,7 @@ from thinnet.kernels.compile import inline, kernel
 from thinnet.typing import AnyArray, FloatArray
 
 LINE = 1 << 12  # weights that are updated and rounded together
-SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM = range(5)
+SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = range(6)
 
 
 @kernel()
@@ -56,6 +56,8 @@ def _update(
         _nesterov(w, dw, first, numbers)
     elif rule == RMSPROP:
         _rmsprop(w, dw, first, numbers)
+    elif rule == LION:
+        _lion(w, dw, first, numbers)
     else:
         _adam(w, dw, first, second, numbers)
 
@@ -124,7 +126,7 @@ def _copy_kept(source: FloatArray, keep: AnyArray, target: FloatArray) -> None:
 
 
 @inline()
-def _settled(x: Any, least: Any) -> Any:
+def settled(x: Any, least: Any) -> Any:
     """x, or zero where |x| < least, as in `thinnet.subnormal`: a select, so that loops become vector instructions."""
     return x - x if np.abs(x) < least else x  # in this form, so that NaN stays
 
@@ -133,7 +135,7 @@ def _settled(x: Any, least: Any) -> Any:
 def _sgd(w: FloatArray, dw: FloatArray, numbers: FloatArray) -> None:
     rate, least = numbers[0], np.sqrt(np.finfo(numbers.dtype).tiny)
     for i in range(w.size):
-        w[i] = _settled(w[i] - rate * dw[i], least)
+        w[i] = settled(w[i] - rate * dw[i], least)
 
 
 @kernel()
@@ -141,8 +143,8 @@ def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: 
     rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
     least = np.sqrt(tiny)
     for i in range(w.size):
-        velocity[i] = _settled(momentum * velocity[i] - rate * dw[i], tiny)
-        w[i] = _settled(w[i] + velocity[i], least)
+        velocity[i] = settled(momentum * velocity[i] - rate * dw[i], tiny)
+        w[i] = settled(w[i] + velocity[i], least)
 
 
 @kernel()
@@ -151,8 +153,8 @@ def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: Floa
     least = np.sqrt(tiny)
     for i in range(w.size):
         old = velocity[i]
-        velocity[i] = _settled(momentum * old - rate * dw[i], tiny)
-        w[i] = _settled(w[i] + (velocity[i] + momentum * (velocity[i] - old)), least)
+        velocity[i] = settled(momentum * old - rate * dw[i], tiny)
+        w[i] = settled(w[i] + (velocity[i] + momentum * (velocity[i] - old)), least)
 
 
 @kernel()
@@ -161,9 +163,9 @@ def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, numbers: FloatArr
     tiny = np.finfo(numbers.dtype).tiny
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_decay)
     for i in range(w.size):
-        g = _settled(dw[i], least_squared)
-        cache[i] = _settled(decay * cache[i] + one_less_decay * g * g, tiny)
-        w[i] = _settled(w[i] - rate * dw[i] / (np.sqrt(cache[i]) + epsilon), least)
+        g = settled(dw[i], least_squared)
+        cache[i] = settled(decay * cache[i] + one_less_decay * g * g, tiny)
+        w[i] = settled(w[i] - rate * dw[i] / (np.sqrt(cache[i]) + epsilon), least)
 
 
 @kernel()
@@ -174,10 +176,23 @@ def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: 
     tiny = np.finfo(numbers.dtype).tiny
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_beta2)
     for i in range(w.size):
-        g = _settled(dw[i], least_squared)
-        m[i] = _settled(beta1 * m[i] + one_less_beta1 * dw[i], tiny)
-        v[i] = _settled(beta2 * v[i] + one_less_beta2 * g * g, tiny)
-        w[i] = _settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
+        g = settled(dw[i], least_squared)
+        m[i] = settled(beta1 * m[i] + one_less_beta1 * dw[i], tiny)
+        v[i] = settled(beta2 * v[i] + one_less_beta2 * g * g, tiny)
+        w[i] = settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
+
+
+@kernel()
+def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, numbers: FloatArray) -> None:
+    """The numbers are 1 − η·λ, η, β₁, 1 − β₁, β₂, 1 − β₂."""
+    keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
+    beta2, one_less_beta2, tiny = numbers[4], numbers[5], np.finfo(numbers.dtype).tiny
+    least = np.sqrt(tiny)
+    for i in range(w.size):
+        ahead = beta1 * m[i] + one_less_beta1 * dw[i]
+        m[i] = settled(beta2 * m[i] + one_less_beta2 * dw[i], tiny)
+        step = rate if ahead > 0 else (-rate if ahead < 0 else ahead)  # in this form, so that NaN stays
+        w[i] = settled(keep * w[i] - step, least)
 
 
 def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
@@ -202,6 +217,11 @@ def _adam_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     )
 
 
+def _lion_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
+    beta1, beta2, rate = options["beta1"], options["beta2"], options["learning_rate"]
+    return 1 - rate * options["weight_decay"], rate, beta1, 1 - beta1, beta2, 1 - beta2
+
+
 @dataclass(frozen=True)
 class RuleKernel:
     """How the kernels do a rule of `thinnet.optim`."""
@@ -218,4 +238,5 @@ RULE_KERNELS: dict[str, RuleKernel] = {
     "rmsprop": RuleKernel(RMSPROP, _rmsprop_numbers),
     "adam": RuleKernel(ADAM, _adam_numbers),
     "adamw": RuleKernel(ADAM, _adam_numbers),
+    "lion": RuleKernel(LION, _lion_numbers),
 }

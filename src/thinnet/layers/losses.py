@@ -10,17 +10,18 @@ import numpy as np
 
 from thinnet.checks import check_arrays, check_labels, check_number
 from thinnet.errors import ArgumentError
-from thinnet.typing import FloatArray, IntArray
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 def softmax_loss(
-    scores: FloatArray, y: IntArray, weights: FloatArray | None = None, *, label_smoothing: float = 0.0
+    scores: FloatArray, y: AnyArray, weights: FloatArray | None = None, *, label_smoothing: float = 0.0
 ) -> tuple[float, FloatArray]:
     r"""Softmax and cross-entropy: loss = mean over n of −log(exp(s[n, y[n]]) / Σ_c exp(s[n, c])).
 
     Args:
         scores: (N, C) floats, one column a class.
-        y: (N,) integer labels, 0 <= y < C.
+        y: (N,) integer labels, 0 <= y < C; or (N, C) floats of the same dtype from 0 to 1, each row the shares of the
+            classes, as mixup makes them, with the loss −Σ_c y[n, c] · log(exp(s[n, c]) / Σ).
         weights: (N,) floats >= 0 of the same dtype; None for 1 each.
         label_smoothing: e, 0 <= e < 1: the target is 1 − e + e/C for the label and e/C for each other class.
 
@@ -39,13 +40,17 @@ def softmax_loss(
     >>> dscores
     array([[ 0.5, -0.5]])
     """
-    check_labeled("softmax_loss", scores, y, weights)
+    check_classes("softmax_loss", scores, y, weights)
     rows = np.arange(len(scores))
     shifted = scores - scores.max(axis=1, keepdims=True)  # so that exp cannot overflow
     total = np.exp(shifted).sum(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(total)
-    dscores = np.exp(log_probabilities)
-    losses, share = -log_probabilities[rows, y], scores.dtype.type(_checked_smoothing(label_smoothing))
+    dscores, share = np.exp(log_probabilities), scores.dtype.type(_checked_smoothing(label_smoothing))
+    if y.ndim == 2:
+        targets = (1 - share) * y + share / scores.dtype.type(scores.shape[1])
+        losses, dscores = -(targets * log_probabilities).sum(axis=1), dscores * targets.sum(axis=1, keepdims=True)
+        return _mean(losses, dscores - targets, weights)
+    losses = -log_probabilities[rows, y]
     dscores[rows, y] -= 1 - share
     if share:
         losses = (1 - share) * losses - share * log_probabilities.mean(axis=1)
@@ -193,6 +198,13 @@ def check_labeled(where: str, scores: FloatArray, y: IntArray, weights: FloatArr
     _check_some(where, scores)
     check_labels(where, y, sizes["N"], sizes["C"])
     _check_weights(where, scores, weights)
+
+
+def check_classes(where: str, scores: FloatArray, y: AnyArray, weights: FloatArray | None = None) -> None:
+    """Like `check_labeled`; or where `y` is (N, C) floats, the shares of the classes, like `check_fractions`."""
+    shares = isinstance(y, np.ndarray) and y.ndim == 2 and y.dtype.kind == "f"
+    check = check_fractions if shares else check_labeled
+    check(where, scores, y, weights)
 
 
 def check_valued(where: str, scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> None:

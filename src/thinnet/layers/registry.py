@@ -135,7 +135,7 @@ LAYERS: dict[str, Layer] = {
 }
 
 LOSSES: dict[str, Loss] = {
-    "softmax": Loss(losses.softmax_loss, "labels", losses.check_labeled, smooths=True),
+    "softmax": Loss(losses.softmax_loss, "labels", losses.check_classes, smooths=True),
     "svm": Loss(losses.svm_loss, "labels", losses.check_labeled),
     "mse": Loss(losses.mse_loss, "values", losses.check_valued),
     "logistic": Loss(losses.logistic_loss, "fractions", losses.check_fractions, smooths=True),

@@ -13,6 +13,7 @@ from thinnet.masks import keep_units
 from thinnet.products.choose import products as products_by
 from thinnet.spec import Precision, Spec
 from thinnet.state import State
+from thinnet.steps.averaging import inplace_average
 from thinnet.steps.base import Scorer, Step
 from thinnet.steps.readable import ReadableScores, ReadableStep
 from thinnet.steps.thinned import ThinnedStep
@@ -85,6 +86,16 @@ def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
 
         return lambda x, rate, scaling, **draw: kernel(x, rate, **draw)
     return lambda x, rate, scaling, **draw: dropout_forward(x, rate, scaling=scaling, **draw)[0]
+
+
+def average(*, fused: bool = True) -> Callable[[FloatArray, FloatArray, Any], None]:
+    """How an average of weights takes in new ones: as `thinnet.steps.averaging.inplace_average`."""
+    if uses_kernels(fused):
+        from thinnet.kernels.averaging import inplace_average as kernel
+
+        by_kernel: Callable[[FloatArray, FloatArray, Any], None] = kernel
+        return by_kernel
+    return inplace_average
 
 
 def _check_precision(spec: Spec, products: str | None) -> None:

@@ -123,10 +123,11 @@ class FusedStep:
             dbias[:] = 0
             return 0.0
         weights = batch.weights_in_whole(self.spec.dtype)
-        if self.spec.loss in losses.KERNELS:
+        kernel = losses.kernel_of(self.spec.loss, batch.y)
+        if kernel is not None:
             each = self._no_weights if weights is None else weights
             options = [self.spec.dtype.type(option) for option in self.spec.loss_options.values()]
-            return float(losses.KERNELS[self.spec.loss](scores, bias, batch.y, each, dbias, *options))
+            return float(kernel(scores, bias, batch.y, each, dbias, *options))
         np.add(scores, bias, out=scores)
         loss, scores[...] = LOSSES[self.spec.loss].function(scores, batch.y, weights, **self.spec.loss_options)
         scores.sum(axis=0, out=dbias)

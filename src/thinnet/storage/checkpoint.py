@@ -31,7 +31,7 @@ NAME = re.compile(r"step-([0-9]+)\.safetensors")
 OPTIONS = {  # the solver's options that a checkpoint keeps
     "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
     "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
-        "precision", "checkpoint_every", "schedule",
+    "precision", "ema_decay", "mixup", "checkpoint_every", "schedule",
 }  # fmt: skip
 
 
@@ -202,8 +202,11 @@ def restore(contents: Contents, run: Run) -> None:
                 optimizer.state["t"] = check_number("step", saved_state["t"])
             else:
                 fill(_like_params(net, value), arrays, f"optimizer/{key}/")
+        if state.average is not None:
+            state.average.count = check_number("step", saved_state["averaged"])
+            for name, parameters in _averaged(state).items():
+                fill(parameters, arrays, f"average/{name}/")
         if saved_state["has_best"]:
-            state.weights.best_score = _number("best_score", saved_state["best_score"])
             best = {"params": net.params.zeros_like(), "running": net.running.zeros_like()}
             for name, parameters in best.items():
                 fill(parameters, arrays, f"best/{name}/")
@@ -242,6 +245,7 @@ def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         "history": {name: values for name, values in vars(history).items() if name != "loss"},
         "t": optimizer.state.get("t", 0),
         "has_best": weights.best is not None,
+        "averaged": 0 if run.state.average is None else run.state.average.count,
         "data": run.fingerprint,
     }
     arrays = {**net_arrays(net), "history/loss": np.array(history.loss, np.float64)}
@@ -250,7 +254,14 @@ def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
             arrays |= named(f"optimizer/{key}/", _like_params(net, value))
     for name, parameters in (weights.best or {}).items():
         arrays |= named(f"best/{name}/", parameters)
+    for name, parameters in _averaged(run.state).items():
+        arrays |= named(f"average/{name}/", parameters)
     return state, arrays
+
+
+def _averaged(state: TrainingState) -> dict[str, Parameters]:
+    average = state.average
+    return {} if average is None else {"params": average.params, "running": average.running}
 
 
 def schedule_name(schedule: Schedule) -> str:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from thinnet.arrays import cast
+from thinnet.checks import check_number
 from thinnet.data.dataset import SPLITS, Dataset
+from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, DataError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
+from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.typing import AnyArray
 
@@ -17,6 +20,13 @@ from thinnet.typing import AnyArray
 def fewest_rows(model: Any) -> int:
     """The fewest rows of which a minibatch can be for a model; another's than ours may normalize over its batches."""
     return 1 if isinstance(model, FullyConnectedNet) and model.normalization != "batchnorm" else 2
+
+
+def checked_seed(seed: int | None, model: Any, processes: ProcessGroup) -> int:
+    """The seed that was given, or else the model's own, or else a fresh one: in all processes that of the first."""
+    if seed is None:
+        seed = processes.from_first(getattr(model, "seed", None))
+    return int(check_number("seed", processes.from_first(fresh_seed()) if seed is None else seed))
 
 
 def check_takes_rows_as_given(net: FullyConnectedNet) -> None:

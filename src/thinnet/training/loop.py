@@ -36,6 +36,8 @@ class Loop:
         """Take one step and return its loss."""
         step = self.state.iteration
         loss = self.update(self.rows(step), self.factor(), step)
+        if self.state.average is not None:
+            self.state.average.update()
         self.state.record(loss)
         return loss
 

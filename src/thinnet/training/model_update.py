@@ -15,6 +15,7 @@ from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule
+from thinnet.teams import ONE_THREAD
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import IntArray
 
@@ -22,7 +23,7 @@ from thinnet.typing import IntArray
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
-    alone = False  # as for `thinnet.training.net_update.NetUpdate`, without a meaning here
+    alone, team = False, ONE_THREAD  # as for `thinnet.training.net_update.NetUpdate`, without a meaning here
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from thinnet.sparse_rows import SparseRows
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
+from thinnet.teams import Team
 from thinnet.training.diagnosis import not_finite
 from thinnet.training.weights import make_writable
 from thinnet.typing import IntArray
@@ -67,6 +68,11 @@ class NetUpdate:
         self._running_before = net.running.flat.copy()
         self._copied = False  # whether the last step left copies of the weights that it changed
 
+    @property
+    def team(self) -> Team:
+        """The threads that may share what is done with the weights."""
+        return self._step.team
+
     def __call__(self, rows: IntArray, factor: float, step: int = 0) -> float:
         """Change the net by one step on these rows, as they are in step `step`; return the loss before it.
 
@@ -92,7 +98,7 @@ class NetUpdate:
                 computed.arrays.flat,
                 rate,
                 computed.thinning,
-                team=self._step.team,
+                team=self.team,
                 half=copies,
             )
         self._copied = copies is not None

@@ -52,6 +52,10 @@ class Progress:
         """Why training ended before its last step, or None."""
         return self.state.stop_reason
 
+    def __repr__(self) -> str:
+        model = repr(self.state.model).splitlines()[0].partition(":")[0]
+        return f"<{type(self).__name__} of {model}: step {self.iteration:,} of {self.num_iterations:,}>"
+
     def stop(self, reason: str) -> None:
         """Make `train` end after the current step; `reason` is kept in `stop_reason`."""
         self.state.stop(reason)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from thinnet.history import History
+from thinnet.training.averaging import WeightAverage
 from thinnet.training.weights import KeptWeights
 
 
@@ -21,6 +22,7 @@ class TrainingState:
         history: losses and accuracies.
         weights: copies of the model's weights to go back to, the best ones among them.
         measure: what accuracies are: ``"accuracy"``, or ``"R²"`` where targets are values.
+        average: the exponential average of the model's weights, or None.
         stop_reason: why training ends, or ended, before its last step; None where it does not.
     """
 
@@ -31,6 +33,7 @@ class TrainingState:
     measure: str = "accuracy"
     iteration: int = 0
     history: History = field(default_factory=History)
+    average: WeightAverage | None = None
     stop_reason: str | None = None
 
     @property

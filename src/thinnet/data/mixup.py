@@ -1,0 +1,67 @@
+"""Mixup: minibatches whose rows, and what is to be learned from them, are each mixed with another row's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thinnet.bfloat16 import BITS
+from thinnet.data.rows import RowReader, Rows, inplace_mix
+from thinnet.typing import AnyArray, FloatArray
+
+MIXUP_STREAM = 3  # keeps what is drawn here apart from the order of the batches, which has the same seed
+
+
+class MixedRows:
+    r"""Rows of a reader, each mixed with another one of its minibatch by a share λ that all of them have in common:
+
+        x ← λ·x + (1 − λ)·x'        y ← λ·y + (1 − λ)·y'        λ ~ Beta(α, α)
+
+    The other row comes from a permutation of the minibatch.  Both it and λ are functions of the seed, the step, and how
+    many rows there are, and of nothing else; rows are augmented before.  Labels become the shares of the classes,
+    (N, C).  Where rows count w times, so does each one's part: the loss, which is linear in the targets, is the sum
+    over the parts.
+
+    Args:
+        reader: of float rows.
+        alpha: α > 0; 0.2 mixes few rows noticeably, and 1 makes all shares alike likely.
+        seed: of the minibatches.
+        max_rows: the most rows in one.
+        num_classes: C, where targets are labels; None for values.
+        dtype: of the rows that come out; uint16 for the bits of bfloat16 numbers, which are rounded once mixed.
+
+    Source: Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", arXiv 1710.09412 (2017).
+    """
+
+    def __init__(
+        self, reader: RowReader, alpha: float, seed: int, max_rows: int, num_classes: int | None, dtype: Any
+    ) -> None:
+        self.reader, self.alpha, self.seed, self.num_classes = reader, alpha, seed, num_classes
+        self.dtype = reader.dtype
+        width, bits = reader.data.num_features, np.dtype(dtype) == BITS
+        self._floats: FloatArray = np.empty((0 if bits else max_rows, width), self.dtype)
+        self._bits: AnyArray = np.empty((max_rows if bits else 0, width), BITS)
+
+    def draw(self, count: int, step: int) -> tuple[float, AnyArray]:
+        """λ, and by which row each of so many is mixed, in a step."""
+        generator = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(MIXUP_STREAM, step)))
+        return float(generator.beta(self.alpha, self.alpha)), generator.permutation(count)
+
+    def read(self, rows: AnyArray, step: int = 0) -> Rows:
+        """The rows of these numbers, mixed as they are in a step; overwritten by the next call."""
+        X, y, weights = self.reader.read(rows, step)
+        share, partners = self.draw(len(rows), step)
+        floats, bits = (buffer[: len(rows)] for buffer in (self._floats, self._bits))
+        inplace_mix(X, partners, self.dtype.type(share), floats, bits, self.reader.team)
+        shares = np.full(len(rows), share)
+        if weights is not None:
+            own = share * weights
+            weights = own + (1 - share) * weights[partners]
+            np.divide(own, weights, out=shares, where=weights > 0)
+        return Rows(bits if bits.size else floats, self._targets(y, partners, shares[:, None]), weights)
+
+    def _targets(self, y: AnyArray, partners: AnyArray, shares: FloatArray) -> FloatArray:
+        if self.num_classes is not None:
+            y = np.eye(self.num_classes)[y]
+        return (shares * y + (1 - shares) * y[partners]).astype(self.dtype)

@@ -1,0 +1,114 @@
+"""WeightAverage: the exponential average of a net's weights over the steps of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from thinnet.checks import check_number
+from thinnet.errors import ArgumentError, NumericalError
+from thinnet.nets import FullyConnectedNet
+from thinnet.parameters import Parameters
+from thinnet.steps import choose
+from thinnet.teams import ONE_THREAD, Team, over_rows
+from thinnet.typing import FloatArray
+
+
+class WeightAverage:
+    r"""The exponential average of everything that inference depends on: parameters and running statistics.
+
+    The first step's weights begin it. Each later step t, counted from 1, moves it towards the new weights w:
+
+        a ← d·a + (1 − d)·w        d = min(decay, (1 + t) / (10 + t))
+
+    so that it follows closely at first, and the weights of the beginning are soon forgotten. A step costs one more pass
+    over the weights: two numbers read and one written for each, where Adam reads four and writes three.
+
+    Args:
+        net: whose weights are averaged.
+        decay: how much of the average stays, 0 < decay < 1; it spans about 1 / (1 − decay) steps.
+        team: the threads that may share the work.
+
+    Attributes:
+        params, running: the average.
+        count: of how many steps.
+
+    Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging" (1992), for averaging weights;
+    TensorFlow's ``tf.train.ExponentialMovingAverage(decay, num_updates)``, for how it begins.
+
+    >>> net = FullyConnectedNet([], input_dim=1, num_classes=1, loss="mse")
+    >>> average = WeightAverage(net, 0.999)
+    >>> for value in (4.0, 5.0):
+    ...     net.params["b1"] = [value]
+    ...     average.update()
+    >>> round(float(average.params["b1"][0]), 2)  # 2/11 of the 4 are kept
+    4.82
+    """
+
+    def __init__(self, net: FullyConnectedNet, decay: float, team: Team = ONE_THREAD) -> None:
+        self.net, self.decay, self.team = net, decay, team
+        self.params, self.running = net.params.zeros_like(), net.running.zeros_like()
+        self.count = 0
+
+    def update(self) -> None:
+        """Take in the weights that the net has after a step."""
+        share = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
+        for average, own in self._pairs():
+            if self.count:
+                self._take_in(average.flat, own.flat, own.dtype.type(share))
+            else:
+                average.flat[:] = own.flat
+        self.count += 1
+
+    def _take_in(self, average: FloatArray, w: FloatArray, share: Any) -> None:
+        inplace_average = choose.average(fused=self.net.fused)
+
+        def piece(start: int, stop: int) -> None:
+            inplace_average(average[start:stop], w[start:stop], share)
+
+        over_rows(piece, w.size, w.size, self.team)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Let the net have the average meanwhile.
+
+        It keeps what it has where a NumericalError comes: the good weights that it was given then.
+        """
+        self._exchange()
+        try:
+            yield
+        except NumericalError:
+            self.count = 0
+            raise
+        finally:
+            self._exchange()
+
+    def finish(self) -> None:
+        """Give the net the average, and begin anew with the next step."""
+        self._exchange()
+        self.count = 0
+
+    def _pairs(self) -> tuple[tuple[Parameters, Parameters], ...]:
+        return (self.params, self.net.params), (self.running, self.net.running)
+
+    def _exchange(self) -> None:
+        if self.count:
+            for average, own in self._pairs():
+                average.flat[:], own.flat[:] = own.flat.copy(), average.flat.copy()
+
+
+def average_of(model: Any, ema_decay: float | None, team: Team) -> WeightAverage | None:
+    """The average that a solver is asked for; None or 0 for none.
+
+    Raises:
+        ArgumentError: if the decay is outside its limits, or the model is none of ours.
+    """
+    if ema_decay is None or not check_number("ema_decay", ema_decay):
+        return None
+    if not isinstance(model, FullyConnectedNet):
+        raise ArgumentError(
+            f"ema_decay must be None unless the model is a FullyConnectedNet, got {ema_decay}. Average such a model's "
+            f"weights in its own loss, or leave ema_decay out."
+        )
+    return WeightAverage(model, float(ema_decay), team)
