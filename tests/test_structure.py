@@ -103,8 +103,8 @@ MAY_IMPORT = {
     "spec": rooms("checks defaults errors layers masks parameters"),
     "state": rooms("parameters spec"),
     "steps": rooms(
-        "arrays bfloat16 checks errors kernels layers masks parameters products sparse_rows spec state subnormal targets "
-        "teams thinning typing"
+        "arrays bfloat16 checks errors kernels layers masks parameters products sparse_rows spec state subnormal "
+        "targets teams thinning typing"
     ),
     "standardization": rooms("kernels sparse_rows typing"),
     "data": rooms("arguments arrays bfloat16 checks errors kernels masks standardization targets teams typing"),
