@@ -132,6 +132,8 @@ FORGED: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
     set_in(["solver", "learning_rate"], "fast"),
     set_in(["solver", "optimizer_options"], [1]),
     set_in(["solver", "batch_size"], 1),
+    set_in(["solver", "ema_decay"], 0.5),
+    set_in(["solver", "mixup"], -1),
     set_in(["iteration"], -1),
     set_in(["iteration"], 5),
     set_in(["iteration"], 2.5),

@@ -56,8 +56,8 @@ INTERNAL = {
     "data.moments", "data.npz", "data.pickles", "data.shares", "data.splits", "kernels", "kernels.*",
     "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions",
     "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "python2", "report.*", "sklearn.*", "slopes",
-    "sparse_rows", "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty", "storage", "storage.*",
-    "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
+    "sparse_rows", "steps.averaging", "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty", "storage",
+    "storage.*", "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
 }  # fmt: skip
 
 
