@@ -186,6 +186,17 @@ class TestTraining:
             assert by_hand.step() == loss
             by_hand.model.params["W1"][0] *= np.float32(1.25)
 
+    def test_training_that_goes_on_begins_with_the_weights_that_are_there(self) -> None:
+        """The best ones were put back at the end, and somebody may have changed them since."""
+        going_on, by_hand = self.solver(), self.solver()
+        for solver in (going_on, by_hand):
+            solver.train()
+            solver.model.params["W1"][0] *= np.float32(1.25)
+        before = len(going_on.history.loss)
+        losses = going_on.train(epochs=1).loss[before:]
+        by_hand.state.total_steps = going_on.state.total_steps
+        np.testing.assert_array_equal(losses, [by_hand.step() for _ in losses])
+
     def test_the_solver_can_train_so_a_net_that_is_not(self) -> None:
         built, told = self.solver(), self.solver(precision=None)
         told = Solver(told.model, data(), epochs=2, batch_size=50, verbose=False, seed=3, precision="bfloat16")

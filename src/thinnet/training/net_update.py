@@ -63,7 +63,7 @@ class NetUpdate:
     ) -> None:
         make_writable(net)
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
-        self.weight_decay, self.alone = weight_decay, False
+        self.weight_decay, self._alone = weight_decay, False
         self._step = choose.training_step(net.spec, max_rows, fused=net.fused, products=net.products)
         self._running_before = net.running.flat.copy()
         self._copied = False  # whether the last step left copies of the weights that it changed
@@ -72,6 +72,15 @@ class NetUpdate:
     def team(self) -> Team:
         """The threads that may share what is done with the weights."""
         return self._step.team
+
+    @property
+    def alone(self) -> bool:
+        """As above; what was made of the weights before it is assigned is made again."""
+        return self._alone
+
+    @alone.setter
+    def alone(self, value: bool) -> None:
+        self._alone, self._copied = value, False
 
     def __call__(self, rows: IntArray, factor: float, step: int = 0) -> float:
         """Change the net by one step on these rows, as they are in step `step`; return the loss before it.
