@@ -44,13 +44,14 @@ LABELS = {
     "sklearn_mlp": "scikit-learn MLPClassifier (no normalization, no dropout)",
     "course_numpy": "course-style NumPy (control)",
     "thinnet_predict": "**Thinnet**",
+    "thinnet_predict_bfloat16": '**Thinnet, `precision="bfloat16"`**',
     "torch_predict": "PyTorch, eager",
     "floor": "floor: NumPy's products alone, and one pass over Adam's memory",
     "floor_mkl": "the same with MKL's products",
     "floor_bfloat16": "the same with MKL's products of bfloat16 numbers",
 }
 
-STEPS = [name for name in LABELS if not name.endswith("_predict") and "thinned" not in name]
+STEPS = [name for name in LABELS if "_predict" not in name and "thinned" not in name]
 FLOAT32_PEERS = ("torch_eager", "torch_compiled", "jax_jit")
 QUICK = ["thinnet_net", "thinnet_bfloat16", "thinnet_numpy", "thinnet_thinned", "torch_eager", "torch_autocast"]
 QUICK += ["jax_jit", "jax_bfloat16"]
@@ -155,12 +156,13 @@ def _table(times: dict[str, Times], ours: str = "thinnet_net") -> str:
 
 def inference() -> str:
     """Predictions for 10,000 images."""
-    times = take_turns(Job(), ["thinnet_predict", "torch_predict"], rounds=5, steps=8)
-    lines = [f"| {LABELS[name]} | {one.missing or f'{one.median:.0f} ms'} |" for name, one in times.items()]
-    text = "## Predictions for 10,000 images\n\nThe same net, float32 rows in, labels out.\n\n| | |\n| --- | ---: |\n"
-    text += "\n".join(lines) + "\n"
-    if not times["torch_predict"].missing:
-        text += f"\nThinnet takes {ratio(times['thinnet_predict'], times['torch_predict']):.2f} of PyTorch's time.\n"
+    names = ["thinnet_predict", "thinnet_predict_bfloat16", "torch_predict"]
+    times = take_turns(Job(), names, rounds=5, steps=8)
+    text = "## Predictions for 10,000 images\n\nThe same net, float32 rows in, labels out.\n\n"
+    text += "| | ms | its time over PyTorch's |\n| --- | ---: | ---: |\n"
+    for name, one in times.items():
+        over = "" if times["torch_predict"].missing or one.missing else f"{ratio(one, times['torch_predict']):.2f}"
+        text += f"| {LABELS[name]} | {one.missing or f'{one.median:.0f}'} | {over} |\n"
     return text
 
 
