@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PACKAGE = "mkl"
 LAYER = "MKL_THREADING_LAYER"  # in the environment: what shares the work out among threads
 # By the name of a layer: its number, and the library that it runs on. The first is on by itself: it comes with the
-# package, heeds every limit on threads, can be told to leave the cores to others while it waits, and survives a fork.
+# package, heeds every limit on threads, and can be told to leave the cores to others while it waits.
 LAYERS = {
     "INTEL": (0, "libiomp5.so"),
     "GNU": (3, "libgomp.so.1"),
@@ -72,7 +72,7 @@ def load() -> ctypes.CDLL:
         if error:
             raise OSError(f"it cannot give the same bits from run to run here (MKL_CBWR_Set says {error})")
     _limit_threads(library)
-    if layer == "GNU":  # a forked process has none of its threads, and would wait for them forever
+    if layer in ("GNU", "INTEL"):  # a forked process has none of its threads, and might wait for them forever
         os.register_at_fork(after_in_child=lambda: library.MKL_Set_Num_Threads(1))
     return library
 
