@@ -78,6 +78,19 @@ def test_the_command_climbs_and_goes_on_where_it_was(
     assert answers[0]["test_accuracy"] == float((predicted == few_images.y_test).mean())
 
 
+@pytest.mark.usefixtures("few_images")
+def test_a_folder_with_another_run_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cifar10_ladder, "epoch_seconds", lambda config: 30.0)
+    command = ["experiment", "cifar10-ladder", "--precision", "none", "--output", str(tmp_path / "run"), "--quiet"]
+    assert cli.main(command) == 0
+    for other in (["--seed", "4"], ["--minutes", "10"]):
+        assert cli.main([*command, *other]) == 2
+        assert "have a run of the same config, got one of another" in capsys.readouterr().err
+    assert cli.main(command) == 0
+
+
 def test_no_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["experiment", "cifar10-ladder", "--minutes", "0"]) == 2
     assert "minutes must be" in capsys.readouterr().err

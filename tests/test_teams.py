@@ -5,14 +5,25 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from thinnet.kernels import thinning as kernel
 from thinnet.kernels.optimizers import SGD, update
+from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products import mkl_library
 from thinnet.products.choose import products
+from thinnet.products.numpy import NumpyProducts
+from thinnet.spec import NORMALIZATIONS, PRECISIONS, Spec
+from thinnet.state import State
+from thinnet.steps.base import Batch
+from thinnet.steps.fused import FusedStep
+from thinnet.steps.fused_scores import FusedScores
 from thinnet.teams import ENOUGH, ONE_THREAD, THREAD_POOL, Team, over_rows
+from thinnet.thinning import KeptUnits, Thinning
 
 NAMES = ["one", "pool", pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl"))]
 
@@ -69,6 +80,68 @@ def test_a_loop_over_rows_is_the_same_whoever_shares_it(name: str, size: int) ->
 
     over_rows(piece, size, size, team_of(name))
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
+
+
+class Pieces:
+    """Three parts, last to first; one thread while they are worked on, as OpenMP says."""
+
+    def __init__(self) -> None:
+        self.size = 3
+
+    def run(self, work: Callable[[int], None], parts: int) -> None:
+        self.size = 1
+        for part in reversed(range(parts)):
+            work(part)
+        self.size = 3
+
+
+class InPieces(NumpyProducts):
+    team: Team = Pieces()
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is worth sharing out."""
+    for module in ("teams", "thinning", "optim", "steps.fused"):
+        monkeypatch.setattr(f"thinnet.{module}.ENOUGH", 0)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_step_in_pieces_has_the_same_bits(normalization: Any, precision: Any, activation: str) -> None:
+    how: dict[str, Any] = {"normalization": normalization, "precision": precision, "activation": activation}
+    spec = Spec((200, 130, 3), 9, 4, dropout=0.4, reg=0.1, seed=1, **how)
+    generator = np.random.default_rng(0)
+    batch = Batch(generator.standard_normal((21, 9)).astype(np.float32), generator.integers(4, size=21), step=5)
+    results = []
+    for products_ in (NumpyProducts(), InPieces()):
+        state = State.initial(spec)
+        got = FusedStep(spec, products_, 30).compute(state, batch)
+        scores = FusedScores(spec, state, products_, 30).scores(batch.X)  # type: ignore[arg-type]
+        results.append([got.arrays.flat.copy(), state.running.flat, scores, np.array(got.loss)])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_thinning_and_the_optimizer_in_pieces_have_the_same_bits(name: str, order: Any) -> None:
+    generator, kept = np.random.default_rng(0), KeptUnits((7, 50, 3))
+    kept.select(1, generator.random(50) < 0.5)
+    thinning = Thinning(kept, {"W1": (7, 50), "b1": (50,), "W2": (50, 3), "b2": (3,)}, order, kernel)
+    w, dw = (generator.standard_normal(553).astype(np.float32) for _ in range(2))
+    results = []
+    for team in (ONE_THREAD, Pieces()):
+        thin, part, whole = np.full(thinning.size(), np.nan, np.float32), w.copy(), w.copy()
+        thinning.gather(w, thin, team)
+        FlatOptimizer(name, None, like=w).inplace_update(part, dw[: thin.size], thinning=thinning, team=team)
+        FlatOptimizer(name, None, like=w).inplace_update(whole, dw, team=team)
+        results.append((thin, part, whole))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def forked(name: str) -> int:

@@ -1,6 +1,8 @@
 """bfloat16: the upper half of a float32, as its 16 bits, since NumPy has no such dtype.
 
 It has the range of float32 and 8 bits of precision: a number is rounded by at most 1/256 of itself.
+
+Source: Kalamkar et al., "A study of bfloat16 for deep learning training", arXiv:1905.12322 (2019).
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ BITS = np.dtype(np.uint16)  # an array of this dtype holds bfloat16 numbers, whe
 
 
 def to_bits(x: FloatArray) -> AnyArray:
-    """The nearest bfloat16 of each float32, of two that are as near the even one; NaN stays NaN.
+    """The nearest bfloat16 of each float32, as bits of the same shape; of two that are as near the even one.
+
+    NaN stays NaN, and what is beyond the range becomes infinite.
 
     >>> to_bits(np.array([1.0, 3.1415927], np.float32))
     array([16256, 16457], dtype=uint16)
@@ -25,7 +29,7 @@ def to_bits(x: FloatArray) -> AnyArray:
 
 
 def from_bits(bits: AnyArray) -> FloatArray:
-    """The float32 numbers, which are exactly those of the bits.
+    """The float32 numbers of the same shape, which are exactly those of the bits.
 
     >>> from_bits(np.array([16256, 16457], np.uint16))
     array([1.      , 3.140625], dtype=float32)

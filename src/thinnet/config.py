@@ -28,6 +28,7 @@ from thinnet.spec import DTYPES, NORMALIZATIONS, PRECISIONS
 
 NONE = "none"  # TOML has no null
 AUTO = "auto"  # whatever suits the data
+PRECISION_NAMES = (NONE, *filter(None, PRECISIONS))
 
 
 def _option(default: Any, help: str, kind: type = str, choices: tuple[str, ...] = (), limit: str = "") -> Any:
@@ -75,12 +76,10 @@ class Config:
         defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", limit="weight_scale"
     )
     dtype: str = _option(defaults.DTYPE, "of the computation", choices=DTYPES)
-    precision: str = _option(
-        NONE, "what products are rounded to, where the machine has them", choices=(NONE, *filter(None, PRECISIONS))
-    )
+    precision: str = _option(NONE, "what products are rounded to, where the machine has them", choices=PRECISION_NAMES)
     optimizer: str = _option(defaults.OPTIMIZER, "the rule", choices=tuple(OPTIMIZERS))
     learning_rate: float = _option(defaults.LEARNING_RATE, "its step size", float, limit="learning_rate")
-    weight_decay: float = _option(0.01, "decoupled, of the optimizer adamw", float, limit="weight_decay")
+    weight_decay: float = _option(0.01, "decoupled, of the optimizers adamw and lion", float, limit="weight_decay")
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for schedule epoch_decay", float, limit="factor")
     batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int, limit="batch_size")
@@ -114,6 +113,11 @@ class Config:
     def is_file(self) -> bool:
         """Whether the data are a file of arrays, and not a data set with a name."""
         return self.data.endswith(".npz")
+
+    @property
+    def decays(self) -> bool:
+        """Whether the optimizer has a decay of weights."""
+        return "weight_decay" in OPTIMIZERS[self.optimizer].defaults
 
     def to_toml(self) -> str:
         """One line for each field."""

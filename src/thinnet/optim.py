@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thinnet import kernels
+from thinnet.bfloat16 import to_bits
 from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
 from thinnet.parameters import is_own
@@ -233,7 +234,7 @@ class FlatOptimizer:
             thinning: which part that is. All other weights, and their moments, stay as they are: a weight's moments
                 are averages over the steps in which it took part.
             team: the threads that may share the work, where kernels do it.
-            half: receives the bits of the new weights in bfloat16, if kernels do it and there is no thinning.
+            half: receives the bits of the new weights in bfloat16; not with a thinning.
 
         Raises:
             ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
@@ -256,6 +257,8 @@ class FlatOptimizer:
             arrays = self._arrays()
             for start in range(0, w.size, CHUNK):
                 self._apply(w, dw, arrays, options, slice(start, start + CHUNK))
+            if half is not None:
+                half[:] = to_bits(w)
         if "t" in self.state:
             self.state["t"] += 1
 

@@ -266,7 +266,7 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
         data,
         optimizer=config.optimizer,
         learning_rate=config.learning_rate,
-        optimizer_options={"weight_decay": config.weight_decay} if config.optimizer == "adamw" else None,
+        optimizer_options={"weight_decay": config.weight_decay} if config.decays else None,
         schedule=EpochDecay(config.decay) if config.schedule == "epoch_decay" else config.schedule,
         epochs=config.epochs,
         batch_size=config.batch_size,

@@ -117,7 +117,7 @@ class Thinning:
         """Copy the part out of a whole flat buffer to the beginning of `thin`."""
         if self._kernel is not None:
             parts = team.size if self.size() >= ENOUGH else 1
-            team.run(lambda part: self._kernel.gather(whole, thin, part, parts, *self.plan), parts)
+            team.run(lambda part: self._kernel.copy_kept(whole, thin, False, part, parts, *self.plan), parts)
         else:
             positions = self.positions()
             thin[: len(positions)] = whole[positions]
@@ -125,7 +125,7 @@ class Thinning:
     def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
         """Copy the part from the beginning of `thin` to where it belongs in a whole flat buffer."""
         if self._kernel is not None:
-            self._kernel.scatter(thin, whole, 0, 1, *self.plan)
+            self._kernel.copy_kept(whole, thin, True, 0, 1, *self.plan)
         else:
             positions = self.positions()
             whole[positions] = thin[: len(positions)]

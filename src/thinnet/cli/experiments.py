@@ -12,12 +12,11 @@ from typing import Any
 
 from thinnet.checks import check_number
 from thinnet.cli.options import add_verbosity, is_silent, natural, positive, rate
-from thinnet.config import NONE, Config
+from thinnet.config import PRECISION_NAMES, Config
 from thinnet.data.catalog import CATALOG
 from thinnet.errors import ArgumentError, MissingExtraError
 from thinnet.layers.dropout import MASK_KINDS
 
-PRECISIONS = (NONE, "bfloat16")
 PACKAGES = {
     "digits": ("sklearn",),
     "report": ("jinja2",),
@@ -97,7 +96,9 @@ def _add_ladder(command: argparse.ArgumentParser) -> None:
     _add_root(command)
     command.add_argument("--minutes", type=float, default=1.0, help="of training (default: 1)")
     command.add_argument("--seed", type=natural, default=0, help="fixes the weights and all that is drawn (default: 0)")
-    command.add_argument("--precision", choices=PRECISIONS, help="of the products (default: bfloat16 where it is fast)")
+    command.add_argument(
+        "--precision", choices=PRECISION_NAMES, help="of the products (default: bfloat16 where it is fast)"
+    )
     text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-ladder)"
     command.add_argument("--output", type=Path, help=text)
 
@@ -282,11 +283,13 @@ def _run_ladder(options: argparse.Namespace) -> int:
     check_extras("report")
     check_number("minutes", options.minutes)
     folder = options.output or Path("runs", "cifar10-ladder", f"{options.minutes:g}-minutes-seed-{options.seed}")
-    if (folder / runs.CONFIG).exists():
-        config = runs.read_config(folder)
-    else:
-        given = {} if options.precision is None else {"precision": options.precision}
-        config = cifar10_ladder.recipe_for(options.minutes, seed=options.seed, root=options.root, **given)
+    given = {"seed": options.seed, "root": options.root}
+    if (folder / runs.CONFIG).exists():  # how fast the machine is was found out when the run began
+        begun = runs.read_config(folder)
+        given |= {"epochs": begun.epochs, "precision": begun.precision}
+    if options.precision is not None:
+        given["precision"] = options.precision
+    config = cifar10_ladder.recipe_for(options.minutes, **given)
     silent = is_silent(options)
     climb = cifar10_ladder.run(config, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="A fully connected net on CIFAR-10, from pixels alone")

@@ -2,8 +2,9 @@
 
 Each loop passes once over memory where the layers take several passes with temporaries. Everything here computes what
 readable code elsewhere computes, which its docstring names, and is tested against that: masks bit for bit, values to
-rounding. All loops run on the calling thread: OpenBLAS's threads go on spinning for a while after a product, so a
-parallel loop right behind it would compete with them for the cores and lose.
+rounding. A loop runs on the calling thread, for the piece that it is called for: which threads share an array out is
+decided elsewhere (see `thinnet.teams`). Beside OpenBLAS none do: its threads hold the cores for a while after a
+product, and a parallel loop right behind it would compete with them and lose.
 
 Numba is imported, and the loops are compiled or taken from the cache on disk, when `available` is first asked.
 """

@@ -10,8 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.compile import kernel
+from thinnet.kernels.compile import inline, kernel
 from thinnet.typing import AnyArray, FloatArray, IntArray
+
+
+@inline()
+def _inplace_normalizers(scores: FloatArray, bias: FloatArray) -> tuple[Any, Any]:
+    """Add the bias to a row of scores; what to subtract from them for logarithms of probabilities, in two parts."""
+    highest, total = scores[0] + bias[0], scores.dtype.type(0)
+    for c in range(scores.size):
+        scores[c] += bias[c]
+        if not scores[c] <= highest:  # in this form, so that NaN reaches the loss
+            highest = scores[c]
+    for c in range(scores.size):
+        total += np.exp(scores[c] - highest)
+    return highest, np.log(total)
 
 
 @kernel()
@@ -25,15 +38,7 @@ def inplace_softmax_loss(
     loss = 0.0
     dbias[:] = zero
     for row in range(rows):
-        highest = scores[row, 0] + bias[0]
-        for c in range(classes):
-            scores[row, c] += bias[c]
-            if not scores[row, c] <= highest:  # in this form, so that NaN reaches the loss
-                highest = scores[row, c]
-        total = zero
-        for c in range(classes):
-            total += np.exp(scores[row, c] - highest)
-        log_total = np.log(total)
+        highest, log_total = _inplace_normalizers(scores[row], bias)
         weight = weights[row] if weights.shape[0] else one
         loss -= weight * (one - smoothing) * (scores[row, y[row]] - highest - log_total)
         if smoothing > zero:
@@ -60,16 +65,10 @@ def inplace_shares_loss(
     loss = 0.0
     dbias[:] = zero
     for row in range(rows):
-        highest = scores[row, 0] + bias[0]
+        highest, log_total = _inplace_normalizers(scores[row], bias)
+        whole = zero
         for c in range(classes):
-            scores[row, c] += bias[c]
-            if not scores[row, c] <= highest:  # in this form, so that NaN reaches the loss
-                highest = scores[row, c]
-        total, whole = zero, zero
-        for c in range(classes):
-            total += np.exp(scores[row, c] - highest)
             whole += (one - smoothing) * y[row, c] + smooth
-        log_total = np.log(total)
         weight = weights[row] if weights.shape[0] else one
         for c in range(classes):
             log_probability = scores[row, c] - highest - log_total

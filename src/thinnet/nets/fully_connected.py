@@ -59,8 +59,8 @@ class FullyConnectedNet(Net):
             layer normalization, where each unit depends on all others.
         precision: None, or ``"bfloat16"`` for mixed precision: what is multiplied is rounded to bfloat16; weights,
             sums, statistics, the loss and the optimizer stay in float32.  Training in it needs Intel MKL and a
-            processor with AMX, where it is several times as fast; elsewhere it is refused, and scores, which any
-            machine can compute, are the same to rounding.
+            processor with AMX, where it is faster in large minibatches; elsewhere it is refused.  Scores are computed
+            on any machine, the same to rounding.
 
     Attributes:
         params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
@@ -76,7 +76,8 @@ class FullyConnectedNet(Net):
 
     Source: Srivastava et al., "Dropout", JMLR 15 (2014); the place of each layer is that of CS231n, assignment 2; one
     mask a batch: Graham, Reizenstein and Robinson, "Efficient batchwise dropout training using submatrices",
-    arXiv:1502.02478 (2015).
+    arXiv:1502.02478 (2015); precision: Kalamkar et al., "A study of bfloat16 for deep learning training",
+    arXiv:1905.12322 (2019).
 
     >>> net = FullyConnectedNet([20, 20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
     >>> loss, gradients = net.loss(np.ones((2, 4)), np.array([0, 2]), training=True)

@@ -25,7 +25,9 @@ def summary(spec: Spec, state: State, takes_raw_rows: bool = False, products: st
     dims = "-".join(map(str, spec.dims))
     smoothing = f", label smoothing {spec.label_smoothing:g}" if spec.label_smoothing else ""
     penalty = smoothing + (f", reg {spec.reg:g}" if spec.reg else "")
-    head = f"FullyConnectedNet {dims}: {state.params.flat.size:,} parameters of {spec.dtype}, loss {spec.loss}{penalty}"
+    numbers = f"{state.params.flat.size:,} parameters of {spec.dtype}"
+    numbers += f", products of {spec.precision}" if spec.precision else ""
+    head = f"FullyConnectedNet {dims}: {numbers}, loss {spec.loss}{penalty}"
     lines = [
         f"  layer {number:<3} {text:<{width}}   {size:>{digits},} parameters"
         for text, (number, size) in zip(layers, sizes.items(), strict=True)

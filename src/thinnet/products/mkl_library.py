@@ -94,11 +94,9 @@ def multiplies_bfloat16() -> bool:
 
 def team(library: ctypes.CDLL) -> Team:
     """The threads that share the products of `load` out, where they can be called."""
-    from importlib.metadata import distribution
-
     if _layer() != "INTEL":
         return ONE_THREAD
-    return OpenMPTeam(str(_near(_complete(distribution(PACKAGE), "intel"), "INTEL")), library.MKL_Get_Max_Threads)
+    return OpenMPTeam(str(_near(Path(library._name), "INTEL")), library.MKL_Get_Max_Threads)
 
 
 def _layer() -> str:

@@ -14,7 +14,7 @@ from thinnet.checks import check_choice, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers.dropout import MASK_KINDS
 from thinnet.sklearn.learning_rates import check_learning_rate
-from thinnet.spec import NORMALIZATIONS
+from thinnet.spec import NORMALIZATIONS, PRECISIONS
 
 AUTO = "auto"
 ACTIVATIONS = {**{name: name for name in layers.ACTIVATIONS}, "logistic": "sigmoid"}  # which is scikit-learn's name
@@ -45,6 +45,12 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     check_choice("normalization", params["normalization"], (AUTO, *NORMALIZATIONS))
     check_choice("solver", params["solver"], SOLVERS)
     check_choice("activation", params["activation"], tuple(ACTIVATIONS))
+    check_choice("precision", params["precision"], PRECISIONS)
+    if params["precision"] is not None and params["solver"] == "lbfgs":
+        raise ArgumentError(
+            f"precision must be None with solver='lbfgs', which needs all digits, got {params['precision']!r}. Leave "
+            f"it out, or use solver='adam'."
+        )
     check_learning_rate(params["learning_rate"])
     if not isinstance(params.get("calibrate", True), (bool, np.bool_)) and not is_auto(params["calibrate"]):
         raise ArgumentError(f"calibrate must be True, False or 'auto', got {params['calibrate']!r}.")

@@ -50,8 +50,6 @@ class NetUpdate:
             weights need not be made again.
     """
 
-    check_finite = True
-
     def __init__(
         self,
         net: FullyConnectedNet,
