@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from thinnet.kernels import thinning as kernel
-from thinnet.kernels.optimizers import SGD, update
+from thinnet.kernels.optimizers import LINE, SGD, update
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products import mkl_library
 from thinnet.products.choose import products
@@ -76,7 +76,18 @@ def test_a_loop_over_rows_is_the_same_whoever_shares_it(name: str, size: int) ->
     numbers, half = np.array([0.5], np.float32), np.empty(0, np.uint16)
 
     def piece(start: int, stop: int) -> None:
-        update(SGD, w[start:stop], dw[start:stop], none, none, numbers, half)
+        update(
+            SGD,
+            w[start:stop],
+            dw[start:stop],
+            none,
+            none,
+            numbers,
+            half,
+            0,
+            1,
+            np.array([(0, stop - start, 0, LINE, LINE)]),
+        )
 
     over_rows(piece, size, size, team_of(name))
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
@@ -102,7 +113,7 @@ class InPieces(NumpyProducts):
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is worth sharing out."""
-    for module in ("teams", "thinning", "optim", "steps.fused"):
+    for module in ("teams", "thinning", "flat_updates", "steps.fused"):
         monkeypatch.setattr(f"thinnet.{module}.ENOUGH", 0)
 
 
@@ -120,7 +131,7 @@ def test_a_step_in_pieces_has_the_same_bits(normalization: Any, precision: Any, 
         state = State.initial(spec)
         got = FusedStep(spec, products_, 30).compute(state, batch)
         scores = FusedScores(spec, state, products_, 30).scores(batch.X)  # type: ignore[arg-type]
-        results.append([got.arrays.flat.copy(), state.running.flat, scores, np.array(got.loss)])
+        results.append([got.arrays.packed().copy(), state.running.flat, scores, np.array(got.loss)])
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -17,9 +17,9 @@ from thinnet import kernels
 from thinnet.bfloat16 import to_bits
 from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
-from thinnet.parameters import is_own
+from thinnet.parameters import Parameters, is_own
 from thinnet.subnormal import scaled_square, settled, settled_average
-from thinnet.teams import ENOUGH, ONE_THREAD, Team, over_rows
+from thinnet.teams import ONE_THREAD, Team
 from thinnet.thinning import Thinning
 from thinnet.typing import AnyArray, FloatArray
 
@@ -218,7 +218,7 @@ class FlatOptimizer:
     def inplace_update(
         self,
         w: FloatArray,
-        dw: FloatArray,
+        dw: FloatArray | Parameters,
         learning_rate: float | None = None,
         thinning: Thinning | None = None,
         *,
@@ -229,7 +229,7 @@ class FlatOptimizer:
 
         Args:
             w: the whole flat buffer.
-            dw: its gradient; with a `thinning`, that of the part which took part in the step.
+            dw: its gradient, flat or as arrays; with a `thinning`, that of the part which took part in the step.
             learning_rate: in place of the configured one.
             thinning: which part that is. All other weights, and their moments, stay as they are: a weight's moments
                 are averages over the steps in which it took part.
@@ -240,21 +240,23 @@ class FlatOptimizer:
             ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
         """
         self._check("w", w)
-        self._check("dw", dw, None if thinning is None else thinning.size())
+        self._check("dw", _packed_like(dw), None if thinning is None else thinning.size())
         options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
         kernel = self._kernel()
         if kernel is not None:
+            from thinnet import flat_updates
+
             numbers = np.array(kernel.numbers(options, self.state.get("t", 0) + 1), self._dtype)
             none = np.empty(0, self._dtype)
             buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
             if thinning is None:
-                _update_by_kernel(kernel.rule, buffers, dw, numbers, team, half)
+                flat_updates.update_whole(kernel.rule, buffers, dw, numbers, team, half)
             else:
-                _update_part_by_kernel(kernel.rule, buffers, dw, numbers, team, thinning)
+                flat_updates.update_kept(kernel.rule, buffers, dw, numbers, team, thinning)
         elif thinning is not None:
-            self._apply(w, dw, self._arrays(), options, thinning.positions(), slice(None))
+            self._apply(w, _packed(dw), self._arrays(), options, thinning.positions(), slice(None))
         else:
-            arrays = self._arrays()
+            arrays, dw = self._arrays(), _packed(dw)
             for start in range(0, w.size, CHUNK):
                 self._apply(w, dw, arrays, options, slice(start, start + CHUNK))
             if half is not None:
@@ -304,40 +306,13 @@ class FlatOptimizer:
             array[index] = new[key]
 
 
-def _update_by_kernel(
-    rule: int,
-    arrays: list[FloatArray],
-    dw: FloatArray,
-    numbers: FloatArray,
-    team: Team,
-    half: AnyArray | None,
-) -> None:
-    """One step on weights and state, `arrays`, shared out among threads where that pays."""
-    from thinnet.kernels.optimizers import update
-
-    half = np.empty(0, np.uint16) if half is None else half
-
-    def piece(start: int, stop: int) -> None:
-        w, first, second = (array[start:stop] for array in arrays)
-        update(rule, w, dw[start:stop], first, second, numbers, half[start:stop])
-
-    over_rows(piece, dw.size, dw.size, team)
+def _packed(dw: FloatArray | Parameters) -> FloatArray:
+    return dw.packed() if isinstance(dw, Parameters) else dw
 
 
-def _update_part_by_kernel(
-    rule: int, arrays: list[FloatArray], dw: FloatArray, numbers: FloatArray, team: Team, thinning: Thinning
-) -> None:
-    from thinnet.kernels.optimizers import update_part
-
-    w, first, second = arrays
-    count = team.size if dw.size >= ENOUGH else 1
-
-    def work(part: int) -> None:
-        scratch = np.empty((4, thinning.longest_line), w.dtype)
-        where = part, count, thinning.kept.keep, *thinning.plan
-        update_part(rule, w, dw, first, second, numbers, scratch, *where)
-
-    team.run(work, count)
+def _packed_like(dw: FloatArray | Parameters) -> FloatArray:
+    """An array of the size that `_packed` would have."""
+    return dw.flat[: dw.size] if isinstance(dw, Parameters) else dw
 
 
 def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:

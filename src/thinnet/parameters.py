@@ -6,8 +6,8 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,25 @@ from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray
 
 Order: TypeAlias = Literal["C", "F"]
+CACHE_LINE = 64  # bytes
+WIDE = 128  # elements of a line from which on it is worth a place of its own
+
+
+class Place(NamedTuple):
+    """Where an array lies in a buffer, in elements: `lines` lines of `length`, `pitch` apart.
+
+    The lines of a matrix are its rows in order C, and its columns in order F; other arrays are one line.
+    """
+
+    start: int
+    length: int
+    pitch: int
+    lines: int
+
+    @property
+    def stop(self) -> int:
+        """Where it ends."""
+        return self.start + self.pitch * self.lines
 
 
 class Parameters(MutableMapping[str, FloatArray]):
@@ -29,9 +48,12 @@ class Parameters(MutableMapping[str, FloatArray]):
         dtype: of all of them.
         order: how matrices lie in the buffer: ``"C"``, row after row, or ``"F"``, column after column.
         flat: a buffer to use, at least as large as needed; by default one of zeros is made.
+        padded: whether to leave gaps, so that each array and each line of a wide matrix begins at a cache line of its
+            own: libraries write products faster to where lines do not share cache lines.
 
     Attributes:
-        flat: the buffer, (total size,).
+        flat: the buffer, (total size,), gaps among it, whose values mean nothing.
+        places: where each array lies in it.
 
     Raises:
         ArgumentError: on assigning an unknown name, another shape, or something that is not numbers.
@@ -48,21 +70,27 @@ class Parameters(MutableMapping[str, FloatArray]):
         dtype: Any = np.float32,
         order: Order = "C",
         flat: FloatArray | None = None,
+        padded: bool = False,
     ) -> None:
         self.shapes = dict(shapes)
         self.order: Order = order
-        size = sum(math.prod(shape) for shape in self.shapes.values())
+        self.padded = padded
+        itemsize = np.dtype(dtype if flat is None else flat.dtype).itemsize
+        self.places = dict(zip(self.shapes, _places(self.shapes.values(), order, padded, itemsize), strict=True))
+        size = max((place.stop for place in self.places.values()), default=0)
         self._see(_zeros(size, dtype) if flat is None else flat[:size])
 
     def _see(self, flat: FloatArray) -> None:
         """Make this the buffer, and the named arrays views of it."""
         self.flat = flat
         self._views: dict[str, FloatArray] = {}
-        start = 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
-            self._views[name] = flat[start:stop].reshape(shape, order=self.order)
-            start = stop
+        for name, place in self.places.items():
+            piece = flat[place.start : place.stop]
+            if place.pitch == place.length:
+                self._views[name] = piece.reshape(self.shapes[name], order=self.order)
+            else:
+                matrix = piece.reshape(place.lines, place.pitch)[:, : place.length]
+                self._views[name] = matrix if self.order == "C" else matrix.T
 
     def make_writable(self) -> None:
         """Copy the buffer if it, or a named array, is read-only or a mapped file; training calls this first.
@@ -81,25 +109,36 @@ class Parameters(MutableMapping[str, FloatArray]):
     @functools.cached_property
     def vectors(self) -> list[FloatArray]:
         """All one-dimensional arrays; those that lie side by side in the buffer (b1, gamma1, beta1) as one."""
-        runs: list[FloatArray] = []
-        start = stop = 0
-        for shape in self.shapes.values():
-            if len(shape) != 1:
-                runs.append(self.flat[start:stop])
-                start = stop + math.prod(shape)
-                stop = start
+        bounds: list[list[int]] = []
+        for name, place in self.places.items():
+            if len(self.shapes[name]) != 1:
+                continue
+            if bounds and bounds[-1][1] == place.start:
+                bounds[-1][1] = place.stop
             else:
-                stop += shape[0]
-        return [run for run in (*runs, self.flat[start:stop]) if run.size]
+                bounds.append([place.start, place.stop])
+        return [self.flat[start:stop] for start, stop in bounds if start < stop]
+
+    @property
+    def size(self) -> int:
+        """How many elements all arrays have, without gaps."""
+        return sum(place.lines * place.length for place in self.places.values())
+
+    def packed(self) -> FloatArray:
+        """All arrays in one flat buffer without gaps: `flat` itself where it has none."""
+        return self.copy().flat if self.padded else self.flat
 
     def zeros_like(self) -> Parameters:
         """New arrays of the same names and shapes, all zero."""
         return Parameters(self.shapes, self.dtype, self.order)
 
     def copy(self) -> Parameters:
-        """A copy with a buffer of its own."""
+        """A copy with a buffer of its own, without gaps."""
         other = self.zeros_like()
-        other.flat[:] = self.flat
+        if self.padded:
+            other.update(self)
+        else:
+            other.flat[:] = self.flat
         return other
 
     def __getitem__(self, name: str) -> FloatArray:
@@ -147,7 +186,7 @@ class Parameters(MutableMapping[str, FloatArray]):
         return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.shapes, self.flat, self.order)
+        return _rebuild, (self.shapes, self.packed(), self.order)
 
     def _unknown(self, name: Any) -> str:
         return f"params has no {name!r}, only {', '.join(self._views)}. {nearest(name, self._views)}".rstrip()
@@ -162,20 +201,41 @@ def layer_number(name: str) -> int:
     return int(name[len(name.rstrip("0123456789")) :])
 
 
+def whole_lines(matrix: FloatArray) -> FloatArray:
+    """The rows of a matrix in order C with the gaps behind them: a contiguous array, as kernels need it."""
+    across = max(matrix.strides[0] // matrix.itemsize, matrix.shape[1])
+    return np.lib.stride_tricks.as_strided(matrix, (len(matrix), across), writeable=matrix.flags.writeable)
+
+
 def is_own(array: AnyArray) -> bool:
     """Whether an array may be changed in place: neither read-only nor a view of a file."""
     return array.flags.writeable and not isinstance(array, np.memmap)
 
 
+def _places(shapes: Iterable[tuple[int, ...]], order: Order, padded: bool, itemsize: int) -> Iterator[Place]:
+    start, unit = 0, CACHE_LINE // itemsize if padded else 1
+    for shape in shapes:
+        count, length = (1, math.prod(shape)) if len(shape) != 2 else shape if order == "C" else shape[::-1]
+        # An odd number of cache lines apart, so that neighbors do not compete for the same places of the cache.
+        pitch = (-(-length // unit) | 1) * unit if padded and count > 1 and length >= WIDE else length
+        yield Place(start, length, pitch, count)
+        start = -(-(start + pitch * count) // unit) * unit
+
+
 def _zeros(size: int, dtype: Any) -> FloatArray:
-    """A buffer; refused where it cannot be, since the system would only end the process when it is filled."""
+    """A buffer that begins at a cache line.
+
+    Refused where it cannot be, since the system would only end the process when it is filled.
+    """
     needed = size * np.dtype(dtype).itemsize
     if needed > _memory():
         raise ArgumentError(
             f"the net's dimensions must fit into memory, got {size:,} parameters, which take {needed:,} bytes. Use "
             f"smaller hidden_dims or input_dim."
         )
-    return np.zeros(size, dtype)
+    buffer = np.zeros(size + CACHE_LINE // np.dtype(dtype).itemsize, dtype)
+    start = -buffer.ctypes.data % CACHE_LINE // buffer.itemsize
+    return buffer[start : start + size]
 
 
 def _memory() -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet import kernels
+from thinnet.parameters import whole_lines
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -57,10 +58,11 @@ class SparseRows:
         total = dz.sum(axis=0, dtype=np.float64)[None]
         out[...] = 0
         if sparse := kernel():
-            columns = not out.flags.c_contiguous
-            add = sparse.inplace_add_gradient_by_columns if columns else sparse.inplace_add_gradient
-            add(*_parts(self.common), total, out)
-            add(*_parts(self.differences), dz, out)
+            by_columns = out.strides[0] < out.strides[1]
+            add = sparse.inplace_add_gradient_by_columns if by_columns else sparse.inplace_add_gradient
+            lines = whole_lines(out.T if by_columns else out)
+            add(*_parts(self.common), total, lines)
+            add(*_parts(self.differences), dz, lines)
         else:
             out += self.differences.T @ dz
             out[self.common.indices] += np.outer(self.common.data, total).astype(out.dtype)

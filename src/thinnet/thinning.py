@@ -66,6 +66,7 @@ class Thinning:
     Attributes:
         table: a row for each array: where it starts, how long its *lines* are (the rows of a matrix in order C, the
             columns in order F, a vector as a whole), the level of the lines, and the level across a line.
+        order: as it is given.
         longest_line: the length of the longest line.
 
     >>> kept = KeptUnits((2, 3))
@@ -82,7 +83,7 @@ class Thinning:
     def __init__(
         self, kept: KeptUnits, shapes: Mapping[str, tuple[int, ...]], order: Order = "C", kernel: Any = None
     ) -> None:
-        self.kept, self._kernel = kept, kernel
+        self.kept, self.order, self._kernel = kept, order, kernel
         self._levels = {name: layer_number(name) for name in shapes}
         self._vectors = {name for name, shape in shapes.items() if len(shape) == 1}
         self.table = np.array(list(self._lines(shapes, order)), np.int64).reshape(-1, 4)

@@ -17,7 +17,7 @@ from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, kernel
 from thinnet.typing import AnyArray, FloatArray
 
-LINE = 1 << 12  # weights that are updated and rounded together
+LINE = 1 << 12  # weights that are updated, and rounded, together where they lie without gaps
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = range(6)
 
 
@@ -30,18 +30,31 @@ def update(
     second: FloatArray,
     numbers: FloatArray,
     half: AnyArray,
+    part: int,
+    parts: int,
+    table: AnyArray,
 ) -> None:
-    """One step of a rule; `first` and `second` are its state, empty where it has less.
+    """One step of a rule on one of `parts` equal parts of each array, number `part`.
 
-    `half` receives the new weights in bfloat16, each line of them while it is in the cache; empty where nobody asks.
+    `first` and `second` are its state, empty where it has less. `half` receives the new weights in bfloat16, each line
+    of them while it is in the cache; empty where nobody asks. A row of `table` says where an array starts and stops,
+    where its gradient starts, and how long lines are in the former and how far apart in the latter.
     """
-    if half.size == 0:
-        _update(rule, w, dw, first, second, numbers)
-        return
-    for start in range(0, w.size, LINE):
-        piece = slice(start, start + LINE)  # slices end where arrays do
-        _update(rule, w[piece], dw[piece], first[piece], second[piece], numbers)
-        round_line(w[piece], half[piece])
+    packed = np.empty(LINE, w.dtype)
+    for start, stop, dw_start, length, pitch in table:
+        together = max(1, LINE // length)  # lines, so that few loops end with what is left of a vector
+        groups = -(-(stop - start) // (together * length))
+        for group in range(part * groups // parts, (part + 1) * groups // parts):
+            begin = start + group * together * length
+            end, dw_begin = min(begin + together * length, stop), dw_start + group * together * pitch
+            piece, dpiece = slice(begin, end), dw[dw_begin : dw_begin + end - begin]
+            if together > 1:
+                dpiece = packed[: end - begin]
+                for i in range((end - begin) // length):
+                    _copy(dw[dw_begin + i * pitch :][:length], packed[i * length :])
+            _update(rule, w[piece], dpiece, first[piece], second[piece], numbers)
+            if half.size:
+                round_line(w[piece], half[piece])
 
 
 @kernel()
@@ -73,28 +86,30 @@ def update_part(
     scratch: FloatArray,
     part: int,
     parts: int,
+    places: AnyArray,
     keep: AnyArray,
     table: AnyArray,
     starts: AnyArray,
     counts: AnyArray,
     indices: AnyArray,
 ) -> None:
-    """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient.
+    """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient,
+    in which each array begins, and its lines lie apart, as a row of `places` says.
 
     A line of which only some elements are kept is updated as a whole in `scratch`, (4, longest line), and what is kept
     is copied back: that takes vector instructions, unlike gathering elements. Of each array one of `parts` equal parts
     is updated, number `part`. The last five arguments are those of `thinnet.thinning`.
     """
-    at = 0
-    for start, length, lines, across in table:
+    for a in range(len(table)):
+        start, length, lines, across = table[a]
+        array_at, pitch = places[a]
         count = counts[across]
         index = indices[starts[across] : starts[across] + count]
         kept = keep[starts[across] : starts[across] + length]
-        array_at, at = at, at + counts[lines] * count
         for i in range(part * counts[lines] // parts, (part + 1) * counts[lines] // parts):
             begin = start + length * indices[starts[lines] + i]
             end = begin + length
-            dw = part_dw[array_at + i * count : array_at + (i + 1) * count]
+            dw = part_dw[array_at + i * pitch : array_at + i * pitch + count]
             if count == length:
                 _update(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
                 continue

@@ -21,6 +21,8 @@ def sum_of_squares(w: FloatArray) -> float:
 
 @kernel()
 def inplace_add_scaled(w: FloatArray, factor: Any, dw: FloatArray) -> None:
-    """dw += factor · w."""
-    for i in range(w.size):
-        dw[i] += factor * w[i]
+    """dw += factor · w, line by line; those of dw may have gaps behind them."""
+    for i in range(len(w)):
+        line, dline = w[i], dw[i]
+        for j in range(line.size):
+            dline[j] += factor * line[j]

@@ -57,7 +57,7 @@ def product_by_columns(
 def inplace_add_gradient(
     indptr: IntArray, indices: IntArray, values: FloatArray, dz: FloatArray, out: FloatArray
 ) -> None:
-    """out += rowsᵀ · dz, for `out` in C order."""
+    """out += rowsᵀ · dz, for `out` in C order; its rows may have gaps behind them."""
     for i in range(dz.shape[0]):
         for k in range(indptr[i], indptr[i + 1]):
             value, row = out.dtype.type(values[k]), out[indices[k]]
@@ -69,9 +69,9 @@ def inplace_add_gradient(
 def inplace_add_gradient_by_columns(
     indptr: IntArray, indices: IntArray, values: FloatArray, dz: FloatArray, out: FloatArray
 ) -> None:
-    """The same for `out` in F order."""
+    """The same for `out` in F order: its columns are the rows of the array that comes."""
     for j in range(dz.shape[1]):
-        column = out[:, j]
+        column = out[j]
         for i in range(dz.shape[0]):
             for k in range(indptr[i], indptr[i + 1]):
                 column[indices[k]] += out.dtype.type(values[k]) * dz[i, j]

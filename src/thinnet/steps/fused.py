@@ -13,7 +13,7 @@ from thinnet.kernels.activations import CODES, Behind
 from thinnet.kernels.penalty import inplace_add_scaled, sum_of_squares
 from thinnet.layers import LOSSES
 from thinnet.masks import GROUP, drop_threshold
-from thinnet.parameters import Parameters
+from thinnet.parameters import Parameters, whole_lines
 from thinnet.products.base import Products
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
@@ -41,7 +41,8 @@ class FusedStep:
         half = [dim if spec.precision else 0 for dim in spec.hidden_dims]
         self._half_buffers = [[np.empty(max_rows * dim, BITS) for dim in half] for _ in range(2)]
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
-        self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order)
+        self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
+        self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order, padded=self._padded)
         self._row_positions = np.arange(max_rows)
         self._no_weights = np.empty(0, spec.dtype)
         self._biases = [f"b{i}" for i in range(1, spec.num_layers)]
@@ -75,7 +76,7 @@ class FusedStep:
     def _gradients_like(self, params: Parameters) -> Parameters:
         if params.shapes == self._gradients.shapes:
             return self._gradients
-        return Parameters(params.shapes, params.dtype, params.order, self._gradients.flat)
+        return Parameters(params.shapes, params.dtype, params.order, self._gradients.flat, self._padded)
 
     def _layout_for(self, rows: int, widths: tuple[int, ...]) -> list[_Layer]:
         """Where the hidden layers of a batch lie, and in which parts they are computed."""
@@ -144,8 +145,10 @@ class FusedStep:
             else:
                 self.products.matmul(below.T, above, gradients[name])
             if factor:
-                W, dW = (arrays[name].reshape(-1, order="A") for arrays in (state.params, gradients))
-                inplace_add_scaled(W, factor, dW)
+                W, dW = state.params[name], gradients[name]
+                if self.spec.order == "F":
+                    W, dW = W.T, dW.T
+                inplace_add_scaled(W, factor, whole_lines(dW))
             if i:
                 self.products.matmul(above, work.matrices[name].T, passes[i - 1].dh)
                 self._layers[i - 1].backward(state, passes[i - 1], work.batch, work.pieces[i - 1], gradients)

@@ -102,7 +102,7 @@ class NetUpdate:
             copies = None if computed.copies is None or exchange is not None else computed.copies.flat
             self.optimizer.inplace_update(
                 net.params.flat,
-                computed.arrays.flat,
+                computed.arrays,
                 rate,
                 computed.thinning,
                 team=self.team,
