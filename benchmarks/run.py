@@ -19,6 +19,7 @@ import accuracies
 import dropout
 import estimator_threads
 import estimators
+import ladder
 import process
 import tables
 import time_to_goal as time_to_goal_module
@@ -288,6 +289,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "dropout": dropout_alone,
     "processes": processes,
     "time-to-goal": time_to_goal,
+    "ladder-race": lambda: ladder.race(_images()),
+    "ladder-ideas": lambda: ladder.ideas(_images()),
     "growth": growth,
     "estimators": estimators.section,
     "estimator-threads": estimator_threads.section,

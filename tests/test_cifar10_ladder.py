@@ -72,6 +72,8 @@ def test_the_command_climbs_and_goes_on_where_it_was(
     assert answers[0] == answers[1]
     assert answers[0]["epochs"] == 6
     assert (tmp_path / "run" / "report.html").exists()
+    kept = json.loads((tmp_path / "run" / cifar10_ladder.CLIMB).read_bytes())
+    assert {**kept, "page": answers[0]["page"]} == answers[0]
     net = FullyConnectedNet.load(tmp_path / "run" / runs.NET)
     assert few_images.X_test is not None
     predicted = net.predict(few_images.X_test, flip=(3, 32, 32))

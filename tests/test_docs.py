@@ -53,7 +53,7 @@ ENVIRONMENT = {**os.environ, "JOBLIB_MULTIPROCESSING": "0"}  # several workers a
 INTERNAL = {
     "arguments", "arrays", "check.*", "checks", "cli", "cli.*", "course.*", "data.archive", "data.checking",
     "data.cifar10", "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx",
-    "data.moments", "data.npz", "data.pickles", "data.shares", "data.splits", "kernels", "kernels.*",
+    "data.moments", "data.npz", "data.pickles", "data.shares", "data.splits", "flat_updates", "kernels", "kernels.*",
     "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions",
     "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "python2", "report.*", "sklearn.*", "slopes",
     "sparse_rows", "steps.averaging", "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty", "storage",

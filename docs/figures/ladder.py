@@ -1,0 +1,92 @@
+"""The ladder on CIFAR-10: validation accuracy against the time of training, for runs of several lengths.
+
+``python docs/figures/ladder.py --runs runs/cifar10-ladder/*`` draws the runs in these folders, and keeps their numbers
+in ladder.json; without ``--runs`` what stands there is drawn again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+import drawing
+from thinnet import runs
+from thinnet.experiments.cifar10_ladder import CLIMB, RECIPES, RUNGS
+
+DATA = "ladder.json"
+COLORS = (drawing.BLUE, drawing.ORANGE, drawing.GREEN)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The numbers of a run that has ended."""
+    climb, result = (json.loads((folder / name).read_bytes()) for name in (CLIMB, runs.RESULT))
+    curve = {name: result["history"][name] for name in ("seconds", "val_accuracy")}
+    minutes = min(RECIPES, key=lambda minutes: abs(math.log(climb["seconds"] / 60 / minutes)))
+    return {"minutes": minutes, "test_accuracy": climb["test_accuracy"], **curve}
+
+
+def draw(done: list[dict[str, Any]], path: Path) -> None:
+    """A line for each run, and one across for each rung."""
+    figure, (axis,) = drawing.panels(1, ["A fully connected net on CIFAR-10, from pixels"])
+    figure.set_size_inches(6.4, 3.8)
+    lengths = sorted({run["minutes"] for run in done})
+    for run in done:
+        color = COLORS[lengths.index(run["minutes"]) % len(COLORS)]
+        axis.plot(run["seconds"][1:], run["val_accuracy"][1:], color=color, linewidth=1.5)
+    for number, minutes in enumerate(lengths):
+        unit = "minute" if minutes == 1 else "minutes"
+        axis.plot([], [], color=COLORS[number % len(COLORS)], label=f"{minutes:g} {unit} of training")
+    axis.grid(False)
+    for rung in RUNGS:
+        axis.axhline(rung, color=drawing.RULE, linewidth=1, zorder=0)
+    axis.set_xscale("log")
+    ticks = {2: "2 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h"}
+    last = max(run["seconds"][-1] for run in done)
+    shown = {seconds: text for seconds, text in ticks.items() if seconds <= 2 * last}
+    axis.set_xticks(list(shown), list(shown.values()))
+    axis.minorticks_off()
+    axis.set_yticks(RUNGS, [f"{rung:.0%}" for rung in RUNGS])
+    axis.set_ylim(0.4, RUNGS[-1] + 0.01)
+    axis.set_xlabel("time of training")
+    axis.set_ylabel("validation images right")
+    axis.legend(loc="lower right")
+    drawing.save(figure, path)
+
+
+def table(done: list[dict[str, Any]]) -> str:
+    """A row for each length of training: means over its runs."""
+    rows = []
+    for minutes in sorted({run["minutes"] for run in done}):
+        same = [run for run in done if run["minutes"] == minutes]
+        tests = [run["test_accuracy"] for run in same]
+        seconds = [_seconds_to(rung, same) for rung in RUNGS]
+        rows.append([f"{minutes:g} min", str(len(same)), f"{statistics.mean(tests):.3f}", *seconds])
+    return drawing.table(["training", "runs", "test images", *(f"{rung:.0%} after" for rung in RUNGS)], rows)
+
+
+def _seconds_to(rung: float, same: list[dict[str, Any]]) -> str:
+    """The median time to a rung of validation accuracy, where each run came to it."""
+    points = [zip(run["seconds"], run["val_accuracy"], strict=True) for run in same]
+    firsts = [next((seconds for seconds, accuracy in run if accuracy >= rung), None) for run in points]
+    found = [first for first in firsts if first is not None]
+    return f"{statistics.median(found):.0f} s" if len(found) == len(same) else "–"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", type=Path, default=drawing.HERE, help="the folder (default: this one)")
+    parser.add_argument("--quick", action="store_true", help="changes nothing: the numbers are there already")
+    parser.add_argument("--runs", type=Path, nargs="+", default=(), help="the folders of runs")
+    options = parser.parse_args()
+    done = [read(folder) for folder in options.runs] or json.loads((drawing.HERE / DATA).read_text())
+    draw(done, options.output / "ladder.svg")
+    (options.output / "ladder.md").write_text(table(done), encoding="utf-8")
+    (options.output / DATA).write_text(json.dumps(done), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
