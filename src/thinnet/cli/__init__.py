@@ -157,7 +157,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet report runs/first runs/second --output comparison.html"
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with runs below it")
     command.add_argument("--output", type=Path, help="the page, or its folder (default: the first RUN)")
-    command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG and PNG too")
+    command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG too")
     command.add_argument("--title", default="", help="of the page (default: the names of the data)")
     add_verbosity(command)
     command.set_defaults(run=_run_report)

@@ -20,7 +20,6 @@ from thinnet.layers.dropout import MASK_KINDS
 PACKAGES = {
     "digits": ("sklearn",),
     "report": ("jinja2",),
-    "plot": ("matplotlib",),
     "sweep": ("joblib", "threadpoolctl"),
     "dask": ("joblib", "threadpoolctl", "distributed"),
 }
@@ -145,8 +144,8 @@ def _run_dropout(options: argparse.Namespace) -> int:
 
     _check_distinct("--rates", options.rates)
     configs = dropout.configs(changed(dropout.preset(options.data), options), options.rates, options.seeds)
-    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}", extras=("plot",))
-    figure = options.output / "dropout.png"
+    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
+    figure = options.output / "dropout.svg"
     dropout.save_figure(groups, figure)
     _say(options, f"Figure: {figure}")
     return 0
@@ -199,7 +198,6 @@ def conduct(
     options: argparse.Namespace,
     table: Callable[[Any], str],
     title: str,
-    extras: Sequence[str] = (),
 ) -> list[Any]:
     """Train what is missing, print the table, write the page; the groups that came of it.
 
@@ -208,7 +206,6 @@ def conduct(
         options: of the command line.
         table: says as text what came of the groups.
         title: of the page.
-        extras: what is needed beside the page, the data and the workers.
     """
     from thinnet import sweep
     from thinnet.report import write_report
@@ -217,7 +214,7 @@ def conduct(
     workers = sweep.Workers(options.jobs, options.backend, options.address)
     side_by_side = () if workers.alone else ("dask",) if workers.backend == "dask" else ("sweep",)
     digits = ("digits",) if any(config.data == "digits" for config in configs) else ()
-    check_extras(*digits, "report", *extras, *side_by_side)
+    check_extras(*digits, "report", *side_by_side)
     progress = False if is_silent(options) else None
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group_runs(runs)
