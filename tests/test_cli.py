@@ -120,8 +120,8 @@ def test_a_rate_twice_and_a_folder_that_cannot_be_are_refused_before_training(
 @pytest.mark.parametrize(
     ("options", "packages", "extras"),
     [
-        ([], "'sklearn', 'jinja2'", "digits,report"),
-        (["--data", "x.npz", "--jobs", "2"], "'jinja2', 'joblib', 'threadpoolctl'", "report,sweep"),
+        ([], "'sklearn', 'jinja2', 'scipy'", "digits,report"),
+        (["--data", "x.npz", "--jobs", "2"], "'jinja2', 'scipy', 'joblib', 'threadpoolctl'", "report,sweep"),
         (["--backend", "dask"], "'threadpoolctl', 'distributed'", "digits,report,dask"),
     ],
 )
@@ -133,7 +133,7 @@ def test_all_packages_that_an_experiment_lacks_are_named_at_once(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("sklearn", "jinja2", "joblib", "threadpoolctl", "distributed"):
+    for name in ("sklearn", "jinja2", "scipy", "joblib", "threadpoolctl", "distributed"):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(["experiment", "dropout", *options, "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err

@@ -19,7 +19,7 @@ from thinnet.layers.dropout import MASK_KINDS
 
 PACKAGES = {
     "digits": ("sklearn",),
-    "report": ("jinja2",),
+    "report": ("jinja2", "scipy"),
     "sweep": ("joblib", "threadpoolctl"),
     "dask": ("joblib", "threadpoolctl", "distributed"),
 }

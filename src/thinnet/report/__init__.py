@@ -28,7 +28,7 @@ def write_report(
 
     Raises:
         CheckpointError: if there is no run, or its files are damaged.
-        MissingExtraError: if Jinja is not installed.
+        MissingExtraError: if Jinja is not installed, or SciPy where groups of several runs are compared.
         OSError: if the page cannot be written.
     """
     groups = group_runs(find_runs(folders))
