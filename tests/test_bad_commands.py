@@ -18,7 +18,9 @@ COMMANDS = [
     ("experiment dropout --rates inf", "must be the fraction dropped, at least 0 and below 1, got 'inf'"),
     ("experiment dropout --rates 0.5 0.5", "--rates must all differ, got [0.5, 0.5]. Name each one once."),
     ("experiment dropout --seeds -2", "must be a whole number of at least 1, got '-2'"),
-    ("experiment dropout --epochs 1.5", "must be a whole number of at least 1, got '1.5'"),
+    ("experiment dropout --epochs 1.5", "argument --epochs: invalid int value: '1.5'"),
+    ("experiment dropout --epochs 0", "epochs must be an integer >= 1, got 0"),
+    ("experiment masks --dropout 1", "dropout must be a number in [0, 1), got 1.0"),
     (
         "experiment dropout --num-train 99999 --output $TMP",
         "num_train must be at most 997, the training rows there are, got 99999",
@@ -47,7 +49,10 @@ COMMANDS = [
         "none.npz must be a file of arrays as numpy.savez writes it, got no su",
     ),
     ("train --config $TMP/none.toml --output $TMP/run", "none.toml"),
-    ("train --weight-scale she --output $TMP/run", "--weight-scale must be a number or 'he', got 'she'"),
+    (
+        "train --weight-scale she --output $TMP/run",
+        "weight_scale must be a number >= 0, got 'she' (str). weight_scale is the",
+    ),
     ("train --dropout 1.5 --output $TMP/run", "dropout must be a number in [0, 1), got 1.5"),
     ("train --batch-size 0 --output $TMP/run", "batch_size must be an integer >= 1, got 0"),
     ("train --num-train 5000 --output $TMP/run", "num_train must be at most 997"),

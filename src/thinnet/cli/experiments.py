@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from thinnet.checks import check_number
-from thinnet.cli.options import add_verbosity, is_silent, natural, positive, rate
+from thinnet.cli.options import add_field, add_verbosity, is_silent, natural, positive, rate
 from thinnet.config import PRECISION_NAMES, Config
-from thinnet.data.catalog import CATALOG
 from thinnet.errors import ArgumentError, MissingExtraError
-from thinnet.layers.dropout import MASK_KINDS
 
 PACKAGES = {
     "digits": ("sklearn",),
@@ -51,8 +49,8 @@ def add(command: argparse.ArgumentParser) -> None:
 def _add_dropout(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=5)
     command.add_argument("--rates", type=rate, nargs="+", default=[0, 0.5], help="rates to compare (default: 0 0.5)")
-    command.add_argument("--num-train", type=positive, help="training rows (default: 500 of cifar10, else 100)")
-    _add_mask(command)
+    add_field(command, "num_train", "500 of cifar10, else 100")
+    add_field(command, "dropout_mask", "element")
     add_net(command)
     add_sweep(command, Path("runs/dropout"))
 
@@ -69,30 +67,30 @@ def _add_rate_sweep(command: argparse.ArgumentParser) -> None:
 
 def _add_masks(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=5)
-    command.add_argument("--dropout", type=rate, help="the fraction of hidden units dropped (default: 0.5)")
-    command.add_argument("--num-train", type=positive, help="training rows (default: all)")
+    add_field(command, "dropout", 0.5)
+    add_field(command, "num_train", 0)
     add_net(command)
     add_sweep(command, Path("runs/masks"))
 
 
 def _add_cifar10(command: argparse.ArgumentParser) -> None:
-    _add_root(command)
-    command.add_argument("--epochs", type=positive, help="how often to go through the images (default: 20)")
-    _add_mask(command)
-    command.add_argument("--seed", type=natural, help="fixes the weights, the masks and the batches (default: 0)")
+    add_field(command, "root", default="")
+    add_field(command, "epochs", 20)
+    add_field(command, "dropout_mask", "element")
+    add_field(command, "seed", 0, type=natural, help="fixes weights, masks and batches (default: 0)")
     text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-fc)"
     command.add_argument("--output", type=Path, help=text)
 
 
 def _add_speed(command: argparse.ArgumentParser) -> None:
-    _add_root(command)
-    command.add_argument("--dropout", type=rate, default=0.0, help="the fraction of hidden units dropped (default: 0)")
-    _add_mask(command)
+    add_field(command, "root", default="")
+    add_field(command, "dropout", 0, type=rate, default=0.0)
+    add_field(command, "dropout_mask", "element", default="element")
     command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
 
 
 def _add_ladder(command: argparse.ArgumentParser) -> None:
-    _add_root(command)
+    add_field(command, "root", default="")
     command.add_argument("--minutes", type=float, default=1.0, help="of training (default: 1)")
     command.add_argument("--seed", type=natural, default=0, help="fixes the weights and all that is drawn (default: 0)")
     command.add_argument(
@@ -102,14 +100,10 @@ def _add_ladder(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=Path, help=text)
 
 
-def _add_root(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
-
-
 def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
     """The data set, and how many seeds."""
-    command.add_argument("--data", default="digits", help=f"{', '.join(CATALOG)}, or a file .npz (default: digits)")
-    _add_root(command)
+    add_field(command, "data", "digits", default="digits")
+    add_field(command, "root")
     text = f"how many seeds; each draws weights, and training rows where not all are used (default: {seeds})"
     command.add_argument("--seeds", type=positive, default=seeds, help=text)
 
@@ -117,10 +111,8 @@ def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
 def add_net(command: argparse.ArgumentParser) -> None:
     """What `changed` puts in place of a preset's."""
     net = command.add_argument_group("the net and its training; the defaults depend on the data")
-    net.add_argument("--hidden-dims", type=positive, nargs="+", help="units of each hidden layer")
-    net.add_argument("--epochs", type=positive, help="how often the training rows are gone through")
-    net.add_argument("--batch-size", type=positive, help="rows in a minibatch")
-    net.add_argument("--learning-rate", type=float, help="of Adam")
+    for name in ("hidden_dims", "epochs", "batch_size", "learning_rate"):
+        add_field(net, name)
 
 
 def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
@@ -132,11 +124,6 @@ def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
     text = "loky, processes of this machine, or dask, a cluster (default: loky)"
     command.add_argument("--backend", default="loky", help=text)
     command.add_argument("--address", default="", help="of the Dask cluster's scheduler; else one is started here")
-
-
-def _add_mask(command: argparse.ArgumentParser) -> None:
-    text = "drop units row by row, or the same ones in a whole batch, which is faster (default: element)"
-    command.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help=text)
 
 
 def _run_dropout(options: argparse.Namespace) -> int:
