@@ -33,7 +33,6 @@ COMMANDS = [
     ("experiment dropout --output /proc/nowhere", "No such file or directory"),
     ("experiment cifar10-fc --root $TMP", "root must be cifar-10-batches-py or the folder that has it"),
     ("experiment cifar10-fc --seed one", "--seed: must be a whole number of at least 0, got 'one'"),
-    ("experiment cifar10-speed --root $TMP --dropout 1", "must be the fraction dropped"),
     ("course run $TMP/none.ipynb --dialect nndl", "none.ipynb"),
     ("course new $TMP/folder", "the following arguments are required: --dialect"),
     ("course new $TMP/folder --dialect cs231n", "invalid choice: 'cs231n'"),

@@ -12,7 +12,7 @@ import thinnet
 from thinnet.cli import main
 
 COMMANDS = [[], ["experiment"], ["experiment", "dropout"], ["experiment", "cifar10-fc"], ["course"]]
-COMMANDS += [["experiment", "cifar10-speed"], ["experiment", "rate-sweep"], ["experiment", "masks"]]
+COMMANDS += [["experiment", "rate-sweep"], ["experiment", "masks"]]
 COMMANDS += [["train"], ["resume"], ["report"], ["data"], ["check"]]
 COMMANDS += [["course", "run"], ["course", "new"]]
 
@@ -88,13 +88,6 @@ def test_the_cifar10_experiment_runs_on_real_images(
     first = capsys.readouterr().out.splitlines()[0].split()
     assert first[:2] == ["validation", "accuracy"]
     assert float(first[2]) > 0.40
-
-
-def test_the_speed_experiment_reaches_its_goal_on_real_images(
-    cifar10_root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["experiment", "cifar10-speed", "--root", str(cifar10_root), "--seeds", "1"]) == 0
-    assert "1 of 1 seeds reached 55%" in capsys.readouterr().out
 
 
 def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

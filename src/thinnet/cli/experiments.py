@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,13 +80,6 @@ def _add_cifar10(command: argparse.ArgumentParser) -> None:
     add_field(command, "seed", 0, type=natural, help="fixes weights, masks and batches (default: 0)")
     text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-fc)"
     command.add_argument("--output", type=Path, help=text)
-
-
-def _add_speed(command: argparse.ArgumentParser) -> None:
-    add_field(command, "root", default="")
-    add_field(command, "dropout", 0, type=rate, default=0.0)
-    add_field(command, "dropout_mask", "element", default="element")
-    command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
 
 
 def _add_ladder(command: argparse.ArgumentParser) -> None:
@@ -250,15 +243,6 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run_speed(options: argparse.Namespace) -> int:
-    from thinnet.experiments import cifar10_speed
-
-    recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
-    result = cifar10_speed.run(recipe, options.root or None, lambda text: _say(options, text))
-    print(json.dumps(asdict(result)) if options.json else result.table())
-    return 0
-
-
 def _run_ladder(options: argparse.Namespace) -> int:
     from thinnet import runs
     from thinnet.experiments import cifar10_ladder
@@ -320,12 +304,5 @@ EXPERIMENTS: dict[str, Experiment] = {
         "cifar10-ladder --minutes 10",
         _add_ladder,
         _run_ladder,
-    ),
-    "cifar10-speed": Experiment(
-        "55%% on CIFAR-10 in as few seconds as can be",
-        "Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
-        "cifar10-speed --seeds 10",
-        _add_speed,
-        _run_speed,
     ),
 }
