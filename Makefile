@@ -41,7 +41,7 @@ clean:
 	rm -rf .venv .cache runs docs/_build .pytest_cache .mypy_cache .ruff_cache
 
 .venv/demo-installed: pyproject.toml | .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,plot,report]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,report]"
 	@touch $@
 
 .venv/dev-installed: pyproject.toml | .venv

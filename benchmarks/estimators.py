@@ -49,8 +49,9 @@ def cifar10(num_train: int, gradients: bool) -> Callable[[int], Split]:
     """So many training images drawn from the first 20,000, and 2,000 test images; pixels or oriented gradients."""
 
     def split(seed: int) -> Split:
+        sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+        from oriented_gradients import oriented_gradients
         from thinnet import load_cifar10
-        from thinnet.data.oriented_gradients import oriented_gradients
 
         data = load_cifar10(num_train=20_000, num_val=0, num_test=2000)
         return _drawn(data, num_train, seed, oriented_gradients if gradients else np.asarray)

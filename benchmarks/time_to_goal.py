@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+import cifar10_speed
 from thinnet import load_cifar10
-from thinnet.experiments import cifar10_speed
 
 GOAL = cifar10_speed.GOAL
 
 
 def thinnet(seed: int) -> tuple[float, float]:
-    """The experiment ``cifar10-speed``."""
+    """The example ``cifar10_speed``."""
     data = load_cifar10(num_test=0)
     recipe = cifar10_speed.Recipe()
     cifar10_speed.one_run(recipe, data.first(500), seed)
@@ -112,7 +115,7 @@ def course_numpy(seed: int) -> tuple[float, float]:
 
 
 CONTENDERS = {
-    "Thinnet, `thinnet experiment cifar10-speed`": thinnet,
+    "Thinnet, `examples/cifar10_speed.py`": thinnet,
     "PyTorch, the same transform and recipe": torch_same_recipe,
     "PyTorch, on pixels, one cycle over 3 epochs": torch_on_pixels,
     "course-style NumPy, the second course's recipe": course_numpy,

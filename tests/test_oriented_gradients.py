@@ -1,15 +1,25 @@
-"""Oriented gradients: the readable function, its kernel, and what they say of simple pictures."""
+"""The example of oriented gradients: the readable function, the fast one, what they say of pictures, and the speed."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from thinnet import DataError, Dataset, kernels
-from thinnet.data.oriented_gradients import oriented_gradients, with_oriented_gradients
-from thinnet.kernels.cells import CELLS, DIRECTIONS, NUM_GRADIENTS
+pytest.importorskip("numba", reason="Numba compiles the example's loops")
+
+import cifar10_speed
+from oriented_gradients import (
+    CELLS,
+    DIRECTIONS,
+    NUM_GRADIENTS,
+    oriented_gradients,
+    readable,
+    with_oriented_gradients,
+)
+from thinnet import DataError, Dataset
 
 
 def directions(image: Any) -> Any:
@@ -18,13 +28,12 @@ def directions(image: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_the_kernel_gives_the_same(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not kernels.available():
-        pytest.skip("Numba is not installed, so there is no kernel")
+def test_the_fast_loops_give_the_same_in_pieces_and_as_a_whole(dtype: Any) -> None:
     X = np.random.default_rng(0).integers(0, 256, (20, 3072)).astype(dtype)
-    fused = oriented_gradients(X)
-    monkeypatch.setattr("thinnet.kernels.available", lambda: False)
-    np.testing.assert_allclose(fused, oriented_gradients(X), rtol=1e-4, atol=1e-3)
+    whole = oriented_gradients(X)
+    images = X.astype(np.float32).reshape(-1, 3, 32, 32)
+    np.testing.assert_allclose(whole, readable(images), rtol=1e-4, atol=1e-3)
+    np.testing.assert_array_equal(whole, np.concatenate([oriented_gradients(X[:7]), oriented_gradients(X[7:])]))
 
 
 def test_a_plain_image_has_no_gradients_and_its_own_color() -> None:
@@ -57,3 +66,10 @@ def test_a_data_set_is_transformed_split_by_split() -> None:
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(DataError, match=r"X must have shape \(N, 3072\), .* got \(2, 64\)"):
         oriented_gradients(np.zeros((2, 64)))
+
+
+def test_the_speed_example_reaches_its_goal_on_real_images(
+    cifar10_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cifar10_speed.main(["--root", str(cifar10_root), "--seeds", "1"])
+    assert "1 of 1 seeds reached 55%" in capsys.readouterr().out

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from thinnet.statistics import paired_difference, rounded, spread, two_sided_p
+from thinnet.errors import MissingExtraError
+from thinnet.statistics import paired_difference, rounded, spread
 
 values = st.floats(-1, 1).map(lambda value: round(value, 3))
-
-
-@settings(deadline=None)
-@given(st.floats(-50, 50), st.integers(1, 60))
-def test_p_is_that_of_student(t: float, degrees: int) -> None:
-    assert two_sided_p(t, degrees) == pytest.approx(
-        2 * stats.t.sf(abs(t), degrees), abs=1e-8
-    )  # SciPy's is no nearer at t = 1e-8
 
 
 @settings(deadline=None)
@@ -31,6 +25,13 @@ def test_the_paired_test_is_scipys(pairs: list[tuple[float, float]]) -> None:
         found = paired_difference(ones, others)
         assert found.p == pytest.approx(expected.pvalue, abs=1e-7)
         assert found.mean == pytest.approx(sum(ones) / len(ones) - sum(others) / len(others))
+
+
+def test_without_scipy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    with pytest.raises(MissingExtraError, match=r"a paired t-test needs the package 'scipy'.*thinnet\[report\]"):
+        paired_difference([0.5, 0.7], [0.2, 0.6])
+    assert paired_difference([0.5], [0.2]).count == 1
 
 
 def test_what_few_numbers_cannot_say_is_left_out() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,18 @@ AUTO = "auto"  # whatever suits the data
 PRECISION_NAMES = (NONE, *filter(None, PRECISIONS))
 
 
-def _option(default: Any, help: str, kind: type = str, choices: tuple[str, ...] = (), limit: str = "") -> Any:
+def _option(
+    default: Any, help: str, kind: Callable[[str], Any] = str, choices: tuple[str, ...] = (), limit: str = ""
+) -> Any:
     """A field with the metadata that the command line and the checks use."""
     return field(default=default, metadata={"help": help, "kind": kind, "choices": choices, "limit": limit})
+
+
+def _number_or_word(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Config:
     """
 
     data: str = _option("digits", f"{', '.join(CATALOG)}, or a file .npz with X_train, y_train, X_val, ...")
-    root: str = _option("", "the folder with the data; where it is empty, looked for or downloaded")
+    root: str = _option("", "the folder with the data; without one, they are looked for or downloaded")
     num_train: int = _option(0, "train with so many of the training rows; 0 for all", int)
     data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)
     standardization: str = _option("feature", "what rows are standardized by", choices=STANDARDIZATIONS)
@@ -73,12 +82,12 @@ class Config:
     )
     reg: float = _option(defaults.REG, "strength of the L2 penalty", float, limit="reg")
     weight_scale: str | float = _option(
-        defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", limit="weight_scale"
+        defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", _number_or_word, limit="weight_scale"
     )
     dtype: str = _option(defaults.DTYPE, "of the computation", choices=DTYPES)
     precision: str = _option(NONE, "what products are rounded to, where the machine has them", choices=PRECISION_NAMES)
     optimizer: str = _option(defaults.OPTIMIZER, "the rule", choices=tuple(OPTIMIZERS))
-    learning_rate: float = _option(defaults.LEARNING_RATE, "its step size", float, limit="learning_rate")
+    learning_rate: float = _option(defaults.LEARNING_RATE, "the optimizer's step size", float, limit="learning_rate")
     weight_decay: float = _option(0.01, "decoupled, of the optimizers adamw and lion", float, limit="weight_decay")
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for schedule epoch_decay", float, limit="factor")
@@ -170,8 +179,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
     if about["choices"]:
         return check_choice(name, value, about["choices"])
-    if name == "weight_scale" and value != "he":
-        return check_number(name, value)
+    if about["kind"] is _number_or_word:
+        return value if value == "he" else check_number(name, value)
     if about["kind"] is tuple:
         if not isinstance(value, (list, tuple)):
             raise ArgumentError(f"{name} must be a list of integers, got {value!r}. Write [100], for example.")

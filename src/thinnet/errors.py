@@ -49,14 +49,14 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Import `module`, or say which extra brings it.
 
     Args:
-        module: the module's full name, such as ``"matplotlib.pyplot"``.
-        extra: the extra of Thinnet that installs it, such as ``"plot"``.
+        module: the module's full name, such as ``"scipy.special"``.
+        extra: the extra of Thinnet that installs it, such as ``"report"``.
         purpose: what it is needed for, as the subject of the error's sentence.
 
     Raises:
         MissingExtraError: if the package is not installed.
 
-    >>> require("json", extra="plot", purpose="this example").loads("[1]")
+    >>> require("json", extra="report", purpose="this example").loads("[1]")
     [1]
     """
     try:

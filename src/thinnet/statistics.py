@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from thinnet.errors import require
+
 ROUNDING = 1e-12  # accuracies that differ by less are equal
 NUDGE = 1e-9  # more than what floats are off by, and less than any digit that is shown
 
@@ -77,6 +79,9 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
     Args:
         first, second: equally many numbers, the k-th of both got under equal circumstances, such as the same seed.
 
+    Raises:
+        MissingExtraError: if SciPy is not installed.
+
     Source: Student, "The Probable Error of a Mean", Biometrika 6 (1908).
 
     >>> print(paired_difference([0.9, 0.8, 0.9], [0.8, 0.7, 0.7]))
@@ -90,25 +95,6 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
     if error <= ROUNDING:  # Student's t would be infinite, or rounding divided by rounding
         alike = 1.0 if abs(summary.mean) <= ROUNDING else math.nan
         return Difference(summary.mean, 0.0, alike, summary.count)
-    return Difference(summary.mean, error, two_sided_p(summary.mean / error, summary.count - 1), summary.count)
-
-
-def two_sided_p(t: float, degrees: int) -> float:
-    r"""The probability that Student's t with whole `degrees` of freedom is at least as far from zero as `t`.
-
-    With θ = atan(abs(t) / √degrees), the probability of being nearer is a finite sum of powers of cos θ.
-
-    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
-
-    >>> round(two_sided_p(12.706, 1), 3), round(two_sided_p(2.776, 4), 3)
-    (0.05, 0.05)
-    """
-    theta = math.atan(abs(t) / math.sqrt(degrees))
-    odd = degrees % 2
-    term = math.cos(theta) if odd else 1.0
-    total = 0.0 if degrees == 1 else term
-    for k in range(2 + odd, degrees - 1, 2):
-        term *= (k - 1) / k * math.cos(theta) ** 2
-        total += term
-    inside = 2 / math.pi * (theta + math.sin(theta) * total) if odd else math.sin(theta) * total
-    return min(1.0, max(0.0, 1 - inside))
+    special = require("scipy.special", extra="report", purpose="a paired t-test")
+    one_sided = float(special.stdtr(summary.count - 1, -abs(summary.mean) / error))
+    return Difference(summary.mean, error, 2 * one_sided, summary.count)

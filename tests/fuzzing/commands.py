@@ -13,7 +13,7 @@ from thinnet import cli
 from thinnet.cli import experiments
 
 WORDS = [
-    *("experiment", "course", "run", "new", "dropout", "cifar10-fc", "cifar10-speed", "resume", "export", "--help"),
+    *("experiment", "course", "run", "new", "dropout", "cifar10-fc", "masks", "resume", "export", "--help"),
     *("--version", "--seeds", "--rates", "--num-train", "--epochs", "--output", "--root", "--seed", "--quiet", "--e"),
     *("--dialect", "--scaling", "--data", "--dropout-mask", "--", "-", "-x", "0", "1", "0.5", "-1", "nan", "1e999"),
     *("9" * 5000, "digits", "element", "nndl", "cs231n-2017", "unscaled", "x.ipynb", "--rates=0.5", "--epochs=", "@f"),

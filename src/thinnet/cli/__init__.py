@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import thinnet
 from thinnet.cli import experiments
-from thinnet.cli.options import Parser, above_0, add_verbosity, is_silent, points, port
+from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.distributed.launch import started_by_mpi, started_several
@@ -115,16 +115,8 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
     _add_following(command)
     for field in fields(Config):
-        about = field.metadata
-        kind = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
         shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-        command.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            default=argparse.SUPPRESS,
-            choices=about["choices"] or None,
-            help=f"{about['help']} (default: {shown})" if shown != "" else about["help"],
-            **kind,
-        )
+        add_field(command, field.name, shown, default=argparse.SUPPRESS)
     command.set_defaults(run=_run_train)
 
 
@@ -157,7 +149,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet report runs/first runs/second --output comparison.html"
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with runs below it")
     command.add_argument("--output", type=Path, help="the page, or its folder (default: the first RUN)")
-    command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG and PNG too")
+    command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG too")
     command.add_argument("--title", default="", help="of the page (default: the names of the data)")
     add_verbosity(command)
     command.set_defaults(run=_run_report)
@@ -198,8 +190,6 @@ def _run_train(options: argparse.Namespace) -> int:
     from thinnet import runs
 
     given = {field.name: getattr(options, field.name) for field in fields(Config) if hasattr(options, field.name)}
-    if given.get("weight_scale", "he") != "he":
-        given["weight_scale"] = _number("--weight-scale", given["weight_scale"])
     base = read_toml(options.config) if options.config else {}
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
@@ -282,13 +272,6 @@ def _run_report(options: argparse.Namespace) -> int:
     else:
         print("\n".join(str(path) if options.quiet else f"{name:<20} {path}" for name, path in written.items()))
     return 0
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentError(f"{name} must be a number or 'he', got {text!r}. Write 0.01, for example.") from None
 
 
 def _add_check(command: argparse.ArgumentParser) -> None:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from thinnet.checks import check_number
-from thinnet.cli.options import add_verbosity, is_silent, natural, positive, rate
+from thinnet.cli.options import add_field, add_verbosity, is_silent, natural, positive, rate
 from thinnet.config import PRECISION_NAMES, Config
-from thinnet.data.catalog import CATALOG
 from thinnet.errors import ArgumentError, MissingExtraError
-from thinnet.layers.dropout import MASK_KINDS
 
 PACKAGES = {
     "digits": ("sklearn",),
-    "report": ("jinja2",),
-    "plot": ("matplotlib",),
+    "report": ("jinja2", "scipy"),
     "sweep": ("joblib", "threadpoolctl"),
     "dask": ("joblib", "threadpoolctl", "distributed"),
 }
@@ -52,8 +49,8 @@ def add(command: argparse.ArgumentParser) -> None:
 def _add_dropout(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=5)
     command.add_argument("--rates", type=rate, nargs="+", default=[0, 0.5], help="rates to compare (default: 0 0.5)")
-    command.add_argument("--num-train", type=positive, help="training rows (default: 500 of cifar10, else 100)")
-    _add_mask(command)
+    add_field(command, "num_train", "500 of cifar10, else 100")
+    add_field(command, "dropout_mask", "element")
     add_net(command)
     add_sweep(command, Path("runs/dropout"))
 
@@ -70,30 +67,23 @@ def _add_rate_sweep(command: argparse.ArgumentParser) -> None:
 
 def _add_masks(command: argparse.ArgumentParser) -> None:
     add_data(command, seeds=5)
-    command.add_argument("--dropout", type=rate, help="the fraction of hidden units dropped (default: 0.5)")
-    command.add_argument("--num-train", type=positive, help="training rows (default: all)")
+    add_field(command, "dropout", 0.5)
+    add_field(command, "num_train", 0)
     add_net(command)
     add_sweep(command, Path("runs/masks"))
 
 
 def _add_cifar10(command: argparse.ArgumentParser) -> None:
-    _add_root(command)
-    command.add_argument("--epochs", type=positive, help="how often to go through the images (default: 20)")
-    _add_mask(command)
-    command.add_argument("--seed", type=natural, help="fixes the weights, the masks and the batches (default: 0)")
+    add_field(command, "root", default="")
+    add_field(command, "epochs", 20)
+    add_field(command, "dropout_mask", "element")
+    add_field(command, "seed", 0, type=natural, help="fixes weights, masks and batches (default: 0)")
     text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-fc)"
     command.add_argument("--output", type=Path, help=text)
 
 
-def _add_speed(command: argparse.ArgumentParser) -> None:
-    _add_root(command)
-    command.add_argument("--dropout", type=rate, default=0.0, help="the fraction of hidden units dropped (default: 0)")
-    _add_mask(command)
-    command.add_argument("--seeds", type=positive, default=10, help="how many seeds (default: 10)")
-
-
 def _add_ladder(command: argparse.ArgumentParser) -> None:
-    _add_root(command)
+    add_field(command, "root", default="")
     command.add_argument("--minutes", type=float, default=1.0, help="of training (default: 1)")
     command.add_argument("--seed", type=natural, default=0, help="fixes the weights and all that is drawn (default: 0)")
     command.add_argument(
@@ -103,14 +93,10 @@ def _add_ladder(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=Path, help=text)
 
 
-def _add_root(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--root", default="", help="the folder with the data (default: looked for, else downloaded)")
-
-
 def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
     """The data set, and how many seeds."""
-    command.add_argument("--data", default="digits", help=f"{', '.join(CATALOG)}, or a file .npz (default: digits)")
-    _add_root(command)
+    add_field(command, "data", "digits", default="digits")
+    add_field(command, "root")
     text = f"how many seeds; each draws weights, and training rows where not all are used (default: {seeds})"
     command.add_argument("--seeds", type=positive, default=seeds, help=text)
 
@@ -118,10 +104,8 @@ def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
 def add_net(command: argparse.ArgumentParser) -> None:
     """What `changed` puts in place of a preset's."""
     net = command.add_argument_group("the net and its training; the defaults depend on the data")
-    net.add_argument("--hidden-dims", type=positive, nargs="+", help="units of each hidden layer")
-    net.add_argument("--epochs", type=positive, help="how often the training rows are gone through")
-    net.add_argument("--batch-size", type=positive, help="rows in a minibatch")
-    net.add_argument("--learning-rate", type=float, help="of Adam")
+    for name in ("hidden_dims", "epochs", "batch_size", "learning_rate"):
+        add_field(net, name)
 
 
 def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
@@ -135,18 +119,13 @@ def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
     command.add_argument("--address", default="", help="of the Dask cluster's scheduler; else one is started here")
 
 
-def _add_mask(command: argparse.ArgumentParser) -> None:
-    text = "drop units row by row, or the same ones in a whole batch, which is faster (default: element)"
-    command.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help=text)
-
-
 def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
     _check_distinct("--rates", options.rates)
     configs = dropout.configs(changed(dropout.preset(options.data), options), options.rates, options.seeds)
-    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}", extras=("plot",))
-    figure = options.output / "dropout.png"
+    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
+    figure = options.output / "dropout.svg"
     dropout.save_figure(groups, figure)
     _say(options, f"Figure: {figure}")
     return 0
@@ -199,7 +178,6 @@ def conduct(
     options: argparse.Namespace,
     table: Callable[[Any], str],
     title: str,
-    extras: Sequence[str] = (),
 ) -> list[Any]:
     """Train what is missing, print the table, write the page; the groups that came of it.
 
@@ -208,7 +186,6 @@ def conduct(
         options: of the command line.
         table: says as text what came of the groups.
         title: of the page.
-        extras: what is needed beside the page, the data and the workers.
     """
     from thinnet import sweep
     from thinnet.report import write_report
@@ -217,7 +194,7 @@ def conduct(
     workers = sweep.Workers(options.jobs, options.backend, options.address)
     side_by_side = () if workers.alone else ("dask",) if workers.backend == "dask" else ("sweep",)
     digits = ("digits",) if any(config.data == "digits" for config in configs) else ()
-    check_extras(*digits, "report", *extras, *side_by_side)
+    check_extras(*digits, "report", *side_by_side)
     progress = False if is_silent(options) else None
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group_runs(runs)
@@ -263,15 +240,6 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     else:
         print(cifar10_fc.table(result))
         _say(options, f"Page: {page}")
-    return 0
-
-
-def _run_speed(options: argparse.Namespace) -> int:
-    from thinnet.experiments import cifar10_speed
-
-    recipe = cifar10_speed.Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
-    result = cifar10_speed.run(recipe, options.root or None, lambda text: _say(options, text))
-    print(json.dumps(asdict(result)) if options.json else result.table())
     return 0
 
 
@@ -336,12 +304,5 @@ EXPERIMENTS: dict[str, Experiment] = {
         "cifar10-ladder --minutes 10",
         _add_ladder,
         _run_ladder,
-    ),
-    "cifar10-speed": Experiment(
-        "55%% on CIFAR-10 in as few seconds as can be",
-        "Train a small net on oriented gradients of CIFAR-10 for one epoch, once for each seed.",
-        "cifar10-speed --seeds 10",
-        _add_speed,
-        _run_speed,
     ),
 }

@@ -6,10 +6,12 @@ import argparse
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any, NoReturn
 
 from thinnet.arguments import OTHER_WORDS
 from thinnet.checks import nearest
+from thinnet.config import Config
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,6 +43,22 @@ def _instead_of(option: str, known: list[str]) -> str:
     same = OTHER_WORDS.get(option.removeprefix("--").replace("-", "_"), ())
     options = [f"--{word.replace('_', '-')}" for word in same]
     return next((f"Did you mean {one!r}?" for one in options if one in known), nearest(option, known))
+
+
+def add_field(command: Any, name: str, shown: object = "", **given: Any) -> None:
+    """The option of a field of `Config`, by its name, kind, choices and help.
+
+    Args:
+        command: a parser, or a group of one.
+        name: of the field.
+        shown: what the help names as the default; nothing if it is empty.
+        given: in place of what argparse would be told; by default an option that is not given is None.
+    """
+    about = next(field.metadata for field in fields(Config) if field.name == name)
+    kind = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
+    default = f" (default: {shown})" if shown != "" else ""
+    told = {**kind, "choices": about["choices"] or None, "help": f"{about['help']}{default}", **given}
+    command.add_argument(f"--{name.replace('_', '-')}", **told)
 
 
 def add_verbosity(command: argparse.ArgumentParser) -> None:

@@ -41,15 +41,11 @@ def table(groups: Sequence[Group]) -> str:
 
 
 def save_figure(groups: Sequence[Group], path: Path) -> None:
-    """Draw train and validation accuracy over the epochs: means, with bands of one standard deviation over seeds.
-
-    Raises:
-        MissingExtraError: if Matplotlib is not installed.
-    """
+    """Draw train and validation accuracy over the epochs: means, with bands of one standard deviation over seeds."""
     from thinnet.report import charts
-    from thinnet.report.figures import line_figure, rendered
+    from thinnet.report.figures import line_figure
 
     rows, seeds = groups[0].config.num_train or "All", len(groups[0].runs)
     title = f"{rows} training rows, mean ± standard deviation over {seeds} seeds"
     panels = sorted((chart for chart in charts.curves(groups) if chart.fraction), key=lambda chart: chart.name)
-    write_atomically(path, rendered(line_figure(panels, title), "png"))
+    write_atomically(path, line_figure(panels, title).encode())

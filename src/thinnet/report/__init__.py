@@ -20,7 +20,7 @@ def write_report(
     Args:
         folders: of runs, or with such folders in them.
         output: the page, or a folder that gets it as report.html; by default the first folder.
-        figures: a folder in which each figure is kept as SVG and as PNG too.
+        figures: a folder in which each figure is kept as SVG too.
         title: of the page; by default the data's name.
 
     Returns:
@@ -28,7 +28,7 @@ def write_report(
 
     Raises:
         CheckpointError: if there is no run, or its files are damaged.
-        MissingExtraError: if Jinja is not installed, or Matplotlib where figures are to be kept.
+        MissingExtraError: if Jinja is not installed, or SciPy where groups of several runs are compared.
         OSError: if the page cannot be written.
     """
     groups = group_runs(find_runs(folders))

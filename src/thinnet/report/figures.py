@@ -1,148 +1,138 @@
-"""The page's figures as SVG and PNG files, drawn with Matplotlib."""
+"""The page's figures as SVG files: each stands alone, with a title, the names of its lines, and the page's colors."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from thinnet.errors import require
-from thinnet.report import charts
+from thinnet.report import charts, svg
 from thinnet.report.groups import Group
-from thinnet.report.page import Details
-from thinnet.report.svg import MOST_CLASSES
+from thinnet.report.page import Details, asset
+from thinnet.report.png import data_uri
+from thinnet.report.svg import MOST_CLASSES, WIDTH, element
 from thinnet.storage.files import write_atomically
-from thinnet.typing import AnyArray, IntArray
+from thinnet.typing import AnyArray
 
+MARGIN, LINE, BELOW = (
+    14,
+    20,
+    26,
+)  # pixels: around a picture, between lines of text, and from a title's top to its picture
 MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
+Keys = Sequence[tuple[str, int]]  # labels and the numbers of their groups
 
 
 def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
-    """Write every figure of the page into a folder, as SVG and as PNG.
+    """Write every figure of the page into a folder, as SVG.
 
     Raises:
-        MissingExtraError: if Matplotlib is not installed.
         OSError: if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in _figures(groups, details):
-        for kind in ("svg", "png"):
-            write_atomically(folder / f"{name}.{kind}", rendered(figure, kind))
+        write_atomically(folder / f"{name}.svg", figure.encode())
 
 
-def rendered(figure: Any, kind: str) -> bytes:
-    """A figure as the bytes of a file, reproducibly."""
-    buffer = io.BytesIO()
-    matplotlib = require("matplotlib", extra="plot", purpose="drawing a figure")
-    with matplotlib.rc_context({"svg.hashsalt": "thinnet", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
-    return buffer.getvalue()
+def line_figure(panels: Sequence[charts.Chart], title: str = "") -> str:
+    """Charts of the same lines side by side, as the text of a file."""
+    keys = [(line.label, line.group) for line in panels[0].series]
+    named = [(f"{one.title}{', logarithmic' if one.logarithmic else ''}", svg.line_chart(one)) for one in panels]
+    return _file(named, keys if len(keys) > 1 else (), title)
 
 
-def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tuple[str, Any]]:
-    """The name of each file, and its figure."""
+def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tuple[str, str]]:
+    """The name of each file, and its text."""
     diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     calibration = [charts.calibration(diagnosed)] if diagnosed else []
     for chart in (*charts.curves(groups), *charts.against(groups), *calibration):
         yield chart.name, line_figure([chart])
-    if any(diagnostics.layers for _, diagnostics in diagnosed):
-        yield "units", _units(diagnosed)
+    filled = [(group, diagnostics) for group, diagnostics in diagnosed if diagnostics.layers]
+    if filled:
+        keys = [(group.label, group.number) for group, _ in filled]
+        yield "units", _file([("Units above zero", svg.layer_bars(filled))], keys)
     taken: set[str] = set()
     for detail in details:
-        found = detail.diagnostics
         name = re.sub(r"[^\w.]+", "-", detail.group.label).strip("-")[:LONGEST_NAME]
         name = f"{name}-{detail.group.number}" if name in taken else name
         taken.add(name)
-        if found and len(detail.names) <= MOST_CLASSES:
-            yield f"confusion-{name}", _confusion(found.confusion, detail.names, detail.group.label)
-        if detail.weights:
-            yield f"weights-{name}", _pictures(detail.weights, 6, [""] * len(detail.weights))
-        if found and detail.mistakes:
-            kinds = detail.names
-            titles = [f"{kinds[m.answer]} {m.confidence:.0%}\nis {kinds[m.label]}" for m in found.mistakes]
-            yield f"mistakes-{name}", _pictures(detail.mistakes, 4, titles)
+        for kind, title, picture in _of_one(detail):
+            yield f"{kind}-{name}", _file([(f"{title}, {_short(detail.group.label)}", picture)])
 
 
-def _new(width: float, height: float) -> Any:
-    module = require("matplotlib.figure", extra="plot", purpose="drawing a figure")
-    return module.Figure(figsize=(width, height), layout="constrained")
+def _of_one(detail: Details) -> Iterator[tuple[str, str, str]]:
+    found, names = detail.diagnostics, detail.names
+    if found and len(names) <= MOST_CLASSES:
+        yield "confusion", "Confusions", svg.confusion(found.confusion, names)
+    if detail.weights:
+        yield "weights", "First-layer weights", _pictures(detail.weights, 6, [])
+    if found and detail.mistakes:
+        titles = [[f"{names[m.answer]} {m.confidence:.0%}", f"is {names[m.label]}"] for m in found.mistakes]
+        yield "mistakes", "Most confident mistakes", _pictures(detail.mistakes, 4, titles)
 
 
-def line_figure(panels: Sequence[charts.Chart], title: str = "") -> Any:
-    """Charts side by side on one y axis, with one legend."""
-    figure = _new(5.4 * len(panels), 4)
-    for axes, chart in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _lines(axes, chart)
-    figure.axes[0].legend()
+def _pictures(pictures: Sequence[AnyArray], columns: int, titles: Sequence[Sequence[str]]) -> str:
+    """Pictures in rows, each with its lines of text below."""
+    side = WIDTH / columns
+    row = side + (2 * LINE if titles else 0)
+    parts = []
+    for k, picture in enumerate(pictures):
+        x, y = round(k % columns * side, 1), round(k // columns * row, 1)
+        size: dict[str, Any] = {"width": round(side - 6, 1), "height": round(side - 6, 1)}
+        parts.append(element("image", href=data_uri(picture), x=x, y=y, **size))
+        lines = enumerate(titles[k] if titles else ())
+        parts += [element("text", text=text, x=x, y=round(y + side + 8 + 15 * n, 1)) for n, text in lines]
+    return svg.picture("", *parts, height=round(-(-len(pictures) // columns) * row, 1))
+
+
+def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -> str:
+    """Drawings with their titles side by side, a title above all, and below them a line of text for each key."""
+    parts = [element("rect", width="100%", height="100%", fill="white")]
+    top = MARGIN
     if title:
-        figure.suptitle(title)
-    return figure
+        top += LINE
+        parts.append(element("text", text=title, class_="name", x=MARGIN, y=top - 6))
+    height = 0.0
+    for k, (name, drawing) in enumerate(panels):
+        x = MARGIN + k * (WIDTH + MARGIN)
+        parts.append(element("text", text=name, class_="name", x=x, y=top + 12))
+        parts.append(element("g", drawing, transform=f"translate({x} {top + BELOW})"))
+        height = max(height, _height(drawing))
+    bottom = top + BELOW + height
+    for k, (label, number) in enumerate(keys):
+        y = bottom + LINE * (k + 1)
+        dashes = "6 4" if number >= len(charts.COLORS) else None
+        mark = element("line", class_="line", x1=MARGIN, x2=MARGIN + 18, y1=y - 4, y2=y - 4, stroke_dasharray=dashes)
+        parts.append(
+            element("g", mark, element("text", text=_short(label), x=MARGIN + 26, y=y), style=svg.color(number))
+        )
+    size: dict[str, Any] = {
+        "width": MARGIN + len(panels) * (WIDTH + MARGIN),
+        "height": round(bottom + LINE * len(keys) + MARGIN, 1),
+    }
+    namespace = "http://www.w3.org/2000/svg"
+    text = element("svg", element("style", text=asset("figures.css")), *parts, xmlns=namespace, **size)
+    return _plain(text) + "\n"
 
 
-def _lines(axes: Any, chart: charts.Chart) -> None:
-    for line in chart.series:
-        style = {"marker": "o" if line.dots else "", "markersize": 4, "linestyle": "--" if line.dashed else "-"}
-        axes.plot(line.x, line.y, color=line.color, label=_short(line.label), **style)
-        if line.low:
-            axes.fill_between(line.x, chart.low(line), line.high, color=line.color, alpha=0.2, linewidth=0)
-    if chart.diagonal:
-        axes.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1)
-    axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
-    if chart.fraction:
-        axes.set_ylim(top=1.02)
-    if chart.logarithmic:
-        axes.set_yscale("log")
-    axes.grid(alpha=0.3)
+def _height(drawing: str) -> float:
+    found = re.match(r'<svg [^>]*?\bheight="([\d.]+)"', drawing)
+    assert found
+    return float(found[1])
 
 
-def _units(diagnosed: Sequence[tuple[Group, Any]]) -> Any:
-    names: list[str] = []
-    figure = _new(7, 1.2 + 0.5 * sum(len(diagnostics.layers) for _, diagnostics in diagnosed))
-    axes = figure.subplots()
-    for group, diagnostics in diagnosed:
-        color = charts.COLORS[group.number % len(charts.COLORS)]
-        for number, layer in enumerate(diagnostics.layers, start=1):
-            k = len(names)
-            axes.barh(k, layer.width, height=0.8, color="#e8e8e8")
-            axes.barh(k - 0.2, layer.active, height=0.4, color=color)
-            axes.barh(k + 0.2, layer.thinned, height=0.4, color=color, alpha=0.55)
-            names.append(f"layer {number}, {_short(group.label)}")
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set(title="Units above zero: in test mode, and with dropout's masks below", xlabel="Units")
-    return figure
+def _plain(text: str) -> str:
+    """A drawing without what only the page's script and browsers know; its colors are the page's light ones."""
+    text = re.sub(r' (?:data-chart|tabindex)="[^"]*"', "", text)
+    values = dict(re.findall(r"(--\w+): (#\w+);", asset("page.css").partition("@media")[0]))
+    for number in range(len(charts.COLORS)):
+        text = text.replace(svg.color(number), f"color:{values[f'--g{number}']}")
+    text = text.replace("var(--c)", "currentColor")
+    return re.sub(r"var\((--\w+)\)", lambda found: values[found[1]], text)
 
 
 def _short(label: str) -> str:
     """A label, shortened in the middle where it is long."""
     return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS // 2]}…{label[-MOST_LETTERS // 2 :]}"
-
-
-def _confusion(counts: IntArray, names: Sequence[str], label: str) -> Any:
-    figure = _new(6, 5.4)
-    axes = figure.subplots()
-    axes.imshow(counts, cmap="Blues")
-    ticks = range(len(counts))
-    axes.set_xticks(ticks, names, rotation=45, ha="right")
-    axes.set_yticks(ticks, names)
-    axes.set(title=f"Confusions, {_short(label)}", xlabel="Answer", ylabel="True class")
-    for i, j in np.argwhere(counts):
-        color = "white" if counts[i, j] > counts.max() / 2 else "black"
-        axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color=color)
-    return figure
-
-
-def _pictures(pictures: Sequence[AnyArray], columns: int, titles: Sequence[str]) -> Any:
-    rows = -(-len(pictures) // columns)
-    figure = _new(1.1 * columns, (1.1 + 0.35 * any(titles)) * rows)
-    for axes in figure.subplots(rows, columns, squeeze=False).flat:
-        axes.axis("off")
-    for axes, picture, title in zip(figure.axes, pictures, titles, strict=False):
-        axes.imshow(picture, interpolation="nearest")
-        axes.set_title(title, fontsize=8)
-    return figure

@@ -57,11 +57,11 @@ def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: 
     environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
     diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
-    text: str = environment.from_string(_asset("page.html.jinja")).render(
+    text: str = environment.from_string(asset("page.html.jinja")).render(
         title=title,
         live=live,
-        style=_asset("page.css"),
-        script=_asset("page.js"),
+        style=asset("page.css") + asset("figures.css"),
+        script=asset("page.js"),
         groups=groups,
         tiles=[group for group in tiles if group.values(group.main_metric)],
         verdict=_verdict(groups),
@@ -76,7 +76,8 @@ def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: 
     return text
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file that the page is made of."""
     return resources.files("thinnet.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 

@@ -45,12 +45,13 @@ def line_chart(chart: Chart) -> str:
     parts += [_line(chart, line, x, y) for line in chart.series]
     parts.append(element("g", class_="cursor"))
     hover = json.dumps(_hover(chart, x, y), separators=(",", ":"))
-    return _picture(chart.alt, *parts, height=HEIGHT, tabindex=0, class_="chart", data_chart=hover)
+    return picture(chart.alt, *parts, height=HEIGHT, tabindex=0, class_="chart", data_chart=hover)
 
 
-def _picture(alt: str, *parts: str, height: float, **attributes: Any) -> str:
+def picture(alt: str, *parts: str, height: float, **attributes: Any) -> str:
+    """A drawing of this height, as wide as all others; `alt` says what it shows."""
     box = f"0 0 {WIDTH} {height}"
-    return element("svg", *parts, viewBox=box, role="img", aria_label=alt, **attributes)
+    return element("svg", *parts, viewBox=box, width=WIDTH, height=height, role="img", aria_label=alt, **attributes)
 
 
 def _grid(chart: Chart, x: Axis, y: Axis) -> str:
@@ -122,7 +123,7 @@ def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
                 rows.append(_bars(group, layer, sentences[-1], 225 / widest, top))
                 top += 36
         top += 6
-    return _picture(" ".join(sentences), *rows, height=top, class_="bars")
+    return picture(" ".join(sentences), *rows, height=top, class_="bars")
 
 
 def _bars(group: Group, layer: Layer, label: str, span: float, top: float) -> str:
@@ -150,7 +151,7 @@ def confusion(counts: IntArray, names: Sequence[str]) -> str:
         if size <= MOST_COUNTED or counts[i, j]:
             parts.append(_cell(counts, names, (i, j), (left + j * cell, top + i * cell), cell - 1.5))
     height = top + size * cell + (left if left > TURNED_FROM else 24) - 4
-    return _picture(confusion_text(counts, names), *parts, height=round(height, 1), class_="confusion")
+    return picture(confusion_text(counts, names), *parts, height=round(height, 1), class_="confusion")
 
 
 def _class_names(names: Sequence[str], left: float, top: float, cell: float) -> Iterator[str]:

@@ -1,20 +1,21 @@
-"""A fully connected net reaches 55% on CIFAR-10 in about a second of training on two cores."""
+"""A fully connected net reaches 55% on CIFAR-10 in about a second of training on two cores.
+
+python examples/cifar10_speed.py --seeds 10
+"""
 
 from __future__ import annotations
 
-import os
+import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from thinnet.data import Dataset, load_cifar10
-from thinnet.data.oriented_gradients import with_oriented_gradients
-from thinnet.layers.dropout import MaskKind
-from thinnet.nets import FullyConnectedNet
+from oriented_gradients import with_oriented_gradients
+from thinnet import Dataset, FullyConnectedNet, Solver, load_cifar10
+from thinnet.layers.dropout import MASK_KINDS, MaskKind
 from thinnet.schedules import OneCycle
-from thinnet.solver import Solver
 from thinnet.statistics import rounded
 
 GOAL = 0.55
@@ -72,7 +73,7 @@ class Result:
 
 def run(
     recipe: Recipe = Recipe(),
-    root: str | os.PathLike[str] | None = None,
+    root: str | None = None,
     log: Callable[[str], Any] = lambda text: None,
 ) -> Result:
     """Train one net a seed, each from the pixels on; a first, uncounted run compiles or loads the kernels.
@@ -129,3 +130,19 @@ def one_run(recipe: Recipe, data: Dataset, seed: int) -> Run:
     )
     history = solver.train()
     return Run(transformed - started, time.perf_counter() - transformed, history.val_accuracy[-1])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train as the command line says, and print what came of it."""
+    parser = argparse.ArgumentParser(description="Train a small net on oriented gradients of CIFAR-10 for one epoch.")
+    parser.add_argument("--root", help="the folder with the data; without one, they are looked for or downloaded")
+    parser.add_argument("--dropout", type=float, default=0.0, help="the fraction of hidden units dropped (default: 0)")
+    parser.add_argument("--dropout-mask", choices=MASK_KINDS, default="element", help="row by row, or alike in a batch")
+    parser.add_argument("--seeds", type=int, default=10, help="how many seeds (default: 10)")
+    options = parser.parse_args(arguments)
+    recipe = Recipe(dropout=options.dropout, dropout_mask=options.dropout_mask, num_seeds=options.seeds)
+    print(run(recipe, options.root, print).table())
+
+
+if __name__ == "__main__":
+    main()
