@@ -21,7 +21,7 @@ COMMANDS = [
     ("experiment dropout --epochs 1.5", "must be a whole number of at least 1, got '1.5'"),
     (
         "experiment dropout --num-train 99999 --output $TMP",
-        "num_train must be at most 997, the training rows there are, got 99999",
+        "num_train must be at most 997, the number of training rows, got 99999",
     ),
     (
         "experiment dropout --data mnist --output $TMP",
