@@ -67,7 +67,9 @@ def program(page: Path) -> str:
     return CONSOLE + "\n".join(f"_console({block!r})" if kind == "console" else block for kind, block in found)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.posix] * (page.stem == "parallel"), id=page.stem) for page in PAGES]
+)
 def test_the_examples_of_a_page_run_with_warnings_as_errors(page: Path, tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(program(page), encoding="utf-8")
     done = subprocess.run(
