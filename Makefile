@@ -1,23 +1,28 @@
 # Each command sets up what it needs in .venv first. Needed beforehand: Python 3.11 or newer, make, a package index.
 
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+OLDEST := .venv-oldest
 
-.PHONY: demo test test-slow lint format docs bench faults clean
+.PHONY: demo test test-slow test-oldest lint format docs dist bench faults clean
 
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits, and write a page about it
 	$(BIN)/thinnet experiment dropout
 
 # One process a core, each with one thread for its products and loops: the files of tests share the cores better than threads do.
 # Bytecode is kept even where the environment says otherwise, since the tests start Python some hundred times.
-PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
-	--no-loadscope-reorder
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: .venv/dev-installed  ## the test suite
-	$(PYTEST) -m "not slow"
+	$(ONE_THREAD) $(BIN)/python $(PYTEST) -m "not slow"
 
 test-slow: .venv/dev-installed  ## the tests that take minutes each
-	$(PYTEST) -m slow
+	$(ONE_THREAD) $(BIN)/python $(PYTEST) -m slow
+
+# Its compiled loops are cached apart, since each version of Numba throws away what another one wrote.
+test-oldest: $(OLDEST)/installed  ## the test suite with the oldest versions that pyproject.toml allows
+	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/numba $(ONE_THREAD) $(BIN:.venv/%=$(OLDEST)/%)/python $(PYTEST) -m "not slow"
 
 lint: .venv/dev-installed  ## style and types
 	$(BIN)/ruff check
@@ -27,18 +32,23 @@ lint: .venv/dev-installed  ## style and types
 docs: .venv/docs-installed  ## build the pages into docs/_build; open docs/_build/index.html
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d docs/_build/.doctrees docs docs/_build
 
+dist: .venv/dist-installed  ## the source archive and the wheel, into dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+
 bench: .venv/peers-installed  ## measure beside PyTorch, JAX and scikit-learn, and write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py
 
 faults: .venv/dev-installed  ## kill, starve and disturb it, and write RELIABILITY.md (some ten minutes)
 	$(BIN)/python faults/run.py
 
-format: .venv/dev-installed
+format: .venv/dev-installed  ## mend the style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .cache runs docs/_build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv $(OLDEST) .cache runs dist docs/_build .pytest_cache .mypy_cache .ruff_cache
 
 .venv/demo-installed: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,report]"
@@ -52,8 +62,19 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	@touch $@
 
+.venv/dist-installed: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "build>=1.2" "twine>=6.1"
+	@touch $@
+
 .venv/peers-installed: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,peers]"
+	@touch $@
+
+# uv is the installer that can take the lowest versions; it comes along, in the same environment.
+$(OLDEST)/installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(BIN:.venv/%=$(OLDEST)/%)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(BIN:.venv/%=$(OLDEST)/%)/python -m uv pip install --quiet --python $(OLDEST) --resolution lowest-direct --editable ".[dev]"
 	@touch $@
 
 .venv:

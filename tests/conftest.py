@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ LONGEST = ["test_course_seeds.py", "test_docs.py", "test_check_nets.py", "test_p
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    if os.name != "posix":
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(pytest.mark.skip(reason="POSIX's signals, fork, pipes and MPI are not on this system"))
 
 
 @pytest.fixture(scope="session")

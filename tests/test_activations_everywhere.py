@@ -105,7 +105,7 @@ def test_estimators_learn_and_are_exported(activation: str, kind: Any, tmp_path:
         np.testing.assert_allclose(first, estimator.predict(X), rtol=0, atol=1e-6 if activation == "gelu" else 1e-10)
     other = "tanh" if activation != "tanh" else "relu"
     with pytest.raises(
-        ArgumentError, match=f"activation must stay '{activation}' where training goes on, got '{other}'"
+        ArgumentError, match=f"activation must stay '{activation}' when training continues, got '{other}'"
     ):
         estimator.set_params(activation=other).fit(X, y)
 

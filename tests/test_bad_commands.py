@@ -23,7 +23,7 @@ COMMANDS = [
     ("experiment masks --dropout 1", "dropout must be a number in [0, 1), got 1.0"),
     (
         "experiment dropout --num-train 99999 --output $TMP",
-        "num_train must be at most 997, the training rows there are, got 99999",
+        "num_train must be at most 997, the number of training rows, got 99999",
     ),
     (
         "experiment dropout --data mnist --output $TMP",

@@ -160,7 +160,7 @@ def test_shapes_are_matched_and_given_back() -> None:
         ),
         (
             {"x": (np.ones(2), "N"), "b": (np.ones(2, np.float32), "N")},
-            "f: b must be of dtype float64 as x is, got float32. Convert one of the two with .astype(np.float64).",
+            "f: b must be of dtype float64, like x, got float32. Convert one of the two with .astype(np.float64).",
         ),
     ],
 )
@@ -173,7 +173,7 @@ def test_arrays_that_do_not_fit_are_refused(arrays: dict[str, tuple[Any, str]], 
 @pytest.mark.parametrize(
     ("dout", "text"),
     [
-        (np.ones((3, 2)), "f: dout must be an array of shape (2, 3), as the output was, got (3, 2)."),
+        (np.ones((3, 2)), "f: dout must be an array of shape (2, 3), like the output, got (3, 2)."),
         (np.ones((2, 3), int), "f: dout must be a NumPy array of floats, got dtype int64. Convert it with np."),
         ([[1], [2, 3]], "f: dout must be a NumPy array of floats, got list. Convert it with np."),
         (1.0, "f: dout must be a NumPy array of floats, got float. Convert it with np."),
@@ -192,7 +192,7 @@ def test_labels_are_checked_for_kind_shape_and_range() -> None:
     for y, text in (
         (np.array([0, 3]), "f: y must be labels from 0 to 2, got y[1] = 3. Number the classes from 0, or raise num_"),
         (np.array([1, -2]), "f: y must be labels from 0 to 2, got y[1] = -2."),
-        (np.array([1]), "f: y must be of shape (2,), one label a row, got (1,)."),
+        (np.array([1]), "f: y must be of shape (2,), one label per row, got (1,)."),
         (np.array([0.0, 1]), "f: y must be a NumPy array of integer class labels, got dtype float64. Use y.astype("),
         ("ab", "f: y must be a NumPy array of integer class labels, got str."),
     ):

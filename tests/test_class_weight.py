@@ -74,7 +74,7 @@ WRONG_WEIGHTS = [-1, -0.5, np.nan, np.inf, -np.inf, "x", "2", None, True, np.Tru
 @pytest.mark.parametrize("label", [1, "bee"])
 def test_a_wrong_weight_is_named_with_its_label(weight: Any, label: Any) -> None:
     y = Y if label == 1 else np.array(["ant", "bee", "cat"])[Y]
-    came = "a number beyond all floats" if isinstance(weight, int) and weight > 2 else repr(weight)
+    came = "a number too large for a float" if isinstance(weight, int) and weight > 2 else repr(weight)
     for train in ("fit", "partial_fit"):
         net = ThinNetClassifier(**QUICK, class_weight={label: weight})
         arguments = (X, y) if train == "fit" else (X, y, np.unique(y))
@@ -101,7 +101,7 @@ def test_an_unknown_label_is_named(label: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
         ThinNetClassifier(**QUICK, class_weight={1: 2, label: 5}).fit(X, Y)
     assert str(caught.value).startswith(
-        f"class_weight must hold weights of the labels 0, 1, 2, got {label!r}: 5, while 0 has none. Write labels as"
+        f"class_weight must have weights for the labels 0, 1, 2, got {label!r}: 5, while 0 has none. Write labels as"
     )
 
 
@@ -113,7 +113,7 @@ def test_an_unknown_label_is_named(label: Any) -> None:
         ("auto", "a list of 2 dicts, .* got 'auto'"),
         (3, "a list of 2 dicts, .* got 3"),
         ([{0: 1}, 3], r"class_weight\[1\] must be None, 'balanced' or a dict from label to weight, got 3"),
-        ([{0: 1}, {"1": 3}], r"class_weight\[1\] must hold weights of the labels 0, 1, got '1': 3"),
+        ([{0: 1}, {"1": 3}], r"class_weight\[1\] must have weights for the labels 0, 1, got '1': 3"),
         ([{0: -1}, {1: 3}], r"class_weight\[0\]\[0\] must be a finite number >= 0, got -1"),
         ([[{0: 1}], [{1: 1}]], r"class_weight\[0\] must be None, 'balanced' or a dict"),
     ],

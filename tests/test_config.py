@@ -54,7 +54,7 @@ def test_a_missing_seed_is_drawn_once() -> None:
         ("seed = -2", r"seed must be an integer >= -1, got -2. Fixes weights"),
         ("epochs = true", r"epochs must be an integer >= 1, got True \(bool\)"),
         ("num_train = 1.5", r"num_train must be an integer >= 0, got 1.5"),
-        ("data = 3", r"data must be a text, got 3. Put it in quotation marks"),
+        ("data = 3", r"data must be a string, got 3. Put it in quotation marks"),
         ("data = ", r"config.toml must be a TOML file, got one that cannot be read: .*Invalid value"),
         ("[solver]\nepochs = 3", r"config.toml must have only the keys .*got 'solver'"),
     ],

@@ -48,7 +48,10 @@ def test_a_download_goes_into_the_cache(
     ("name", "message"),
     [
         ("cifar", "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'cifar'. Did you mean 'cifar10'?"),
-        ("digits", "data must be one that can be downloaded, got 'digits'. Instead: pip install 'thinnet[digits]'."),
+        (
+            "digits",
+            "data must be a data set that can be downloaded, got 'digits'. Instead: pip install 'thinnet[digits]'.",
+        ),
     ],
 )
 def test_what_cannot_be_fetched_is_refused(name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def test_first_keeps_the_standardization_and_the_other_splits(data: Dataset) -> 
     first = standardized.first(5)
     assert [first.num_rows(split) for split in ("train", "val", "test")] == [5, 10, 7]
     np.testing.assert_array_equal(first.batch("train")[0], standardized.batch("train", slice(5))[0])
-    with pytest.raises(ArgumentError, match="num_train must be at most 40, the training rows there are, got 41"):
+    with pytest.raises(ArgumentError, match="num_train must be at most 40, the number of training rows, got 41"):
         data.first(41)
     with pytest.raises(ArgumentError, match="num_train must be an integer >= 1, got 0"):
         data.first(0)
@@ -110,13 +110,13 @@ def test_from_the_courses_dict() -> None:
     [
         ({"X_val": VAL}, "X_val and y_val must be given together, got only one"),
         ({"y_test": Y_TEST}, "X_test and y_test must be given together, got only one"),
-        ({"X_train": TRAIN[0]}, r"X_train must have shape \(N, D\) with one label a row, got X of shape \(6,\)"),
+        ({"X_train": TRAIN[0]}, r"X_train must have shape \(N, D\) with one label per row, got X of shape \(6,\)"),
         ({"y_train": Y_TRAIN[1:]}, r"X_train must have shape .* and y of shape \(39,\)"),
         (
             {"X_train": TRAIN.astype(complex)},
             r"X_train must be real numbers, got dtype complex128\. Encode it as numbers",
         ),
-        ({"X_val": VAL[:, 1:], "y_val": Y_VAL}, "X_val must have 6 columns as X_train has, got 5"),
+        ({"X_val": VAL[:, 1:], "y_val": Y_VAL}, "X_val must have 6 columns, like X_train, got 5"),
     ],
 )
 def test_arrays_that_do_not_fit_together(arrays: dict[str, Any], text: str) -> None:

@@ -269,6 +269,7 @@ def test_flipped_bits_give_a_batch_or_a_data_error(tmp_path: Path, raw: bytes) -
         assert X.shape == (len(y), 3072)
 
 
+@pytest.mark.posix
 def test_missing_directory_pipe_and_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"absent must be a batch.*got no such file. Put the file"):
         read_cifar10_batch(tmp_path / "absent")

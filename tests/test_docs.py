@@ -24,10 +24,10 @@ from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_text(encoding="utf-8")]
 TABLE = (DOCS / "sklearn.md").read_text(encoding="utf-8").partition("## Coming from MLPClassifier")[2]
 FIGURES = [path for path in sorted((DOCS / "figures").glob("*.py")) if path.stem != "drawing"]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if BLOCK.search(page.read_text(encoding="utf-8"))]
 
 # What a page's console blocks are checked with: each command runs, and prints what stands under it.
 CONSOLE = """
@@ -67,7 +67,9 @@ def program(page: Path) -> str:
     return CONSOLE + "\n".join(f"_console({block!r})" if kind == "console" else block for kind, block in found)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.posix] * (page.stem == "parallel"), id=page.stem) for page in PAGES]
+)
 def test_the_examples_of_a_page_run_with_warnings_as_errors(page: Path, tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(program(page), encoding="utf-8")
     done = subprocess.run(

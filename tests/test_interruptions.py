@@ -15,6 +15,8 @@ from interrupted_runs import files, finish, interrupted, make_data
 from thinnet import Solver
 from thinnet.errors import CheckpointError
 
+pytestmark = pytest.mark.posix
+
 CHILD = """
     import os, signal, sys, time
     import numpy as np

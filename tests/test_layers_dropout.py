@@ -152,6 +152,6 @@ def test_an_unknown_scaling_is_refused_with_the_nearest() -> None:
     ],
 )
 def test_a_mask_of_another_kind_is_refused(keep: Any, came: str) -> None:
-    text = rf"dropout_forward: keep must be an array of bool of shape \(2, 3\), as x is, got {came}\. Use True"
+    text = rf"dropout_forward: keep must be an array of bool of shape \(2, 3\), like x, got {came}\. Use True"
     with pytest.raises(ArgumentError, match=text):
         dropout_forward(np.ones((2, 3)), 0.5, keep=keep)

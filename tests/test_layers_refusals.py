@@ -75,7 +75,7 @@ def test_mixed_dtypes_are_refused(name: str, key: str) -> None:
     layer = LAYERS[name]
     inputs, buffers, _ = draw(layer, SMALL)
     given = {**inputs, **buffers}
-    text = rf"{layer.forward.__name__}: {key} must be of dtype float64 as x is, got float32\. Convert .*astype"
+    text = rf"{layer.forward.__name__}: {key} must be of dtype float64, like x, got float32\. Convert .*astype"
     with pytest.raises(ArgumentError, match=text):
         call_with(layer, key, given[key].astype(np.float32))
 

@@ -66,7 +66,7 @@ def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
     for bad, text in (
         (dw.T, r"dw must have shape \(A, B\) with A = 4 as in w, B = 3 as in w, got \(3, 4\)"),
         (dw[0], r"dw must have shape .*, got \(3,\)"),
-        (dw.astype(np.float32), "dw must be of dtype float64 as w is, got float32"),
+        (dw.astype(np.float32), "dw must be of dtype float64, like w, got float32"),
         (dw.tolist(), "dw must be a NumPy array of floats, got list"),
     ):
         with pytest.raises(ArgumentError, match=f"{name}: {text}"):

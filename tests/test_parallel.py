@@ -22,6 +22,8 @@ from thinnet.errors import CheckpointError
 from thinnet.storage.checkpoint import saved as saved_checkpoints
 from thinnet.storage.locks import locked
 
+pytestmark = pytest.mark.posix
+
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 JOB = Path(__file__).with_name("parallel_job.py")
 

@@ -52,6 +52,7 @@ def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return scalars
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("at", [5, 13, 27], ids=["before its first checkpoint", "in its second epoch", "in its third"])
 def test_a_run_that_was_killed_goes_on_without_a_gap_or_a_repetition(at: int, tmp_path: Path) -> None:
     run = str(tmp_path / "run")

@@ -183,9 +183,9 @@ def test_a_trial_that_cannot_be_made_for_want_of_rows_is_none(classes: Data) -> 
     ("change", "text"),
     [
         ({"loss": "poisson"}, "loss must stay"),
-        ({"numeric_bins": None}, "numeric_bins must stay 4 where training goes on, got None"),
-        ({"standardize": False}, "standardize must stay True where training goes on, got False"),
-        ({"ensemble": 2}, "ensemble must stay 1 where training goes on, got 2"),
+        ({"numeric_bins": None}, "numeric_bins must stay 4 when training continues, got None"),
+        ({"standardize": False}, "standardize must stay True when training continues, got False"),
+        ({"ensemble": 2}, "ensemble must stay 1 when training continues, got 2"),
     ],
     ids=str,
 )

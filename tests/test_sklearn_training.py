@@ -172,7 +172,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
         (lambda X, y: ThinNetClassifier(calibrate=True).fit(X[:3], y[:3]), "calibrate must be False where a fifth"),
         (lambda X, y: ThinNetRegressor(tune=True).fit(X[:3], y[:3]), "tune must be False .*got tune=True and 3 rows"),
         (lambda X, y: ThinNetClassifier(tune=True).partial_fit(X, y, [0, 1, 2]), "partial_fit does not support tune"),
-        (lambda X, y: ThinNetClassifier().fit(X, np.column_stack([y, y])), "y must have one label a row, or columns"),
+        (lambda X, y: ThinNetClassifier().fit(X, np.column_stack([y, y])), "y must have one label per row, or columns"),
         (lambda X, y: ThinNetClassifier().partial_fit(X, y), "classes must be given in the first call of partial_fit"),
         (lambda X, y: ThinNetClassifier().partial_fit(X, y, [0, 1]), r"y must hold only the labels \[0, 1\], got .*2"),
         (lambda X, y: _began(X, y).partial_fit(X, y, [0, 1]), r"classes must stay \[0, 1, 2\], got \[0, 1\]"),

@@ -74,6 +74,7 @@ cli.main(sys.argv[1:])
 """
 
 
+@pytest.mark.posix
 def test_a_sweep_killed_half_way_ends_with_the_same_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*COMMAND, "--output", str(tmp_path / "whole")]) == 0
     whole = capsys.readouterr().out

@@ -51,10 +51,10 @@ LIMITS: dict[str, Limit] = {
     "dropout": Limit(0, 1, fix="dropout is the fraction of units dropped: use 0 for no dropout."),
     "eps": POSITIVE,
     "momentum": Limit(0, 1, fix="momentum is the weight of the old value: 0.9 is usual."),
-    "label_smoothing": Limit(0, 1, fix="It is the part of a target that goes to all classes alike: use 0 for none."),
+    "label_smoothing": Limit(0, 1, fix="It is the part of a target that is spread over all classes: use 0 for none."),
     "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
     "weight_scale": Limit(0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."),
-    "learning_rate": Limit(0, math.inf, fix="Steps of the usual sizes lie between 1e-4 and 1."),
+    "learning_rate": Limit(0, math.inf, fix="Usual values are between 1e-4 and 1."),
     "beta1": Limit(0, 1, fix="0.9 is usual."),
     "beta2": Limit(0, 1, fix="0.999 is usual."),
     "decay_rate": Limit(0, 1, fix="0.99 is usual."),
@@ -75,11 +75,11 @@ LIMITS: dict[str, Limit] = {
     "warmup": Limit(0, 1, fix="warmup is the fraction of all steps in which the rate rises."),
     "floor": Limit(0, 1, "[]", fix="floor is the final factor of the learning rate."),
     "start": Limit(0, 1, "[]", fix="start is the first factor of the learning rate."),
-    "minutes": Limit(0, math.inf, "()", fix="A minute is minutes=1."),
+    "minutes": Limit(0, math.inf, "()", fix="For one minute, write minutes=1."),
     "factor": Limit(0, math.inf, "()", fix="factor multiplies the learning rate after each epoch."),
     "hidden_layer_sizes": COUNT,
     "alpha": Limit(0, math.inf, fix="alpha is the strength of the L2 penalty: use 0 for none."),
-    "learning_rate_init": Limit(0, math.inf, "()", fix="Steps of the usual sizes lie between 1e-4 and 1."),
+    "learning_rate_init": Limit(0, math.inf, "()", fix="Usual values are between 1e-4 and 1."),
     "power_t": Limit(-math.inf, math.inf, "()", fix="power_t is the exponent of learning_rate='invscaling'."),
     "beta_1": Limit(0, 1, fix="0.9 is usual."),
     "beta_2": Limit(0, 1, fix="0.999 is usual."),
@@ -88,17 +88,17 @@ LIMITS: dict[str, Limit] = {
     "n_iter_no_change": COUNT,
     "ensemble": Limit(1, math.inf, integer=True, fix="ensemble is the number of nets: 1 trains a single one."),
     "numeric_bins": Limit(2, math.inf, integer=True, fix="Use None to give columns of numbers as they are."),
-    "tol": Limit(0, math.inf, fix="tol is the least improvement that counts as one."),
+    "tol": Limit(0, math.inf, fix="tol is the smallest improvement that counts."),
     "validation_fraction": Limit(0, 1, "()", fix="validation_fraction is the part of the rows held out: 0.1 is usual."),
     "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
-    "seed": Limit(0, 2**64, integer=True, fix="A seed is 64 bits without a sign: use a whole number such as 0."),
+    "seed": Limit(0, 2**64, integer=True, fix="A seed is an unsigned 64-bit integer: use a whole number such as 0."),
     "h": POSITIVE,
     "num_checks": COUNT,
     "tolerance": Limit(0, math.inf),
-    "translate": Limit(0, math.inf, integer=True, fix="It is the most pixels that images are moved: use 0 for none."),
+    "translate": Limit(0, math.inf, integer=True, fix="It is how many pixels an image may move: use 0 for none."),
     "cutout": Limit(0, math.inf, integer=True, fix="It is the side of the square that is cut out: use 0 for none."),
-    "mixup": Limit(0, math.inf, fix="It is alpha of the Beta distribution of shares: 0.2 is usual, 0 is for none."),
-    "ema_decay": Limit(0, 1, fix="It is how much of the average a step keeps: 0.999 is usual, 0 is for none."),
+    "mixup": Limit(0, math.inf, fix="It is alpha of the Beta distribution of the shares: 0.2 is usual, 0 is off."),
+    "ema_decay": Limit(0, 1, fix="It is how much of the average a step keeps: 0.999 is usual, 0 is off."),
     "image_shape": Limit(1, math.inf, integer=True, fix="image_shape is (channels, height, width)."),
     "num_units": Limit(0, math.inf, integer=True),
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),
@@ -133,7 +133,7 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
     try:
         return int(number) if bound.integer else float(number)
     except OverflowError:  # an integer with more than three hundred digits
-        raise _refusal(name, str(bound), "a number beyond all floats", bound.fix) from None
+        raise _refusal(name, str(bound), "a number too large for a float", bound.fix) from None
 
 
 def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
@@ -168,7 +168,7 @@ def nearest(value: Any, choices: Collection[Any]) -> str:
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path if it can be one."""
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):
-        raise _refusal(name, "a path", repr(value), "Name a file or a folder by a string or a pathlib.Path.")
+        raise _refusal(name, "a path", repr(value), "Give a file or a folder as a string or a pathlib.Path.")
     return Path(value)
 
 
@@ -181,7 +181,7 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
         came = f"a {type(value).__name__} that cannot be one ({caught})"
-        raise error(f"{name} must be an array, got {came}. Fill up rows of unequal lengths.") from caught
+        raise error(f"{name} must be an array, got {came}. Make all rows the same length.") from caught
 
 
 def check_dense(name: str, value: Any, error: Error = ArgumentError) -> None:
@@ -189,7 +189,7 @@ def check_dense(name: str, value: Any, error: Error = ArgumentError) -> None:
     if type(value).__module__.startswith("scipy.sparse"):
         raise error(
             f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
-            f"thinnet.sklearn, which take it as it is, or {name}.toarray() where that fits into memory."
+            f"thinnet.sklearn, which take it as it is, or {name}.toarray() if that fits into memory."
         )
 
 
@@ -225,7 +225,7 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
         dtype = arrays[first][0].dtype
         if array.dtype != dtype:
             fix = f"Convert one of the two with .astype(np.{dtype})."
-            raise _refusal(f"{where}: {name}", f"of dtype {dtype} as {first} is", str(array.dtype), fix)
+            raise _refusal(f"{where}: {name}", f"of dtype {dtype}, like {first}", str(array.dtype), fix)
         letters = pattern.split()
         clash = [c for c, n in zip(letters, array.shape, strict=False) if sizes.get(c, n) != n]
         if array.ndim != len(letters) or clash:
@@ -244,7 +244,7 @@ def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
     check_arrays(where, dout=(dout, " ".join("ABCDEFGH"[: getattr(dout, "ndim", 0)])))
     if dout.shape != shape:
         came = str(dout.shape)
-        raise _refusal(f"{where}: dout", f"an array of shape {shape}, as the output was", came, "")
+        raise _refusal(f"{where}: dout", f"an array of shape {shape}, like the output", came, "")
 
 
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
@@ -253,7 +253,7 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
         came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, "Use y.astype(np.int64).")
     if y.shape != (num_rows,):
-        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label a row", str(y.shape), "")
+        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), "")
     if num_rows and not (int(y.min()) >= 0 and int(y.max()) < num_classes):
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."

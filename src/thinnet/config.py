@@ -169,10 +169,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
-        raise ArgumentError(f"{path} must be a TOML file, got no such file. Check its path.") from None
+        raise ArgumentError(f"{path} must be a TOML file, got a path that does not exist. Check it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArgumentError(
-            f"{path} must be a TOML file, got one that cannot be read: {error}. Mend that line."
+            f"{path} must be a TOML file, got one that cannot be read: {error}. Fix that line."
         ) from None
 
 
@@ -187,7 +187,7 @@ def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
         return tuple(check_number(f"{name}[{i}]", item, name) for i, item in enumerate(value))
     if about["kind"] is str:
         if not isinstance(value, str):
-            raise ArgumentError(f"{name} must be a text, got {value!r}. Put it in quotation marks.")
+            raise ArgumentError(f"{name} must be a string, got {value!r}. Put it in quotation marks.")
         return value
     if about["limit"]:
         return check_number(name, value, about["limit"])

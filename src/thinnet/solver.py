@@ -234,7 +234,7 @@ class Solver(Progress):
             if every is None:
                 return None
             raise ArgumentError(
-                "checkpoint_every must be None without checkpoint_dir, got a number. Give a folder too."
+                "checkpoint_every must be None without checkpoint_dir, got a number. Give checkpoint_dir too."
             )
         if not isinstance(self._update, NetUpdate):
             raise ArgumentError(
@@ -309,7 +309,7 @@ class Solver(Progress):
             state.total_steps += check_number("epochs", epochs) * state.steps_per_epoch
         elif state.iteration >= state.total_steps and not self._resumed:
             raise ArgumentError(
-                f"epochs must be given where training goes on after its end, got None: all {state.epochs} epochs are "
+                f"epochs must be given to train beyond the end, got None: all {state.epochs} epochs are "
                 f"done. Write train(epochs=10) for ten more, or make a new solver."
             )
         with nullcontext() if self._saving is None else self._saving.held():

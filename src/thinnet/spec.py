@@ -87,12 +87,12 @@ class Spec:
         if self.precision is not None and self.dtype != np.float32:
             raise ArgumentError(
                 f"precision must be None with dtype={self.dtype.name}, got {self.precision!r}. Leave it out, or use "
-                f"dtype='float32': weights and sums are float32 then, and what is multiplied is rounded to bfloat16."
+                f"dtype='float32': then weights and sums are float32, and only what is multiplied is bfloat16."
             )
         if self.dropout_mask == "batch" and self.normalization == "layernorm":
             raise ArgumentError(
-                "dropout_mask must be 'element' with layer normalization, got 'batch'. Each unit depends on all others "
-                "of its layer there, so none can be left out: use normalization='batchnorm' or None."
+                "dropout_mask must be 'element' with layer normalization, got 'batch'. Each unit then depends on all "
+                "others of its layer, so none can be left out. Use normalization='batchnorm' or None."
             )
 
     @property
@@ -155,9 +155,7 @@ class Spec:
         check_keys("config", config, FIELDS)
         missing = [name for name in ("hidden_dims", "input_dim", "num_classes") if name not in config]
         if missing:
-            raise ArgumentError(
-                f"config must have hidden_dims, input_dim and num_classes, got none of {missing}. Add it."
-            )
+            raise ArgumentError(f"config must have hidden_dims, input_dim and num_classes, got no {missing}. Add it.")
         return cls(**config)
 
 

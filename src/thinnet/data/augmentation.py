@@ -153,7 +153,7 @@ def checked_image_shape(shape: Any, name: str = "image_shape") -> tuple[int, int
     channels, height, width = (check_number(name, size, "image_shape") for size in (1, *shape)[-3:])
     if width <= MOST_CHANNELS and channels > max(COLORS, width):
         raise ArgumentError(
-            f"{name} must be (channels, height, width), got {tuple(shape)}, where channels are last. Move them: "
+            f"{name} must be (channels, height, width), got {tuple(shape)}, with the channels last. Move them: "
             f"X = X.reshape(-1, {channels}, {height}, {width}).transpose(0, 3, 1, 2)."
         )
     return channels, height, width
@@ -182,7 +182,7 @@ def check_fits(image_shape: tuple[int, ...], columns: int, name: str = "image_sh
     """Raise ArgumentError unless images of a shape have so many pixels."""
     if math.prod(image_shape) != columns:
         raise ArgumentError(
-            f"{name} must have as many elements as rows have columns, {columns}, got {image_shape}. Use the "
+            f"{name} must have {columns} elements, as many as a row has columns, got {image_shape}. Use the "
             f"shape that a row had before it was flattened."
         )
 

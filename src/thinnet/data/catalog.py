@@ -47,7 +47,7 @@ def _cifar10() -> str:
 
 def _load_fashion_mnist(root: str | None, share: RankAndSize | None) -> Dataset:
     if root is None:
-        raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got none. Name it.")
+        raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got None. Give it.")
     return load_fashion_mnist(root)
 
 
@@ -93,5 +93,5 @@ def download(name: str) -> Path:
     """
     known = CATALOG[check_choice("data", name, tuple(CATALOG))]
     if known.download is None:
-        raise ArgumentError(f"data must be one that can be downloaded, got {name!r}. Instead: {known.missing}.")
+        raise ArgumentError(f"data must be a data set that can be downloaded, got {name!r}. Instead: {known.missing}.")
     return known.download()

@@ -18,13 +18,13 @@ def checked_rows(
     """X as (N, D), with the columns of the training rows, `width` of them, if it fits to y and to an image's shape."""
     if X.ndim < 2 or y.ndim not in (1, 2) or X.shape[0] != y.shape[0]:
         raise DataError(
-            f"X_{split} must have shape (N, D) with one label a row, got X of shape {X.shape} and "
+            f"X_{split} must have shape (N, D) with one label per row, got X of shape {X.shape} and "
             f"y of shape {y.shape}. Put one example in each row."
         )
     rows = X.reshape(X.shape[0], math.prod(X.shape[1:]))
     if width not in (None, rows.shape[1]):
         raise DataError(
-            f"X_{split} must have {width} columns as X_train has, got {rows.shape[1]}. Use the same features."
+            f"X_{split} must have {width} columns, like X_train, got {rows.shape[1]}. Use the same features."
         )
     if image_shape is not None and math.prod(image_shape) != rows.shape[1]:
         raise DataError(
@@ -52,7 +52,7 @@ def checked_weights(given: Any, num_rows: int) -> AnyArray:
     if weights.shape != (num_rows,) or weights.dtype.kind not in "fiub":
         raise DataError(
             f"weights must have shape ({num_rows},), one number for each row of X_train, got "
-            f"{weights.dtype} of shape {weights.shape}. Leave them out where every row counts once."
+            f"{weights.dtype} of shape {weights.shape}. Leave them out if every row counts once."
         )
     if not (weights >= 0).all():  # in this form, so that NaN is refused
         raise DataError(f"weights must be >= 0, got {weights.min()}. Use 0 to leave a row out.")

@@ -368,7 +368,7 @@ class Dataset:
         check_number("num_train", num_train)
         if num_train > self.num_rows("train"):
             raise ArgumentError(
-                f"num_train must be at most {self.num_rows('train')}, the training rows there are, got {num_train}."
+                f"num_train must be at most {self.num_rows('train')}, the number of training rows, got {num_train}."
             )
         rows = slice(num_train) if order is None else order[:num_train]
         weights = None if self.weights is None else self.weights[rows]

@@ -59,7 +59,7 @@ def _member(loaded: Any, key: str) -> AnyArray | None:
     """One of the arrays; None for what is no part of a data set."""
     array = loaded[key] if key in ARRAYS else None
     if isinstance(array, bytes):  # as NumPy gives what it does not know
-        raise ValueError(f"{key} is no array")
+        raise ValueError(f"{key} is not an array")
     return array
 
 
@@ -90,7 +90,7 @@ def _read_share(file: IO[bytes], rank: int, size: int) -> tuple[AnyArray, int]:
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, columns_first, dtype = read_header(file)
     if dtype.hasobject:
-        raise ValueError("Python objects in place of numbers")
+        raise ValueError("Python objects instead of numbers")
     if columns_first and len(shape) > 1:
         raise ValueError("an array stored column by column, which cannot be read in parts")
     if not shape:

@@ -35,8 +35,8 @@ def checked_gather(gather: Gather, share: Share | None) -> Gather:
         return alone
     if (size := len(gather(None))) != share.size:
         raise ArgumentError(
-            f"gather must give what each of the {share.size} processes has that share the data set, got it of {size}. "
-            f"Write gather=communicator.allgather, with the communicator by whose rank and size it was shared."
+            f"gather must return a result from each of the {share.size} processes that share the data set, got {size}. "
+            f"Write gather=communicator.allgather, with the communicator whose rank and size made the shares."
         )
     return gather
 

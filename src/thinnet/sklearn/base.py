@@ -35,7 +35,7 @@ Auto: TypeAlias = Literal["auto"]
 def takes_parts(estimator: Any) -> bool:
     """Whether an estimator has `partial_fit`: L-BFGS needs all rows at once."""
     if estimator.solver == "lbfgs":
-        raise AttributeError("partial_fit needs another solver than 'lbfgs', which takes all rows at once. Use 'adam'.")
+        raise AttributeError("partial_fit does not work with solver='lbfgs', which needs all rows at once. Use 'adam'.")
     return True
 
 
@@ -274,7 +274,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         for name, (before, now) in fixed.items():
             if now != before:
                 raise ArgumentError(
-                    f"{name} must stay {before!r} where training goes on, got {now!r}. Clone the estimator, or set "
+                    f"{name} must stay {before!r} when training continues, got {now!r}. Clone the estimator, or set "
                     "warm_start=False."
                 )
         changes = {

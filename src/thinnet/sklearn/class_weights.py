@@ -79,7 +79,7 @@ def _of_one(name: str, given: Any, classes: Sequence[Any], numbers: IntArray) ->
     unknown = [label for label in weights if label not in known]
     if unknown and len(weights) - len(unknown) < len(known):  # one for a label that these rows happen to lack is right
         raise ArgumentError(
-            f"{name} must hold weights of the labels {', '.join(map(repr, classes))}, got {unknown[0]!r}: "
+            f"{name} must have weights for the labels {', '.join(map(repr, classes))}, got {unknown[0]!r}: "
             f"{given[unknown[0]]!r}, while {next(label for label in classes if label not in weights)!r} has none. "
             f"Write labels as they are in y, such as {{{_example(classes)}}}."
         )
@@ -93,7 +93,7 @@ def _weight(name: str, label: Any, weight: Any) -> float:
             if 0 <= float(weight) < math.inf:
                 return float(weight)
         except OverflowError:  # an integer of more than three hundred digits
-            came = "a number beyond all floats"
+            came = "a number too large for a float"
     raise ArgumentError(
         f"{name}[{label!r}] must be a finite number >= 0, got {came}. Use 1 for the usual weight, and 0 to leave the "
         f"rows of this label out."

@@ -96,7 +96,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> AnyArray:
-        """The (N,) most probable labels; for several labels a row (N, C) of zeros and ones."""
+        """The (N,) most probable labels; for several labels per row (N, C) of zeros and ones."""
         scores = self._scores(X)
         if self._several:
             return (scores > 0).astype(int)
@@ -166,8 +166,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         if not is_auto(self.calibrate):
             if self.calibrate and self.warm_start:
                 raise ArgumentError(
-                    "calibrate must be False or 'auto' with warm_start=True, got True: a temperature is found before "
-                    "training from the beginning. Set warm_start=False."
+                    "calibrate must be False or 'auto' with warm_start=True, got True: the temperature is found in "
+                    "a training from scratch. Set warm_start=False."
                 )
             return bool(self.calibrate)
         if self.warm_start:  # which changes the net again and again
@@ -190,15 +190,15 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ArgumentError(
-                "y must have one label a row, or columns of zeros and ones, got several columns of other labels. Put "
-                "the estimator into sklearn.multioutput.MultiOutputClassifier."
+                "y must have one label per row, or columns of zeros and ones, got several columns of other labels. "
+                "Wrap the estimator in sklearn.multioutput.MultiOutputClassifier."
             )
         loss = "logistic" if kind == "multilabel-indicator" else "softmax"
         if fresh:
             self._loss = loss
         elif loss != self._loss:
             raise ArgumentError(
-                "y must keep its form where training goes on, got one label a row after several labels "
+                "y must keep its form when training continues, got one label per row after several labels "
                 "a row, or the other way round."
             )
         if loss == "logistic":
@@ -212,13 +212,13 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             if incremental and classes is None:
                 raise ArgumentError(
                     "classes must be given in the first call of partial_fit, got None. Give every label that will ever "
-                    "come, such as classes=np.unique(y)."
+                    "appear, such as classes=np.unique(y)."
                 )
             self.classes_ = unique_labels(y if classes is None else classes)
         elif not incremental and not np.array_equal(self.classes_, unique_labels(y)):
             raise ArgumentError(
                 f"warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {self.classes_}, `y` has {unique_labels(y)}. Train afresh, with warm_start=False."
+                f"Previously got {self.classes_}, `y` has {unique_labels(y)}. Set warm_start=False."
             )
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {unique_labels(classes).tolist()}.")
@@ -231,7 +231,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         if unknown.any():
             raise ArgumentError(
                 f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown][0]!r}. Name every label in the "
-                "first call, or train afresh."
+                "first call, or train from scratch."
             )
         return indices
 

@@ -71,7 +71,7 @@ class Inputs:
         if not self.has_means:
             raise ArgumentError(
                 f"X must hold no missing numbers in column {int(missing.any(axis=0).argmax())}, since training had "
-                f"none and standardize=False, so that nothing stands for them. Fill them in, or set standardize=True."
+                f"none and standardize=False, so nothing can take their place. Fill them in, or set standardize=True."
             )
         return np.where(missing, self.standardization.mean, X).astype(X.dtype)
 
@@ -133,7 +133,7 @@ def _check_finite(estimator: Any, X: AnyArray) -> None:
         column = int(wrong.argmax())
         raise ArgumentError(
             f"X must hold finite numbers, got infinity in column {column if names is None else repr(names[column])}. "
-            f"Replace it by NaN where nothing is known, or by a number."
+            f"Replace it with NaN if it is unknown, or with a number."
         )
 
 
@@ -145,7 +145,7 @@ def _check_not_dates(y: Any) -> None:
         return
     if found:
         raise ArgumentError(
-            f"y must be numbers, got {found}. Make numbers of them: of days since some day, for example."
+            f"y must be numbers, got {found}. Make numbers of them, such as the days since a fixed date."
         )
 
 
@@ -236,8 +236,8 @@ def _canonical(X: Any) -> Any:
     if wrong.any():
         first = int(wrong.argmax())
         raise ArgumentError(
-            f"X must hold finite numbers where it is sparse, got {X.data[first]} in column {X.indices[first]}. Fill it "
-            f"in, or give a dense array or a data frame, in which missing numbers are taken."
+            f"X must hold finite numbers if it is sparse, got {X.data[first]} in column {X.indices[first]}. Fill it "
+            f"in, or give a dense array or a data frame, where numbers may be missing."
         )
     if not X.has_canonical_format:
         X = X.copy()

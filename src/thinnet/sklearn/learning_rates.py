@@ -63,7 +63,7 @@ def check_learning_rate(learning_rate: Any) -> None:
         return
     if isinstance(learning_rate, (int, float)):
         raise ArgumentError(
-            f"learning_rate must say what becomes of the rate, got {learning_rate!r}. Give the rate itself as "
+            f"learning_rate must be the name of a schedule, got {learning_rate!r}. Give the number as "
             f"learning_rate_init={learning_rate!r}."
         )
     try:

@@ -48,8 +48,8 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     check_choice("precision", params["precision"], PRECISIONS)
     if params["precision"] is not None and params["solver"] == "lbfgs":
         raise ArgumentError(
-            f"precision must be None with solver='lbfgs', which needs all digits, got {params['precision']!r}. Leave "
-            f"it out, or use solver='adam'."
+            f"precision must be None with solver='lbfgs', which needs full precision, got {params['precision']!r}. "
+            f"Leave it out, or use solver='adam'."
         )
     check_learning_rate(params["learning_rate"])
     if not isinstance(params.get("calibrate", True), (bool, np.bool_)) and not is_auto(params["calibrate"]):

@@ -146,7 +146,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             self._flat, self._loss = y.ndim == 1, loss
         elif loss != self._loss:
             raise ArgumentError(
-                f"loss must stay as it was where training goes on, got {self.loss!r}. Clone the estimator, or set "
+                f"loss must stay as it was when training continues, got {self.loss!r}. Clone the estimator, or set "
                 f"warm_start=False."
             )
         elif (y.ndim == 1) != self._flat or (y.ndim == 2 and y.shape[1] != self.n_outputs_):

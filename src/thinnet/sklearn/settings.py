@@ -43,7 +43,7 @@ class Shape(NamedTuple):
 
     num_rows: int
     num_columns: int
-    num_classes: int  # of which each row has one; 0 for values, and for several labels a row
+    num_classes: int  # of which each row has one; 0 for values, and for several labels per row
     whole: bool = True  # whether these are all rows, or the first of many
 
 

@@ -57,7 +57,7 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
     if recorder.by_loss and not held_out and not interrupted and passes.state.stop_reason is None:
         warnings.warn(
             f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
-            f"{estimator.tol:g}. Raise max_iter, or take a schedule that ends: learning_rate='cosine'.",
+            f"{estimator.tol:g}. Raise max_iter, or use a schedule that ends: learning_rate='cosine'.",
             ConvergenceWarning,
             stacklevel=5,
         )

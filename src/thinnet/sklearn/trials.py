@@ -66,7 +66,7 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
         if asked is None:
             return None
         raise ArgumentError(
-            f"{asked} must be False where a fifth of the rows cannot be held out, with one of each class left to train "
+            f"{asked} must be False if a fifth of the rows cannot be held out with one of each class left to train "
             f"on, got {asked}=True and {sample.X.shape[0]} rows. Give more rows, or set {asked}=False."
         ) from None
     candidates = _candidates(estimator, *sample.X.shape) if estimator.tune else [{}]

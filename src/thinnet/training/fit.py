@@ -71,7 +71,7 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
         raise ArgumentError(
             f"y_{split} must hold {wanted}, since the net's loss is {net.loss_name!r}, got {y.dtype} of shape "
             f"{y.shape}. Use loss='softmax' for labels, 'mse' for values of shape (N, C), or (N,) where num_classes=1, "
-            f"'logistic' for several labels a row, 'poisson' for counts."
+            f"'logistic' for several labels per row, 'poisson' for counts."
         )
     if wanted == "fractions" and not (y.min(initial=0) >= 0 and y.max(initial=1) <= 1):
         raise ArgumentError(

@@ -56,7 +56,7 @@ def numbers(array: AnyArray, where: str) -> AnyArray:
 def infinite(came: float, where: str) -> ArgumentError:
     """The error about a column with an infinite number."""
     return ArgumentError(
-        f"X must hold finite numbers, got infinity: {came} in {where}. Replace it by NaN where nothing is known, or "
+        f"X must hold finite numbers, got infinity: {came} in {where}. Replace it with NaN if it is unknown, or "
         f"by a number."
     )
 
