@@ -139,7 +139,7 @@ class TestPredictions:
         ("X", "flip", "text"),
         [
             (X.reshape(7, -1), True, r"flip must be \(channels, height, width\) .* got \(60,\).* flip=\(3, 32, 32\)"),
-            (X.reshape(7, -1), (3, 4, 4), r"flip must have as many elements as rows have columns, 60, got \(3, 4, 4\)"),
+            (X.reshape(7, -1), (3, 4, 4), r"flip must have 60 elements, as many as a row has columns, got \(3, 4, 4\)"),
             (X, "random", "flip must be .* got 'random'"),
             (X, None, "flip must be .* got None"),
             (X, 1, "flip must be .* got 1"),

@@ -40,7 +40,10 @@ COMMANDS = [
     ("resume $TMP", "must be the folder of a run, got one without config.toml"),
     ("resume $TMP/nowhere", "must be the folder of a run, got no such folder"),
     ("train --data digit --output $TMP/run", "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
-    ("train --config $TMP/none.toml --output $TMP/run", "none.toml must be a TOML file, got no such file. Check its"),
+    (
+        "train --config $TMP/none.toml --output $TMP/run",
+        "none.toml must be a TOML file, got a path that does not exist. Check",
+    ),
     ("train --data nosuch --output $TMP/run", "got 'nosuch'. Or name a file of arrays, NAME.npz."),
     ("train --data fashion-mnist --output $TMP/run", "root must be the folder with Fashion-MNIST's four files"),
     (

@@ -156,7 +156,7 @@ NETS = rows(
         "dtype: nonsense": (lambda: net(dtype="real"), r"dtype must be one of .*, got 'real'"),
         "dtype: misspelled": (lambda: net(dtype="flaot32"), r"got 'flaot32'\. Did you mean 'float32'\?"),
         "dtype: None": (lambda: net(dtype=None), r"dtype must be one of 'float32', 'float64', got 'None'"),
-        "seed: negative": (lambda: net(seed=-1), r"seed must be an integer in .*, got -1\. A seed is 64 bits"),
+        "seed: negative": (lambda: net(seed=-1), r"seed must be an integer in .*, got -1\. A seed is an unsigned 64-bit integer"),
         "seed: a float": (lambda: net(seed=1.0), r"seed must be an integer .* got 1\.0 \(float\)"),
         "loss: unknown": (lambda: net(loss="hinge"), r"loss must be one of 'softmax', 'svm', 'mse', 'logistic', 'poisson', got 'hinge'"),
         "scaling: misspelled": (lambda: net(scaling="scaled"), r"scaling must be .* got 'scaled'\. Did you mean 'uns"),
@@ -176,7 +176,7 @@ NETS = rows(
         "step: a float": (lambda: net().loss(X, Y, step=1.5, training=True), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
         "step: negative": (lambda: net().loss(X, Y, step=-1, training=True), r"step must be an integer in .*, got -1"),
         "params: more than memory": (lambda: Parameters({"W": (10**8, 10**8)}), r"must fit into memory, got 10,000,000,000"),
-        "save: a number": (lambda: net().save(7), r"path must be a path, got 7\. Name a file or a folder by a string"),  # type: ignore[arg-type]
+        "save: a number": (lambda: net().save(7), r"path must be a path, got 7\. Give a file or a folder as a string"),  # type: ignore[arg-type]
         "load: None": (lambda: FullyConnectedNet.load(None), r"path must be a path, got None"),  # type: ignore[arg-type]
     },
 )  # fmt: skip
@@ -232,7 +232,7 @@ TRAINING = rows(
         "learning_rate: among the options": (lambda: solver(optimizer_options={"learning_rate": 0.1}), r"It is a separate argument: learning_rate=0\.1"),
         "schedule: a class": (lambda: solver(schedule=schedules.Cosine), r"object of thinnet\.schedules, got <class"),
         "schedule: an unknown name": (lambda: solver(schedule="cosin"), r"schedule must be one of .* got 'cosin'\. Did you mean 'cosine'"),
-        "train: after its end": (lambda: trained().train(), r"epochs must be given where training goes on .* Write train\(epochs=10\)"),
+        "train: after its end": (lambda: trained().train(), r"epochs must be given to train beyond the end, .* Write train\(epochs=10\)"),
         "train: no epochs": (lambda: trained().train(epochs=0), r"epochs must be an integer >= 1, got 0"),
         "callbacks: a class": (lambda: solver(callbacks=[Callback]), r"callbacks must be a list of .* got <class .*Callback"),
         "callbacks: a function": (lambda: solver(callbacks=[print]), r"callbacks must be a list of .* got <built-in"),

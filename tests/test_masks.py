@@ -150,7 +150,7 @@ def test_numpy_integers_of_any_width_are_taken() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("seed", -1, r"seed must be an integer in \[0, 1\.84467e\+19\), got -1\. A seed is 64 bits"),
+        ("seed", -1, r"seed must be an integer in \[0, 1\.84467e\+19\), got -1\. A seed is an unsigned 64-bit integer"),
         ("seed", 2**64, "seed must be an integer in .*, got 18446744073709551616"),
         ("seed", 1.0, r"seed must be an integer in .*, got 1\.0 \(float\)"),
         ("seed", None, r"seed must be an integer in .*, got None \(NoneType\)"),

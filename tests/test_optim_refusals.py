@@ -35,7 +35,7 @@ def test_an_unknown_option_is_refused_with_the_nearest(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "option", "value", "text"),
     [
-        ("sgd", "learning_rate", -0.1, r"learning_rate must be a number >= 0, got -0\.1\. Steps of the usual sizes"),
+        ("sgd", "learning_rate", -0.1, r"learning_rate must be a number >= 0, got -0\.1\. Usual values are between"),
         ("sgd", "learning_rate", math.nan, "learning_rate must be a number >= 0, got nan"),
         ("sgd", "learning_rate", "fast", r"learning_rate must be a number >= 0, got 'fast' \(str\)"),
         ("sgd_momentum", "momentum", 1.0, r"momentum must be a number in \[0, 1\), got 1\.0"),

@@ -231,9 +231,9 @@ class TestRefusals:
         part = make_data().shared(0, 2)
         for gather in (alone, lambda thing: [thing] * 3):
             size = len(gather(None))
-            with pytest.raises(ArgumentError, match=f"gather must give what each of the 2 .* got it of {size}"):
+            with pytest.raises(ArgumentError, match=f"gather must return a result from each of the 2 .* got {size}"):
                 part.standardized("mean", gather=gather)
-            with pytest.raises(ArgumentError, match="gather must give what each of the 2 processes has"):
+            with pytest.raises(ArgumentError, match="gather must return a result from each of the 2 processes"):
                 part.fingerprint(gather=gather)
         with pytest.raises(ArgumentError, match="gather must be a function, got 3"):
             part.standardized("mean", gather=3)  # type: ignore[arg-type]

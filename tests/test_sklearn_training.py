@@ -148,7 +148,7 @@ def test_results_are_in_the_precision_of_the_rows(classes: Data) -> None:
         ),
         (
             {"learning_rate": 0.01},
-            r"learning_rate must say .*Give the rate itself as learning_rate_init=0\.01",
+            r"learning_rate must be the name of a schedule, .*Give the number as learning_rate_init=0\.01",
         ),
         ({"solver": "lbfgs", "dropout": 0.5}, r"dropout must be 0\.0 with solver='lbfgs', got 0\.5"),
         (
@@ -169,7 +169,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
 @pytest.mark.parametrize(
     ("act", "text"),
     [
-        (lambda X, y: ThinNetClassifier(calibrate=True).fit(X[:3], y[:3]), "calibrate must be False where a fifth"),
+        (lambda X, y: ThinNetClassifier(calibrate=True).fit(X[:3], y[:3]), "calibrate must be False if a fifth"),
         (lambda X, y: ThinNetRegressor(tune=True).fit(X[:3], y[:3]), "tune must be False .*got tune=True and 3 rows"),
         (lambda X, y: ThinNetClassifier(tune=True).partial_fit(X, y, [0, 1, 2]), "partial_fit does not support tune"),
         (lambda X, y: ThinNetClassifier().fit(X, np.column_stack([y, y])), "y must have one label per row, or columns"),

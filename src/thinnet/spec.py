@@ -155,7 +155,9 @@ class Spec:
         check_keys("config", config, FIELDS)
         missing = [name for name in ("hidden_dims", "input_dim", "num_classes") if name not in config]
         if missing:
-            raise ArgumentError(f"config must have hidden_dims, input_dim and num_classes, got no {missing}. Add it.")
+            raise ArgumentError(
+                f"config must have hidden_dims, input_dim and num_classes, got no {' and no '.join(missing)}. Add it."
+            )
         return cls(**config)
 
 
