@@ -306,3 +306,15 @@ def test_no_warnings_even_of_bytes_compared_with_text(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-bb", "-c", code, str(tmp_path / "batch")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.stdout, ran.stderr) == ("16\n", "")
+
+
+def test_no_opcode_has_python_import_anything(tmp_path: Path) -> None:
+    """Text of protocol 0 is decoded before it is refused, and its codec is a module of Python's own."""
+    (tmp_path / "batch").write_bytes(PY2 + b"Vabc\n.")
+    code = (
+        "import sys; from thinnet import DataError; from thinnet.data.cifar10 import read_cifar10_batch as r\n"
+        "sys.addaudithook(lambda event, _: event == 'exec' and print('something ran'))\n"
+        "try: r(sys.argv[1])\nexcept DataError as error: print('UNICODE' in str(error))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "batch")]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "True\n"

@@ -8,6 +8,7 @@ program's opcodes are read before it starts.
 
 from __future__ import annotations
 
+import codecs
 import io
 import pickle
 import pickletools
@@ -32,6 +33,8 @@ PLAIN = {"NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2"}
 FILLING = {"MARK", "BUILD", "APPEND", "APPENDS", "SETITEM", "SETITEMS"}
 OPCODES = {"PROTO", "FRAME", "STOP"} | SHARED | TUPLES | PUTS | GETS | PLAIN | FILLING
 DTYPES: dict[str, np.dtype[Any]] = {"u1": np.dtype("u1"), "i4": np.dtype("<i4"), "i8": np.dtype("<i8")}
+
+codecs.lookup("raw-unicode-escape")  # pickletools would import it while it reads a file, and a file runs nothing
 
 
 class _RefusedError(Exception):
