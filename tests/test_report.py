@@ -286,7 +286,7 @@ def test_pictures_keep_channels_and_signs() -> None:
 def test_lines_lie_where_their_values_are() -> None:
     """From the SVG back to the numbers, by the places of the grid."""
     line = charts.Series("a & b", 0, (0.0, 1.0, 2.0), (0.1, 0.9, 0.5))
-    chart = charts.Chart("name", "Title <1>", "Epoch", "Fraction", (line,), fraction=True)
+    chart = charts.Chart("name", "Title <1>", "Epoch", (line,), fraction=True)
     x, y = axes(chart, svg.LEFT, svg.RIGHT, svg.TOP, svg.BOTTOM)
     drawn = ET.fromstring(svg.line_chart(chart))
     points = drawn.find(".//polyline").get("points").split()  # type: ignore[union-attr]
@@ -300,11 +300,11 @@ def test_lines_lie_where_their_values_are() -> None:
 
 def test_losses_that_shrink_a_hundredfold_are_drawn_by_magnitude() -> None:
     line = charts.Series("a", 0, (1.0, 2.0, 3.0), (10.0, 1.0, 0.1))
-    chart = charts.Chart("loss", "Loss", "Step", "Loss", (line,))
+    chart = charts.Chart("loss", "Loss", "Step", (line,))
     _, y = axes(chart, 0, 100, 0, 100)
     assert chart.logarithmic
     banded = charts.Series("a", 0, (1.0, 2.0), (100.0, 1.0), low=(99.0, -3.0), high=(101.0, 4.0))
-    assert charts.Chart("loss", "Loss", "Step", "Loss", (banded,)).low(banded)[1] == 0.25
+    assert charts.Chart("loss", "Loss", "Step", (banded,)).low(banded)[1] == 0.25
     assert y.ticks == [0.1, 1.0, 10.0]
     assert y.position(1.0) - y.position(10.0) == pytest.approx(y.position(0.1) - y.position(1.0), abs=0.02)
 

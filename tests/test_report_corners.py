@@ -76,7 +76,7 @@ def test_where_targets_are_numbers_no_word_is_said_of_accuracy(tmp_path: Path) -
     assert "accuracy" not in text.lower()
     assert "%" not in text
     drawn = charts.curves(group_runs(find_runs([run])))
-    assert {chart.y_label for chart in drawn} == {"R²", "Loss"}
+    assert {chart.title for chart in drawn} == {"Validation R²", "Training R²", "Validation loss", "Training loss"}
 
 
 def test_data_that_changed_since_are_not_evaluated(tmp_path: Path) -> None:

@@ -199,13 +199,15 @@ def conduct(
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group_runs(runs)
     page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
-    if options.json:
-        print(json.dumps({"groups": [_metrics(group) for group in groups], "page": str(page)}))
-    else:
-        _say(options, "")
-        print(table(groups))
-        _say(options, f"Page:   {page}")
+    _say(options, "")
+    _tell(options, {"groups": [_metrics(group) for group in groups]}, table(groups), page)
     return groups
+
+
+def _tell(options: argparse.Namespace, numbers: dict[str, Any], text: str, page: Path) -> None:
+    """Print the result in the form that was asked for."""
+    print(json.dumps({**numbers, "page": str(page)}) if options.json else text)
+    _say(options, f"Page:   {page}")
 
 
 def _metrics(group: Any) -> dict[str, Any]:
@@ -234,12 +236,8 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     silent = is_silent(options)
     result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="The second course's net on CIFAR-10")
-    if options.json:
-        accuracies = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        print(json.dumps({**accuracies, "seconds": result.history.seconds[-1], "page": str(page)}))
-    else:
-        print(cifar10_fc.table(result))
-        _say(options, f"Page: {page}")
+    numbers = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
+    _tell(options, {**numbers, "seconds": result.history.seconds[-1]}, cifar10_fc.table(result), page)
     return 0
 
 
@@ -261,11 +259,7 @@ def _run_ladder(options: argparse.Namespace) -> int:
     silent = is_silent(options)
     climb = cifar10_ladder.run(config, folder, verbose=not silent, progress=False if silent else None)
     page = write_report([folder], title="A fully connected net on CIFAR-10, from pixels alone")
-    if options.json:
-        print(json.dumps({**climb.numbers(), "page": str(page)}))
-    else:
-        print(climb.table())
-        _say(options, f"Page: {page}")
+    _tell(options, climb.numbers(), climb.table(), page)
     return 0
 
 

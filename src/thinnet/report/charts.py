@@ -11,17 +11,15 @@ import numpy as np
 
 from thinnet.history import History
 from thinnet.report.diagnostics import Diagnostics
-from thinnet.report.groups import ACCURACY, Group, differing, measured, shown, spoken
+from thinnet.report.groups import Group, differing, measured, shown, spoken
 from thinnet.statistics import spread
 
 FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
 MOST_POINTS = 80  # a line is no wider than a few hundred pixels
 LOGARITHMIC_FROM = 30  # times that the largest value is of the smallest
-AXES = {ACCURACY: "Fraction right"}  # what is written on them, where it is not the name of the measure
 Points = tuple[Sequence[float], Sequence[Sequence[float]]]  # x, and the values at each of them
 
-# Distinct to color-blind readers (Okabe and Ito); past the end they begin again, dashed.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A7A00")
+NUM_COLORS = 7  # that the page's style has; past the last they begin again, dashed
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,9 @@ class Series:
     dots: bool = False
 
     @property
-    def color(self) -> str:
-        """Its color, by its group."""
-        return COLORS[self.group % len(COLORS)]
-
-    @property
     def dashed(self) -> bool:
         """Whether its color has been used before."""
-        return self.group >= len(COLORS)
+        return self.group >= NUM_COLORS
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,6 @@ class Chart:
     name: str  # of its file
     title: str
     x_label: str
-    y_label: str
     series: tuple[Series, ...]
     fraction: bool = False  # whether y lies between 0 and 1
     diagonal: bool = False  # whether y = x is drawn, for comparison
@@ -89,10 +81,9 @@ def curves(groups: Sequence[Group]) -> list[Chart]:
     charts = []
     for name, title in (("val", "Validation"), ("train", "Training")):
         lines = _lines(groups, f"{name}_accuracy")
-        axes = "Epoch", AXES.get(measure, measure)
-        charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", *axes, lines, fraction=True))
-    charts.append(Chart("val-loss", "Validation loss", "Epoch", "Loss", _lines(groups, "val_loss")))
-    charts.append(Chart("loss", "Training loss", "Step", "Loss", _lines(groups, "loss")))
+        charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", "Epoch", lines, fraction=True))
+    charts.append(Chart("val-loss", "Validation loss", "Epoch", _lines(groups, "val_loss")))
+    charts.append(Chart("loss", "Training loss", "Step", _lines(groups, "loss")))
     return [chart for chart in charts if chart.series]
 
 
@@ -142,8 +133,7 @@ def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:
         bins = diagnostics.calibration
         x, y = (tuple(map(float, of[bins.count >= FEWEST_IN_BIN])) for of in (bins.confidence, bins.accuracy))
         series.append(Series(group.label, group.number, x, y, dots=True))
-    axes = "Confidence", "Fraction right"
-    return Chart("calibration", "Calibration", *axes, tuple(series), fraction=True, diagonal=True)
+    return Chart("calibration", "Calibration", "Confidence", tuple(series), fraction=True, diagonal=True)
 
 
 def against(groups: Sequence[Group]) -> list[Chart]:
@@ -167,12 +157,8 @@ def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart
     for number, (rest, members) in enumerate(sorted(lines.items(), key=lambda line: line[1][0].number)):
         x = [getattr(group.config, name) for group in members]
         series.append(_banded(rest, number, x, [group.values("val_accuracy") for group in members], dots=True))
-    measure = measured(groups)
-    title, axes = (
-        f"Validation {measure} against {spoken(name)}",
-        (spoken(name).capitalize(), AXES.get(measure, measure)),
-    )
-    return Chart(f"against-{name}", title, *axes, tuple(series), fraction=True, own_legend=True)
+    title, axis = f"Validation {measured(groups)} against {spoken(name)}", spoken(name).capitalize()
+    return Chart(f"against-{name}", title, axis, tuple(series), fraction=True, own_legend=True)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

@@ -103,7 +103,7 @@ def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -
     bottom = top + BELOW + height
     for k, (label, number) in enumerate(keys):
         y = bottom + LINE * (k + 1)
-        dashes = "6 4" if number >= len(charts.COLORS) else None
+        dashes = "6 4" if number >= charts.NUM_COLORS else None
         mark = element("line", class_="line", x1=MARGIN, x2=MARGIN + 18, y1=y - 4, y2=y - 4, stroke_dasharray=dashes)
         parts.append(
             element("g", mark, element("text", text=_short(label), x=MARGIN + 26, y=y), style=svg.color(number))
@@ -127,7 +127,7 @@ def _plain(text: str) -> str:
     """A drawing without what only the page's script and browsers know; its colors are the page's light ones."""
     text = re.sub(r' (?:data-chart|tabindex)="[^"]*"', "", text)
     values = dict(re.findall(r"(--\w+): (#\w+);", asset("page.css").partition("@media")[0]))
-    for number in range(len(charts.COLORS)):
+    for number in range(charts.NUM_COLORS):
         text = text.replace(svg.color(number), f"color:{values[f'--g{number}']}")
     text = text.replace("var(--c)", "currentColor")
     return re.sub(r"var\((--\w+)\)", lambda found: values[found[1]], text)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.report.charts import COLORS, Chart, Series
+from thinnet.report.charts import NUM_COLORS, Chart, Series
 from thinnet.report.diagnostics import Diagnostics, Layer
 from thinnet.report.groups import Group
 from thinnet.report.scale import Axis, axes, written
@@ -90,7 +90,7 @@ def _owned(chart: Chart, line: Series) -> dict[str, Any]:
 
 def color(number: int) -> str:
     """The style that gives something the color of a group, which the page's style knows for light and dark."""
-    return f"--c:var(--g{number % len(COLORS)})"
+    return f"--c:var(--g{number % NUM_COLORS})"
 
 
 def _hover(chart: Chart, x: Axis, y: Axis) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _hover(chart: Chart, x: Axis, y: Axis) -> dict[str, Any]:
     for line in chart.series:
         read = [f"{v:.4g}" if chart.diagonal else written(v) for v in line.x]
         pixels = {"px": [x.position(v) for v in line.x], "py": [y.position(v) for v in line.y]}
-        named = {"group": line.group, "label": line.label, "color": line.group % len(COLORS)}
+        named = {"group": line.group, "label": line.label, "color": line.group % NUM_COLORS}
         lines.append({**named, **pixels, "x": read, "y": _readings(line)})
     return {"x": chart.x_label, "top": TOP, "bottom": BOTTOM, "series": lines}
 
