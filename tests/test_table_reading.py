@@ -54,7 +54,8 @@ NUMERIC: dict[str, tuple[Any, list[float]]] = {
     "Polars' bools": (pl.Series([True, None, False]), [1, np.nan, 0]),
     "Polars' bools, all there": (pl.Series([True, False]), [1, 0]),
     "Polars' floats": (pl.Series([1.0, None, float("nan")], dtype=pl.Float32), [1, np.nan, np.nan]),
-    "Polars' long integers": (pl.Series([1, 2], dtype=pl.Int128), [1, 2]),
+    # Polars has them since 1.18
+    **({"Polars' long integers": (pl.Series([1, 2], dtype=pl.Int128), [1, 2])} if hasattr(pl, "Int128") else {}),
     "Polars' decimals": (pl.Series([Decimal("1.5"), None]), [1.5, np.nan]),
     "Polars' objects": (pl.Series([1, 2.5, None], dtype=pl.Object), [1, 2.5, np.nan]),
 }
