@@ -21,7 +21,8 @@ from thinnet.typing import AnyArray, FloatArray
 
 @lru_cache
 def bits(row: int, step: int) -> AnyArray:
-    return random_bits((1, 64), seed=SEED, step=step, layer=2**32 - 1, first_row=row)[0]
+    drawn_bits: AnyArray = random_bits((1, 64), seed=SEED, step=step, layer=2**32 - 1, first_row=row)[0]
+    return drawn_bits
 
 
 def drawn(row: int, step: int, column: int, count: int) -> int:
