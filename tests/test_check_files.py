@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +65,44 @@ def test_an_import_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pyt
     report = check(tmp_path, text, limits=Limits(seconds=0.2))
     assert report.faults == {"timed-out"}
     assert "the import was stopped after 0.2 s" in str(report)
+
+
+def has_ended(number: str) -> bool:
+    """Whether a process is gone, or only not waited for, within 20 seconds: a signal takes its time."""
+    status = Path("/proc") / number / "stat"
+    for _ in range(200):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if status.read_text().rpartition(")")[2].split()[0] != "Z":
+                time.sleep(0.1)
+                continue
+        return True
+    return False
+
+
+DISTURBED = "import faulthandler\nfaulthandler.cancel_dump_traceback_later()\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for a process in /proc")
+@pytest.mark.parametrize("begin", ["", DISTURBED], ids=["", "the worker's clock is stopped"])
+def test_nothing_is_left_of_what_is_stopped(begin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thinnet.check.runner.START", 1.0)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # worked out anew
+    (tmp_path / "temporary").mkdir()
+    number = tmp_path / "number"
+    lines = ["import subprocess, time", "child = subprocess.Popen(['sleep', '600'])"]
+    lines += [f"open({str(number)!r}, 'w').write(str(child.pid))", "def relu_forward(x):", "    return x, x"]
+    lines += ["time.sleep(600)"]
+    report = check(tmp_path, begin + "\n".join(lines), limits=Limits(seconds=1, megabytes=1024))
+    assert report.faults == {"timed-out"}
+    assert "the import was stopped after 2 s" in str(report)
+    assert not list((tmp_path / "temporary").iterdir())
+    assert has_ended(number.read_text())
+
+
+def test_a_thread_that_goes_on_does_not_hold_up_the_answer(tmp_path: Path) -> None:
+    start = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
+    assert check(tmp_path, start + sources.LAYERS).count("right") == 11
 
 
 def test_a_crash_of_python_itself_is_a_verdict(tmp_path: Path) -> None:

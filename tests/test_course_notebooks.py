@@ -11,10 +11,11 @@ from typing import Any
 import nbformat
 import pytest
 
+import thinnet.course
 from course_seeds import printed, write_notebook
 from thinnet.cli import main
 from thinnet.course import dialects
-from thinnet.course.notebooks import run_notebook
+from thinnet.course.notebooks import advice, run_notebook
 from thinnet.course.starter import new_folder
 from thinnet.errors import ArgumentError, NotebookError
 
@@ -240,11 +241,13 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
     ],
 )
-def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str, tmp_path: Path) -> None:
-    write_notebook(tmp_path / "n.ipynb", [source])
-    failure = run_notebook(tmp_path / "n.ipynb").failure
-    assert failure is not None
-    assert told in failure
+def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
+    """That a notebook's failure has this advice is seen of an unknown package, above."""
+    thinnet.course.activate("cs231n-2021")
+    with pytest.raises(Exception) as stopped:  # noqa: PT011 -- of each kind
+        exec(source, {"__name__": "__main__", "__package__": ""})
+    failure = f"{stopped.type.__name__}: {stopped.value}"
+    assert told in failure + advice(failure, source)
 
 
 def test_notebooks_may_run_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from thinnet.check.findings import Finding, FunctionReport, finding
 from thinnet.check.p_convention import PConvention
 from thinnet.check.scan import Source
 
+JOB, EVENTS, PRINTED, ERRORS = "job.json", "events.jsonl", "printed.txt", "errors.txt"  # in the worker's folder
+RANG = "Timeout ("  # what faulthandler says where the time is over
 START = 20.0  # seconds that the start of Python and the imports may take on top of the limit
 
 
@@ -36,82 +37,62 @@ class Limits:
     megabytes: int = 2048
 
 
-class Child:
-    """One child process and its events."""
+def _events(job: dict[str, Any], limits: Limits) -> tuple[list[dict[str, Any]], str | None]:
+    """Run the worker on a job: its events, and how it ended by itself; None where it took too long.
 
-    def __init__(
-        self, source: Source, subjects: list[str], convention: PConvention, limits: Limits, first: bool, old: bool
-    ) -> None:
-        job = {
-            "root": str(source.root),
-            "module": source.module,
-            "subjects": subjects,
-            "first": first,
-            "old": old,
-            "convention": asdict(convention),
-            "conventions": {name: asdict(convention) for name, convention in source.conventions.items()},
-            "memory": limits.megabytes * 2**20,
-            "cpu": int(START + limits.seconds * len(subjects)) + 1,
-        }
-        self.late = False
-        with tempfile.TemporaryFile() as file:
-            file.write(json.dumps(job).encode())
-            file.seek(0)
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "thinnet.check.worker"],
-                stdin=file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,  # of the start; later the child writes to a file
+    All that it started ends with it.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
+        with open(folder / ERRORS, "wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "thinnet.check.worker", name],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
                 env=_environment(),
                 start_new_session=True,
             )
-
-    def next(self, seconds: float) -> dict[str, Any] | None:
-        """The next event, or None where the process has ended, or was ended since there was none in time."""
-        timer = threading.Timer(seconds, self._ring)
-        timer.start()
-        assert self.process.stdout is not None
-        try:
-            for line in self.process.stdout:
-                with contextlib.suppress(ValueError):  # a line that is not ours
-                    event = json.loads(line)
-                    if isinstance(event, dict) and "event" in event:
-                        return event
-            return None
-        finally:
-            timer.cancel()
-
-    def ending(self) -> str:
-        """How it ended by itself, as text."""
-        try:
-            status = self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:  # it has closed the pipe of its events
-            status = 0
-        assert self.process.stderr is not None
-        last = self.process.stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-        ending = f"the process ended with status {status}"
-        if status == 0:
-            ending = "the process ended before the function did"
-        if status < 0:
-            ending = f"the process was ended by the signal {signal.Signals(-status).name}"
-        return f"{ending}: {last}" if last else ending
-
-    def end(self) -> None:
-        """End it, and all that it started."""
-        self._kill()
-        with self.process:  # waits, and closes the pipes
+        try:  # the worker keeps time by itself; this is for code that disturbs it
+            process.wait(2 * START + limits.seconds * (1 + len(job["subjects"])))
+        except subprocess.TimeoutExpired:
             pass
+        finally:
+            late = process.poll() is None
+            _end(process)
+        said = (folder / ERRORS).read_text("utf-8", "replace").strip()
+        late = late or RANG in said
+        return _read(folder / EVENTS), None if late else _ending(process.returncode, said.rpartition("\n")[2])
 
-    def _ring(self) -> None:
-        self.late = True
-        self._kill()
 
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself
-            if hasattr(os, "killpg"):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            else:
-                self.process.kill()
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The events in a file, or none if it has not come to that."""
+    events = []
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):  # cut off in the middle
+            events.append(json.loads(line))
+    return events
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+
+
+def _ending(status: int, last: str) -> str:
+    """How a process ended, and the last that it said."""
+    ending = f"the process ended with status {status}"
+    if status == 0:
+        ending = "the process ended before the function did"
+    if status < 0:
+        ending = f"the process was ended by the signal {signal.Signals(-status).name}"
+    return f"{ending}: {last}" if last else ending
 
 
 def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], PConvention]:
@@ -149,11 +130,17 @@ def _run(
     reports: dict[str, FunctionReport] = {}
     pending = names
     while pending:
-        child = Child(source, pending, convention, limits, first=not reports, old=old)
-        try:
-            current, failure, convention = _follow(child, file, reports, convention, limits)
-        finally:
-            child.end()
+        job = _job(source, pending, convention, limits, first=not reports, old=old)
+        events, ending = _events(job, limits)
+        current = ""  # the function that it is at
+        for event in events:
+            if event["event"] == "begin":
+                current = event["subject"]
+            if event["event"] == "end":
+                findings = [Finding(**found) for found in event["findings"]]
+                reports[current] = FunctionReport(current, file, findings, event["printed"])
+                convention, current = PConvention(**event["convention"]), ""
+        failure = _failure(events[-1:], current, ending, limits)
         if failure is None:
             break
         # Without a current one it was the import itself.
@@ -166,34 +153,40 @@ def _run(
     return reports, convention
 
 
+def _job(
+    source: Source, subjects: list[str], convention: PConvention, limits: Limits, first: bool, old: bool
+) -> dict[str, Any]:
+    return {
+        "root": str(source.root),
+        "module": source.module,
+        "subjects": subjects,
+        "first": first,
+        "old": old,
+        "convention": asdict(convention),
+        "conventions": {name: asdict(convention) for name, convention in source.conventions.items()},
+        "memory": limits.megabytes * 2**20,
+        "cpu": int(START + limits.seconds * len(subjects)) + 1,
+        "import_seconds": START + limits.seconds,
+        "seconds": limits.seconds,
+    }
+
+
+def _failure(last: list[dict[str, Any]], current: str, ending: str | None, limits: Limits) -> Finding | None:
+    """Why the worker stopped at a function or, without one, at the import; None where it has done all."""
+    for event in last:
+        if event["event"] == "done":
+            return None
+        if event["event"] == "refused":
+            return finding(event["verdict"], event["evidence"])
+    if ending is None:
+        what, seconds = ("it", limits.seconds) if current else ("the import", START + limits.seconds)
+        return finding("timed-out", f"{what} was stopped after {seconds:g} s")
+    return finding("crashed" if current else "cannot-import", ending)
+
+
 def _needs(name: str, forward: str) -> bool:
     """Whether a function is the backward pass of another."""
     return forward.endswith("forward") and name.removesuffix("_alt") == forward.removesuffix("forward") + "backward"
-
-
-def _follow(
-    child: Child, file: str, reports: dict[str, FunctionReport], convention: PConvention, limits: Limits
-) -> tuple[str, Finding | None, PConvention]:
-    """Follow the child's events until it is done, ends or hangs: the function it was at, and why it stopped."""
-    current = ""
-    while True:
-        seconds = limits.seconds if current else limits.seconds + START
-        event = child.next(seconds)
-        if event is None and child.late:
-            message = f"{'it' if current else 'the import'} was stopped after {seconds:g} s"
-            return current, finding("timed-out", message), convention
-        if event is None:
-            return current, finding("crashed" if current else "cannot-import", child.ending()), convention
-        if event["event"] == "refused":
-            return "", finding(event["verdict"], event["evidence"]), convention
-        if event["event"] == "done":
-            return "", None, convention
-        if event["event"] == "begin":
-            current = event["subject"]
-        if event["event"] == "end":
-            findings = [Finding(**found) for found in event["findings"]]
-            reports[current] = FunctionReport(current, file, findings, event["printed"])
-            convention, current = PConvention(**event["convention"]), ""
 
 
 def _environment() -> dict[str, str]:

@@ -1,16 +1,16 @@
 """The child process: imports the code under check and runs the probes, one function after the other.
 
-It reads one job as JSON from its standard input and writes one event a line to what was its standard output; what the
-code under check prints goes to a file.
+In the folder that it is given it reads one job as JSON, and writes one event a line; what the code under check prints
+goes to another file there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,7 @@ from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import check_subject
+from thinnet.check.runner import EVENTS, JOB, PRINTED
 from thinnet.check.subject import location
 from thinnet.errors import MissingExtraError
 
@@ -48,24 +49,26 @@ class Prints:
             return cut + reader.read(end - start).decode("utf-8", "replace")
 
 
-def main() -> None:
-    """Do the job on standard input."""
-    job = json.load(sys.stdin)
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    with tempfile.NamedTemporaryFile() as file:
+def main(folder: Path) -> None:
+    """Do the job in the folder; what takes longer than it may ends the process."""
+    job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    errors = os.dup(2)
+    with open(folder / EVENTS, "w", encoding="utf-8") as events, open(folder / PRINTED, "wb") as printed:
         for number in (1, 2):
-            os.dup2(file.fileno(), number)
+            os.dup2(printed.fileno(), number)
         limit_resources(job["memory"], job["cpu"])
-        run(job, events, Prints(file))
+        run(job, events, Prints(printed), errors)
+    os._exit(0)  # whatever the code left to be done at the end
 
 
-def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
-    """Import, then check each function in turn."""
+def run(job: dict[str, Any], events: IO[str], prints: Prints, errors: int) -> None:
+    """Import, then check each function in turn; `errors` is the file that is told when the time is over."""
 
     def send(event: str, **more: Any) -> None:
         events.write(json.dumps({"event": event, **more}) + "\n")
         events.flush()
 
+    faulthandler.dump_traceback_later(job["import_seconds"], exit=True, file=errors)
     root = Path(job["root"])
     os.chdir(root)
     convention = PConvention(**job["convention"])
@@ -84,6 +87,7 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints) -> None:
     notes = _notes(absent) if job["first"] else []
     for name in job["subjects"]:
         send("begin", subject=name)
+        faulthandler.dump_traceback_later(job["seconds"], exit=True, file=errors)
         owner = name.partition(".")[0]
         if owner in namespace:
             subject = check_subject(name, namespace, conventions.get(owner, convention))
@@ -125,4 +129,4 @@ def limit_resources(memory: int, cpu: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
