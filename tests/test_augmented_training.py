@@ -143,7 +143,7 @@ class TestPredictions:
             (X, "random", "flip must be .* got 'random'"),
             (X, None, "flip must be .* got None"),
             (X, 1, "flip must be .* got 1"),
-            (X.transpose(0, 2, 3, 1), True, "where channels are last"),
+            (X.transpose(0, 2, 3, 1), True, "with the channels last"),
         ],
     )
     def test_what_cannot_be_flipped_is_refused(self, X: AnyArray, flip: Any, text: str) -> None:

@@ -276,7 +276,7 @@ DATA = rows(
         "Dataset: labels beyond the names": (lambda: Dataset(X, Y, class_names=("a", "b")), r"there are 2 class_names"),
         "Dataset: beyond float64": (lambda: Dataset(X.astype(np.longdouble) * np.longdouble("1e400"), Y), r"stay within float64"),
         "Dataset: a vector": (lambda: Dataset(X[:, 0], Y), r"X_train must have shape \(N, D\)"),
-        "Dataset: rows of unequal lengths": (lambda: Dataset([[1.0], [1.0, 2.0]], Y[:2]), r"rows of unequal lengths"),  # type: ignore[arg-type]
+        "Dataset: rows of unequal lengths": (lambda: Dataset([[1.0], [1.0, 2.0]], Y[:2]), r"Make all rows the same length"),  # type: ignore[arg-type]
         "Dataset: other features": (lambda: Dataset(X, Y, X[:, :2], Y), r"X_val must have 4 columns, like X_train, got 2"),
         "Dataset: image_shape": (lambda: Dataset(X, Y, image_shape=(3, 3)), r"image_shape must have as many elements as X_tr"),
         "Dataset: an absent split": (lambda: Dataset(X, Y).batch("val"), r"split must be one that data has, got 'val', which"),

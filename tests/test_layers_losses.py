@@ -209,7 +209,7 @@ def test_what_a_loss_refuses(name: str) -> None:
         (np.array([1.0, -0.5]), r"weights must be >= 0, got -0\.5\. Use 0 to leave a row out"),
         (np.array([1.0, np.nan]), "weights must be >= 0, got nan"),
         (np.ones(3), r"weights must have shape \(N,\) with N = 2 as in scores, got \(3,\)"),
-        (np.ones(2, np.float32), "weights must be of dtype float64 as scores is, got float32"),
+        (np.ones(2, np.float32), "weights must be of dtype float64, like scores, got float32"),
         ([1.0, 1.0], "weights must be a NumPy array of floats, got list"),
     ],
 )
@@ -291,7 +291,7 @@ def test_labels_that_do_not_fit_are_refused(loss: Reference, y: Any, text: str) 
     ("y", "text"),
     [
         (np.zeros((2, 3), int), r"y must be a NumPy array of floats, got dtype int64"),
-        (np.zeros((2, 3), np.float32), "y must be of dtype float64 as scores is, got float32"),
+        (np.zeros((2, 3), np.float32), "y must be of dtype float64, like scores, got float32"),
         (np.zeros((3, 3)), r"y must have shape \(N, C\) with N = 2 as in scores, C = 3 as in scores, got \(3, 3\)"),
         (np.zeros(2), r"y must have shape \(N, C\) .*, got \(2,\)"),
     ],

@@ -186,7 +186,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
         ),
         (
             lambda X, y: _began(X, y).set_params(hidden_layer_sizes=9).partial_fit(X, y),
-            r"hidden_layer_sizes must stay \(16,\) where .*got \(9,\)",
+            r"hidden_layer_sizes must stay \(16,\) when .*got \(9,\)",
         ),
         (
             lambda X, y: _began(X, y).set_params(normalization=None).partial_fit(X, y),

@@ -333,8 +333,8 @@ def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, opt
     options = {} if options is None else options
     if "learning_rate" in options:
         raise ArgumentError(
-            f"optimizer_options must not have 'learning_rate', got {options['learning_rate']!r}. It is an "
-            f"argument of its own: learning_rate={options['learning_rate']!r}."
+            f"optimizer_options must not have 'learning_rate', got {options['learning_rate']!r}. It is a "
+            f"separate argument: learning_rate={options['learning_rate']!r}."
         )
     given = {} if learning_rate is None else {"learning_rate": check_number("learning_rate", learning_rate)}
     if isinstance(optimizer, str):
