@@ -40,7 +40,8 @@ def update(
     of them while it is in the cache; empty where nobody asks. A row of `table` says where an array starts and stops,
     where its gradient starts, and how long lines are in the former and how far apart in the latter.
     """
-    packed = np.empty(LINE, w.dtype)
+    gaps = (table[:, 4] > table[:, 3]).any()  # behind the lines of an array's gradient
+    packed = np.empty(LINE if gaps else 0, w.dtype)
     for start, stop, dw_start, length, pitch in table:
         together = max(1, LINE // length)  # lines, so that few loops end with what is left of a vector
         groups = -(-(stop - start) // (together * length))
