@@ -131,7 +131,7 @@ REFUSED = {
     "state for a name": (PY2 + b"c_codecs\nencode\n}b.", "a state for _codecs.encode"),
     "persistent id": (PY2 + b"K\x01Q.", "opcode 0x51 at byte 4"),
     "new object": (PY2 + b"cnumpy\nndarray\n)\x81.", "opcode 0x81"),
-    "protocol 1": (pickle.dumps(BATCH, 1), "opcode 0x49 at byte 263"),
+    "protocol 1": (with_older_names(pickle.dumps(BATCH, 1)), "opcode 0x49 at byte 262"),
     "protocol 6": (b"\x80\x06}.", "protocol 6 rather than 2 to 5"),
     "os.system in protocol 4": (pickle.dumps(Calls(os.system, "touch ran"), 4), "names 'posix.system'"),
     "eval in protocol 5": (pickle.dumps(Calls(eval, "1/0"), 5), "names 'builtins.eval'"),
