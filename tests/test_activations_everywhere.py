@@ -70,6 +70,17 @@ def test_onnx_runtime_gives_the_nets_scores(activation: str, dtype: str, normali
 
 
 @each
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_onnx_runtime_gives_the_scores_of_rows_far_out(activation: str, dtype: str, tmp_path: Path) -> None:
+    """Where a power of e is beyond what its dtype holds."""
+    net, rows = net_with(activation, dtype=dtype), (X[:20] * 1e5).astype(dtype)
+    net.export_onnx(tmp_path / "net.onnx")
+    (scores,) = session(tmp_path / "net.onnx").run(None, {"X": rows})
+    expected = net(rows)
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@each
 def test_draws_of_dropout_have_the_mean_of_the_net(activation: str) -> None:
     """Exactly so where nothing but a product follows what is dropped."""
     net = FullyConnectedNet.for_data(DATA, [50], activation=activation, dropout=0.2, dtype="float64", seed=0)

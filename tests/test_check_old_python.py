@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import check_sources as sources
@@ -123,8 +124,9 @@ def test_what_numpy_has_taken_out_is_put_back_and_told(old: str, new: str, tmp_p
 def test_what_stops_only_in_todays_numpy_is_not_checked(new: str, tmp_path: Path) -> None:
     report = check(tmp_path, sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": f"out = {new}"}))
     assert not report.faults
-    assert report.count("not checked") == 2
-    assert "relu_forward is written for an older NumPy" in str(report)
+    stops = "ptp" not in new or not hasattr(np.ndarray, "ptp")  # the oldest NumPy that is allowed has it still
+    assert report.count("not checked") == (2 if stops else 0)
+    assert ("relu_forward is written for an older NumPy" in str(report)) == stops
 
 
 def test_without_the_translator_python_2_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def forged(state: Any = "{}", arrays: Any = None, **metadata: Any) -> bytes:
     """A file whose digest is right, whatever else is wrong with it."""
     written = {"format": str(FORMAT), "kind": "net", "state": state, "sha256": "0" * 64, **metadata}
     written = {key: value for key, value in written.items() if value is not None}
-    return with_digest(save({} if arrays is None else arrays, written))
+    return with_digest(save({"W1": np.zeros(1)} if arrays is None else arrays, written))
 
 
 def tiny_net() -> FullyConnectedNet:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import NamedTuple
 
+import numpy as np
+
 from thinnet import python2
 from thinnet.errors import MissingExtraError
 
@@ -29,6 +31,9 @@ OLD_NUMPY_ERRORS = re.compile(
     r"|unexpected keyword argument '(newshape|normed)'"
 )
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
+NUMPY = np.lib.NumpyVersion(np.__version__)
+NEW_SHAPE = "shape" if NUMPY >= "2.1.0" else "newshape"
+COPY_IF_NEEDED = None if NUMPY >= "2.0.0" else False
 
 
 class Parsed(NamedTuple):
@@ -93,7 +98,7 @@ def _is_old(text: str, path: str) -> bool:
 
 
 class _OldNumpy(ast.NodeTransformer):
-    """Renames arguments that NumPy has since renamed, or takes more literally; finds these and names that are gone."""
+    """Writes what NumPy has since renamed, or takes more literally, as this one takes it; finds names that are gone."""
 
     def __init__(self) -> None:
         self.found: set[str] = set()
@@ -107,7 +112,7 @@ class _OldNumpy(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``reshape(newshape=)`` is ``shape=``, ``array(copy=False)`` may copy, ``zeros(None)`` has no axis."""
+        """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, ``zeros(None)`` has no axis."""
         self.generic_visit(node)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name in ("zeros", "ones", "empty") and node.args and ast.unparse(node.args[0]) == "None":
@@ -116,10 +121,10 @@ class _OldNumpy(ast.NodeTransformer):
         for keyword in node.keywords:
             never = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
             if name == "reshape" and keyword.arg == "newshape":
-                keyword.arg = "shape"
+                keyword.arg = NEW_SHAPE
                 self.found.add("newshape=")
             elif name == "array" and keyword.arg == "copy" and never:
-                keyword.value = ast.copy_location(ast.Constant(None), keyword.value)
+                keyword.value = ast.copy_location(ast.Constant(COPY_IF_NEEDED), keyword.value)
                 self.found.add("copy=False")
         return node
 

@@ -110,7 +110,7 @@ def inplace_mix(
     X: FloatArray, partners: IntArray, share: Any, out: FloatArray, bits: AnyArray, team: Team = ONE_THREAD
 ) -> None:
     """out = share · X + (1 − share) · X[partners], or the same in bfloat16 in `bits`, where that is not empty."""
-    other_share = 1 - share
+    other_share = type(share)(1 - share)  # which NumPy 1 makes a float64, and the kernel computes in it
     if not kernels.available():
         mixed = share * X + other_share * X[partners]
         if bits.size:

@@ -162,15 +162,16 @@ def add_net(graph: Graph, net: Net, below: str, dtype: Any, prefix: str = "") ->
 def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) -> str:
     if name in ("relu", "tanh", "sigmoid", "identity"):
         return graph.add(name.capitalize(), [x], output)
-    if name == "silu":
-        return graph.add("Mul", [x, graph.add("Sigmoid", [x], f"{output}_sigmoid")], output)
-    if name != "gelu":
+    if name not in ("silu", "gelu"):
         known = "relu, tanh, sigmoid, gelu, silu and identity"
         raise ArgumentError(f"activation must be one of {known} to be exported, got {name!r}. Save the net instead.")
 
     def number(what: str, value: float) -> str:
         return graph.array(f"{output}_{what}", np.asarray(value, dtype))
 
+    if name == "silu":  # not by Sigmoid, which ONNX Runtime joins with the product to a function in float32 only
+        power = graph.add("Exp", [graph.add("Neg", [x], f"{output}_negated")], f"{output}_power")
+        return graph.add("Div", [x, graph.add("Add", [power, number("one", 1)], f"{output}_sum")], output)
     scaled = graph.add("Mul", [x, number("root", math.sqrt(0.5))], f"{output}_scaled")
     if dtype == np.float32:
         erf = graph.add("Erf", [scaled], f"{output}_erf")
