@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from parallel_job import NETS, TRAININGS, make_data, make_net, make_training
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, cli
 from thinnet.data.npz import load_npz
 from thinnet.data.shares import alone, block_edges, share_of
+from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import CheckpointError
 from thinnet.storage.checkpoint import saved as saved_checkpoints
 from thinnet.storage.locks import locked
@@ -136,6 +138,22 @@ class TestMisfortune:
         done = job(2, "bad_row", tmp_path)
         assert done.returncode != 0
         assert done.stderr.count("NumericalError: In step 1, ") == 1, done.stderr
+
+    def test_what_a_process_said_is_read_before_it_ends_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The launcher would forget what it has not read by then."""
+        ended = threading.Event()
+        monkeypatch.setattr(_Pretended, "Abort", lambda self, status: ended.set())
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        processes, (read, write) = ProcessGroup(_Pretended()), os.pipe()
+        with os.fdopen(read, "rb", 0) as there, os.fdopen(write, "w") as here:
+            monkeypatch.setattr(sys, "stderr", here)
+            print("what went wrong", file=here)
+            thread = threading.Thread(target=processes.end, args=(RuntimeError(), 1))
+            thread.start()
+            assert not ended.wait(0.3)
+            assert there.read(100) == b"what went wrong\n"
+            thread.join()
+            assert ended.is_set()
 
     def test_processes_that_drift_apart_are_noticed(self, tmp_path: Path) -> None:
         done = job(2, "train", tmp_path, MISFORTUNE="drift")

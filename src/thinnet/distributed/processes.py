@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 import sys
 import time
 import zlib
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 _T = TypeVar("_T")
 SECONDS_FOR_FIRST = 1.0  # that the others wait before they speak of an error, since rank 0 likely has the same
+SECONDS_TO_READ = 5.0  # that a launcher has for what was said last
 NEEDED = ("rank", "size", "Allreduce", "Bcast", "bcast", "allgather", "Abort")
 
 
@@ -110,7 +114,27 @@ class ProcessGroup:
         """End all processes, so that none waits for this one; nothing where all have failed alike."""
         if self.size > 1 and not is_on_all_processes(error):
             sys.stderr.flush()
+            _wait_until_read(sys.stderr)
             self.communicator.Abort(status)
+
+
+def _wait_until_read(stream: TextIO) -> None:
+    """Wait until what was written to a pipe is read: a launcher that is to end its processes forgets the rest.
+
+    A few seconds at most, since whoever reads may be gone; other streams are not waited for.
+    """
+    with contextlib.suppress(ImportError, OSError):  # no such thing on this system, or no file behind the stream
+        import fcntl
+        import termios
+
+        if not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+            return
+        end = time.monotonic() + SECONDS_TO_READ
+        while time.monotonic() < end:
+            unread = fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4))
+            if not any(unread):
+                return
+            time.sleep(0.005)
 
 
 def _end_all_with_an_error(processes: ProcessGroup) -> None:
