@@ -15,11 +15,8 @@ from thinnet.report.svg import MOST_CLASSES, WIDTH, element
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 
-MARGIN, LINE, BELOW = (
-    14,
-    20,
-    26,
-)  # pixels: around a picture, between lines of text, and from a title's top to its picture
+# Pixels: around a picture, between lines of text, and from a title's top to its picture.
+MARGIN, LINE, BELOW = 14, 20, 26
 MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
 Keys = Sequence[tuple[str, int]]  # labels and the numbers of their groups
