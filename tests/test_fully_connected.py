@@ -183,3 +183,8 @@ def test_a_refused_batch_is_no_training_step(fused: bool, y: list[float], text: 
         net.loss(np.ones((0, 3)), np.zeros(0, int), training=True)
     assert net.step == 0
     np.testing.assert_array_equal(net.running.flat, running)
+
+
+def test_a_net_for_what_is_no_data_set_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"data must be a Dataset, got NoneType\. Make one by Dataset\("):
+        FullyConnectedNet.for_data(None, [20])  # type: ignore[arg-type]

@@ -180,7 +180,7 @@ def test_weights_that_overflow_in_an_update_are_put_back_to_the_last_good_ones(v
     solver = make_solver(net, make_data(val), callbacks=[Break()], learning_rate=0.0 if val else 0.1)
     text = stopped(solver)
     assert text.startswith("In step 9, the loss became")
-    assert text.endswith("Those are not finite, so it was given the last good ones.")
+    assert text.endswith("Those were not finite either, so it now has the last good ones.")
     assert net.params.flat.tobytes() == good[-1]
     assert np.isfinite(net.params.flat).all()
 
@@ -196,7 +196,7 @@ def test_weights_that_are_infinite_at_an_evaluation_are_neither_measured_nor_kep
 
     text = stopped(make_solver(net, callbacks=[Break()], checkpoint_dir=tmp_path, checkpoint_every=1))
     assert re.match(r"Step 1, whose loss was [0-9.]+, left b3 with -inf\. Likely cause", text)
-    assert text.endswith("The model has these weights. Those are not finite, so it was given the last good ones.")
+    assert text.endswith("The model has these weights. Those were not finite either, so it now has the last good ones.")
     np.testing.assert_array_equal(net.params.flat, initial)
     assert not list(tmp_path.glob("*.safetensors"))
 

@@ -90,3 +90,10 @@ def test_what_is_in_memory(make: Any) -> None:
     net = ThinNetClassifier(**QUICK).fit(make(X), pd.Series(Y), sample_weight=pl.Series(np.ones(60)))
     np.testing.assert_array_equal(net.predict(make(X)), wanted)
     assert ThinNetClassifier(**QUICK).fit(X, Y, sample_weight=2.0).predict(X).shape == (60,)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_labels_are_refused_by_row(missing: Any) -> None:
+    y = np.array(["a", "b", missing, "a", missing], object)
+    with pytest.raises(ArgumentError, match=r"y must have a label .*, got (None|nan|<NA>) in row 2, 2 such rows"):
+        ThinNetClassifier(max_iter=1).fit(np.zeros((5, 2)), y)

@@ -333,7 +333,7 @@ class Solver(Progress):
                 state.average.count = 0
             if not state.weights.restored_if_wrong():
                 raise
-            text = f"{error} Those are not finite, so it was given the last good ones."
+            text = f"{error} Those were not finite either, so it now has the last good ones."
             raise on_all_processes(NumericalError(text)) from error
         finally:
             self._update.alone = False

@@ -131,7 +131,7 @@ def names(configs: Sequence[Config]) -> list[str]:
 
 
 def _summary(run: Run) -> str:
-    parts = [("validation", run.val_accuracy), ("test", run.test_accuracy)]
+    parts = [("best validation", run.val_accuracy), ("test", run.test_accuracy)]
     return ", ".join(f"{name} {rounded(value)}" for name, value in parts if value is not None) or "done"
 
 

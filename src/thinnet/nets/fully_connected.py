@@ -134,6 +134,11 @@ class FullyConnectedNet(Net):
         >>> FullyConnectedNet.for_data(load_digits(), [100], seed=0).input_dim
         64
         """
+        if not hasattr(data, "y_train"):
+            raise ArgumentError(
+                f"data must be a Dataset, got {type(data).__name__}. Make one by Dataset(X_train, y_train, X_val, "
+                f"y_val), or give FullyConnectedNet its dimensions."
+            )
         loss = options.pop("loss", defaults.LOSS if data.y_train.ndim == 1 else "mse")
         column = data.y_train.ndim == 1 and loss in LOSSES and LOSSES[loss].targets != "labels"
         return cls(hidden_dims, data.num_features, 1 if column else data.num_classes, loss=loss, **options)
