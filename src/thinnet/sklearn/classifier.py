@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
@@ -22,7 +21,6 @@ from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
-from thinnet.sklearn.table import kinds
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -188,7 +186,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return self._loss == "logistic"
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
-        _check_labels(y)
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
@@ -249,19 +246,3 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
         right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets
         return float(np.average(right, weights=weights))
-
-
-def _is_missing(label: Any) -> bool:
-    return kinds.kind(type(label)) == kinds.MISSING or (isinstance(label, float) and math.isnan(label))
-
-
-def _check_labels(y: AnyArray) -> None:
-    """Refuse missing labels among others, which could not be put into order."""
-    if y.dtype.kind != "O":
-        return
-    missing = [row for row, label in enumerate(y.flat) if _is_missing(label)]
-    if missing:
-        raise ArgumentError(
-            f"y must have a label for each row, got {y.flat[missing[0]]!r} in row {missing[0]}, {len(missing)} such "
-            f"rows in all. Remove them, or give them a label of their own."
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ def checked(
         )
     if y is not NO_TARGETS and is_regressor(estimator):
         _check_not_dates(y)
+    elif y is not NO_TARGETS:
+        _check_labels(y)
     fresh = before is None
     if is_table(X, estimator.categorical_features if fresh else None) or (before is not None and before.is_table):
         validate_data(estimator, X, reset=fresh, skip_check_array=True)
@@ -115,6 +118,26 @@ def checked(
     elif not isinstance(given, Columns):
         _check_finite(estimator, given)
     return given, y, checked_weights(sample_weight, given)
+
+
+def _check_labels(y: Any) -> None:
+    """Refuse missing labels among others, which could not be put into order."""
+    try:
+        labels = np.asarray(y)
+    except ValueError:  # which is described where it is read
+        return
+    if labels.dtype.kind != "O" or not labels.ndim:
+        return
+    missing = [row for row, label in enumerate(labels.flat) if _is_missing(label)]
+    if missing:
+        raise ArgumentError(
+            f"y must have a label for each row, got {labels.flat[missing[0]]!r} in row {missing[0]}, {len(missing)} "
+            f"such rows in all. Remove them, or give them a label of their own."
+        )
+
+
+def _is_missing(label: Any) -> bool:
+    return kinds.kind(type(label)) == kinds.MISSING or (isinstance(label, float) and math.isnan(label))
 
 
 def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
