@@ -17,8 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from thinnet import runs
+from thinnet import History, runs
+from thinnet.config import Config
 from thinnet.experiments import cifar10_ladder
+from time_to_goal import torch_net
 
 GOAL, RACE_EPOCHS, SEEDS = 0.55, 8, 3
 EPOCHS = 16  # for the table of ideas: about a minute on two cores
@@ -44,12 +46,8 @@ IDEAS: dict[str, dict[str, Any]] = {
 def thinnet(seed: int) -> tuple[float, float]:
     """The one-minute recipe over fewer epochs, until the goal is reached."""
     config = replace(RECIPE, seed=seed, epochs=RACE_EPOCHS)
-    with tempfile.TemporaryDirectory() as folder:
-        for epochs, name in ((1, "compiled"), (RACE_EPOCHS, "run")):  # kernels are compiled in the first
-            changes = {"epochs": epochs} | ({"num_train": 1000} if name == "compiled" else {})
-            history = runs.start(
-                replace(config, **changes), Path(folder) / name, lambda text: None, verbose=False, progress=False
-            ).history
+    _trained(replace(config, epochs=1, num_train=1000))  # kernels are compiled
+    history = _trained(config)
     return _first(list(zip(history.seconds, history.val_accuracy, strict=True)))
 
 
@@ -60,7 +58,7 @@ def torch_same_recipe(seed: int) -> tuple[float, float]:
     data = runs.load(replace(RECIPE, flip="none"))
     torch.manual_seed(seed)
     X, y, X_val, y_val = (torch.from_numpy(array) for split in ("train", "val") for array in data.batch(split))
-    net = _torch_net(torch, X.shape[1])
+    net = torch_net(X.shape[1], RECIPE.hidden_dims, RECIPE.dropout)
     size, rate = RECIPE.batch_size, RECIPE.learning_rate
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=RECIPE.weight_decay, fused=True)
     steps = len(X) // size
@@ -86,16 +84,6 @@ def torch_same_recipe(seed: int) -> tuple[float, float]:
     return _first(points)
 
 
-def _torch_net(torch: Any, fan_in: int) -> Any:
-    layers: list[Any] = []
-    for dim in RECIPE.hidden_dims:
-        linear = torch.nn.Linear(fan_in, dim)
-        torch.nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-        layers += [linear, torch.nn.BatchNorm1d(dim), torch.nn.ReLU(), torch.nn.Dropout(RECIPE.dropout)]
-        fan_in = dim
-    return torch.nn.Sequential(*layers, torch.nn.Linear(fan_in, 10))
-
-
 def _first(points: list[tuple[float, float]]) -> tuple[float, float]:
     """The first pair of seconds and accuracy at the goal, or the last of all."""
     return next((point for point in points if point[1] >= GOAL), points[-1])
@@ -110,9 +98,13 @@ CONTENDERS: dict[str, Callable[[int], tuple[float, float]]] = {
 def ideas_accuracy(changes: dict[str, Any], seed: int) -> float:
     """Accuracy on the validation images at the end."""
     config = replace(RECIPE, **changes, seed=seed)
+    return _trained(config).val_accuracy[-1]
+
+
+def _trained(config: Config) -> History:
     with tempfile.TemporaryDirectory() as folder:
-        result = runs.start(config, Path(folder) / "run", lambda text: None, verbose=False, progress=False)
-    return result.history.val_accuracy[-1]
+        quiet: dict[str, Any] = {"verbose": False, "progress": False}
+        return runs.start(config, Path(folder) / "run", lambda text: None, **quiet).history
 
 
 def race(images: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +67,7 @@ def _torch(
     torch.manual_seed(seed)
     started = time.perf_counter()
     X, y, X_val, y_val = (torch.from_numpy(array) for array in arrays(data))
-    layers: list[Any] = []
-    fan_in = X.shape[1]
-    for dim in hidden:
-        linear = torch.nn.Linear(fan_in, dim)
-        torch.nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-        layers += [linear, torch.nn.BatchNorm1d(dim), torch.nn.ReLU()]
-        fan_in = dim
-    net = torch.nn.Sequential(*layers, torch.nn.Linear(fan_in, 10))
+    net = torch_net(X.shape[1], hidden)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01, fused=True)
     steps = len(X) // size
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(epochs * steps, 2))
@@ -89,6 +83,19 @@ def _torch(
     with torch.no_grad():
         accuracy = (net(X_val).argmax(dim=1) == y_val).float().mean().item()
     return time.perf_counter() - started, accuracy
+
+
+def torch_net(fan_in: int, hidden: Sequence[int], dropout: float = 0.0) -> Any:
+    """Layers with batch normalization and ReLU, begun as ours are."""
+    import torch
+
+    layers: list[Any] = []
+    for dim in hidden:
+        linear = torch.nn.Linear(fan_in, dim)
+        torch.nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+        layers += [linear, torch.nn.BatchNorm1d(dim), torch.nn.ReLU(), torch.nn.Dropout(dropout)]
+        fan_in = dim
+    return torch.nn.Sequential(*layers, torch.nn.Linear(fan_in, 10))
 
 
 def course_numpy(seed: int) -> tuple[float, float]:

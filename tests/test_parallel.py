@@ -139,14 +139,15 @@ class TestMisfortune:
         assert done.returncode != 0
         assert done.stderr.count("NumericalError: In step 1, ") == 1, done.stderr
 
-    def test_what_a_process_said_is_read_before_it_ends_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("name", ["stdout", "stderr"])
+    def test_what_a_process_said_is_read_before_it_ends_all(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """The launcher would forget what it has not read by then."""
         ended = threading.Event()
         monkeypatch.setattr(_Pretended, "Abort", lambda self, status: ended.set())
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)
         processes, (read, write) = ProcessGroup(_Pretended()), os.pipe()
         with os.fdopen(read, "rb", 0) as there, os.fdopen(write, "w") as here:
-            monkeypatch.setattr(sys, "stderr", here)
+            monkeypatch.setattr(sys, name, here)
             print("what went wrong", file=here)
             thread = threading.Thread(target=processes.end, args=(RuntimeError(), 1))
             thread.start()

@@ -95,5 +95,7 @@ def test_what_is_in_memory(make: Any) -> None:
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
 def test_missing_labels_are_refused_by_row(missing: Any) -> None:
     y = np.array(["a", "b", missing, "a", missing], object)
-    with pytest.raises(ArgumentError, match=r"y must have a label .*, got (None|nan|<NA>) in row 2, 2 such rows"):
+    with pytest.raises(
+        ArgumentError, match=r"y must have a label .*, got (None|nan|<NA>) in row 2 \(rows without a label: 2\)"
+    ):
         ThinNetClassifier(max_iter=1).fit(np.zeros((5, 2)), y)

@@ -34,6 +34,8 @@ FILLING = {"MARK", "BUILD", "APPEND", "APPENDS", "SETITEM", "SETITEMS"}
 OPCODES = {"PROTO", "FRAME", "STOP"} | SHARED | TUPLES | PUTS | GETS | PLAIN | FILLING
 DTYPES: dict[str, np.dtype[Any]] = {"u1": np.dtype("u1"), "i4": np.dtype("<i4"), "i8": np.dtype("<i8")}
 
+PLAIN_TYPES = {int, bool, bytes, bytearray, str, type(None)}
+
 codecs.lookup("raw-unicode-escape")  # pickletools would import it while it reads a file, and a file runs nothing
 
 
@@ -42,7 +44,7 @@ class _RefusedError(Exception):
 
 
 def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
-    """The dict in a pickle of protocols 2 to 5, its keys as text; arrays among its values hold uint8, int32 or int64.
+    """The dict in a pickle of protocols 2 to 5: text to numbers, bytes, text, lists of these, or arrays of integers.
 
     Nothing in the file is ever executed. If it cannot be read, or names anything but arrays, a DataError says what was
     `expected`, and how to `fix` it.
@@ -55,7 +57,7 @@ def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
         value = _Reader(raw).load()
         if type(value) is not dict:
             raise _RefusedError(f"a pickle of type {type(value).__name__} rather than a dict")
-        return {_text(key): item.values if isinstance(item, _Array) else item for key, item in value.items()}
+        return {_text(key): _value(item) for key, item in value.items()}
     except _RefusedError as refusal:
         raise damaged(path, expected, str(refusal), fix) from refusal
     except Exception as error:  # a damaged program goes wrong in any way
@@ -155,6 +157,16 @@ def _array(values: bytes, dtype: _Dtype, shape: tuple[int, ...], order: Any) -> 
     """An array that shares the memory of `values`."""
     array: AnyArray = np.frombuffer(values, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
     return array
+
+
+def _value(item: Any) -> Any:
+    """What a caller gets of a value in the dict: none of the things here that stand for others."""
+    if isinstance(item, _Array) and item.values is not None:
+        return item.values
+    for kind in {type(part) for part in (item if isinstance(item, list) else [item])} - PLAIN_TYPES:
+        name = {_Array: "array", _Dtype: "dtype", _Named: "function"}.get(kind, kind.__name__)
+        raise _RefusedError(f"a pickle with a value of type {name}, which no such file has")
+    return item
 
 
 def _text(value: Any) -> str:

@@ -113,8 +113,9 @@ class ProcessGroup:
     def end(self, error: BaseException, status: int) -> None:
         """End all processes, so that none waits for this one; nothing where all have failed alike."""
         if self.size > 1 and not is_on_all_processes(error):
-            sys.stderr.flush()
-            _wait_until_read(sys.stderr)
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+                _wait_until_read(stream)
             self.communicator.Abort(status)
 
 

@@ -131,8 +131,8 @@ def _check_labels(y: Any) -> None:
     missing = [row for row, label in enumerate(labels.flat) if _is_missing(label)]
     if missing:
         raise ArgumentError(
-            f"y must have a label for each row, got {labels.flat[missing[0]]!r} in row {missing[0]}, {len(missing)} "
-            f"such rows in all. Remove them, or give them a label of their own."
+            f"y must have a label for each row, got {labels.flat[missing[0]]!r} in row {missing[0]} (rows without a "
+            f"label: {len(missing)}). Remove them, or give them a label of their own."
         )
 
 
