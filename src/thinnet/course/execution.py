@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends
+QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or the debugger of some ipykernels warns, though nobody debugs here
 COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
 SHOWN_LINES = 12  # of the traceback of a cell that failed
 
@@ -70,7 +71,7 @@ def _kernel_manager(connection: Path) -> Any:
 
     class ThisPython(KernelSpecManager):  # type: ignore[misc]
         def get_kernel_spec(self, kernel_name: str) -> Any:
-            return KernelSpec(argv=argv, display_name="Python 3", language="python")
+            return KernelSpec(argv=argv, display_name="Python 3", language="python", env=QUIET)
 
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
     if os.name == "posix":
