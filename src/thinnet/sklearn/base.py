@@ -78,6 +78,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     ensemble: int = 1
     tune: bool = False
     precision: Literal["bfloat16"] | None = None
+    ema_decay: float = 0.0
+    mixup: float = 0.0
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -134,6 +136,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if incremental and self.early_stopping:
             raise ArgumentError(
                 "partial_fit does not support early_stopping=True, which holds rows out. Set early_stopping=False."
+            )
+        if incremental and self.ema_decay:
+            raise ArgumentError(
+                f"partial_fit does not support ema_decay={self.ema_decay}: the average belongs to a whole training. "
+                f"Set ema_decay=0."
             )
         for name in ("tune", "calibrate"):
             if incremental and getattr(self, name, False) is True:
