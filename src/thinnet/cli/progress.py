@@ -62,7 +62,7 @@ def compilation_announced(announce: Callable[[str], Any] = say) -> Iterator[None
 
         def on_start(self, event: Any) -> None:
             if not self.spoken:
-                announce("The kernels are being compiled, which takes some ten seconds, once on this machine.")
+                announce("The kernels are being compiled, which takes about half a minute, once on this machine.")
             self.spoken = True
 
         def on_end(self, event: Any) -> None:
