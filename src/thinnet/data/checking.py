@@ -1,4 +1,4 @@
-"""The checks of a data set's arrays."""
+"""The checks of a data set's arrays, and of how many of its rows are asked for."""
 
 from __future__ import annotations
 
@@ -72,3 +72,9 @@ def check_keys(data: Any, known: Collection[str]) -> None:
     for key in data:
         if key not in known and nearest(key, missing):  # X_valid, where X_val is missing
             raise DataError(f"data must have keys such as {list(known)}, got {key!r}. {nearest(key, missing)}")
+
+
+def check_rows(names: str, wanted: int, available: int, what: str) -> None:
+    """Raise DataError if more rows are `wanted`, by the arguments `names`, than are `available` of `what`."""
+    if wanted > available:
+        raise DataError(f"{names} must be at most {available:,}, the {what}, got {wanted:,}. Ask for fewer images.")

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from thinnet.data.archive import Archive as Archive
 from thinnet.data.files import LARGEST_FILE
+from thinnet.data.files import Archive as Archive
 from thinnet.errors import DataError
 
 PIECE = 2**18  # bytes that come at once

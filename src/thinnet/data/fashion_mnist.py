@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from thinnet.checks import check_path
+from thinnet.checks import check_number, check_path
+from thinnet.data.checking import check_rows
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import damaged
 from thinnet.data.idx import read_idx
-from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray, IntArray
 
@@ -22,11 +22,7 @@ FIX = "Take the four files from https://github.com/zalandoresearch/fashion-mnist
 
 
 def load_fashion_mnist(
-    root: str | os.PathLike[str],
-    *,
-    num_train: int = 55000,
-    num_val: int = 5000,
-    num_test: int | None = None,
+    root: str | os.PathLike[str], *, num_train: int = 55000, num_val: int = 5000, num_test: int | None = None
 ) -> Dataset:
     """Fashion-MNIST from its four IDX files, its pixels kept as uint8.
 
@@ -51,9 +47,9 @@ def load_fashion_mnist(
     ...
     thinnet.errors.DataError: root must be a folder with train-images-idx3-ubyte, plain or with .gz, ...
     """
-    wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
+    wanted = check_number("num_train", num_train) + check_number("num_val", num_val)
     if num_test is not None:
-        check_size("num_test", num_test)
+        check_number("num_test", num_test)
     root = check_path("root", root)
     X, y = _read_pair(root, "train")
     check_rows("num_train + num_val", wanted, len(X), f"training images in {os.fspath(root)}")

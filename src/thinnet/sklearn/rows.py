@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from thinnet.arrays import check_range, standardize
-from thinnet.data.moments import Spans, inverse_deviation, spans
+from thinnet.arrays import standardize
+from thinnet.data.moments import Spans, inverse_deviation, spans, standardized
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import check_scores
@@ -80,20 +80,6 @@ def parts(row_bytes: IntArray) -> Iterator[slice]:
 
 def _dense_parts(X: AnyArray, row_bytes: int = 0) -> Iterator[slice]:
     return parts(np.full(X.shape[0], 8 * X.shape[1] + row_bytes))
-
-
-def standardized(X: AnyArray, how: Standardization, dtype: Any, name: str = "X") -> FloatArray:
-    """A dense matrix of standardized rows.
-
-    Raises:
-        ArgumentError: if a finite number becomes too large for `dtype`, which names the column.
-    """
-    out = np.empty(X.shape, dtype)
-    for part in _dense_parts(X):
-        with np.errstate(over="ignore"):
-            out[part] = how.rows(X[part], dtype)
-        check_range(name, X[part], out[part])
-    return out
 
 
 def reader(X: Any, how: Standardization, max_rows: int, dtype: Any = np.float32) -> Reader:
