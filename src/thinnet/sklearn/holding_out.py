@@ -22,17 +22,11 @@ def split(
 
     Each class gives rows in proportion to its size, and keeps at least one in training: a class of a single row is
     trained on alone. Where a row may have several labels, the same holds for each combination, and each label.
+    ArgumentError if fewer than two rows would be held out, or less than `fewest` be left.
 
     Args:
         labels: (N,) numbers of classes, or (N, C) zeros and ones; None where targets are not labels.
-        num_rows: N.
-        fraction: the part of the rows to hold out, 0 < fraction < 1.
-        seed: fixes which rows those are.
         names: what the user calls the classes.
-        fewest: the fewest rows that training takes.
-
-    Raises:
-        ArgumentError: if fewer than two rows would be held out, or less than `fewest` be left.
 
     >>> train, held = split(np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), 9, 0.4, seed=0)
     >>> [int(row) for row in train if row == 8], len(held)

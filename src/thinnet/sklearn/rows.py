@@ -29,8 +29,7 @@ LIMIT = 10.0  # standard deviations; an outlier, or a category that one row in a
 def moments(X: Any, weights: FloatArray | None, name: str = "X") -> Standardization:
     """The weighted mean of each column and one over its standard deviation; 0 where a column is constant.
 
-    Raises:
-        ArgumentError: if float64 cannot hold them, which names the column; those of huge and tiny numbers it can.
+    ArgumentError, which names the column, if float64 cannot hold them; those of huge and tiny numbers it can.
     """
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
     columns = spans(name, *_ends(X), ArgumentError)

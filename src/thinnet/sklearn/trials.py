@@ -46,15 +46,10 @@ class Trial(NamedTuple):
 def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
     """The trial of the least loss among the candidates, or the only one without ``tune``.
 
-    Args:
-        estimator: whose parameters all candidates have in common; it knows the form of the targets.
-        sample: the rows.
-        asked: the parameter by which the user asks for trials; None where the rule does, and there is to be none where
-            no rows can be held out, or four fifths of them cannot be trained on.
+    `asked` is the parameter by which the user asks for trials; None where the rule does, and there is to be none where
+    no rows can be held out, or four fifths of them cannot be trained on.
 
-    Raises:
-        ArgumentError: if that is so, and it was asked for.
-        KeyboardInterrupt: if the user interrupts a trial.
+    ArgumentError if that is so, and it was asked for; KeyboardInterrupt if the user interrupts a trial.
     """
     labels = None if is_regressor(estimator) else sample.targets
     names = getattr(estimator, "classes_", np.empty(0)).tolist()
