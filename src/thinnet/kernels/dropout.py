@@ -24,24 +24,12 @@ def dropout(
     first_row: int = 0,
     out: FloatArray | None = None,
 ) -> FloatArray:
-    r"""x · keep / (1 − rate), with the mask of `thinnet.masks.keep_mask`.
+    r"""x · keep / (1 − rate), with the mask of `thinnet.masks.keep_mask`, written to `out`, which may be `x` itself.
 
     Large arrays are shared out among threads, which changes nothing in the result.
 
     Forward and backward are the same function: backward is called with dout and the same numbers, and recomputes the
     mask, which costs less than reading it from memory would.
-
-    Args:
-        x: (N, D) float32 or float64.
-        rate: the fraction dropped, 0 <= rate < 1.
-        seed, step, layer, first_row: which mask; see `thinnet.masks.keep_mask`.
-        out: (N, D) array of the same dtype to write to; it may be `x` itself.
-
-    Returns:
-        `out`, or a new array.
-
-    Raises:
-        ArgumentError: if an argument is not as above.
 
     >>> out = dropout(np.ones((1, 6), np.float32), 0.5, seed=3)
     >>> out

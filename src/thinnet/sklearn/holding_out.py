@@ -42,14 +42,14 @@ def split(
         raise _refusal(
             f"leave at least {fewest} of {num_rows} rows to train on, got validation_fraction={fraction:g}, which "
             f"holds {wanted} out",
-            "lower validation_fraction",
+            "Lower validation_fraction",
         )
     if wanted < FEWEST_HELD:
         enough = math.ceil(100 * min(FEWEST_HELD / num_rows, 0.5)) / 100
         raise _refusal(
             f"hold out at least {FEWEST_HELD} rows to score the net by, got validation_fraction={fraction:g} of "
             f"{num_rows}, which is {wanted}",
-            f"raise validation_fraction to {enough:g}",
+            f"Raise validation_fraction to {enough:g}",
         )
     order = _order(labels, num_rows, np.random.default_rng(seed))
     spared = order if labels is None else order[~np.isin(order, _kept(labels, order))]
@@ -99,7 +99,6 @@ def _single(labels: AnyArray | None, names: Sequence[Any]) -> str:
 
 
 def _refusal(expected_and_got: str, first_fix: str = "") -> ArgumentError:
-    fixes = [first_fix] if first_fix else []
-    fixes += ["give more rows (those of weight 0 do not count)", "or set early_stopping=False"]
-    fix = (", " if first_fix else " ").join(fixes)
-    return ArgumentError(f"early_stopping must {expected_and_got}. {fix[0].upper()}{fix[1:]}.")
+    more = "more rows (those of weight 0 do not count)"
+    fixes = f"{first_fix}, give {more}, or" if first_fix else f"Give {more} or"
+    return ArgumentError(f"early_stopping must {expected_and_got}. {fixes} set early_stopping=False.")

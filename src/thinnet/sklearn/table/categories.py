@@ -47,16 +47,6 @@ class LearnedCategories:
         return self.num_places - (self.base is not None)
 
     @property
-    def num_filled(self) -> int:
-        """How many of a row are ones."""
-        return 1
-
-    @property
-    def is_measured(self) -> list[bool]:
-        """Which columns of the matrix have a unit of their own: none."""
-        return [False] * self.width
-
-    @property
     def unknown(self) -> int:
         """The place of categories that training did not have; −1 for none."""
         return len(self.categories) if self.rare else -1

@@ -64,13 +64,14 @@ class TableEncoder:
 
     @property
     def is_measured(self) -> BoolArray:
-        """Which of the matrix's columns are numbers in units of their own, unlike shares and indicators."""
-        return np.array([each for learned in self.columns for each in learned.is_measured])
+        """Which of the matrix's columns are numbers in units of their own, unlike shares and indicators from 0 to 1."""
+        numbers = [(isinstance(learned, LearnedNumbers), learned.width) for learned in self.columns]
+        return np.array([is_number and k == 0 for is_number, width in numbers for k in range(width)])
 
     @property
     def is_sparse(self) -> bool:
         """Whether the matrix is a sparse one: it has many columns, and few of them are filled in a row."""
-        filled = sum(learned.num_filled for learned in self.columns)
+        filled = sum(1 + (learned.num_bins if isinstance(learned, LearnedNumbers) else 0) for learned in self.columns)
         return self.num_outputs > MOST_DENSE and filled <= LEAST_DENSITY * self.num_outputs
 
     def read(self, X: Any) -> Columns:

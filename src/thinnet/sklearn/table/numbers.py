@@ -47,16 +47,6 @@ class LearnedNumbers:
         """How many bins there are."""
         return 0 if self.knots is None else len(self.knots) - 1
 
-    @property
-    def num_filled(self) -> int:
-        """How many columns of the matrix are not mostly zeros."""
-        return 1 + self.num_bins
-
-    @property
-    def is_measured(self) -> list[bool]:
-        """Which columns of the matrix have a unit of their own, unlike shares and indicators, from 0 to 1."""
-        return [True] + [False] * (self.width - 1)
-
     def write(self, column: Numbers, out: FloatArray) -> None:
         """Write the rows into `out`, (N, width) zeros."""
         if self.is_empty:
