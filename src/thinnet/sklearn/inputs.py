@@ -105,7 +105,7 @@ def checked(
         given, y = validate_data(
             estimator, X, y, multi_output=True, y_numeric=is_regressor(estimator), reset=fresh, **MATRIX
         )
-        y = y.toarray() if sparse.issparse(y) else y
+    y = y.toarray() if sparse.issparse(y) else y
     if sparse.issparse(given):
         given = _canonical(given)
     elif not isinstance(given, Columns) and _has_missing(given):
@@ -221,13 +221,12 @@ def is_table(X: Any, categorical_features: Any) -> bool:
     return array.dtype.kind in "UST" or has_text or bool(_times(array))
 
 
-def _targets(estimator: Any, X: Any, y: Any) -> AnyArray:
+def _targets(estimator: Any, X: Any, y: Any) -> Any:
     """Targets as scikit-learn checks them beside a matrix."""
     numbers = is_regressor(estimator)
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype="numeric" if numbers else None, input_name="y")
     check_consistent_length(X, y)
-    targets: AnyArray = y.toarray() if sparse.issparse(y) else y
-    return targets
+    return y
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
