@@ -38,13 +38,11 @@ def dropout(
     threshold = drop_threshold(rate)
     out = np.empty_like(x) if out is None else out
     check_arrays("dropout", x=(x, "N D"), out=(out, "N D"))
-    key0, key1 = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
+    keys = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
     factor = x.dtype.type(1 / (1 - rate))
 
     def piece(start: int, stop: int) -> None:
-        part = slice(start, stop)
-        counters = (step, layer, first_row + start)
-        _dropout(x[part], out[part], factor, threshold, key0, key1, *counters, np.empty(GROUP, np.uint32))
+        _dropout(x[start:stop], out[start:stop], factor, threshold, keys, step, layer, first_row + start)
 
     over_rows(piece, len(x), x.size, THREAD_POOL)
     return out
@@ -52,22 +50,13 @@ def dropout(
 
 @kernel()
 def _dropout(
-    x: FloatArray,
-    out: FloatArray,
-    factor: Any,
-    threshold: Any,
-    key0: Any,
-    key1: Any,
-    step: int,
-    layer: int,
-    first_row: int,
-    bits: Any,
+    x: FloatArray, out: FloatArray, factor: Any, threshold: Any, keys: Any, step: int, layer: int, first_row: int
 ) -> None:
-    zero = x.dtype.type(0)
+    zero, bits = x.dtype.type(0), np.empty(GROUP, np.uint32)
     columns = x.shape[1]
     for row in range(x.shape[0]):
         for group in range((columns + GROUP - 1) // GROUP):
-            group_bits(bits, group, first_row + row, step, layer, key0, key1)
+            group_bits(bits, group, first_row + row, step, layer, keys[0], keys[1])
             base = group * GROUP
             for j in range(min(GROUP, columns - base)):
                 out[row, base + j] = x[row, base + j] * factor if bits[j] >= threshold else zero

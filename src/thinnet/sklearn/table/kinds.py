@@ -58,11 +58,11 @@ def kind(type_: Any) -> str:
     return f"values of type {type_.__name__}"
 
 
-def refusal(where: str, what: str, wanted: str = "numbers or categories") -> ArgumentError:
+def refusal(where: str, what: str) -> ArgumentError:
     """The error about a column that holds what no column may."""
     column = f"X[{where.removeprefix('column ')}]"
     fix = FIXES.get(what, "Make text or numbers of them: {column}.astype(str), for example.").format(column=column)
-    return ArgumentError(f"X must hold {wanted} in {where}, got {what}. {fix}")
+    return ArgumentError(f"X must hold numbers or categories in {where}, got {what}. {fix}")
 
 
 def plain(value: Any) -> Category:
