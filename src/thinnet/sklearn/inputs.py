@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
 from thinnet.sklearn.table.columns import called, unnamed
-from thinnet.sklearn.table.sources import REFUSED
+from thinnet.sklearn.table.sources import REFUSED, package_of
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
@@ -191,8 +190,8 @@ def _check_not_dates(y: Any) -> None:
 
 def _times(array: AnyArray) -> str:
     """What kind of times there are in an array; an empty text where there are none."""
-    if array.dtype.kind in REFUSED:
-        return REFUSED[array.dtype.kind] if array.dtype.kind in "Mm" else ""
+    if array.dtype.kind in "Mm":
+        return REFUSED[array.dtype.kind]
     found = kinds.kinds_in(array.flat) if array.dtype.kind == "O" else set()
     return min(found & kinds.TIMES, default="")
 
@@ -208,10 +207,10 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         )
     if categorical_features is not None and not isinstance(categorical_features, str):
         return True
-    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
-    if pandas is not None and isinstance(X, pandas.DataFrame):
+    package = package_of(X)
+    if package == "pandas":
         return not all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes)
-    if polars is not None and isinstance(X, polars.DataFrame):
+    if package == "polars":
         return any(not dtype.is_numeric() or X[name].null_count() for name, dtype in X.schema.items())
     try:
         array = np.asarray(X)
