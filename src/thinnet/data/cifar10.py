@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import check_number, check_path
-from thinnet.data.checking import check_rows
+from thinnet.checks import check_path
+from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import Archive, damaged, file_size
 from thinnet.data.pickles import load_pickle
@@ -83,8 +83,8 @@ def load_cifar10(
     ...
     thinnet.errors.DataError: root must be cifar-10-batches-py or the folder that has it, got 'no/such/folder', ...
     """
-    wanted = check_number("num_train", num_train) + check_number("num_val", num_val)
-    wanted_test = None if num_test is None else check_number("num_test", num_test)
+    wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
+    wanted_test = None if num_test is None else check_size("num_test", num_test)
     folder = find_cifar10(root)
     if share is not None and wanted_test is None:
         wanted_test = sum(len(_decode(folder / name)[1]) for name in TEST_FILES)

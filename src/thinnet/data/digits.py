@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from thinnet.checks import check_number
-from thinnet.data.checking import check_rows
+from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.errors import require
 
@@ -34,8 +34,8 @@ def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: i
     >>> load_digits()
     <Dataset digits: train 997, val 400, test 400; 64 features of uint8>
     """
-    held_out = check_number("num_val", num_val) + check_number("num_test", num_test)
-    wanted = 1 if num_train is None else check_number("num_train", num_train)
+    held_out = check_size("num_val", num_val) + check_size("num_test", num_test)
+    wanted = 1 if num_train is None else check_size("num_train", num_train, low=1)
     check_number("seed", seed)
     source = require("sklearn.datasets", extra="digits", purpose="load_digits").load_digits()
     check_rows("num_train + num_val + num_test", wanted + held_out, len(source.data), "digits that there are")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from thinnet.checks import check_number, check_path
-from thinnet.data.checking import check_rows
+from thinnet.checks import check_path
+from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import damaged
 from thinnet.data.idx import read_idx
@@ -47,9 +47,9 @@ def load_fashion_mnist(
     ...
     thinnet.errors.DataError: root must be a folder with train-images-idx3-ubyte, plain or with .gz, ...
     """
-    wanted = check_number("num_train", num_train) + check_number("num_val", num_val)
+    wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
     if num_test is not None:
-        check_number("num_test", num_test)
+        check_size("num_test", num_test)
     root = check_path("root", root)
     X, y = _read_pair(root, "train")
     check_rows("num_train + num_val", wanted, len(X), f"training images in {os.fspath(root)}")

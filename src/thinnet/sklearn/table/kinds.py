@@ -33,9 +33,13 @@ FIXES = {
 TIMES = {"dates", "times of day", "durations", "periods"}
 
 
-@cache
 def kind(type_: Any) -> str:
     """The kind of the values of a type: one of those above, a key of `FIXES`, or the name of another type."""
+    return _kind(type_)
+
+
+@cache
+def _kind(type_: type) -> str:
     pandas = type_.__name__ if type_.__module__.partition(".")[0] == "pandas" else ""
     if type_ is type(None) or pandas in ("NAType", "NaTType"):  # the latter is a date, too
         return MISSING
@@ -103,14 +107,14 @@ def as_numbers(array: AnyArray, where: str) -> AnyArray:
     """An array of numbers as it is, or objects as float64."""
     if array.dtype.kind != "O":
         return array
-    text = next((value for value in array if kind(type(value)) in (TEXT, BYTES)), None)
-    if text is not None:
+    if kinds_in(array) & {TEXT, BYTES}:
+        text = next(value for value in array if kind(type(value)) in (TEXT, BYTES))
         raise ArgumentError(
             f"X must hold numbers in {where}, got {str(text)[:40]!r}. Make numbers of it, such as with "
             f"pandas.to_numeric, or name the column in categorical_features, if it is of categories."
         )
     out = np.full(len(array), np.nan)
-    present = np.array([kind(type(value)) != MISSING for value in array], bool)
+    present = np.fromiter((kind(type(value)) != MISSING for value in array), np.bool_, len(array))
     try:
         with np.errstate(over="ignore"):  # infinity is refused wherever it comes from
             out[present] = array[present].astype(np.float64)
