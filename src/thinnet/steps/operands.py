@@ -50,10 +50,6 @@ class Operands:
         return gradient if self._copies is None else self._round(gradient, self._scores[: len(gradient)])
 
     def _round(self, x: FloatArray, out: AnyArray) -> AnyArray:
-        flat, flat_out = np.ascontiguousarray(x).reshape(-1), out.reshape(-1)
-
-        def piece(start: int, stop: int) -> None:
-            to_bits(flat[start:stop], flat_out[start:stop])
-
-        over_rows(piece, flat.size, flat.size, self._team)
+        flat, bits = np.ascontiguousarray(x).reshape(-1), out.reshape(-1)
+        over_rows(lambda start, stop: to_bits(flat[start:stop], bits[start:stop]), flat.size, flat.size, self._team)
         return out

@@ -182,10 +182,10 @@ def check_net(contents: Contents, net: FullyConnectedNet) -> None:
 def history_of(contents: Contents) -> History:
     """The history of a run up to the checkpoint."""
     with readable_contents("the checkpoint"):
-        steps, losses = contents.state["iteration"], contents.arrays["history/loss"]
-        if losses.dtype != np.float64 or losses.shape != (steps,):
-            raise ValueError(f"the history has losses of shape {losses.shape} for {steps} steps")
-        return checked_history({**contents.state["history"], "loss": losses.tolist()})
+        steps, lists, losses = contents.state["iteration"], contents.state["history"], contents.arrays["history/loss"]
+        if set(lists) != set(vars(History())) - {"loss"} or losses.dtype != np.float64 or losses.shape != (steps,):
+            raise ValueError(f"the history has {', '.join(lists)} and losses of shape {losses.shape} for {steps} steps")
+        return checked_history({**lists, "loss": losses.tolist()})
 
 
 def checked_history(lists: Mapping[str, Any]) -> History:
