@@ -295,7 +295,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _scores(self, X: Any) -> FloatArray:
         """The mean of the nets' scores, in float64 where X is float64."""
-        return members.scores(self._nets, self._inputs, self._rows(X))
+        given = self._rows(X)  # first, since it says so where there are no nets yet
+        return members.scores(self._nets, self._inputs, given)
 
     def _drawn(
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
