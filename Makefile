@@ -51,10 +51,12 @@ clean:
 	rm -rf .venv $(OLDEST) .cache runs dist docs/_build .pytest_cache .mypy_cache .ruff_cache
 
 .venv/demo-installed: pyproject.toml | .venv
+	@echo "Downloading packages into .venv, which takes a minute or two."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[digits,report]"
 	@touch $@
 
 .venv/dev-installed: pyproject.toml | .venv
+	@echo "Downloading packages into .venv, which takes a minute or two."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@ .venv/demo-installed .venv/docs-installed
 

@@ -118,7 +118,7 @@ def rows(error: type[Exception], table: dict[str, tuple[Callable[..., Any], str]
 NETS = rows(
     ArgumentError,
     {
-        "hidden_dims: zero": (lambda: FullyConnectedNet([0], 4, 3), r"hidden_dims must be an integer >= 1, got 0"),
+        "hidden_dims: zero": (lambda: FullyConnectedNet([0], 4, 3), r"hidden_dims\[0\] must be an integer >= 1, got 0\. It is the number"),
         "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Use \[100\] for one"),  # type: ignore[arg-type]
         "hidden_dims: text": (lambda: FullyConnectedNet("100", 4, 3), r"hidden_dims must be a sequence of integers, got '100'"),  # type: ignore[arg-type]
         "hidden_dims: a float": (lambda: FullyConnectedNet([10.0], 4, 3), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
@@ -156,7 +156,7 @@ NETS = rows(
         "dtype: nonsense": (lambda: net(dtype="real"), r"dtype must be one of .*, got 'real'"),
         "dtype: misspelled": (lambda: net(dtype="flaot32"), r"got 'flaot32'\. Did you mean 'float32'\?"),
         "dtype: None": (lambda: net(dtype=None), r"dtype must be one of 'float32', 'float64', got 'None'"),
-        "seed: negative": (lambda: net(seed=-1), r"seed must be an integer in .*, got -1\. A seed is an unsigned 64-bit integer"),
+        "seed: negative": (lambda: net(seed=-1), r"seed must be an integer from 0 to .*, got -1\. Use a whole number"),
         "seed: a float": (lambda: net(seed=1.0), r"seed must be an integer .* got 1\.0 \(float\)"),
         "loss: unknown": (lambda: net(loss="hinge"), r"loss must be one of 'softmax', 'svm', 'mse', 'logistic', 'poisson', got 'hinge'"),
         "scaling: misspelled": (lambda: net(scaling="scaled"), r"scaling must be .* got 'scaled'\. Did you mean 'uns"),
@@ -174,7 +174,7 @@ NETS = rows(
         "X: beyond float32": (lambda: net().loss(X.astype(float) * 1e200, Y, training=True), r"X must hold numbers that stay within float32, .* in column"),
         "y: labels for mse": (lambda: net(loss="mse").loss(X, Y, training=True), r"y must have shape \(N, C\) .*, got \(6,\)"),
         "step: a float": (lambda: net().loss(X, Y, step=1.5, training=True), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
-        "step: negative": (lambda: net().loss(X, Y, step=-1, training=True), r"step must be an integer in .*, got -1"),
+        "step: negative": (lambda: net().loss(X, Y, step=-1, training=True), r"step must be an integer from 0 to .*, got -1"),
         "params: more than memory": (lambda: Parameters({"W": (10**8, 10**8)}), r"must fit into memory, got 10,000,000,000"),
         "save: a number": (lambda: net().save(7), r"path must be a path, got 7\. Give a file or a folder as a string"),  # type: ignore[arg-type]
         "load: None": (lambda: FullyConnectedNet.load(None), r"path must be a path, got None"),  # type: ignore[arg-type]
@@ -225,7 +225,7 @@ TRAINING = rows(
         "eval_train_rows: zero": (lambda: solver(eval_train_rows=0), r"eval_train_rows must be an integer >= 1, got 0"),
         "eval_val_rows: negative": (lambda: solver(eval_val_rows=-5), r"eval_val_rows must be an integer >= 1, got -5"),
         "print_every: zero": (lambda: solver(print_every=0), r"print_every must be an integer >= 1, got 0"),
-        "seed: of a solver": (lambda: solver(seed=-1), r"seed must be an integer in .*, got -1"),
+        "seed: of a solver": (lambda: solver(seed=-1), r"seed must be an integer from 0 to .*, got -1"),
         "solver: the courses' words": (lambda: solver(update_rule="sgd"), r"Solver has no argument 'update_rule'\. Did you mean 'optimizer'\?"),
         "solver: a course's epochs": (lambda: solver(num_epochs=3), r"no argument 'num_epochs'\. Did you mean 'epochs'\?"),
         "solver: its decay": (lambda: solver(lr_decay=0.9), r"no argument 'lr_decay'\. Did you mean 'schedule'\?"),

@@ -137,7 +137,7 @@ def test_shuffling_puts_each_row_in_each_place_equally_often() -> None:
         ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
         ({"batch_size": 2.0}, r"batch_size must be an integer >= 1, got 2\.0 \(float\)"),
         ({"batch_size": math.inf}, r"batch_size must be an integer >= 1, got inf \(float\)"),
-        ({"seed": -1}, "seed must be an integer in .*, got -1"),
+        ({"seed": -1}, "seed must be an integer from 0 to .*, got -1"),
         (
             {"sampling": "epochs"},
             r"sampling must be one of 'epoch', 'replacement', got 'epochs'\. Did you mean 'epoch'\?",

@@ -58,7 +58,7 @@ NETS: list[tuple[str, str, str, str, str]] = [
         "self.bn_params[i - 1])",
         "bn_param={'mode': 'train'} if BATCH else {}) if BATCH else layernorm_forward(h, self.params['gamma%d' % i], "
         "self.params['beta%d' % i], {})",
-        "Hand self.bn_params[i] to batchnorm_forward of the hidden layer i, counted from 0",
+        "Pass self.bn_params[i] to batchnorm_forward of hidden layer i, counted from 0",
         "self.bn_params[[1, 2].index(i)])",
     ),
     (
@@ -79,7 +79,7 @@ NETS: list[tuple[str, str, str, str, str]] = [
         "bn-param-shared",
         "self.bn_params[i - 1])",
         "self.bn_params[0])",
-        "Hand self.bn_params[i] to batchnorm_forward of the hidden layer i, counted from 0",
+        "Pass self.bn_params[i] to batchnorm_forward of hidden layer i, counted from 0",
         "self.bn_params[[1, 2].index(i)])",
     ),
     (

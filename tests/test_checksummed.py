@@ -75,7 +75,7 @@ def test_every_single_flipped_bit_is_found(net_file: bytes) -> None:
 
 def test_every_truncation_and_every_longer_file_is_found(net_file: bytes) -> None:
     for length in range(len(net_file)):
-        text = r"file\.safetensors must be a whole file as Thinnet wrote it, but .*(ends too early|SHA-256)"
+        text = r"file\.safetensors must be a whole file as Thinnet wrote it, but .*(is empty|ends too early|SHA-256)"
         with pytest.raises(CheckpointError, match=text):
             verified(HERE, net_file[:length], "net")
     for more in (b"\0", b"more", net_file):
@@ -106,12 +106,14 @@ def test_two_exchanged_blocks_are_found(net_file: bytes) -> None:
         (forged(kind=None), "must hold a net, got a None"),
         (forged(state="{}"), "must hold a run or a net as Thinnet writes it, but its contents do not fit together"),
         (save({}, {"format": "1"}), "it has no SHA-256"),
-        (b"", "it ends too early"),
+        (b"", "it is empty"),
         (b"\xff" * 8, "it ends too early"),
         (bytes(8), "it has no SHA-256"),
-        (b"PK\3\4" + bytes(100), "it ends too early"),
+        (b"PK\3\4" + bytes(100), "it is a zip archive"),
+        (b"\x80\2" + bytes(100), "it is a pickle, which can run code"),
+        (b"a,b\n1.0,2.0\n", "it is text that begins with 'a,b'.* assigned to the params of a net"),
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_files_that_are_none_of_ours_are_refused(content: bytes, text: str, tmp_path: Path) -> None:
     path = tmp_path / "other"

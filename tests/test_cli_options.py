@@ -55,6 +55,8 @@ def test_whatever_takes_long_can_be_quiet_or_json(name: str) -> None:
         (["train", "--lr", "0.1"], "unknown option --lr. Did you mean '--learning-rate'?"),
         (["experiment", "dropout", "--rate-s", "0"], "unknown option --rate-s. Did you mean '--rates'?"),
         (["report", "run", "--figure-s", "x"], "unknown option --figure-s. Did you mean '--figures'?"),
+        (["train", "--epoch", "2"], "unknown option --epoch. Did you mean '--epochs'?"),
+        (["train", "--epoch=2"], "unknown option --epoch. Did you mean '--epochs'?"),
         (["train", "--live", "99999"], "must be a port from 0 to 65535, got '99999'"),
         (["train", "--live", "-1"], "must be a port from 0 to 65535, got '-1'"),
         (["resume", "--live", "runs/first"], "got 'runs/first'; for any free port, put the option last"),

@@ -76,7 +76,10 @@ def test_the_first_seed_gives_the_recorded_gradients(cs231n_run: Path) -> None:
     assert numbers(net, "Initial loss:") == pytest.approx(losses, rel=1e-12)
     errors = numbers(net, "relative error:")
     assert len(errors) == 18
-    assert max(errors) < 5e-5  # recorded: 2.21e-05, where a gradient of 6e-7 meets rounding
+    # A unit in the last place of a loss of 2.3, over 2h = 2e-5, is 1.8e-5 of twice the gradient of 6e-7 that the first
+    # net has in W2. One was recorded there, and products that add in another order leave some more.
+    assert errors.pop(1) < 30 * 1.8e-5
+    assert max(errors) < 5e-5  # recorded: 2.1e-6
 
 
 def test_the_first_seed_trains_as_recorded(cs231n_run: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_rate_outside_its_limits_is_refused_in_both_modes(rate: Any, text: str
 
 
 def test_a_place_of_the_mask_outside_its_limits_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"step must be an integer in .*, got -1"):
+    with pytest.raises(ArgumentError, match=r"step must be an integer from 0 to .*, got -1"):
         dropout_forward(np.ones((2, 2)), 0.5, step=-1)
 
 

@@ -52,7 +52,12 @@ def test_resuming_a_finished_run_says_that_it_was_finished(tmp_path: Path, capsy
     assert train(tmp_path / "run", "--quiet") == 0
     result = capsys.readouterr().out
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
-    assert capsys.readouterr().out == f"This run was finished; there is nothing left to train.\n{result}"
+    assert capsys.readouterr().out == f"This run was finished; there was nothing left to train.\n{result}"
+
+    newest = max((tmp_path / "run").glob("step-*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert cli.main(["resume", str(tmp_path / "run")]) == 2
+    assert not capsys.readouterr().out
 
 
 def test_a_folder_in_the_place_of_a_net_is_refused_with_the_file_to_name(tmp_path: Path) -> None:

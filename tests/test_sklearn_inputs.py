@@ -99,3 +99,33 @@ def test_missing_labels_are_refused_by_row(missing: Any) -> None:
         ArgumentError, match=r"y must have a label .*, got (None|nan|<NA>) in row 2 \(rows without a label: 2\)"
     ):
         ThinNetClassifier(max_iter=1).fit(np.zeros((5, 2)), y)
+
+
+MISTAKEN: dict[str, tuple[Any, Any, str]] = {
+    "a row of a frame": (pd.DataFrame(X).iloc[0], Y, r"X must be two-dimensional.*got a Series of 3 elements"),
+    "a column": (FRAME["a"], Y, r"got a Series of 60 elements\. Give X\.to_frame\(\)"),
+    "a column of text": (pd.Series(["x", "y"] * 30), Y, "got a Series of 60 elements"),
+    "two columns of one name": (pd.DataFrame(X, columns=["a", "b", "a"]), Y, "got 'a' 2 times"),
+    "text under one name": (pd.DataFrame([["x", "y"]] * 60, columns=["a", "a"]), Y, "got 'a' 2 times"),
+    "no columns": (pd.DataFrame(index=range(60)), Y, r"X must have at least one column, got shape \(60, 0\)"),
+    "words": (X, ["low", "high"] * 30, "y must be numbers, got the text 'low'. Use ThinNetClassifier"),
+    "words in an array": (FRAME, np.array(["1", "2b"] * 30), "y must be numbers, got the text '2b'"),
+    "words beside a table": (pd.DataFrame({"a": ["x", "y"] * 30}), ["low", "high"] * 30, "got the text 'low'"),
+    "no value": (X, [None, *Y[1:]], r"y must have a value for each row, got None in row 0 \(rows without a value: 1\)"),
+    "NA": (FRAME, pd.Series([1.0, pd.NA] * 30, dtype=object), r"y must have a value .*got <NA> in row 1 .*value: 30"),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKEN)
+def test_what_is_mistaken_for_rows_or_values(kind: str) -> None:
+    rows, values, text = MISTAKEN[kind]
+    with pytest.raises(ArgumentError, match=text):
+        ThinNetRegressor(**QUICK).fit(rows, values)
+
+
+def test_numbers_that_are_spelled_are_values() -> None:
+    spelled = [f"{value}" for value in Y]
+    assert np.array_equal(
+        ThinNetRegressor(**QUICK).fit(X, np.array(spelled, object)).predict(X),
+        ThinNetRegressor(**QUICK).fit(X, Y.astype(float)).predict(X),
+    )

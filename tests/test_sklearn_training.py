@@ -133,7 +133,7 @@ def test_results_are_in_the_precision_of_the_rows(classes: Data) -> None:
         ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer >= 1"),
         ({"validation_fraction": 1.0}, r"validation_fraction must be a number in \(0, 1\)"),
         ({"tol": -1e-4}, "tol must be a number >= 0"),
-        ({"hidden_layer_sizes": (10, 0)}, "hidden_layer_sizes must be an integer >= 1, got 0"),
+        ({"hidden_layer_sizes": (10, 0)}, r"hidden_layer_sizes\[1\] must be an integer >= 1, got 0"),
         ({"hidden_layer_sizes": "100"}, r"hidden_layer_sizes must be a sequence of integers, got '100'\. Use \(100,\)"),
         ({"normalization": "batch"}, "normalization must be one of .*Did you mean 'batchnorm'"),
         ({"solver": "adm"}, "solver must be one of .*Did you mean 'adam'"),

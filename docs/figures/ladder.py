@@ -50,7 +50,7 @@ def draw(done: list[dict[str, Any]], path: Path) -> None:
     axis.set_xticks(list(shown), list(shown.values()))
     axis.minorticks_off()
     axis.set_yticks(RUNGS, [f"{rung:.0%}" for rung in RUNGS])
-    axis.set_ylim(0.4, RUNGS[-1] + 0.01)
+    axis.set_ylim(0.4, RUNGS[-1] + 0.03)
     axis.set_xlabel("time of training")
     axis.set_ylabel("validation images right")
     axis.legend(loc="lower right")

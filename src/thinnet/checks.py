@@ -38,6 +38,8 @@ class Limit:
 
     def __str__(self) -> str:
         kind = "an integer" if self.integer else "a number"
+        if self.integer and self.high < math.inf:
+            return f"{kind} from {self.low} to {int(self.high) - 1}"
         if self.high == math.inf:
             return f"{kind} {'>=' if self.closed[0] == '[' else '>'} {self.low:g}"
         return f"{kind} in {self.closed[0]}{self.low:g}, {self.high:g}{self.closed[1]}"
@@ -62,7 +64,7 @@ LIMITS: dict[str, Limit] = {
     "weight_decay": Limit(0, math.inf, fix="Use 0 for none; 0.01 is usual."),
     "input_dim": COUNT,
     "num_classes": COUNT,
-    "hidden_dims": COUNT,
+    "hidden_dims": Limit(1, math.inf, integer=True, fix="It is the number of units of a layer."),
     "batch_size": COUNT,
     "epochs": COUNT,
     "print_every": COUNT,
@@ -77,7 +79,7 @@ LIMITS: dict[str, Limit] = {
     "start": Limit(0, 1, "[]", fix="start is the first factor of the learning rate."),
     "minutes": Limit(0, math.inf, "()", fix="For one minute, write minutes=1."),
     "factor": Limit(0, math.inf, "()", fix="factor multiplies the learning rate after each epoch."),
-    "hidden_layer_sizes": COUNT,
+    "hidden_layer_sizes": Limit(1, math.inf, integer=True, fix="It is the number of units of a layer."),
     "alpha": Limit(0, math.inf, fix="alpha is the strength of the L2 penalty: use 0 for none."),
     "learning_rate_init": Limit(0, math.inf, "()", fix="Usual values are between 1e-4 and 1."),
     "power_t": Limit(-math.inf, math.inf, "()", fix="power_t is the exponent of learning_rate='invscaling'."),
@@ -91,7 +93,7 @@ LIMITS: dict[str, Limit] = {
     "tol": Limit(0, math.inf, fix="tol is the smallest improvement that counts."),
     "validation_fraction": Limit(0, 1, "()", fix="validation_fraction is the part of the rows held out: 0.1 is usual."),
     "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
-    "seed": Limit(0, 2**64, integer=True, fix="A seed is an unsigned 64-bit integer: use a whole number such as 0."),
+    "seed": Limit(0, 2**64, integer=True, fix="Use a whole number such as 0."),
     "h": POSITIVE,
     "num_checks": COUNT,
     "tolerance": Limit(0, math.inf),
@@ -257,6 +259,8 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     if num_rows and not (int(y.min()) >= 0 and int(y.max()) < num_classes):
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."
+        if y[bad] < 0:
+            fix = "Number the classes from 0, and leave rows without a label out."
         raise _refusal(f"{where}: y", f"labels from 0 to {num_classes - 1}", f"y[{bad}] = {y[bad]}", fix)
 
 

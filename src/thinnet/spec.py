@@ -170,7 +170,7 @@ def checked_dims(hidden_dims: Any) -> tuple[int, ...]:
         raise ArgumentError(
             f"hidden_dims must be a sequence of integers, got {hidden_dims!r}. Use [100] for one layer of 100 units."
         )
-    return tuple(check_number("hidden_dims", dim) for dim in hidden_dims)
+    return tuple(check_number(f"hidden_dims[{i}]", dim, "hidden_dims") for i, dim in enumerate(hidden_dims))
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:

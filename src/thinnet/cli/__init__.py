@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import thinnet
 from thinnet.cli import experiments
@@ -201,10 +201,15 @@ def _run_train(options: argparse.Namespace) -> int:
 def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
-    first = options.processes.rank == 0
-    if first and (options.folder / runs.RESULT).is_file() and not is_silent(options):
-        print("This run was finished; there is nothing left to train.")
-    return _train(runs.resume, options.folder, options)
+    finished = (options.folder / runs.RESULT).is_file()
+
+    def resume(folder: Path, **given: Any) -> Result:
+        result = runs.resume(folder, **given)
+        if finished and options.processes.rank == 0 and not is_silent(options):
+            print("This run was finished; there was nothing left to train.")
+        return result
+
+    return _train(resume, options.folder, options)
 
 
 def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespace) -> int:

@@ -15,7 +15,13 @@ from thinnet.config import Config
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that answers an unknown word with the nearest known one; its commands are parsers of this kind too."""
+    """A parser that answers an unknown word with the nearest known one; its commands are parsers of this kind too.
+
+    Options are written out: an abbreviation that is clear today may mean two of them tomorrow.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         """End with what is wrong; the usage, which may fill a screen, is a command away."""

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from thinnet.bfloat16 import BITS
-from thinnet.data.rows import RowReader, Rows, inplace_mix
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.data.rows import Rows, inplace_mix
+from thinnet.teams import Team
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 MIXUP_STREAM = 3  # keeps what is drawn here apart from the order of the batches, which has the same seed
+
+
+class FloatRows(Protocol):
+    """What is mixed: `thinnet.data.rows.RowReader` is one."""
+
+    dtype: np.dtype[Any]
+    team: Team
+
+    @property
+    def num_features(self) -> int:
+        """How many numbers a row has."""
+        ...
+
+    def read(self, rows: IntArray, step: int = 0) -> Rows:
+        """The rows of these numbers, as they are in a step."""
+        ...
 
 
 class MixedRows:
@@ -35,11 +52,11 @@ class MixedRows:
     """
 
     def __init__(
-        self, reader: RowReader, alpha: float, seed: int, max_rows: int, num_classes: int | None, dtype: Any
+        self, reader: FloatRows, alpha: float, seed: int, max_rows: int, num_classes: int | None, dtype: Any
     ) -> None:
         self.reader, self.alpha, self.seed, self.num_classes = reader, alpha, seed, num_classes
         self.dtype = reader.dtype
-        width, bits = reader.data.num_features, np.dtype(dtype) == BITS
+        width, bits = reader.num_features, np.dtype(dtype) == BITS
         self._floats: FloatArray = np.empty((0 if bits else max_rows, width), self.dtype)
         self._bits: AnyArray = np.empty((max_rows if bits else 0, width), BITS)
 

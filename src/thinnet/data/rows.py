@@ -65,6 +65,11 @@ class RowReader:
         self._bits: AnyArray = np.empty((max_rows if bits else 0, width), BITS)
         self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)
 
+    @property
+    def num_features(self) -> int:
+        """How many numbers a row has."""
+        return self.data.num_features
+
     def read(self, rows: IntArray, step: int = 0) -> Rows:
         """The rows of these numbers, as they are in a step, and their labels; overwritten by the next call."""
         floats, bits, y = (buffer[: len(rows)] for buffer in (self._floats, self._bits, self._y))

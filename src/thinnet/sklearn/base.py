@@ -78,6 +78,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     ensemble: int = 1
     tune: bool = False
     precision: Literal["bfloat16"] | None = None
+    ema_decay: float = 0.0
+    mixup: float = 0.0
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -132,6 +134,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         parameters.check_parameters(self.get_params(deep=False))
+        if incremental and self.ema_decay:
+            raise ArgumentError(
+                f"partial_fit does not support ema_decay={self.ema_decay}: the average belongs to a whole training. "
+                f"Set ema_decay=0."
+            )
         for name in ("early_stopping", "tune", "calibrate"):
             if incremental and getattr(self, name, False) not in (False, parameters.AUTO):
                 raise ArgumentError(

@@ -52,7 +52,11 @@ categorical_features: which columns are categories: ``"from_dtype"`` takes those
 numeric_bins: into how many bins each column of numbers is encoded (piecewise-linear encoding); None for none.
 ensemble: how many nets are trained side by side, on other seeds; their scores are averaged.
 tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows by the best.
-precision: ``"bfloat16"`` to multiply in mixed precision, with Intel MKL on a processor with AMX; not with "lbfgs"."""
+precision: ``"bfloat16"`` to multiply in mixed precision, with Intel MKL on a processor with AMX; not with "lbfgs".
+ema_decay: with a number above 0, the nets end with the exponential average of their weights over the steps, and are
+    validated with it; 0.99 averages over about 100 steps. Not with "lbfgs" and `partial_fit`.
+mixup: with a number above 0, each row of a minibatch, and its target, is mixed with another row's by a share drawn
+    from Beta(mixup, mixup); the training loss is that of the mixed rows. Not with sparse rows and "lbfgs"."""
 
 ATTRIBUTES = """settings_: what the parameters that were "auto" came to; see `thinnet.sklearn.settings`.
 net_: the `FullyConnectedNet`, the first one of an ensemble. It takes the rows that `encoder_` makes, or raw rows where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
@@ -84,14 +85,13 @@ def checked(
     The rows come as `Columns` where they are more than numbers, else as a matrix.
     """
     check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
+    _check_columns(X)
     if np.ma.is_masked(X):
         raise ArgumentError(
             "X must have no masked elements, got some. Give X.filled(numpy.nan): NaN counts as missing."
         )
-    if y is not NO_TARGETS and is_regressor(estimator):
-        _check_not_dates(y)
-    elif y is not NO_TARGETS:
-        _check_labels(y)
+    if y is not NO_TARGETS:
+        _check_targets(y, values=is_regressor(estimator))
     fresh = before is None
     if is_table(X, estimator.categorical_features if fresh else None) or (before is not None and before.is_table):
         validate_data(estimator, X, reset=fresh, skip_check_array=True)
@@ -146,24 +146,65 @@ def _fix(name: str, value: Any, methods: list[str]) -> str:
     return f"Convert it: numpy.asarray({name}), for example."
 
 
-def _check_labels(y: Any) -> None:
-    """Refuse missing labels among others, which could not be put into order."""
-    try:
-        labels = np.asarray(y)
-    except ValueError:  # which is described where it is read
-        return
-    if labels.dtype.kind != "O" or not labels.ndim:
-        return
-    missing = [row for row, label in enumerate(labels.flat) if _is_missing(label)]
-    if missing:
+def _check_columns(X: Any) -> None:
+    """Refuse a single column or row of a frame, and frames whose columns cannot be told apart."""
+    if type(X).__name__ == "Series":
         raise ArgumentError(
-            f"y must have a label for each row, got {labels.flat[missing[0]]!r} in row {missing[0]} (rows without a "
-            f"label: {len(missing)}). Remove them, or give them a label of their own."
+            f"X must be two-dimensional, (N, D), got a Series of {len(X)} elements. Give X.to_frame() if it is a "
+            f"column; for row i of a data frame, give frame[i : i + 1]."
+        )
+    names = Counter(map(str, getattr(X, "columns", ())))
+    if names and max(names.values()) > 1:
+        name, times = names.most_common(1)[0]
+        raise ArgumentError(
+            f"X must have a name of its own for each column, got {name!r} {times} times. Rename the columns, or remove "
+            f"those that are there twice."
+        )
+    if getattr(X, "shape", ())[1:] == (0,) and hasattr(X, "columns"):
+        raise ArgumentError(f"X must have at least one column, got shape {X.shape}. Look at how it was made.")
+
+
+def _check_targets(y: Any, *, values: bool) -> None:
+    """Refuse targets of which some are missing, and values that are no numbers: times, which NumPy would make large
+    numbers of, and text."""
+    try:
+        targets = np.asarray(y)
+    except (ValueError, TypeError):  # which is described where it is read
+        return
+    if not targets.ndim:
+        return
+    missing = [row for row, each in enumerate(targets.flat) if _is_missing(each)] if targets.dtype.kind == "O" else []
+    if missing:
+        what, instead = ("value", "fill them in") if values else ("label", "give them a label of their own")
+        raise ArgumentError(
+            f"y must have a {what} for each row, got {targets.flat[missing[0]]!r} in row {missing[0]} (rows without a "
+            f"{what}: {len(missing)}). Remove them, or {instead}."
+        )
+    if values and (found := _times(targets)):
+        raise ArgumentError(
+            f"y must be numbers, got {found}. Make numbers of them, such as the days since a fixed date."
+        )
+    texts = targets.flat if values and targets.dtype.kind in "OUS" else ()
+    for word in filter(_is_word, texts):
+        raise ArgumentError(
+            f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
+            f"numbers of them, such as with pandas.to_numeric."
         )
 
 
-def _is_missing(label: Any) -> bool:
-    return kinds.kind(type(label)) == kinds.MISSING or (isinstance(label, float) and math.isnan(label))
+def _is_missing(target: Any) -> bool:
+    return kinds.kind(type(target)) == kinds.MISSING or (isinstance(target, float) and math.isnan(target))
+
+
+def _is_word(target: Any) -> bool:
+    """Whether it is text that spells no number."""
+    if not isinstance(target, str | bytes):
+        return False
+    try:
+        float(target)
+    except ValueError:
+        return True
+    return False
 
 
 def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
@@ -174,18 +215,6 @@ def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
     if before.is_table and before.encoder is not None:
         return before.encoder.read(X)
     return np.column_stack([column.values for column in read(X, None, names)]).astype(np.float64)
-
-
-def _check_not_dates(y: Any) -> None:
-    """Raise where targets are times of some kind, which NumPy would make large numbers of."""
-    try:
-        found = _times(np.asarray(y))
-    except (ValueError, TypeError):  # which is described where it is read
-        return
-    if found:
-        raise ArgumentError(
-            f"y must be numbers, got {found}. Make numbers of them, such as the days since a fixed date."
-        )
 
 
 def _times(array: AnyArray) -> str:

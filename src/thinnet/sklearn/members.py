@@ -45,9 +45,9 @@ class MembersUpdate:
             for net, optimizer in zip(nets, optimizers, strict=True)
         ]
 
-    def __call__(self, rows: IntArray, factor: float) -> float:
+    def __call__(self, rows: IntArray, factor: float, step: int) -> float:
         """Change the nets by one step on these rows; return the mean of their losses before it."""
-        return float(np.mean([update(rows, factor) for update in self._updates]))
+        return float(np.mean([update(rows, factor, step) for update in self._updates]))
 
 
 class _ReadOnce:

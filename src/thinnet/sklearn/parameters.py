@@ -20,10 +20,18 @@ AUTO = "auto"
 ACTIVATIONS = {**{name: name for name in layers.ACTIVATIONS}, "logistic": "sigmoid"}  # which is scikit-learn's name
 SOLVERS = ("adam", "sgd", "rmsprop", "lbfgs")
 FLAGS = ("shuffle", "nesterovs_momentum", "standardize", "early_stopping", "warm_start", "verbose", "tune")
-NUMBERS = ("power_t", "tol", "momentum", "beta_1", "beta_2", "epsilon", "validation_fraction", "max_fun", "ensemble")
+NUMBERS = (
+    *("power_t", "tol", "momentum", "beta_1", "beta_2", "epsilon", "validation_fraction", "max_fun", "ensemble"),
+    *("ema_decay", "mixup"),
+)
 AUTOMATIC = (
     *("alpha", "batch_size", "learning_rate_init", "max_iter"),
     *("dropout", "label_smoothing", "weight_decay", "numeric_bins"),
+)
+NOT_WITH_LBFGS = (
+    ("precision", None, "needs full precision"),
+    ("ema_decay", 0, "goes straight for a minimum"),
+    ("mixup", 0, "needs the same rows in every iteration"),
 )
 NONE = {"numeric_bins"}  # numbers that may be None
 
@@ -46,11 +54,12 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     check_choice("solver", params["solver"], SOLVERS)
     check_choice("activation", params["activation"], tuple(ACTIVATIONS))
     check_choice("precision", params["precision"], PRECISIONS)
-    if params["precision"] is not None and params["solver"] == "lbfgs":
-        raise ArgumentError(
-            f"precision must be None with solver='lbfgs', which needs full precision, got {params['precision']!r}. "
-            f"Leave it out, or use solver='adam'."
-        )
+    for name, off, why in NOT_WITH_LBFGS if params["solver"] == "lbfgs" else ():
+        if params[name] != off:
+            raise ArgumentError(
+                f"{name} must be {off} with solver='lbfgs', which {why}, got {params[name]!r}. Leave it out, or use "
+                f"solver='adam'."
+            )
     check_learning_rate(params["learning_rate"])
     if not isinstance(params.get("calibrate", True), (bool, np.bool_)) and not is_auto(params["calibrate"]):
         raise ArgumentError(f"calibrate must be True, False or 'auto', got {params['calibrate']!r}.")
@@ -83,7 +92,7 @@ def hidden_dims(sizes: Any) -> tuple[int, ...]:
             f"hidden_layer_sizes must be a sequence of integers, got {sizes!r}. Use (100,) for one layer of 100 units, "
             f"or 'auto'."
         )
-    return tuple(check_number("hidden_layer_sizes", size) for size in sizes)
+    return tuple(check_number(f"hidden_layer_sizes[{i}]", size, "hidden_layer_sizes") for i, size in enumerate(sizes))
 
 
 def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

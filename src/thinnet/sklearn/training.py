@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from thinnet.data.batches import BatchOrder
+from thinnet.data.mixup import MixedRows
 from thinnet.data.rows import Rows
+from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.schedules import Schedule
 from thinnet.sklearn import members, rows
@@ -19,6 +23,8 @@ from thinnet.sklearn.learning_rates import Adaptive, InverseScaling, schedule_fo
 from thinnet.sklearn.members import MembersUpdate
 from thinnet.sklearn.rows import Reader
 from thinnet.sklearn.sample import Sample
+from thinnet.teams import ONE_THREAD, Team
+from thinnet.training.averaging import WeightAverage
 from thinnet.training.loop import Loop
 from thinnet.training.state import TrainingState
 from thinnet.training.stopping import since_improvement
@@ -41,19 +47,19 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
     Returns:
         Whether the user interrupted it; the nets are then as they were at that moment.
     """
-    how, standardization = estimator.settings_, estimator._inputs.standardization
+    how = estimator.settings_
     num_passes = 1 if incremental else how.max_iter
     schedule = _schedule(estimator, order.num_rows, incremental)
-    source = SampleRows(rows.reader(sample.X, standardization, order.largest), sample)
+    source = _source(estimator, sample, order)
     update = MembersUpdate(estimator._nets, source, estimator._optimizers, order.largest, how.weight_decay)
-    passes = Passes(estimator._nets, update, order, schedule, num_passes, estimator._passes)
+    passes = Passes(estimator._nets, update, order, schedule, num_passes, estimator._passes, estimator.ema_decay)
     recorder = Recorder(estimator, passes, order.num_rows, incremental, _validation(estimator, held_out))
     interrupted = False
     try:
         passes.run(recorder)
     except KeyboardInterrupt:
         interrupted = True
-    passes.state.weights.restore_best()
+    passes.finish()
     if recorder.by_loss and not held_out and not interrupted and passes.state.stop_reason is None:
         warnings.warn(
             f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
@@ -62,6 +68,20 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
             stacklevel=5,
         )
     return interrupted
+
+
+def _source(estimator: Any, sample: Sample, order: BatchOrder) -> SampleRows | MixedRows:
+    """What the rows of a minibatch are read from."""
+    source = SampleRows(rows.reader(sample.X, estimator._inputs.standardization, order.largest), sample)
+    if not estimator.mixup:
+        return source
+    if sparse.issparse(sample.X):
+        raise ArgumentError(
+            f"mixup must be 0 where X is sparse, got {estimator.mixup}: a mixed row has the entries of two. Set "
+            f"mixup=0, or give X.toarray()."
+        )
+    num_classes = len(estimator.classes_) if sample.targets.dtype.kind in "iu" else None
+    return MixedRows(source, estimator.mixup, order.seed, order.largest, num_classes, source.dtype)
 
 
 def _schedule(estimator: Any, num_rows: int, incremental: bool) -> Schedule:
@@ -94,6 +114,8 @@ class SampleRows:
 
     def __init__(self, read: Reader, sample: Sample) -> None:
         self._read, self._sample = read, sample
+        self.dtype, self.num_features = np.dtype(np.float32), sample.X.shape[1]
+        self.team: Team = ONE_THREAD
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
         """Rows with their targets and weights."""
@@ -114,6 +136,7 @@ class Passes:
         schedule: laid out over `num_passes`.
         num_passes: how many there are at most.
         first_pass: how many passes the nets have seen before.
+        ema_decay: of the average of the nets' weights, which they end with; 0 for none.
     """
 
     def __init__(
@@ -124,22 +147,41 @@ class Passes:
         schedule: Schedule,
         num_passes: int,
         first_pass: int,
+        ema_decay: float,
     ) -> None:
         steps, before = order.steps_per_epoch, first_pass * order.steps_per_epoch
         self.state = TrainingState(nets, steps, num_passes * steps, KeptWeights(nets, watched=False))
         self.schedule = schedule
         self._update, self._num_rows, self._total = update, order.num_rows, 0.0
+        self._averages = [WeightAverage(net, ema_decay) for net in nets if ema_decay]
+        self._before = before
         self._loop = Loop(self.state, self._step, lambda step: order.rows(before + step), schedule)
         self._scores: list[float] = []
         self._patient_from = 0  # the number of the pass since which patience is counted
 
     def _step(self, rows: IntArray, factor: float, step: int) -> float:
-        loss = self._update(rows, factor)
+        loss = self._update(rows, factor, self._before + step)
+        for average in self._averages:
+            average.update()
         self._total += len(rows) * loss
         return loss
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the nets have the averages of their weights meanwhile, where there are any."""
+        with ExitStack() as stack:
+            for average in self._averages:
+                stack.enter_context(average.shown())
+            yield
+
+    def finish(self) -> None:
+        """Give the nets the averages of their weights, or the best ones, where such were kept."""
+        for average in self._averages:
+            average.finish()
+        self.state.weights.restore_best()
+
     def run(self, record: Callable[[float], None]) -> None:
-        """Make the passes, calling `record` with the mean loss of the rows after each; end with the best weights."""
+        """Make the passes, calling `record` with the mean loss of the rows after each."""
 
         def after_step(loss: float) -> None:
             if self.state.at_epoch_end:
@@ -186,9 +228,10 @@ class Recorder:
         to.t_ += self._num_rows
         to._passes += 1
         report = count_iteration(to, loss)
-        score = -loss if self._validate is None else self._validate()
         patience = to.n_iter_no_change if self.by_loss or self._validate is not None else None
-        self._passes.score(score, tol=to.tol, patience=patience, keep=self._validate is not None)
+        with self._passes.averaged():
+            score = -loss if self._validate is None else self._validate()
+            self._passes.score(score, tol=to.tol, patience=patience, keep=self._validate is not None)
         if self._validate is None:
             to.best_loss_ = loss if to.best_loss_ is None else min(to.best_loss_, loss)
         else:

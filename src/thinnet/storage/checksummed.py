@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thinnet.data.files import LONGEST_HEAD, looks_like
 from thinnet.errors import CheckpointError
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
@@ -87,12 +88,16 @@ def verified(path: Path, content: bytes, kind: str) -> Contents:
 
 
 def _check_digest(path: Path, content: bytes) -> None:
+    if not content:
+        raise _damaged(path, "it is empty")
+    if len(content) > HEADER_LENGTH and content[HEADER_LENGTH] != ord("{"):  # where a safetensors file has its header
+        raise _damaged(path, f"it is {looks_like(content[:LONGEST_HEAD])}")
     end = _end_of_header(content)
     if len(content) < HEADER_LENGTH or end > len(content):
         raise _damaged(path, "it ends too early")
     start = content.find(MARK, HEADER_LENGTH, end)
     if start < 0:
-        raise _damaged(path, "it has no SHA-256")
+        raise _damaged(path, "it has no SHA-256 of its own")
     start += len(MARK)
     blank = content[:start] + b"0" * DIGITS + content[start + DIGITS :]
     if hashlib.sha256(blank).hexdigest().encode() != content[start : start + DIGITS]:
@@ -122,5 +127,6 @@ def _state(path: Path, content: bytes, kind: str) -> dict[str, Any]:
 
 def _damaged(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(
-        f"{path} must be a whole file as Thinnet wrote it, but {reason}. Use an older checkpoint, or a copy."
+        f"{path} must be a whole file as Thinnet wrote it, but {reason}. Use an older checkpoint, or a copy; "
+        f"weights of another program can be assigned to the params of a net, array by array."
     )
