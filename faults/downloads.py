@@ -21,8 +21,7 @@ from typing import Any
 import pooch
 
 from figures import Figure
-from thinnet.data.archive import Archive
-from thinnet.data.download import fetch_folder
+from thinnet.data.download import Archive, fetch_folder
 from thinnet.errors import DataError
 
 FILES = {"first": bytes(range(256)) * 40, "second": b"two"}

@@ -9,9 +9,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
+from thinnet.data.moments import standardized
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.rows import moments, standardized
+from thinnet.sklearn.rows import moments
 
 GENERATOR = np.random.default_rng(0)
 SIGNAL = GENERATOR.normal(size=(120, 3))

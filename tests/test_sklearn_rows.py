@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from thinnet.data.moments import standardized
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
-from thinnet.sklearn.rows import moments, reader, standardized
+from thinnet.sklearn.rows import moments, reader
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
 

@@ -1,14 +1,15 @@
-"""The checks of a data set's arrays."""
+"""The checks of a data set's arrays, and of how many of its rows are asked for."""
 
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from thinnet.arrays import check_finite
 from thinnet.checks import as_array, nearest
-from thinnet.errors import DataError
+from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
 
 
@@ -72,3 +73,19 @@ def check_keys(data: Any, known: Collection[str]) -> None:
     for key in data:
         if key not in known and nearest(key, missing):  # X_valid, where X_val is missing
             raise DataError(f"data must have keys such as {list(known)}, got {key!r}. {nearest(key, missing)}")
+
+
+def check_size(name: str, value: Any, low: int = 0) -> int:
+    """Return `value` as an int if it is a whole number of rows, at least `low`."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < low:
+        raise ArgumentError(
+            f"{name} must be an integer >= {low}, got {value!r} ({type(value).__name__}). Give a number of rows."
+        )
+    return int(value)
+
+
+def check_rows(names: str, wanted: int, available: int, what: str) -> None:
+    """Raise DataError if more rows are `wanted`, by the arguments `names`, than are `available` of `what`."""
+    if wanted > available:
+        raise DataError(f"{names} must be at most {available:,}, the {what}, got {wanted:,}. Ask for fewer images.")

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from thinnet.checks import check_path
-from thinnet.data.archive import Archive
+from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
-from thinnet.data.files import damaged, file_size
+from thinnet.data.files import Archive, damaged, file_size
 from thinnet.data.pickles import load_pickle
 from thinnet.data.shares import Share
-from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray, IntArray
 
@@ -108,11 +107,7 @@ def load_cifar10(
 def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntArray, AnyArray, IntArray]:
     """All the images in a folder ``cifar-10-batches-py``: ``(X_train, y_train, X_test, y_test)``.
 
-    X has shape (N, 3072) and dtype uint8, y has shape (N,) and dtype int64. The five training batches follow one
-    another.
-
-    Raises:
-        DataError: if a file is missing or damaged.
+    X has shape (N, 3072) and dtype uint8, y has shape (N,) and dtype int64. The training batches follow one another.
     """
     folder = check_path("folder", folder)
     ((X, y),), _ = _read_rows(folder, TRAIN_FILES, [slice(None)])
@@ -121,10 +116,7 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
 
 
 def read_cifar10_batch(path: str | os.PathLike[str]) -> tuple[AnyArray, IntArray]:
-    """One batch file: X of shape (N, 3072) and dtype uint8, y of shape (N,) and dtype int64.
-
-    Raises:
-        DataError: if the file is missing, damaged, or no batch of CIFAR-10. Nothing in it is ever executed.
+    """One batch file: X of shape (N, 3072) and dtype uint8, y of shape (N,) and dtype int64. Nothing in it is executed.
 
     >>> import pickle, tempfile
     >>> batch = {b"labels": [3, 8], b"data": np.zeros((2, 3072), np.uint8)}
@@ -140,11 +132,7 @@ def read_cifar10_batch(path: str | os.PathLike[str]) -> tuple[AnyArray, IntArray
 
 
 def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
-    """The folder with the batches: found as `load_cifar10` says, or downloaded.
-
-    Raises:
-        DataError: if nothing is at `root`, or the download fails.
-    """
+    """The folder with the batches: found as `load_cifar10` says, or downloaded."""
     if root is None:
         return look_for_cifar10() or _downloaded()
     folders = _itself_or_inside(check_path("root", root))

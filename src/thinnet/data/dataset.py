@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from thinnet.arguments import known_arguments
-from thinnet.arrays import as_rows, check_finite, check_range
+from thinnet.arrays import as_rows, cast, check_finite
 from thinnet.checks import check_choice, check_number
 from thinnet.data.augmentation import Augmentation, checked_augmentation
 from thinnet.data.checking import check_keys, check_labels, checked_rows, checked_weights
-from thinnet.data.moments import Spans, inverse_deviation, overall
+from thinnet.data.moments import Spans, inverse_deviation, overall, standardized
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
 from thinnet.standardization import Standardization
@@ -24,7 +24,6 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 SPLITS = ("train", "val", "test")
 ARRAYS = {f"{part}_{split}": split for split in SPLITS for part in "Xy"}  # field → the split whose rows it holds
 STANDARDIZATIONS = ("none", "mean", "feature", "global")
-NUMBERS_AT_ONCE = 2**15  # shifted and scaled together, so that their float64 stay in the cache
 ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
 
 
@@ -191,18 +190,11 @@ class Dataset:
         return np.where(origins < 0, X.dtype.type(0), np.take_along_axis(X, origins, axis=1)), y
 
     def _shifted(self, name: str, X: AnyArray, dtype: Any) -> FloatArray:
-        """The rows of X shifted and scaled, a few at a time: all of them in float64 would take too much memory."""
-        out: FloatArray = np.empty(X.shape, dtype)
-        with np.errstate(over="ignore"):
-            if (standardization := self.standardization) is not None:
-                rows = max(1, NUMBERS_AT_ONCE // max(1, self.num_features))
-                for start in range(0, len(X), rows):
-                    part = slice(start, start + rows)
-                    out[part] = standardization.rows(X[part], dtype)
-            else:
-                out[...] = X
-        check_range(name, X, out, DataError)
-        return out
+        """The rows of X shifted and scaled, as a new array."""
+        if (standardization := self.standardization) is not None:
+            return standardized(X, standardization, dtype, name, DataError)
+        rows = cast(name, X, dtype, DataError)
+        return rows.copy() if rows is X else rows
 
     def check_range(self, dtype: Any) -> None:
         """Check that all rows, as they reach the net, stay within `dtype`: a column's ends show it.

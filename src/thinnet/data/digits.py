@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from thinnet.checks import check_number
+from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
-from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import require
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from thinnet.data.archive import Archive as Archive
 from thinnet.data.files import LARGEST_FILE
+from thinnet.data.files import Archive as Archive
 from thinnet.errors import DataError
 
 PIECE = 2**18  # bytes that come at once
@@ -33,9 +33,6 @@ def fetch_folder(archive: Archive, parent: Path) -> Path:
 
     Everything happens in a temporary folder beside the final place, which is removed whatever happens. The last step
     is one rename, so that a folder that exists is whole. Where another process was quicker, its folder is used.
-
-    Raises:
-        DataError: if the download, a checksum, or writing fails.
     """
     final = parent / archive.folder
     try:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from thinnet.checks import check_path
+from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import damaged
 from thinnet.data.idx import read_idx
-from thinnet.data.splits import check_rows, check_size
 from thinnet.errors import DataError
 from thinnet.typing import AnyArray, IntArray
 
@@ -22,11 +22,7 @@ FIX = "Take the four files from https://github.com/zalandoresearch/fashion-mnist
 
 
 def load_fashion_mnist(
-    root: str | os.PathLike[str],
-    *,
-    num_train: int = 55000,
-    num_val: int = 5000,
-    num_test: int | None = None,
+    root: str | os.PathLike[str], *, num_train: int = 55000, num_val: int = 5000, num_test: int | None = None
 ) -> Dataset:
     """Fashion-MNIST from its four IDX files, its pixels kept as uint8.
 

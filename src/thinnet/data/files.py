@@ -1,8 +1,10 @@
-"""Reading small binary files, and the one form that complaints about them take."""
+"""What is known of an archive; reading small binary files, and the one form that complaints about them take."""
 
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from thinnet.errors import DataError
@@ -26,6 +28,21 @@ SIGNATURES = {
     b"MATLAB": "a MATLAB file",
     **{bytes([0x80, protocol]): "a pickle, which can run code when it is loaded" for protocol in range(2, 6)},
 }
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A gzipped tar archive on a server, and the MD5 sums of what is needed of it.
+
+    The sums are the publisher's own. They guard against damage; the reader of the files guards against malice.
+    """
+
+    url: str
+    md5: str
+    folder: str  # the folder inside the archive
+    members: Mapping[str, str]  # file name in that folder → MD5 of the file
+    attempts: int = 3
+    timeout: float = 30.0  # seconds without an answer
 
 
 def looks_like(head: bytes) -> str:

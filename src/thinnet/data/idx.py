@@ -26,12 +26,7 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
     """The array in an IDX file: two zero bytes, a code for uint8, the number of dimensions, their sizes, the values.
 
     Whether the file is gzipped is seen from its content, since browsers like to unpack a file and keep its name.
-
-    Returns:
-        A uint8 array with 1 to 4 dimensions.
-
-    Raises:
-        DataError: if the file is missing, damaged, or longer or shorter than its header says.
+    DataError if the file is missing, damaged, or longer or shorter than its header says.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -6,13 +6,17 @@ that neither squares overflow or vanish nor small differences of large numbers l
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet.arrays import refuse_columns
+from thinnet.arrays import check_range, refuse_columns
 from thinnet.checks import Error
+from thinnet.errors import ArgumentError
+from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
+
+NUMBERS_AT_ONCE = 2**15  # shifted and scaled together, so that their float64 stay in the cache
 
 
 class Spans(NamedTuple):
@@ -24,11 +28,7 @@ class Spans(NamedTuple):
 
 
 def spans(name: str, low: AnyArray, high: AnyArray, error: Error) -> Spans:
-    """The spans of columns with these least and greatest values.
-
-    Raises:
-        error: if a column goes further than float64 does.
-    """
+    """The spans of columns with these least and greatest values; `error` if one goes further than float64 does."""
     with np.errstate(over="ignore"):
         low, high = low.astype(np.float64), high.astype(np.float64)
         span = high - low
@@ -45,8 +45,7 @@ def power_of_two(size: AnyArray) -> FloatArray:
 def inverse_deviation(name: str, deviation: FloatArray, columns: Spans, error: Error) -> FloatArray:
     """One over each column's standard deviation; 0 where a column is constant but for the last digit.
 
-    Raises:
-        error: if that is beyond float64.
+    `error` if that is beyond float64.
     """
     largest = np.maximum(np.abs(columns.low), np.abs(columns.high))
     info = np.finfo(np.float64)  # below its smallest normal number, digits are lost to other causes
@@ -55,6 +54,23 @@ def inverse_deviation(name: str, deviation: FloatArray, columns: Spans, error: E
         inverse: FloatArray = np.where(constant, 0, 1 / np.where(constant, 1, deviation))
     refuse_columns(name, ~np.isfinite(inverse), "a standard deviation below 5.6e-309", error)
     return inverse
+
+
+def standardized(
+    X: AnyArray, how: Standardization, dtype: Any, name: str = "X", error: Error = ArgumentError
+) -> FloatArray:
+    """A dense matrix of standardized rows, made a few at a time: all of them in float64 would take too much memory.
+
+    `error` if a finite number becomes too large for `dtype`; it names the column.
+    """
+    out: FloatArray = np.empty(X.shape, dtype)
+    at_once = max(1, NUMBERS_AT_ONCE // max(1, X.shape[1]))
+    with np.errstate(over="ignore"):
+        for start in range(0, len(X), at_once):
+            part = slice(start, start + at_once)
+            out[part] = how.rows(X[part], dtype)
+    check_range(name, X, out, error)
+    return out
 
 
 def overall(mean: FloatArray, deviation: FloatArray) -> tuple[FloatArray, FloatArray]:

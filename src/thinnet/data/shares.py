@@ -43,19 +43,12 @@ def checked_gather(gather: Gather, share: Share | None) -> Gather:
 
 @dataclass(frozen=True)
 class Share:
-    """The share of one process.
+    """The share of one process."""
 
-    Args:
-        rank: its number, counted from 0.
-        size: how many processes there are.
-        totals: how many rows each split has on all of them together.
-        num_classes: the number of classes of the whole data set.
-    """
-
-    rank: int
-    size: int
-    totals: Mapping[str, int]
-    num_classes: int
+    rank: int  # its number, counted from 0
+    size: int  # how many processes there are
+    totals: Mapping[str, int]  # how many rows each split has on all of them together
+    num_classes: int  # of the whole data set
 
     def rows(self, split: str) -> slice:
         """The rows of a split that the process has, as numbers among all of its rows."""
@@ -82,10 +75,8 @@ def block_edges(num_rows: int) -> IntArray:
 def moments(X: AnyArray, rows: slice, num_rows: int, gather: Gather) -> tuple[FloatArray, FloatArray, Spans]:
     """Mean, standard deviation and span of each column over all processes' rows in float64, in two passes over them.
 
-    `X` has the rows that are here, (N, D); `rows` are their numbers among the `num_rows` of all processes.
-
-    Raises:
-        DataError: if a column goes further than float64 does.
+    `X` has the rows that are here, (N, D); `rows` are their numbers among the `num_rows` of all processes. DataError if
+    a column goes further than float64 does.
     """
     columns = _spans(X, gather)
     low, unit = columns.low, columns.unit

@@ -22,31 +22,20 @@ CODES = {"relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "gelu": GELU, "silu": S
 
 
 class Behind(NamedTuple):
-    """What comes behind the normalization of a layer: activation and dropout.
+    """What comes behind the normalization of a layer: activation and dropout."""
 
-    Attributes:
-        activation: a code, as in `CODES`.
-        factor: what kept units are multiplied by.
-        threshold: of `thinnet.masks.drop_threshold`; 0 keeps all units.
-        key0, key1, step, layer: which mask; the keys are the halves of the seed.
-        row_positions: the position of each row in the whole minibatch.
-        random_bits: a buffer of random bits for `GROUP` columns.
-        line: a buffer as long as a row, for the columns that are computed.
-        first, last: which columns are computed, from `first` on, a multiple of `GROUP`, to before `last`.
-    """
-
-    activation: Any
-    factor: Any
-    threshold: Any
-    key0: Any
+    activation: Any  # a code, as in `CODES`
+    factor: Any  # what kept units are multiplied by
+    threshold: Any  # of `thinnet.masks.drop_threshold`; 0 keeps all units
+    key0: Any  # the halves of the seed, which with step and layer say which mask
     key1: Any
     step: Any
     layer: Any
-    row_positions: IntArray
-    random_bits: AnyArray
-    line: FloatArray
-    first: Any
-    last: Any
+    row_positions: IntArray  # the position of each row in the whole minibatch
+    random_bits: AnyArray  # a buffer for those of `GROUP` columns
+    line: FloatArray  # a buffer as long as a row, for the columns that are computed
+    first: Any  # which columns are computed: from this one on, a multiple of `GROUP`
+    last: Any  # to before this one
 
 
 @inline()

@@ -24,24 +24,12 @@ def dropout(
     first_row: int = 0,
     out: FloatArray | None = None,
 ) -> FloatArray:
-    r"""x · keep / (1 − rate), with the mask of `thinnet.masks.keep_mask`.
+    r"""x · keep / (1 − rate), with the mask of `thinnet.masks.keep_mask`, written to `out`, which may be `x` itself.
 
     Large arrays are shared out among threads, which changes nothing in the result.
 
     Forward and backward are the same function: backward is called with dout and the same numbers, and recomputes the
     mask, which costs less than reading it from memory would.
-
-    Args:
-        x: (N, D) float32 or float64.
-        rate: the fraction dropped, 0 <= rate < 1.
-        seed, step, layer, first_row: which mask; see `thinnet.masks.keep_mask`.
-        out: (N, D) array of the same dtype to write to; it may be `x` itself.
-
-    Returns:
-        `out`, or a new array.
-
-    Raises:
-        ArgumentError: if an argument is not as above.
 
     >>> out = dropout(np.ones((1, 6), np.float32), 0.5, seed=3)
     >>> out
@@ -50,13 +38,11 @@ def dropout(
     threshold = drop_threshold(rate)
     out = np.empty_like(x) if out is None else out
     check_arrays("dropout", x=(x, "N D"), out=(out, "N D"))
-    key0, key1 = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
+    keys = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
     factor = x.dtype.type(1 / (1 - rate))
 
     def piece(start: int, stop: int) -> None:
-        part = slice(start, stop)
-        counters = (step, layer, first_row + start)
-        _dropout(x[part], out[part], factor, threshold, key0, key1, *counters, np.empty(GROUP, np.uint32))
+        _dropout(x[start:stop], out[start:stop], factor, threshold, keys, step, layer, first_row + start)
 
     over_rows(piece, len(x), x.size, THREAD_POOL)
     return out
@@ -64,22 +50,13 @@ def dropout(
 
 @kernel()
 def _dropout(
-    x: FloatArray,
-    out: FloatArray,
-    factor: Any,
-    threshold: Any,
-    key0: Any,
-    key1: Any,
-    step: int,
-    layer: int,
-    first_row: int,
-    bits: Any,
+    x: FloatArray, out: FloatArray, factor: Any, threshold: Any, keys: Any, step: int, layer: int, first_row: int
 ) -> None:
-    zero = x.dtype.type(0)
+    zero, bits = x.dtype.type(0), np.empty(GROUP, np.uint32)
     columns = x.shape[1]
     for row in range(x.shape[0]):
         for group in range((columns + GROUP - 1) // GROUP):
-            group_bits(bits, group, first_row + row, step, layer, key0, key1)
+            group_bits(bits, group, first_row + row, step, layer, keys[0], keys[1])
             base = group * GROUP
             for j in range(min(GROUP, columns - base)):
                 out[row, base + j] = x[row, base + j] * factor if bits[j] >= threshold else zero

@@ -149,14 +149,8 @@ def batchnorm_backward_sums(
     `dh` becomes the gradient with respect to the normalized, scaled and shifted z.
     """
     columns, zero = _columns(behind), dh.dtype.type(0)
-    m, s, g, b, dg, db = (
-        mean[columns],
-        inverse_std[columns],
-        gamma[columns],
-        beta[columns],
-        dgamma[columns],
-        dbeta[columns],
-    )
+    m, s, g, b = mean[columns], inverse_std[columns], gamma[columns], beta[columns]
+    dg, db = dgamma[columns], dbeta[columns]
     dg[:] = zero
     db[:] = zero
     dbias[columns] = zero

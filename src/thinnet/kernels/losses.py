@@ -50,8 +50,7 @@ def inplace_softmax_loss(
                 gradient -= one - smoothing
             scores[row, c] = weight * (gradient - share) / count
             dbias[c] += scores[row, c]
-    mean: float = loss / rows
-    return mean
+    return float(loss / rows)
 
 
 @kernel()
@@ -76,8 +75,7 @@ def inplace_shares_loss(
             loss -= weight * target * log_probability
             scores[row, c] = weight * (whole * np.exp(log_probability) - target) / count
             dbias[c] += scores[row, c]
-    mean: float = loss / rows
-    return mean
+    return float(loss / rows)
 
 
 @kernel()
@@ -96,8 +94,7 @@ def inplace_mse_loss(
             loss += weight * difference * difference
             scores[row, c] = weight * difference * two_over_size
             dbias[c] += scores[row, c]
-    mean: float = loss / scores.size
-    return mean
+    return float(loss / scores.size)
 
 
 @kernel()
@@ -120,8 +117,7 @@ def inplace_logistic_loss(
             probability = (one if score >= zero else small) / (one + small)
             scores[row, c] = weight * (probability - target) / size
             dbias[c] += scores[row, c]
-    mean: float = loss / scores.size
-    return mean
+    return float(loss / scores.size)
 
 
 def kernel_of(loss: str, y: AnyArray) -> Any:

@@ -8,8 +8,7 @@ that array alone, and would not make vector instructions of the loop otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -211,6 +210,14 @@ def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, numbers: FloatArray) -> 
         w[i] = settled(keep * w[i] - step, least)
 
 
+@kernel()
+def inplace_average(average: FloatArray, w: FloatArray, share: Any) -> None:
+    """average += share · (w − average); the kernel of `thinnet.steps.averaging`."""
+    least = np.sqrt(np.finfo(w.dtype).tiny)
+    for i in range(w.size):
+        average[i] = settled(average[i] + share * (w[i] - average[i]), least)
+
+
 def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     return options["learning_rate"], options["momentum"]
 
@@ -221,16 +228,8 @@ def _rmsprop_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
 
 def _adam_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     beta1, beta2, rate = options["beta1"], options["beta2"], options["learning_rate"]
-    return (
-        1 - rate * options.get("weight_decay", 0.0),
-        rate / (1 - beta1**t),
-        beta1,
-        1 - beta1,
-        beta2,
-        1 - beta2,
-        (1 - beta2**t) ** -0.5,
-        options["epsilon"],
-    )
+    keep, inverse_root = 1 - rate * options.get("weight_decay", 0.0), (1 - beta2**t) ** -0.5
+    return keep, rate / (1 - beta1**t), beta1, 1 - beta1, beta2, 1 - beta2, inverse_root, options["epsilon"]
 
 
 def _lion_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
@@ -238,8 +237,7 @@ def _lion_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     return 1 - rate * options["weight_decay"], rate, beta1, 1 - beta1, beta2, 1 - beta2
 
 
-@dataclass(frozen=True)
-class RuleKernel:
+class RuleKernel(NamedTuple):
     """How the kernels do a rule of `thinnet.optim`."""
 
     rule: int

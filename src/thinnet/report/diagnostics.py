@@ -70,14 +70,13 @@ class Diagnostics:
 def diagnose(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Diagnostics:
     """Evaluate a classifier on the test rows, or else the validation or training rows, in pieces of bounded size.
 
-    Args:
-        net: a classifier; it is not changed.
-        data: standardized as the net was trained.
-        batch_size: how many rows batch normalization saw together in training.
+    The data are standardized as the net was trained; `batch_size` rows were normalized together then.
     """
     split = next(name for name in ("test", "val", "train") if data.num_rows(name))
     pieces = [slice(start, start + ROWS_AT_ONCE) for start in range(0, data.num_rows(split), ROWS_AT_ONCE)]
-    shares = np.concatenate([_shares(net, data.batch(split, piece)[0]) for piece in pieces])
+    # The softmax of the scores, whichever loss for labels they were trained with.
+    scores = np.concatenate([net.scores(data.batch(split, piece)[0]) for piece in pieces])
+    shares = probabilities("softmax", scores.astype(np.float64))
     y, answers, sure = data.labels(split), shares.argmax(axis=1), shares.max(axis=1)
     confusion = np.zeros((net.num_classes, net.num_classes), np.int64)
     np.add.at(confusion, (y, answers), 1)
@@ -86,11 +85,6 @@ def diagnose(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Diagnost
     mistakes = tuple(Mistake(int(k), int(y[k]), int(answers[k]), float(sure[k])) for k in worst)
     layers = tuple(_layers(net, data, batch_size))
     return Diagnostics(split, confusion, mistakes, _calibration(sure, answers == y), layers)
-
-
-def _shares(net: FullyConnectedNet, X: FloatArray) -> FloatArray:
-    """The softmax of the scores, whichever loss for labels they were trained with."""
-    return probabilities("softmax", net.scores(X).astype(np.float64))
 
 
 def _calibration(sure: FloatArray, right: AnyArray) -> Calibration:

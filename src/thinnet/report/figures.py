@@ -23,11 +23,7 @@ Keys = Sequence[tuple[str, int]]  # labels and the numbers of their groups
 
 
 def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
-    """Write every figure of the page into a folder, as SVG.
-
-    Raises:
-        OSError: if a file cannot be written.
-    """
+    """Write every figure of the page into a folder, as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in _figures(groups, details):
         write_atomically(folder / f"{name}.svg", figure.encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +97,9 @@ def _environment(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _result(content: dict[str, Any]) -> dict[str, Any]:
-    history = {"val_loss": [], **content["history"]}  # the first edition recorded none
-    lists = {field.name: list(history[field.name]) for field in fields(History)}
+    history = checkpoint.checked_history({"val_loss": [], **content["history"]})  # the first edition had none
     accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
-    numbers = [value for values in lists.values() for value in values]
-    for value in (*numbers, *(value for value in accuracies.values() if value is not None)):
-        if type(value) not in (int, float):
-            raise ValueError(f"{value!r} is no number")
-    if not len(lists["epoch"]) == len(lists["train_accuracy"]) == len(lists["seconds"]):
-        raise ValueError("the lists of the history differ in length")
-    return {"history": History(**lists), **accuracies, "stop_reason": content["stop_reason"]}
+    for name, value in accuracies.items():
+        if value is not None:
+            checkpoint.number(name, value)
+    return {"history": history, **accuracies, "stop_reason": content["stop_reason"]}

@@ -111,15 +111,13 @@ def _handler(live: Live) -> type[BaseHTTPRequestHandler]:
             elif self.path != "/":
                 self.send_error(HTTPStatus.NOT_FOUND)
             else:
-                self._answer(live.html().encode())
-
-        def _answer(self, content: bytes) -> None:
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(content)
+                content = live.html().encode()
+                self.send_response(HTTPStatus.OK)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: the terminal belongs to the run."""

@@ -40,17 +40,7 @@ class Details:
 
 
 def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: bool = False) -> str:
-    """The whole page as HTML.
-
-    Args:
-        groups: all runs.
-        details: of the groups that are shown in detail.
-        title: of the page.
-        live: whether the page asks its server for what is new.
-
-    Raises:
-        MissingExtraError: if Jinja is not installed.
-    """
+    """The whole page as HTML, with details of some groups; a `live` one asks its server for what is new."""
     jinja2 = require("jinja2", extra="report", purpose="writing a report")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}

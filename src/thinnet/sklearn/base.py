@@ -133,21 +133,17 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
-        if incremental and self.early_stopping:
-            raise ArgumentError(
-                "partial_fit does not support early_stopping=True, which holds rows out. Set early_stopping=False."
-            )
+        parameters.check_parameters(self.get_params(deep=False))
         if incremental and self.ema_decay:
             raise ArgumentError(
                 f"partial_fit does not support ema_decay={self.ema_decay}: the average belongs to a whole training. "
                 f"Set ema_decay=0."
             )
-        for name in ("tune", "calibrate"):
-            if incremental and getattr(self, name, False) is True:
+        for name in ("early_stopping", "tune", "calibrate"):
+            if incremental and getattr(self, name, False) not in (False, parameters.AUTO):
                 raise ArgumentError(
                     f"partial_fit does not support {name}=True, which holds rows out. Set {name}=False."
                 )
-        parameters.check_parameters(self.get_params(deep=False))
         fresh = not (hasattr(self, "_nets") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
         if fresh:
@@ -171,7 +167,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         """Train on a sample whose targets are encoded; whether the user interrupted that."""
         held_out = None
         if self.early_stopping and self.solver != "lbfgs":
-            sample, held_out = self._split(sample)
+            fewest = 2 if "batch" in (self.dropout_mask, str(self.normalization)[:5]) else 1
+            sample, held_out = self._split(sample, self.validation_fraction, fewest)
         before: Settings | None = None if fresh else self.settings_
         num_rows, num_columns = sample.X.shape
         self.settings_: Settings = self._settings_for(num_rows, num_columns, before, incremental=incremental)
@@ -217,16 +214,11 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         low, high = check_random_state(self.random_state).randint(2**31, size=2)
         return int(high) << 31 | int(low)
 
-    def _split(self, sample: Sample) -> tuple[Sample, Sample]:
-        """Training rows, and those that only the validation score sees."""
-        train, held = holding_out.split(
-            None if is_regressor(self) else sample.targets,
-            sample.X.shape[0],
-            self.validation_fraction,
-            seed=self._seed,
-            names=getattr(self, "classes_", np.empty(0)).tolist(),
-            fewest=2 if "batch" in (self.dropout_mask, str(self.normalization)[:5]) else 1,
-        )
+    def _split(self, sample: Sample, fraction: float, fewest: int) -> tuple[Sample, Sample]:
+        """Rows to train on, at least so many, and those held out."""
+        labels, num_rows = None if is_regressor(self) else sample.targets, sample.X.shape[0]
+        names = getattr(self, "classes_", np.empty(0)).tolist()
+        train, held = holding_out.split(labels, num_rows, fraction, seed=self._seed, names=names, fewest=fewest)
         return sample.take(train), sample.take(held)
 
     def _start(self, sample: Sample) -> None:
@@ -310,7 +302,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _scores(self, X: Any) -> FloatArray:
         """The mean of the nets' scores, in float64 where X is float64."""
-        given = self._rows(X)
+        given = self._rows(X)  # first, since it says so where there are no nets yet
         return members.scores(self._nets, self._inputs, given)
 
     def _drawn(

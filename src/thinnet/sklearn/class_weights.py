@@ -19,16 +19,9 @@ BALANCED = "balanced"
 def factors(class_weight: Any, classes: Sequence[Any], targets: AnyArray) -> FloatArray | None:
     """The (N,) factors of the rows' weights, by scikit-learn's rules; None where there are none.
 
-    ``"balanced"`` is N / (classes present · rows of the class). Labels that a dict leaves out weigh 1.
-
-    Args:
-        class_weight: None, ``"balanced"`` or a dict from label to weight; where a row may have several labels, a list
-            with one of these for each of them, over the labels 0 and 1, whose factors are multiplied.
-        classes: the labels.
-        targets: (N,) their numbers, or (N, C) zeros and ones.
-
-    Raises:
-        ArgumentError: if it is something else, a label is unknown, or a weight is not a finite number >= 0.
+    ``"balanced"`` is N / (classes present · rows of the class). Labels that a dict leaves out weigh 1. Where a row may
+    have several labels, a list has one of these for each of them, over 0 and 1, and their factors are multiplied.
+    `targets` are (N,) numbers of labels, or (N, C) zeros and ones.
 
     >>> factors({"b": 3}, ["a", "b"], np.array([0, 1, 1]))
     array([1., 3., 3.])

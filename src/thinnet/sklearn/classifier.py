@@ -150,12 +150,10 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             OSError: if the file cannot be written.
         """
         check_is_fitted(self)
-        from thinnet.sklearn.onnx_export import export_labels, export_several
+        from thinnet.sklearn.onnx_export import export_classifier
 
-        if self._several:
-            export_several(self._nets, self._inputs, self._temperature, check_path("path", path))
-        else:
-            export_labels(self._nets, self._inputs, self._temperature, self.classes_, check_path("path", path))
+        classes = None if self._several else self.classes_
+        export_classifier(self._nets, self._inputs, self._temperature, classes, check_path("path", path))
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
         scores = scores / scores.dtype.type(self._temperature)

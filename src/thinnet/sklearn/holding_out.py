@@ -22,17 +22,11 @@ def split(
 
     Each class gives rows in proportion to its size, and keeps at least one in training: a class of a single row is
     trained on alone. Where a row may have several labels, the same holds for each combination, and each label.
+    ArgumentError if fewer than two rows would be held out, or less than `fewest` be left.
 
     Args:
         labels: (N,) numbers of classes, or (N, C) zeros and ones; None where targets are not labels.
-        num_rows: N.
-        fraction: the part of the rows to hold out, 0 < fraction < 1.
-        seed: fixes which rows those are.
         names: what the user calls the classes.
-        fewest: the fewest rows that training takes.
-
-    Raises:
-        ArgumentError: if fewer than two rows would be held out, or less than `fewest` be left.
 
     >>> train, held = split(np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), 9, 0.4, seed=0)
     >>> [int(row) for row in train if row == 8], len(held)
@@ -48,14 +42,14 @@ def split(
         raise _refusal(
             f"leave at least {fewest} of {num_rows} rows to train on, got validation_fraction={fraction:g}, which "
             f"holds {wanted} out",
-            "lower validation_fraction",
+            "Lower validation_fraction",
         )
     if wanted < FEWEST_HELD:
         enough = math.ceil(100 * min(FEWEST_HELD / num_rows, 0.5)) / 100
         raise _refusal(
             f"hold out at least {FEWEST_HELD} rows to score the net by, got validation_fraction={fraction:g} of "
             f"{num_rows}, which is {wanted}",
-            f"raise validation_fraction to {enough:g}",
+            f"Raise validation_fraction to {enough:g}",
         )
     order = _order(labels, num_rows, np.random.default_rng(seed))
     spared = order if labels is None else order[~np.isin(order, _kept(labels, order))]
@@ -105,7 +99,6 @@ def _single(labels: AnyArray | None, names: Sequence[Any]) -> str:
 
 
 def _refusal(expected_and_got: str, first_fix: str = "") -> ArgumentError:
-    fixes = [first_fix] if first_fix else []
-    fixes += ["give more rows (those of weight 0 do not count)", "or set early_stopping=False"]
-    fix = (", " if first_fix else " ").join(fixes)
-    return ArgumentError(f"early_stopping must {expected_and_got}. {fix[0].upper()}{fix[1:]}.")
+    more = "more rows (those of weight 0 do not count)"
+    fixes = f"{first_fix}, give {more}, or" if first_fix else f"Give {more} or"
+    return ArgumentError(f"early_stopping must {expected_and_got}. {fixes} set early_stopping=False.")

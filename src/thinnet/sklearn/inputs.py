@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,10 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from thinnet.arrays import is_finite
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
-from thinnet.sklearn.in_memory import check_in_memory
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
-from thinnet.sklearn.table.sources import REFUSED
+from thinnet.sklearn.table.columns import called, unnamed
+from thinnet.sklearn.table.sources import REFUSED, package_of
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
@@ -30,25 +29,19 @@ NO_TARGETS: Any = object()  # unlike None, which is a mistake where targets are 
 PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
 SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered but keep their unit
 FEWEST = 5  # rows; rarer categories are merged
+# How things that are not in memory are brought there, the surer way first: PySpark has several of these.
+METHODS = ("toPandas", "to_pandas", "collect", "compute", "execute", "to_numpy")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """How rows become what the nets take.
+    """How rows become what the nets take."""
 
-    Attributes:
-        encoder: makes a matrix of the columns of a table; None where the rows are a matrix as they come.
-        is_table: whether there is more in the rows than an array of numbers could hold.
-        standardization: of the columns of the matrix.
-        has_means: whether it knows the columns' means.
-        bins: into how many bins columns of numbers are encoded at most.
-    """
-
-    encoder: TableEncoder | None
-    is_table: bool
-    standardization: Standardization
-    has_means: bool
-    bins: int | None
+    encoder: TableEncoder | None  # makes a matrix of the columns of a table; None where rows are one as they come
+    is_table: bool  # whether there is more in the rows than an array of numbers could hold
+    standardization: Standardization  # of the columns of the matrix
+    has_means: bool  # whether it knows the columns' means
+    bins: int | None  # into how many bins columns of numbers are encoded at most
 
     def pieces(self, given: Any) -> Iterator[tuple[int, Any]]:
         """The same rows as matrices of some megabytes, one after the other, each with the number of its first row."""
@@ -89,8 +82,7 @@ def checked(
 ) -> tuple[Any, AnyArray, FloatArray | None]:
     """Rows, targets and weights that fit each other, and what training had `before`, where there was any.
 
-    Returns:
-        The rows as `Columns` where they are more than numbers, else as a matrix; (N,) or (N, C) targets; (N,) weights.
+    The rows come as `Columns` where they are more than numbers, else as a matrix.
     """
     check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
     _check_columns(X)
@@ -112,12 +104,46 @@ def checked(
         given, y = validate_data(
             estimator, X, y, multi_output=True, y_numeric=is_regressor(estimator), reset=fresh, **MATRIX
         )
-        y = y.toarray() if sparse.issparse(y) else y
+    y = y.toarray() if sparse.issparse(y) else y
     if sparse.issparse(given):
         given = _canonical(given)
-    elif not isinstance(given, Columns):
-        _check_finite(estimator, given)
+    elif not isinstance(given, Columns) and _has_missing(given):
+        names = getattr(estimator, "feature_names_in_", None)
+        for i, column in enumerate(given.T):
+            kinds.check_finite(column, called(unnamed(i) if names is None else str(names[i]), i))
     return given, y, checked_weights(sample_weight, given)
+
+
+def check_in_memory(**given: Any) -> None:
+    """Raise ArgumentError, with the fix, for what NumPy would take as one object rather than as an array.
+
+    >>> check_in_memory(X=[[1.0, 2.0]], y=None)
+    >>> check_in_memory(X=(row for row in [[1.0]]))
+    Traceback (most recent call last):
+    ...
+    thinnet.errors.ArgumentError: X must be an array, a sparse matrix or a data frame in memory, got a generator. ...
+    """
+    for name, value in given.items():
+        if value is None or np.isscalar(value) or hasattr(value, "__array__") or hasattr(value, "tocsr"):
+            continue  # what it holds is checked with everything else
+        is_array = hasattr(value, "__getitem__") and hasattr(value, "__len__") and not isinstance(value, Mapping)
+        methods = [method for method in METHODS if callable(getattr(value, method, None))]
+        if is_array and not methods:
+            continue
+        raise ArgumentError(
+            f"{name} must be an array, a sparse matrix or a data frame in memory, got a {type(value).__name__}. "
+            f"{_fix(name, value, methods)}"
+        )
+
+
+def _fix(name: str, value: Any, methods: list[str]) -> str:
+    if methods:
+        return f"Compute it first: give {name}.{methods[0]}()."
+    if isinstance(value, Iterator | Set):
+        return f"Give list({name}); rows that do not fit into memory can be given to partial_fit in parts."
+    if isinstance(value, Mapping):
+        return f"Give pandas.DataFrame({name}), for example."
+    return f"Convert it: numpy.asarray({name}), for example."
 
 
 def _check_columns(X: Any) -> None:
@@ -191,22 +217,12 @@ def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
     return np.column_stack([column.values for column in read(X, None, names)]).astype(np.float64)
 
 
-def _check_finite(estimator: Any, X: AnyArray) -> None:
-    if X.dtype.kind == "f" and not is_finite(X) and (wrong := np.isinf(X).any(axis=0)).any():
-        names = getattr(estimator, "feature_names_in_", None)
-        column = int(wrong.argmax())
-        raise ArgumentError(
-            f"X must hold finite numbers, got infinity in column {column if names is None else repr(names[column])}. "
-            f"Replace it with NaN if it is unknown, or with a number."
-        )
-
-
 def _times(array: AnyArray) -> str:
     """What kind of times there are in an array; an empty text where there are none."""
-    if array.dtype.kind in REFUSED:
-        return REFUSED[array.dtype.kind] if array.dtype.kind in "Mm" else ""
-    found = {kinds.kind(type_) for type_ in set(map(type, array.flat))} if array.dtype.kind == "O" else set()
-    return next(iter(sorted(found & kinds.TIMES)), "")
+    if array.dtype.kind in "Mm":
+        return REFUSED[array.dtype.kind]
+    found = kinds.kinds_in(array.flat) if array.dtype.kind == "O" else set()
+    return min(found & kinds.TIMES, default="")
 
 
 def is_table(X: Any, categorical_features: Any) -> bool:
@@ -220,10 +236,10 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         )
     if categorical_features is not None and not isinstance(categorical_features, str):
         return True
-    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
-    if pandas is not None and isinstance(X, pandas.DataFrame):
+    package = package_of(X)
+    if package == "pandas":
         return not all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes)
-    if polars is not None and isinstance(X, polars.DataFrame):
+    if package == "polars":
         return any(not dtype.is_numeric() or X[name].null_count() for name, dtype in X.schema.items())
     try:
         array = np.asarray(X)
@@ -233,20 +249,18 @@ def is_table(X: Any, categorical_features: Any) -> bool:
     return array.dtype.kind in "UST" or has_text or bool(_times(array))
 
 
-def _targets(estimator: Any, X: Any, y: Any) -> AnyArray:
+def _targets(estimator: Any, X: Any, y: Any) -> Any:
     """Targets as scikit-learn checks them beside a matrix."""
     numbers = is_regressor(estimator)
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype="numeric" if numbers else None, input_name="y")
     check_consistent_length(X, y)
-    targets: AnyArray = y.toarray() if sparse.issparse(y) else y
-    return targets
+    return y
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
     """What the training rows say about how rows become what the nets take.
 
-    A column that is constant in the training rows says nothing, and is left out by a scale of 0; unless more rows
-    are to come.
+    A column that is constant in them says nothing, and is left out by a scale of 0; unless more rows are to come.
     """
     given, encoder, bins = sample.X, None, estimator.settings_.numeric_bins
     is_columns = isinstance(given, Columns)
@@ -279,7 +293,7 @@ def comparable(given: Any) -> Any:
 
 
 def _has_missing(X: AnyArray) -> bool:
-    return X.dtype.kind == "f" and not is_finite(X)  # infinite numbers were refused
+    return X.dtype.kind == "f" and not is_finite(X)  # infinite numbers are refused first
 
 
 def _canonical(X: Any) -> Any:

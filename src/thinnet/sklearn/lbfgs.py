@@ -25,13 +25,7 @@ ROWS_AT_ONCE = 1024  # whose losses are computed together, so that memory does n
 
 
 class Objective:
-    """The loss of all rows, and its gradient, as a function of a net's weights.
-
-    Args:
-        net: its weights are changed.
-        source: gives the rows.
-        num_rows: how many there are.
-    """
+    """The loss of all rows, and its gradient, as a function of a net's weights, which calling it changes."""
 
     def __init__(self, net: FullyConnectedNet, source: RowSource, num_rows: int) -> None:
         self.net, self.source, self.num_rows = net, source, num_rows
@@ -58,12 +52,7 @@ class Objective:
 def train(estimator: Any, sample: Sample) -> bool:
     """Train an estimator's nets, one after the other, and keep in it what the iterations come to.
 
-    Args:
-        estimator: has nets and settings.
-        sample: the training rows, with targets on the scale of the nets.
-
-    Returns:
-        Whether the user interrupted it; each net has the best weights of its own.
+    The targets are on the scale of the nets. Returns whether the user interrupted it; each net has its best weights.
     """
     if estimator.early_stopping:
         warnings.warn("early_stopping has no effect with solver='lbfgs'.", UserWarning, stacklevel=5)

@@ -16,17 +16,11 @@ NAMES = ("auto", *OF_SGD, *SCHEDULES)
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """The factor (t + 1)^-power, where t is how many rows were seen before the pass.
-
-    Attributes:
-        power: the exponent.
-        rows_a_pass: how many rows each pass has.
-        rows_before: how many rows were seen before training began or went on.
-    """
+    """The factor (t + 1)^-power, where t is how many rows were seen before the pass."""
 
     power: float
     rows_a_pass: int
-    rows_before: int = 0
+    rows_before: int = 0  # before training began or went on
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         """The factor in step number `step`, counted from 0."""
@@ -35,14 +29,9 @@ class InverseScaling:
 
 @dataclass
 class Adaptive:
-    """The same factor until `lower` is called, which divides it by five.
+    """The same factor until `lower` is called, which divides it by five."""
 
-    Attributes:
-        lowest: the factor at which training ends.
-        factor: what it is now.
-    """
-
-    lowest: float
+    lowest: float  # at which training ends
     factor: float = 1.0
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
@@ -78,13 +67,9 @@ def check_learning_rate(learning_rate: Any) -> None:
 
 
 def schedule_for(learning_rate: Any, solver: str, rate: float, scaling: InverseScaling) -> Schedule:
-    """The schedule of a training.
+    """The schedule of a training that begins with this rate; `scaling` is what ``"invscaling"`` means.
 
-    Args:
-        learning_rate: a name or a schedule.
-        solver: where it is not ``"sgd"``, scikit-learn's two names for this solver mean a constant rate.
-        rate: the learning rate at first.
-        scaling: what ``"invscaling"`` means.
+    Where the solver is not ``"sgd"``, scikit-learn's two names for this solver mean a constant rate.
     """
     if not (isinstance(learning_rate, str) and learning_rate in OF_SGD):
         return as_schedule(learning_rate)

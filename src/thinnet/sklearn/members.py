@@ -13,7 +13,6 @@ from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
 from thinnet.sklearn import rows
 from thinnet.sklearn.inputs import Inputs
-from thinnet.standardization import Standardization
 from thinnet.training.net_update import NetUpdate, RowSource
 from thinnet.typing import FloatArray, IntArray
 
@@ -30,15 +29,7 @@ def _drawn(seed: int, *stream: int) -> int:
 
 
 class MembersUpdate:
-    """One step of training for each net, all on the same rows, which are read once.
-
-    Args:
-        nets: their states are changed.
-        source: gives the rows.
-        optimizers: one for each net.
-        max_rows: the most rows in a minibatch.
-        weight_decay: of the nets' matrices; see `NetUpdate`.
-    """
+    """One step of training for each net, all on the same rows, which are read once; see `NetUpdate`."""
 
     def __init__(
         self,
@@ -49,9 +40,9 @@ class MembersUpdate:
         weight_decay: float,
     ) -> None:
         once = _ReadOnce(source)
-        pairs = zip(nets, optimizers, strict=True)
         self._updates = [
-            NetUpdate(net, once, optimizer, max_rows, weight_decay=weight_decay) for net, optimizer in pairs
+            NetUpdate(net, once, optimizer, max_rows, weight_decay=weight_decay)
+            for net, optimizer in zip(nets, optimizers, strict=True)
         ]
 
     def __call__(self, rows: IntArray, factor: float, step: int) -> float:
@@ -77,19 +68,11 @@ def scores(nets: Sequence[FullyConnectedNet], inputs: Inputs, given: Any, dtype:
 
     They are computed in `dtype`; without one in float64, or in float32 where the rows are float32 or bytes.
     """
-    how = inputs.standardization
-    return np.concatenate([_mean_scores(nets, X, how, dtype or _dtype_for(X)) for _, X in inputs.pieces(given)])
-
-
-def _mean_scores(nets: Sequence[FullyConnectedNet], X: Any, how: Standardization, dtype: Any) -> FloatArray:
-    total = rows.scores(nets[0], X, how, dtype)
-    for net in nets[1:]:
-        total += rows.scores(net, X, how, dtype)
-    return total / len(nets) if len(nets) > 1 else total
-
-
-def _dtype_for(X: Any) -> Any:
-    return np.float64 if X.dtype == np.float64 else np.float32
+    pieces = []
+    for _, X in inputs.pieces(given):
+        taken = dtype or (np.float64 if X.dtype == np.float64 else np.float32)
+        pieces.append(np.mean([rows.scores(net, X, inputs.standardization, taken) for net in nets], axis=0))
+    return np.concatenate(pieces)
 
 
 def drawn_scores(

@@ -23,26 +23,23 @@ from thinnet.typing import AnyArray
 Nets: TypeAlias = Sequence[FullyConnectedNet]
 
 
-def export_labels(nets: Nets, inputs: Inputs, temperature: float, classes: AnyArray, path: Path) -> None:
-    """Write a classifier that gives each row one label: ``label``, (N,), and ``probabilities``, (N, C)."""
-    labels = _plain(classes)
-    graph, scores = _scored(nets, inputs)
-    index = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
-    graph.output(graph.add("Gather", [graph.array("classes", labels), index], "label"), labels.dtype)
-    graph.output(
-        graph.add("Softmax", [_cooled(graph, scores, temperature)], "probabilities", axis=1), DTYPE, len(labels)
-    )
-    graph.write(path)
+def export_classifier(nets: Nets, inputs: Inputs, temperature: float, classes: AnyArray | None, path: Path) -> None:
+    """Write a classifier: ``label`` and ``probabilities``, (N, C).
 
-
-def export_several(nets: Nets, inputs: Inputs, temperature: float, path: Path) -> None:
-    """Write a classifier whose rows may have several labels: ``label``, zeros and ones, and ``probabilities``."""
+    With `classes` each row gets one of them, (N,); without, a row may have several: zeros and ones, (N, C).
+    """
     graph, scores = _scored(nets, inputs)
-    positive = graph.add("Greater", [scores, graph.array("zero", np.zeros((), DTYPE))], "positive")
-    graph.output(graph.cast(positive, np.int64, "label"), np.int64, nets[0].num_classes)
-    graph.output(
-        graph.add("Sigmoid", [_cooled(graph, scores, temperature)], "probabilities"), DTYPE, nets[0].num_classes
-    )
+    cooled = graph.add("Div", [scores, graph.array("temperature", np.asarray(temperature, DTYPE))], "cooled_scores")
+    if classes is None:
+        positive = graph.add("Greater", [scores, graph.array("zero", np.zeros((), DTYPE))], "positive")
+        graph.output(graph.cast(positive, np.int64, "label"), np.int64, nets[0].num_classes)
+        probabilities = graph.add("Sigmoid", [cooled], "probabilities")
+    else:
+        labels = _plain(classes)
+        index = graph.add("ArgMax", [scores], "place", axis=1, keepdims=0)
+        graph.output(graph.add("Gather", [graph.array("classes", labels), index], "label"), labels.dtype)
+        probabilities = graph.add("Softmax", [cooled], "probabilities", axis=1)
+    graph.output(probabilities, DTYPE, nets[0].num_classes)
     graph.write(path)
 
 
@@ -67,16 +64,10 @@ def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
     graph = Graph()
     rows = add_standardization(graph, inputs.standardization, _add_matrix(graph, inputs, nets[0].input_dim))
     scores = [add_net(graph, net, rows, DTYPE, f"net{k}_" if k else "") for k, net in enumerate(nets)]
-    total = scores[0]
-    for k in range(1, len(nets)):
-        total = graph.add("Add", [total, scores[k]], f"sum{k}")
     if len(nets) == 1:
-        return graph, total
-    return graph, graph.add("Div", [total, graph.array("count", np.asarray(len(nets), DTYPE))], "mean_scores")
-
-
-def _cooled(graph: Graph, scores: str, temperature: float) -> str:
-    return graph.add("Div", [scores, graph.array("temperature", np.asarray(temperature, DTYPE))], "cooled_scores")
+        return graph, scores[0]
+    count = graph.array("count", np.asarray(len(nets), DTYPE))
+    return graph, graph.add("Div", [graph.add("Sum", scores, "sum"), count], "mean_scores")
 
 
 def _add_matrix(graph: Graph, inputs: Inputs, num_columns: int) -> str:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from thinnet.arguments import knows_arguments
 from thinnet.checks import check_choice, check_path
+from thinnet.data.moments import standardized
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator, takes_parts
@@ -158,7 +159,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             raise ArgumentError(f"y must be >= 0 with loss='poisson', got {targets.min():g}. Use loss='squared_error'.")
         if fresh:
             self._y_shift = self._learned_units(targets, weights)
-        return rows.standardized(targets, self._y_shift, self._dtype, "y")
+        return standardized(targets, self._y_shift, self._dtype, "y")
 
     def _learned_units(self, targets: AnyArray, weights: FloatArray | None) -> Standardization:
         """What targets are measured by: their mean and deviation; with a Poisson loss, whose zero stays, the mean."""

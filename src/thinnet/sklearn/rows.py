@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from thinnet.arrays import check_range, standardize
-from thinnet.data.moments import Spans, inverse_deviation, spans
+from thinnet.arrays import standardize
+from thinnet.data.moments import Spans, inverse_deviation, spans, standardized
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import check_scores
@@ -29,8 +29,7 @@ LIMIT = 10.0  # standard deviations; an outlier, or a category that one row in a
 def moments(X: Any, weights: FloatArray | None, name: str = "X") -> Standardization:
     """The weighted mean of each column and one over its standard deviation; 0 where a column is constant.
 
-    Raises:
-        ArgumentError: if float64 cannot hold them, which names the column; those of huge and tiny numbers it can.
+    ArgumentError, which names the column, if float64 cannot hold them; those of huge and tiny numbers it can.
     """
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
     columns = spans(name, *_ends(X), ArgumentError)
@@ -80,20 +79,6 @@ def parts(row_bytes: IntArray) -> Iterator[slice]:
 
 def _dense_parts(X: AnyArray, row_bytes: int = 0) -> Iterator[slice]:
     return parts(np.full(X.shape[0], 8 * X.shape[1] + row_bytes))
-
-
-def standardized(X: AnyArray, how: Standardization, dtype: Any, name: str = "X") -> FloatArray:
-    """A dense matrix of standardized rows.
-
-    Raises:
-        ArgumentError: if a finite number becomes too large for `dtype`, which names the column.
-    """
-    out = np.empty(X.shape, dtype)
-    for part in _dense_parts(X):
-        with np.errstate(over="ignore"):
-            out[part] = how.rows(X[part], dtype)
-        check_range(name, X[part], out[part])
-    return out
 
 
 def reader(X: Any, how: Standardization, max_rows: int, dtype: Any = np.float32) -> Reader:

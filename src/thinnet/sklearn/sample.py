@@ -44,17 +44,14 @@ class Sample(NamedTuple):
         """With each row's weight multiplied by a factor."""
         if factors is None:
             return self
-        return self._replace(
-            weights=_about_one(factors if self.weights is None else self.weights * _about_one(factors))
-        )
+        factors = _about_one(factors)
+        return self._replace(weights=factors if self.weights is None else _about_one(self.weights * factors))
 
     def merged(self, matrix: Any) -> Sample:
         """Each different row once, in an order of its own, with the sum of its weights.
 
         Where one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
-
-        Args:
-            matrix: (N, M) numbers, whose rows are equal where those of the sample are.
+        `matrix` is (N, M) numbers, whose rows are equal where those of the sample are.
         """
         targets = self.targets.reshape(len(self.targets), -1)
         keys = [x + y for x, y in zip(sort_keys(matrix), sort_keys(targets), strict=True)]

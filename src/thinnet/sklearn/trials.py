@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.layers import LOSSES
-from thinnet.sklearn import holding_out, members
+from thinnet.sklearn import members
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.sample import Sample
 from thinnet.sklearn.settings import Settings
@@ -46,22 +46,13 @@ class Trial(NamedTuple):
 def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
     """The trial of the least loss among the candidates, or the only one without ``tune``.
 
-    Args:
-        estimator: whose parameters all candidates have in common; it knows the form of the targets.
-        sample: the rows.
-        asked: the parameter by which the user asks for trials; None where the rule does, and there is to be none where
-            no rows can be held out, or four fifths of them cannot be trained on.
+    `asked` is the parameter by which the user asks for trials; None where the rule does, and there is to be none where
+    no rows can be held out, or four fifths of them cannot be trained on.
 
-    Raises:
-        ArgumentError: if that is so, and it was asked for.
-        KeyboardInterrupt: if the user interrupts a trial.
+    ArgumentError if that is so, and it was asked for; KeyboardInterrupt if the user interrupts a trial.
     """
-    labels = None if is_regressor(estimator) else sample.targets
-    names = getattr(estimator, "classes_", np.empty(0)).tolist()
     try:
-        train, held = holding_out.split(
-            labels, sample.X.shape[0], HELD_OUT, seed=estimator._seed, names=names, fewest=2
-        )
+        train, held = estimator._split(sample, HELD_OUT, fewest=2)
     except ArgumentError:
         if asked is None:
             return None
@@ -71,7 +62,7 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
         ) from None
     candidates = _candidates(estimator, *sample.X.shape) if estimator.tune else [{}]
     try:
-        trials = [_trial(estimator, params, sample.take(train), sample.take(held)) for params in candidates]
+        trials = [_trial(estimator, params, train, held) for params in candidates]
     except (ArgumentError, NumericalError):  # which training on all rows meets too, where it is not for want of rows
         if asked is None:
             return None

@@ -20,11 +20,7 @@ from thinnet.typing import AnyArray
 
 
 def as_matrix(spec: Spec, X: Any) -> AnyArray:
-    """X as a matrix of real numbers, one example a row.
-
-    Raises:
-        ArgumentError: if it is none, or has another number of columns than the net has inputs.
-    """
+    """X as a matrix of real numbers, one example a row, with as many columns as the net has inputs."""
     array = as_rows("X", X)
     if array.ndim < 2 or math.prod(array.shape[1:]) != spec.input_dim:
         raise ArgumentError(
@@ -42,19 +38,10 @@ def as_targets(spec: Spec, y: Any) -> AnyArray:
 
 
 def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0, *, training: bool = True) -> Batch:
-    """A batch of a net, whole and on one process.
-
-    Raises:
-        ArgumentError: if X, y or the weights do not fit the net, or a training batch has one row and is to be
-            normalized.
-    """
+    """A batch of a net, whole and on one process, whose X, y and weights fit the net, and are enough to normalize."""
     rows = X if isinstance(X, SparseRows) else cast("X", as_matrix(spec, X), spec.dtype)
-    batch = Batch(
-        rows,
-        as_targets(spec, y),
-        None if weights is None else cast("weights", as_array("weights", weights), spec.dtype),
-        step,
-    )
+    given = None if weights is None else cast("weights", as_array("weights", weights), spec.dtype)
+    batch = Batch(rows, as_targets(spec, y), given, step)
     check_targets(spec, batch)
     if training:
         check_rows(spec, len(batch))

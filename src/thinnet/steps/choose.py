@@ -91,7 +91,7 @@ def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
 def average(*, fused: bool = True) -> Callable[[FloatArray, FloatArray, Any], None]:
     """How an average of weights takes in new ones: as `thinnet.steps.averaging.inplace_average`."""
     if uses_kernels(fused):
-        from thinnet.kernels.averaging import inplace_average as kernel
+        from thinnet.kernels.optimizers import inplace_average as kernel
 
         by_kernel: Callable[[FloatArray, FloatArray, Any], None] = kernel
         return by_kernel

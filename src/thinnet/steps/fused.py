@@ -20,7 +20,7 @@ from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.hidden import Activations, Pieces, hidden_layers
-from thinnet.steps.operands import operands
+from thinnet.steps.operands import Operands
 from thinnet.steps.penalty import penalty
 from thinnet.teams import ENOUGH, Team
 from thinnet.typing import AnyArray, FloatArray
@@ -36,7 +36,7 @@ class FusedStep:
     def __init__(self, spec: Spec, products: Products, max_rows: int) -> None:
         self.spec, self.max_rows, self.products = spec, max_rows, products
         self._layers = hidden_layers(spec, max_rows, products.team)
-        self._operands = operands(spec, products, max_rows)
+        self._operands = Operands(spec, products, max_rows)
         self._buffers = [[np.empty(max_rows * dim, spec.dtype) for dim in spec.hidden_dims] for _ in range(3)]
         half = [dim if spec.precision else 0 for dim in spec.hidden_dims]
         self._half_buffers = [[np.empty(max_rows * dim, BITS) for dim in half] for _ in range(2)]

@@ -12,7 +12,7 @@ from thinnet.masks import GROUP
 from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
-from thinnet.steps.operands import operands
+from thinnet.steps.operands import Operands
 from thinnet.teams import over_rows
 from thinnet.typing import AnyArray, FloatArray
 
@@ -22,7 +22,7 @@ class FusedScores:
 
     def __init__(self, spec: Spec, state: State, products: Products, max_rows: int) -> None:
         self.spec, self.state, self.products = spec, state, products
-        self._operands = operands(spec, products, max_rows)
+        self._operands = Operands(spec, products, max_rows)
         self._matrices = self._operands.matrices(state.params, copies_hold=False)
         self._z = [np.empty((max_rows, dim), spec.dtype) for dim in spec.hidden_dims]
         self._half = [np.empty((max_rows, dim if spec.precision else 0), BITS) for dim in spec.hidden_dims]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,41 +41,31 @@ class Activations(NamedTuple):
 Pieces = Sequence[Behind]  # what stands behind a layer's normalization, for some of its columns each
 
 
-class Hidden(Protocol):
-    """Hidden layer `number`, counted from 1, from its product to its output and back."""
-
-    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
-        """Compute ``at.h`` from ``at.z``."""
-        ...
-
-    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
-        """Turn ``at.dh`` into the gradient with respect to ``at.z``; write those of the layer's vectors."""
-        ...
-
-
 class Plain:
-    """Without a normalization."""
+    """Hidden layer `number`, counted from 1, from its product to its output and back; without a normalization."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.team = number, team
 
     def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
+        """Compute ``at.h`` from ``at.z``."""
         bias = state.params[f"b{self.number}"]
         _each(self.team, pieces, lambda behind: hidden.plain_forward(at.z, bias, at.h, at.half_h, behind))
 
     def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
+        """Turn ``at.dh`` into the gradient with respect to ``at.z``; write those of the layer's vectors."""
         bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
         _each(
             self.team, pieces, lambda behind: hidden.plain_backward(at.dh, at.h, at.z, bias, dbias, at.half_dh, behind)
         )
 
 
-class Layernorm:
+class Layernorm(Plain):
     """With layer normalization, which keeps a number for each row; all columns are one piece."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
-        self.number, self.eps = number, spec.dtype.type(EPS)
-        self.inverse_std = np.empty(max_rows, spec.dtype)
+        super().__init__(spec, number, max_rows, team)
+        self.eps, self.inverse_std = spec.dtype.type(EPS), np.empty(max_rows, spec.dtype)
 
     def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
         vectors = _vectors(state.params, self.number)
@@ -88,11 +78,11 @@ class Layernorm:
         hidden.layernorm_backward(at.dh, at.h, *kept, dgamma, dbeta, dbias, at.half_dh, pieces[0])
 
 
-class Batchnorm:
+class Batchnorm(Plain):
     """With batch normalization, which keeps numbers for each column, and adds sums up where a batch is in parts."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
-        self.number, self.team = number, team
+        super().__init__(spec, number, max_rows, team)
         self.eps, self.momentum = spec.dtype.type(EPS), spec.dtype.type(MOMENTUM)
         units = spec.hidden_dims[number - 1]
         self.mean, self.inverse_std = np.empty(units, spec.dtype), np.empty(units, spec.dtype)
@@ -145,13 +135,9 @@ class Batchnorm:
         _each(self.team, pieces, gradients)
 
 
-def hidden_layers(spec: Spec, max_rows: int, team: Team) -> list[Hidden]:
+def hidden_layers(spec: Spec, max_rows: int, team: Team) -> list[Plain]:
     """The hidden layers of a net, first to last."""
-    kinds: dict[str | None, type[Plain | Layernorm | Batchnorm]] = {
-        None: Plain,
-        "layernorm": Layernorm,
-        "batchnorm": Batchnorm,
-    }
+    kinds: dict[str | None, type[Plain]] = {None: Plain, "layernorm": Layernorm, "batchnorm": Batchnorm}
     return [kinds[spec.normalization](spec, number, max_rows, team) for number in range(1, spec.num_layers)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,49 +16,23 @@ from thinnet.teams import over_rows
 from thinnet.typing import AnyArray, FloatArray
 
 
-class Operands(Protocol):
-    """Arrays as the products of a step take them."""
+class Operands:
+    """Arrays as the products of a step of up to `max_rows` rows take them.
 
-    def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
-        """The parameters; `copies_hold` as for `thinnet.steps.base.Step.compute`."""
-        ...
-
-    def rows(self, X: Any) -> Any:
-        """The rows of a batch; sparse ones multiply themselves, and stay as they are."""
-        ...
-
-    def scores(self, gradient: FloatArray) -> AnyArray:
-        """The gradient with respect to the scores."""
-        ...
-
-
-class FullOperands:
-    """The arrays themselves."""
-
-    def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
-        """As `Operands.matrices`."""
-        return params
-
-    def rows(self, X: Any) -> Any:
-        """As `Operands.rows`."""
-        return X
-
-    def scores(self, gradient: FloatArray) -> AnyArray:
-        """As `Operands.scores`."""
-        return gradient
-
-
-class HalfOperands:
-    """Copies in bfloat16 of what does not come so from where it is made; hidden layers write their own."""
+    In full precision they are the arrays themselves. In bfloat16 they are copies of what does not come so from where it
+    is made; hidden layers write their own.
+    """
 
     def __init__(self, spec: Spec, products: Products, max_rows: int) -> None:
         self._team = products.team
-        self._copies = Parameters(spec.shapes(), BITS, spec.order)
-        self._rows = np.empty((max_rows, spec.input_dim), BITS)
-        self._scores = np.empty((max_rows, spec.num_classes), BITS)
+        self._copies = Parameters(spec.shapes(), BITS, spec.order) if spec.precision else None
+        rows = max_rows if spec.precision else 0
+        self._rows, self._scores = np.empty((rows, spec.input_dim), BITS), np.empty((rows, spec.num_classes), BITS)
 
     def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
-        """As `Operands.matrices`."""
+        """The parameters; `copies_hold` as for `thinnet.steps.base.Step.compute`."""
+        if self._copies is None:
+            return params
         whole = params.shapes == self._copies.shapes
         copies = self._copies if whole else Parameters(params.shapes, BITS, params.order, self._copies.flat)
         if not (whole and copies_hold):
@@ -66,25 +40,16 @@ class HalfOperands:
         return copies
 
     def rows(self, X: Any) -> Any:
-        """As `Operands.rows`."""
-        if isinstance(X, SparseRows) or X.dtype == BITS:
+        """The rows of a batch; sparse ones multiply themselves, and stay as they are."""
+        if self._copies is None or isinstance(X, SparseRows) or X.dtype == BITS:
             return X
         return self._round(X, self._rows[: len(X)])
 
     def scores(self, gradient: FloatArray) -> AnyArray:
-        """As `Operands.scores`."""
-        return self._round(gradient, self._scores[: len(gradient)])
+        """The gradient with respect to the scores."""
+        return gradient if self._copies is None else self._round(gradient, self._scores[: len(gradient)])
 
     def _round(self, x: FloatArray, out: AnyArray) -> AnyArray:
-        flat, flat_out = np.ascontiguousarray(x).reshape(-1), out.reshape(-1)
-
-        def piece(start: int, stop: int) -> None:
-            to_bits(flat[start:stop], flat_out[start:stop])
-
-        over_rows(piece, flat.size, flat.size, self._team)
+        flat, bits = np.ascontiguousarray(x).reshape(-1), out.reshape(-1)
+        over_rows(lambda start, stop: to_bits(flat[start:stop], bits[start:stop]), flat.size, flat.size, self._team)
         return out
-
-
-def operands(spec: Spec, products: Products, max_rows: int) -> Operands:
-    """Those of a spec's precision, for up to so many rows."""
-    return FullOperands() if spec.precision is None else HalfOperands(spec, products, max_rows)

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -182,9 +182,26 @@ def check_net(contents: Contents, net: FullyConnectedNet) -> None:
 def history_of(contents: Contents) -> History:
     """The history of a run up to the checkpoint."""
     with readable_contents("the checkpoint"):
-        history, state = History(), contents.state
-        _restore_history(history, state["iteration"], state["history"], contents.arrays["history/loss"])
-        return history
+        steps, lists, losses = contents.state["iteration"], contents.state["history"], contents.arrays["history/loss"]
+        if set(lists) != set(vars(History())) - {"loss"} or losses.dtype != np.float64 or losses.shape != (steps,):
+            raise ValueError(f"the history has {', '.join(lists)} and losses of shape {losses.shape} for {steps} steps")
+        return checked_history({**lists, "loss": losses.tolist()})
+
+
+def checked_history(lists: Mapping[str, Any]) -> History:
+    """The history that was written as these lists; KeyError, TypeError or ValueError if they are none."""
+    names = [field.name for field in fields(History)]
+    history = History(**{name: [number(name, value) for value in lists[name]] for name in names})
+    if not len(history.epoch) == len(history.train_accuracy) == len(history.seconds):
+        raise ValueError("the lists of the history differ in length")
+    return history
+
+
+def number(name: str, value: Any) -> Any:
+    """The value; ValueError if it is no number. Infinities and NaN are some, and are seen by whoever looks."""
+    if type(value) not in (int, float):
+        raise ValueError(f"{name} {value!r} is no number")
+    return value
 
 
 def restore(contents: Contents, run: Run) -> None:
@@ -196,7 +213,7 @@ def restore(contents: Contents, run: Run) -> None:
         state.stop_reason = saved_state["stop_reason"]
         if not isinstance(state.stop_reason, str | None):
             raise ValueError(f"stop_reason is {state.stop_reason!r}")
-        _restore_history(state.history, state.iteration, saved_state["history"], arrays["history/loss"])
+        vars(state.history).update(vars(history_of(contents)))
         for key, value in optimizer.state.items():
             if key == "t":
                 optimizer.state["t"] = check_number("step", saved_state["t"])
@@ -210,23 +227,7 @@ def restore(contents: Contents, run: Run) -> None:
             best = {"params": net.params.zeros_like(), "running": net.running.zeros_like()}
             for name, parameters in best.items():
                 fill(parameters, arrays, f"best/{name}/")
-            state.weights.best, state.weights.best_score = best, _number("best_score", saved_state["best_score"])
-
-
-def _restore_history(history: History, steps: int, lists: Mapping[str, Any], losses: AnyArray) -> None:
-    if set(lists) != set(vars(history)) - {"loss"} or losses.dtype != np.float64 or losses.shape != (steps,):
-        raise ValueError(f"the history has {', '.join(lists)} and losses of shape {losses.shape} for {steps} steps")
-    for name, values in lists.items():
-        setattr(history, name, [_number(name, value) for value in values])
-    if not len(history.epoch) == len(history.train_accuracy) == len(history.seconds):
-        raise ValueError("the lists of the history differ in length")
-    history.loss = losses.tolist()
-
-
-def _number(name: str, value: Any) -> Any:
-    if type(value) not in (int, float):  # infinities and NaN are numbers too, and are seen by whoever looks
-        raise ValueError(f"{name} is {value!r} instead of a number")
-    return value
+            state.weights.best, state.weights.best_score = best, number("best_score", saved_state["best_score"])
 
 
 def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:

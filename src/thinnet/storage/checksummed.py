@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,7 @@ MARK = b'"sha256":"'
 HEADER_LENGTH = 8  # a safetensors file begins with its header's length, 8 bytes, little end first
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(NamedTuple):
     """The contents of a checksummed file."""
 
     state: dict[str, Any]

@@ -11,10 +11,7 @@ from pathlib import Path
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace the file at `path` by `content`; whatever happens, `path` holds the old bytes or the new ones.
 
-    The file gets the permissions that the umask gives to new files.
-
-    Raises:
-        OSError: if the folder cannot be written; nothing is left behind then.
+    The file gets the permissions that the umask gives to new files. Where that fails, nothing is left behind.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder is in its place: name a file", str(path))

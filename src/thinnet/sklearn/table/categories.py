@@ -20,20 +20,13 @@ class LearnedCategories:
     A category that training did not have counts as rare where there are rare ones, else it has a row of zeros. So does
     a missing one where none was missing in training. Of two places neither of which is that of missing ones, only the
     less frequent one has a column: the other is its zero.
-
-    Attributes:
-        name: of the column.
-        categories: those with a place of their own: numbers in their order, then text.
-        rare: those in too few rows, which share the next place, where there are any.
-        has_missing: whether missing ones have the last place.
-        base: the place that has no column; None where all have one.
     """
 
     name: str
-    categories: tuple[Category, ...]
-    rare: tuple[Category, ...] = ()
-    has_missing: bool = False
-    base: int | None = None
+    categories: tuple[Category, ...]  # those with a place of their own: numbers in their order, then text
+    rare: tuple[Category, ...] = ()  # those in too few rows, which share the next place, where there are any
+    has_missing: bool = False  # whether missing ones have the last place
+    base: int | None = None  # the place that has no column; None where all have one
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,16 +45,6 @@ class LearnedCategories:
     def width(self) -> int:
         """How many columns of the matrix there are."""
         return self.num_places - (self.base is not None)
-
-    @property
-    def num_filled(self) -> int:
-        """How many of a row are ones."""
-        return 1
-
-    @property
-    def is_measured(self) -> list[bool]:
-        """Which columns of the matrix have a unit of their own: none."""
-        return [False] * self.width
 
     @property
     def unknown(self) -> int:
@@ -87,8 +70,7 @@ class LearnedCategories:
     def codes(self, column: Categories, where: str) -> IntArray:
         """Which column has the one of each row; −1 where none has.
 
-        Raises:
-            ArgumentError: if there are numbers and training had text only, or the other way round.
+        ArgumentError if there are numbers and training had text only, or the other way round.
         """
         used = np.bincount(column.codes + 1, minlength=len(column.values) + 1)[1:] > 0
         known = self.kinds

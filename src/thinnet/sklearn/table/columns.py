@@ -13,15 +13,10 @@ Category: TypeAlias = int | float | str | bytes
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A column of numbers.
+    """A column of numbers."""
 
-    Attributes:
-        name: its name, or ``column 3``.
-        values: (N,) of a dtype of bools, integers or floats, none infinite; NaN where one is missing.
-    """
-
-    name: str
-    values: AnyArray
+    name: str  # or "column 3"
+    values: AnyArray  # (N,) of a dtype of bools, integers or floats, none infinite; NaN where one is missing
 
     def take(self, rows: IntArray) -> Numbers:
         """Some of the rows."""
@@ -30,17 +25,11 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Categories:
-    """A column of categories.
+    """A column of categories."""
 
-    Attributes:
-        name: its name, or ``column 3``.
-        codes: (N,) which of `values` each row has; −1 where it is missing.
-        values: different categories in no certain order, some perhaps in no row. Whole numbers and bools are ints.
-    """
-
-    name: str
-    codes: IntArray
-    values: tuple[Category, ...]
+    name: str  # or "column 3"
+    codes: IntArray  # (N,) which of `values` each row has; −1 where it is missing
+    values: tuple[Category, ...]  # different ones in any order, some perhaps in no row; bools are ints
 
     def take(self, rows: IntArray) -> Categories:
         """Some of the rows."""
@@ -52,15 +41,10 @@ Column: TypeAlias = Numbers | Categories
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A table as `read` takes it apart.
-
-    Attributes:
-        columns: each column in its order.
-        num_rows: how many rows all of them have.
-    """
+    """A table as `read` takes it apart."""
 
     columns: tuple[Column, ...]
-    num_rows: int
+    num_rows: int  # that all of them have
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)

@@ -26,27 +26,19 @@ LEAST_DENSITY = 1 / 16
 
 @dataclass(frozen=True, eq=False)
 class TableEncoder:
-    """How the columns of a table become those of a matrix. It neither changes nor depends on the order of the rows.
+    """How the columns of a table become those of a matrix. It neither changes nor depends on the order of the rows."""
 
-    Attributes:
-        columns: what was learned of each: `LearnedNumbers` (fill, has_indicator, knots) or `LearnedCategories`
-            (categories, rare, has_missing).
-    """
-
-    columns: tuple[Learned, ...]
+    columns: tuple[Learned, ...]  # what was learned of each
 
     @classmethod
     def learn(cls, columns: Columns, weights: FloatArray | None, *, knots: int | None, fewest: int) -> Self:
-        """Learn from the columns of the training rows.
+        """Learn from the columns of the training rows; a row of weight 0 is not there.
 
         Args:
             columns: as `read` gives them.
-            weights: (N,) of the rows, or None where each counts once; a row of weight 0 is not there.
+            weights: (N,) of the rows, or None where each counts once.
             knots: the most bins that a column of numbers is encoded in, or None where they are taken as they are.
             fewest: the fewest rows that a category must be in for a column of its own; 1 for all.
-
-        Raises:
-            ArgumentError: if numbers go further apart than float64 does, by the column's name.
         """
         if weights is not None and not weights.all():
             rows = np.flatnonzero(weights)
@@ -72,21 +64,18 @@ class TableEncoder:
 
     @property
     def is_measured(self) -> BoolArray:
-        """Which of the matrix's columns are numbers in units of their own, unlike shares and indicators."""
-        return np.array([each for learned in self.columns for each in learned.is_measured])
+        """Which of the matrix's columns are numbers in units of their own, unlike shares and indicators from 0 to 1."""
+        numbers = [(isinstance(learned, LearnedNumbers), learned.width) for learned in self.columns]
+        return np.array([is_number and k == 0 for is_number, width in numbers for k in range(width)])
 
     @property
     def is_sparse(self) -> bool:
         """Whether the matrix is a sparse one: it has many columns, and few of them are filled in a row."""
-        filled = sum(learned.num_filled for learned in self.columns)
+        filled = sum(1 + (learned.num_bins if isinstance(learned, LearnedNumbers) else 0) for learned in self.columns)
         return self.num_outputs > MOST_DENSE and filled <= LEAST_DENSITY * self.num_outputs
 
     def read(self, X: Any) -> Columns:
-        """Other rows, each of their columns taken as what it was in training.
-
-        Raises:
-            ArgumentError: as `read` does, and for another number of columns.
-        """
+        """Other rows, each of their columns taken as what it was in training."""
         table = open_table(X)
         self._check_number(len(table.names))
         if not table.named:
@@ -94,14 +83,10 @@ class TableEncoder:
         return columns_of(table, [isinstance(learned, LearnedCategories) for learned in self.columns])
 
     def transform(self, columns: Columns) -> Any:
-        """The matrix of numbers, none of them missing.
+        """The (N, num_outputs) matrix of numbers, none of them missing; a `scipy.sparse.csr_array` where `is_sparse`.
 
-        Returns:
-            (N, num_outputs) float64, or float32 where all columns of numbers are of narrow floats; a
-            `scipy.sparse.csr_array` where `is_sparse`.
-
-        Raises:
-            ArgumentError: if a column holds other kinds of values than it did in training, by its name.
+        It is float64, or float32 where all columns of numbers are of narrow floats. ArgumentError if a column holds
+        other kinds of values than it did in training.
         """
         self._check_number(len(columns.columns))
         dtype = _dtype(columns)

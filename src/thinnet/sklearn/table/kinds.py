@@ -1,8 +1,9 @@
-"""What single values are: numbers, text, missing ones, or something that no column of a table may hold."""
+"""What values are: numbers, text, missing ones, or what no column may hold; and the values of one column as such."""
 
 from __future__ import annotations
 
 import datetime
+import math
 import numbers
 from decimal import Decimal
 from functools import cache
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from thinnet.errors import ArgumentError
+from thinnet.sklearn.table.columns import Category
+from thinnet.typing import AnyArray, IntArray
 
 NUMBER, TEXT, BYTES, MISSING = "a number", "text", "bytes", "missing"
 
@@ -59,14 +62,14 @@ def _kind(type_: type) -> str:
     return f"values of type {type_.__name__}"
 
 
-def refusal(where: str, what: str, wanted: str = "numbers or categories") -> ArgumentError:
+def refusal(where: str, what: str) -> ArgumentError:
     """The error about a column that holds what no column may."""
     column = f"X[{where.removeprefix('column ')}]"
     fix = FIXES.get(what, "Make text or numbers of them: {column}.astype(str), for example.").format(column=column)
-    return ArgumentError(f"X must hold {wanted} in {where}, got {what}. {fix}")
+    return ArgumentError(f"X must hold numbers or categories in {where}, got {what}. {fix}")
 
 
-def plain(value: Any) -> int | float | str | bytes:
+def plain(value: Any) -> Category:
     """A present value as one of few types, so that equal ones look alike: whole numbers and bools become ints."""
     known = kind(type(value))
     if known == TEXT:
@@ -79,6 +82,83 @@ def plain(value: Any) -> int | float | str | bytes:
     return int(number) if number.is_integer() else number
 
 
-def sort_key(value: int | float | str | bytes) -> tuple[str, Any]:
+def sort_key(value: Category) -> tuple[str, Any]:
     """By which categories are in order: numbers, then bytes, then text."""
     return kind(type(value)), value
+
+
+def kinds_in(values: Any) -> set[str]:
+    """The kinds of some values."""
+    return {kind(type_) for type_ in set(map(type, values))}
+
+
+def check_kinds(array: AnyArray, where: str) -> None:
+    """Raise ArgumentError if some object is neither a number, text nor missing."""
+    for found in sorted(kinds_in(array) - {NUMBER, TEXT, BYTES, MISSING}):
+        raise refusal(where, found)
+
+
+def are_numbers(array: AnyArray) -> bool:
+    """Whether there are numbers and nothing else; a column without any value may hold whatever comes later."""
+    return array.dtype.kind != "O" or kinds_in(array) - {MISSING} == {NUMBER}
+
+
+def as_numbers(array: AnyArray, where: str) -> AnyArray:
+    """An array of numbers as it is, or objects as float64."""
+    if array.dtype.kind != "O":
+        return array
+    if kinds_in(array) & {TEXT, BYTES}:
+        text = next(value for value in array if kind(type(value)) in (TEXT, BYTES))
+        raise ArgumentError(
+            f"X must hold numbers in {where}, got {str(text)[:40]!r}. Make numbers of it, such as with "
+            f"pandas.to_numeric, or name the column in categorical_features, if it is of categories."
+        )
+    out = np.full(len(array), np.nan)
+    present = np.fromiter((kind(type(value)) != MISSING for value in array), np.bool_, len(array))
+    try:
+        with np.errstate(over="ignore"):  # infinity is refused wherever it comes from
+            out[present] = array[present].astype(np.float64)
+    except (ValueError, OverflowError) as error:  # an integer with hundreds of digits
+        raise ArgumentError(
+            f"X must hold numbers within float64 in {where}, got others ({error}). Scale them."
+        ) from None
+    return out
+
+
+def check_finite(array: AnyArray, where: str) -> None:
+    """Raise ArgumentError if a column of numbers has an infinite one."""
+    if array.dtype.kind == "f" and (wrong := np.isinf(array)).any():
+        raise infinite(array[wrong][0], where)
+
+
+def infinite(came: float, where: str) -> ArgumentError:
+    """The error about a column with an infinite number."""
+    return ArgumentError(
+        f"X must hold finite numbers, got infinity: {came} in {where}. Replace it with NaN if it is unknown, or "
+        f"by a number."
+    )
+
+
+def as_categories(array: AnyArray, where: str) -> tuple[IntArray, tuple[Category, ...]]:
+    """The codes of an array's values, −1 for missing ones, and the values that the codes stand for."""
+    codes, found = _different(array)
+    known: dict[Any, int] = {}
+    new = np.full(len(found) + 1, -1, np.intp)
+    for code, value in enumerate(found):
+        if kind(type(value)) != MISSING and value == value:  # NaN differs from itself
+            category = plain(value)
+            if isinstance(category, float) and math.isinf(category):
+                raise infinite(category, where)
+            new[code] = known.setdefault(category, len(known))
+    return new[codes], tuple(known)
+
+
+def _different(array: AnyArray) -> tuple[IntArray, list[Any]]:
+    """Different values, among them perhaps missing ones, and which of them each element is."""
+    if array.dtype.kind != "O":
+        found, codes = np.unique(array, return_inverse=True)
+        return codes, found.tolist()
+    known: dict[Any, int] = {}
+    elements = array.tolist()
+    codes = np.fromiter((known.setdefault(value, len(known)) for value in elements), np.intp, len(elements))
+    return codes, list(known)

@@ -22,21 +22,13 @@ class LearnedNumbers:
     .. math:: e_k = \min(\max((x - b_{k-1}) / (b_k - b_{k-1}), 0), 1)
 
     A net that is linear in them bends at every knot; beyond the outermost ones x itself goes on.
-
-    Attributes:
-        name: of the column.
-        fill: the weighted mean of the training rows, which stands for missing numbers. Where these had none at all, it
-            is 0, and the column is 0 whatever comes.
-        is_empty: whether they had none at all.
-        has_indicator: whether some were missing in training, so that a column of the matrix says where.
-        knots: (K + 1,) float64, the ends of the bins; None where there are none.
     """
 
     name: str
-    fill: float
-    is_empty: bool = False
-    has_indicator: bool = False
-    knots: FloatArray | None = None
+    fill: float  # the weighted mean of the training rows, which stands for missing numbers
+    is_empty: bool = False  # whether the training rows had no number; then the column is 0 whatever comes
+    has_indicator: bool = False  # whether some were missing in training, so that a column of the matrix says where
+    knots: FloatArray | None = None  # (K + 1,) float64, the ends of the bins
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,16 +47,6 @@ class LearnedNumbers:
         """How many bins there are."""
         return 0 if self.knots is None else len(self.knots) - 1
 
-    @property
-    def num_filled(self) -> int:
-        """How many columns of the matrix are not mostly zeros."""
-        return 1 + self.num_bins
-
-    @property
-    def is_measured(self) -> list[bool]:
-        """Which columns of the matrix have a unit of their own, unlike shares and indicators, from 0 to 1."""
-        return [True] + [False] * (self.width - 1)
-
     def write(self, column: Numbers, out: FloatArray) -> None:
         """Write the rows into `out`, (N, width) zeros."""
         if self.is_empty:
@@ -81,11 +63,7 @@ class LearnedNumbers:
 
 
 def learn_numbers(column: Numbers, weights: FloatArray | None, most_bins: int | None, where: str) -> LearnedNumbers:
-    """Learn from the training rows, whatever their order.
-
-    Raises:
-        ArgumentError: if the numbers go further apart than float64 does.
-    """
+    """Learn from the training rows, whatever their order; ArgumentError if they go further apart than float64 does."""
     values = column.values.astype(np.float64)
     missing = np.isnan(values)
     values, weights = values[~missing], None if weights is None else weights[~missing]
@@ -110,12 +88,7 @@ def learn_numbers(column: Numbers, weights: FloatArray | None, most_bins: int | 
 def learn_knots(values: FloatArray, weights: FloatArray, most_bins: int) -> FloatArray | None:
     """The ends of up to `most_bins` bins, which are values of the training rows; None where one bin would be all.
 
-    They are the different values where these are few, else quantiles, each once.
-
-    Args:
-        values: (N,) in ascending order.
-        weights: (N,) of the rows.
-        most_bins: at least 1.
+    They are the different values where these are few, else quantiles, each once. The values are in ascending order.
 
     >>> learn_knots(np.arange(9.0), np.ones(9), 4)
     array([0., 2., 4., 6., 8.])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from thinnet.sklearn.table import values
-from thinnet.sklearn.table.choice import chosen
+from thinnet.checks import nearest
+from thinnet.errors import ArgumentError
+from thinnet.sklearn.table import kinds
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
 from thinnet.sklearn.table.sources import Raw, Table, open_table
-from thinnet.typing import AnyArray
 
 
 def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) -> Columns:
@@ -23,8 +24,8 @@ def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) ->
         X: a frame of pandas or Polars, or a two-dimensional array (or lists of lists) of numbers, objects or text.
         categorical_features: which columns are categories: ``"from_dtype"`` (text, object, string, category, Enum and
             Categorical columns are; bools and numbers of any dtype are numbers, and so is an object column in which
-            there are numbers and nothing else), a list that
-            names others, by name, number or a bool for each column, or None for none.
+            there are numbers and nothing else), a list that names others, by name, number or a bool for each column, or
+            None for none.
         names: of the columns, where X has none; else they are called ``column 3``.
 
     Raises:
@@ -51,15 +52,65 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column
     """One column, as categories or numbers where that is said, else as what it looks like."""
     array = raw.array
     if array.dtype.kind == "O":
-        values.check_kinds(array, where)
+        kinds.check_kinds(array, where)
     if categorical is None:
-        categorical = not values.are_numbers(array) if raw.categorical is None else raw.categorical
+        categorical = not kinds.are_numbers(array) if raw.categorical is None else raw.categorical
     if categorical:
-        return Categories(name, *values.categories(array, where))
-    return Numbers(name, _finite(values.numbers(array, where), where))
+        return Categories(name, *kinds.as_categories(array, where))
+    numbers = kinds.as_numbers(array, where)
+    kinds.check_finite(numbers, where)
+    return Numbers(name, numbers)
 
 
-def _finite(array: AnyArray, where: str) -> AnyArray:
-    if array.dtype.kind == "f" and np.isinf(array).any():
-        raise values.infinite(array[np.isinf(array)][0], where)
-    return array
+def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> list[bool | None]:
+    """For each column whether it is of categories; None where its dtype says.
+
+    >>> chosen(["b"], ["a", "b"], named=True)
+    [None, True]
+    """
+    if categorical_features is None:
+        return [False] * len(names)
+    if isinstance(categorical_features, str) and categorical_features == "from_dtype":
+        return [None] * len(names)
+    places = _places(categorical_features, names, named)
+    return [True if i in places else None for i in range(len(names))]
+
+
+def _places(given: Any, names: Sequence[str], named: bool) -> set[int]:
+    """Which columns are named as categories."""
+    if isinstance(given, str):
+        raise _refusal(repr(given), f"Write [{given!r}] for the column of that name.")
+    if isinstance(given, dict | bytes) or not hasattr(given, "__len__") or not hasattr(given, "__iter__"):
+        raise _refusal(repr(given), "Write ['color'] or [3], for example.")
+    listed = list(given)
+    if listed and all(isinstance(one, bool | np.bool_) for one in listed):
+        if len(listed) != len(names):
+            raise _refusal(f"{len(listed)} bools for {len(names)} columns", "Give one bool for each column.")
+        return {i for i, one in enumerate(listed) if one}
+    if all(isinstance(one, Integral) and not isinstance(one, bool) for one in listed):
+        for one in listed:
+            if not 0 <= one < len(names):
+                raise _refusal(f"column {one}", f"The columns are numbered from 0 to {len(names) - 1}.")
+        return set(listed)
+    if not all(isinstance(one, str) for one in listed):
+        raise _refusal(repr(given), "Give names, or numbers, or bools, and not some of each.")
+    if not named:
+        raise _refusal(f"{listed[0]!r} for an X without names", "Give the columns' numbers, or a data frame as X.")
+    return {_place(name, names) for name in listed}
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    places = [i for i, known in enumerate(names) if known == name]
+    if not places:
+        known = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+        raise _refusal(f"{name!r}, which X does not have", nearest(name, names) or f"It has {known}.")
+    if len(places) > 1:
+        raise _refusal(f"{name!r}, which {len(places)} columns are called", f"Give their numbers: {places}.")
+    return places[0]
+
+
+def _refusal(came: str, fix: str) -> ArgumentError:
+    return ArgumentError(
+        f"categorical_features must be 'from_dtype', None, or a list of columns (their names, their numbers, or a bool "
+        f"for each), got {came}. {fix}"
+    )

@@ -33,15 +33,18 @@ class Table(NamedTuple):
     column: Callable[[int], Raw]
 
 
+def package_of(X: Any) -> str:
+    """Whose frame X is, pandas's or polars's; an empty text where it is none."""
+    for name in ("pandas", "polars"):
+        if (package := sys.modules.get(name)) is not None and isinstance(X, package.DataFrame):
+            return name
+    return ""
+
+
 def open_table(X: Any, names: Any = None) -> Table:
     """A table of what is a frame, an array or a list of rows."""
-    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
-    if pandas is not None and isinstance(X, pandas.DataFrame):
-        table = _open_pandas(X, pandas)
-    elif polars is not None and isinstance(X, polars.DataFrame):
-        table = _open_polars(X)
-    else:
-        table = _open_array(X, names)
+    frames, package = {"pandas": _open_pandas, "polars": _open_polars}, package_of(X)
+    table = frames[package](X) if package else _open_array(X, names)
     for count, what in ((table.num_rows, "row"), (len(table.names), "column")):
         if not count:
             shape = table.num_rows, len(table.names)
@@ -86,14 +89,14 @@ def _of_array(array: AnyArray, where: str) -> Raw:
 # pandas
 
 
-def _open_pandas(X: Any, pandas: Any) -> Table:
+def _open_pandas(X: Any) -> Table:
     labels = list(X.columns)
     names = [unnamed(i) if isinstance(label, int) and label == i else str(label) for i, label in enumerate(labels)]
-    return Table(names, True, len(X), lambda i: _of_pandas(X.iloc[:, i], pandas, called(names[i], i)))
+    return Table(names, True, len(X), lambda i: _of_pandas(X.iloc[:, i], called(names[i], i)))
 
 
-def _of_pandas(series: Any, pandas: Any, where: str) -> Raw:
-    dtype = series.dtype
+def _of_pandas(series: Any, where: str) -> Raw:
+    pandas, dtype = sys.modules["pandas"], series.dtype
     if isinstance(dtype, pandas.CategoricalDtype):
         return _of_categorical(series.array)
     if isinstance(dtype, np.dtype):
