@@ -5,6 +5,7 @@ Every message has the same parts: the argument, what was expected, what came, an
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import os
@@ -47,11 +48,20 @@ class Limit:
 
 POSITIVE = Limit(0, math.inf, "()")
 COUNT = Limit(1, math.inf, "[)", integer=True)
+UNITS = Limit(1, math.inf, integer=True, fix="It is the number of units of a layer.")
+
+COUNTED = (
+    "input_dim", "num_classes", "batch_size", "epochs", "print_every", "eval_train_rows", "eval_val_rows",
+    "num_train", "patience", "checkpoint_every", "jobs", "max_iter", "max_fun", "n_iter_no_change",
+    "num_checks", "pool_height", "pool_width", "groups",
+)  # fmt: skip
 
 LIMITS: dict[str, Limit] = {
+    **dict.fromkeys(COUNTED, COUNT),
+    **dict.fromkeys(("hidden_dims", "hidden_layer_sizes"), UNITS),
+    **dict.fromkeys(("eps", "epsilon", "h"), POSITIVE),
     "rate": Limit(0, 1, fix="rate is the fraction of units dropped: 0 drops none, and 1 would drop them all."),
     "dropout": Limit(0, 1, fix="dropout is the fraction of units dropped: use 0 for no dropout."),
-    "eps": POSITIVE,
     "momentum": Limit(0, 1, fix="momentum is the weight of the old value: 0.9 is usual."),
     "label_smoothing": Limit(0, 1, fix="It is the part of a target that is spread over all classes: use 0 for none."),
     "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
@@ -60,42 +70,23 @@ LIMITS: dict[str, Limit] = {
     "beta1": Limit(0, 1, fix="0.9 is usual."),
     "beta2": Limit(0, 1, fix="0.999 is usual."),
     "decay_rate": Limit(0, 1, fix="0.99 is usual."),
-    "epsilon": POSITIVE,
     "weight_decay": Limit(0, math.inf, fix="Use 0 for none; 0.01 is usual."),
-    "input_dim": COUNT,
-    "num_classes": COUNT,
-    "hidden_dims": Limit(1, math.inf, integer=True, fix="It is the number of units of a layer."),
-    "batch_size": COUNT,
-    "epochs": COUNT,
-    "print_every": COUNT,
-    "eval_train_rows": COUNT,
-    "eval_val_rows": COUNT,
-    "num_train": COUNT,
-    "patience": COUNT,
-    "checkpoint_every": COUNT,
-    "jobs": COUNT,
     "warmup": Limit(0, 1, fix="warmup is the fraction of all steps in which the rate rises."),
     "floor": Limit(0, 1, "[]", fix="floor is the final factor of the learning rate."),
     "start": Limit(0, 1, "[]", fix="start is the first factor of the learning rate."),
     "minutes": Limit(0, math.inf, "()", fix="For one minute, write minutes=1."),
     "factor": Limit(0, math.inf, "()", fix="factor multiplies the learning rate after each epoch."),
-    "hidden_layer_sizes": Limit(1, math.inf, integer=True, fix="It is the number of units of a layer."),
     "alpha": Limit(0, math.inf, fix="alpha is the strength of the L2 penalty: use 0 for none."),
     "learning_rate_init": Limit(0, math.inf, "()", fix="Usual values are between 1e-4 and 1."),
     "power_t": Limit(-math.inf, math.inf, "()", fix="power_t is the exponent of learning_rate='invscaling'."),
     "beta_1": Limit(0, 1, fix="0.9 is usual."),
     "beta_2": Limit(0, 1, fix="0.999 is usual."),
-    "max_iter": COUNT,
-    "max_fun": COUNT,
-    "n_iter_no_change": COUNT,
     "ensemble": Limit(1, math.inf, integer=True, fix="ensemble is the number of nets: 1 trains a single one."),
     "numeric_bins": Limit(2, math.inf, integer=True, fix="Use None to give columns of numbers as they are."),
     "tol": Limit(0, math.inf, fix="tol is the smallest improvement that counts."),
     "validation_fraction": Limit(0, 1, "()", fix="validation_fraction is the part of the rows held out: 0.1 is usual."),
     "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
     "seed": Limit(0, 2**64, integer=True, fix="Use a whole number such as 0."),
-    "h": POSITIVE,
-    "num_checks": COUNT,
     "tolerance": Limit(0, math.inf),
     "translate": Limit(0, math.inf, integer=True, fix="It is how many pixels an image may move: use 0 for none."),
     "cutout": Limit(0, math.inf, integer=True, fix="It is the side of the square that is cut out: use 0 for none."),
@@ -108,9 +99,6 @@ LIMITS: dict[str, Limit] = {
     "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
     "stride": Limit(1, math.inf, integer=True, fix="stride is the step from one window to the next: 1 skips none."),
     "padding": Limit(0, math.inf, integer=True, fix="padding is the number of zeros on each side: use 0 for none."),
-    "pool_height": COUNT,
-    "pool_width": COUNT,
-    "groups": COUNT,
     "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
 }
 
@@ -146,16 +134,10 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     ...
     thinnet.errors.ArgumentError: optimizer must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
     """
-    if _is_one_of(value, choices):
-        return value
+    with contextlib.suppress(TypeError, ValueError):  # a list has no hash, and an array no single truth
+        if value in choices:
+            return value
     raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), nearest(value, choices))
-
-
-def _is_one_of(value: Any, choices: Collection[Any]) -> bool:
-    try:
-        return bool(value in choices)
-    except (TypeError, ValueError):  # a list has no hash, and an array no single truth
-        return False
 
 
 def nearest(value: Any, choices: Collection[Any]) -> str:
@@ -178,21 +160,16 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     """`value` as a NumPy array, where it can be one and none of its elements is masked."""
     if np.ma.is_masked(value):
         raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
-    check_dense(name, value, error)
+    if type(value).__module__.startswith("scipy.sparse"):  # of which NumPy would make an array of one object
+        raise error(
+            f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
+            f"thinnet.sklearn, which take it as it is, or {name}.toarray() if that fits into memory."
+        )
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
         came = f"a {type(value).__name__} that cannot be one ({caught})"
         raise error(f"{name} must be an array, got {came}. Make all rows the same length.") from caught
-
-
-def check_dense(name: str, value: Any, error: Error = ArgumentError) -> None:
-    """Raise if `value` is a sparse matrix, of which NumPy would make an array of one object."""
-    if type(value).__module__.startswith("scipy.sparse"):
-        raise error(
-            f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
-            f"thinnet.sklearn, which take it as it is, or {name}.toarray() if that fits into memory."
-        )
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

@@ -121,7 +121,10 @@ class _Comparison:
         self.analytic = self._gradients()
         self.numerical = {name: eval_numerical_gradient(self._loss, w, False, h) for name, w in net.params.items()}
         for name, expected in self.numerical.items():
-            _check_gradient_shape(name, self.analytic, expected.shape)
+            came = self.analytic[name].shape if name in self.analytic else "no such key"
+            if came != expected.shape:
+                message = f"gradients[{name!r}] must have shape {expected.shape}, as params[{name!r}] has, got {came}."
+                raise GradientError(message)
         self._measure()
         self.kinks: list[tuple[str, Index]] = []
         self.unjudged: list[tuple[str, Index]] = []
@@ -229,11 +232,8 @@ def eval_numerical_gradient(
     >>> eval_numerical_gradient(lambda x: float((x**2).sum()), np.array([1.0, 2.0]), verbose=False).round(6)
     array([2., 4.])
     """
-    _check_floats(x)
-    check_number("h", h)
     gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        above, below = around(f, x, index, h)
+    for index, above, below in _differenced(f, x, h):
         gradient[index] = (above - below) / (2 * h)
         if verbose:
             print(index, gradient[index])
@@ -260,22 +260,15 @@ def eval_numerical_gradient_array(
     >>> eval_numerical_gradient_array(lambda x: 3 * x, np.array([1.0]), np.array([2.0])).round(6)
     array([6.])
     """
-    _check_floats(x)
-    check_number("h", h)
     gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        above, below = around(f, x, index, h)
+    for index, above, below in _differenced(f, x, h):
         _check_same_shape("df", df, above.shape, "the output of f")
         gradient[index] = np.sum((above - below) * df) / (2 * h)
     return gradient
 
 
 def grad_check_sparse(
-    f: Callable[[FloatArray], float],
-    x: FloatArray,
-    analytic_grad: FloatArray,
-    num_checks: int = 10,
-    h: float = STEP,
+    f: Callable[[FloatArray], float], x: FloatArray, analytic_grad: FloatArray, num_checks: int = 10, h: float = STEP
 ) -> None:
     """Print numerical and analytic gradients at `num_checks` elements drawn from Python's global generator.
 
@@ -307,10 +300,12 @@ def grad_check_sparse(
         print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")
 
 
-def _check_gradient_shape(name: str, gradients: Mapping[str, Any], shape: tuple[int, ...]) -> None:
-    came = np.shape(gradients[name]) if name in gradients else "no such key"
-    if came != shape:
-        raise GradientError(f"gradients[{name!r}] must have shape {shape}, as params[{name!r}] has, got {came}.")
+def _differenced(f: Callable[[FloatArray], Any], x: FloatArray, h: float) -> Iterator[tuple[Index, Any, Any]]:
+    """Each index of x, with what f gives above and below."""
+    _check_floats(x)
+    check_number("h", h)
+    for index in np.ndindex(x.shape):
+        yield index, *around(f, x, index, h)
 
 
 def _check_precision(params: Mapping[str, Any], tolerance: float, h: float) -> None:

@@ -4,15 +4,12 @@
 already.  Both give a `Report` of named verdicts, each with what was measured and how to mend it.
 """
 
-from thinnet.check.api import check_layers as check_layers
-from thinnet.check.api import check_path as check_path
-from thinnet.check.findings import Finding as Finding
-from thinnet.check.findings import FunctionReport as FunctionReport
-from thinnet.check.p_convention import PConvention as PConvention
-from thinnet.check.report import Report as Report
-from thinnet.check.runner import Limits as Limits
-from thinnet.check.verdicts import VERDICTS as VERDICTS
-from thinnet.check.verdicts import Verdict as Verdict
+from thinnet.check.api import check_layers, check_path
+from thinnet.check.findings import Finding, FunctionReport
+from thinnet.check.p_convention import PConvention
+from thinnet.check.report import Report
+from thinnet.check.runner import Limits
+from thinnet.check.verdicts import VERDICTS, Verdict
 
 __all__ = [
     "VERDICTS", "Finding", "FunctionReport", "Limits", "PConvention", "Report", "Verdict", "check_layers",

@@ -85,11 +85,7 @@ def check_layers(
 
 
 def check_path(
-    path: str | Path,
-    dialect: str | None = None,
-    *,
-    limits: Limits | None = None,
-    expected: Sequence[str] = (),
+    path: str | Path, dialect: str | None = None, *, limits: Limits | None = None, expected: Sequence[str] = ()
 ) -> Report:
     """Check a file, or all files of a folder, each in a child process with limits on time and memory.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
@@ -21,46 +21,36 @@ LAYERS = (*course_layers.__all__, *conv_layers.__all__, *fast_layers.NAMES, "dro
 
 @dataclass(eq=False)
 class Call:
-    """One call of a layer function.
-
-    Attributes:
-        name: of the function, and `input`, its first argument as it was.
-        param: the last argument that is a dict, with `param_before` and `param_after`, what it held around the call.
-        cache_given: what backward was given as its cache.
-        output: what forward returned, as it was, and `cache`, what it returned beside it.
-    """
+    """One call of a layer function."""
 
     name: str
-    input: AnyArray
-    param: dict[str, Any] | None = None
+    input: AnyArray  # the first argument as it was
+    param: dict[str, Any] | None = None  # the last argument that is a dict, and what it held around the call
     param_before: dict[str, Any] = field(default_factory=dict)
     param_after: dict[str, Any] = field(default_factory=dict)
-    cache_given: Any = None
-    output: AnyArray | None = None
-    cache: Any = None
+    cache_given: Any = None  # what backward was given as its cache
+    output: AnyArray | None = None  # what forward returned, as it was
+    cache: Any = None  # what it returned beside it
 
 
 class CallRecorder:
-    """While it is open, records the layer functions' calls in all modules that a class can reach.
+    """While it is open, records the layer functions' calls in all modules that the callers can reach.
 
-    Calls of one layer function by another are not recorded.
-
-    Args:
-        owner: the class of the net.
-        replacements: functions to be called instead, by name.
+    Replacements are called instead, by name.  Calls of one layer function by another are not recorded.
     """
 
-    def __init__(self, owner: type, replacements: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(
+        self, callers: Iterable[Any], replacements: Mapping[str, Callable[..., Any]], names: Collection[str] = LAYERS
+    ) -> None:
         self.calls: list[Call] = []
         self.found: set[str] = set()
-        self._owner = owner
-        self._replacements = replacements
+        self._callers, self._replacements, self._names = callers, replacements, names
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
         self._inside = False  # of one of them
 
     def __enter__(self) -> CallRecorder:
-        for names in _namespaces(self._owner):
-            for name in LAYERS:
+        for names in _namespaces(self._callers):
+            for name in self._names:
                 if isinstance(names.get(name), FunctionType):
                     self._undo.append((names, name, names[name]))
                     self.found.add(name)
@@ -117,16 +107,16 @@ def right_layers(means: str) -> dict[str, Callable[..., Any]]:
     return {**found, "dropout_forward": functools.partial(course_layers.dropout_forward, activation=activation)}
 
 
-def _namespaces(owner: type) -> list[dict[str, Any]]:
-    """The global names of the class's methods, of the functions and modules among them, and so on."""
+def _namespaces(callers: Iterable[Any]) -> list[dict[str, Any]]:
+    """The global names of the callers, of the functions and modules among them, and so on."""
     found: dict[int, dict[str, Any]] = {}
-    todo = [_globals(value) for base in owner.__mro__ for value in vars(base).values()]
+    todo = [*map(_globals, callers)]
     while todo:
         names = todo.pop()
         if names is None or id(names) in found or _of_a_library(names):
             continue
         found[id(names)] = names
-        todo += [_globals(value) for value in list(names.values())]
+        todo += map(_globals, list(names.values()))
     return list(found.values())
 
 

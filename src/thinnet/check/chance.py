@@ -11,7 +11,7 @@ import math
 ALPHA = 1e-8
 
 
-def unlikely(count: int, dropout_calls: int, probability: float) -> bool:
+def unlikely(count: int, draws: int, probability: float) -> bool:
     """Whether `count` successes in independent `draws` are next to impossible at this `probability`.
 
     Chernoff's bound: P(count/draws at least as far on its side) ≤ exp(−draws · KL(count/draws ‖ probability)).
@@ -19,17 +19,17 @@ def unlikely(count: int, dropout_calls: int, probability: float) -> bool:
     >>> unlikely(3000, 10_000, 0.3), unlikely(3400, 10_000, 0.3)
     (False, True)
     """
-    return dropout_calls * _divergence(count / dropout_calls, probability) > math.log(2 / ALPHA)
+    return draws * _divergence(count / draws, probability) > math.log(2 / ALPHA)
 
 
-def differ(count: int, dropout_calls: int, other_count: int, other_draws: int) -> bool:
+def differ(count: int, draws: int, other_count: int, other_draws: int) -> bool:
     """Whether two groups of independent draws can hardly have the same probability (Hoeffding's inequality).
 
     >>> differ(300, 1000, 310, 1000), differ(300, 1000, 700, 1000)
     (False, True)
     """
-    gap = abs(count / dropout_calls - other_count / other_draws)
-    return 2 * gap * gap / (1 / dropout_calls + 1 / other_draws) > math.log(2 / ALPHA)
+    gap = abs(count / draws - other_count / other_draws)
+    return 2 * gap * gap / (1 / draws + 1 / other_draws) > math.log(2 / ALPHA)
 
 
 def _divergence(a: float, b: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,9 @@ def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
     names = parameters(function)
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-        training = dropout_param["mode"] == "train"
-        modes = {name: _mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
         if len(names) < 2 or not (PROBABILITY.search(names[1]) or names[1] in ("level", "q")):
             raise CannotCall(f"it is not clear where {function.__name__}({', '.join(names)}) takes a probability")
-        if not modes and not training:
-            return x, None  # it has no test mode
-        out = _call(function, x, dropout_param["p"], **modes)
+        out = _in_mode(partial(_call, function), names, x, dropout_param)
         out, mask = out if isinstance(out, tuple) and len(out) == 2 else (out, None)
         if np.shape(out) != x.shape:
             raise CannotCall(f"{function.__name__} does not return an array of the shape of its first argument")
@@ -94,13 +91,16 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
         return namespace
 
     def with_param(x: Any, dropout_param: dict[str, Any]) -> Any:
-        training = dropout_param["mode"] == "train"
-        modes = {name: _mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
-        if not modes and not training:
-            return x, None  # it has no test mode
-        return namespace["dropout_forward"](x, dropout_param["p"], **modes)
+        return _in_mode(namespace["dropout_forward"], names, x, dropout_param)
 
     return {**namespace, "dropout_forward": with_param, "__class_adapter__": True}
+
+
+def _in_mode(call: Callable[..., Any], names: list[str], x: Any, dropout_param: dict[str, Any]) -> Any:
+    """What ``f(x, p, ...)`` gives in a mode; x itself where it has no test mode."""
+    training = dropout_param["mode"] == "train"
+    modes = {name: _mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
+    return call(x, dropout_param["p"], **modes) if modes or training else (x, None)
 
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -187,8 +187,9 @@ def _affine(owner: type) -> Pair:
         if isinstance(returned, tuple) and len(returned) == 3:
             return returned
         dx = returned[0] if isinstance(returned, tuple) else returned
-        (_, dw), (_, db) = _found(layer, WEIGHT_GRADIENT), _found(layer, BIAS_GRADIENT)
-        dw = dw.T if dw is not UNKNOWN and _turned(layer) else dw
+        (_, dw), (_, db), (_, w) = (_found(layer, name) for name in (WEIGHT_GRADIENT, BIAS_GRADIENT, WEIGHT))
+        if dw is not UNKNOWN and w is not UNKNOWN and w.ndim == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
+            dw = dw.T
         return dx, dw, db if db is UNKNOWN else db.reshape(-1)
 
     return forward, backward
@@ -201,11 +202,6 @@ def _put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
         raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
     turned = value.ndim == 2 and old.shape == value.shape[::-1]
     setattr(layer, name, (value.T if turned else value.reshape(old.shape)).copy())
-
-
-def _turned(layer: Any) -> bool:
-    _, weight = _found(layer, WEIGHT)
-    return weight is not UNKNOWN and weight.ndim == 2 and weight.shape[0] < weight.shape[1]  # ours has more rows
 
 
 def _found(layer: Any, pattern: re.Pattern[str]) -> tuple[str, Any]:
@@ -274,12 +270,12 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
         if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
             raise
         raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
-    if result is not None and not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
+    if result is None:
+        _, found = _found(layer, left)
+        return None if found is UNKNOWN else np.array(found)
+    if not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
         raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
-    if result is not None:
-        return result
-    _, found = _found(layer, left)
-    return None if found is UNKNOWN else np.array(found)
+    return result
 
 
 def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

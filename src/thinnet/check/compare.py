@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,12 @@ from thinnet.checks import in_shape
 from thinnet.typing import AnyArray
 
 TOLERANCE = 1e-4  # of the largest value: wide enough for an epsilon inside or outside of the root
+Alternative = tuple[AnyArray | float, str, str]  # a wrong value, its verdict, and a text to follow the result's name
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How an array differs: the verdict if it has a name of its own, else "", and a message."""
+    """How an array differs: the verdict if it has one of its own, else "", and a message."""
 
     verdict: str
     message: str
@@ -30,43 +32,29 @@ class Difference:
         return self.verdict or "wrong-gradient"
 
 
-@dataclass(frozen=True)
-class Alternative:
-    """A wrong value that is known, its verdict, and a description to follow the name of the result."""
-
-    value: AnyArray | float
-    verdict: str
-    description: str
-
-
 def difference(
-    what: str, got: AnyArray, expected: AnyArray | float, alternatives: tuple[Alternative, ...] = (), batch: int = 0
+    what: str, got: AnyArray, expected: AnyArray | float, alternatives: Sequence[Alternative] = (), batch: int = 0
 ) -> Difference | None:
-    """What is wrong with `got`, or None.
+    """What is wrong with `got`, called `what`, or None.
 
-    Args:
-        what: its name, for the message.
-        got: the array under check.
-        expected: the right one.
-        alternatives: known wrong ones, the likelier first.
-        batch: the number of rows, to recognize an average taken or not taken.
+    The likelier alternatives come first; by the number of rows, `batch`, an average taken or not taken is recognized.
     """
     expected = np.asarray(expected, dtype=np.float64)
-    for known in alternatives:
-        if np.shape(known.value) == got.shape != expected.shape and close(got, known.value):
-            return Difference(
-                known.verdict, f"{what} {known.description}: it has shape {got.shape}, expected {expected.shape}"
-            )
     got = in_shape(got, expected.shape)
+    known = next((known for known in alternatives if np.shape(known[0]) == got.shape and close(got, known[0])), None)
     if got.shape != expected.shape:
-        return Difference("shape-changed", _shapes(what, got, expected))
+        shapes = f"shape {got.shape}, expected {expected.shape}"
+        if known:
+            return Difference(known[1], f"{what} {known[2]}: it has {shapes}")
+        why = ": it must be reshaped" if got.size == expected.size else ""
+        why = ": it is transposed" if got.ndim == 2 and got.shape == expected.shape[::-1] else why
+        return Difference("shape-changed", f"{what} has {shapes}{why}")
     if not np.all(np.isfinite(got)):
         return Difference("", f"{what} has {int((~np.isfinite(got)).sum())} values that are not finite")
     if close(got, expected):
         return None
-    for known in alternatives:
-        if np.shape(known.value) == expected.shape and close(got, known.value):
-            return Difference(known.verdict, f"{what} {known.description}: {_worst(got, expected)}")
+    if known:
+        return Difference(known[1], f"{what} {known[2]}: {_worst(got, expected)}")
     factor = _factor(got, expected)
     if factor is not None:
         verdict = "gradient-sign" if abs(factor + 1) < 1e-3 else "gradient-scaled"
@@ -91,9 +79,7 @@ def _factor(got: AnyArray, expected: AnyArray) -> float | None:
     if not square:
         return None
     factor = float(np.sum(got * expected)) / square
-    if not close(got, factor * expected) or (abs(factor) < 1e-9 and got.any()):
-        return None
-    return factor
+    return factor if close(got, factor * expected) and (abs(factor) >= 1e-9 or not got.any()) else None
 
 
 def _multiple(factor: float, batch: int) -> str:
@@ -120,12 +106,3 @@ def _worst(got: AnyArray, expected: AnyArray) -> str:
     index = ", ".join(str(int(i)) for i in where)
     text = f"at [{index}] got {got[where]:.6g}, expected {expected[where]:.6g}"
     return text + (f", a factor of {got[where] / expected[where] + 0.0:.4g}" if expected[where] else "")
-
-
-def _shapes(what: str, got: AnyArray, expected: AnyArray) -> str:
-    text = f"{what} has shape {got.shape}, expected {expected.shape}"
-    if got.shape == expected.shape[::-1] and got.ndim == 2:
-        return f"{text}: it is transposed"
-    if got.size == expected.size:
-        return f"{text}: it must be reshaped"
-    return text

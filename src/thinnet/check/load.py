@@ -14,8 +14,7 @@ import thinnet.course
 from thinnet.check import old_python
 from thinnet.check.p_convention import PConvention
 from thinnet.check.subject import MissingPackage, of_a_library
-from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES
-from thinnet.course.stand_ins import StandInFinder
+from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES, StandInFinder
 from thinnet.errors import OutOfScopeError
 
 OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
@@ -38,10 +37,6 @@ class _Missing(ModuleType):
         return _Name(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
 
 
-class _Base:
-    """Stands in for a base class from a missing package."""
-
-
 class _Name:
     """Something from a missing package: it can be named, decorate and be derived from in an import, and no more."""
 
@@ -58,7 +53,7 @@ class _Name:
         return _Name(f"{self._name}()", self._package)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return (_Base,)
+        return ()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -124,11 +119,7 @@ def _import(root: Path, module: str) -> dict[str, Any]:
     assert spec is not None  # only without a loader
     made = importlib.util.module_from_spec(spec)
     sys.modules[name] = made
-    try:
-        loader.exec_module(made)
-    except BaseException:
-        del sys.modules[name]
-        raise
+    loader.exec_module(made)
     return vars(made)
 
 

@@ -40,8 +40,8 @@ BEHAVIOR = "the behavior of dropout_forward"  # where nothing in the code says w
 class PConvention:
     """What p means in the code: ``"drop"``, ``"keep"`` or ``""`` for unknown; and how that is known.
 
-    `given` is set where the user has said it, `course` is the package's name
-    where that is a course's, and `contrary` is what in the code says the opposite.
+    `given` is set where the user has said it, `course` is the package's name where that is a course's, and `contrary`
+    is what in the code says the opposite.
     """
 
     means: str = ""
@@ -116,31 +116,27 @@ def from_dropout(owner: Any) -> PConvention:
 
 def _of_package(declarations: list[Declaration], course: str) -> PConvention:
     """dropout_forward decides, then the net."""
-    for name, read in PACKAGE.items():
-        for declaration in declarations:
-            convention = read(declaration) if declaration.name == name else PConvention()
-            if convention.means:
-                return replace(convention, course=course)
-    return PConvention(course=course)
+    said = [read(known) for name, read in PACKAGE.items() for known in declarations if known.name == name]
+    return replace(next((convention for convention in said if convention.means), PConvention()), course=course)
 
 
-def _of_dropout(declarations: Declaration) -> PConvention:
+def _of_dropout(declaration: Declaration) -> PConvention:
     for means, pattern in NAMES:
-        for name in filter(pattern.search, declarations.arguments):
-            return PConvention(means, f"the argument {name} of {declarations.name}")
-    for means in filter(None, map(meaning, declarations.texts)):
-        return PConvention(means, f"the docstring of {declarations.name}")
-    if "rate" in declarations.arguments:  # most often that of dropping, where no docstring says otherwise
-        return PConvention("drop", f"the argument rate of {declarations.name}")
+        for name in filter(pattern.search, declaration.arguments):
+            return PConvention(means, f"the argument {name} of {declaration.name}")
+    for means in filter(None, map(meaning, declaration.texts)):
+        return PConvention(means, f"the docstring of {declaration.name}")
+    if "rate" in declaration.arguments:  # most often that of dropping, where no docstring says otherwise
+        return PConvention("drop", f"the argument rate of {declaration.name}")
     return PConvention()
 
 
-def _of_net(declarations: Declaration) -> PConvention:
-    for name, default in declarations.arguments.items():
+def _of_net(declaration: Declaration) -> PConvention:
+    for name, default in declaration.arguments.items():
         if "drop" in name and "keep" in name:
-            return PConvention("keep", f"the argument {name} of {declarations.name}")
+            return PConvention("keep", f"the argument {name} of {declaration.name}")
         if name == "dropout" and default == 1:
-            return PConvention("keep", f"the default dropout=1 of {declarations.name}")
+            return PConvention("keep", f"the default dropout=1 of {declaration.name}")
     return PConvention()
 
 

@@ -37,10 +37,10 @@ PROBES: dict[str, Probe] = {
     "relu_forward": layers.check_relu_forward,
     "relu_backward": layers.check_relu_backward,
     "batchnorm_forward": normalization.check_batchnorm_forward,
-    "batchnorm_backward": normalization.check_batchnorm_backward,
-    "batchnorm_backward_alt": normalization.check_batchnorm_backward,
+    "batchnorm_backward": normalization.check_backward,
+    "batchnorm_backward_alt": normalization.check_backward,
     "layernorm_forward": normalization.check_layernorm_forward,
-    "layernorm_backward": normalization.check_layernorm_backward,
+    "layernorm_backward": normalization.check_backward,
     "dropout_forward": dropout.check_forward,
     "dropout_backward": dropout_backward.check_backward,
     **dict.fromkeys(classes.DROPOUT_FUNCTIONS, dropout.check_forward),
@@ -93,13 +93,10 @@ def check_names(argument: str, names: Iterable[str]) -> None:
 
 def subjects_of(namespace: Mapping[str, Any]) -> list[str]:
     """The names of all that can be checked in a namespace, in the order of `PROBES`."""
-    names = [name for name in PROBES if callable(namespace.get(name)) and not _is_class(name, namespace[name])]
+    # A name such as dropout often stands for something else than a function.
+    others = {name for name in classes.DROPOUT_FUNCTIONS if not isinstance(namespace.get(name), FunctionType)}
+    names = [name for name in PROBES if callable(namespace.get(name)) and name not in others]
     for name, value in namespace.items():
         if classes.is_layer(value) and classes.kind_of(name):
             names += [f"{name}.forward", f"{name}.backward"]
     return names
-
-
-def _is_class(name: str, value: Any) -> bool:
-    """Whether a name of a function stands for something else."""
-    return name in classes.DROPOUT_FUNCTIONS and not isinstance(value, FunctionType)

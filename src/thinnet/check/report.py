@@ -56,11 +56,8 @@ class Report:
         """Each file's name, what p means in it, and its functions."""
         for file in dict.fromkeys(function.file for function in self.functions):
             name = file or self.subject
-            yield (
-                name,
-                self.conventions.get(name, PConvention()),
-                [function for function in self.functions if function.file == file],
-            )
+            own = [function for function in self.functions if function.file == file]
+            yield name, self.conventions.get(name, PConvention()), own
 
     def __iter__(self) -> Iterator[tuple[str, Finding]]:
         """Pairs of a function's name and a finding."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from thinnet.check.findings import Finding, FunctionReport, finding
 from thinnet.check.p_convention import PConvention
 from thinnet.check.scan import Source
 
-JOB, EVENTS, PRINTED, ERRORS = "job.json", "events.jsonl", "printed.txt", "errors.txt"  # in the worker's folder
+JOB, EVENTS, PRINTED, ERRORS = "job.pickle", "events.jsonl", "printed.txt", "errors.txt"  # in the worker's folder
 RANG = "Timeout ("  # what faulthandler says where the time is over
 START = 20.0  # seconds that the start of Python and the imports may take on top of the limit
 
@@ -37,14 +38,27 @@ class Limits:
     megabytes: int = 2048
 
 
-def _events(job: dict[str, Any], limits: Limits) -> tuple[list[dict[str, Any]], str | None]:
+@dataclass(frozen=True)
+class Job:
+    """What one worker is to check; `first` if it is the file's first one, as Python 2 if `old`."""
+
+    source: Source
+    subjects: list[str]
+    convention: PConvention
+    limits: Limits
+    first: bool
+    old: bool
+    import_seconds: float
+
+
+def _events(job: Job) -> tuple[list[dict[str, Any]], str | None]:
     """Run the worker on a job: its events, and how it ended by itself; None where it took too long.
 
     All that it started ends with it.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
+        (folder / JOB).write_bytes(pickle.dumps(job))
         with open(folder / ERRORS, "wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "thinnet.check.worker", name],
@@ -55,7 +69,7 @@ def _events(job: dict[str, Any], limits: Limits) -> tuple[list[dict[str, Any]], 
                 start_new_session=True,
             )
         try:  # the worker keeps time by itself; this is for code that disturbs it
-            process.wait(2 * START + limits.seconds * (1 + len(job["subjects"])))
+            process.wait(2 * START + job.limits.seconds * (1 + len(job.subjects)))
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -90,7 +104,7 @@ def _ending(status: int, last: str) -> str:
     ending = f"the process ended with status {status}"
     if status == 0:
         ending = "the process ended before the function did"
-    if status < 0:
+    elif status < 0:
         ending = f"the process was ended by the signal {signal.Signals(-status).name}"
     return f"{ending}: {last}" if last else ending
 
@@ -130,8 +144,8 @@ def _run(
     reports: dict[str, FunctionReport] = {}
     pending = names
     while pending:
-        job = _job(source, pending, convention, limits, first=not reports, old=old)
-        events, ending = _events(job, limits)
+        job = Job(source, pending, convention, limits, not reports, old, START + limits.seconds)
+        events, ending = _events(job)
         current = ""  # the function that it is at
         for event in events:
             if event["event"] == "begin":
@@ -140,53 +154,29 @@ def _run(
                 findings = [Finding(**found) for found in event["findings"]]
                 reports[current] = FunctionReport(current, file, findings, event["printed"])
                 convention, current = PConvention(**event["convention"]), ""
-        failure = _failure(events[-1:], current, ending, limits)
-        if failure is None:
+        pending = [name for name in pending if name not in reports]
+        if not pending:
             break
+        failure = _failure(events[-1:], current, ending, limits)
         # Without a current one it was the import itself.
         reports |= {name: FunctionReport(name, file, [failure]) for name in ([current] if current else pending)}
-        pending = pending[pending.index(current) + 1 :] if current else []
-        for name in [name for name in pending if _needs(name, current)]:
+        needs_it = current.removesuffix("forward") + "backward" if current.endswith("forward") else ""
+        for name in (name for name in pending if needs_it and name.removesuffix("_alt") == needs_it):
             why = finding("not-checked", f"it needs {current}, and {failure.evidence}")
             reports[name] = FunctionReport(name, file, [why])
-            pending.remove(name)
+        pending = [name for name in pending if name not in reports]
     return reports, convention
 
 
-def _job(
-    source: Source, subjects: list[str], convention: PConvention, limits: Limits, first: bool, old: bool
-) -> dict[str, Any]:
-    return {
-        "root": str(source.root),
-        "module": source.module,
-        "subjects": subjects,
-        "first": first,
-        "old": old,
-        "convention": asdict(convention),
-        "conventions": {name: asdict(convention) for name, convention in source.conventions.items()},
-        "memory": limits.megabytes * 2**20,
-        "cpu": int(START + limits.seconds * len(subjects)) + 1,
-        "import_seconds": START + limits.seconds,
-        "seconds": limits.seconds,
-    }
-
-
-def _failure(last: list[dict[str, Any]], current: str, ending: str | None, limits: Limits) -> Finding | None:
-    """Why the worker stopped at a function or, without one, at the import; None where it has done all."""
+def _failure(last: list[dict[str, Any]], current: str, ending: str | None, limits: Limits) -> Finding:
+    """Why the worker stopped at a function or, without one, at the import."""
     for event in last:
-        if event["event"] == "done":
-            return None
         if event["event"] == "refused":
             return finding(event["verdict"], event["evidence"])
     if ending is None:
         what, seconds = ("it", limits.seconds) if current else ("the import", START + limits.seconds)
         return finding("timed-out", f"{what} was stopped after {seconds:g} s")
     return finding("crashed" if current else "cannot-import", ending)
-
-
-def _needs(name: str, forward: str) -> bool:
-    """Whether a function is the backward pass of another."""
-    return forward.endswith("forward") and name.removesuffix("_alt") == forward.removesuffix("forward") + "backward"
 
 
 def _environment() -> dict[str, str]:

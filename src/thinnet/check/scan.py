@@ -28,28 +28,17 @@ WHOLE_NET = (
 
 @dataclass
 class Source:
-    """One file, and what it has to check.
-
-    Attributes:
-        path: the file.
-        root: the folder to import from, and `module`, its dotted name from there.
-        subjects: the names of what to check, in order.
-        problem: why the file cannot be read as Python, or "".
-        excluded: the names of those that are not to be checked, and why.
-        only_python_3: whether it has what Python 2 never had.
-        convention: what the file, or its package, says that p means.
-        conventions: what each of its dropout classes says.
-    """
+    """One file, and what it has to check."""
 
     path: Path
-    root: Path
-    module: str
-    subjects: list[str]
-    problem: str
-    excluded: dict[str, str] = field(default_factory=dict)
-    only_python_3: bool = False
-    convention: PConvention = field(default_factory=PConvention)
-    conventions: dict[str, PConvention] = field(default_factory=dict)
+    root: Path  # the folder to import from
+    module: str  # its dotted name from there
+    subjects: list[str]  # what to check, in order
+    problem: str  # why the file cannot be read as Python, or ""
+    excluded: dict[str, str] = field(default_factory=dict)  # those that are not to be checked, and why
+    only_python_3: bool = False  # whether it has what Python 2 never had
+    convention: PConvention = field(default_factory=PConvention)  # what the file, or its package, says that p means
+    conventions: dict[str, PConvention] = field(default_factory=dict)  # what each of its dropout classes says
 
 
 def scan(target: Path) -> list[Source]:
@@ -101,20 +90,20 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
     else:
         assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
-        names = {target.id for target in assigned if isinstance(target, ast.Name)}
-        names -= set(DROPOUT_FUNCTIONS)
+        names = {target.id for target in assigned if isinstance(target, ast.Name)} - set(DROPOUT_FUNCTIONS)
         names |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         names |= {node.name for node in tree.body if isinstance(node, ast.ClassDef) and not kind_of(node.name)}
     subjects = [name for name in PROBES if name in names]
-    for node in _classes(tree):
-        if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
-            subjects += [f"{node.name}.forward", f"{node.name}.backward"]
+    root, module = _root_and_module(path, tree)
     if tree is None:
         excluded = dict.fromkeys(subjects if untranslated else (), untranslated)
-        return Source(path, *_root_and_module(path, tree), subjects, problem, excluded)
+        return Source(path, root, module, subjects, problem, excluded)
+    for node in (node for node in tree.body if isinstance(node, ast.ClassDef) and kind_of(node.name)):
+        if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
+            subjects += [f"{node.name}.forward", f"{node.name}.backward"]
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
     excluded = nets | not_numpy(tree, subjects)
-    return Source(path, *_root_and_module(path, tree), [*subjects, *nets], problem, excluded, only_python_3(tree))
+    return Source(path, root, module, [*subjects, *nets], problem, excluded, only_python_3(tree))
 
 
 def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
@@ -131,11 +120,6 @@ def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
         parts.insert(0, folder.name)
         folder = folder.parent
     return folder, ".".join(parts)
-
-
-def _classes(tree: ast.Module | None) -> list[ast.ClassDef]:
-    """The classes whose names are those of layers."""
-    return [node for node in (tree.body if tree else []) if isinstance(node, ast.ClassDef) and kind_of(node.name)]
 
 
 def _is_dropout_alone(node: ast.stmt) -> TypeGuard[ast.ClassDef | ast.FunctionDef]:

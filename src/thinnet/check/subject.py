@@ -27,7 +27,7 @@ from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
-OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.NAMES}
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 UNKNOWN: Any = object()  # stands for a result that cannot be had
@@ -58,27 +58,15 @@ class Stop(Exception):  # noqa: N818 -- not an error: the check of one function 
 
 @dataclass(eq=False)
 class Subject:
-    """A function (or class) under check, the others that it needs, and what has been found.
+    """A function (or class) under check, the others that it needs, and what has been found."""
 
-    Attributes:
-        name: the name under which findings are reported.
-        functions: everything callable in the namespace, by name.
-        convention: what p means.
-        owns: the names of the functions whose failure is this subject's own fault.
-        in_net: whether it is a whole net, whose mends are other than a layer's.
-        findings: what has been found so far.
-        rng: for the inputs, which are the same in every check.
-        fitting: functions and numbers of arguments that they are known to take.
-    """
-
-    name: str
-    functions: Mapping[str, Any]
+    name: str  # under which findings are reported
+    functions: Mapping[str, Any]  # everything callable in the namespace
     convention: PConvention
-    owns: tuple[str, ...]
-    in_net: bool = False
+    owns: tuple[str, ...]  # the functions whose failure is this subject's own fault
+    in_net: bool = False  # a whole net's mends are other than a layer's
     findings: list[Finding] = field(default_factory=list)
-    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))
-    fitting: set[tuple[str, int]] = field(default_factory=set)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))  # for equal inputs
 
     def report(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Add a verdict, once."""
@@ -95,9 +83,14 @@ class Subject:
         """Whether a fault has been reported, rather than notes only."""
         return any(found.severity == "fault" for found in self.findings)
 
-    def stop(self, verdict: str, evidence: str, *, example: str = "") -> Stop:
+    @property
+    def of_class(self) -> bool:
+        """Whether the functions stand for a class, or for others that have only one shape of input."""
+        return "__class_adapter__" in self.functions
+
+    def stop(self, verdict: str, evidence: str) -> Stop:
         """Report a verdict after which nothing more can be measured; to be raised."""
-        self.report(verdict, evidence, example=example)
+        self.report(verdict, evidence)
         return Stop()
 
     def record_end(self, error: Exception) -> None:
@@ -105,11 +98,11 @@ class Subject:
         if not isinstance(error, Stop):
             self.report("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
 
-    def attempt(self, run: Callable[[], Any]) -> tuple[Any, str]:
+    def attempt(self, run: Callable[..., Any], *args: Any) -> tuple[Any, str]:
         """What `run` gives, and ""; or where it stops, None and why, of which nothing is reported."""
         known, self.findings = self.findings, []
         try:
-            result = run()
+            result = run(*args)
         except Stop:
             why, self.findings = self.findings[-1].evidence, known
             return None, why
@@ -123,17 +116,11 @@ class Subject:
         self.report("follows-from-layers", f"with right layers in their place this is gone: {evidence}")
 
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
-        """Call a function; report it where it fails, gives None, or changes an array that it was given.
-
-        Args:
-            may_change: the positions of arguments that the function may change.
-        """
+        """Call a function; report it where it fails, gives None, or changes an array, but those that it may."""
         if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        if name in self.owns and (name, len(args)) not in self.fitting:
-            if signature_mismatch(self.functions[name], *args):
-                raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
-            self.fitting.add((name, len(args)))
+        if name in self.owns and signature_mismatch(self.functions[name], *args):
+            raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
             result = self.functions[name](*given)
@@ -164,9 +151,8 @@ class Subject:
             if array.dtype.kind not in "fiub":
                 raise ValueError
         except ValueError:
-            raise self.blame(
-                name, "wrong-return", f"{what} must be an array of numbers, got {describe(value)}"
-            ) from None
+            message = f"{what} must be an array of numbers, got {describe(value)}"
+            raise self.blame(name, "wrong-return", message) from None
         return array
 
     def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
@@ -186,15 +172,13 @@ class Subject:
 
     def blame(self, name: str, verdict: str, evidence: str) -> Stop:
         """Report a verdict on a function that is called: a fault of this subject's, or why it is not checked."""
-        if name in self.owns:
-            theirs, ours = parameters(self.functions[name]), arguments_of_courses(name)
-            if ours and [name.lower() for name in theirs[: len(ours)]] != ours and verdict in OF_INTERFACE:
-                message = (
-                    f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)}): {evidence}"
-                )
-                return self.stop("not-checked", message)
-            return self.stop(verdict, evidence)
-        return self.stop("not-checked", f"it needs {name}, and {evidence}")
+        if name not in self.owns:
+            return self.stop("not-checked", f"it needs {name}, and {evidence}")
+        theirs, ours = parameters(self.functions[name]), _arguments_of_courses(name)
+        if ours and [name.lower() for name in theirs[: len(ours)]] != ours and verdict in OF_INTERFACE:
+            takes = f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)})"
+            verdict, evidence = "not-checked", f"{takes}: {evidence}"
+        return self.stop(verdict, evidence)
 
     def _failure(self, name: str, error: BaseException) -> Stop:
         what = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
@@ -211,7 +195,7 @@ class Subject:
             return self.blame(name, "unimplemented", f"{name} raises {what}")
         if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
-        if "NoneType" in str(error) and only_none(self.functions[name], error):
+        if "NoneType" in str(error) and _only_none(self.functions[name]):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")
         old = old_python.why_it_stops(what)
         if old:
@@ -227,7 +211,7 @@ def parameters(function: Any) -> list[str]:
         return []
 
 
-def arguments_of_courses(name: str) -> list[str]:
+def _arguments_of_courses(name: str) -> list[str]:
     """The arguments of a course's function of this name, if there is one."""
     function = getattr(layers, name, None) or getattr(optim, name, None)
     return [name for name in parameters(function) if name != "activation"]
@@ -269,7 +253,7 @@ def of_a_library(file: str) -> bool:
     return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file or "dist-packages" in file
 
 
-def only_none(function: Function, error: BaseException) -> bool:
+def _only_none(function: Function) -> bool:
     """Whether the function assigns some name nothing but None, as the courses' templates do before they are filled."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
@@ -283,9 +267,8 @@ def only_none(function: Function, error: BaseException) -> bool:
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = list(zip(target.elts, node.value.elts, strict=False))
             for to, value in pairs:
-                names = {
-                    node.id for node in ast.walk(to) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-                }
+                inner = [name for name in ast.walk(to) if isinstance(name, ast.Name)]
+                names = {name.id for name in inner if isinstance(name.ctx, ast.Store)}
                 if isinstance(value, ast.Constant) and value.value is None:
                     empty |= names
                 elif not ast.unparse(value).startswith(f"{ast.unparse(to)}.astype("):  # the templates' own

@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import pickle
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,9 +19,8 @@ from typing import IO, Any
 from thinnet.check import old_python
 from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
-from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import check_subject
-from thinnet.check.runner import EVENTS, JOB, PRINTED
+from thinnet.check.runner import EVENTS, JOB, PRINTED, Job
 from thinnet.check.subject import location
 from thinnet.errors import MissingExtraError
 
@@ -51,30 +51,29 @@ class Prints:
 
 def main(folder: Path) -> None:
     """Do the job in the folder; what takes longer than it may ends the process."""
-    job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    job: Job = pickle.loads((folder / JOB).read_bytes())
     errors = os.dup(2)
     with open(folder / EVENTS, "w", encoding="utf-8") as events, open(folder / PRINTED, "wb") as printed:
         for number in (1, 2):
             os.dup2(printed.fileno(), number)
-        limit_resources(job["memory"], job["cpu"])
+        seconds = job.import_seconds + job.limits.seconds * (len(job.subjects) - 1)
+        limit_resources(job.limits.megabytes * 2**20, int(seconds) + 1)
         run(job, events, Prints(printed), errors)
     os._exit(0)  # whatever the code left to be done at the end
 
 
-def run(job: dict[str, Any], events: IO[str], prints: Prints, errors: int) -> None:
+def run(job: Job, events: IO[str], prints: Prints, errors: int) -> None:
     """Import, then check each function in turn; `errors` is the file that is told when the time is over."""
 
     def send(event: str, **more: Any) -> None:
         events.write(json.dumps({"event": event, **more}) + "\n")
         events.flush()
 
-    faulthandler.dump_traceback_later(job["import_seconds"], exit=True, file=errors)
-    root = Path(job["root"])
-    os.chdir(root)
-    convention = PConvention(**job["convention"])
-    conventions = {name: PConvention(**fields) for name, fields in job["conventions"].items()}
+    source, convention = job.source, job.convention
+    faulthandler.dump_traceback_later(job.import_seconds, exit=True, file=errors)
+    os.chdir(source.root)
     try:
-        namespace, absent = load(root, job["module"], convention, job["old"])
+        namespace, absent = load(source.root, source.module, convention, job.old)
     except BaseException as error:
         what = f"{type(error).__name__}: {error}"[:300]
         old = "Python 2" if isinstance(error, MissingExtraError) else old_python.why_it_stops(what)
@@ -84,21 +83,20 @@ def run(job: dict[str, Any], events: IO[str], prints: Prints, errors: int) -> No
         send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
         return
     prints.take()  # those of the import
-    notes = _notes(absent) if job["first"] else []
-    for name in job["subjects"]:
+    notes = _notes(absent) if job.first else []
+    for name in job.subjects:
         send("begin", subject=name)
-        faulthandler.dump_traceback_later(job["seconds"], exit=True, file=errors)
+        faulthandler.dump_traceback_later(job.limits.seconds, exit=True, file=errors)
         owner = name.partition(".")[0]
         if owner in namespace:
-            subject = check_subject(name, namespace, conventions.get(owner, convention))
+            subject = check_subject(name, namespace, source.conventions.get(owner, convention))
             findings = subject.findings
             if name in ("dropout_forward", "dropout_backward"):
                 convention = subject.convention  # by its behavior, where nothing says it
         else:
             findings = [finding("function-missing", f"{name} is not there after the import")]
         message, notes = [asdict(found) for found in (*findings, *notes)], []
-        send("end", subject=name, findings=message, convention=asdict(convention), printed=prints.take())
-    send("done")
+        send("end", findings=message, convention=asdict(convention), printed=prints.take())
 
 
 def _notes(absent: list[str]) -> list[Finding]:

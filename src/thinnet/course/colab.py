@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from thinnet.course.stand_ins import StandInFinder
+from thinnet.course.finder import StandInFinder
 
 ROOT = "google.colab"
 
@@ -45,15 +45,11 @@ class StandIn(ModuleType):
         return nothing
 
 
-def _stands_in(name: str, path: object) -> bool:
-    return name in ("google", ROOT) or name.startswith(f"{ROOT}.")
-
-
-def _make(name: str) -> ModuleType:
-    return ModuleType(name) if name == "google" else StandIn(name)
-
-
-FINDER = StandInFinder(_stands_in, _make)  # the last of the finders, so that the real package wins, where there is one
+# The last of the finders, so that the real package wins, where there is one.
+FINDER = StandInFinder(
+    lambda name, path: name == "google" or f"{name}.".startswith(f"{ROOT}."),
+    lambda name: ModuleType(name) if name == "google" else StandIn(name),
+)
 
 
 class Unfilled(ast.NodeTransformer):

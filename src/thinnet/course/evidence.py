@@ -22,19 +22,12 @@ RECORDED = re.compile(r"p = +([0-9.]+)\s.*?[Ff]raction of train\S* output set to
 
 @dataclass
 class Evidence:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        courses: the courses' packages whose layers or nets are imported: ``"cs231n"``, ``"nndl"``, with the import.
-        arguments: the names of the net's arguments that tell years apart, with what was seen.
-        values: the values that p has in the net, as far as they are written out.
-        uses_dropout: whether anything depends on what p means.
-    """
-
-    courses: dict[str, str] = field(default_factory=dict)
-    arguments: dict[str, str] = field(default_factory=dict)
-    values: set[float] = field(default_factory=set)
-    uses_dropout: bool = False
+    courses: dict[str, str] = field(default_factory=dict)  # those whose layers or nets are imported, and the import
+    arguments: list[str] = field(default_factory=list)  # of the net, such as tell years apart
+    values: set[float] = field(default_factory=set)  # those that p has in the net, as far as they are written out
+    uses_dropout: bool = False  # whether anything depends on what p means
 
 
 @dataclass(frozen=True)
@@ -46,18 +39,12 @@ class Choice:
 
 
 def choose_dialect(
-    cells: Iterable[ast.Module],
-    dialect: str | None = None,
-    own: Collection[str] = (),
-    recorded: str = "",
+    cells: Iterable[ast.Module], dialect: str | None = None, own: Collection[str] = (), recorded: str = ""
 ) -> Choice:
     """The dialect of a notebook, or the one that was asked for, if it fits.
 
-    Args:
-        cells: the syntax trees of its cells.
-        dialect: what was asked for.
-        own: the courses whose layers and nets are the student's own, so that no dialect has a say in them.
-        recorded: what the notebook's author got printed; it decides where the code leaves two meanings of p.
+    No dialect has a say in the courses of `own`, whose layers and nets are the student's own.  What the author got
+    printed, `recorded`, decides where the code leaves two meanings of p.
 
     Raises:
         ArgumentError: if there is no such dialect.
@@ -69,16 +56,15 @@ def choose_dialect(
     found = _read(list(cells))
     fitting, reasons = _fitting(found)
     if found.courses and found.courses.keys() <= set(own):
-        return Choice(dialect or _latest(fitting or list(DIALECTS)), "for what your own package lacks")
+        return Choice(dialect or _latest(fitting), "for what your own package lacks")
     if dialect is not None:
         check_choice("dialect", dialect, tuple(DIALECTS))
-        if fitting and dialect not in fitting:
+        if dialect not in fitting:
             raise DialectError(
                 f"dialect must fit the notebook, got {dialect!r}, but there is {', '.join(reasons)}: "
                 f"that is {_listed(fitting)}. Run it with --dialect {' or '.join(fitting)}."
             )
         return Choice(dialect, "as asked for")
-    fitting = fitting or list(DIALECTS)
     meanings = {DIALECTS[name].p_means for name in fitting}
     if not found.uses_dropout:
         return Choice(_latest(fitting), f"by {' and '.join(reasons)}; no figure depends on p" if reasons else "")
@@ -113,37 +99,30 @@ def _recorded_meaning(recorded: str) -> str:
     """What p was for the author, by the fraction of zeros that the notebook has printed; "" where that is not clear."""
     pairs = [(float(p.strip(".")), float(zeros.strip("."))) for p, zeros in RECORDED.findall(recorded)]
     informative = {p: zeros for p, zeros in pairs if abs(p - 0.5) > 0.05}
-    for meaning in ("drop", "keep"):
-        if informative and all(
-            abs(zeros - (p if meaning == "drop" else 1 - p)) < 0.02 for p, zeros in informative.items()
-        ):
-            return meaning
-    return ""
+    drops = [abs(zeros - p) < 0.02 for p, zeros in informative.items()]
+    keeps = [abs(zeros - (1 - p)) < 0.02 for p, zeros in informative.items()]
+    return "" if not informative else "drop" if all(drops) else "keep" if all(keeps) else ""
 
 
 def _fitting(found: Evidence) -> tuple[list[str], list[str]]:
     """The dialects that fit, and the reasons; values that contradict all else are no reason."""
-    fitting = [*DIALECTS.values()]
-    reasons = []
-    if len(found.courses) == 1:
-        course, seen = next(iter(found.courses.items()))
-        fitting = [dialect for dialect in fitting if dialect.package == course]
-        reasons.append(f"the import of {seen}")
-    for name, seen in found.arguments.items():
-        left = [dialect for dialect in fitting if name in (dialect.dropout_argument, dialect.normalization_argument)]
-        if left and len(left) < len(fitting):
-            fitting = left
-            reasons.append(f"the argument {seen}")
+    every, signs = [*DIALECTS.values()], []  # what was seen, and which dialects have that
+    for course, seen in found.courses.items() if len(found.courses) == 1 else ():
+        signs.append((f"the import of {seen}", [known for known in every if known.package == course]))
+    for name in found.arguments:
+        own = [known for known in every if name in (known.dropout_argument, known.normalization_argument)]
+        signs.append((f"the argument {name}", own))
+    of_p = " or ".join(sorted(OF_P & set(found.arguments))) or "dropout"
     for value in sorted(found.values & {0, 1}):
-        left = [dialect for dialect in fitting if _has(dialect, value)]
+        own = [known for known in every if value in known.none or known.allows(value)]
+        signs.append((f"the value {value:g} of {of_p}", own))
+    fitting, reasons = every, []
+    for sign, own in signs:
+        left = [dialect for dialect in fitting if dialect in own]
         if left and len(left) < len(fitting):
             fitting = left
-            reasons.append(f"the value {value:g} of {' or '.join(sorted(OF_P & found.arguments.keys())) or 'dropout'}")
+            reasons.append(sign)
     return [dialect.name for dialect in fitting], reasons
-
-
-def _has(dialect: Dialect, value: float) -> bool:
-    return value in dialect.none or dialect.allows(value)
 
 
 def _read(cells: list[ast.Module]) -> Evidence:
@@ -158,8 +137,8 @@ def _read(cells: list[ast.Module]) -> Evidence:
     for node in nodes:
         for name, value in _arguments_of(node):
             values = _values(value, literals)
-            if name:
-                found.arguments.setdefault(name, name)
+            if name and name not in found.arguments:
+                found.arguments.append(name)
             if not name or name in OF_P:
                 found.values |= values
                 # 0 or 1 alone may be no dropout, which the arguments' values tell; everything else depends on p.
@@ -201,8 +180,7 @@ def _arguments_of(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             if isinstance(key, ast.Constant) and key.value in ARGUMENTS:
                 yield str(key.value), value
     elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
-        both = zip(reversed(node.args.args), reversed(node.args.defaults), strict=False)
-        yield from ((argument.arg, default) for argument, default in both if argument.arg in ARGUMENTS)
+        yield from ((name, default) for name, default in _defaults(node.args) if name in ARGUMENTS)
 
 
 def _calls_dropout(node: ast.AST) -> bool:
@@ -223,10 +201,14 @@ def _literals(nodes: list[ast.AST]) -> dict[str, list[ast.expr]]:
                 if isinstance(target, ast.Name):
                     known.setdefault(target.id, []).append(value)
         elif isinstance(node, ast.arguments):
-            both = [*node.posonlyargs, *node.args]
-            for argument, default in zip(reversed(both), reversed(node.defaults), strict=False):
-                known.setdefault(argument.arg, []).append(default)
+            for name, default in _defaults(node):
+                known.setdefault(name, []).append(default)
     return known
+
+
+def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    return zip(reversed(names), reversed(arguments.defaults), strict=False)
 
 
 def _values(node: ast.expr, literals: dict[str, list[ast.expr]], seen: frozenset[str] = frozenset()) -> set[float]:

@@ -16,13 +16,9 @@ SHOWN_LINES = 12  # of the traceback of a cell that failed
 
 
 def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool) -> str | None:
-    """Run all cells, leaving the outputs in `document`; return why it stopped early, if it did.
+    """Run all cells in a folder, leaving the outputs in `document`; return why it stopped early, if it did.
 
-    Args:
-        document: the notebook.
-        folder: where the kernel runs.
-        opening: what `thinnet.course.kernel.open_door` takes, which runs before the first cell.
-        progress: whether to show a bar.
+    `opening` is what `thinnet.course.kernel.open_door` takes, which runs before the first cell.
     """
     import nbclient
     from tqdm.auto import tqdm

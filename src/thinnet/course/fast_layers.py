@@ -44,15 +44,7 @@ def col2im_6d_cython(
 
 
 def col2im_cython(
-    cols: AnyArray,
-    N: int,
-    C: int,
-    H: int,
-    W: int,
-    field_height: int,
-    field_width: int,
-    padding: int,
-    stride: int,
+    cols: AnyArray, N: int, C: int, H: int, W: int, field_height: int, field_width: int, padding: int, stride: int
 ) -> FloatArray:
     """The transpose of `im2col_indices`: the sum over all columns at each place."""
     padding, stride = whole(padding), whole(stride)

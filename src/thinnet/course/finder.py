@@ -1,10 +1,11 @@
-"""Making the courses' packages importable, behind whatever a student has of the same name."""
+"""Making the courses' packages importable, behind whatever a student has of the same name, and stand-ins for others."""
 
 from __future__ import annotations
 
+import importlib.abc
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -46,8 +47,10 @@ class CourseFinder:
             folder = HERE.joinpath(package, *rest.split(".")[:-1]) if rest else HERE
             name = fullname if rest else package
             spec = PathFinder.find_spec(name, [str(folder)])
+            if spec is not None and name != fullname:  # the same package under another name
+                return spec_from_file_location(fullname, spec.origin, submodule_search_locations=[str(folder / name)])
             if spec is not None:
-                return spec if name == fullname else _renamed(spec, fullname)
+                return spec
         if (root in PACKAGES or root in _aliases) and any(f"{rest}.".startswith(f"{name}.") for name in OUT_OF_SCOPE):
             raise out_of_scope(fullname, f"Put the course's own {rest.replace('.', '/')}.py into your {root} folder")
         return None
@@ -74,10 +77,23 @@ def out_of_scope(name: str, mend: str) -> OutOfScopeError:
     )
 
 
-def _renamed(spec: ModuleSpec, name: str) -> ModuleSpec:
-    """The same package under another name."""
-    assert spec.origin is not None
-    folder = str(Path(spec.origin).parent)
-    renamed = spec_from_file_location(name, spec.origin, submodule_search_locations=[folder])
-    assert renamed is not None
-    return renamed
+class StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules whose names, and the path of whose package, `stands_in` accepts; `make` makes them."""
+
+    def __init__(
+        self, stands_in: Callable[[str, Sequence[str] | None], object], make: Callable[[str], ModuleType]
+    ) -> None:
+        self.stands_in, self.make = stands_in, make
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of a stand-in, or None."""
+        return ModuleSpec(fullname, self, is_package=True) if self.stands_in(fullname, path) else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The stand-in, complete."""
+        return self.make(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""

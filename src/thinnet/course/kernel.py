@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from thinnet import python2
@@ -26,13 +27,10 @@ TOLERATED = ("load_ext", "reload_ext", "matplotlib", "pylab")  # what they bring
 
 
 def install(shell: Any, *, commands: bool = False, old: str = "", features: tuple[str, ...] = ()) -> None:
-    """Prepare an IPython shell.
+    """Prepare an IPython shell, in which shell commands are run whatever they do if `commands`.
 
-    Args:
-        shell: of the kernel.
-        commands: whether shell commands are run whatever they do.
-        old: ``"all"`` to take all cells for Python 2, ``"some"`` for those that must be.
-        features: what the notebook imports from ``__future__``.
+    With `old` ``"all"`` cells are taken for Python 2, or ``"some"``, those that must be; `features` are what the
+    notebook imports from ``__future__``.
     """
     _tolerate(shell)
     if not commands:
@@ -42,7 +40,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
     shell.ast_transformers.append(colab.Unfilled())
     python2.restore_names()
     if old:
-        shell.input_transformers_post.append(_Translator(old == "all", set(features)))
+        shell.input_transformers_post.append(partial(_translated, always=old == "all", features=set(features)))
         if old == "all" and "division" not in features:
             shell.ast_transformers.append(python2.OldDivision())
 
@@ -91,7 +89,8 @@ class Folders:
 
     def target(self, name: str) -> str:
         """Where a change of folder is meant to lead to; the notebook's folder stands for those that are not there."""
-        self._follow()
+        if os.getcwd() != self.actual:  # somebody has changed the folder meanwhile
+            self.intended = self.actual = os.getcwd()
         intended, actual = (
             os.path.normpath(os.path.join(base, os.path.expanduser(name))) for base in (self.intended, self.actual)
         )
@@ -111,26 +110,16 @@ class Folders:
         self.intended = self.target(name)
         say(what, f"that folder is not there; staying in {os.getcwd()}")
 
-    def _follow(self) -> None:
-        """Begin anew where somebody has changed the folder meanwhile."""
-        if os.getcwd() != self.actual:
-            self.intended = self.actual = os.getcwd()
 
-
-class _Translator:
-    """Cells in Python 2, put into Python 3."""
-
-    def __init__(self, always: bool, features: set[str]) -> None:
-        self.always, self.features = always, features
-
-    def __call__(self, lines: list[str]) -> list[str]:
-        source = "".join(lines)
-        if not source.strip() or not (self.always or python2.is_old(source)):
-            return lines
-        try:
-            return python2.translate(source, self.features).splitlines(keepends=True)
-        except SyntaxError:
-            return lines  # Python says what is wrong with it
+def _translated(lines: list[str], *, always: bool, features: set[str]) -> list[str]:
+    """The lines of a cell in Python 3, where they are in Python 2, or `always`."""
+    source = "".join(lines)
+    if not source.strip() or not (always or python2.is_old(source)):
+        return lines
+    try:
+        return python2.translate(source, features).splitlines(keepends=True)
+    except SyntaxError:
+        return lines  # Python says what is wrong with it
 
 
 def _leave_out_commands(shell: Any) -> None:
@@ -151,16 +140,13 @@ def _leave_out_commands(shell: Any) -> None:
 
     shell.system, shell.getoutput = system, getoutput
     for name in INSTALLING:
-        shell.register_magic_function(_left_out(f"%{name} "), "line", name)
+        shell.register_magic_function(partial(_leave_out_magic, f"%{name} "), "line", name)
     for name in SHELLS:
-        shell.register_magic_function(_left_out(f"%%{name} "), "cell", name)
+        shell.register_magic_function(partial(_leave_out_magic, f"%%{name} "), "cell", name)
 
 
-def _left_out(start: str) -> Callable[..., None]:
-    def magic(line: str = "", cell: str = "") -> None:
-        say(f"not run: {start}{line}".rstrip(), WHY)
-
-    return magic
+def _leave_out_magic(start: str, line: str = "", cell: str = "") -> None:
+    say(f"not run: {start}{line}".rstrip(), WHY)
 
 
 def _tolerate(shell: Any) -> None:

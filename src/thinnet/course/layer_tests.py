@@ -21,7 +21,7 @@ def affine_forward_test(layers: ModuleType) -> None:
 
 def affine_backward_test(layers: ModuleType) -> None:
     """Compare ``affine_backward`` with numerical gradients."""
-    _report_gradients("affine_backward", layers.affine_forward, layers.affine_backward)
+    _report_gradients("affine_backward", layers.affine_forward, layers.affine_backward, *_affine_arguments())
 
 
 def relu_forward_test(layers: ModuleType) -> None:
@@ -33,15 +33,13 @@ def relu_forward_test(layers: ModuleType) -> None:
 def relu_backward_test(layers: ModuleType) -> None:
     """Compare ``relu_backward`` with numerical gradients."""
     x, dout = np.random.randn(10, 10), np.random.randn(10, 10)
-    dx = layers.relu_backward(dout, layers.relu_forward(x)[1])
-    expected = eval_numerical_gradient_array(lambda x: layers.relu_forward(x)[0], x, dout)
-    _report("relu_backward", 1e-9, dx=(dx, expected))
+    _report_gradients("relu_backward", layers.relu_forward, lambda *given: (layers.relu_backward(*given),), x, dout)
 
 
 def affine_relu_test(layer_utils: ModuleType) -> None:
     """Compare ``affine_relu_backward`` with numerical gradients."""
     forward, backward = layer_utils.affine_relu_forward, layer_utils.affine_relu_backward
-    _report_gradients("affine_relu_forward and affine_relu_backward", forward, backward)
+    _report_gradients("affine_relu_forward and affine_relu_backward", forward, backward, *_affine_arguments())
 
 
 def fc_net_test(net_class: Any) -> None:
@@ -64,16 +62,14 @@ def _affine_arguments() -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
     return x, np.random.randn(12, 5), np.random.randn(5), np.random.randn(3, 5)
 
 
-def _report_gradients(what: str, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
-    x, w, b, dout = _affine_arguments()
-    dx, dw, db = backward(dout, forward(x, w, b)[1])
-    _report(
-        what,
-        1e-9,
-        dx=(dx, eval_numerical_gradient_array(lambda x: forward(x, w, b)[0], x, dout)),
-        dw=(dw, eval_numerical_gradient_array(lambda w: forward(x, w, b)[0], w, dout)),
-        db=(db, eval_numerical_gradient_array(lambda b: forward(x, w, b)[0], b, dout)),
-    )
+def _report_gradients(
+    what: str, forward: Callable[..., Any], backward: Callable[..., Any], *arrays_and_dout: AnyArray
+) -> None:
+    *arrays, dout = arrays_and_dout
+    gradients = backward(dout, forward(*arrays)[1])
+    # Each array is changed in its place, and so forward takes them all as they are.
+    numerical = [eval_numerical_gradient_array(lambda _: forward(*arrays)[0], array, dout) for array in arrays]
+    _report(what, 1e-9, **dict(zip(("dx", "dw", "db"), zip(gradients, numerical, strict=True), strict=False)))
 
 
 def _report(what: str, bound: float, **pairs: tuple[AnyArray, AnyArray]) -> None:

@@ -173,19 +173,12 @@ def _check_output(output: Path, notebook: Path) -> None:
 
 @dataclass(frozen=True)
 class Code:
-    """The code of a notebook.
+    """The code of a notebook."""
 
-    Attributes:
-        source: of all cells, as it stands.
-        trees: the syntax trees of those that can be read, magics and Python 2 translated.
-        old: whether ``"all"`` cells are Python 2, ``"some"`` or ``""``, none.
-        features: what is imported from ``__future__``.
-    """
-
-    source: str
-    trees: list[ast.Module]
-    old: str
-    features: set[str]
+    source: str  # of all cells, as it stands
+    trees: list[ast.Module]  # of those cells that can be read, magics and Python 2 translated
+    old: str  # whether "all" cells are Python 2, "some" or "", none
+    features: set[str]  # what is imported from __future__
 
     @staticmethod
     def of(document: Any) -> Code:
@@ -244,8 +237,8 @@ def _clear(document: Any) -> None:
 
 def _said(document: Any) -> list[str]:
     """What the cells' stand-ins said, each once."""
-    lines = [line for line in _recorded(document).splitlines() if line.startswith(MARK)]
-    return [line.removeprefix(MARK) for line in dict.fromkeys(lines)]
+    lines = dict.fromkeys(_recorded(document).splitlines())
+    return [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
 
 
 def _finished(cell: Any) -> bool:

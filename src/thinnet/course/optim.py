@@ -17,12 +17,9 @@ CourseRule: TypeAlias = Callable[..., tuple[FloatArray, dict[str, Any]]]
 
 
 def course_rule(name: str, native: str, **renamed: str) -> CourseRule:
-    """A course's optimizer ``(w, dw, config=None) -> (next_w, config)``.
+    """A course's optimizer ``(w, dw, config=None) -> (next_w, config)``, on the one of `OPTIMIZERS` called `native`.
 
-    Args:
-        name: what the course calls it.
-        native: the key in `OPTIMIZERS` of the one that does the work.
-        renamed: the course's names for state, where they differ, as ``ours="theirs"``.
+    The course's names for state, where they differ, are given as ``ours="theirs"``.
     """
     rule = OPTIMIZERS[native].rule
     theirs_to_ours = {theirs: ours for ours, theirs in renamed.items()}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.course.stand_ins import StandInFinder
+from thinnet.course.finder import StandInFinder
 from thinnet.errors import require
 from thinnet.typing import AnyArray, FloatArray
 

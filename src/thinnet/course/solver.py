@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,12 +17,8 @@ from thinnet.schedules import EpochDecay
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray, IntArray
 
-ARGUMENT_NAMES = {  # the courses', and Thinnet's
-    "num_epochs": "epochs",
-    "num_train_samples": "eval_train_rows",
-    "num_val_samples": "eval_val_rows",
-}
-
+# The courses' names of arguments, and Thinnet's.
+NAMES = {"num_epochs": "epochs", "num_train_samples": "eval_train_rows", "num_val_samples": "eval_val_rows"}
 SPLITS = ("X_train", "y_train", "X_val", "y_val")
 DEFAULTS = {"optim_config": {}, "lr_decay": 1.0, "batch_size": 100, "num_train_samples": 1000, "num_val_samples": None}
 
@@ -70,7 +67,7 @@ class Solver(thinnet.solver.Solver):
             "learning_rate": hyperparameters.pop("learning_rate", None),
             "optimizer_options": hyperparameters,
             "schedule": None if lr_decay == 1 else EpochDecay(lr_decay),
-            **{ARGUMENT_NAMES.get(name, name): value for name, value in options.items()},
+            **{NAMES.get(name, name): value for name, value in options.items()},
         }
         self.checkpoint_name = checkpoint_name
         super().__init__(model, data, **options)
@@ -84,30 +81,11 @@ class Solver(thinnet.solver.Solver):
         except KeyError:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
-    @property
-    def loss_history(self) -> list[float]:
-        """The loss of each step."""
-        return self.history.loss
-
-    @property
-    def train_acc_history(self) -> list[float]:
-        """The training accuracy at each evaluation."""
-        return self.history.train_accuracy
-
-    @property
-    def val_acc_history(self) -> list[float]:
-        """The validation accuracy at each evaluation."""
-        return self.history.val_accuracy
-
-    @property
-    def best_val_acc(self) -> float:
-        """The best validation accuracy so far; 0 before there is one."""
-        return self.best_val_accuracy
-
-    @property
-    def num_epochs(self) -> int:
-        """How many epochs the whole training has."""
-        return self.state.epochs
+    loss_history = property(attrgetter("history.loss"), doc="The loss of each step.")
+    train_acc_history = property(attrgetter("history.train_accuracy"), doc="Training accuracy at each evaluation.")
+    val_acc_history = property(attrgetter("history.val_accuracy"), doc="Validation accuracy at each evaluation.")
+    best_val_acc = property(attrgetter("best_val_accuracy"), doc="The best validation accuracy; 0 before there is one.")
+    num_epochs = property(attrgetter("state.epochs"), doc="How many epochs the whole training has.")
 
     @property
     def best_params(self) -> dict[str, AnyArray]:

@@ -9,51 +9,49 @@ import numpy as np
 
 from thinnet.check.chance import differ, unlikely
 from thinnet.check.p_convention import BEHAVIOR, VERBS, PConvention
-from thinnet.check.probes.dropout_calls import FORWARD, RATES, SHAPE, DropoutCall, call_dropout, inputs, param
+from thinnet.check.probes.dropout_calls import FORWARD, RATES, SHAPE, DropoutCall, call_dropout, inputs
 from thinnet.check.probes.dropout_shapes import check_counts, check_more_dimensions, check_one_row
 from thinnet.check.subject import Stop, Subject
 from thinnet.course.dialects import DIALECTS
 
 CALLS = 2
 MANY = 40  # calls of each rate, to see whether one draw decides for a whole batch
+Calls = dict[float, list[DropoutCall]]
+ByRate = dict[float, float]
 
 
 def check_forward(subject: Subject) -> None:
     """The forward pass in both modes."""
     calls = {p: [call_dropout(subject, p, "train") for _ in range(CALLS)] for p in RATES}
+    every_call = [call for group in calls.values() for call in group]
     fractions = {p: float(np.mean([call.kept.mean() for call in group])) for p, group in calls.items()}
-    if not subject.convention.means and _behaves(fractions):
-        subject.convention = PConvention(_behaves(fractions), BEHAVIOR)
+    behavior = _behaves(fractions)
+    if behavior and not subject.convention.means:
+        subject.convention = PConvention(behavior, BEHAVIOR)
     tests = _at_test(subject)
-    all_calls = [call for group in calls.values() for call in group]
-    if not all(np.all(np.isfinite(call.ratio)) for call in (*all_calls, *tests.values())):
+    if not all(np.all(np.isfinite(call.ratio)) for call in (*every_call, *tests.values())):
         raise subject.stop("values-changed", "the output has values that are not finite")
-    if _all_or_nothing(subject, all_calls):
+    if _all_or_nothing(subject, every_call):
         return
-    if _active(subject, all_calls, tests):
-        shared = _shared(subject, all_calls)
+    if _active(subject, every_call, tests):
+        shared = _shared(subject, every_call)
         repeated = _repeated(subject, calls)
         if not repeated and not shared:
-            _independent(subject, all_calls)
+            _independent(subject, every_call)
         if not shared:
             _rates(subject, calls, repeated)
-        if _one_factor(subject, all_calls):
+        if _one_factor(subject, every_call):
             _scales(subject, calls, tests, fractions)
         if not subject.has_fault:
             check_counts(subject, calls)
         _all_kept(subject)
         _seed(subject)
         if not subject.has_fault:
-            _other_shapes(subject, fractions)
-    _dtypes(subject, all_calls[0].out.dtype, bool(tests))
-
-
-def _other_shapes(subject: Subject, fractions: dict[float, float]) -> None:
-    behavior = _behaves(fractions)
-    if behavior:
-        check_one_row(subject, {p: keep_rate(behavior, p) for p in RATES})
-    if not subject.functions.get("__class_adapter__"):  # the courses' functions take x of any shape
-        check_more_dimensions(subject)
+            if behavior:
+                check_one_row(subject, {p: keep_rate(behavior, p) for p in RATES})
+            if not subject.of_class:  # the courses' functions take x of any shape
+                check_more_dimensions(subject)
+    _dtypes(subject, every_call[0].out.dtype, bool(tests))
 
 
 def _at_test(subject: Subject) -> dict[float, DropoutCall]:
@@ -66,7 +64,7 @@ def _at_test(subject: Subject) -> dict[float, DropoutCall]:
         return {}
 
 
-def _behaves(fractions: dict[float, float]) -> str:
+def _behaves(fractions: ByRate) -> str:
     """What p means by the fractions kept: ``"drop"``, ``"keep"`` or ``""``."""
     for means in VERBS:
         if all(abs(fraction - keep_rate(means, p)) < 0.15 for p, fraction in fractions.items()):
@@ -104,27 +102,24 @@ def _all_or_nothing(subject: Subject, calls: list[DropoutCall]) -> bool:
     kept = sum(bool(call.kept.all()) for call in more)
     if kept in (0, len(more)) or not all(call.kept.all() or not call.kept.any() for call in more):
         return False
-    subject.report(
-        "mask-shared-across-batch",
-        f"each of {len(more)} calls kept or dropped all elements of the batch together ({kept} kept them)",
-    )
+    message = f"each of {len(more)} calls kept or dropped all elements of the batch together ({kept} kept them)"
+    subject.report("mask-shared-across-batch", message)
     return True
 
 
 def _shared(subject: Subject, calls: list[DropoutCall]) -> bool:
     """One draw for a whole row or column; by chance this has a probability below 10⁻¹⁰."""
-    if all(call.kept.all() or not call.kept.any() for call in calls):
+    rows_alike = all((call.kept == call.kept[:1]).all() for call in calls)
+    columns_alike = all((call.kept == call.kept[:, :1]).all() for call in calls)
+    if rows_alike == columns_alike:  # neither, or each call kept all or nothing
         return False
-    if all((call.kept == call.kept[:1]).all() for call in calls):
-        subject.report("mask-shared-across-batch", f"all {SHAPE[0]} rows of the batch lose the same columns")
-    elif all((call.kept == call.kept[:, :1]).all() for call in calls):
-        subject.report("mask-shared-across-batch", "each row is kept or dropped as a whole")
-    else:
-        return False
+    whole_rows = "each row is kept or dropped as a whole"
+    message = f"all {SHAPE[0]} rows of the batch lose the same columns" if rows_alike else whole_rows
+    subject.report("mask-shared-across-batch", message)
     return True
 
 
-def _repeated(subject: Subject, calls: dict[float, list[DropoutCall]]) -> bool:
+def _repeated(subject: Subject, calls: Calls) -> bool:
     """Different inputs, the same mask."""
     same = all((group[0].kept == other.kept).all() for group in calls.values() for other in group[1:])
     if same:
@@ -139,31 +134,27 @@ def _independent(subject: Subject, calls: list[DropoutCall]) -> None:
     for p in RATES:
         x = np.concatenate([call.x.ravel() for call in calls if call.p == p])
         kept = np.concatenate([call.kept.ravel() for call in calls if call.p == p])
-        for group, names in ((x > 0, "positive|negative"), (np.abs(x) > 1.5, "large|small")):
+        for group, names in ((x > 0, ("positive", "negative")), (np.abs(x) > 1.5, ("large", "small"))):
             first, second = kept[group], kept[~group]
             if differ(int(first.sum()), first.size, int(second.sum()), second.size):
-                one, other = names.split("|")
-                subject.report(
-                    "mask-depends-on-input",
-                    f"with p = {p}, {first.mean():.3f} of the {one} values are kept and {second.mean():.3f} of the "
-                    f"{other} ones ({first.size} and {second.size} values)",
-                )
+                kept_first = f"{first.mean():.3f} of the {names[0]} values are kept"
+                kept_second = f"{second.mean():.3f} of the {names[1]} ones ({first.size} and {second.size} values)"
+                subject.report("mask-depends-on-input", f"with p = {p}, {kept_first} and {kept_second}")
     x = inputs(subject)
-    if (call_dropout(subject, RATES[0], "train", x).kept == call_dropout(subject, RATES[0], "train", x).kept).all():
-        subject.report(
-            "mask-depends-on-input", "two calls with the same input drop the same units, with others they do not"
-        )
+    first, second = (call_dropout(subject, RATES[0], "train", x).kept for _ in range(2))
+    if (first == second).all():
+        message = "two calls with the same input drop the same units, with others they do not"
+        subject.report("mask-depends-on-input", message)
 
 
-def _rates(subject: Subject, calls: dict[float, list[DropoutCall]], repeated: bool) -> None:
+def _rates(subject: Subject, calls: Calls, repeated: bool) -> None:
     """The fraction kept is p or 1 − p, whichever is right; by exact bounds."""
     kept = {p: np.concatenate([call.kept for call in (group[:1] if repeated else group)]) for p, group in calls.items()}
-    fits = [
-        means
-        for means in VERBS
-        if not any(unlikely(int(mask.sum()), mask.size, keep_rate(means, p)) for p, mask in kept.items())
-    ]
-    means = subject.convention.means
+
+    def fit(means: str) -> bool:
+        return not any(unlikely(int(mask.sum()), mask.size, keep_rate(means, p)) for p, mask in kept.items())
+
+    fits, means = [*filter(fit, VERBS)], subject.convention.means
     if means in fits or (not means and fits) or subject.has("mask-depends-on-input"):
         return
     evidence = "; ".join(f"with p = {p}, {(~mask).mean():.3f} of {mask.size} are zero" for p, mask in kept.items())
@@ -177,16 +168,13 @@ def _rates(subject: Subject, calls: dict[float, list[DropoutCall]], repeated: bo
 def _contradiction(subject: Subject, evidence: str, behavior: str) -> None:
     convention = subject.convention
     says = f"{convention.source} says that p is the probability of {VERBS[convention.means]} a unit"
-    own = [name for name, dialect in DIALECTS.items() if dialect.package == (convention.course or dialect.package)]
-    fitting = " or ".join(name for name in own if DIALECTS[name].p_means == behavior)
+    own = [dialect for dialect in DIALECTS.values() if dialect.package == (convention.course or dialect.package)]
+    fitting = " or ".join(dialect.name for dialect in own if dialect.p_means == behavior)
     if convention.given:
-        doubt = (
-            f"; {convention.contrary} says the opposite as well: is it the right dialect?"
-            if convention.contrary
-            else ""
-        )
+        doubt = f"{convention.contrary} says the opposite as well" if convention.contrary else ""
         if convention.course == "nndl" and not doubt:
-            doubt = f"; in the dialect {fitting} it would be right: is it the right dialect?"
+            doubt = f"in the dialect {fitting} it would be right"
+        doubt = f"; {doubt}: is it the right dialect?" if doubt else ""
         subject.report("keep-and-drop-swapped", f"{says}; {evidence}{doubt}")
         return
     subject.report(
@@ -199,25 +187,18 @@ def _contradiction(subject: Subject, evidence: str, behavior: str) -> None:
 
 
 def _one_factor(subject: Subject, calls: list[DropoutCall]) -> bool:
-    for call in calls:
-        if not call.uniform:
-            worst = int(np.argmax(np.abs(np.where(call.kept, call.ratio - call.scale, 0))))
-            subject.report(
-                "values-changed",
-                f"with p = {call.p}, out / x takes values from {call.ratio[call.kept].min():.4g} to "
-                f"{call.ratio[call.kept].max():.4g} where it is not zero, instead of one",
-                example=f"x = {call.x.flat[worst]:.4f} became {call.out.flat[worst]:.4f}",
-            )
-            return False
-    return True
+    call = next((call for call in calls if not call.uniform), None)
+    if call is None:
+        return True
+    worst = int(np.argmax(np.abs(np.where(call.kept, call.ratio - call.scale, 0))))
+    ratio = call.ratio[call.kept]
+    values = f"values from {ratio.min():.4g} to {ratio.max():.4g} where it is not zero, instead of one"
+    example = f"x = {call.x.flat[worst]:.4f} became {call.out.flat[worst]:.4f}"
+    subject.report("values-changed", f"with p = {call.p}, out / x takes {values}", example=example)
+    return False
 
 
-def _scales(
-    subject: Subject,
-    calls: dict[float, list[DropoutCall]],
-    tests: dict[float, DropoutCall],
-    fractions: dict[float, float],
-) -> None:
+def _scales(subject: Subject, calls: Calls, tests: dict[float, DropoutCall], fractions: ByRate) -> None:
     """The factor in training is 1 / keep, and 1 at test; or 1 and keep, which is the classic way.
 
     The probability of keeping is taken from what the code does, so that a swapped p is not held against the scale.
@@ -231,35 +212,28 @@ def _scales(
     quiet = all(call.uniform and call.kept.all() for call in tests.values())
     test = {p: call.scale for p, call in tests.items()} if quiet else {}
     at_test = f"at test x is multiplied by {_list(test)}, expected"
+    kept_by, rates = "what is kept is multiplied by", f"for p = {RATES[0]} and {RATES[1]}"
     if not _same(train, ones):
         if not _same(train, inverted) and not _follows_from_the_rate(subject, train, fractions):
             swapped = _same(train, {p: 1 / (1 - q) for p, q in keep.items()})
             why = ", which is 1 / the probability of dropping" if swapped else ""
-            subject.report(
-                "scaled-by-wrong-probability",
-                f"what is kept is multiplied by {_list(train)} for p = {RATES[0]} and {RATES[1]}{why}; "
-                f"expected {_list(inverted)}",
-                example=_pair(calls[RATES[0]][0]),
-            )
+            message = f"{kept_by} {_list(train)} {rates}{why}; expected {_list(inverted)}"
+            subject.report("scaled-by-wrong-probability", message, example=_pair(calls[RATES[0]][0]))
         if not _same(test, ones):
             subject.report("scaled-at-test", f"{at_test} 1, since training scales already")
     elif test and _same(test, keep):
-        subject.report(
-            "classic-scaling", f"training leaves what is kept as it is, the test output is x times {_list(keep)}"
-        )
+        message = f"training leaves what is kept as it is, the test output is x times {_list(keep)}"
+        subject.report("classic-scaling", message)
     elif test and _same(test, {p: 1 - q for p, q in keep.items()}):
         subject.report("scaled-by-wrong-probability", f"{at_test} {_list(keep)}")
     else:
-        subject.report(
-            "not-scaled-in-training",
-            f"what is kept is multiplied by 1 for p = {RATES[0]} and {RATES[1]}, expected {_list(inverted)}: the "
-            f"mean of the output in training is {_list(keep)} of that of the input",
-        )
+        mean = f"the mean of the output in training is {_list(keep)} of that of the input"
+        subject.report("not-scaled-in-training", f"{kept_by} 1 {rates}, expected {_list(inverted)}: {mean}")
         if not _same(test, ones):
             subject.report("scaled-at-test", f"{at_test} 1")
 
 
-def _follows_from_the_rate(subject: Subject, train: dict[float, float], fractions: dict[float, float]) -> bool:
+def _follows_from_the_rate(subject: Subject, train: ByRate, fractions: ByRate) -> bool:
     """Whether the scale is right for the p that was meant, or for the rate that came out, where that is at fault."""
     if subject.has("keep-and-drop-swapped") or subject.has("dialect-contradiction"):
         return _same(train, {p: 1 / keep_rate(subject.convention.means, p) for p in RATES})
@@ -271,48 +245,38 @@ def _all_kept(subject: Subject) -> None:
     if not subject.convention.means or subject.findings:
         return
     p = 1.0 if subject.convention.means == "keep" else 0.0
-    try:
-        call = call_dropout(subject, p, "train")
-    except Stop:  # some refuse it, and the nets do not ask for it
-        subject.findings.clear()
-        return
-    lost = int((~call.kept).sum())
-    if lost or not np.allclose(call.ratio, 1):
-        subject.report(
-            "wrong-rate", f"with p = {p:g} every unit must be kept as it is; {lost} of {call.x.size} are dropped"
-        )
+    call, why = subject.attempt(call_dropout, subject, p, "train")
+    if not why and not np.allclose(call.ratio, 1):  # some refuse it, and the nets do not ask for it
+        lost = f"{int((~call.kept).sum())} of {call.x.size} are dropped"
+        subject.report("wrong-rate", f"with p = {p:g} every unit must be kept as it is; {lost}")
 
 
 def _seed(subject: Subject) -> None:
     x = inputs(subject)
     first, second = (call_dropout(subject, RATES[0], "train", x, seed=123) for _ in range(2))
-    if not (first.kept == second.kept).all() and not subject.functions.get("__class_adapter__"):
+    if not (first.kept == second.kept).all() and not subject.of_class:
         subject.report("seed-ignored", "two calls with the same dropout_param['seed'] dropped different units")
 
 
 def _dtypes(subject: Subject, from_double: np.dtype[Any], tests: bool) -> None:
     if from_double != np.float64:
         # A class that computes in float32 throughout is meant so.
-        meant = subject.functions.get("__class_adapter__") and from_double == np.float32
+        meant = subject.of_class and from_double == np.float32
         message = f"a float64 input gives {from_double} in mode train"
         subject.report("dtype-changed", message, severity="note" if meant else None)
         return
     x = inputs(subject, (8, 5)).astype(np.float32)
     changed = {}
     for mode in ("train", "test") if tests else ("train",):
-        out, _ = subject.pair(FORWARD, x.copy(), param(RATES[0], mode))
-        changed[mode] = np.asarray(out).dtype
-    wrong = [mode for mode, dtype in changed.items() if dtype != np.float32]
-    if wrong:
-        dtype = changed[wrong[0]]
+        out, _ = subject.pair(FORWARD, x, {"p": RATES[0], "mode": mode})
+        if np.asarray(out).dtype != np.float32:
+            changed[mode] = np.asarray(out).dtype
+    if changed:
+        dtype = next(iter(changed.values()))
         # In training alone it comes from the dtype of the mask: a matter of speed and memory, and common in right code.
-        subject.report(
-            "dtype-changed",
-            f"a float32 input gives {dtype} in mode {' and '.join(wrong)}",
-            severity="note"
-            if dtype == np.float64 and (wrong == ["train"] or subject.has("active-at-test"))
-            else "fault",
-        )
+        common = dtype == np.float64 and ([*changed] == ["train"] or subject.has("active-at-test"))
+        message = f"a float32 input gives {dtype} in mode {' and '.join(changed)}"
+        subject.report("dtype-changed", message, severity="note" if common else "fault")
 
 
 def _pair(call: DropoutCall) -> str:
@@ -321,7 +285,7 @@ def _pair(call: DropoutCall) -> str:
     return f"x = {call.x[index]:.4f} became {call.out[index]:.4f}"
 
 
-def _same(first: dict[float, float], second: dict[float, float]) -> bool:
+def _same(first: ByRate, second: ByRate) -> bool:
     return all(abs(first[p] - second[p]) <= 1e-3 * abs(second[p]) for p in first)
 
 

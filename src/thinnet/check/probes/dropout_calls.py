@@ -47,21 +47,14 @@ def inputs(subject: Subject, shape: tuple[int, ...] = SHAPE) -> FloatArray:
     return np.asarray(magnitudes * subject.rng.choice([-1.0, 1.0], size=shape))
 
 
-def param(p: float, mode: str, **more: Any) -> dict[str, Any]:
-    """A course's dropout_param."""
-    return {"p": p, "mode": mode, **more}
-
-
 def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = None, **more: Any) -> DropoutCall:
     """Call forward once and take its output apart."""
     x = inputs(subject) if x is None else x
-    given = x.copy()
-    out, cache = subject.pair(FORWARD, given, param(p, mode, **more))
+    out, cache = subject.pair(FORWARD, x, {"p": p, "mode": mode, **more})
     out = subject.array(FORWARD, out, "the output")
     if out.shape != x.shape:
-        raise subject.blame(
-            FORWARD, "shape-changed", f"the output has shape {out.shape}, expected that of x, {x.shape}"
-        )
+        message = f"the output has shape {out.shape}, expected that of x, {x.shape}"
+        raise subject.blame(FORWARD, "shape-changed", message)
     with np.errstate(all="ignore"):
         ratio = np.asarray(out / x, dtype=np.float64)
     return DropoutCall(p, x, out, cache, ratio, np.asarray(out != 0))

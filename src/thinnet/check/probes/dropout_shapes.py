@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from thinnet.check.chance import unlikely
@@ -34,23 +32,21 @@ def check_counts(subject: Subject, calls: dict[float, list[DropoutCall]]) -> Non
     if all(int(call_dropout(subject, p, "train").kept.sum()) == totals[p] for p in RATES for _ in range(MORE)):
         size = groups[0].size
         message = ", ".join(f"{size - total} of {size} with p = {p}" for p, total in totals.items())
-        # In all it is hardly to be noticed, unless the batch is very small.
-        subject.report(
-            "exact-count", f"each of {MORE + len(calls[RATES[0]])} calls drops exactly {message}", severity="note"
-        )
+        message = f"each of {MORE + len(calls[RATES[0]])} calls drops exactly {message}"
+        subject.report("exact-count", message, severity="note")  # hardly to be noticed, unless the batch is very small
 
 
 def check_one_row(subject: Subject, keep: dict[float, float]) -> None:
     """A batch of one: `keep` has the probability of keeping for each p."""
     for p, rate in keep.items():
-        found: list[DropoutCall] = []
+        found = []
         for _ in range(CALLS_OF_ONE):
-            call, why = subject.attempt(partial(call_dropout, subject, p, "train", inputs(subject, ONE)))
+            call, why = subject.attempt(call_dropout, subject, p, "train", inputs(subject, ONE))
             if why:
                 subject.report("crashed", f"with x of shape {ONE}: {why}")
                 return
-            found.append(call)
-        kept = np.concatenate([call.kept.ravel() for call in found])
+            found.append(call.kept)
+        kept = np.concatenate(found)
         if unlikely(int(kept.sum()), kept.size, rate):
             message = f"with p = {p} and x of shape {ONE}, {(~kept).mean():.3f} of {kept.size} are zero in"
             subject.report("wrong-rate", f"{message} {CALLS_OF_ONE} calls; expected {1 - rate:.1f}")
@@ -60,7 +56,7 @@ def check_one_row(subject: Subject, keep: dict[float, float]) -> None:
 def check_more_dimensions(subject: Subject) -> None:
     """Inputs of three and four dimensions, as convolution has them; each slice needs a mask of its own."""
     for shape in TALL:
-        call, why = subject.attempt(partial(call_dropout, subject, RATES[0], "train", inputs(subject, shape)))
+        call, why = subject.attempt(call_dropout, subject, RATES[0], "train", inputs(subject, shape))
         if not why and 0 < call.kept.mean() < 1:
             first = [np.take(call.kept, [0], axis=axis) for axis in range(len(shape))]
             same = [axis for axis, kept in enumerate(first) if (call.kept == kept).all()]
@@ -73,10 +69,10 @@ def check_more_dimensions(subject: Subject) -> None:
 def check_backward_of_more_dimensions(subject: Subject) -> None:
     """Backward, where forward takes such inputs."""
     for shape in TALL:
-        call, why = subject.attempt(partial(call_dropout, subject, RATES[0], "train", inputs(subject, shape)))
+        call, why = subject.attempt(call_dropout, subject, RATES[0], "train", inputs(subject, shape))
         if why:
             return
-        dx, why = subject.attempt(partial(subject.call, BACKWARD, np.ones(shape), call.cache))
+        dx, why = subject.attempt(subject.call, BACKWARD, np.ones(shape), call.cache)
         if not why and np.shape(dx) != shape:
             why = f"dx has shape {np.shape(dx)}, expected that of dout"
         if not why and not np.array_equal(np.asarray(dx) != 0, call.kept):

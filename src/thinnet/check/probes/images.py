@@ -10,13 +10,13 @@ from thinnet.check.compare import Alternative, difference
 from thinnet.check.probes.layers import agrees, check_gradients, check_output
 from thinnet.check.subject import Subject
 from thinnet.layers import conv_backward, conv_forward, max_pool_backward, max_pool_forward
-from thinnet.layers.conv import from_windows, pad, windows
+from thinnet.layers.conv import ConvCache, from_windows, windows
 from thinnet.typing import AnyArray, FloatArray
 
 CONV, POOL = "conv_forward_naive", "max_pool_forward_naive"
 STEPS = ((1, 1), (2, 2))  # stride and padding; the sizes below divide without a rest, as the courses' do
 POOLS = (((4, 6), (2, 2), 2), ((5, 6), (2, 3), 3))  # images, windows and stride, without overlap
-Known = tuple[Alternative, ...]
+Known = list[Alternative]
 
 
 def _conv_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -39,33 +39,30 @@ def _conv(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int
 
 
 def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int) -> Known:
-    right = _conv(x, w, b, stride, padding)
+    right, close_by = _conv(x, w, b, stride, padding), _conv(x, w, b, 1, padding)
     P, Q = right.shape[2:]
-    close_by = _conv(x, w, b, 1, padding)
-    nothing = np.zeros_like(b)
-    found = [
-        Alternative(_conv(x, w, b, stride, 0), "padding-ignored", "is that of the images without padding"),
-        Alternative(_conv(x, w[:, :, ::-1, ::-1], b, stride, padding), "filter-flipped", "is that of filters turned"),
-        Alternative(_conv(x, w.swapaxes(2, 3), b, stride, padding), "filter-flipped", "is that of filters transposed"),
-        Alternative(_conv(x, w, nothing, stride, padding), "wrong-output", "lacks the bias"),
-        Alternative(right + b[:, None, None], "wrong-output", "has the bias once for each channel"),
-        Alternative(_conv(x[:, :1], w[:, :1], b, stride, padding), "wrong-output", "is that of the first channel"),
-        Alternative(_conv(x[:, -1:], w[:, -1:], b, stride, padding), "wrong-output", "is that of the last channel"),
+    found: Known = [
+        (_conv(x, w, b, stride, 0), "padding-ignored", "is that of the images without padding"),
+        (_conv(x, w[:, :, ::-1, ::-1], b, stride, padding), "filter-flipped", "is that of filters turned"),
+        (_conv(x, w.swapaxes(2, 3), b, stride, padding), "filter-flipped", "is that of filters transposed"),
+        (right - b[:, None, None], "wrong-output", "lacks the bias"),
+        (right + b[:, None, None], "wrong-output", "has the bias once for each channel"),
+        (_conv(x[:, :1], w[:, :1], b, stride, padding), "wrong-output", "is that of the first channel"),
+        (_conv(x[:, -1:], w[:, -1:], b, stride, padding), "wrong-output", "is that of the last channel"),
     ]
     if stride > 1:
-        description = "is that of stride 1"
-        found += [Alternative(wrong, "stride-ignored", description) for wrong in (close_by, close_by[:, :, :P, :Q])]
-    for side in ((0, 2 * padding), (2 * padding, 0)):
-        other = np.pad(x, ((0, 0), (0, 0), side, side))
-        one_sided = _conv(other, w, b, stride, 0)
-        found.append(Alternative(one_sided, "padding-wrong", "is that of images padded on one side"))
-    ones = pad(x - 1, padding) + 1
-    found.append(Alternative(_conv(ones, w, b, stride, 0), "padding-wrong", "is that of images padded with ones"))
-    everywhere = ((0, 0), (0, 0), (padding, padding), (padding, padding))
-    for other, by in ((np.pad(x, everywhere, "edge"), "their edges"), (np.pad(x, everywhere, "wrap"), "themselves")):
-        description = f"is that of images padded with {by}"
-        found.append(Alternative(_conv(other, w, b, stride, 0), "padding-wrong", description))
-    return tuple(found)
+        found += [(wrong, "stride-ignored", "is that of stride 1") for wrong in (close_by, close_by[:, :, :P, :Q])]
+    none, both, twice = (0, 0), (padding, padding), 2 * padding
+    padded = [
+        (np.pad(x, (none, none, (0, twice), (0, twice))), "on one side"),
+        (np.pad(x, (none, none, (twice, 0), (twice, 0))), "on one side"),
+        (np.pad(x, (none, none, both, both), constant_values=1), "with ones"),
+        (np.pad(x, (none, none, both, both), "edge"), "with their edges"),
+        (np.pad(x, (none, none, both, both), "wrap"), "with themselves"),
+    ]
+    for other, how in padded:
+        found.append((_conv(other, w, b, stride, 0), "padding-wrong", f"is that of images padded {how}"))
+    return found
 
 
 def check_conv_backward(subject: Subject) -> None:
@@ -76,7 +73,7 @@ def check_conv_backward(subject: Subject) -> None:
         dout = subject.rng.normal(size=out.shape)
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": stride, "pad": padding}}
         expected = dict(zip(("dx", "dw", "db"), conv_backward(dout, cache), strict=True))
-        known = _known_gradients(x, w, b, dout, stride, padding)
+        known = _known_gradients(cache, dout, expected)
         check_gradients(subject, CONV, arguments, out, dout, expected, known)
     if not subject.findings:
         _without_padding(subject, x, w, b)
@@ -92,60 +89,50 @@ def _without_padding(subject: Subject, x: FloatArray, w: FloatArray, b: FloatArr
         subject.report("wrong-without-padding", f"with pad = 0 it stops: {type(error).__name__}: {error}"[:300])
         return
     if not agrees(dx, conv_backward(dout, right)[0]):
-        subject.report(
-            "wrong-without-padding", f"with pad = 0, dx has shape {np.shape(dx)} and other values than it should"
-        )
+        message = f"with pad = 0, dx has shape {np.shape(dx)} and other values than it should"
+        subject.report("wrong-without-padding", message)
 
 
-def _known_gradients(
-    x: FloatArray, w: FloatArray, b: FloatArray, dout: FloatArray, stride: int, padding: int
-) -> dict[str, Known]:
-    _, cache = conv_forward(x, w, b, stride=stride, padding=padding)
-    _, dw, db = conv_backward(dout, cache)
-    H, W = x.shape[2:]
-    middle = (slice(None), slice(None), slice(padding, padding + H), slice(padding, padding + W))
+def _known_gradients(cache: ConvCache, dout: FloatArray, expected: dict[str, FloatArray]) -> dict[str, Known]:
+    w, stride, padding, shape = cache.w, cache.stride, cache.padding, cache.padded.shape
+    H, W = expected["dx"].shape[2:]
+    middle = (..., slice(padding, padding + H), slice(padding, padding + W))
     dwindows = np.einsum("nfpq,fckl->ncpqkl", dout, w)
-    whole = from_windows(dwindows, cache.padded.shape, stride)
+    whole = from_windows(dwindows, shape, stride)
     turned = conv_backward(dout, cache._replace(w=w[:, :, ::-1, ::-1]))[0]
-    last = np.einsum("nfpq,fckl->nfcpqkl", dout, w)[:, -1]
+    last = np.einsum("npq,ckl->ncpqkl", dout[:, -1], w[-1])
     description = "holds the last window on each place instead of the sum"
     dx = [
-        Alternative(whole, "padding-not-removed", "is that of the padded images"),
-        Alternative(whole[:, :, :H, :W], "padding-not-removed", "is cut out of the wrong place"),
-        Alternative(turned, "filter-flipped", "is that of filters turned"),
-        Alternative(_overwritten(dwindows, cache.padded.shape, stride)[middle], "windows-not-added", description),
-        Alternative(_overwritten(last, cache.padded.shape, stride)[middle], "windows-not-added", description),
-        Alternative(
-            from_windows(last, cache.padded.shape, stride)[middle], "wrong-gradient", "is that of the last filter"
-        ),
+        (whole, "padding-not-removed", "is that of the padded images"),
+        (whole[:, :, :H, :W], "padding-not-removed", "is cut out of the wrong place"),
+        (turned, "filter-flipped", "is that of filters turned"),
+        (_overwritten(dwindows, shape, stride)[middle], "windows-not-added", description),
+        (_overwritten(last, shape, stride)[middle], "windows-not-added", description),
+        (from_windows(last, shape, stride)[middle], "wrong-gradient", "is that of the last filter"),
     ]
-    if stride > 1:
-        dx.append(Alternative(from_windows(dwindows, whole.shape, 1)[middle], "stride-ignored", "is that of stride 1"))
     near = windows(cache.padded, w.shape[2:], 1)[:, :, : dout.shape[2], : dout.shape[3]]
     seen = windows(cache.padded, w.shape[2:], stride)
     last_place = "holds the last place instead of the sum over all"
-    known_dw = [
-        Alternative(dw[:, :, ::-1, ::-1], "filter-flipped", "is turned"),
-        Alternative(np.einsum("nf,nckl->fckl", dout[..., -1, -1], seen[:, :, -1, -1]), "windows-not-added", last_place),
-        Alternative(
-            np.einsum("f,ckl->fckl", dout[-1, :, -1, -1], seen[-1, :, -1, -1]), "windows-not-added", last_place
-        ),
+    dw = [
+        (expected["dw"][:, :, ::-1, ::-1], "filter-flipped", "is turned"),
+        (np.einsum("nf,nckl->fckl", dout[..., -1, -1], seen[:, :, -1, -1]), "windows-not-added", last_place),
+        (np.einsum("f,ckl->fckl", dout[-1, :, -1, -1], seen[-1, :, -1, -1]), "windows-not-added", last_place),
     ]
     if stride > 1:
-        other = np.einsum("nfpq,ncpqkl->fckl", dout, near)
-        known_dw.append(Alternative(other, "stride-ignored", "is that of stride 1"))
-    known_db = [
-        Alternative(db / len(x), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
-        Alternative(dout[:, :, -1, -1].sum(axis=0), "windows-not-added", last_place),
-        Alternative(dout[:, :, 0, 0].sum(axis=0), "windows-not-added", last_place.replace("last", "first")),
+        dx.append((from_windows(dwindows, shape, 1)[middle], "stride-ignored", "is that of stride 1"))
+        dw.append((np.einsum("nfpq,ncpqkl->fckl", dout, near), "stride-ignored", "is that of stride 1"))
+    db = [
+        (expected["db"] / len(dout), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
+        (dout[:, :, -1, -1].sum(axis=0), "windows-not-added", last_place),
+        (dout[:, :, 0, 0].sum(axis=0), "windows-not-added", last_place.replace("last", "first")),
     ]
     for n, which in ((0, "first"), (-1, "last")):  # of the examples
         gradient = np.einsum("fpq,cpqkl->fckl", dout[n], seen[n])
         description = f"is that of the {which} example instead of the sum over all"
-        known_dw.append(Alternative(gradient, "examples-not-summed", description))
-        known_db.append(Alternative(dout[n].sum(axis=(1, 2)), "examples-not-summed", description))
-    known_db.append(Alternative(dout.sum(axis=(2, 3)), "examples-not-summed", "has a row for each example"))
-    return {"dx": tuple(dx), "dw": tuple(known_dw), "db": tuple(known_db)}
+        dw.append((gradient, "examples-not-summed", description))
+        db.append((dout[n].sum(axis=(1, 2)), "examples-not-summed", description))
+    db.append((dout.sum(axis=(2, 3)), "examples-not-summed", "has a row for each example"))
+    return {"dx": dx, "dw": dw, "db": db}
 
 
 def _overwritten(dwindows: AnyArray, shape: tuple[int, ...], stride: int) -> FloatArray:
@@ -170,17 +157,17 @@ def check_max_pool_forward(subject: Subject) -> None:
         P, Q = right.shape[2:]
         seen = windows(x, size, stride)
         known = [
-            Alternative(seen.mean(axis=(4, 5)), "wrong-output", "is the mean of each window"),
-            Alternative(seen.min(axis=(4, 5)), "wrong-output", "is the smallest of each window"),
-            Alternative(np.maximum(right, 0), "wrong-output", "is never below zero: the search starts from there"),
-            Alternative(np.abs(seen).max(axis=(4, 5)), "wrong-output", "is the largest magnitude of each window"),
+            (seen.mean(axis=(4, 5)), "wrong-output", "is the mean of each window"),
+            (seen.min(axis=(4, 5)), "wrong-output", "is the smallest of each window"),
+            (np.maximum(right, 0), "wrong-output", "is never below zero: the search starts from there"),
+            (np.abs(seen).max(axis=(4, 5)), "wrong-output", "is the largest magnitude of each window"),
         ]
         for step in (1, *size):
             if step != stride:
                 other = windows(x, size, step).max(axis=(4, 5))
                 description = f"is that of stride {step}"
-                known += [Alternative(wrong, "stride-ignored", description) for wrong in (other, other[:, :, :P, :Q])]
-        check_output(subject, POOL, out, right, tuple(known))
+                known += [(wrong, "stride-ignored", description) for wrong in (other, other[:, :, :P, :Q])]
+        check_output(subject, POOL, out, right, known)
 
 
 def check_max_pool_backward(subject: Subject) -> None:
@@ -193,9 +180,9 @@ def check_max_pool_backward(subject: Subject) -> None:
         everywhere = np.broadcast_to(dout[..., None, None], (*dout.shape, *size))
         dx = max_pool_backward(dout, cache)
         known = (
-            Alternative(from_windows(everywhere, x.shape, stride), "wrong-gradient", "is spread over the whole window"),
-            Alternative((dx != 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
-            Alternative(dx * x, "wrong-gradient", "is multiplied by x"),
+            (from_windows(everywhere, x.shape, stride), "wrong-gradient", "is spread over the whole window"),
+            ((dx != 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
+            (dx * x, "wrong-gradient", "is multiplied by x"),
         )
         check_gradients(subject, POOL, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
     if not subject.findings:

@@ -22,8 +22,8 @@ def check_softmax_loss(subject: Subject) -> None:
     x, y = _scores(subject)
     loss, dx = softmax_loss(x, y)
     probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
-    uncorrected = Alternative(probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
-    if not _value_and_gradient(subject, "softmax_loss", x, y, loss, dx, (uncorrected,)):
+    uncorrected = (probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
+    if not _is_right(subject, x, y, loss, dx, [uncorrected]):
         return
     for shift in (1000.0, -1000.0):
         value, gradient = subject.pair("softmax_loss", x + shift, y)
@@ -41,13 +41,14 @@ def check_softmax_loss(subject: Subject) -> None:
 def check_svm_loss(subject: Subject) -> None:
     """Value and gradient of the multi-class hinge loss."""
     x, y = _scores(subject)
-    loss, dx = svm_loss(x, y)
-    _value_and_gradient(subject, "svm_loss", x, y, loss, dx, ())
+    _is_right(subject, x, y, *svm_loss(x, y), [])
 
 
-def _value_and_gradient(
-    subject: Subject, name: str, x: FloatArray, y: IntArray, loss: float, dx: FloatArray, known: tuple[Alternative, ...]
+def _is_right(
+    subject: Subject, x: FloatArray, y: IntArray, loss: float, dx: FloatArray, known: list[Alternative]
 ) -> bool:
+    """Check value and gradient."""
+    name = subject.owns[0]
     value, gradient = subject.pair(name, x, y)
     if gradient is None:
         raise subject.stop("unimplemented", "dx is None")
@@ -56,9 +57,9 @@ def _value_and_gradient(
         raise subject.stop("shape-changed", f"the loss has shape {number.shape}, expected one number")
     number = number.reshape(())
     values = (
-        Alternative(loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
-        Alternative(loss + 1, "wrong-output", "is too large by 1: the right class is counted among the others"),
-        Alternative(loss / N, "wrong-output", f"is divided by the {N} rows twice"),
+        (loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
+        (loss + 1, "wrong-output", "is too large by 1: the right class is counted among the others"),
+        (loss / N, "wrong-output", f"is divided by the {N} rows twice"),
     )
     wrong = difference("the loss", number, loss, values)
     if wrong:

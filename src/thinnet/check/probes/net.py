@@ -13,13 +13,35 @@ from thinnet.check.probes.net_plain import check_initial_values, check_plain
 from thinnet.check.subject import Subject, parameters
 
 
+class FullNet(NetHarness):
+    """The net of any depth, with dropout and normalization."""
+
+    def probes(self) -> list[Probe]:
+        """All probes.  What a normalization is at fault for is looked at once, and not with dropout again."""
+        faultless: list[Options] = [{}]
+
+        def normalized(options: Options) -> None:
+            if check_normalization(self, options):
+                faultless.append(options)
+
+        def combined(options: Options) -> None:
+            if options in faultless:
+                for more in ({}, {self.dropout: P} if self.dropout else {}):
+                    check_penalty(self, {**options, **more})
+                check_gradients(self, options)
+
+        plain = [partial(check, self) for check in (check_plain, check_initial_values, check_dropout)]
+        normalizations = [partial(normalized, options) for options in self.normalizations]
+        return [*plain, partial(combined, {}), *normalizations, *(partial(combined, o) for o in self.normalizations)]
+
+
 def check(subject: Subject) -> None:
     """The net on its own layers; where something is wrong, on right ones too."""
     owner = net_harness.class_of(subject)
     arguments = _arguments_of(owner)
     if "device" in arguments or ("input_dim" not in arguments and "hidden" not in "".join(arguments[:1])):
         raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
-    net_harness.evaluate(subject, partial(NetHarness, subject, owner, arguments), _probes)
+    net_harness.evaluate(subject, partial(FullNet, subject, owner, arguments))
 
 
 def _arguments_of(owner: type) -> list[str]:
@@ -36,24 +58,3 @@ def _arguments_of(owner: type) -> list[str]:
             names.append(name)
             break
     return names
-
-
-def _probes(harness: NetHarness) -> list[Probe]:
-    """The probes in order.  What a normalization is at fault for is looked at once, and not with dropout again."""
-    faultless: list[Options] = [{}]
-
-    def normalized(harness: NetHarness, options: Options) -> None:
-        if check_normalization(harness, options):
-            faultless.append(options)
-
-    def combined(harness: NetHarness, options: Options) -> None:
-        if options in faultless:
-            for more in ({}, {harness.dropout: P} if harness.dropout else {}):
-                check_penalty(harness, {**options, **more})
-            check_gradients(harness, options)
-
-    probes: list[Probe] = [check_plain, check_initial_values, check_dropout]
-    probes.append(partial(combined, options={}))
-    probes += [partial(normalized, options=options) for options in harness.normalizations]
-    probes += [partial(combined, options=options) for options in harness.normalizations]
-    return probes

@@ -45,26 +45,20 @@ def shared_param(calls: Sequence[Call]) -> Diagnosis | None:
 
 def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | None:
     """Backward with the cache of another layer, or with that of another kind of normalization."""
-    for kind in NORMS:
-        other = NORMS[1 - NORMS.index(kind)]
+    for kind, other in (NORMS, NORMS[::-1]):
         for call in backwards(calls, kind):
-            if call.cache_given is not None and any(
-                other_call.cache is call.cache_given for other_call in forwards(calls, other)
-            ):
-                name = call.name
-                return "backward-of-another-layer", f"what {other}_forward left in its cache is given to {name}"
+            if call.cache_given is not None and any(left.cache is call.cache_given for left in forwards(calls, other)):
+                return "backward-of-another-layer", f"what {other}_forward left in its cache is given to {call.name}"
     for kind in KINDS:
-        caches = [call.cache for call in forwards(calls, kind)]
-        if any(cache is None for cache in caches) or len({id(cache) for cache in caches}) < len(caches):
+        caches = [id(call.cache) for call in forwards(calls, kind) if call.cache is not None]
+        if len(caches) < len(forwards(calls, kind)) or len(set(caches)) < len(caches):
             continue
-        order = [
-            next((i for i, cache in enumerate(caches) if cache is call.cache_given), -1)
-            for call in backwards(calls, kind)
-        ]
+        given = [id(call.cache_given) for call in backwards(calls, kind)]
+        order = [caches.index(cache) for cache in given if cache in caches]
         wrong = any(later >= earlier for earlier, later in itertools.pairwise(order))
         if stopped:  # all had to come in turn, from the last one on
             wrong = order != list(reversed(range(len(caches))))[: len(order)]
-        if wrong and -1 not in order:
+        if wrong and len(order) == len(given):
             came = ", ".join(str(i + 1) for i in order)
             message = f"{kind}_backward is called {len(order)} times in a pass, with the caches of the layers {came}"
             return "cache-of-another-layer", message
@@ -74,21 +68,13 @@ def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | Non
 def _dropout_lost(calls: Sequence[Call]) -> Diagnosis | None:
     """An output of dropout that goes nowhere; its cache may belong to a second call for the same layer."""
     known = dropout_results(calls)
-    if known is None:
+    if known is None or all(known[0]):
         return None
-    used, cached = known
-    lost = [i for i, goes_on in enumerate(used) if not goes_on]
-    if not lost:
-        return None
-    doubled = [i for i in lost if cached[i]] and [i for i, goes_on in enumerate(used) if goes_on and not cached[i]]
-    count = len(used)
-    if doubled:
-        message = f"dropout_forward is called {count} times in a pass, {len(lost)} of them for the cache alone"
-        return "dropout-called-twice", message
-    message = (
-        f"dropout_forward is called {count} times in a pass, and the result of {len(lost)} of them goes to no layer"
-    )
-    return "dropout-result-unused", message
+    results = [*zip(*known, strict=True)]  # for each call whether its output goes on, and whether its cache does
+    called, lost = f"dropout_forward is called {len(results)} times in a pass", known[0].count(False)
+    if (False, True) in results and (True, False) in results:
+        return "dropout-called-twice", f"{called}, {lost} of them for the cache alone"
+    return "dropout-result-unused", f"{called}, and the result of {lost} of them goes to no layer"
 
 
 def _dropout_forgotten(calls: Sequence[Call]) -> Diagnosis | None:

@@ -17,6 +17,7 @@ from thinnet.check.findings import Finding
 from thinnet.check.probes.net_calls import diagnose
 from thinnet.check.subject import Subject, describe, parameters
 from thinnet.layers import softmax_loss
+from thinnet.slopes import around
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 DROPOUT_ARGUMENTS = re.findall(
@@ -31,19 +32,15 @@ FAILURES = {"crashed", "unimplemented", "missing-package", "wrong-return", "out-
 ROLES = {"w": "W", "weight": "W", "weights": "W", "b": "b", "bias": "b", "biases": "b"}
 
 Options = dict[str, Any]
-Probe = Callable[["NetHarness"], None]
+Probe = Callable[[], None]
 
 
 class NetHarness:
     """Builds nets of the class under check and runs the probes on them, on their own layers or on right ones."""
 
     base_options: ClassVar[Options] = {
-        "input_dim": D,
-        "num_classes": C,
-        "weight_scale": 0.1,
-        "dtype": np.float64,
-        "reg": 0.0,
-    }
+        "input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0,
+    }  # fmt: skip
 
     def __init__(
         self, subject: Subject, owner: type, arguments: list[str], layers: Mapping[str, Callable[..., Any]]
@@ -53,7 +50,7 @@ class NetHarness:
         self.subject = Subject(subject.name, {**subject.functions, **own}, subject.convention, tuple(own), in_net=True)
         self.owner = owner
         self.arguments = arguments
-        self.recorder = CallRecorder(owner, layers)
+        self.recorder = CallRecorder([value for base in owner.__mro__ for value in vars(base).values()], layers)
         self.dropout = next((name for name in DROPOUT_ARGUMENTS if name in arguments), None)
         name = next((name for name in NORMALIZATION_ARGUMENTS if name in arguments), "")
         values = ["batchnorm", "layernorm"] if name == "normalization" else [True] if name else []
@@ -64,19 +61,23 @@ class NetHarness:
         self.setting = ""  # the options of the net that was built last, as text
         self.first = 1  # the number of the first layer in the names of the parameters
 
-    def run(self, probes: Sequence[Probe]) -> list[Finding]:
+    def probes(self) -> list[Probe]:
+        """What there is to check, in order."""
+        raise NotImplementedError
+
+    def run(self) -> list[Finding]:
         """All findings.  Where the first probe cannot run the net, there are no others."""
         with self.recorder:
-            for probe in probes:
+            for i, probe in enumerate(self.probes()):
                 known = len(self.subject.findings)
                 try:
-                    probe(self)
+                    probe()
                 except Exception as error:
                     self.subject.record_end(error)
                     failed = [found for found in self.subject.findings[known:] if found.verdict in FAILURES]
                     if failed:
                         self._explain_stop(failed[-1])
-                    if failed and probe is probes[0]:
+                    if failed and i == 0:
                         break
         return self.subject.findings
 
@@ -98,9 +99,8 @@ class NetHarness:
         """A net as its constructor leaves it, in float64."""
         given = {**self.standard, **options}
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
-        net = self.subject.call(
-            self.build_name, list(hidden), {key: given[key] for key in given if key in self.arguments}
-        )
+        taken = {key: value for key, value in given.items() if key in self.arguments}
+        net = self.subject.call(self.build_name, list(hidden), taken)
         if not hasattr(getattr(net, "params", None), "items"):
             raise self.subject.stop("wrong-return", "the net has no dict params")
         if not net.params:
@@ -133,6 +133,7 @@ class NetHarness:
     def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
         """Train mode; the recorder has its calls."""
         self.recorder.calls = []
+        arrays: dict[Any, AnyArray] = {}
         loss, grads = self.subject.pair(self.loss_name, net, X, y)
         number = self.subject.array(self.loss_name, loss, "the loss")
         if not hasattr(grads, "items") or number.size != 1:
@@ -140,25 +141,21 @@ class NetHarness:
             raise self.subject.stop("wrong-return", message)
         if not grads:
             raise self.subject.stop("unimplemented", "loss(X, y) returns no gradients")
-        arrays = {
-            key: self.subject.array(self.loss_name, value, f"the gradient of {key}") for key, value in grads.items()
-        }
-        return float(number.reshape(())), {key: value.astype(float) for key, value in arrays.items()}
+        for key, value in grads.items():
+            arrays[key] = self.subject.array(self.loss_name, value, f"the gradient of {key}").astype(float)
+        return float(number.reshape(())), arrays
 
-    def attempt(self, run: Callable[[], Any]) -> Any:
-        """What `run` gives, or None where it stops; nothing is reported of that."""
-        return self.subject.attempt(run)[0]
+    def held_loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
+        """The same, with the masks held by seeding NumPy; some nets have a generator of their own."""
+        np.random.seed(5)
+        return self.loss(net, X, y)
 
     def find_unused(self, verdict: str, message: str, layer: str, *more: Any) -> None:
-        """Note that a layer has no effect: only a remark while there is none, since in the courses nets come first.
-
-        Args:
-            layer: the forward function, and `more`, what it takes beside x.
-        """
+        """Note that a layer, which takes `more` beside x, has no effect; while there is none, that is only a remark."""
         subject, why = self.subject, ""
         if layer not in self.recorder.found:
             why = f"; {layer} is not there yet"
-        elif layer in subject.functions and subject.attempt(lambda: subject.pair(layer, np.ones((N, D)), *more))[1]:
+        elif layer in subject.functions and subject.attempt(subject.pair, layer, np.ones((N, D)), *more)[1]:
             why = f"; {layer} is not written yet"
         subject.report(verdict, message + why, severity="note" if why else None)
 
@@ -190,15 +187,11 @@ class NetHarness:
         return X, y, grads
 
     def check_gradients(self, options: Options) -> None:
-        """Check the gradients of a net with these options, its masks held by seeding NumPy before each call."""
+        """Check the gradients of a net with these options, where its masks can be held."""
         net, (X, y) = self.build(**options), self.data()
-        np.random.seed(5)
-        _, grads = self.loss(net, X, y)
+        _, grads = self.held_loss(net, X, y)
         calls = list(self.recorder.calls)
-        np.random.seed(5)
-        again, _ = self.loss(net, X, y)
-        np.random.seed(5)
-        if self.loss(net, X, y)[0] == again:  # else it has a generator of its own
+        if self.held_loss(net, X, y)[0] == self.held_loss(net, X, y)[0]:
             self.compare_gradients(net, X, y, grads, calls)
 
     def compare_gradients(
@@ -207,18 +200,20 @@ class NetHarness:
         """Compare the gradients with differences of the loss."""
         when = f"with {self.setting}, " if self.setting else ""
         missing = [str(key) for key in net.params if key not in grads]
-        if missing and self.scores_right:
+        if not self.scores_right:
+            return
+        if missing:
             self.subject.report("wrong-gradient", f"{when}the gradients of {', '.join(missing)} are missing")
-        if missing or not self.scores_right:
             return
         for key in sorted(net.params, key=lambda name: (str(name)[-1], str(name))):
             found = self._compare(net, key, grads[key], X, y, when)
-            why = diagnose(calls) if found else None
+            if not found:
+                continue
+            why = diagnose(calls)
             if why:
-                self.subject.report(why[0], f"{when}{why[1]}; {found[1]}" if found else why[1])
+                self.subject.report(why[0], f"{when}{why[1]}; {found[1]}")
                 return
-            if found:
-                self.subject.report(*found)
+            self.subject.report(*found)
 
     def _compare(
         self, net: Any, key: Any, gradient: AnyArray, X: FloatArray, y: IntArray, when: str
@@ -242,15 +237,8 @@ class NetHarness:
         return (wrong.of_gradient, wrong.message.replace("at [", "at sampled element [")) if wrong else None
 
     def _slope(self, net: Any, key: Any, position: tuple[int, ...], X: FloatArray, y: IntArray, step: float) -> float:
-        values = net.params[key]
-        old = values[position]
-        ends = []
-        for sign in (1, -1):
-            values[position] = old + sign * step
-            np.random.seed(5)
-            ends.append(self.loss(net, X, y)[0])
-        values[position] = old
-        return (ends[0] - ends[1]) / (2 * step)
+        above, below = around(lambda _: self.held_loss(net, X, y)[0], net.params[key], position, step)
+        return float(above - below) / (2 * step)
 
 
 def _called(owner: type) -> Callable[..., Any]:
@@ -287,22 +275,17 @@ def takes_any_keyword(owner: type) -> bool:
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in known)
 
 
-def evaluate(
-    subject: Subject,
-    harness_on: Callable[[Mapping[str, Callable[..., Any]]], NetHarness],
-    probes_of: Callable[[NetHarness], list[Probe]],
-) -> None:
+def evaluate(subject: Subject, harness_on: Callable[[Mapping[str, Callable[..., Any]]], NetHarness]) -> None:
     """Run a net's probes on its own layers; where something is wrong, on right ones too.
 
     What is gone then follows from the layers, which have verdicts of their own.
     """
     harness = harness_on({})
-    findings = harness.run(probes_of(harness))
+    findings = harness.run()
     faults = [found for found in findings if found.severity == "fault" or found.verdict == "not-checked"]
     gone = []
     if faults and harness.recorder.found:
-        right = harness_on(right_layers(subject.convention.means))
-        again = right.run(probes_of(right))
+        again = harness_on(right_layers(subject.convention.means)).run()
         names, old_names = {found.verdict for found in again}, {found.verdict for found in findings}
         if not names & FAILURES or old_names & FAILURES:
             gone = [found for found in faults if found.verdict not in names]

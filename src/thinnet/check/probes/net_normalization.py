@@ -24,25 +24,27 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
     """The gradients, test mode and running statistics of a net with normalization; whether it has one that works."""
     net = harness.build(**options)
     X, y = harness.data()
-    loss = harness.attempt(lambda: harness.loss(net, X, y)[0])
+    trained, _ = harness.subject.attempt(harness.loss, net, X, y)
+    loss = trained[0] if trained else None
     without = softmax_loss(harness.plain_scores(net, X), y)[0] if harness.scores_right else np.nan
+    by_example = "layernorm" in options.values()
     if loss is not None and abs(loss - without) <= SAME * abs(without):
         message = f"with {harness.setting}, the loss in training is {loss:.6g}, as without normalization"
-        layer = "layernorm_forward" if "layernorm" in options.values() else "batchnorm_forward"
+        layer = "layernorm_forward" if by_example else "batchnorm_forward"
         ones, zeros = np.ones(X.shape[1]), np.zeros(X.shape[1])
         harness.find_unused("normalization-ignored", message, layer, ones, zeros, {"mode": "train"})
         return False
     if loss is not None and not _parameters(harness, net):
         return False
     known = len(harness.subject.findings)
-    if loss is not None and not _of_its_kind(harness, net, "layernorm" in options.values()):
+    if loss is not None and not _of_its_kind(harness, net, by_example):
         return False
     harness.check_gradients(options)
     whole, part = harness.scores(net, X), harness.scores(net, X[:3])
     if whole[:3].shape != part.shape or not close(whole[:3], part):
         message = f"with {harness.setting}, the scores of an example change with the others in its test batch"
         harness.subject.report("batch-statistics-at-test", message + mode_at_test(harness.recorder.calls, "batchnorm"))
-    elif len(harness.subject.findings) == known and "layernorm" not in options.values():
+    elif len(harness.subject.findings) == known and not by_example:
         _running(harness, options)
     return len(harness.subject.findings) == known
 

@@ -11,24 +11,19 @@ from thinnet.check.probes.net_harness import NetHarness, Options, role
 from thinnet.typing import AnyArray, FloatArray
 
 REG = 0.7
-VERDICTS = {
-    "regularisation-missing",
-    "regularisation-scaled",
-    "regularisation-of-biases",
-    "regularisation-of-another-form",
-}
 
 
 def check_penalty(harness: NetHarness, options: Options) -> None:
     """What reg adds to the loss and to the gradients of a net with these options."""
     if "reg" not in harness.arguments and "reg" not in dir(harness.build()):
         return
-    if any(harness.subject.has(verdict) for verdict in VERDICTS):
+    if any(found.verdict.startswith("regularisation") for found in harness.subject.findings):
         return  # reported of the net with other options
     plain, net = harness.build(**options, reg=0.0), harness.build(**options, reg=REG)
-    base, base_grads = _loss(harness, plain)
-    loss, grads = _loss(harness, net)
-    if options and (_loss(harness, plain)[0] != base or _loss(harness, net)[0] != loss):
+    batch = harness.data()
+    base, base_grads = harness.held_loss(plain, *batch)
+    loss, grads = harness.held_loss(net, *batch)
+    if options and (harness.held_loss(plain, *batch)[0] != base or harness.held_loss(net, *batch)[0] != loss):
         return  # its masks cannot be held
     params = {key: np.array(value, dtype=float) for key, value in net.params.items()}
     when = f"with {harness.setting}, " if options else ""
@@ -36,11 +31,6 @@ def check_penalty(harness: NetHarness, options: Options) -> None:
     _of_loss(harness, when, loss - base, counts, params)
     added = {key: grads[key] - base_grads[key] for key in params if key in grads and key in base_grads}
     _of_gradients(harness, when, added, params)
-
-
-def _loss(harness: NetHarness, net: Any) -> tuple[float, dict[Any, AnyArray]]:
-    np.random.seed(5)
-    return harness.loss(net, *harness.data())
 
 
 def _half(value: FloatArray) -> float:
@@ -52,10 +42,10 @@ def _counted(harness: NetHarness, plain: Any, net: Any, key: Any, penalty: float
     """What one parameter adds to the loss, from the loss with it doubled: three times as much, if it is squared."""
     for changed in (plain, net):
         changed.params[key] = changed.params[key] * 2
-    more = _loss(harness, net)[0] - _loss(harness, plain)[0]
+    more, less = (harness.held_loss(changed, *harness.data())[0] for changed in (net, plain))
     for changed in (plain, net):
         changed.params[key] = changed.params[key] / 2
-    return (more - penalty) / 3
+    return (more - less - penalty) / 3
 
 
 def _of_loss(
@@ -66,25 +56,22 @@ def _of_loss(
     others = [str(key) for key in params if key not in weights and abs(counts[key]) > 1e-4]
     right = sum(_half(params[key]) for key in weights)
     message = f"{when}reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
+    report = harness.subject.report
     if abs(penalty - sum(counts[key] * _half(value) for key, value in params.items())) > 1e-4 * right:
-        harness.subject.report(
-            "regularisation-of-another-form", f"{message}; it does not grow with the squares of the weights"
-        )
+        report("regularisation-of-another-form", f"{message}; it does not grow with the squares of the weights")
         return
     if others:
-        harness.subject.report("regularisation-of-biases", f"{message}; {', '.join(others)} take part in it")
-    if all(abs(count - 1) <= 1e-4 for count in weights.values()):
-        return
+        report("regularisation-of-biases", f"{message}; {', '.join(others)} take part in it")
     missing = [str(key) for key, count in weights.items() if abs(count) <= 1e-4]
+    scaled = [key for key, count in weights.items() if abs(count - 1) > 1e-4 and str(key) not in missing]
     listed = ", ".join(f"{key} {count:.4g} times" for key, count in weights.items())
     if missing:
-        lacks = f"{message}: it lacks {', '.join(missing)}"
-        more = "" if all(abs(count - 1) <= 1e-4 or str(key) in missing for key, count in weights.items()) else listed
-        harness.subject.report("regularisation-missing", f"{lacks}; it has {more}" if more else lacks)
-    elif np.ptp(list(weights.values())) <= 1e-4:
-        harness.subject.report("regularisation-scaled", f"{message}: {next(iter(weights.values())):.4g} times as much")
-    else:
-        harness.subject.report("regularisation-scaled", f"{message}: it has {listed}")
+        more = f"; it has {listed}" if scaled else ""
+        report("regularisation-missing", f"{message}: it lacks {', '.join(missing)}{more}")
+    elif scaled and np.ptp(list(weights.values())) <= 1e-4:
+        report("regularisation-scaled", f"{message}: {next(iter(weights.values())):.4g} times as much")
+    elif scaled:
+        report("regularisation-scaled", f"{message}: it has {listed}")
 
 
 def _of_gradients(harness: NetHarness, when: str, added: dict[Any, AnyArray], params: dict[Any, FloatArray]) -> None:
@@ -101,11 +88,10 @@ def _of_gradients(harness: NetHarness, when: str, added: dict[Any, AnyArray], pa
         if close(value, right):
             continue
         factor = float(np.sum(value * right) / np.sum(right * right))
-        message = f"{when}reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
         if not close(value, factor * right):
-            message = (
-                f"{when}what reg = {REG} adds to the gradient of {key} is no multiple of {key}, expected reg * {key}"
-            )
-            harness.subject.report("regularisation-of-another-form", message)
+            message = f"what reg = {REG} adds to the gradient of {key} is no multiple of {key}, expected reg * {key}"
+            harness.subject.report("regularisation-of-another-form", when + message)
         else:
-            harness.subject.report("regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled", message)
+            message = f"reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
+            verdict = "regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled"
+            harness.subject.report(verdict, when + message)

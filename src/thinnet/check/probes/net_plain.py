@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,12 +48,12 @@ def _names_and_shapes(harness: NetHarness, net: Any) -> None:
 
 def _usable_options(harness: NetHarness) -> Options:
     """Options with which the net works, where it does not with the constructor's own default; most often nothing."""
-    finite, why = harness.subject.attempt(partial(_finite, harness, {}))
+    finite, why = harness.subject.attempt(_finite, harness, {})
     arguments = inspect.signature(harness.owner).parameters
     if finite or harness.dropout is None or harness.dropout not in arguments:
         return {}
     for value in (1, 0):
-        if harness.attempt(partial(_finite, harness, {harness.dropout: value})):
+        if harness.subject.attempt(_finite, harness, {harness.dropout: value})[0]:
             default = f"with the default {harness.dropout}={arguments[harness.dropout].default!r}"
             end = f"it stops: {why}" if why else "scores or loss are not finite"
             message = f"{default} {end}; with {harness.dropout}={value} they are finite"
@@ -77,7 +76,7 @@ def check_initial_values(harness: NetHarness) -> None:
     for options in ({}, *harness.normalizations):
         for scale in scales or (0.1,):
             sizes = {"input_dim": INPUTS, "num_classes": UNITS[-1], "weight_scale": scale}
-            net = harness.attempt(partial(harness.fresh, UNITS, {**sizes, **options}))
+            net, _ = harness.subject.attempt(harness.fresh, UNITS, {**sizes, **options})
             if net is not None:
                 wrong += wrong_initial_values(net.params, scale if scales else 0.0)
         if wrong:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.compare import Alternative, close, difference
+from thinnet.check.compare import Alternative, close
 from thinnet.check.probes.layers import check_gradients, check_output
 from thinnet.check.subject import Subject
 from thinnet.checks import in_shape
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import FloatArray
 
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
@@ -31,24 +31,23 @@ def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5, d
 def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int) -> tuple[Alternative, ...]:
     hat, name = normalized(x, axis), "wrong-output"
     mean = x.mean(axis=axis, keepdims=True)
+    uncentered = hat + mean / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
     return (
-        Alternative(gamma * normalized(x, 1 - axis) + beta, "wrong-axis", "is normalized along the other axis"),
-        Alternative(gamma * normalized(x, axis, 1.0) + beta, name, "is divided by the variance instead of its root"),
-        Alternative(gamma * (x - mean) + beta, name, "is not divided by the standard deviation"),
-        Alternative(
-            gamma * (hat + mean / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)) + beta, name, "is not centered"
-        ),
+        (gamma * normalized(x, 1 - axis) + beta, "wrong-axis", "is normalized along the other axis"),
+        (gamma * normalized(x, axis, 1.0) + beta, name, "is divided by the variance instead of its root"),
+        (gamma * (x - mean) + beta, name, "is not divided by the standard deviation"),
+        (gamma * uncentered + beta, name, "is not centered"),
         *without_parameters(hat, gamma, beta),
-        Alternative(gamma * normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"),
+        (gamma * normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"),
     )
 
 
 def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> tuple[Alternative, ...]:
     """The normalized values without gamma, beta or both, which broadcast."""
     return (
-        Alternative(hat, "wrong-output", "lacks gamma and beta"),
-        Alternative(gamma * hat, "wrong-output", "lacks beta"),
-        Alternative(hat + beta, "wrong-output", "lacks gamma"),
+        (hat, "wrong-output", "lacks gamma and beta"),
+        (gamma * hat, "wrong-output", "lacks beta"),
+        (hat + beta, "wrong-output", "lacks gamma"),
     )
 
 
@@ -65,28 +64,11 @@ def known_dx(
     mean, through = g.mean(axis=axis, keepdims=True), hat * (g * hat).mean(axis=axis, keepdims=True)
     plain = dout - dout.mean(axis=axis, keepdims=True) - hat * (dout * hat).mean(axis=axis, keepdims=True)
     return (
-        Alternative((g - through) / deviation, "missing-mean-term", "lacks the term through the mean"),
-        Alternative((g - mean) / deviation, "missing-variance-term", "lacks the term through the variance"),
-        Alternative(g / deviation, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
-        Alternative(plain / deviation, "wrong-gradient", "lacks the factor gamma"),
+        ((g - through) / deviation, "missing-mean-term", "lacks the term through the mean"),
+        ((g - mean) / deviation, "missing-variance-term", "lacks the term through the variance"),
+        (g / deviation, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
+        (plain / deviation, "wrong-gradient", "lacks the factor gamma"),
     )
-
-
-def _backward(
-    x: FloatArray, gamma: FloatArray, dout: FloatArray, axis: int
-) -> tuple[dict[str, AnyArray], dict[str, tuple[Alternative, ...]]]:
-    """The right gradients, and those that lack a term."""
-    hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
-
-    g = dout * gamma
-    dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
-    expected: dict[str, AnyArray] = {"dx": dx, "dgamma": (dout * hat).sum(axis=0), "dbeta": dout.sum(axis=0)}
-    sum_of_dout = Alternative(
-        dout.sum(axis=0), "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"
-    )
-    averaged = Alternative(dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed")
-    known = {"dx": known_dx(hat, deviation, dout, g, axis), "dgamma": (sum_of_dout,), "dbeta": (averaged,)}
-    return expected, known
 
 
 def check_batchnorm_forward(subject: Subject) -> None:
@@ -95,13 +77,10 @@ def check_batchnorm_forward(subject: Subject) -> None:
     x, gamma, beta, _ = _inputs(subject)
     param, old_mean, old_var = bn_param(COLUMNS)
     out, _ = subject.pair(name, x, gamma, beta, param)
-    by_running = Alternative(
-        gamma * (x - old_mean) / np.sqrt(old_var + EPS) + beta,
-        "running-statistics-in-training",
-        "is normalized by the running statistics",
-    )
-    expected = gamma * normalized(x, 0) + beta
-    check_output(subject, name, out, expected, (by_running, *_known_outputs(x, gamma, beta, 0)))
+    by_running = gamma * (x - old_mean) / np.sqrt(old_var + EPS) + beta
+    running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
+    known = (running, *_known_outputs(x, gamma, beta, 0))
+    check_output(subject, name, out, gamma * normalized(x, 0) + beta, known)
     if not subject.has("wrong-axis"):
         check_running(subject, param, x, old_mean, old_var)
     _fresh(subject, x, gamma, beta)
@@ -117,9 +96,8 @@ def check_running(
     for key, old, batch in batches:
         value = in_shape(np.asarray(param.get(key)), old.shape)
         if value.dtype.kind != "f" or value.shape != old.shape:
-            subject.report(
-                "running-statistics-wrong", f"bn_param[{key!r}] has shape {value.shape}, expected {old.shape}"
-            )
+            message = f"bn_param[{key!r}] has shape {value.shape}, expected {old.shape}"
+            subject.report("running-statistics-wrong", message)
             continue
         right = 0.8 * old + 0.2 * batch
         unbiased = 0.8 * old + 0.2 * batch * len(x) / (len(x) - 1)
@@ -144,9 +122,8 @@ def _fresh(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray)
     subject.pair("batchnorm_forward", x, gamma, beta, param)
     missing = [key for key in ("running_mean", "running_var") if param.get(key) is None]
     if missing:
-        subject.report(
-            "running-statistics-not-updated", f"after a step in train mode bn_param has no {' and no '.join(missing)}"
-        )
+        message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
+        subject.report("running-statistics-not-updated", message)
 
 
 def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
@@ -154,16 +131,13 @@ def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArra
     param: dict[str, Any] = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
     out, _ = subject.pair("batchnorm_forward", x, gamma, beta, param)
     hat = (x - mean) / np.sqrt(var + EPS)
-    right = gamma * hat + beta
     by_batch = gamma * normalized(x, 0) + beta
     known = (
-        Alternative(by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
-        Alternative(hat, "wrong-output", "lacks gamma and beta"),
-        Alternative(gamma * (x - mean) / (var + EPS) + beta, "wrong-output", "is divided by the variance"),
+        (by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
+        (hat, "wrong-output", "lacks gamma and beta"),
+        (gamma * (x - mean) / (var + EPS) + beta, "wrong-output", "is divided by the variance"),
     )
-    wrong = difference("in test mode the output", subject.array("batchnorm_forward", out, "the output"), right, known)
-    if wrong:
-        subject.report(wrong.of_output, wrong.message)
+    check_output(subject, "batchnorm_forward", out, gamma * hat + beta, known, "in test mode the output")
     for key, old in (("running_mean", mean), ("running_var", var)):
         if not np.array_equal(np.asarray(param.get(key)), old):
             subject.report("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
@@ -180,11 +154,6 @@ def _constant_column(
         subject.report("epsilon-missing", "with all values equal the output is not finite")
 
 
-def check_batchnorm_backward(subject: Subject) -> None:
-    """dx with its three terms, dgamma and dbeta."""
-    _check_backward(subject, "batchnorm_forward", {"mode": "train"}, 0)
-
-
 def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject)
@@ -193,13 +162,20 @@ def check_layernorm_forward(subject: Subject) -> None:
     _constant_column(subject, "layernorm_forward", x, gamma, beta, {})
 
 
-def check_layernorm_backward(subject: Subject) -> None:
-    """dx with its three terms, dgamma and dbeta."""
-    _check_backward(subject, "layernorm_forward", {}, 1)
-
-
-def _check_backward(subject: Subject, forward: str, param: dict[str, Any], axis: int) -> None:
+def check_backward(subject: Subject) -> None:
+    """dx with its three terms, dgamma and dbeta, of either normalization."""
+    forward, param, axis = "layernorm_forward", {}, 1
+    if subject.owns[0].startswith("batchnorm"):
+        forward, param, axis = "batchnorm_forward", {"mode": "train"}, 0
     x, gamma, beta, dout = _inputs(subject)
-    expected, known = _backward(x, gamma, dout, axis)
+    hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
+    g, dgamma, dbeta = dout * gamma, (dout * hat).sum(axis=0), dout.sum(axis=0)
+    dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
+    known = {
+        "dx": known_dx(hat, deviation, dout, g, axis),
+        "dgamma": [(dbeta, "wrong-gradient", "is the sum of dout instead of that of dout times x_hat")],
+        "dbeta": [(dbeta / ROWS, "bias-gradient-averaged", "is averaged over the batch instead of summed")],
+    }
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
-    check_gradients(subject, forward, arguments, gamma * normalized(x, axis) + beta, dout, expected, known)
+    expected = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
+    check_gradients(subject, forward, arguments, gamma * hat + beta, dout, expected, known)

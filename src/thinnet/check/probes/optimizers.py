@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,9 +40,8 @@ def check(subject: Subject) -> None:
     """Three steps from the same start, beside the rule and beside its known mistakes."""
     name = subject.owns[0]
     w = subject.rng.normal(size=(3, 4))
-    grads: list[FloatArray] = [
-        subject.rng.normal(size=w.shape) + np.sign(subject.rng.normal(size=w.shape)) for _ in range(STEPS)
-    ]
+    normal = functools.partial(subject.rng.normal, size=w.shape)
+    grads: list[FloatArray] = [normal() + np.sign(normal()) for _ in range(STEPS)]
     got, configs = _theirs(subject, name, w, grads, dict(OPTIONS[name]))
     rule = RULES[name]
     if name == "adam":
@@ -78,19 +79,17 @@ def _theirs(
         if now.shape != w.shape:
             raise subject.stop("shape-changed", f"next_w has shape {now.shape}, expected {w.shape}")
         if not isinstance(config, dict):
-            raise subject.stop(
-                "wrong-return", f"{name} must return next_w and the dict config, got a {type(config).__name__}"
-            )
+            message = f"{name} must return next_w and the dict config, got a {type(config).__name__}"
+            raise subject.stop("wrong-return", message)
         path.append(now)
         configs.append(copy.deepcopy(config))
     return path, configs
 
 
 def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: dict[str, Any]) -> bool:
-    """Whether Adam's t is used and counted as the courses' notebooks want, which give t = 5; notes it if not.
+    """Whether Adam's t is used and counted as the courses' notebooks want, which give t = 5; reports it if not.
 
-    What t was used in two steps, told by the weights, and what it is afterwards, read back from config, have a name
-    together. The moments are those of a step before.
+    The weights tell what t was used in two steps, and config what it is afterwards.  The moments are of a step before.
     """
     path, after = _theirs(subject, "adam", w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
     left = [config.get("t") for config in after]
@@ -132,25 +131,15 @@ def _path(
 
 def _of_any(name: str) -> list[Mistake]:
     """The mistakes that can be made with every rule."""
-
-    def uphill(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-        return RULES[name](w, -dw, config)
-
-    def forgetful(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-        return RULES[name](w, dw, dict(OPTIONS[name]))[0], config
-
+    rule, start = RULES[name], OPTIONS[name]
     return [
-        ("update-uphill", "the step is added instead of subtracted", uphill),
-        ("state-not-kept", "every step starts from a state of zeros", forgetful),
+        ("update-uphill", "the step is added instead of subtracted", lambda w, dw, config: rule(w, -dw, config)),
+        (
+            "state-not-kept",
+            "every step starts from a state of zeros",
+            lambda w, dw, config: (rule(w, dw, dict(start))[0], config),
+        ),
     ]
-
-
-def _damped(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-    return optim.sgd_momentum(w, (1 - config["momentum"]) * dw, config)
-
-
-def _swapped(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-    return optim.rmsprop(w, dw, {**config, "decay_rate": 1 - OPTIONS["rmsprop"]["decay_rate"]})
 
 
 def _rootless(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
@@ -158,20 +147,11 @@ def _rootless(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[Fl
     return w - config["learning_rate"] * dw / (a + config["epsilon"]), {**config, "cache": a}
 
 
-def _right(beta: float, t: int) -> float:
-    return 1 - beta**t
-
-
-def _none(beta: float, t: int) -> float:
-    return 1.0
-
-
-def _forgotten(beta: float, t: int) -> float:
-    return 1 - beta
-
-
-def _at(t_of: Callable[[int], int]) -> Correction:
+def _at(t_of: Callable[[int], float]) -> Correction:
     return lambda beta, t: 1 - beta ** t_of(t)
+
+
+_right, _forgotten, _none = _at(lambda t: t), _at(lambda t: 1), _at(lambda t: math.inf)
 
 
 def _adam(first: Correction = _right, second: Correction | None = None) -> Update:
@@ -191,11 +171,19 @@ def _adam(first: Correction = _right, second: Correction | None = None) -> Updat
 MISTAKES: dict[str, list[Mistake]] = {
     "sgd_momentum": [
         ("wrong-update", "this is Nesterov's momentum", optim.nesterov),
-        ("wrong-update", "the gradient is weighed by 1 - momentum too", _damped),
+        (
+            "wrong-update",
+            "the gradient is weighed by 1 - momentum too",
+            lambda w, dw, config: optim.sgd_momentum(w, (1 - config["momentum"]) * dw, config),
+        ),
     ],
     "sgd_nesterov_momentum": [("wrong-update", "this is plain momentum", optim.sgd_momentum)],
     "rmsprop": [
-        ("wrong-update", "the decay rate weighs the new square instead of the old", _swapped),
+        (
+            "wrong-update",
+            "the decay rate weighs the new square instead of the old",
+            lambda w, dw, config: optim.rmsprop(w, dw, {**config, "decay_rate": 1 - OPTIONS["rmsprop"]["decay_rate"]}),
+        ),
         ("wrong-update", "the root is missing", _rootless),
     ],
     "adam": [

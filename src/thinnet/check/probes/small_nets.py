@@ -33,6 +33,7 @@ class TwoLayers(NetHarness):
         **dict.fromkeys(HIDDEN, 40), "input_dim": 50, "input_size": 50, "num_classes": 20, "output_size": 20,
     }  # fmt: skip
     shapes: ClassVar[Shapes] = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
+    needed: ClassVar[set[str]] = {"input_dim", "num_classes"}  # arguments of the constructor
     turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
 
     def construct(self, hidden: list[int], options: Options) -> Any:
@@ -53,6 +54,38 @@ class TwoLayers(NetHarness):
         W1, W2 = (W1.T, W2.T) if self.turned else (W1, W2)
         return np.asarray(np.maximum(X @ W1 + b1, 0) @ W2 + b2)
 
+    def probes(self) -> list[Probe]:
+        """All probes."""
+        return [self._check_plain, self._check_initial_values, self._check_penalty]
+
+    def _check_plain(self) -> None:
+        """Parameters and their shapes, scores, loss and gradients."""
+        net, shapes = self.build(), self.shapes
+        got = {key: np.shape(value) for key, value in net.params.items()}
+        if "input_size" in self.needed and got.get("W1") == shapes["W1"][::-1]:
+            self.turned = True
+            shapes = {key: shape[::-1] for key, shape in shapes.items()}
+        if set(got) != set(shapes):
+            message = f"params has the keys {sorted(map(str, got))}, expected {sorted(shapes)}"
+            raise self.subject.stop("wrong-return", message)
+        for key, shape in shapes.items():
+            if got[key] != shape and got[key] != (1, *shape):  # a row of biases is as good: it broadcasts
+                raise self.subject.stop("wrong-return", f"params[{key!r}] has shape {got[key]}, expected {shape}")
+        self.compare_gradients(net, *self.check_pass(net))
+
+    def _check_initial_values(self) -> None:
+        """Weights of the standard deviation asked for, biases of zero."""
+        name = next((name for name in ("weight_scale", "std") if name in self.arguments), "")
+        for scale in (0.01, 0.3) if name else ():
+            net = self.fresh((), {**self.large_options, name: scale})
+            wrong = [text.replace("weight_scale", name) for text in wrong_initial_values(net.params, scale)]
+            if wrong:
+                self.subject.report("initial-values", "; ".join(wrong[:3]))
+                return
+
+    def _check_penalty(self) -> None:
+        check_penalty(self, {})
+
 
 class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
@@ -63,6 +96,7 @@ class ConvNet(TwoLayers):
     large_options: ClassVar[Options] = {
         "input_dim": (3, 8, 8), "num_filters": 30, "filter_size": 5, "hidden_dim": 40, "num_classes": 20,
     }  # fmt: skip
+    needed: ClassVar[set[str]] = {"input_dim", "num_filters", "filter_size", "hidden_dim", "num_classes"}
     shapes: ClassVar[Shapes] = {
         "W1": (FILTERS, IMAGE[0], SIZE, SIZE), "b1": (FILTERS,),
         "W2": (FILTERS * (IMAGE[1] // 2) * (IMAGE[2] // 2), H), "b2": (H,), "W3": (H, C), "b3": (C,),
@@ -84,17 +118,29 @@ class ConvNet(TwoLayers):
 class FirstNet(TwoLayers):
     """The first assignment's net: loss takes reg, for 0.5 · reg · ΣW² or twice that; and it trains itself."""
 
+    needed: ClassVar[set[str]] = {"input_size", "hidden_size", "output_size"}
     share = 1.0  # of reg, for the years in which it is not halved
 
     def __init__(self, subject: Subject, *rest: Any) -> None:
         super().__init__(subject, *rest)
-        own = {f"{subject.name}.{name}": call for name, call in (("predict", _call_predict), ("train", _call_train))}
-        own[self.loss_name] = self._loss
+        self.predict_name, self.train_name = f"{subject.name}.predict", f"{subject.name}.train"
+        own = {self.predict_name: self._predict, self.train_name: self._train, self.loss_name: self._loss}
         self.subject.functions = {**self.subject.functions, **own}
         self.subject.owns += tuple(own)
 
     def _loss(self, net: Any, X: FloatArray, *y: IntArray) -> Any:
         return net.loss(X, *y, reg=self.share * net.reg) if y else net.loss(X)
+
+    @staticmethod
+    def _predict(net: Any, X: FloatArray) -> Any:
+        return net.predict(X)
+
+    @staticmethod
+    def _train(net: Any, X: FloatArray, y: IntArray) -> Any:
+        """200 steps; whatever it returns, or nothing, will do."""
+        options = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "reg": 0.0, "num_iters": 200, "batch_size": 20}
+        net.train(X, y, X, y, **options)
+        return True
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
         """A net with reg as an attribute, as the later one has it."""
@@ -102,25 +148,59 @@ class FirstNet(TwoLayers):
         net.reg = options.get("reg", 0.0)
         return net
 
+    def probes(self) -> list[Probe]:
+        """All probes."""
+        return [*super().probes(), self._check_predict, self._check_train]
+
+    def _check_penalty(self) -> None:
+        """The L2 penalty, which may be twice the later nets'."""
+        net, (X, y) = self.build(reg=REG), self.data()
+        added = self.loss(net, X, y)[1]["W1"] - self.loss(self.build(), X, y)[1]["W1"]
+        self.share = 0.5 if close(added, 2 * REG * net.params["W1"]) else 1.0
+        super()._check_penalty()
+
+    def _check_predict(self) -> None:
+        """The class of the largest score."""
+        net, (X, _), name = self.build(), self.data(50), self.predict_name
+        labels = self.subject.array(name, self.subject.call(name, net, X), "what predict(X) returns")
+        right = self.plain_scores(net, X).argmax(axis=1)
+        if not np.array_equal(labels, right):
+            same_shape = labels.shape == right.shape
+            share = f"{np.mean(labels == right):.0%} of the labels" if same_shape else f"shape {labels.shape}"
+            self.subject.report("wrong-output", f"predict(X) agrees with the largest scores in {share}")
+
+    def _check_train(self) -> None:
+        """Training on data that are easily told apart lowers the loss."""
+        net, (X, y) = self.fresh((), {}), self.data(40)
+        X = X + 3 * np.eye(C, D)[y]
+        before = {key: np.array(value) for key, value in net.params.items()}
+        start = self.loss(net, X, y)[0]
+        self.subject.call(self.train_name, net, X, y)
+        end = self.loss(net, X, y)[0]
+        message = f"after 200 steps of train at learning_rate 0.1 the loss is {end:.4g}, before it was {start:.4g}"
+        if all(np.array_equal(net.params[key], before[key]) for key in before):
+            self.subject.report("wrong-update", f"{message}: no parameter has changed")
+        elif not end < 0.9 * start:
+            self.subject.report("update-uphill" if end > start else "wrong-update", message)
+
 
 def check_three_layers(subject: Subject) -> None:
     """The convolutional net."""
-    owner, arguments = _class_and_arguments(subject)
-    _require(subject, arguments, {"input_dim", "num_filters", "filter_size", "hidden_dim", "num_classes"})
-    net_harness.evaluate(subject, partial(ConvNet, subject, owner, arguments), lambda _: PROBES)
+    _check(subject, ConvNet, *_class_and_arguments(subject))
 
 
 def check_two_layers(subject: Subject) -> None:
     """The net of two layers, of the first assignment or of the second."""
     owner, arguments = _class_and_arguments(subject)
-    if "input_size" in arguments and "reg" in parameters(getattr(owner, "loss", None)):
-        _require(subject, arguments, {"input_size", "hidden_size", "output_size"})
-        net_harness.evaluate(
-            subject, partial(FirstNet, subject, owner, arguments), lambda _: [*PROBES, _check_predict, _check_train]
-        )
-        return
-    _require(subject, arguments, {"input_dim", "num_classes"})
-    net_harness.evaluate(subject, partial(TwoLayers, subject, owner, arguments), lambda _: PROBES)
+    first = "input_size" in arguments and "reg" in parameters(getattr(owner, "loss", None))
+    _check(subject, FirstNet if first else TwoLayers, owner, arguments)
+
+
+def _check(subject: Subject, kind: type[TwoLayers], owner: type, arguments: list[str]) -> None:
+    """Only nets with the courses' own constructors are checked."""
+    if not kind.needed <= set(arguments):
+        raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
+    net_harness.evaluate(subject, partial(kind, subject, owner, arguments))
 
 
 def _class_and_arguments(subject: Subject) -> tuple[type, list[str]]:
@@ -131,90 +211,3 @@ def _class_and_arguments(subject: Subject) -> tuple[type, list[str]]:
                 owner(**{hidden: 2}, input_dim=2, num_classes=2, weight_scale=1.0, reg=0.0)
                 return owner, ["input_dim", "num_classes", "weight_scale", "reg", hidden]
     return owner, parameters(owner)
-
-
-def _require(subject: Subject, arguments: list[str], needed: set[str]) -> None:
-    """Only nets with the courses' own constructors are checked."""
-    if not needed <= set(arguments):
-        raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
-
-
-def _check_plain(harness: NetHarness) -> None:
-    """Parameters and their shapes, scores, loss and gradients."""
-    assert isinstance(harness, TwoLayers)
-    net = harness.build()
-    got = {key: np.shape(value) for key, value in net.params.items()}
-    shapes = harness.shapes
-    if isinstance(harness, FirstNet) and got.get("W1") == shapes["W1"][::-1]:
-        harness.turned = True
-        shapes = {key: shape[::-1] for key, shape in shapes.items()}
-    if set(got) != set(shapes):
-        raise harness.subject.stop(
-            "wrong-return", f"params has the keys {sorted(map(str, got))}, expected {sorted(shapes)}"
-        )
-    for key, shape in shapes.items():
-        if got[key] != shape and got[key] != (1, *shape):  # a row of biases is as good: it broadcasts
-            raise harness.subject.stop("wrong-return", f"params[{key!r}] has shape {got[key]}, expected {shape}")
-    harness.compare_gradients(net, *harness.check_pass(net))
-
-
-def _check_initial_values(harness: NetHarness) -> None:
-    """Weights of the standard deviation asked for, biases of zero."""
-    assert isinstance(harness, TwoLayers)
-    name = next((name for name in ("weight_scale", "std") if name in harness.arguments), None)
-    for scale in (0.01, 0.3) if name else ():
-        net = harness.fresh((), {**harness.large_options, str(name): scale})
-        wrong = [text.replace("weight_scale", str(name)) for text in wrong_initial_values(net.params, scale)]
-        if wrong:
-            harness.subject.report("initial-values", "; ".join(wrong[:3]))
-            return
-
-
-def _check_penalty(harness: NetHarness) -> None:
-    """The L2 penalty; the first assignment's may be twice the later ones'."""
-    if isinstance(harness, FirstNet):
-        net, (X, y) = harness.build(reg=REG), harness.data()
-        added = harness.loss(net, X, y)[1]["W1"] - harness.loss(harness.build(), X, y)[1]["W1"]
-        harness.share = 0.5 if close(added, 2 * REG * net.params["W1"]) else 1.0
-    check_penalty(harness, {})
-
-
-PROBES: list[Probe] = [_check_plain, _check_initial_values, _check_penalty]
-
-
-def _call_predict(net: Any, X: FloatArray) -> Any:
-    return net.predict(X)
-
-
-def _call_train(net: Any, X: FloatArray, y: IntArray) -> Any:
-    """200 steps; whatever it returns, or nothing, will do."""
-    options = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "reg": 0.0, "num_iters": 200, "batch_size": 20}
-    net.train(X, y, X, y, **options)
-    return True
-
-
-def _check_predict(harness: NetHarness) -> None:
-    """The class of the largest score."""
-    net, (X, _), name = harness.build(), harness.data(50), f"{harness.subject.name}.predict"
-    labels = harness.subject.array(name, harness.subject.call(name, net, X), "what predict(X) returns")
-    right = harness.plain_scores(net, X).argmax(axis=1)
-    if labels.shape != right.shape or np.any(labels != right):
-        share = (
-            f"{np.mean(labels == right):.0%} of the labels" if labels.shape == right.shape else f"shape {labels.shape}"
-        )
-        harness.subject.report("wrong-output", f"predict(X) agrees with the largest scores in {share}")
-
-
-def _check_train(harness: NetHarness) -> None:
-    """Training on data that are easily told apart lowers the loss."""
-    net, (X, y) = harness.fresh((), {}), harness.data(40)
-    X = X + 3 * np.eye(C, D)[y]
-    before = {key: np.array(value) for key, value in net.params.items()}
-    start = harness.loss(net, X, y)[0]
-    harness.subject.call(f"{harness.subject.name}.train", net, X, y)
-    end = harness.loss(net, X, y)[0]
-    message = f"after 200 steps of train at learning_rate 0.1 the loss is {end:.4g}, before it was {start:.4g}"
-    if all(np.array_equal(net.params[key], before[key]) for key in before):
-        harness.subject.report("wrong-update", f"{message}: no parameter has changed")
-    elif not end < 0.9 * start:
-        harness.subject.report("update-uphill" if end > start else "wrong-update", message)

@@ -6,17 +6,15 @@ what is gone then follows from them, and they have verdicts of their own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from types import FunctionType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from thinnet import layers
-from thinnet.check.call_recorder import right_layers
+from thinnet.check.call_recorder import CallRecorder, right_layers
 from thinnet.check.compare import Alternative, difference
 from thinnet.check.probes.layers import agrees, check_gradients, check_output
 from thinnet.check.probes.normalization import EPS, bn_param, check_running, known_dx, normalized, without_parameters
@@ -24,7 +22,9 @@ from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import AnyArray, FloatArray
 
+OF_ROWS = ("batchnorm", "layernorm")
 BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
+GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
 
 
@@ -37,9 +37,12 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
         subject.findings += own.findings
         if not own.has_fault:
             return
-        with _right_rows(subject) as replaced:
+        name = subject.owns[0]
+        pair = [subject.functions.get(name), subject.functions.get(name.replace("backward", "forward"))]
+        right = {name: layer for name, layer in right_layers("keep").items() if name.startswith(OF_ROWS)}
+        with CallRecorder(pair, right, names=right) as recorder:
             again = _run(subject, probe)
-        if replaced and not again.has_fault:
+        if recorder.found and not again.has_fault:
             faults = [found for found in own.findings if found.severity == "fault"]
             subject.findings[:] = [found for found in subject.findings if found not in faults] + again.findings
             subject.report_caused_by_layers(faults)
@@ -57,22 +60,6 @@ def _run(subject: Subject, probe: Callable[[Subject], None]) -> Subject:
     return probed
 
 
-@contextmanager
-def _right_rows(subject: Subject) -> Iterator[bool]:
-    """Right batch and layer normalization under the functions' global names; gives whether there were any."""
-    pair = [subject.functions.get(name) for name in (subject.owns[0], subject.owns[0].replace("backward", "forward"))]
-    spaces = {id(function.__globals__): function.__globals__ for function in pair if isinstance(function, FunctionType)}
-    right = {name: layer for name, layer in right_layers("keep").items() if name.startswith(("batchnorm", "layernorm"))}
-    undo = [(space, name, space[name]) for space in spaces.values() for name in right if name in space]
-    for space, name, _ in undo:
-        space[name] = right[name]
-    try:
-        yield bool(undo)
-    finally:
-        for space, name, old in undo:
-            space[name] = old
-
-
 def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Images whose channels, places and examples differ in mean and spread."""
     N, C, _, W = shape
@@ -86,12 +73,12 @@ def _known_outputs(
 ) -> tuple[Alternative, ...]:
     """Wrong normalizations, each with γ and β; and the right one without them."""
     scale, shift = gamma[:, None, None], beta[:, None, None]
-    found = [Alternative(scale * other + shift, verdict, description) for other, verdict, description in others]
+    found = [(scale * other + shift, verdict, description) for other, verdict, description in others]
     by_axes = {(0,): "over the examples only", (2, 3): "of each channel of each example"}
     by_axes |= {(1,): "over the channels only", (1, 2, 3): "of each whole example", (0, 1, 2, 3): "over everything"}
     for axes, description in by_axes.items():
         wrong = scale * normalized(x, axes) + shift
-        found.append(Alternative(wrong, "wrong-axis", f"is normalized by statistics {description}"))
+        found.append((wrong, "wrong-axis", f"is normalized by statistics {description}"))
     return (*found, *without_parameters(hat, scale, shift))
 
 
@@ -112,9 +99,9 @@ def check_batchnorm_forward(subject: Subject) -> None:
     ordered = gamma * normalized(pixels(x), (0,)) + beta
     mixed = "is that of images reshaped to rows without a transpose"
     shuffled = (
-        Alternative(rows.reshape(x.shape), "channels-mixed-up", mixed),
-        Alternative(ordered.reshape(x.shape), "channels-mixed-up", "is reshaped back without a transpose"),
-        Alternative(images(rows, x.shape), "channels-mixed-up", mixed),
+        (rows.reshape(x.shape), "channels-mixed-up", mixed),
+        (ordered.reshape(x.shape), "channels-mixed-up", "is reshaped back without a transpose"),
+        (images(rows, x.shape), "channels-mixed-up", mixed),
     )
     right = gamma[:, None, None] * hat + beta[:, None, None]
     check_output(subject, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
@@ -130,7 +117,7 @@ def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArra
     scale, shift = gamma[:, None, None], beta[:, None, None]
     right = scale * (x - mean[:, None, None]) / np.sqrt(var + EPS)[:, None, None] + shift
     by_batch = scale * normalized(x, (0, 2, 3)) + shift
-    known = (Alternative(by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),)
+    known = ((by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),)
     wrong = difference("in test mode the output", subject.array(BATCH, out, "the output"), right, known)
     if wrong and (wrong.verdict or not subject.findings):
         subject.report(wrong.of_output, wrong.message)
@@ -142,44 +129,40 @@ def check_batchnorm_backward(subject: Subject) -> None:
     x, gamma, beta, dout = _inputs(subject, BATCH_SHAPE)
     zeros = np.zeros_like(gamma)
     out, cache = layers.spatial_batchnorm_forward(x, gamma, beta, zeros.copy(), zeros.copy())
-    expected = dict(zip(("dx", "dgamma", "dbeta"), layers.spatial_batchnorm_backward(dout, cache), strict=True))
+    expected = dict(zip(GRADIENTS, layers.spatial_batchnorm_backward(dout, cache), strict=True))
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": {"mode": "train"}}
     known = _known_gradients(dout, expected, normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
-    known["dx"] = (Alternative(ordered, "channels-mixed-up", "is reshaped back without a transpose"),)
+    known["dx"] = [(ordered, "channels-mixed-up", "is reshaped back without a transpose")]
     check_gradients(subject, BATCH, arguments, out, dout, expected, known)
 
 
-def _known_gradients(
-    dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray
-) -> dict[str, tuple[Alternative, ...]]:
+def _known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
     """Those of gamma and beta that are known to be wrong."""
-    dgamma, dbeta = (dout * hat).sum(axis=(2, 3)), dout.sum(axis=(2, 3))  # of each example
     last = "is that of the last example"
     rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
     return {
-        "dgamma": (
-            Alternative(expected["dbeta"], "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"),
-            Alternative(dgamma[-1], "examples-not-summed", last),
-        ),
-        "dbeta": (
-            Alternative(rows, "channels-mixed-up", "is that of gradients reshaped to rows without a transpose"),
-            Alternative(expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged instead of summed"),
-            Alternative(dbeta[-1], "examples-not-summed", last),
-        ),
+        "dgamma": [
+            (expected["dbeta"], "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"),
+            ((dout * hat)[-1].sum(axis=(1, 2)), "examples-not-summed", last),
+        ],
+        "dbeta": [
+            (rows, "channels-mixed-up", "is that of gradients reshaped to rows without a transpose"),
+            (expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged instead of summed"),
+            (dout[-1].sum(axis=(1, 2)), "examples-not-summed", last),
+        ],
     }
 
 
 def _columns(subject: Subject, C: int) -> tuple[int, ...]:
     """The shape in which the code takes γ and β: (1, C, 1, 1) as the course's notebook gives them, else (C,)."""
     x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
+    right = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]
     for shape in ((1, C, 1, 1), (C,)):
-        try:
+        with contextlib.suppress(Exception):
             got = subject.functions[GROUP](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
-            if agrees(got, layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]):
+            if agrees(got, right):
                 return shape
-        except Exception:
-            continue
     return (1, C, 1, 1)
 
 
@@ -202,10 +185,9 @@ def check_groupnorm_forward(subject: Subject) -> None:
         (normalized(split, (2, 3, 4), 1.0).reshape(x.shape), "wrong-output", "is divided by the variance"),
         (untransposed, "channels-mixed-up", "is reshaped, not transposed"),
     ]
-    known += [
-        (normalized(split, axes).reshape(x.shape), "wrong-axis", f"is normalized by statistics {description}")
-        for axes, description in over.items()
-    ]
+    for axes, description in over.items():
+        wrong = normalized(split, axes).reshape(x.shape)
+        known.append((wrong, "wrong-axis", f"is normalized by statistics {description}"))
     right = gamma[:, None, None] * hat + beta[:, None, None]
     check_output(subject, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
 
@@ -216,19 +198,12 @@ def check_groupnorm_backward(subject: Subject) -> None:
     x, gamma, beta, dout = _inputs(subject, GROUP_SHAPE)
     shape = _columns(subject, len(gamma))
     out, cache = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)
-    dx, dgamma, dbeta = layers.spatial_groupnorm_backward(dout, cache)
-    hat = cache.rows.x_hat.reshape(x.shape)
+    expected = dict(zip(GRADIENTS, layers.spatial_groupnorm_backward(dout, cache), strict=True))
     arguments: dict[str, Any] = {"x": x, "gamma": gamma.reshape(shape), "beta": beta.reshape(shape), "groups": GROUPS}
     arguments["param"] = {"eps": EPS}
-    expected = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
-    known = _known_gradients(dout, expected, hat)
-    known["dx"] = _known_dx(cache, dout, gamma)
+    rows = cache.rows
+    known = _known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
+    g = (dout * gamma[:, None, None]).reshape(rows.x_hat.shape)
+    lacking = known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(g.shape), g, 1)
+    known["dx"] = [(np.reshape(value, x.shape), verdict, text) for value, verdict, text in lacking]
     check_gradients(subject, GROUP, arguments, out, dout, expected, known)
-
-
-def _known_dx(cache: Any, dout: FloatArray, gamma: FloatArray) -> tuple[Alternative, ...]:
-    """The gradients that lack a term."""
-    rows, shape = cache.rows, cache.rows.x_hat.shape
-    g = (dout * gamma[:, None, None]).reshape(shape)
-    known = known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(shape), g, 1)
-    return tuple(replace(wrong, value=np.reshape(wrong.value, dout.shape)) for wrong in known)

@@ -28,7 +28,8 @@ def check_forward(subject: Subject) -> None:
     X, parameters, _ = _inputs(subject)
     for keep in RATES:
         out, cache = subject.pair(FORWARD, X, dict(parameters), keep)
-        _check_cache(subject, cache)
+        if not isinstance(cache, (tuple, list)) or len(cache) != CACHED:
+            raise subject.stop("not-checked", f"its cache is not (Z1, D1, A1, W1, b1, ..., b3), {CACHED} values")
         below = X
         for layer in (1, 2):
             D, A = (subject.array(FORWARD, cache[5 * layer - i], f"{word}{layer}") for i, word in ((4, "D"), (3, "A")))
@@ -93,11 +94,6 @@ def _inputs(subject: Subject) -> tuple[FloatArray, dict[str, FloatArray], FloatA
     return rng.normal(size=(SIZES[0], EXAMPLES)), parameters, rng.integers(0, 2, size=(1, EXAMPLES)).astype(float)
 
 
-def _check_cache(subject: Subject, cache: Any) -> None:
-    if not isinstance(cache, (tuple, list)) or len(cache) != CACHED:
-        raise subject.stop("not-checked", f"its cache is not (Z1, D1, A1, W1, b1, ..., b3), {CACHED} values")
-
-
 def _forward(subject: Subject, X: FloatArray, parameters: dict[str, FloatArray], keep: float) -> tuple[Any, ...]:
     """A right forward pass: its cache."""
     cache: list[Any] = []
@@ -130,11 +126,11 @@ def _gradients(
             through = W.T @ dZ
             right[f"dA{layer - 1}"] = dA = through * D / keep
             known[f"dA{layer - 1}"] = (
-                Alternative(through / keep, "mask-not-applied-in-backward", "is not masked"),
-                Alternative(through, "mask-not-applied-in-backward", "is neither masked nor scaled"),
-                Alternative(through * D, "scaled-differently-in-backward", "is masked and not scaled"),
-                Alternative(through * (1 - D) / keep, "mask-inverted-in-backward", "lets through what was dropped"),
-                Alternative(dA * keep / (1 - keep), "scaled-differently-in-backward", "is divided by 1 - keep_prob"),
+                (through / keep, "mask-not-applied-in-backward", "is not masked"),
+                (through, "mask-not-applied-in-backward", "is neither masked nor scaled"),
+                (through * D, "scaled-differently-in-backward", "is masked and not scaled"),
+                (through * (1 - D) / keep, "mask-inverted-in-backward", "lets through what was dropped"),
+                (dA * keep / (1 - keep), "scaled-differently-in-backward", "is divided by 1 - keep_prob"),
             )
             dZ = dA * (below > 0)
     return right, known
