@@ -362,7 +362,7 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
         dropouts.dropout({"(np.random.rand(*x.shape) < KEEP)": "(np.random.rand(*x.shape) < 0.5)"}, "keep"), means
     )
     mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
-    assert mend.startswith(f"A unit must be kept with probability {keep}, and what is kept divided by it: ")
+    assert mend.startswith(f"Keep each unit with probability {keep}, and divide what is kept by it: ")
     assert f"mask = (np.random.rand(*x.shape) < {keep}) / {keep}; then out = x * mask in training" in mend
 
 

@@ -26,7 +26,7 @@ def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> dict[str, str]:
 
     >>> text = "import torch, numpy as np\\ndef relu_forward(x): return x.clamp(0)\\ndef adam(w): return np.abs(w)"
     >>> not_numpy(ast.parse(text + "\\nones = torch.ones(3)"), ["relu_forward", "adam"])
-    {'relu_forward': 'the file is written for torch, and not for NumPy'}
+    {'relu_forward': 'the file is written for torch; only code for NumPy is checked'}
     """
     foreign, numeric = _names(tree, FRAMEWORKS), _names(tree, NUMPY)
     foreign = {name: package for name, package in foreign.items() if name not in numeric}
@@ -41,7 +41,7 @@ def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> dict[str, str]:
         own = next((package for name, package in foreign.items() if name in names), "")
         package = own or ("" if names & numeric.keys() else of_file)
         if package:
-            found[subject] = f"the {'code' if own else 'file'} is written for {package}, and not for NumPy"
+            found[subject] = f"the {'code' if own else 'file'} is written for {package}; only code for NumPy is checked"
     return found
 
 
