@@ -50,7 +50,8 @@ def closed_door() -> Iterator[None]:
     finder.remove()
     dialects._active = None
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in finder.PACKAGES:
+        package, file = name.partition(".")[0], str(getattr(sys.modules[name], "__file__", ""))
+        if package in finder.PACKAGES or (package != "thinnet" and file.startswith(str(finder.HERE))):  # or by an alias
             del sys.modules[name]
 
 

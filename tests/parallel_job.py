@@ -1,8 +1,9 @@
-"""What the tests of several processes start: ``mpiexec -n SIZE python parallel_job.py WHAT FOLDER``."""
+"""What the tests of several processes start: ``mpiexec -n SIZE python parallel_job.py FOLDER WHAT ...``."""
 
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from thinnet import Dataset, Solver
+from thinnet import Dataset, Solver, cli
 from thinnet.callbacks import Callback
 from thinnet.data.shares import alone
+from thinnet.errors import NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.training.state import TrainingState
 
@@ -29,6 +31,8 @@ NETS: dict[str, dict[str, Any]] = {
     "thinned": {"normalization": "batchnorm", "dropout": 0.5, "dropout_mask": "batch", "reg": 0.01},
     "regression": {"normalization": "batchnorm", "dropout": 0.2, "loss": "mse"},
 }
+COMMAND = ["train", "--data", "digits", "--num-train", "200", "--epochs", "4", "--seed", "1"]
+COMMAND += ["--batch-size", "50", "--hidden-dims", "20"]
 TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of the first one
     **{name: {} for name in NETS},
     "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of one
@@ -82,36 +86,65 @@ def trainings(folder: Path) -> None:
         np.savez(folder / f"trainings{WORLD.size}.npz", **results)
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, misfortune: str = os.environ.get("MISFORTUNE", "")) -> None:
     """A run with checkpoints, resumed where there are any."""
     run = folder / "run"
     if WORLD.bcast(any(run.glob("step-*"))):
         solver = Solver.resume(run, make_data().standardized("feature"), communicator=WORLD)
     else:
         solver = make_training("batchnorm", WORLD, checkpoint_dir=run, checkpoint_every=5)
-    solver.callbacks += [_Misfortune()]
+    solver.callbacks += [_Misfortune(misfortune)]
+    came: dict[str, Any] = {"began": solver.iteration}
     solver.train()
     if WORLD.rank == 0:
-        np.savez(folder / f"train{WORLD.size}.npz", params=solver.model.params.flat, loss=solver.history.loss)
+        np.savez(folder / f"train{WORLD.size}.npz", params=solver.model.params.flat, loss=solver.history.loss, **came)
 
 
 class _Misfortune(Callback):
-    """What the environment asks for, at step 8 of the last rank."""
+    """What is asked for, at step 8 of the last rank."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
 
     def on_step(self, state: TrainingState) -> None:
-        what = os.environ.get("MISFORTUNE")
-        if state.iteration != 8 or WORLD.rank != WORLD.size - 1 or not what:
+        if state.iteration != 8 or WORLD.rank != WORLD.size - 1:
             return
-        if what == "kill":
+        if self.what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        if what == "interrupt":
+        if self.what == "interrupt":
             os.kill(os.getpid(), signal.SIGINT)
-        if what == "terminate":
+        if self.what == "terminate":
             os.kill(os.getpid(), signal.SIGTERM)
-        if what == "raise":
+        if self.what == "raise":
             raise RuntimeError("the disk is on fire")
-        if what == "drift":
+        if self.what == "drift":
             state.model.params["W1"][0, 0] += 1e-9
+
+
+def drift(folder: Path) -> None:
+    """The parameters of one process change; what each of them says to that."""
+    try:
+        train(folder / "drift", "drift")
+    except NumericalError as error:
+        said = WORLD.gather(str(error))
+        if WORLD.rank == 0:
+            (folder / "drift.txt").write_text("\n".join(said), encoding="utf-8")
+
+
+def command(folder: Path) -> None:
+    """A command line that trains."""
+    print("status", cli.main([*COMMAND, "--output", str(folder / "command")]), flush=True)
+
+
+def wrong_command(folder: Path) -> None:
+    """A command line that is refused, which ends all processes."""
+    (folder / "file").touch()
+    sys.exit(cli.main(["train", "--output", str(folder / "file")]))
+
+
+def script(folder: Path) -> None:
+    """The script that is in the folder."""
+    runpy.run_path(str(folder / "script.py"), run_name="__main__")
 
 
 def bad_row(folder: Path) -> None:
@@ -136,4 +169,5 @@ def stops(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](Path(sys.argv[2]))
+    for name in sys.argv[2:]:
+        globals()[name](Path(sys.argv[1]))

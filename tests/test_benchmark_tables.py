@@ -40,13 +40,6 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             del sys.modules[name]
 
 
-def run(folder: Path, *options: str) -> str:
-    command = [sys.executable, str(BENCHMARKS / "run.py"), "tables", "--results", str(folder), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def values(frame: pd.DataFrame) -> list[set[float]]:
     """The different values of each column that has many; small whole numbers and years are everywhere."""
     columns = [set(column.dropna().round(6)) for _, column in frame.select_dtypes("number").items()]
@@ -110,10 +103,13 @@ def test_splits_are_the_same_each_time_and_at_most_8000_rows(module: Any) -> Non
 
 @needs_tables
 def test_a_run_measures_what_it_says_and_goes_on_where_it_was(module: Any, tmp_path: Path) -> None:
-    options = ("--choosing", "--only", "Boston", "--contenders", "logistic or ridge", "Thinnet", "--splits", "2")
-    text = run(tmp_path, *options)
-    assert "| **Thinnet** |" in text
-    assert "| Boston | 506 by 13 |" in text
+    options = ["--choosing", "--only", "Boston", "--contenders", "logistic or ridge", "Thinnet", "--splits", "2"]
+    options += ["--results", str(tmp_path)]
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "tables", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "| **Thinnet** |" in done.stdout
+    assert "| Boston | 506 by 13 |" in done.stdout
     file = tmp_path / "results.jsonl"
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert {(one["table"], one["split"], one["contender"]) for one in lines} == {
@@ -126,7 +122,7 @@ def test_a_run_measures_what_it_says_and_goes_on_where_it_was(module: Any, tmp_p
     assert of_ridge[0]["r2"] == pytest.approx(expected)
 
     file.write_text("".join(json.dumps(one) + "\n" for one in lines[:-1]) + '{"table": "Bos')  # it was killed here
-    run(tmp_path, *options)
+    module("tables").run(options)
     again = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
     assert again[:-1] == lines[:-1]
     assert {key: again[-1][key] for key in lines[-1] if key != "seconds"} == {
@@ -135,14 +131,16 @@ def test_a_run_measures_what_it_says_and_goes_on_where_it_was(module: Any, tmp_p
 
 
 @needs_tables
-def test_settings_are_contenders_on_the_tables_for_choosing_only(tmp_path: Path) -> None:
-    options = ("--only", "fgl", "--splits", "1", "--setting", '{"max_iter": 2}', "--contenders", "logistic or ridge")
-    text = run(tmp_path, "--choosing", *options)
+def test_settings_are_contenders_on_the_tables_for_choosing_only(
+    module: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--only", "fgl", "--splits", "1", "--setting", '{"max_iter": 2}', "--contenders", "logistic or ridge"]
+    text, _ = module("tables").run(["--choosing", "--results", str(tmp_path), *options])
     assert '| Thinnet {"max_iter": 2} |' in text
-    command = [sys.executable, str(BENCHMARKS / "run.py"), "tables", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "add --choosing" in done.stderr
+    with pytest.raises(SystemExit) as end:
+        module("tables").run(options)
+    assert end.value.code == 2
+    assert "add --choosing" in capsys.readouterr().err
 
 
 def test_the_section_is_computed_from_the_results(module: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import importlib.util
+import io
 import subprocess
 import sys
 import textwrap
@@ -22,16 +24,24 @@ NNDL = ["nndl", "nndl-2020", "nndl-drop"]
 KEEP_DIALECTS = [name for name, dialect in dialects.DIALECTS.items() if dialect.p_means == "keep"]
 
 
-def run_python(code: str, folder: Path) -> str:
-    """Run a script in a folder, warnings as errors; return what it printed."""
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_door: None) -> Path:
+    """The folder that scripts run in, in this process: Python need not start for each of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
 
 
-def test_every_listed_module_and_name_is_there(tmp_path: Path) -> None:
-    run_python(
+def run(code: str) -> str:
+    """Run a script, with an interpreter's own first names; return what it printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(textwrap.dedent(code), "script.py", "exec"), {"__name__": "__main__"})
+    return printed.getvalue()
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_every_listed_module_and_name_is_there() -> None:
+    run(
         """
         import thinnet.course
         thinnet.course.activate("nndl")
@@ -50,13 +60,13 @@ def test_every_listed_module_and_name_is_there(tmp_path: Path) -> None:
         from nndl.layer_utils import affine_relu_forward, affine_relu_backward
         from nndl.layer_tests import affine_forward_test, affine_backward_test, relu_forward_test
         from nndl.layer_tests import relu_backward_test, affine_relu_test, fc_net_test
-        """,
-        tmp_path,
+        """
     )
 
 
+@pytest.mark.usefixtures("in_folder")
 @pytest.mark.parametrize("module", ["cs231n.classifiers.fc_net", "nndl.fc_net"])
-def test_a_star_from_fc_net_brings_the_layers_along(module: str, tmp_path: Path) -> None:
+def test_a_star_from_fc_net_brings_the_layers_along(module: str) -> None:
     code = f"""
     import thinnet.course
     thinnet.course.activate("nndl")
@@ -64,7 +74,7 @@ def test_a_star_from_fc_net_brings_the_layers_along(module: str, tmp_path: Path)
     print(all(callable(f) for f in (FullyConnectedNet, TwoLayerNet, affine_forward, dropout_forward, softmax_loss)))
     print(affine_relu_forward, np.__name__)
     """
-    assert "True" in run_python(code, tmp_path)
+    assert "True" in run(code)
 
 
 def test_a_students_package_wins(tmp_path: Path) -> None:
@@ -77,25 +87,28 @@ def test_a_students_package_wins(tmp_path: Path) -> None:
     import cs231n.layers
     print(cs231n.layers.whose, cs231n.__file__)
     """
-    assert run_python(code, tmp_path).startswith(f"mine {tmp_path}")
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"mine {tmp_path}")
 
 
-def test_a_students_folder_without_init_wins(tmp_path: Path) -> None:
-    (tmp_path / "nndl").mkdir()
-    (tmp_path / "nndl" / "layers.py").write_text("whose = 'mine'\n")
+def test_a_students_folder_without_init_wins(in_folder: Path) -> None:
+    (in_folder / "nndl").mkdir()
+    (in_folder / "nndl" / "layers.py").write_text("whose = 'mine'\n")
     code = """
     import thinnet.course
     thinnet.course.activate("nndl")
     import nndl.layers
     print(nndl.layers.whose)
     """
-    assert run_python(code, tmp_path) == "mine\n"
+    assert run(code) == "mine\n"
 
 
-def test_a_students_folder_is_filled_up_with_what_it_lacks(tmp_path: Path) -> None:
+def test_a_students_folder_is_filled_up_with_what_it_lacks(in_folder: Path) -> None:
     """A folder that only holds the data, or only some modules, does not hide the others."""
-    (tmp_path / "cs231n" / "datasets").mkdir(parents=True)
-    (tmp_path / "cs231n" / "layers.py").write_text(
+    (in_folder / "cs231n" / "datasets").mkdir(parents=True)
+    (in_folder / "cs231n" / "layers.py").write_text(
         "from thinnet.course.cs231n.layers import *\n"
         "from thinnet.course.cs231n.layers import relu_forward as theirs\n"
         "def relu_forward(x):\n    print('my relu')\n    return theirs(x)\n"
@@ -107,7 +120,7 @@ def test_a_students_folder_is_filled_up_with_what_it_lacks(tmp_path: Path) -> No
     import numpy as np
     FullyConnectedNet([5], input_dim=4).loss(np.ones((2, 4)))
     """
-    assert run_python(code, tmp_path) == "my relu\n"
+    assert run(code) == "my relu\n"
 
 
 def test_activating_again_changes_the_dialect_and_adds_no_finder() -> None:
@@ -215,7 +228,8 @@ def test_the_package_nndl_wants_a_dialect_of_its_own() -> None:
         FullyConnectedNet([5])
 
 
-def test_packages_by_other_names_and_utils(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("in_folder")
+def test_packages_by_other_names_and_utils() -> None:
     code = """
     import numpy as np
     import thinnet.course
@@ -235,18 +249,21 @@ def test_packages_by_other_names_and_utils(tmp_path: Path) -> None:
     net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5)
     Solver(net, data, update_rule="sgd_nesterov_momentum", num_epochs=1, verbose=False).train()
     """
-    assert run_python(code, tmp_path) == "None\n"
+    assert run(code) == "None\n"
     with pytest.raises(ArgumentError, match=r"packages must be names of packages, got 'a.b'"):
         thinnet.course.activate("nndl", packages=["a.b"])
 
 
-def test_a_package_utils_of_ones_own_wins_and_is_not_ours_elsewhere(tmp_path: Path) -> None:
-    (tmp_path / "utils.py").write_text("whose = 'mine'\n")
-    opened = "import thinnet.course; thinnet.course.activate({!r}); "
-    assert run_python(opened.format("nndl") + "import utils; print(utils.whose)", tmp_path) == "mine\n"
-    (tmp_path / "utils.py").unlink()
-    absent = "import importlib.util; print(importlib.util.find_spec('utils'))"
-    assert run_python(opened.format("cs231n-2018") + absent, tmp_path) == "None\n"
+def test_a_package_utils_of_ones_own_wins_and_is_not_ours_elsewhere(in_folder: Path) -> None:
+    thinnet.course.activate("nndl")
+    assert importlib.util.find_spec("utils") is not None
+    (in_folder / "utils.py").write_text("whose = 'mine'\n")
+    importlib.invalidate_caches()
+    assert importlib.import_module("utils").whose == "mine"
+    del sys.modules["utils"]
+    (in_folder / "utils.py").unlink()
+    thinnet.course.activate("cs231n-2018")
+    assert importlib.util.find_spec("utils") is None
 
 
 @pytest.mark.parametrize(

@@ -44,15 +44,6 @@ def test_a_notebook_runs_unmodified_and_is_left_as_it_was(tmp_path: Path, capfd:
     assert cells[0].execution_count == 1
 
 
-def test_scaling_and_output_are_honored(tmp_path: Path) -> None:
-    notebook, output = tmp_path / "n.ipynb", tmp_path / "elsewhere.ipynb"
-    write_notebook(notebook, [USES_LAYERS])
-    run = run_notebook(notebook, dialect="cs231n-2017", scaling="unscaled", output=output)
-    assert run.output == output
-    assert (run.num_cells, run.failure) == (1, None)
-    assert set(printed(output)[0].strip("[]\n").split()) <= {"0.", "1."}
-
-
 def test_a_students_folder_beside_the_notebook_wins(tmp_path: Path) -> None:
     (tmp_path / "cs231n").mkdir()
     (tmp_path / "cs231n" / "layers.py").write_text("def dropout_forward(x, p):\n    return ['mine']\n")
@@ -73,14 +64,6 @@ def test_a_failing_cell_ends_the_run_with_status_1_and_keeps_what_there_is(
     assert printed(tmp_path / "n.executed.ipynb") == ["before\n", "", ""]
 
 
-def test_the_kernel_has_the_warning_filters_of_the_command(tmp_path: Path) -> None:
-    write_notebook(tmp_path / "n.ipynb", ["import warnings; warnings.warn('now an error')"])
-    command = ["-m", "thinnet", "course", "run", str(tmp_path / "n.ipynb"), "--dialect", "nndl"]
-    for options, status in (([], 0), (["-W", "error"], 1)):
-        done = subprocess.run([sys.executable, *options, *command], capture_output=True, text=True, check=False)
-        assert done.returncode == status, done.stderr
-
-
 def test_the_dialect_is_asked_for_where_a_figure_depends_on_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,23 +75,17 @@ def test_the_dialect_is_asked_for_where_a_figure_depends_on_it(
     assert not (tmp_path / "n.executed.ipynb").exists()
 
 
-def test_a_dialect_that_the_notebook_settles_is_taken_and_told(
+def test_a_dialect_that_the_notebook_settles_is_taken_and_names_taken_out_since_are_there(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     net = "from cs231n.classifiers.fc_net import *\nnet = FullyConnectedNet([5], dropout=1)\nnet.use_dropout"
-    write_notebook(tmp_path / "n.ipynb", ["%matplotlib inline\n" + net])
+    old = "import time, numpy as np\nstart = time.clock()\nprint(np.zeros(2, dtype=np.int).astype(np.float))"
+    write_notebook(tmp_path / "n.ipynb", ["%matplotlib inline\n" + net, old, "print(time.clock() >= start)"])
     assert main(["course", "run", str(tmp_path / "n.ipynb")]) == 0
     out, err = capfd.readouterr()
     assert "  dialect cs231n-2018, by the import of cs231n.classifiers.fc_net and the argument dropout and " in out
     assert err == ""
-
-
-def test_names_that_python_and_numpy_have_taken_out_since_are_there(tmp_path: Path) -> None:
-    old = "import time, numpy as np\nstart = time.clock()\nprint(np.zeros(2, dtype=np.int).astype(np.float))"
-    write_notebook(tmp_path / "n.ipynb", [old, "print(time.clock() >= start)"])
-    run = run_notebook(tmp_path / "n.ipynb")
-    assert run.failure is None
-    assert printed(run.output) == ["[0. 0.]\n", "True\n"]
+    assert printed(tmp_path / "n.executed.ipynb") == ["", "[0. 0.]\n", "True\n"]
 
 
 def test_a_course_of_ones_own_runs_without_a_dialect(tmp_path: Path) -> None:
@@ -123,7 +100,7 @@ def test_the_recorded_output_decides_and_does_not_stay(tmp_path: Path) -> None:
     """UCLA's years differ only in what p means; the author's own figures tell it."""
     path = tmp_path / "n.ipynb"
     source = USES_LAYERS.replace("cs231n", "nndl")
-    write_notebook(path, [source, "raise ValueError('stop')", "1"])
+    write_notebook(path, [source, "%time 1 / 0", "1"])  # a magic that runs code fails with it
     notebook: Any = nbformat.read(path, as_version=4)
     text = "Running tests with p =  0.3\nFraction of train-time output set to zero:  0.2996\n"
     for number, cell in enumerate(notebook.cells, start=1):
@@ -132,6 +109,8 @@ def test_the_recorded_output_decides_and_does_not_stay(tmp_path: Path) -> None:
     nbformat.write(notebook, path)
     run = run_notebook(path)
     assert run.notes[0].startswith("dialect nndl-drop, by the import of nndl.layers and the recorded output")
+    assert run.failure is not None
+    assert run.failure.startswith("ZeroDivisionError")
     assert run.num_cells == 1
     executed: Any = nbformat.read(run.output, as_version=4)
     assert [cell.execution_count for cell in executed.cells] == [1, 2, None]
@@ -179,13 +158,6 @@ def test_what_belongs_to_colab_does_no_harm_and_says_so(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", ["!touch made"])
     assert run_notebook(tmp_path / "n.ipynb", shell=True).notes == ()
     assert (tmp_path / "made").exists()
-
-
-def test_a_magic_that_runs_code_fails_with_it(tmp_path: Path) -> None:
-    write_notebook(tmp_path / "n.ipynb", ["%time 1 / 0"])
-    run = run_notebook(tmp_path / "n.ipynb")
-    assert run.failure is not None
-    assert run.failure.startswith("ZeroDivisionError")
 
 
 OLD = [
@@ -250,18 +222,21 @@ def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
     assert told in failure + advice(failure, source)
 
 
-def test_notebooks_may_run_at_once(tmp_path: Path) -> None:
+def test_notebooks_may_run_at_once_each_with_the_warning_filters_of_its_command(tmp_path: Path) -> None:
     """Their kernels are talked to through files of their own: no port can be taken twice."""
-    names = [f"n{number}.ipynb" for number in range(2)]
-    for name in names:
-        write_notebook(
-            tmp_path / name, ["from ipykernel.kernelapp import IPKernelApp\nprint(IPKernelApp.instance().transport)"]
-        )
-    command = [sys.executable, "-m", "thinnet", "course", "run"]
-    started = [subprocess.Popen([*command, name], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for name in names]
-    assert [process.communicate()[1] for process in started] == [""] * 2
-    transport = "ipc" if os.name == "posix" else "tcp"
-    assert [printed(tmp_path / f"n{number}.executed.ipynb") for number in range(2)] == [[f"{transport}\n"]] * 2
+    transport = "from ipykernel.kernelapp import IPKernelApp\nprint(IPKernelApp.instance().transport)"
+    names, started = ("n0.ipynb", "n1.ipynb"), []
+    for name, options in zip(names, ([], ["-W", "error"]), strict=True):
+        write_notebook(tmp_path / name, [transport, "import warnings; warnings.warn('now an error')"])
+        command = [sys.executable, *options, "-m", "thinnet", "course", "run", name]
+        started.append(subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True))
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 1], said
+    assert said[0] == ""
+    assert "the notebook stopped early: UserWarning: now an error" in said[1]
+    wanted = "ipc" if os.name == "posix" else "tcp"
+    found = [printed(tmp_path / f"n{number}.executed.ipynb")[0] for number in range(2)]
+    assert found == [f"{wanted}\n"] * 2
 
 
 def test_a_notebook_that_opens_the_door_itself_needs_no_dialect(tmp_path: Path) -> None:
@@ -279,7 +254,9 @@ def test_what_is_no_notebook_is_refused(content: bytes | None, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("dialect", list(dialects.DIALECTS))
-def test_a_starter_folder_works_and_its_modules_can_be_replaced(dialect: str, tmp_path: Path) -> None:
+def test_a_starter_folder_works_and_its_modules_can_be_replaced(
+    dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "homework"
     new_folder(folder, dialect)
     package = dialects.DIALECTS[dialect].package
@@ -295,10 +272,10 @@ FullyConnectedNet([5], input_dim=4).loss(np.ones((2, 4)))
 affine_relu_forward(np.ones((2, 4)), np.ones((4, 3)), np.ones(3))
 print({package}.__file__)
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == f"my relu\nmy relu\n{folder / package / '__init__.py'}\n", done.stderr
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    exec(code, {"__name__": "__main__"})
+    assert capsys.readouterr().out == f"my relu\nmy relu\n{folder / package / '__init__.py'}\n"
     assert dialect in (folder / "README.md").read_text()
 
 
@@ -317,8 +294,9 @@ def test_a_starter_folder_keeps_the_scaling_asked_for_and_refuses_another_dialec
     new_folder(tmp_path / "work", "cs231n-2017")
     notebook = tmp_path / "work" / "n.ipynb"
     write_notebook(notebook, [USES_LAYERS])
-    run = run_notebook(notebook, dialect="cs231n-2017", scaling="unscaled")
-    assert run.failure is None
+    output = tmp_path / "elsewhere.ipynb"
+    run = run_notebook(notebook, dialect="cs231n-2017", scaling="unscaled", output=output)
+    assert (run.output, run.num_cells, run.failure) == (output, 1, None)
     assert set(printed(run.output)[0].strip("[]\n").split()) <= {"0.", "1."}
     run = run_notebook(notebook, dialect="cs231n-2018")
     assert run.failure is not None

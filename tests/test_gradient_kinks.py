@@ -70,7 +70,7 @@ def test_units_at_their_kink_since_all_below_them_are_dropped_or_zero_pass(norma
     blank = rng.standard_normal((8, 5))
     blank[0] = 0
     for seed in range(2):
-        net = FullyConnectedNet([10, 10], 5, 3, seed=seed, weight_scale="he", normalization=normalization)
+        net = FullyConnectedNet([6, 6], 5, 3, seed=seed, weight_scale="he", normalization=normalization)
         check_gradients(net.copy(), blank, np.arange(8) % 3)
         check_gradients(net.replace(dropout=dropout), blank, np.arange(8) % 3)
 

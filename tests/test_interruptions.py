@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from interrupted_runs import files, finish, interrupted, make_data
-from thinnet import Solver
+from thinnet import Solver, kernels
 from thinnet.errors import CheckpointError
 
-pytestmark = pytest.mark.posix
+# In both processes without kernels, which take longer to load than these runs: signals and files are the same to them.
+pytestmark = [pytest.mark.posix, pytest.mark.usefixtures("without_kernels")]
 
 CHILD = """
     import os, signal, sys, time
@@ -45,14 +46,14 @@ def act(solver):
 def start(script: str, folder: Path) -> subprocess.Popen[str]:
     """A process that calls `act` of the script after step 6."""
     code = textwrap.dedent(CHILD) + textwrap.dedent(script)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     return subprocess.Popen(
         [sys.executable, "-c", code, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": paths, kernels.SWITCH: "0"},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ CASES = {
     "poisson of a list of counts": Case("poisson", np.exp(SCORES[:, 0] / 2).round().astype(int), 1, 0.5),
     "logistic of one column": Case("logistic", (SCORES[:, :1] > 0).astype(np.uint8), 1, 0.85),
 }
-each = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+each = pytest.mark.parametrize("name", CASES)
 
 
 def arrays(case: Case) -> dict[str, AnyArray]:
@@ -66,13 +67,19 @@ def trained(case: Case, epochs: int = 40, **options: Any) -> tuple[Solver, Fully
     return solver, net, data
 
 
+@functools.cache
+def learned(name: str) -> tuple[Solver, FullyConnectedNet]:
+    """The training of a case, for tests that look at it and change nothing."""
+    return trained(CASES[name])[:2]
+
+
 def is_values(case: Case) -> bool:
     return case.loss in ("mse", "poisson")
 
 
 @each
-def test_a_solver_learns_and_records_it(case: Case) -> None:
-    solver, net, _ = trained(case)
+def test_a_solver_learns_and_records_it(name: str) -> None:
+    case, (solver, net) = CASES[name], learned(name)
     assert (net.loss_name, net.num_classes) == (case.loss, case.outputs)
     history = solver.history
     assert solver.state.measure == ("R²" if is_values(case) else "accuracy")
@@ -85,8 +92,8 @@ def test_a_solver_learns_and_records_it(case: Case) -> None:
 
 
 @each
-def test_predictions_are_labels_values_or_ones_and_zeros(case: Case) -> None:
-    _, net, _ = trained(case)
+def test_predictions_are_labels_values_or_ones_and_zeros(name: str) -> None:
+    case, (_, net) = CASES[name], learned(name)
     scores = net(X)
     assert scores.shape == (200, case.outputs)
     np.testing.assert_array_equal(scores, net.scores(X))
@@ -112,8 +119,8 @@ def test_predictions_are_labels_values_or_ones_and_zeros(case: Case) -> None:
 
 
 @each
-def test_files_keep_the_loss_and_what_it_predicts(case: Case, tmp_path: Path) -> None:
-    _, net, _ = trained(case)
+def test_files_keep_the_loss_and_what_it_predicts(name: str, tmp_path: Path) -> None:
+    _, net = learned(name)
     net.save(tmp_path / "net.safetensors")
     again = FullyConnectedNet.load(tmp_path / "net.safetensors")
     assert again.config() == net.config()
@@ -125,7 +132,8 @@ def test_files_keep_the_loss_and_what_it_predicts(case: Case, tmp_path: Path) ->
 
 
 @each
-def test_the_command_line_trains_and_reports(case: Case, tmp_path: Path) -> None:
+def test_the_command_line_trains_and_reports(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
     np.savez(tmp_path / "data.npz", **arrays(case))  # type: ignore[arg-type]
     run = tmp_path / "run"
     words = ["--data", str(tmp_path / "data.npz"), "--loss", case.loss, "--epochs", "40", "--learning-rate", ".02"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parallel_job import NETS, TRAININGS, make_data, make_net, make_training
+from parallel_job import COMMAND, NETS, TRAININGS, make_data, make_net, make_training
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, cli
 from thinnet.data.npz import load_npz
 from thinnet.data.shares import alone, block_edges, share_of
@@ -30,20 +30,11 @@ MPIEXEC = Path(sys.executable).with_name("mpiexec")
 JOB = Path(__file__).with_name("parallel_job.py")
 
 
-def mpiexec(size: int, *command: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in `size` processes; it has two minutes, after which it counts as hanging."""
-    started = [str(MPIEXEC), "-n", str(size), *map(str, command)]
+def job(size: int, folder: Path, *what: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Do jobs one after the other in `size` processes; they have two minutes, after which they count as hanging."""
+    command = [str(MPIEXEC), "-n", str(size), sys.executable, str(JOB), str(folder), *what]
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
-    return subprocess.run(started, env=env, capture_output=True, text=True, timeout=120, check=False)
-
-
-def job(size: int, what: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return mpiexec(size, sys.executable, JOB, what, folder, **environment)
-
-
-def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 def wait_until_free(folder: Path) -> None:
@@ -59,15 +50,40 @@ def wait_until_free(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the nets that 2 and 3 processes trained are."""
-    path = tmp_path_factory.mktemp("nets")
-    for size in (2, 3):
-        succeeded(job(size, "trainings", path))
-    return path
+    """Where the jobs leave what came of them."""
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(scope="module")
+def two(folder: Path) -> subprocess.CompletedProcess[str]:
+    """All that two processes do and live through, in one start of them; the last job is the one that fails."""
+    page = (Path(__file__).parents[1] / "docs" / "parallel.md").read_text(encoding="utf-8")
+    script = page.partition("```python\n")[2].partition("```")[0]
+    (folder / "script.py").write_text(script, encoding="utf-8")
+    done = job(2, folder, "trainings", "stops", "drift", "command", "script", "bad_row")
+    assert (folder / "trainings2.npz").exists(), done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def killed(folder: Path) -> subprocess.CompletedProcess[str]:
+    """A run of two processes, of which one was killed."""
+    return job(2, folder, "train", MISFORTUNE="kill")
+
+
+@pytest.fixture(scope="module")
+def three(folder: Path, killed: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """As `two`; they also go on with the run of which one process was killed."""
+    assert killed.returncode != 0
+    wait_until_free(folder / "run")
+    done = job(3, folder, "trainings", "train", "wrong_command")
+    assert (folder / "train3.npz").exists(), done.stdout + done.stderr
+    return done
 
 
 @pytest.mark.parametrize("name", [name for name in TRAININGS if name != "local statistics"])
 @pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.usefixtures("two", "three")
 def test_several_processes_train_the_net_of_one(name: str, size: int, folder: Path) -> None:
     solver = make_training(name)
     history = solver.train()
@@ -81,6 +97,7 @@ def test_several_processes_train_the_net_of_one(name: str, size: int, folder: Pa
         np.testing.assert_allclose(found[f"{name}/test"], solver.accuracy("test"), **close)
 
 
+@pytest.mark.usefixtures("two")
 def test_what_is_exchanged_is_gradients_statistics_and_a_few_numbers(folder: Path) -> None:
     parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 18, 12 + 9
     with np.load(folder / "trainings2.npz") as found:
@@ -89,11 +106,13 @@ def test_what_is_exchanged_is_gradients_statistics_and_a_few_numbers(folder: Pat
     assert exchanged == 8 * (steps * (parameters + 4 * units + 1 + 2) + 2 * (2 * evaluations + 1))
 
 
+@pytest.mark.usefixtures("two")
 def test_thinned_steps_exchange_the_kept_weights_only(folder: Path) -> None:
     with np.load(folder / "trainings2.npz") as found:
         assert found["thinned/exchanged"] < 0.75 * found["batchnorm/exchanged"]
 
 
+@pytest.mark.usefixtures("two")
 def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None:
     with np.load(folder / "trainings2.npz") as found:
         for kind in ("params", "running"):
@@ -106,10 +125,24 @@ def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None
         assert found["local statistics/exchanged"] == expected
 
 
+def whole() -> Solver:
+    """The run that no misfortune befell."""
+    solver = make_training("batchnorm")
+    solver.train()
+    return solver
+
+
 class TestMisfortune:
-    @pytest.mark.parametrize("what", ["kill", "raise", "interrupt", "terminate"])
+    @pytest.mark.usefixtures("three")
+    def test_after_a_kill_all_processes_end_and_more_of_them_go_on(self, folder: Path) -> None:
+        with np.load(folder / "train3.npz") as found:
+            assert found["began"] == 5
+            np.testing.assert_allclose(found["loss"], whole().history.loss, rtol=1e-8)
+            np.testing.assert_allclose(found["params"], whole().model.params.flat, rtol=1e-7, atol=1e-9)
+
+    @pytest.mark.parametrize("what", ["raise", "interrupt", "terminate"])
     def test_all_processes_end_and_another_number_of_them_goes_on(self, what: str, tmp_path: Path) -> None:
-        done = job(2, "train", tmp_path, MISFORTUNE=what)
+        done = job(2, tmp_path, "train", MISFORTUNE=what)
         assert done.returncode != 0
         if what == "raise":
             assert "process 1 of 2 failed:" in done.stderr
@@ -120,24 +153,15 @@ class TestMisfortune:
         if what == "terminate":
             assert done.returncode == 143, done.stderr
         saved = list(saved_checkpoints(tmp_path / "run"))
-        assert saved == ([5, 8] if what in ("interrupt", "terminate") else [5])
+        assert saved == ([5] if what == "raise" else [5, 8])
         wait_until_free(tmp_path / "run")
-        whole = make_training("batchnorm")
-        whole.train()
-        if what == "kill":
-            succeeded(job(3, "train", tmp_path))
-            with np.load(tmp_path / "train3.npz") as found:
-                loss, params = found["loss"], found["params"]
-        else:
-            resumed = Solver.resume(tmp_path / "run", make_data().standardized("feature"))
-            loss, params = resumed.train().loss, resumed.model.params.flat
-        np.testing.assert_allclose(loss, whole.history.loss, rtol=1e-8)
-        np.testing.assert_allclose(params, whole.model.params.flat, rtol=1e-7, atol=1e-9)
+        resumed = Solver.resume(tmp_path / "run", make_data().standardized("feature"))
+        np.testing.assert_allclose(resumed.train().loss, whole().history.loss, rtol=1e-8)
+        np.testing.assert_allclose(resumed.model.params.flat, whole().model.params.flat, rtol=1e-7, atol=1e-9)
 
-    def test_what_goes_wrong_in_all_is_said_once(self, tmp_path: Path) -> None:
-        done = job(2, "bad_row", tmp_path)
-        assert done.returncode != 0
-        assert done.stderr.count("NumericalError: In step 1, ") == 1, done.stderr
+    def test_what_goes_wrong_in_all_is_said_once(self, two: subprocess.CompletedProcess[str]) -> None:
+        assert two.returncode != 0
+        assert two.stderr.count("NumericalError: In step 1, ") == 1, two.stderr
 
     @pytest.mark.parametrize("name", ["stdout", "stderr"])
     def test_what_a_process_said_is_read_before_it_ends_all(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,53 +180,52 @@ class TestMisfortune:
             thread.join()
             assert ended.is_set()
 
-    def test_processes_that_drift_apart_are_noticed(self, tmp_path: Path) -> None:
-        done = job(2, "train", tmp_path, MISFORTUNE="drift")
-        assert done.returncode != 0
-        assert "the processes must have the same parameters, got 2 different ones" in done.stderr
+    @pytest.mark.usefixtures("two")
+    def test_processes_that_drift_apart_are_noticed(self, folder: Path) -> None:
+        said = (folder / "drift.txt").read_text(encoding="utf-8").splitlines()
+        told = "the processes must have the same parameters, got 2 different ones"
+        assert [told in each for each in said] == [True, True]
 
 
-def test_rank_0_alone_calls_callbacks_and_its_stop_stops_all(tmp_path: Path) -> None:
-    said = succeeded(job(2, "stops", tmp_path))  # in which lines of the two may run into each other
+def test_rank_0_alone_calls_callbacks_and_its_stop_stops_all(two: subprocess.CompletedProcess[str]) -> None:
+    said = two.stdout  # in which lines of the two may run into each other
     assert said.count("rank 0 was called") == 4
     assert "rank 1 was called" not in said
     assert [said.count(f"rank {rank} stopped after 4: enough") for rank in (0, 1)] == [1, 1]
 
 
-def test_the_command_trains_in_several_processes_and_resumes_in_one(tmp_path: Path) -> None:
-    common = ["train", "--data", "digits", "--num-train", "200", "--epochs", "4", "--seed", "1"]
-    common += ["--batch-size", "50", "--hidden-dims", "20"]
-    said = succeeded(mpiexec(2, sys.executable, "-m", "thinnet", *common, "--output", tmp_path / "two"))
-    assert said.count("validation accuracy") == 1
-    assert cli.main([*common, "--output", str(tmp_path / "one"), "--quiet"]) == 0
-    nets = [FullyConnectedNet.load(tmp_path / name / "net.safetensors") for name in ("one", "two")]
+def test_the_command_trains_in_several_processes_and_resumes_in_one(
+    two: subprocess.CompletedProcess[str], folder: Path, tmp_path: Path
+) -> None:
+    assert two.stdout.count("status 0") == 2
+    assert two.stdout.count("validation accuracy  ") == 1  # in the table of the command
+    assert cli.main([*COMMAND, "--output", str(tmp_path / "one"), "--quiet"]) == 0
+    nets = [FullyConnectedNet.load(path / "net.safetensors") for path in (tmp_path / "one", folder / "command")]
     np.testing.assert_allclose(nets[1].params.flat, nets[0].params.flat, atol=1e-3)
-    assert cli.main(["resume", str(tmp_path / "two"), "--quiet"]) == 0
+    assert cli.main(["resume", str(folder / "command"), "--quiet"]) == 0
 
 
-def test_the_script_of_the_page_is_one_process_or_several(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "parallel.md").read_text(encoding="utf-8")
-    script = tmp_path / "script.py"
-    script.write_text(page.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
-    alone = subprocess.run([sys.executable, "-W", "error", script], capture_output=True, text=True, check=False)
-    both = mpiexec(2, sys.executable, script)
-    assert re.fullmatch(r"validation accuracy 0\.\d{3} in 1 processes\n", succeeded(alone))
-    accuracies = [float(succeeded(done).split()[2]) for done in (alone, both)]
-    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.02)
+def test_the_script_of_the_page_is_one_process_or_several(two: subprocess.CompletedProcess[str], folder: Path) -> None:
+    command = [sys.executable, "-W", "error", str(folder / "script.py")]
+    alone = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert re.fullmatch(r"validation accuracy 0\.\d{3} in 1 processes\n", alone.stdout), alone.stderr
+    both = re.findall(r"validation accuracy (0\.\d{3}) in 2 processes", two.stdout)
+    assert len(both) == 1, two.stdout + two.stderr
+    assert float(alone.stdout.split()[2]) == pytest.approx(float(both[0]), abs=0.02)
 
 
-def test_other_commands_are_not_done_several_times(tmp_path: Path) -> None:
-    done = mpiexec(2, sys.executable, "-m", "thinnet", "experiment", "dropout", "--output", tmp_path / "runs")
-    assert done.returncode != 0
-    assert "mpiexec must start thinnet train or thinnet resume, got another command" in done.stderr
+def test_other_commands_are_not_done_several_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PMI_SIZE", "2")  # as mpiexec does, by which the command above trains in two processes
+    assert cli.main(["experiment", "dropout", "--output", str(tmp_path / "runs")]) == 2
+    assert "mpiexec must start thinnet train or thinnet resume, got another command" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_wrong_command_is_answered_once(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("a file")
-    done = mpiexec(2, sys.executable, "-m", "thinnet", "train", "--output", tmp_path / "run")
-    assert done.returncode != 0
-    assert done.stderr.count("must be a new folder, got a file") == 1, done.stderr
+def test_a_wrong_command_is_answered_once(three: subprocess.CompletedProcess[str]) -> None:
+    assert three.returncode != 0
+    assert three.stderr.count("must be a new folder, got a file") == 1, three.stderr
 
 
 # Shares, in one process

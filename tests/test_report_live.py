@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from chromium import browser
-from thinnet import cli
+from thinnet import cli, kernels
 from thinnet.report.live import Live
 
 QUICK = ["--num-train", "200", "--hidden-dims", "20", "--batch-size", "20", "--seed", "0"]
@@ -32,7 +33,10 @@ def test_the_live_page_grows_in_a_browser_and_ends_as_the_report(tmp_path: Path)
     )
     command = [*QUICK, "--epochs", "5", "--live", "--quiet", "--output", str(tmp_path / "run")]
     with browser() as chromium:
-        process: Any = subprocess.Popen([sys.executable, "-c", script, *command], stderr=subprocess.PIPE, text=True)
+        environment = {**os.environ, kernels.SWITCH: "0"}  # they take longer to load than the run
+        process: Any = subprocess.Popen(
+            [sys.executable, "-c", script, *command], env=environment, stderr=subprocess.PIPE, text=True
+        )
         try:
             word, address = process.stderr.readline().split()
             assert word == "live"

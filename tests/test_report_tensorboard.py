@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from thinnet import cli
+from thinnet import cli, kernels
 
 QUICK = ["--num-train", "200", "--hidden-dims", "20", "--batch-size", "20", "--seed", "0"]
 SCRIPT = """
@@ -53,11 +54,14 @@ def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 @pytest.mark.posix
+@pytest.mark.usefixtures("without_kernels")  # which take longer to load than the run
 @pytest.mark.parametrize("at", [5, 13, 27], ids=["before its first checkpoint", "in its second epoch", "in its third"])
 def test_a_run_that_was_killed_goes_on_without_a_gap_or_a_repetition(at: int, tmp_path: Path) -> None:
     run = str(tmp_path / "run")
     command = ["train", *QUICK, "--epochs", "4", "--output", run, "--tensorboard", "--quiet"]
-    assert subprocess.run([sys.executable, "-c", SCRIPT, str(at), *command]).returncode == -signal.SIGKILL
+    environment = {**os.environ, kernels.SWITCH: "0"}
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(at), *command], env=environment)
+    assert done.returncode == -signal.SIGKILL
     (tmp_path / "run" / "tensorboard" / "events.out.tfevents.1.other").write_bytes(b"")  # not ours, and left alone
     assert cli.main(["resume", run, "--tensorboard", "--quiet"]) == 0
     history = json.loads((tmp_path / "run" / "result.json").read_text())["history"]

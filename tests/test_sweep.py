@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thinnet import cli, runs, sweep
+from thinnet import cli, kernels, runs, sweep
 from thinnet.config import Config
 from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.experiments import dropout, tables
@@ -75,11 +75,13 @@ cli.main(sys.argv[1:])
 
 
 @pytest.mark.posix
+@pytest.mark.usefixtures("without_kernels")  # which take longer to load than the runs
 def test_a_sweep_killed_half_way_ends_with_the_same_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*COMMAND, "--output", str(tmp_path / "whole")]) == 0
     whole = capsys.readouterr().out
     cut = tmp_path / "cut"
-    done = subprocess.run([sys.executable, "-c", KILLED, *COMMAND, "--output", str(cut)], check=False)
+    command, environment = [sys.executable, "-c", KILLED, *COMMAND], {**os.environ, kernels.SWITCH: "0"}
+    done = subprocess.run([*command, "--output", str(cut)], env=environment, check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(list(cut.glob("*/result.json"))) == 2
     assert cli.main([*COMMAND, "--output", str(cut)]) == 0
@@ -98,7 +100,10 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
     (tmp_path / "script.py").write_text(script)
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(tmp_path / "script.py"), backend, str(tmp_path / "many")]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300)
+    environment = {**os.environ, "PYTHONPATH": paths}
+    if backend == "dask":  # that workers load the kernels is seen of the other ones
+        environment[kernels.SWITCH] = "0"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("validation") == 4
     sweep.run(CONFIGS, tmp_path / "one")
