@@ -248,6 +248,28 @@ def test_a_forked_process_computes_the_same_bits(layer: str) -> None:
     assert done.stdout == "0\n", done.stderr
 
 
+LIMITED = """
+import os
+import numpy as np
+import threadpoolctl
+from thinnet.products import mkl_library
+library = mkl_library.load()
+with threadpoolctl.threadpool_limits(1):
+    pass
+child = os.fork()
+if child == 0:
+    os._exit(library.MKL_Get_Max_Threads())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@needs_mkl
+def test_a_forked_process_stays_on_one_thread_whatever_was_limited_before() -> None:
+    """It would wait for threads that are not there."""
+    pytest.importorskip("threadpoolctl")
+    assert run(LIMITED).stdout == "1\n"
+
+
 @needs_mkl
 def test_an_unknown_threading_layer_is_named() -> None:
     assert (

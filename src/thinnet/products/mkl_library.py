@@ -73,8 +73,14 @@ def load() -> ctypes.CDLL:
             raise OSError(f"it cannot give the same bits from run to run here (MKL_CBWR_Set says {error})")
     _limit_threads(library)
     if layer in ("GNU", "INTEL"):  # a forked process has none of its threads, and might wait for them forever
-        os.register_at_fork(after_in_child=lambda: library.MKL_Set_Num_Threads(1))
+        os.register_at_fork(after_in_child=lambda: _stay_alone(library))
     return library
+
+
+def _stay_alone(library: ctypes.CDLL) -> None:
+    """Multiply on one thread: of the process, and of its only thread, for which threadpoolctl may have set a number."""
+    library.MKL_Set_Num_Threads(1)
+    library.MKL_Set_Num_Threads_Local(1)
 
 
 def multiplies_bfloat16() -> bool:
