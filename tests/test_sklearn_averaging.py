@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
@@ -100,9 +101,37 @@ def test_what_is_refused(classes: Data, options: dict[str, Any], message: str) -
         ThinNetClassifier(**options).fit(*classes)
 
 
-def test_sparse_rows_are_not_mixed_and_parts_not_averaged(classes: Data) -> None:
+def test_averages_of_parts_are_refused(classes: Data) -> None:
     X, y = classes
-    with pytest.raises(ArgumentError, match=r"mixup must be 0 where X is sparse.*toarray"):
-        ThinNetClassifier(mixup=0.2, random_state=0).fit(sparse.csr_array(X), y)
     with pytest.raises(ArgumentError, match="partial_fit does not support ema_decay"):
         ThinNetClassifier(ema_decay=0.9).partial_fit(X, y, classes=np.unique(y))
+
+
+@pytest.mark.usefixtures("computed_by")
+def test_sparse_rows_are_mixed_like_dense_ones(classes: Data) -> None:
+    X, y = classes
+    X = np.where(np.abs(X) > 1, X, 0)
+    settings: dict[str, Any] = {
+        **STEADY,
+        "learning_rate": "cosine",
+        "mixup": 0.5,
+        "max_iter": 5,
+        "numeric_bins": None,
+        "calibrate": False,
+    }
+    dense = ThinNetClassifier(**settings).fit(X, y)
+    for rows in (sparse.csr_array(X), sparse.csc_matrix(X)):
+        mixed = ThinNetClassifier(**settings).fit(rows, y)
+        np.testing.assert_allclose(mixed.predict_proba(X), dense.predict_proba(X), rtol=1e-3, atol=1e-4)
+    plain = ThinNetClassifier(**{**settings, "mixup": 0}).fit(X, y)
+    assert np.abs(plain.predict_proba(X) - dense.predict_proba(X)).max() > 0.01
+
+
+def test_a_table_that_becomes_sparse_is_mixed() -> None:
+    town = np.array([f"town {i % 300}" for i in range(3000)])
+    frame = pd.DataFrame({"town": town, "street": np.roll(town, 7), "x": np.arange(3000.0)})
+    y = np.arange(3000) % 300 > 150
+    net = ThinNetClassifier(hidden_layer_sizes=(16,), max_iter=10, random_state=0, mixup=0.2).fit(frame, y)
+    assert net.encoder_ is not None
+    assert net.encoder_.is_sparse
+    assert net.score(frame, y) > 0.9

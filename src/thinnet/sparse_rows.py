@@ -8,7 +8,7 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.parameters import whole_lines
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 class SparseRows:
@@ -66,6 +66,11 @@ class SparseRows:
         else:
             out += self.differences.T @ dz
             out[self.common.indices] += np.outer(self.common.data, total).astype(out.dtype)
+
+    def mixed(self, partners: IntArray, share: Any) -> SparseRows:
+        """share · rows + (1 − share) · rows[partners]; what all rows have in common stays."""
+        own, other = self.differences, self.differences[partners]
+        return SparseRows(self.common, own * share + other * type(share)(1 - share))
 
     def largest(self) -> float:
         """A bound on the absolute value of every element."""

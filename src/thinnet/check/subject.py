@@ -27,7 +27,7 @@ from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
-OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.NAMES}
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 UNKNOWN: Any = object()  # stands for a result that cannot be had

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,7 +42,7 @@ class MixedRows:
     over the parts.
 
     Args:
-        reader: of float rows.
+        reader: of float rows, dense or sparse.
         alpha: α > 0; 0.2 mixes few rows noticeably, and 1 makes all shares alike likely.
         seed: of the minibatches.
         max_rows: the most rows in one.
@@ -55,10 +56,7 @@ class MixedRows:
         self, reader: FloatRows, alpha: float, seed: int, max_rows: int, num_classes: int | None, dtype: Any
     ) -> None:
         self.reader, self.alpha, self.seed, self.num_classes = reader, alpha, seed, num_classes
-        self.dtype = reader.dtype
-        width, bits = reader.num_features, np.dtype(dtype) == BITS
-        self._floats: FloatArray = np.empty((0 if bits else max_rows, width), self.dtype)
-        self._bits: AnyArray = np.empty((max_rows if bits else 0, width), BITS)
+        self.dtype, self._max_rows, self._gives_bits = reader.dtype, max_rows, np.dtype(dtype) == BITS
 
     def draw(self, count: int, step: int) -> tuple[float, AnyArray]:
         """λ, and by which row each of so many is mixed, in a step."""
@@ -69,14 +67,27 @@ class MixedRows:
         """The rows of these numbers, mixed as they are in a step; overwritten by the next call."""
         X, y, weights = self.reader.read(rows, step)
         share, partners = self.draw(len(rows), step)
-        floats, bits = (buffer[: len(rows)] for buffer in (self._floats, self._bits))
-        inplace_mix(X, partners, self.dtype.type(share), floats, bits, self.reader.team)
+        mixed = self._mixed(X, partners, self.dtype.type(share))
         shares = np.full(len(rows), share)
         if weights is not None:
             own = share * weights
             weights = own + (1 - share) * weights[partners]
             np.divide(own, weights, out=shares, where=weights > 0)
-        return Rows(bits if bits.size else floats, self._targets(y, partners, shares[:, None]), weights)
+        return Rows(mixed, self._targets(y, partners, shares[:, None]), weights)
+
+    def _mixed(self, X: Any, partners: AnyArray, share: Any) -> Any:
+        if not isinstance(X, np.ndarray):  # sparse rows, which mix themselves
+            return X.mixed(partners, share)
+        floats, bits = (buffer[: len(X)] for buffer in self._buffers)
+        inplace_mix(X, partners, share, floats, bits, self.reader.team)
+        return bits if self._gives_bits else floats
+
+    @cached_property
+    def _buffers(self) -> tuple[FloatArray, AnyArray]:
+        """For dense rows: of floats, or of the bits of bfloat16 numbers; the other one is empty."""
+        width, bits = self.reader.num_features, self._gives_bits
+        floats = np.empty((0 if bits else self._max_rows, width), self.dtype)
+        return floats, np.empty((self._max_rows if bits else 0, width), BITS)
 
     def _targets(self, y: AnyArray, partners: AnyArray, shares: FloatArray) -> FloatArray:
         if self.num_classes is not None:

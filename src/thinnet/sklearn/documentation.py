@@ -56,7 +56,7 @@ precision: ``"bfloat16"`` to multiply in mixed precision, with Intel MKL on a pr
 ema_decay: with a number above 0, the nets end with the exponential average of their weights over the steps, and are
     validated with it; 0.99 averages over about 100 steps. Not with "lbfgs" and `partial_fit`.
 mixup: with a number above 0, each row of a minibatch, and its target, is mixed with another row's by a share drawn
-    from Beta(mixup, mixup); the training loss is that of the mixed rows. Not with sparse rows and "lbfgs"."""
+    from Beta(mixup, mixup); the training loss is that of the mixed rows. Not with "lbfgs"."""
 
 ATTRIBUTES = """settings_: what the parameters that were "auto" came to; see `thinnet.sklearn.settings`.
 net_: the `FullyConnectedNet`, the first one of an ensemble. It takes the rows that `encoder_` makes, or raw rows where

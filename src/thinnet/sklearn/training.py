@@ -9,13 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from thinnet.data.batches import BatchOrder
 from thinnet.data.mixup import MixedRows
 from thinnet.data.rows import Rows
-from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.schedules import Schedule
 from thinnet.sklearn import members, rows
@@ -75,11 +73,6 @@ def _source(estimator: Any, sample: Sample, order: BatchOrder) -> SampleRows | M
     source = SampleRows(rows.reader(sample.X, estimator._inputs.standardization, order.largest), sample)
     if not estimator.mixup:
         return source
-    if sparse.issparse(sample.X):
-        raise ArgumentError(
-            f"mixup must be 0 where X is sparse, got {estimator.mixup}: a mixed row has the entries of two. Set "
-            f"mixup=0, or give X.toarray()."
-        )
     num_classes = len(estimator.classes_) if sample.targets.dtype.kind in "iu" else None
     return MixedRows(source, estimator.mixup, order.seed, order.largest, num_classes, source.dtype)
 
