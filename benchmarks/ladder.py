@@ -36,6 +36,7 @@ IDEAS: dict[str, dict[str, Any]] = {
     "without smoothed labels": {"label_smoothing": 0.0},
     "mixup 0.2": {"mixup": 0.2},
     "averaged weights, 0.99 a step": {"ema_decay": 0.99},
+    "weight decay with a cosine of its own": {"weight_decay_schedule": "cosine"},
     "layer normalization": {"normalization": "layernorm"},
     "no normalization": {"normalization": "none", "learning_rate": 1e-3},
     "a constant learning rate of 0.001": {"schedule": "constant", "learning_rate": 1e-3},

@@ -129,6 +129,8 @@ FORGED: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
     set_in(["solver", "callbacks"], ["x"]),
     set_in(["solver", "schedule"], {"name": "cosine", "floor": 2}),
     set_in(["solver", "schedule"], {"name": "exec"}),
+    set_in(["solver", "weight_decay_schedule"], "cosine"),
+    set_in(["solver", "weight_decay_schedule"], {"name": "cosine"}),  # its optimizer has no weight decay
     set_in(["solver", "learning_rate"], "fast"),
     set_in(["solver", "optimizer_options"], [1]),
     set_in(["solver", "batch_size"], 1),

@@ -244,15 +244,15 @@ def test_a_flat_optimizer_takes_defaults_and_keeps_options_and_state(name: str) 
 
 
 @OF_EACH
-def test_a_learning_rate_given_with_the_step_replaces_the_configured_one(name: str) -> None:
+def test_a_hyperparameter_given_with_the_step_replaces_the_configured_one(name: str) -> None:
     w, dw = draw((20,))
     first, second, third = w.copy(), w.copy(), w.copy()
     FlatOptimizer(name, {"learning_rate": 0.2}, like=w).inplace_update(first, dw)
     optimizer = FlatOptimizer(name, {"learning_rate": 0.7}, like=w)
-    optimizer.inplace_update(second, dw, learning_rate=0.2)
+    optimizer.inplace_update(second, dw, {"learning_rate": 0.2})
     assert first.tobytes() == second.tobytes()
     assert optimizer.options["learning_rate"] == 0.7
-    FlatOptimizer(name, {"learning_rate": 0.7}, like=w).inplace_update(third, dw, learning_rate=0)
+    FlatOptimizer(name, {"learning_rate": 0.7}, like=w).inplace_update(third, dw, {"learning_rate": 0})
     np.testing.assert_array_equal(third, w)
 
 

@@ -22,6 +22,7 @@ CASES: list[Case] = [
     ({}, {"schedule": Cosine(warmup=0.2, floor=0.1)}, {}),
     ({}, {"schedule": OneCycle()}, {}),
     ({}, {"schedule": EpochDecay(0.7)}, {}),
+    ({}, {"optimizer": "adamw", "schedule": Cosine(), "weight_decay_schedule": OneCycle(0.5, 0.1)}, {}),
     ({}, {"patience": 1, "learning_rate": 0.0}, {}),
     ({}, {"sampling": "replacement", "eval_train_rows": 9, "eval_val_rows": 7}, {}),
     ({}, {"seed": 77, "batch_size": 999}, {}),

@@ -108,7 +108,7 @@ def test_a_step_that_overflows_says_where(either: None) -> None:
     source = SampleRows(lambda index: rows[index], Sample(X, np.arange(4) % 3, None))
     update = NetUpdate(net, source, FlatOptimizer("sgd", None, like=net.params.flat), max_rows=4)
     with pytest.raises(NumericalError, match=r"layer 1, whose product with W1.*inputs up to 1e\+30"):
-        update(np.arange(4), 1.0)
+        update(np.arange(4), {"learning_rate": 1.0})
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -212,7 +212,7 @@ def test_optimizers_take_the_same_steps_at_a_changing_rate(name: str) -> None:
         theirs.param_groups[0]["lr"] = 0.05 / (1 + step)
         tensor.grad = torch.tensor(gradient)
         theirs.step()
-        ours.inplace_update(w, gradient, 0.05 / (1 + step))
+        ours.inplace_update(w, gradient, {"learning_rate": 0.05 / (1 + step)})
         close(w, tensor, np.float64)
 
 

@@ -90,7 +90,8 @@ class Config:
     learning_rate: float = _option(defaults.LEARNING_RATE, "the optimizer's step size", float, limit="learning_rate")
     weight_decay: float = _option(0.01, "decoupled, of the optimizers adamw and lion", float, limit="weight_decay")
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
-    decay: float = _option(0.95, "factor after each epoch, for schedule epoch_decay", float, limit="factor")
+    weight_decay_schedule: str = _option("constant", "how the weight decay changes", choices=tuple(SCHEDULES))
+    decay: float = _option(0.95, "factor after each epoch, for the schedule epoch_decay", float, limit="factor")
     batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int, limit="batch_size")
     epochs: int = _option(defaults.EPOCHS, "how often the data are gone through", int, limit="epochs")
     batch_statistics: str = _option(

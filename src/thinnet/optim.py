@@ -219,7 +219,7 @@ class FlatOptimizer:
         self,
         w: FloatArray,
         dw: FloatArray | Parameters,
-        learning_rate: float | None = None,
+        changes: Mapping[str, float] | None = None,
         thinning: Thinning | None = None,
         *,
         team: Team = ONE_THREAD,
@@ -230,7 +230,7 @@ class FlatOptimizer:
         Args:
             w: the whole flat buffer.
             dw: its gradient, flat or as arrays; with a `thinning`, that of the part which took part in the step.
-            learning_rate: in place of the configured one.
+            changes: hyperparameters in place of the configured ones, for this step.
             thinning: which part that is. All other weights, and their moments, stay as they are: a weight's moments
                 are averages over the steps in which it took part.
             team: the threads that may share the work, where kernels do it.
@@ -241,7 +241,7 @@ class FlatOptimizer:
         """
         self._check("w", w)
         self._check("dw", _packed_like(dw), None if thinning is None else thinning.size())
-        options = self.options if learning_rate is None else {**self.options, "learning_rate": learning_rate}
+        options = {**self.options, **(changes or {})}
         kernel = self._kernel()
         if kernel is not None:
             from thinnet import flat_updates

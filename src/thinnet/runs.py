@@ -22,7 +22,7 @@ from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
-from thinnet.schedules import EpochDecay
+from thinnet.schedules import EpochDecay, Schedule, as_schedule
 from thinnet.solver import Solver
 from thinnet.statistics import rounded
 from thinnet.storage.files import write_atomically
@@ -267,7 +267,8 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
         optimizer=config.optimizer,
         learning_rate=config.learning_rate,
         optimizer_options={"weight_decay": config.weight_decay} if config.decays else None,
-        schedule=EpochDecay(config.decay) if config.schedule == "epoch_decay" else config.schedule,
+        schedule=_schedule(config.schedule, config),
+        weight_decay_schedule=_schedule(config.weight_decay_schedule, config),
         epochs=config.epochs,
         batch_size=config.batch_size,
         patience=config.patience or None,
@@ -277,6 +278,12 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
         checkpoint_dir=folder,
         **options,
     )
+
+
+def _schedule(name: str, config: Config) -> Schedule | None:
+    if name == "constant":
+        return None
+    return EpochDecay(config.decay) if name == "epoch_decay" else as_schedule(name)
 
 
 def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Result:

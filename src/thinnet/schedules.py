@@ -1,8 +1,9 @@
-r"""Schedules: how the learning rate changes during training, as a factor of the configured one."""
+r"""Schedules: how a hyperparameter changes during training, as a factor of the configured one."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from thinnet.errors import ArgumentError
 
 
 class Schedule(Protocol):
-    """A function of the step that gives the factor of the learning rate in that step."""
+    """A function of the step that gives the factor of a hyperparameter, such as the learning rate, in that step."""
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         """The factor in step number `step`, counted from 0."""
@@ -124,8 +125,8 @@ def _half_cosine(begin: float, end: float, progress: float) -> float:
 SCHEDULES: dict[str, Any] = {"constant": Constant, "epoch_decay": EpochDecay, "cosine": Cosine, "one_cycle": OneCycle}
 
 
-def as_schedule(schedule: Any) -> Schedule:
-    """A schedule from its name, from an object, or from None for a constant one.
+def as_schedule(schedule: Any, argument: str = "schedule") -> Schedule:
+    """A schedule from its name, from an object, or from None for a constant one; `argument` is what errors name.
 
     Raises:
         ArgumentError: if it is none of these.
@@ -136,12 +137,32 @@ def as_schedule(schedule: Any) -> Schedule:
     if schedule is None:
         return Constant()
     if isinstance(schedule, str):
-        named: Schedule = SCHEDULES[check_choice("schedule", schedule, tuple(SCHEDULES))]()
+        named: Schedule = SCHEDULES[check_choice(argument, schedule, tuple(SCHEDULES))]()
         return named
     if isinstance(schedule, type) or not callable(schedule):
         raise ArgumentError(
-            f"schedule must be a name ({', '.join(SCHEDULES)}) or an object of thinnet.schedules, got {schedule!r}. "
-            f"Write schedule='cosine' or schedules.Cosine(), for example."
+            f"{argument} must be a name ({', '.join(SCHEDULES)}) or an object of thinnet.schedules, got {schedule!r}. "
+            f"Write {argument}='cosine' or schedules.Cosine(), for example."
         )
     given: Schedule = schedule
     return given
+
+
+def schedules_of(options: Mapping[str, Any], schedule: Any, weight_decay_schedule: Any = None) -> dict[str, Schedule]:
+    """The schedules of an optimizer's hyperparameters `options`, by their names.
+
+    Raises:
+        ArgumentError: if one is no schedule, or λ is to change and the optimizer has none.
+
+    >>> sorted(schedules_of({"learning_rate": 0.1, "weight_decay": 0.01}, None, "cosine"))
+    ['learning_rate', 'weight_decay']
+    """
+    schedules = {"learning_rate": as_schedule(schedule)}
+    if weight_decay_schedule is not None:
+        schedules["weight_decay"] = as_schedule(weight_decay_schedule, "weight_decay_schedule")
+        if "weight_decay" not in options:
+            raise ArgumentError(
+                f"weight_decay_schedule must be None for an optimizer without weight decay, got "
+                f"{weight_decay_schedule!r}. Use optimizer='adamw' or 'lion', or leave it out."
+            )
+    return schedules

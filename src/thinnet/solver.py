@@ -23,7 +23,7 @@ from thinnet.errors import ArgumentError, NumericalError, on_all_processes
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
-from thinnet.schedules import Schedule, as_schedule
+from thinnet.schedules import Schedule, schedules_of
 from thinnet.spec import PRECISIONS, Precision
 from thinnet.training.averaging import average_of
 from thinnet.training.choose import update_of
@@ -55,6 +55,8 @@ class Solver(Progress):
         learning_rate: its step size; None for the optimizer's own default.
         optimizer_options: its other hyperparameters, such as ``{"weight_decay": 0.01}``.
         schedule: how the learning rate changes: a name in `thinnet.schedules.SCHEDULES`, or an object of that module.
+        weight_decay_schedule: how the λ of an optimizer with weight decay changes, likewise; None keeps it.  A step
+            decays weights by the learning rate times λ, each as its schedule has it, so a constant λ follows the rate.
         epochs: how often the data set is gone through. In an epoch every training row comes exactly once, in
             ⌈N / batch_size⌉ minibatches of nearly equal sizes; see `thinnet.data.batches.BatchOrder`, also for the one
             case of a minibatch of 3 rows where batch_size is 2.
@@ -126,6 +128,7 @@ class Solver(Progress):
         learning_rate: float | None = defaults.LEARNING_RATE,
         optimizer_options: Config | None = None,
         schedule: str | Schedule | None = None,
+        weight_decay_schedule: str | Schedule | None = None,
         epochs: int = defaults.EPOCHS,
         batch_size: int = defaults.BATCH_SIZE,
         patience: int | None = None,
@@ -150,7 +153,6 @@ class Solver(Progress):
         self.model = checked_model(model)
         make_writable(self.model)
         self.data = self._data_as_given = share_of(as_dataset(data), self.processes)
-        self.schedule = as_schedule(schedule)
         self.print_every = check_number("print_every", print_every)
         self.verbose = verbose and self.processes.rank == 0
         self.seed = checked_seed(seed, self.model, self.processes)
@@ -162,12 +164,13 @@ class Solver(Progress):
             self.data = check_fit(model, self.data, self.order.batch_size)
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         options = optimizer_options_of(optimizer, learning_rate, optimizer_options)
+        self.schedules = schedules_of(options, schedule, weight_decay_schedule)
         self.precision: Precision | None = check_choice("precision", precision, PRECISIONS)
         self.mixup = float(check_number("mixup", mixup))
         self._update = self._make_update(optimizer, options)
         self.state = self._fresh_state(check_number("epochs", epochs))
         self.state.average = average_of(self.model, ema_decay, self._update.team)
-        self._loop = Loop(self.state, self._update, self._draw_rows, self.schedule)
+        self._loop = Loop(self.state, self._update, self._draw_rows, self.schedules)
         self._evaluator = Evaluator(self.state, self.evaluate, self.data.total_rows("val") > 0, self.processes)
         self.patience = checked_limit("patience", patience)
         shown = sys.stderr.isatty() if progress is None else progress
@@ -252,11 +255,11 @@ class Solver(Progress):
 
     def _run(self) -> Run:
         """What a checkpoint holds."""
-        from thinnet.storage.checkpoint import Run, schedule_name
+        from thinnet.storage.checkpoint import Run, check_schedules
 
-        schedule_name(self.schedule)
+        check_schedules(self.schedules)
         fingerprint = self._data_as_given.fingerprint(gather=self.processes.gather)
-        return Run(self.model, self.optimizer, self.state, self.options, self.schedule, fingerprint)
+        return Run(self.model, self.optimizer, self.state, self.options, self.schedules, fingerprint)
 
     @property
     def optimizer(self) -> FlatOptimizer:
@@ -266,7 +269,7 @@ class Solver(Progress):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The arguments that say how training goes, as JSON can hold them; the schedule is apart."""
+        """The arguments that say how training goes, as JSON can hold them; the schedules are apart."""
         hyperparameters = dict(self.optimizer.options)
         return {
             "optimizer": self.optimizer.name,
@@ -368,7 +371,7 @@ class Solver(Progress):
 
     def learning_rate_factor(self) -> float:
         """What the schedule multiplies the learning rate by in the coming step."""
-        return self._loop.factor()
+        return self._loop.factors()["learning_rate"]
 
     def evaluate(self, split: str) -> Evaluation:
         """The accuracy and the loss of a split's sampled rows; R² in place of accuracy where targets are values."""

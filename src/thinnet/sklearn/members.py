@@ -13,6 +13,7 @@ from thinnet.nets.monte_carlo import monte_carlo_scores
 from thinnet.optim import FlatOptimizer
 from thinnet.sklearn import rows
 from thinnet.sklearn.inputs import Inputs
+from thinnet.training.loop import Factors
 from thinnet.training.net_update import NetUpdate, RowSource
 from thinnet.typing import FloatArray, IntArray
 
@@ -45,9 +46,9 @@ class MembersUpdate:
             for net, optimizer in zip(nets, optimizers, strict=True)
         ]
 
-    def __call__(self, rows: IntArray, factor: float, step: int) -> float:
+    def __call__(self, rows: IntArray, factors: Factors, step: int) -> float:
         """Change the nets by one step on these rows; return the mean of their losses before it."""
-        return float(np.mean([update(rows, factor, step) for update in self._updates]))
+        return float(np.mean([update(rows, factors, step) for update in self._updates]))
 
 
 class _ReadOnce:

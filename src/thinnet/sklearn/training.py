@@ -23,7 +23,7 @@ from thinnet.sklearn.rows import Reader
 from thinnet.sklearn.sample import Sample
 from thinnet.teams import ONE_THREAD, Team
 from thinnet.training.averaging import WeightAverage
-from thinnet.training.loop import Loop
+from thinnet.training.loop import Factors, Loop
 from thinnet.training.state import TrainingState
 from thinnet.training.stopping import since_improvement
 from thinnet.training.weights import KeptWeights
@@ -148,12 +148,13 @@ class Passes:
         self._update, self._num_rows, self._total = update, order.num_rows, 0.0
         self._averages = [WeightAverage(net, ema_decay) for net in nets if ema_decay]
         self._before = before
-        self._loop = Loop(self.state, self._step, lambda step: order.rows(before + step), schedule)
+        schedules = {"learning_rate": schedule}
+        self._loop = Loop(self.state, self._step, lambda step: order.rows(before + step), schedules)
         self._scores: list[float] = []
         self._patient_from = 0  # the number of the pass since which patience is counted
 
-    def _step(self, rows: IntArray, factor: float, step: int) -> float:
-        loss = self._update(rows, factor, self._before + step)
+    def _step(self, rows: IntArray, factors: Factors, step: int) -> float:
+        loss = self._update(rows, factors, self._before + step)
         for average in self._averages:
             average.update()
         self._total += len(rows) * loss

@@ -31,21 +31,22 @@ NAME = re.compile(r"step-([0-9]+)\.safetensors")
 OPTIONS = {  # the solver's options that a checkpoint keeps
     "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
     "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
-    "precision", "ema_decay", "mixup", "checkpoint_every", "schedule",
+    "precision", "ema_decay", "mixup", "checkpoint_every", "schedule", "weight_decay_schedule",
 }  # fmt: skip
+SCHEDULED = {"learning_rate": "schedule", "weight_decay": "weight_decay_schedule"}  # hyperparameters, and the arguments
 
 
 class Run(NamedTuple):
     """What a checkpoint saves and restores: a net, the state of its training, and the arguments of both.
 
-    `options` are the solver's arguments in `OPTIONS`, but for the schedule; `fingerprint` is the data's.
+    `options` are the solver's arguments in `OPTIONS`, but for the schedules; `fingerprint` is the data's.
     """
 
     net: FullyConnectedNet
     optimizer: FlatOptimizer
     state: TrainingState
     options: dict[str, Any]
-    schedule: Schedule
+    schedules: dict[str, Schedule]
     fingerprint: dict[str, str]
 
 
@@ -152,8 +153,16 @@ def options_of(contents: Contents) -> dict[str, Any]:
         options = dict(contents.state["solver"])
         if set(options) != OPTIONS:
             raise ValueError(f"the solver's options are {', '.join(options) or 'none'}")
-        schedule = dict(options.pop("schedule"))
-        return {**options, "schedule": SCHEDULES[schedule.pop("name")](**schedule)}
+        schedules = {argument: _schedule(options.pop(argument)) for argument in SCHEDULED.values()}
+        return {**options, **schedules}
+
+
+def _schedule(packed: dict[str, Any] | None) -> Schedule | None:
+    if packed is None:
+        return None
+    arguments = dict(packed)
+    schedule: Schedule = SCHEDULES[arguments.pop("name")](**arguments)
+    return schedule
 
 
 def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
@@ -232,13 +241,12 @@ def restore(contents: Contents, run: Run) -> None:
 
 def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     net, optimizer, history, weights = run.net, run.optimizer, run.state.history, run.state.weights
-    schedule: Any = run.schedule
     state: dict[str, Any] = {
         "net": net_state(net),
         "solver": {
             **run.options,
             "epochs": run.state.epochs,  # which may have become more since
-            "schedule": {"name": schedule_name(schedule), **asdict(schedule)},
+            **{argument: _packed_schedule(run.schedules.get(name)) for name, argument in SCHEDULED.items()},
         },
         "iteration": run.state.iteration,
         "best_score": weights.best_score,
@@ -265,15 +273,20 @@ def _averaged(state: TrainingState) -> dict[str, Parameters]:
     return {} if average is None else {"params": average.params, "running": average.running}
 
 
-def schedule_name(schedule: Schedule) -> str:
-    """The name under which a schedule is kept in checkpoints."""
-    for name, kind in SCHEDULES.items():
-        if type(schedule) is kind:
-            return name
-    raise ArgumentError(
-        f"schedule must be one of thinnet.schedules where checkpoints are written, got {schedule!r}. "
-        f"Use {', '.join(kind.__name__ for kind in SCHEDULES.values())}, or give no checkpoint_dir."
-    )
+def check_schedules(schedules: Mapping[str, Schedule]) -> None:
+    """Raise ArgumentError if a schedule is none that checkpoints can hold."""
+    for name, schedule in schedules.items():
+        if type(schedule) not in SCHEDULES.values():
+            raise ArgumentError(
+                f"{SCHEDULED[name]} must be one of thinnet.schedules where checkpoints are written, got {schedule!r}. "
+                f"Use {', '.join(kind.__name__ for kind in SCHEDULES.values())}, or give no checkpoint_dir."
+            )
+
+
+def _packed_schedule(schedule: Any) -> dict[str, Any] | None:
+    if schedule is None:
+        return None
+    return {"name": next(name for name, kind in SCHEDULES.items() if type(schedule) is kind), **asdict(schedule)}
 
 
 def _like_params(net: FullyConnectedNet, flat: AnyArray) -> Parameters:

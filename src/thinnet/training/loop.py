@@ -1,13 +1,16 @@
-"""The training loop: which rows a step sees, at which learning rate, and when to end."""
+"""The training loop: which rows a step sees, at which hyperparameters, and when to end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from thinnet.schedules import Schedule
 from thinnet.training.state import TrainingState
 from thinnet.typing import IntArray
+
+Factors: TypeAlias = Mapping[str, float]  # what hyperparameters are multiplied by in a step, by name
 
 
 @dataclass
@@ -16,26 +19,27 @@ class Loop:
 
     Attributes:
         state: how far training has come.
-        update: changes the model by one step on these rows, at a learning rate multiplied by this factor; the last
-            argument is the number of the step. Returns the loss before it.
+        update: changes the model by one step on these rows, with these factors; the last argument is the number of the
+            step. Returns the loss before it.
         rows: the rows of the minibatch of a step, counted from 0.
-        schedule: gives the factors.
+        schedules: give the factors, by hyperparameter.
     """
 
     state: TrainingState
-    update: Callable[[IntArray, float, int], float]
+    update: Callable[[IntArray, Factors, int], float]
     rows: Callable[[int], IntArray]
-    schedule: Schedule
+    schedules: Mapping[str, Schedule]
 
-    def factor(self) -> float:
-        """What the schedule multiplies the learning rate by in the coming step."""
+    def factors(self) -> dict[str, float]:
+        """What the schedules multiply their hyperparameters by in the coming step."""
         state = self.state
-        return self.schedule(state.iteration, steps_per_epoch=state.steps_per_epoch, total_steps=state.total_steps)
+        lengths = {"steps_per_epoch": state.steps_per_epoch, "total_steps": state.total_steps}
+        return {name: schedule(state.iteration, **lengths) for name, schedule in self.schedules.items()}
 
     def step(self) -> float:
         """Take one step and return its loss."""
         step = self.state.iteration
-        loss = self.update(self.rows(step), self.factor(), step)
+        loss = self.update(self.rows(step), self.factors(), step)
         if self.state.average is not None:
             self.state.average.update()
         self.state.record(loss)

@@ -16,6 +16,7 @@ from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule
 from thinnet.teams import ONE_THREAD
+from thinnet.training.loop import Factors
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import IntArray
 
@@ -46,7 +47,7 @@ class ModelUpdate:
             for name, w in model.params.items()
         }
 
-    def __call__(self, rows: IntArray, factor: float, step: int) -> float:
+    def __call__(self, rows: IntArray, factors: Factors, step: int) -> float:
         """Change the model by one step on these training rows, as they are in it; return the loss before it."""
         draws = {"seed": self.order.seed, "step": step, "epoch": self.order.epoch(step)}
         X, y = model_batch(self.model, self.data, "train", rows, **draws)
@@ -58,7 +59,7 @@ class ModelUpdate:
             )
         for name, rule in self.rules.items():
             w = self.model.params[name]
-            self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factor)
+            self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factors)
         return loss
 
 
@@ -103,10 +104,10 @@ class _NamedRule:
     def __init__(self, name: str, options: Config, w: Any) -> None:
         self.optimizer = FlatOptimizer(name, options, like=w.ravel())
 
-    def __call__(self, w: Any, dw: Any, factor: float) -> Any:
-        flat = w.flatten()
+    def __call__(self, w: Any, dw: Any, factors: Factors) -> Any:
+        flat, options = w.flatten(), self.optimizer.options
         dw = np.ascontiguousarray(dw, flat.dtype).ravel()
-        self.optimizer.inplace_update(flat, dw, self.optimizer.options["learning_rate"] * factor)
+        self.optimizer.inplace_update(flat, dw, {name: options[name] * factor for name, factor in factors.items()})
         return flat.reshape(w.shape)
 
 
@@ -115,11 +116,12 @@ class _CallableRule:
 
     def __init__(self, rule: Rule, options: Config) -> None:
         self.rule, self.config = rule, dict(options)
-        self.learning_rate = self.config.get("learning_rate")
+        self._configured: Config = {}
 
-    def __call__(self, w: Any, dw: Any, factor: float) -> Any:
-        if self.learning_rate is not None:
-            self.config["learning_rate"] = self.learning_rate * factor
+    def __call__(self, w: Any, dw: Any, factors: Factors) -> Any:
+        self._keep_configured(factors)
+        known = self._configured
+        self.config |= {name: known[name] * factor for name, factor in factors.items() if name in known}
         result = self.rule(w, dw, self.config)
         if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
             raise ArgumentError(
@@ -132,6 +134,10 @@ class _CallableRule:
             raise ArgumentError(
                 f"optimizer must return weights of shape {w.shape}, as it was given, got {came}. Mend the function."
             )
-        if self.learning_rate is None:
-            self.learning_rate = self.config.get("learning_rate")
+        self._keep_configured(factors)
         return new
+
+    def _keep_configured(self, factors: Factors) -> None:
+        """Keep the hyperparameters that have factors as they were before the first one."""
+        found = {name: self.config[name] for name in factors if self.config.get(name) is not None}
+        self._configured = found | self._configured

@@ -22,6 +22,7 @@ from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
 from thinnet.teams import Team
 from thinnet.training.diagnosis import not_finite
+from thinnet.training.loop import Factors
 from thinnet.training.weights import make_writable
 from thinnet.typing import IntArray
 
@@ -80,14 +81,17 @@ class NetUpdate:
     def alone(self, value: bool) -> None:
         self._alone, self._copied = value, False
 
-    def __call__(self, rows: IntArray, factor: float, step: int = 0) -> float:
+    def __call__(self, rows: IntArray, factors: Factors, step: int = 0) -> float:
         """Change the net by one step on these rows, as they are in step `step`; return the loss before it.
+
+        The optimizer's hyperparameters are multiplied by `factors`.
 
         Where the loss or a gradient is not finite, NumericalError says so, and the net is as it was before. In several
         processes all call this, and change their nets alike.
         """
         net, exchange = self.net, self.exchange
-        rate = self.optimizer.options["learning_rate"] * factor
+        scheduled = {name: self.optimizer.options[name] * factor for name, factor in factors.items()}
+        rate = scheduled["learning_rate"]
         batch = self._batch(rows, step)
         self._running_before[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
@@ -103,7 +107,7 @@ class NetUpdate:
             self.optimizer.inplace_update(
                 net.params.flat,
                 computed.arrays,
-                rate,
+                scheduled,
                 computed.thinning,
                 team=self.team,
                 half=copies,
