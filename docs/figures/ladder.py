@@ -1,31 +1,33 @@
 """The ladder on CIFAR-10: validation accuracy against the time of training, for runs of several lengths.
 
 ``python docs/figures/ladder.py --runs runs/cifar10-ladder/*`` draws the runs in these folders, and keeps their numbers
-in ladder.json; without ``--runs`` what stands there is drawn again.
+in ladder.json; without ``--runs`` what stands there is drawn again. Of the folders after ``--slowed``, runs that shared
+the machine with other work, only the accuracies count.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 from pathlib import Path
 from typing import Any
 
 import drawing
 from thinnet import runs
+from thinnet.config import Config
 from thinnet.experiments.cifar10_ladder import CLIMB, RECIPES, RUNGS
 
 DATA = "ladder.json"
 COLORS = (drawing.BLUE, drawing.ORANGE, drawing.GREEN)
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The numbers of a run that has ended."""
+def read(folder: Path, timed: bool = True) -> dict[str, Any]:
+    """The numbers of a run that has ended; those that have to do with time only where it was `timed`."""
     climb, result = (json.loads((folder / name).read_bytes()) for name in (CLIMB, runs.RESULT))
-    curve = {name: result["history"][name] for name in ("seconds", "val_accuracy")}
-    minutes = min(RECIPES, key=lambda minutes: abs(math.log(climb["seconds"] / 60 / minutes)))
+    config = Config.from_toml(folder / runs.CONFIG)
+    minutes = next(minutes for minutes, recipe in RECIPES.items() if recipe.hidden_dims == config.hidden_dims)
+    curve = {name: result["history"][name] if timed else [] for name in ("seconds", "val_accuracy")}
     return {"minutes": minutes, "test_accuracy": climb["test_accuracy"], **curve}
 
 
@@ -34,7 +36,7 @@ def draw(done: list[dict[str, Any]], path: Path) -> None:
     figure, (axis,) = drawing.panels(1, ["A fully connected net on CIFAR-10, from pixels"])
     figure.set_size_inches(6.4, 3.8)
     lengths = sorted({run["minutes"] for run in done})
-    for run in done:
+    for run in filter(_is_timed, done):
         color = COLORS[lengths.index(run["minutes"]) % len(COLORS)]
         axis.plot(run["seconds"][1:], run["val_accuracy"][1:], color=color, linewidth=1.5)
     for number, minutes in enumerate(lengths):
@@ -45,7 +47,7 @@ def draw(done: list[dict[str, Any]], path: Path) -> None:
         axis.axhline(rung, color=drawing.RULE, linewidth=1, zorder=0)
     axis.set_xscale("log")
     ticks = {2: "2 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h"}
-    last = max(run["seconds"][-1] for run in done)
+    last = max(run["seconds"][-1] for run in filter(_is_timed, done))
     shown = {seconds: text for seconds, text in ticks.items() if seconds <= 2 * last}
     axis.set_xticks(list(shown), list(shown.values()))
     axis.minorticks_off()
@@ -63,9 +65,13 @@ def table(done: list[dict[str, Any]]) -> str:
     for minutes in sorted({run["minutes"] for run in done}):
         same = [run for run in done if run["minutes"] == minutes]
         tests = [run["test_accuracy"] for run in same]
-        seconds = [_seconds_to(rung, same) for rung in RUNGS]
+        seconds = [_seconds_to(rung, [*filter(_is_timed, same)]) for rung in RUNGS]
         rows.append([f"{minutes:g} min", str(len(same)), f"{statistics.mean(tests):.3f}", *seconds])
     return drawing.table(["training", "runs", "test images", *(f"{rung:.0%} after" for rung in RUNGS)], rows)
+
+
+def _is_timed(run: dict[str, Any]) -> bool:
+    return bool(run["seconds"])
 
 
 def _seconds_to(rung: float, same: list[dict[str, Any]]) -> str:
@@ -81,8 +87,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=drawing.HERE, help="the folder (default: this one)")
     parser.add_argument("--quick", action="store_true", help="changes nothing: the numbers are there already")
     parser.add_argument("--runs", type=Path, nargs="+", default=(), help="the folders of runs")
+    parser.add_argument("--slowed", type=Path, nargs="+", default=(), help="of runs that shared the machine")
     options = parser.parse_args()
-    done = [read(folder) for folder in options.runs] or json.loads((drawing.HERE / DATA).read_text())
+    done = [*map(read, options.runs), *(read(folder, timed=False) for folder in options.slowed)]
+    done = done or json.loads((drawing.HERE / DATA).read_text())
     draw(done, options.output / "ladder.svg")
     (options.output / "ladder.md").write_text(table(done), encoding="utf-8")
     (options.output / DATA).write_text(json.dumps(done), encoding="utf-8")
