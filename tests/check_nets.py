@@ -126,6 +126,9 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("wrong-gradient", {BACKWARD_RELU: ""}),
     ("dropout-backward-never-called", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and i > 1:")}),
     ("dropout-backward-never-called", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and not self.normalization:")}),
+    ("dropout-never-called", {FORWARD_DROPOUT: FORWARD_DROPOUT.replace("dropout:", "dropout and not self.normalization:"),
+        BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and not self.normalization:")}),
+    ("running-statistics-in-training", {'            bn_param["mode"] = mode\n': '            bn_param["mode"] = "test"\n'}),
     ("crashed", {"            h, re = relu": "            if self.use_dropout and self.normalization:\n                h = hh\n"
         "            h, re = relu"}),
     ("batch-statistics-at-test", {'bn_param["mode"] = mode': 'bn_param["mode"] = "train"'}),

@@ -145,6 +145,9 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("missing-mean-term", "layernorm_backward", "lg - lg.mean(axis=1, keepdims=True) - lhat", "lg - lhat"),
     ("unstable", "softmax_loss", "x - x.max(axis=1, keepdims=True)", "x"),
     ("wrong-output", "softmax_loss", "y].sum() / N", "y].sum()"),
+    ("wrong-axis", "softmax_loss", "np.exp(shifted).sum(axis=1, keepdims=True)", "np.exp(shifted).sum(axis=0)"),
+    ("wrong-axis", "softmax_loss", "np.log(np.exp(shifted).sum(axis=1, keepdims=True))",
+     "(x.max(axis=0) + np.log(np.exp(x - x.max(axis=0)).sum(axis=0)) - x.max(axis=1, keepdims=True))"),
     ("gradient-scaled", "softmax_loss", "    dx /= N\n", ""),
     ("wrong-gradient", "softmax_loss", "    dx[np.arange(N), y] -= 1\n", ""),
     ("input-mutated", "softmax_loss", "    shifted = x - x", "    x -= 1\n    shifted = x - x"),
@@ -209,7 +212,6 @@ RIGHT_ADAMS: dict[str, dict[str, str]] = {
     "t starts at 1": {'setdefault("t", 0)': 'setdefault("t", 1)'},
     "t is used before it is counted, plus one": {COUNT: '    t = config["t"] + 1\n    config["t"] = t\n'},
     "t is a number of NumPy's": {COUNT: '    config["t"] = np.int64(config["t"]) + 1\n    t = config["t"]\n'},
-    "t has another name": {'"t"': '"iteration"'},
 }
 
 OPTIM_FAULTS: list[tuple[str, str, str, str]] = [

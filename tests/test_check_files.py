@@ -276,6 +276,30 @@ def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> N
     assert states == {"relu_forward": "not checked", "dropout_forward": "wrong", "dropout_backward": "not checked"}
 
 
+def test_autograd_is_another_framework(tmp_path: Path) -> None:
+    report = check(tmp_path, "import autograd.numpy as np\ndef affine_forward(x, w, b):\n    return np.dot(x, w) + b\n")
+    assert [one.state for one in report.functions] == ["not checked"]
+    assert "written for autograd" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("does", "doc"),
+    [
+        ("drop", "Each neuron is dropped with probability p."),
+        ("drop", "p: Probability that a neuron is turned off."),
+        ("drop", "Units are zeroed out with a probability of p."),
+        ("keep", "Each neuron is kept with probability p."),
+        ("keep", "p is the probability that a unit survives."),
+        ("keep", "Each neuron is kept with probability p and turned off with probability 1 - p."),
+    ],
+)
+def test_a_docstring_may_say_it_in_the_passive(does: str, doc: str, tmp_path: Path) -> None:
+    write(tmp_path, "nndl/layers.py", dropouts.dropout({}, does, doc))
+    report = check_path(tmp_path, "nndl")
+    assert not report.verdicts, str(report)
+    assert f"p is the probability of {'dropping' if does == 'drop' else 'keeping'} a unit" in str(report)
+
+
 def test_what_is_not_checked_costs_no_points_unless_they_are_named(tmp_path: Path) -> None:
     write(tmp_path, "one.py", sources.OPTIM)
     write(tmp_path, "two.py", "import torch\ndef adam(w, dw, config): return w, torch\ndef sgd(w): return torch")
@@ -303,6 +327,17 @@ def test_a_file_that_cannot_be_imported_says_where(text: str, told: str, tmp_pat
     assert [one.name for one in report.functions] == ["relu_forward"]
     assert report.faults == {"cannot-import"}
     assert told in str(report)
+
+
+def test_files_that_python_does_not_read_are_told_how_to_save_them(tmp_path: Path) -> None:
+    text = "def relu_forward(x):\n    return x, x\n"
+    path = write(tmp_path, "layers.py", text)
+    path.write_bytes(text.encode() + b"\0")
+    said = " ".join(str(check_path(path)).split())
+    assert "layers.py is a file with bytes of zero in it, which Python does not read: save it as UTF-8" in said
+    path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(ArgumentError, match=r"layers\.py is a file in UTF-16, which Python does not read"):
+        check_path(path)
 
 
 @pytest.mark.parametrize("imports", ["from .layers import *", "from cs231n.layers import *", "from ..layers import *"])

@@ -56,12 +56,21 @@ def test_a_missing_seed_is_drawn_once() -> None:
         ("num_train = 1.5", r"num_train must be an integer >= 0, got 1.5"),
         ("data = 3", r"data must be a string, got 3. Put it in quotation marks"),
         ("data = ", r"config.toml must be a TOML file, got one that cannot be read: .*Invalid value"),
-        ("[solver]\nepochs = 3", r"config.toml must have only the keys .*got 'solver'"),
+        (
+            "[solver]\nepochs = 3",
+            r"config.toml must have its keys at the top, got a section \[solver\]\. Remove that line",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(ArgumentError, match=message):
+        Config.from_toml(tmp_path / "config.toml")
+
+
+def test_the_line_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes("epochs = 3\n# f\u00fcr\n".encode("latin-1"))
+    with pytest.raises(ArgumentError, match="must be a TOML file in UTF-8, got another encoding in line 2"):
         Config.from_toml(tmp_path / "config.toml")
 
 

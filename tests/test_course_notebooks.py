@@ -59,7 +59,7 @@ def test_a_failing_cell_ends_the_run_with_status_1_and_keeps_what_there_is(
     write_notebook(notebook, ["print('before')", "1 / 0", "print('after')"])
     assert main(["course", "run", str(notebook), "--dialect", "nndl"]) == 1
     out, err = capfd.readouterr()
-    assert out.startswith("1 cells ran in ")
+    assert out.startswith("1 cell ran in ")
     assert "the notebook stopped early: ZeroDivisionError: division by zero" in err
     assert printed(tmp_path / "n.executed.ipynb") == ["before\n", "", ""]
 

@@ -13,6 +13,7 @@ from test_gradient_check import Quadratic, X, Y, make_net
 from thinnet import ArgumentError, FullyConnectedNet, GradientError, check_gradients
 from thinnet.layers import ACTIVATIONS
 from thinnet.layers.relu import ReluCache, relu_forward
+from thinnet.parameters import layer_number
 from thinnet.spec import NORMALIZATIONS
 from thinnet.typing import AnyArray, FloatArray
 
@@ -96,11 +97,11 @@ def largest_element(gradients: dict[str, FloatArray], name: str) -> tuple[int, .
 @pytest.mark.parametrize("dropout", [0.0, 0.75])
 def test_a_small_fault_beside_kinks_is_found(normalization: Any, dropout: float) -> None:
     """A row of zeros leaves units of every layer at their kink, and each fault stays one element or 1%."""
-    blank = np.random.default_rng(0).standard_normal((8, 5))
+    blank = np.random.default_rng(0).standard_normal((6, 4))
     blank[0] = 0
     options: dict[str, Any] = {"normalization": normalization, "dropout": dropout, "weight_scale": "he"}
-    net = FullyConnectedNet([5, 4], 5, 3, reg=1e-3, seed=1, **options)
-    y = np.arange(8) % 3
+    net = FullyConnectedNet([4, 3], 4, 3, reg=1e-3, seed=1, **options)
+    y = np.arange(6) % 3
     report = check_gradients(Wrapped(net, lambda gradients: None), blank, y)
     if normalization != "batchnorm":
         assert sum(report.kinks.values()) > 0
@@ -108,6 +109,8 @@ def test_a_small_fault_beside_kinks_is_found(normalization: Any, dropout: float)
     right = net.copy(np.float64).loss(blank, y, training=True, step=0)[1]
     faults: dict[str, dict[str, FloatArray]] = {}  # what is added to the gradients
     for name, gradient in right.items():
+        if layer_number(name) == 2:  # the first and the last layer stand for all
+            continue
         if np.abs(gradient).max() > 1e-6:  # else there is none: a bias before batch normalization
             one = np.zeros_like(gradient)
             one[largest_element(right, name)] = 0.03 * np.abs(gradient).max()

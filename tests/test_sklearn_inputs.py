@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,52 @@ def test_what_is_not_in_memory(kind: str, estimator: Any) -> None:
     for call in calls:
         with pytest.raises(ArgumentError, match=text):
             call(make())
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("data.csv", r"got the text 'data\.csv'\. If that is a file, read it first: pandas\.read_csv\('data\.csv'\)"),
+        (Path("data.csv"), "got the text 'data.csv'"),
+        ([{"a": 1.0, "b": 2.0}], r"got a list of dicts\. Give pandas\.DataFrame\(X\)"),
+    ],
+    ids=["a name", "a path", "dicts"],
+)
+def test_files_and_dicts_are_no_rows(given: Any, text: str) -> None:
+    trained = ThinNetClassifier(**QUICK).fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}), Y)
+    for call in (trained.predict, lambda rows: ThinNetRegressor(**QUICK).fit(rows, Y)):
+        with pytest.raises(ArgumentError, match=f"X must be an array, .*{text}"):
+            call(given)
+
+
+def test_targets_are_asked_for() -> None:
+    for rows in (X, pd.DataFrame({"a": ["x", "y"] * 30})):
+        with pytest.raises(ArgumentError, match=r"y must be the targets of the rows, got None\. .* requires y to be"):
+            ThinNetClassifier(**QUICK).fit(rows, None)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8", "boolean", "int64[pyarrow]", "bool[pyarrow]"])
+def test_labels_of_nullable_dtypes_stay_what_they_are(dtype: str) -> None:
+    plain = Y.astype(bool) if "bool" in dtype else Y
+    for rows in (X, pd.DataFrame({"a": X[:, 0], "b": ["x", "y"] * 30})):
+        labels = pd.Series(plain).astype(dtype)
+        net = ThinNetClassifier(**QUICK).fit(rows, labels)
+        assert net.classes_.dtype.kind == ("b" if "bool" in dtype else "u" if dtype == "UInt8" else "i")
+        np.testing.assert_array_equal(net.predict(rows), ThinNetClassifier(**QUICK).fit(rows, plain).predict(rows))
+        assert net.score(rows, labels) == net.score(rows, plain)
+        parts = ThinNetClassifier(**QUICK).partial_fit(rows, labels, classes=labels.unique())
+        np.testing.assert_array_equal(parts.classes_, net.classes_)
+
+
+def test_large_labels_stay_apart() -> None:
+    large = pd.Series([2**53 + 1, 2**53] * 30, dtype="Int64")
+    assert ThinNetClassifier(**QUICK).fit(X, large).classes_.tolist() == [2**53, 2**53 + 1]
+
+
+@pytest.mark.parametrize("state", [-1, "a", np.random.default_rng(0), 2**32, 0.5])
+def test_a_random_state_that_is_none_is_named(state: Any) -> None:
+    with pytest.raises(ArgumentError, match="random_state must be None, an integer from 0 to 4294967295, or a numpy"):
+        ThinNetClassifier(**{**QUICK, "random_state": state}).fit(X, Y)
 
 
 @pytest.mark.parametrize("name", ["y", "sample_weight", "classes"])

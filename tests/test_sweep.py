@@ -17,7 +17,7 @@ import pytest
 
 from thinnet import cli, kernels, runs, sweep
 from thinnet.config import Config
-from thinnet.errors import ArgumentError, CheckpointError, NumericalError
+from thinnet.errors import ArgumentError, CheckpointError, DataError, NumericalError
 from thinnet.experiments import dropout, tables
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import group_runs
@@ -150,6 +150,13 @@ def test_other_contents_of_the_same_file_are_other_runs(tmp_path: Path, monkeypa
         sweep.run([Config(data="data.npz", **base)], tmp_path / "sweep")  # type: ignore[arg-type]
     sweep.run([Config(data=str(tmp_path / "data.npz"), **base)], tmp_path / "sweep")  # type: ignore[arg-type]
     assert len(results(tmp_path / "sweep")) == 2
+
+
+def test_a_file_that_is_not_there_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    config = Config(data=str(tmp_path / "none.npz"), seed=0)
+    with pytest.raises(DataError, match=r"none\.npz must be a file of arrays .*, got no such file\. Check its path"):
+        sweep.run([config], tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_workers_are_told_where_the_data_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

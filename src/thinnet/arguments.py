@@ -1,7 +1,5 @@
 """Unknown arguments: refused with the nearest known one, also where another library or a course has other words."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable, Collection

@@ -1,7 +1,5 @@
 """Arrays as people have them, as the three dtypes of rows that all else works with; casts that lose nothing unsaid."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

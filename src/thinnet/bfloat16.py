@@ -5,8 +5,6 @@ It has the range of float32 and 8 bits of precision: a number is rounded by at m
 Source: Kalamkar et al., "A study of bfloat16 for deep learning training", arXiv:1905.12322 (2019).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.typing import AnyArray, FloatArray

@@ -1,7 +1,5 @@
 """Callbacks: what happens beside training, such as a progress bar and stopping early."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from typing import Any

@@ -3,8 +3,6 @@
 Every message has the same parts: the argument, what was expected, what came, and the fix.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import numbers

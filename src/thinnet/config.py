@@ -58,42 +58,49 @@ class Config:
 
     data: str = _option("digits", f"{', '.join(CATALOG)}, or a file .npz with X_train, y_train, X_val, ...")
     root: str = _option("", "the folder with the data; without one, they are looked for or downloaded")
-    num_train: int = _option(0, "train with so many of the training rows; 0 for all", int)
+    num_train: int = _option(0, "how many of the training rows to train on; 0 for all", int)
     data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)
     standardization: str = _option("feature", "what rows are standardized by", choices=STANDARDIZATIONS)
-    flip: str = _option("none", "exchange left and right of training images", choices=FLIPS)
-    translate: int = _option(0, "move training images by up to so many pixels", int, limit="translate")
+    flip: str = _option("none", "mirror training images, left to right", choices=FLIPS)
+    translate: int = _option(0, "shift training images by up to this many pixels", int, limit="translate")
     padding_mode: str = _option("zeros", "what comes in at their borders: means, or reflections", choices=PADDING_MODES)
-    cutout: int = _option(0, "side of a square of their pixels that is made the mean", int, limit="cutout")
+    cutout: int = _option(0, "side of a square in them that is replaced by the mean", int, limit="cutout")
     image_shape: tuple[int, ...] = _option(
         (), "channels, height and width of an image, where the data do not say", tuple, limit="image_shape"
     )
     hidden_dims: tuple[int, ...] = _option((100,), "units of each hidden layer", tuple, limit="hidden_dims")
     dropout: float = _option(defaults.DROPOUT, "the fraction of hidden units dropped", float, limit="dropout")
-    dropout_mask: str = _option("element", "drop units row by row, or alike in a whole batch", choices=MASK_KINDS)
+    dropout_mask: str = _option(
+        "element", "drop other units in each row, or the same ones in a whole batch", choices=MASK_KINDS
+    )
     scaling: str = _option("inverted", "how dropout keeps the mean", choices=SCALINGS)
     normalization: str = _option(
-        NONE, "between product and activation", choices=(NONE, *(name for name in NORMALIZATIONS if name))
+        NONE, "of the hidden layers, before the activation", choices=(NONE, *(name for name in NORMALIZATIONS if name))
     )
-    activation: str = _option(defaults.ACTIVATION, "behind the normalization", choices=tuple(ACTIVATIONS))
+    activation: str = _option(
+        defaults.ACTIVATION, "activation function of the hidden layers", choices=tuple(ACTIVATIONS)
+    )
     loss: str = _option(AUTO, "softmax for labels and mse for values; or one by name", choices=(AUTO, *LOSSES))
     label_smoothing: float = _option(
-        defaults.LABEL_SMOOTHING, "the part of a target that goes to all classes alike", float, limit="label_smoothing"
+        defaults.LABEL_SMOOTHING,
+        "the share of each target that is spread over all classes",
+        float,
+        limit="label_smoothing",
     )
     reg: float = _option(defaults.REG, "strength of the L2 penalty", float, limit="reg")
     weight_scale: str | float = _option(
         defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", _number_or_word, limit="weight_scale"
     )
     dtype: str = _option(defaults.DTYPE, "of the computation", choices=DTYPES)
-    precision: str = _option(NONE, "what products are rounded to, where the machine has them", choices=PRECISION_NAMES)
-    optimizer: str = _option(defaults.OPTIMIZER, "the rule", choices=tuple(OPTIMIZERS))
+    precision: str = _option(NONE, "of matrix products, where the processor has it", choices=PRECISION_NAMES)
+    optimizer: str = _option(defaults.OPTIMIZER, "the rule that changes the weights", choices=tuple(OPTIMIZERS))
     learning_rate: float = _option(defaults.LEARNING_RATE, "the optimizer's step size", float, limit="learning_rate")
     weight_decay: float = _option(0.01, "decoupled, of the optimizers adamw and lion", float, limit="weight_decay")
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     weight_decay_schedule: str = _option("constant", "how the weight decay changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for the schedule epoch_decay", float, limit="factor")
     batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int, limit="batch_size")
-    epochs: int = _option(defaults.EPOCHS, "how often the data are gone through", int, limit="epochs")
+    epochs: int = _option(defaults.EPOCHS, "passes over the training rows", int, limit="epochs")
     batch_statistics: str = _option(
         "global", "in several processes, of the whole minibatch or of each one's part", choices=BATCH_STATISTICS
     )
@@ -103,7 +110,7 @@ class Config:
     ema_decay: float = _option(
         0.0, "how much of the weights' average a step keeps; 0 uses the weights themselves", float, limit="ema_decay"
     )
-    patience: int = _option(0, "stop when validation accuracy has not risen for so many epochs; 0 for never", int)
+    patience: int = _option(0, "stop when validation accuracy has not risen for this many epochs; 0 for never", int)
     seed: int = _option(-1, "fixes weights, masks and batches; -1 draws one", int)
 
     def __post_init__(self) -> None:
@@ -141,7 +148,12 @@ class Config:
             ArgumentError: if a name is none of the fields; the message has the nearest one.
         """
         names = [known.name for known in fields(cls)]
-        for name in values:
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                raise ArgumentError(
+                    f"{where} must have its keys at the top, got a section [{name}]. Remove that line, and keep the "
+                    f"keys below it."
+                )
             if name not in names:
                 raise ArgumentError(
                     f"{where} must have only the keys {', '.join(names)}, got {name!r}. {instead_of(name, names)}"
@@ -171,7 +183,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         raise ArgumentError(f"{path} must be a TOML file, got a path that does not exist. Check it.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ArgumentError(
+            f"{path} must be a TOML file in UTF-8, got another encoding in line {line}. Save it as UTF-8."
+        ) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ArgumentError(
             f"{path} must be a TOML file, got one that cannot be read: {error}. Fix that line."
         ) from None

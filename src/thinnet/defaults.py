@@ -1,7 +1,5 @@
 """The defaults of nets, solvers, configs and estimators, each written once, so that equal names mean equal things."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 # A net.

@@ -1,7 +1,5 @@
 """The errors that Thinnet raises. Each says which argument, what was expected, what came, and the fix."""
 
-from __future__ import annotations
-
 import importlib
 from types import ModuleType
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """One pass of a rule's kernel over flat buffers, shared out among threads where that pays."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.kernels.optimizers import LINE, update, update_part

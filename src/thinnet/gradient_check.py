@@ -3,8 +3,6 @@ r"""Checking gradients: what backward passes compute, against differences of the
 A numerical gradient shows that backward belongs to forward.  It cannot show that forward is right.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """History: what a training run recorded, step by step and epoch by epoch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 

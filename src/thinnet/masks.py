@@ -13,8 +13,6 @@ which is the arrangement that vector instructions like.  A unit is kept where it
 rate is honored to 2**-32.  Nothing depends on how many rows or columns are asked for, on threads or on processes.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Numbers going wrong: whether scores, and what a step computed, are finite."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

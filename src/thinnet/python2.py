@@ -4,8 +4,6 @@ The spelling is translated by the fixers of `fissix`, the kept-up lib2to3; every
 when it runs, a division of whole numbers, is rewritten in the syntax tree by `OldDivision`.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import functools

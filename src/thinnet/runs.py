@@ -1,7 +1,5 @@
 """Runs: training from a config, in a folder that holds all that is needed to repeat, resume and report on it."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

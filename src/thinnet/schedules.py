@@ -1,7 +1,5 @@
 r"""Schedules: how a hyperparameter changes during training, as a factor of the configured one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

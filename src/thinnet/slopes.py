@@ -1,7 +1,5 @@
 """Numerical slopes of a loss that may have kinks: which of them can tell a wrong gradient, and which cannot."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass

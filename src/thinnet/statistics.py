@@ -1,7 +1,5 @@
 """Summary statistics: mean and standard deviation, and a paired t-test."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ right above, where what they are changed by is subnormal. So they become zero be
 a weight where its square is. Then a weight's products with ordinary numbers, and its decay, are never subnormal.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

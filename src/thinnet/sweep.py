@@ -1,7 +1,5 @@
 """Sweeps: many runs, each in its own folder, in parallel if wanted; a second start does only what is missing."""
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +12,7 @@ from thinnet import runs
 from thinnet.checks import check_choice, check_number
 from thinnet.config import Config
 from thinnet.data.cifar10 import find_cifar10
+from thinnet.data.npz import unreadable_npz
 from thinnet.errors import ArgumentError, NumericalError, require
 from thinnet.products.choose import products
 from thinnet.report.folder import Run, read_run
@@ -85,8 +84,8 @@ def run(
     from tqdm import tqdm
 
     configs = [config.resolved() for config in configs]
-    folder.mkdir(parents=True, exist_ok=True)
     run_folders = [folder / name for name in names(configs)]
+    folder.mkdir(parents=True, exist_ok=True)
     pairs = zip(configs, run_folders, strict=True)
     missing = [(config, run_folder) for config, run_folder in pairs if not (run_folder / runs.RESULT).is_file()]
     if len(missing) < len(run_folders):
@@ -113,14 +112,14 @@ def names(configs: Sequence[Config]) -> list[str]:
     Where the data are a file, its contents decide, so that a changed file makes other runs.
 
     Raises:
-        OSError: if such a file cannot be read.
+        DataError: if such a file cannot be read.
 
     >>> [name[:-9] for name in names([Config(dropout=0.0, seed=1), Config(dropout=0.5, seed=1)])]
     ['dropout-0-seed-1', 'dropout-0.5-seed-1']
     """
     fields = differing(configs)
     files = {config.data for config in configs if config.is_file}
-    contents = {data: hashlib.sha256(Path(data).read_bytes()).hexdigest() for data in files}
+    contents = {data: _digest(Path(data)) for data in files}
     found = []
     for config in configs:
         said = "-".join([*(f"{name}-{shown(getattr(config, name))}" for name in fields), f"seed-{config.seed}"])
@@ -128,6 +127,14 @@ def names(configs: Sequence[Config]) -> list[str]:
         digest = hashlib.sha256(decisive.encode()).hexdigest()[:8]
         found.append(f"{said[:LONGEST_NAME].replace('/', '_').replace(' ', '_')}-{digest}")
     return found
+
+
+def _digest(path: Path) -> str:
+    """The hash of a file of data."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise unreadable_npz(path, error) from error
 
 
 def _summary(run: Run) -> str:

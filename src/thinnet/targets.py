@@ -1,7 +1,5 @@
 """Labels and values as people have them, in the two forms that losses take."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any

@@ -1,7 +1,5 @@
 """Teams of threads that share a loop out, for kernels, which release the interpreter while they run."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Thinning: which part of a net's arrays takes part in a step in which all rows drop the same units."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The array types in Thinnet's signatures, spelled out since importing `numpy.typing` takes a tenth of NumPy's time."""
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import numpy as np

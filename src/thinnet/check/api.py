@@ -1,7 +1,5 @@
 """The two ways to check: files, each in a child process, and functions that exist already, in this process."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import random

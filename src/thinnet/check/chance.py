@@ -4,8 +4,6 @@ Each single comparison accuses a right implementation with a probability of at m
 than a hundred of them, so that it is wrong less than once in 10⁶ runs, well within one in 10,000.
 """
 
-from __future__ import annotations
-
 import math
 
 ALPHA = 1e-8

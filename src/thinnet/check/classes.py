@@ -4,8 +4,6 @@ How a class is made and called is guessed from the names of its arguments and at
 the class is not checked, and nothing is held against it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from functools import partial

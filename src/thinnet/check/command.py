@@ -1,7 +1,5 @@
 """What the command ``thinnet check`` does; its arguments are in `thinnet.cli`."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

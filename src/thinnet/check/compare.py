@@ -1,7 +1,5 @@
 """Comparing an array with what it should be, and describing the difference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

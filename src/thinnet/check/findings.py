@@ -1,7 +1,5 @@
 """What a check of one function comes to: its findings."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from thinnet.check.verdicts import VERDICTS, Severity

@@ -1,7 +1,5 @@
 """Importing code under check, with stand-ins for the packages that are not there."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import pickle

@@ -1,7 +1,5 @@
 """Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
 
-from __future__ import annotations
-
 import ast
 import importlib.abc
 import re
@@ -28,7 +26,8 @@ PYTHON_2_ERRORS = re.compile(
 OLD_NUMPY_ERRORS = re.compile(
     r"numpy boolean (negative|subtract)|was removed in the NumPy|Unable to avoid copy|not None as shape"
     r"|'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring|setasflat)'"
-    r"|unexpected keyword argument '(newshape|normed)'"
+    r"|unexpected keyword argument '(newshape|normed)'|positional-only arguments passed as keyword arguments: 'a'"
+    r"|inhomogeneous shape|Calling np\.\w+\(generator\)"
 )
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
 NUMPY = np.lib.NumpyVersion(np.__version__)
@@ -129,15 +128,28 @@ class _OldNumpy(ast.NodeTransformer):
         return node
 
 
+def _sign_of_python_2(data: bytes, path: str) -> str:
+    """Where Python 3 stops reading a source, and why; an empty text where it does not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(data, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line, why = getattr(error, "lineno", None), getattr(error, "msg", str(error))
+        return f", line {line}: {why}" if line else f": {why}"
+    return ""
+
+
 class Loader(SourceFileLoader):
     """Loads a source by `parse`, past any compiled file that lies around."""
 
     old = False  # whether all sources are to be read as Python 2
 
     def get_code(self, fullname: str) -> CodeType:
-        tree, old, numpy = parse(self.get_data(self.path), self.path, Loader.old)
+        data = self.get_data(self.path)
+        tree, old, numpy = parse(data, self.path, Loader.old)
         if old:
-            PYTHON_2_FILES.add(self.path)
+            PYTHON_2_FILES[self.path] = _sign_of_python_2(data, self.path)
         if numpy:
             OLD_NUMPY_FILES[self.path] = numpy
         with warnings.catch_warnings():
@@ -146,7 +158,7 @@ class Loader(SourceFileLoader):
         return code
 
 
-PYTHON_2_FILES: set[str] = set()  # the files that were read as Python 2
+PYTHON_2_FILES: dict[str, str] = {}  # the files that were read as Python 2, and what shows it
 OLD_NUMPY_FILES: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 
 

@@ -1,7 +1,5 @@
 """Whether p is the probability of dropping or of keeping, as the user, docstrings or arguments say."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re
@@ -14,15 +12,17 @@ from thinnet.course.dialects import DIALECTS
 
 # The first of them in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
 PROBABILITY = r"(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
+WITH = r"\s+(?:out\s+)?(?:at\s+random\s+|randomly\s+)?with\s+(?:a\s+)?(?:probability|chance|prob\b)"
+OFF = r"(?:turn|switch|shut)(?:ed|ing)?\s+off"
 WHOM = (
     r"\s+(?:out\s+)?(?:each|every|a|the|any)?\s*(?:neuron|unit|node|element|activation|output)s?\b[^.]{0,40}with\s+prob"
 )
 PHRASES = re.compile(
-    rf"(?P<keep>keep(?:s|ing)?{WHOM}"
-    rf"|{PROBABILITY}(?:\w+\s+){{0,6}}?\W*(?:keep|kept|retain|not\s+(?:be(?:ing)?\s+)?drop)"
+    rf"(?P<keep>keep(?:s|ing)?{WHOM}|(?:kept|retained|survives?|stays?){WITH}"
+    rf"|{PROBABILITY}(?:\w+\s+){{0,6}}?\W*(?:keep|kept|retain|surviv|stay|not\s+(?:be(?:ing)?\s+)?drop)"
     r"|keep(?:ing)?[ _-]*(?:prob|rate|ratio))"
-    rf"|(?P<drop>drop(?:s|ping)?{WHOM}"
-    rf"|{PROBABILITY}(?:(?!not\b)\w+\s+){{0,6}}?\W*(?:drop|zero)"
+    rf"|(?P<drop>drop(?:s|ping)?{WHOM}|(?<!not )(?:dropped|zeroed|{OFF}){WITH}"
+    rf"|{PROBABILITY}(?:(?!not\b)\w+\s+){{0,6}}?\W*(?:drop|zero|{OFF})"
     r"|drop(?:out|ping)?[ _-]*(?:prob|rate|ratio)"
     r"|fraction\s+(?:of\s+)?(?:the\s+)?(?:\w+\s+){0,2}(?:dropped|to\s+drop|to\s+be\s+dropped))",
     re.IGNORECASE,

@@ -1,7 +1,5 @@
 """Which functions there are to check, and by which probe."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType

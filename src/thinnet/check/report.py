@@ -1,7 +1,5 @@
 """The report of a whole check: of a file, a folder or a namespace."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Running the checks of a file in a child process, and going on after a function that ends or hangs it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

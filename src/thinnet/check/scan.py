@@ -1,7 +1,5 @@
 """Finding the functions in files and folders, by reading the sources without running them."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import re
@@ -88,6 +86,9 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         names = set(re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE))
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
+        if b"\0" in text:
+            found = "in UTF-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "with bytes of zero in it"
+            problem = f"{path.name} is a file {found}, which Python does not read: save it as UTF-8"
     else:
         assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
         names = {target.id for target in assigned if isinstance(target, ast.Name)} - set(DROPOUT_FUNCTIONS)

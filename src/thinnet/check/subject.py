@@ -1,7 +1,5 @@
 """The subject under check: calling its functions safely, and collecting the findings."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import linecache
@@ -119,14 +117,15 @@ class Subject:
         """Call a function; report it where it fails, gives None, or changes an array, but those that it may."""
         if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        if name in self.owns and signature_mismatch(self.functions[name], *args):
-            raise self.stop("not-checked", f"{name} does not take {len(args)} arguments, as the courses' does")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
         try:
             result = self.functions[name](*given)
         except (Timeout, KeyboardInterrupt):
             raise
         except BaseException as error:
+            if name in self.owns and isinstance(error, TypeError) and signature_mismatch(self.functions[name], *args):
+                why = f"{name} does not take {len(args)} arguments, as the courses' does"
+                raise self.stop("not-checked", why) from error
             raise self._failure(name, error) from error
         if result is None:
             raise self.blame(name, "unimplemented", f"{name} returns None")

@@ -1,7 +1,5 @@
 """The verdicts, read from verdicts.toml: a stable name, how grave it is, the cause in one line, and the mend."""
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from importlib import resources

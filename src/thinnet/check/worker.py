@@ -4,8 +4,6 @@ In the folder that it is given it reads one job as JSON, and writes one event a 
 goes to another file there.
 """
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import json
@@ -105,7 +103,8 @@ def _notes(absent: list[str]) -> list[Finding]:
     if absent:
         notes.append(finding("package-absent", f"not found: {', '.join(absent)}"))
     if old_python.PYTHON_2_FILES:
-        notes.append(finding("old-python", f"in {', '.join(sorted(map(os.path.basename, old_python.PYTHON_2_FILES)))}"))
+        files = (f"in {os.path.basename(file)}{sign}" for file, sign in old_python.PYTHON_2_FILES.items())
+        notes.append(finding("old-python", "; ".join(sorted(files))))
     if old_python.OLD_NUMPY_FILES:
         replaced = (
             f"{', '.join(names)} in {os.path.basename(file)}" for file, names in old_python.OLD_NUMPY_FILES.items()

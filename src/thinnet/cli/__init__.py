@@ -101,15 +101,15 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
     _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
     _add_data(commands.add_parser("data", help="what data sets are known, and where they are"))
-    _add_report(commands.add_parser("report", help="write what runs came to as one page"))
-    experiments.add(commands.add_parser("experiment", help="run a named experiment and print what came of it"))
+    _add_report(commands.add_parser("report", help="write a report of one or more runs as a single page"))
+    experiments.add(commands.add_parser("experiment", help="run a named experiment and print its results"))
     _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
-    _add_check(commands.add_parser("check", help="name what is wrong with somebody's layers"))
+    _add_check(commands.add_parser("check", help="check somebody's layers, and name what is wrong with them"))
     return top
 
 
 def _add_train(command: argparse.ArgumentParser) -> None:
-    command.description = "Train a net. Options in place of the config's; the config in place of the defaults."
+    command.description = "Train a net. Options override the config, and the config overrides the defaults."
     command.epilog = "example: thinnet train --data digits --hidden-dims 200 200 --output runs/first"
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
     command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
@@ -309,7 +309,7 @@ def _run_notebook(options: argparse.Namespace) -> int:
     names = ("dialect", "scaling", "draw", "packages", "shell", "output")
     named = {name: getattr(options, name) for name in names}
     run = run_notebook(options.notebook, progress=sys.stderr.isatty(), **named)
-    print(f"{run.num_cells} cells ran in {run.seconds:.1f} s; wrote {run.output}")
+    print(f"{run.num_cells} cell{'' if run.num_cells == 1 else 's'} ran in {run.seconds:.1f} s; wrote {run.output}")
     for note in run.notes:
         print(f"  {note}")
     if run.failure:

@@ -1,7 +1,5 @@
 """The command ``thinnet experiment``: the options of each experiment, and what is printed and written."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable, Sequence

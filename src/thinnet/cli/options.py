@@ -1,7 +1,5 @@
 """What the commands' options have in common: refusals that name the nearest option, and numbers within limits."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Callable

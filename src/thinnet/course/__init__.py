@@ -3,8 +3,6 @@
 Call `activate` with a dialect, and a course's notebook runs unmodified.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from thinnet.course import finder, pictures

@@ -1,7 +1,5 @@
 """The courses' convolutional net, on whatever modules of layer functions stand beside it."""
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

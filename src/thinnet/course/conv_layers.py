@@ -3,8 +3,6 @@
 The courses have a naive and a fast version of some; here both are one function, under both names.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

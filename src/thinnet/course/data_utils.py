@@ -1,7 +1,5 @@
 """CIFAR-10 as the courses' notebooks expect it: float64 images in dicts and tuples."""
 
-from __future__ import annotations
-
 import os
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The courses' dialects: what ``p`` means, how the net's arguments are called, and which dialect is in force."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A dialect is asked for only where those that fit would give other figures; one that does not fit is refused.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Collection, Iterable, Iterator

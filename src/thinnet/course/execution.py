@@ -1,7 +1,5 @@
 """A kernel of this very Python, in which a notebook's cells run."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -1,7 +1,5 @@
 """The courses' fast layers, which are the same functions as their naive ones here, and what those are made of there."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.course import conv_layers

@@ -1,7 +1,5 @@
 """The courses' nets, on whatever module of layer functions stands beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from inspect import Parameter, Signature
 from types import ModuleType

@@ -1,7 +1,5 @@
 """Making the courses' packages importable, behind whatever a student has of the same name, and stand-ins for others."""
 
-from __future__ import annotations
-
 import importlib.abc
 import re
 import sys

@@ -4,8 +4,6 @@ A course's notebook fetches data, installs packages and changes into folders tha
 left out, and its cell says so in a line that begins with `MARK`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The checks of `nndl.layer_tests`: each runs layer functions against plain NumPy or numerical gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any

@@ -1,7 +1,5 @@
 """Layers that are often used together, on whatever module of layer functions is given."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

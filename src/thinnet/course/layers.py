@@ -1,7 +1,5 @@
 """The courses' layer functions: their signatures and dictionaries around the layers of `thinnet.layers`."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -156,7 +156,7 @@ def _read(path: Path) -> Any:
     except (OSError, ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
         raise NotebookError(
             f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: {error}. "
-            "Save it anew from Jupyter."
+            "Save it again from Jupyter."
         ) from error
 
 

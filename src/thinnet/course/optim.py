@@ -1,7 +1,5 @@
 """The courses' optimizers: those of `thinnet.optim`, with the state left in the given `config` too."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias

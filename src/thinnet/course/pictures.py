@@ -1,7 +1,5 @@
 """Reading and resizing pictures as the courses' notebooks do, where what they import for it is not there today."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder

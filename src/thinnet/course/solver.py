@@ -1,7 +1,5 @@
 """The courses' Solver: Thinnet's, with every random draw taken from NumPy's global generator as the courses do."""
 
-from __future__ import annotations
-
 import json
 from operator import attrgetter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A starter folder: the course's packages as files of the student's own, to be replaced one by one."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """Images side by side, as the courses' notebooks show weights."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -12,8 +12,6 @@ middle of the square is, and whether to flip.  A word w stands for ``w · n >> 3
 drawn as if in step 0, and exchanged in every other epoch.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The order of minibatches: which training rows each step sees, as a pure function of (seed, step)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The data sets that are known by name: what they are, where they were found, how to get and to load them."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The checks of a data set's arrays, and of how many of its rows are asked for."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Collection, Mapping

@@ -1,7 +1,5 @@
 """CIFAR-10: 60,000 color images of 32 x 32 pixels in ten classes. Find the folder, or download it; read it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

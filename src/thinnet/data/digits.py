@@ -1,7 +1,5 @@
 """Digits: 1,797 handwritten digits of 8 x 8 pixels, which come with scikit-learn."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.checks import check_number

@@ -1,7 +1,5 @@
 """Fetch a data set's archive and put its folder in place: checked, whole, or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Fashion-MNIST: 70,000 gray images of clothes, 28 x 28 pixels, in ten classes."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is known of an archive; reading small binary files, and the one form that complaints about them take."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass

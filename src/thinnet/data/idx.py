@@ -1,7 +1,5 @@
 """IDX files, the form in which MNIST and Fashion-MNIST are published, plain or gzipped."""
 
-from __future__ import annotations
-
 import gzip
 import math
 import os

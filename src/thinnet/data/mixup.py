@@ -1,7 +1,5 @@
 """Mixup: minibatches whose rows, and what is to be learned from them, are each mixed with another row's."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any, Protocol
 

@@ -4,8 +4,6 @@ Each column is shifted by its least value and multiplied by a power of two, both
 that neither squares overflow or vanish nor small differences of large numbers lose their digits.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

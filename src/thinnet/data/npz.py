@@ -1,7 +1,5 @@
 """A data set in a file of arrays, as ``numpy.savez`` writes it: X_train, y_train, X_val and so on."""
 
-from __future__ import annotations
-
 import math
 import os
 import zipfile
@@ -19,6 +17,7 @@ from thinnet.targets import checked_targets
 from thinnet.typing import AnyArray
 
 FIX = "Write it again: numpy.savez(path, X_train=..., y_train=...)."
+EXPECTED = "a file of arrays as numpy.savez writes it"
 
 
 def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
@@ -27,7 +26,7 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
     With `share`, a pair ``(rank, size)``, only the share of one of `size` processes is kept in memory; see
     `Dataset.shared`.
     """
-    expected, kind = "a file of arrays as numpy.savez writes it", ""
+    kind = ""
     try:
         with path.open("rb") as file:  # which np.load would leave open where the archive is broken
             kind = looks_like(file.read(LONGEST_HEAD))
@@ -38,14 +37,19 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
             if share is None:
                 return Dataset.from_dict({key: _member(loaded, key) for key in loaded.files}, name=path.stem)
             return _shared(loaded, share, path.stem)
-    except FileNotFoundError as error:
-        raise damaged(path, expected, "no such file", "Check its path.") from error
     except OSError as error:
-        raise unreadable(path, expected, error) from error
+        raise unreadable_npz(path, error) from error
     except DataError as error:
         raise DataError(f"In {path}, {error}") from error
     except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise damaged(path, expected, _what_came(kind, str(error)), FIX) from error
+        raise damaged(path, EXPECTED, _what_came(kind, str(error)), FIX) from error
+
+
+def unreadable_npz(path: Path, error: OSError) -> DataError:
+    """What to raise for a file of arrays that is not there, or cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return damaged(path, EXPECTED, "no such file", "Check its path.")
+    return unreadable(path, EXPECTED, error)
 
 
 def _what_came(kind: str, error: str) -> str:

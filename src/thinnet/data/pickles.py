@@ -6,8 +6,6 @@ gigabytes of memo, and a deep tuple used as a key overflows the C stack (python/
 program's opcodes are read before it starts.
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import pickle

@@ -1,7 +1,5 @@
 """RowReader: minibatches of a split, standardized into a buffer that is used again and again."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exchange: what the processes that train one net together tell each other in a step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """How several processes begin: whether ``mpiexec`` started this one, and which of the machine's cores it has."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from typing import Any

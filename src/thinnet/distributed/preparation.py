@@ -1,7 +1,5 @@
 """What several processes do before they train one net: share the data, check the net, and begin alike."""
 
-from __future__ import annotations
-
 from thinnet.data.dataset import Dataset
 from thinnet.distributed.exchange import BatchStatistics, Exchange
 from thinnet.distributed.processes import ProcessGroup

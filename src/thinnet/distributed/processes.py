@@ -1,7 +1,5 @@
 """ProcessGroup: the processes that train one net together over MPI, or one process alone."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import stat

@@ -1,7 +1,5 @@
 """A fully connected net with batch normalization and dropout one half gets over 55% on CIFAR-10."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any

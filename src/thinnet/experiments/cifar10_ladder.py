@@ -1,7 +1,5 @@
 """How far a fully connected net gets on CIFAR-10 from pixels alone, in a given time."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """With few training examples, dropout raises the accuracy on examples that were not trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A mask that is shared by all rows of a minibatch regularizes as well as one for each row, and costs less time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The fewer the training examples, the more dropout helps, and the higher the best rate is."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

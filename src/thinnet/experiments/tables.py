@@ -1,7 +1,5 @@
 """Tables of what sweeps came to, as text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from thinnet.report.groups import Group, compare, shown

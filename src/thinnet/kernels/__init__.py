@@ -9,8 +9,6 @@ product, and a parallel loop right behind it would compete with them and lose.
 Numba is imported, and the loops are compiled or taken from the cache on disk, when `available` is first asked.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.util
 import os

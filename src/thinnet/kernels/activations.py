@@ -5,8 +5,6 @@ sign of the output is both masks. For the others the row before the activation a
 costs less than reading them from memory would.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

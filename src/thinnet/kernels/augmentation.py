@@ -1,7 +1,5 @@
 """The kernel of `thinnet.data.augmentation`: gather rows, standardize and move their pixels in one pass."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

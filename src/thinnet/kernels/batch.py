@@ -1,7 +1,5 @@
 """The kernels of `thinnet.data.rows`: gather rows, turn them into floats and standardize them; and mix them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The kernel of `thinnet.bfloat16.to_bits`: a line at a time, so that what makes numbers can round them right away."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.kernels.compile import inline, kernel

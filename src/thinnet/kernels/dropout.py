@@ -1,7 +1,5 @@
 """The kernel of `thinnet.layers.dropout_forward` and `dropout_backward`: one pass, no mask in memory."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -7,8 +7,6 @@ which layer normalization takes all of. `half` receives the result in bfloat16, 
 that takes the result itself.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

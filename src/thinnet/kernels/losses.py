@@ -4,8 +4,6 @@ Each gives the mean loss of scores + bias; `scores` becomes its gradient and `db
 (N,), or empty where every row counts once; `smoothing` is that of the labels.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

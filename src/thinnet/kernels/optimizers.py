@@ -5,8 +5,6 @@ an array, `numbers`, and are read into variables before the loop: the compiler c
 that array alone, and would not make vector instructions of the loop otherwise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

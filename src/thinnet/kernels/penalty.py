@@ -1,7 +1,5 @@
 """The kernels of the L2 penalty in `thinnet.steps.penalty`: one pass each, no temporaries."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

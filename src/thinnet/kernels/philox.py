@@ -1,7 +1,5 @@
 """The kernel of `thinnet.masks`: Philox4x32-10, sixteen counters at a time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@
 indptr[i + 1]. In C order a row of the matrix is read whole for each value; in F order one column of it after the other.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.kernels.compile import kernel

@@ -1,7 +1,5 @@
 """The kernel of `thinnet.thinning.Thinning`: a line whose elements are all kept is copied whole."""
 
-from __future__ import annotations
-
 from thinnet.kernels.compile import kernel
 from thinnet.typing import AnyArray, FloatArray
 

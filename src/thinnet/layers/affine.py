@@ -1,7 +1,5 @@
 r"""The affine layer: out = x · w + b."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from thinnet.checks import check_arrays

@@ -1,7 +1,5 @@
 """The convolution layer, as cross-correlation: a filter moves over the images and is multiplied with what it covers."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 r"""Dropout: in training each unit is set to zero with probability `rate`, independently of all others."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 import numpy as np

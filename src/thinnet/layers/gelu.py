@@ -1,7 +1,5 @@
 """The Gaussian error linear unit: out = x · Φ(x)."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """No activation at all: out = x, for layers that stay linear."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from thinnet.checks import check_arrays, check_gradient

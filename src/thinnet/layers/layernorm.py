@@ -1,7 +1,5 @@
 r"""Layer normalization of the rows of a matrix: out = γ · (x − mean) / √(variance + ε) + β."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -4,8 +4,6 @@ With weights, row n counts w[n] times: its loss is multiplied by w[n], and the s
 weights whose mean is 1 leave the scale alone, and minibatches of weighted rows are unbiased.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.checks import check_arrays, check_labels, check_number

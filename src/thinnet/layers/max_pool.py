@@ -1,7 +1,5 @@
 """Max pooling: out is the largest value of each window."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

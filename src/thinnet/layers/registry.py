@@ -1,7 +1,5 @@
 """The table of layers and losses.  One row here, and the contract tests cover a new layer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

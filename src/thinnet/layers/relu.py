@@ -1,7 +1,5 @@
 """The rectifier: out = max(x, 0)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The logistic sigmoid: out = σ(x) = 1 / (1 + exp(−x))."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The sigmoid linear unit, also called swish: out = x · σ(x)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from thinnet.checks import check_arrays, check_gradient

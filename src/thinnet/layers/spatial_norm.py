@@ -4,8 +4,6 @@ Both are the normalizations of matrices on other rows: batch normalization sees 
 normalization each group of an image's channels as one row.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The hyperbolic tangent: out = tanh(x)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Net: a spec and a state as one object, whose attributes say what it computes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Self
 

@@ -1,7 +1,5 @@
 """Attributes of a net that say what it computes, and so cannot be assigned."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinnet.errors import ArgumentError

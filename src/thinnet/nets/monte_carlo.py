@@ -1,7 +1,5 @@
 """Monte Carlo dropout: what a net says when it goes on dropping units after training."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.checks import check_number

@@ -1,7 +1,5 @@
 """A net in test mode as an ONNX file, for other programs."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

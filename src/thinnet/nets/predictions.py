@@ -1,7 +1,5 @@
 """What scores mean, by the loss that a net was trained with."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.errors import ArgumentError

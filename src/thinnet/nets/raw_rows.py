@@ -1,7 +1,5 @@
 """Raw rows: what a net takes that carries the standardization of the data it was trained on."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

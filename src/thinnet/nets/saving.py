@@ -1,7 +1,5 @@
 """Nets in checksummed files: how one was built, its parameters and its running statistics."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """A net as a table: each layer, the shape that comes out of it, and its parameters."""
 
-from __future__ import annotations
-
 from thinnet.parameters import layer_number
 from thinnet.spec import Spec
 from thinnet.state import State

@@ -1,7 +1,5 @@
 """What every way to multiply matrices offers."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from thinnet.teams import Team

@@ -1,7 +1,5 @@
 """Which library multiplies matrices: Intel MKL where it is installed, else NumPy, unless the user says otherwise."""
 
-from __future__ import annotations
-
 import functools
 import os
 import warnings

@@ -1,7 +1,5 @@
 """Products by Intel MKL, called through ctypes: from the package `mkl`, where that is installed."""
 
-from __future__ import annotations
-
 import ctypes
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Products by NumPy, which hands them to the BLAS that it was built with."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.bfloat16 import BITS, from_bits

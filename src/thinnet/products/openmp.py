@@ -4,8 +4,6 @@ After a product these threads hold the cores for a while, so as to be there at o
 to compete with them; so it is they who run the loops too.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Reports: the results of runs as one self-contained HTML page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

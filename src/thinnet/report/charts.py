@@ -1,7 +1,5 @@
 """Charts as data: lines and axes, independent of how they are drawn."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

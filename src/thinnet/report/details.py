@@ -1,7 +1,5 @@
 """The details of each group: the net of one of its runs, evaluated on its data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

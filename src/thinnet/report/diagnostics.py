@@ -1,7 +1,5 @@
 """Diagnostics of a trained net: confusion matrix, calibration, mistakes, and active units."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial

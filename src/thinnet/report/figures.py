@@ -1,7 +1,5 @@
 """The page's figures as SVG files: each stands alone, with a title, the names of its lines, and the page's colors."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path

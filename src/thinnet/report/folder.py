@@ -1,7 +1,5 @@
 """Reading a run's folder: config, environment, history and result."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -53,7 +51,7 @@ def _run_folders(folder: Path) -> list[Path]:
     if shown:
         return sorted(path.parent for path in shown)
     below = sum(path.is_dir() for path in folder.rglob("*"))
-    looked = f"one without {runs.CONFIG} in it or in any of the {below} folders below it"
+    looked = f"one without {runs.CONFIG} in it" + (f" or in any of the {below} folders below it" if below else "")
     came = looked if folder.is_dir() else "no such folder"
     raise CheckpointError(
         f"{folder} must be the folder of a run, or of several, got {came}. Name the --output of thinnet train."

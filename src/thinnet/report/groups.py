@@ -1,7 +1,5 @@
 """Groups: runs that differ only in their seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The page: rendered by a Jinja template with autoescaping."""
 
-from __future__ import annotations
-
 import math
 import shlex
 from collections.abc import Sequence

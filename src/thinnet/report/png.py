@@ -1,7 +1,5 @@
 """Small pictures as PNG, written with the standard library alone."""
 
-from __future__ import annotations
-
 import base64
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Charts as inline SVG; the page's CSS colors them and its script makes them interactive."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What the classifier and the regressor share: from what is given to a trained net, and back to predictions."""
 
-from __future__ import annotations
-
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
@@ -211,7 +209,14 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         return np.float64 if self.solver == "lbfgs" else np.float32
 
     def _drawn_seed(self) -> int:
-        low, high = check_random_state(self.random_state).randint(2**31, size=2)
+        try:
+            state = check_random_state(self.random_state)
+        except (ValueError, TypeError):
+            raise ArgumentError(
+                f"random_state must be None, an integer from 0 to {2**32 - 1}, or a numpy.random.RandomState, got "
+                f"{self.random_state!r}. Use random_state=0, for example."
+            ) from None
+        low, high = state.randint(2**31, size=2)
         return int(high) << 31 | int(low)
 
     def _split(self, sample: Sample, fraction: float, fewest: int) -> tuple[Sample, Sample]:

@@ -1,7 +1,5 @@
 """class_weight: what it may be, and by what it multiplies the weight of each row."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Real

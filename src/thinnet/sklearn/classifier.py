@@ -1,7 +1,5 @@
 """ThinNetClassifier: scikit-learn's MLPClassifier with dropout."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
@@ -19,6 +17,7 @@ from thinnet.errors import ArgumentError
 from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
+from thinnet.sklearn.inputs import plain
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
 from thinnet.typing import AnyArray, FloatArray
@@ -212,14 +211,14 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                     "classes must be given in the first call of partial_fit, got None. Give every label that will ever "
                     "appear, such as classes=np.unique(y)."
                 )
-            self.classes_ = unique_labels(y if classes is None else classes)
+            self.classes_ = unique_labels(y if classes is None else plain(classes))
         elif not incremental and not np.array_equal(self.classes_, unique_labels(y)):
             raise ArgumentError(
                 f"warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {unique_labels(y)}. Set warm_start=False."
             )
-        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
-            raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {unique_labels(classes).tolist()}.")
+        elif classes is not None and not np.array_equal(self.classes_, came := unique_labels(plain(classes))):
+            raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {came.tolist()}.")
         return self._numbers(y)
 
     def _numbers(self, y: AnyArray) -> AnyArray:

@@ -1,7 +1,5 @@
 """What the docstrings of the two estimators have in common."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 T = TypeVar("T")

@@ -1,7 +1,5 @@
 """Which rows early stopping holds out of training to score the net by."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -1,8 +1,7 @@
 """What an estimator is given, checked, and how it becomes the rows that nets take."""
 
-from __future__ import annotations
-
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -91,7 +90,8 @@ def checked(
             "X must have no masked elements, got some. Give X.filled(numpy.nan): NaN counts as missing."
         )
     if y is not NO_TARGETS:
-        _check_targets(y, values=is_regressor(estimator))
+        _check_targets(estimator, y, values=is_regressor(estimator))
+        y = plain(y)
     fresh = before is None
     if is_table(X, estimator.categorical_features if fresh else None) or (before is not None and before.is_table):
         validate_data(estimator, X, reset=fresh, skip_check_array=True)
@@ -124,6 +124,16 @@ def check_in_memory(**given: Any) -> None:
     thinnet.errors.ArgumentError: X must be an array, a sparse matrix or a data frame in memory, got a generator. ...
     """
     for name, value in given.items():
+        if isinstance(value, str | bytes | os.PathLike):
+            raise ArgumentError(
+                f"{name} must be an array, a sparse matrix or a data frame, got the text {str(value)!r}. If that is a "
+                f"file, read it first: pandas.read_csv({str(value)!r}), for example."
+            )
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            raise ArgumentError(
+                f"{name} must be an array, a sparse matrix or a data frame, got a list of dicts. Give "
+                f"pandas.DataFrame({name}), for example."
+            )
         if value is None or np.isscalar(value) or hasattr(value, "__array__") or hasattr(value, "tocsr"):
             continue  # what it holds is checked with everything else
         is_array = hasattr(value, "__getitem__") and hasattr(value, "__len__") and not isinstance(value, Mapping)
@@ -164,9 +174,27 @@ def _check_columns(X: Any) -> None:
         raise ArgumentError(f"X must have at least one column, got shape {X.shape}. Look at how it was made.")
 
 
-def _check_targets(y: Any, *, values: bool) -> None:
+def plain(y: Any) -> Any:
+    """Targets of pandas' nullable or Arrow's integers or bools as NumPy's: scikit-learn would make floats of them.
+
+    >>> import pandas
+    >>> plain(pandas.Series([1, 0], dtype="Int64"))
+    array([1, 0])
+    """
+    dtype: Any = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtype) or not hasattr(dtype, "numpy_dtype") or dtype.kind not in "iub":
+        return y
+    return y.to_numpy(dtype=dtype.numpy_dtype)
+
+
+def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:
     """Refuse targets of which some are missing, and values that are no numbers: times, which NumPy would make large
     numbers of, and text."""
+    if y is None:
+        raise ArgumentError(
+            f"y must be the targets of the rows, got None. {type(estimator).__name__} requires y to be passed: give a "
+            f"label or a value for each row."
+        )
     try:
         targets = np.asarray(y)
     except (ValueError, TypeError):  # which is described where it is read

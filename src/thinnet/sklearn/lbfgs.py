@@ -1,7 +1,5 @@
 """Training by L-BFGS: all rows in each step, with SciPy's minimizer on the flat buffer of a net."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

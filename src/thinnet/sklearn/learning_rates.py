@@ -1,7 +1,5 @@
 """What becomes of the learning rate: scikit-learn's three ways, and the schedules of `thinnet.schedules`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The nets of an estimator: one, or several that are trained side by side and whose scores are averaged."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 All of it is computed in float64, as `predict` does for rows of float64; the weights are kept in float32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias

@@ -1,7 +1,5 @@
 """What the parameters of the estimators may be."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Mapping

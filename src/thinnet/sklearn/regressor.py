@@ -1,7 +1,5 @@
 """ThinNetRegressor: scikit-learn's MLPRegressor with dropout."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, Self

@@ -1,7 +1,5 @@
 """Rows of dense and sparse matrices: their moments, and how they become standardized minibatches."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 

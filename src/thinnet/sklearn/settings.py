@@ -1,7 +1,5 @@
 """What "auto" stands for: a rule from the numbers of rows and columns, not a search."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 They tell how sure of itself a classifier may be, its temperature; and with ``tune=True``, which settings are best.
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Callable

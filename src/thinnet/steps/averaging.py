@@ -1,7 +1,5 @@
 """The exponential average of weights, readably, and the truth for the kernel."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinnet.subnormal import settled

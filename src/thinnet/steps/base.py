@@ -1,7 +1,5 @@
 """What goes into a step of training, what comes out of it, and what every way to compute one offers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Rows and targets as a net takes them, checked before anything is computed or changed."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

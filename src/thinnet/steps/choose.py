@@ -1,7 +1,5 @@
 """The one place that decides how a net is computed: by the kernels or readably, thinned or whole, by which products."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

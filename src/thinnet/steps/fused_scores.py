@@ -1,7 +1,5 @@
 """Scores in test mode the fast way: bias and batch normalization folded into one scale and one shift for each unit."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.bfloat16 import BITS

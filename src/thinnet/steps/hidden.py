@@ -1,7 +1,5 @@
 """A hidden layer behind its product, by the kernels: one class for each normalization."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What the products of a step multiply: its arrays themselves, or those in bfloat16."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

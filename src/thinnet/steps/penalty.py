@@ -1,7 +1,5 @@
 """The L2 penalty 0.5 · reg · Σ W² on the weights, not on biases, γ and β."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A net computed by the layers' own functions: the readable way, and the truth for the fast ones."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

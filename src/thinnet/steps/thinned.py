@@ -1,7 +1,5 @@
 """A step on the thinned network: the kept units' part of every array, gathered, and computed with by another step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Checkpoints: everything needed to resume a run bit for bit, in checksummed files."""
 
-from __future__ import annotations
-
 import re
 import tempfile
 from collections.abc import Iterator, Mapping

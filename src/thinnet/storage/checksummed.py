@@ -1,7 +1,5 @@
 """Checksummed files: arrays and JSON in one safetensors file, under a SHA-256 of every byte of it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

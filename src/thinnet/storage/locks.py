@@ -1,7 +1,5 @@
 """Locks that let one process at a time write to a folder."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

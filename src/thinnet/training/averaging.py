@@ -1,7 +1,5 @@
 """WeightAverage: the exponential average of a net's weights over the steps of training."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

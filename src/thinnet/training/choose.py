@@ -1,7 +1,5 @@
 """The one place that decides what a step of a solver does: to a net of ours, flat, or to any model, array by array."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinnet.data.batches import BatchOrder

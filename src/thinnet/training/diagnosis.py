@@ -1,7 +1,5 @@
 """Where and why numbers went wrong in a step of training."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

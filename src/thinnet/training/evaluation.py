@@ -1,7 +1,5 @@
 """How well a model does on rows of a data set."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Evaluating a model during training: on which rows, what is recorded, and what is said."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether a net, its data and its batches fit together: found out before training rather than in it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

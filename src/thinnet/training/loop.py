@@ -1,7 +1,5 @@
 """The training loop: which rows a step sees, at which hyperparameters, and when to end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias

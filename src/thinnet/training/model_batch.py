@@ -1,7 +1,5 @@
 """Rows of a data set as a model takes them, whoever wrote it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinnet.data.dataset import Dataset

@@ -1,7 +1,5 @@
 """One step of training a model of somebody else's, array by array, by a rule by name or a function."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from numbers import Real

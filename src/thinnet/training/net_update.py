@@ -1,7 +1,5 @@
 """One step of training a net of ours: gradients, a look at whether they are finite, one pass of the optimizer."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """How far a training has come, as whoever trains reads it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinnet.history import History

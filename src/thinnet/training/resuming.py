@@ -1,7 +1,5 @@
 """What a solver needs of a run that was interrupted, to go on with it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple

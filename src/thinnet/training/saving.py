@@ -1,7 +1,5 @@
 """When a run is saved, and what Ctrl-C and SIGTERM do to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path

@@ -1,7 +1,5 @@
 """TrainingState: how far a training has come, and what it has seen on the way."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

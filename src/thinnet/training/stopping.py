@@ -1,7 +1,5 @@
 """When training has stopped improving."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

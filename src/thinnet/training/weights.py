@@ -1,7 +1,5 @@
 """The weights of a model: copies of them to go back to, the best ones and the last ones that were finite."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Forward of dropout, evaluated by its masks: their rate, their scale, their independence, and test mode."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

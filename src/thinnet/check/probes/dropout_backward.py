@@ -3,8 +3,6 @@
 Not with a numerical gradient, which would agree with a wrong forward.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.check.probes.dropout_calls import BACKWARD, FORWARD, RATES, DropoutCall, call_dropout, inputs
@@ -101,10 +99,13 @@ def _test_mode(subject: Subject) -> None:
     dout = inputs(subject)
     after = "after a forward pass in test mode"
     try:
-        dx = np.asarray(subject.functions[BACKWARD](dout.copy(), call.cache), dtype=np.float64)
+        result = subject.functions[BACKWARD](dout.copy(), call.cache)
+        dx = np.asarray(result, dtype=np.float64)
     except Exception as error:
         subject.report("no-backward-at-test", f"{after} it raises {type(error).__name__}: {error}")
         return
-    if dx.shape != dout.shape or not np.allclose(dx, dout * call.scale):
+    if result is None:
+        subject.report("no-backward-at-test", f"{after} it returns None")
+    elif dx.shape != dout.shape or not np.allclose(dx, dout * call.scale):
         right = "dout" if call.scale == 1 else f"dout times {call.scale:g}, as out is x times {call.scale:g}"
         subject.report("no-backward-at-test", f"{after} dx is not {right}")

@@ -4,8 +4,6 @@ The inputs have no zeros and no two equal magnitudes, so that each ratio out / x
 by what the rest was scaled.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

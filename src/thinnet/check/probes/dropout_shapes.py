@@ -1,7 +1,5 @@
 """Dropout of inputs of other shapes, and masks with the same number of dropped units everywhere."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.check.chance import unlikely

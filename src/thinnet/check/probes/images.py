@@ -1,7 +1,5 @@
 """Convolution and max pooling of images: outputs and gradients, for several strides and sizes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Affine and ReLU: outputs and gradients against the formula."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

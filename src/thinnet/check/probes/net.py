@@ -1,11 +1,9 @@
 """FullyConnectedNet: scores, gradients, initial values, penalty, dropout and normalization."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from thinnet.check.probes import net_harness
-from thinnet.check.probes.net_dropout import check_dropout, check_gradients
+from thinnet.check.probes.net_dropout import check_combined, check_dropout
 from thinnet.check.probes.net_harness import DROPOUT_ARGUMENTS, NORMALIZATION_ARGUMENTS, NetHarness, Options, P, Probe
 from thinnet.check.probes.net_normalization import check_normalization
 from thinnet.check.probes.net_penalty import check_penalty
@@ -28,7 +26,7 @@ class FullNet(NetHarness):
             if options in faultless:
                 for more in ({}, {self.dropout: P} if self.dropout else {}):
                     check_penalty(self, {**options, **more})
-                check_gradients(self, options)
+                check_combined(self, options)
 
         plain = [partial(check, self) for check in (check_plain, check_initial_values, check_dropout)]
         normalizations = [partial(normalized, options) for options in self.normalizations]

@@ -1,7 +1,5 @@
 """Diagnosing a net by the recorded calls of one pass: which output goes where, and which cache comes back."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Whether a net calls dropout, where, with which mask, and on the way back too."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,10 +43,24 @@ def check_dropout(harness: NetHarness) -> None:
     _placement(harness, calls, X)
 
 
-def check_gradients(harness: NetHarness, options: Options) -> None:
-    """The gradients with dropout, alone or together with a normalization, which many nets write out separately."""
-    if harness.dropout and not any(harness.subject.has(verdict) for verdict in LOST):
-        harness.check_gradients({harness.dropout: P, **options})
+def check_combined(harness: NetHarness, options: Options) -> None:
+    """Dropout alone or together with a normalization, which many nets write out separately: effect and gradients."""
+    if harness.dropout is None or any(harness.subject.has(verdict) for verdict in LOST):
+        return
+    if options:
+        _check_effect(harness, {harness.dropout: P}, options)
+    harness.check_gradients({harness.dropout: P, **options})
+
+
+def _check_effect(harness: NetHarness, dropout: Options, options: Options) -> None:
+    """Whether dropout changes the loss in training where these options are on as well."""
+    X, y = harness.data(ROWS)
+    without = harness.loss(harness.build(UNITS, **options), X, y)[0]
+    net = harness.build(UNITS, **dropout, **options)
+    losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
+    if np.ptp(losses) == 0 and abs(losses[0] - without) <= 1e-9 * abs(without):
+        message = f"with {harness.setting}, {STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
+        harness.subject.report("dropout-never-called", message)
 
 
 def mode_at_test(calls: Sequence[Call], kind: str) -> str:

@@ -1,7 +1,5 @@
 """Building nets of the class under check and running them: what all probes of nets share."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import re
@@ -102,6 +100,8 @@ class NetHarness:
         taken = {key: value for key, value in given.items() if key in self.arguments}
         net = self.subject.call(self.build_name, list(hidden), taken)
         if not hasattr(getattr(net, "params", None), "items"):
+            if not getattr(net, "__dict__", {}):
+                raise self.subject.stop("unimplemented", "the constructor gives the net no attributes, not even params")
             raise self.subject.stop("wrong-return", "the net has no dict params")
         if not net.params:
             raise self.subject.stop("unimplemented", "params is empty after the constructor")

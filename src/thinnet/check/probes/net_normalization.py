@@ -1,7 +1,5 @@
 """A net with normalization: its effect, its parameters and gradients, its running statistics, and test mode."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +57,11 @@ def _of_its_kind(harness: NetHarness, net: Any, by_example: bool) -> bool:
     mean = (first + second) / 2
     if (abs(mean - whole) <= SAME * abs(whole)) == by_example:
         return True
+    modes = {(call.param_before or {}).get("mode") for call in forwards(harness.recorder.calls, "batchnorm")}
+    if not by_example and modes == {"test"}:
+        message = f"with {harness.setting}, batchnorm_forward is called with mode 'test' in training"
+        harness.subject.report("running-statistics-in-training", message)
+        return False
     message = f"with {harness.setting}, the loss of a batch is {whole:.6g}, and {mean:.6g} in the mean of its halves"
     why = "the examples depend on one another" if by_example else "the examples do not depend on one another"
     harness.subject.report("another-normalization", f"{message}: {why}")

@@ -1,7 +1,5 @@
 """The L2 penalty of a net, as the difference between reg and none."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

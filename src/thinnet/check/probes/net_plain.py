@@ -1,7 +1,5 @@
 """A net without dropout and normalization: its parameters, scores, loss and gradients by the formula."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Batch and layer normalization: both modes, the running statistics, and the terms of the gradient."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

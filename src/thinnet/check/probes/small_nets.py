@@ -1,7 +1,5 @@
 """ThreeLayerConvNet, and TwoLayerNet of either assignment: initial values, scores, loss, gradients and penalty."""
 
-from __future__ import annotations
-
 import contextlib
 from functools import partial
 from typing import Any, ClassVar

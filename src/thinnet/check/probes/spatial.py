@@ -4,8 +4,6 @@ Where something is wrong, the function is run once more with right layers of row
 what is gone then follows from them, and they have verdicts of their own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 from collections.abc import Callable

@@ -4,8 +4,6 @@
 with the examples in columns, ``backward_propagation_with_dropout(X, Y, cache, keep_prob)`` a dict of gradients.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

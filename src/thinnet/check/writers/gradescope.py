@@ -1,7 +1,5 @@
 """The report as Gradescope's results.json: points for each function that is right."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report as one page of HTML that needs nothing else; everything in it is escaped."""
 
-from __future__ import annotations
-
 from html import escape
 from importlib import resources
 

@@ -1,7 +1,5 @@
 """The report as JUnit XML, which most test runners' pages show: one test case for each function."""
 
-from __future__ import annotations
-
 import re
 from xml.etree import ElementTree
 

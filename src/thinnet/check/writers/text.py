@@ -1,7 +1,5 @@
 """The functions of one file as a table for the terminal."""
 
-from __future__ import annotations
-
 import os
 import textwrap
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """What is learned of a column of categories: which there are, which are rare, and whether some were missing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

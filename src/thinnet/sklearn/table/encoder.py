@@ -1,7 +1,5 @@
 """A table as a matrix of numbers: what was learned of each column, side by side."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 

@@ -1,7 +1,5 @@
 """What values are: numbers, text, missing ones, or what no column may hold; and the values of one column as such."""
 
-from __future__ import annotations
-
 import datetime
 import math
 import numbers
@@ -20,7 +18,7 @@ NUMBER, TEXT, BYTES, MISSING = "a number", "text", "bytes", "missing"
 # What is refused, with the fix; {column} stands for where it is in X.
 FIXES = {
     "dates": "Make columns of the parts that matter, such as the year, the month, the day of the week, or the days "
-    "since a fixed day, and leave the dates out: {column}.dt.year, for example.",
+    "since a fixed day, and leave the dates out: pandas.to_datetime({column}).dt.year, for example.",
     "times of day": "Make numbers of them: hours since midnight, for example.",
     "durations": "Make numbers of them, in days or seconds: {column}.dt.total_seconds(), for example.",
     "periods": "Make columns of the parts that matter, such as {column}.dt.year and {column}.dt.month.",

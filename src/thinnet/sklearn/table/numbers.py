@@ -1,7 +1,5 @@
 """What is learned of a column of numbers: what stands for missing ones, and the bins of its encoding."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

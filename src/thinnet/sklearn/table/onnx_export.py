@@ -4,8 +4,6 @@ Each input is called as its column, and is (N, 1): float64 for numbers, in which
 of which the empty one is missing; int64 for whole numbers, or float64 where some may be missing or have fractions.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from thinnet.errors import ArgumentError

@@ -1,7 +1,5 @@
 """Reading a table: frames of pandas and Polars, and two-dimensional arrays, as columns of numbers and of categories."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any

@@ -1,7 +1,5 @@
 """Where columns come from: frames of pandas and Polars, and arrays. Neither package is needed, nor imported."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
