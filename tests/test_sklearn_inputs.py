@@ -87,7 +87,7 @@ def test_files_and_dicts_are_no_rows(given: Any, text: str) -> None:
 
 def test_targets_are_asked_for() -> None:
     for rows in (X, pd.DataFrame({"a": ["x", "y"] * 30})):
-        with pytest.raises(ArgumentError, match=r"y must be the targets of the rows, got None\. .* requires y to be"):
+        with pytest.raises(ArgumentError, match=r"y must be given: .* but the target y is None\. Give a label"):
             ThinNetClassifier(**QUICK).fit(rows, None)
 
 

@@ -1,5 +1,7 @@
 """The order of minibatches: which training rows each step sees, as a pure function of (seed, step)."""
 
+from __future__ import annotations  # NumPy loads its random numbers when they are named
+
 from typing import Literal
 
 import numpy as np

@@ -192,7 +192,7 @@ def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:
     numbers of, and text."""
     if y is None:
         raise ArgumentError(
-            f"y must be the targets of the rows, got None. {type(estimator).__name__} requires y to be passed: give a "
+            f"y must be given: {type(estimator).__name__} requires y to be passed, but the target y is None. Give a "
             f"label or a value for each row."
         )
     try:
