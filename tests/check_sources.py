@@ -147,6 +147,8 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("wrong-output", "softmax_loss", "y].sum() / N", "y].sum()"),
     ("wrong-axis", "softmax_loss", "np.exp(shifted).sum(axis=1, keepdims=True)", "np.exp(shifted).sum(axis=0)"),
     ("wrong-axis", "softmax_loss", "np.log(np.exp(shifted).sum(axis=1, keepdims=True))",
+     "np.log(np.exp(shifted).sum())"),
+    ("wrong-axis", "softmax_loss", "np.log(np.exp(shifted).sum(axis=1, keepdims=True))",
      "(x.max(axis=0) + np.log(np.exp(x - x.max(axis=0)).sum(axis=0)) - x.max(axis=1, keepdims=True))"),
     ("gradient-scaled", "softmax_loss", "    dx /= N\n", ""),
     ("wrong-gradient", "softmax_loss", "    dx[np.arange(N), y] -= 1\n", ""),

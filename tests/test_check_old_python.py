@@ -134,7 +134,6 @@ OLD_CALLS = [
     "np.maximum(x, 0) * (1 + 0 * x.ptp())",
     "np.maximum(np.reshape(a=x, newshape=x.shape), 0)",
     "np.maximum(x, 0) * np.sum(one for one in [1.0])",
-    "np.maximum(x, 0) + 0 * len(np.array([[1, 2], [3]]))",
 ]
 
 

@@ -74,9 +74,12 @@ def test_what_is_not_in_memory(kind: str, estimator: Any) -> None:
     [
         ("data.csv", r"got the text 'data\.csv'\. If that is a file, read it first: pandas\.read_csv\('data\.csv'\)"),
         (Path("data.csv"), "got the text 'data.csv'"),
-        ([{"a": 1.0, "b": 2.0}], r"got a list of dicts\. Give pandas\.DataFrame\(X\)"),
+        (b"data.csv", "got the text 'data.csv'"),
+        ([{"a": 1.0, "b": 2.0}], r"got a list of dicts\. Give pandas\.DataFrame\(list\(X\)\)"),
+        (deque([{"a": 1.0, "b": 2.0}]), "got a deque of dicts"),
+        (np.array([{"a": 1.0, "b": 2.0}], object), "got a ndarray of dicts"),
     ],
-    ids=["a name", "a path", "dicts"],
+    ids=["a name", "a path", "bytes", "dicts", "dicts in a deque", "dicts in an array"],
 )
 def test_files_and_dicts_are_no_rows(given: Any, text: str) -> None:
     trained = ThinNetClassifier(**QUICK).fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}), Y)
@@ -85,7 +88,14 @@ def test_files_and_dicts_are_no_rows(given: Any, text: str) -> None:
             call(given)
 
 
-def test_targets_are_asked_for() -> None:
+def test_weights_in_words_are_named() -> None:
+    with pytest.raises(ArgumentError, match=r"sample_weight must be a number for each row, got others: .*'x'"):
+        ThinNetClassifier(**QUICK).fit(X, Y, sample_weight=["x"] * 60)
+
+
+def test_rows_and_targets_are_asked_for() -> None:
+    with pytest.raises(ArgumentError, match=r"X must be rows, \(N, D\), got None"):
+        ThinNetRegressor(**QUICK).fit(None, Y)
     for rows in (X, pd.DataFrame({"a": ["x", "y"] * 30})):
         with pytest.raises(ArgumentError, match=r"y must be given: .* but the target y is None\. Give a label"):
             ThinNetClassifier(**QUICK).fit(rows, None)
@@ -106,7 +116,10 @@ def test_labels_of_nullable_dtypes_stay_what_they_are(dtype: str) -> None:
 
 def test_large_labels_stay_apart() -> None:
     large = pd.Series([2**53 + 1, 2**53] * 30, dtype="Int64")
-    assert ThinNetClassifier(**QUICK).fit(X, large).classes_.tolist() == [2**53, 2**53 + 1]
+    for labels in (large, large.to_frame()):
+        assert ThinNetClassifier(**QUICK).fit(X, labels).classes_.tolist() == [2**53, 2**53 + 1]
+    net = ThinNetClassifier(**QUICK).fit(X, large)
+    assert net.score(X, large) == net.score(X, large.to_numpy(np.int64)) < 1
 
 
 @pytest.mark.parametrize("state", [-1, "a", np.random.default_rng(0), 2**32, 0.5])

@@ -264,6 +264,10 @@ class FlatOptimizer:
         if "t" in self.state:
             self.state["t"] += 1
 
+    def scheduled(self, factors: Mapping[str, float]) -> dict[str, float]:
+        """The hyperparameters that have a factor, multiplied by it: `changes` for a step."""
+        return {name: self.options[name] * factor for name, factor in factors.items()}
+
     def _arrays(self) -> dict[str, FloatArray]:
         """The state's arrays, which are changed in place: copied first where they must not be."""
         arrays = {key: value for key, value in self.state.items() if key != "t"}

@@ -20,7 +20,7 @@ from thinnet.errors import ArgumentError, CheckpointError, NumericalError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
-from thinnet.schedules import EpochDecay, Schedule, as_schedule
+from thinnet.schedules import EpochDecay, Schedule
 from thinnet.solver import Solver
 from thinnet.statistics import rounded
 from thinnet.storage.files import write_atomically
@@ -278,10 +278,11 @@ def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solv
     )
 
 
-def _schedule(name: str, config: Config) -> Schedule | None:
+def _schedule(name: str, config: Config) -> str | Schedule | None:
+    """A schedule as the solver takes it; None for a constant one, which suits optimizers without weight decay too."""
     if name == "constant":
         return None
-    return EpochDecay(config.decay) if name == "epoch_decay" else as_schedule(name)
+    return EpochDecay(config.decay) if name == "epoch_decay" else name
 
 
 def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Result:

@@ -27,7 +27,7 @@ OLD_NUMPY_ERRORS = re.compile(
     r"numpy boolean (negative|subtract)|was removed in the NumPy|Unable to avoid copy|not None as shape"
     r"|'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring|setasflat)'"
     r"|unexpected keyword argument '(newshape|normed)'|positional-only arguments passed as keyword arguments: 'a'"
-    r"|inhomogeneous shape|Calling np\.\w+\(generator\)"
+    r"|Calling np\.\w+\(generator\)"
 )
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
 NUMPY = np.lib.NumpyVersion(np.__version__)

@@ -13,16 +13,17 @@ from thinnet.course.dialects import DIALECTS
 # The first of them in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
 PROBABILITY = r"(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
 WITH = r"\s+(?:out\s+)?(?:at\s+random\s+|randomly\s+)?with\s+(?:a\s+)?(?:probability|chance|prob\b)"
-OFF = r"(?:turn|switch|shut)(?:ed|ing)?\s+off"
+GONE = r"drop|zero|remov|disabl|mask\w*\s+out|inactive|(?:turn|switch|shut)(?:ed|ing)?\s+off|set\s+to\s+(?:0|zero)"
+STAYS = r"keep|kept|retain|surviv|stay|remain|active"
 WHOM = (
     r"\s+(?:out\s+)?(?:each|every|a|the|any)?\s*(?:neuron|unit|node|element|activation|output)s?\b[^.]{0,40}with\s+prob"
 )
 PHRASES = re.compile(
-    rf"(?P<keep>keep(?:s|ing)?{WHOM}|(?:kept|retained|survives?|stays?){WITH}"
-    rf"|{PROBABILITY}(?:\w+\s+){{0,6}}?\W*(?:keep|kept|retain|surviv|stay|not\s+(?:be(?:ing)?\s+)?drop)"
+    rf"(?P<keep>keep(?:s|ing)?{WHOM}|(?<!not )\b(?:{STAYS})\w*(?:\s+(?:on|active|alive))?{WITH}"
+    rf"|{PROBABILITY}(?:(?!not\b)\w+\s+){{0,6}}?\W*(?:{STAYS}|not\s+(?:be(?:ing)?\s+)?(?:{GONE}))"
     r"|keep(?:ing)?[ _-]*(?:prob|rate|ratio))"
-    rf"|(?P<drop>drop(?:s|ping)?{WHOM}|(?<!not )(?:dropped|zeroed|{OFF}){WITH}"
-    rf"|{PROBABILITY}(?:(?!not\b)\w+\s+){{0,6}}?\W*(?:drop|zero|{OFF})"
+    rf"|(?P<drop>drop(?:s|ping)?{WHOM}|(?<!not )\b(?:{GONE})\w*{WITH}"
+    rf"|{PROBABILITY}(?:(?!not\b)\w+\s+){{0,6}}?\W*(?:{GONE}|not\s+(?:be(?:ing)?\s+)?(?:{STAYS}))"
     r"|drop(?:out|ping)?[ _-]*(?:prob|rate|ratio)"
     r"|fraction\s+(?:of\s+)?(?:the\s+)?(?:\w+\s+){0,2}(?:dropped|to\s+drop|to\s+be\s+dropped))",
     re.IGNORECASE,

@@ -102,6 +102,19 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         predicted: AnyArray = self.classes_[scores.argmax(axis=1)]
         return predicted
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy: the part of the rows whose label, or all of whose labels, `predict` says right.
+
+        Args:
+            X: (N, D) rows, as for `fit`.
+            y: (N,) labels, or (N, C) of zeros and ones.
+            sample_weight: (N,) numbers >= 0.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if X does not fit what training had.
+        """
+        return float(super().score(X, plain(y), sample_weight))
+
     def predict_proba(self, X: Any, *, mc_samples: int | None = None, return_std: bool = False) -> Any:
         """The probability of each class, or of each label where a row may have several.
 

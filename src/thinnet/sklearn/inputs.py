@@ -3,7 +3,7 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,8 @@ def checked(
 
     The rows come as `Columns` where they are more than numbers, else as a matrix.
     """
+    if X is None:
+        raise ArgumentError("X must be rows, (N, D), got None. Give an array, a sparse matrix or a data frame.")
     check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
     _check_columns(X)
     if np.ma.is_masked(X):
@@ -125,14 +127,15 @@ def check_in_memory(**given: Any) -> None:
     """
     for name, value in given.items():
         if isinstance(value, str | bytes | os.PathLike):
+            text = os.fsdecode(value)
             raise ArgumentError(
-                f"{name} must be an array, a sparse matrix or a data frame, got the text {str(value)!r}. If that is a "
-                f"file, read it first: pandas.read_csv({str(value)!r}), for example."
+                f"{name} must be an array, a sparse matrix or a data frame, got the text {text!r}. If that is a file, "
+                f"read it first: pandas.read_csv({text!r}), for example."
             )
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if _holds_dicts(value):
             raise ArgumentError(
-                f"{name} must be an array, a sparse matrix or a data frame, got a list of dicts. Give "
-                f"pandas.DataFrame({name}), for example."
+                f"{name} must be an array, a sparse matrix or a data frame, got a {type(value).__name__} of dicts. "
+                f"Give pandas.DataFrame(list({name})), for example."
             )
         if value is None or np.isscalar(value) or hasattr(value, "__array__") or hasattr(value, "tocsr"):
             continue  # what it holds is checked with everything else
@@ -144,6 +147,11 @@ def check_in_memory(**given: Any) -> None:
             f"{name} must be an array, a sparse matrix or a data frame in memory, got a {type(value).__name__}. "
             f"{_fix(name, value, methods)}"
         )
+
+
+def _holds_dicts(value: Any) -> bool:
+    is_line = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    return is_line and len(value) > 0 and isinstance(value[0], Mapping)
 
 
 def _fix(name: str, value: Any, methods: list[str]) -> str:
@@ -175,16 +183,18 @@ def _check_columns(X: Any) -> None:
 
 
 def plain(y: Any) -> Any:
-    """Targets of pandas' nullable or Arrow's integers or bools as NumPy's: scikit-learn would make floats of them.
+    """Targets of pandas' nullable or Arrow's integers or bools, in one column or several, as NumPy's.
+
+    Of such scikit-learn would make floats, and then large labels are the same.
 
     >>> import pandas
     >>> plain(pandas.Series([1, 0], dtype="Int64"))
     array([1, 0])
     """
-    dtype: Any = getattr(y, "dtype", None)
-    if isinstance(dtype, np.dtype) or not hasattr(dtype, "numpy_dtype") or dtype.kind not in "iub":
+    dtypes: list[Any] = list(y.dtypes) if package_of(y) == "pandas" else [getattr(y, "dtype", None)]
+    if not all(hasattr(dtype, "numpy_dtype") and dtype.kind in "iub" for dtype in dtypes):
         return y
-    return y.to_numpy(dtype=dtype.numpy_dtype)
+    return y.to_numpy(dtype=np.result_type(*(dtype.numpy_dtype for dtype in dtypes)))
 
 
 def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:

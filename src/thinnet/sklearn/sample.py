@@ -94,6 +94,12 @@ def checked_weights(sample_weight: Any, X: Any) -> FloatArray | None:
     """The (N,) weights of the rows, or None where every row counts once."""
     if sample_weight is None:
         return None
+    try:
+        np.asarray(sample_weight, np.float64)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(
+            f"sample_weight must be a number for each row, got others: {error}. Convert them."
+        ) from None
     weights: FloatArray = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
     if weights.min() < 0:
         raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")

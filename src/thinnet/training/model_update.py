@@ -103,9 +103,9 @@ class _NamedRule:
         self.optimizer = FlatOptimizer(name, options, like=w.ravel())
 
     def __call__(self, w: Any, dw: Any, factors: Factors) -> Any:
-        flat, options = w.flatten(), self.optimizer.options
+        flat = w.flatten()
         dw = np.ascontiguousarray(dw, flat.dtype).ravel()
-        self.optimizer.inplace_update(flat, dw, {name: options[name] * factor for name, factor in factors.items()})
+        self.optimizer.inplace_update(flat, dw, self.optimizer.scheduled(factors))
         return flat.reshape(w.shape)
 
 

@@ -88,8 +88,8 @@ class NetUpdate:
         processes all call this, and change their nets alike.
         """
         net, exchange = self.net, self.exchange
-        scheduled = {name: self.optimizer.options[name] * factor for name, factor in factors.items()}
-        rate = scheduled["learning_rate"]
+        changes = self.optimizer.scheduled(factors)
+        rate = changes["learning_rate"]
         batch = self._batch(rows, step)
         self._running_before[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
@@ -105,7 +105,7 @@ class NetUpdate:
             self.optimizer.inplace_update(
                 net.params.flat,
                 computed.arrays,
-                scheduled,
+                changes,
                 computed.thinning,
                 team=self.team,
                 half=copies,

@@ -22,11 +22,16 @@ def check_softmax_loss(subject: Subject) -> None:
     x, y = _scores(subject)
     loss, dx = softmax_loss(x, y)
     probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
-    uncorrected = (probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
-    by_columns = [_by_columns(exponents, y) for exponents in (x, x - x.max(axis=1, keepdims=True))]
-    along = ("wrong-axis", "sums the exponentials over the rows instead of the classes")
-    values, gradients = ([(wrong, *along) for wrong in one] for one in zip(*by_columns, strict=True))
-    if not _is_right(subject, x, y, loss, dx, [uncorrected, *gradients], values):
+    uncorrected: Alternative = (probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
+    values: list[Alternative] = []
+    gradients = [uncorrected]
+    for axis, over in ((0, "the rows"), (None, "everything")):
+        known = "wrong-axis", f"sums the exponentials over {over} instead of the classes"
+        for exponents in (x, x - x.max(axis=1, keepdims=True)):  # the latter as most subtract the maximum
+            value, gradient = _summed_over(axis, exponents, y)
+            values.append((value, *known))
+            gradients.append((gradient, *known))
+    if not _is_right(subject, x, y, loss, dx, gradients, values):
         return
     for shift in (1000.0, -1000.0):
         value, gradient = subject.pair("softmax_loss", x + shift, y)
@@ -41,9 +46,9 @@ def check_softmax_loss(subject: Subject) -> None:
         subject.report("log-of-zero", f"where the right class is 2000 below the largest, the loss is {float(value):g}")
 
 
-def _by_columns(x: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
-    """Loss and gradient where each column of the shares, and not each row, sums to 1."""
-    shares, right = np.exp(x) / np.exp(x).sum(axis=0), (np.arange(len(y)), y)
+def _summed_over(axis: int | None, x: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
+    """Loss and gradient where the shares sum to 1 along this axis, or, for None, altogether."""
+    shares, right = np.exp(x) / np.exp(x).sum(axis=axis), (np.arange(len(y)), y)
     loss = -float(np.log(shares[right]).mean())
     shares[right] -= 1
     return loss, shares / len(y)
@@ -86,8 +91,8 @@ def _is_right(
     bad = difference("dx", array, dx, known, batch=N)
     if bad and wrong and array.shape == x.shape:
         own = eval_numerical_gradient(lambda x: float(np.reshape(subject.pair(name, x, y)[0], ())), x, verbose=False)
-        follows = bad.verdict == wrong.verdict != "" or not difference("dx", array, own)
-        bad = None if follows else bad
+        same = bad.verdict and bad.verdict == wrong.verdict
+        bad = bad if not same and difference("dx", array, own) else None
     if bad:
         subject.report(bad.of_gradient, bad.message)
     return not (wrong or bad)
