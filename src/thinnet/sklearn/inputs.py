@@ -2,8 +2,8 @@
 
 import math
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +150,7 @@ def check_in_memory(**given: Any) -> None:
 
 
 def _holds_dicts(value: Any) -> bool:
-    is_line = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
     return is_line and len(value) > 0 and isinstance(value[0], Mapping)
 
 
