@@ -14,7 +14,7 @@ from numba import njit
 
 from thinnet import DataError, Dataset
 from thinnet.data.dataset import SPLITS
-from thinnet.teams import THREAD_POOL, over_rows
+from thinnet.teams import THREAD_POOL, Share, share_out
 from thinnet.typing import AnyArray, FloatArray
 
 SIDE = 32  # pixels
@@ -58,10 +58,7 @@ def oriented_gradients(X: AnyArray) -> FloatArray:
         )
     out = np.empty((len(X), NUM_FEATURES), np.float32)
 
-    def fill(start: int, stop: int) -> None:
-        _fill_features(X[start:stop], out[start:stop], COSINES, SINES)
-
-    over_rows(fill, len(X), X.size, THREAD_POOL)
+    share_out(THREAD_POOL, X.size, _fill_features, X, out, COSINES, SINES)
     return out
 
 
@@ -110,12 +107,12 @@ def _fill_gray(image: AnyArray, gray: FloatArray) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # sums in any order become vector instructions
-def _fill_features(X: AnyArray, out: FloatArray, cosines: FloatArray, sines: FloatArray) -> None:
-    """Fill `out`, (N, 704) float32, with the features of the images in X: an image at a time, in the fastest cache."""
+def _fill_features(share: Share, X: AnyArray, out: FloatArray, cosines: FloatArray, sines: FloatArray) -> None:
+    """Fill `out`, (N, 704) float32, with the features of the share's images: one at a time, in the fastest cache."""
     gray = np.empty((SIDE + 2, SIDE + 2), np.float32)
     sums = np.empty((DIRECTIONS, SIDE), np.float32)  # of one row of cells, pixel column by pixel column
     zero = np.float32(0)
-    for i in range(X.shape[0]):
+    for i in range(share.first, X.shape[0], share.step):
         _fill_gray(X[i], gray)
         for cell_row in range(CELLS):
             sums[:] = zero

@@ -26,6 +26,7 @@ from thinnet.products import mkl_library
 from thinnet.products.choose import products
 from thinnet.sklearn import ThinNetClassifier
 from thinnet.steps import choose
+from thinnet.teams import ONE_THREAD
 from thinnet.typing import FloatArray
 
 ALL_BITS = st.integers(0, 2**32 - 1)
@@ -52,7 +53,7 @@ class TestRounding:
     def test_each_number_becomes_the_nearest_or_the_even_one_of_two(self, bits: Any) -> None:
         x: FloatArray = bits.view(np.float32)
         out = np.empty(x.size, BITS)
-        kernel.to_bits(x, out)
+        ONE_THREAD.run(kernel.to_bits, 1, x, out)
         np.testing.assert_array_equal(out, to_bits(x))
         for number, half in zip(x.tolist(), to_bits(x).tolist(), strict=True):
             got = float(from_bits(np.array([half], BITS))[0])

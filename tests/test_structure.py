@@ -93,7 +93,7 @@ MAY_IMPORT = {
     "typing": rooms(""),
     "errors": rooms(""),
     "masks": rooms("checks errors typing"),
-    "teams": rooms(""),
+    "teams": rooms("typing"),
     "bfloat16": rooms("typing"),
     "layers": rooms("checks errors masks typing"),
     "kernels": rooms("checks masks teams typing"),

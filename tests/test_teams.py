@@ -5,14 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from thinnet.kernels import thinning as kernel
+from thinnet.kernels import thinning as copying
+from thinnet.kernels.compile import kernel
 from thinnet.kernels.optimizers import LINE, SGD, update
+from thinnet.kernels.share import in_parts
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products import mkl_library
 from thinnet.products.choose import products
@@ -22,7 +23,7 @@ from thinnet.state import State
 from thinnet.steps.base import Batch
 from thinnet.steps.fused import FusedStep
 from thinnet.steps.fused_scores import FusedScores
-from thinnet.teams import ENOUGH, ONE_THREAD, THREAD_POOL, Team, over_rows
+from thinnet.teams import ENOUGH, ONE_THREAD, THREAD_POOL, Share, Team, Work, scratch, share_out
 from thinnet.thinning import KeptUnits, Thinning
 
 NAMES = ["one", "pool", pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl"))]
@@ -33,77 +34,69 @@ def team_of(name: str) -> Team:
     return known.get(name) or products("mkl").team
 
 
+@kernel()
+def count(share: Any, done: Any) -> None:
+    in_parts(share, _count, (done,))
+
+
+@kernel()
+def _count(done: Any, part: int, parts: int) -> None:
+    done[part] += 1 + 10 * parts
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("parts", [1, 2, 5])
 def test_each_part_is_done_once(name: str, parts: int) -> None:
-    done: list[int] = []
-    team_of(name).run(done.append, parts)
-    assert sorted(done) == list(range(parts))
+    done = np.zeros(parts, np.int64)
+    team_of(name).run(count, parts, done)
+    np.testing.assert_array_equal(done, 1 + 10 * parts)
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [0, 1])
-def test_what_goes_wrong_in_a_part_is_raised(name: str, wrong: int) -> None:
-    def work(part: int) -> None:
-        if part == wrong:
-            raise KeyError(part)
+def test_what_goes_wrong_in_a_part_is_raised(wrong: int) -> None:
+    def work(share: Share, wrong: int) -> None:
+        if share.first == wrong:
+            raise KeyError(share.first)
 
     with pytest.raises(KeyError, match=str(wrong)):
-        team_of(name).run(work, 2)
-    team_of(name).run(lambda part: None, 2)  # and goes on afterwards
+        THREAD_POOL.run(work, 2, wrong)
+    THREAD_POOL.run(work, 2, 7)  # and goes on afterwards
 
 
 @pytest.mark.parametrize("name", ["pool", NAMES[2]])
 def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
-    sums = np.zeros(8)
+    done = np.zeros((8, 2), np.int64)
 
     def add(at: int) -> None:
         for _ in range(50):
-            team_of(name).run(lambda part: np.add.at(sums, at, part), 2)
+            team_of(name).run(count, 2, done[at])
 
-    threads = [threading.Thread(target=add, args=(at,)) for at in range(len(sums))]
+    threads = [threading.Thread(target=add, args=(at,)) for at in range(len(done))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    np.testing.assert_array_equal(sums, 50)
+    np.testing.assert_array_equal(done, 50 * 21)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [0, 1, ENOUGH - 1, ENOUGH, ENOUGH + 17])
-def test_a_loop_over_rows_is_the_same_whoever_shares_it(name: str, size: int) -> None:
-    w, dw, none = np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32), np.empty(0, np.float32)
-    numbers, half = np.array([0.5], np.float32), np.empty(0, np.uint16)
-
-    def piece(start: int, stop: int) -> None:
-        update(
-            SGD,
-            w[start:stop],
-            dw[start:stop],
-            none,
-            none,
-            numbers,
-            half,
-            0,
-            1,
-            np.array([(0, stop - start, 0, LINE, LINE)]),
-        )
-
-    over_rows(piece, size, size, team_of(name))
+def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
+    team, w, dw = team_of(name), np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32)
+    none, numbers, half = np.empty(0, np.float32), np.array([0.5], np.float32), np.empty(0, np.uint16)
+    how = np.array([(0, size, 0, LINE, LINE)]), scratch(team, w.dtype, 0)
+    share_out(team, size, update, SGD, w, dw, (none, none), numbers, half, *how)
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
 
 
 class Pieces:
-    """Three parts, last to first; one thread while they are worked on, as OpenMP says."""
+    """Three parts, last to first."""
 
-    def __init__(self) -> None:
-        self.size = 3
+    size = 3
 
-    def run(self, work: Callable[[int], None], parts: int) -> None:
-        self.size = 1
+    def run(self, work: Work, parts: int, *arguments: Any) -> None:
         for part in reversed(range(parts)):
-            work(part)
-        self.size = 3
+            work(Share(0, part, parts, parts), *arguments)
 
 
 class InPieces(NumpyProducts):
@@ -113,8 +106,7 @@ class InPieces(NumpyProducts):
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is worth sharing out."""
-    for module in ("teams", "thinning", "flat_updates", "steps.fused"):
-        monkeypatch.setattr(f"thinnet.{module}.ENOUGH", 0)
+    monkeypatch.setattr("thinnet.teams.ENOUGH", 0)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -142,7 +134,7 @@ def test_a_step_in_pieces_has_the_same_bits(normalization: Any, precision: Any, 
 def test_thinning_and_the_optimizer_in_pieces_have_the_same_bits(name: str, order: Any) -> None:
     generator, kept = np.random.default_rng(0), KeptUnits((7, 50, 3))
     kept.select(1, generator.random(50) < 0.5)
-    thinning = Thinning(kept, {"W1": (7, 50), "b1": (50,), "W2": (50, 3), "b2": (3,)}, order, kernel)
+    thinning = Thinning(kept, {"W1": (7, 50), "b1": (50,), "W2": (50, 3), "b2": (3,)}, order, copying)
     w, dw = (generator.standard_normal(553).astype(np.float32) for _ in range(2))
     results = []
     for team in (ONE_THREAD, Pieces()):
@@ -156,17 +148,17 @@ def test_thinning_and_the_optimizer_in_pieces_have_the_same_bits(name: str, orde
 
 
 def forked(name: str) -> int:
-    done: list[int] = []
-    team_of(name).run(done.append, 2)
+    done = np.zeros(2, np.int64)
+    team_of(name).run(count, 2, done)
     product, ones = np.empty((300, 300)), np.ones((300, 300))
     products("mkl" if name == "mkl" else "numpy").matmul(ones, ones, product)
-    return len(done) if (product == 300).all() else 0
+    return int(done.sum()) if (product == 300).all() else 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_forked_process_has_a_team_of_its_own(name: str) -> None:
-    assert forked(name) == 2  # the threads are there before
+    assert forked(name) == 42  # the threads are there before
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply_async(forked, (name,)).get(timeout=60) == 2
+        assert pool.apply_async(forked, (name,)).get(timeout=60) == 42

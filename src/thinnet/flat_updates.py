@@ -4,7 +4,7 @@ import numpy as np
 
 from thinnet.kernels.optimizers import LINE, update, update_part
 from thinnet.parameters import Parameters
-from thinnet.teams import ENOUGH, Team
+from thinnet.teams import Team, scratch, share_out
 from thinnet.thinning import Thinning
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -21,8 +21,9 @@ def update_whole(
     w, first, second = buffers
     half = np.empty(0, np.uint16) if half is None else half
     flat, table = _lines(dw)
-    parts = team.size if w.size >= ENOUGH else 1
-    team.run(lambda part: update(rule, w, flat, first, second, numbers, half, part, parts, table), parts)
+    gaps = (table[:, 4] > table[:, 3]).any()  # behind the lines of an array's gradient
+    room = scratch(team, w.dtype, LINE if gaps else 0)
+    share_out(team, w.size, update, rule, w, flat, (first, second), numbers, half, table, room)
 
 
 def update_kept(
@@ -37,14 +38,9 @@ def update_kept(
     w, first, second = buffers
     thin = dw if isinstance(dw, Parameters) else Parameters(thinning.shapes(), order=thinning.order, flat=dw)
     places = np.array([(place.start, place.pitch) for place in thin.places.values()])
-    parts = team.size if thin.flat.size >= ENOUGH else 1
-
-    def work(part: int) -> None:
-        scratch = np.empty((4, thinning.longest_line), w.dtype)
-        where = part, parts, places, thinning.kept.keep, *thinning.plan
-        update_part(rule, w, thin.flat, first, second, numbers, scratch, *where)
-
-    team.run(work, parts)
+    room = scratch(team, w.dtype, thinning.longest_line, lines=4)
+    where = places, thinning.kept.keep, thinning.plan, room
+    share_out(team, thin.flat.size, update_part, rule, w, thin.flat, (first, second), numbers, *where)
 
 
 def _lines(dw: FloatArray | Parameters) -> tuple[FloatArray, IntArray]:

@@ -4,9 +4,26 @@ import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
-ENOUGH = 1 << 17  # elements below which handing work over costs more than it saves
+import numpy as np
+
+from thinnet.typing import AnyArray
+
+ENOUGH = 1 << 15  # elements below which handing work over costs more than it saves
+CACHE_LINE = 64  # bytes
+
+
+class Share(NamedTuple):
+    """Which of its parts a call of a kernel does: those from `first` on, `step` apart; or who shares them."""
+
+    fork: int  # where the function is that starts the threads, as a number; 0 for the calling thread alone
+    first: int  # with several threads: where the function is that says which one it is
+    step: int  # likewise the one that says how many there are
+    parts: int  # how many parts there are in all
+
+
+Work = Callable[..., None]  # a kernel that takes a Share first
 
 
 class Team(Protocol):
@@ -14,11 +31,11 @@ class Team(Protocol):
 
     @property
     def size(self) -> int:
-        """How many they are, asked for outside of `run`."""
+        """How many they are."""
         ...
 
-    def run(self, work: Callable[[int], None], parts: int) -> None:
-        """Call ``work(0)`` to ``work(parts - 1)``, side by side; `parts` is at most `size`."""
+    def run(self, work: Work, parts: int, *arguments: Any) -> None:
+        """Call ``work(share, *arguments)`` so that each part is done once, side by side."""
         ...
 
 
@@ -27,10 +44,9 @@ class OneThread:
 
     size = 1
 
-    def run(self, work: Callable[[int], None], parts: int) -> None:
-        """Call one after the other."""
-        for part in range(parts):
-            work(part)
+    def run(self, work: Work, parts: int, *arguments: Any) -> None:
+        """Do one part after the other."""
+        work(Share(0, 0, 1, parts), *arguments)
 
 
 class ThreadPool:
@@ -41,11 +57,12 @@ class ThreadPool:
         """How many they are."""
         return num_threads()
 
-    def run(self, work: Callable[[int], None], parts: int) -> None:
-        """Call the first on this thread."""
-        others = [_pool(self.size).submit(work, part) for part in range(1, parts)]
+    def run(self, work: Work, parts: int, *arguments: Any) -> None:
+        """Do the first part on this thread."""
+        shares = [Share(0, part, parts, parts) for part in range(parts)]
+        others = [_pool(self.size).submit(work, share, *arguments) for share in shares[1:]]
         try:
-            work(0)
+            work(shares[0], *arguments)
         finally:
             for other in others:
                 other.result()
@@ -71,10 +88,17 @@ ONE_THREAD = OneThread()  #: the calling thread
 THREAD_POOL = ThreadPool()  #: for work that does not stand beside products
 
 
-def over_rows(work: Callable[[int, int], None], num_rows: int, num_elements: int, team: Team) -> None:
-    """Call ``work(start, stop)`` for pieces of the rows, side by side where that pays.
+def scratch(team: Team, dtype: Any, width: int, lines: int = 1) -> AnyArray:
+    """Room for some lines of each part of what a team shares: (parts, lines, a little more than `width`).
 
-    `work` must release the interpreter, as the kernels do, and give the same whatever the pieces are.
+    The room between two parts keeps one thread's writing out of the other's cache.
     """
-    count = max(1, min(num_rows, team.size)) if num_elements >= ENOUGH else 1
-    team.run(lambda k: work(k * num_rows // count, (k + 1) * num_rows // count), count)
+    return np.empty((team.size, lines, width + CACHE_LINE // np.dtype(dtype).itemsize), dtype)
+
+
+def share_out(team: Team, num_elements: int, work: Work, *arguments: Any) -> None:
+    """Call ``work(share, *arguments)``, its parts side by side where so many elements are worth it.
+
+    The work must give the same whatever the parts are.
+    """
+    team.run(work, team.size if num_elements >= ENOUGH else 1, *arguments)

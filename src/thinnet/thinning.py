@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.parameters import Order, layer_number
-from thinnet.teams import ENOUGH, ONE_THREAD, Team
+from thinnet.teams import ONE_THREAD, Team, share_out
 from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -115,8 +115,7 @@ class Thinning:
     def gather(self, whole: FloatArray, thin: FloatArray, team: Team = ONE_THREAD) -> None:
         """Copy the part out of a whole flat buffer to the beginning of `thin`."""
         if self._kernel is not None:
-            parts = team.size if self.size() >= ENOUGH else 1
-            team.run(lambda part: self._kernel.copy_kept(whole, thin, False, part, parts, *self.plan), parts)
+            share_out(team, self.size(), self._kernel.copy_kept, whole, thin, False, self.plan)
         else:
             positions = self.positions()
             thin[: len(positions)] = whole[positions]
@@ -124,7 +123,7 @@ class Thinning:
     def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
         """Copy the part from the beginning of `thin` to where it belongs in a whole flat buffer."""
         if self._kernel is not None:
-            self._kernel.copy_kept(whole, thin, True, 0, 1, *self.plan)
+            share_out(ONE_THREAD, self.size(), self._kernel.copy_kept, whole, thin, True, self.plan)
         else:
             positions = self.positions()
             whole[positions] = thin[: len(positions)]

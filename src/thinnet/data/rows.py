@@ -9,7 +9,7 @@ from thinnet.bfloat16 import BITS, to_bits
 from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.standardization import Standardization
-from thinnet.teams import ONE_THREAD, Team, over_rows
+from thinnet.teams import ONE_THREAD, Team, scratch, share_out
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -56,7 +56,7 @@ class RowReader:
         self._source: AnyArray = getattr(data, f"X_{split}")
         width = data.num_features
         how = data.standardization or Standardization(np.zeros(width), np.ones(width))
-        self._shift, self._scale = how.mean, how.scale
+        self._standardization = how.mean, how.scale
         bits = np.dtype(dtype) == BITS
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if bits else dtype)  # in which rows are computed
         self._floats: FloatArray = np.empty((0 if bits else max_rows, width), self.dtype)
@@ -92,21 +92,22 @@ class RowReader:
         from thinnet.kernels.augmentation import augmented_rows
         from thinnet.kernels.batch import standardized_rows
 
-        order, how, standardization = self._order, self.data.augmentation, (self._shift, self._scale)
-        if order is not None and how is not None:
-            keys = np.uint32(order.seed & 0xFFFFFFFF), np.uint32(order.seed >> 32)
-            moves = how.translate, how.padding_mode == "reflect", how.cutout
-            draws = self.data.own_rows("train").start, keys, step, how.flips(step, order.epoch(step)), moves, how.image
+        order, how, size = self._order, self.data.augmentation, max(floats.size, bits.size)
+        line = scratch(self.team, self.dtype, self.num_features)
+        if order is None or how is None:
+            what = self._source, rows, *self._standardization, floats, bits, line
+            share_out(self.team, size, standardized_rows, *what)
+            return
+        keys = np.uint32(order.seed & 0xFFFFFFFF), np.uint32(order.seed >> 32)
+        moves = how.translate, how.padding_mode == "reflect", how.cutout
+        draws = self.data.own_rows("train").start, keys, step, how.flips(step, order.epoch(step)), moves, how.image
+        room = scratch(self.team, self._source.dtype, self.num_features), line
+        standardizations = self._standardization, self._mirrored(how.image)
+        share_out(self.team, size, augmented_rows, self._source, rows, draws, *standardizations, floats, bits, room)
 
-        def piece(start: int, stop: int) -> None:
-            part = self._source, rows[start:stop]
-            into = floats[start:stop], bits[start:stop]
-            if order is None or how is None:
-                standardized_rows(*part, *standardization, *into)
-            else:
-                augmented_rows(*part, *draws, *standardization, *into)
-
-        over_rows(piece, len(rows), max(floats.size, bits.size), self.team)
+    def _mirrored(self, image: tuple[int, int, int]) -> tuple[FloatArray, FloatArray]:
+        shift, scale = (np.ascontiguousarray(x.reshape(image)[..., ::-1]).ravel() for x in self._standardization)
+        return shift, scale
 
 
 def inplace_mix(
@@ -123,7 +124,5 @@ def inplace_mix(
         return
     from thinnet.kernels.batch import mixed_rows
 
-    def piece(start: int, stop: int) -> None:
-        mixed_rows(X, start, partners[start:stop], share, other_share, out[start:stop], bits[start:stop])
-
-    over_rows(piece, len(X), X.size, team)
+    line = scratch(team, X.dtype, X.shape[1])
+    share_out(team, X.size, mixed_rows, X, partners, share, other_share, out, bits, line)

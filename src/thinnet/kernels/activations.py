@@ -30,15 +30,14 @@ class Behind(NamedTuple):
     step: Any
     layer: Any
     row_positions: IntArray  # the position of each row in the whole minibatch
-    random_bits: AnyArray  # a buffer for those of `GROUP` columns
-    line: FloatArray  # a buffer as long as a row, for the columns that are computed
-    first: Any  # which columns are computed: from this one on, a multiple of `GROUP`
-    last: Any  # to before this one
 
 
 @inline()
-def activate_line(h: FloatArray, row: int, behind: Any) -> None:
-    """Replace a row's columns h, which hold what goes into the activation, by dropout(activation(h))."""
+def activate_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: Any) -> None:
+    """Replace a row's columns h, which hold what goes into the activation, by dropout(activation(h)).
+
+    They begin with column `first`, a multiple of `GROUP`; `bits` is a buffer for the random bits of so many columns.
+    """
     factor, zero = behind.factor, h.dtype.type(0)
     if behind.activation == RELU:
         for j in range(h.size):
@@ -47,23 +46,25 @@ def activate_line(h: FloatArray, row: int, behind: Any) -> None:
     else:
         activate(behind.activation, h, factor)
     if behind.threshold > 0:
-        _drop_in_line(h, row, behind)
+        _drop_in_line(h, row, first, bits, behind)
 
 
 @inline()
-def activate_line_backward(dh: FloatArray, h: FloatArray, row: int, behind: Any) -> None:
-    """Turn a row's columns dh into the gradient before the activation.
+def activate_line_backward(
+    dh: FloatArray, h: FloatArray, line: FloatArray, row: int, first: int, bits: AnyArray, behind: Any
+) -> None:
+    """Turn a row's columns dh into the gradient before the activation; `first` and `bits` as above.
 
-    For ReLU `h` has the layer's output; for the others ``behind.line`` has what went into the activation.
+    For ReLU `h` has the layer's output; for the others `line` has what went into the activation.
     """
     factor, zero = behind.factor, dh.dtype.type(0)
     if behind.activation == RELU:
         for j in range(dh.size):
             dh[j] = dh[j] * factor if h[j] > zero else zero
     else:
-        multiply_by_slopes(behind.activation, behind.line[: dh.size], dh, factor)
+        multiply_by_slopes(behind.activation, line, dh, factor)
         if behind.threshold > 0:
-            _drop_in_line(dh, row, behind)
+            _drop_in_line(dh, row, first, bits, behind)
 
 
 @kernel()
@@ -92,7 +93,7 @@ def activate(activation: int, y: FloatArray, factor: Any) -> None:
 
 @kernel()
 def multiply_by_slopes(activation: int, y: FloatArray, dy: FloatArray, factor: Any) -> None:
-    """dy = dy · activation'(y) · factor, for every activation but ReLU; `y` may be longer than `dy`."""
+    """dy = dy · activation'(y) · factor, for every activation but ReLU."""
     one, half = y.dtype.type(1), y.dtype.type(0.5)
     if activation == TANH:
         for j in range(dy.size):
@@ -123,19 +124,12 @@ def _sigmoid(y: Any, one: Any) -> Any:
 
 
 @inline()
-def _drop_in_line(h: FloatArray, row: int, behind: Any) -> None:
+def _drop_in_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: Any) -> None:
     """Set dropped units of a row's columns to zero."""
     zero = h.dtype.type(0)
     for group in range((h.size + GROUP - 1) // GROUP):
-        group_bits(
-            behind.random_bits,
-            behind.first // GROUP + group,
-            behind.row_positions[row],
-            behind.step,
-            behind.layer,
-            behind.key0,
-            behind.key1,
-        )
+        position = behind.row_positions[row]
+        group_bits(bits, first // GROUP + group, position, behind.step, behind.layer, behind.key0, behind.key1)
         base = group * GROUP
         for j in range(min(GROUP, h.size - base)):
-            h[base + j] = h[base + j] if behind.random_bits[j] >= behind.threshold else zero
+            h[base + j] = h[base + j] if bits[j] >= behind.threshold else zero

@@ -8,54 +8,60 @@ from numba import uint64
 from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, kernel
 from thinnet.kernels.philox import philox
+from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import AUGMENTATION
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 BLOCK = 8  # pixels flipped together: a loop of fixed length becomes vector instructions, in lines of few pixels too
 Image = tuple[int, int, int]  # channels, height, width
+Draws = tuple[  # what says how rows are augmented
+    int,  # the number of X's first row
+    tuple[Any, Any],  # the seed's two words
+    int,  # the step
+    tuple[bool, int, int],  # `Augmentation.flips`
+    tuple[int, bool, int],  # the most pixels of translation, whether borders are reflected, the side of the square
+    Image,
+]
 
 
 @kernel()
-def augmented_rows(
-    X: AnyArray,
-    rows: IntArray,
-    first_row: int,
-    keys: tuple[Any, Any],
-    step: int,
-    flips: tuple[bool, int, int],
-    moves: tuple[int, bool, int],
-    image: Image,
-    shift: FloatArray,
-    scale: FloatArray,
-    out: FloatArray,
-    half: AnyArray,
-) -> None:
+def augmented_rows(share: Any, *arguments: Any) -> None:
     """`thinnet.data.Dataset.augmented_batch` of the rows `rows` of X, each made in a line of its own and written once.
 
-    They are written to `half` in bfloat16, where that is not empty, and else to `out`.
-
-    `first_row` is the number of X's first row, `keys` are the seed's two words, `flips` what `Augmentation.flips`
-    gives; `moves` are the most pixels of translation, whether borders are reflected, and the side of the square.
+    They are written to `half` in bfloat16, where that is not empty, and else to `out`. `plain` and `flipped` are shift
+    and scale of an image and of its mirror image. `scratch` has a line for each part in the dtypes of X and of `out`.
     """
-    some, flip_step, flipped = flips
-    translate, reflect, cutout = moves
+    in_parts(share, _augmented_rows, arguments)
+
+
+@kernel()
+def _augmented_rows(
+    X: AnyArray,
+    rows: IntArray,
+    draws: Draws,
+    plain: tuple[FloatArray, FloatArray],
+    flipped: tuple[FloatArray, FloatArray],
+    out: FloatArray,
+    half: AnyArray,
+    scratch: tuple[AnyArray, FloatArray],
+    part: int,
+    parts: int,
+) -> None:
+    first_row, keys, step, (some, flip_step, side), (translate, reflect, cutout), image = draws
     _, height, width = image
-    pixels, line = np.empty(X.shape[1], X.dtype), np.empty(X.shape[1], out.dtype)
-    flipped_shift, flipped_scale = np.empty_like(shift), np.empty_like(scale)
-    _flip(shift, flipped_shift, width)
-    _flip(scale, flipped_scale, width)
-    for i in range(rows.shape[0]):
+    pixels, line = scratch[0][part, 0, : X.shape[1]], scratch[1][part, 0, : X.shape[1]]
+    for i in range(*bounds(rows.size, part, parts)):
         source, row = X[rows[i]], first_row + rows[i]
         down, right, middle_y, middle_x = philox(0, row, step, AUGMENTATION, keys[0], keys[1])
         flip, _, _, _ = philox(1, row, flip_step, AUGMENTATION, keys[0], keys[1])
         dy, dx = _below(down, 2 * translate + 1) - translate, _below(right, 2 * translate + 1) - translate
-        if some and _below(flip, 2) == flipped:
+        if some and _below(flip, 2) == side:
             _flip(source, pixels, width)
-            _move(pixels, flipped_shift, flipped_scale, line, image, dy, dx, reflect)
+            _move(pixels, *flipped, line, image, dy, dx, reflect)
         else:
             for j in range(pixels.shape[0]):
                 pixels[j] = source[j]
-            _move(pixels, shift, scale, line, image, dy, dx, reflect)
+            _move(pixels, *plain, line, image, dy, dx, reflect)
         if cutout:
             _cut(line, image, _below(middle_y, height) - cutout // 2, _below(middle_x, width) - cutout // 2, cutout)
         if half.size:

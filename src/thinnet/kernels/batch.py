@@ -2,23 +2,36 @@
 
 from typing import Any
 
-import numpy as np
-
 from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 @kernel()
-def standardized_rows(
-    X: AnyArray, rows: IntArray, shift: FloatArray, scale: FloatArray, out: FloatArray, half: AnyArray
-) -> None:
+def standardized_rows(share: Any, *arguments: Any) -> None:
     """out[i] = (X[rows[i]] − shift) · scale, computed in float64; `shift` and `scale` are (D,) float64.
 
-    Or the same in bfloat16 in `half`, where that is not empty, rounded from the dtype of `out`.
+    Or the same in bfloat16 in `half`, where that is not empty, rounded from the dtype of `out`, by `scratch`, which has
+    a line for each part.
     """
-    line = np.empty(half.shape[1], out.dtype)
-    for i in range(rows.shape[0]):
+    in_parts(share, _standardized_rows, arguments)
+
+
+@kernel()
+def _standardized_rows(
+    X: AnyArray,
+    rows: IntArray,
+    shift: FloatArray,
+    scale: FloatArray,
+    out: FloatArray,
+    half: AnyArray,
+    scratch: FloatArray,
+    part: int,
+    parts: int,
+) -> None:
+    line = scratch[part, 0, : half.shape[1]]
+    for i in range(*bounds(rows.size, part, parts)):
         if half.size:
             _standardize(X[rows[i]], shift, scale, line)
             round_line(line, half[i])
@@ -33,20 +46,33 @@ def _standardize(row: AnyArray, shift: FloatArray, scale: FloatArray, out: Float
 
 
 @kernel()
-def mixed_rows(
-    X: FloatArray, first: int, partners: IntArray, share: Any, other_share: Any, out: FloatArray, half: AnyArray
+def mixed_rows(share: Any, *arguments: Any) -> None:
+    """out[i] = portion · X[i] + other · X[partners[i]], or the same in bfloat16 in `half`, where that is not empty."""
+    in_parts(share, _mixed_rows, arguments)
+
+
+@kernel()
+def _mixed_rows(
+    X: FloatArray,
+    partners: IntArray,
+    portion: Any,
+    other: Any,
+    out: FloatArray,
+    half: AnyArray,
+    scratch: FloatArray,
+    part: int,
+    parts: int,
 ) -> None:
-    """out[i] = share · X[first + i] + other_share · X[partners[i]], or the same in bfloat16 in `half`."""
-    line = np.empty(half.shape[1], X.dtype)
-    for i in range(partners.shape[0]):
+    line = scratch[part, 0, : half.shape[1]]
+    for i in range(*bounds(partners.size, part, parts)):
         if half.size:
-            _mix(X[first + i], X[partners[i]], share, other_share, line)
+            _mix(X[i], X[partners[i]], portion, other, line)
             round_line(line, half[i])
         else:
-            _mix(X[first + i], X[partners[i]], share, other_share, out[i])
+            _mix(X[i], X[partners[i]], portion, other, out[i])
 
 
 @inline()
-def _mix(row: FloatArray, other: FloatArray, share: Any, other_share: Any, out: FloatArray) -> None:
+def _mix(row: FloatArray, partner: FloatArray, portion: Any, other: Any, out: FloatArray) -> None:
     for j in range(out.size):
-        out[j] = share * row[j] + other_share * other[j]
+        out[j] = portion * row[j] + other * partner[j]

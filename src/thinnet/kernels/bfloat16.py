@@ -1,8 +1,11 @@
 """The kernel of `thinnet.bfloat16.to_bits`: a line at a time, so that what makes numbers can round them right away."""
 
+from typing import Any
+
 import numpy as np
 
 from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
 _SIXTEEN, _ONE, _HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
@@ -21,6 +24,12 @@ def round_line(x: FloatArray, out: AnyArray) -> None:
 
 
 @kernel()
-def to_bits(x: FloatArray, out: AnyArray) -> None:
+def to_bits(share: Any, *arguments: Any) -> None:
     """out = the bits of x in bfloat16, for flat arrays."""
-    round_line(x, out)
+    in_parts(share, _to_bits, arguments)
+
+
+@kernel()
+def _to_bits(x: FloatArray, out: AnyArray, part: int, parts: int) -> None:
+    start, stop = bounds(x.size, part, parts)
+    round_line(x[start:stop], out[start:stop])

@@ -22,7 +22,11 @@ def _compile(**options: Any) -> Callable[[Any], Any]:
 # nogil: other Python threads go on meanwhile.
 # error_model: a division by zero gives infinity or NaN, as in NumPy; Python's exception would need a branch in each
 # loop that divides, and a loop with such a branch cannot become vector instructions.
-kernel = partial(_compile, error_model="numpy", nogil=True)
+allocating_kernel = partial(_compile, error_model="numpy", nogil=True)
+
+# _nrt: nothing is allocated, and so no references are counted. Several threads would count those to the arrays that
+# they share for each slice of a row, which takes longer than the row does.
+kernel = partial(allocating_kernel, _nrt=False)
 
 # For sums along a row: taken in any order, they become vector instructions. NaN and infinity stay themselves.
 reordering_kernel = partial(kernel, fastmath={"reassoc", "contract"})

@@ -7,9 +7,10 @@ import numpy as np
 from thinnet.checks import check_arrays
 from thinnet.kernels.compile import kernel
 from thinnet.kernels.philox import group_bits
+from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import GROUP, drop_threshold
-from thinnet.teams import THREAD_POOL, over_rows
-from thinnet.typing import FloatArray
+from thinnet.teams import THREAD_POOL, scratch, share_out
+from thinnet.typing import AnyArray, FloatArray
 
 
 def dropout(
@@ -38,23 +39,26 @@ def dropout(
     check_arrays("dropout", x=(x, "N D"), out=(out, "N D"))
     keys = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
     factor = x.dtype.type(1 / (1 - rate))
-
-    def piece(start: int, stop: int) -> None:
-        _dropout(x[start:stop], out[start:stop], factor, threshold, keys, step, layer, first_row + start)
-
-    over_rows(piece, len(x), x.size, THREAD_POOL)
+    draw = keys, step, layer, first_row
+    share_out(THREAD_POOL, x.size, _dropout, x, out, factor, threshold, draw, scratch(THREAD_POOL, np.uint32, GROUP))
     return out
 
 
 @kernel()
-def _dropout(
-    x: FloatArray, out: FloatArray, factor: Any, threshold: Any, keys: Any, step: int, layer: int, first_row: int
+def _dropout(share: Any, *arguments: Any) -> None:
+    in_parts(share, _dropout_part, arguments)
+
+
+@kernel()
+def _dropout_part(
+    x: FloatArray, out: FloatArray, factor: Any, threshold: Any, draw: Any, room: AnyArray, part: int, parts: int
 ) -> None:
-    zero, bits = x.dtype.type(0), np.empty(GROUP, np.uint32)
+    (key0, key1), step, layer, first_row = draw
+    zero, bits = x.dtype.type(0), room[part, 0]
     columns = x.shape[1]
-    for row in range(x.shape[0]):
+    for row in range(*bounds(x.shape[0], part, parts)):
         for group in range((columns + GROUP - 1) // GROUP):
-            group_bits(bits, group, first_row + row, step, layer, keys[0], keys[1])
+            group_bits(bits, group, first_row + row, step, layer, key0, key1)
             base = group * GROUP
             for j in range(min(GROUP, columns - base)):
                 out[row, base + j] = x[row, base + j] * factor if bits[j] >= threshold else zero

@@ -2,24 +2,45 @@
 
 In training `z` holds the products h · W without the bias, and `h` receives the layer's output. The backward functions
 turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place. `behind` is what follows
-the normalization, an activation and dropout, as `thinnet.kernels.activations` has them, and the columns to compute,
-which layer normalization takes all of. `half` receives the result in bfloat16, for the next product; where it is empty,
-that takes the result itself.
+the normalization, an activation and dropout, as `thinnet.kernels.activations` has them. `half` receives the result in
+bfloat16, for the next product; where it is empty, that takes the result itself.
+
+Threads share the columns, of which whole groups have their masks drawn together, or the rows, where layer normalization
+takes the columns together. Nothing is added up across the parts, so that their number changes no bit.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from thinnet.kernels.activations import RELU, activate, activate_line, activate_line_backward
 from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, kernel, reordering_kernel
+from thinnet.kernels.share import bounds, in_parts
+from thinnet.masks import GROUP
 from thinnet.typing import AnyArray, FloatArray
 
 
+class Scratch(NamedTuple):
+    """Room for what a part has for itself: `thinnet.teams.scratch`."""
+
+    lines: FloatArray  # (parts, 3, columns or more)
+    bits: AnyArray  # (parts, 1, GROUP or more) uint32
+
+
 @inline()
-def _columns(behind: Any) -> slice:
-    return slice(behind.first, behind.last)
+def _part_of_columns(count: int, part: int, parts: int) -> slice:
+    """The columns of one part: whole groups, but for the end of the last."""
+    first, last = bounds((count + GROUP - 1) // GROUP, part, parts)
+    return slice(first * GROUP, min(last * GROUP, count))
+
+
+@inline()
+def _zeros(scratch: Scratch, part: int, number: int, size: int) -> FloatArray:
+    """A line of the part's own room to add up in, where no other thread writes nearby."""
+    line = scratch.lines[part, number, :size]
+    line[:] = line.dtype.type(0)
+    return line
 
 
 @inline()
@@ -29,35 +50,58 @@ def _round_row(x: FloatArray, half: AnyArray, row: int, columns: slice) -> None:
 
 
 @kernel()
-def plain_forward(z: FloatArray, bias: FloatArray, h: FloatArray, half: AnyArray, behind: Any) -> None:
+def plain_forward(share: Any, *arguments: Any) -> None:
     """h = dropout(activation(z + bias))."""
-    columns = _columns(behind)
+    in_parts(share, _plain_forward, arguments)
+
+
+@kernel()
+def _plain_forward(
+    z: FloatArray, bias: FloatArray, h: FloatArray, half: AnyArray, behind: Any, scratch: Scratch, part: int, parts: int
+) -> None:
+    columns, bits = _part_of_columns(z.shape[1], part, parts), scratch.bits[part, 0]
     b = bias[columns]
     for row in range(z.shape[0]):
         x, y = z[row, columns], h[row, columns]
         for j in range(x.size):
             y[j] = x[j] + b[j]
-        activate_line(y, row, behind)
+        activate_line(y, row, columns.start, bits, behind)
         _round_row(h, half, row, columns)
 
 
 @kernel()
-def plain_backward(
-    dh: FloatArray, h: FloatArray, z: FloatArray, bias: FloatArray, dbias: FloatArray, half: AnyArray, behind: Any
-) -> None:
+def plain_backward(share: Any, *arguments: Any) -> None:
     """The gradients of `plain_forward`."""
-    columns = _columns(behind)
+    in_parts(share, _plain_backward, arguments)
+
+
+@kernel()
+def _plain_backward(
+    dh: FloatArray,
+    h: FloatArray,
+    z: FloatArray,
+    bias: FloatArray,
+    dbias: FloatArray,
+    half: AnyArray,
+    behind: Any,
+    scratch: Scratch,
+    part: int,
+    parts: int,
+) -> None:
+    columns, bits = _part_of_columns(z.shape[1], part, parts), scratch.bits[part, 0]
     b, db = bias[columns], dbias[columns]
-    db[:] = dh.dtype.type(0)
+    line, sums = scratch.lines[part, 1, : b.size], _zeros(scratch, part, 0, b.size)
     for row in range(dh.shape[0]):
         x, dy = z[row, columns], dh[row, columns]
         if behind.activation != RELU:
             for j in range(x.size):
-                behind.line[j] = x[j] + b[j]
-        activate_line_backward(dy, h[row, columns], row, behind)
+                line[j] = x[j] + b[j]
+        activate_line_backward(dy, h[row, columns], line, row, columns.start, bits, behind)
         for j in range(dy.size):
-            db[j] += dy[j]
+            sums[j] += dy[j]
         _round_row(dh, half, row, columns)
+    for j in range(db.size):
+        db[j] = sums[j]
 
 
 # Batch normalization comes in three pieces forward and two backward: what stands between them is a sum over all rows of
@@ -66,144 +110,185 @@ def plain_backward(
 
 
 @kernel()
-def column_means(z: FloatArray, count: Any, mean: FloatArray, first: int, last: int) -> None:
-    """mean = Σ z / count for each column from `first` to before `last`."""
-    columns = slice(first, last)
-    m = mean[columns]
-    m[:] = z.dtype.type(0)
-    for row in range(z.shape[0]):
-        x = z[row, columns]
-        for j in range(x.size):
-            m[j] += x[j]
-    for j in range(m.size):
-        m[j] /= count
+def column_means(share: Any, *arguments: Any) -> None:
+    """mean = Σ z / count for each column."""
+    in_parts(share, _column_means, arguments)
 
 
 @kernel()
-def column_variances(z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray, first: int, last: int) -> None:
-    """variance = Σ (z − mean)² / count for each of these columns."""
-    columns = slice(first, last)
+def _column_means(z: FloatArray, count: Any, mean: FloatArray, scratch: Scratch, part: int, parts: int) -> None:
+    columns = _part_of_columns(z.shape[1], part, parts)
+    m = mean[columns]
+    sums = _zeros(scratch, part, 0, m.size)
+    for row in range(z.shape[0]):
+        x = z[row, columns]
+        for j in range(x.size):
+            sums[j] += x[j]
+    for j in range(m.size):
+        m[j] = sums[j] / count
+
+
+@kernel()
+def column_variances(share: Any, *arguments: Any) -> None:
+    """variance = Σ (z − mean)² / count for each column."""
+    in_parts(share, _column_variances, arguments)
+
+
+@kernel()
+def _column_variances(
+    z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray, scratch: Scratch, part: int, parts: int
+) -> None:
+    columns = _part_of_columns(z.shape[1], part, parts)
     m, v = mean[columns], variance[columns]
-    v[:] = z.dtype.type(0)
+    sums = _zeros(scratch, part, 0, v.size)
     for row in range(z.shape[0]):
         x = z[row, columns]
         for j in range(x.size):
             difference = x[j] - m[j]
-            v[j] += difference * difference
+            sums[j] += difference * difference
     for j in range(v.size):
-        v[j] /= count
+        v[j] = sums[j] / count
 
 
 @kernel()
-def batchnorm_forward(
+def batchnorm_forward(share: Any, *arguments: Any) -> None:
+    """h = dropout(activation(batchnorm(z + bias))), with the batch's `statistics`, mean and variance of z.
+
+    `vectors` are bias, γ and β, `running` the running mean and variance, `options` momentum and eps. The bias cancels
+    out of everything but the running mean. The variance becomes 1 / √(variance + eps), for backward.
+    """
+    in_parts(share, _batchnorm_forward, arguments)
+
+
+@kernel()
+def _batchnorm_forward(
     z: FloatArray,
-    bias: FloatArray,
-    gamma: FloatArray,
-    beta: FloatArray,
-    running_mean: FloatArray,
-    running_var: FloatArray,
-    momentum: Any,
-    eps: Any,
-    mean: FloatArray,
-    variance: FloatArray,
+    vectors: tuple[FloatArray, FloatArray, FloatArray],
+    running: tuple[FloatArray, FloatArray],
+    options: tuple[Any, Any],
+    statistics: tuple[FloatArray, FloatArray],
     h: FloatArray,
     half: AnyArray,
     behind: Any,
+    scratch: Scratch,
+    part: int,
+    parts: int,
 ) -> None:
-    """h = dropout(activation(batchnorm(z + bias))), with the batch's `mean` and `variance` of z.
-
-    The bias cancels out of everything but the running mean. `variance` becomes 1 / √(variance + eps), for backward.
-    """
-    columns, one = _columns(behind), z.dtype.type(1)
-    m, inverse_std, g, b = mean[columns], variance[columns], gamma[columns], beta[columns]
-    for j in range(behind.first, behind.last):
-        running_mean[j] = momentum * running_mean[j] + (one - momentum) * (mean[j] + bias[j])
-        running_var[j] = momentum * running_var[j] + (one - momentum) * variance[j]
-        variance[j] = one / np.sqrt(variance[j] + eps)
+    columns, one = _part_of_columns(z.shape[1], part, parts), z.dtype.type(1)
+    bits = scratch.bits[part, 0]
+    bias, g, b = vectors[0][columns], vectors[1][columns], vectors[2][columns]
+    running_mean, running_var = running[0][columns], running[1][columns]
+    m, inverse_std = statistics[0][columns], statistics[1][columns]
+    momentum, eps = options
+    for j in range(m.size):
+        running_mean[j] = momentum * running_mean[j] + (one - momentum) * (m[j] + bias[j])
+        running_var[j] = momentum * running_var[j] + (one - momentum) * inverse_std[j]
+        inverse_std[j] = one / np.sqrt(inverse_std[j] + eps)
     for row in range(z.shape[0]):
         x, y = z[row, columns], h[row, columns]
         for j in range(x.size):
             y[j] = g[j] * ((x[j] - m[j]) * inverse_std[j]) + b[j]
-        activate_line(y, row, behind)
+        activate_line(y, row, columns.start, bits, behind)
         _round_row(h, half, row, columns)
 
 
 @kernel()
-def batchnorm_backward_sums(
-    dh: FloatArray,
-    h: FloatArray,
-    z: FloatArray,
-    mean: FloatArray,
-    inverse_std: FloatArray,
-    gamma: FloatArray,
-    beta: FloatArray,
-    dgamma: FloatArray,
-    dbeta: FloatArray,
-    dbias: FloatArray,
-    behind: Any,
-) -> None:
-    """The gradients of γ and β; that of the bias is zero, since the bias cancels out.
+def batchnorm_backward_sums(share: Any, *arguments: Any) -> None:
+    """The gradients of the vectors; that of the bias is zero, since the bias cancels out.
 
     `dh` becomes the gradient with respect to the normalized, scaled and shifted z.
     """
-    columns, zero = _columns(behind), dh.dtype.type(0)
-    m, s, g, b = mean[columns], inverse_std[columns], gamma[columns], beta[columns]
-    dg, db = dgamma[columns], dbeta[columns]
-    dg[:] = zero
-    db[:] = zero
-    dbias[columns] = zero
+    in_parts(share, _batchnorm_backward_sums, arguments)
+
+
+@kernel()
+def _batchnorm_backward_sums(
+    dh: FloatArray,
+    h: FloatArray,
+    z: FloatArray,
+    statistics: tuple[FloatArray, FloatArray],
+    vectors: tuple[FloatArray, FloatArray, FloatArray],
+    gradients: tuple[FloatArray, FloatArray, FloatArray],
+    behind: Any,
+    scratch: Scratch,
+    part: int,
+    parts: int,
+) -> None:
+    columns, zero = _part_of_columns(z.shape[1], part, parts), dh.dtype.type(0)
+    m, s, g, b = statistics[0][columns], statistics[1][columns], vectors[1][columns], vectors[2][columns]
+    dg, db = _zeros(scratch, part, 0, m.size), _zeros(scratch, part, 1, m.size)
+    bits, line = scratch.bits[part, 0], scratch.lines[part, 2, : m.size]
     for row in range(dh.shape[0]):
         x, dy = z[row, columns], dh[row, columns]
         if behind.activation != RELU:
             for j in range(x.size):
-                behind.line[j] = g[j] * ((x[j] - m[j]) * s[j]) + b[j]
-        activate_line_backward(dy, h[row, columns], row, behind)
+                line[j] = g[j] * ((x[j] - m[j]) * s[j]) + b[j]
+        activate_line_backward(dy, h[row, columns], line, row, columns.start, bits, behind)
         for j in range(dy.size):
             db[j] += dy[j]
             dg[j] += dy[j] * ((x[j] - m[j]) * s[j])
+    for j in range(m.size):
+        gradients[0][columns.start + j] = zero
+        gradients[1][columns.start + j] = dg[j]
+        gradients[2][columns.start + j] = db[j]
 
 
 @kernel()
-def batchnorm_backward(
+def batchnorm_backward(share: Any, *arguments: Any) -> None:
+    """`dh` becomes the gradient with respect to z; `sums` are the gradients of γ and β."""
+    in_parts(share, _batchnorm_backward, arguments)
+
+
+@kernel()
+def _batchnorm_backward(
     dh: FloatArray,
     z: FloatArray,
-    mean: FloatArray,
-    inverse_std: FloatArray,
+    statistics: tuple[FloatArray, FloatArray],
     gamma: FloatArray,
-    dgamma: FloatArray,
-    dbeta: FloatArray,
+    sums: tuple[FloatArray, FloatArray],
     count: Any,
     half: AnyArray,
-    first: int,
-    last: int,
+    scratch: Scratch,
+    part: int,
+    parts: int,
 ) -> None:
-    """`dh` becomes the gradient with respect to z."""
-    columns = slice(first, last)
-    m, s, g, dg, db = mean[columns], inverse_std[columns], gamma[columns], dgamma[columns], dbeta[columns]
+    columns = _part_of_columns(z.shape[1], part, parts)
+    m, s, g = statistics[0][columns], statistics[1][columns], gamma[columns]
+    lines = scratch.lines[part]
+    scale, dg, db = lines[0, : g.size], lines[1, : g.size], lines[2, : g.size]
+    for j in range(g.size):  # once, and not for each row: divisions are slow
+        scale[j], dg[j], db[j] = g[j] * s[j], sums[0][columns][j] / count, sums[1][columns][j] / count
     for row in range(dh.shape[0]):
         x, dy = z[row, columns], dh[row, columns]
         for j in range(dy.size):
             x_hat = (x[j] - m[j]) * s[j]
-            dy[j] = g[j] * s[j] * (dy[j] - db[j] / count - x_hat * (dg[j] / count))
+            dy[j] = scale[j] * (dy[j] - db[j] - x_hat * dg[j])
         _round_row(dh, half, row, columns)
 
 
+@kernel()
+def layernorm_forward(share: Any, *arguments: Any) -> None:
+    """h = dropout(activation(layernorm(z + bias))); z becomes the normalized z + bias, and `inverse_std` is kept."""
+    in_parts(share, _layernorm_forward, arguments)
+
+
 @reordering_kernel()
-def layernorm_forward(
+def _layernorm_forward(
     z: FloatArray,
-    bias: FloatArray,
-    gamma: FloatArray,
-    beta: FloatArray,
+    vectors: tuple[FloatArray, FloatArray, FloatArray],
     eps: Any,
     inverse_std: FloatArray,
     h: FloatArray,
     half: AnyArray,
     behind: Any,
+    scratch: Scratch,
+    part: int,
+    parts: int,
 ) -> None:
-    """h = dropout(activation(layernorm(z + bias))); z becomes the normalized z + bias, and `inverse_std` is kept."""
-    rows, columns = z.shape
+    bias, gamma, beta = vectors
+    columns, bits = z.shape[1], scratch.bits[part, 0]
     zero, one, count = z.dtype.type(0), z.dtype.type(1), z.dtype.type(z.shape[1])
-    for row in range(rows):
+    for row in range(*bounds(z.shape[0], part, parts)):
         total = zero
         for j in range(columns):
             z[row, j] += bias[j]
@@ -219,8 +304,8 @@ def layernorm_forward(
             x_hat = (z[row, j] - mean) * inverse
             z[row, j] = x_hat
             h[row, j] = gamma[j] * x_hat + beta[j]
-        activate_line(h[row], row, behind)
-        _round_row(h, half, row, _columns(behind))
+        activate_line(h[row], row, 0, bits, behind)
+        _round_row(h, half, row, slice(0, columns))
 
 
 @reordering_kernel()
@@ -229,17 +314,17 @@ def layernorm_backward(
     h: FloatArray,
     x_hat: FloatArray,
     inverse_std: FloatArray,
-    gamma: FloatArray,
-    beta: FloatArray,
-    dgamma: FloatArray,
-    dbeta: FloatArray,
-    dbias: FloatArray,
+    vectors: tuple[FloatArray, FloatArray, FloatArray],
+    gradients: tuple[FloatArray, FloatArray, FloatArray],
     half: AnyArray,
     behind: Any,
+    scratch: Scratch,
 ) -> None:
-    """The gradients of `layernorm_forward`; `x_hat` is what that function left in z."""
+    """The gradients of `layernorm_forward`, on one thread; `x_hat` is what that function left in z."""
     rows, columns = dh.shape
     zero, count = dh.dtype.type(0), dh.dtype.type(dh.shape[1])
+    (_, gamma, beta), (dbias, dgamma, dbeta) = vectors, gradients
+    bits, line = scratch.bits[0, 0], scratch.lines[0, 0, :columns]
     dgamma[:] = zero
     dbeta[:] = zero
     dbias[:] = zero
@@ -247,8 +332,8 @@ def layernorm_backward(
         through_mean, through_var = zero, zero
         if behind.activation != RELU:
             for j in range(columns):
-                behind.line[j] = gamma[j] * x_hat[row, j] + beta[j]
-        activate_line_backward(dh[row], h[row], row, behind)
+                line[j] = gamma[j] * x_hat[row, j] + beta[j]
+        activate_line_backward(dh[row], h[row], line, row, 0, bits, behind)
         for j in range(columns):
             g = dh[row, j]
             dbeta[j] += g
@@ -262,15 +347,27 @@ def layernorm_backward(
             g = (dh[row, j] - through_mean - x_hat[row, j] * through_var) * inverse
             dh[row, j] = g
             dbias[j] += g
-        _round_row(dh, half, row, _columns(behind))
+        _round_row(dh, half, row, slice(0, columns))
 
 
 @kernel()
-def inplace_scale_shift_activate(
-    z: FloatArray, scale: FloatArray, shift: FloatArray, activation: int, factor: Any, half: AnyArray
-) -> None:
+def inplace_scale_shift_activate(share: Any, *arguments: Any) -> None:
     """z = activation(z · scale + shift) · factor: a hidden layer in test mode, batch normalization folded in."""
-    for row in range(z.shape[0]):
+    in_parts(share, _inplace_scale_shift_activate, arguments)
+
+
+@kernel()
+def _inplace_scale_shift_activate(
+    z: FloatArray,
+    scale: FloatArray,
+    shift: FloatArray,
+    activation: int,
+    factor: Any,
+    half: AnyArray,
+    part: int,
+    parts: int,
+) -> None:
+    for row in range(*bounds(z.shape[0], part, parts)):
         for j in range(z.shape[1]):
             z[row, j] = z[row, j] * scale[j] + shift[j]
         activate(activation, z[row], factor)

@@ -12,6 +12,7 @@ import numpy as np
 
 from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
 LINE = 1 << 12  # weights that are updated, and rounded, together where they lie without gaps
@@ -19,37 +20,42 @@ SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = range(6)
 
 
 @kernel()
-def update(
+def update(share: Any, *arguments: Any) -> None:
+    """One step of a rule, in equal parts of each array.
+
+    `state` is empty where the rule has less. `half` receives the new weights in bfloat16, each line of them while it is
+    in the cache; empty where nobody asks. A row of `table` says where an array starts and stops, where its gradient
+    starts, and how long lines are in the former and how far apart in the latter. `scratch`, with a line of LINE
+    for each part, is needed where there are gaps between those.
+    """
+    in_parts(share, _update_whole, arguments)
+
+
+@kernel()
+def _update_whole(
     rule: int,
     w: FloatArray,
     dw: FloatArray,
-    first: FloatArray,
-    second: FloatArray,
+    state: tuple[FloatArray, FloatArray],
     numbers: FloatArray,
     half: AnyArray,
+    table: AnyArray,
+    scratch: FloatArray,
     part: int,
     parts: int,
-    table: AnyArray,
 ) -> None:
-    """One step of a rule on one of `parts` equal parts of each array, number `part`.
-
-    `first` and `second` are its state, empty where it has less. `half` receives the new weights in bfloat16, each line
-    of them while it is in the cache; empty where nobody asks. A row of `table` says where an array starts and stops,
-    where its gradient starts, and how long lines are in the former and how far apart in the latter.
-    """
-    gaps = (table[:, 4] > table[:, 3]).any()  # behind the lines of an array's gradient
-    packed = np.empty(LINE if gaps else 0, w.dtype)
-    for start, stop, dw_start, length, pitch in table:
+    first, second = state
+    for a in range(len(table)):
+        start, stop, dw_start, length, pitch = table[a]
         together = max(1, LINE // length)  # lines, so that few loops end with what is left of a vector
-        groups = -(-(stop - start) // (together * length))
-        for group in range(part * groups // parts, (part + 1) * groups // parts):
+        for group in range(*bounds(-(-(stop - start) // (together * length)), part, parts)):
             begin = start + group * together * length
             end, dw_begin = min(begin + together * length, stop), dw_start + group * together * pitch
             piece, dpiece = slice(begin, end), dw[dw_begin : dw_begin + end - begin]
             if together > 1:
-                dpiece = packed[: end - begin]
+                dpiece = scratch[part, 0, : end - begin]
                 for i in range((end - begin) // length):
-                    _copy(dw[dw_begin + i * pitch :][:length], packed[i * length :])
+                    _copy(dw[dw_begin + i * pitch :][:length], dpiece[i * length :])
             _update(rule, w[piece], dpiece, first[piece], second[piece], numbers)
             if half.size:
                 round_line(w[piece], half[piece])
@@ -74,55 +80,58 @@ def _update(
 
 
 @kernel()
-def update_part(
-    rule: int,
-    w: FloatArray,
-    part_dw: FloatArray,
-    first: FloatArray,
-    second: FloatArray,
-    numbers: FloatArray,
-    scratch: FloatArray,
-    part: int,
-    parts: int,
-    places: AnyArray,
-    keep: AnyArray,
-    table: AnyArray,
-    starts: AnyArray,
-    counts: AnyArray,
-    indices: AnyArray,
-) -> None:
+def update_part(share: Any, *arguments: Any) -> None:
     """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient,
     in which each array begins, and its lines lie apart, as a row of `places` says.
 
-    A line of which only some elements are kept is updated as a whole in `scratch`, (4, longest line), and what is kept
-    is copied back: that takes vector instructions, unlike gathering elements. Of each array one of `parts` equal parts
-    is updated, number `part`. The last five arguments are those of `thinnet.thinning`.
+    A line of which only some elements are kept is updated as a whole in `scratch`, four lines for each part, and what
+    is kept is copied back: that takes vector instructions, unlike gathering elements. `keep` and `plan` are those of
+    `thinnet.thinning`.
     """
+    in_parts(share, _update_part, arguments)
+
+
+@kernel()
+def _update_part(
+    rule: int,
+    w: FloatArray,
+    part_dw: FloatArray,
+    state: tuple[FloatArray, FloatArray],
+    numbers: FloatArray,
+    places: AnyArray,
+    keep: AnyArray,
+    plan: tuple[AnyArray, AnyArray, AnyArray, AnyArray],
+    scratch: FloatArray,
+    part: int,
+    parts: int,
+) -> None:
+    (first, second), (table, starts, counts, indices) = state, plan
     for a in range(len(table)):
         start, length, lines, across = table[a]
         array_at, pitch = places[a]
         count = counts[across]
         index = indices[starts[across] : starts[across] + count]
         kept = keep[starts[across] : starts[across] + length]
-        for i in range(part * counts[lines] // parts, (part + 1) * counts[lines] // parts):
+        for i in range(*bounds(counts[lines], part, parts)):
             begin = start + length * indices[starts[lines] + i]
             end = begin + length
             dw = part_dw[array_at + i * pitch : array_at + i * pitch + count]
             if count == length:
                 _update(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
                 continue
-            spread = scratch[0, :length]
+            spread = scratch[part, 0, :length]
             spread[:] = 0
             for j in range(count):
                 spread[index[j]] = dw[j]
-            copies = scratch[1, :length], scratch[2, : first[begin:end].size], scratch[3, : second[begin:end].size]
-            _copy(w[begin:end], copies[0])
-            _copy(first[begin:end], copies[1])
-            _copy(second[begin:end], copies[2])
-            _update(rule, copies[0], spread, copies[1], copies[2], numbers)
-            _copy_kept(copies[0], kept, w[begin:end])
-            _copy_kept(copies[1], kept, first[begin:end])
-            _copy_kept(copies[2], kept, second[begin:end])
+            copy_w, copy_first = scratch[part, 1, :length], scratch[part, 2, : first[begin:end].size]
+            copy_second = scratch[part, 3, : second[begin:end].size]
+            _copy(w[begin:end], copy_w)
+            _copy(first[begin:end], copy_first)
+            _copy(second[begin:end], copy_second)
+            _update(rule, copy_w, spread, copy_first, copy_second, numbers)
+            _copy_kept(copy_w, kept, w[begin:end])
+            _copy_kept(copy_first, kept, first[begin:end])
+            _copy_kept(copy_second, kept, second[begin:end])
 
 
 @kernel()
@@ -209,11 +218,16 @@ def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, numbers: FloatArray) -> 
 
 
 @kernel()
-def inplace_average(average: FloatArray, w: FloatArray, share: Any) -> None:
-    """average += share · (w − average); the kernel of `thinnet.steps.averaging`."""
+def inplace_average(share: Any, *arguments: Any) -> None:
+    """average += portion · (w − average); the kernel of `thinnet.steps.averaging`."""
+    in_parts(share, _inplace_average, arguments)
+
+
+@kernel()
+def _inplace_average(average: FloatArray, w: FloatArray, portion: Any, part: int, parts: int) -> None:
     least = np.sqrt(np.finfo(w.dtype).tiny)
-    for i in range(w.size):
-        average[i] = settled(average[i] + share * (w[i] - average[i]), least)
+    for i in range(*bounds(w.size, part, parts)):
+        average[i] = settled(average[i] + portion * (w[i] - average[i]), least)
 
 
 def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:

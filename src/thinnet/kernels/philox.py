@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import uint32, uint64
 
-from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.compile import allocating_kernel, inline
 from thinnet.masks import GROUP, LANES, MULTIPLIERS, ROUNDS, WEYL, drop_threshold
 from thinnet.typing import AnyArray, BoolArray
 
@@ -45,7 +45,7 @@ def group_bits(bits: AnyArray, group: int, row: int, step: int, layer: int, key0
         bits[3 * LANES + lane] = c3
 
 
-@kernel()
+@allocating_kernel()
 def fill_bits(out: AnyArray, key0: np.uint32, key1: np.uint32, step: int, layer: int, first_row: int) -> None:
     """The kernel of `thinnet.masks.random_bits`: fill `out`, (N, D) uint32."""
     bits = np.empty(GROUP, np.uint32)

@@ -6,7 +6,7 @@ indptr[i + 1]. In C order a row of the matrix is read whole for each value; in F
 
 import numpy as np
 
-from thinnet.kernels.compile import kernel
+from thinnet.kernels.compile import allocating_kernel, kernel
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -21,7 +21,7 @@ def differences(
         out[k] = min(max((data[k] - center) * factor, -limit), limit) - zero
 
 
-@kernel()
+@allocating_kernel()
 def product(
     indptr: IntArray, indices: IntArray, values: FloatArray, W: FloatArray, start: FloatArray, out: FloatArray
 ) -> None:

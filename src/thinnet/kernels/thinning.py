@@ -1,32 +1,33 @@
 """The kernel of `thinnet.thinning.Thinning`: a line whose elements are all kept is copied whole."""
 
+from typing import Any
+
 from thinnet.kernels.compile import kernel
+from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
+
+Plan = tuple[AnyArray, AnyArray, AnyArray, AnyArray]
 
 
 @kernel()
-def copy_kept(
-    whole: FloatArray,
-    thin: FloatArray,
-    back: bool,
-    part: int,
-    parts: int,
-    table: AnyArray,
-    starts: AnyArray,
-    counts: AnyArray,
-    indices: AnyArray,
-) -> None:
+def copy_kept(share: Any, *arguments: Any) -> None:
     """Copy what is kept of the whole buffer to the beginning of `thin`, or from there back to where it came from.
 
-    Of each array one of `parts` equal parts is copied, number `part`. `table` is that of `Thinning`; `starts`, `counts`
-    and `indices` are those of `thinnet.thinning.KeptUnits`.
+    Equal parts of each array make the parts. `plan` is that of `thinnet.thinning.Thinning`.
     """
+    in_parts(share, _copy_kept, arguments)
+
+
+@kernel()
+def _copy_kept(whole: FloatArray, thin: FloatArray, back: bool, plan: Plan, part: int, parts: int) -> None:
+    table, starts, counts, indices = plan
     at = 0
-    for start, length, lines, across in table:
+    for a in range(len(table)):
+        start, length, lines, across = table[a]
         count = counts[across]
         index = indices[starts[across] : starts[across] + count]
         array_at, at = at, at + counts[lines] * count
-        for i in range(part * counts[lines] // parts, (part + 1) * counts[lines] // parts):
+        for i in range(*bounds(counts[lines], part, parts)):
             begin, thin_at = start + length * indices[starts[lines] + i], array_at + i * count
             line, kept = whole[begin : begin + length], thin[thin_at : thin_at + count]
             if count == length:

@@ -7,10 +7,9 @@ to compete with them; so it is they who run the loops too.
 import ctypes
 import os
 from collections.abc import Callable
+from typing import Any
 
-from thinnet.teams import ONE_THREAD
-
-_Body = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+from thinnet.teams import ONE_THREAD, Share, Work
 
 
 class OpenMPTeam:
@@ -23,36 +22,24 @@ class OpenMPTeam:
 
     def __init__(self, path: str, max_threads: Callable[[], int]) -> None:
         self._max_threads = max_threads
-        self._parallel = ctypes.CDLL(path).GOMP_parallel
-        self._parallel.argtypes, self._parallel.restype = [_Body, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
-        quick = ctypes.PyDLL(path)  # whose functions return at once, and keep the interpreter meanwhile
-        self._number, self._count = quick.omp_get_thread_num, quick.omp_get_num_threads
+        library = ctypes.CDLL(path)
+        functions = library.GOMP_parallel, library.omp_get_thread_num, library.omp_get_num_threads
+        self._fork, self._number, self._count = (ctypes.cast(each, ctypes.c_void_p).value or 0 for each in functions)
         self._forked = False
         os.register_at_fork(after_in_child=self._stay_alone)
 
     def _stay_alone(self) -> None:
-        """In a forked process the runtime's threads do not come to Python's calls."""
+        """A forked process has none of the runtime's threads."""
         self._forked = True
 
     @property
     def size(self) -> int:
-        """As many as share a product, however they are limited; one within `run`, and in a forked process."""
+        """As many as share a product, however they are limited; one in a forked process."""
         return 1 if self._forked else int(self._max_threads())
 
-    def run(self, work: Callable[[int], None], parts: int) -> None:
-        """Call ``work(0)`` to ``work(parts - 1)``, side by side."""
+    def run(self, work: Work, parts: int, *arguments: Any) -> None:
+        """Let the threads do the parts; there may be fewer of them than parts."""
         if parts == 1 or self._forked:
-            ONE_THREAD.run(work, parts)
-            return
-        errors: list[BaseException] = []
-
-        def body(_: object) -> None:
-            try:
-                for part in range(self._number(), parts, self._count()):  # there may be fewer threads than parts
-                    work(part)
-            except BaseException as error:  # must not leave a function that is called from C
-                errors.append(error)
-
-        self._parallel(_Body(body), None, parts, 0)
-        if errors:
-            raise errors[0]
+            ONE_THREAD.run(work, parts, *arguments)
+        else:
+            work(Share(self._fork, self._number, self._count, parts), *arguments)

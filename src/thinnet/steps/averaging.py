@@ -3,9 +3,12 @@
 from typing import Any
 
 from thinnet.subnormal import settled
+from thinnet.teams import Share
 from thinnet.typing import FloatArray
 
 
-def inplace_average(average: FloatArray, w: FloatArray, share: Any) -> None:
-    """average += share · (w − average), without subnormal numbers; see `thinnet.subnormal`."""
-    average[:] = settled(average + share * (w - average))
+def inplace_average(share: Share, average: FloatArray, w: FloatArray, portion: Any) -> None:
+    """average += portion · (w − average), without subnormal numbers; see `thinnet.subnormal`."""
+    for part in range(share.first, share.parts, share.step):
+        piece = slice(part * w.size // share.parts, (part + 1) * w.size // share.parts)
+        average[piece] = settled(average[piece] + portion * (w[piece] - average[piece]))

@@ -15,6 +15,7 @@ from thinnet.steps.averaging import inplace_average
 from thinnet.steps.base import Scorer, Step
 from thinnet.steps.readable import ReadableScores, ReadableStep
 from thinnet.steps.thinned import ThinnedStep
+from thinnet.teams import Work
 from thinnet.typing import FloatArray
 
 
@@ -86,12 +87,12 @@ def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
     return lambda x, rate, scaling, **draw: dropout_forward(x, rate, scaling=scaling, **draw)[0]
 
 
-def average(*, fused: bool = True) -> Callable[[FloatArray, FloatArray, Any], None]:
+def average(*, fused: bool = True) -> Work:
     """How an average of weights takes in new ones: as `thinnet.steps.averaging.inplace_average`."""
     if uses_kernels(fused):
         from thinnet.kernels.optimizers import inplace_average as kernel
 
-        by_kernel: Callable[[FloatArray, FloatArray, Any], None] = kernel
+        by_kernel: Work = kernel
         return by_kernel
     return inplace_average
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,18 +11,18 @@ from thinnet.kernels import losses
 from thinnet.kernels.activations import CODES, Behind
 from thinnet.kernels.penalty import inplace_add_scaled, sum_of_squares
 from thinnet.layers import LOSSES
-from thinnet.masks import GROUP, drop_threshold
+from thinnet.masks import drop_threshold
 from thinnet.parameters import Parameters, whole_lines
 from thinnet.products.base import Products
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients
-from thinnet.steps.hidden import Activations, Pieces, hidden_layers
+from thinnet.steps.hidden import Activations, hidden_layers
 from thinnet.steps.operands import Operands
 from thinnet.steps.penalty import penalty
-from thinnet.teams import ENOUGH, Team
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.teams import Team
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 class FusedStep:
@@ -46,8 +45,9 @@ class FusedStep:
         self._row_positions = np.arange(max_rows)
         self._no_weights = np.empty(0, spec.dtype)
         self._biases = [f"b{i}" for i in range(1, spec.num_layers)]
+        self._behind = [_behind(spec, layer, self._row_positions) for layer in range(len(spec.hidden_dims))]
         self._known: Any = None
-        self._layout: list[_Layer] = []
+        self._layout: list[Activations] = []
 
     @property
     def team(self) -> Team:
@@ -57,14 +57,13 @@ class FusedStep:
     def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
         widths = tuple(state.params[bias].size for bias in self._biases)
-        layout = self._layout_for(len(batch), widths)
         work = _Work(
             state,
             batch,
             rows=self._operands.rows(batch.X),
             matrices=self._operands.matrices(state.params, copies_hold),
-            passes=[layer.at for layer in layout],
-            pieces=[self._pieces(layer, batch) for layer in layout],
+            passes=self._layout_for(len(batch), widths),
+            behind=[self._behind_in(behind, batch) for behind in self._behind],
             gradients=self._gradients_like(state.params),
         )
         scores = self._forward(work)
@@ -78,29 +77,23 @@ class FusedStep:
             return self._gradients
         return Parameters(params.shapes, params.dtype, params.order, self._gradients.flat, self._padded)
 
-    def _layout_for(self, rows: int, widths: tuple[int, ...]) -> list[_Layer]:
-        """Where the hidden layers of a batch lie, and in which parts they are computed."""
-        known = rows, widths, self.team.size
-        if self._known != known:
-            self._known, self._layout = known, [self._layer(i, rows, width) for i, width in enumerate(widths)]
+    def _layout_for(self, rows: int, widths: tuple[int, ...]) -> list[Activations]:
+        """Where the hidden layers of a batch lie."""
+        if self._known != (rows, widths):
+            self._known, self._layout = (rows, widths), [self._activations(i, rows, n) for i, n in enumerate(widths)]
         return self._layout
 
-    def _layer(self, i: int, rows: int, width: int) -> _Layer:
+    def _activations(self, i: int, rows: int, width: int) -> Activations:
         half = width if self.spec.precision else 0
         floats = [buffers[i][: rows * width].reshape(rows, width) for buffers in self._buffers]
         halves = [buffers[i][: rows * half].reshape(rows, half) for buffers in self._half_buffers]
-        groups = -(-width // GROUP)  # of columns whose masks are drawn together
-        in_pieces = rows * width >= ENOUGH and self.spec.normalization != "layernorm"
-        count = max(1, min(groups, self.team.size if in_pieces else 1))
-        bounds = [*(k * groups // count * GROUP for k in range(count)), width]
-        pieces = [_behind(self.spec, i, first, last) for first, last in pairwise(bounds)]
-        return _Layer(Activations(*floats, *halves), pieces)
+        return Activations(*floats, *halves)
 
-    def _pieces(self, layer: _Layer, batch: Batch) -> Pieces:
+    def _behind_in(self, behind: Behind, batch: Batch) -> Behind:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions
         if batch.keeps_all:
-            return [piece._replace(row_positions=positions, threshold=np.uint32(0)) for piece in layer.pieces]
-        return [piece._replace(row_positions=positions, step=batch.step) for piece in layer.pieces]
+            return behind._replace(row_positions=positions, threshold=np.uint32(0))
+        return behind._replace(row_positions=positions, step=batch.step)
 
     def _forward(self, work: _Work) -> FloatArray:
         """The scores, without the bias of the last layer."""
@@ -112,7 +105,7 @@ class FusedStep:
             else:
                 self.products.matmul(below, work.matrices[f"W{i + 1}"], out)
             if i < len(passes):
-                self._layers[i].forward(work.state, passes[i], work.batch, work.pieces[i])
+                self._layers[i].forward(work.state, passes[i], work.batch, work.behind[i])
                 below = passes[i].output
         return products[-1]
 
@@ -151,7 +144,7 @@ class FusedStep:
                 inplace_add_scaled(W, factor, whole_lines(dW))
             if i:
                 self.products.matmul(above, work.matrices[name].T, passes[i - 1].dh)
-                self._layers[i - 1].backward(state, passes[i - 1], work.batch, work.pieces[i - 1], gradients)
+                self._layers[i - 1].backward(state, passes[i - 1], work.batch, work.behind[i - 1], gradients)
                 above = passes[i - 1].gradient
 
 
@@ -163,19 +156,12 @@ class _Work(NamedTuple):
     rows: AnyArray | SparseRows
     matrices: Parameters
     passes: list[Activations]
-    pieces: list[Pieces]
+    behind: list[Behind]
     gradients: Parameters
 
 
-class _Layer(NamedTuple):
-    """A hidden layer's arrays, and what stands behind its normalization, for some columns each."""
-
-    at: Activations
-    pieces: Pieces
-
-
-def _behind(spec: Spec, layer: int, first: int, last: int) -> Behind:
-    """What stands behind the normalization of a layer for some columns, with buffers of its own."""
+def _behind(spec: Spec, layer: int, row_positions: IntArray) -> Behind:
+    """What stands behind the normalization of a layer."""
     factor = 1 / (1 - spec.dropout) if spec.scaling == "inverted" else 1
     return Behind(
         activation=CODES[spec.activation],
@@ -185,9 +171,5 @@ def _behind(spec: Spec, layer: int, first: int, last: int) -> Behind:
         key1=np.uint32(spec.seed >> 32),
         step=0,
         layer=layer,
-        row_positions=np.empty(0, np.int64),
-        random_bits=np.empty(GROUP, np.uint32),
-        line=np.empty(last - first, spec.dtype),
-        first=first,
-        last=last,
+        row_positions=row_positions,
     )

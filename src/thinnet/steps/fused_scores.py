@@ -11,7 +11,7 @@ from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.operands import Operands
-from thinnet.teams import over_rows
+from thinnet.teams import scratch, share_out
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -45,13 +45,9 @@ class FusedScores:
         return out
 
     def _activate(self, z: FloatArray, scale: FloatArray, shift: FloatArray, half: AnyArray) -> None:
-        code, kept = CODES[self.spec.activation], self._kept
-
-        def piece(start: int, stop: int) -> None:
-            rows = slice(start, stop)
-            hidden.inplace_scale_shift_activate(z[rows], scale, shift, code, kept, half[rows])
-
-        over_rows(piece, len(z), z.size, self.products.team)
+        code = CODES[self.spec.activation]
+        activate = hidden.inplace_scale_shift_activate
+        share_out(self.products.team, z.size, activate, z, scale, shift, code, self._kept, half)
 
     def _fold(self, number: int) -> tuple[FloatArray, FloatArray]:
         """What is left of bias and normalization: activation(z · scale + shift)."""
@@ -66,10 +62,8 @@ class FusedScores:
 
     def _layernorm(self, number: int, z: FloatArray) -> None:
         one, none = self.spec.dtype.type(1), np.uint32(0)
-        bits, columns = np.empty(GROUP, none.dtype), z.shape[1]
-        nothing = Behind(IDENTITY, one, none, none, none, 0, 0, np.arange(len(z)), bits, z[0], 0, columns)
-        names = (f"b{number}", f"gamma{number}", f"beta{number}")
-        vectors = [self.state.params[name] for name in names]
-        hidden.layernorm_forward(
-            z, *vectors, self.spec.dtype.type(EPS), self._inverse_std, z, np.empty((0, 0), BITS), nothing
-        )
+        nothing = Behind(IDENTITY, one, none, none, none, 0, 0, np.arange(len(z)))
+        vectors = tuple(self.state.params[f"{name}{number}"] for name in ("b", "gamma", "beta"))
+        kept, team = (vectors, self.spec.dtype.type(EPS), self._inverse_std), self.products.team
+        room = hidden.Scratch(scratch(team, z.dtype, 0), scratch(team, np.uint32, GROUP))
+        share_out(team, z.size, hidden.layernorm_forward, z, *kept, z, np.empty((0, 0), BITS), nothing, room)

@@ -1,18 +1,19 @@
 """A hidden layer behind its product, by the kernels: one class for each normalization."""
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from thinnet.kernels import hidden
 from thinnet.kernels.activations import Behind
+from thinnet.kernels.hidden import Scratch
 from thinnet.layers.batchnorm import EPS, MOMENTUM
+from thinnet.masks import GROUP
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch
-from thinnet.teams import Team
+from thinnet.teams import Team, Work, scratch, share_out
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -36,7 +37,7 @@ class Activations(NamedTuple):
         return self.half_dh if self.half_dh.size else self.dh
 
 
-Pieces = Sequence[Behind]  # what stands behind a layer's normalization, for some of its columns each
+Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta of a layer, or their gradients
 
 
 class Plain:
@@ -45,35 +46,38 @@ class Plain:
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.team = number, team
 
-    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
+    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
         """Compute ``at.h`` from ``at.z``."""
         bias = state.params[f"b{self.number}"]
-        _each(self.team, pieces, lambda behind: hidden.plain_forward(at.z, bias, at.h, at.half_h, behind))
+        self._share(hidden.plain_forward, at.z, bias, at.h, at.half_h, behind)
 
-    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
+    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
         """Turn ``at.dh`` into the gradient with respect to ``at.z``; write those of the layer's vectors."""
         bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
-        _each(
-            self.team, pieces, lambda behind: hidden.plain_backward(at.dh, at.h, at.z, bias, dbias, at.half_dh, behind)
-        )
+        self._share(hidden.plain_backward, at.dh, at.h, at.z, bias, dbias, at.half_dh, behind)
+
+    def _share(self, kernel: Work, x: FloatArray, *others: Any) -> None:
+        share_out(self.team, x.size, kernel, x, *others, self._scratch(x))
+
+    def _scratch(self, x: FloatArray) -> Scratch:
+        return Scratch(scratch(self.team, x.dtype, x.shape[1], lines=3), scratch(self.team, np.uint32, GROUP))
 
 
 class Layernorm(Plain):
-    """With layer normalization, which keeps a number for each row; all columns are one piece."""
+    """With layer normalization, which keeps a number for each row."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         super().__init__(spec, number, max_rows, team)
         self.eps, self.inverse_std = spec.dtype.type(EPS), np.empty(max_rows, spec.dtype)
 
-    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
-        vectors = _vectors(state.params, self.number)
-        hidden.layernorm_forward(at.z, *vectors, self.eps, self.inverse_std, at.h, at.half_h, pieces[0])
+    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
+        kept = _vectors(state.params, self.number), self.eps, self.inverse_std
+        self._share(hidden.layernorm_forward, at.z, *kept, at.h, at.half_h, behind)
 
-    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
-        _, gamma, beta = _vectors(state.params, self.number)
-        dbias, dgamma, dbeta = _vectors(into, self.number)
-        kept = at.z, self.inverse_std, gamma, beta
-        hidden.layernorm_backward(at.dh, at.h, *kept, dgamma, dbeta, dbias, at.half_dh, pieces[0])
+    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
+        vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
+        kept, room = (at.h, at.z, self.inverse_std, vectors), self._scratch(at.dh)
+        hidden.layernorm_backward(at.dh, *kept, gradients, at.half_dh, behind, room)
 
 
 class Batchnorm(Plain):
@@ -81,56 +85,34 @@ class Batchnorm(Plain):
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         super().__init__(spec, number, max_rows, team)
-        self.eps, self.momentum = spec.dtype.type(EPS), spec.dtype.type(MOMENTUM)
+        self.options = spec.dtype.type(MOMENTUM), spec.dtype.type(EPS)
         units = spec.hidden_dims[number - 1]
         self.mean, self.inverse_std = np.empty(units, spec.dtype), np.empty(units, spec.dtype)
 
-    def forward(self, state: State, at: Activations, batch: Batch, pieces: Pieces) -> None:
-        vectors = _vectors(state.params, self.number)
+    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
+        vectors, count = _vectors(state.params, self.number), _count(batch, at.z.dtype)
         running = state.running[f"running_mean{self.number}"], state.running[f"running_var{self.number}"]
-        count, units = _count(batch, at.z.dtype), vectors[0].size
-        mean, variance = self.mean[:units], self.inverse_std[:units]
+        mean, variance = self._statistics(vectors)
+        self._share(hidden.column_means, at.z, count, mean)
+        _add_up(batch, mean)
+        self._share(hidden.column_variances, at.z, mean, count, variance)
+        _add_up(batch, variance)
+        known = vectors, running, self.options, (mean, variance)
+        self._share(hidden.batchnorm_forward, at.z, *known, at.h, at.half_h, behind)
 
-        def means(behind: Behind) -> None:
-            hidden.column_means(at.z, count, mean, behind.first, behind.last)
+    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
+        vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
+        statistics, count, sums = self._statistics(vectors), _count(batch, at.dh.dtype), gradients[1:]
+        self._share(hidden.batchnorm_backward_sums, at.dh, at.h, at.z, statistics, vectors, gradients, behind)
+        if batch.inplace_sum is not None:
+            both = np.concatenate(sums)  # in an array of their own: all gradients are added up at the end of the step
+            batch.inplace_sum(both)
+            sums = both[: sums[0].size], both[sums[0].size :]
+        self._share(hidden.batchnorm_backward, at.dh, at.z, statistics, vectors[1], sums, count, at.half_dh)
 
-        def variances(behind: Behind) -> None:
-            hidden.column_variances(at.z, mean, count, variance, behind.first, behind.last)
-
-        def outputs(behind: Behind) -> None:
-            options = self.momentum, self.eps, mean, variance
-            hidden.batchnorm_forward(at.z, *vectors, *running, *options, at.h, at.half_h, behind)
-
-        if batch.inplace_sum is None:
-            _each(self.team, pieces, means, variances, outputs)
-            return
-        _each(self.team, pieces, means)
-        batch.inplace_sum(mean)
-        _each(self.team, pieces, variances)
-        batch.inplace_sum(variance)
-        _each(self.team, pieces, outputs)
-
-    def backward(self, state: State, at: Activations, batch: Batch, pieces: Pieces, into: Parameters) -> None:
-        _, gamma, beta = _vectors(state.params, self.number)
-        dbias, dgamma, dbeta = _vectors(into, self.number)
-        norm, count = (self.mean[: gamma.size], self.inverse_std[: gamma.size]), _count(batch, gamma.dtype)
-        sums = dgamma, dbeta
-
-        def column_sums(behind: Behind) -> None:
-            hidden.batchnorm_backward_sums(at.dh, at.h, at.z, *norm, gamma, beta, dgamma, dbeta, dbias, behind)
-
-        def gradients(behind: Behind) -> None:
-            columns = behind.first, behind.last
-            hidden.batchnorm_backward(at.dh, at.z, *norm, gamma, *sums, count, at.half_dh, *columns)
-
-        if batch.inplace_sum is None:
-            _each(self.team, pieces, column_sums, gradients)
-            return
-        _each(self.team, pieces, column_sums)
-        both = np.concatenate(sums)  # in arrays of their own: all gradients are added up at the end of the step
-        batch.inplace_sum(both)
-        sums = both[: dgamma.size], both[dgamma.size :]
-        _each(self.team, pieces, gradients)
+    def _statistics(self, vectors: Vectors) -> tuple[FloatArray, FloatArray]:
+        units = vectors[0].size  # fewer in a thinned network
+        return self.mean[:units], self.inverse_std[:units]
 
 
 def hidden_layers(spec: Spec, max_rows: int, team: Team) -> list[Plain]:
@@ -139,7 +121,7 @@ def hidden_layers(spec: Spec, max_rows: int, team: Team) -> list[Plain]:
     return [kinds[spec.normalization](spec, number, max_rows, team) for number in range(1, spec.num_layers)]
 
 
-def _vectors(arrays: Parameters, number: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _vectors(arrays: Parameters, number: int) -> Vectors:
     return arrays[f"b{number}"], arrays[f"gamma{number}"], arrays[f"beta{number}"]
 
 
@@ -149,15 +131,7 @@ def _count(batch: Batch, dtype: Any) -> Any:
     return dtype.type(batch.total if whole else len(batch))
 
 
-def _each(team: Team, pieces: Pieces, *stages: Callable[[Behind], None]) -> None:
-    """Take all stages for each piece, the pieces side by side."""
-    if len(pieces) == 1:
-        for stage in stages:
-            stage(pieces[0])
-        return
-
-    def work(part: int) -> None:
-        for stage in stages:
-            stage(pieces[part])
-
-    team.run(work, len(pieces))
+def _add_up(batch: Batch, sums: FloatArray) -> None:
+    """Over the processes that have other rows of the batch."""
+    if batch.inplace_sum is not None:
+        batch.inplace_sum(sums)

@@ -10,7 +10,7 @@ from thinnet.parameters import Parameters
 from thinnet.products.base import Products
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
-from thinnet.teams import over_rows
+from thinnet.teams import share_out
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -49,5 +49,5 @@ class Operands:
 
     def _round(self, x: FloatArray, out: AnyArray) -> AnyArray:
         flat, bits = np.ascontiguousarray(x).reshape(-1), out.reshape(-1)
-        over_rows(lambda start, stop: to_bits(flat[start:stop], bits[start:stop]), flat.size, flat.size, self._team)
+        share_out(self._team, flat.size, to_bits, flat, bits)
         return out

@@ -9,7 +9,7 @@ from thinnet.errors import ArgumentError, NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.parameters import Parameters
 from thinnet.steps import choose
-from thinnet.teams import ONE_THREAD, Team, over_rows
+from thinnet.teams import ONE_THREAD, Team, share_out
 from thinnet.typing import FloatArray
 
 
@@ -51,21 +51,16 @@ class WeightAverage:
 
     def update(self) -> None:
         """Take in the weights that the net has after a step."""
-        share = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
+        portion = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         for average, own in self._pairs():
             if self.count:
-                self._take_in(average.flat, own.flat, own.dtype.type(share))
+                self._take_in(average.flat, own.flat, own.dtype.type(portion))
             else:
                 average.flat[:] = own.flat
         self.count += 1
 
-    def _take_in(self, average: FloatArray, w: FloatArray, share: Any) -> None:
-        inplace_average = choose.average(fused=self.net.fused)
-
-        def piece(start: int, stop: int) -> None:
-            inplace_average(average[start:stop], w[start:stop], share)
-
-        over_rows(piece, w.size, w.size, self.team)
+    def _take_in(self, average: FloatArray, w: FloatArray, portion: Any) -> None:
+        share_out(self.team, w.size, choose.average(fused=self.net.fused), average, w, portion)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
