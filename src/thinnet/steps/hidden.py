@@ -45,6 +45,8 @@ class Plain:
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.team = number, team
+        self._width, self._dtype = spec.hidden_dims[number - 1], spec.dtype
+        self._scratch: dict[int, Scratch] = {}  # by the size of the team, which may be limited later
 
     def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
         """Compute ``at.h`` from ``at.z``."""
@@ -57,10 +59,14 @@ class Plain:
         self._share(hidden.plain_backward, at.dh, at.h, at.z, bias, dbias, at.half_dh, behind)
 
     def _share(self, kernel: Work, x: FloatArray, *others: Any) -> None:
-        share_out(self.team, x.size, kernel, x, *others, self._scratch(x))
+        share_out(self.team, x.size, kernel, x, *others, self._room())
 
-    def _scratch(self, x: FloatArray) -> Scratch:
-        return Scratch(scratch(self.team, x.dtype, x.shape[1], lines=3), scratch(self.team, np.uint32, GROUP))
+    def _room(self) -> Scratch:
+        size = self.team.size
+        if size not in self._scratch:
+            lines = scratch(self.team, self._dtype, self._width, lines=3)
+            self._scratch[size] = Scratch(lines, scratch(self.team, np.uint32, GROUP))
+        return self._scratch[size]
 
 
 class Layernorm(Plain):
@@ -76,7 +82,7 @@ class Layernorm(Plain):
 
     def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
-        kept, room = (at.h, at.z, self.inverse_std, vectors), self._scratch(at.dh)
+        kept, room = (at.h, at.z, self.inverse_std, vectors), self._room()
         hidden.layernorm_backward(at.dh, *kept, gradients, at.half_dh, behind, room)
 
 
