@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.metadata
 import json
@@ -326,10 +327,22 @@ def main(arguments: Sequence[str]) -> None:
         if whole:
             _write("tables", text)
         return
-    if list(arguments) == ["steps", "--quick"]:
+    parser = argparse.ArgumentParser(
+        prog="run.py", description="Measure the named sections of BENCHMARKS.md, or all of them."
+    )
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of {', '.join(SECTIONS)}")
+    parser.add_argument(
+        "--quick", action="store_true", help="print rough figures of `steps`, in two minutes; nothing is written"
+    )
+    asked = parser.parse_args(arguments)
+    if unknown := [name for name in asked.sections if name not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if asked.quick:
+        if asked.sections != ["steps"]:
+            parser.error("--quick goes with the section steps alone")
         print(quick() + "\n" + machine())
         return
-    for name in arguments or SECTIONS:
+    for name in asked.sections or SECTIONS:
         _write(name, SECTIONS[name]())
 
 

@@ -15,7 +15,7 @@ from thinnet.config import Config
 from thinnet.optim import adam
 from thinnet.spec import NORMALIZATIONS
 from thinnet.subnormal import settled
-from thinnet.teams import ENOUGH, ONE_THREAD, ThreadPool
+from thinnet.teams import ENOUGH_FOR_PYTHON, ONE_THREAD, ThreadPool
 from thinnet.training.averaging import WeightAverage
 from thinnet.training.evaluation import Evaluation
 from thinnet.training.state import TrainingState
@@ -158,7 +158,7 @@ def test_what_is_not_finite_leaves_the_last_good_average_and_none_of_itself() ->
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("width", [1, 8, ENOUGH // 8])
+@pytest.mark.parametrize("width", [1, 8, ENOUGH_FOR_PYTHON // 8])
 def test_kernel_threads_and_numpy_give_the_same_bits(dtype: Any, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without subnormal numbers, and NaN stays."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")

@@ -18,7 +18,7 @@ from thinnet.data.rows import RowReader
 from thinnet.kernels.losses import inplace_shares_loss
 from thinnet.layers import LOSSES, softmax_loss
 from thinnet.optim import adam
-from thinnet.teams import ENOUGH, ThreadPool
+from thinnet.teams import ENOUGH_FOR_PYTHON, ThreadPool
 from thinnet.training.choose import update_of
 
 RNG = np.random.default_rng(0)
@@ -93,7 +93,7 @@ def test_kernel_threads_numpy_and_bfloat16_mix_alike(
     wide: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    X, rows = RNG.standard_normal((30, ENOUGH // 20 if wide else 7)).astype(np.float32), np.arange(25)
+    X, rows = RNG.standard_normal((30, ENOUGH_FOR_PYTHON // 20 if wide else 7)).astype(np.float32), np.arange(25)
     data = Dataset(X, np.arange(30) % 3)
 
     def read(dtype: Any, **options: Any) -> Any:

@@ -23,7 +23,7 @@ from thinnet.state import State
 from thinnet.steps.base import Batch
 from thinnet.steps.fused import FusedStep
 from thinnet.steps.fused_scores import FusedScores
-from thinnet.teams import ENOUGH, ONE_THREAD, THREAD_POOL, Share, Team, Work, scratch, share_out
+from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, Share, Team, Work, scratch, share_out
 from thinnet.thinning import KeptUnits, Thinning
 
 NAMES = ["one", "pool", pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl"))]
@@ -80,7 +80,7 @@ def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [0, 1, ENOUGH - 1, ENOUGH, ENOUGH + 17])
+@pytest.mark.parametrize("size", [0, 1, ENOUGH - 1, ENOUGH, ENOUGH_FOR_PYTHON + 17])
 def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
     team, w, dw = team_of(name), np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32)
     none, numbers, half = np.empty(0, np.float32), np.array([0.5], np.float32), np.empty(0, np.uint16)
@@ -92,7 +92,7 @@ def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
 class Pieces:
     """Three parts, last to first."""
 
-    size = 3
+    size, enough = 3, 0
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         for part in reversed(range(parts)):
@@ -103,13 +103,6 @@ class InPieces(NumpyProducts):
     team: Team = Pieces()
 
 
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything is worth sharing out."""
-    monkeypatch.setattr("thinnet.teams.ENOUGH", 0)
-
-
-@pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -128,7 +121,6 @@ def test_a_step_in_pieces_has_the_same_bits(normalization: Any, precision: Any, 
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_thinning_and_the_optimizer_in_pieces_have_the_same_bits(name: str, order: Any) -> None:

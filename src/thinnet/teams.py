@@ -10,7 +10,9 @@ import numpy as np
 
 from thinnet.typing import AnyArray
 
-ENOUGH = 1 << 15  # elements below which handing work over costs more than it saves
+# Elements below which handing work over costs more than it saves.
+ENOUGH = 1 << 15
+ENOUGH_FOR_PYTHON = 1 << 17  # where threads of Python's own wait for one another at the interpreter
 CACHE_LINE = 64  # bytes
 
 
@@ -29,6 +31,8 @@ Work = Callable[..., None]  # a kernel that takes a Share first
 class Team(Protocol):
     """Threads that work side by side, the calling one among them."""
 
+    enough: int  # elements
+
     @property
     def size(self) -> int:
         """How many they are."""
@@ -42,7 +46,7 @@ class Team(Protocol):
 class OneThread:
     """The calling thread alone."""
 
-    size = 1
+    size, enough = 1, ENOUGH
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         """Do one part after the other."""
@@ -51,6 +55,8 @@ class OneThread:
 
 class ThreadPool:
     """Threads of Python's own."""
+
+    enough = ENOUGH_FOR_PYTHON
 
     @property
     def size(self) -> int:
@@ -101,4 +107,4 @@ def share_out(team: Team, num_elements: int, work: Work, *arguments: Any) -> Non
 
     The work must give the same whatever the parts are.
     """
-    team.run(work, team.size if num_elements >= ENOUGH else 1, *arguments)
+    team.run(work, team.size if num_elements >= team.enough else 1, *arguments)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from thinnet.teams import ONE_THREAD, Share, Work
+from thinnet.teams import ENOUGH, ONE_THREAD, Share, Work
 
 
 class OpenMPTeam:
@@ -19,6 +19,8 @@ class OpenMPTeam:
         path: of Intel's runtime, which also understands the calls that GCC compiles OpenMP to.
         max_threads: how many may share a product.
     """
+
+    enough = ENOUGH
 
     def __init__(self, path: str, max_threads: Callable[[], int]) -> None:
         self._max_threads = max_threads
