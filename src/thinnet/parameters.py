@@ -203,6 +203,8 @@ def layer_number(name: str) -> int:
 
 def whole_lines(matrix: FloatArray) -> FloatArray:
     """The rows of a matrix in order C with the gaps behind them: a contiguous array, as kernels need it."""
+    if not matrix.size:
+        return matrix
     across = max(matrix.strides[0] // matrix.itemsize, matrix.shape[1])
     return np.lib.stride_tricks.as_strided(matrix, (len(matrix), across), writeable=matrix.flags.writeable)
 

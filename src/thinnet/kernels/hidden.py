@@ -5,8 +5,9 @@ turn `dh`, the gradient with respect to h, into the gradient with respect to h Â
 the normalization, an activation and dropout, as `thinnet.kernels.activations` has them. `half` receives the result in
 bfloat16, for the next product; where it is empty, that takes the result itself.
 
-Threads share the columns, of which whole groups have their masks drawn together, or the rows, where layer normalization
-takes the columns together. Nothing is added up across the parts, so that their number changes no bit.
+Behind the columns of z, h and dh there may be a gap; the vectors say how many columns there are. Threads share them,
+whole groups that have their masks drawn together, or the rows, where layer normalization takes the columns together.
+Nothing is added up across the parts, so that their number changes no bit.
 """
 
 from typing import Any, NamedTuple
@@ -59,7 +60,7 @@ def plain_forward(share: Any, *arguments: Any) -> None:
 def _plain_forward(
     z: FloatArray, bias: FloatArray, h: FloatArray, half: AnyArray, behind: Any, scratch: Scratch, part: int, parts: int
 ) -> None:
-    columns, bits = _part_of_columns(z.shape[1], part, parts), scratch.bits[part, 0]
+    columns, bits = _part_of_columns(bias.size, part, parts), scratch.bits[part, 0]
     b = bias[columns]
     for row in range(z.shape[0]):
         x, y = z[row, columns], h[row, columns]
@@ -88,7 +89,7 @@ def _plain_backward(
     part: int,
     parts: int,
 ) -> None:
-    columns, bits = _part_of_columns(z.shape[1], part, parts), scratch.bits[part, 0]
+    columns, bits = _part_of_columns(bias.size, part, parts), scratch.bits[part, 0]
     b, db = bias[columns], dbias[columns]
     line, sums = scratch.lines[part, 1, : b.size], _zeros(scratch, part, 0, b.size)
     for row in range(dh.shape[0]):
@@ -117,7 +118,7 @@ def column_means(share: Any, *arguments: Any) -> None:
 
 @kernel()
 def _column_means(z: FloatArray, count: Any, mean: FloatArray, scratch: Scratch, part: int, parts: int) -> None:
-    columns = _part_of_columns(z.shape[1], part, parts)
+    columns = _part_of_columns(mean.size, part, parts)
     m = mean[columns]
     sums = _zeros(scratch, part, 0, m.size)
     for row in range(z.shape[0]):
@@ -138,7 +139,7 @@ def column_variances(share: Any, *arguments: Any) -> None:
 def _column_variances(
     z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray, scratch: Scratch, part: int, parts: int
 ) -> None:
-    columns = _part_of_columns(z.shape[1], part, parts)
+    columns = _part_of_columns(mean.size, part, parts)
     m, v = mean[columns], variance[columns]
     sums = _zeros(scratch, part, 0, v.size)
     for row in range(z.shape[0]):
@@ -174,7 +175,7 @@ def _batchnorm_forward(
     part: int,
     parts: int,
 ) -> None:
-    columns, one = _part_of_columns(z.shape[1], part, parts), z.dtype.type(1)
+    columns, one = _part_of_columns(vectors[0].size, part, parts), z.dtype.type(1)
     bits = scratch.bits[part, 0]
     bias, g, b = vectors[0][columns], vectors[1][columns], vectors[2][columns]
     running_mean, running_var = running[0][columns], running[1][columns]
@@ -214,7 +215,7 @@ def _batchnorm_backward_sums(
     part: int,
     parts: int,
 ) -> None:
-    columns, zero = _part_of_columns(z.shape[1], part, parts), dh.dtype.type(0)
+    columns, zero = _part_of_columns(vectors[0].size, part, parts), dh.dtype.type(0)
     m, s, g, b = statistics[0][columns], statistics[1][columns], vectors[1][columns], vectors[2][columns]
     dg, db = _zeros(scratch, part, 0, m.size), _zeros(scratch, part, 1, m.size)
     bits, line = scratch.bits[part, 0], scratch.lines[part, 2, : m.size]
@@ -252,7 +253,7 @@ def _batchnorm_backward(
     part: int,
     parts: int,
 ) -> None:
-    columns = _part_of_columns(z.shape[1], part, parts)
+    columns = _part_of_columns(gamma.size, part, parts)
     m, s, g = statistics[0][columns], statistics[1][columns], gamma[columns]
     lines = scratch.lines[part]
     scale, dg, db = lines[0, : g.size], lines[1, : g.size], lines[2, : g.size]
@@ -286,8 +287,8 @@ def _layernorm_forward(
     parts: int,
 ) -> None:
     bias, gamma, beta = vectors
-    columns, bits = z.shape[1], scratch.bits[part, 0]
-    zero, one, count = z.dtype.type(0), z.dtype.type(1), z.dtype.type(z.shape[1])
+    columns, bits = bias.size, scratch.bits[part, 0]
+    zero, one, count = z.dtype.type(0), z.dtype.type(1), z.dtype.type(bias.size)
     for row in range(*bounds(z.shape[0], part, parts)):
         total = zero
         for j in range(columns):
@@ -304,7 +305,7 @@ def _layernorm_forward(
             x_hat = (z[row, j] - mean) * inverse
             z[row, j] = x_hat
             h[row, j] = gamma[j] * x_hat + beta[j]
-        activate_line(h[row], row, 0, bits, behind)
+        activate_line(h[row, :columns], row, 0, bits, behind)
         _round_row(h, half, row, slice(0, columns))
 
 
@@ -321,9 +322,9 @@ def layernorm_backward(
     scratch: Scratch,
 ) -> None:
     """The gradients of `layernorm_forward`, on one thread; `x_hat` is what that function left in z."""
-    rows, columns = dh.shape
-    zero, count = dh.dtype.type(0), dh.dtype.type(dh.shape[1])
     (_, gamma, beta), (dbias, dgamma, dbeta) = vectors, gradients
+    rows, columns = len(dh), gamma.size
+    zero, count = dh.dtype.type(0), dh.dtype.type(gamma.size)
     bits, line = scratch.bits[0, 0], scratch.lines[0, 0, :columns]
     dgamma[:] = zero
     dbeta[:] = zero
@@ -333,7 +334,7 @@ def layernorm_backward(
         if behind.activation != RELU:
             for j in range(columns):
                 line[j] = gamma[j] * x_hat[row, j] + beta[j]
-        activate_line_backward(dh[row], h[row], line, row, 0, bits, behind)
+        activate_line_backward(dh[row, :columns], h[row, :columns], line, row, 0, bits, behind)
         for j in range(columns):
             g = dh[row, j]
             dbeta[j] += g

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,9 +37,7 @@ class FusedStep:
         self.spec, self.max_rows, self.products = spec, max_rows, products
         self._layers = hidden_layers(spec, max_rows, products.team)
         self._operands = Operands(spec, products, max_rows)
-        self._buffers = [[np.empty(max_rows * dim, spec.dtype) for dim in spec.hidden_dims] for _ in range(3)]
-        half = [dim if spec.precision else 0 for dim in spec.hidden_dims]
-        self._half_buffers = [[np.empty(max_rows * dim, BITS) for dim in half] for _ in range(2)]
+        self._buffers = [self._activations(max_rows, dim, padded=True) for dim in spec.hidden_dims]
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order, padded=self._padded)
@@ -62,7 +61,7 @@ class FusedStep:
             batch,
             rows=self._operands.rows(batch.X),
             matrices=self._operands.matrices(state.params, copies_hold),
-            passes=self._layout_for(len(batch), widths),
+            passes=self._layout_for(len(batch), widths, padded=not isinstance(batch.X, SparseRows)),
             behind=[self._behind_in(behind, batch) for behind in self._behind],
             gradients=self._gradients_like(state.params),
         )
@@ -77,17 +76,30 @@ class FusedStep:
             return self._gradients
         return Parameters(params.shapes, params.dtype, params.order, self._gradients.flat, self._padded)
 
-    def _layout_for(self, rows: int, widths: tuple[int, ...]) -> list[Activations]:
-        """Where the hidden layers of a batch lie."""
-        if self._known != (rows, widths):
-            self._known, self._layout = (rows, widths), [self._activations(i, rows, n) for i, n in enumerate(widths)]
+    def _layout_for(self, rows: int, widths: tuple[int, ...], *, padded: bool) -> list[Activations]:
+        """Where the hidden layers of a batch lie; the products of sparse rows know no gaps."""
+        if self._known != (rows, widths, padded):
+            self._known = rows, widths, padded
+            arrays = [
+                self._activations(rows, width, padded, like) for width, like in zip(widths, self._buffers, strict=True)
+            ]
+            self._layout = [Activations.of(*pair) for pair in arrays]
         return self._layout
 
-    def _activations(self, i: int, rows: int, width: int) -> Activations:
+    def _activations(
+        self, rows: int, width: int, padded: bool, like: Sequence[Parameters] = ()
+    ) -> tuple[Parameters, Parameters]:
+        """The arrays of a hidden layer, at the front of the buffers of others if there are any.
+
+        Threads share the columns out: where a row begins at a cache line, none writes to one of another thread's.
+        """
         half = width if self.spec.precision else 0
-        floats = [buffers[i][: rows * width].reshape(rows, width) for buffers in self._buffers]
-        halves = [buffers[i][: rows * half].reshape(rows, half) for buffers in self._half_buffers]
-        return Activations(*floats, *halves)
+        floats, halves = dict.fromkeys(("z", "h", "dh"), (rows, width)), dict.fromkeys(("h", "dh"), (rows, half))
+        flats = [each.flat for each in like] if like else (None, None)
+        return (
+            Parameters(floats, self.spec.dtype, flat=flats[0], padded=padded),
+            Parameters(halves, BITS, flat=flats[1], padded=padded),
+        )
 
     def _behind_in(self, behind: Behind, batch: Batch) -> Behind:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions
@@ -98,7 +110,7 @@ class FusedStep:
     def _forward(self, work: _Work) -> FloatArray:
         """The scores, without the bias of the last layer."""
         below, passes = work.rows, work.passes
-        products = [*(at.z for at in passes), self._scores[: len(work.batch)]]
+        products = [*(at.for_products(at.z) for at in passes), self._scores[: len(work.batch)]]
         for i, out in enumerate(products):
             if isinstance(below, SparseRows):
                 below.matmul(work.state.params["W1"], out)
@@ -143,7 +155,7 @@ class FusedStep:
                     W, dW = W.T, dW.T
                 inplace_add_scaled(W, factor, whole_lines(dW))
             if i:
-                self.products.matmul(above, work.matrices[name].T, passes[i - 1].dh)
+                self.products.matmul(above, work.matrices[name].T, passes[i - 1].for_products(passes[i - 1].dh))
                 self._layers[i - 1].backward(state, passes[i - 1], work.batch, work.behind[i - 1], gradients)
                 above = passes[i - 1].gradient
 

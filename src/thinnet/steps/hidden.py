@@ -9,7 +9,7 @@ from thinnet.kernels.activations import Behind
 from thinnet.kernels.hidden import Scratch
 from thinnet.layers.batchnorm import EPS, MOMENTUM
 from thinnet.masks import GROUP
-from thinnet.parameters import Parameters
+from thinnet.parameters import Parameters, whole_lines
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch
@@ -18,23 +18,34 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 class Activations(NamedTuple):
-    """What one hidden layer computes for the rows of a batch, each (N, units)."""
+    """What one hidden layer computes for the N rows of a batch; behind the units of a row there may be a gap."""
 
+    units: int
     z: FloatArray  # the product of the inputs and the weights
     h: FloatArray  # the output
     dh: FloatArray  # the gradient with respect to the output, and after `backward` with respect to z
     half_h: AnyArray  # h in bfloat16, for the next products; empty where those take h itself
     half_dh: AnyArray  # dh likewise
 
+    @classmethod
+    def of(cls, arrays: Parameters, halves: Parameters) -> "Activations":
+        """With the buffers of these arrays: z, h and dh, and the halves of h and dh."""
+        whole = [whole_lines(array) for array in (*arrays.values(), *halves.values())]
+        return cls(arrays["z"].shape[1], *whole)
+
+    def for_products(self, array: AnyArray) -> AnyArray:
+        """One of the arrays without the gaps."""
+        return array[:, : self.units]
+
     @property
     def output(self) -> AnyArray:
         """h as the next products take it."""
-        return self.half_h if self.half_h.size else self.h
+        return self.for_products(self.half_h if self.half_h.size else self.h)
 
     @property
     def gradient(self) -> AnyArray:
         """dh as the next products take it."""
-        return self.half_dh if self.half_dh.size else self.dh
+        return self.for_products(self.half_dh if self.half_dh.size else self.dh)
 
 
 Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta of a layer, or their gradients
