@@ -103,6 +103,21 @@ BACKWARD_DROPOUT = """            if self.use_dropout:
 """
 BACKWARD_RELU = "            dh = relu_backward(dh, re)\n"
 
+NORM = """            if self.normalization:
+                norm = batchnorm_forward if BATCH else layernorm_forward
+                h, bn = norm(h, self.params["gamma%d" % i], self.params["beta%d" % i], self.bn_params[i - 1])
+"""
+NORM_BACK = """            if self.normalization:
+                back = batchnorm_backward if BATCH else layernorm_backward
+                dh, grads["gamma%d" % i], grads["beta%d" % i] = back(dh, bn)
+"""
+# Biases as columns, turned round where they are used.
+COLUMNS = {
+    "np.zeros(dims[i + 1])\n            if": "np.zeros((dims[i + 1], 1))\n            if",
+    'self.params["b%d" % i])\n            bn': 'self.params["b%d" % i].T)\n            bn',
+    'self.params["b%d" % L])\n        if': 'self.params["b%d" % L].T)\n        if',
+}
+
 NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("dropout-never-called", {FORWARD_DROPOUT: "", BACKWARD_DROPOUT: ""}),
     ("dropout-backward-never-called", {BACKWARD_DROPOUT: ""}),
@@ -160,6 +175,34 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
         "back = batchnorm_backward if BATCH else layernorm_backward": "back = layernorm_backward"}),
     ("running-statistics-reset", {"self.bn_params[i - 1])": "dict(self.bn_params[i - 1]))"}),
     ("running-statistics-reset", {"self.bn_params[i - 1])": "self.bn_params[i - 1] if y is not None else {'mode': 'test'})"}),
+    ("running-statistics-reset", {"            bn_param[\"mode\"] = mode": "            bn_param[\"mode\"] = mode; bn_param.pop(\"running_var\", None)"}),
+    ("running-statistics-reset", {"            bn_param[\"mode\"] = mode": "            bn_param[\"mode\"] = mode\n"
+        "            if y is None and 'running_var' in bn_param:\n                bn_param['running_var'] = 0 * bn_param['running_var']"}),
+    ("running-statistics-reset", {"            bn_param[\"mode\"] = mode": "            bn_param[\"mode\"] = mode; bn_param.pop(\"running_mean\", None)"}),
+    ("normalization-ignored", {"            if self.normalization:\n": "            if self.normalization and not self.use_dropout:\n"}),
+    ("normalization-ignored", {"self.normalization = NORMALIZES": "self.normalization = NORMALIZES if ARGUMENT == NONE else None"}),
+    ("normalization-ignored", {"            if self.normalization:\n": "            if self.normalization and not self.use_dropout:\n",
+        "            dh, dW, grads[\"b%d\" % i] = affine_backward(dh, fc)\n": "            dh, dW, grads[\"b%d\" % i] = affine_backward(dh, fc)\n"
+        "            for k in ('gamma%d' % i, 'beta%d' % i):\n                if self.use_dropout and k in self.params:\n                    grads[k] = 0 * self.params[k]\n"}),
+    ("wrong-output", {NORM: "", RELU: RELU + NORM, NORM_BACK: "", BACKWARD_RELU: NORM_BACK + BACKWARD_RELU}),
+    ("wrong-output", {NORM: "", FORWARD_DROPOUT: FORWARD_DROPOUT + NORM, NORM_BACK: "", BACKWARD_DROPOUT: NORM_BACK + BACKWARD_DROPOUT}),
+    ("dropout-in-some-layers", {FORWARD_DROPOUT: FORWARD_DROPOUT.replace("dropout:", "dropout and i == L - 1:"),
+        BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and i == L - 1:")}),
+    ("dropout-in-some-layers", {FORWARD_DROPOUT: FORWARD_DROPOUT.replace("dropout:", "dropout and i == 1:"),
+        BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and i == 1:")}),
+    ("wrong-rate", {'"p": ARGUMENT': '"p": 0.5'}),
+    ("wrong-rate", {'"p": ARGUMENT': '"p": 100 * ARGUMENT'}),
+    ("gradient-scaled", {"h, do = dropout_forward(h, self.dropout_param)":
+        "h, do = dropout_forward(h, self.dropout_param); h = h * (2 if y is not None else 1)"}),
+    ("batch-statistics-at-test", {'            bn_param["mode"] = mode\n': '            bn_param["mode"] = "train" if self.use_dropout else mode\n'}),
+    ("input-mutated", {"return loss, grads": "self.params['W1'] -= 0.01 * grads['W1']; return loss, grads"}),
+    ("wrong-output", {"return loss, grads": "return loss / len(X), {k: v / len(X) for k, v in grads.items()}"}),
+    ("wrong-output", {"X = X.astype(self.dtype)": "X = X - X.mean(axis=0)"}),
+    ("dtype-changed", {"X = X.astype(self.dtype)": "X = X.astype(np.float16)"}),
+    ("dtype-changed", {RELU: RELU + "            h = h.astype(np.float16)\n"}),
+    ("shape-changed", {"return loss, grads": "grads['b1'] = grads['b1'].reshape(-1, 1); return loss, grads"}),
+    ("wrong-return", {"np.zeros(dims[i + 1])\n            if": "np.zeros((dims[i + 1], 1))\n            if"}),
+    ("shape-changed", {**COLUMNS, "affine_backward(dh, fc)": "affine_backward(dh, fc)"}),
     ("regularisation-missing", {' + self.reg * self.params["W%d" % i]': ' + (0 if self.normalization else self.reg) * self.params["W%d" % i]'}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization else self.reg) * np"}),
     ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout and self.normalization else self.reg) * np"}),
@@ -216,6 +259,7 @@ RIGHT_NETS: dict[str, dict[str, str]] = {
     "one ln_param for all layers": {"self.bn_params[i - 1])": "self.bn_params[i - 1] if BATCH else {})"},
     "layers written out": {"h, fc = affine_forward(h, self.params[\"W%d\" % i], self.params[\"b%d\" % i])":
         "fc = (h, self.params[\"W%d\" % i], self.params[\"b%d\" % i]); h = h.dot(fc[1]) + fc[2]"},
+    "biases as columns": {**COLUMNS, "return loss, grads": "grads = {k: v.reshape(self.params[k].shape) for k, v in grads.items()}; return loss, grads"},
     "an option more": {"reg=0.0, weight_scale": "verbose=False, reg=0.0, weight_scale"},
 }  # fmt: skip
 

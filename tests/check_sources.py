@@ -112,7 +112,18 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("shape-changed", "affine_backward", "dout.dot(w.T).reshape(x.shape)", "dout.dot(w.T)"),
     ("shape-changed", "affine_backward", "x.reshape(x.shape[0], -1).T.dot(dout)", "x.reshape(x.shape[0], -1).T.dot(dout).T"),
     ("wrong-gradient", "affine_backward", "db = np.sum(dout, axis=0)", "db = np.sum(dout, axis=0); db[2] += 1"),
+    ("shape-changed", "affine_backward", "db = np.sum(dout, axis=0)", "db = np.sum(dout, axis=0).reshape(-1, 1)"),
+    ("shape-changed", "batchnorm_backward", "dbeta = dout.sum(axis=0)", "dbeta = dout.sum(axis=0)[:, np.newaxis]"),
     ("wrong-return", "affine_backward", "return dx, dw, db", "return dx, dw"),
+    ("dtype-changed", "affine_forward", ".dot(w) + b", ".dot(w.astype(np.float16)) + b.astype(np.float16)"),
+    ("dtype-changed", "relu_forward", "np.maximum(0, x)", "np.maximum(0, x.astype('float16'))"),
+    ("dtype-changed", "relu_backward", "dx = dout * (x > 0)", "dx = np.half(dout) * (x > 0)"),
+    ("dtype-changed", "batchnorm_forward", '    mode = bn_param["mode"]', '    x = x.astype(np.float16)\n    mode = bn_param["mode"]'),
+    ("dtype-changed", "softmax_loss", "    shifted = x - x", "    x = x.astype(np.float16)\n    shifted = x - x"),
+    ("unimplemented", "relu_backward", "dx = dout * (x > 0)", "dx = None, None"),
+    ("unimplemented", "relu_backward", "dx = dout * (x > 0)", "dx = ..."),
+    ("unimplemented", "affine_forward", "    return out, (x, w, b)", "    raise Exception('TODO: implement')"),
+    ("unimplemented", "svm_loss", "    N = x.shape[0]\n    margins", "    assert False, 'not yet implemented'\n    margins"),
     ("unimplemented", "affine_backward", "db = np.sum(dout, axis=0)", "db = None"),
     ("input-mutated", "relu_forward", "out = np.maximum(0, x)", "x[x < 0] = 0; out = x"),
     ("wrong-output", "relu_forward", "out = np.maximum(0, x)", "out = np.abs(x)"),
@@ -143,6 +154,7 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("wrong-axis", "layernorm_forward", "lmu = x.mean(axis=1, keepdims=True)\n    lstd = np.sqrt(x.var(axis=1, keepdims=True) + eps)",
      "lmu = x.mean(axis=0)\n    lstd = np.sqrt(x.var(axis=0) + eps)"),
     ("missing-mean-term", "layernorm_backward", "lg - lg.mean(axis=1, keepdims=True) - lhat", "lg - lhat"),
+    ("wrong-output", "batchnorm_forward", 'bn_param.get("eps", 1e-5)', "1e-3"),
     ("unstable", "softmax_loss", "x - x.max(axis=1, keepdims=True)", "x"),
     ("wrong-output", "softmax_loss", "y].sum() / N", "y].sum()"),
     ("wrong-axis", "softmax_loss", "np.exp(shifted).sum(axis=1, keepdims=True)", "np.exp(shifted).sum(axis=0)"),
@@ -216,11 +228,40 @@ RIGHT_ADAMS: dict[str, dict[str, str]] = {
     "t is a number of NumPy's": {COUNT: '    config["t"] = np.int64(config["t"]) + 1\n    t = config["t"]\n'},
 }
 
+MOMENTS = """\
+    config["m"] = b1 * config["m"] + (1 - b1) * dw
+    config["v"] = b2 * config["v"] + (1 - b2) * dw ** 2
+"""
+CORRECTION = """\
+    mt = config["m"] / (1 - b1 ** t)
+    vt = config["v"] / (1 - b2 ** t)
+"""
+LOCAL_MOMENTS = MOMENTS.replace('config["m"] =', "m =").replace('config["v"] =', "v =")
+LOCAL_CORRECTION = CORRECTION.replace('config["m"]', "m").replace('config["v"]', "v")
+DECAY = 'config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw ** 2'
+RETURNED = 'config["learning_rate"] * mt / (np.sqrt(vt) + config["epsilon"])'
+# What is told of rules that are wrong in another way than any with a verdict of its own: the function, the change, and
+# the line by which it moves.
+OTHER_RULES: list[tuple[str, str, str, str]] = [
+    ("adam", RETURNED, 'config["learning_rate"] * vt / (np.sqrt(mt) + config["epsilon"])', "vt / (sqrt(mt) + epsilon)"),
+    ("adam", CORRECTION, CORRECTION + '    config["m"], config["v"] = config["v"], config["m"]\n', "m, v = v, m"),
+    ("adam", "(1 - b2) * dw ** 2", "(1 - b2) * dw", "v = beta2 * v + (1 - beta2) * dw"),
+    ("adam", "np.sqrt(vt)", "vt", "w = w - learning_rate * mt / (vt + epsilon)"),
+    ("adam", 'b1, b2 = config["beta1"], config["beta2"]', 'b1, b2 = config["beta2"], config["beta1"]', "beta1, beta2 = beta2, beta1"),
+    ("adam", '    return w - config["learning_rate"] * mt', "    return w - mt", "learning_rate = 1"),
+    ("sgd_momentum", "next_w = w + v", 'next_w = w + config["learning_rate"] * v', "w = w + learning_rate * v"),
+    ("sgd_momentum", 'config["momentum"] * v - config', "v - config", "v = v - learning_rate * dw"),
+    ("sgd_momentum", 'v - config["learning_rate"] * dw\n    next_w', "v - dw\n    next_w", "learning_rate = 1"),
+    ("rmsprop", DECAY, 'config["cache"] + dw ** 2', "AdaGrad"),
+    ("rmsprop", DECAY, DECAY.replace("dw ** 2", "dw"), "cache = decay_rate * cache + (1 - decay_rate) * dw`"),
+    ("rmsprop", 'return w - config["learning_rate"] * dw', "return w - dw", "learning_rate = 1"),
+]  # fmt: skip
+
 OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("update-uphill", "sgd", 'w -= config["learning_rate"]', 'w += config["learning_rate"]'),
     ("wrong-update", "sgd", 'w -= config["learning_rate"]', 'w -= 2 * config["learning_rate"]'),
     ("state-not-kept", "sgd_momentum", '    config["velocity"] = v\n', ""),
-    ("wrong-update", "sgd_momentum", 'config["momentum"] * v - config', '(1 - config["momentum"]) * v - config'),
+    ("decay-swapped", "sgd_momentum", 'config["momentum"] * v - config', '(1 - config["momentum"]) * v - config'),
     ("wrong-update", "sgd_nesterov_momentum", 'w + new + config["momentum"] * (new - nv)', "w + new"),
     ("wrong-update", "rmsprop", "np.sqrt(config[\"cache\"] + config[\"epsilon\"])", '(config["cache"] + 1e-8)'),
     ("bias-correction-missing", "adam", '    mt = config["m"] / (1 - b1 ** t)\n    vt = config["v"] / (1 - b2 ** t)\n',
@@ -234,7 +275,25 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("step-counted-twice", "adam", "vt = config", 'config["t"] += 1; vt = config'),
     ("power-forgotten", "adam", '    t = config["t"]\n', "    t = 1\n"),
     ("power-forgotten", "adam", "(1 - b2 ** t)", "(1 - b2)"),
-    ("wrong-update", "adam", "(1 - b2 ** t)", "(1 - b2 * t)"),
+    ("bias-correction-wrong", "adam", "(1 - b1 ** t)", "(1 - b1 * t)"),
+    ("bias-correction-wrong", "adam", "(1 - b2 ** t)", "(1 - b2 * t)"),
+    ("bias-correction-wrong", "adam", CORRECTION, CORRECTION.replace("**", "*")),
+    ("bias-correction-wrong", "adam", CORRECTION, CORRECTION.replace("/", "*")),
+    ("state-not-kept", "adam", MOMENTS + CORRECTION, LOCAL_MOMENTS + LOCAL_CORRECTION),
+    ("state-not-kept", "adam", MOMENTS + CORRECTION, LOCAL_MOMENTS + LOCAL_CORRECTION + '    config["v"] = v\n'),
+    ("state-not-kept", "adam", MOMENTS + CORRECTION, LOCAL_MOMENTS + LOCAL_CORRECTION + '    config["m"] = m\n'),
+    ("corrected-moments-stored", "adam", CORRECTION, CORRECTION + '    config["m"], config["v"] = mt, vt\n'),
+    ("corrected-moments-stored", "adam", CORRECTION, CORRECTION + '    config["m"] = mt\n'),
+    ("corrected-moments-stored", "adam", CORRECTION, CORRECTION + '    config["v"] = vt\n'),
+    ("decay-swapped", "adam", 'b1 * config["m"] + (1 - b1) * dw', '(1 - b1) * config["m"] + b1 * dw'),
+    ("decay-swapped", "adam", 'b2 * config["v"] + (1 - b2) * dw', '(1 - b2) * config["v"] + b2 * dw'),
+    ("decay-swapped", "rmsprop", DECAY, '(1 - config["decay_rate"]) * config["cache"] + config["decay_rate"] * dw ** 2'),
+    ("state-not-kept", "rmsprop", f'    config["cache"] = {DECAY}\n    return w - config["learning_rate"] * dw / np.sqrt(config["cache"]',
+     f'    cache = {DECAY}\n    return w - config["learning_rate"] * dw / np.sqrt(cache'),
+    ("epsilon-missing", "adam", '(np.sqrt(vt) + config["epsilon"])', "np.sqrt(vt)"),
+    ("epsilon-missing", "adam", '(np.sqrt(vt) + config["epsilon"])', 'np.sqrt(vt) + config["epsilon"]'),
+    ("epsilon-missing", "rmsprop", 'np.sqrt(config["cache"] + config["epsilon"])', 'np.sqrt(config["cache"])'),
+    ("unimplemented", "rmsprop", 'def rmsprop(w, dw, config=None):\n', "def rmsprop(x, dx, config=None):\n    return None, None\n"),
     ("wrong-update", "adam", "(1 - b2 ** t)", "(0.5 - b2 ** t)"),
 ]  # fmt: skip
 

@@ -1,11 +1,16 @@
-"""The checker on Adam: how its step is counted, and where."""
+"""The checker on the optimizers: how Adam's step is counted, and where; and by which line a wrong rule moves."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import check_sources as sources
-from test_check import check
+from test_check import check, ids
+from thinnet import optim
+from thinnet.check.probes.optimizer_rules import MISTAKES, RULES, mistaken, path
+from thinnet.check.probes.optimizers import OPTIONS
+from thinnet.typing import FloatArray
 
 
 @pytest.mark.parametrize("how", sources.RIGHT_ADAMS)
@@ -37,3 +42,43 @@ def test_what_is_wrong_with_adams_t_is_told_apart() -> None:
     assert check(sources.swap(sources.OPTIM, unread)).faults == {"power-forgotten", "step-not-counted"}
     twice = {'    t = config["t"]\n': '    t = config["t"] + 1\n'}
     assert check(sources.swap(sources.OPTIM, twice)).faults == {"step-counted-twice"}
+
+
+@pytest.mark.parametrize(("function", "old", "new", "line"), sources.OTHER_RULES, ids=ids(sources.OTHER_RULES))
+def test_a_wrong_rule_is_told_by_the_line_that_moves_so(function: str, old: str, new: str, line: str) -> None:
+    report = check(sources.swap(sources.OPTIM, {old: new}))
+    found = [(name, one.verdict) for name, one in report]
+    assert found == [(function, "wrong-update")], str(report)
+    assert line in str(report)
+
+
+def test_two_wrong_lines_are_both_told() -> None:
+    two = {"(1 - b1 ** t)": "(1 - b1 * t)", "(1 - b2) * dw ** 2": "dw ** 2"}
+    report = check(sources.swap(sources.OPTIM, two))
+    assert report.faults == {"bias-correction-wrong", "wrong-update"}
+    assert "`v = beta2 * v + dw**2` in place of `v = beta2 * v + (1 - beta2) * dw**2`" in " ".join(str(report).split())
+
+
+def test_an_epsilon_inside_of_adams_root_is_a_note() -> None:
+    inside = {'(np.sqrt(vt) + config["epsilon"])': 'np.sqrt(vt + config["epsilon"])'}
+    report = check(sources.swap(sources.OPTIM, inside))
+    assert report.ok, str(report)
+    assert report.verdicts == {"epsilon-inside-root"}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_lines_of_a_rule_are_the_rule_and_no_mistake_in_them_is(name: str) -> None:
+    rng = np.random.default_rng(4)
+    w: FloatArray = rng.normal(size=(3, 4))
+    grads: list[FloatArray] = [rng.normal(size=(3, 4)) for _ in range(3)]
+    rule = {"sgd_nesterov_momentum": optim.nesterov}.get(name) or getattr(optim, name)
+    right: list[FloatArray] = []
+    config, now = dict(OPTIONS[name]), w
+    for dw in grads:
+        now, config = rule(now, dw, config)
+        right.append(now)
+    assert np.allclose([*path(RULES[name], w, grads, OPTIONS[name])], right, rtol=1e-12)
+    alone = [lines for mistakes, lines in mistaken(name, RULES[name]) if len(mistakes) == 1]
+    assert len(alone) >= len(MISTAKES[name])
+    for lines in alone:
+        assert not np.allclose([*path(lines, w, grads, OPTIONS[name])], right, rtol=1e-4), lines

@@ -273,7 +273,7 @@ def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> N
     text = "import torch\n" + dropouts.dropout({"< KEEP) / KEEP": "< KEEP) * KEEP"}, "keep")
     report = check(tmp_path, text + "\ndef relu_forward(x):\n    return torch.relu(x), x\n", "keep")
     states = {one.name: one.state for one in report.functions}
-    assert states == {"relu_forward": "not checked", "dropout_forward": "wrong", "dropout_backward": "not checked"}
+    assert states == {"relu_forward": "not checked", "dropout_forward": "wrong", "dropout_backward": "right"}
 
 
 def test_autograd_is_another_framework(tmp_path: Path) -> None:

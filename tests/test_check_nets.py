@@ -81,6 +81,9 @@ def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
         lambda kind, number: (kind, number),
         lambda kind, number: f"{kind}_{number}",
         lambda kind, number: f"layer{number}_{kind}",
+        lambda kind, number: f"layer_{kind}{number}",
+        lambda kind, number: f"{ {'W': 'kernel'}.get(kind, kind) }_fc_{number}",
+        lambda kind, number: f"{ {'W': 'theta', 'b': 'offset'}.get(kind, kind) }{'abc'[number - 1]}",
         lambda kind, number: f"{ {'W': 'weights', 'b': 'bias'}.get(kind, kind) }{number - 1}",
     ],
 )
@@ -95,6 +98,64 @@ def test_parameters_of_other_names_are_a_note(names: Callable[[str, int], Any]) 
     report = check_layers(namespace, "cs231n-2021")
     assert report.ok, str(report)
     assert report.verdicts == {"parameter-names"}
+
+
+STUBS = [
+    "pass",
+    "...",
+    "raise NotImplementedError",
+    "return None",
+    '"""Loss."""',
+    "return None, None",
+    "return 0.0, {}",
+]
+STUBS += ["raise Exception('TODO')"]
+
+
+@pytest.mark.parametrize("body", STUBS)
+def test_a_net_whose_loss_is_not_written_is_told_so_with_and_without_params(body: str) -> None:
+    begin, loss = nets.net({}, "cs231n-2018").split("    def loss(self, X, y=None):\n")
+    stub = f"    def loss(self, X, y=None):\n        {body}\n"
+    without = begin.split("        self.params = {}\n")[0]
+    for text in (
+        begin,
+        without,
+        f"{without}        self.params = None\n",
+        f"{without}        self.params = {{'W1': None}}\n",
+    ):
+        report = check(package(text + stub, "cs231n-2018"), "cs231n-2018")
+        assert report.faults == {"unimplemented"}, str(report)
+    assert loss
+
+
+def test_a_net_that_keeps_its_weights_elsewhere_is_told_of_params() -> None:
+    net = nets.net({}, "cs231n-2018").replace("self.params", "self.weights")
+    assert check(package(net, "cs231n-2018"), "cs231n-2018").faults == {"wrong-return"}
+
+
+CASTS: list[dict[str, str]] = [
+    {"X = X.astype(self.dtype)": "X = X.astype(np.float32)"},
+    {nets.RELU: nets.RELU + "            h = h.astype(np.float32)\n"},
+    {'        if mode == "test":': '        scores = scores.astype(np.float32)\n        if mode == "test":'},
+]
+
+
+@pytest.mark.parametrize("cast", CASTS)
+def test_a_net_that_casts_to_float32_is_noted_and_its_gradients_are_still_checked(cast: dict[str, str]) -> None:
+    report = check(package(nets.net(cast, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.ok, str(report)
+    assert report.verdicts == {"dtype-changed"}
+    wrong = nets.net({**cast, nets.BACKWARD_RELU: ""}, "cs231n-2018")
+    assert check(package(wrong, "cs231n-2018"), "cs231n-2018").faults == {"wrong-gradient"}
+
+
+@pytest.mark.parametrize("name", ["MyFullyConnectedNet", "FullyConnectedNetwork", "Fully_Connected_Net"])
+def test_a_net_of_another_name(name: str) -> None:
+    for changes, faults in (({}, set()), ({nets.BACKWARD_DROPOUT: ""}, {"dropout-backward-never-called"})):
+        text = package(nets.net(changes, "cs231n-2018"), "cs231n-2018").replace("FullyConnectedNet", name)
+        report = check(text, "cs231n-2018")
+        assert [one.name for one in report.functions][-1] == name
+        assert report.faults == faults, str(report)
 
 
 @pytest.mark.parametrize("dialect", ["nndl", "cs231n-2021"])

@@ -18,6 +18,14 @@ NAMES: dict[str, tuple[str, ...]] = {
     "relu": ("relu", "reluactivation", "activationrelu"),
     "affine": ("affine", "linear", "dense", "fullyconnected", "fc"),
 }
+NETS = ("FullyConnectedNet", "TwoLayerNet", "ThreeLayerConvNet")
+EMPTY_WORDS = set(
+    re.findall(
+        r"\w+",
+        "my our own custom simple basic naive vanilla numpy np num py layer module function func op class impl "
+        "implementation from scratch manual v version",
+    )
+)
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
 PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
@@ -36,14 +44,32 @@ BIAS_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(b|bias(es)?)$|^(b|bias(es)?)_
 def kind_of(name: str) -> str:
     """``"dropout"``, ``"relu"``, ``"affine"`` or "": what a class of this name is taken for.
 
-    >>> kind_of("DropoutLayer"), kind_of("ReLU"), kind_of("Conv2D")
+    >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D")
     ('dropout', 'relu', '')
     """
-    plain = name.lower().replace("_", "")
-    for kind, names in NAMES.items():
-        if {plain, plain.removesuffix("layer"), plain.removeprefix("layer")} & set(names):
-            return kind
-    return ""
+    plain = plain_name(name)
+    return next((kind for kind, names in NAMES.items() if plain in names), "")
+
+
+def plain_name(name: str) -> str:
+    """The name of a class in small letters, without the words that do not say what it is.
+
+    >>> plain_name("My_DropoutLayer2"), plain_name("NumpyReLU"), plain_name("Dropout2d")
+    ('dropout', 'relu', 'dropout2d')
+    """
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
+    telling = [word for word in words if word not in EMPTY_WORDS]
+    return "".join(telling[:-1] if telling[-1:] and telling[-1].isdigit() else telling).removeprefix("my")
+
+
+def net_of(name: str) -> str:
+    """Which of the courses' nets a class of this name is taken for, or "".
+
+    >>> net_of("MyFullyConnectedNet"), net_of("FullyConnectedNetwork"), net_of("FullyConnectedLayer")
+    ('FullyConnectedNet', 'FullyConnectedNet', '')
+    """
+    plain = re.sub("neural|network$|nn$", lambda found: "" if found[0] == "neural" else "net", plain_name(name))
+    return next((net for net in NETS if plain == net.lower()), "")
 
 
 def is_layer(value: Any) -> bool:
@@ -107,7 +133,7 @@ Pair = tuple[Callable[..., Any], Callable[..., Any]]
 def _dropout(owner: type) -> Pair:
     """A new object for each p; the cache is the object, as it stood after forward."""
     objects: dict[float, Any] = {}
-    whole = owner.__name__.lower().replace("_", "").removesuffix("layer").endswith("2d")
+    whole = plain_name(owner.__name__).endswith("2d")
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
         p, mode = dropout_param["p"], dropout_param["mode"]

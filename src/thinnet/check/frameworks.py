@@ -16,31 +16,32 @@ NUMPY = {"numpy", "scipy"}
 EVERYTHING = "*"  # what a star brings along
 
 
-def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> dict[str, str]:
-    """Why functions and classes of a source are not checked, for those that are another framework's.
+def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Why functions and classes of a source are another framework's, for those that are, and those that may be.
 
     Those whose own text uses NumPy and no framework are code for NumPy, whatever stands beside them.  A text that uses
-    neither goes by its file.
+    neither, in a file for a framework, may be either's.
 
     >>> text = "import torch, numpy as np\\ndef relu_forward(x): return x.clamp(0)\\ndef adam(w): return np.abs(w)"
     >>> not_numpy(ast.parse(text + "\\nones = torch.ones(3)"), ["relu_forward", "adam"])
-    {'relu_forward': 'the file is written for torch; only code for NumPy is checked'}
+    ({}, {'relu_forward': 'the file is written for torch; only code for NumPy is checked'})
     """
     foreign, numeric = _names(tree, FRAMEWORKS), _names(tree, NUMPY)
     foreign = {name: package for name, package in foreign.items() if name not in numeric}
     if not foreign:
-        return {}
+        return {}, {}
     used = _used(tree) | {EVERYTHING}
     of_file = next((package for name, package in foreign.items() if name in used or not numeric), "")
     nodes = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    found = {}
+    foreign_code, doubtful = {}, {}
     for subject in subjects:
         names = _used(nodes[subject.partition(".")[0]]) if subject.partition(".")[0] in nodes else set()
         own = next((package for name, package in foreign.items() if name in names), "")
-        package = own or ("" if names & numeric.keys() else of_file)
-        if package:
-            found[subject] = f"the {'code' if own else 'file'} is written for {package}; only code for NumPy is checked"
-    return found
+        if own:
+            foreign_code[subject] = f"the code is written for {own}; only code for NumPy is checked"
+        elif of_file and not names & numeric.keys():
+            doubtful[subject] = f"the file is written for {of_file}; only code for NumPy is checked"
+    return foreign_code, doubtful
 
 
 def _names(tree: ast.Module, packages: set[str]) -> dict[str, str]:

@@ -52,7 +52,7 @@ PROBES: dict[str, Probe] = {
     "spatial_batchnorm_backward": spatial.check_batchnorm_backward,
     "spatial_groupnorm_forward": spatial.check_groupnorm_forward,
     "spatial_groupnorm_backward": spatial.check_groupnorm_backward,
-    **dict.fromkeys(optimizers.RULES, optimizers.check),
+    **dict.fromkeys(optimizers.OPTIONS, optimizers.check),
     "FullyConnectedNet": net.check,
     "TwoLayerNet": small_nets.check_two_layers,
     "ThreeLayerConvNet": small_nets.check_three_layers,
@@ -75,7 +75,7 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
     random.seed(SEED)
     np.random.seed(SEED)
     try:
-        PROBES[own](subject)
+        PROBES[classes.net_of(own) or own](subject)
     except Exception as error:
         subject.record_end(error)
     subject.findings.sort(key=lambda found: found.severity)  # faults before notes
@@ -85,7 +85,7 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
 def check_names(argument: str, names: Iterable[str]) -> None:
     """Check that there are such functions to check; the names of classes are their authors'."""
     for name in names:
-        if "." not in name:
+        if "." not in name and not classes.net_of(name):
             check_choice(argument, name, tuple(PROBES))
 
 
@@ -97,4 +97,6 @@ def subjects_of(namespace: Mapping[str, Any]) -> list[str]:
     for name, value in namespace.items():
         if classes.is_layer(value) and classes.kind_of(name):
             names += [f"{name}.forward", f"{name}.backward"]
+        elif name not in PROBES and classes.net_of(name) and isinstance(value, type) and hasattr(value, "loss"):
+            names.append(name)
     return names

@@ -20,6 +20,7 @@ from thinnet.check.scan import Source
 
 JOB, EVENTS, PRINTED, ERRORS = "job.pickle", "events.jsonl", "printed.txt", "errors.txt"  # in the worker's folder
 RANG = "Timeout ("  # what faulthandler says where the time is over
+NOT_RUN = {"crashed", "cannot-import", "missing-package", "out-of-memory", "timed-out", "unimplemented", "wrong-return"}
 START = 20.0  # seconds that the start of Python and the imports may take on top of the limit
 
 
@@ -124,6 +125,10 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
             if name in stopped and report.state == "right":
                 message = f"it is right in Python 2, and stops in Python 3 with {stopped[name]}"
                 found[name] = FunctionReport(name, file, [finding("not-checked", message)])
+    for name, why in source.doubtful.items():  # what it gives is judged; that it does not run is not held against it
+        stops = [fault.evidence for fault in found[name].faults if fault.verdict in NOT_RUN]
+        if stops:
+            found[name] = FunctionReport(name, file, [finding("not-checked", f"{why}: {stops[0]}")])
     reports |= found
     return [reports[name] for name in source.subjects if name in reports], convention
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from thinnet.check import old_python, p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
+from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, net_of
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.old_python import only_python_3
 from thinnet.check.p_convention import PConvention
@@ -34,6 +34,7 @@ class Source:
     subjects: list[str]  # what to check, in order
     problem: str  # why the file cannot be read as Python, or ""
     excluded: dict[str, str] = field(default_factory=dict)  # those that are not to be checked, and why
+    doubtful: dict[str, str] = field(default_factory=dict)  # those that may be no code for NumPy, and why
     only_python_3: bool = False  # whether it has what Python 2 never had
     convention: PConvention = field(default_factory=PConvention)  # what the file, or its package, says that p means
     conventions: dict[str, PConvention] = field(default_factory=dict)  # what each of its dropout classes says
@@ -99,12 +100,15 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     if tree is None:
         excluded = dict.fromkeys(subjects if untranslated else (), untranslated)
         return Source(path, root, module, subjects, problem, excluded)
-    for node in (node for node in tree.body if isinstance(node, ast.ClassDef) and kind_of(node.name)):
-        if {"forward", "backward"} <= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}:
+    for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+        if kind_of(node.name) and {"forward", "backward"} <= methods:
             subjects += [f"{node.name}.forward", f"{node.name}.backward"]
+        elif net_of(node.name) and node.name not in subjects and "loss" in methods:
+            subjects.append(node.name)
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
-    excluded = nets | not_numpy(tree, subjects)
-    return Source(path, root, module, [*subjects, *nets], problem, excluded, only_python_3(tree))
+    foreign, doubtful = not_numpy(tree, subjects)
+    return Source(path, root, module, [*subjects, *nets], problem, nets | foreign, doubtful, only_python_3(tree))
 
 
 def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:

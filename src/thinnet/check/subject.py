@@ -1,9 +1,11 @@
 """The subject under check: calling its functions safely, and collecting the findings."""
 
 import ast
+import copy
 import inspect
 import linecache
 import os
+import re
 import sysconfig
 import textwrap
 import traceback
@@ -15,6 +17,7 @@ import numpy as np
 
 import thinnet
 from thinnet.check import old_python
+from thinnet.check.compare import close
 from thinnet.check.findings import Finding, finding
 from thinnet.check.frameworks import FRAMEWORKS, HELPERS
 from thinnet.check.p_convention import PConvention
@@ -28,6 +31,8 @@ LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("std
 OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
+TO_DO = re.compile(r"\bto.?do\b|not\b.{0,10}\bimplemented|implement (?:me|this)|your code", re.IGNORECASE)
+NEARLY = 1e-2  # of the largest value: by so much a result of float16 is wrong at most
 UNKNOWN: Any = object()  # stands for a result that cannot be had
 
 
@@ -64,6 +69,7 @@ class Subject:
     owns: tuple[str, ...]  # the functions whose failure is this subject's own fault
     in_net: bool = False  # a whole net's mends are other than a layer's
     findings: list[Finding] = field(default_factory=list)
+    last_call: tuple[str, tuple[Any, ...]] = ("", ())  # the function that was called last, and with what
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))  # for equal inputs
 
     def report(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
@@ -118,6 +124,7 @@ class Subject:
         if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
+        self.last_call = name, args
         try:
             result = self.functions[name](*given)
         except (Timeout, KeyboardInterrupt):
@@ -127,8 +134,9 @@ class Subject:
                 why = f"{name} does not take {len(args)} arguments, as the courses' does"
                 raise self.stop("not-checked", why) from error
             raise self._failure(name, error) from error
-        if result is None:
-            raise self.blame(name, "unimplemented", f"{name} returns None")
+        values = result if isinstance(result, tuple) and result else (result,)
+        if all(value is None or value is ... or value is NotImplemented for value in values):
+            raise self.blame(name, "unimplemented", f"{name} returns {', '.join(map(str, values))}")
         for position, (new, old) in enumerate(zip(given, args, strict=True)):
             if isinstance(old, np.ndarray) and position not in may_change and name in self.owns:
                 self._compare(name, position, old, new)
@@ -154,6 +162,30 @@ class Subject:
             raise self.blame(name, "wrong-return", message) from None
         return array
 
+    def is_half_precision(self, what: str, got: AnyArray, expected: AnyArray | float) -> bool:
+        """Whether the last call computes in float16, which is reported: `got` is nearly right, and goes in steps.
+
+        That is, most of it stays as it is where one of the arguments changes by a millionth.
+        """
+        if got.shape != np.shape(expected) or not close(got, expected, NEARLY):
+            return False
+        name, args = self.last_call
+
+        def result(changed: int) -> AnyArray:
+            np.random.seed(0)
+            given = [arg * (1 + 1e-6) if i == changed else copy.copy(arg) for i, arg in enumerate(args)]
+            returned = self.functions[name](*given)
+            return np.asarray(returned[0] if isinstance(returned, (tuple, list)) else returned)
+
+        plain = result(-1)
+        floats = [i for i, arg in enumerate(args) if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"]
+        if all(np.mean((result(i) == plain)[plain != 0]) < 0.5 for i in floats):
+            return False
+        error = np.abs(got.astype(float) - expected).max() / np.max(np.abs(expected))
+        message = f"{what}: only the precision of float16, wrong by {error:.1g} of the largest value"
+        self.report("dtype-changed", message)
+        return True
+
     def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
         """Report it where an argument has changed."""
         if new.shape == old.shape and np.array_equal(new, old, equal_nan=old.dtype.kind == "f"):
@@ -174,7 +206,8 @@ class Subject:
         if name not in self.owns:
             return self.stop("not-checked", f"it needs {name}, and {evidence}")
         theirs, ours = parameters(self.functions[name]), _arguments_of_courses(name)
-        if ours and [name.lower() for name in theirs[: len(ours)]] != ours and verdict in OF_INTERFACE:
+        same = _alike(theirs[: len(ours)]) == _alike(ours)
+        if ours and not same and verdict in OF_INTERFACE:
             takes = f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)})"
             verdict, evidence = "not-checked", f"{takes}: {evidence}"
         return self.stop(verdict, evidence)
@@ -190,7 +223,7 @@ class Subject:
             return self.blame(name, verdict, str(error))
         if isinstance(error, MemoryError):
             return self.blame(name, "out-of-memory", f"{what}, {location(error)}")
-        if isinstance(error, NotImplementedError) or NOT_WRITTEN in str(error):
+        if isinstance(error, NotImplementedError) or NOT_WRITTEN in what or TO_DO.search(what):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
         if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
@@ -214,6 +247,11 @@ def _arguments_of_courses(name: str) -> list[str]:
     """The arguments of a course's function of this name, if there is one."""
     function = getattr(layers, name, None) or getattr(optim, name, None)
     return [name for name in parameters(function) if name != "activation"]
+
+
+def _alike(names: list[str]) -> list[str]:
+    """The names of arguments, of which old handouts call the weights x: ``adam(x, dx, config)``."""
+    return [name.lower().replace("x", "w") for name in names]
 
 
 def signature_mismatch(function: Function, *args: Any, **kwargs: Any) -> str:

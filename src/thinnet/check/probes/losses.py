@@ -35,15 +35,17 @@ def check_softmax_loss(subject: Subject) -> None:
         return
     for shift in (1000.0, -1000.0):
         value, gradient = subject.pair("softmax_loss", x + shift, y)
-        if not np.all(np.isfinite(value)) or not np.all(np.isfinite(gradient)) or abs(float(value) - loss) > 1e-6:
-            message = f"with {shift:g} added to all scores the loss is {float(value):g}, expected {loss:.6g}"
+        # In float32 a score of 1000 is rounded by less than this.
+        number = float(np.squeeze(value))
+        if not np.isfinite(number) or not np.all(np.isfinite(gradient)) or abs(number - loss) > 1e-3:
+            message = f"with {shift:g} added to all scores the loss is {number:g}, expected {loss:.6g}"
             subject.report("unstable", message)
             return
     far = np.zeros((1, 3))
     far[0, 1] = 2000.0
-    value, _ = subject.pair("softmax_loss", far, np.array([0]))
-    if not np.isfinite(value):
-        subject.report("log-of-zero", f"where the right class is 2000 below the largest, the loss is {float(value):g}")
+    number = float(np.squeeze(subject.pair("softmax_loss", far, np.array([0]))[0]))
+    if not np.isfinite(number):
+        subject.report("log-of-zero", f"where the right class is 2000 below the largest, the loss is {number:g}")
 
 
 def _summed_over(axis: int | None, x: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
@@ -85,6 +87,8 @@ def _is_right(
         *known_values,
     )
     wrong = difference("the loss", number, loss, values)
+    if wrong and subject.is_half_precision("the loss", number, loss):
+        return False
     if wrong:
         subject.report(wrong.of_output, wrong.message)
     array = subject.array(name, gradient, "dx")

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from thinnet.check.call_recorder import Call
+from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import dropout_results, forwards
 from thinnet.check.probes.net_harness import C, NetHarness, Options, P
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray
 
 ROWS, UNITS, STEPS = 20, (60, 50), 3
-LOST = {"dropout-never-called", "dropout-result-unused", "dropout-backward-never-called", "active-at-test"}
+SAME = 1e-6  # of the loss, which may be computed in float32
+LOST = {
+    "wrong-rate",
+    "dropout-never-called",
+    "dropout-result-unused",
+    "dropout-backward-never-called",
+    "active-at-test",
+}
 
 
 def check_dropout(harness: NetHarness) -> None:
@@ -27,9 +35,11 @@ def check_dropout(harness: NetHarness) -> None:
         return
     losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
     calls = list(harness.recorder.calls)
+    if _has_another_rate(harness, calls):
+        return
     without = softmax_loss(harness.plain_scores(net, X), y)[0]
     message = f"three losses in training are all {losses[0]:.6g}"
-    if np.ptp(losses) == 0 and abs(losses[0] - without) <= 1e-9 * abs(without):
+    if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
         message = f"with {harness.setting}, {message}, as without dropout"
         used = dropout_results(calls)
         if used and not any(used[0]):
@@ -49,6 +59,8 @@ def check_combined(harness: NetHarness, options: Options) -> None:
         return
     if options:
         _check_effect(harness, {harness.dropout: P}, options)
+        if _normalization_is_lost(harness, {harness.dropout: P}, options):
+            return
     harness.check_gradients({harness.dropout: P, **options})
 
 
@@ -58,9 +70,29 @@ def _check_effect(harness: NetHarness, dropout: Options, options: Options) -> No
     without = harness.loss(harness.build(UNITS, **options), X, y)[0]
     net = harness.build(UNITS, **dropout, **options)
     losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
-    if np.ptp(losses) == 0 and abs(losses[0] - without) <= 1e-9 * abs(without):
+    if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
         message = f"with {harness.setting}, {STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
         harness.subject.report("dropout-never-called", message)
+    whole, part = harness.scores(net, X), harness.scores(net, X[:3])
+    if whole[:3].shape != part.shape or not close(whole[:3], part):
+        message = f"with {harness.setting}, the scores of an example change with the others in its test batch"
+        harness.subject.report("batch-statistics-at-test", message)
+
+
+def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Options) -> bool:
+    """Whether a normalization that works alone has no effect beside dropout, which is reported."""
+    X, y = harness.data()
+    net = harness.build(**dropout, **options)
+    others = [key for key in net.params if harness.role(key)[0] not in ("W", "b")]
+    before, held = harness.held_loss(net, X, y)[0], harness.held_loss(net, X, y)[0]
+    for key in others:
+        net.params[key] = 2 * net.params[key] + 1
+    if before != held or harness.held_loss(net, X, y)[0] != before:
+        return False
+    effect = f"the loss does not depend on {', '.join(map(str, others))}" if others else "params has no gamma and beta"
+    message = f"with {harness.setting}, {effect}; without dropout it is otherwise"
+    harness.subject.report("normalization-ignored", message)
+    return True
 
 
 def mode_at_test(calls: Sequence[Call], kind: str) -> str:
@@ -97,7 +129,17 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
     ):
         message = f"dropout_forward is called {len(hidden)} times a step, dropout_backward never"
         subject.report("dropout-backward-never-called", message)
-    p = forward[0].param_before.get("p") if forward else None
-    if isinstance(p, float) and abs(p - (1 - P)) < 1e-9:
-        message = f"FullyConnectedNet({harness.setting}) calls dropout_forward with p = {p:g}"
-        subject.report("keep-and-drop-swapped", message)
+    if 0 < len(hidden) < len(UNITS):
+        message = f"dropout_forward is called for {len(hidden)} of {len(UNITS)} hidden layers"
+        subject.report("dropout-in-some-layers", message)
+
+
+def _has_another_rate(harness: NetHarness, calls: Sequence[Call]) -> bool:
+    """Whether dropout is called with another p than the constructor was given, which is reported."""
+    rates = [call.param_before.get("p") for call in forwards(calls, "dropout")]
+    others = [p for p in rates if isinstance(p, (int, float)) and abs(p - P) > 1e-9]
+    if not others:
+        return False
+    message = f"FullyConnectedNet({harness.setting}) calls dropout_forward with p = {others[0]:g}"
+    harness.subject.report("keep-and-drop-swapped" if abs(others[0] - (1 - P)) < 1e-9 else "wrong-rate", message)
+    return True

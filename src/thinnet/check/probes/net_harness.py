@@ -13,7 +13,7 @@ from thinnet.check.call_recorder import Call, CallRecorder, right_layers
 from thinnet.check.compare import difference
 from thinnet.check.findings import Finding
 from thinnet.check.probes.net_calls import diagnose
-from thinnet.check.subject import Subject, describe, parameters
+from thinnet.check.subject import Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss
 from thinnet.slopes import around
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -24,6 +24,7 @@ DROPOUT_ARGUMENTS = re.findall(
 NORMALIZATION_ARGUMENTS = ("normalization", "use_batchnorm", "use_batch_norm", "batchnorm", "use_bn")
 D, C, N = 5, 4, 6
 HIDDEN = (7, 9)
+ROUNDING = 1e-11  # of the largest value: more than what float64 leaves
 P = 0.4  # a sensible value whether p drops or keeps
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
 FAILURES = {"crashed", "unimplemented", "missing-package", "wrong-return", "out-of-memory", "not-checked"}
@@ -56,8 +57,12 @@ class NetHarness:
         self.standard = dict(self.base_options)
         self.standard |= {name: None if name == "normalization" else False} if name else {}
         self.scores_right = True
+        self.loss_right = True
+        self.ended = False  # whether what was found makes all else follow from it
+        self.single = False  # whether something is computed in float32
         self.setting = ""  # the options of the net that was built last, as text
         self.first = 1  # the number of the first layer in the names of the parameters
+        self.roles: dict[Any, tuple[str, int]] = {}  # of parameters whose names do not tell
 
     def probes(self) -> list[Probe]:
         """What there is to check, in order."""
@@ -75,7 +80,7 @@ class NetHarness:
                     failed = [found for found in self.subject.findings[known:] if found.verdict in FAILURES]
                     if failed:
                         self._explain_stop(failed[-1])
-                    if failed and i == 0:
+                    if i == 0 and (failed or self.ended):
                         break
         return self.subject.findings
 
@@ -102,9 +107,17 @@ class NetHarness:
         if not hasattr(getattr(net, "params", None), "items"):
             if not getattr(net, "__dict__", {}):
                 raise self.subject.stop("unimplemented", "the constructor gives the net no attributes, not even params")
+            try:
+                self.scores(net, self.data()[0])
+            except Stop:
+                if self.subject.has("unimplemented"):
+                    raise
+                self.subject.findings.pop()
             raise self.subject.stop("wrong-return", "the net has no dict params")
-        if not net.params:
-            raise self.subject.stop("unimplemented", "params is empty after the constructor")
+        none = [key for key, value in net.params.items() if value is None]
+        if none or not net.params:
+            what = f"params[{none[0]!r}] is None" if none else "params is empty"
+            raise self.subject.stop("unimplemented", f"{what} after the constructor")
         if "reg" in options and "reg" not in self.arguments:
             net.reg = options["reg"]
         return net
@@ -128,7 +141,10 @@ class NetHarness:
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
         """Test mode; the recorder has its calls."""
         self.recorder.calls = []
-        return self.subject.array(self.loss_name, self.subject.call(self.loss_name, net, X), "what loss(X) returns")
+        scores = self.subject.call(self.loss_name, net, X)
+        if isinstance(scores, tuple) and len(scores) == 2 and isinstance(scores[1], dict) and not scores[1]:
+            raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")
+        return self.subject.array(self.loss_name, scores, "what loss(X) returns")
 
     def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
         """Train mode; the recorder has its calls."""
@@ -159,30 +175,53 @@ class NetHarness:
             why = f"; {layer} is not written yet"
         subject.report(verdict, message + why, severity="note" if why else None)
 
+    def role(self, key: Any) -> tuple[str, int]:
+        """What a parameter is, and the number of its layer, by its name or, where that does not tell, as was found."""
+        return self.roles.get(key) or role(key)
+
     def parameter(self, net: Any, kind: str, layer: int) -> FloatArray | None:
         """The parameter of a layer, counted from 1, by whatever name."""
-        found = (value for key, value in net.params.items() if role(key) == (kind, layer - 1 + self.first))
+        found = (value for key, value in net.params.items() if self.role(key) == (kind, layer - 1 + self.first))
         return next((np.asarray(value, dtype=float) for value in found), None)
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula, without dropout and normalization."""
+        return self.scores_with(lambda h, _: np.maximum(h, 0), net, X)
+
+    def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
+        """The scores by the formula where this follows the affine layer of that number."""
         h, last = X, len(HIDDEN) + 1
         for i in range(1, last + 1):
-            h = h @ np.asarray(self.parameter(net, "W", i)) + np.asarray(self.parameter(net, "b", i))
-            h = np.maximum(h, 0) if i < last else h
+            h = h @ np.asarray(self.parameter(net, "W", i)) + np.asarray(self.parameter(net, "b", i)).reshape(-1)
+            h = activate(h, i) if i < last else h
         return h
 
     def check_pass(self, net: Any) -> tuple[FloatArray, IntArray, dict[Any, AnyArray]]:
         """Check scores and loss by the formula; return the batch, its labels and the gradients."""
         X, y = self.data()
         expected = self.plain_scores(net, X)
-        wrong = difference("the scores of loss(X)", self.scores(net, X), expected)
+        scores, what = self.scores(net, X), "the scores of loss(X)"
+        wrong = difference(what, scores, expected)
         if wrong:
             self.scores_right = False  # gradients are not evaluated then: they may only follow
+            if self.subject.is_half_precision(what, scores, expected):
+                self.ended = True
+                raise Stop
             raise self.subject.stop("wrong-output", wrong.message)
+        error = float(np.abs(scores - expected).max() / np.abs(expected).max())
+        if error > ROUNDING:
+            self.single = True
+            message = f"{what} of float64 are right only to {error:.1g} of the largest: something is in float32"
+            self.subject.report("dtype-changed", message, severity="note")
+        before = {key: np.array(value) for key, value in net.params.items()}
         loss, grads = self.loss(net, X, y)
+        changed = [key for key, value in before.items() if not np.array_equal(value, net.params[key])]
+        if changed:
+            self.ended = True
+            raise self.subject.stop("input-mutated", f"loss(X, y) changed {', '.join(map(str, changed))} in params")
         wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], batch=N)
         if wrong:
+            self.scores_right = self.loss_right = False
             raise self.subject.stop("wrong-output", wrong.message)
         return X, y, grads
 
@@ -220,18 +259,22 @@ class NetHarness:
     ) -> tuple[str, str] | None:
         """The verdict on the gradient of one parameter, and its evidence."""
         value = net.params[key]
-        if gradient.size == value.size and gradient.squeeze().shape == value.squeeze().shape:
+        same = gradient.squeeze().shape == value.squeeze().shape
+        if same and np.broadcast(gradient, value).size == value.size:  # their difference has no more elements
             gradient = gradient.reshape(value.shape)
         if gradient.shape != value.shape:
             return "shape-changed", f"{when}the gradient of {key} has shape {gradient.shape}, expected {value.shape}"
         picks = np.random.default_rng(3).permutation(value.size)[:SAMPLES]
         positions = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]
         got = np.array([gradient[position] for position in positions])
-        numerical = np.array([self._slope(net, key, position, X, y, 1e-5) for position in positions])
+        (step, *closer), tolerance = ((1e-2, 1e-3, 1e-4, 1e-5), 1e-2) if self.single else ((1e-5, 1e-7), 1e-3)
+        numerical = np.array([self._slope(net, key, position, X, y, step) for position in positions])
         largest = max(float(np.abs(numerical).max()), 1e-3)
-        for i in np.flatnonzero(np.abs(got - numerical) > 1e-4 * largest):  # a kink may be near: look closer
-            numerical[i] = self._slope(net, key, positions[i], X, y, 1e-7)
-        if np.all(np.abs(got - numerical) <= 1e-3 * largest):
+        for step in closer:  # a kink may be near
+            for i in np.flatnonzero(np.abs(got - numerical) > 0.1 * tolerance * largest):
+                slope = self._slope(net, key, positions[i], X, y, step)
+                numerical[i] = slope if abs(got[i] - slope) < abs(got[i] - numerical[i]) else numerical[i]
+        if np.all(np.abs(got - numerical) <= tolerance * largest):
             return None
         wrong = difference(f"{when}the gradient of {key}", got, numerical, batch=N)
         return (wrong.of_gradient, wrong.message.replace("at [", "at sampled element [")) if wrong else None

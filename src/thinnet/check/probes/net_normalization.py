@@ -9,12 +9,15 @@ from thinnet.check.call_recorder import Call
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import forwards, shared_param
 from thinnet.check.probes.net_dropout import mode_at_test
-from thinnet.check.probes.net_harness import NetHarness, Options, role
+from thinnet.check.probes.net_harness import NetHarness, Options
+from thinnet.check.probes.normalization import normalized
 from thinnet.layers import softmax_loss
+from thinnet.typing import FloatArray
 
 ROWS, UNITS = 40, (8, 8)  # of one size, so that layers that share their statistics do not stop
 STEPS = (60, 340)  # a momentum of 0.9 has forgotten its start after the first of them, one of 0.99 after all
 SAME = 1e-6  # of the loss
+BY_FORMULA = 1e-3  # of the loss: wide enough for any usual epsilon
 NEAR = 0.05  # of the loss: what the correction of the variance for its bias comes to is less
 
 
@@ -35,7 +38,9 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
     if loss is not None and not _parameters(harness, net):
         return False
     known = len(harness.subject.findings)
-    if loss is not None and not _of_its_kind(harness, net, by_example):
+    if not harness.scores_right:  # the rest would only follow from that
+        return False
+    if loss is not None and not (_of_its_kind(harness, net, by_example) and _in_order(harness, net, loss, by_example)):
         return False
     harness.check_gradients(options)
     whole, part = harness.scores(net, X), harness.scores(net, X[:3])
@@ -68,9 +73,34 @@ def _of_its_kind(harness: NetHarness, net: Any, by_example: bool) -> bool:
     return False
 
 
+def _in_order(harness: NetHarness, net: Any, loss: float, by_example: bool) -> bool:
+    """Whether the loss in training is that of affine, normalization and ReLU, where the parameters' names tell it."""
+    X, y = harness.data()
+    gammas, betas = ([harness.parameter(net, kind, i) for i in (1, 2)] for kind in ("gamma", "beta"))
+    if any(value is None for value in (*gammas, *betas)):
+        return True
+
+    def of_order(relu_first: bool) -> float:
+        def activate(h: FloatArray, i: int) -> FloatArray:
+            h = np.maximum(h, 0) if relu_first else h
+            gamma, beta = (np.asarray(values[i - 1]).ravel() for values in (gammas, betas))
+            h = gamma * normalized(h, 1 if by_example else 0) + beta
+            return h if relu_first else np.maximum(h, 0)
+
+        return softmax_loss(harness.scores_with(activate, net, X), y)[0]
+
+    right, other = of_order(False), of_order(True)
+    if abs(loss - right) <= BY_FORMULA * right:
+        return True
+    message = f"with {harness.setting}, the loss in training is {loss:.6g}, expected {right:.6g}"
+    as_other = ", as where the normalization follows the ReLU" if abs(loss - other) <= BY_FORMULA * other else ""
+    harness.subject.report("wrong-output", message + as_other)
+    return False
+
+
 def _parameters(harness: NetHarness, net: Any) -> bool:
     """Whether each hidden layer has a scale and a shift among the parameters, by whatever names."""
-    others = [key for key in net.params if role(key)[0] not in ("W", "b")]
+    others = [key for key in net.params if harness.role(key)[0] not in ("W", "b")]
     missing = [f"{name}{i}" for name in ("gamma", "beta") for i in (1, 2) if harness.parameter(net, name, i) is None]
     if len(others) < 4 and missing:
         message = f"with {harness.setting}, params has no {', '.join(missing)}, and so they are never learned"
@@ -107,10 +137,11 @@ def _lost(first: Sequence[Call], second: Sequence[Call], when: str) -> str:
     """How the second pass began without what the first had put into bn_param, or ""."""
     before, now = forwards(first, "batchnorm"), forwards(second, "batchnorm")
     for i, (old, new) in enumerate(zip(before, now, strict=False), 1):
-        begin = new.param_before.get("running_mean")
-        if begin is None:
-            return f"{when} bn_param of layer {i} has no running_mean"
-        ends = [call.param_after.get("running_mean") for call in (old, before[-1])]
-        if not any(np.array_equal(begin, end) for end in ends if end is not None):
-            return f"{when} the running_mean of layer {i} is not that with which the step before ended"
+        for key in ("running_mean", "running_var"):
+            begin = new.param_before.get(key)
+            if begin is None:
+                return f"{when} bn_param of layer {i} has no {key}"
+            ends = [call.param_after.get(key) for call in (old, before[-1])]
+            if not any(np.array_equal(begin, end) for end in ends if end is not None):
+                return f"{when} the {key} of layer {i} is not that with which the step before ended"
     return ""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import close
-from thinnet.check.probes.net_harness import NetHarness, Options, role
+from thinnet.check.probes.net_harness import NetHarness, Options
 from thinnet.typing import AnyArray, FloatArray
 
 REG = 0.7
@@ -15,8 +15,8 @@ def check_penalty(harness: NetHarness, options: Options) -> None:
     """What reg adds to the loss and to the gradients of a net with these options."""
     if "reg" not in harness.arguments and "reg" not in dir(harness.build()):
         return
-    if any(found.verdict.startswith("regularisation") for found in harness.subject.findings):
-        return  # reported of the net with other options
+    if not harness.loss_right or any(found.verdict.startswith("regularis") for found in harness.subject.findings):
+        return  # it would follow from that, or is reported of the net with other options
     plain, net = harness.build(**options, reg=0.0), harness.build(**options, reg=REG)
     batch = harness.data()
     base, base_grads = harness.held_loss(plain, *batch)
@@ -50,7 +50,7 @@ def _of_loss(
     harness: NetHarness, when: str, penalty: float, counts: dict[Any, float], params: dict[Any, FloatArray]
 ) -> None:
     """`counts` has how often the right share of each parameter is in the penalty: 1 for weights, 0 for all others."""
-    weights = {key: counts[key] for key in params if role(key)[0] == "W"}
+    weights = {key: counts[key] for key in params if harness.role(key)[0] == "W"}
     others = [str(key) for key in params if key not in weights and abs(counts[key]) > 1e-4]
     right = sum(_half(params[key]) for key in weights)
     message = f"{when}reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
@@ -77,7 +77,7 @@ def _of_gradients(harness: NetHarness, when: str, added: dict[Any, AnyArray], pa
         if value.size != params[key].size:
             continue
         value = value.reshape(params[key].shape)
-        if role(key)[0] != "W":
+        if harness.role(key)[0] != "W":
             if np.abs(value).max() > 1e-6 * REG:
                 message = f"{when}reg = {REG} adds to the gradient of {key}, expected nothing"
                 harness.subject.report("regularisation-of-biases", message)

@@ -1,6 +1,7 @@
 """A net without dropout and normalization: its parameters, scores, loss and gradients by the formula."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,19 @@ from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, 
 INPUTS, UNITS = 40, (60, 50)  # so many weights that their standard deviation is sure within a tenth
 SCALES = (0.01, 0.3)
 NOISE = 0.005  # around a constant, which some add on purpose
+SIZES = (D, *HIDDEN, C)
+SHAPES: dict[tuple[str, int], tuple[int, ...]] = {  # of the weights and biases of each layer; no two are equal
+    **{("W", i): SIZES[i - 1 : i + 1] for i in range(1, len(SIZES))},
+    **{("b", i): SIZES[i : i + 1] for i in range(1, len(SIZES))},
+}
 
 
 def check_plain(harness: NetHarness) -> None:
     """Without dropout and normalization: scores, loss and gradients by the formula."""
     net = harness.build()
-    _names_and_shapes(harness, net)
+    columns = _names_and_shapes(harness, net)
+    if columns and harness.subject.attempt(harness.check_pass, net)[1]:
+        raise harness.subject.stop("wrong-return", columns)
     found = _usable_options(harness)
     if found:
         harness.standard |= found
@@ -24,24 +32,32 @@ def check_plain(harness: NetHarness) -> None:
     harness.compare_gradients(net, *batch_and_gradients, list(harness.recorder.calls))
 
 
-def _names_and_shapes(harness: NetHarness, net: Any) -> None:
-    """The weights and biases of all layers, by whatever names, and their shapes."""
-    sizes = (D, *HIDDEN, C)
-    layers = range(1, len(sizes))
-    numbers = [number for kind, number in map(role, net.params) if kind == "W"]
-    harness.first = min(numbers, default=1)
-    names = {(kind, i): f"{kind}{i - 1 + harness.first}" for kind in ("W", "b") for i in layers}
-    if any(harness.parameter(net, *role_and_layer) is None for role_and_layer in names):
-        message = f"params has the keys {sorted(map(str, net.params))}, expected {sorted(names.values())}"
-        raise harness.subject.stop("wrong-return", message)
-    for (kind, i), name in names.items():
-        shape = sizes[i - 1 : i + 1] if kind == "W" else sizes[i : i + 1]
+def _names_and_shapes(harness: NetHarness, net: Any) -> str:
+    """The weights and biases of all layers, by whatever names; returns what is odd in shapes that may be right."""
+    harness.first = min((number for kind, number in map(role, net.params) if kind == "W"), default=1)
+    names = {(kind, i): f"{kind}{i - 1 + harness.first}" for kind, i in SHAPES}
+    if any(harness.parameter(net, *role_and_layer) is None for role_and_layer in SHAPES):
+        roles = {shape: role_and_layer for role_and_layer, shape in SHAPES.items()}
+        shapes = {key: np.squeeze(value).shape for key, value in net.params.items()}
+        found = {key: roles[shape] for key, shape in shapes.items() if shape in roles}
+        if sorted(found.values()) != sorted(SHAPES):
+            message = f"params has the keys {sorted(map(str, net.params))}, expected {sorted(names.values())}"
+            raise harness.subject.stop("wrong-return", message)
+        harness.first, harness.roles = 1, found
+        names = {role_and_layer: str(key) for key, role_and_layer in found.items()}
+    odd = ""
+    for (kind, i), shape in SHAPES.items():
         got = np.asarray(harness.parameter(net, kind, i)).shape
-        if got != shape and not (kind == "b" and got == (1, *shape)):  # a row is as good: it broadcasts
-            raise harness.subject.stop("wrong-return", f"params[{name!r}] has shape {got}, expected {shape}")
-    weights = next(key for key in net.params if role(key) == ("W", harness.first))
+        if got == shape or (kind == "b" and got == (1, *shape)):  # a row is as good: it broadcasts
+            continue
+        message = f"params[{names[kind, i]!r}] has shape {got}, expected {shape}"
+        if kind == "W" or got != (*shape, 1):
+            raise harness.subject.stop("wrong-return", message)
+        odd = odd or message  # a net that turns its columns round itself is right
+    weights = next(key for key in net.params if harness.role(key) == ("W", harness.first))
     if weights != "W1":
         harness.subject.report("parameter-names", f"the first layer's weights are {weights} instead of W1")
+    return odd
 
 
 def _usable_options(harness: NetHarness) -> Options:
@@ -76,14 +92,16 @@ def check_initial_values(harness: NetHarness) -> None:
             sizes = {"input_dim": INPUTS, "num_classes": UNITS[-1], "weight_scale": scale}
             net, _ = harness.subject.attempt(harness.fresh, UNITS, {**sizes, **options})
             if net is not None:
-                wrong += wrong_initial_values(net.params, scale if scales else 0.0)
+                wrong += wrong_initial_values(net.params, scale if scales else 0.0, harness.role)
         if wrong:
             setting = ", ".join(f"{key}={value!r}" for key, value in options.items())
             harness.subject.report("initial-values", (f"with {setting}, " if setting else "") + "; ".join(wrong[:3]))
             return
 
 
-def wrong_initial_values(params: dict[Any, Any], scale: float) -> list[str]:
+def wrong_initial_values(
+    params: dict[Any, Any], scale: float, role: Callable[[Any], tuple[str, int]] = role
+) -> list[str]:
     """A message for each parameter that begins otherwise than it should; a scale of 0 stands for any."""
     constants = {"b": 0.0, "beta": 0.0, "gamma": 1.0}
     wrong = []

@@ -2,23 +2,20 @@
 
 import copy
 import functools
-import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from thinnet import optim
 from thinnet.check.compare import close
+from thinnet.check.probes.optimizer_rules import RULES, Lines, mistaken, path, told
 from thinnet.check.subject import Subject
 from thinnet.typing import FloatArray
 
 STEPS = 3
 GIVEN = 5  # Adam's t in the courses' notebooks
 MOST_USED = 12  # of steps counted elsewhere than in config; far later ones hardly differ from each other
-Update = Callable[[FloatArray, FloatArray, dict[str, Any]], tuple[FloatArray, dict[str, Any]]]
-Correction = Callable[[float, int], float]  # what Adam divides a moment by, from its beta and the step
-Mistake = tuple[str, str, Update]  # the verdict, the evidence, and the rule that makes it
 OPTIONS: dict[str, dict[str, Any]] = {
     "sgd": {"learning_rate": 0.1},
     "sgd_momentum": {"learning_rate": 0.1, "momentum": 0.7},
@@ -26,13 +23,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rmsprop": {"learning_rate": 0.1, "decay_rate": 0.8, "epsilon": 1e-8},
     "adam": {"learning_rate": 0.1, "beta1": 0.6, "beta2": 0.8, "epsilon": 1e-8},
 }
-RULES: dict[str, Update] = {
-    "sgd": optim.sgd,
-    "sgd_momentum": optim.sgd_momentum,
-    "sgd_nesterov_momentum": optim.nesterov,
-    "rmsprop": optim.rmsprop,
-    "adam": optim.adam,
-}
+SMALL_BETAS = {"beta1": 0.25, "beta2": 0.3}  # with which 1 - beta * t stays positive for three steps
+LARGE_EPSILON = 0.5
+# The verdict on Adam's use of t where 5 is given, "" for right, its evidence, and the lines that use t so.
+FORGOTTEN = "1 - beta in both, expected 1 - beta ** 6 and 1 - beta ** 7"
+FIRST, SECOND = {"mt": "mt = m / (1 - beta1)"}, {"vt": "vt = v / (1 - beta2)"}
+USES_OF_T: list[tuple[str, str, Lines]] = [
+    ("", "", {}),
+    ("step-counted-late", "5 and 6, expected 6 and 7", {"used": "used = t - 1"}),
+    ("step-not-counted", "5 in both, expected 6 and 7", {"used": f"used = {GIVEN}"}),
+    ("step-not-counted", "6 in both, expected 6 and 7", {"used": f"used = {GIVEN + 1}"}),
+    ("step-counted-twice", "7 and 8, expected 6 and 7", {"used": "used = t + 1"}),
+    ("step-counted-twice", "7 and 9, expected 6 and 7", {"used": f"used = 2 * t - {GIVEN}"}),
+    ("step-counted-twice", "6 and 8, expected 6 and 7", {"used": f"used = 2 * t - {GIVEN + 1}"}),
+    ("power-forgotten", FORGOTTEN, FIRST | SECOND),
+    ("power-forgotten", f"for the first moment {FORGOTTEN}", FIRST),
+    ("power-forgotten", f"for the second moment {FORGOTTEN}", SECOND),
+]
 
 
 def check(subject: Subject) -> None:
@@ -42,29 +49,63 @@ def check(subject: Subject) -> None:
     normal = functools.partial(subject.rng.normal, size=w.shape)
     grads: list[FloatArray] = [normal() + np.sign(normal()) for _ in range(STEPS)]
     got, configs = _theirs(subject, name, w, grads, dict(OPTIONS[name]))
-    rule = RULES[name]
+    lines = RULES[name]
     if name == "adam":
         counted = _counting(subject, w, grads, configs[0])
         if any(found.severity == "fault" for found in subject.findings):
             return
         if counted and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
-            rule = _adam(_at(lambda t: t + 1))
-    right = _path(name, rule, w, grads)
+            lines = {**lines, "used": "used = t + 1"}
+    right = [*path(lines, w, grads, OPTIONS[name])]
     wrong = [step for step in range(STEPS) if not close(got[step], right[step])]
-    if not wrong:
-        return
-    step = wrong[0]
-    evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
-    for verdict, mistake, rule in (*_of_any(name), *MISTAKES.get(name, ())):
-        if all(map(close, got, _path(name, rule, w, grads))):
-            subject.report(verdict, f"{mistake}: {evidence}")
+    if wrong:
+        step = wrong[0]
+        evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
+        _diagnose(subject, lines, got, w, grads, evidence)
+    elif "epsilon" in OPTIONS[name]:
+        _epsilon(subject, lines, w, grads[0])
+
+
+def _diagnose(
+    subject: Subject, lines: Lines, got: list[FloatArray], w: FloatArray, grads: list[FloatArray], evidence: str
+) -> None:
+    """Report the known mistakes by which the weights move so, or what can be said without."""
+    name = subject.owns[0]
+    options, finite = OPTIONS[name], bool(np.all(np.isfinite(got)))
+    if name == "adam" and any(not np.any(np.isfinite(weights)) for weights in got):
+        options = {**options, **SMALL_BETAS}
+        got, _ = _theirs(subject, name, w, grads, dict(options))
+    for mistakes, changed in mistaken(name, lines):
+        if all(map(_same, got, path(changed, w, grads, options))):
+            for verdict in dict.fromkeys(mistake[0] for mistake in mistakes):
+                how = " and ".join(told(mistake, lines) for mistake in mistakes if mistake[0] == verdict)
+                subject.report(verdict, f"it moves {how}: {evidence}")
             return
-    if np.all(np.isfinite(got)):
-        subject.report("wrong-update", evidence)
+    if finite:
+        subject.report("wrong-update", f"{evidence}; the rule is {'; '.join(RULES[name].values())}")
     elif name == "adam" and _divides_by_zero(subject, w, grads[:1]):
         subject.report("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
     else:
         subject.report("wrong-update", f"w is not finite: {evidence}")
+
+
+def _same(got: FloatArray, expected: FloatArray) -> bool:
+    finite = np.isfinite(expected)
+    return np.array_equal(np.isfinite(got), finite) and close(got[finite], expected[finite])
+
+
+def _epsilon(subject: Subject, lines: Lines, w: FloatArray, dw: FloatArray) -> None:
+    """Whether epsilon keeps a gradient of zero from a division by zero, and where Adam has it."""
+    name = subject.owns[0]
+    (after,), _ = _theirs(subject, name, w, [np.zeros_like(dw)], dict(OPTIONS[name]))
+    if not np.all(np.isfinite(after)):
+        subject.report("epsilon-missing", "where the gradient is zero from the first step on, w is not finite")
+    options = {**OPTIONS[name], "epsilon": LARGE_EPSILON}
+    inside = {**lines, "w": "w = w - learning_rate * mt / sqrt(vt + epsilon)"}
+    (theirs,), _ = _theirs(subject, name, w, [dw], dict(options))
+    if name == "adam" and close(theirs, next(path(inside, w, [dw], options))):
+        message = f"with epsilon = {LARGE_EPSILON}, it moves as by `{inside['w']}` in place of `{lines['w']}`"
+        subject.report("epsilon-inside-root", message)
 
 
 def _theirs(
@@ -90,12 +131,12 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
 
     The weights tell what t was used in two steps, and config what it is afterwards.  The moments are of a step before.
     """
-    path, after = _theirs(subject, "adam", w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
+    got, after = _theirs(subject, "adam", w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
     left = [config.get("t") for config in after]
     message = f"with t = {GIVEN} given, two steps leave t at {left[0]} and {left[1]}, and the bias correction uses"
     moments = optim.adam(w, grads[0], dict(OPTIONS["adam"]))[1]
-    for verdict, use, rule in USES_OF_T:
-        if not all(map(close, path, _path("adam", rule, w, grads[1:], {**moments, "t": GIVEN}))):
+    for verdict, use, changes in USES_OF_T:
+        if not all(map(close, got, _given(GIVEN, w, grads, moments, changes))):
             continue
         if verdict == "power-forgotten" and left[0] not in (GIVEN, GIVEN + 1):
             verdict, use = "step-not-counted", f"t = {left[0]} each time: t is set in every call instead of counted"
@@ -107,11 +148,19 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
             subject.report("step-not-counted", message.partition(", and")[0])
         return not verdict
     for used in range(MOST_USED):
-        if all(map(close, path, _path("adam", RULES["adam"], w, grads[1:], {**moments, "t": used}))):
+        if all(map(close, got, _given(used, w, grads, moments, {}))):
             evidence = f"{used + 1} and {used + 2}, expected {GIVEN + 1} and {GIVEN + 2}"
             subject.report("step-kept-elsewhere", f"{message} {evidence}")
             break
     return False
+
+
+def _given(
+    t: int, w: FloatArray, grads: Sequence[FloatArray], moments: Mapping[str, Any], changes: Lines
+) -> Iterator[FloatArray]:
+    """The weights of the second step and the third by Adam with changed lines, where t is given."""
+    lines = {**RULES["adam"], **changes}
+    return path(lines, w, grads[1:], OPTIONS["adam"], m=moments["m"], v=moments["v"], t=t)
 
 
 def _divides_by_zero(subject: Subject, w: FloatArray, grads: list[FloatArray]) -> bool:
@@ -120,95 +169,3 @@ def _divides_by_zero(subject: Subject, w: FloatArray, grads: list[FloatArray]) -
     with np.errstate(divide="call", call=lambda kind, _: seen.append(kind)):
         _theirs(subject, "adam", w, grads, dict(OPTIONS["adam"]))
     return bool(seen)
-
-
-def _path(
-    name: str, rule: Update, w: FloatArray, grads: list[FloatArray], config: dict[str, Any] | None = None
-) -> list[FloatArray]:
-    config = config or dict(OPTIONS[name])
-    path = []
-    for dw in grads:
-        w, config = rule(w, dw, config)
-        path.append(w)
-    return path
-
-
-def _of_any(name: str) -> list[Mistake]:
-    """The mistakes that can be made with every rule."""
-    rule, start = RULES[name], OPTIONS[name]
-    return [
-        ("update-uphill", "the step is added instead of subtracted", lambda w, dw, config: rule(w, -dw, config)),
-        (
-            "state-not-kept",
-            "every step starts from a state of zeros",
-            lambda w, dw, config: (rule(w, dw, dict(start))[0], config),
-        ),
-    ]
-
-
-def _rootless(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-    a = config["decay_rate"] * config.get("cache", 0) + (1 - config["decay_rate"]) * dw * dw
-    return w - config["learning_rate"] * dw / (a + config["epsilon"]), {**config, "cache": a}
-
-
-def _at(t_of: Callable[[int], float]) -> Correction:
-    return lambda beta, t: 1 - beta ** t_of(t)
-
-
-_right, _forgotten, _none = _at(lambda t: t), _at(lambda t: 1), _at(lambda t: math.inf)
-
-
-def _adam(first: Correction = _right, second: Correction | None = None) -> Update:
-    """Adam with other divisors of its moments, both by one rule where only one is given."""
-    second = second or first
-
-    def update(w: FloatArray, dw: FloatArray, config: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
-        b1, b2, t = config["beta1"], config["beta2"], config.get("t", 0) + 1
-        m = b1 * config.get("m", 0) + (1 - b1) * dw
-        v = b2 * config.get("v", 0) + (1 - b2) * dw * dw
-        step = config["learning_rate"] * (m / first(b1, t)) / (np.sqrt(v / second(b2, t)) + config["epsilon"])
-        return w - step, {**config, "m": m, "v": v, "t": t}
-
-    return update
-
-
-MISTAKES: dict[str, list[Mistake]] = {
-    "sgd_momentum": [
-        ("wrong-update", "this is Nesterov's momentum", optim.nesterov),
-        (
-            "wrong-update",
-            "the gradient is weighed by 1 - momentum too",
-            lambda w, dw, config: optim.sgd_momentum(w, (1 - config["momentum"]) * dw, config),
-        ),
-    ],
-    "sgd_nesterov_momentum": [("wrong-update", "this is plain momentum", optim.sgd_momentum)],
-    "rmsprop": [
-        (
-            "wrong-update",
-            "the decay rate weighs the new square instead of the old",
-            lambda w, dw, config: optim.rmsprop(w, dw, {**config, "decay_rate": 1 - OPTIONS["rmsprop"]["decay_rate"]}),
-        ),
-        ("wrong-update", "the root is missing", _rootless),
-    ],
-    "adam": [
-        ("bias-correction-missing", "neither moment is corrected", _adam(_none)),
-        ("bias-correction-missing", "the first moment is not corrected", _adam(_none, _right)),
-        ("bias-correction-missing", "the second moment is not corrected", _adam(_right, _none)),
-        ("step-not-counted", "t stays at 1", _adam(_forgotten)),
-        ("step-counted-twice", "t is one too large", _adam(_at(lambda t: t + 1))),
-    ],
-}
-# The verdict on Adam's use of t, "" for right, its evidence, and the rule that uses t so.
-FORGOTTEN = "1 - beta in both, expected 1 - beta ** 6 and 1 - beta ** 7"
-USES_OF_T: list[Mistake] = [
-    ("", "", _adam()),
-    ("step-counted-late", "5 and 6, expected 6 and 7", _adam(_at(lambda t: t - 1))),
-    ("step-not-counted", "5 in both, expected 6 and 7", _adam(_at(lambda t: GIVEN))),
-    ("step-not-counted", "6 in both, expected 6 and 7", _adam(_at(lambda t: GIVEN + 1))),
-    ("step-counted-twice", "7 and 8, expected 6 and 7", _adam(_at(lambda t: t + 1))),
-    ("step-counted-twice", "7 and 9, expected 6 and 7", _adam(_at(lambda t: 2 * t - GIVEN))),
-    ("step-counted-twice", "6 and 8, expected 6 and 7", _adam(_at(lambda t: 2 * t - GIVEN - 1))),
-    ("power-forgotten", FORGOTTEN, _adam(_forgotten)),
-    ("power-forgotten", f"for the first moment {FORGOTTEN}", _adam(_forgotten, _right)),
-    ("power-forgotten", f"for the second moment {FORGOTTEN}", _adam(_right, _forgotten)),
-]

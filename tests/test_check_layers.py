@@ -1,0 +1,81 @@
+"""The checker on layers: all wrong gradients, other dtypes, and classes of other names."""
+
+from __future__ import annotations
+
+import pytest
+
+import check_dropouts as dropouts
+import check_sources as sources
+from test_check import check
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"dx = dout.dot(w.T).reshape(x.shape)": "dx = dout.dot(w.T)", "-1).T.dot(dout)": "-1).T.dot(dout).T"},
+            ["shape-changed: dx has shape (4, 6)", "dw has shape (5, 6)"],
+        ),
+        (
+            {"dx = dout.dot(w.T).reshape(x.shape)": "dx = None", "db = np.sum(dout, axis=0)": "db = None"},
+            ["unimplemented: dx is None; db is None"],
+        ),
+        (
+            {"return dx, dgamma, dbeta": "return 3 * dx, 2 * dgamma, dbeta[:2]"},
+            ["gradient-scaled: dx is 3 times", "dgamma is twice", "shape-changed: dbeta has shape (2,)"],
+        ),
+        (
+            {"return dx, (dout * lhat).sum(axis=0), dout": "return dx.T, (dout * lhat).sum(axis=1), -dout"},
+            [
+                "shape-changed: dx has shape (5, 6)",
+                "dgamma has shape (6,)",
+                "gradient-sign: dbeta is of the wrong sign",
+            ],
+        ),
+    ],
+)
+def test_all_wrong_gradients_of_a_layer_are_told(changes: dict[str, str], told: list[str]) -> None:
+    report = check(sources.swap(sources.LAYERS, changes))
+    text = " ".join(f"{one.verdict}: {one.evidence}" for _, one in report)
+    assert all(words in text for words in told), text
+
+
+def test_a_backward_is_not_accused_of_its_forwards_epsilon() -> None:
+    report = check(sources.swap(sources.LAYERS, {'bn_param.get("eps", 1e-5)': "1e-3"}))
+    assert [name for name, one in report if one.severity == "fault"] == ["batchnorm_forward"]
+
+
+def test_a_loss_in_an_array_of_one_is_right() -> None:
+    one = {"loss = -logp[np.arange(N), y].sum() / N": "loss = -logp[np.arange(N), y].sum(keepdims=True) / N"}
+    report = check(sources.swap(sources.LAYERS, one))
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {".dot(w) + b": ".dot(w).astype(np.float32) + np.float32(b)"},
+        {"np.maximum(0, x)": "np.maximum(0, x.astype(np.float32))"},
+    ],
+)
+def test_a_layer_that_gives_float32_is_noted(changes: dict[str, str]) -> None:
+    report = check(sources.swap(sources.LAYERS, changes))
+    assert report.ok, str(report)
+    assert report.verdicts == {"dtype-changed"}
+
+
+def test_a_softmax_in_float32_is_not_unstable() -> None:
+    single = {"    shifted = x - x": "    x = x.astype(np.float32)\n    shifted = x - x"}
+    assert check(sources.swap(sources.LAYERS, single)).ok
+
+
+@pytest.mark.parametrize("name", ["MyDropout", "Dropout_Layer", "DropoutLayer2", "NumpyDropout", "CustomDropoutModule"])
+def test_a_dropout_class_of_another_name(name: str) -> None:
+    text = dropouts.DROPOUT_CLASS.replace("ARGUMENT", "p").replace("KEEP", dropouts.KEEP["drop"])
+    text = text.replace("class Dropout", f"class {name}")
+    report = check(text)
+    assert [one.name for one in report.functions] == [f"{name}.forward", f"{name}.backward"]
+    assert report.ok, str(report)
+    half = check(text.replace("return dout * self.mask", "return np.half(dout * self.mask)"))
+    assert half.faults == {"dtype-changed"}, str(half)
