@@ -32,6 +32,7 @@ from thinnet import (
 )
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
 from thinnet.data.idx import read_idx
+from thinnet.errors import MissingCheckpointError, MissingDataError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.parameters import Parameters
@@ -282,8 +283,6 @@ DATA = rows(
         "Dataset: an absent split": (lambda: Dataset(X, Y).batch("val"), r"split must be one that data has, got 'val', which"),
         "Dataset: a split to measure": (lambda: solver().accuracy("test"), r"split must be one that data has, got 'test', which"),
         "Dataset: nothing to standardize": (lambda: Dataset(X[:0], Y[:0]).standardized(), r"at least one row to standardize"),
-        "CIFAR-10: nothing there": (lambda folder: load_cifar10(folder), r"root must be cifar-10-batches-py or the folder"),
-        "CIFAR-10: files missing": (lambda folder: read_cifar10_folder(folder), r"data_batch_1 must be .* got no such file"),
         "CIFAR-10: no pickle": (read(read_cifar10_batch, b"GIF89a"), r"must be a batch of CIFAR-10: .* got text that begins with 'GIF89a'"),
         "CIFAR-10: code": (read(read_cifar10_batch, pickle.dumps(Evil(), 2)), r"got a pickle that names '\w+\.exec'"),
         "CIFAR-10: cut": (read(read_cifar10_batch, batch()[:-50]), r"got a file cut short|got a truncated or damaged pickle"),
@@ -292,8 +291,6 @@ DATA = rows(
         "CIFAR-10: too few labels": (read(read_cifar10_batch, batch(labels=[1])), r"a list of 2 labels, one a row, got 1"),
         "CIFAR-10: another shape": (read(read_cifar10_batch, batch(data=np.zeros((2, 3), np.uint8))), r"got uint8 of shape \(2, 3\)"),
         "CIFAR-10: a directory": (lambda folder: read_cifar10_batch(folder), r"got a directory\. Name the file itself"),
-        "Fashion-MNIST: nothing there": (lambda folder: load_fashion_mnist(folder), r"root must be a folder with train-im"),
-        "IDX: missing": (lambda folder: read_idx(folder / "x"), r"must be an IDX file of uint8 values, got no such file"),
         "IDX: empty": (read(read_idx, b""), r"got the first bytes \(none\)\. Download it again"),
         "IDX: no magic": (read(read_idx, idx(start=b"PK")), r"got the first bytes 50 4b 08 01"),
         "IDX: floats": (read(read_idx, idx(code=13)), r"got the data type 0x0d rather than 0x08"),
@@ -324,7 +321,16 @@ OTHERS = [
             "digits: a seed of text": (lambda: load_digits(seed="a"), r"seed must be an integer .* got 'a' \(str\)"),  # type: ignore[arg-type]
         },
     ),
-    *rows(FileNotFoundError, {"load: missing": (lambda folder: FullyConnectedNet.load(folder / "x"), r"No such file")}),
+    *rows(MissingCheckpointError, {"load: missing": (lambda folder: FullyConnectedNet.load(folder / "x"), r"no such file")}),
+    *rows(
+        MissingDataError,
+        {
+            "CIFAR-10: nothing there": (lambda folder: load_cifar10(folder), r"root must be cifar-10-batches-py or the folder"),
+            "CIFAR-10: files missing": (lambda folder: read_cifar10_folder(folder), r"data_batch_1 must be .* got no such file"),
+            "Fashion-MNIST: nothing there": (lambda folder: load_fashion_mnist(folder), r"root must be a folder with train-im"),
+            "IDX: missing": (lambda folder: read_idx(folder / "x"), r"must be an IDX file of uint8 values, got no such file"),
+        },
+    ),
     *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"folder does not exist: make")}),
 ]  # fmt: skip
 

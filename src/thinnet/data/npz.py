@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from thinnet.data.dataset import ARRAYS, ROWS_AT_ONCE, Dataset
-from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, unreadable
+from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, missing, unreadable
 from thinnet.data.shares import Share, share_of
 from thinnet.errors import DataError
 from thinnet.targets import checked_targets
@@ -47,8 +47,8 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
 
 def unreadable_npz(path: Path, error: OSError) -> DataError:
     """What to raise for a file of arrays that is not there, or cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return damaged(path, EXPECTED, "no such file", "Check its path.")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return missing(path, EXPECTED, "Check its path.")
     return unreadable(path, EXPECTED, error)
 
 

@@ -307,7 +307,8 @@ class FullyConnectedNet(Net):
         rows as it was trained on.
 
         Raises:
-            CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written.
+            CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written; where
+                it is not there, a `FileNotFoundError` too.
             OSError: if it cannot be read.
         """
         from thinnet.nets.saving import load_net
