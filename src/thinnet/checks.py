@@ -147,6 +147,16 @@ def nearest(value: Any, choices: Collection[Any]) -> str:
     return f"Did you mean {names[close[0]]!r}?" if close else ""
 
 
+def shortened(values: Collection[Any], most: int = 5) -> str:
+    """Some values as a message shows them.
+
+    >>> shortened(("cat", "dog")), shortened(range(9))
+    ("'cat', 'dog'", '0, 1, 2, 3, 4 and 4 more')
+    """
+    shown = ", ".join(map(repr, list(values)[:most]))
+    return f"{shown} and {len(values) - most} more" if len(values) > most else shown
+
+
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path if it can be one."""
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
@@ -116,6 +116,13 @@ class Solver(Progress):
     <Solver of FullyConnectedNet 5-16-2: step 100 of 100>
     """
 
+    _instead: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("fit", "run"), "Write solver.train()."),
+        **dict.fromkeys(("predict", "score"), "Write solver.model.predict(X), or solver.accuracy('val')."),
+        **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate']."),
+        "epochs": "Write solver.state.epochs.",
+        "batch_size": "Write solver.order.batch_size.",
+    }
     _stops_at_nan, _started, _resumed = True, 0.0, False
 
     @known_arguments

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
@@ -44,6 +45,7 @@ EXPECTED = "a batch of CIFAR-10: a pickled dict with the keys data and labels"
 FIX = f"Put the file from {ARCHIVE.url} in its place."
 
 
+@known_arguments
 def load_cifar10(
     root: str | os.PathLike[str] | None = None,
     *,
@@ -79,7 +81,7 @@ def load_cifar10(
     >>> load_cifar10("no/such/folder")
     Traceback (most recent call last):
     ...
-    thinnet.errors.MissingDataError: root must be cifar-10-batches-py or the folder that has it, got 'no/such/folder', ...
+    thinnet.errors.MissingDataError: root must be cifar-10-batches-py or the folder that has it, got ...
     """
     wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
     wanted_test = None if num_test is None else check_size("num_test", num_test)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
@@ -19,6 +20,7 @@ CLASS_NAMES = (
 FIX = "Take the four files from https://github.com/zalandoresearch/fashion-mnist."
 
 
+@known_arguments
 def load_fashion_mnist(
     root: str | os.PathLike[str], *, num_train: int = 55000, num_val: int = 5000, num_test: int | None = None
 ) -> Dataset:
@@ -35,7 +37,8 @@ def load_fashion_mnist(
         A `Dataset`: rows of 784 uint8 pixels; labels int64 from 0 to 9.
 
     Raises:
-        DataError: if a file is missing (then a `FileNotFoundError` too) or damaged, or there are fewer images than asked for.
+        DataError: if a file is missing (then a `FileNotFoundError` too) or damaged, or there are fewer images
+            than asked for.
         ArgumentError: if a number of images is not a whole number.
 
     Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017, arXiv 1708.07747.

@@ -69,14 +69,15 @@ def _member(loaded: Any, key: str) -> AnyArray | None:
 
 def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
     """A share of a file's rows; their targets are read whole first, since the form of each depends on all."""
-    targets, names = checked_targets(
+    targets, names, is_text = checked_targets(
         {key: _member(loaded, key) for key in loaded.files if key in ARRAYS and key.startswith("y")}
     )
     arrays: dict[str, AnyArray | None] = {}
     totals = {"train": 0, "val": 0, "test": 0}
     for key in loaded.files:
         if key in targets:
-            arrays[key] = targets[key][share_of(len(targets[key]), *share)].copy()
+            own = targets[key][share_of(len(targets[key]), *share)]
+            arrays[key] = np.array(names)[own] if is_text else own.copy()
         elif key not in ARRAYS:
             arrays[key] = None  # so that a key that is misspelled is found
         else:

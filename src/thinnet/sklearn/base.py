@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from thinnet import defaults
+from thinnet.arguments import Known
 from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError
@@ -38,7 +39,7 @@ def takes_parts(estimator: Any) -> bool:
 
 
 @dataclass(repr=False, eq=False)
-class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
+class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     """The base of `ThinNetClassifier` and `ThinNetRegressor`; the fields are their parameters."""
 
     hidden_layer_sizes: Any = "auto"
@@ -78,6 +79,9 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     precision: Literal["bfloat16"] | None = None
     ema_decay: float = 0.0
     mixup: float = 0.0
+
+    def _way(self, name: str) -> str:
+        return "Call fit first." if name.endswith("_") and not hasattr(self, "_nets") else super()._way(name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -148,7 +152,7 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             self._seed = self._drawn_seed()
             self._try(sample, incremental=incremental)
         if self._train_on(sample, fresh=fresh, incremental=incremental):
-            warnings.warn("Training interrupted by user.", stacklevel=3)
+            warnings.warn("Training interrupted by user.", stacklevel=4)
         return self
 
     def _try(self, sample: Sample, *, incremental: bool) -> None:
@@ -352,22 +356,22 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     @property
     def coefs_(self) -> list[FloatArray]:
         """The weights of each layer, for standardized rows."""
-        return [self._nets[0].params[f"W{i}"] for i in range(1, self._nets[0].num_layers + 1)]
+        return [self.net_.params[f"W{i}"] for i in range(1, self.net_.num_layers + 1)]
 
     @property
     def intercepts_(self) -> list[FloatArray]:
         """The biases of each layer."""
-        return [self._nets[0].params[f"b{i}"] for i in range(1, self._nets[0].num_layers + 1)]
+        return [self.net_.params[f"b{i}"] for i in range(1, self.net_.num_layers + 1)]
 
     @property
     def n_layers_(self) -> int:
         """The number of layers, with those of the inputs and of the outputs."""
-        return self._nets[0].spec.num_layers + 1
+        return self.net_.spec.num_layers + 1
 
     @property
     def n_outputs_(self) -> int:
         """The number of scores."""
-        return int(self._nets[0].num_classes)
+        return int(self.net_.num_classes)
 
     @property
     def out_activation_(self) -> str:

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from thinnet.arguments import knows_arguments
+from thinnet.arguments import known_arguments, knows_arguments
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import class_weights
@@ -72,6 +72,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return tags
 
     @available_if(takes_parts)
+    @known_arguments
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 

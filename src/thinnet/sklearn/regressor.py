@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from thinnet.arguments import knows_arguments
+from thinnet.arguments import known_arguments, knows_arguments
 from thinnet.checks import check_choice, check_path
 from thinnet.data.moments import standardized
 from thinnet.errors import ArgumentError
@@ -63,6 +63,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     loss: Literal["squared_error", "poisson"] = "squared_error"
 
     @available_if(takes_parts)
+    @known_arguments
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 

@@ -63,7 +63,7 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
             f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
             f"{estimator.tol:g}. Raise max_iter, or use a schedule that ends: learning_rate='cosine'.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return interrupted
 

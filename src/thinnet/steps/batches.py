@@ -31,7 +31,7 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
 def as_targets(spec: Spec, y: Any) -> AnyArray:
     """y as labels, or as values of the net's dtype, whichever the loss compares scores with."""
     kind = LOSSES[spec.loss].targets
-    targets = targets_for(kind, spec.num_classes, "y", y)
+    targets = targets_for(kind, spec.num_classes, "y", y, spec.class_names)
     return targets if kind == "labels" else cast("y", targets, spec.dtype)
 
 

@@ -19,6 +19,7 @@ from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, re
 from thinnet.optim import FlatOptimizer
 from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
+from thinnet.spec import Spec
 from thinnet.storage.checksummed import Contents, read_checksummed, write_checksummed
 from thinnet.storage.locks import locked, unwritable
 from thinnet.training.state import TrainingState
@@ -185,7 +186,8 @@ def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
 
 def check_net(contents: Contents, net: FullyConnectedNet) -> None:
     """Raise CheckpointError, with what differs, if a run trained another net than this one."""
-    before, now = dict(contents.state["net"]["config"]), net.config()
+    with readable_contents("the checkpoint"):
+        before, now = Spec.from_config(contents.state["net"]["config"]).config(), net.config()
     differing = [f"{name} {now[name]!r} for {before.get(name)!r}" for name in now if now[name] != before.get(name)]
     if differing:
         raise CheckpointError(

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from thinnet.arrays import cast
-from thinnet.checks import check_number
+from thinnet.checks import check_number, shortened
+from thinnet.data.checking import check_no_words
 from thinnet.data.dataset import SPLITS, Dataset
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, DataError
@@ -52,6 +53,8 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset
     if net.normalization == "batchnorm" and net.hidden_dims:
         check_batch("batch_size", batch_size)
     data.check_range(net.dtype)
+    if data.text_labels:
+        _check_names(net, data)
     if LOSSES[net.loss_name].targets != "labels" and net.num_classes == 1:
         data = data.with_values()
     for split in SPLITS:
@@ -60,7 +63,20 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset
             cast(f"y_{split}", data.labels(split), net.dtype, DataError)
     if data.weights is not None:
         cast("weights", data.weights, net.dtype, DataError)
+    if data.text_labels and not net.class_names:
+        net.name_classes(data.class_names)
     return data
+
+
+def _check_names(net: FullyConnectedNet, data: Dataset) -> None:
+    """Refuse labels that are text where the net has values to learn, or other classes."""
+    check_no_words(data, net.loss_name, LOSSES[net.loss_name].targets)
+    if net.num_classes != len(data.class_names) or net.class_names not in ((), data.class_names):
+        came = shortened(net.class_names) if net.class_names else f"one of {net.num_classes} outputs"
+        raise ArgumentError(
+            f"model must be a net for the classes {shortened(data.class_names)}, got one for {came}. Build it by "
+            f"FullyConnectedNet.for_data(data, ...)."
+        )
 
 
 def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:

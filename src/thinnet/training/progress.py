@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from thinnet.arguments import Known
 from thinnet.history import History
 from thinnet.training.state import TrainingState
 
 
-class Progress:
+class Progress(Known):
     """What can be read of a training's state.
 
     Attributes:
