@@ -24,7 +24,7 @@ from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, set
 from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
 
@@ -97,10 +97,14 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         """The targets as numbers, (N,) labels or (N, C); learns their form where training starts afresh."""
 
     @abstractmethod
-    def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
-        """How good the scores of the validation rows are; higher is better."""
+    def _validation_score(
+        self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None
+    ) -> tuple[float, float]:
+        """How good the scores of the validation rows are: as that is told, and as it is compared; higher is better."""
 
-    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
+    def _scaled(
+        self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool, incremental: bool = False
+    ) -> AnyArray:
         """The encoded targets on the scale that the net predicts."""
         return targets
 
@@ -181,7 +185,8 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         if fresh:
             self._inputs = inputs.learn(self, sample, incremental=incremental)
         sample = sample._replace(
-            X=self._inputs.matrix(sample.X), targets=self._scaled(sample.targets, sample.weights, fresh=fresh)
+            X=self._inputs.matrix(sample.X),
+            targets=self._scaled(sample.targets, sample.weights, fresh=fresh, incremental=incremental),
         )
         if fresh:
             self._start(sample)
@@ -246,6 +251,8 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
             )
             for seed in members.seeds(self._seed, self.ensemble)
         ]
+        if targets.ndim == 2:
+            self._silence(np.ptp(targets, axis=0) == 0)
         self._optimizers: list[FlatOptimizer] = []
         self.n_iter_, self.t_, self._passes = 0, 0, 0
         self.loss_curve_: list[float] = []
@@ -253,6 +260,16 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         self.validation_scores_: list[float] | None = [] if stops_early else None
         self.best_loss_: float | None = None
         self.best_validation_score_: float | None = None
+
+    def _silence(self, columns: BoolArray) -> None:
+        """Have the scores of constant targets be zero, which on the scale of the nets is those targets.
+
+        Their gradients are zero then, so it stays so as long as these targets come.
+        """
+        if is_regressor(self):
+            for net in self._nets:
+                for name in (f"W{net.num_layers}", f"b{net.num_layers}"):
+                    net.params[name][..., columns] = 0
 
     def _order(self, sample: Sample) -> BatchOrder:
         num_rows, how = sample.X.shape[0], self.settings_

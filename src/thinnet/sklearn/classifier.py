@@ -254,6 +254,9 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             )
         return class_weights.factors(self.class_weight, self.classes_.tolist(), targets)
 
-    def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
+    def _validation_score(
+        self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None
+    ) -> tuple[float, float]:
         right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets
-        return float(np.average(right, weights=weights))
+        accuracy = float(np.average(right, weights=weights))
+        return accuracy, accuracy

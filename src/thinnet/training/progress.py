@@ -44,7 +44,7 @@ class Progress(Known):
     @property
     def best_val_accuracy(self) -> float:
         """The best validation accuracy so far; 0 before there is one."""
-        return self.state.weights.best_score or 0.0
+        return max(self.history.val_accuracy, default=0.0)
 
     @property
     def stop_reason(self) -> str | None:
