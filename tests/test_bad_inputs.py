@@ -270,7 +270,7 @@ DATA = rows(
         "Dataset: objects": (lambda: Dataset(np.array([[None]] * 6), Y), r"X_train must be real numbers, got dtype object"),
         "Dataset: masked": (lambda: Dataset(np.ma.masked_less(X, 0), Y), r"X_train must have no masked elements, got some"),
         "Dataset: complex labels": (lambda: Dataset(X, Y * 1j), r"y_train must be labels or real numbers, got dtype complex128"),
-        "Dataset: missing labels": (lambda: Dataset(X, np.array(["a", None] * 3)), r"y_train must be labels .* got dtype object"),
+        "Dataset: missing labels": (lambda: Dataset(X, np.array(["a", None] * 3)), r"y_train must have a label .* got None in row 1"),
         "Dataset: text beside numbers": (lambda: Dataset(X, np.array(["a"] * 6), X, Y), r"y_val must be \(N,\) text where other labels are"),
         "Dataset: no such name": (lambda: Dataset(X, np.array(["a", "c"] * 3), class_names=("a", "b")), r"labels in class_names, got 'c'"),
         "Dataset: negative labels": (lambda: Dataset(X, Y - 1), r"y_train must hold labels .* got labels from -1 to 1"),

@@ -36,7 +36,7 @@ def on(folder: Path, arrays: dict[str, Any], **changes: Any) -> Path:
     "arrays",
     [
         {"X_train": ROWS, "y_train": LABELS},
-        {"X_train": ROWS, "y_train": np.zeros(60, int), "X_val": ROWS, "y_val": np.zeros(60, int)},
+        {"X_train": ROWS, "y_train": np.ones(60, int), "X_val": ROWS, "y_val": np.ones(60, int)},
         {"X_train": ROWS[:, :1], "y_train": LABELS, "X_val": ROWS[:, :1], "y_val": LABELS},
         {
             "X_train": RNG.random((60, 3, 4, 4)),
@@ -48,6 +48,7 @@ def on(folder: Path, arrays: dict[str, Any], **changes: Any) -> Path:
     ],
     ids=["no validation rows", "one class", "one feature", "three classes of images", "images of a pixel"],
 )
+@pytest.mark.filterwarnings("ignore:y_train has the label 1 alone")
 def test_odd_data_have_a_page_and_figures(arrays: dict[str, Any], tmp_path: Path) -> None:
     labels = np.array(arrays["y_train"])
     if "y_test" in arrays:

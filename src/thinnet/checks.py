@@ -157,6 +157,18 @@ def shortened(values: Collection[Any], most: int = 5) -> str:
     return f"{shown} and {len(values) - most} more" if len(values) > most else shown
 
 
+def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str, ...]:
+    """The names of so many classes, None for any number, if they are different texts; or none."""
+    given = tuple(names) if np.iterable(names) and not isinstance(names, str) else (names,)
+    repeated = isinstance(names, str) or len(set(map(str, given))) < len(given)
+    if repeated or not all(isinstance(name, str) for name in given):
+        fix = "Write ('cat', 'dog'), for example."
+        raise error(f"class_names must be different texts, one a class, got {names!r}. {fix}")
+    if given and num_classes not in (None, len(given)):
+        raise error(f"class_names must have {num_classes} names, one a class, got {len(given)}. Name every class.")
+    return tuple(map(str, given))
+
+
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path if it can be one."""
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
@@ -27,6 +27,7 @@ from thinnet.schedules import Schedule, schedules_of
 from thinnet.spec import PRECISIONS, Precision
 from thinnet.training.averaging import average_of
 from thinnet.training.choose import update_of
+from thinnet.training.compilation import compilation_announced
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
 from thinnet.training.fit import as_dataset, check_fit, checked_seed, fewest_rows
@@ -116,13 +117,6 @@ class Solver(Progress):
     <Solver of FullyConnectedNet 5-16-2: step 100 of 100>
     """
 
-    _instead: ClassVar[dict[str, str]] = {
-        **dict.fromkeys(("fit", "run"), "Write solver.train()."),
-        **dict.fromkeys(("predict", "score"), "Write solver.model.predict(X), or solver.accuracy('val')."),
-        **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate']."),
-        "epochs": "Write solver.state.epochs.",
-        "batch_size": "Write solver.order.batch_size.",
-    }
     _stops_at_nan, _started, _resumed = True, 0.0, False
 
     @known_arguments
@@ -337,7 +331,8 @@ class Solver(Progress):
         try:
             harmless = all(isinstance(callback, EarlyStopping | ProgressBar) for callback in self.callbacks)
             self._update.alone = harmless and type(self).step is Solver.step
-            self._loop.run(self.step, self._after_step)
+            with compilation_announced(self._say) if self.verbose else nullcontext():
+                self._loop.run(self.step, self._after_step)
         except NumericalError as error:
             if state.average is not None:  # which may have what is not finite
                 state.average.count = 0

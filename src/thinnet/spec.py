@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from thinnet import defaults
-from thinnet.checks import Error, check_choice, check_keys, check_number
+from thinnet.checks import check_choice, check_keys, check_names, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
@@ -79,7 +79,7 @@ class Spec:
             checked[name] = check_number(name, getattr(self, name))
         for name, value in checked.items():
             object.__setattr__(self, name, value)
-        names = checked_names(self.class_names, self.num_classes, ArgumentError)
+        names = check_names(self.class_names, self.num_classes, ArgumentError)
         object.__setattr__(self, "class_names", names)
         if names and LOSSES[self.loss].targets != "labels":
             raise ArgumentError(
@@ -179,18 +179,6 @@ class Spec:
 
 
 FIELDS = tuple(field.name for field in fields(Spec))
-
-
-def checked_names(names: Any, num_classes: int | None, error: Error) -> tuple[str, ...]:
-    """The names of so many classes, None for any number, if they are different texts; or none."""
-    given = tuple(names) if np.iterable(names) and not isinstance(names, str) else (names,)
-    repeated = isinstance(names, str) or len(set(map(str, given))) < len(given)
-    if repeated or not all(isinstance(name, str) for name in given):
-        fix = "Write ('cat', 'dog'), for example."
-        raise error(f"class_names must be different texts, one a class, got {names!r}. {fix}")
-    if given and num_classes not in (None, len(given)):
-        raise error(f"class_names must have {num_classes} names, one a class, got {len(given)}. Name every class.")
-    return tuple(map(str, given))
 
 
 def checked_dims(hidden_dims: Any) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import cast, narrowest
+from thinnet.arrays import advice, came, cast, narrowest, without_objects
 from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -26,16 +26,14 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     """
     array: AnyArray = as_array(name, y, error)
     if array.dtype.kind == "O":  # as data frames keep text
-        array = _without_objects(name, array, error)
+        array = uniform(name, array, error)
     if array.dtype.kind in "UT":
         return array.astype(str)
     if array.dtype.kind == "S":
         text: AnyArray = np.char.decode(array, "latin1")
         return text
     if array.dtype.kind not in "fiub":
-        raise error(
-            f"{name} must be labels or real numbers, got dtype {array.dtype}. Give each class a number or a name."
-        )
+        raise error(f"{name} must be labels or real numbers, got {came(array)}. {advice(name, array)}")
     if array.dtype.kind == "f":
         values = cast(name, array, narrowest(array.dtype), error)
         return values.astype(np.int64) if values.ndim == 1 and _are_whole(values) else values
@@ -119,8 +117,8 @@ def _are_whole(values: FloatArray) -> bool:
     return bool(((values >= 0) & (values < 2.0**53)).all() and (values == np.floor(values)).all())  # NaN is not
 
 
-def _without_objects(name: str, array: AnyArray, error: Error) -> AnyArray:
-    """Objects that are all text, all bytes or all numbers as what they are.
+def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArray:
+    """Objects that are all of one kind as what they are.
 
     Raises:
         error: if some are missing, or they are of several kinds, or of none of these.
@@ -132,12 +130,11 @@ def _without_objects(name: str, array: AnyArray, error: Error) -> AnyArray:
             f"{name} must have a label or a value for each row, got {elements[missing[0]]!r} in row {missing[0]} (rows "
             f"without one: {len(missing)}). Remove them, or give them a label of their own."
         )
-    for kind in (str, bytes, Real):
-        if all(isinstance(element, kind) for element in elements):
-            plain: AnyArray = np.array(elements).reshape(array.shape)
-            if plain.dtype.kind != "O":
-                return plain
-            raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Give text: {name}.astype(str).")
+    plain = without_objects(array)
+    if plain.dtype.kind != "O" or not elements:
+        return plain
+    if all(isinstance(element, Real) for element in elements):
+        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Give text: {name}.astype(str).")
     kinds = {type(element).__name__: element for element in reversed(elements)}
     came = " and ".join(f"{kind} such as {element!r}" for kind, element in list(kinds.items())[:2])
     raise error(

@@ -11,13 +11,12 @@ import numpy as np
 
 from thinnet.arguments import Known, knows_arguments
 from thinnet.arrays import as_rows, cast, check_finite
-from thinnet.checks import check_choice, check_number, shortened
+from thinnet.checks import check_choice, check_names, check_number, shortened
 from thinnet.data.augmentation import Augmentation, checked_augmentation
 from thinnet.data.checking import check_keys, check_labels, checked_rows, checked_weights
 from thinnet.data.moments import Spans, inverse_deviation, overall, standardized
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
-from thinnet.spec import checked_names
 from thinnet.standardization import Standardization
 from thinnet.targets import as_values, checked_targets
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -82,7 +81,7 @@ class Dataset(Known):
         if self.X_train is None and self.y_train is None:
             raise DataError("X_train and y_train must be arrays, got None. Give the training rows and their labels.")
         given = [split for split in SPLITS if self._has(split)]
-        named = checked_names(self.class_names, None, DataError)
+        named = check_names(self.class_names, None, DataError)
         arrays = {f"y_{split}": getattr(self, f"y_{split}") for split in given}
         targets, names, is_text = checked_targets(arrays, named)
         object.__setattr__(self, "class_names", names)

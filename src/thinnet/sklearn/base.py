@@ -24,7 +24,10 @@ from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, set
 from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
-from thinnet.typing import AnyArray, BoolArray, FloatArray
+from thinnet.spec import Spec
+from thinnet.state import State
+from thinnet.training.compilation import told_of_compilation
+from thinnet.typing import AnyArray, FloatArray
 
 MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
 
@@ -152,10 +155,12 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
                 )
         fresh = not (hasattr(self, "_nets") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
-        if fresh:
-            self._seed = self._drawn_seed()
-            self._try(sample, incremental=incremental)
-        if self._train_on(sample, fresh=fresh, incremental=incremental):
+        with told_of_compilation(bool(self.verbose)):
+            if fresh:
+                self._seed = self._drawn_seed()
+                self._try(sample, incremental=incremental)
+            interrupted = self._train_on(sample, fresh=fresh, incremental=incremental)
+        if interrupted:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         return self
 
@@ -238,8 +243,8 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     def _start(self, sample: Sample) -> None:
         """New nets, and nothing learned yet."""
         targets, how = sample.targets, self.settings_
-        self._nets = [
-            FullyConnectedNet(
+        specs = [
+            Spec(
                 how.hidden_layer_sizes,
                 sample.X.shape[1],
                 targets.shape[1] if targets.ndim == 2 else len(self.classes_),
@@ -251,8 +256,10 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
             )
             for seed in members.seeds(self._seed, self.ensemble)
         ]
-        if targets.ndim == 2:
-            self._silence(np.ptp(targets, axis=0) == 0)
+        # Not by the constructor, which refuses a single class: scikit-learn's classifiers learn to answer with it.
+        self._nets = [FullyConnectedNet.from_parts(spec, State.initial(spec)) for spec in specs]
+        if is_regressor(self):
+            members.silence(self._nets, np.ptp(targets, axis=0) == 0)
         self._optimizers: list[FlatOptimizer] = []
         self.n_iter_, self.t_, self._passes = 0, 0, 0
         self.loss_curve_: list[float] = []
@@ -260,16 +267,6 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         self.validation_scores_: list[float] | None = [] if stops_early else None
         self.best_loss_: float | None = None
         self.best_validation_score_: float | None = None
-
-    def _silence(self, columns: BoolArray) -> None:
-        """Have the scores of constant targets be zero, which on the scale of the nets is those targets.
-
-        Their gradients are zero then, so it stays so as long as these targets come.
-        """
-        if is_regressor(self):
-            for net in self._nets:
-                for name in (f"W{net.num_layers}", f"b{net.num_layers}"):
-                    net.params[name][..., columns] = 0
 
     def _order(self, sample: Sample) -> BatchOrder:
         num_rows, how = sample.X.shape[0], self.settings_

@@ -1,6 +1,6 @@
 """How far a training has come, as whoever trains reads it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from thinnet.arguments import Known
 from thinnet.history import History
@@ -14,6 +14,13 @@ class Progress(Known):
         state: the state.
     """
 
+    _instead: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("fit", "run"), "Write solver.train()."),
+        **dict.fromkeys(("predict", "score"), "Write solver.model.predict(X), or solver.accuracy('val')."),
+        **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate']."),
+        "epochs": "Write solver.state.epochs.",
+        "batch_size": "Write solver.order.batch_size.",
+    }
     state: TrainingState
 
     @property
