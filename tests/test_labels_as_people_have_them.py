@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver
+from thinnet import ArgumentError, DataError, Dataset, FullyConnectedNet, Solver
 from thinnet.sklearn import ThinNetClassifier
 
 RNG = np.random.default_rng(0)
@@ -139,3 +139,31 @@ def test_other_rows_are_told_what_works_for_them() -> None:
     with pytest.raises(ArgumentError, match=r"got an object of type NoneType, None\. Fill in"):
         net.predict(np.array([[1.0, None]], object))
     assert np.array_equal(net.predict(X[:, :2].astype(object)), net.predict(X[:, :2].astype(float)))
+
+
+def test_one_hot_classes_a_single_row_and_missing_targets_are_told_the_fix() -> None:
+    for one_hot in (np.eye(2)[BITS], np.eye(2, dtype=int)[BITS]):
+        with pytest.raises(ArgumentError, match=r"in 2 columns\. Give the number .* y\.argmax\(axis=1\)"):
+            solver(one_hot, num_classes=2)
+    with pytest.raises(ArgumentError, match=r"got \(3,\)\. Give X\[None\], which is one row\."):
+        FullyConnectedNet([4], 3, 2).predict(X[0])
+    with pytest.raises(DataError, match=r"y_train must hold finite numbers, got nan in row 1\. Remove"):
+        Dataset(X, np.r_[0.0, np.nan, np.ones(38)])
+
+
+@pytest.mark.parametrize(
+    ("argument", "given", "ours"),
+    [
+        ("loss", "sparse_categorical_crossentropy", "softmax"),
+        ("loss", "CrossEntropyLoss", "softmax"),
+        ("loss", "mean_squared_error", "mse"),
+        ("loss", "binary_crossentropy", "logistic"),
+        ("activation", "leaky_relu", "relu"),
+        ("activation", "swish", "silu"),
+        ("activation", "linear", "identity"),
+    ],
+)
+def test_the_names_of_others_are_known(argument: str, given: str, ours: str) -> None:
+    options: dict[str, Any] = {argument: given}
+    with pytest.raises(ArgumentError, match=rf"got '{given}'\. Did you mean '{ours}'\?"):
+        FullyConnectedNet([4], 3, 2, **options)

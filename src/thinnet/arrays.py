@@ -118,9 +118,9 @@ def check_finite(name: str, array: AnyArray) -> None:
         return
     table = array.reshape(len(array), -1)
     row, column = np.unravel_index(np.isfinite(table).argmin(), table.shape)
+    where = f"row {row}" + (f", column {column}" if table.shape[1] > 1 else "")
     raise DataError(
-        f"{name} must hold finite numbers, got {table[row, column]} in row {row}, column {column}. Remove such rows, "
-        f"or fill them in."
+        f"{name} must hold finite numbers, got {table[row, column]} in {where}. Remove such rows, or fill them in."
     )
 
 

@@ -138,11 +138,29 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), nearest(value, choices))
 
 
+# What other libraries call a loss, an activation or a schedule, and ours that is it or comes nearest.
+OTHER_NAMES = {
+    **dict.fromkeys(("cross_entropy", "crossentropy", "categorical_crossentropy", "crossentropyloss"), "softmax"),
+    **dict.fromkeys(("sparse_categorical_crossentropy", "log_loss", "nll", "nll_loss"), "softmax"),
+    **dict.fromkeys(("mean_squared_error", "squared_error", "l2", "mseloss"), "mse"),
+    **dict.fromkeys(("binary_crossentropy", "bce", "bcewithlogitsloss"), "logistic"),
+    **dict.fromkeys(("hinge", "multi_margin"), "svm"),
+    **dict.fromkeys(("leaky_relu", "elu"), "relu"),
+    **dict.fromkeys(("exponential", "step", "steplr", "exponentiallr"), "epoch_decay"),
+    **dict.fromkeys(("cosineannealinglr", "cosine_decay"), "cosine"),
+    "onecyclelr": "one_cycle",
+    "swish": "silu",
+    "linear": "identity",
+}
+
+
 def nearest(value: Any, choices: Collection[Any]) -> str:
-    """The question "Did you mean ...?" with the choice nearest to `value`, or nothing."""
+    """The question "Did you mean ...?" with the choice nearest to `value` in meaning or in letters, or nothing."""
     import difflib  # needed only for errors
 
     names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
+    if (same := OTHER_NAMES.get(str(value).lower())) in names:
+        return f"Did you mean {same!r}?"
     close = difflib.get_close_matches(str(value).lower(), names, n=1)
     return f"Did you mean {names[close[0]]!r}?" if close else ""
 

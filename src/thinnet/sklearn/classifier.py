@@ -241,8 +241,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         unknown = self.classes_[indices] != y
         if unknown.any():
             raise ArgumentError(
-                f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown][0]!r}. Name every label in the "
-                "first call, or train from scratch."
+                f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown].tolist()[0]!r}. Name every "
+                "label in the first call, or train from scratch."
             )
         return indices
 

@@ -123,6 +123,8 @@ def _told(y: AnyArray) -> str:
 def _other_loss(y: AnyArray) -> str:
     if y.ndim == 1:
         return "Use loss='softmax' for classes, or give one column for each output of the net."
+    if y.shape[1] > 1 and (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
+        return "Give the number of each row's class in place of zeros and a one: y.argmax(axis=1)."
     if y.shape[1] > 1:
         return "Use loss='mse' for values, 'logistic' for several labels a row, 'poisson' for counts."
     numbering = "if they are classes, number them: names, y = np.unique(y, return_inverse=True)."
