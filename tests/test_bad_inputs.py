@@ -164,7 +164,7 @@ NETS = rows(
         "dropout_mask: layer normalization": (lambda: net(dropout_mask="batch", normalization="layernorm"),
                                               r"dropout_mask must be 'element' with layer normalization, got 'batch'"),
         "dropout_mask: unknown": (lambda: net(dropout_mask="row"), r"dropout_mask must be one of 'element', 'batch', got"),
-        "X: None": (lambda: net().predict(None), r"X must be real numbers, got dtype object"),  # type: ignore[arg-type]
+        "X: None": (lambda: net().predict(None), r"X must be real numbers, got None\. Fill in"),  # type: ignore[arg-type]
         "X: rows of unequal lengths": (lambda: net().predict([[1.0], [1.0, 2.0]]), r"X must be an array, got a list that"),  # type: ignore[arg-type]
         "X: empty batch": (lambda: net().loss(X[:0], Y[:0], training=True), r"scores must have at least one row .* Skip empty batches"),
         "y: out of range": (lambda: net().loss(X, Y + 1, training=True), r"y must be labels from 0 to 2, got y\[2\] = 3"),
@@ -197,7 +197,7 @@ TRAINING = rows(
                                              r"y_val must hold labels from 0 to 2, .* got 9"),
         "data: no rows": (lambda: solver(data={"X_train": X[:0], "y_train": Y[:0]}), r"at least one training row, got none"),
         "data: values for labels": (lambda: solver(data={"X_train": X, "y_train": X[:, :3]}),
-                                    r"y_train must hold labels, since the net's loss is 'softmax', got float32 of shape"),
+                                    r"y_train must hold labels, since the net's loss is 'softmax', got values such as .* in 3 columns"),
         "data: labels for values": (lambda: solver(net(loss="mse")), r"y_train must hold values, since .* loss is 'mse'"),
         "data: other columns": (lambda: solver(net(loss="mse"), {"X_train": X, "y_train": X[:, :2]}),
                                 r"y_train must have 3 columns, the net's num_classes, got 2\. Build the net with num_cl"),
@@ -266,10 +266,10 @@ DATA = rows(
         "Dataset: wrong keys": (lambda: solver(data={"X": X, "y": Y}), r"X_train and y_train, got the keys \['X', 'y'\]"),
         "Dataset: a key misspelled": (lambda: solver(data={"X_train": X, "y_train": Y, "X_valid": X}), r"Did you mean 'X_val'"),
         "Dataset: fewer labels": (lambda: Dataset(X, Y[:5]), r"one label per row, got X of shape \(6, 4\) and y of shape \(5"),
-        "Dataset: dates": (lambda: Dataset(X.astype("M8[s]"), Y), r"X_train must be real numbers, got dtype datetime64\[s\]"),
-        "Dataset: objects": (lambda: Dataset(np.array([[None]] * 6), Y), r"X_train must be real numbers, got dtype object"),
+        "Dataset: dates": (lambda: Dataset(X.astype("M8[s]"), Y), r"X_train must be real numbers, got dates\. Make numbers"),
+        "Dataset: objects": (lambda: Dataset(np.array([[None]] * 6), Y), r"X_train must be real numbers, got None\. Fill"),
         "Dataset: masked": (lambda: Dataset(np.ma.masked_less(X, 0), Y), r"X_train must have no masked elements, got some"),
-        "Dataset: complex labels": (lambda: Dataset(X, Y * 1j), r"y_train must be labels or real numbers, got dtype complex128"),
+        "Dataset: complex labels": (lambda: Dataset(X, Y * 1j), r"y_train must be labels or real numbers, got complex numbers\. Give both"),
         "Dataset: missing labels": (lambda: Dataset(X, np.array(["a", None] * 3)), r"y_train must have a label .* got None in row 1"),
         "Dataset: text beside numbers": (lambda: Dataset(X, np.array(["a"] * 6), X, Y), r"y_val must be \(N,\) text where other labels are"),
         "Dataset: no such name": (lambda: Dataset(X, np.array(["a", "c"] * 3), class_names=("a", "b")), r"labels in class_names, got 'c'"),

@@ -47,8 +47,10 @@ def came(array: AnyArray) -> str:
     if array.dtype.kind != "O":
         named = KINDS.get(array.dtype.kind, f"dtype {array.dtype}")
         return named + (f" such as {array.flat[0].item()!r}" if named == "text" and array.size else "")
-    odd = next((element for element in array.flat if not isinstance(element, Real)), None)
-    return f"an object of type {type(odd).__name__}, {shorten(repr(odd), 40, placeholder='...')}"
+    odd = [element for element in array.flat if not isinstance(element, Real)]
+    if not odd:
+        return "numbers beyond float64"
+    return "None" if odd[0] is None else f"a {type(odd[0]).__name__}, {shorten(repr(odd[0]), 40, placeholder='...')}"
 
 
 def advice(name: str, array: AnyArray) -> str:
@@ -58,7 +60,7 @@ def advice(name: str, array: AnyArray) -> str:
     return {
         "M": f"Make numbers of them, such as days: ({name} - {name}.min()) / np.timedelta64(1, 'D').",
         "m": f"Make numbers of them, such as seconds: {name} / np.timedelta64(1, 's').",
-        "c": f"Give both parts: np.concatenate([{name}.real, {name}.imag], axis=1).",
+        "c": f"Give both parts: np.column_stack([{name}.real, {name}.imag]).",
         "V": f"Give numpy.lib.recfunctions.structured_to_unstructured({name}).",
         "O": "Fill in what is missing, and make numbers of the rest; the estimators of thinnet.sklearn take tables "
         "with text, categories and missing values.",
