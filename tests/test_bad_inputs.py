@@ -32,6 +32,7 @@ from thinnet import (
 )
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
 from thinnet.data.idx import read_idx
+from thinnet.errors import MissingCheckpointError, MissingDataError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.parameters import Parameters
@@ -163,7 +164,7 @@ NETS = rows(
         "dropout_mask: layer normalization": (lambda: net(dropout_mask="batch", normalization="layernorm"),
                                               r"dropout_mask must be 'element' with layer normalization, got 'batch'"),
         "dropout_mask: unknown": (lambda: net(dropout_mask="row"), r"dropout_mask must be one of 'element', 'batch', got"),
-        "X: None": (lambda: net().predict(None), r"X must be real numbers, got dtype object"),  # type: ignore[arg-type]
+        "X: None": (lambda: net().predict(None), r"X must be real numbers, got None\. Fill in"),  # type: ignore[arg-type]
         "X: rows of unequal lengths": (lambda: net().predict([[1.0], [1.0, 2.0]]), r"X must be an array, got a list that"),  # type: ignore[arg-type]
         "X: empty batch": (lambda: net().loss(X[:0], Y[:0], training=True), r"scores must have at least one row .* Skip empty batches"),
         "y: out of range": (lambda: net().loss(X, Y + 1, training=True), r"y must be labels from 0 to 2, got y\[2\] = 3"),
@@ -196,7 +197,7 @@ TRAINING = rows(
                                              r"y_val must hold labels from 0 to 2, .* got 9"),
         "data: no rows": (lambda: solver(data={"X_train": X[:0], "y_train": Y[:0]}), r"at least one training row, got none"),
         "data: values for labels": (lambda: solver(data={"X_train": X, "y_train": X[:, :3]}),
-                                    r"y_train must hold labels, since the net's loss is 'softmax', got float32 of shape"),
+                                    r"y_train must hold labels, since the net's loss is 'softmax', got values such as .* in 3 columns"),
         "data: labels for values": (lambda: solver(net(loss="mse")), r"y_train must hold values, since .* loss is 'mse'"),
         "data: other columns": (lambda: solver(net(loss="mse"), {"X_train": X, "y_train": X[:, :2]}),
                                 r"y_train must have 3 columns, the net's num_classes, got 2\. Build the net with num_cl"),
@@ -265,11 +266,11 @@ DATA = rows(
         "Dataset: wrong keys": (lambda: solver(data={"X": X, "y": Y}), r"X_train and y_train, got the keys \['X', 'y'\]"),
         "Dataset: a key misspelled": (lambda: solver(data={"X_train": X, "y_train": Y, "X_valid": X}), r"Did you mean 'X_val'"),
         "Dataset: fewer labels": (lambda: Dataset(X, Y[:5]), r"one label per row, got X of shape \(6, 4\) and y of shape \(5"),
-        "Dataset: dates": (lambda: Dataset(X.astype("M8[s]"), Y), r"X_train must be real numbers, got dtype datetime64\[s\]"),
-        "Dataset: objects": (lambda: Dataset(np.array([[None]] * 6), Y), r"X_train must be real numbers, got dtype object"),
+        "Dataset: dates": (lambda: Dataset(X.astype("M8[s]"), Y), r"X_train must be real numbers, got dates\. Make numbers"),
+        "Dataset: objects": (lambda: Dataset(np.array([[None]] * 6), Y), r"X_train must be real numbers, got None\. Fill"),
         "Dataset: masked": (lambda: Dataset(np.ma.masked_less(X, 0), Y), r"X_train must have no masked elements, got some"),
-        "Dataset: complex labels": (lambda: Dataset(X, Y * 1j), r"y_train must be labels or real numbers, got dtype complex128"),
-        "Dataset: missing labels": (lambda: Dataset(X, np.array(["a", None] * 3)), r"y_train must be labels .* got dtype object"),
+        "Dataset: complex labels": (lambda: Dataset(X, Y * 1j), r"y_train must be labels or real numbers, got complex numbers\. Give both"),
+        "Dataset: missing labels": (lambda: Dataset(X, np.array(["a", None] * 3)), r"y_train must have a label .* got None in row 1"),
         "Dataset: text beside numbers": (lambda: Dataset(X, np.array(["a"] * 6), X, Y), r"y_val must be \(N,\) text where other labels are"),
         "Dataset: no such name": (lambda: Dataset(X, np.array(["a", "c"] * 3), class_names=("a", "b")), r"labels in class_names, got 'c'"),
         "Dataset: negative labels": (lambda: Dataset(X, Y - 1), r"y_train must hold labels .* got labels from -1 to 1"),
@@ -282,8 +283,6 @@ DATA = rows(
         "Dataset: an absent split": (lambda: Dataset(X, Y).batch("val"), r"split must be one that data has, got 'val', which"),
         "Dataset: a split to measure": (lambda: solver().accuracy("test"), r"split must be one that data has, got 'test', which"),
         "Dataset: nothing to standardize": (lambda: Dataset(X[:0], Y[:0]).standardized(), r"at least one row to standardize"),
-        "CIFAR-10: nothing there": (lambda folder: load_cifar10(folder), r"root must be cifar-10-batches-py or the folder"),
-        "CIFAR-10: files missing": (lambda folder: read_cifar10_folder(folder), r"data_batch_1 must be .* got no such file"),
         "CIFAR-10: no pickle": (read(read_cifar10_batch, b"GIF89a"), r"must be a batch of CIFAR-10: .* got text that begins with 'GIF89a'"),
         "CIFAR-10: code": (read(read_cifar10_batch, pickle.dumps(Evil(), 2)), r"got a pickle that names '\w+\.exec'"),
         "CIFAR-10: cut": (read(read_cifar10_batch, batch()[:-50]), r"got a file cut short|got a truncated or damaged pickle"),
@@ -292,8 +291,6 @@ DATA = rows(
         "CIFAR-10: too few labels": (read(read_cifar10_batch, batch(labels=[1])), r"a list of 2 labels, one a row, got 1"),
         "CIFAR-10: another shape": (read(read_cifar10_batch, batch(data=np.zeros((2, 3), np.uint8))), r"got uint8 of shape \(2, 3\)"),
         "CIFAR-10: a directory": (lambda folder: read_cifar10_batch(folder), r"got a directory\. Name the file itself"),
-        "Fashion-MNIST: nothing there": (lambda folder: load_fashion_mnist(folder), r"root must be a folder with train-im"),
-        "IDX: missing": (lambda folder: read_idx(folder / "x"), r"must be an IDX file of uint8 values, got no such file"),
         "IDX: empty": (read(read_idx, b""), r"got the first bytes \(none\)\. Download it again"),
         "IDX: no magic": (read(read_idx, idx(start=b"PK")), r"got the first bytes 50 4b 08 01"),
         "IDX: floats": (read(read_idx, idx(code=13)), r"got the data type 0x0d rather than 0x08"),
@@ -324,7 +321,16 @@ OTHERS = [
             "digits: a seed of text": (lambda: load_digits(seed="a"), r"seed must be an integer .* got 'a' \(str\)"),  # type: ignore[arg-type]
         },
     ),
-    *rows(FileNotFoundError, {"load: missing": (lambda folder: FullyConnectedNet.load(folder / "x"), r"No such file")}),
+    *rows(MissingCheckpointError, {"load: missing": (lambda folder: FullyConnectedNet.load(folder / "x"), r"no such file")}),
+    *rows(
+        MissingDataError,
+        {
+            "CIFAR-10: nothing there": (lambda folder: load_cifar10(folder), r"root must be cifar-10-batches-py or the folder"),
+            "CIFAR-10: files missing": (lambda folder: read_cifar10_folder(folder), r"data_batch_1 must be .* got no such file"),
+            "Fashion-MNIST: nothing there": (lambda folder: load_fashion_mnist(folder), r"root must be a folder with train-im"),
+            "IDX: missing": (lambda folder: read_idx(folder / "x"), r"must be an IDX file of uint8 values, got no such file"),
+        },
+    ),
     *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"folder does not exist: make")}),
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from thinnet import cli
-from thinnet.cli.progress import compilation_announced
+from thinnet.training.compilation import compilation_announced, told_of_compilation
 
 TRAIN = ["train", "--num-train", "60", "--hidden-dims", "5", "--epochs", "4", "--batch-size", "20", "--output"]
 
@@ -69,3 +69,28 @@ def test_a_compilation_is_announced_once_and_a_kernel_that_is_there_is_not() -> 
 def test_without_kernels_nothing_is_compiled() -> None:
     with compilation_announced(pytest.fail):
         pass
+
+
+@pytest.mark.parametrize(
+    ("verbose", "prompted", "out", "err"),
+    [(True, False, 1, 0), (False, True, 0, 1), (True, True, 1, 0), (False, False, 0, 0)],
+)
+def test_who_waits_for_an_estimator_is_told_why(
+    verbose: bool,
+    prompted: bool,
+    out: int,
+    err: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    numba = pytest.importorskip("numba")
+    if prompted:
+        monkeypatch.setattr(sys, "ps1", "In [1]: ", raising=False)
+    else:
+        monkeypatch.delattr(sys, "ps1", raising=False)
+    one, other = (numba.njit(lambda x, k=k: x + k) for k in (1, 2))
+    with told_of_compilation(verbose):
+        one(1)
+        other(1)
+    told = capsys.readouterr()
+    assert (told.out.count("being compiled"), told.err.count("being compiled")) == (out, err)

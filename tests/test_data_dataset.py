@@ -114,7 +114,7 @@ def test_from_the_courses_dict() -> None:
         ({"y_train": Y_TRAIN[1:]}, r"X_train must have shape .* and y of shape \(39,\)"),
         (
             {"X_train": TRAIN.astype(complex)},
-            r"X_train must be real numbers, got dtype complex128\. Encode it as numbers",
+            r"X_train must be real numbers, got complex numbers\. Give both parts",
         ),
         ({"X_val": VAL[:, 1:], "y_val": Y_VAL}, "X_val must have 6 columns, like X_train, got 5"),
     ],

@@ -76,8 +76,8 @@ def test_inputs_of_any_real_dtype_are_taken_and_left_alone() -> None:
         (np.zeros((2, 5)), r"X must have shape \(N, 6\), or one that flattens to it, got \(2, 5\)\. Put one example"),
         (np.zeros(6), r"X must have shape \(N, 6\), .*, got \(6,\)"),
         (np.zeros((2, 3, 3)), r"X must have shape \(N, 6\), .*, got \(2, 3, 3\)"),
-        (np.zeros((2, 6), complex), "X must be real numbers, got dtype complex128. Encode it as numbers first"),
-        (np.full((2, 6), "a"), "X must be real numbers, got dtype <U1"),
+        (np.zeros((2, 6), complex), "X must be real numbers, got complex numbers. Give both parts: "),
+        (np.full((2, 6), "a"), "X must be real numbers, got text such as 'a'. Make a column"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused_in_both_modes(X: AnyArray, text: str) -> None:

@@ -79,7 +79,7 @@ import json, sys
 import numpy as np
 import thinnet
 net = thinnet.FullyConnectedNet([4], 3, 2, dropout=0.5, seed=0)
-data = thinnet.Dataset(np.ones((8, 3), np.float32), np.zeros(8, int))
+data = thinnet.Dataset(np.ones((8, 3), np.float32), np.arange(8) % 2)
 thinnet.Solver(net, data, batch_size=4, epochs=1, verbose=False).train()
 print(json.dumps(list(sys.modules)))
 """

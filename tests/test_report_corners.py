@@ -36,7 +36,7 @@ def on(folder: Path, arrays: dict[str, Any], **changes: Any) -> Path:
     "arrays",
     [
         {"X_train": ROWS, "y_train": LABELS},
-        {"X_train": ROWS, "y_train": np.zeros(60, int), "X_val": ROWS, "y_val": np.zeros(60, int)},
+        {"X_train": ROWS, "y_train": np.ones(60, int), "X_val": ROWS, "y_val": np.ones(60, int)},
         {"X_train": ROWS[:, :1], "y_train": LABELS, "X_val": ROWS[:, :1], "y_val": LABELS},
         {
             "X_train": RNG.random((60, 3, 4, 4)),
@@ -48,6 +48,7 @@ def on(folder: Path, arrays: dict[str, Any], **changes: Any) -> Path:
     ],
     ids=["no validation rows", "one class", "one feature", "three classes of images", "images of a pixel"],
 )
+@pytest.mark.filterwarnings("ignore:y_train has the label 1 alone")
 def test_odd_data_have_a_page_and_figures(arrays: dict[str, Any], tmp_path: Path) -> None:
     labels = np.array(arrays["y_train"])
     if "y_test" in arrays:
@@ -199,3 +200,23 @@ def test_what_is_damaged_in_meaning_is_named_with_a_mend_that_works(
     path.unlink()
     assert cli.main(["resume", str(tmp_path / "run"), "--quiet"]) == 0
     assert cli.main(["report", str(tmp_path / "run")]) == 0
+
+
+def test_a_page_in_a_folder_that_is_not_there_is_refused_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS})
+    before = sorted(tmp_path.rglob("*"))
+    for output in (tmp_path / "site" / "page.html", tmp_path / "site" / "deep" / "page.html", run / "no" / "page.html"):
+        told = ["report", str(run), "--output", str(output), "--figures", str(tmp_path / "figures")]
+        assert cli.main(told) == 2
+        assert "the folder does not exist: make it first" in capsys.readouterr().err
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_figures_in_the_place_of_a_file_are_refused_and_no_page_is_written(tmp_path: Path) -> None:
+    run = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS})
+    (tmp_path / "figures").write_text("a file")
+    with pytest.raises(FileExistsError, match="a file is in its place: name a folder"):
+        write_report([run], tmp_path / "page.html", figures=tmp_path / "figures")
+    assert not (tmp_path / "page.html").exists()

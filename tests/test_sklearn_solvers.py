@@ -59,7 +59,7 @@ def test_an_ensemble_is_the_mean_of_its_nets(values: Data) -> None:
     alone = ThinNetRegressor(numeric_bins=None, **QUICK).fit(X, y)
     np.testing.assert_array_equal(several.net_.params.flat, alone.net_.params.flat)
     scores = np.mean([net.copy(np.float64).scores(X) for net in several.nets_], axis=0)
-    np.testing.assert_allclose(several.predict(X), scores[:, 0] / several._y_shift.scale + several._y_shift.mean)
+    np.testing.assert_allclose(several.predict(X), scores[:, 0] * several._y_units.scale + several._y_units.mean)
     assert len({float(net.params.flat[0]) for net in several.nets_}) == 3
 
 

@@ -135,7 +135,7 @@ KNOW_OF_SEVERAL_PROCESSES = rooms("distributed training solver config runs cli")
 
 # Who may ask whether there are kernels: for steps, optimizers, rows of data and sparse rows; and who tells.
 MAY_ASK_FOR_KERNELS = {
-    f"thinnet.{name}" for name in ("steps.choose", "optim", "data.rows", "sparse_rows", "cli.progress")
+    f"thinnet.{name}" for name in ("steps.choose", "optim", "data.rows", "sparse_rows", "training.compilation")
 }
 
 

@@ -1,9 +1,10 @@
-"""Unknown arguments: refused with the nearest known one, also where another library or a course has other words."""
+"""Unknown arguments, attributes and items: refused with the nearest known one, also where others have other words."""
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
 
 from thinnet.checks import nearest
 from thinnet.errors import ArgumentError
@@ -76,6 +77,45 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "fill_mode": ("padding_mode",),
     "random_erasing": ("cutout",),
     "train_samples": ("eval_train_rows",),
+    # attributes
+    "parameters": ("params",),
+    "named_parameters": ("params",),
+    "weights": ("params", "coefs_"),
+    "state_dict": ("params",),
+    "load_state_dict": ("params",),
+    "get_weights": ("params",),
+    "set_weights": ("params",),
+    "forward": ("scores",),
+    "decision_function": ("scores", "predict_proba"),
+    "eval": ("predict",),
+    "evaluate": ("score",),
+    "n_features": ("input_dim", "num_features", "n_features_in_"),
+    "net": ("model", "net_"),
+    "model_": ("net_",),
+    "train": ("fit",),
+    "history": ("history_", "loss_curve_", "loss"),
+    "history_": ("history", "loss_curve_"),
+    "loss_history": ("history.loss", "loss", "loss_curve_"),
+    "loss_history_": ("history.loss", "loss_curve_"),
+    "losses": ("history.loss", "loss", "loss_curve_"),
+    "train_loss": ("loss",),
+    "train_acc_history": ("history.train_accuracy", "train_accuracy"),
+    "val_acc_history": ("history.val_accuracy", "val_accuracy"),
+    "accuracy": ("train_accuracy",),
+    "acc": ("train_accuracy", "accuracy"),
+    "val_acc": ("val_accuracy", "best_val_accuracy"),
+    "best_val_acc": ("best_val_accuracy",),
+    "best_params": ("best", "best_params_"),
+    "best_score_": ("best_validation_score_",),
+    "num_epochs_": ("n_iter_",),
+    "X": ("X_train",),
+    "y": ("y_train",),
+    "data": ("X_train",),
+    "target": ("y_train",),
+    "targets": ("y_train",),
+    "classes": ("class_names", "classes_"),
+    "target_names": ("class_names",),
+    "feature_importances_": ("coefs_",),
 }
 
 
@@ -89,18 +129,31 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
     ...
     thinnet.errors.ArgumentError: train has no argument 'update_rule'. Did you mean 'optimizer'?
     """
-    signature = inspect.signature(function)
-    names = [name for name in signature.parameters if name != "self"]
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return function  # which checks for itself what it passes on
+    names = [name for name in parameters if name not in ("self", "cls")]
     shown = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         for name in kwargs:
             if name not in names:
-                raise ArgumentError(f"{shown} has no argument {name!r}. {instead_of(name, names)}".rstrip())
+                owner = type(args[0]) if args and isinstance(args[0], Known) else None
+                raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner)}".rstrip())
         return function(*args, **kwargs)
 
     return checked
+
+
+def _answer(name: str, names: Collection[str], owner: type | None) -> str:
+    """What to say of an unknown argument of a method: the nearest one, or that it is one of the class, its `owner`."""
+    found = instead_of(name, names)
+    known = [] if owner is None else list(inspect.signature(owner).parameters)
+    if name not in known and found.endswith("?"):
+        return found
+    word = next((word for word in (name, *OTHER_WORDS.get(name, ())) if word in known), None)
+    return found if word is None or owner is None else f"Give it to {owner.__name__}({word}=...)."
 
 
 def knows_arguments(kind: type[T]) -> type[T]:
@@ -109,13 +162,67 @@ def knows_arguments(kind: type[T]) -> type[T]:
     return kind
 
 
+class Known:
+    """The base of classes whose methods refuse unknown arguments, and whose instances unknown attributes and items.
+
+    Each names the nearest known one. `_instead` has the sentence for others' words that no name of the class
+    stands for.
+
+    >>> class Curve(Known):
+    ...     loss = 0.5
+    ...     def at(self, step): ...
+    >>> Curve().at(iteration=3)
+    Traceback (most recent call last):
+    ...
+    thinnet.errors.ArgumentError: at has no argument 'iteration'. It has step.
+    >>> Curve().losses
+    Traceback (most recent call last):
+    ...
+    AttributeError: a Curve has no attribute 'losses'. Did you mean 'loss'?
+    """
+
+    _instead: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, value in list(vars(cls).items()):
+            if name.startswith("_"):
+                continue
+            if isinstance(value, FunctionType):
+                setattr(cls, name, known_arguments(value))
+            elif isinstance(value, classmethod):
+                setattr(cls, name, classmethod(known_arguments(value.__func__)))
+
+    if not TYPE_CHECKING:  # to which every attribute would be known otherwise
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property that raised AttributeError, and does so again
+                return object.__getattribute__(self, name)
+            kind = type(self).__name__
+            if name.startswith("_"):  # which others ask for to see whether it is there
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            raise AttributeError(f"a {kind} has no attribute {name!r}. {self._way(name)}".rstrip())
+
+        def __getitem__(self, name: Any) -> NoReturn:
+            kind = type(self).__name__
+            fix = f"Write .{name}." if hasattr(type(self), str(name)) or name in vars(self) else self._way(str(name))
+            raise ArgumentError(f"a {kind} has no items, got [{name!r}]. {fix}".rstrip())
+
+    def _way(self, name: str) -> str:
+        """What to write in place of an attribute that there is not; nothing where nothing is near."""
+        if name in self._instead:
+            return self._instead[name]
+        found = instead_of(name, [known for known in dir(self) if not known.startswith("_")])
+        return found if found.endswith("?") else ""
+
+
 def instead_of(name: str, known: Collection[str]) -> str:
-    """The question "Did you mean ...?" with the known argument that means the same or is spelled alike, or the list.
+    """The question "Did you mean ...?" with the known name that means the same or is spelled alike, or the list.
 
     >>> instead_of("num_epochs", ["epochs", "seed"])
     "Did you mean 'epochs'?"
     """
     for word in OTHER_WORDS.get(name, ()):
-        if word in known:
+        if word.partition(".")[0] in known:
             return f"Did you mean {word!r}?"
     return nearest(name, known) or f"It has {', '.join(known)}."

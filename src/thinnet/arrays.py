@@ -1,5 +1,7 @@
 """Arrays as people have them, as the three dtypes of rows that all else works with; casts that lose nothing unsaid."""
 
+from numbers import Complex, Real
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -20,13 +22,62 @@ def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
     >>> as_rows("X", np.array([[1, 300]], ">i2"))
     array([[  1., 300.]], dtype=float32)
     """
-    array = as_array(name, X, error)
+    array = without_objects(as_array(name, X, error))
     if array.dtype.kind not in "fiub":
-        raise error(
-            f"{name} must be real numbers, got dtype {array.dtype}. Encode it as numbers first, such as with "
-            f"{name}.astype(np.float32)."
-        )
+        raise error(f"{name} must be real numbers, got {came(array)}. {advice(name, array)}")
     return cast(name, array, narrowest(array.dtype), error)
+
+
+def without_objects(array: AnyArray) -> AnyArray:
+    """Objects that are all numbers, all text, all bytes or all complex as what they are; others left alone."""
+    if array.dtype.kind != "O" or not array.size:
+        return array
+    elements = array.ravel().tolist()
+    for kinds in ((Real, np.bool_), (str,), (bytes,), (Complex,)):
+        if all(isinstance(element, kinds) for element in elements):
+            return np.array(elements).reshape(array.shape)
+    return array
+
+
+KINDS = {"U": "text", "T": "text", "S": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
+
+
+def came(array: AnyArray) -> str:
+    """What an array holds that is no real numbers, for a message."""
+    if array.dtype.kind != "O":
+        named = KINDS.get(array.dtype.kind, f"dtype {array.dtype}")
+        return named + (f" such as {array.flat[0].item()!r}" if named == "text" and array.size else "")
+    odd = [element for element in array.flat if not isinstance(element, Real)]
+    if not odd:
+        return "numbers beyond float64"
+    return "None" if odd[0] is None else f"a {type(odd[0]).__name__}, {shorten(repr(odd[0]), 40, placeholder='...')}"
+
+
+def advice(name: str, array: AnyArray) -> str:
+    """What to do with an array that holds no real numbers: something that works for what it holds."""
+    if _spells_numbers(array):
+        return f"Convert it: {name}.astype(float)."
+    return {
+        "M": f"Make numbers of them, such as days: ({name} - {name}.min()) / np.timedelta64(1, 'D').",
+        "m": f"Make numbers of them, such as seconds: {name} / np.timedelta64(1, 's').",
+        "c": f"Give both parts: np.column_stack([{name}.real, {name}.imag]).",
+        "V": f"Give numpy.lib.recfunctions.structured_to_unstructured({name}).",
+        "O": "Fill in what is missing, and make numbers of the rest; the estimators of thinnet.sklearn take tables "
+        "with text, categories and missing values.",
+    }.get(
+        array.dtype.kind,
+        "Make a column of zeros and ones of each word; the estimators of thinnet.sklearn take tables with text.",
+    )
+
+
+def _spells_numbers(array: AnyArray) -> bool:
+    if array.dtype.kind not in "UTSO" or any(element is None for element in array.flat):
+        return False
+    try:
+        array.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
 
 
 def cast(name: str, array: AnyArray, dtype: Any, error: Error = ArgumentError) -> AnyArray:
@@ -69,9 +120,9 @@ def check_finite(name: str, array: AnyArray) -> None:
         return
     table = array.reshape(len(array), -1)
     row, column = np.unravel_index(np.isfinite(table).argmin(), table.shape)
+    where = f"row {row}" + (f", column {column}" if table.shape[1] > 1 else "")
     raise DataError(
-        f"{name} must hold finite numbers, got {table[row, column]} in row {row}, column {column}. Remove such rows, "
-        f"or fill them in."
+        f"{name} must hold finite numbers, got {table[row, column]} in {where}. Remove such rows, or fill them in."
     )
 
 

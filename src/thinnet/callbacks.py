@@ -7,7 +7,7 @@ from typing import Any
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.training.state import TrainingState
-from thinnet.training.stopping import since_improvement
+from thinnet.training.stopping import compared, since_improvement
 
 
 class Callback:
@@ -70,7 +70,7 @@ class EarlyStopping(Callback):
         self.patience = check_number("patience", patience)
 
     def on_epoch(self, state: TrainingState) -> None:
-        if since_improvement(state.history.val_accuracy) >= self.patience:
+        if since_improvement(compared(state.history, state.measure)) >= self.patience:
             state.stop(f"validation accuracy has not risen for {self.patience} epochs")
 
 

@@ -138,13 +138,53 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), nearest(value, choices))
 
 
+# What other libraries call a loss, an activation or a schedule, and ours that is it or comes nearest.
+OTHER_NAMES = {
+    **dict.fromkeys(("cross_entropy", "crossentropy", "categorical_crossentropy", "crossentropyloss"), "softmax"),
+    **dict.fromkeys(("sparse_categorical_crossentropy", "log_loss", "nll", "nll_loss"), "softmax"),
+    **dict.fromkeys(("mean_squared_error", "squared_error", "l2", "mseloss"), "mse"),
+    **dict.fromkeys(("binary_crossentropy", "bce", "bcewithlogitsloss"), "logistic"),
+    **dict.fromkeys(("hinge", "multi_margin"), "svm"),
+    **dict.fromkeys(("leaky_relu", "elu"), "relu"),
+    **dict.fromkeys(("exponential", "step", "steplr", "exponentiallr"), "epoch_decay"),
+    **dict.fromkeys(("cosineannealinglr", "cosine_decay"), "cosine"),
+    "onecyclelr": "one_cycle",
+    "swish": "silu",
+    "linear": "identity",
+}
+
+
 def nearest(value: Any, choices: Collection[Any]) -> str:
-    """The question "Did you mean ...?" with the choice nearest to `value`, or nothing."""
+    """The question "Did you mean ...?" with the choice nearest to `value` in meaning or in letters, or nothing."""
     import difflib  # needed only for errors
 
     names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
+    if (same := OTHER_NAMES.get(str(value).lower())) in names:
+        return f"Did you mean {same!r}?"
     close = difflib.get_close_matches(str(value).lower(), names, n=1)
     return f"Did you mean {names[close[0]]!r}?" if close else ""
+
+
+def shortened(values: Collection[Any], most: int = 5) -> str:
+    """Some values as a message shows them.
+
+    >>> shortened(("cat", "dog")), shortened(range(9))
+    ("'cat', 'dog'", '0, 1, 2, 3, 4 and 4 more')
+    """
+    shown = ", ".join(map(repr, list(values)[:most]))
+    return f"{shown} and {len(values) - most} more" if len(values) > most else shown
+
+
+def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str, ...]:
+    """The names of so many classes, None for any number, if they are different texts; or none."""
+    given = tuple(names) if np.iterable(names) and not isinstance(names, str) else (names,)
+    repeated = isinstance(names, str) or len(set(map(str, given))) < len(given)
+    if repeated or not all(isinstance(name, str) for name in given):
+        fix = "Write ('cat', 'dog'), for example."
+        raise error(f"class_names must be different texts, one a class, got {names!r}. {fix}")
+    if given and num_classes not in (None, len(given)):
+        raise error(f"class_names must have {num_classes} names, one a class, got {len(given)}. Name every class.")
+    return tuple(map(str, given))
 
 
 def check_path(name: str, value: Any) -> Path:

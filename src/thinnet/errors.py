@@ -23,6 +23,14 @@ class CheckpointError(ThinnetError, ValueError):
     """A checkpoint is damaged, of another kind, or does not belong to the data or the net it is to continue with."""
 
 
+class MissingDataError(DataError, FileNotFoundError):
+    """A file or a folder of data is not there."""
+
+
+class MissingCheckpointError(CheckpointError, FileNotFoundError):
+    """A saved net, or the folder of a run, is not there."""
+
+
 class NumericalError(ThinnetError, ArithmeticError):
     """A loss or a gradient became NaN or infinite."""
 

@@ -1,10 +1,13 @@
 """History: what a training run recorded, step by step and epoch by epoch."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+from thinnet.arguments import Known
 
 
 @dataclass
-class History:
+class History(Known):
     """Lists that grow during training.
 
     Attributes:
@@ -17,6 +20,10 @@ class History:
             somebody else's too.
         seconds: time since training began, at each evaluation, on the wall clock.
     """
+
+    _instead: ClassVar[dict[str, str]] = {
+        "history": "Its lists are attributes, such as history.loss and history.val_accuracy."
+    }
 
     loss: list[float] = field(default_factory=list)
     epoch: list[int] = field(default_factory=list)

@@ -27,6 +27,7 @@ from thinnet.schedules import Schedule, schedules_of
 from thinnet.spec import PRECISIONS, Precision
 from thinnet.training.averaging import average_of
 from thinnet.training.choose import update_of
+from thinnet.training.compilation import compilation_announced
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
 from thinnet.training.fit import as_dataset, check_fit, checked_seed, fewest_rows
@@ -330,7 +331,8 @@ class Solver(Progress):
         try:
             harmless = all(isinstance(callback, EarlyStopping | ProgressBar) for callback in self.callbacks)
             self._update.alone = harmless and type(self).step is Solver.step
-            self._loop.run(self.step, self._after_step)
+            with compilation_announced(self._say) if self.verbose else nullcontext():
+                self._loop.run(self.step, self._after_step)
         except NumericalError as error:
             if state.average is not None:  # which may have what is not finite
                 state.average.count = 0

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from thinnet import defaults
-from thinnet.checks import check_choice, check_keys, check_number
+from thinnet.checks import check_choice, check_keys, check_names, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
@@ -52,6 +52,7 @@ class Spec:
     weight_scale: float | Literal["he"] = defaults.WEIGHT_SCALE
     dtype: Any = defaults.DTYPE
     precision: Precision | None = None
+    class_names: Sequence[str] = ()
     seed: int = None  # type: ignore[assignment]  # one is drawn, so that what was built can be built again
 
     def __post_init__(self) -> None:
@@ -78,6 +79,13 @@ class Spec:
             checked[name] = check_number(name, getattr(self, name))
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        names = check_names(self.class_names, self.num_classes, ArgumentError)
+        object.__setattr__(self, "class_names", names)
+        if names and LOSSES[self.loss].targets != "labels":
+            raise ArgumentError(
+                f"class_names must be left out with loss={self.loss!r}, got {len(names)} names. Use loss='softmax' for "
+                f"classes."
+            )
         if self.label_smoothing > 0 and not LOSSES[self.loss].smooths:
             smoothing = " or ".join(repr(name) for name, loss in LOSSES.items() if loss.smooths)
             raise ArgumentError(
@@ -136,6 +144,14 @@ class Spec:
         numbered = enumerate(self.hidden_dims, start=1)
         return {f"running_{kind}{i}": (dim,) for i, dim in numbered for kind in ("mean", "var")}
 
+    def check_outputs(self) -> None:
+        """Raise ArgumentError where there is one score for classes, whose probability is always 1."""
+        if self.num_classes == 1 and LOSSES[self.loss].targets == "labels":
+            raise ArgumentError(
+                f"num_classes must be an integer >= 2 with loss={self.loss!r}, got 1, with which there is nothing to "
+                f"learn. Use num_classes=2 for two classes, or loss='logistic' for a yes or no, 'mse' for values."
+            )
+
     def replace(self, **changes: Any) -> Spec:
         """Another one with some fields changed; an unknown name is refused, with the nearest known one."""
         check_keys("changes", changes, FIELDS)
@@ -147,7 +163,8 @@ class Spec:
 
     def config(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""
-        return {**asdict(self), "hidden_dims": list(self.hidden_dims), "dtype": self.dtype.name}
+        lists = {name: list(getattr(self, name)) for name in ("hidden_dims", "class_names")}
+        return {**asdict(self), **lists, "dtype": self.dtype.name}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Spec:

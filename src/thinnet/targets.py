@@ -1,15 +1,15 @@
 """Labels and values as people have them, in the two forms that losses take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import cast, narrowest
-from thinnet.checks import Error, as_array
+from thinnet.arrays import advice, came, cast, narrowest, without_objects
+from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
@@ -26,16 +26,14 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     """
     array: AnyArray = as_array(name, y, error)
     if array.dtype.kind == "O":  # as data frames keep text
-        array = _without_objects(array)
+        array = uniform(name, array, error)
     if array.dtype.kind in "UT":
         return array.astype(str)
     if array.dtype.kind == "S":
         text: AnyArray = np.char.decode(array, "latin1")
         return text
     if array.dtype.kind not in "fiub":
-        raise error(
-            f"{name} must be labels or real numbers, got dtype {array.dtype}. Give each class a number or a name."
-        )
+        raise error(f"{name} must be labels or real numbers, got {came(array)}. {advice(name, array)}")
     if array.dtype.kind == "f":
         values = cast(name, array, narrowest(array.dtype), error)
         return values.astype(np.int64) if values.ndim == 1 and _are_whole(values) else values
@@ -45,18 +43,24 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     return labels[:, 0] if labels.ndim == 2 else labels
 
 
-def targets_for(kind: str, num_outputs: int, name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
+def targets_for(
+    kind: str, num_outputs: int, name: str, y: Any, class_names: Sequence[str] = (), error: Error = ArgumentError
+) -> AnyArray:
     """Targets as a loss on ``"labels"``, or of another `kind`, takes them from a net of so many outputs.
 
+    Text is numbered in the order of `class_names`.
+
     Raises:
-        error: if they are text, whose numbers a net does not know, or something else.
+        error: if they are text and there are no names, or something else.
     """
     targets = as_targets(name, y, error)
+    if targets.dtype.kind == "U" and class_names:
+        targets = numbered(name, targets, class_names, error)
     if targets.dtype.kind == "U":
-        raise error(
-            f"{name} must be numbers, got text such as {str(targets.flat[0])!r}. Number the classes: names, y = "
-            f"np.unique({name}, return_inverse=True)."
-        )
+        fix = "Give numbers."
+        if kind == "labels":
+            fix = f"Number the classes: names, y = np.unique({name}, return_inverse=True); or give the net class_names."
+        raise error(f"{name} must be numbers, got text such as {str(targets.flat[0])!r}. {fix}")
     return as_values(targets) if kind != "labels" and num_outputs == 1 else targets
 
 
@@ -67,8 +71,8 @@ def as_values(y: AnyArray) -> AnyArray:
 
 def checked_targets(
     arrays: Mapping[str, Any], class_names: tuple[str, ...] = ()
-) -> tuple[dict[str, AnyArray], tuple[str, ...]]:
-    """The targets of all splits in one form, by the names of their arguments; and the names of the classes.
+) -> tuple[dict[str, AnyArray], tuple[str, ...], bool]:
+    """The targets of all splits in one form, by the names of their arguments; the classes' names; if labels are text.
 
     Text becomes its number among the names. Where any split's floats of one axis are not whole, all are values.
 
@@ -78,43 +82,72 @@ def checked_targets(
     targets = {name: as_targets(name, y, DataError) for name, y in arrays.items()}
     kinds = {name: y.dtype.kind for name, y in targets.items()}
     if "U" in kinds.values():
-        return _numbered(targets, class_names)
+        names = class_names or tuple(np.unique(np.concatenate([y.ravel() for y in targets.values()])).tolist())
+        return {name: numbered(name, y, names) for name, y in targets.items()}, names, True
     if any(y.ndim == 1 and y.dtype.kind == "f" for y in targets.values()):
-        return {name: as_values(y) for name, y in targets.items()}, class_names
-    return targets, class_names
+        return {name: as_values(y) for name, y in targets.items()}, class_names, False
+    return targets, class_names, False
 
 
-def _numbered(
-    targets: Mapping[str, AnyArray], class_names: tuple[str, ...]
-) -> tuple[dict[str, AnyArray], tuple[str, ...]]:
-    """The indices of labels that are text in the names of the classes."""
-    for name, y in targets.items():
-        if y.dtype.kind != "U" or y.ndim != 1:
-            raise DataError(
-                f"{name} must be (N,) text where other labels are, got {y.dtype} of shape {y.shape}. Give all labels "
-                f"as text, or all as numbers: names, y = np.unique(labels, return_inverse=True)."
-            )
-    names = np.array(class_names or np.unique(np.concatenate([*targets.values()])).tolist())
+def numbered(name: str, y: AnyArray, class_names: Sequence[str], error: Error = DataError) -> IntArray:
+    """The indices of labels that are text in the names of the classes.
+
+    Raises:
+        error: if there are numbers, or there is none of the names.
+    """
+    if y.dtype.kind != "U" or y.ndim != 1:
+        raise error(
+            f"{name} must be (N,) text where other labels are, got {y.dtype} of shape {y.shape}. Give all labels "
+            f"as text, or all as numbers: names, y = np.unique(labels, return_inverse=True)."
+        )
+    names = np.array(class_names)
     order = names.argsort()
-    numbered = {}
-    for name, y in targets.items():
-        indices = order[np.searchsorted(names, y, sorter=order).clip(max=len(names) - 1)]
-        unknown = names[indices] != y
-        if unknown.any():
-            raise DataError(
-                f"{name} must hold only the labels in class_names, got {str(y[unknown][0])!r}. Name every class."
-            )
-        numbered[name] = indices
-    return numbered, tuple(names.tolist())
+    indices: IntArray = order[np.searchsorted(names, y, sorter=order).clip(max=len(names) - 1)]
+    unknown = names[indices] != y
+    if unknown.any():
+        word = str(y[unknown][0])
+        raise error(
+            f"{name} must hold only the labels in class_names, got {word!r}. Name every class. "
+            f"{nearest(word, class_names)}".rstrip()
+        )
+    return indices
 
 
 def _are_whole(values: FloatArray) -> bool:
     return bool(((values >= 0) & (values < 2.0**53)).all() and (values == np.floor(values)).all())  # NaN is not
 
 
-def _without_objects(array: AnyArray) -> AnyArray:
-    """Objects that are all text or all numbers as what they are; others left alone."""
+def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArray:
+    """Objects that are all of one kind as what they are.
+
+    Raises:
+        error: if some are missing, or they are of several kinds, or of none of these.
+    """
     elements = array.ravel().tolist()
-    if all(isinstance(element, str) for element in elements) or all(isinstance(element, Real) for element in elements):
-        return np.array(elements).reshape(array.shape)
-    return array
+    missing = [row for row, element in enumerate(elements) if is_missing(element)]
+    if missing:
+        raise error(
+            f"{name} must have a label or a value for each row, got {elements[missing[0]]!r} in row {missing[0]} (rows "
+            f"without one: {len(missing)}). Remove them, or give them a label of their own."
+        )
+    plain = without_objects(array)
+    if plain.dtype.kind != "O" or not elements:
+        return plain
+    if all(isinstance(element, Real) for element in elements):
+        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Give text: {name}.astype(str).")
+    kinds = {type(element).__name__: element for element in reversed(elements)}
+    came = " and ".join(f"{kind} such as {element!r}" for kind, element in list(kinds.items())[:2])
+    raise error(
+        f"{name} must be all text or all numbers, got {came}. Make text of all: "
+        f"[str(label) for label in {name}], or make numbers of them."
+    )
+
+
+def is_missing(element: Any) -> bool:
+    """Whether it stands for nothing: None, NaN, or what pandas has for it.
+
+    >>> is_missing(float("nan")), is_missing(0)
+    (True, False)
+    """
+    none = element is None or type(element).__name__ in ("NAType", "NaTType")
+    return none or (isinstance(element, float) and element != element)

@@ -74,9 +74,10 @@ def _check_alone(options: argparse.Namespace) -> None:
 def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[None]:
     if not getattr(options, "trains", False) or is_silent(options) or options.processes.rank > 0:
         return nullcontext()
-    from thinnet.cli.progress import compilation_announced
+    from thinnet.cli.progress import say
+    from thinnet.training.compilation import compilation_announced
 
-    return compilation_announced()
+    return compilation_announced(say)
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:

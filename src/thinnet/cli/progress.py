@@ -1,15 +1,12 @@
-"""What is printed while a run trains and no bar can be seen: a line an epoch, and why the first step takes long."""
+"""What is printed while a run trains and no bar can be seen: a line an epoch."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from thinnet import kernels
 from thinnet.callbacks import Callback
 from thinnet.statistics import rounded
 
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
     from thinnet.training.state import TrainingState
 
 SECONDS_BETWEEN = 1.0  # short epochs share a line
-COMPILING = "numba:compile"  # the event of a kernel that was not in the cache on disk
 
 
 class EpochLines(Callback):
@@ -45,28 +41,3 @@ def say(text: str) -> None:
 
     with tqdm.external_write_mode(file=sys.stdout):
         print(text, flush=True)
-
-
-@contextmanager
-def compilation_announced(announce: Callable[[str], Any] = say) -> Iterator[None]:
-    """Call `announce` with a sentence when Numba first compiles a kernel within the block, rather than loads it."""
-    if not kernels.available():
-        yield
-        return
-    from numba.core import event
-
-    class Compilation(event.Listener):  # type: ignore[misc]  # Numba has no types
-        """Speaks once."""
-
-        spoken = False
-
-        def on_start(self, event: Any) -> None:
-            if not self.spoken:
-                announce("The kernels are being compiled, which takes about half a minute, once on this machine.")
-            self.spoken = True
-
-        def on_end(self, event: Any) -> None:
-            """Nothing to say."""
-
-    with event.install_listener(COMPILING, Compilation()):
-        yield

@@ -5,6 +5,8 @@ import numbers
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+
 from thinnet.arrays import check_finite
 from thinnet.checks import as_array, nearest
 from thinnet.errors import ArgumentError, DataError
@@ -41,7 +43,37 @@ def check_labels(split: str, y: AnyArray, class_names: tuple[str, ...]) -> None:
         known = f" (there are {len(class_names)} class_names)" if class_names else ""
         raise DataError(
             f"y_{split} must hold labels of shape (N,), numbered from 0{known}, got labels from {span} of shape "
-            f"{y.shape}. Number the classes from 0; for regression give values, such as y.astype(float)."
+            f"{y.shape}. Number the classes from 0: names, y = np.unique(y, return_inverse=True); "
+            f"for regression give values, such as y.astype(float)."
+        )
+
+
+MOST_ABSENT = 1000  # classes without a row, beyond which labels seem to be something else
+
+
+def check_no_words(data: Any, loss: str, wanted: str) -> None:
+    """Raise ArgumentError where labels are text and a loss is of something else, which is `wanted`."""
+    if data.text_labels and wanted != "labels":
+        raise ArgumentError(
+            f"y_train must hold {wanted}, since the net's loss is {loss!r}, got text such as {data.class_names[0]!r}. "
+            f"Use loss='softmax' for classes, or give numbers."
+        )
+
+
+def check_classes(data: Any, loss: str) -> None:
+    """Raise ArgumentError where the labels of a data set are no classes that a net could tell apart."""
+    if data.num_classes == 1:
+        label = repr(data.class_names[0]) if data.class_names else "0"
+        raise ArgumentError(
+            f"y_train must hold labels of at least two classes with loss={loss!r}, got {label} alone. Give rows of "
+            f"other classes too; for values give them as floats, or loss='mse'."
+        )
+    seen = len(np.unique(data.y_train))
+    if data.share is None and data.num_classes > MOST_ABSENT + 10 * seen:
+        raise ArgumentError(
+            f"y_train must hold labels numbered from 0 to the number of classes, got {seen} different ones up to "
+            f"{data.num_classes - 1}, and a net would have an output for each number. Number the classes: names, y = "
+            f"np.unique(y, return_inverse=True); for values give y.astype(float), or loss='mse'."
         )
 
 

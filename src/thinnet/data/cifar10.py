@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import Archive, damaged, file_size
 from thinnet.data.pickles import load_pickle
 from thinnet.data.shares import Share
-from thinnet.errors import DataError
+from thinnet.errors import MissingDataError
 from thinnet.typing import AnyArray, IntArray
 
 FOLDER = "cifar-10-batches-py"
@@ -44,6 +45,7 @@ EXPECTED = "a batch of CIFAR-10: a pickled dict with the keys data and labels"
 FIX = f"Put the file from {ARCHIVE.url} in its place."
 
 
+@known_arguments
 def load_cifar10(
     root: str | os.PathLike[str] | None = None,
     *,
@@ -70,8 +72,8 @@ def load_cifar10(
         A `Dataset`: rows of 3072 uint8 pixels, 1024 red, 1024 green, 1024 blue; labels int64 from 0 to 9.
 
     Raises:
-        DataError: if nothing is at `root`, a file is missing or damaged, there are fewer images than asked for, or
-            the download fails.
+        DataError: if nothing is at `root` or a file is missing (then a `FileNotFoundError` too), a file is damaged,
+            there are fewer images than asked for, or the download fails.
         ArgumentError: if a number of images is not a whole number.
 
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
@@ -79,7 +81,7 @@ def load_cifar10(
     >>> load_cifar10("no/such/folder")
     Traceback (most recent call last):
     ...
-    thinnet.errors.DataError: root must be cifar-10-batches-py or the folder that has it, got 'no/such/folder', ...
+    thinnet.errors.MissingDataError: root must be cifar-10-batches-py or the folder that has it, got ...
     """
     wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
     wanted_test = None if num_test is None else check_size("num_test", num_test)
@@ -106,6 +108,10 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
     """All the images in a folder ``cifar-10-batches-py``: ``(X_train, y_train, X_test, y_test)``.
 
     X has shape (N, 3072) and dtype uint8, y has shape (N,) and dtype int64. The training batches follow one another.
+
+    Raises:
+        DataError: if a file is not there (then a `FileNotFoundError` too), damaged, or no batch of CIFAR-10.
+        ArgumentError: if `folder` is no path.
     """
     folder = check_path("folder", folder)
     ((X, y),), _ = _read_rows(folder, TRAIN_FILES, [slice(None)])
@@ -114,7 +120,21 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
 
 
 def read_cifar10_batch(path: str | os.PathLike[str]) -> tuple[AnyArray, IntArray]:
-    """One batch file: X of shape (N, 3072) and dtype uint8, y of shape (N,) and dtype int64. Nothing in it is executed.
+    """The images and the labels in one batch file. Nothing in it is executed.
+
+    Args:
+        path: of a file such as ``data_batch_1``, a pickle.
+
+    Returns:
+        X of shape (N, 3072) and dtype uint8, each row 1024 red, 1024 green and 1024 blue pixels; y of shape (N,) and
+        dtype int64, from 0 to 9.
+
+    Raises:
+        DataError: if the file is not there (then a `FileNotFoundError` too), a folder, empty, damaged, or no batch of
+            CIFAR-10.
+        ArgumentError: if `path` is no path.
+
+    Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
     >>> import pickle, tempfile
     >>> batch = {b"labels": [3, 8], b"data": np.zeros((2, 3072), np.uint8)}
@@ -137,7 +157,7 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     found = _first_with_batches(folders)
     if found is None:
         looked = " nor ".join(str(folder.absolute()) for folder in folders)
-        raise DataError(
+        raise MissingDataError(
             f"root must be {FOLDER} or the folder that has it, got {os.fspath(root)!r}, but neither {looked} has batch "
             f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded."
         )

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arguments import known_arguments
+from thinnet.arguments import Known, knows_arguments
 from thinnet.arrays import as_rows, cast, check_finite
-from thinnet.checks import check_choice, check_number
+from thinnet.checks import check_choice, check_names, check_number, shortened
 from thinnet.data.augmentation import Augmentation, checked_augmentation
 from thinnet.data.checking import check_keys, check_labels, checked_rows, checked_weights
 from thinnet.data.moments import Spans, inverse_deviation, overall, standardized
@@ -27,8 +27,9 @@ STANDARDIZATIONS = ("none", "mean", "feature", "global")
 ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
 
 
+@knows_arguments
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Known):
     r"""Train, validation and test arrays, kept small and turned into floats a minibatch at a time.
 
     A row reaches the net as ``(row - shift) * scale``; `standardized` sets the two from the training rows.
@@ -36,8 +37,9 @@ class Dataset:
     Args:
         X_train: (N, D) or (N, ...) array of real numbers of any dtype, kept as uint8, float32 or float64, whichever is
             the narrowest that holds them; anything after the first axis is flattened.
-        y_train: (N,) labels: whole numbers from 0, of any dtype, or text, which is numbered in the order of
-            `class_names`, or of the alphabet.  For regression (N,) or (N, C) numbers; (N,) become (N, 1).
+        y_train: (N,) labels: whole numbers from 0, of any dtype, or text, which is kept as its number in the order of
+            `class_names`, or of the alphabet; nets that train on it answer with the text.
+            For regression (N,) or (N, C) numbers; (N,) become (N, 1).
         X_val, y_val, X_test, y_test: the same for the other splits; leave out what there is none of.
         name: what to call the data set in reports.
         class_names: one name a class, in the order of the labels; where labels are text and it is empty, their texts.
@@ -46,6 +48,9 @@ class Dataset:
         weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
         share: which rows of a larger data set these are, where several processes have one each; see `shared`.
         augmentation: what happens to training rows in minibatches; see `augmented`.
+
+    Attributes:
+        text_labels: whether labels were given as text; `y_train` and the others have their numbers then.
 
     Raises:
         DataError: if arrays do not fit together, hold NaN or infinity, or no real numbers.
@@ -70,15 +75,17 @@ class Dataset:
     weights: AnyArray | None = None
     share: Share | None = None
     augmentation: Augmentation | None = None
+    text_labels: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if self.X_train is None and self.y_train is None:
             raise DataError("X_train and y_train must be arrays, got None. Give the training rows and their labels.")
         given = [split for split in SPLITS if self._has(split)]
-        targets, names = checked_targets(
-            {f"y_{split}": getattr(self, f"y_{split}") for split in given}, self.class_names
-        )
+        named = check_names(self.class_names, None, DataError)
+        arrays = {f"y_{split}": getattr(self, f"y_{split}") for split in given}
+        targets, names, is_text = checked_targets(arrays, named)
         object.__setattr__(self, "class_names", names)
+        object.__setattr__(self, "text_labels", is_text)
         for split in given:
             X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
             if split == "train" and self.image_shape is None and X.ndim > 2:
@@ -102,7 +109,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {self.num_rows(split)}" for split in SPLITS)
-        return f"<Dataset {self.name}: {sizes}; {self.num_features} features of {self.X_train.dtype}>"
+        labels = f"; labels {shortened(self.class_names)}" if self.text_labels else ""
+        return f"<Dataset {self.name}: {sizes}; {self.num_features} features of {self.X_train.dtype}{labels}>"
 
     @property
     def num_features(self) -> int:
@@ -244,7 +252,6 @@ class Dataset:
             scale = np.where(inverse == 0, 1, inverse)
         return self._with(shift=shift, scale=scale)
 
-    @known_arguments
     def augmented(
         self,
         *,

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_number
 from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.errors import require
 
 
+@known_arguments
 def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: int = 400, seed: int = 0) -> Dataset:
     """Handwritten digits of 8 x 8 pixels, shuffled and split; nothing is downloaded.
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import damaged
 from thinnet.data.idx import read_idx
-from thinnet.errors import DataError
+from thinnet.errors import MissingDataError
 from thinnet.typing import AnyArray, IntArray
 
 CLASS_NAMES = (
@@ -19,6 +20,7 @@ CLASS_NAMES = (
 FIX = "Take the four files from https://github.com/zalandoresearch/fashion-mnist."
 
 
+@known_arguments
 def load_fashion_mnist(
     root: str | os.PathLike[str], *, num_train: int = 55000, num_val: int = 5000, num_test: int | None = None
 ) -> Dataset:
@@ -35,7 +37,8 @@ def load_fashion_mnist(
         A `Dataset`: rows of 784 uint8 pixels; labels int64 from 0 to 9.
 
     Raises:
-        DataError: if a file is missing or damaged, or there are fewer images than asked for.
+        DataError: if a file is missing (then a `FileNotFoundError` too) or damaged, or there are fewer images
+            than asked for.
         ArgumentError: if a number of images is not a whole number.
 
     Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017, arXiv 1708.07747.
@@ -43,7 +46,7 @@ def load_fashion_mnist(
     >>> load_fashion_mnist("no/such/folder")
     Traceback (most recent call last):
     ...
-    thinnet.errors.DataError: root must be a folder with train-images-idx3-ubyte, plain or with .gz, ...
+    thinnet.errors.MissingDataError: root must be a folder with train-images-idx3-ubyte, plain or with .gz, ...
     """
     wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
     if num_test is not None:
@@ -84,6 +87,6 @@ def _find(root: Path, name: str) -> Path:
     for path in (root / name, root / f"{name}.gz"):
         if os.path.exists(path):
             return path
-    raise DataError(
+    raise MissingDataError(
         f"root must be a folder with {name}, plain or with .gz, got {os.fspath(root)!r}, which has neither. {FIX}"
     )

@@ -1,11 +1,13 @@
 """What is known of an archive; reading small binary files, and the one form that complaints about them take."""
 
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from thinnet.errors import DataError
+from thinnet.checks import nearest
+from thinnet.errors import DataError, MissingDataError
 
 LARGEST_FILE = 2**28  # bytes; the largest file that these readers are for has 157 million
 
@@ -71,6 +73,26 @@ def damaged(path: Path, expected: str, got: str, fix: str) -> DataError:
     return DataError(f"{path} must be {expected}, got {got}. {fix}")
 
 
+def looked_for(path: Path) -> str:
+    """Where a file or a folder that is not there was looked for, and what is there that is called nearly so."""
+    whole, there = path.absolute(), next(filter(os.path.isdir, path.absolute().parents))
+    if there != whole.parent:
+        return f"There is no folder {there / whole.relative_to(there).parts[0]}."
+    return f"It was looked for in {there}. {nearest(path.name, _listed(there))}".rstrip()
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def missing(path: Path, expected: str, fix: str) -> MissingDataError:
+    """The error for a file of data that is not there."""
+    return MissingDataError(f"{path} must be {expected}, got no such file. {fix} {looked_for(path)}")
+
+
 def unreadable(path: Path, expected: str, error: OSError) -> DataError:
     """The error for a file that the system does not let us read."""
     came = f"an error while reading it ({error.strerror or error})"
@@ -82,7 +104,7 @@ def file_size(path: Path, expected: str, fix: str) -> int:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise damaged(path, expected, "no such file", fix) from error
+        raise missing(path, expected, fix) from error
     except OSError as error:
         raise unreadable(path, expected, error) from error
     if stat.S_ISDIR(status.st_mode):

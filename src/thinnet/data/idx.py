@@ -24,7 +24,19 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
     """The array in an IDX file: two zero bytes, a code for uint8, the number of dimensions, their sizes, the values.
 
     Whether the file is gzipped is seen from its content, since browsers like to unpack a file and keep its name.
-    DataError if the file is missing, damaged, or longer or shorter than its header says.
+
+    Args:
+        path: of a file such as ``train-images-idx3-ubyte.gz``.
+
+    Returns:
+        uint8 values in the shape that the file names, one to four axes.
+
+    Raises:
+        DataError: if the file is not there (then a `FileNotFoundError` too), a folder, empty, damaged, of other values
+            than uint8, or longer or shorter than its header says.
+        ArgumentError: if `path` is no path.
+
+    Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", which defines the format.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from thinnet.data.dataset import ARRAYS, ROWS_AT_ONCE, Dataset
-from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, unreadable
+from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, missing, unreadable
 from thinnet.data.shares import Share, share_of
 from thinnet.errors import DataError
 from thinnet.targets import checked_targets
@@ -47,8 +47,8 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
 
 def unreadable_npz(path: Path, error: OSError) -> DataError:
     """What to raise for a file of arrays that is not there, or cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return damaged(path, EXPECTED, "no such file", "Check its path.")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return missing(path, EXPECTED, "Check its path.")
     return unreadable(path, EXPECTED, error)
 
 
@@ -69,14 +69,15 @@ def _member(loaded: Any, key: str) -> AnyArray | None:
 
 def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
     """A share of a file's rows; their targets are read whole first, since the form of each depends on all."""
-    targets, names = checked_targets(
+    targets, names, is_text = checked_targets(
         {key: _member(loaded, key) for key in loaded.files if key in ARRAYS and key.startswith("y")}
     )
     arrays: dict[str, AnyArray | None] = {}
     totals = {"train": 0, "val": 0, "test": 0}
     for key in loaded.files:
         if key in targets:
-            arrays[key] = targets[key][share_of(len(targets[key]), *share)].copy()
+            own = targets[key][share_of(len(targets[key]), *share)]
+            arrays[key] = np.array(names)[own] if is_text else own.copy()
         elif key not in ARRAYS:
             arrays[key] = None  # so that a key that is misspelled is found
         else:

@@ -1,9 +1,9 @@
 """Net: a spec and a state as one object, whose attributes say what it computes."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
-from thinnet.arguments import instead_of
+from thinnet.arguments import Known, instead_of
 from thinnet.checks import check_keys, check_number
 from thinnet.errors import ArgumentError
 from thinnet.nets.fixed import Fixed
@@ -20,7 +20,7 @@ from thinnet.typing import AnyArray
 ASSIGNABLE = ("params", "step", "fused", "products")
 
 
-class Net:
+class Net(Known):
     """What a net is: its spec, which is fixed, and its state, which training changes.
 
     Attributes:
@@ -31,6 +31,14 @@ class Net:
         products: by what matrices are multiplied, ``"mkl"`` or ``"numpy"``.
     """
 
+    _instead: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("train", "fit", "compile"), "Write thinnet.Solver(net, data).train()."),
+        **dict.fromkeys(("backward", "zero_grad"), "Write loss, gradients = net.loss(X, y, training=True)."),
+        **dict.fromkeys(("summary", "layers"), "Write print(net), which shows its layers."),
+        **dict.fromkeys(("to", "cuda", "cpu", "device"), "All is computed on the CPU; see net.copy(dtype)."),
+        "eval": "Leave it out: net.predict(X) and net.scores(X) drop nothing.",
+        "evaluate": "Write solver.evaluate('val').",
+    }
     _spec: Spec
     _state: State
     _fused: bool
@@ -60,12 +68,13 @@ class Net:
             ArgumentError: if a key is unknown, or a value outside its limits.
         """
         spec = Spec.from_config(config)
+        spec.check_outputs()
         return cls.from_parts(spec, State.initial(spec))
 
     hidden_dims, input_dim, num_classes, num_layers = Fixed(), Fixed(), Fixed(), Fixed()
     dropout, dropout_mask, scaling = Fixed(), Fixed(), Fixed()
     normalization, activation, loss_name, reg = Fixed(), Fixed(), Fixed("loss"), Fixed()
-    label_smoothing = Fixed()
+    label_smoothing, class_names = Fixed(), Fixed()
     weight_scale, dtype, precision, seed = Fixed(), Fixed(), Fixed(), Fixed()
 
     @property
@@ -180,6 +189,16 @@ class Net:
         """Have all masks from now on drawn from another seed."""
         self._spec, self._training_step = self.spec.replace(seed=seed), None
 
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Have `predict` answer with these names from now on, one a class; with none it answers with numbers.
+
+        A `Solver` does this where it trains on labels that are text.
+
+        Raises:
+            ArgumentError: if there is not one name for each class, or the loss is not one for labels.
+        """
+        self._spec, self._training_step = self.spec.replace(class_names=names), None
+
     def replace(self, **changes: Any) -> Self:
         """Another net with some arguments changed, on the same parameters and running statistics.
 
@@ -201,6 +220,8 @@ class Net:
             if name not in FIELDS:
                 raise ArgumentError(f"replace has no argument {name!r}. {instead_of(name, FIELDS)}")
         spec = self.spec.replace(**changes)
+        if "loss" in changes:
+            spec.check_outputs()
         if (spec.shapes(), spec.running_shapes()) != (self.spec.shapes(), self.spec.running_shapes()):
             raise ArgumentError(
                 f"replace must leave the shapes of all arrays as they are, got {', '.join(changes)}, which changes "

@@ -12,6 +12,7 @@ from thinnet import defaults
 from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.data.augmentation import flip_shape, flipped
+from thinnet.data.checking import check_classes, check_no_words
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.dropout import MaskKind, Scaling
@@ -61,6 +62,8 @@ class FullyConnectedNet(Net):
             sums, statistics, the loss and the optimizer stay in float32.  Training in it needs Intel MKL and a
             processor with AMX, where it is faster in large minibatches; elsewhere it is refused.  Scores are computed
             on any machine, the same to rounding.
+        class_names: what `predict` answers with, one name a class; without them it answers with numbers. A net for
+            labels that are text has them from its data set.
 
     Attributes:
         params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
@@ -106,6 +109,7 @@ class FullyConnectedNet(Net):
         scaling: Scaling = "inverted",
         dropout_mask: MaskKind = "element",
         precision: Precision | None = None,
+        class_names: Sequence[str] = (),
     ) -> None:
         given = {**locals(), "hidden_dims": checked_dims(hidden_dims)}
         for name in ("input_dim", "num_classes"):
@@ -115,6 +119,7 @@ class FullyConnectedNet(Net):
                     f"num_classes=10), or take both from a Dataset: FullyConnectedNet.for_data(data, [100])."
                 )
         spec = Spec(**{name: given[name] for name in FIELDS})
+        spec.check_outputs()
         self._build(spec, State.initial(spec))
 
     @classmethod
@@ -124,11 +129,12 @@ class FullyConnectedNet(Net):
         Args:
             data: has the numbers of features and classes; ``loss="mse"`` is taken where its targets are values. With
                 ``"mse"``, ``"logistic"`` or ``"poisson"``, labels of shape (N,) are one column of values, and the net
-                has one output.
+                has one output.  Labels that are text become the net's `class_names`.
             hidden_dims, options: as for the class.
 
         Raises:
-            ArgumentError: as the class does.
+            ArgumentError: as the class does; and if there is one class only, or labels are so far apart that nearly
+                no output would have a label.
 
         >>> from thinnet import load_digits
         >>> FullyConnectedNet.for_data(load_digits(), [100], seed=0).input_dim
@@ -141,6 +147,11 @@ class FullyConnectedNet(Net):
             )
         loss = options.pop("loss", defaults.LOSS if data.y_train.ndim == 1 else "mse")
         column = data.y_train.ndim == 1 and loss in LOSSES and LOSSES[loss].targets != "labels"
+        if column:
+            check_no_words(data, loss, LOSSES[loss].targets)
+        elif data.y_train.ndim == 1:
+            check_classes(data, loss)
+            options = {"class_names": data.class_names if data.text_labels else (), **options}
         return cls(hidden_dims, data.num_features, 1 if column else data.num_classes, loss=loss, **options)
 
     def __repr__(self) -> str:
@@ -184,7 +195,8 @@ class FullyConnectedNet(Net):
 
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
-            y: (N,) integer labels, or (N, num_classes) numbers for ``"mse"``, ``"logistic"`` and ``"poisson"``.
+            y: (N,) integer labels, or names where the net has `class_names`; (N, num_classes) numbers for ``"mse"``,
+                ``"logistic"`` and ``"poisson"``.
             weights: (N,) numbers >= 0, how often each row counts; None for once.
             training: whether to compute a step of training.
             step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
@@ -257,11 +269,13 @@ class FullyConnectedNet(Net):
         """What the net says of each row; X, flip, and what is raised, as in `scores`.
 
         Returns:
-            By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score; ``"mse"`` the
+            By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score, its name where the net has
+            `class_names`; ``"mse"`` the
             (N, num_classes) values, and ``"poisson"`` the exponentials of the scores; ``"logistic"`` (N, num_classes)
             ones and zeros, one where a label is more likely than not.
         """
-        return prediction(self.loss_name, self.scores(X, flip=flip))
+        predicted = prediction(self.loss_name, self.scores(X, flip=flip))
+        return np.array(self.class_names)[predicted] if self.class_names else predicted
 
     def predict_proba(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
         """The probabilities of the labels; X, flip, and what is raised, as in `scores`.
@@ -307,7 +321,8 @@ class FullyConnectedNet(Net):
         rows as it was trained on.
 
         Raises:
-            CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written.
+            CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written; where
+                it is not there, a `FileNotFoundError` too.
             OSError: if it cannot be read.
         """
         from thinnet.nets.saving import load_net

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thinnet.errors import CheckpointError, ThinnetError
+from thinnet.data.files import looked_for
+from thinnet.errors import CheckpointError, MissingCheckpointError, ThinnetError
 from thinnet.nets.base import Net
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
@@ -33,8 +34,16 @@ def save_net(net: Net, path: Path) -> None:
 def load_net(kind: type[N], path: Path) -> N:
     """Read a net that `save_net` wrote, as one of this class."""
     if path.is_dir():
-        raise CheckpointError(f"{path} must be the file of a net, got a folder. Name {path / 'net.safetensors'}.")
-    contents = read_checksummed(path, "net")
+        inside = path / "net.safetensors"
+        fix = f"Name {inside}." if inside.is_file() else "Name a file in it that FullyConnectedNet.save wrote."
+        raise CheckpointError(f"{path} must be the file of a net, got a folder. {fix}")
+    try:
+        contents = read_checksummed(path, "net")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingCheckpointError(
+            f"{path} must be the file of a net, got no such file. Name one that FullyConnectedNet.save wrote. "
+            f"{looked_for(path)}"
+        ) from error
     with readable_contents(str(path)):
         net = net_from(kind, contents.state, contents.arrays)
         return net.with_standardization(_standardization(contents.state, contents.arrays))

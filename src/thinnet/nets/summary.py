@@ -1,5 +1,6 @@
 """A net as a table: each layer, the shape that comes out of it, and its parameters."""
 
+from thinnet.checks import shortened
 from thinnet.parameters import layer_number
 from thinnet.spec import Spec
 from thinnet.state import State
@@ -31,7 +32,8 @@ def summary(spec: Spec, state: State, takes_raw_rows: bool = False, products: st
         for text, (number, size) in zip(layers, sizes.items(), strict=True)
     ]
     first = ["  raw rows, standardized by the net"] if takes_raw_rows else []
-    last = ["  products by Intel MKL"] if products == "mkl" else []
+    last = [f"  answers with {shortened(spec.class_names)}"] if spec.class_names else []
+    last += ["  products by Intel MKL"] if products == "mkl" else []
     return "\n".join([head, *first, *lines, *last])
 
 

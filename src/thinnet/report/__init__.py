@@ -7,7 +7,7 @@ from thinnet.report.details import details
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import group_runs
 from thinnet.report.page import page
-from thinnet.storage.files import write_atomically
+from thinnet.storage.files import check_place, make_folder, write_atomically
 
 
 def write_report(
@@ -17,8 +17,9 @@ def write_report(
 
     Args:
         folders: of runs, or with such folders in them.
-        output: the page, or a folder that gets it as report.html; by default the first folder.
-        figures: a folder in which each figure is kept as SVG too.
+        output: the page, in a folder that is there, or such a folder, which gets it as report.html; by default the
+            first of `folders`.
+        figures: a folder in which each figure is kept as SVG too; it is made where it is missing.
         title: of the page; by default the data's name.
 
     Returns:
@@ -27,7 +28,7 @@ def write_report(
     Raises:
         CheckpointError: if there is no run, or its files are damaged.
         MissingExtraError: if Jinja is not installed, or SciPy where groups of several runs are compared.
-        OSError: if the page cannot be written.
+        OSError: if the page cannot be written; nothing is then.
     """
     groups = group_runs(find_runs(folders))
     shown = details(groups)
@@ -35,8 +36,11 @@ def write_report(
     output = output or folders[0]
     if output.is_dir():
         output = output / "report.html"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, page(groups, shown, title).encode())
+    check_place(output)
+    text = page(groups, shown, title).encode()
+    if figures is not None:
+        make_folder(figures)
+    write_atomically(output, text)
     if figures is not None:
         from thinnet.report.figures import save_figures
 

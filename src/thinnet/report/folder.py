@@ -52,10 +52,8 @@ def _run_folders(folder: Path) -> list[Path]:
         return sorted(path.parent for path in shown)
     below = sum(path.is_dir() for path in folder.rglob("*"))
     looked = f"one without {runs.CONFIG} in it" + (f" or in any of the {below} folders below it" if below else "")
-    came = looked if folder.is_dir() else "no such folder"
-    raise CheckpointError(
-        f"{folder} must be the folder of a run, or of several, got {came}. Name the --output of thinnet train."
-    )
+    fix = "Name the --output of thinnet train."
+    raise checkpoint.no_run(folder, "the folder of a run, or of several", looked, fix)
 
 
 def read_run(folder: Path) -> Run:

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from thinnet import defaults
+from thinnet.arguments import Known
 from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError
@@ -23,6 +24,9 @@ from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, set
 from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
+from thinnet.spec import Spec
+from thinnet.state import State
+from thinnet.training.compilation import told_of_compilation
 from thinnet.typing import AnyArray, FloatArray
 
 MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
@@ -38,7 +42,7 @@ def takes_parts(estimator: Any) -> bool:
 
 
 @dataclass(repr=False, eq=False)
-class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
+class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     """The base of `ThinNetClassifier` and `ThinNetRegressor`; the fields are their parameters."""
 
     hidden_layer_sizes: Any = "auto"
@@ -79,6 +83,9 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     ema_decay: float = 0.0
     mixup: float = 0.0
 
+    def _way(self, name: str) -> str:
+        return "Call fit first." if name.endswith("_") and not hasattr(self, "_nets") else super()._way(name)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -93,10 +100,14 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         """The targets as numbers, (N,) labels or (N, C); learns their form where training starts afresh."""
 
     @abstractmethod
-    def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
-        """How good the scores of the validation rows are; higher is better."""
+    def _validation_score(
+        self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None
+    ) -> tuple[float, float]:
+        """How good the scores of the validation rows are: as that is told, and as it is compared; higher is better."""
 
-    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
+    def _scaled(
+        self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool, incremental: bool = False
+    ) -> AnyArray:
         """The encoded targets on the scale that the net predicts."""
         return targets
 
@@ -144,11 +155,13 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
                 )
         fresh = not (hasattr(self, "_nets") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
-        if fresh:
-            self._seed = self._drawn_seed()
-            self._try(sample, incremental=incremental)
-        if self._train_on(sample, fresh=fresh, incremental=incremental):
-            warnings.warn("Training interrupted by user.", stacklevel=3)
+        with told_of_compilation(bool(self.verbose)):
+            if fresh:
+                self._seed = self._drawn_seed()
+                self._try(sample, incremental=incremental)
+            interrupted = self._train_on(sample, fresh=fresh, incremental=incremental)
+        if interrupted:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
         return self
 
     def _try(self, sample: Sample, *, incremental: bool) -> None:
@@ -177,7 +190,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
         if fresh:
             self._inputs = inputs.learn(self, sample, incremental=incremental)
         sample = sample._replace(
-            X=self._inputs.matrix(sample.X), targets=self._scaled(sample.targets, sample.weights, fresh=fresh)
+            X=self._inputs.matrix(sample.X),
+            targets=self._scaled(sample.targets, sample.weights, fresh=fresh, incremental=incremental),
         )
         if fresh:
             self._start(sample)
@@ -229,8 +243,8 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     def _start(self, sample: Sample) -> None:
         """New nets, and nothing learned yet."""
         targets, how = sample.targets, self.settings_
-        self._nets = [
-            FullyConnectedNet(
+        specs = [
+            Spec(
                 how.hidden_layer_sizes,
                 sample.X.shape[1],
                 targets.shape[1] if targets.ndim == 2 else len(self.classes_),
@@ -242,6 +256,10 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
             )
             for seed in members.seeds(self._seed, self.ensemble)
         ]
+        # Not by the constructor, which refuses a single class: scikit-learn's classifiers learn to answer with it.
+        self._nets = [FullyConnectedNet.from_parts(spec, State.initial(spec)) for spec in specs]
+        if is_regressor(self):
+            members.silence(self._nets, np.ptp(targets, axis=0) == 0)
         self._optimizers: list[FlatOptimizer] = []
         self.n_iter_, self.t_, self._passes = 0, 0, 0
         self.loss_curve_: list[float] = []
@@ -352,22 +370,22 @@ class ThinNetEstimator(BaseEstimator, metaclass=ABCMeta):
     @property
     def coefs_(self) -> list[FloatArray]:
         """The weights of each layer, for standardized rows."""
-        return [self._nets[0].params[f"W{i}"] for i in range(1, self._nets[0].num_layers + 1)]
+        return [self.net_.params[f"W{i}"] for i in range(1, self.net_.num_layers + 1)]
 
     @property
     def intercepts_(self) -> list[FloatArray]:
         """The biases of each layer."""
-        return [self._nets[0].params[f"b{i}"] for i in range(1, self._nets[0].num_layers + 1)]
+        return [self.net_.params[f"b{i}"] for i in range(1, self.net_.num_layers + 1)]
 
     @property
     def n_layers_(self) -> int:
         """The number of layers, with those of the inputs and of the outputs."""
-        return self._nets[0].spec.num_layers + 1
+        return self.net_.spec.num_layers + 1
 
     @property
     def n_outputs_(self) -> int:
         """The number of scores."""
-        return int(self._nets[0].num_classes)
+        return int(self.net_.num_classes)
 
     @property
     def out_activation_(self) -> str:

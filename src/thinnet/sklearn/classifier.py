@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from thinnet.arguments import knows_arguments
+from thinnet.arguments import known_arguments, knows_arguments
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import class_weights
@@ -72,6 +72,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return tags
 
     @available_if(takes_parts)
+    @known_arguments
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 
@@ -240,8 +241,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         unknown = self.classes_[indices] != y
         if unknown.any():
             raise ArgumentError(
-                f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown][0]!r}. Name every label in the "
-                "first call, or train from scratch."
+                f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown].tolist()[0]!r}. Name every "
+                "label in the first call, or train from scratch."
             )
         return indices
 
@@ -253,6 +254,9 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             )
         return class_weights.factors(self.class_weight, self.classes_.tolist(), targets)
 
-    def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
+    def _validation_score(
+        self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None
+    ) -> tuple[float, float]:
         right = ((scores > 0) == targets).all(axis=1) if self._several else scores.argmax(axis=1) == targets
-        return float(np.average(right, weights=weights))
+        accuracy = float(np.average(right, weights=weights))
+        return accuracy, accuracy

@@ -5,6 +5,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import sparse
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
-from thinnet.arrays import is_finite
+from thinnet.arrays import is_finite, without_objects
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
@@ -20,6 +21,7 @@ from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
 from thinnet.sklearn.table.columns import called, unnamed
 from thinnet.sklearn.table.sources import REFUSED, package_of
 from thinnet.standardization import Standardization
+from thinnet.targets import uniform
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 # Other dtypes become float64. What is not finite is looked at here, where columns have names.
@@ -193,8 +195,27 @@ def plain(y: Any) -> Any:
     """
     dtypes: list[Any] = list(y.dtypes) if package_of(y) == "pandas" else [getattr(y, "dtype", None)]
     if not all(hasattr(dtype, "numpy_dtype") and dtype.kind in "iub" for dtype in dtypes):
-        return y
+        return _plain_objects(y)
     return y.to_numpy(dtype=np.result_type(*(dtype.numpy_dtype for dtype in dtypes)))
+
+
+def _plain_objects(y: Any) -> Any:
+    """Objects that are all numbers or bools as what they are; ArgumentError where some are text, or all are bytes."""
+    try:
+        array = np.asarray(y)
+    except (ValueError, TypeError):  # which is described where it is read
+        return y
+    if array.dtype.kind != "O" or not array.size:
+        return y
+    numbers = without_objects(array)
+    if numbers.dtype.kind in "biuf":
+        return numbers
+    if numbers.dtype.kind == "S":
+        raise ArgumentError(
+            f"y must be text or numbers, got bytes such as {numbers.item(0)!r}. Give [label.decode() for label in y]."
+        )
+    is_mixed = numbers.dtype.kind == "O" and any(isinstance(each, str | Real) for each in array.flat)
+    return uniform("y", array) if is_mixed else y
 
 
 def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:

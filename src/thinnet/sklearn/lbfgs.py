@@ -53,7 +53,7 @@ def train(estimator: Any, sample: Sample) -> bool:
     The targets are on the scale of the nets. Returns whether the user interrupted it; each net has its best weights.
     """
     if estimator.early_stopping:
-        warnings.warn("early_stopping has no effect with solver='lbfgs'.", UserWarning, stacklevel=5)
+        warnings.warn("early_stopping has no effect with solver='lbfgs'.", UserWarning, stacklevel=6)
     num_rows = sample.X.shape[0]
     reasons, losses, counts = [], [], []
     estimator.loss_ = np.nan  # before there is one
@@ -76,7 +76,7 @@ def train(estimator: Any, sample: Sample) -> bool:
         warnings.warn(
             f"L-BFGS ended before it had converged: {reason}. Raise max_iter or max_fun.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return interrupted
 

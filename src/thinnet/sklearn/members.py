@@ -13,7 +13,7 @@ from thinnet.sklearn import rows
 from thinnet.sklearn.inputs import Inputs
 from thinnet.training.loop import Factors
 from thinnet.training.net_update import NetUpdate, RowSource
-from thinnet.typing import FloatArray, IntArray
+from thinnet.typing import BoolArray, FloatArray, IntArray
 
 MEMBER_STREAM, MC_STREAM = 2, 1  # keep the seeds of members and of Monte Carlo dropout apart from all others
 
@@ -25,6 +25,16 @@ def seeds(seed: int, count: int) -> list[int]:
 
 def _drawn(seed: int, *stream: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=stream).generate_state(1, np.uint64)[0])
+
+
+def silence(nets: Sequence[FullyConnectedNet], columns: BoolArray) -> None:
+    """Have the scores of constant targets be zero, which on the scale of the nets is those targets.
+
+    Their gradients are zero then, so it stays so as long as these targets come.
+    """
+    for net in nets:
+        for name in (f"W{net.num_layers}", f"b{net.num_layers}"):
+            net.params[name][..., columns] = 0
 
 
 class MembersUpdate:

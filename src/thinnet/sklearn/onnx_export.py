@@ -46,7 +46,7 @@ def export_values(nets: Nets, inputs: Inputs, units: Standardization, flat: bool
     graph, scores = _scored(nets, inputs)
     if nets[0].loss_name == "poisson":
         scores = graph.add("Exp", [scores], "rate")
-    spread = graph.add("Div", [scores, graph.array("y_scale", units.scale)], "spread")
+    spread = graph.add("Mul", [scores, graph.array("y_scale", units.scale)], "spread")
     mean = graph.array("y_mean", units.mean)
     if flat:
         shape = graph.array("flat", np.array([-1], np.int64))

@@ -10,9 +10,9 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from thinnet.arguments import knows_arguments
+from thinnet.arguments import known_arguments, knows_arguments
+from thinnet.arrays import cast
 from thinnet.checks import check_choice, check_path
-from thinnet.data.moments import standardized
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator, takes_parts
@@ -20,6 +20,7 @@ from thinnet.sklearn.documentation import documented
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
+CONSTANT = 1e-6  # in units of the targets' spread, or of their size: about what float32 keeps
 LOSSES = {"squared_error": "mse", "poisson": "poisson"}  # scikit-learn's names, and those of our nets
 
 
@@ -40,7 +41,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     Attributes:
         {attributes}
         validation_scores_: the R² of the rows held out after each pass; None without early stopping. Where all of
-            their targets are equal, the spread of the training targets takes the place of theirs.
+            their targets are equal it is 1 or 0, and passes are compared by the squared error.
         {more}
         out_activation_: ``"identity"``.
 
@@ -63,6 +64,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     loss: Literal["squared_error", "poisson"] = "squared_error"
 
     @available_if(takes_parts)
+    @known_arguments
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over these rows, from where training stands, at a constant learning rate.
 
@@ -105,7 +107,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         if mc_samples is None and not return_std:
             return self._in_units(self._values(self._scores(X)))
         mean, spread = self._drawn(X, mc_samples, self._values)
-        spread /= self._y_shift.scale
+        spread *= self._y_units.scale
         predicted = self._in_units(mean)
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
 
@@ -129,14 +131,14 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         check_is_fitted(self)
         from thinnet.sklearn.onnx_export import export_values
 
-        export_values(self._nets, self._inputs, self._y_shift, self._flat, check_path("path", path))
+        export_values(self._nets, self._inputs, self._y_units, self._flat, check_path("path", path))
 
     def _values(self, scores: FloatArray) -> FloatArray:
         """What scores say of the targets, on the scale that the nets predict."""
         return np.exp(scores) if self._loss == "poisson" else scores
 
     def _in_units(self, values: FloatArray) -> FloatArray:
-        predicted = values / self._y_shift.scale + self._y_shift.mean
+        predicted = values * self._y_units.scale + self._y_units.mean
         return predicted.ravel() if self._flat else predicted
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
@@ -152,25 +154,39 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             raise ArgumentError(f"y must have {self.n_outputs_} columns as before, got shape {y.shape}.")
         return y.reshape(len(y), -1).astype(np.float64)
 
-    def _scaled(self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool) -> AnyArray:
+    def _scaled(
+        self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool, incremental: bool = False
+    ) -> AnyArray:
         if self._loss == "poisson" and targets.min() < 0:
             raise ArgumentError(f"y must be >= 0 with loss='poisson', got {targets.min():g}. Use loss='squared_error'.")
         if fresh:
-            self._y_shift = self._learned_units(targets, weights)
-        return standardized(targets, self._y_shift, self._dtype, "y")
+            self._y_units = self._learned_units(targets, weights, final=not (incremental or self.warm_start))
+        units = self._y_units
+        in_units = (targets - units.mean) / np.where(units.scale == 0, 1, units.scale)
+        if fresh:  # what is constant but for rounding is the 0, or with a Poisson loss the 1, of the scale
+            in_units = np.where(np.ptp(in_units, axis=0) < CONSTANT, np.rint(in_units), in_units)
+        return cast("y", in_units, self._dtype)
 
-    def _learned_units(self, targets: AnyArray, weights: FloatArray | None) -> Standardization:
-        """What targets are measured by: their mean and deviation; with a Poisson loss, whose zero stays, the mean."""
+    def _learned_units(self, targets: AnyArray, weights: FloatArray | None, *, final: bool) -> Standardization:
+        """What a net's values are multiplied by, and what is added then: the mean of the targets and their deviation.
+
+        With a Poisson loss, whose zero stays, the mean alone; where it is 0 and no other targets are to come, so are
+        the predictions. Constant targets are measured by their own size.
+        """
         learned = rows.moments(targets, weights, "y")
         if self._loss == "poisson":
-            mean = np.where(learned.mean > 0, learned.mean, 1.0)
-            return Standardization(np.zeros_like(mean), 1 / mean)
-        return Standardization(learned.mean, np.where(learned.scale == 0, 1.0, learned.scale))
+            return Standardization(np.zeros_like(learned.mean), np.where(learned.mean > 0, learned.mean, 1 - final))
+        size = np.where(learned.mean == 0, 1, np.abs(learned.mean))
+        return Standardization(
+            learned.mean, np.where(learned.scale == 0, size, 1 / np.where(learned.scale == 0, 1, learned.scale))
+        )
 
-    def _validation_score(self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None) -> float:
-        scores = self._values(scores)
-        each = r2_score(targets, scores, sample_weight=weights, multioutput="raw_values")
-        # Targets are in units of the training rows' spread, and so are the errors where they have none of their own.
+    def _validation_score(
+        self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None
+    ) -> tuple[float, float]:
+        values = np.where(self._y_units.scale == 0, 0, self._values(scores))
+        errors = np.average(np.square(values - targets), axis=0, weights=weights)
         constant = np.ptp(targets, axis=0) == 0
-        errors = np.average(np.square(scores - targets), axis=0, weights=weights)
-        return float(np.where(constant, 1 - errors, each).mean())
+        each = r2_score(targets, values, sample_weight=weights, multioutput="raw_values")
+        told = np.where(constant, errors == 0, each)  # where 1 or 0 does not tell whether a net comes nearer to them
+        return float(told.mean()), float(np.where(constant & (errors > 0), -errors, told).mean())

@@ -29,7 +29,7 @@ from thinnet.training.stopping import since_improvement
 from thinnet.training.weights import KeptWeights
 from thinnet.typing import IntArray
 
-Validate = Callable[[], float]  # how good the nets are for the rows held out, higher is better
+Validate = Callable[[], tuple[float, float]]  # how good the nets are for the rows held out: as told, as compared
 
 
 def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> bool:
@@ -63,7 +63,7 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
             f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
             f"{estimator.tol:g}. Raise max_iter, or use a schedule that ends: learning_rate='cosine'.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return interrupted
 
@@ -95,9 +95,10 @@ def _validation(estimator: Any, held_out: Sample | None) -> Validate | None:
     inputs = replace(estimator._inputs, encoder=None, is_table=False)  # encoded once
     targets = estimator._scaled(held_out.targets, weights, fresh=False)
 
-    def validate() -> float:
+    def validate() -> tuple[float, float]:
         scores = members.scores(estimator._nets, inputs, matrix, np.float32)
-        return float(estimator._validation_score(scores, targets, weights))
+        told, compared = estimator._validation_score(scores, targets, weights)
+        return told, compared
 
     return validate
 
@@ -224,8 +225,8 @@ class Recorder:
         report = count_iteration(to, loss)
         patience = to.n_iter_no_change if self.by_loss or self._validate is not None else None
         with self._passes.averaged():
-            score = -loss if self._validate is None else self._validate()
-            self._passes.score(score, tol=to.tol, patience=patience, keep=self._validate is not None)
+            score, compared = (-loss, -loss) if self._validate is None else self._validate()
+            self._passes.score(compared, tol=to.tol, patience=patience, keep=self._validate is not None)
         if self._validate is None:
             to.best_loss_ = loss if to.best_loss_ is None else min(to.best_loss_, loss)
         else:

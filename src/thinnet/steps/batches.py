@@ -21,9 +21,11 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
     """X as a matrix of real numbers, one example a row, with as many columns as the net has inputs."""
     array = as_rows("X", X)
     if array.ndim < 2 or math.prod(array.shape[1:]) != spec.input_dim:
+        fix = "Put one example in each row, or build the net with another input_dim."
+        if array.shape == (spec.input_dim,):
+            fix = "Give X[None], which is one row."
         raise ArgumentError(
-            f"X must have shape (N, {spec.input_dim}), or one that flattens to it, got {array.shape}. "
-            f"Put one example in each row, or build the net with another input_dim."
+            f"X must have shape (N, {spec.input_dim}), or one that flattens to it, got {array.shape}. {fix}"
         )
     return array.reshape(array.shape[0], spec.input_dim)
 
@@ -31,7 +33,7 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
 def as_targets(spec: Spec, y: Any) -> AnyArray:
     """y as labels, or as values of the net's dtype, whichever the loss compares scores with."""
     kind = LOSSES[spec.loss].targets
-    targets = targets_for(kind, spec.num_classes, "y", y)
+    targets = targets_for(kind, spec.num_classes, "y", y, spec.class_names)
     return targets if kind == "labels" else cast("y", targets, spec.dtype)
 
 

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thinnet.checks import check_number
-from thinnet.errors import ArgumentError, CheckpointError
+from thinnet.data.files import looked_for
+from thinnet.errors import ArgumentError, CheckpointError, MissingCheckpointError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.saving import fill, named, net_arrays, net_from, net_state, readable_contents
 from thinnet.optim import FlatOptimizer
 from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
+from thinnet.spec import Spec
 from thinnet.storage.checksummed import Contents, read_checksummed, write_checksummed
 from thinnet.storage.locks import locked, unwritable
 from thinnet.training.state import TrainingState
@@ -128,7 +130,14 @@ def newest(folder: Path) -> Contents:
             raise CheckpointError(f"{error} No other checkpoint in {folder} is whole.") from error
         newer = " and ".join(path.name for path in paths[paths.index(whole) + 1 :])
         raise CheckpointError(f"{error} Remove {newer} to go on from {whole.name} instead.") from error
-    raise CheckpointError(f"{folder} must be a folder with a checkpoint, got none. Name the run's checkpoint_dir.")
+    raise no_run(folder, "a folder with a checkpoint", "one without", "Name the run's checkpoint_dir.")
+
+
+def no_run(folder: Path, expected: str, came: str, fix: str) -> CheckpointError:
+    """The error for a folder of a run that is not there, or else is a file, or has not what it should have."""
+    if not folder.exists():
+        return MissingCheckpointError(f"{folder} must be {expected}, got no such folder. {fix} {looked_for(folder)}")
+    return CheckpointError(f"{folder} must be {expected}, got {came if folder.is_dir() else 'a file'}. {fix}")
 
 
 def _is_whole(path: Path) -> bool:
@@ -177,7 +186,8 @@ def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
 
 def check_net(contents: Contents, net: FullyConnectedNet) -> None:
     """Raise CheckpointError, with what differs, if a run trained another net than this one."""
-    before, now = dict(contents.state["net"]["config"]), net.config()
+    with readable_contents("the checkpoint"):
+        before, now = Spec.from_config(contents.state["net"]["config"]).config(), net.config()
     differing = [f"{name} {now[name]!r} for {before.get(name)!r}" for name in now if now[name] != before.get(name)]
     if differing:
         raise CheckpointError(

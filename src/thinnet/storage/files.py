@@ -11,14 +11,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     The file gets the permissions that the umask gives to new files. Where that fails, nothing is left behind.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "a folder is in its place: name a file", str(path))
+    check_place(path)
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:  # whose file is the temporary one, of which the user knows nothing
-        missing = isinstance(error, FileNotFoundError)
-        reason = "the folder does not exist: make it first" if missing else error.strerror
-        raise OSError(error.errno, reason, str(path)) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -30,6 +27,26 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_place(path: Path) -> None:
+    """Raise OSError where no file can be at `path`: a folder is there, or its own folder is not.
+
+    A folder that is to be filled is made where it is missing; one in which a single file is to be is not, since it
+    would come of a slip of the hand.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder is in its place: name a file", str(path))
+    if not path.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, "the folder does not exist: make it first", str(path))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that is to be filled, and those above it, where they are missing; OSError if a file is there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise FileExistsError(error.errno, "a file is in its place: name a folder", str(folder)) from error
 
 
 def _sync_folder(folder: Path) -> None:

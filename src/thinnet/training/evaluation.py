@@ -14,6 +14,7 @@ from thinnet.steps.batches import as_targets
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
+DIGIT = 4 * np.finfo(np.float64).eps  # by how much of itself a mean may be rounded
 Scored = tuple[FloatArray, AnyArray]  # scores of rows, and their labels or targets
 
 
@@ -80,11 +81,16 @@ def _loss(net: FullyConnectedNet, scored: list[Scored], num_rows: int, processes
 
 
 def _r_squared(scored: list[Scored], num_rows: int, processes: ProcessGroup) -> float:
-    """1 − Σ (y − prediction)² / Σ (y − mean of y)² over all rows and columns."""
+    """1 − Σ (y − prediction)² / Σ (y − mean of y)² over all rows and columns.
+
+    Where all targets are equal but for the last digit, 1 if they are what is predicted, else 0.
+    """
     scored = [(values, y.reshape(values.shape)) for values, y in scored]
     sums = processes.gather(sum((y.sum(axis=0, dtype=np.float64) for _, y in scored), start=np.zeros(())))
     mean = sum(sums[1:], start=sums[0]) / num_rows
     residual = sum(float(np.square(y - values).sum(dtype=np.float64)) for values, y in scored)
     total = sum(float(np.square(y - mean).sum()) for _, y in scored)
     residual, total = processes.sum(residual, total)
-    return 1 - residual / total if total else 0.0
+    if total <= num_rows * float(np.square(DIGIT * mean).sum()):
+        return float(residual == 0)
+    return 1 - residual / total

@@ -9,6 +9,7 @@ from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import NumericalError, on_all_processes
 from thinnet.training.evaluation import Evaluation
 from thinnet.training.state import TrainingState
+from thinnet.training.stopping import compared
 from thinnet.training.weights import largest
 from thinnet.typing import IntArray
 
@@ -65,7 +66,7 @@ class Evaluator:
             report += f"; val_acc: {accuracy:f}"
             if loss is not None:
                 history.val_loss.append(loss)
-            state.weights.offer(accuracy)
+            state.weights.offer(compared(history, state.measure)[-1])
         state.weights.keep_finite()
         history.seconds.append(seconds())
         return report

@@ -1,10 +1,14 @@
 """Whether a net, its data and its batches fit together: found out before training rather than in it."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from thinnet.arrays import cast
-from thinnet.checks import check_number
+from thinnet.checks import check_number, shortened
+from thinnet.data.checking import check_no_words
 from thinnet.data.dataset import SPLITS, Dataset
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, DataError
@@ -52,6 +56,8 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset
     if net.normalization == "batchnorm" and net.hidden_dims:
         check_batch("batch_size", batch_size)
     data.check_range(net.dtype)
+    if data.text_labels:
+        _check_names(net, data)
     if LOSSES[net.loss_name].targets != "labels" and net.num_classes == 1:
         data = data.with_values()
     for split in SPLITS:
@@ -60,16 +66,28 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset
             cast(f"y_{split}", data.labels(split), net.dtype, DataError)
     if data.weights is not None:
         cast("weights", data.weights, net.dtype, DataError)
+    if data.text_labels and not net.class_names:
+        net.name_classes(data.class_names)
+    warn_of_labels(net, data)
     return data
+
+
+def _check_names(net: FullyConnectedNet, data: Dataset) -> None:
+    """Refuse labels that are text where the net has values to learn, or other classes."""
+    check_no_words(data, net.loss_name, LOSSES[net.loss_name].targets)
+    if net.num_classes != len(data.class_names) or net.class_names not in ((), data.class_names):
+        came = shortened(net.class_names) if net.class_names else f"one of {net.num_classes} outputs"
+        raise ArgumentError(
+            f"model must be a net for the classes {shortened(data.class_names)}, got one for {came}. Build it by "
+            f"FullyConnectedNet.for_data(data, ...)."
+        )
 
 
 def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
     wanted = LOSSES[net.loss_name].targets
     if (wanted == "labels") != (y.ndim == 1 and y.dtype.kind != "f"):
         raise ArgumentError(
-            f"y_{split} must hold {wanted}, since the net's loss is {net.loss_name!r}, got {y.dtype} of shape "
-            f"{y.shape}. Use loss='softmax' for labels, 'mse' for values of shape (N, C), or (N,) where num_classes=1, "
-            f"'logistic' for several labels per row, 'poisson' for counts."
+            f"y_{split} must hold {wanted}, since the net's loss is {net.loss_name!r}, got {_told(y)}. {_other_loss(y)}"
         )
     if wanted == "fractions" and not (y.min(initial=0) >= 0 and y.max(initial=1) <= 1):
         raise ArgumentError(
@@ -91,3 +109,51 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
             f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
             f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
         )
+
+
+def _told(y: AnyArray) -> str:
+    """What targets are, as their owner knows them: a single column of values may have been given as (N,)."""
+    if y.ndim == 1:
+        return f"labels from {y.min(initial=0)} to {y.max(initial=0)}"
+    odd = y[y != np.floor(y)]
+    shown = f"such as {(odd if odd.size else y.ravel())[0]:g}" if y.size else "of which there is none"
+    return f"values {shown}" + (f" in {y.shape[1]} columns" if y.shape[1] > 1 else "")
+
+
+def _other_loss(y: AnyArray) -> str:
+    if y.ndim == 1:
+        return "Use loss='softmax' for classes, or give one column for each output of the net."
+    if y.shape[1] > 1 and (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
+        return "Give the number of each row's class in place of zeros and a one: y.argmax(axis=1)."
+    if y.shape[1] > 1:
+        return "Use loss='mse' for values, 'logistic' for several labels a row, 'poisson' for counts."
+    numbering = "if they are classes, number them: names, y = np.unique(y, return_inverse=True)."
+    return f"Use loss='mse' and num_classes=1 for values; {numbering}"
+
+
+def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
+    """Warn of labels from which a net learns nothing, or not what is meant; of whole data sets alone."""
+    if LOSSES[net.loss_name].targets != "labels" or data.share is not None:
+        return
+    seen = np.bincount(data.y_train, minlength=net.num_classes) > 0
+    name = {label: repr(text) for label, text in enumerate(data.class_names)}
+    if seen.sum() == 1:
+        only = int(seen.argmax())
+        _warn(
+            f"y_train has the label {name.get(only, only)} alone: a net learns to answer with it whatever it is shown"
+        )
+        return
+    if not data.class_names and not seen[0]:
+        _warn(
+            f"y_train has no label 0, so the first of the net's {net.num_classes} outputs stands for nothing. Number "
+            f"the classes from 0: names, y = np.unique(y, return_inverse=True)"
+        )
+    for split in ("val", "test"):
+        labels = data.labels(split) if data.num_rows(split) else data.y_train
+        if not seen[labels].all():
+            new = int(labels[~seen[labels]][0])
+            _warn(f"y_{split} has the label {name.get(new, new)}, which no training row has: a net cannot learn it")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=6)  # where the solver is made

@@ -1,18 +1,26 @@
 """How far a training has come, as whoever trains reads it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from thinnet.arguments import Known
 from thinnet.history import History
 from thinnet.training.state import TrainingState
 
 
-class Progress:
+class Progress(Known):
     """What can be read of a training's state.
 
     Attributes:
         state: the state.
     """
 
+    _instead: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("fit", "run"), "Write solver.train()."),
+        **dict.fromkeys(("predict", "score"), "Write solver.model.predict(X), or solver.accuracy('val')."),
+        **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate']."),
+        "epochs": "Write solver.state.epochs.",
+        "batch_size": "Write solver.order.batch_size.",
+    }
     state: TrainingState
 
     @property
@@ -43,7 +51,7 @@ class Progress:
     @property
     def best_val_accuracy(self) -> float:
         """The best validation accuracy so far; 0 before there is one."""
-        return self.state.weights.best_score or 0.0
+        return max(self.history.val_accuracy, default=0.0)
 
     @property
     def stop_reason(self) -> str | None:

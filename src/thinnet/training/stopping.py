@@ -3,6 +3,18 @@
 import math
 from collections.abc import Sequence
 
+from thinnet.history import History
+
+
+def compared(history: History, measure: str) -> list[float]:
+    """The validation scores as training compares them: higher is better.
+
+    Those that are told, but for R² where all targets are equal: 1 or 0 does not tell whether a net comes nearer to
+    them, and its loss does.
+    """
+    constant = measure == "R²" and set(history.val_accuracy) <= {0.0, 1.0} and history.val_loss
+    return [-loss for loss in history.val_loss] if constant else history.val_accuracy
+
 
 def since_improvement(scores: Sequence[float], tol: float = 0.0) -> int:
     """How many of the last scores did not exceed the best one before them by more than `tol`.

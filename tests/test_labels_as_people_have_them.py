@@ -1,0 +1,169 @@
+"""Labels and rows as people have them: one class, classes from 1, -1 and 1, objects; and what to do where they fail."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thinnet import ArgumentError, DataError, Dataset, FullyConnectedNet, Solver
+from thinnet.sklearn import ThinNetClassifier
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((40, 3)).astype(np.float32)
+BITS = (X[:, 0] > 0).astype(int)
+
+
+def solver(y: Any, *val: Any, num_classes: int | None = None, **options: Any) -> Solver:
+    data = Dataset(X, y, *val)
+    net = FullyConnectedNet([4], 3, num_classes, seed=0, **options) if num_classes else None
+    return Solver(net or FullyConnectedNet.for_data(data, [4], seed=0, **options), data, verbose=False)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "svm"])
+def test_a_net_of_one_class_is_refused(loss: str) -> None:
+    text = rf"num_classes must be an integer >= 2 with loss='{loss}', got 1"
+    with pytest.raises(ArgumentError, match=text):
+        FullyConnectedNet([4], 3, 1, loss=loss)
+    values = FullyConnectedNet([4], 3, 1, loss="mse")
+    with pytest.raises(ArgumentError, match=text):
+        values.replace(loss=loss)
+    with pytest.raises(ArgumentError, match=text):
+        FullyConnectedNet.from_config({**values.config(), "loss": loss})
+    for y in (np.zeros(40, int), np.zeros(40), np.full(40, "cat")):
+        with pytest.raises(ArgumentError, match=r"labels of at least two classes .*, got ('cat'|0) alone"):
+            FullyConnectedNet.for_data(Dataset(X, y), [4], loss=loss)
+
+
+def test_the_classifier_answers_with_the_one_class_as_others_do() -> None:
+    model = ThinNetClassifier(hidden_layer_sizes=(4,), max_iter=2, learning_rate="cosine", random_state=0)
+    assert set(model.fit(X, ["cat"] * 40).predict(X)) == {"cat"}
+    assert (model.predict_proba(X) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        ((BITS * 0 + 3,), "y_train has the label 3 alone"),
+        ((BITS + 1,), r"y_train has no label 0, so the first of the net's 3 outputs .* np\.unique"),
+        ((BITS * 2, X[:3], np.array([0, 1, 2])), "y_val has the label 1, which no training row has"),
+        ((BITS, None, None, X[:2], np.array([0, 1])), None),
+        ((np.full(40, "cat"), X[:2], np.array(["cat", "dog"])), "y_train has the label 'cat' alone"),
+        ((np.where(BITS, "cat", "dog"), None, None, X[:2], np.array(["cat", "eel"])), "y_test has the label 'eel'"),
+    ],
+)
+def test_labels_from_which_too_little_is_learned_are_warned_of(arrays: Any, text: str | None) -> None:
+    if text is None:
+        solver(*arrays)  # where warnings are errors
+        return
+    with pytest.warns(UserWarning, match=text) as caught:
+        solver(*arrays)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("y", [np.array([10_001, 20_007] * 20), np.arange(40) + 10**12])
+def test_labels_that_are_no_numbers_of_classes_are_refused(y: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"an output for each number\. Number the classes"):
+        FullyConnectedNet.for_data(Dataset(X, y), [4])
+    assert FullyConnectedNet.for_data(Dataset(X, y), [4], loss="mse").num_classes == 1
+
+
+@pytest.mark.parametrize("y", [np.where(BITS, 1.0, -1.0), X[:, 0], X[:, :1]])
+def test_targets_are_told_as_they_were_given(y: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"y_train must hold labels, .* got values such as") as caught:
+        solver(y, num_classes=2)
+    assert "(40, 1)" not in str(caught.value)
+    assert "np.unique(y, return_inverse=True)" in str(caught.value)
+
+
+OBJECTS: dict[str, list[Any]] = {
+    "integers": [1, 5],
+    "bools": [False, True],
+    "NumPy's bools": [np.False_, np.True_],
+    "floats": [0.0, 2.0],
+    "text": ["cat", "dog"],
+    "NumPy's integers": [np.int8(3), np.int64(4)],
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_objects_that_are_clearly_labels_are_taken(kind: str) -> None:
+    y = np.array([OBJECTS[kind][bit] for bit in BITS], object)
+    model = ThinNetClassifier(hidden_layer_sizes=(8,), random_state=0).fit(X, y)
+    assert model.classes_.tolist() == OBJECTS[kind]
+    assert model.score(X, y) > 0.8
+    parts = ThinNetClassifier((8,), random_state=0).partial_fit(X, y, classes=np.array(OBJECTS[kind], object))
+    assert parts.classes_.tolist() == OBJECTS[kind]
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (["cat", 1], r"y must be all text or all numbers, got .*Make text of all: \[str\(label\) for label in y\]"),
+        ([1, 2**70], r"y must be within 64 bits, got 1180591620717411303424\. Give text: y\.astype\(str\)"),
+        ([b"cat", b"dog"], r"y must be text or numbers, got bytes .* Give \[label\.decode\(\) for label in y\]"),
+        (["cat", None], r"y must have a label for each row, got None in row"),
+    ],
+)
+def test_objects_that_are_not_are_told_the_fix(labels: list[Any], text: str) -> None:
+    y = np.array([labels[bit] for bit in BITS], object)
+    with pytest.raises(ArgumentError, match=text):
+        ThinNetClassifier().fit(X, y)
+
+
+DATES = np.array([["2020-01-01", "2021-05-05", "2022-02-02"]] * 2, "M8[D]")
+ROWS: dict[str, tuple[Any, str]] = {
+    "text that spells numbers": (np.array([["1", "2.5", "3"]]), "X.astype(float)"),
+    "bytes that spell numbers": (np.array([[b"1", b"2.5", b"3"]]), "X.astype(float)"),
+    "dates": (DATES, "(X - X.min()) / np.timedelta64(1, 'D')"),
+    "durations": (DATES - DATES.min(), "X / np.timedelta64(1, 's')"),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_advice_about_rows_works(kind: str) -> None:
+    X, advice = ROWS[kind]
+    net = FullyConnectedNet([4], 3, 2, seed=0)
+    with pytest.raises(ArgumentError, match="X must be real numbers, got") as caught:
+        net.predict(X)
+    assert advice in str(caught.value)
+    net.predict(eval(advice, {"X": X, "np": np}))
+
+
+def test_other_rows_are_told_what_works_for_them() -> None:
+    net = FullyConnectedNet([4], 2, 2, seed=0)
+    with pytest.raises(ArgumentError, match=r"got text such as 'red'\. Make a column of zeros and ones"):
+        net.predict(np.array([["red", "1"]]))
+    with pytest.raises(ArgumentError, match=r"got complex numbers\. Give both parts") as caught:
+        net.predict(X[:, :1] + 1j)
+    net.predict(eval(str(caught.value).partition("Give both parts: ")[2].rstrip("."), {"X": X[:, :1] + 1j, "np": np}))
+    with pytest.raises(ArgumentError, match=r"got None\. Fill in"):
+        net.predict(np.array([[1.0, None]], object))
+    assert np.array_equal(net.predict(X[:, :2].astype(object)), net.predict(X[:, :2].astype(float)))
+
+
+def test_one_hot_classes_a_single_row_and_missing_targets_are_told_the_fix() -> None:
+    for one_hot in (np.eye(2)[BITS], np.eye(2, dtype=int)[BITS]):
+        with pytest.raises(ArgumentError, match=r"in 2 columns\. Give the number .* y\.argmax\(axis=1\)"):
+            solver(one_hot, num_classes=2)
+    with pytest.raises(ArgumentError, match=r"got \(3,\)\. Give X\[None\], which is one row\."):
+        FullyConnectedNet([4], 3, 2).predict(X[0])
+    with pytest.raises(DataError, match=r"y_train must hold finite numbers, got nan in row 1\. Remove"):
+        Dataset(X, np.r_[0.0, np.nan, np.ones(38)])
+
+
+@pytest.mark.parametrize(
+    ("argument", "given", "ours"),
+    [
+        ("loss", "sparse_categorical_crossentropy", "softmax"),
+        ("loss", "CrossEntropyLoss", "softmax"),
+        ("loss", "mean_squared_error", "mse"),
+        ("loss", "binary_crossentropy", "logistic"),
+        ("activation", "leaky_relu", "relu"),
+        ("activation", "swish", "silu"),
+        ("activation", "linear", "identity"),
+    ],
+)
+def test_the_names_of_others_are_known(argument: str, given: str, ours: str) -> None:
+    options: dict[str, Any] = {argument: given}
+    with pytest.raises(ArgumentError, match=rf"got '{given}'\. Did you mean '{ours}'\?"):
+        FullyConnectedNet([4], 3, 2, **options)

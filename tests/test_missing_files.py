@@ -1,0 +1,82 @@
+"""Files and folders that are not there, or are something else: one kind of error, which says what was looked for."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thinnet import (
+    CheckpointError,
+    DataError,
+    Dataset,
+    FullyConnectedNet,
+    Solver,
+    load_cifar10,
+    load_fashion_mnist,
+    runs,
+)
+from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
+from thinnet.data.idx import read_idx
+from thinnet.data.npz import load_npz
+from thinnet.report import write_report
+
+DATA = Dataset(np.ones((4, 2), np.float32), np.array([0, 1, 0, 1]))
+READERS: dict[str, tuple[type[Exception], Callable[[Path], Any]]] = {
+    "FullyConnectedNet.load": (CheckpointError, FullyConnectedNet.load),
+    "Solver.resume": (CheckpointError, lambda path: Solver.resume(path, DATA)),
+    "runs.resume": (CheckpointError, runs.resume),
+    "write_report": (CheckpointError, lambda path: write_report([path])),
+    "load_npz": (DataError, load_npz),
+    "load_cifar10": (DataError, load_cifar10),
+    "load_fashion_mnist": (DataError, load_fashion_mnist),
+    "read_cifar10_batch": (DataError, read_cifar10_batch),
+    "read_cifar10_folder": (DataError, read_cifar10_folder),
+    "read_idx": (DataError, read_idx),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("place", ["absent", "no/such/folder", "a file/below it"])
+def test_what_is_not_there_is_a_file_not_found_with_what_was_looked_for(
+    reader: str, place: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a file").write_text("text")
+    kind, read = READERS[reader]
+    with pytest.raises(FileNotFoundError) as caught:
+        read(tmp_path / place)
+    assert isinstance(caught.value, kind)
+    assert str(tmp_path / place) in str(caught.value)
+    assert str(caught.value)[-1] in ".?", "a sentence"
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("what", ["an empty file", "a file of text", "an empty folder", "a folder of something else"])
+def test_something_else_in_its_place_is_told(reader: str, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    if what.endswith("file") or "text" in what:
+        path.write_text("" if "empty" in what else "epoch,loss\n1,0.5\n")
+    else:
+        path.mkdir()
+        if "something" in what:
+            (path / "model.pt").write_bytes(b"PK\x03\x04")
+    kind, read = READERS[reader]
+    with pytest.raises(kind, match=r"must be .* got|must be .* but it is"):
+        read(path)
+
+
+def test_a_file_with_nearly_that_name_is_named(tmp_path: Path) -> None:
+    FullyConnectedNet([], 2, 3, seed=0).save(tmp_path / "digits.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"no such file\. .* Did you mean 'digits\.safetensors'\?"):
+        FullyConnectedNet.load(tmp_path / "digit.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"no such file\. .* There is no folder .*runs\."):
+        FullyConnectedNet.load(tmp_path / "runs" / "digits.safetensors")
+
+
+def test_a_folder_is_told_which_of_its_files_is_a_net_only_where_one_is(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"got a folder\. Name a file in it"):
+        FullyConnectedNet.load(tmp_path)
+    FullyConnectedNet([], 2, 3, seed=0).save(tmp_path / "net.safetensors")
+    with pytest.raises(CheckpointError, match=r"got a folder\. Name .*net\.safetensors\."):
+        FullyConnectedNet.load(tmp_path)
