@@ -106,7 +106,8 @@ def start(
 def _check_new(folder: Path) -> None:
     if (folder / CONFIG).exists():
         raise CheckpointError(
-            f"{folder} must be a new folder, got one with a run. Go on with it by: thinnet resume {folder}"
+            f"{folder} must be a new folder, got one with a run. Continue it with: thinnet resume "
+            f"{folder}. Or choose another folder."
         )
     if not folder.exists():
         return
@@ -134,7 +135,7 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
     """
     if not (folder / CONFIG).is_file():
         came = f"one without {CONFIG}" if folder.is_dir() else "no such folder"
-        raise CheckpointError(f"{folder} must be the folder of a run, got {came}. Name its --output.")
+        raise CheckpointError(f"{folder} must be the folder of a run, got {came}. Name the --output of thinnet train.")
     processes = ProcessGroup(communicator)
     config, begun = processes.from_first((read_config(folder), any(folder.glob("step-*.safetensors"))))
     data = load(config, processes)

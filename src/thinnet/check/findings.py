@@ -33,7 +33,7 @@ class Finding:
         chance = ""
         if self.error_rate:
             chance = f"a right implementation gets this verdict in less than 1 of {1 / self.error_rate:,.0f} checks"
-        rows = (("measured", self.evidence), ("example", self.example), ("chance", chance), ("mend", self.mend))
+        rows = (("measured", self.evidence), ("example", self.example), ("chance", chance), ("fix", self.mend))
         return [(word, text) for word, text in rows if text]
 
     def __str__(self) -> str:
