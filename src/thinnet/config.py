@@ -180,7 +180,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The contents of a TOML file.
 
     Raises:
-        ArgumentError: if it is not TOML, or not there.
+        ArgumentError: if it is not TOML, or does not exist.
     """
     if path.is_dir():
         raise ArgumentError(f"{path} must be a TOML file, got a folder. Name the config.toml of a run.")

@@ -15,7 +15,7 @@ class History:
         val_accuracy: the same for the validation rows; empty where there are none.
         val_loss: the mean loss of those validation rows in test mode, without the L2 penalty; empty for models of
             somebody else's too.
-        seconds: time since training began, at each evaluation, on the wall clock.
+        seconds: seconds of wall-clock time since training began, at each evaluation.
     """
 
     loss: list[float] = field(default_factory=list)

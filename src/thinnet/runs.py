@@ -1,4 +1,4 @@
-"""Runs: training from a config, in a folder that holds all that is needed to repeat, resume and report on it."""
+"""Runs: training from a config, in a folder with everything that is needed to repeat it, resume it and report on it."""
 
 import json
 import os

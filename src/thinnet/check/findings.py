@@ -14,7 +14,7 @@ class Finding:
         severity: ``"fault"`` or ``"note"``; only faults make a function wrong.
         cause: what is wrong, in one line.
         evidence: the numbers that show it.
-        mend: what to do about it.
+        mend: how to fix it.
         example: a small input and output that show it, or nothing.
         error_rate: for what was found by random draws, a bound on how often a right implementation is accused of it.
     """

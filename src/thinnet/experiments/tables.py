@@ -1,4 +1,4 @@
-"""Tables of what sweeps came to, as text."""
+"""Tables of the results of sweeps, as text."""
 
 from collections.abc import Sequence
 

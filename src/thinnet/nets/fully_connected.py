@@ -67,7 +67,7 @@ class FullyConnectedNet(Net):
         running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
         step: how many training steps have drawn masks so far.
         fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
-        products: by what matrices are multiplied, ``"mkl"`` or ``"numpy"``; assignable, see its own text.
+        products: what multiplies matrices, ``"mkl"`` or ``"numpy"``; assignable, see its own text.
 
     Every argument can be read as an attribute of the same name; to change one, see `replace`.
 
@@ -185,7 +185,7 @@ class FullyConnectedNet(Net):
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
             y: (N,) integer labels, or (N, num_classes) numbers for ``"mse"``, ``"logistic"`` and ``"poisson"``.
-            weights: (N,) numbers >= 0, how often each row counts; None for once.
+            weights: (N,) numbers >= 0, how much each row counts; None for 1 each.
             training: whether to compute a step of training.
             step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
                 units, as a numerical gradient needs.
@@ -254,7 +254,7 @@ class FullyConnectedNet(Net):
         return self.scores(X)
 
     def predict(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> AnyArray:
-        """What the net says of each row; X, flip, and what is raised, as in `scores`.
+        """What the net predicts for each row; X, flip and the errors are those of `scores`.
 
         Returns:
             By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score; ``"mse"`` the
@@ -264,14 +264,14 @@ class FullyConnectedNet(Net):
         return prediction(self.loss_name, self.scores(X, flip=flip))
 
     def predict_proba(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
-        """The probabilities of the labels; X, flip, and what is raised, as in `scores`.
+        """The probabilities of the labels; X, flip and the errors are those of `scores`.
 
         Returns:
             (N, num_classes) numbers between 0 and 1: the softmax of the scores, which sums to 1 in each row, or with
             ``loss="logistic"`` the sigmoid of each.
 
         Raises:
-            ArgumentError: if the net's loss is another than ``"softmax"`` and ``"logistic"``: its scores are no
+            ArgumentError: if the net's loss is neither ``"softmax"`` nor ``"logistic"``: its scores are not
                 probabilities.
         """
         return probabilities(self.loss_name, self.scores(X, flip=flip))
