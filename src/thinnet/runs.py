@@ -135,7 +135,7 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
     """
     if not (folder / CONFIG).is_file():
         came = f"one without {CONFIG}" if folder.is_dir() else "no such folder"
-        raise CheckpointError(f"{folder} must be the folder of a run, got {came}. Name the --output of thinnet train.")
+        raise CheckpointError(f"{folder} must be the folder of a run, got {came}. Name its --output.")
     processes = ProcessGroup(communicator)
     config, begun = processes.from_first((read_config(folder), any(folder.glob("step-*.safetensors"))))
     data = load(config, processes)

@@ -185,7 +185,7 @@ class FullyConnectedNet(Net):
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
             y: (N,) integer labels, or (N, num_classes) numbers for ``"mse"``, ``"logistic"`` and ``"poisson"``.
-            weights: (N,) numbers >= 0, how much each row counts; None for 1 each.
+            weights: (N,) numbers >= 0, how often each row counts; None for once.
             training: whether to compute a step of training.
             step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
                 units, as a numerical gradient needs.

@@ -16,9 +16,9 @@ def write_report(
     """Write the report of runs.
 
     Args:
-        folders: of runs, or folders with runs in them.
+        folders: of runs, or with such folders in them.
         output: the page, or a folder that gets it as report.html; by default the first folder.
-        figures: a folder in which each figure is also saved as SVG.
+        figures: a folder in which each figure is kept as SVG too.
         title: of the page; by default the data's name.
 
     Returns:
