@@ -43,7 +43,7 @@ bench: .venv/peers-installed  ## measure beside PyTorch, JAX and scikit-learn, a
 faults: .venv/dev-installed  ## kill, starve and disturb it, and write RELIABILITY.md (some ten minutes)
 	$(BIN)/python faults/run.py
 
-format: .venv/dev-installed  ## mend the style
+format: .venv/dev-installed  ## fix the style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

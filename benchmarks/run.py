@@ -60,10 +60,11 @@ QUICK += ["jax_jit", "jax_bfloat16"]
 
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`; the peers come with the extra `peers`, and those that are missing are named and left out. Every
-contender runs in a process of its own, and they take turns, so that whatever else the machine does hits them all
-alike. Figures are medians; a ratio is the median over the turns of the ratio of the turns' medians: below 1, Thinnet is
-faster. Under each heading stand the command that measures it again and the machine that it was measured on.
+Written by `make bench`. The other libraries come with the extra `peers`; those that are not installed are named and
+left out. Each contender runs in a process of its own, and they take turns, so that everything else that the machine
+does hits them all alike. Times are medians. A ratio is taken in each turn, and the median over the turns is shown:
+below 1, Thinnet is faster. Under each heading are the command that measures it again, and the machine on which it was
+measured.
 """
 
 

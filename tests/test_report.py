@@ -233,6 +233,7 @@ def test_confusions_mistakes_and_calibration_are_those_by_hand() -> None:
     wrong = np.flatnonzero(answers != data.y_test)
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:12]
     assert [mistake.row for mistake in diagnostics.mistakes] == worst.tolist()
+    assert diagnostics.num_mistakes == len(wrong)
     bins = diagnostics.calibration
     for k in range(10):
         chosen = np.minimum((sure * 10).astype(int), 9) == k

@@ -1,4 +1,4 @@
-"""Callbacks: what happens beside training, such as a progress bar and stopping early."""
+"""Callbacks: what else happens during training, such as a progress bar or early stopping."""
 
 import sys
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from thinnet.training.stopping import compared, since_improvement
 
 
 class Callback:
-    """Override what you need; every method gets the `TrainingState`, which may be read at leisure.
+    """Override the methods that you need. Each gets the `TrainingState`, to read what you like.
 
     Its method ``stop(reason)`` ends training after the current step.
 
@@ -24,13 +24,13 @@ class Callback:
         """Before the first step of a call of ``train()``."""
 
     def on_step(self, state: TrainingState) -> None:
-        """After each step, its loss recorded."""
+        """After each step; its loss is recorded already."""
 
     def on_epoch(self, state: TrainingState) -> None:
         """After each evaluation: the one after the first step, and one at the end of each epoch."""
 
     def on_train_end(self, state: TrainingState) -> None:
-        """After the last step, also where training was stopped or failed."""
+        """After the last step, even if training was stopped or failed."""
 
 
 MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
@@ -100,7 +100,7 @@ class ProgressBar(Callback):
 def all_callbacks(
     given: Iterable[Callback], patience: int | None, bar: ProgressBar | None, *, has_validation: bool
 ) -> list[Callback]:
-    """What is called beside training: what the user gave, and what other arguments of a solver ask for.
+    """What is called during training: what the user gave, and what other arguments of a solver ask for.
 
     Raises:
         ArgumentError: if one is none, or early stopping has no validation rows to look at.

@@ -56,31 +56,33 @@ class Config:
     True
     """
 
-    data: str = _option("digits", f"{', '.join(CATALOG)}, or a file .npz with X_train, y_train, X_val, ...")
-    root: str = _option("", "the folder with the data; without one, they are looked for or downloaded")
+    data: str = _option("digits", f"{', '.join(CATALOG)}, or an .npz file with X_train, y_train, X_val, ...")
+    root: str = _option("", "the folder with the data; without it, they are looked for, or downloaded")
     num_train: int = _option(0, "how many of the training rows to train on; 0 for all", int)
-    data_seed: int = _option(-1, "which training rows num_train draws; -1 takes the first ones", int)
-    standardization: str = _option("feature", "what rows are standardized by", choices=STANDARDIZATIONS)
+    data_seed: int = _option(-1, "the seed that draws num_train of the training rows; -1 takes the first ones", int)
+    standardization: str = _option(
+        "feature",
+        "mean centers each feature; feature also scales each; global scales all alike",
+        choices=STANDARDIZATIONS,
+    )
     flip: str = _option("none", "mirror training images, left to right", choices=FLIPS)
-    translate: int = _option(0, "shift training images by up to this many pixels", int, limit="translate")
-    padding_mode: str = _option("zeros", "what comes in at their borders: means, or reflections", choices=PADDING_MODES)
-    cutout: int = _option(0, "side of a square in them that is replaced by the mean", int, limit="cutout")
+    translate: int = _option(0, "shift training images by up to this many pixels; 0 for none", int, limit="translate")
+    padding_mode: str = _option("zeros", "what fills the gap: zeros, or the mirrored border", choices=PADDING_MODES)
+    cutout: int = _option(0, "side of a square in each image that is set to the mean; 0 for none", int, limit="cutout")
     image_shape: tuple[int, ...] = _option(
-        (), "channels, height and width of an image, where the data do not say", tuple, limit="image_shape"
+        (), "channels, height and width of an image, if the data do not say", tuple, limit="image_shape"
     )
     hidden_dims: tuple[int, ...] = _option((100,), "units of each hidden layer", tuple, limit="hidden_dims")
     dropout: float = _option(defaults.DROPOUT, "the fraction of hidden units dropped", float, limit="dropout")
-    dropout_mask: str = _option(
-        "element", "drop other units in each row, or the same ones in a whole batch", choices=MASK_KINDS
-    )
-    scaling: str = _option("inverted", "how dropout keeps the mean", choices=SCALINGS)
+    dropout_mask: str = _option("element", "a mask for each row, or one for the whole minibatch", choices=MASK_KINDS)
+    scaling: str = _option("inverted", "how dropout makes up for the units that are missing", choices=SCALINGS)
     normalization: str = _option(
-        NONE, "of the hidden layers, before the activation", choices=(NONE, *(name for name in NORMALIZATIONS if name))
+        NONE, "before the activation of each hidden layer", choices=(NONE, *(name for name in NORMALIZATIONS if name))
     )
     activation: str = _option(
         defaults.ACTIVATION, "activation function of the hidden layers", choices=tuple(ACTIVATIONS)
     )
-    loss: str = _option(AUTO, "softmax for labels and mse for values; or one by name", choices=(AUTO, *LOSSES))
+    loss: str = _option(AUTO, "the loss; auto is softmax for labels and mse for values", choices=(AUTO, *LOSSES))
     label_smoothing: float = _option(
         defaults.LABEL_SMOOTHING,
         "the share of each target that is spread over all classes",
@@ -89,13 +91,16 @@ class Config:
     )
     reg: float = _option(defaults.REG, "strength of the L2 penalty", float, limit="reg")
     weight_scale: str | float = _option(
-        defaults.WEIGHT_SCALE, "standard deviation of the first weights, or he", _number_or_word, limit="weight_scale"
+        defaults.WEIGHT_SCALE,
+        "standard deviation of the initial weights; he: by the number of inputs",
+        _number_or_word,
+        limit="weight_scale",
     )
-    dtype: str = _option(defaults.DTYPE, "of the computation", choices=DTYPES)
-    precision: str = _option(NONE, "of matrix products, where the processor has it", choices=PRECISION_NAMES)
+    dtype: str = _option(defaults.DTYPE, "number type of the weights and the computation", choices=DTYPES)
+    precision: str = _option(NONE, "bfloat16 for mixed precision, on a processor that has it", choices=PRECISION_NAMES)
     optimizer: str = _option(defaults.OPTIMIZER, "the rule that changes the weights", choices=tuple(OPTIMIZERS))
     learning_rate: float = _option(defaults.LEARNING_RATE, "the optimizer's step size", float, limit="learning_rate")
-    weight_decay: float = _option(0.01, "decoupled, of the optimizers adamw and lion", float, limit="weight_decay")
+    weight_decay: float = _option(0.01, "decoupled, for the optimizers adamw and lion", float, limit="weight_decay")
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     weight_decay_schedule: str = _option("constant", "how the weight decay changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for the schedule epoch_decay", float, limit="factor")
@@ -105,13 +110,13 @@ class Config:
         "global", "in several processes, of the whole minibatch or of each one's part", choices=BATCH_STATISTICS
     )
     mixup: float = _option(
-        0.0, "alpha of the shares by which rows of a minibatch are mixed; 0 for none", float, limit="mixup"
+        0.0, "mix pairs of rows, with shares from Beta(MIXUP, MIXUP); 0 for none", float, limit="mixup"
     )
     ema_decay: float = _option(
-        0.0, "how much of the weights' average a step keeps; 0 uses the weights themselves", float, limit="ema_decay"
+        0.0, "decay of the average of the weights, such as 0.99; 0 for no average", float, limit="ema_decay"
     )
     patience: int = _option(0, "stop when validation accuracy has not risen for this many epochs; 0 for never", int)
-    seed: int = _option(-1, "fixes weights, masks and batches; -1 draws one", int)
+    seed: int = _option(-1, "fixes weights, masks and minibatches; -1 draws one", int)
 
     def __post_init__(self) -> None:
         for known in fields(self):
@@ -175,7 +180,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The contents of a TOML file.
 
     Raises:
-        ArgumentError: if it is not TOML, or not there.
+        ArgumentError: if it is not TOML, or does not exist.
     """
     if path.is_dir():
         raise ArgumentError(f"{path} must be a TOML file, got a folder. Name the config.toml of a run.")

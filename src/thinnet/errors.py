@@ -12,7 +12,7 @@ class ThinnetError(Exception):
 
 
 class ArgumentError(ThinnetError, ValueError):
-    """An argument has a value, shape or dtype that cannot work."""
+    """An argument has a value, shape or dtype that does not work."""
 
 
 class DataError(ThinnetError, ValueError):
@@ -20,7 +20,7 @@ class DataError(ThinnetError, ValueError):
 
 
 class CheckpointError(ThinnetError, ValueError):
-    """A checkpoint is damaged, of another kind, or does not belong to the data or the net it is to continue with."""
+    """A checkpoint is damaged, is of another kind, or does not belong to the given data or net."""
 
 
 class MissingDataError(DataError, FileNotFoundError):
@@ -52,7 +52,7 @@ class MissingExtraError(ThinnetError, ImportError):
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import `module`, or say which extra brings it.
+    """Import `module`, or say which extra installs it.
 
     Args:
         module: the module's full name, such as ``"scipy.special"``.

@@ -18,7 +18,7 @@ class History(Known):
         val_accuracy: the same for the validation rows; empty where there are none.
         val_loss: the mean loss of those validation rows in test mode, without the L2 penalty; empty for models of
             somebody else's too.
-        seconds: time since training began, at each evaluation, on the wall clock.
+        seconds: seconds of wall-clock time since training began, at each evaluation.
     """
 
     _instead: ClassVar[dict[str, str]] = {

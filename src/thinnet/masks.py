@@ -9,7 +9,7 @@ four 32-bit words, and passes the TestU01 batteries.  Here
     word    = number (column % 64) // 16 of the four
 
 so one counter serves four columns, sixteen apart: sixteen neighboring columns come from sixteen neighboring counters,
-which is the arrangement that vector instructions like.  A unit is kept where its word is at least rate * 2**32, so the
+which suits vector instructions.  A unit is kept where its word is at least rate * 2**32, so the
 rate is honored to 2**-32.  Nothing depends on how many rows or columns are asked for, on threads or on processes.
 """
 
@@ -82,7 +82,7 @@ def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: 
 
 
 def fresh_seed() -> int:
-    """A seed from the operating system, for those who give none: 63 bits."""
+    """A seed from the operating system, used if you give none: 63 bits."""
     return int.from_bytes(os.urandom(8), "little") >> 1
 
 

@@ -68,7 +68,7 @@ def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) ->
 
 
 def nesterov(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
-    r"""Nesterov's momentum, with the gradient taken where w stands: v' ← μ·v − η·dw, w ← w + v' + μ·(v' − v).
+    r"""Nesterov's momentum, with the gradient taken at w: v' ← μ·v − η·dw, w ← w + v' + μ·(v' − v).
 
     Args, returns and raises as `sgd`; config: ``learning_rate`` η (0.01), ``momentum`` μ (0.9); state ``velocity``.
 

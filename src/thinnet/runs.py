@@ -1,4 +1,4 @@
-"""Runs: training from a config, in a folder that holds all that is needed to repeat, resume and report on it."""
+"""Runs: training from a config, in a folder with everything that is needed to repeat it, resume it and report on it."""
 
 import json
 import os
@@ -107,7 +107,8 @@ def start(
 def _check_new(folder: Path) -> None:
     if (folder / CONFIG).exists():
         raise CheckpointError(
-            f"{folder} must be a new folder, got one with a run. Go on with it by: thinnet resume {folder}"
+            f"{folder} must be a new folder, got one with a run. Continue it with: thinnet resume "
+            f"{folder}. Or choose another folder."
         )
     if not folder.exists():
         return

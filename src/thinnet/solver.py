@@ -1,4 +1,4 @@
-"""Solver: what is trained, on what and how, put together; the loop itself is `thinnet.training.loop`."""
+"""Solver: puts a net, its data and the settings of training together; the loop itself is `thinnet.training.loop`."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ class Solver(Progress):
         schedule: how the learning rate changes: a name in `thinnet.schedules.SCHEDULES`, or an object of that module.
         weight_decay_schedule: how the λ of an optimizer with weight decay changes, likewise; None keeps it.  A step
             decays weights by the learning rate times λ, each as its schedule has it, so a constant λ follows the rate.
-        epochs: how often the data set is gone through. In an epoch every training row comes exactly once, in
+        epochs: passes over the training rows. In each pass every row comes exactly once, in
             ⌈N / batch_size⌉ minibatches of nearly equal sizes; see `thinnet.data.batches.BatchOrder`, also for the one
             case of a minibatch of 3 rows where batch_size is 2.
         batch_size: the most rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer.
-        patience: stop when validation accuracy has not risen for so many epochs.
+        patience: stop when validation accuracy has not risen for this many epochs.
         eval_train_rows: how many training rows, drawn once, to evaluate on after each epoch; None for all.
         eval_val_rows: the same for the validation rows.
         print_every: steps between two printed losses.
         verbose: whether to print.
-        progress: whether to show a bar; by default in terminals only.
+        progress: whether to show a progress bar; by default in terminals only.
         seed: fixes the order of the batches; by default the model's own seed, or a fresh one.
         sampling: ``"epoch"`` or ``"replacement"``; see `thinnet.data.batches.BatchOrder`.
         callbacks: `thinnet.callbacks.Callback` objects.
-        checkpoint_dir: a folder for checkpoints, from which `Solver.resume` goes on bit for bit.  Only for a
+        checkpoint_dir: a folder for checkpoints, from which `Solver.resume` continues bit for bit.  Only for a
             `FullyConnectedNet` with an optimizer by name and a schedule of `thinnet.schedules`.  With it, Ctrl-C or
             SIGTERM ends training after the current step with everything saved; a second one ends it at once.
         checkpoint_every: steps between two checkpoints; by default an epoch.  One more is written at the end.
@@ -95,9 +95,9 @@ class Solver(Progress):
     Attributes:
         state: the `thinnet.training.state.TrainingState` that callbacks get.
         history: the `History` of losses and accuracies.
-        iteration: how many steps were taken.
+        iteration: how many steps have been taken.
         best_val_accuracy: the best validation accuracy so far; 0 before there is one.
-        best: a copy of the parameters and running statistics that reached it, or None.
+        best: a copy of the parameters and running statistics that reached this accuracy, or None.
         stop_reason: why training ended before its last step, or None.
 
     Raises:
@@ -199,7 +199,7 @@ class Solver(Progress):
         communicator: Any = None,
         **changes: Any,
     ) -> Solver:
-        """A solver that goes on where the newest checkpoint of a folder was written; call ``train()`` on it.
+        """A solver that continues from the newest checkpoint in a folder; call its ``train()``.
 
         Losses, accuracies and weights are then, to the last bit, those of the run as if it had never been interrupted;
         on another number of processes than before, to rounding.
@@ -207,7 +207,7 @@ class Solver(Progress):
         Args:
             checkpoint_dir: the folder that the run was given.
             data: the same data as before.
-            model: the net to train on with, whose weights are replaced; by default one is built as it was.
+            model: the net to continue with, whose weights are replaced; by default one is built like the first.
             communicator: as for the solver; there may be another number of processes than before.
             changes: any of verbose, progress, print_every, callbacks, checkpoint_every and epochs, in place of
                 what the run had.
@@ -292,10 +292,10 @@ class Solver(Progress):
         }
 
     def train(self, epochs: int | None = None) -> History:
-        """Take the steps that are left, evaluate after each epoch, and end with the best weights in the model.
+        """Take the remaining steps, evaluate after each epoch, and end with the best weights in the model.
 
         Args:
-            epochs: go on for so many epochs more, beyond those that the solver was made for.  The schedule is then
+            epochs: train for this many more epochs, beyond those that the solver was made for.  The schedule is then
                 laid over all of them.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Sweeps: many runs, each in its own folder, in parallel if wanted; a second start does only what is missing."""
+"""Sweeps: many runs, each in its own folder, in parallel if wanted; started again, one does only what is missing."""
 
 import hashlib
 import sys

@@ -1,7 +1,7 @@
-"""Telling people exactly what is wrong with their layers.
+"""Say exactly what is wrong with somebody's layers.
 
 `check_path` runs the code in a file or a folder in a process of its own; `check_layers` checks functions that exist
-already.  Both give a `Report` of named verdicts, each with what was measured and how to mend it.
+already.  Both give a `Report` of named verdicts, each with what was measured and how to fix it.
 """
 
 from thinnet.check.api import check_layers, check_path

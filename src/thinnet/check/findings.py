@@ -14,7 +14,7 @@ class Finding:
         severity: ``"fault"`` or ``"note"``; only faults make a function wrong.
         cause: what is wrong, in one line.
         evidence: the numbers that show it.
-        mend: what to do about it.
+        mend: how to fix it.
         example: a small input and output that show it, or nothing.
         error_rate: for what was found by random draws, a bound on how often a right implementation is accused of it.
     """
@@ -33,7 +33,7 @@ class Finding:
         chance = ""
         if self.error_rate:
             chance = f"a right implementation gets this verdict in less than 1 of {1 / self.error_rate:,.0f} checks"
-        rows = (("measured", self.evidence), ("example", self.example), ("chance", chance), ("mend", self.mend))
+        rows = (("measured", self.evidence), ("example", self.example), ("chance", chance), ("fix", self.mend))
         return [(word, text) for word, text in rows if text]
 
     def __str__(self) -> str:

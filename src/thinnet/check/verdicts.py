@@ -44,12 +44,12 @@ def page() -> str:
         "",
         "Made by `python -m thinnet.check.verdicts > docs/verdicts.md`.",
         "The names are stable. A fault makes a function wrong, a note does not; some notes count as a fault where",
-        "the evidence is graver, and the other way round, as the report says. In a mend, `keep_prob` stands for the",
+        "the evidence is graver, and the other way round, as the report says. In a fix, `keep_prob` stands for the",
         "probability of keeping a unit; the report has `p` or `1 - p` in its place, where it is known.",
         "",
     ]
     for title, group in GROUPS.items():
-        lines += [f"## {title}", "", "| verdict | | cause | mend |", "| --- | --- | --- | --- |"]
+        lines += [f"## {title}", "", "| verdict | | cause | fix |", "| --- | --- | --- | --- |"]
         for verdict in map(VERDICTS.__getitem__, group):
             mend = f"{verdict.mend} In a net: {verdict.mend_in_net}" if verdict.mend_in_net else verdict.mend
             lines.append(f"| `{verdict.name}` | {verdict.severity} | {verdict.cause} | {mend} |")

@@ -93,27 +93,27 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = Parser(
         prog="thinnet",
-        description="Fully connected nets with dropout, on the CPU.",
+        description="Train, compare and check fully connected nets with dropout, on the CPU.",
         epilog=STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"thinnet {thinnet.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train a net by a config, in a folder that can be resumed"))
-    _add_resume(commands.add_parser("resume", help="go on with a run that was interrupted"))
-    _add_data(commands.add_parser("data", help="what data sets are known, and where they are"))
-    _add_report(commands.add_parser("report", help="write a report of one or more runs as a single page"))
-    experiments.add(commands.add_parser("experiment", help="run a named experiment and print its results"))
-    _add_course(commands.add_parser("course", help="the packages of CS231n and of UCLA's nndl"))
-    _add_check(commands.add_parser("check", help="check somebody's layers, and name what is wrong with them"))
+    _add_train(commands.add_parser("train", help="train a net, in a folder from which it can be resumed"))
+    _add_resume(commands.add_parser("resume", help="continue a run that was interrupted"))
+    _add_data(commands.add_parser("data", help="list the known data sets, or download one"))
+    _add_report(commands.add_parser("report", help="write one page about one or more runs"))
+    experiments.add(commands.add_parser("experiment", help="train several nets, compare them, and write a page"))
+    _add_course(commands.add_parser("course", help="run a notebook of CS231n or ECE C247, or start a homework folder"))
+    _add_check(commands.add_parser("check", help="check layers that you or a student wrote"))
     return top
 
 
 def _add_train(command: argparse.ArgumentParser) -> None:
-    command.description = "Train a net. Options override the config, and the config overrides the defaults."
+    command.description = "Train a net. Options override the config file, and the config file overrides the defaults."
     command.epilog = "example: thinnet train --data digits --hidden-dims 200 200 --output runs/first"
     command.add_argument("--config", type=Path, help="a TOML file, such as the config.toml of another run")
-    command.add_argument("--output", type=Path, help="the run's folder (default: runs/ and the time)")
+    command.add_argument("--output", type=Path, help="the run's folder, a new one (default: runs/ and the time)")
     _add_following(command)
     for field in fields(Config):
         shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
@@ -122,7 +122,7 @@ def _add_train(command: argparse.ArgumentParser) -> None:
 
 
 def _add_resume(command: argparse.ArgumentParser) -> None:
-    command.description = "Go on with a run, bit for bit as if it had never been interrupted."
+    command.description = "Continue a run, bit for bit as if it had never been interrupted."
     command.epilog = "example: thinnet resume runs/first"
     command.add_argument("folder", type=Path, help="the run's folder")
     _add_following(command)
@@ -130,17 +130,17 @@ def _add_resume(command: argparse.ArgumentParser) -> None:
 
 
 def _add_following(command: argparse.ArgumentParser) -> None:
-    live = "serve a page to this machine's browsers that follows the run, on any free port or on this one"
+    live = "serve a page that follows the run, for browsers on this machine; on a free port, or on PORT"
     command.add_argument("--live", type=port, nargs="?", const=0, metavar="PORT", help=live)
-    command.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
+    command.add_argument("--tensorboard", action="store_true", help="also write event files for TensorBoard")
     add_verbosity(command)
     command.set_defaults(trains=True)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
-    command.description = "Show the data sets that are known by name and where they are; or download one."
+    command.description = "Show which data sets are known by name, and where they are. Or download one."
     command.epilog = "example: thinnet data --download cifar10"
-    command.add_argument("--download", metavar="NAME", help="fetch it, unless it is here, and check its hashes")
+    command.add_argument("--download", metavar="NAME", help="download it, unless it is there, and check its hashes")
     command.add_argument("--json", action="store_true", help="print what is found as JSON")
     command.set_defaults(run=_run_data)
 
@@ -148,10 +148,12 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 def _add_report(command: argparse.ArgumentParser) -> None:
     command.description = "Write one HTML page about runs: curves, tables, weights, mistakes. It needs no network."
     command.epilog = "example: thinnet report runs/first runs/second --output comparison.html"
-    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with runs below it")
-    command.add_argument("--output", type=Path, help="the page, or its folder (default: the first RUN)")
-    command.add_argument("--figures", type=Path, metavar="FOLDER", help="keep each figure as SVG too")
-    command.add_argument("--title", default="", help="of the page (default: the names of the data)")
+    command.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one with several runs in it"
+    )
+    command.add_argument("--output", type=Path, help="the page, or the folder for it (default: the first RUN)")
+    command.add_argument("--figures", type=Path, metavar="FOLDER", help="also save each figure as SVG, in this folder")
+    command.add_argument("--title", default="", help="title of the page (default: the names of the data)")
     add_verbosity(command)
     command.set_defaults(run=_run_report)
 
@@ -162,27 +164,27 @@ def _add_course(command: argparse.ArgumentParser) -> None:
 
     run = verbs.add_parser(
         "run",
-        help="execute a course's notebook, unmodified",
-        description="Execute a notebook in its own folder, in a kernel in which cs231n and nndl can be imported.",
+        help="run a notebook of the course, unchanged",
+        description="Run a notebook in its own folder. It can import cs231n and nndl, as in the course.",
         epilog="example: thinnet course run Dropout.ipynb --dialect cs231n-2017 --scaling unscaled",
     )
     run.add_argument("notebook", type=Path, help="an .ipynb file; it is not changed")
-    run.add_argument("--dialect", choices=tuple(DIALECTS), help="what p means; needed where that changes a figure")
+    run.add_argument("--dialect", choices=tuple(DIALECTS), help="what p means; needed if the notebook does not tell")
     run.add_argument("--scaling", choices=SCALINGS, default="inverted", help="how dropout scales (default: inverted)")
     run.add_argument("--draw", choices=DRAWS, help="how masks are drawn (default: as most authors of the dialect did)")
-    package = "the course under another name, such as cs682; may be given more than once"
+    package = "another name of the course's package, such as cs682; may be given more than once"
     run.add_argument("--package", action="append", default=[], dest="packages", metavar="NAME", help=package)
-    run.add_argument("--shell", action="store_true", help="run all shell commands, also those that install and fetch")
+    run.add_argument("--shell", action="store_true", help="run all shell commands, even those that install or download")
     run.add_argument("--output", type=Path, help="the executed notebook (default: NAME.executed.ipynb beside it)")
     run.set_defaults(run=_run_notebook)
 
     new = verbs.add_parser(
         "new",
-        help="write a starter folder for code of your own",
-        description="Write a folder with the course's packages, to be replaced by your own code a function at a time.",
+        help="write a starter folder for your own code",
+        description="Write a folder with the course's packages. Replace their functions with your own, one at a time.",
         epilog="example: thinnet course new homework --dialect cs231n-2021",
     )
-    new.add_argument("folder", type=Path, help="a new or an empty folder")
+    new.add_argument("folder", type=Path, help="a new folder, or an empty one")
     new.add_argument("--dialect", choices=tuple(DIALECTS), required=True, help="what p means")
     new.set_defaults(run=_run_new)
 
@@ -282,24 +284,24 @@ def _run_report(options: argparse.Namespace) -> int:
 
 def _add_check(command: argparse.ArgumentParser) -> None:
     command.description = (
-        "Run somebody's layer functions (dropout_forward, batchnorm_backward, FullyConnectedNet, ...) in a process of "
-        "their own, and name what is wrong with them: the verdict, what was measured, and the mend. Exit status: 0 if "
-        "all is right, 1 if something is wrong, 2 if there is nothing to check."
+        "Run layer functions (dropout_forward, batchnorm_backward, FullyConnectedNet, ...) in a process of their own. "
+        "Say what is wrong with them: the verdict, what was measured, and how to fix it. Exit status: 0 if nothing is "
+        "wrong, 1 if something is, 2 if nothing could be checked."
     )
     command.epilog = "example: thinnet check cs231n/layers.py --dialect cs231n-2021"
     add = command.add_argument
-    add("path", metavar="FILE_OR_FOLDER", type=Path, help="a Python file, or a folder of them")
+    add("path", metavar="FILE_OR_FOLDER", type=Path, help="a Python file, or a folder with Python files")
     dialects = "{" + ",".join((*DIALECTS, "drop", "keep")) + "}"  # checked later, so that results are written then too
     add("--dialect", metavar=dialects, help="what p means (default: by docstrings, arguments and behavior)")
     add("--json", action="store_true", help="print the report as JSON instead of a table")
     add("--html", type=Path, metavar="FILE", help="write the report as one HTML page")
     add("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML")
     add("--gradescope", type=Path, metavar="FILE", help="write Gradescope's results.json")
-    expect = "functions that must be there; a missing one is a fault"
+    expect = "functions that must be there; a missing one counts as wrong"
     add("--expect", nargs="+", default=[], metavar="NAME", help=expect)
     add("--points", nargs="+", type=points, default=[], metavar="NAME=NUMBER", help="points in Gradescope (default: 1)")
-    add("--timeout", type=above_0, default=20.0, metavar="SECONDS", help="for each function (default: 20)")
-    add("--memory", type=above_0, default=2048, metavar="MB", help="for the process (default: 2048)")
+    add("--timeout", type=above_0, default=20.0, metavar="SECONDS", help="time limit for each function (default: 20)")
+    add("--memory", type=above_0, default=2048, metavar="MB", help="memory limit for the process (default: 2048)")
     add("--prints", action="store_true", help="show what the code printed")
     command.set_defaults(run=_run_check)
 

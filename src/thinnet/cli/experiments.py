@@ -75,19 +75,19 @@ def _add_cifar10(command: argparse.ArgumentParser) -> None:
     add_field(command, "root", default="")
     add_field(command, "epochs", 20)
     add_field(command, "dropout_mask", "element")
-    add_field(command, "seed", 0, type=natural, help="fixes weights, masks and batches (default: 0)")
-    text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-fc)"
+    add_field(command, "seed", 0, type=natural, help="fixes weights, masks and minibatches (default: 0)")
+    text = "the run's folder; an unfinished run in it is continued (default: a folder in runs/cifar10-fc)"
     command.add_argument("--output", type=Path, help=text)
 
 
 def _add_ladder(command: argparse.ArgumentParser) -> None:
     add_field(command, "root", default="")
-    command.add_argument("--minutes", type=float, default=1.0, help="of training (default: 1)")
-    command.add_argument("--seed", type=natural, default=0, help="fixes the weights and all that is drawn (default: 0)")
+    command.add_argument("--minutes", type=float, default=1.0, help="how long to train (default: 1)")
+    command.add_argument("--seed", type=natural, default=0, help="fixes weights, masks and minibatches (default: 0)")
     command.add_argument(
-        "--precision", choices=PRECISION_NAMES, help="of the products (default: bfloat16 where it is fast)"
+        "--precision", choices=PRECISION_NAMES, help="of matrix products (default: bfloat16 where it is faster)"
     )
-    text = "the run's folder; a run that is there is gone on with (default: one in runs/cifar10-ladder)"
+    text = "the run's folder; an unfinished run in it is continued (default: a folder in runs/cifar10-ladder)"
     command.add_argument("--output", type=Path, help=text)
 
 
@@ -95,7 +95,7 @@ def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
     """The data set, and how many seeds."""
     add_field(command, "data", "digits", default="digits")
     add_field(command, "root")
-    text = f"how many seeds; each draws weights, and training rows where not all are used (default: {seeds})"
+    text = f"how many seeds; each draws weights, and training rows if not all are used (default: {seeds})"
     command.add_argument("--seeds", type=positive, default=seeds, help=text)
 
 
@@ -108,13 +108,13 @@ def add_net(command: argparse.ArgumentParser) -> None:
 
 def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
     """Where, how many at a time, and on which machines `conduct` trains."""
-    about = f"gets a folder for each run, and the page; runs that are there are not repeated (default: {output})"
+    about = f"the folder for the runs and the page; runs that it has already are not repeated (default: {output})"
     command.add_argument("--output", type=Path, default=output, help=about)
-    text = "runs at a time (default: 1); a cluster with an address takes as many as it has threads"
+    text = "how many runs at a time (default: 1); a cluster with an address takes as many as it has threads"
     command.add_argument("--jobs", type=positive, default=1, metavar="N", help=text)
-    text = "loky, processes of this machine, or dask, a cluster (default: loky)"
+    text = "loky for processes on this machine, or dask for a cluster (default: loky)"
     command.add_argument("--backend", default="loky", help=text)
-    command.add_argument("--address", default="", help="of the Dask cluster's scheduler; else one is started here")
+    command.add_argument("--address", default="", help="the Dask scheduler's; without it, one is started here")
 
 
 def _run_dropout(options: argparse.Namespace) -> int:
@@ -233,7 +233,7 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     folder = options.output or Path("runs", "cifar10-fc", names([config])[0])
     silent = is_silent(options)
     result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
-    page = write_report([folder], title="The second course's net on CIFAR-10")
+    page = write_report([folder], title="The net of ECE C247's assignment on CIFAR-10")
     numbers = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
     _tell(options, {**numbers, "seconds": result.history.seconds[-1]}, cifar10_fc.table(result), page)
     return 0
@@ -263,36 +263,36 @@ def _run_ladder(options: argparse.Namespace) -> int:
 
 EXPERIMENTS: dict[str, Experiment] = {
     "dropout": Experiment(
-        "few training examples, with and without dropout, over several seeds",
-        "Train nets with and without dropout on few rows of a data set, and write a page about it.",
+        "few training rows, with and without dropout, several seeds",
+        "Train nets with and without dropout on a few rows of a data set, and write a page about it.",
         "dropout --data digits --seeds 5 --rates 0 0.25 0.5",
         _add_dropout,
         _run_dropout,
     ),
     "rate-sweep": Experiment(
-        "validation accuracy against rate and training set size",
+        "accuracy for several dropout rates and training set sizes",
         "Train nets at several rates on training sets of several sizes, and write a page about it.",
         "rate-sweep --rates 0 0.25 0.5 --sizes 50 200 800 --jobs 2",
         _add_rate_sweep,
         _run_rate_sweep,
     ),
     "masks": Experiment(
-        "a mask for each row against one for the whole batch",
-        "Train nets with masks of both kinds, and write a page about it.",
+        "a dropout mask for each row, or one for the whole minibatch",
+        "Train nets with a mask for each row, and with one for the whole minibatch, and write a page about it.",
         "masks --data cifar10 --seeds 2",
         _add_masks,
         _run_masks,
     ),
     "cifar10-fc": Experiment(
-        "the second course's final net: over 55%% on CIFAR-10",
-        "Train 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
+        "the last net of ECE C247's assignment: over 55%% on CIFAR-10",
+        "Train the net 3072-500-500-500-10 with batch normalization and dropout one half on CIFAR-10.",
         "cifar10-fc --root ~/data",
         _add_cifar10,
         _run_cifar10,
     ),
     "cifar10-ladder": Experiment(
         "how far a net gets on CIFAR-10, from pixels alone, in a given time",
-        "Train the best recipe for a time on CIFAR-10, and say when it reached which accuracy.",
+        "Train the best known recipe for a given time on CIFAR-10, and say when it reached which accuracy.",
         "cifar10-ladder --minutes 10",
         _add_ladder,
         _run_ladder,

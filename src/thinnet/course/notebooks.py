@@ -42,7 +42,7 @@ FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "ca
 
 @dataclass(frozen=True)
 class Run:
-    """What came of running a notebook.
+    """The result of running a notebook.
 
     Attributes:
         output: the file with the executed notebook.

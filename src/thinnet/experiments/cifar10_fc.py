@@ -30,7 +30,7 @@ def run(config: Config = RECIPE, folder: Path | None = None, **options: Any) -> 
 
     Args:
         config: the net and its training; its `root` says where CIFAR-10 is, found or downloaded by default.
-        folder: of the run; what it holds of the same run already is gone on with.  A passing one by default.
+        folder: of the run; an unfinished run in it is continued.  By default a temporary one.
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:

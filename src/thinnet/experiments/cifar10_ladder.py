@@ -121,11 +121,11 @@ def epoch_seconds(config: Config) -> float:
 
 
 def run(config: Config, folder: Path, log: Callable[[str], Any] = lambda text: None, **options: Any) -> Climb:
-    """Train by a config of `recipe_for`, and put the test images to the best weights once, at the end.
+    """Train by a config of `recipe_for`, and evaluate the best weights on the test images once, at the end.
 
     Args:
         config: the net and its training.
-        folder: of the run; what it holds of the same run already is gone on with. Gets climb.json beside a run's files.
+        folder: of the run; an unfinished run in it is continued. Gets climb.json beside a run's files.
         log: called with each line of output.
         options: verbose and progress, as for `thinnet.Solver`.
 

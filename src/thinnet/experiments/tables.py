@@ -1,4 +1,4 @@
-"""Tables of what sweeps came to, as text."""
+"""Tables of the results of sweeps, as text."""
 
 from collections.abc import Sequence
 
@@ -46,4 +46,5 @@ def grid(groups: Sequence[Group], down: str, across: str, metric: str = "last_va
         best = max((cell.mean for cell in found if cell), default=None)
         cells = [f"{rounded(c.mean):>8}{'*' if c.mean == best else ' '}" if c else "       - " for c in found]
         lines.append(f"{shown(row):<{len(head)}}" + "".join(cells))
+    lines.append(f"{METRICS[metric].capitalize()} after the last epoch; * marks the best of each line.")
     return "\n".join(line.rstrip() for line in lines)

@@ -53,7 +53,7 @@ def batchnorm_forward(
         cache: what `batchnorm_backward` needs.
 
     Raises:
-        ArgumentError: if shapes or dtypes do not fit, a number is outside its limits, or a training batch has less
+        ArgumentError: if shapes or dtypes do not fit, a number is outside its limits, or a training batch has fewer
             than two rows.
 
     Source: Ioffe and Szegedy, "Batch normalization", arXiv 1502.03167 (2015).
@@ -137,7 +137,7 @@ def batchnorm_backward(dout: FloatArray, cache: BatchnormCache) -> tuple[FloatAr
 
 
 def check_batch(name: str, rows: int) -> None:
-    """Raise if a training batch has less than two rows: one row is its own mean, and would come out as β alone."""
+    """Raise if a training batch has fewer than two rows: one row is its own mean, and would come out as β alone."""
     if rows < 2:
         raise ArgumentError(
             f"{name} must have at least two rows in training with batch normalization, got {rows or 'none'}. "

@@ -24,7 +24,7 @@ def conv_forward(
         out[n, f, p, q] = b[f] + Σ over c, k, l of w[f, c, k, l] · padded[n, c, p · stride + k, q · stride + l]
 
     where `padded` is x with `padding` zeros on each side.  The filters are not flipped.  Rows and columns at the end
-    that the last step does not reach are left out.
+    that no full window reaches are left out.
 
     Args:
         x: (N, C, H, W) images.

@@ -55,7 +55,7 @@ def spatial_batchnorm_forward(
         cache: what `spatial_batchnorm_backward` needs.
 
     Raises:
-        ArgumentError: if shapes or dtypes do not fit, a number is outside its limits, or a training batch has less
+        ArgumentError: if shapes or dtypes do not fit, a number is outside its limits, or a training batch has fewer
             than two pixels.
 
     Source: Ioffe and Szegedy, "Batch normalization", arXiv 1502.03167 (2015), section 3.2.

@@ -54,7 +54,7 @@ class Net(Known):
     def from_parts(
         cls, spec: Spec, state: State, *, fused: bool = True, standardization: Standardization | None = None
     ) -> Self:
-        """A net of this spec on this very state, which is not copied."""
+        """A net with this spec and this very state, which is not copied."""
         net = cls.__new__(cls)
         net._build(spec, state, fused)
         net._standardization = checked_standardization(spec, standardization)
@@ -62,7 +62,7 @@ class Net(Known):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A new net by what `config` gave for another: the same arguments, and fresh weights.
+        """A new net from the `config` of another one: the same arguments, and fresh weights.
 
         Raises:
             ArgumentError: if a key is unknown, or a value outside its limits.
@@ -79,7 +79,7 @@ class Net(Known):
 
     @property
     def spec(self) -> Spec:
-        """Everything about the net but its numbers: frozen."""
+        """Everything about the net except its numbers: frozen."""
         return self._spec
 
     @property
@@ -186,7 +186,7 @@ class Net(Known):
         super().__setattr__(name, value)
 
     def reseed(self, seed: int) -> None:
-        """Have all masks from now on drawn from another seed."""
+        """Draw all masks from another seed from now on."""
         self._spec, self._training_step = self.spec.replace(seed=seed), None
 
     def name_classes(self, names: Sequence[str]) -> None:

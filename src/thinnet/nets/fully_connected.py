@@ -70,7 +70,7 @@ class FullyConnectedNet(Net):
         running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
         step: how many training steps have drawn masks so far.
         fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
-        products: by what matrices are multiplied, ``"mkl"`` or ``"numpy"``; assignable, see its own text.
+        products: what multiplies matrices, ``"mkl"`` or ``"numpy"``; assignable, see its own text.
 
     Every argument can be read as an attribute of the same name; to change one, see `replace`.
 
@@ -266,7 +266,7 @@ class FullyConnectedNet(Net):
         return self.scores(X)
 
     def predict(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> AnyArray:
-        """What the net says of each row; X, flip, and what is raised, as in `scores`.
+        """What the net predicts for each row; X, flip and the errors are those of `scores`.
 
         Returns:
             By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score, its name where the net has
@@ -278,14 +278,14 @@ class FullyConnectedNet(Net):
         return np.array(self.class_names)[predicted] if self.class_names else predicted
 
     def predict_proba(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
-        """The probabilities of the labels; X, flip, and what is raised, as in `scores`.
+        """The probabilities of the labels; X, flip and the errors are those of `scores`.
 
         Returns:
             (N, num_classes) numbers between 0 and 1: the softmax of the scores, which sums to 1 in each row, or with
             ``loss="logistic"`` the sigmoid of each.
 
         Raises:
-            ArgumentError: if the net's loss is another than ``"softmax"`` and ``"logistic"``: its scores are no
+            ArgumentError: if the net's loss is neither ``"softmax"`` nor ``"logistic"``: its scores are not
                 probabilities.
         """
         return probabilities(self.loss_name, self.scores(X, flip=flip))

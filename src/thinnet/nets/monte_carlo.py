@@ -1,4 +1,4 @@
-"""Monte Carlo dropout: what a net says when it goes on dropping units after training."""
+"""Monte Carlo dropout: what a net predicts if it keeps dropping units after training."""
 
 import numpy as np
 

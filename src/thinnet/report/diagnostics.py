@@ -64,6 +64,11 @@ class Diagnostics:
     calibration: Calibration
     layers: tuple[Layer, ...]
 
+    @property
+    def num_mistakes(self) -> int:
+        """How many answers are wrong; only the most confident ones are in `mistakes`."""
+        return int(self.confusion.sum() - self.confusion.trace())
+
 
 def diagnose(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Diagnostics:
     """Evaluate a classifier on the test rows, or else the validation or training rows, in pieces of bounded size.

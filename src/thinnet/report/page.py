@@ -104,9 +104,9 @@ def _verdict(groups: Sequence[Group]) -> str:
     other = _rival(first, [group for group in known if group is not first])
     difference = compare(first, other, first.main_metric)
     if difference is None:
-        return f"Highest: {first.label}, with {what}."
+        return f"Best: {first.label}, with {what}."
     above = _amount(first, difference.mean, " points")
-    return f"Highest: {first.label}, with {what}, {above} above {other.label}{_doubt(difference)}."
+    return f"Best: {first.label}, with {what}, {above} above {other.label}{_doubt(difference)}."
 
 
 def _rival(first: Group, others: Sequence[Group]) -> Group:

@@ -164,7 +164,7 @@ def _readings(line: Series) -> list[str]:
 
 def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
     """For each hidden layer and group, the units that are above zero: in test mode, and with dropout's masks."""
-    rows, sentences, top = [], ["Units above zero in each hidden layer, on the average over rows."], 0.0
+    rows, sentences, top = [], ["Units above zero in each hidden layer, averaged over rows."], 0.0
     widest = max(layer.width for _, diagnostics in diagnosed for layer in diagnostics.layers)
     for number in range(max(len(diagnostics.layers) for _, diagnostics in diagnosed)):
         rows.append(element("text", text=f"Layer {number + 1}", class_="name", x=0, y=top + 12))

@@ -36,15 +36,15 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         {parameters}
         class_weight: None, a dict from label to weight (1 where it names none), or ``"balanced"`` for weights that
             give classes equal shares; where a row may have several labels, also a list of these, one a column of y.
-        calibrate: whether a first training, on four fifths of the rows, finds from the others by what scores are to be
-            divided for honest probabilities.
+        calibrate: whether a first training, on four fifths of the rows, finds on the others what to divide scores
+            by for honest probabilities.
 
     Attributes:
         classes_: the labels, in the order of the columns of `predict_proba`.
         {attributes}
         validation_scores_: the accuracy of the rows held out after each pass; None without early stopping.
         {more}
-        temperature_: by what scores are divided before they become probabilities; 1 without calibration.
+        temperature_: what scores are divided by before they become probabilities; 1 without calibration.
         out_activation_: ``"softmax"``, or ``"logistic"`` where a row may have several labels.
 
     Raises:
@@ -104,7 +104,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return predicted
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy: the part of the rows whose label, or all of whose labels, `predict` says right.
+        """The accuracy: the fraction of rows whose label, or all of whose labels, `predict` gets right.
 
         Args:
             X: (N, D) rows, as for `fit`.

@@ -10,18 +10,18 @@ solver: ``"adam"``; ``"sgd"``, with momentum; ``"rmsprop"``; or ``"lbfgs"``, whi
     iteration, without dropout, and for which "auto" stands for scikit-learn's plain net.
 alpha: strength of the L2 penalty, divided by the rows of a minibatch as in scikit-learn.
 batch_size: the most rows in a minibatch.
-learning_rate: what becomes of the learning rate: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``, an
+learning_rate: how the learning rate changes: ``"cosine"``, ``"one_cycle"``, ``"constant"``, ``"epoch_decay"``, an
     object of `thinnet.schedules`, or, with ``solver="sgd"``, ``"invscaling"`` or ``"adaptive"`` (with other solvers
     these two are ``"constant"``). "auto" is ``"constant"`` for "sgd", else ``"cosine"``.
-learning_rate_init: the learning rate that this multiplies.
+learning_rate_init: the learning rate to begin with, or the highest one of a schedule that rises first.
 power_t: the exponent of ``"invscaling"``.
 max_iter: passes, in each of which every row comes once; iterations of "lbfgs".
 shuffle: whether the rows are shuffled before each pass.
 random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
-    ``RandomState``, or None for other ones every time.
-tol: the least improvement that counts as one; of "lbfgs", the largest element of the gradient at which it ends.
+    ``RandomState``, or None for different ones every time.
+tol: the smallest improvement that counts; of "lbfgs", the largest element of the gradient at which it ends.
 verbose: whether to print a line for each pass.
-warm_start: whether another call of `fit` goes on from where the last one ended.
+warm_start: whether another call of `fit` continues from where the last one ended.
 momentum: of "sgd", 0 <= momentum < 1.
 nesterovs_momentum: whether this is Nesterov's.
 early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
@@ -32,9 +32,9 @@ beta_1: the decay of the mean of gradients, of "adam".
 beta_2: that of the mean of their squares.
 epsilon: of these and of "rmsprop".
 n_iter_no_change: passes without improvement before training stops: of the validation score with
-    `early_stopping`; of the loss with a constant, adaptive or inversely scaled rate. Other schedules go their
-    whole way.
-max_fun: how often "lbfgs" computes the loss at most.
+    `early_stopping`; of the loss with a constant, adaptive or inversely scaled rate. Other schedules always
+    run to their end.
+max_fun: the most times that "lbfgs" computes the loss.
 dropout: the fraction of hidden units dropped in training, 0 <= dropout < 1.
 dropout_mask: ``"element"`` drops units for each row alone, ``"batch"`` the same ones for a whole minibatch,
     which needs another normalization than ``"layernorm"``.
@@ -49,14 +49,14 @@ categorical_features: which columns are categories: ``"from_dtype"`` takes those
     it, a list names more, by name, number or a bool for each, and None means none.
 numeric_bins: into how many bins each column of numbers is encoded (piecewise-linear encoding); None for none.
 ensemble: how many nets are trained side by side, on other seeds; their scores are averaged.
-tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows by the best.
+tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows with the best.
 precision: ``"bfloat16"`` to multiply in mixed precision, with Intel MKL on a processor with AMX; not with "lbfgs".
 ema_decay: with a number above 0, the nets end with the exponential average of their weights over the steps, and are
     validated with it; 0.99 averages over about 100 steps. Not with "lbfgs" and `partial_fit`.
 mixup: with a number above 0, each row of a minibatch, and its target, is mixed with another row's by a share drawn
     from Beta(mixup, mixup); the training loss is that of the mixed rows. Not with "lbfgs"."""
 
-ATTRIBUTES = """settings_: what the parameters that were "auto" came to; see `thinnet.sklearn.settings`.
+ATTRIBUTES = """settings_: the values that were used for parameters that were "auto"; see `thinnet.sklearn.settings`.
 net_: the `FullyConnectedNet`, the first one of an ensemble. It takes the rows that `encoder_` makes, or raw rows where
     that is None, and can be saved and exported by itself.
 nets_: all nets of the ensemble.
