@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,26 @@ def closed_door() -> Iterator[None]:
         package, file = name.partition(".")[0], str(getattr(sys.modules[name], "__file__", ""))
         if package in finder.PACKAGES or (package != "thinnet" and file.startswith(str(finder.HERE))):  # or by an alias
             del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def forked_workers() -> Iterator[Any]:
+    """One worker of the checker for many files, or None where copying it is not sure to work."""
+    if sys.platform != "linux":
+        yield None
+        return
+    from forked_worker import ForkedWorkers
+
+    workers = ForkedWorkers()
+    yield workers
+    workers.close()
+
+
+@pytest.fixture
+def quick_workers(forked_workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check files without starting Python for each: where not the start or the end of a worker is what is tested."""
+    if forked_workers:
+        monkeypatch.setattr("thinnet.check.runner.subprocess", forked_workers)
 
 
 @pytest.fixture

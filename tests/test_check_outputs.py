@@ -15,6 +15,8 @@ import check_sources as sources
 from test_check_files import write
 from thinnet.cli import main
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changes = {dropouts.BACK: "print('<b>&\\x1b[31m'); raise ValueError('<script>alert(1)</script>\\x00')"}

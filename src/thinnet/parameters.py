@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -76,7 +76,8 @@ class Parameters(MutableMapping[str, FloatArray]):
         self.order: Order = order
         self.padded = padded
         itemsize = np.dtype(dtype if flat is None else flat.dtype).itemsize
-        self.places = dict(zip(self.shapes, _places(self.shapes.values(), order, padded, itemsize), strict=True))
+        places = _places(tuple(self.shapes.values()), order, padded, itemsize)
+        self.places = dict(zip(self.shapes, places, strict=True))
         size = max((place.stop for place in self.places.values()), default=0)
         self._see(_zeros(size, dtype) if flat is None else flat[:size])
 
@@ -214,14 +215,16 @@ def is_own(array: AnyArray) -> bool:
     return array.flags.writeable and not isinstance(array, np.memmap)
 
 
-def _places(shapes: Iterable[tuple[int, ...]], order: Order, padded: bool, itemsize: int) -> Iterator[Place]:
-    start, unit = 0, CACHE_LINE // itemsize if padded else 1
+@functools.lru_cache(maxsize=64)  # each call of a net's loss makes gradients of the same shapes
+def _places(shapes: tuple[tuple[int, ...], ...], order: Order, padded: bool, itemsize: int) -> tuple[Place, ...]:
+    places, start, unit = [], 0, CACHE_LINE // itemsize if padded else 1
     for shape in shapes:
         count, length = (1, math.prod(shape)) if len(shape) != 2 else shape if order == "C" else shape[::-1]
         # An odd number of cache lines apart, so that neighbors do not compete for the same places of the cache.
         pitch = (-(-length // unit) | 1) * unit if padded and count > 1 and length >= WIDE else length
-        yield Place(start, length, pitch, count)
+        places.append(Place(start, length, pitch, count))
         start = -(-(start + pitch * count) // unit) * unit
+    return tuple(places)
 
 
 def _zeros(size: int, dtype: Any) -> FloatArray:

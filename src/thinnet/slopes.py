@@ -41,14 +41,15 @@ def around(f: Callable[[FloatArray], Any], x: FloatArray, index: Index, h: float
 
 
 @contextmanager
-def moved(params: Mapping[str, FloatArray], size: float, number: int) -> Iterator[None]:
-    """All parameters moved to one of many places close by, and put back in the end."""
+def moved(params: Mapping[str, FloatArray], size: float, number: int) -> Iterator[dict[str, FloatArray]]:
+    """All parameters moved to one of many places close by, and put back in the end; gives the direction taken."""
     before = {name: w.copy() for name, w in params.items()}
     generator = np.random.default_rng(number)
+    direction: dict[str, FloatArray] = {name: generator.standard_normal(w.shape) for name, w in params.items()}
     try:
-        for w in params.values():
-            w[...] += size * generator.standard_normal(w.shape)
-        yield
+        for name, w in params.items():
+            w[...] += size * direction[name]
+        yield direction
     finally:
         for name, w in params.items():
             w[...] = before[name]
@@ -77,10 +78,11 @@ def closer_slope(
         rounding = ROUNDINGS * float(np.finfo(np.float64).eps) * abs(float(loss)) / step
         if rounding * FINER > bound:  # the next one would tell nothing
             break
-    least, last, agree = min(abs(slope - claimed) for slope in slopes), slopes[-2:], False
+    least, last, value = min(abs(slope - claimed) for slope in slopes), slopes[-2:], float(np.median(slopes))
     for number in range(PLACES):
         with moved(params, HAIR * step, number):
             last.append(slope())
-            agree |= abs(last[-1] - float(compute()[1][name][index])) <= bound
+            if abs(last[-1] - float(compute()[1][name][index])) <= bound:
+                return Slope(value, firm=False)
     blurred = least <= max(FIRM * float(np.ptp(last)), rounding)
-    return Slope(float(np.median(slopes)), firm=not (agree or blurred))
+    return Slope(value, firm=not blurred)
