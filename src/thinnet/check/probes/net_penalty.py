@@ -26,7 +26,7 @@ def check_penalty(harness: NetHarness, options: Options) -> None:
         return  # its masks cannot be held
     params = {key: np.array(value, dtype=float) for key, value in net.params.items()}
     when = f"with {harness.setting}, " if options else ""
-    right = sum(_half(value) for key, value in params.items() if role(key)[0] == "W")
+    right = sum(_half(value) for key, value in params.items() if harness.role(key)[0] == "W")
     if not abs(loss - base - right) <= EXACT * right:
         counts = {key: _counted(harness, plain, net, key, loss - base) / _half(value) for key, value in params.items()}
         _of_loss(harness, when, loss - base, right, counts, params)
