@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from dataclasses import fields, is_dataclass
@@ -10,6 +11,8 @@ from typing import Any
 os.environ["THINNET_KERNELS"] = "0"  # the docstrings are read, nothing is computed: compile nothing
 
 import thinnet
+
+gc.disable()  # a build keeps nearly all that it makes, and looking through it again and again took a third of its time
 
 project = "Thinnet"
 author = "The Thinnet developers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any
 
@@ -64,7 +65,22 @@ def test_arguments_must_be_whole_numbers(arguments: dict[str, Any]) -> None:
         load_digits(**arguments)
 
 
+def test_scikit_learn_itself_is_not_imported() -> None:
+    """Which would take longer than a short training."""
+    code = "import sys, thinnet; thinnet.load_digits(); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_where_its_file_lies_elsewhere_scikit_learn_gives_the_same_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = load_digits()
+    monkeypatch.setattr("thinnet.data.digits.FILE", "datasets/data/nowhere.csv.gz")
+    np.testing.assert_array_equal(load_digits().X_train, read.X_train)
+    np.testing.assert_array_equal(load_digits().y_train, read.y_train)
+
+
 def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(MissingExtraError, match=r"load_digits needs the package 'sklearn'.*thinnet\[digits\]"):
         load_digits()

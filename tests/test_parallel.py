@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -125,6 +126,7 @@ def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None
         assert found["local statistics/exchanged"] == expected
 
 
+@functools.cache
 def whole() -> Solver:
     """The run that no misfortune befell."""
     solver = make_training("batchnorm")

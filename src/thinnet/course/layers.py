@@ -149,6 +149,6 @@ def _float(array: AnyArray) -> FloatArray:
 def floats(*arrays: AnyArray) -> tuple[FloatArray, ...]:
     """The arrays in the float dtype that NumPy's own arithmetic on them would give."""
     dtype = np.result_type(*arrays)
-    if not np.issubdtype(dtype, np.floating):
+    if dtype.kind != "f":
         dtype = np.dtype(np.float64)
     return tuple(np.asarray(array).astype(dtype, copy=False) for array in arrays)

@@ -1,5 +1,8 @@
 """Digits: 1,797 handwritten digits of 8 x 8 pixels, which come with scikit-learn."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 
 from thinnet.arguments import known_arguments
@@ -7,6 +10,9 @@ from thinnet.checks import check_number
 from thinnet.data.checking import check_rows, check_size
 from thinnet.data.dataset import Dataset
 from thinnet.errors import require
+from thinnet.typing import AnyArray
+
+FILE = "datasets/data/digits.csv.gz"  # in scikit-learn's folder
 
 
 @known_arguments
@@ -37,10 +43,10 @@ def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: i
     held_out = check_size("num_val", num_val) + check_size("num_test", num_test)
     wanted = 1 if num_train is None else check_size("num_train", num_train, low=1)
     check_number("seed", seed)
-    source = require("sklearn.datasets", extra="digits", purpose="load_digits").load_digits()
-    check_rows("num_train + num_val + num_test", wanted + held_out, len(source.data), "digits that there are")
-    order = np.random.default_rng(seed).permutation(len(source.data))
-    X, y = source.data[order].astype(np.uint8), source.target[order].astype(np.int64)
+    pixels, labels = _read()
+    check_rows("num_train + num_val + num_test", wanted + held_out, len(pixels), "digits that there are")
+    order = np.random.default_rng(seed).permutation(len(pixels))
+    X, y = pixels[order].astype(np.uint8), labels[order].astype(np.int64)
     train = slice(held_out, None if num_train is None else held_out + num_train)
     return Dataset(
         X[train],
@@ -53,3 +59,14 @@ def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: i
         class_names=tuple(map(str, range(10))),
         image_shape=(8, 8),
     )
+
+
+def _read() -> tuple[AnyArray, AnyArray]:
+    """All pixels and labels, from the file itself: importing scikit-learn takes longer than a short training."""
+    found = importlib.util.find_spec("sklearn")
+    for folder in (found and found.submodule_search_locations) or ():
+        if (path := Path(folder, FILE)).is_file():
+            table = np.loadtxt(path, np.uint8, delimiter=",")
+            return table[:, :-1], table[:, -1]
+    source = require("sklearn.datasets", extra="digits", purpose="load_digits").load_digits()
+    return source.data, source.target

@@ -1,10 +1,13 @@
 """The page: rendered by a Jinja template with autoescaping."""
 
+import functools
 import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
+from types import ModuleType
+from typing import Any
 
 from thinnet.config import Config
 from thinnet.errors import require
@@ -39,13 +42,10 @@ class Details:
 
 def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: bool = False) -> str:
     """The whole page as HTML, with details of some groups; a `live` one asks its server for what is new."""
-    jinja2 = require("jinja2", extra="report", purpose="writing a report")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
-    environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
+    template = _template(require("jinja2", extra="report", purpose="writing a report"))
     diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
-    text: str = environment.from_string(asset("page.html.jinja")).render(
+    text: str = template.render(
         title=title,
         live=live,
         style=asset("page.css") + asset("figures.css"),
@@ -62,6 +62,14 @@ def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: 
         measure=measured(groups),
     )
     return text
+
+
+@functools.cache  # compiling it takes longer than most pages do
+def _template(jinja2: ModuleType) -> Any:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
+    environment.globals |= {"amount": _amount, "charts": charts, "columns": COLUMNS, "splits": SPLITS, "svg": svg}
+    return environment.from_string(asset("page.html.jinja"))
 
 
 def asset(name: str) -> str:
