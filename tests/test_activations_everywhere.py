@@ -99,7 +99,7 @@ def test_the_command_line_trains_and_reports(activation: str, tmp_path: Path) ->
     page = write_report([tmp_path / "run"]).read_text(encoding="utf-8")
     counted = activation == "relu"
     assert ("Units above zero" in page) == counted
-    assert ("are counted in hidden layers with ReLU alone" in page) == (not counted)
+    assert ("They are counted only in nets with ReLU" in page) == (not counted)
 
 
 @each

@@ -28,7 +28,7 @@ def forged(state: Any = "{}", arrays: Any = None, **metadata: Any) -> bytes:
 
 
 def tiny_net() -> FullyConnectedNet:
-    return FullyConnectedNet([1], 1, 1, normalization="batchnorm", dropout=0.5, seed=3)
+    return FullyConnectedNet([1], 1, 1, normalization="batchnorm", dropout=0.5, seed=3, loss="mse")
 
 
 @pytest.fixture
@@ -247,5 +247,5 @@ def test_a_net_written_before_there_were_activations_is_one_with_relu(
         h = np.maximum(h, 0)
     np.testing.assert_allclose(net(X), h @ arrays["params/W3"] + arrays["params/b3"], rtol=1e-4)
     net.save(tmp_path / "new")
-    later = {"activation": "relu", "label_smoothing": 0.0, "precision": None}
+    later = {"activation": "relu", "label_smoothing": 0.0, "precision": None, "class_names": []}
     assert FullyConnectedNet.load(tmp_path / "new").config() == {**config, **later}

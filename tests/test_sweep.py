@@ -200,12 +200,12 @@ def test_workers_that_cannot_be_are_refused(arguments: Any, message: str) -> Non
 
 
 def test_the_grid_of_a_rate_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["experiment", "rate-sweep", "--rates", "0", "0.3", "0.6", "--sizes", "30", "60", "--seeds", "1"]
+    command = ["experiment", "rate-sweep", "--rates", "0", "0.3", "0.6", "--sizes", "60", "90", "--seeds", "1"]
     assert cli.main([*command, "--epochs", "5", "--hidden-dims", "20", "--output", str(tmp_path), "--quiet"]) == 0
     head, *rows, legend = capsys.readouterr().out.splitlines()
     assert legend == "Validation accuracy after the last epoch; * marks the best of each line."
     assert head.split() == ["num", "train", "\\", "dropout", "0", "0.3", "0.6"]
-    assert [row.split()[0] for row in rows] == ["30", "60"]
+    assert [row.split()[0] for row in rows] == ["60", "90"]
     for row in rows:
         numbers = [float(cell.rstrip("*")) for cell in row.split()[1:]]
         starred = [float(cell[:-1]) for cell in row.split()[1:] if cell.endswith("*")]

@@ -150,7 +150,8 @@ def _answer(name: str, names: Collection[str], owner: type | None) -> str:
     """What to say of an unknown argument of a method: the nearest one, or that it is one of the class, its `owner`."""
     found = instead_of(name, names)
     known = [] if owner is None else list(inspect.signature(owner).parameters)
-    if name not in known and found.endswith("?"):
+    near = name not in known or any(word in names for word in OTHER_WORDS.get(name, ()))
+    if near and found.endswith("?"):
         return found
     word = next((word for word in (name, *OTHER_WORDS.get(name, ())) if word in known), None)
     return found if word is None or owner is None else f"Give it to {owner.__name__}({word}=...)."

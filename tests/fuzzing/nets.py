@@ -25,6 +25,8 @@ def make_net(
 ) -> FullyConnectedNet:
     if normalization == "layernorm":
         mask = "element"
+    if loss in ("softmax", "svm"):
+        dims = [*dims[:-1], max(2, dims[-1])]  # of one class there is nothing to learn
     return FullyConnectedNet(
         dims[1:-1], dims[0], dims[-1], dropout=dropout, normalization=normalization, reg=reg, weight_scale="he",
         dtype=dtype, seed=seed, loss=loss, scaling=scaling, dropout_mask=mask,
