@@ -18,7 +18,12 @@ COMMANDS = [
     ("experiment dropout --rates inf", "must be the fraction dropped, at least 0 and below 1, got 'inf'"),
     ("experiment dropout --rates 0.5 0.5", "--rates must all differ, got [0.5, 0.5]. Name each one once."),
     ("experiment dropout --seeds -2", "must be a whole number of at least 1, got '-2'"),
-    ("experiment dropout --epochs 1.5", "argument --epochs: invalid int value: '1.5'"),
+    ("experiment dropout --epochs 1.5", "argument --epochs: must be a whole number, got '1.5'"),
+    (
+        "train --data digits --hidden-dims 200,100",
+        "--hidden-dims: must be a whole number, got '200,100'; write a space",
+    ),
+    ("train --data digits --dropout half", "argument --dropout: must be a number, got 'half'"),
     ("experiment dropout --epochs 0", "epochs must be an integer >= 1, got 0"),
     ("experiment masks --dropout 1", "dropout must be a number in [0, 1), got 1.0"),
     (

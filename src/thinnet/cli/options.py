@@ -59,7 +59,9 @@ def add_field(command: Any, name: str, shown: object = "", **given: Any) -> None
         given: in place of what argparse would be told; by default an option that is not given is None.
     """
     about = next(field.metadata for field in fields(Config) if field.name == name)
-    kind = {"nargs": "*", "type": int} if about["kind"] is tuple else {"type": about["kind"]}
+    kind = (
+        {"nargs": "*", "type": _width} if about["kind"] is tuple else {"type": KINDS.get(about["kind"], about["kind"])}
+    )
     default = f" (default: {shown})" if shown != "" else ""
     told = {**kind, "choices": about["choices"] or None, "help": f"{about['help']}{default}", **given}
     command.add_argument(f"--{name.replace('_', '-')}", **told)
@@ -96,6 +98,8 @@ def _pair(text: str) -> tuple[str, float]:
     return name, float(number)
 
 
+_width = _number(int, lambda _: True, "a whole number; write a space between two: 200 100")
+KINDS = {int: _number(int, lambda _: True, "a whole number"), float: _number(float, lambda _: True, "a number")}
 positive = _number(int, lambda value: value >= 1, "a whole number of at least 1")
 natural = _number(int, lambda value: value >= 0, "a whole number of at least 0")
 port = _number(int, lambda value: 0 <= value < 2**16, "a port from 0 to 65535; for any free port, put the option last")
