@@ -92,6 +92,8 @@ def test_what_is_there_is_found_and_what_others_look_for_is_not() -> None:
     for thing in named().values():
         assert isinstance(thing, Known)
         assert not hasattr(thing, "transform")
+        with pytest.raises(TypeError, match="not iterable"):
+            iter(thing)  # type: ignore[call-overload]
         assert not hasattr(thing, "__array__")
         copy.copy(thing)
         assert type(pickle.loads(pickle.dumps(thing))) is type(thing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import threading
@@ -50,6 +51,26 @@ def test_each_part_is_done_once(name: str, parts: int) -> None:
     done = np.zeros(parts, np.int64)
     team_of(name).run(count, parts, done)
     np.testing.assert_array_equal(done, 1 + 10 * parts)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_threads_of_a_runtime_do_each_part_once(threads: int, parts: int) -> None:
+    """One that calls its threads one after the other, with as many as it likes."""
+    called: list[int] = []
+
+    @ctypes.CFUNCTYPE(None, ctypes.CFUNCTYPE(None, ctypes.c_void_p), ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+    def fork(body: Any, data: int, asked: int, flags: int) -> None:
+        for thread in range(threads):
+            called.append(thread)
+            body(data)
+
+    number, size = (ctypes.CFUNCTYPE(ctypes.c_int)(say) for say in (lambda: called[-1], lambda: threads))
+    addresses = [ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (fork, number, size)]
+    done = np.zeros(parts, np.int64)
+    count(Share(addresses[0], addresses[1], addresses[2], parts), done)
+    np.testing.assert_array_equal(done, 1 + 10 * parts)
+    assert called == list(range(threads))
 
 
 @pytest.mark.parametrize("wrong", [0, 1])

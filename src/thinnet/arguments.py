@@ -195,6 +195,7 @@ class Known:
                 setattr(cls, name, classmethod(known_arguments(value.__func__)))
 
     if not TYPE_CHECKING:  # to which every attribute would be known otherwise
+        __iter__ = None  # or Python would ask for the items 0, 1, ...
 
         def __getattr__(self, name: str) -> Any:
             if hasattr(type(self), name):  # a property that raised AttributeError, and does so again

@@ -1,5 +1,6 @@
 """RowReader: minibatches of a split, standardized into a buffer that is used again and again."""
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,11 +103,14 @@ class RowReader:
         moves = how.translate, how.padding_mode == "reflect", how.cutout
         draws = self.data.own_rows("train").start, keys, step, how.flips(step, order.epoch(step)), moves, how.image
         room = scratch(self.team, self._source.dtype, self.num_features), line
-        standardizations = self._standardization, self._mirrored(how.image)
+        standardizations = self._standardization, self._mirrored
         share_out(self.team, size, augmented_rows, self._source, rows, draws, *standardizations, floats, bits, room)
 
-    def _mirrored(self, image: tuple[int, int, int]) -> tuple[FloatArray, FloatArray]:
-        shift, scale = (np.ascontiguousarray(x.reshape(image)[..., ::-1]).ravel() for x in self._standardization)
+    @cached_property
+    def _mirrored(self) -> tuple[FloatArray, FloatArray]:
+        """The standardization of a mirror image."""
+        shape = -1, self.data.augmentation.image[-1]  # type: ignore[union-attr]  # only where there is one
+        shift, scale = (np.ascontiguousarray(x.reshape(shape)[:, ::-1]).ravel() for x in self._standardization)
         return shift, scale
 
 

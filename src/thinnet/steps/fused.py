@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.bfloat16 import BITS
 from thinnet.kernels import losses
 from thinnet.kernels.activations import CODES, Behind
 from thinnet.kernels.penalty import inplace_add_scaled, sum_of_squares
@@ -37,7 +35,7 @@ class FusedStep:
         self.spec, self.max_rows, self.products = spec, max_rows, products
         self._layers = hidden_layers(spec, max_rows, products.team)
         self._operands = Operands(spec, products, max_rows)
-        self._buffers = [self._activations(max_rows, dim, padded=True) for dim in spec.hidden_dims]
+        self._activations = [Activations.empty(spec, max_rows, dim) for dim in spec.hidden_dims]
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order, padded=self._padded)
@@ -45,8 +43,6 @@ class FusedStep:
         self._no_weights = np.empty(0, spec.dtype)
         self._biases = [f"b{i}" for i in range(1, spec.num_layers)]
         self._behind = [_behind(spec, layer, self._row_positions) for layer in range(len(spec.hidden_dims))]
-        self._known: Any = None
-        self._layout: list[Activations] = []
 
     @property
     def team(self) -> Team:
@@ -55,13 +51,13 @@ class FusedStep:
 
     def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
-        widths = tuple(state.params[bias].size for bias in self._biases)
+        widths, gaps = [state.params[bias].size for bias in self._biases], not isinstance(batch.X, SparseRows)
         work = _Work(
             state,
             batch,
             rows=self._operands.rows(batch.X),
             matrices=self._operands.matrices(state.params, copies_hold),
-            passes=self._layout_for(len(batch), widths, padded=not isinstance(batch.X, SparseRows)),
+            passes=[at.front(len(batch), n, gaps=gaps) for at, n in zip(self._activations, widths, strict=True)],
             behind=[self._behind_in(behind, batch) for behind in self._behind],
             gradients=self._gradients_like(state.params),
         )
@@ -75,31 +71,6 @@ class FusedStep:
         if params.shapes == self._gradients.shapes:
             return self._gradients
         return Parameters(params.shapes, params.dtype, params.order, self._gradients.flat, self._padded)
-
-    def _layout_for(self, rows: int, widths: tuple[int, ...], *, padded: bool) -> list[Activations]:
-        """Where the hidden layers of a batch lie; the products of sparse rows know no gaps."""
-        if self._known != (rows, widths, padded):
-            self._known = rows, widths, padded
-            arrays = [
-                self._activations(rows, width, padded, like) for width, like in zip(widths, self._buffers, strict=True)
-            ]
-            self._layout = [Activations.of(*pair) for pair in arrays]
-        return self._layout
-
-    def _activations(
-        self, rows: int, width: int, padded: bool, like: Sequence[Parameters] = ()
-    ) -> tuple[Parameters, Parameters]:
-        """The arrays of a hidden layer, at the front of the buffers of others if there are any.
-
-        Threads share the columns out: where a row begins at a cache line, none writes to one of another thread's.
-        """
-        half = width if self.spec.precision else 0
-        floats, halves = dict.fromkeys(("z", "h", "dh"), (rows, width)), dict.fromkeys(("h", "dh"), (rows, half))
-        flats = [each.flat for each in like] if like else (None, None)
-        return (
-            Parameters(floats, self.spec.dtype, flat=flats[0], padded=padded),
-            Parameters(halves, BITS, flat=flats[1], padded=padded),
-        )
 
     def _behind_in(self, behind: Behind, batch: Batch) -> Behind:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions

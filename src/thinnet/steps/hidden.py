@@ -1,9 +1,10 @@
 """A hidden layer behind its product, by the kernels: one class for each normalization."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from thinnet.bfloat16 import BITS
 from thinnet.kernels import hidden
 from thinnet.kernels.activations import Behind
 from thinnet.kernels.hidden import Scratch
@@ -28,10 +29,24 @@ class Activations(NamedTuple):
     half_dh: AnyArray  # dh likewise
 
     @classmethod
-    def of(cls, arrays: Parameters, halves: Parameters) -> "Activations":
-        """With the buffers of these arrays: z, h and dh, and the halves of h and dh."""
-        whole = [whole_lines(array) for array in (*arrays.values(), *halves.values())]
-        return cls(arrays["z"].shape[1], *whole)
+    def empty(cls, spec: Spec, rows: int, units: int) -> Self:
+        """Room for so many rows; without bfloat16 the halves are empty.
+
+        Threads share the columns: where each row begins at a cache line, none writes to one of another thread's.
+        """
+        half = units if spec.precision else 0
+        floats = Parameters(dict.fromkeys(("z", "h", "dh"), (rows, units)), spec.dtype, padded=True)
+        halves = Parameters(dict.fromkeys(("h", "dh"), (rows, half)), BITS, padded=True)
+        return cls(units, *map(whole_lines, (*floats.values(), *halves.values())))
+
+    def front(self, rows: int, units: int, *, gaps: bool) -> Self:
+        """Room for fewer rows and units in the same memory; without gaps for the products of sparse rows."""
+
+        def part(lines: AnyArray) -> AnyArray:
+            in_one = lines.size and not gaps
+            return lines.reshape(-1)[: rows * units].reshape(rows, units) if in_one else lines[:rows]
+
+        return type(self)(units, *map(part, self[1:]))
 
     def for_products(self, array: AnyArray) -> AnyArray:
         """One of the arrays without the gaps."""
