@@ -71,6 +71,9 @@ class Net(Known):
         spec.check_outputs()
         return cls.from_parts(spec, State.initial(spec))
 
+    def _way(self, name: str) -> str:
+        return f"Write .params[{name!r}]." if name in self.state.params else super()._way(name)
+
     hidden_dims, input_dim, num_classes, num_layers = Fixed(), Fixed(), Fixed(), Fixed()
     dropout, dropout_mask, scaling = Fixed(), Fixed(), Fixed()
     normalization, activation, loss_name, reg = Fixed(), Fixed(), Fixed("loss"), Fixed()
