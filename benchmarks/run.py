@@ -28,6 +28,7 @@ from interleave import Times, ratio, take_turns
 from job import Job
 from thinnet.data.cifar10 import ARCHIVE, find_cifar10
 from thinnet.products.choose import products
+from thinnet.products.processor import has_amx
 
 HERE = Path(__file__).parent
 OUTPUT = HERE.parent / "BENCHMARKS.md"
@@ -36,6 +37,7 @@ LABELS = {
     "thinnet_net": "**Thinnet**",
     "thinnet_bfloat16": '**Thinnet, `precision="bfloat16"`**',
     "thinnet_numpy": "Thinnet, NumPy's products",
+    "thinnet_mkl": "Thinnet, MKL's products",
     "thinnet_thinned": '**Thinnet, `dropout_mask="batch"`**',
     "thinnet_thinned_bfloat16": '**Thinnet, `dropout_mask="batch"`, `precision="bfloat16"`**',
     "torch_eager": "PyTorch, eager, fused Adam",
@@ -53,9 +55,10 @@ LABELS = {
     "floor_bfloat16": "the same with MKL's products of bfloat16 numbers",
 }
 
-STEPS = [name for name in LABELS if "_predict" not in name and "thinned" not in name]
+CHOSEN = f"thinnet_{products().name}"  # the same as `thinnet_net`
+STEPS = [name for name in LABELS if "_predict" not in name and "thinned" not in name and name != CHOSEN]
 FLOAT32_PEERS = ("torch_eager", "torch_compiled", "jax_jit")
-QUICK = ["thinnet_net", "thinnet_bfloat16", "thinnet_numpy", "thinnet_thinned", "torch_eager", "torch_autocast"]
+QUICK = ["thinnet_net", "thinnet_bfloat16", "thinnet_thinned", "torch_eager", "torch_autocast"]
 QUICK += ["jax_jit", "jax_bfloat16"]
 
 INTRODUCTION = """# Benchmarks
@@ -70,7 +73,9 @@ measured.
 
 def steps() -> str:
     """Whole training steps of the second course's final net, at several batch sizes."""
-    text = "## A whole training step\n\n3072-500-500-500-10, batch normalization, dropout one half, Adam, float32.\n"
+    where = "" if has_amx() else " on a processor without AMX"
+    text = f"## A whole training step{where}\n\n"
+    text += "3072-500-500-500-10, batch normalization, dropout one half, Adam, float32.\n"
     for batch_size in (100, 32, 256, 1024):
         job = Job(batch_size=batch_size)
         names = [name for name in STEPS if batch_size == 100 or name != "sklearn_mlp"]

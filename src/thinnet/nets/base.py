@@ -165,7 +165,7 @@ class Net(Known):
         """By what the kernels' matrices are multiplied: ``"mkl"``, Intel MKL, or ``"numpy"``.
 
         Assignable, for this net and its copies in this process; None for what is taken where nothing is said:
-        the environment's THINNET_PRODUCTS, else MKL where it is installed. Saved files do not have it.
+        the environment's THINNET_PRODUCTS, else the faster one that is here. Saved files do not have it.
 
         Raises:
             ArgumentError: if another name is assigned.

@@ -1,4 +1,4 @@
-"""Which library multiplies matrices: Intel MKL where it is installed, else NumPy, unless the user says otherwise."""
+"""Which library multiplies matrices: the fastest of those that are here, unless the user says otherwise."""
 
 import functools
 import os
@@ -9,6 +9,7 @@ from thinnet.errors import MissingExtraError
 from thinnet.products import mkl_library
 from thinnet.products.base import Products
 from thinnet.products.numpy import NumpyProducts
+from thinnet.products.processor import is_amd
 
 SWITCH = "THINNET_PRODUCTS"  # in the environment: a name of `NAMES`
 NAMES = ("numpy", "mkl")
@@ -21,7 +22,8 @@ def products(name: str | None = None) -> Products:
 
     Args:
         name: ``"numpy"`` or ``"mkl"``; None for what the environment's THINNET_PRODUCTS says, and where it says
-            nothing for MKL if that is installed, works, and gives the same bits from run to run.
+            nothing for MKL if that is installed, works, and gives the same bits from run to run, but for NumPy on
+            processors of AMD, where MKL is slower.
 
     Raises:
         ArgumentError: if the name is unknown.
@@ -34,7 +36,7 @@ def products(name: str | None = None) -> Products:
     if wanted:
         check_choice(SWITCH, wanted, NAMES)
         return NumpyProducts() if wanted == "numpy" else _mkl(f"{SWITCH}=mkl")
-    if not mkl_library.installed():
+    if is_amd() or not mkl_library.installed():
         return NumpyProducts()
     try:
         return _mkl("faster training")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thinnet.products.openmp import OpenMPTeam
+from thinnet.products.processor import has_amx
 from thinnet.teams import ONE_THREAD, Team
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ LAYERS = {
 }
 PARTS = ("rt", "core", "intel_lp64", "{layer}_thread", "sequential", "def", "mc3", "avx2", "avx512", "avx10")
 BLOCKTIME = 20  # milliseconds for which threads hold a core while they wait: longer than from one product to the next
-STRICT = 0x10000  # with a processor's own branch: the same bits wherever arrays lie, for any number of threads
+# With a branch of one of Intel's processors: the same bits wherever arrays lie, for any number of threads. On others
+# those of float64 depend on the number of threads.
+STRICT = 0x10000
 
 
 def installed() -> bool:
@@ -91,11 +94,7 @@ def multiplies_bfloat16() -> bool:
     and 48, with its instructions for bfloat16 45 and 70, with AMX 41 and 17.
     """
     limited = os.environ.get("MKL_ENABLE_INSTRUCTIONS", "AVX512_E4")
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return limited.upper() == "AVX512_E4" and re.search(r"^flags\b.*\bamx_bf16\b", flags, re.MULTILINE) is not None
+    return limited.upper() == "AVX512_E4" and has_amx()
 
 
 def team(library: ctypes.CDLL) -> Team:

@@ -1,0 +1,11 @@
+"""Thinnet with MKL's products, on whatever processor."""
+
+from collections.abc import Callable
+
+from contenders import thinnet_net
+from job import Job
+
+
+def build(job: Job) -> Callable[[], object]:
+    """One step of the solver."""
+    return thinnet_net.build(job, products="mkl")
