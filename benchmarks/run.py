@@ -57,6 +57,7 @@ LABELS = {
 
 CHOSEN = f"thinnet_{products().name}"  # the same as `thinnet_net`
 STEPS = [name for name in LABELS if "_predict" not in name and "thinned" not in name and name != CHOSEN]
+PLACE = "" if has_amx() else " on a processor without AMX"  # sections of their own
 FLOAT32_PEERS = ("torch_eager", "torch_compiled", "jax_jit")
 QUICK = ["thinnet_net", "thinnet_bfloat16", "thinnet_thinned", "torch_eager", "torch_autocast"]
 QUICK += ["jax_jit", "jax_bfloat16"]
@@ -73,8 +74,7 @@ measured.
 
 def steps() -> str:
     """Whole training steps of the second course's final net, at several batch sizes."""
-    where = "" if has_amx() else " on a processor without AMX"
-    text = f"## A whole training step{where}\n\n"
+    text = f"## A whole training step{PLACE}\n\n"
     text += "3072-500-500-500-10, batch normalization, dropout one half, Adam, float32.\n"
     for batch_size in (100, 32, 256, 1024):
         job = Job(batch_size=batch_size)
@@ -95,7 +95,7 @@ def quick() -> str:
 
 def thinned() -> str:
     """Steps on the thinned network: against the others, and how the gain grows."""
-    text = "## Thinned training\n\nThe same net and batch 100, with one mask for the whole batch.\n\n"
+    text = f"## Thinned training{PLACE}\n\nThe same net and batch 100, with one mask for the whole batch.\n\n"
     names = ["thinnet_thinned", "thinnet_thinned_bfloat16", "thinnet_net", "torch_eager", "torch_compiled", "jax_jit"]
     text += _table(take_turns(Job(), names), ours="thinnet_thinned")
     text += '\nThe thinned step\'s time over that of the ordinary one (`dropout_mask="element"`):\n\n'

@@ -6,6 +6,7 @@ Where the machine has no fast products of bfloat16 numbers, NumPy's stand in for
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,16 @@ class TestRefusals:
     def test_it_is_refused_by_name_where_it_would_be_slower(self, monkeypatch: pytest.MonkeyPatch) -> None:
         slow = net()
         slow.products = "numpy"
+        monkeypatch.setattr("thinnet.steps.choose.has_amx", lambda: True)
         wanted = r"precision must be None for training here, got 'bfloat16': it is slower .* with NumPy's products"
         with pytest.raises(ArgumentError, match=wanted):
             Solver(slow, data(), verbose=False)
         with pytest.raises(ArgumentError, match=wanted):
             slow.loss(np.ones((4, 64)), np.zeros(4, int), training=True)
+        monkeypatch.setattr("thinnet.steps.choose.has_amx", lambda: False)  # where installing MKL would not help
+        lacks = "on a processor without AMX" if sys.platform == "linux" else "except on Linux"
+        with pytest.raises(ArgumentError, match=lacks):
+            Solver(slow, data(), verbose=False)
         monkeypatch.setattr("thinnet.kernels.available", lambda: False)
         with pytest.raises(ArgumentError, match="without Numba's kernels"):
             Solver(net(), data(), verbose=False)

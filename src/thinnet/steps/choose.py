@@ -1,5 +1,6 @@
 """The one place that decides how a net is computed: by the kernels or readably, thinned or whole, by which products."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from thinnet.errors import ArgumentError
 from thinnet.layers import dropout_forward
 from thinnet.masks import keep_units
 from thinnet.products.choose import products as products_by
+from thinnet.products.processor import has_amx
 from thinnet.spec import Precision, Spec
 from thinnet.state import State
 from thinnet.steps.averaging import inplace_average
@@ -101,10 +103,10 @@ def _check_precision(spec: Spec, products: str | None) -> None:
     """Refuse bfloat16 where it would be slower than float32."""
     if not fuses(spec, True):
         lacks = "without Numba's kernels"
-    elif products_by(products).name != "mkl":
-        lacks = "with NumPy's products; install Intel MKL (pip install 'thinnet[mkl]')"
     elif not products_by(products).has_bfloat16:
-        lacks = "on a processor without AMX"
+        lacks = "with NumPy's products; install Intel MKL (pip install 'thinnet[mkl]')"
+        if not has_amx() or products_by(products).name == "mkl":
+            lacks = "on a processor without AMX" if sys.platform == "linux" else "except on Linux"
     else:
         return
     raise ArgumentError(
