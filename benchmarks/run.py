@@ -176,7 +176,7 @@ def inference() -> str:
 
 def threads() -> str:
     """The step with BLAS on one thread and on all."""
-    text = "## Threads\n\nThinnet's step in milliseconds. Products run on BLAS's threads, the kernels on one.\n\n"
+    text = "## Threads\n\nThinnet's step in milliseconds. BLAS's threads share the products and the loops.\n\n"
     text += "| batch | BLAS on 1 thread | BLAS on all |\n| ---: | ---: | ---: |\n"
     for batch_size in (32, 100, 256, 1024):
         job = Job(batch_size=batch_size)

@@ -16,7 +16,7 @@ from thinnet.kernels.compile import kernel
 from thinnet.kernels.optimizers import LINE, SGD, update
 from thinnet.kernels.share import in_parts
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
-from thinnet.products import mkl_library
+from thinnet.products import mkl_library, openblas
 from thinnet.products.choose import products
 from thinnet.products.numpy import NumpyProducts
 from thinnet.spec import NORMALIZATIONS, PRECISIONS, Spec
@@ -27,11 +27,16 @@ from thinnet.steps.fused_scores import FusedScores
 from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, Share, Team, Work, scratch, share_out
 from thinnet.thinning import KeptUnits, Thinning
 
-NAMES = ["one", "pool", pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl"))]
+NAMES = [
+    "one",
+    "pool",
+    pytest.param("openblas", marks=pytest.mark.skipif(not openblas.team(), reason="NumPy has no OpenBLAS of its own")),
+    pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl")),
+]
 
 
 def team_of(name: str) -> Team:
-    known: dict[str, Team] = {"one": ONE_THREAD, "pool": THREAD_POOL}
+    known: dict[str, Team | None] = {"one": ONE_THREAD, "pool": THREAD_POOL, "openblas": openblas.team()}
     return known.get(name) or products("mkl").team
 
 
@@ -53,24 +58,33 @@ def test_each_part_is_done_once(name: str, parts: int) -> None:
     np.testing.assert_array_equal(done, 1 + 10 * parts)
 
 
+@pytest.mark.parametrize("told", [0, 2])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("parts", [1, 2, 5])
-def test_threads_of_a_runtime_do_each_part_once(threads: int, parts: int) -> None:
+def test_threads_of_a_runtime_do_each_part_once(told: int, threads: int, parts: int) -> None:
     """One that calls its threads one after the other, with as many as it likes."""
-    called: list[int] = []
+    body, number = ctypes.CFUNCTYPE(None, ctypes.c_void_p), ctypes.c_uint
+    asked: list[int] = []
 
-    @ctypes.CFUNCTYPE(None, ctypes.CFUNCTYPE(None, ctypes.c_void_p), ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
-    def fork(body: Any, data: int, asked: int, flags: int) -> None:
-        for thread in range(threads):
-            called.append(thread)
-            body(data)
+    def call(function: Any, data: int) -> None:
+        for _ in range(threads):
+            function(data)
 
-    number, size = (ctypes.CFUNCTYPE(ctypes.c_int)(say) for say in (lambda: called[-1], lambda: threads))
-    addresses = [ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (fork, number, size)]
+    @ctypes.CFUNCTYPE(None, body, ctypes.c_void_p, number, number)
+    def as_openmp(function: Any, data: int, count: int, flags: int) -> None:
+        call(function, data)
+
+    @ctypes.CFUNCTYPE(ctypes.c_int, number, body, ctypes.c_void_p, number)
+    def as_openblas(count: int, function: Any, data: int, stride: int) -> int:
+        asked.append(count)
+        call(function, data)
+        return stride
+
+    fork = ctypes.cast(as_openblas if told else as_openmp, ctypes.c_void_p).value or 0
     done = np.zeros(parts, np.int64)
-    count(Share(addresses[0], addresses[1], addresses[2], parts), done)
+    count(Share(fork, told, 0, parts, parts), done)
     np.testing.assert_array_equal(done, 1 + 10 * parts)
-    assert called == list(range(threads))
+    assert asked == [told] * (told > 0)
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
@@ -84,7 +98,7 @@ def test_what_goes_wrong_in_a_part_is_raised(wrong: int) -> None:
     THREAD_POOL.run(work, 2, 7)  # and goes on afterwards
 
 
-@pytest.mark.parametrize("name", ["pool", NAMES[2]])
+@pytest.mark.parametrize("name", ["pool", *NAMES[2:]])
 def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
     done = np.zeros((8, 2), np.int64)
 
@@ -117,11 +131,13 @@ class Pieces:
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         for part in reversed(range(parts)):
-            work(Share(0, part, parts, parts), *arguments)
+            work(Share(0, 0, part, part + 1, parts), *arguments)
 
 
 class InPieces(NumpyProducts):
-    team: Team = Pieces()
+    def __init__(self) -> None:
+        super().__init__()
+        self.team = Pieces()
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)

@@ -17,12 +17,13 @@ CACHE_LINE = 64  # bytes
 
 
 class Share(NamedTuple):
-    """Which of its parts a call of a kernel does: those from `first` on, `step` apart; or who shares them."""
+    """How the parts of a kernel's work are shared out."""
 
-    fork: int  # where the function is that starts the threads, as a number; 0 for the calling thread alone
-    first: int  # with several threads: where the function is that says which one it is
-    step: int  # likewise the one that says how many there are
-    parts: int  # how many parts there are in all
+    fork: int  # where the function is that calls one on several threads, as a number; 0 for the calling thread alone
+    threads: int  # how many it is told to take, where it is called like gotoblas_pthread; 0 for one like GOMP_parallel
+    first: int  # of the parts to do
+    end: int  # the one behind the last of them
+    parts: int  # how many there are in all
 
 
 Work = Callable[..., None]  # a kernel that takes a Share first
@@ -50,7 +51,7 @@ class OneThread:
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         """Do one part after the other."""
-        work(Share(0, 0, 1, parts), *arguments)
+        work(Share(0, 0, 0, parts, parts), *arguments)
 
 
 class ThreadPool:
@@ -65,7 +66,7 @@ class ThreadPool:
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         """Do the first part on this thread."""
-        shares = [Share(0, part, parts, parts) for part in range(parts)]
+        shares = [Share(0, 0, part, part + 1, parts) for part in range(parts)]
         others = [_pool(self.size).submit(work, share, *arguments) for share in shares[1:]]
         try:
             work(shares[0], *arguments)

@@ -41,15 +41,19 @@ def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tupl
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: tuple[Any, Any, Any]) -> Any:
         compiled = work.dispatcher.get_compile_result(inner)
         context.add_linking_libs([compiled.library])
-        body = _body(context, builder.module, compiled.fndesc, inner, values[0].type, values[2].type)
-        data = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, [values[0], values[2]]))
+        fork, threads, first, end, parts = cgutils.unpack_tuple(builder, values[0], len(Share._fields))
+        data = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, [first, end, parts, values[2]]))
+        body = _body(context, builder.module, compiled.fndesc, inner, data.type)
         data = builder.bitcast(data, PLACE)
-        fork, *_ = cgutils.unpack_tuple(builder, values[0], len(Share._fields))
         with builder.if_else(cgutils.is_null(builder, fork)) as (alone, together):
             with alone:
                 builder.call(body, [data])
-            with together:
-                builder.call(builder.inttoptr(fork, FORK), [body, data, NUMBER(0), NUMBER(0)])
+            with together, builder.if_else(cgutils.is_not_null(builder, threads)) as (counted, uncounted):
+                with counted:
+                    count = builder.trunc(threads, NUMBER)
+                    builder.call(builder.inttoptr(fork, COUNTED_FORK), [count, body, data, NUMBER(0)])
+                with uncounted:
+                    builder.call(builder.inttoptr(fork, FORK), [body, data, NUMBER(0), NUMBER(0)])
         return context.get_dummy_value()
 
     return types.void(share, work, arguments), generate
@@ -58,29 +62,31 @@ def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tupl
 PLACE, NUMBER = ir.IntType(8).as_pointer(), ir.IntType(32)
 BODY = ir.FunctionType(ir.VoidType(), [PLACE])
 FORK = ir.FunctionType(ir.VoidType(), [BODY.as_pointer(), PLACE, NUMBER, NUMBER]).as_pointer()  # of GOMP_parallel
-ASK = ir.FunctionType(NUMBER, []).as_pointer()
+COUNTED_FORK = ir.FunctionType(NUMBER, [NUMBER, BODY.as_pointer(), PLACE, NUMBER]).as_pointer()  # of gotoblas_pthread
 
 
-def _body(context: Any, module: ir.Module, work: Any, inner: Any, share: Any, arguments: Any) -> ir.Function:
-    """What each thread calls, with the place of the share and the arguments: the work, for its parts of it."""
+def _body(context: Any, module: ir.Module, work: Any, inner: Any, data_type: Any) -> ir.Function:
+    """What each thread calls, with the place of the next part, where they end, how many there are, and the arguments.
+
+    It takes the next part until there is none. So all are done however many threads there are, and nobody waits for a
+    thread that comes late.
+    """
     body = ir.Function(module, BODY, module.get_unique_name("shared"))
     body.linkage = "internal"
     builder = ir.IRBuilder(body.append_basic_block())
-    data = builder.load(builder.bitcast(body.args[0], ir.LiteralStructType([share, arguments]).as_pointer()))
-    fork, *asked, count = cgutils.unpack_tuple(builder, builder.extract_value(data, 0), len(Share._fields))
-    items = cgutils.unpack_tuple(builder, builder.extract_value(data, 1), len(inner.args) - 2)
+    data = builder.bitcast(body.args[0], data_type)
+    next_part, *known = (cgutils.gep_inbounds(builder, data, 0, field) for field in range(4))
+    end, parts, arguments = (builder.load(place) for place in known)
+    items = cgutils.unpack_tuple(builder, arguments, len(inner.args) - 2)
     function = context.declare_function(module, work)
-    first, step = (_asked(builder, cgutils.is_null(builder, fork), number) for number in asked)
-    with cgutils.for_range_slice(builder, first, count, step, count.type) as (part, _):
-        context.call_conv.call_function(builder, function, inner.return_type, inner.args, [*items, part, count])
+    take, do, done = (body.append_basic_block(name) for name in ("take", "do", "done"))
+    builder.branch(take)
+    builder.position_at_end(take)
+    part = builder.atomic_rmw("add", next_part, ir.Constant(parts.type, 1), "monotonic")
+    builder.cbranch(builder.icmp_signed("<", part, end), do, done)
+    builder.position_at_end(do)
+    context.call_conv.call_function(builder, function, inner.return_type, inner.args, [*items, part, parts])
+    builder.branch(take)
+    builder.position_at_end(done)
     builder.ret_void()
     return body
-
-
-def _asked(builder: ir.IRBuilder, alone: Any, number: Any) -> Any:
-    """The number, or where there are several threads what the function at that address says to each."""
-    place = cgutils.alloca_once_value(builder, number)
-    with builder.if_then(builder.not_(alone)):
-        said = builder.call(builder.inttoptr(number, ASK), [])
-        builder.store(builder.sext(said, number.type), place)
-    return builder.load(place)

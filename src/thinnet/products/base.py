@@ -12,8 +12,8 @@ class Products(Protocol):
     Attributes:
         name: of the library.
         has_bfloat16: whether products of bfloat16 numbers are faster here than those of float32.
-        team: the threads that may share the loops between two products: the library's own, or the calling one alone
-            where those are out of reach and keep the cores busy for a while after each product.
+        team: the threads that share the loops between two products: the library's own, or the calling one alone where
+            those are out of reach, since they keep the cores busy for a while after each product.
     """
 
     name: str

@@ -3,22 +3,29 @@
 import numpy as np
 
 from thinnet.bfloat16 import BITS, from_bits
+from thinnet.products import openblas
 from thinnet.teams import ONE_THREAD, Team
 from thinnet.typing import AnyArray, FloatArray
 
 
 class NumpyProducts:
-    """`numpy.matmul`, whose threads wait for the next product with the cores held."""
+    """`numpy.matmul`, and where it takes OpenBLAS, the threads of that for what stands between the products."""
 
     name = "numpy"
     has_bfloat16 = False
-    team: Team = ONE_THREAD
+
+    def __init__(self) -> None:
+        self._openblas = openblas.team()
+        self.team: Team = self._openblas or ONE_THREAD
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b; bfloat16 numbers are made float32 first, which takes longer than float32 would."""
         if a.dtype == BITS:
             a, b = from_bits(a), from_bits(b)
-        if out.flags.c_contiguous:
+        if not out.flags.c_contiguous:  # written the way round in which `out` lies in memory
+            a, b, out = b.T, a.T, out.T
+        if self._openblas is None or a.size * b.shape[-1] <= openblas.SMALL:
             np.matmul(a, b, out=out)
-        else:  # written the way round in which `out` lies in memory
-            np.matmul(b.T, a.T, out=out.T)
+        else:
+            with self._openblas.turn:
+                np.matmul(a, b, out=out)

@@ -24,9 +24,7 @@ class OpenMPTeam:
 
     def __init__(self, path: str, max_threads: Callable[[], int]) -> None:
         self._max_threads = max_threads
-        library = ctypes.CDLL(path)
-        functions = library.GOMP_parallel, library.omp_get_thread_num, library.omp_get_num_threads
-        self._fork, self._number, self._count = (ctypes.cast(each, ctypes.c_void_p).value or 0 for each in functions)
+        self._fork = ctypes.cast(ctypes.CDLL(path).GOMP_parallel, ctypes.c_void_p).value or 0
         self._forked = False
         os.register_at_fork(after_in_child=self._stay_alone)
 
@@ -44,4 +42,4 @@ class OpenMPTeam:
         if parts == 1 or self._forked:
             ONE_THREAD.run(work, parts, *arguments)
         else:
-            work(Share(self._fork, self._number, self._count, parts), *arguments)
+            work(Share(self._fork, 0, 0, parts, parts), *arguments)

@@ -9,6 +9,5 @@ from thinnet.typing import FloatArray
 
 def inplace_average(share: Share, average: FloatArray, w: FloatArray, portion: Any) -> None:
     """average += portion · (w − average), without subnormal numbers; see `thinnet.subnormal`."""
-    for part in range(share.first, share.parts, share.step):
-        piece = slice(part * w.size // share.parts, (part + 1) * w.size // share.parts)
-        average[piece] = settled(average[piece] + portion * (w[piece] - average[piece]))
+    piece = slice(share.first * w.size // share.parts, share.end * w.size // share.parts)
+    average[piece] = settled(average[piece] + portion * (w[piece] - average[piece]))
