@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Collection, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
@@ -108,8 +109,8 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "best_params": ("best", "best_params_"),
     "best_score_": ("best_validation_score_",),
     "num_epochs_": ("n_iter_",),
-    "X": ("X_train",),
-    "y": ("y_train",),
+    "X": ("X_train", "data"),
+    "y": ("y_train", "data"),
     "data": ("X_train",),
     "target": ("y_train",),
     "targets": ("y_train",),
@@ -133,6 +134,9 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return function  # which checks for itself what it passes on
     names = [name for name in parameters if name not in ("self", "cls")]
+    by_place = [name for name in names if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
+    most = math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters.values()) else len(by_place)
+    unnamed = len(parameters) - len(names)
     shown = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
     @functools.wraps(function)
@@ -141,9 +145,19 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
             if name not in names:
                 owner = type(args[0]) if args and isinstance(args[0], Known) else None
                 raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner)}".rstrip())
+        if len(args) - unnamed > most:
+            raise ArgumentError(_too_many(shown, by_place, names, len(args) - unnamed))
         return function(*args, **kwargs)
 
     return checked
+
+
+def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> str:
+    """The refusal of a call with more values than can be given by position."""
+    rest = ", ".join(name for name in names if name not in by_place)
+    fix = "Put rows and targets into one: data=Dataset(X, y)." if "data" in by_place else ""
+    fix = fix or (f"Give the others by name: {rest}." if rest else "Leave the others out.")
+    return f"{shown} takes {' and '.join(by_place) or 'nothing'} by position, got {came}. {fix}"
 
 
 def _answer(name: str, names: Collection[str], owner: type | None) -> str:

@@ -206,8 +206,12 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
-        came = f"a {type(value).__name__} that cannot be one ({caught})"
-        raise error(f"{name} must be an array, got {came}. Make all rows the same length.") from caught
+        if all(isinstance(each, np.ndarray) for each in value):
+            came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
+            fix = "Give each of them by a name of its own, or make all rows the same length."
+        else:
+            came, fix = f"that cannot be one ({caught})", "Make all rows the same length."
+        raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

@@ -96,8 +96,8 @@ def check_keys(data: Any, known: Collection[str]) -> None:
     if not isinstance(data, Mapping) or "X_train" not in data or "y_train" not in data:
         came = f"the keys {list(data)}" if isinstance(data, Mapping) else type(data).__name__
         raise DataError(
-            f"data must be a Dataset or a dict with X_train and y_train, got {came}. Call the training rows "
-            f"X_train, and their labels y_train."
+            f"data must be a Dataset or a dict with X_train and y_train, got {came}. Write Dataset(X, y), "
+            f"or Dataset(X, y, X_val, y_val) with validation rows."
         )
     missing = [key for key in known if key not in data]
     for key in data:
