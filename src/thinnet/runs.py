@@ -23,7 +23,7 @@ from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import EpochDecay, Schedule
 from thinnet.solver import Solver
 from thinnet.statistics import rounded
-from thinnet.storage.checkpoint import no_run
+from thinnet.storage.checkpoint import SAVED, no_run
 from thinnet.storage.files import write_atomically
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
@@ -135,9 +135,9 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
         DataError: if the data cannot be found or read.
     """
     if not (folder / CONFIG).is_file():
-        raise no_run(folder, "the folder of a run", f"one without {CONFIG}", "Name its --output.")
+        raise no_run(folder, "the folder of a run", f"one without {CONFIG}", "Name its --output.", CONFIG)
     processes = ProcessGroup(communicator)
-    config, begun = processes.from_first((read_config(folder), any(folder.glob("step-*.safetensors"))))
+    config, begun = processes.from_first((read_config(folder), any(folder.glob(SAVED))))
     data = load(config, processes)
     if begun:
         solver = Solver.resume(folder, data, communicator=communicator, **options)

@@ -53,7 +53,7 @@ def _run_folders(folder: Path) -> list[Path]:
     below = sum(path.is_dir() for path in folder.rglob("*"))
     looked = f"one without {runs.CONFIG} in it" + (f" or in any of the {below} folders below it" if below else "")
     fix = "Name the --output of thinnet train."
-    raise checkpoint.no_run(folder, "the folder of a run, or of several", looked, fix)
+    raise checkpoint.no_run(folder, "the folder of a run, or of several", looked, fix, runs.CONFIG)
 
 
 def read_run(folder: Path) -> Run:
@@ -69,7 +69,7 @@ def read_run(folder: Path) -> Run:
     if result.is_file():
         found = _read(result, _result, f"write it anew by: thinnet resume {folder}")
         return Run(folder, config, environment, finished=True, **found)
-    begun = any(folder.glob("step-*.safetensors"))
+    begun = any(folder.glob(checkpoint.SAVED))
     return Run(folder, config, environment, checkpoint.history_of(checkpoint.newest(folder)) if begun else History())
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_number
+from thinnet.checks import check_number, shortened
 from thinnet.data.files import looked_for
 from thinnet.errors import ArgumentError, CheckpointError, MissingCheckpointError
 from thinnet.history import History
@@ -27,7 +27,7 @@ from thinnet.typing import AnyArray
 
 KIND = "run"
 KEEP = 2  # how many checkpoints stay
-NAME = re.compile(r"step-([0-9]+)\.safetensors")
+NAME, SAVED = re.compile(r"step-([0-9]+)\.safetensors"), "step-*.safetensors"
 OPTIONS = {  # the solver's options that a checkpoint keeps
     "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
     "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
@@ -130,13 +130,15 @@ def newest(folder: Path) -> Contents:
             raise CheckpointError(f"{error} No other checkpoint in {folder} is whole.") from error
         newer = " and ".join(path.name for path in paths[paths.index(whole) + 1 :])
         raise CheckpointError(f"{error} Remove {newer} to go on from {whole.name} instead.") from error
-    raise no_run(folder, "a folder with a checkpoint", "one without", "Name the run's checkpoint_dir.")
+    raise no_run(folder, "a folder with a checkpoint", "one without", "Name the run's checkpoint_dir.", SAVED)
 
 
-def no_run(folder: Path, expected: str, came: str, fix: str) -> CheckpointError:
-    """The error for a folder of a run that is not there, or else is a file, or has not what it should have."""
+def no_run(folder: Path, expected: str, came: str, fix: str, pattern: str) -> CheckpointError:
+    """The error for a folder of a run that is not there, or else is a file, or has no file of a `pattern`."""
     if not folder.exists():
         return MissingCheckpointError(f"{folder} must be {expected}, got no such folder. {fix} {looked_for(folder)}")
+    if runs := sorted({str(path.parent) for path in folder.glob(f"*/{pattern}")}):
+        fix = f"Name one of those in it: {shortened(runs)}."
     return CheckpointError(f"{folder} must be {expected}, got {came if folder.is_dir() else 'a file'}. {fix}")
 
 
