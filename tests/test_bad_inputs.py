@@ -31,7 +31,7 @@ from thinnet import (
     schedules,
 )
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
-from thinnet.data.idx import read_idx
+from thinnet.data.fashion_mnist import read_idx
 from thinnet.errors import MissingCheckpointError, MissingDataError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
@@ -121,7 +121,7 @@ NETS = rows(
     ArgumentError,
     {
         "hidden_dims: zero": (lambda: FullyConnectedNet([0], 4, 3), r"hidden_dims\[0\] must be an integer >= 1, got 0\. It is the number"),
-        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Use \[100\] for one"),  # type: ignore[arg-type]
+        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Write \[100\] for a single"),  # type: ignore[arg-type]
         "hidden_dims: text": (lambda: FullyConnectedNet("100", 4, 3), r"hidden_dims must be a sequence of integers, got '100'"),  # type: ignore[arg-type]
         "hidden_dims: a float": (lambda: FullyConnectedNet([10.0], 4, 3), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
         "hidden_dims: None": (lambda: FullyConnectedNet(None, 4, 3), r"hidden_dims must be a sequence of integers, got None"),  # type: ignore[arg-type]
