@@ -146,6 +146,7 @@ NETS = rows(
         "dropout: a percentage": (lambda: net(dropout=50), r"dropout must be a number in \[0, 1\), got 50\. dropout is"),
         "dropout: NaN": (lambda: net(dropout=np.nan), r"dropout must be a number in \[0, 1\), got nan"),
         "normalization: unknown": (lambda: net(normalization="batch"), r"normalization must be one of None, 'batchnorm', "),
+        "activation: None": (lambda: net(activation=None), r"activation must be one of .*, got None\.$"),
         "normalization: True": (lambda: net(normalization=True), r"normalization must be one of .*, got True"),
         "normalization: a list": (lambda: net(normalization=["batchnorm"]), r"normalization must be one of .*, got \['b"),
         "normalization: an array": (lambda: net(normalization=np.ones(2)), r"normalization must be one of .*, got array"),

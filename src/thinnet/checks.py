@@ -133,7 +133,8 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     with contextlib.suppress(TypeError, ValueError):  # a list has no hash, and an array no single truth
         if value in choices:
             return value
-    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), nearest(value, choices))
+    fix = nearest(value, choices) if isinstance(value, str) else ""
+    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), fix)
 
 
 # What other libraries call a loss, an activation or a schedule, and ours that is it or comes nearest.
