@@ -31,11 +31,12 @@ from thinnet import (
     schedules,
 )
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
-from thinnet.data.idx import read_idx
+from thinnet.data.fashion_mnist import read_idx
 from thinnet.errors import MissingCheckpointError, MissingDataError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.parameters import Parameters
+from thinnet.steps.hidden import Activations
 
 X = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
 Y = np.arange(6) % 3
@@ -120,12 +121,12 @@ NETS = rows(
     ArgumentError,
     {
         "hidden_dims: zero": (lambda: FullyConnectedNet([0], 4, 3), r"hidden_dims\[0\] must be an integer >= 1, got 0\. It is the number"),
-        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Use \[100\] for one"),  # type: ignore[arg-type]
+        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Write \[100\] for a single"),  # type: ignore[arg-type]
         "hidden_dims: text": (lambda: FullyConnectedNet("100", 4, 3), r"hidden_dims must be a sequence of integers, got '100'"),  # type: ignore[arg-type]
         "hidden_dims: a float": (lambda: FullyConnectedNet([10.0], 4, 3), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
         "hidden_dims: None": (lambda: FullyConnectedNet(None, 4, 3), r"hidden_dims must be a sequence of integers, got None"),  # type: ignore[arg-type]
         "hidden_dims: huge": (lambda: FullyConnectedNet([10**9], 10**9, 10),
-                              r"the net's dimensions must fit into memory, got 1,000,000,011,000,000,010 parameters"),
+                              r"a net and its minibatch must fit into memory, got 1,000,000,011,000,000,010 numbers, .* most of them in W1"),
         "hidden_dims: beyond all addresses": (lambda: FullyConnectedNet([10**30], 3072, 10), r"must fit into memory, got 3,083,0"),
         "input_dim: zero": (lambda: FullyConnectedNet([1], 0, 3), r"input_dim must be an integer >= 1, got 0"),
         "input_dim: a bool": (lambda: FullyConnectedNet([1], True, 3), r"input_dim must be an integer >= 1, got True \(bool\)"),
@@ -145,6 +146,7 @@ NETS = rows(
         "dropout: a percentage": (lambda: net(dropout=50), r"dropout must be a number in \[0, 1\), got 50\. dropout is"),
         "dropout: NaN": (lambda: net(dropout=np.nan), r"dropout must be a number in \[0, 1\), got nan"),
         "normalization: unknown": (lambda: net(normalization="batch"), r"normalization must be one of None, 'batchnorm', "),
+        "activation: None": (lambda: net(activation=None), r"activation must be one of .*, got None\.$"),
         "normalization: True": (lambda: net(normalization=True), r"normalization must be one of .*, got True"),
         "normalization: a list": (lambda: net(normalization=["batchnorm"]), r"normalization must be one of .*, got \['b"),
         "normalization: an array": (lambda: net(normalization=np.ones(2)), r"normalization must be one of .*, got array"),
@@ -176,6 +178,8 @@ NETS = rows(
         "y: labels for mse": (lambda: net(loss="mse").loss(X, Y, training=True), r"y must have shape \(N, C\) .*, got \(6,\)"),
         "step: a float": (lambda: net().loss(X, Y, step=1.5, training=True), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
         "step: negative": (lambda: net().loss(X, Y, step=-1, training=True), r"step must be an integer from 0 to .*, got -1"),
+        "batch_size: more than memory": (lambda: Activations.empty(net().spec, 10**13, 5), r"minibatch must fit into memory, .* z of shape \(10000000000000, 5\)\. .* batch_size"),
+        "loss: more by position": (lambda: net().loss(X, Y, 1), r"loss takes X and y by position, got 3\. Give the others by name: weights, training, step"),  # type: ignore[call-overload]
         "params: more than memory": (lambda: Parameters({"W": (10**8, 10**8)}), r"must fit into memory, got 10,000,000,000"),
         "save: a number": (lambda: net().save(7), r"path must be a path, got 7\. Give a file or a folder as a string"),  # type: ignore[arg-type]
         "load: None": (lambda: FullyConnectedNet.load(None), r"path must be a path, got None"),  # type: ignore[arg-type]
@@ -185,6 +189,8 @@ NETS = rows(
 TRAINING = rows(
     ArgumentError,
     {
+        "solver: rows and labels": (lambda: Solver(net(), X, Y), r"Solver takes model and data by position, got 3\. .*data=Dataset\(X, y\)"),  # type: ignore[call-arg, arg-type]
+        "solver: rows by name": (lambda: Solver(net(), X=X, y=Y), r"no argument 'X'\. Did you mean 'data'\?"),  # type: ignore[call-arg]
         "model: a class": (lambda: solver(FullyConnectedNet), r"model must be an object with a mapping params and a method"),
         "model: text": (lambda: solver("net"), r"model must be .* got 'net'\. Pass a FullyConnectedNet, for example"),
         "model: returns a number": (train(model_that_returns(1.0)), r"loss\(X, y\) must return a pair .* got float\. Mend"),
@@ -261,6 +267,8 @@ DATA = rows(
     {
         "Dataset: None": (lambda: Dataset(None, None), r"X_train and y_train must be arrays, got None\. Give the training"),  # type: ignore[arg-type]
         "Dataset: no labels": (lambda: Dataset(X, None), r"X_train and y_train must be given together, got only one"),  # type: ignore[arg-type]
+        "Dataset: a pair": (lambda: Dataset((X, Y), (X, Y)), r"y_train must be an array, got a tuple of arrays of shapes \(6, 4\) and \(6,\)\. Give each .* name of its own"),  # type: ignore[arg-type]
+        "Dataset: rows alone": (lambda: solver(data=X), r"got ndarray\. Write Dataset\(X, y\)"),
         "Dataset: a number": (lambda: solver(data=5), r"data must be a Dataset or a dict with X_train and y_train, got int"),
         "Dataset: arrays": (lambda: solver(data=(X, Y)), r"data must be a Dataset or a dict .*, got tuple"),
         "Dataset: wrong keys": (lambda: solver(data={"X": X, "y": Y}), r"X_train and y_train, got the keys \['X', 'y'\]"),
@@ -317,6 +325,7 @@ OTHERS = [
             "Fashion-MNIST: a fraction": (lambda folder: load_fashion_mnist(folder, num_val=0.1), r"num_val must be .* 0\.1"),  # type: ignore[arg-type]
             "IDX: a number": (lambda: read_idx(5), r"path must be a path, got 5"),  # type: ignore[arg-type]
             "IDX: a zero byte": (lambda: read_idx("a\0b"), r"path must be a path, got 'a\\x00b'"),
+            "digits: by position": (lambda: load_digits(100), r"load_digits takes nothing by position, got 1\. Give the others by name: num_train, "),  # type: ignore[call-arg]
             "digits: a bool": (lambda: load_digits(num_val=True), r"num_val must be an integer >= 0, got True \(bool\)"),
             "digits: a seed of text": (lambda: load_digits(seed="a"), r"seed must be an integer .* got 'a' \(str\)"),  # type: ignore[arg-type]
         },

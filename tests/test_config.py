@@ -46,7 +46,7 @@ def test_a_missing_seed_is_drawn_once() -> None:
         ("dropout = 1", r"dropout must be a number in \[0, 1\), got 1. dropout is the fraction"),
         ("dropout = nan", r"dropout must be a number in \[0, 1\), got nan"),
         ("dropout = '0.5'", r"dropout must be a number in \[0, 1\), got '0.5' \(str\)"),
-        ("hidden_dims = 100", r"hidden_dims must be a list of integers, got 100. Write \[100\]"),
+        ("hidden_dims = 100", r"hidden_dims must be a sequence of integers, got 100. Write \[100\]"),
         ("hidden_dims = [5, 0]", r"hidden_dims\[1\] must be an integer >= 1, got 0"),
         ("optimizer = 'adm'", r"optimizer must be one of 'sgd', .*got 'adm'. Did you mean 'adam'\?"),
         ("schedule = 1", r"schedule must be one of .*, got 1"),

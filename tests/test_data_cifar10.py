@@ -101,7 +101,7 @@ def test_asking_for_more_than_there_is_says_how_many_there_are(folder: Path) -> 
 @pytest.mark.parametrize(
     ("sizes", "text"),
     [
-        ({"num_train": 0}, r"num_train must be an integer >= 1, got 0 \(int\)"),
+        ({"num_train": 0}, r"num_train must be an integer >= 1, got 0"),
         ({"num_val": -1}, r"num_val must be an integer >= 0, got -1"),
         ({"num_test": 2.5}, r"num_test must be an integer >= 0, got 2.5 \(float\)"),
         ({"num_val": True}, r"num_val must be an integer >= 0, got True \(bool\)"),

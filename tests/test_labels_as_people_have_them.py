@@ -60,6 +60,14 @@ def test_labels_from_which_too_little_is_learned_are_warned_of(arrays: Any, text
     assert caught[0].filename == __file__
 
 
+def test_a_label_that_few_rows_lack_by_chance_is_not_warned_of() -> None:
+    y_val = np.arange(40) % 10
+    solver(np.arange(40) % 9, X, y_val, num_classes=10)  # where warnings are errors
+    many = Dataset(np.tile(X, (3, 1)), np.arange(120) % 9, X, y_val)
+    with pytest.warns(UserWarning, match="y_val has the label 9, which no training row has"):
+        Solver(FullyConnectedNet([4], 3, 10, seed=0), many, verbose=False)
+
+
 @pytest.mark.parametrize("y", [np.array([10_001, 20_007] * 20), np.arange(40) + 10**12])
 def test_labels_that_are_no_numbers_of_classes_are_refused(y: Any) -> None:
     with pytest.raises(ArgumentError, match=r"an output for each number\. Number the classes"):

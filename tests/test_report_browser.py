@@ -81,6 +81,13 @@ def test_the_result_is_in_the_first_screenful(opened: Any, address: str) -> None
             assert box["y"] + box["height"] <= 800, selector
 
 
+def test_no_chart_is_alone_in_its_row(opened: Any, address: str) -> None:
+    with Visit(opened, address) as visit:
+        cards = visit.page.locator("[aria-label=Curves] .card")
+        tops = [round(cards.nth(k).bounding_box()["y"]) for k in range(cards.count())]
+        assert sorted(map(tops.count, set(tops))) == [2, 2]
+
+
 def test_hovering_shows_the_values_at_that_place(opened: Any, address: str) -> None:
     with Visit(opened, address) as visit:
         reading, chart = visit.page.locator("#reading"), visit.page.locator(".chart").first

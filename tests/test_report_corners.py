@@ -12,8 +12,7 @@ import pytest
 from test_report import Tags, start
 from thinnet import cli, runs
 from thinnet.report import charts, svg, write_report
-from thinnet.report.folder import find_runs
-from thinnet.report.groups import group_runs
+from thinnet.report.groups import find_runs, group_runs
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((60, 4)).astype(np.float32)
@@ -207,7 +206,8 @@ def test_a_page_in_a_folder_that_is_not_there_is_refused_and_nothing_is_written(
 ) -> None:
     run = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS})
     before = sorted(tmp_path.rglob("*"))
-    for output in (tmp_path / "site" / "page.html", tmp_path / "site" / "deep" / "page.html", run / "no" / "page.html"):
+    places = ("site/page.html", "site/deep/page.html", "odd/no/page.html", "site", "page")
+    for output in map(tmp_path.joinpath, places):
         told = ["report", str(run), "--output", str(output), "--figures", str(tmp_path / "figures")]
         assert cli.main(told) == 2
         assert "the folder does not exist: make it first" in capsys.readouterr().err

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from thinnet import FullyConnectedNet, cli, runs
+from thinnet import FullyConnectedNet, Solver, cli, load_digits, runs
 from thinnet.config import Config
 from thinnet.errors import CheckpointError
 from thinnet.storage.files import write_atomically
@@ -58,6 +59,18 @@ def test_resuming_a_finished_run_says_that_it_was_finished(tmp_path: Path, capsy
     newest.write_bytes(newest.read_bytes()[:-1])
     assert cli.main(["resume", str(tmp_path / "run")]) == 2
     assert not capsys.readouterr().out
+
+
+def test_a_folder_with_several_runs_is_told_by_its_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("first", "second"):
+        assert train(tmp_path / name, "--quiet") == 0
+    capsys.readouterr()
+    assert cli.main(["resume", str(tmp_path)]) == 2
+    named = f"Name one of those in it: '{tmp_path}/first', '{tmp_path}/second'."
+    assert named in capsys.readouterr().err
+    data = load_digits()
+    with pytest.raises(CheckpointError, match=re.escape(named)):
+        Solver.resume(tmp_path, data)
 
 
 def test_a_folder_in_the_place_of_a_net_is_refused_with_the_file_to_name(tmp_path: Path) -> None:

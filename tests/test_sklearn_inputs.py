@@ -163,6 +163,23 @@ def test_missing_labels_are_refused_by_row(missing: Any) -> None:
         ThinNetClassifier(max_iter=1).fit(np.zeros((5, 2)), y)
 
 
+LABELS: dict[str, tuple[Any, str]] = {
+    "intervals": (pd.cut(pd.Series(X[:, 0]), 3), r"all text or all numbers, got Interval such as .* Make text of all"),
+    "periods": (pd.Series(pd.period_range("2020", periods=60)), r"must be all text or all numbers, got Period such as"),
+    "lists": ([["a", "b"], ["a"]] * 30, r"one label or value a row, .*, got \['a', 'b'\]\. Make columns"),
+    "sets": ([{"a"}] * 60, r"one label or value a row, .*, got \{'a'\}\. Make columns"),
+    "signs": (np.where(X > 0, 1, -1), r"or columns of zeros and ones, got several columns of other labels"),
+    "null": (pl.Series([None, *[0, 1] * 29, 1]), r"y must have a label for each row, got nan in row 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_what_is_mistaken_for_labels(kind: str) -> None:
+    labels, text = LABELS[kind]
+    with pytest.raises(ArgumentError, match=text):
+        ThinNetClassifier(**QUICK).fit(X, labels)
+
+
 MISTAKEN: dict[str, tuple[Any, Any, str]] = {
     "a row of a frame": (pd.DataFrame(X).iloc[0], Y, r"X must be two-dimensional.*got a Series of 3 elements"),
     "a column": (FRAME["a"], Y, r"got a Series of 60 elements\. Give X\.to_frame\(\)"),
@@ -174,6 +191,7 @@ MISTAKEN: dict[str, tuple[Any, Any, str]] = {
     "words in an array": (FRAME, np.array(["1", "2b"] * 30), "y must be numbers, got the text '2b'"),
     "words beside a table": (pd.DataFrame({"a": ["x", "y"] * 30}), ["low", "high"] * 30, "got the text 'low'"),
     "no value": (X, [None, *Y[1:]], r"y must have a value for each row, got None in row 0 \(rows without a value: 1\)"),
+    "NaN": (X, [0.5, np.nan, *Y[2:]], r"y must have a value for each row, got nan in row 1"),
     "NA": (FRAME, pd.Series([1.0, pd.NA] * 30, dtype=object), r"y must have a value .*got <NA> in row 1 .*value: 30"),
 }
 

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from thinnet import ArgumentError, schedules
 from thinnet.errors import NumericalError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.holding_out import split
+from thinnet.sklearn.sample import split
 from thinnet.sklearn.settings import auto_batch_size, auto_max_iter
 from thinnet.typing import AnyArray
 
@@ -134,7 +134,10 @@ def test_results_are_in_the_precision_of_the_rows(classes: Data) -> None:
         ({"validation_fraction": 1.0}, r"validation_fraction must be a number in \(0, 1\)"),
         ({"tol": -1e-4}, "tol must be a number >= 0"),
         ({"hidden_layer_sizes": (10, 0)}, r"hidden_layer_sizes\[1\] must be an integer >= 1, got 0"),
-        ({"hidden_layer_sizes": "100"}, r"hidden_layer_sizes must be a sequence of integers, got '100'\. Use \(100,\)"),
+        (
+            {"hidden_layer_sizes": "100"},
+            r"hidden_layer_sizes must be a sequence of integers, got '100'\. Write",
+        ),
         ({"normalization": "batch"}, "normalization must be one of .*Did you mean 'batchnorm'"),
         ({"solver": "adm"}, "solver must be one of .*Did you mean 'adam'"),
         ({"beta_1": 1.0}, "beta_1 must be a number in"),

@@ -18,9 +18,8 @@ from scipy import sparse
 from table_columns import KINDS, dense, frame_of, learned, one, pairs_of_tables, tables
 from thinnet import ArgumentError
 from thinnet.sklearn.table import TableEncoder, read
-from thinnet.sklearn.table.categories import LearnedCategories
 from thinnet.sklearn.table.encoder import MOST_DENSE
-from thinnet.sklearn.table.numbers import LearnedNumbers
+from thinnet.sklearn.table.learned import LearnedCategories, LearnedNumbers
 from thinnet.typing import AnyArray
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from table_columns import dense, frame_of, learned, one, tables
 from thinnet import ArgumentError, FullyConnectedNet
 from thinnet.nets.onnx_export import Graph, add_net
+from thinnet.sklearn.onnx_export import add_table
 from thinnet.sklearn.table import TableEncoder
-from thinnet.sklearn.table.onnx_export import add_table
 from thinnet.typing import AnyArray
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Collection, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
@@ -12,110 +13,60 @@ from thinnet.errors import ArgumentError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What others call it, and the words that ours may have for it, in the order of preference.
-OTHER_WORDS: dict[str, tuple[str, ...]] = {
-    "update_rule": ("optimizer", "solver"),
-    "solver": ("optimizer",),
-    "optimizer": ("solver",),
-    "optim": ("optimizer", "solver"),
-    "optim_config": ("optimizer_options",),
-    "optimizer_config": ("optimizer_options",),
-    "lr": ("learning_rate_init", "learning_rate"),
-    "learning_rate_init": ("learning_rate",),
-    "lr_decay": ("schedule", "learning_rate"),
-    "lr_scheduler": ("schedule", "learning_rate"),
-    "schedule": ("learning_rate",),
-    "num_epochs": ("epochs", "max_iter"),
-    "n_epochs": ("epochs", "max_iter"),
-    "epochs": ("max_iter",),
-    "max_iter": ("epochs",),
-    "n_iter_no_change": ("patience",),
-    "patience": ("n_iter_no_change",),
-    "early_stopping": ("patience",),
-    "num_train_samples": ("eval_train_rows",),
-    "num_val_samples": ("eval_val_rows",),
-    "checkpoint_name": ("checkpoint_dir",),
-    "dropout_rate": ("dropout",),
-    "dropout_keep_ratio": ("dropout",),
-    "keep_prob": ("dropout",),
-    "p": ("dropout",),
-    "rate": ("dropout",),
-    "use_batchnorm": ("normalization",),
-    "batch_norm": ("normalization",),
-    "batchnorm": ("normalization",),
-    "norm": ("normalization",),
-    "hidden_dim": ("hidden_dims", "hidden_layer_sizes"),
-    "hidden_sizes": ("hidden_dims", "hidden_layer_sizes"),
-    "hidden_dims": ("hidden_layer_sizes",),
-    "hidden_layer_sizes": ("hidden_dims",),
-    "output_dim": ("num_classes",),
-    "n_classes": ("num_classes",),
-    "in_features": ("input_dim",),
-    "out_features": ("num_classes",),
-    "mixup_alpha": ("mixup",),
-    "use_ema": ("ema_decay",),
-    "ema_momentum": ("ema_decay",),
-    "model_ema_decay": ("ema_decay",),
-    "smoothing": ("label_smoothing",),
-    "l2": ("reg", "alpha"),
-    "weight_decay": ("reg", "alpha"),
-    "reg": ("alpha",),
-    "alpha": ("reg",),
-    "random_state": ("seed",),
-    "seed": ("random_state",),
-    "criterion": ("loss",),
-    "decay": ("schedule", "learning_rate"),
-    "n_estimators": ("ensemble",),
-    "beta1": ("beta_1",),
-    "beta2": ("beta_2",),
-    "mirror": ("flip",),
-    "horizontal_flip": ("flip",),
-    "shift": ("translate",),
-    "width_shift_range": ("translate",),
-    "padding": ("translate",),
-    "border": ("padding_mode",),
-    "fill_mode": ("padding_mode",),
-    "random_erasing": ("cutout",),
-    "train_samples": ("eval_train_rows",),
-    # attributes
-    "parameters": ("params",),
-    "named_parameters": ("params",),
-    "weights": ("params", "coefs_"),
-    "state_dict": ("params",),
-    "load_state_dict": ("params",),
-    "get_weights": ("params",),
-    "set_weights": ("params",),
-    "forward": ("scores",),
-    "decision_function": ("scores", "predict_proba"),
-    "eval": ("predict",),
-    "evaluate": ("score",),
-    "n_features": ("input_dim", "num_features", "n_features_in_"),
-    "net": ("model", "net_"),
-    "model_": ("net_",),
-    "train": ("fit",),
-    "history": ("history_", "loss_curve_", "loss"),
-    "history_": ("history", "loss_curve_"),
-    "loss_history": ("history.loss", "loss", "loss_curve_"),
-    "loss_history_": ("history.loss", "loss_curve_"),
-    "losses": ("history.loss", "loss", "loss_curve_"),
-    "train_loss": ("loss",),
-    "train_acc_history": ("history.train_accuracy", "train_accuracy"),
-    "val_acc_history": ("history.val_accuracy", "val_accuracy"),
-    "accuracy": ("train_accuracy",),
-    "acc": ("train_accuracy", "accuracy"),
-    "val_acc": ("val_accuracy", "best_val_accuracy"),
-    "best_val_acc": ("best_val_accuracy",),
-    "best_params": ("best", "best_params_"),
-    "best_score_": ("best_validation_score_",),
-    "num_epochs_": ("n_iter_",),
-    "X": ("X_train",),
-    "y": ("y_train",),
-    "data": ("X_train",),
-    "target": ("y_train",),
-    "targets": ("y_train",),
-    "classes": ("class_names", "classes_"),
-    "target_names": ("class_names",),
-    "feature_importances_": ("coefs_",),
+# Words that mean the same: ours in the order of preference, and what may be written in place of one that is known.
+OTHERS_CALL_IT = {
+    "optimizer solver": "update_rule optim solver optimizer",
+    "optimizer_options": "optim_config optimizer_config",
+    "learning_rate_init learning_rate": "lr learning_rate_init",
+    "schedule learning_rate": "lr_decay lr_scheduler decay schedule",
+    "epochs max_iter": "num_epochs n_epochs max_iter epochs",
+    "patience n_iter_no_change": "early_stopping n_iter_no_change patience",
+    "eval_train_rows": "num_train_samples train_samples",
+    "eval_val_rows": "num_val_samples",
+    "checkpoint_dir": "checkpoint_name",
+    "dropout": "dropout_rate dropout_keep_ratio keep_prob p rate",
+    "normalization": "use_batchnorm batch_norm batchnorm norm",
+    "hidden_dims hidden_layer_sizes": "hidden_dim hidden_sizes hidden_layer_sizes hidden_dims",
+    "num_classes": "output_dim n_classes out_features",
+    "input_dim num_features n_features_in_": "in_features n_features",
+    "mixup": "mixup_alpha",
+    "ema_decay": "use_ema ema_momentum model_ema_decay",
+    "label_smoothing": "smoothing",
+    "reg alpha": "l2 weight_decay alpha reg",
+    "seed random_state": "random_state seed",
+    "loss": "criterion train_loss",
+    "ensemble": "n_estimators",
+    "beta_1": "beta1",
+    "beta_2": "beta2",
+    "flip": "mirror horizontal_flip",
+    "translate": "shift width_shift_range padding",
+    "padding_mode": "border fill_mode",
+    "cutout": "random_erasing",
+    "params coefs_": "parameters named_parameters weights state_dict load_state_dict get_weights set_weights",
+    "scores predict_proba": "forward decision_function",
+    "predict": "eval",
+    "score": "evaluate",
+    "model net_": "net model_",
+    "fit": "train",
+    "history history_ loss_curve_ loss": "history history_",
+    "history.loss loss loss_curve_": "loss_history losses",
+    "history.loss loss_curve_": "loss_history_",
+    "history.train_accuracy train_accuracy": "train_acc_history",
+    "history.val_accuracy val_accuracy": "val_acc_history",
+    "train_accuracy accuracy": "accuracy acc",
+    "val_accuracy best_val_accuracy": "val_acc best_val_acc",
+    "best best_params_": "best_params",
+    "best_validation_score_": "best_score_",
+    "n_iter_": "num_epochs_",
+    "X_train data": "X data",
+    "y_train data": "y target targets",
+    "class_names classes_": "classes target_names",
+    "coefs_": "feature_importances_",
+}
+OTHER_WORDS = {
+    word: tuple(known for known in ours.split() if known != word)
+    for ours, words in OTHERS_CALL_IT.items()
+    for word in words.split()
 }
 
 
@@ -133,6 +84,9 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return function  # which checks for itself what it passes on
     names = [name for name in parameters if name not in ("self", "cls")]
+    by_place = [name for name in names if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
+    most = math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters.values()) else len(by_place)
+    unnamed = len(parameters) - len(names)
     shown = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
     @functools.wraps(function)
@@ -141,9 +95,19 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
             if name not in names:
                 owner = type(args[0]) if args and isinstance(args[0], Known) else None
                 raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner)}".rstrip())
+        if len(args) - unnamed > most:
+            raise ArgumentError(_too_many(shown, by_place, names, len(args) - unnamed))
         return function(*args, **kwargs)
 
     return checked
+
+
+def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> str:
+    """The refusal of a call with more values than can be given by position."""
+    rest = ", ".join(name for name in names if name not in by_place)
+    fix = "Put rows and targets into one: data=Dataset(X, y)." if "data" in by_place else ""
+    fix = fix or (f"Give the others by name: {rest}." if rest else "Leave the others out.")
+    return f"{shown} takes {' and '.join(by_place) or 'nothing'} by position, got {came}. {fix}"
 
 
 def _answer(name: str, names: Collection[str], owner: type | None) -> str:

@@ -65,8 +65,8 @@ LIMITS: dict[str, Limit] = {
     "reg": Limit(0, math.inf, fix="reg is the strength of the L2 penalty: use 0 for none."),
     "weight_scale": Limit(0, math.inf, fix="weight_scale is the standard deviation of the initial weights, or 'he'."),
     "learning_rate": Limit(0, math.inf, fix="Usual values are between 1e-4 and 1."),
-    "beta1": Limit(0, 1, fix="0.9 is usual."),
-    "beta2": Limit(0, 1, fix="0.999 is usual."),
+    **dict.fromkeys(("beta1", "beta_1"), Limit(0, 1, fix="0.9 is usual.")),
+    **dict.fromkeys(("beta2", "beta_2"), Limit(0, 1, fix="0.999 is usual.")),
     "decay_rate": Limit(0, 1, fix="0.99 is usual."),
     "weight_decay": Limit(0, math.inf, fix="Use 0 for none; 0.01 is usual."),
     "warmup": Limit(0, 1, fix="warmup is the fraction of all steps in which the rate rises."),
@@ -77,8 +77,6 @@ LIMITS: dict[str, Limit] = {
     "alpha": Limit(0, math.inf, fix="alpha is the strength of the L2 penalty: use 0 for none."),
     "learning_rate_init": Limit(0, math.inf, "()", fix="Usual values are between 1e-4 and 1."),
     "power_t": Limit(-math.inf, math.inf, "()", fix="power_t is the exponent of learning_rate='invscaling'."),
-    "beta_1": Limit(0, 1, fix="0.9 is usual."),
-    "beta_2": Limit(0, 1, fix="0.999 is usual."),
     "ensemble": Limit(1, math.inf, integer=True, fix="ensemble is the number of nets: 1 trains a single one."),
     "numeric_bins": Limit(2, math.inf, integer=True, fix="Use None to give columns of numbers as they are."),
     "tol": Limit(0, math.inf, fix="tol is the smallest improvement that counts."),
@@ -86,18 +84,18 @@ LIMITS: dict[str, Limit] = {
     "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
     "seed": Limit(0, 2**64, integer=True, fix="Use a whole number such as 0."),
     "tolerance": Limit(0, math.inf),
+    "class_weight": Limit(0, math.inf, fix="Use 1 for the usual weight, and 0 to leave the rows of this label out."),
     "translate": Limit(0, math.inf, integer=True, fix="It is how many pixels an image may move: use 0 for none."),
     "cutout": Limit(0, math.inf, integer=True, fix="It is the side of the square that is cut out: use 0 for none."),
     "mixup": Limit(0, math.inf, fix="It is alpha of the Beta distribution of the shares: 0.2 is usual, 0 is off."),
     "ema_decay": Limit(0, 1, fix="It is how much of the average a step keeps: 0.999 is usual, 0 is off."),
     "image_shape": Limit(1, math.inf, integer=True, fix="image_shape is (channels, height, width)."),
+    **dict.fromkeys(("num_val", "num_test"), Limit(0, math.inf, integer=True, fix="Give a number of rows.")),
     "num_units": Limit(0, math.inf, integer=True),
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),
-    "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
-    "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
+    **dict.fromkeys(("step", "layer", "first_row"), Limit(0, 2**32, integer=True, fix="They count from 0.")),
     "stride": Limit(1, math.inf, integer=True, fix="stride is the step from one window to the next: 1 skips none."),
     "padding": Limit(0, math.inf, integer=True, fix="padding is the number of zeros on each side: use 0 for none."),
-    "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
 }
 
 
@@ -135,7 +133,8 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     with contextlib.suppress(TypeError, ValueError):  # a list has no hash, and an array no single truth
         if value in choices:
             return value
-    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), nearest(value, choices))
+    fix = nearest(value, choices) if isinstance(value, str) else ""
+    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), fix)
 
 
 # What other libraries call a loss, an activation or a schedule, and ours that is it or comes nearest.
@@ -206,8 +205,12 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
-        came = f"a {type(value).__name__} that cannot be one ({caught})"
-        raise error(f"{name} must be an array, got {came}. Make all rows the same length.") from caught
+        if all(isinstance(each, np.ndarray) for each in value):
+            came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
+            fix = "Give each of them by a name of its own, or make all rows the same length."
+        else:
+            came, fix = f"that cannot be one ({caught})", "Make all rows the same length."
+        raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

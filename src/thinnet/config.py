@@ -24,7 +24,7 @@ from thinnet.layers.dropout import MASK_KINDS, SCALINGS
 from thinnet.masks import fresh_seed
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import SCHEDULES
-from thinnet.spec import DTYPES, NORMALIZATIONS, PRECISIONS
+from thinnet.spec import DTYPES, NORMALIZATIONS, PRECISIONS, checked_dims
 
 NONE = "none"  # TOML has no null
 AUTO = "auto"  # whatever suits the data
@@ -32,9 +32,9 @@ PRECISION_NAMES = (NONE, *filter(None, PRECISIONS))
 
 
 def _option(
-    default: Any, help: str, kind: Callable[[str], Any] = str, choices: tuple[str, ...] = (), limit: str = ""
+    default: Any, help: str, kind: Callable[[str], Any] = str, choices: tuple[str, ...] = (), limit: str | int = ""
 ) -> Any:
-    """A field with the metadata that the command line and the checks use."""
+    """A field with what the command line and the checks use: a number has its name's `limit`, another's, or a least."""
     return field(default=default, metadata={"help": help, "kind": kind, "choices": choices, "limit": limit})
 
 
@@ -58,22 +58,20 @@ class Config:
 
     data: str = _option("digits", f"{', '.join(CATALOG)}, or an .npz file with X_train, y_train, X_val, ...")
     root: str = _option("", "the folder with the data; without it, they are looked for, or downloaded")
-    num_train: int = _option(0, "how many of the training rows to train on; 0 for all", int)
-    data_seed: int = _option(-1, "the seed that draws num_train of the training rows; -1 takes the first ones", int)
+    num_train: int = _option(0, "how many of the training rows to train on; 0 for all", int, limit=0)
+    data_seed: int = _option(
+        -1, "the seed that draws num_train of the training rows; -1 takes the first ones", int, limit=-1
+    )
     standardization: str = _option(
-        "feature",
-        "mean centers each feature; feature also scales each; global scales all alike",
-        choices=STANDARDIZATIONS,
+        "feature", "mean centers each feature; feature also scales each; global all alike", choices=STANDARDIZATIONS
     )
     flip: str = _option("none", "mirror training images, left to right", choices=FLIPS)
-    translate: int = _option(0, "shift training images by up to this many pixels; 0 for none", int, limit="translate")
+    translate: int = _option(0, "shift training images by up to this many pixels; 0 for none", int)
     padding_mode: str = _option("zeros", "what fills the gap: zeros, or the mirrored border", choices=PADDING_MODES)
-    cutout: int = _option(0, "side of a square in each image that is set to the mean; 0 for none", int, limit="cutout")
-    image_shape: tuple[int, ...] = _option(
-        (), "channels, height and width of an image, if the data do not say", tuple, limit="image_shape"
-    )
-    hidden_dims: tuple[int, ...] = _option((100,), "units of each hidden layer", tuple, limit="hidden_dims")
-    dropout: float = _option(defaults.DROPOUT, "the fraction of hidden units dropped", float, limit="dropout")
+    cutout: int = _option(0, "side of a square in each image that is set to the mean; 0 for none", int)
+    image_shape: tuple[int, ...] = _option((), "channels, height and width of an image, if the data do not say", tuple)
+    hidden_dims: tuple[int, ...] = _option((100,), "units of each hidden layer", tuple)
+    dropout: float = _option(defaults.DROPOUT, "the fraction of hidden units dropped", float)
     dropout_mask: str = _option("element", "a mask for each row, or one for the whole minibatch", choices=MASK_KINDS)
     scaling: str = _option("inverted", "how dropout makes up for the units that are missing", choices=SCALINGS)
     normalization: str = _option(
@@ -84,39 +82,31 @@ class Config:
     )
     loss: str = _option(AUTO, "the loss; auto is softmax for labels and mse for values", choices=(AUTO, *LOSSES))
     label_smoothing: float = _option(
-        defaults.LABEL_SMOOTHING,
-        "the share of each target that is spread over all classes",
-        float,
-        limit="label_smoothing",
+        defaults.LABEL_SMOOTHING, "the share of each target that is spread over all classes", float
     )
-    reg: float = _option(defaults.REG, "strength of the L2 penalty", float, limit="reg")
+    reg: float = _option(defaults.REG, "strength of the L2 penalty", float)
     weight_scale: str | float = _option(
-        defaults.WEIGHT_SCALE,
-        "standard deviation of the initial weights; he: by the number of inputs",
-        _number_or_word,
-        limit="weight_scale",
+        defaults.WEIGHT_SCALE, "standard deviation of the initial weights; he: by the number of inputs", _number_or_word
     )
     dtype: str = _option(defaults.DTYPE, "number type of the weights and the computation", choices=DTYPES)
     precision: str = _option(NONE, "bfloat16 for mixed precision, on a processor that has it", choices=PRECISION_NAMES)
     optimizer: str = _option(defaults.OPTIMIZER, "the rule that changes the weights", choices=tuple(OPTIMIZERS))
-    learning_rate: float = _option(defaults.LEARNING_RATE, "the optimizer's step size", float, limit="learning_rate")
-    weight_decay: float = _option(0.01, "decoupled, for the optimizers adamw and lion", float, limit="weight_decay")
+    learning_rate: float = _option(defaults.LEARNING_RATE, "the optimizer's step size", float)
+    weight_decay: float = _option(0.01, "decoupled, for the optimizers adamw and lion", float)
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     weight_decay_schedule: str = _option("constant", "how the weight decay changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for the schedule epoch_decay", float, limit="factor")
-    batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int, limit="batch_size")
-    epochs: int = _option(defaults.EPOCHS, "passes over the training rows", int, limit="epochs")
+    batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int)
+    epochs: int = _option(defaults.EPOCHS, "passes over the training rows", int)
     batch_statistics: str = _option(
         "global", "in several processes, of the whole minibatch or of each one's part", choices=BATCH_STATISTICS
     )
-    mixup: float = _option(
-        0.0, "mix pairs of rows, with shares from Beta(MIXUP, MIXUP); 0 for none", float, limit="mixup"
+    mixup: float = _option(0.0, "mix pairs of rows, with shares from Beta(MIXUP, MIXUP); 0 for none", float)
+    ema_decay: float = _option(0.0, "decay of the average of the weights, such as 0.99; 0 for no average", float)
+    patience: int = _option(
+        0, "stop when validation accuracy has not risen for this many epochs; 0 for never", int, limit=0
     )
-    ema_decay: float = _option(
-        0.0, "decay of the average of the weights, such as 0.99; 0 for no average", float, limit="ema_decay"
-    )
-    patience: int = _option(0, "stop when validation accuracy has not risen for this many epochs; 0 for never", int)
-    seed: int = _option(-1, "fixes weights, masks and minibatches; -1 draws one", int)
+    seed: int = _option(-1, "fixes weights, masks and minibatches; -1 draws one", int, limit=-1)
 
     def __post_init__(self) -> None:
         for known in fields(self):
@@ -205,16 +195,14 @@ def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
     if about["kind"] is _number_or_word:
         return value if value == "he" else check_number(name, value)
     if about["kind"] is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ArgumentError(f"{name} must be a list of integers, got {value!r}. Write [100], for example.")
-        return tuple(check_number(f"{name}[{i}]", item, name) for i, item in enumerate(value))
+        return checked_dims(value, name)
     if about["kind"] is str:
         if not isinstance(value, str):
             raise ArgumentError(f"{name} must be a string, got {value!r}. Put it in quotation marks.")
         return value
-    if about["limit"]:
-        return check_number(name, value, about["limit"])
-    lowest = -1 if name in ("seed", "data_seed") else 0
+    lowest = about["limit"]
+    if isinstance(lowest, str):
+        return check_number(name, value, lowest or name)
     if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
         raise ArgumentError(f"{name} must be an integer >= {lowest}, got {value!r}. {about['help'].capitalize()}.")
     return value

@@ -240,7 +240,8 @@ class FlatOptimizer:
             ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
         """
         self._check("w", w)
-        self._check("dw", _packed_like(dw), None if thinning is None else thinning.size())
+        packed = dw.flat[: dw.size] if isinstance(dw, Parameters) else dw  # of the size that it would have
+        self._check("dw", packed, None if thinning is None else thinning.size())
         options = {**self.options, **(changes or {})}
         kernel = self._kernel()
         if kernel is not None:
@@ -312,11 +313,6 @@ class FlatOptimizer:
 
 def _packed(dw: FloatArray | Parameters) -> FloatArray:
     return dw.packed() if isinstance(dw, Parameters) else dw
-
-
-def _packed_like(dw: FloatArray | Parameters) -> FloatArray:
-    """An array of the size that `_packed` would have."""
-    return dw.flat[: dw.size] if isinstance(dw, Parameters) else dw
 
 
 def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:

@@ -79,7 +79,7 @@ class Parameters(MutableMapping[str, FloatArray]):
         places = _places(tuple(self.shapes.values()), order, padded, itemsize)
         self.places = dict(zip(self.shapes, places, strict=True))
         size = max((place.stop for place in self.places.values()), default=0)
-        self._see(_zeros(size, dtype) if flat is None else flat[:size])
+        self._see(_zeros(self.shapes, size, np.dtype(dtype)) if flat is None else flat[:size])
 
     def _see(self, flat: FloatArray) -> None:
         """Make this the buffer, and the named arrays views of it."""
@@ -227,28 +227,24 @@ def _places(shapes: tuple[tuple[int, ...], ...], order: Order, padded: bool, ite
     return tuple(places)
 
 
-def _zeros(size: int, dtype: Any) -> FloatArray:
+def _zeros(shapes: Mapping[str, tuple[int, ...]], size: int, dtype: np.dtype[Any]) -> FloatArray:
     """A buffer that begins at a cache line.
 
     Refused where it cannot be, since the system would only end the process when it is filled.
     """
-    needed = size * np.dtype(dtype).itemsize
-    if needed > _memory():
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        memory = sys.maxsize  # what an address can reach, where the system does not say
+    if (needed := size * dtype.itemsize) > memory:
+        largest = max(shapes, key=lambda name: math.prod(shapes[name]))
         raise ArgumentError(
-            f"the net's dimensions must fit into memory, got {size:,} parameters, which take {needed:,} bytes. Use "
-            f"smaller hidden_dims or input_dim."
+            f"a net and its minibatch must fit into memory, got {size:,} numbers, which take {needed:,} bytes, most of "
+            f"them in {largest} of shape {shapes[largest]}. Use smaller hidden_dims, input_dim or batch_size."
         )
-    buffer = np.zeros(size + CACHE_LINE // np.dtype(dtype).itemsize, dtype)
+    buffer = np.zeros(size + CACHE_LINE // dtype.itemsize, dtype)
     start = -buffer.ctypes.data % CACHE_LINE // buffer.itemsize
     return buffer[start : start + size]
-
-
-def _memory() -> int:
-    """The machine's memory in bytes, or what an address can reach where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return sys.maxsize
 
 
 def _rebuild(shapes: dict[str, tuple[int, ...]], flat: FloatArray, order: Order) -> Parameters:

@@ -45,15 +45,15 @@ OLD_NUMPY_NAMES: dict[str, Any] = {
     "alltrue": np.all,
     "sometrue": np.any,
     "round_": np.round,
-    "asscalar": lambda a: a.item(),
     "rank": np.ndim,
     "alen": len,
     "in1d": np.isin,
-    "msort": lambda a: np.sort(a, axis=0),
-    "asfarray": lambda a: np.asarray(a, float),
     "trapz": getattr(np, "trapezoid", None),
     "row_stack": np.vstack,
     "mat": np.asmatrix,
+    "asscalar": lambda a: a.item(),
+    "msort": lambda a: np.sort(a, axis=0),
+    "asfarray": lambda a: np.asarray(a, float),
 }
 GONE = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)

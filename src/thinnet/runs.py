@@ -22,26 +22,15 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import EpochDecay, Schedule
 from thinnet.solver import Solver
+from thinnet.spec import FIELDS
 from thinnet.statistics import rounded
-from thinnet.storage.checkpoint import no_run
+from thinnet.storage.checkpoint import SAVED, no_run
 from thinnet.storage.files import write_atomically
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
 Log = Callable[[str], Any]
 Command = Sequence[str] | None
-SHARED = (
-    "dropout",
-    "dropout_mask",
-    "scaling",
-    "activation",
-    "label_smoothing",
-    "reg",
-    "weight_scale",
-    "dtype",
-    "normalization",
-    "precision",
-    "seed",
-)  # with a net
+SOLVED = ("optimizer", "learning_rate", "epochs", "batch_size", "batch_statistics", "mixup")  # shared with a solver
 AUGMENTATION = ("flip", "translate", "padding_mode", "cutout")  # with a data set
 PACKAGES = ("thinnet", "numpy", "numba", "mkl", "safetensors")
 
@@ -135,9 +124,9 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
         DataError: if the data cannot be found or read.
     """
     if not (folder / CONFIG).is_file():
-        raise no_run(folder, "the folder of a run", f"one without {CONFIG}", "Name its --output.")
+        raise no_run(folder, "the folder of a run", f"one without {CONFIG}", "Name its --output.", CONFIG)
     processes = ProcessGroup(communicator)
-    config, begun = processes.from_first((read_config(folder), any(folder.glob("step-*.safetensors"))))
+    config, begun = processes.from_first((read_config(folder), any(folder.glob(SAVED))))
     data = load(config, processes)
     if begun:
         solver = Solver.resume(folder, data, communicator=communicator, **options)
@@ -253,26 +242,21 @@ def loss_of(config: Config, data: Dataset) -> str:
 
 def net_of(config: Config, data: Dataset) -> FullyConnectedNet:
     """The net of a config, for these data."""
-    given = {name: getattr(config, name) for name in SHARED}
+    given = {name: getattr(config, name) for name in FIELDS if hasattr(config, name)}
     none = {name: None for name in ("normalization", "precision") if getattr(config, name) == NONE}
     options = {**given, **none, "loss": loss_of(config, data)}
-    return FullyConnectedNet.for_data(data, config.hidden_dims, **options)
+    return FullyConnectedNet.for_data(data, **options)
 
 
 def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solver:
     return Solver(
         net_of(config, data),
         data,
-        optimizer=config.optimizer,
-        learning_rate=config.learning_rate,
+        **{name: getattr(config, name) for name in SOLVED},
         optimizer_options={"weight_decay": config.weight_decay} if config.decays else None,
         schedule=_schedule(config.schedule, config),
         weight_decay_schedule=_schedule(config.weight_decay_schedule, config),
-        epochs=config.epochs,
-        batch_size=config.batch_size,
         patience=config.patience or None,
-        batch_statistics=config.batch_statistics,  # type: ignore[arg-type]
-        mixup=config.mixup,
         ema_decay=config.ema_decay or None,
         checkpoint_dir=folder,
         **options,

@@ -14,7 +14,6 @@ class Schedule(Protocol):
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         """The factor in step number `step`, counted from 0."""
-        ...
 
 
 @dataclass(frozen=True)

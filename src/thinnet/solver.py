@@ -33,7 +33,7 @@ from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
 from thinnet.training.fit import as_dataset, check_fit, checked_seed, fewest_rows
 from thinnet.training.interrupts import agreed
 from thinnet.training.loop import Loop
-from thinnet.training.model_update import ModelUpdate, checked_model
+from thinnet.training.model_update import checked_model
 from thinnet.training.net_update import NetUpdate
 from thinnet.training.progress import Progress
 from thinnet.training.state import TrainingState
@@ -168,7 +168,8 @@ class Solver(Progress):
         self.schedules = schedules_of(options, schedule, weight_decay_schedule)
         self.precision: Precision | None = check_choice("precision", precision, PRECISIONS)
         self.mixup = float(check_number("mixup", mixup))
-        self._update = self._make_update(optimizer, options)
+        given = self.model, self.data, self.order, optimizer, options, self.processes, self.batch_statistics
+        self._update = update_of(*given, self.precision, self.mixup, self._stops_at_nan)
         self.state = self._fresh_state(check_number("epochs", epochs))
         self.state.average = average_of(self.model, ema_decay, self._update.team)
         self._loop = Loop(self.state, self._update, self._draw_rows, self.schedules)
@@ -179,10 +180,6 @@ class Solver(Progress):
         own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self.data.total_rows("val") > 0)
         self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody
         self._saving = self._make_saving(checkpoint_dir, checkpoint_every)
-
-    def _make_update(self, optimizer: str | Rule, options: Config) -> NetUpdate | ModelUpdate:
-        given = self.model, self.data, self.order, optimizer, options
-        return update_of(*given, self.processes, self.batch_statistics, self.precision, self.mixup, self._stops_at_nan)
 
     def _fresh_state(self, epochs: int) -> TrainingState:
         steps = self.order.steps_per_epoch
@@ -370,10 +367,6 @@ class Solver(Progress):
     def step(self) -> float:
         """Take one training step and return its loss."""
         return self._loop.step()
-
-    def learning_rate_factor(self) -> float:
-        """What the schedule multiplies the learning rate by in the coming step."""
-        return self._loop.factors()["learning_rate"]
 
     def evaluate(self, split: str) -> Evaluation:
         """The accuracy and the loss of a split's sampled rows; R² in place of accuracy where targets are values."""

@@ -68,15 +68,9 @@ class Spec:
             "seed": check_number("seed", fresh_seed() if self.seed is None else self.seed),
         }
         he = isinstance(self.weight_scale, str) and self.weight_scale == "he"
-        for name in (
-            "input_dim",
-            "num_classes",
-            "dropout",
-            "label_smoothing",
-            "reg",
-            *(() if he else ("weight_scale",)),
-        ):
-            checked[name] = check_number(name, getattr(self, name))
+        for name in ("input_dim", "num_classes", "dropout", "label_smoothing", "reg", "weight_scale"):
+            if not (he and name == "weight_scale"):
+                checked[name] = check_number(name, getattr(self, name))
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         names = check_names(self.class_names, self.num_classes, ArgumentError)
@@ -181,13 +175,11 @@ class Spec:
 FIELDS = tuple(field.name for field in fields(Spec))
 
 
-def checked_dims(hidden_dims: Any) -> tuple[int, ...]:
-    """The numbers of units, if they are some."""
-    if not np.iterable(hidden_dims) or isinstance(hidden_dims, str):
-        raise ArgumentError(
-            f"hidden_dims must be a sequence of integers, got {hidden_dims!r}. Use [100] for one layer of 100 units."
-        )
-    return tuple(check_number(f"hidden_dims[{i}]", dim, "hidden_dims") for i, dim in enumerate(hidden_dims))
+def checked_dims(dims: Any, name: str = "hidden_dims") -> tuple[int, ...]:
+    """A sequence of whole numbers within the limit kept for `name`."""
+    if not np.iterable(dims) or isinstance(dims, str):
+        raise ArgumentError(f"{name} must be a sequence of integers, got {dims!r}. Write [100] for a single one.")
+    return tuple(check_number(f"{name}[{i}]", dim, name) for i, dim in enumerate(dims))
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:

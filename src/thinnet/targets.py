@@ -43,24 +43,22 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     return labels[:, 0] if labels.ndim == 2 else labels
 
 
-def targets_for(
-    kind: str, num_outputs: int, name: str, y: Any, class_names: Sequence[str] = (), error: Error = ArgumentError
-) -> AnyArray:
+def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Sequence[str] = ()) -> AnyArray:
     """Targets as a loss on ``"labels"``, or of another `kind`, takes them from a net of so many outputs.
 
     Text is numbered in the order of `class_names`.
 
     Raises:
-        error: if they are text and there are no names, or something else.
+        ArgumentError: if they are text and there are no names, or something else.
     """
-    targets = as_targets(name, y, error)
+    targets = as_targets(name, y)
     if targets.dtype.kind == "U" and class_names:
-        targets = numbered(name, targets, class_names, error)
+        targets = numbered(name, targets, class_names, ArgumentError)
     if targets.dtype.kind == "U":
         fix = "Give numbers."
         if kind == "labels":
             fix = f"Number the classes: names, y = np.unique({name}, return_inverse=True); or give the net class_names."
-        raise error(f"{name} must be numbers, got text such as {str(targets.flat[0])!r}. {fix}")
+        raise ArgumentError(f"{name} must be numbers, got text such as {str(targets.flat[0])!r}. {fix}")
     return as_values(targets) if kind != "labels" and num_outputs == 1 else targets
 
 

@@ -37,11 +37,9 @@ class Team(Protocol):
     @property
     def size(self) -> int:
         """How many they are."""
-        ...
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         """Call ``work(share, *arguments)`` so that each part is done once, side by side."""
-        ...
 
 
 class OneThread:

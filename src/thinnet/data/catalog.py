@@ -34,15 +34,6 @@ class Known:
     download: Callable[[], Path] | None = None
 
 
-def _digits() -> str:
-    return "inside scikit-learn" if importlib.util.find_spec("sklearn") else ""
-
-
-def _cifar10() -> str:
-    found = look_for_cifar10()
-    return str(found.absolute()) if found else ""
-
-
 def _load_fashion_mnist(root: str | None, share: RankAndSize | None) -> Dataset:
     if root is None:
         raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got None. Give --root FOLDER.")
@@ -53,13 +44,13 @@ CATALOG = {
     "digits": Known(
         "1,797 handwritten digits, 8 x 8 pixels",
         lambda root, share: load_digits(),
-        _digits,
+        lambda: "inside scikit-learn" if importlib.util.find_spec("sklearn") else "",
         "pip install 'thinnet[digits]'",
     ),
     "cifar10": Known(
         "60,000 color images in ten classes, 32 x 32 pixels, 170 MB",
         lambda root, share: load_cifar10(root, num_test=None, share=share),
-        _cifar10,
+        lambda: str(found.absolute()) if (found := look_for_cifar10()) else "",
         "thinnet data --download cifar10, or set THINNET_DATA to the folder that has it",
         find_cifar10,
     ),

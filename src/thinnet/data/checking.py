@@ -1,7 +1,6 @@
 """The checks of a data set's arrays, and of how many of its rows are asked for."""
 
 import math
-import numbers
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -94,25 +93,14 @@ def checked_weights(given: Any, num_rows: int) -> AnyArray:
 def check_keys(data: Any, known: Collection[str]) -> None:
     """Raise unless `data` is a mapping with training rows, none of whose keys looks like a misspelled `known` one."""
     if not isinstance(data, Mapping) or "X_train" not in data or "y_train" not in data:
-        came = f"the keys {list(data)}" if isinstance(data, Mapping) else type(data).__name__
-        raise DataError(
-            f"data must be a Dataset or a dict with X_train and y_train, got {came}. Call the training rows "
-            f"X_train, and their labels y_train."
-        )
+        came, fix = type(data).__name__, "Write Dataset(X, y), or Dataset(X, y, X_val, y_val)."
+        if isinstance(data, Mapping):
+            came, fix = f"the keys {list(data)}", "Call the training rows X_train, and their labels y_train."
+        raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got {came}. {fix}")
     missing = [key for key in known if key not in data]
     for key in data:
         if key not in known and nearest(key, missing):  # X_valid, where X_val is missing
             raise DataError(f"data must have keys such as {list(known)}, got {key!r}. {nearest(key, missing)}")
-
-
-def check_size(name: str, value: Any, low: int = 0) -> int:
-    """Return `value` as an int if it is a whole number of rows, at least `low`."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < low:
-        raise ArgumentError(
-            f"{name} must be an integer >= {low}, got {value!r} ({type(value).__name__}). Give a number of rows."
-        )
-    return int(value)
 
 
 def check_rows(names: str, wanted: int, available: int, what: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from thinnet.arguments import known_arguments
-from thinnet.checks import check_path
-from thinnet.data.checking import check_rows, check_size
+from thinnet.checks import check_number, check_path
+from thinnet.data.checking import check_rows
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import Archive, damaged, file_size
 from thinnet.data.pickles import load_pickle
@@ -83,8 +83,8 @@ def load_cifar10(
     ...
     thinnet.errors.MissingDataError: root must be cifar-10-batches-py or the folder that has it, got ...
     """
-    wanted = check_size("num_train", num_train, low=1) + check_size("num_val", num_val)
-    wanted_test = None if num_test is None else check_size("num_test", num_test)
+    wanted = check_number("num_train", num_train) + check_number("num_val", num_val)
+    wanted_test = None if num_test is None else check_number("num_test", num_test)
     folder = find_cifar10(root)
     if share is not None and wanted_test is None:
         wanted_test = sum(len(_decode(folder / name)[1]) for name in TEST_FILES)
@@ -97,7 +97,7 @@ def load_cifar10(
     parts = [slice(None) if wanted_test is None else test]
     ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, parts, wanted_test)
     check_rows("num_test", wanted_test or 0, there, f"test images in {folder}")
-    arrays: dict[str, Any] = {"X_train": X, "y_train": y}
+    arrays: dict[str, Any] = {"X_train": X, "y_train": y}  # of which a share may have no rows
     arrays |= {"X_val": X_val, "y_val": y_val} if num_val else {}
     arrays |= {"X_test": X_test, "y_test": y_test} if there else {}
     about: dict[str, Any] = {"name": "CIFAR-10", "class_names": _class_names(folder), "image_shape": (3, 32, 32)}

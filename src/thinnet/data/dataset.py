@@ -381,6 +381,12 @@ class Dataset(Known):
         return other
 
     @classmethod
+    def from_splits(cls, *splits: tuple[AnyArray, AnyArray], **about: Any) -> Dataset:
+        """A data set of pairs of rows and labels, for training, validation and testing; an empty one is none."""
+        held_out: Any = [part if len(pair[0]) else None for pair in splits[1:] for part in pair]
+        return cls(*splits[0], *held_out, **about)
+
+    @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "data", class_names: tuple[str, ...] = ()) -> Dataset:
         """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on.
 

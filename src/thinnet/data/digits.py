@@ -7,7 +7,7 @@ import numpy as np
 
 from thinnet.arguments import known_arguments
 from thinnet.checks import check_number
-from thinnet.data.checking import check_rows, check_size
+from thinnet.data.checking import check_rows
 from thinnet.data.dataset import Dataset
 from thinnet.errors import require
 from thinnet.typing import AnyArray
@@ -40,25 +40,16 @@ def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: i
     >>> load_digits()
     <Dataset digits: train 997, val 400, test 400; 64 features of uint8>
     """
-    held_out = check_size("num_val", num_val) + check_size("num_test", num_test)
-    wanted = 1 if num_train is None else check_size("num_train", num_train, low=1)
+    held_out = check_number("num_val", num_val) + check_number("num_test", num_test)
+    wanted = 1 if num_train is None else check_number("num_train", num_train)
     check_number("seed", seed)
     pixels, labels = _read()
     check_rows("num_train + num_val + num_test", wanted + held_out, len(pixels), "digits that there are")
     order = np.random.default_rng(seed).permutation(len(pixels))
     X, y = pixels[order].astype(np.uint8), labels[order].astype(np.int64)
     train = slice(held_out, None if num_train is None else held_out + num_train)
-    return Dataset(
-        X[train],
-        y[train],
-        X[:num_val] if num_val else None,
-        y[:num_val] if num_val else None,
-        X[num_val:held_out] if num_test else None,
-        y[num_val:held_out] if num_test else None,
-        name="digits",
-        class_names=tuple(map(str, range(10))),
-        image_shape=(8, 8),
-    )
+    splits = [(X[rows], y[rows]) for rows in (train, slice(num_val), slice(num_val, held_out))]
+    return Dataset.from_splits(*splits, name="digits", class_names=tuple(map(str, range(10))), image_shape=(8, 8))
 
 
 def _read() -> tuple[AnyArray, AnyArray]:

@@ -78,14 +78,7 @@ def looked_for(path: Path) -> str:
     whole, there = path.absolute(), next(filter(os.path.isdir, path.absolute().parents))
     if there != whole.parent:
         return f"There is no folder {there / whole.relative_to(there).parts[0]}."
-    return f"It was looked for in {there}. {nearest(path.name, _listed(there))}".rstrip()
-
-
-def _listed(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
+    return f"It was looked for in {there}. {nearest(path.name, [one.name for one in there.glob('*')])}".rstrip()
 
 
 def missing(path: Path, expected: str, fix: str) -> MissingDataError:

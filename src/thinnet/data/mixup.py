@@ -22,11 +22,9 @@ class FloatRows(Protocol):
     @property
     def num_features(self) -> int:
         """How many numbers a row has."""
-        ...
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
         """The rows of these numbers, as they are in a step."""
-        ...
 
 
 class MixedRows:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thinnet.report.details import details
-from thinnet.report.folder import find_runs
-from thinnet.report.groups import group_runs
+from thinnet.report.groups import find_runs, group_runs
 from thinnet.report.page import page
 from thinnet.storage.files import check_place, make_folder, write_atomically
 
@@ -17,8 +16,8 @@ def write_report(
 
     Args:
         folders: of runs, or with such folders in them.
-        output: the page, in a folder that is there, or such a folder, which gets it as report.html; by default the
-            first of `folders`.
+        output: the page, in a folder that is there, or such a folder, which gets it as report.html unless the name
+            ends in .html; by default the first of `folders`.
         figures: a folder in which each figure is kept as SVG too; it is made where it is missing.
         title: of the page; by default the data's name.
 
@@ -34,7 +33,7 @@ def write_report(
     shown = details(groups)
     title = title or "Training on " + ", ".join(dict.fromkeys(Path(group.config.data).stem for group in groups))
     output = output or folders[0]
-    if output.is_dir():
+    if output.is_dir() or output.suffix != ".html":
         output = output / "report.html"
     check_place(output)
     text = page(groups, shown, title).encode()

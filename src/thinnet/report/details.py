@@ -13,7 +13,7 @@ from thinnet.errors import ArgumentError, DataError, MissingExtraError
 from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.report import png
-from thinnet.report.diagnostics import Diagnostics, diagnose
+from thinnet.report.diagnostics import diagnose
 from thinnet.report.groups import Group
 from thinnet.report.page import Details, best
 from thinnet.typing import AnyArray
@@ -51,8 +51,13 @@ def _details(group: Group, known: Known) -> Details:
     found = Details(group, diagnostics, data.class_names or tuple(map(str, range(len(diagnostics.confusion)))))
     if data.image_shape is None or not png.is_image(data.image_shape):
         return found
-    weights = tuple(png.weight_picture(row, data.image_shape) for row in _first_weights(net))
-    return replace(found, weights=weights, mistakes=_mistakes(diagnostics, data, data.image_shape))
+    W: AnyArray = net.params["W1"]
+    strongest = np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:NUM_WEIGHTS]
+    weights = tuple(png.weight_picture(row, data.image_shape) for row in W.T[strongest])
+    X = getattr(data, f"X_{diagnostics.split}")
+    top = float(data.X_train.max()) if X.dtype.kind == "u" else None
+    mistakes = tuple(png.photograph(X[mistake.row], data.image_shape, top) for mistake in diagnostics.mistakes)
+    return replace(found, weights=weights, mistakes=mistakes)
 
 
 def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
@@ -71,15 +76,3 @@ def _check_here(config: Config) -> None:
     data = catalog.CATALOG.get(config.data)
     if data and data.download and not config.root and not data.find():
         raise DataError(f"{config.data} must be on this machine, got none. Get it by: {data.missing}.")
-
-
-def _first_weights(net: FullyConnectedNet) -> AnyArray:
-    """The weights of the first layer's strongest units, one a row."""
-    W: AnyArray = net.params["W1"]
-    return W.T[np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:NUM_WEIGHTS]]
-
-
-def _mistakes(diagnostics: Diagnostics, data: Dataset, shape: tuple[int, ...]) -> tuple[AnyArray, ...]:
-    X = getattr(data, f"X_{diagnostics.split}")
-    top = float(data.X_train.max()) if X.dtype.kind == "u" else None
-    return tuple(png.photograph(X[mistake.row], shape, top) for mistake in diagnostics.mistakes)

@@ -20,8 +20,8 @@ from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
-from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training, trials
-from thinnet.sklearn.sample import MOST_MERGED, Sample
+from thinnet.sklearn import inputs, lbfgs, members, parameters, settings, training, trials
+from thinnet.sklearn.sample import MOST_MERGED, Sample, split
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
 from thinnet.spec import Spec
@@ -237,7 +237,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         """Rows to train on, at least so many, and those held out."""
         labels, num_rows = None if is_regressor(self) else sample.targets, sample.X.shape[0]
         names = getattr(self, "classes_", np.empty(0)).tolist()
-        train, held = holding_out.split(labels, num_rows, fraction, seed=self._seed, names=names, fewest=fewest)
+        train, held = split(labels, num_rows, fraction, seed=self._seed, names=names, fewest=fewest)
         return sample.take(train), sample.take(held)
 
     def _start(self, sample: Sample) -> None:
@@ -307,16 +307,12 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
             "precision": self.precision,
         }
         self._nets = [net.replace(**changes) for net in self._nets]
-        self._set_up_optimizers(afresh=not incremental)
-
-    def _set_up_optimizers(self, *, afresh: bool) -> None:
-        """Optimizers with the parameters of the solver; where it stays the same and not `afresh`, with their past."""
         if self.solver == "lbfgs":
             self._optimizers = []
             return
         name, options = parameters.optimizer(self.solver, self.get_params(deep=False))
-        options["learning_rate"] = self.settings_.learning_rate_init
-        if afresh or [optimizer.name for optimizer in self._optimizers] != [name] * len(self._nets):
+        options["learning_rate"] = how.learning_rate_init
+        if not incremental or [optimizer.name for optimizer in self._optimizers] != [name] * len(self._nets):
             self._optimizers = [FlatOptimizer(name, options, like=net.params.flat) for net in self._nets]
         for optimizer in self._optimizers:
             optimizer.options |= options

@@ -14,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from thinnet.arguments import known_arguments, knows_arguments
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
-from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
 from thinnet.sklearn.inputs import plain
 from thinnet.sklearn.parameters import is_auto
+from thinnet.sklearn.sample import factors
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
 from thinnet.typing import AnyArray, FloatArray
 
@@ -199,7 +199,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        if kind == "multiclass-multioutput" or (kind == "multilabel-indicator" and not np.isin(y, (0, 1)).all()):
             raise ArgumentError(
                 "y must have one label per row, or columns of zeros and ones, got several columns of other labels. "
                 "Wrap the estimator in sklearn.multioutput.MultiOutputClassifier."
@@ -247,12 +247,13 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return indices
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
-        if incremental and class_weights.has_balanced(self.class_weight):
+        several = self.class_weight if isinstance(self.class_weight, list | tuple) else [self.class_weight]
+        if incremental and any(isinstance(weights, str) for weights in several):  # which no part of the rows tells
             raise ArgumentError(
                 f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
                 "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
             )
-        return class_weights.factors(self.class_weight, self.classes_.tolist(), targets)
+        return factors(self.class_weight, self.classes_.tolist(), targets)
 
     def _validation_score(
         self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None

@@ -1,11 +1,10 @@
 """What an estimator is given, checked, and how it becomes the rows that nets take."""
 
-import math
 import os
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from numbers import Real
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,15 @@ from scipy import sparse
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
-from thinnet.arrays import is_finite, without_objects
+from thinnet.arrays import is_finite
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
 from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
 from thinnet.sklearn.table.columns import called, unnamed
-from thinnet.sklearn.table.sources import REFUSED, package_of
+from thinnet.sklearn.table.reading import REFUSED, package_of
 from thinnet.standardization import Standardization
-from thinnet.targets import uniform
+from thinnet.targets import is_missing, uniform
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 # Other dtypes become float64. What is not finite is looked at here, where columns have names.
@@ -101,7 +100,9 @@ def checked(
         validate_data(estimator, X, reset=fresh, skip_check_array=True)
         given: Any = _columns(estimator, X, before)
         if y is not NO_TARGETS:
-            y = _targets(estimator, X, y)
+            kind = "numeric" if is_regressor(estimator) else None
+            y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=kind, input_name="y")
+            check_consistent_length(X, y)
     elif y is NO_TARGETS:
         given = validate_data(estimator, X, reset=fresh, **MATRIX)
     else:
@@ -134,7 +135,8 @@ def check_in_memory(**given: Any) -> None:
                 f"{name} must be an array, a sparse matrix or a data frame, got the text {text!r}. If that is a file, "
                 f"read it first: pandas.read_csv({text!r}), for example."
             )
-        if _holds_dicts(value):
+        is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        if is_line and len(value) and isinstance(value[0], Mapping):
             raise ArgumentError(
                 f"{name} must be an array, a sparse matrix or a data frame, got a {type(value).__name__} of dicts. "
                 f"Give pandas.DataFrame(list({name})), for example."
@@ -149,11 +151,6 @@ def check_in_memory(**given: Any) -> None:
             f"{name} must be an array, a sparse matrix or a data frame in memory, got a {type(value).__name__}. "
             f"{_fix(name, value, methods)}"
         )
-
-
-def _holds_dicts(value: Any) -> bool:
-    is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
-    return is_line and len(value) > 0 and isinstance(value[0], Mapping)
 
 
 def _fix(name: str, value: Any, methods: list[str]) -> str:
@@ -200,22 +197,24 @@ def plain(y: Any) -> Any:
 
 
 def _plain_objects(y: Any) -> Any:
-    """Objects that are all numbers or bools as what they are; ArgumentError where some are text, or all are bytes."""
+    """Objects that are all numbers or bools as what they are; ArgumentError where they are neither these nor text."""
     try:
         array = np.asarray(y)
-    except (ValueError, TypeError):  # which is described where it is read
+    except (ValueError, TypeError):  # of lists of unequal lengths
+        array = np.array([*y, None], object)[:-1]
+    if array.dtype.kind != "O" or not array.ndim or not array.size:
         return y
-    if array.dtype.kind != "O" or not array.size:
-        return y
-    numbers = without_objects(array)
-    if numbers.dtype.kind in "biuf":
-        return numbers
+    if "lists" in kinds.kinds_in(array.flat):
+        raise ArgumentError(
+            f"y must have one label or value a row, or a column for each label, got {shorten(repr(array[0]), 40)}. "
+            f"Make columns of them: sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y), for example."
+        )
+    numbers = uniform("y", array)
     if numbers.dtype.kind == "S":
         raise ArgumentError(
             f"y must be text or numbers, got bytes such as {numbers.item(0)!r}. Give [label.decode() for label in y]."
         )
-    is_mixed = numbers.dtype.kind == "O" and any(isinstance(each, str | Real) for each in array.flat)
-    return uniform("y", array) if is_mixed else y
+    return numbers if numbers.dtype.kind in "biuf" else y
 
 
 def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:
@@ -232,11 +231,11 @@ def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:
         return
     if not targets.ndim:
         return
-    missing = [row for row, each in enumerate(targets.flat) if _is_missing(each)] if targets.dtype.kind == "O" else []
-    if missing:
+    missing = np.flatnonzero([*map(is_missing, targets.flat)] if targets.dtype.kind == "O" else targets != targets)
+    if missing.size:
         what, instead = ("value", "fill them in") if values else ("label", "give them a label of their own")
         raise ArgumentError(
-            f"y must have a {what} for each row, got {targets.flat[missing[0]]!r} in row {missing[0]} (rows without a "
+            f"y must have a {what} for each row, got {targets.flat[missing[0]]} in row {missing[0]} (rows without a "
             f"{what}: {len(missing)}). Remove them, or {instead}."
         )
     if values and (found := _times(targets)):
@@ -249,10 +248,6 @@ def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:
             f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
             f"numbers of them, such as with pandas.to_numeric."
         )
-
-
-def _is_missing(target: Any) -> bool:
-    return kinds.kind(type(target)) == kinds.MISSING or (isinstance(target, float) and math.isnan(target))
 
 
 def _is_word(target: Any) -> bool:
@@ -306,14 +301,6 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         return False
     has_text = array.dtype.kind == "O" and any(isinstance(each, str | bytes) for each in array.flat)
     return array.dtype.kind in "UST" or has_text or bool(_times(array))
-
-
-def _targets(estimator: Any, X: Any, y: Any) -> Any:
-    """Targets as scikit-learn checks them beside a matrix."""
-    numbers = is_regressor(estimator)
-    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype="numeric" if numbers else None, input_name="y")
-    check_consistent_length(X, y)
-    return y
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:

@@ -83,13 +83,14 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
         kept = {name: getattr(before, name) for name in NAMES if name not in OF_THE_ROWS}
         given = {**kept, **{name: plain[name] for name in plain if name not in OF_THE_NET}, **given}
     given = {**plain, **given}
-    sizes = given.setdefault("hidden_layer_sizes", _sizes(shape))
+    sizes = given.setdefault("hidden_layer_sizes", MANY_CLASSES_SIZES if shape.num_classes >= MANY_CLASSES else SIZES)
     narrow = min(sizes, default=0) < NARROW
-    given.setdefault("normalization", _normalization(params, narrow))
+    usual = "batchnorm" if params["dropout_mask"] == "batch" else NORMALIZATION
+    given.setdefault("normalization", None if narrow else usual)
     batch_size = given.setdefault("batch_size", auto_batch_size(shape.num_rows))
     learning_rate = given.setdefault("learning_rate", "constant" if params["solver"] == "sgd" else SCHEDULE)
     automatic = {
-        "dropout": _dropout(shape, narrow),
+        "dropout": 0.0 if narrow else SMALL_DROPOUT if shape.num_rows < LARGE and shape.whole else DROPOUT,
         "label_smoothing": 0.0,
         "alpha": DECAY / max(shape.num_rows, FEWEST) if shape.whole else 0.0,
         "weight_decay": WEIGHT_DECAY if _ends(learning_rate) and shape.whole and shape.num_rows >= LARGE else 0.0,
@@ -103,16 +104,6 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
     return settings
 
 
-def _sizes(shape: Shape) -> tuple[int, ...]:
-    return MANY_CLASSES_SIZES if shape.num_classes >= MANY_CLASSES else SIZES
-
-
-def _dropout(shape: Shape, narrow: bool) -> float:
-    if narrow:
-        return 0.0
-    return DROPOUT if shape.num_rows >= LARGE or not shape.whole else SMALL_DROPOUT
-
-
 def _ends(learning_rate: Any) -> bool:
     """Whether the rate, and with it the decay, goes to zero."""
     return learning_rate in ("cosine", "one_cycle") or isinstance(learning_rate, Cosine | OneCycle)
@@ -121,12 +112,6 @@ def _ends(learning_rate: Any) -> bool:
 def _bins(shape: Shape) -> int | None:
     bins = min(shape.num_rows // ROWS_A_BIN, MOST_BINS, MOST_COLUMNS // shape.num_columns)
     return bins if bins >= 2 else None
-
-
-def _normalization(params: Mapping[str, Any], narrow: bool) -> Normalization | None:
-    if narrow:
-        return None
-    return "batchnorm" if params["dropout_mask"] == "batch" else NORMALIZATION
 
 
 def auto_batch_size(num_rows: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_number
+from thinnet.checks import check_number, shortened
 from thinnet.data.files import looked_for
 from thinnet.errors import ArgumentError, CheckpointError, MissingCheckpointError
 from thinnet.history import History
@@ -21,25 +21,20 @@ from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
 from thinnet.spec import Spec
 from thinnet.storage.checksummed import Contents, read_checksummed, write_checksummed
-from thinnet.storage.locks import locked, unwritable
+from thinnet.storage.files import locked, unwritable
 from thinnet.training.state import TrainingState
 from thinnet.typing import AnyArray
 
 KIND = "run"
 KEEP = 2  # how many checkpoints stay
-NAME = re.compile(r"step-([0-9]+)\.safetensors")
-OPTIONS = {  # the solver's options that a checkpoint keeps
-    "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
-    "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
-    "precision", "ema_decay", "mixup", "checkpoint_every", "schedule", "weight_decay_schedule",
-}  # fmt: skip
+NAME, SAVED = re.compile(r"step-([0-9]+)\.safetensors"), "step-*.safetensors"
 SCHEDULED = {"learning_rate": "schedule", "weight_decay": "weight_decay_schedule"}  # hyperparameters, and the arguments
 
 
 class Run(NamedTuple):
     """What a checkpoint saves and restores: a net, the state of its training, and the arguments of both.
 
-    `options` are the solver's arguments in `OPTIONS`, but for the schedules; `fingerprint` is the data's.
+    `options` are the solver's arguments that say how training goes, but for the schedules; `fingerprint` is the data's.
     """
 
     net: FullyConnectedNet
@@ -130,13 +125,15 @@ def newest(folder: Path) -> Contents:
             raise CheckpointError(f"{error} No other checkpoint in {folder} is whole.") from error
         newer = " and ".join(path.name for path in paths[paths.index(whole) + 1 :])
         raise CheckpointError(f"{error} Remove {newer} to go on from {whole.name} instead.") from error
-    raise no_run(folder, "a folder with a checkpoint", "one without", "Name the run's checkpoint_dir.")
+    raise no_run(folder, "a folder with a checkpoint", "one without", "Name the run's checkpoint_dir.", SAVED)
 
 
-def no_run(folder: Path, expected: str, came: str, fix: str) -> CheckpointError:
-    """The error for a folder of a run that is not there, or else is a file, or has not what it should have."""
+def no_run(folder: Path, expected: str, came: str, fix: str, pattern: str) -> CheckpointError:
+    """The error for a folder of a run that is not there, or else is a file, or has no file of a `pattern`."""
     if not folder.exists():
         return MissingCheckpointError(f"{folder} must be {expected}, got no such folder. {fix} {looked_for(folder)}")
+    if runs := sorted({str(path.parent) for path in folder.glob(f"*/{pattern}")}):
+        fix = f"Name one of those in it: {shortened(runs)}."
     return CheckpointError(f"{folder} must be {expected}, got {came if folder.is_dir() else 'a file'}. {fix}")
 
 
@@ -158,8 +155,6 @@ def options_of(contents: Contents) -> dict[str, Any]:
     """The arguments of the run's solver."""
     with readable_contents("the checkpoint"):
         options = dict(contents.state["solver"])
-        if set(options) != OPTIONS:
-            raise ValueError(f"the solver's options are {', '.join(options) or 'none'}")
         schedules = {argument: _schedule(options.pop(argument)) for argument in SCHEDULED.values()}
         return {**options, **schedules}
 

@@ -18,6 +18,8 @@ from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
 from thinnet.typing import AnyArray
 
+UNLIKELY = 1e-3  # that so many training rows lack a label by chance
+
 
 def fewest_rows(model: Any) -> int:
     """The fewest rows of which a minibatch can be for a model; another's than ours may normalize over its batches."""
@@ -150,8 +152,9 @@ def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
         )
     for split in ("val", "test"):
         labels = data.labels(split) if data.num_rows(split) else data.y_train
-        if not seen[labels].all():
-            new = int(labels[~seen[labels]][0])
+        chances = (1 - np.bincount(labels) / len(labels)) ** len(data.y_train)  # to be in no training row
+        if (missing := ~seen[labels] & (chances[labels] < UNLIKELY)).any():
+            new = int(labels[missing][0])
             _warn(f"y_{split} has the label {name.get(new, new)}, which no training row has: a net cannot learn it")
 
 

@@ -7,11 +7,9 @@ import numpy as np
 from scipy import sparse
 
 from thinnet.errors import ArgumentError
-from thinnet.sklearn.table.categories import LearnedCategories, learn_categories
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
-from thinnet.sklearn.table.numbers import LearnedNumbers, learn_numbers
-from thinnet.sklearn.table.reading import columns_of
-from thinnet.sklearn.table.sources import open_table
+from thinnet.sklearn.table.learned import LearnedCategories, LearnedNumbers, learn_categories, learn_numbers
+from thinnet.sklearn.table.reading import columns_of, open_table
 from thinnet.typing import BoolArray, FloatArray
 
 Learned: TypeAlias = LearnedNumbers | LearnedCategories

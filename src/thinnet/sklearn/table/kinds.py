@@ -3,6 +3,7 @@
 import datetime
 import math
 import numbers
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -31,13 +32,8 @@ FIXES = {
 TIMES = {"dates", "times of day", "durations", "periods"}
 
 
-def kind(type_: Any) -> str:
-    """The kind of the values of a type: one of those above, a key of `FIXES`, or the name of another type."""
-    return _kind(type_)
-
-
-@cache
 def _kind(type_: type) -> str:
+    """The kind of the values of a type: one of those above, a key of `FIXES`, or the name of another type."""
     pandas = type_.__name__ if type_.__module__.partition(".")[0] == "pandas" else ""
     if type_ is type(None) or pandas in ("NAType", "NaTType"):  # the latter is a date, too
         return MISSING
@@ -58,6 +54,9 @@ def _kind(type_: type) -> str:
         if issubclass(type_, types):
             return name
     return f"values of type {type_.__name__}"
+
+
+kind: Callable[[Any], str] = cache(_kind)
 
 
 def refusal(where: str, what: str) -> ArgumentError:
@@ -88,17 +87,6 @@ def sort_key(value: Category) -> tuple[str, Any]:
 def kinds_in(values: Any) -> set[str]:
     """The kinds of some values."""
     return {kind(type_) for type_ in set(map(type, values))}
-
-
-def check_kinds(array: AnyArray, where: str) -> None:
-    """Raise ArgumentError if some object is neither a number, text nor missing."""
-    for found in sorted(kinds_in(array) - {NUMBER, TEXT, BYTES, MISSING}):
-        raise refusal(where, found)
-
-
-def are_numbers(array: AnyArray) -> bool:
-    """Whether there are numbers and nothing else; a column without any value may hold whatever comes later."""
-    return array.dtype.kind != "O" or kinds_in(array) - {MISSING} == {NUMBER}
 
 
 def as_numbers(array: AnyArray, where: str) -> AnyArray:
