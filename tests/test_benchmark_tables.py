@@ -103,17 +103,19 @@ def test_splits_are_the_same_each_time_and_at_most_8000_rows(module: Any) -> Non
 
 @needs_tables
 def test_a_run_measures_what_it_says_and_goes_on_where_it_was(module: Any, tmp_path: Path) -> None:
-    options = ["--choosing", "--only", "Boston", "--contenders", "logistic or ridge", "Thinnet", "--splits", "2"]
-    options += ["--results", str(tmp_path)]
+    options = ["--choosing", "--only", "Boston", "--contenders", "logistic or ridge", "--splits", "2"]
+    options += ["--setting", '{"max_iter": 2}', "--results", str(tmp_path)]
     command = [sys.executable, str(BENCHMARKS / "run.py"), "tables", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "| **Thinnet** |" in done.stdout
+    assert '| Thinnet {"max_iter": 2} |' in done.stdout
     assert "| Boston | 506 by 13 |" in done.stdout
     file = tmp_path / "results.jsonl"
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert {(one["table"], one["split"], one["contender"]) for one in lines} == {
-        ("Boston", split, contender) for split in (0, 1) for contender in ("Thinnet", "logistic or ridge")
+        ("Boston", split, contender)
+        for split in (0, 1)
+        for contender in ("logistic or ridge", 'Thinnet {"max_iter": 2}')
     }
     lists, data = module("table_lists"), module("table_data")
     X_train, X_test, y_train, y_test = data.split(*data.load(lists.CHOOSING["Boston"]), True, 1)
