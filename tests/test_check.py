@@ -229,6 +229,9 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
         "class FullyConnectedNet:\n    def __init__(self, sizes, activation): pass",
         "class FullyConnectedNet:\n    def __init__(self, hidden_dims, input_dim, device): pass",
         "def FullyConnectedNet(hidden_dims, input_dim): pass",
+        "class MLP:\n    def __init__(self, input_dim, hidden_dims, num_classes): self.layers = hidden_dims\n"
+        "    def loss(self, X, y=None): return self.layers[0](X)",
+        "class MLP:\n    def __init__(self, layer_sizes): pass\n    def loss(self, X, y=None): pass",
         "class Linear:\n    def __init__(self, n, m):\n        self.W = np.zeros((m, n)); self.b = np.zeros((m, 1))\n"
         "    def forward(self, x): return self.W @ x + self.b\n    def backward(self, d): return self.W.T @ d",
     ],

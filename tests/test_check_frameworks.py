@@ -36,3 +36,34 @@ def test_functions_that_name_no_framework_are_checked_in_its_file(start: str, tm
         text = start + PLAIN.replace("out = x * (x > 0)", f"out = {other}")
         other_report = check_path(write(tmp_path, "layers_pytorch.py", text))
         assert [one.state for one in other_report.functions] == ["not checked", "not checked"], str(other_report)
+
+
+MIXED = """
+import numpy as np
+import torch
+def relu_forward(x):
+    if isinstance(x, torch.Tensor):
+        x = x.numpy()
+    return np.maximum(0, x), x
+def relu_backward(dout, cache):
+    return np.where(cache > 0, dout, 0) if not isinstance(dout, torch.Tensor) else torch.where(cache > 0, dout, 0)
+"""
+
+
+def test_functions_that_use_numpy_and_a_framework_are_judged_by_what_they_give(tmp_path: Path) -> None:
+    text = MIXED.replace("torch", "torchvision")  # there or not, its Tensor is none of NumPy's
+    text = text.replace("torchvision.Tensor", "torchvision.tv_tensors.TVTensor")
+    report = check_path(write(tmp_path, "layers.py", text))
+    assert [one.state for one in report.functions] == ["right", "right"], str(report)
+    wrong = check_path(write(tmp_path, "layers.py", text.replace("dout, 0)", "2 * dout, 0)")))
+    assert wrong.faults == {"gradient-scaled"}, str(wrong)
+    for other in ("torchvision.relu(np.abs(x))", "np.asarray(torchvision.tensor(x))", "np.maximum(0, x).clamp(0)"):
+        other_report = check_path(write(tmp_path, "layers.py", text.replace("np.maximum(0, x)", other)))
+        assert [one.state for one in other_report.functions] == ["not checked", "not checked"], str(other_report)
+
+
+def test_an_import_that_needs_more_memory_than_is_allowed_is_not_held_against_the_code(tmp_path: Path) -> None:
+    text = "raise ImportError('libcublas.so.13: failed to map segment from shared object')" + PLAIN
+    report = check_path(write(tmp_path, "layers.py", text))
+    assert [one.state for one in report.functions] == ["not checked", "not checked"], str(report)
+    assert "--memory allows more megabytes" in " ".join(str(report).split())

@@ -26,7 +26,8 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["check", str(path), "--dialect", "nndl", *options, "--points", "dropout_forward=4", "--prints"]) == 1
     out = capsys.readouterr().out
     assert "dropout_forward              right" in out
-    assert "dropout_backward             WRONG" in out
+    line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if text.startswith("def dropout_backward"))
+    assert f"dropout_backward             WRONG  line {line}\n" in out
     assert "      crashed\n" in out
     assert "2 functions checked: 1 right, 1 wrong" in out
     assert "\x1b" not in out  # no terminal, no colors, and nothing from the code's prints

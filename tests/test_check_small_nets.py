@@ -79,6 +79,17 @@ def test_each_planted_fault_of_the_first_assignment_is_found(verdict: str, chang
     assert report.verdicts == {verdict}, str(report)
 
 
+@pytest.mark.parametrize("name", ["MLP2", "TwoLayerMLP", "TwoLayerNetwork", "FCNet"])
+def test_nets_of_two_layers_by_other_names(name: str) -> None:
+    for text in (two_layers({}), first_net({})):
+        report = check(text.replace("TwoLayerNet", name))
+        assert report.ok, str(report)
+        assert [one.name for one in report.functions if one.name[0].isupper()] == [name]
+        wrong = check(text.replace("TwoLayerNet", name).replace("self.params", "self.weights"))
+        own = name == "TwoLayerNetwork"  # a course's name, or nearly that, is held to the course's form
+        assert next(one for one in wrong.functions if one.name == name).state == ("wrong" if own else "not checked")
+
+
 def test_a_fault_of_a_layer_is_not_that_of_the_net() -> None:
     report = check(swap(nets.CONV_NET, {"dw[f] += above": "dw[f] = above"}))
     assert {(name, one.verdict) for name, one in report} == {

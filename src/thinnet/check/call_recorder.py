@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.subject import of_a_library
+from thinnet.check.findings import Finding
+from thinnet.check.subject import Subject, of_a_library
 from thinnet.course import conv_layers, fast_layers
 from thinnet.course import layers as course_layers
 from thinnet.course.dialects import DIALECTS, Activation
 from thinnet.typing import AnyArray
 
+Layers = Mapping[str, Callable[..., Any]]
+FAILURES = {"crashed", "unimplemented", "missing-package", "wrong-return", "out-of-memory", "not-checked"}
+FAILURES |= {"weights-transposed"}
 LAYERS = (*course_layers.__all__, *conv_layers.__all__, *fast_layers.NAMES, "dropout_forward")
 
 
@@ -39,9 +43,7 @@ class CallRecorder:
     Replacements are called instead, by name.  Calls of one layer function by another are not recorded.
     """
 
-    def __init__(
-        self, callers: Iterable[Any], replacements: Mapping[str, Callable[..., Any]], names: Collection[str] = LAYERS
-    ) -> None:
+    def __init__(self, callers: Iterable[Any], replacements: Layers, names: Collection[str] = LAYERS) -> None:
         self.calls: list[Call] = []
         self.found: set[str] = set()
         self._callers, self._replacements, self._names = callers, replacements, names
@@ -105,6 +107,27 @@ def right_layers(means: str) -> dict[str, Callable[..., Any]]:
     modules = (course_layers, conv_layers, fast_layers)
     found = {name: getattr(module, name) for module in modules for name in LAYERS if hasattr(module, name)}
     return {**found, "dropout_forward": functools.partial(course_layers.dropout_forward, activation=activation)}
+
+
+def report_own_faults(subject: Subject, run: Callable[[Layers], tuple[list[Finding], bool]]) -> None:
+    """Report what `run` finds, and where something is wrong, run once more with right layers in place of the code's.
+
+    What is gone then follows from the layers, which have verdicts of their own.  `run` tells too if it calls any.
+    """
+    findings, calls_layers = run({})
+    faults = [found for found in findings if found.severity == "fault" or found.verdict == "not-checked"]
+    gone = []
+    if faults and calls_layers:
+        again, _ = run(right_layers(subject.convention.means))
+        names, old_names = {found.verdict for found in again}, {found.verdict for found in findings}
+        if not names & FAILURES or old_names & FAILURES:
+            gone = [found for found in faults if found.verdict not in names]
+            hidden = [found for found in again if found.verdict not in old_names]  # by a layer that failed
+            findings = [found for found in findings if found not in gone] + hidden
+    subject.findings += findings
+    if gone:
+        evidence = "; ".join(found.evidence for found in gone[:2])
+        subject.report("follows-from-layers", f"with right layers in their place this is gone: {evidence}")
 
 
 def _namespaces(callers: Iterable[Any]) -> list[dict[str, Any]]:

@@ -13,12 +13,15 @@ import numpy as np
 
 from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, KnownFault, location, parameters, signature_mismatch
 
+IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
 NAMES: dict[str, tuple[str, ...]] = {
-    "dropout": ("dropout", "inverteddropout", "dropout1d", "dropout2d"),
+    "dropout": ("dropout", "inverteddropout", "dropout1d", "dropout2d", *IMAGE_DROPOUTS),
     "relu": ("relu", "reluactivation", "activationrelu"),
     "affine": ("affine", "linear", "dense", "fullyconnected", "fc"),
 }
 NETS = ("FullyConnectedNet", "TwoLayerNet", "ThreeLayerConvNet")
+OTHER_NETS = {"fcnet": NETS[0], "mlp": NETS[0], "multiperceptron": NETS[0], "twomlp": NETS[1]}
+OTHER_NETS |= {"twofcnet": NETS[1], "threecnet": NETS[2]}  # by plain names that other courses' nets may have too
 EMPTY_WORDS = set(
     re.findall(
         r"\w+",
@@ -65,11 +68,20 @@ def plain_name(name: str) -> str:
 def net_of(name: str) -> str:
     """Which of the courses' nets a class of this name is taken for, or "".
 
-    >>> net_of("MyFullyConnectedNet"), net_of("FullyConnectedNetwork"), net_of("FullyConnectedLayer")
+    >>> net_of("MyFullyConnectedNet"), net_of("MLP2"), net_of("FullyConnectedLayer")
     ('FullyConnectedNet', 'FullyConnectedNet', '')
     """
-    plain = re.sub("neural|network$|nn$", lambda found: "" if found[0] == "neural" else "net", plain_name(name))
-    return next((net for net in NETS if plain == net.lower()), "")
+    plain = _plain_net(name)
+    return next((net for net in NETS if plain == plain_name(net)), OTHER_NETS.get(plain, ""))
+
+
+def _plain_net(name: str) -> str:
+    return re.sub("neural|network$|nn$", lambda found: "" if found[0] == "neural" else "net", plain_name(name))
+
+
+def of_courses(name: str) -> bool:
+    """Whether a net has a courses' own name, or nearly that."""
+    return _plain_net(name) not in OTHER_NETS
 
 
 def is_layer(value: Any) -> bool:
@@ -133,11 +145,13 @@ Pair = tuple[Callable[..., Any], Callable[..., Any]]
 def _dropout(owner: type) -> Pair:
     """A new object for each p; the cache is the object, as it stood after forward."""
     objects: dict[float, Any] = {}
-    whole = plain_name(owner.__name__).endswith("2d")
+    whole, last = plain_name(owner.__name__) in ("dropout2d", *IMAGE_DROPOUTS), False
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
+        nonlocal last
         p, mode = dropout_param["p"], dropout_param["mode"]
-        given = _as_images(x) if whole else x
+        last = last or (whole and not objects and _channels_stand_last(owner, p))
+        given = _as_images(x, last) if whole else x
         if any("param" in name for name in parameters(getattr(owner, "forward", None))):
             layer = _made(owner)
             return _split(layer, _call(layer.forward, given, dict(dropout_param)))
@@ -145,12 +159,12 @@ def _dropout(owner: type) -> Pair:
             objects[p] = _with_probability(owner, p)
         out, cache = _split(objects[p], _forward(objects[p], given, mode == "train", p))
         if whole:
-            x[...] = given[:, :, 0, 0]  # what was changed in it shows
-        return (_of_channels(owner, out, given) if whole else out), cache
+            x[...] = _first_pixels(given, last)  # what was changed in it shows
+        return (_of_channels(owner, out, given, last) if whole else out), cache
 
     def backward(dout: Any, cache: Any) -> Any:
-        dx = _backward(_as_images(dout) if whole else dout, cache)
-        return dx[:, :, 0, 0] if whole and np.ndim(dx) == 4 else dx
+        dx = _backward(_as_images(dout, last) if whole else dout, cache)
+        return _first_pixels(dx, last) if whole and np.ndim(dx) == 4 else dx
 
     return forward, backward
 
@@ -165,19 +179,34 @@ def _with_probability(owner: type, p: float) -> Any:
     raise CannotCall(f"it is not clear where {owner.__name__}({', '.join(names)}) takes a probability")
 
 
-def _as_images(x: Any) -> Any:
+def _channels_stand_last(owner: type, p: float) -> bool:
+    """Whether a class drops whole channels of images whose channels are the last axis."""
+    x = np.ones((200, 2, 2, 6))
+    try:
+        out = np.asarray(_forward(_with_probability(owner, p), x, True, p))
+    except Exception:
+        return False
+    return bool(out.shape == x.shape and np.ptp(out) and np.array_equal(out, out[:, :1, :1] + np.zeros(x.shape)))
+
+
+def _as_images(x: Any, last: bool) -> Any:
     """Each element as a channel of four equal pixels."""
-    return np.array(np.broadcast_to(x[:, :, None, None], (*x.shape, 2, 2)))
+    images = np.broadcast_to(x[:, :, None, None], (*x.shape, 2, 2))
+    return np.array(np.moveaxis(images, 1, 3) if last else images)
 
 
-def _of_channels(owner: type, out: Any, given: Any) -> Any:
+def _first_pixels(images: Any, last: bool) -> Any:
+    return images[:, 0, 0] if last else images[:, :, 0, 0]
+
+
+def _of_channels(owner: type, out: Any, given: Any, last: bool) -> Any:
     """The channels of an output, which must be dropped as a whole."""
     if np.shape(out) != given.shape:
         return out
-    if not np.array_equal(out, _as_images(out[:, :, 0, 0])):
+    if not np.array_equal(out, _as_images(_first_pixels(out, last), last)):
         message = "channels of equal pixels came out with pixels that differ"
         raise KnownFault("channels-not-dropped-whole", f"{owner.__name__}.forward dropped parts of channels: {message}")
-    return out[:, :, 0, 0]
+    return _first_pixels(out, last)
 
 
 def _relu(owner: type) -> Pair:

@@ -64,12 +64,14 @@ class FunctionReport:
         file: where it stands, or nothing.
         findings: in the order in which they were found.
         printed: what the code printed meanwhile, shortened.
+        line: where it begins in the file, or 0.
     """
 
     name: str
     file: str = ""
     findings: list[Finding] = field(default_factory=list)
     printed: str = ""
+    line: int = 0
 
     @property
     def faults(self) -> list[Finding]:

@@ -20,7 +20,7 @@ def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> tuple[dict[str, str]
     """Why functions and classes of a source are another framework's, for those that are, and those that may be.
 
     Those whose own text uses NumPy and no framework are code for NumPy, whatever stands beside them.  A text that uses
-    neither, in a file for a framework, may be either's.
+    both, or, in a file for a framework, neither, may be either's.
 
     >>> text = "import torch, numpy as np\\ndef relu_forward(x): return x.clamp(0)\\ndef adam(w): return np.abs(w)"
     >>> not_numpy(ast.parse(text + "\\nones = torch.ones(3)"), ["relu_forward", "adam"])
@@ -33,13 +33,15 @@ def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> tuple[dict[str, str]
     used = _used(tree) | {EVERYTHING}
     of_file = next((package for name, package in foreign.items() if name in used or not numeric), "")
     nodes = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    foreign_code, doubtful = {}, {}
+    foreign_code, doubtful = dict[str, str](), dict[str, str]()
     for subject in subjects:
         names = _used(nodes[subject.partition(".")[0]]) if subject.partition(".")[0] in nodes else set()
         own = next((package for name, package in foreign.items() if name in names), "")
+        mixed = bool(names & numeric.keys())
         if own:
-            foreign_code[subject] = f"the code is written for {own}; only code for NumPy is checked"
-        elif of_file and not names & numeric.keys():
+            found = doubtful if mixed else foreign_code
+            found[subject] = f"the code is written for {own}; only code for NumPy is checked"
+        elif of_file and not mixed:
             doubtful[subject] = f"the file is written for {of_file}; only code for NumPy is checked"
     return foreign_code, doubtful
 

@@ -50,6 +50,9 @@ class _Name:
             return args[0]  # as a decorator
         return _Name(f"{self._name}()", self._package)
 
+    def __instancecheck__(self, value: object) -> bool:
+        return False
+
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         return ()
 

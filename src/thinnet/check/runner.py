@@ -130,6 +130,8 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
         if stops:
             found[name] = FunctionReport(name, file, [finding("not-checked", f"{why}: {stops[0]}")])
     reports |= found
+    for name, report in reports.items():
+        report.line = source.lines.get(name, 0)
     return [reports[name] for name in source.subjects if name in reports], convention
 
 

@@ -38,6 +38,7 @@ class Source:
     only_python_3: bool = False  # whether it has what Python 2 never had
     convention: PConvention = field(default_factory=PConvention)  # what the file, or its package, says that p means
     conventions: dict[str, PConvention] = field(default_factory=dict)  # what each of its dropout classes says
+    lines: dict[str, int] = field(default_factory=dict)  # where each function, class and method begins
 
 
 def scan(target: Path) -> list[Source]:
@@ -67,6 +68,9 @@ def scan(target: Path) -> list[Source]:
     for source in sources:
         source.convention = _said(source, trees)
         nodes = trees[source.path].body if source.path in trees else []
+        for node in (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))):
+            methods = {f"{node.name}.{inner.name}": inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
+            source.lines |= {name: found.lineno for name, found in {node.name: node, **methods}.items()}
         source.conventions = {node.name: p_convention.from_dropout(node) for node in nodes if _is_dropout_alone(node)}
     return sources
 
@@ -93,8 +97,8 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     else:
         assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
         names = {target.id for target in assigned if isinstance(target, ast.Name)} - set(DROPOUT_FUNCTIONS)
-        names |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        names |= {node.name for node in tree.body if isinstance(node, ast.ClassDef) and not kind_of(node.name)}
+        defined = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        names |= {node.name for node in defined if isinstance(node, ast.FunctionDef) or not kind_of(node.name)}
     subjects = [name for name in PROBES if name in names]
     root, module = _root_and_module(path, tree)
     if tree is None:

@@ -9,7 +9,7 @@ import re
 import sysconfig
 import textwrap
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,11 +113,6 @@ class Subject:
         new, self.findings = self.findings, known
         self.findings += [found for found in new if not self.has(found.verdict)]
         return result, ""
-
-    def report_caused_by_layers(self, gone: Sequence[Finding]) -> None:
-        """Report of findings that are gone with right layers that they follow from the layers."""
-        evidence = "; ".join(found.evidence for found in gone[:2])
-        self.report("follows-from-layers", f"with right layers in their place this is gone: {evidence}")
 
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; report it where it fails, gives None, or changes an array, but those that it may."""
@@ -258,10 +253,8 @@ def signature_mismatch(function: Function, *args: Any, **kwargs: Any) -> str:
     """Why a function cannot be called with these arguments, or ""; one of another course may have others."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
-    except TypeError as error:
-        return str(error)
-    except ValueError:
-        pass  # it has no signature
+    except (TypeError, ValueError) as error:  # the latter where it has no signature
+        return str(error) if isinstance(error, TypeError) else ""
     return ""
 
 
@@ -296,8 +289,7 @@ def _only_none(function: Function) -> bool:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return False
-    real: set[str] = set()
-    empty: set[str] = set()
+    real, empty = set[str](), set[str]()
     for node in (node for node in ast.walk(tree) if isinstance(node, ast.Assign)):
         for target in node.targets:
             pairs = [(target, node.value)]

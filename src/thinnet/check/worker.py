@@ -78,6 +78,8 @@ def run(job: Job, events: IO[str], prints: Prints, errors: int) -> None:
         why = f"it is written for {old}: " if old else ""
         if isinstance(error, FileNotFoundError):  # a script that begins with its data
             why = "it reads a file that is not there when it is imported: "
+        if "failed to map segment" in what:
+            why = "an import needs more memory than is allowed; --memory allows more megabytes: "
         send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
         return
     prints.take()  # those of the import
@@ -99,18 +101,14 @@ def run(job: Job, events: IO[str], prints: Prints, errors: int) -> None:
 
 def _notes(absent: list[str]) -> list[Finding]:
     """Findings on the file as a whole."""
-    notes = []
-    if absent:
-        notes.append(finding("package-absent", f"not found: {', '.join(absent)}"))
-    if old_python.PYTHON_2_FILES:
-        files = (f"in {os.path.basename(file)}{sign}" for file, sign in old_python.PYTHON_2_FILES.items())
-        notes.append(finding("old-python", "; ".join(sorted(files))))
-    if old_python.OLD_NUMPY_FILES:
-        replaced = (
-            f"{', '.join(names)} in {os.path.basename(file)}" for file, names in old_python.OLD_NUMPY_FILES.items()
-        )
-        notes.append(finding("old-numpy", "; ".join(sorted(replaced))))
-    return notes
+    old = [f"in {os.path.basename(file)}{sign}" for file, sign in old_python.PYTHON_2_FILES.items()]
+    replaced = old_python.OLD_NUMPY_FILES.items()
+    told = {
+        "package-absent": f"not found: {', '.join(absent)}" if absent else "",
+        "old-python": "; ".join(sorted(old)),
+        "old-numpy": "; ".join(sorted(f"{', '.join(names)} in {os.path.basename(file)}" for file, names in replaced)),
+    }
+    return [finding(verdict, evidence) for verdict, evidence in told.items() if evidence]
 
 
 def limit_resources(memory: int, cpu: int) -> None:

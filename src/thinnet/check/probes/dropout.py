@@ -67,10 +67,8 @@ def _at_test(subject: Subject) -> dict[float, DropoutCall]:
 
 def _behaves(fractions: ByRate) -> str:
     """What p means by the fractions kept: ``"drop"``, ``"keep"`` or ``""``."""
-    for means in VERBS:
-        if all(abs(fraction - keep_rate(means, p)) < 0.15 for p, fraction in fractions.items()):
-            return means
-    return ""
+    far = {means: max(abs(part - keep_rate(means, p)) for p, part in fractions.items()) for means in VERBS}
+    return next((means for means in VERBS if far[means] < 0.15), "")
 
 
 def keep_rate(means: str, p: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from thinnet.check.compare import close
 from thinnet.check.probes.dropout_calls import BACKWARD, FORWARD, RATES, DropoutCall, call_dropout, inputs
-from thinnet.check.probes.dropout_shapes import check_backward_of_more_dimensions
+from thinnet.check.probes.dropout_shapes import check_more_dimensions
 from thinnet.check.subject import Subject, describe
 from thinnet.typing import FloatArray
 
@@ -31,7 +31,7 @@ def check_backward(subject: Subject) -> None:
         _zeros(subject)
     if not subject.of_class:
         if not subject.findings:
-            check_backward_of_more_dimensions(subject)
+            check_more_dimensions(subject, backward=True)
         _test_mode(subject)
 
 
@@ -99,16 +99,14 @@ def _test_mode(subject: Subject) -> None:
     call, why = subject.attempt(call_dropout, subject, RATES[0], "test")
     if why or not call.kept.all() or not call.uniform:  # a fault of forward, reported there
         return
-    dout = inputs(subject)
-    after = "after a forward pass in test mode"
+    dout, told = inputs(subject), ""
     try:
         result = subject.functions[BACKWARD](dout.copy(), call.cache)
         dx = np.asarray(result, dtype=np.float64)
+        if dx.shape != dout.shape or not np.allclose(dx, dout * call.scale):
+            right = "dout" if call.scale == 1 else f"dout times {call.scale:g}, as out is x times {call.scale:g}"
+            told = "it returns None" if result is None else f"dx is not {right}"
     except Exception as error:
-        subject.report("no-backward-at-test", f"{after} it raises {type(error).__name__}: {error}")
-        return
-    if result is None:
-        subject.report("no-backward-at-test", f"{after} it returns None")
-    elif dx.shape != dout.shape or not np.allclose(dx, dout * call.scale):
-        right = "dout" if call.scale == 1 else f"dout times {call.scale:g}, as out is x times {call.scale:g}"
-        subject.report("no-backward-at-test", f"{after} dx is not {right}")
+        told = f"it raises {type(error).__name__}: {error}"
+    if told:
+        subject.report("no-backward-at-test", f"after a forward pass in test mode {told}")

@@ -51,30 +51,26 @@ def check_one_row(subject: Subject, keep: dict[float, float]) -> None:
             return
 
 
-def check_more_dimensions(subject: Subject) -> None:
-    """Inputs of three and four dimensions, as convolution has them; each slice needs a mask of its own."""
+def check_more_dimensions(subject: Subject, backward: bool = False) -> None:
+    """Inputs of three and four dimensions, as convolution has them; each slice needs a mask of its own.
+
+    Backward is looked at where forward takes such inputs.
+    """
     for shape in TALL:
         call, why = subject.attempt(call_dropout, subject, RATES[0], "train", inputs(subject, shape))
-        if not why and 0 < call.kept.mean() < 1:
+        if backward and why:
+            return
+        if backward:
+            dx, why = subject.attempt(subject.call, BACKWARD, np.ones(shape), call.cache)
+            if not why and np.shape(dx) != shape:
+                why = f"dx has shape {np.shape(dx)}, expected that of dout"
+            if not why and not np.array_equal(np.asarray(dx) != 0, call.kept):
+                why = "backward lets other elements through than forward kept"
+        elif not why and 0 < call.kept.mean() < 1:
             first = [np.take(call.kept, [0], axis=axis) for axis in range(len(shape))]
             same = [axis for axis, kept in enumerate(first) if (call.kept == kept).all()]
             why = f"all {shape[0]} slices along axis {same[0]} lose the same elements" if same else ""
         if why:
-            subject.report("mask-for-two-dimensions", f"with x of shape {shape}: {why}")
-            return
-
-
-def check_backward_of_more_dimensions(subject: Subject) -> None:
-    """Backward, where forward takes such inputs."""
-    for shape in TALL:
-        call, why = subject.attempt(call_dropout, subject, RATES[0], "train", inputs(subject, shape))
-        if why:
-            return
-        dx, why = subject.attempt(subject.call, BACKWARD, np.ones(shape), call.cache)
-        if not why and np.shape(dx) != shape:
-            why = f"dx has shape {np.shape(dx)}, expected that of dout"
-        if not why and not np.array_equal(np.asarray(dx) != 0, call.kept):
-            why = "backward lets other elements through than forward kept"
-        if why:
-            subject.report("mask-for-two-dimensions", f"with dout of shape {shape}: {why}")
+            given = "dout" if backward else "x"
+            subject.report("mask-for-two-dimensions", f"with {given} of shape {shape}: {why}")
             return

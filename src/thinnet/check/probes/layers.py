@@ -1,5 +1,6 @@
 """Affine and ReLU: outputs and gradients against the formula."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,6 +54,7 @@ def check_gradients(
     if len(values) != len(expected):
         raise subject.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, values, strict=True))
+    _check_order(subject, name, values, expected)
     for key in {"db", "dgamma", "dbeta"} & set(expected):
         size, shape = expected[key].size, np.shape(returned[key])
         if max(shape, default=0) == size == math.prod(shape) and shape != (size, 1):  # (1, M) is as good: it broadcasts
@@ -83,6 +85,15 @@ def check_gradients(
             wrong.setdefault(("not-checked", None), []).append(f"{key} cannot be judged while forward is wrong")
     for (verdict, graded), messages in wrong.items():
         subject.report(verdict, "; ".join(messages), severity=graded)
+
+
+def _check_order(subject: Subject, name: str, values: Sequence[Any], expected: Mapping[str, AnyArray]) -> None:
+    for order in itertools.permutations(expected):
+        pairs = [*zip(values, (expected[key] for key in order), strict=True)]
+        same = all(isinstance(value, np.ndarray) and agrees(value, right) for value, right in pairs)
+        if same and order != tuple(expected):
+            message = f"{name} must return {', '.join(expected)} in this order, got {', '.join(order)}"
+            raise subject.stop("wrong-return", message)
 
 
 def agrees(out: Any, expected: AnyArray) -> bool:

@@ -41,8 +41,7 @@ def check_softmax_loss(subject: Subject) -> None:
             message = f"with {shift:g} added to all scores the loss is {number:g}, expected {loss:.6g}"
             subject.report("unstable", message)
             return
-    far = np.zeros((1, 3))
-    far[0, 1] = 2000.0
+    far = np.array([[0.0, 2000.0, 0.0]])
     number = float(np.squeeze(subject.pair("softmax_loss", far, np.array([0]))[0]))
     if not np.isfinite(number):
         subject.report("log-of-zero", f"where the right class is 2000 below the largest, the loss is {number:g}")
@@ -59,7 +58,10 @@ def _summed_over(axis: int | None, x: FloatArray, y: IntArray) -> tuple[float, F
 def check_svm_loss(subject: Subject) -> None:
     """Value and gradient of the multi-class hinge loss."""
     x, y = _scores(subject)
-    _is_right(subject, x, y, *svm_loss(x, y))
+    loss, dx = svm_loss(x, y)
+    others = np.where(np.arange(x.shape[1]) == y[:, None], 0, dx)
+    known = ((others, "wrong-gradient", "lacks that of the right class's score"),)
+    _is_right(subject, x, y, loss, dx, known)
 
 
 def _is_right(

@@ -3,12 +3,13 @@
 from functools import partial
 
 from thinnet.check.probes import net_harness
-from thinnet.check.probes.net_dropout import check_combined, check_dropout
+from thinnet.check.probes.net_dropout import check_combined, check_dropout, usable_dropout
 from thinnet.check.probes.net_harness import DROPOUT_ARGUMENTS, NORMALIZATION_ARGUMENTS, NetHarness, Options, P, Probe
 from thinnet.check.probes.net_normalization import check_normalization
 from thinnet.check.probes.net_penalty import check_penalty
 from thinnet.check.probes.net_plain import check_initial_values, check_plain
-from thinnet.check.subject import Subject, parameters
+from thinnet.check.probes.small_nets import check_two_layers
+from thinnet.check.subject import Subject
 
 
 class FullNet(NetHarness):
@@ -24,9 +25,11 @@ class FullNet(NetHarness):
 
         def combined(options: Options) -> None:
             if options in faultless:
-                for more in ({}, {self.dropout: P} if self.dropout else {}):
+                dropout = usable_dropout(self)
+                for more in ({}, *dropout):
                     check_penalty(self, {**options, **more})
-                check_combined(self, options)
+                for more in dropout:
+                    check_combined(self, more, options)
 
         plain = [partial(check, self) for check in (check_plain, check_initial_values, check_dropout)]
         normalizations = [partial(normalized, options) for options in self.normalizations]
@@ -36,23 +39,11 @@ class FullNet(NetHarness):
 def check(subject: Subject) -> None:
     """The net on its own layers; where something is wrong, on right ones too."""
     owner = net_harness.class_of(subject)
-    arguments = _arguments_of(owner)
+    normalizations = {name: None if name == "normalization" else True for name in NORMALIZATION_ARGUMENTS}
+    arguments = net_harness.arguments_of(owner, [2], dict.fromkeys(DROPOUT_ARGUMENTS, P), normalizations)
+    if {"hidden_dim", "hidden_size"} & {*arguments}:
+        check_two_layers(subject)
+        return
     if "device" in arguments or ("input_dim" not in arguments and "hidden" not in "".join(arguments[:1])):
         raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
     net_harness.evaluate(subject, partial(FullNet, subject, owner, arguments))
-
-
-def _arguments_of(owner: type) -> list[str]:
-    """The names of the constructor's arguments; where it takes any, those that it does not refuse."""
-    if not net_harness.takes_any_keyword(owner):
-        return parameters(owner)
-    names = ["input_dim", "num_classes", "reg", "weight_scale", "dtype", "seed"]
-    for candidates, value in ((DROPOUT_ARGUMENTS, P), (NORMALIZATION_ARGUMENTS, None)):
-        for name in candidates:
-            try:
-                owner([2], input_dim=2, num_classes=2, **{name: value if value or name == "normalization" else True})
-            except Exception:
-                continue
-            names.append(name)
-            break
-    return names

@@ -99,6 +99,17 @@ def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | No
     return used, [any(call.cache is cache for cache in given) for call in dropouts]
 
 
+def mode_at_test(calls: Sequence[Call], kind: str) -> str:
+    """In which mode a layer was called at test, where that explains what it did."""
+    options = [call.param_before for call in forwards(calls, kind) if call.param_before]
+    if any(option.get("test") == "test" for option in options):
+        param = "bn_param" if kind == "batchnorm" else "dropout_param"
+        return f"; {param} has the key 'test', as from {param}[mode] = mode where {param}['mode'] = mode is meant"
+    if options and all(option.get("mode") == "train" for option in options):
+        return f"; {kind}_forward is called with mode 'train' at test"
+    return ""
+
+
 def _same(call: Call, later: Call) -> bool:
     """Whether a later layer gets this output, or a multiple of it."""
     if call.output is None or call.output.size != later.input.size:

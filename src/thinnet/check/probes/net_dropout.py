@@ -5,21 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from thinnet.check.call_recorder import Call
-from thinnet.check.compare import close
-from thinnet.check.probes.net_calls import dropout_results, forwards
+from thinnet.check.probes.net_calls import backwards, dropout_results, forwards, mode_at_test
 from thinnet.check.probes.net_harness import C, NetHarness, Options, P
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray
 
 ROWS, UNITS, STEPS = 20, (60, 50), 3
 SAME = 1e-6  # of the loss, which may be computed in float32
-LOST = {
-    "wrong-rate",
-    "dropout-never-called",
-    "dropout-result-unused",
-    "dropout-backward-never-called",
-    "active-at-test",
-}
+LOST = {"dropout-never-called", "dropout-result-unused", "dropout-backward-never-called"}
+LOST |= {"active-at-test", "wrong-rate"}
 
 
 def check_dropout(harness: NetHarness) -> None:
@@ -53,15 +47,19 @@ def check_dropout(harness: NetHarness) -> None:
     _placement(harness, calls, X)
 
 
-def check_combined(harness: NetHarness, options: Options) -> None:
+def usable_dropout(harness: NetHarness) -> list[Options]:
+    """Dropout as an option, where there is an argument for it that works."""
+    lost = harness.dropout is None or any(harness.subject.has(verdict) for verdict in LOST)
+    return [] if lost else [{str(harness.dropout): P}]
+
+
+def check_combined(harness: NetHarness, dropout: Options, options: Options) -> None:
     """Dropout alone or together with a normalization, which many nets write out separately: effect and gradients."""
-    if harness.dropout is None or any(harness.subject.has(verdict) for verdict in LOST):
-        return
     if options:
-        _check_effect(harness, {harness.dropout: P}, options)
-        if _normalization_is_lost(harness, {harness.dropout: P}, options):
+        _check_effect(harness, dropout, options)
+        if _normalization_is_lost(harness, dropout, options):
             return
-    harness.check_gradients({harness.dropout: P, **options})
+    harness.check_gradients({**dropout, **options})
 
 
 def _check_effect(harness: NetHarness, dropout: Options, options: Options) -> None:
@@ -73,10 +71,7 @@ def _check_effect(harness: NetHarness, dropout: Options, options: Options) -> No
     if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
         message = f"with {harness.setting}, {STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
         harness.subject.report("dropout-never-called", message)
-    whole, part = harness.scores(net, X), harness.scores(net, X[:3])
-    if whole[:3].shape != part.shape or not close(whole[:3], part):
-        message = f"with {harness.setting}, the scores of an example change with the others in its test batch"
-        harness.subject.report("batch-statistics-at-test", message)
+    harness.check_examples_alone(net)
 
 
 def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Options) -> bool:
@@ -95,17 +90,6 @@ def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Optio
     return True
 
 
-def mode_at_test(calls: Sequence[Call], kind: str) -> str:
-    """In which mode a layer was called at test, where that explains what it did."""
-    options = [call.param_before for call in forwards(calls, kind) if call.param_before]
-    if any(option.get("test") == "test" for option in options):
-        param = "bn_param" if kind == "batchnorm" else "dropout_param"
-        return f"; {param} has the key 'test', as from {param}[mode] = mode where {param}['mode'] = mode is meant"
-    if options and all(option.get("mode") == "train" for option in options):
-        return f"; {kind}_forward is called with mode 'train' at test"
-    return ""
-
-
 def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
     """What the recorded calls of one step tell."""
     forward, subject = forwards(calls, "dropout"), harness.subject
@@ -122,11 +106,7 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
     if any((call.input < 0).any() for call in hidden):
         share = float(np.mean([(call.input < 0).mean() for call in hidden]))
         subject.report("dropout-before-relu-or-norm", f"{share:.0%} of what dropout_forward was given is negative")
-    if (
-        hidden
-        and "dropout_backward" in harness.recorder.found
-        and not any(call.name == "dropout_backward" for call in calls)
-    ):
+    if hidden and "dropout_backward" in harness.recorder.found and not backwards(calls, "dropout"):
         message = f"dropout_forward is called {len(hidden)} times a step, dropout_backward never"
         subject.report("dropout-backward-never-called", message)
     if 0 < len(hidden) < len(UNITS):

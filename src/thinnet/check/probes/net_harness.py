@@ -1,19 +1,20 @@
 """Building nets of the class under check and running them: what all probes of nets share."""
 
-import functools
+import contextlib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from thinnet.check.call_recorder import Call, CallRecorder, right_layers
-from thinnet.check.compare import difference
-from thinnet.check.findings import Finding
-from thinnet.check.probes.net_calls import diagnose
-from thinnet.check.subject import Stop, Subject, describe, parameters
+from thinnet.check.call_recorder import FAILURES, Call, CallRecorder, Layers, report_own_faults
+from thinnet.check.classes import of_courses
+from thinnet.check.compare import close, difference
+from thinnet.check.findings import Finding, finding
+from thinnet.check.probes.net_calls import Diagnosis, diagnose, mode_at_test
+from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss
 from thinnet.slopes import around, moved
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -28,7 +29,8 @@ ROUNDING = 1e-11  # of the largest value: more than what float64 leaves
 P = 0.4  # a sensible value whether p drops or keeps
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
 STEP_AT_ONCE, SAME_SLOPE = 1e-6, 1e-8  # where all parameters move together; rounding alone comes to less
-FAILURES = {"crashed", "unimplemented", "missing-package", "wrong-return", "out-of-memory", "not-checked"}
+OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of another course may show
+HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
 ROLES = {"w": "W", "weight": "W", "weights": "W", "b": "b", "bias": "b", "biases": "b"}
 
 Options = dict[str, Any]
@@ -42,11 +44,13 @@ class NetHarness:
         "input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0,
     }  # fmt: skip
 
-    def __init__(
-        self, subject: Subject, owner: type, arguments: list[str], layers: Mapping[str, Callable[..., Any]]
-    ) -> None:
+    input_shape: ClassVar[tuple[int, ...]] = (D,)
+    large_options: ClassVar[Options] = {"input_dim": 40, "num_classes": 50}
+
+    def __init__(self, subject: Subject, owner: type, arguments: list[str], layers: Layers) -> None:
         self.build_name, self.loss_name = subject.name, f"{subject.name}.loss"
-        own = {self.loss_name: _called(owner), self.build_name: self.construct}
+        loss: Callable[..., Any] = getattr(owner, "loss", lambda net, *args: net.loss(*args))
+        own = {self.loss_name: loss, self.build_name: self.construct}
         self.subject = Subject(subject.name, {**subject.functions, **own}, subject.convention, tuple(own), in_net=True)
         self.owner = owner
         self.arguments = arguments
@@ -62,6 +66,8 @@ class NetHarness:
         self.ended = False  # whether what was found makes all else follow from it
         self.single = False  # whether something is computed in float32
         self.setting = ""  # the options of the net that was built last, as text
+        self.options: Options = {}
+        self.last: tuple[Any, FloatArray]  # the net and the batch of the last loss in training
         self.first = 1  # the number of the first layer in the names of the parameters
         self.roles: dict[Any, tuple[str, int]] = {}  # of parameters whose names do not tell
 
@@ -71,6 +77,7 @@ class NetHarness:
 
     def run(self) -> list[Finding]:
         """All findings.  Where the first probe cannot run the net, there are no others."""
+        other = not of_courses(self.subject.name)
         with self.recorder:
             for i, probe in enumerate(self.probes()):
                 known = len(self.subject.findings)
@@ -78,30 +85,49 @@ class NetHarness:
                     probe()
                 except Exception as error:
                     self.subject.record_end(error)
-                    failed = [found for found in self.subject.findings[known:] if found.verdict in FAILURES]
-                    if failed:
-                        self._explain_stop(failed[-1])
-                    if i == 0 and (failed or self.ended):
+                    of_form = OF_FORM if other and i == 0 else set[str]()
+                    told = [found for found in self.subject.findings[known:] if found.verdict in FAILURES | of_form]
+                    if told:
+                        self._explain_stop(told[-1], of_form)
+                    if i == 0 and (told or self.ended):
                         break
-        return self.subject.findings
+        habits = HABITS if other else ()
+        return [replace(f, severity="note") if f.verdict in habits else f for f in self.subject.findings]
 
-    def _explain_stop(self, failed: Finding) -> None:
-        """Say with which options it was; and where it stops because of what the layers were given, that instead."""
+    def _explain_stop(self, failed: Finding, of_form: set[str]) -> None:
+        """Say with which options it was; and where it stops because of what the layers were given, that instead.
+
+        A net that may be of another course is not held to the form of these.
+        """
         self.subject.findings.remove(failed)
+        if failed.verdict in of_form:
+            failed = finding("not-checked", f"it may be of another course: {failed.evidence}")
         when = f"{self.setting}: " if self.setting else ""
-        why = diagnose(self.recorder.calls, stopped=True) if failed.verdict == "crashed" else None
+        calls = self.recorder.calls
+        why = (diagnose(calls, stopped=True) or self._without_effect()) if failed.verdict == "crashed" else None
         if why:
             self.subject.report(why[0], f"{when}{why[1]}; {failed.evidence}")
         else:
             self.subject.findings.append(replace(failed, evidence=when + failed.evidence))
 
+    def _without_effect(self) -> Diagnosis | None:
+        """An option of which the scores in training show nothing, while the way back counts on it."""
+        scores = [call.input for call in self.recorder.calls if call.name == "softmax_loss"]
+        asked = {"normalization-ignored": NORMALIZATION_ARGUMENTS, "dropout-never-called": (self.dropout,)}
+        verdict = next((verdict for verdict, names in asked.items() if {*names} & {*self.options}), "")
+        if not (verdict and scores and self.scores_right and close(scores[0], self.plain_scores(*self.last))):
+            return None
+        return verdict, "the scores in training are as without it, and then the net stops"
+
     def construct(self, hidden: list[int], options: Options) -> Any:
-        """Call the constructor."""
-        return self.owner(hidden, **options)
+        """Call the constructor; the hidden units go where their name is, or come first."""
+        name = next((name for name in self.arguments if "hidden" in name), "")
+        return self.owner(**{name: hidden}, **options) if name else self.owner(hidden, **options)
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
         """A net as its constructor leaves it, in float64."""
         given = {**self.standard, **options}
+        self.options = options
         self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         taken = {key: value for key, value in given.items() if key in self.arguments}
         net = self.subject.call(self.build_name, list(hidden), taken)
@@ -137,7 +163,17 @@ class NetHarness:
     def data(self, rows: int = N) -> tuple[FloatArray, IntArray]:
         """A batch; the same at each call."""
         rng = np.random.default_rng(11)
-        return rng.normal(size=(rows, D)), rng.integers(0, C, size=rows)
+        return rng.normal(size=(rows, *self.input_shape)), rng.integers(0, C, size=rows)
+
+    def check_examples_alone(self, net: Any) -> bool:
+        """Whether the scores of an example do not depend on the others in its batch; reports it if they do."""
+        X, _ = self.data()
+        whole, part = self.scores(net, X), self.scores(net, X[:3])
+        if whole[:3].shape == part.shape and close(whole[:3], part):
+            return True
+        message = f"with {self.setting}, the scores of an example change with the others in its test batch"
+        self.subject.report("batch-statistics-at-test", message + mode_at_test(self.recorder.calls, "batchnorm"))
+        return False
 
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
         """Test mode; the recorder has its calls."""
@@ -149,7 +185,7 @@ class NetHarness:
 
     def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
         """Train mode; the recorder has its calls."""
-        self.recorder.calls = []
+        self.recorder.calls, self.last = [], (net, X)
         arrays: dict[Any, AnyArray] = {}
         loss, grads = self.subject.pair(self.loss_name, net, X, y)
         number = self.subject.array(self.loss_name, loss, "the loss")
@@ -197,8 +233,8 @@ class NetHarness:
             h = activate(h, i) if i < last else h
         return h
 
-    def check_pass(self, net: Any) -> tuple[FloatArray, IntArray, dict[Any, AnyArray]]:
-        """Check scores and loss by the formula; return the batch, its labels and the gradients."""
+    def check_pass(self, net: Any) -> dict[Any, AnyArray]:
+        """Check scores and loss by the formula; return the gradients."""
         X, y = self.data()
         expected = self.plain_scores(net, X)
         scores, what = self.scores(net, X), "the scores of loss(X)"
@@ -224,19 +260,17 @@ class NetHarness:
         if wrong:
             self.scores_right = self.loss_right = False
             raise self.subject.stop("wrong-output", wrong.message)
-        return X, y, grads
+        return grads
 
     def check_gradients(self, options: Options) -> None:
         """Check the gradients of a net with these options, where its masks can be held."""
-        net, (X, y) = self.build(**options), self.data()
-        _, grads = self.held_loss(net, X, y)
+        net, batch = self.build(**options), self.data()
+        _, grads = self.held_loss(net, *batch)
         calls = list(self.recorder.calls)
-        if self.held_loss(net, X, y)[0] == self.held_loss(net, X, y)[0]:
-            self.compare_gradients(net, X, y, grads, calls)
+        if self.held_loss(net, *batch)[0] == self.held_loss(net, *batch)[0]:
+            self.compare_gradients(net, grads, calls)
 
-    def compare_gradients(
-        self, net: Any, X: FloatArray, y: IntArray, grads: dict[Any, AnyArray], calls: Sequence[Call] = ()
-    ) -> None:
+    def compare_gradients(self, net: Any, grads: dict[Any, AnyArray], calls: Sequence[Call]) -> None:
         """Compare the gradients with differences of the loss."""
         when = f"with {self.setting}, " if self.setting else ""
         missing = [str(key) for key in net.params if key not in grads]
@@ -246,12 +280,12 @@ class NetHarness:
             self.subject.report("wrong-gradient", f"{when}the gradients of {', '.join(missing)} are missing")
             return
         keys = sorted(net.params, key=lambda name: (str(name)[-1], str(name)))
-        if self._agree_at_once(net, keys, grads, X, y):
+        if self._agree_at_once(net, keys, grads):
             return
         for key in keys:
-            if self._agree_at_once(net, [key], grads, X, y):
+            if self._agree_at_once(net, [key], grads):
                 continue
-            found = self._compare(net, key, grads[key], X, y, when)
+            found = self._compare(net, key, grads[key], when)
             if not found:
                 continue
             why = diagnose(calls)
@@ -260,58 +294,53 @@ class NetHarness:
                 return
             self.subject.report(*found)
 
-    def _agree_at_once(
-        self, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray], X: FloatArray, y: IntArray
-    ) -> bool:
-        """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong."""
+    def _agree_at_once(self, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray]) -> bool:
+        """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
+
+        The direction is of normal numbers, in which errors cancel with a probability of SAME_SLOPE over their size.
+        """
         params = {key: net.params[key] for key in keys}
         if any(grads[key].shape != value.shape for key, value in params.items()):
             return False
-        losses = []
+        losses, batch = [], self.data()
         for size in (STEP_AT_ONCE, -STEP_AT_ONCE):
             with moved(params, size, 0) as direction:
-                losses.append(self.held_loss(net, X, y)[0])
+                losses.append(self.held_loss(net, *batch)[0])
         claimed = sum(float(np.sum(grads[key] * way)) for key, way in direction.items())
         return abs((losses[0] - losses[1]) / (2 * STEP_AT_ONCE) - claimed) <= SAME_SLOPE
 
-    def _compare(
-        self, net: Any, key: Any, gradient: AnyArray, X: FloatArray, y: IntArray, when: str
-    ) -> tuple[str, str] | None:
-        """The verdict on the gradient of one parameter, and its evidence."""
-        value = net.params[key]
+    def _compare(self, net: Any, key: Any, gradient: AnyArray, when: str) -> tuple[str, str] | None:
+        """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
+
+        Where a sample agrees, all others are looked at too.
+        """
+        value, batch = net.params[key], self.data()
         same = gradient.squeeze().shape == value.squeeze().shape
         if same and np.broadcast(gradient, value).size == value.size:  # their difference has no more elements
             gradient = gradient.reshape(value.shape)
         if gradient.shape != value.shape:
             return "shape-changed", f"{when}the gradient of {key} has shape {gradient.shape}, expected {value.shape}"
-        picks = np.random.default_rng(3).permutation(value.size)[:SAMPLES]
-        positions = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]
-        got = np.array([gradient[position] for position in positions])
         (step, *closer), tolerance = ((1e-2, 1e-3, 1e-4, 1e-5), 1e-2) if self.single else ((1e-5, 1e-7), 1e-3)
-        numerical = np.array([self._slope(net, key, position, X, y, step) for position in positions])
-        largest = max(float(np.abs(numerical).max()), 1e-3)
-        for step in closer:  # a kink may be near
-            for i in np.flatnonzero(np.abs(got - numerical) > 0.1 * tolerance * largest):
-                slope = self._slope(net, key, positions[i], X, y, step)
-                numerical[i] = slope if abs(got[i] - slope) < abs(got[i] - numerical[i]) else numerical[i]
-        if np.all(np.abs(got - numerical) <= tolerance * largest):
-            return None
-        wrong = difference(f"{when}the gradient of {key}", got, numerical, batch=N)
-        return (wrong.of_gradient, wrong.message.replace("at [", "at sampled element [")) if wrong else None
 
-    def _slope(self, net: Any, key: Any, position: tuple[int, ...], X: FloatArray, y: IntArray, step: float) -> float:
-        above, below = around(lambda _: self.held_loss(net, X, y)[0], net.params[key], position, step)
-        return float(above - below) / (2 * step)
+        def slope(position: tuple[int, ...], step: float) -> float:
+            above, below = around(lambda _: self.held_loss(net, *batch)[0], value, position, step)
+            return float(above - below) / (2 * step)
 
-
-def _called(owner: type) -> Callable[..., Any]:
-    """The method loss as a function, with its argument names and source."""
-
-    def loss(net: Any, *args: Any) -> Any:
-        return net.loss(*args)
-
-    method = getattr(owner, "loss", None)
-    return functools.wraps(method)(loss) if callable(method) else loss
+        order = np.random.default_rng(3).permutation(value.size)
+        for picks in (order[:SAMPLES],) if self.single else (order[:SAMPLES], order):
+            positions = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]
+            got = np.array([gradient[position] for position in positions])
+            numerical = np.array([slope(position, step) for position in positions])
+            largest = max(float(np.abs(numerical).max()), 1e-3)
+            for smaller in closer:  # a kink may be near
+                for i in np.flatnonzero(np.abs(got - numerical) > 0.1 * tolerance * largest):
+                    numerical[i] = min(numerical[i], slope(positions[i], smaller), key=lambda near: abs(got[i] - near))
+            wrong = difference(f"{when}the gradient of {key}", got, numerical, batch=N)
+            if wrong and np.any(np.abs(got - numerical) > tolerance * largest):
+                at = re.search(r"at \[(\d+)\]", wrong.message)
+                message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message
+                return wrong.of_gradient, message.replace(f" of {SAMPLES} elements", f" of {SAMPLES} sampled elements")
+        return None
 
 
 def role(key: Any) -> tuple[str, int]:
@@ -332,28 +361,29 @@ def class_of(subject: Subject) -> type:
     return owner
 
 
-def takes_any_keyword(owner: type) -> bool:
-    """Whether the constructor takes ``**kwargs``, so that it does not tell the names of its arguments."""
-    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in known)
+def arguments_of(owner: type, hidden: list[int] | None, *candidates: Options) -> list[str]:
+    """The names of the constructor's arguments.
 
-
-def evaluate(subject: Subject, harness_on: Callable[[Mapping[str, Callable[..., Any]]], NetHarness]) -> None:
-    """Run a net's probes on its own layers; where something is wrong, on right ones too.
-
-    What is gone then follows from the layers, which have verdicts of their own.
+    Where it takes ``**kwargs``, the first of each of the candidates that it does not refuse, and some that are usual.
     """
-    harness = harness_on({})
-    findings = harness.run()
-    faults = [found for found in findings if found.severity == "fault" or found.verdict == "not-checked"]
-    gone = []
-    if faults and harness.recorder.found:
-        again = harness_on(right_layers(subject.convention.means)).run()
-        names, old_names = {found.verdict for found in again}, {found.verdict for found in findings}
-        if not names & FAILURES or old_names & FAILURES:
-            gone = [found for found in faults if found.verdict not in names]
-            hidden = [found for found in again if found.verdict not in old_names]  # by a layer that failed
-            findings = [found for found in findings if found not in gone] + hidden
-    subject.findings += findings
-    if gone:
-        subject.report_caused_by_layers(gone)
+    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
+        return parameters(owner)
+    taken: Options = {"input_dim": 2, "num_classes": 2}
+    for options in (*candidates, {"reg": 0.0}, {"weight_scale": 1.0}, {"dtype": np.float64}, {"seed": None}):
+        for name, value in options.items():
+            with contextlib.suppress(Exception):  # it does not take this name
+                owner(*([hidden] if hidden else []), **taken, **{name: value})
+                taken[name] = value
+                break
+    return [*taken]
+
+
+def evaluate(subject: Subject, harness_on: Callable[[Layers], NetHarness]) -> None:
+    """Run a net's probes on its own layers; where something is wrong, on right ones too."""
+
+    def run(layers: Layers) -> tuple[list[Finding], bool]:
+        harness = harness_on(layers)
+        return harness.run(), bool(harness.recorder.found)
+
+    report_own_faults(subject, run)

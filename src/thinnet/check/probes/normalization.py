@@ -1,5 +1,6 @@
 """Batch and layer normalization: both modes, the running statistics, and the terms of the gradient."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from thinnet.check.compare import Alternative, close
 from thinnet.check.probes.layers import check_gradients, check_output
 from thinnet.check.subject import Subject
 from thinnet.checks import in_shape
-from thinnet.typing import FloatArray
+from thinnet.typing import AnyArray, FloatArray
 
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
@@ -73,17 +74,69 @@ def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
     name = "batchnorm_forward"
     x, gamma, beta, _ = _inputs(subject)
-    param, old_mean, old_var = bn_param(COLUMNS)
-    out, _ = subject.pair(name, x, gamma, beta, param)
-    by_running = gamma * (x - old_mean) / np.sqrt(old_var + EPS) + beta
-    running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
-    known = (running, *_known_outputs(x, gamma, beta, 0))
-    check_output(subject, name, out, gamma * normalized(x, 0) + beta, known)
-    if not (subject.has("wrong-axis") or subject.has("dtype-changed")):
-        check_running(subject, param, x, old_mean, old_var)
-    _fresh(subject, x, gamma, beta)
-    _at_test(subject, x, gamma, beta)
+    check_modes(subject, name, x, gamma, beta, _known_outputs(x, gamma, beta, 0))
+    param: dict[str, Any] = {"mode": "train"}  # the first step, with nothing more, as the nets call it
+    subject.pair(name, x, gamma, beta, param)
+    missing = [key for key in ("running_mean", "running_var") if param.get(key) is None]
+    if missing:
+        message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
+        subject.report("running-statistics-not-updated", message)
     _constant_column(subject, name, x, gamma, beta, {"mode": "train"})
+
+
+def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
+    """Those of gamma and beta that are known to be wrong."""
+    last, places = "is that of the last example", (*range(1, dout.ndim - 1),)
+    rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
+    return {
+        "dgamma": [
+            (expected["dbeta"], "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"),
+            ((dout * hat)[-1].sum(axis=places), "examples-not-summed", last),
+        ],
+        "dbeta": [
+            (rows, "channels-mixed-up", "is that of gradients reshaped to rows without a transpose"),
+            (expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
+            (dout[-1].sum(axis=places), "examples-not-summed", last),
+        ],
+    }
+
+
+def check_modes(
+    subject: Subject, name: str, x: FloatArray, gamma: FloatArray, beta: FloatArray, known: Sequence[Alternative]
+) -> None:
+    """Batch normalization of rows or of images: train mode, the running statistics, test mode.
+
+    The output at test is not judged once more where that in training is wrong in a way without a name.
+    """
+    axes, (param, old_mean, old_var) = (0, *range(2, x.ndim)), bn_param(len(gamma))
+
+    def along(value: FloatArray) -> FloatArray:
+        return value.reshape(-1, *[1] * (x.ndim - 2))
+
+    def by(mean: FloatArray, var: FloatArray) -> FloatArray:
+        return np.asarray((x - along(mean)) / np.sqrt(along(var) + EPS))
+
+    scale, shift = along(gamma), along(beta)
+    out, _ = subject.pair(name, x, gamma, beta, param)
+    by_running = scale * by(old_mean, old_var) + shift
+    running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
+    right = scale * normalized(x, axes) + shift
+    check_output(subject, name, out, right, (running, *known))
+    if not (subject.has("wrong-axis") or subject.has("dtype-changed") or subject.has("channels-mixed-up")):
+        check_running(subject, param, np.moveaxis(x, 1, -1).reshape(-1, len(gamma)), old_mean, old_var)
+    mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
+    param = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
+    out, _ = subject.pair(name, x, gamma, beta, param)
+    known = (
+        (right, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
+        (by(mean, var), "wrong-output", "lacks gamma and beta"),
+        (scale * (x - along(mean)) / along(var + EPS) + shift, "wrong-output", "is divided by the variance"),
+    )
+    if x.ndim == 2 or not subject.has_fault:
+        check_output(subject, name, out, scale * by(mean, var) + shift, known, "in test mode the output")
+    for key, old in (("running_mean", mean), ("running_var", var)):
+        if not np.array_equal(np.asarray(param.get(key)).ravel(), old):
+            subject.report("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
 
 
 def check_running(
@@ -114,33 +167,6 @@ def check_running(
         subject.report(verdict, f"with momentum 0.8, {moved}{why}")
 
 
-def _fresh(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
-    """The first step, with nothing in bn_param but the mode, as the nets call it."""
-    param: dict[str, Any] = {"mode": "train"}
-    subject.pair("batchnorm_forward", x, gamma, beta, param)
-    missing = [key for key in ("running_mean", "running_var") if param.get(key) is None]
-    if missing:
-        message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
-        subject.report("running-statistics-not-updated", message)
-
-
-def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
-    mean, var = np.linspace(0, 1, COLUMNS), np.linspace(0.5, 4, COLUMNS)
-    param: dict[str, Any] = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
-    out, _ = subject.pair("batchnorm_forward", x, gamma, beta, param)
-    hat = (x - mean) / np.sqrt(var + EPS)
-    by_batch = gamma * normalized(x, 0) + beta
-    known = (
-        (by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
-        (hat, "wrong-output", "lacks gamma and beta"),
-        (gamma * (x - mean) / (var + EPS) + beta, "wrong-output", "is divided by the variance"),
-    )
-    check_output(subject, "batchnorm_forward", out, gamma * hat + beta, known, "in test mode the output")
-    for key, old in (("running_mean", mean), ("running_var", var)):
-        if not np.array_equal(np.asarray(param.get(key)), old):
-            subject.report("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
-
-
 def _constant_column(
     subject: Subject, name: str, x: FloatArray, gamma: FloatArray, beta: FloatArray, param: dict[str, Any]
 ) -> None:
@@ -169,11 +195,7 @@ def check_backward(subject: Subject) -> None:
     hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
     g, dgamma, dbeta = dout * gamma, (dout * hat).sum(axis=0), dout.sum(axis=0)
     dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
-    known = {
-        "dx": known_dx(hat, deviation, dout, g, axis),
-        "dgamma": [(dbeta, "wrong-gradient", "is the sum of dout instead of that of dout times x_hat")],
-        "dbeta": [(dbeta / ROWS, "bias-gradient-averaged", "is averaged over the batch instead of summed")],
-    }
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
-    expected = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
+    expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
+    known = {**known_gradients(dout, expected, hat), "dx": [*known_dx(hat, deviation, dout, g, axis)]}
     check_gradients(subject, forward, arguments, gamma * hat + beta, dout, expected, known)

@@ -1,6 +1,5 @@
 """ThreeLayerConvNet, and TwoLayerNet of either assignment: initial values, scores, loss, gradients and penalty."""
 
-import contextlib
 from functools import partial
 from typing import Any, ClassVar
 
@@ -8,9 +7,9 @@ import numpy as np
 
 from thinnet.check.compare import close
 from thinnet.check.probes import net_harness
-from thinnet.check.probes.net_harness import C, D, N, NetHarness, Options, Probe
+from thinnet.check.probes.net_harness import C, D, NetHarness, Options, Probe
 from thinnet.check.probes.net_penalty import check_penalty
-from thinnet.check.probes.net_plain import wrong_initial_values
+from thinnet.check.probes.net_plain import check_initial_values, check_shapes
 from thinnet.check.subject import Subject, parameters
 from thinnet.layers import conv_forward, max_pool_forward
 from thinnet.typing import FloatArray, IntArray
@@ -54,7 +53,7 @@ class TwoLayers(NetHarness):
 
     def probes(self) -> list[Probe]:
         """All probes."""
-        return [self._check_plain, self._check_initial_values, self._check_penalty]
+        return [self._check_plain, partial(check_initial_values, self), self._check_penalty]
 
     def _check_plain(self) -> None:
         """Parameters and their shapes, scores, loss and gradients."""
@@ -66,20 +65,10 @@ class TwoLayers(NetHarness):
         if set(got) != set(shapes):
             message = f"params has the keys {sorted(map(str, got))}, expected {sorted(shapes)}"
             raise self.subject.stop("wrong-return", message)
-        for key, shape in shapes.items():
-            if got[key] != shape and got[key] != (1, *shape):  # a row of biases is as good: it broadcasts
-                raise self.subject.stop("wrong-return", f"params[{key!r}] has shape {got[key]}, expected {shape}")
-        self.compare_gradients(net, *self.check_pass(net))
-
-    def _check_initial_values(self) -> None:
-        """Weights of the standard deviation asked for, biases of zero."""
-        name = next((name for name in ("weight_scale", "std") if name in self.arguments), "")
-        for scale in (0.01, 0.3) if name else ():
-            net = self.fresh((), {**self.large_options, name: scale})
-            wrong = [text.replace("weight_scale", name) for text in wrong_initial_values(net.params, scale)]
-            if wrong:
-                self.subject.report("initial-values", "; ".join(wrong[:3]))
-                return
+        odd = check_shapes(self.subject, got, shapes)
+        if odd:
+            raise self.subject.stop("wrong-return", odd)
+        self.compare_gradients(net, self.check_pass(net), ())
 
     def _check_penalty(self) -> None:
         check_penalty(self, {})
@@ -88,6 +77,7 @@ class TwoLayers(NetHarness):
 class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
 
+    input_shape: ClassVar[tuple[int, ...]] = IMAGE
     base_options: ClassVar[Options] = {
         **NetHarness.base_options, "input_dim": IMAGE, "num_filters": FILTERS, "filter_size": SIZE, "hidden_dim": H,
     }  # fmt: skip
@@ -99,11 +89,6 @@ class ConvNet(TwoLayers):
         "W1": (FILTERS, IMAGE[0], SIZE, SIZE), "b1": (FILTERS,),
         "W2": (FILTERS * (IMAGE[1] // 2) * (IMAGE[2] // 2), H), "b2": (H,), "W3": (H, C), "b3": (C,),
     }  # fmt: skip
-
-    def data(self, rows: int = N) -> tuple[FloatArray, IntArray]:
-        """A batch of images; the same at each call."""
-        rng = np.random.default_rng(11)
-        return rng.normal(size=(rows, *IMAGE)), rng.integers(0, C, size=rows)
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula."""
@@ -122,16 +107,10 @@ class FirstNet(TwoLayers):
     def __init__(self, subject: Subject, *rest: Any) -> None:
         super().__init__(subject, *rest)
         self.predict_name, self.train_name = f"{subject.name}.predict", f"{subject.name}.train"
-        own = {self.predict_name: self._predict, self.train_name: self._train, self.loss_name: self._loss}
+        own: dict[str, Any] = {self.predict_name: lambda net, X: net.predict(X), self.train_name: self._train}
+        own[self.loss_name] = lambda net, X, *y: net.loss(X, *y, **({"reg": self.share * net.reg} if y else {}))
         self.subject.functions = {**self.subject.functions, **own}
         self.subject.owns += tuple(own)
-
-    def _loss(self, net: Any, X: FloatArray, *y: IntArray) -> Any:
-        return net.loss(X, *y, reg=self.share * net.reg) if y else net.loss(X)
-
-    @staticmethod
-    def _predict(net: Any, X: FloatArray) -> Any:
-        return net.predict(X)
 
     @staticmethod
     def _train(net: Any, X: FloatArray, y: IntArray) -> Any:
@@ -184,28 +163,20 @@ class FirstNet(TwoLayers):
 
 def check_three_layers(subject: Subject) -> None:
     """The convolutional net."""
-    _check(subject, ConvNet, *_class_and_arguments(subject))
+    _check(subject, ConvNet)
 
 
 def check_two_layers(subject: Subject) -> None:
     """The net of two layers, of the first assignment or of the second."""
-    owner, arguments = _class_and_arguments(subject)
-    first = "input_size" in arguments and "reg" in parameters(getattr(owner, "loss", None))
-    _check(subject, FirstNet if first else TwoLayers, owner, arguments)
+    owner = net_harness.class_of(subject)
+    first = "input_size" in parameters(owner) and "reg" in parameters(getattr(owner, "loss", None))
+    _check(subject, FirstNet if first else TwoLayers)
 
 
-def _check(subject: Subject, kind: type[TwoLayers], owner: type, arguments: list[str]) -> None:
+def _check(subject: Subject, kind: type[TwoLayers]) -> None:
     """Only nets with the courses' own constructors are checked."""
-    if not kind.needed <= set(arguments):
+    owner = net_harness.class_of(subject)
+    arguments = net_harness.arguments_of(owner, None, dict.fromkeys(HIDDEN[:2], 2))
+    if not (kind.needed <= set(arguments) and {*HIDDEN} & {*arguments}):
         raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
     net_harness.evaluate(subject, partial(kind, subject, owner, arguments))
-
-
-def _class_and_arguments(subject: Subject) -> tuple[type, list[str]]:
-    owner = net_harness.class_of(subject)
-    if net_harness.takes_any_keyword(owner):
-        for hidden in ("hidden_dim", "hidden_dims"):
-            with contextlib.suppress(Exception):  # it does not take this name
-                owner(**{hidden: 2}, input_dim=2, num_classes=2, weight_scale=1.0, reg=0.0)
-                return owner, ["input_dim", "num_classes", "weight_scale", "reg", hidden]
-    return owner, parameters(owner)

@@ -12,13 +12,21 @@ from typing import Any
 import numpy as np
 
 from thinnet import layers
-from thinnet.check.call_recorder import CallRecorder, right_layers
-from thinnet.check.compare import Alternative, difference
+from thinnet.check.call_recorder import LAYERS, CallRecorder, Layers, report_own_faults
+from thinnet.check.compare import Alternative
+from thinnet.check.findings import Finding
 from thinnet.check.probes.layers import agrees, check_gradients, check_output
-from thinnet.check.probes.normalization import EPS, bn_param, check_running, known_dx, normalized, without_parameters
+from thinnet.check.probes.normalization import (
+    EPS,
+    check_modes,
+    known_dx,
+    known_gradients,
+    normalized,
+    without_parameters,
+)
 from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import FloatArray
 
 OF_ROWS = ("batchnorm", "layernorm")
 BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
@@ -31,31 +39,21 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
 
     @functools.wraps(probe)
     def check(subject: Subject) -> None:
-        own = _run(subject, probe)
-        subject.findings += own.findings
-        if not own.has_fault:
-            return
         name = subject.owns[0]
         pair = [subject.functions.get(name), subject.functions.get(name.replace("backward", "forward"))]
-        right = {name: layer for name, layer in right_layers("keep").items() if name.startswith(OF_ROWS)}
-        with CallRecorder(pair, right, names=right) as recorder:
-            again = _run(subject, probe)
-        if recorder.found and not again.has_fault:
-            faults = [found for found in own.findings if found.severity == "fault"]
-            subject.findings[:] = [found for found in subject.findings if found not in faults] + again.findings
-            subject.report_caused_by_layers(faults)
+
+        def run(layers: Layers) -> tuple[list[Finding], bool]:
+            probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
+            with CallRecorder(pair, layers, [name for name in LAYERS if name.startswith(OF_ROWS)]) as recorder:
+                try:
+                    probe(probed)
+                except Exception as error:
+                    probed.record_end(error)
+            return probed.findings, bool(recorder.found)
+
+        report_own_faults(subject, run)
 
     return check
-
-
-def _run(subject: Subject, probe: Callable[[Subject], None]) -> Subject:
-    """The findings of a probe, on a subject of their own."""
-    probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
-    try:
-        probe(probed)
-    except Exception as error:
-        probed.record_end(error)
-    return probed
 
 
 def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -74,9 +72,10 @@ def _known_outputs(
     found = [(scale * other + shift, verdict, description) for other, verdict, description in others]
     by_axes = {(0,): "over the examples only", (2, 3): "of each channel of each example"}
     by_axes |= {(1,): "over the channels only", (1, 2, 3): "of each whole example", (0, 1, 2, 3): "over everything"}
-    for axes, description in by_axes.items():
-        wrong = scale * normalized(x, axes) + shift
-        found.append((wrong, "wrong-axis", f"is normalized by statistics {description}"))
+    found += [
+        (scale * normalized(x, axes) + shift, "wrong-axis", f"is normalized by statistics {description}")
+        for axes, description in by_axes.items()
+    ]
     return (*found, *without_parameters(hat, scale, shift))
 
 
@@ -84,16 +83,8 @@ def _known_outputs(
 def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
     x, gamma, beta, _ = _inputs(subject, BATCH_SHAPE)
-    C = len(gamma)
-    param, old_mean, old_var = bn_param(C)
-    out, _ = subject.pair(BATCH, x, gamma, beta, param)
-    hat = normalized(x, (0, 2, 3))
-    by_running = (x - old_mean[:, None, None]) / np.sqrt(old_var + EPS)[:, None, None]
-    known = [
-        (by_running, "running-statistics-in-training", "is normalized by the running statistics"),
-        (normalized(x, (0, 2, 3), 1.0), "wrong-output", "is divided by the variance instead of its root"),
-    ]
-    rows = gamma * normalized(x.reshape(-1, C), (0,)) + beta
+    by_variance = (normalized(x, (0, 2, 3), 1.0), "wrong-output", "is divided by the variance instead of its root")
+    rows = gamma * normalized(x.reshape(-1, len(gamma)), (0,)) + beta
     ordered = gamma * normalized(pixels(x), (0,)) + beta
     mixed = "is that of images reshaped to rows without a transpose"
     shuffled = (
@@ -101,55 +92,21 @@ def check_batchnorm_forward(subject: Subject) -> None:
         (ordered.reshape(x.shape), "channels-mixed-up", "is reshaped back without a transpose"),
         (images(rows, x.shape), "channels-mixed-up", mixed),
     )
-    right = gamma[:, None, None] * hat + beta[:, None, None]
-    check_output(subject, BATCH, out, right, (*shuffled, *_known_outputs(x, hat, gamma, beta, known)))
-    if not subject.findings:
-        check_running(subject, param, pixels(x), old_mean, old_var)
-    _at_test(subject, x, gamma, beta)
-
-
-def _at_test(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> None:
-    mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
-    param: dict[str, Any] = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
-    out, _ = subject.pair(BATCH, x, gamma, beta, param)
-    scale, shift = gamma[:, None, None], beta[:, None, None]
-    right = scale * (x - mean[:, None, None]) / np.sqrt(var + EPS)[:, None, None] + shift
-    by_batch = scale * normalized(x, (0, 2, 3)) + shift
-    known = ((by_batch, "batch-statistics-at-test", "is normalized by the batch's own statistics"),)
-    wrong = difference("in test mode the output", subject.array(BATCH, out, "the output"), right, known)
-    if wrong and (wrong.verdict or not subject.findings):
-        subject.report(wrong.of_output, wrong.message)
+    others = _known_outputs(x, normalized(x, (0, 2, 3)), gamma, beta, [by_variance])
+    check_modes(subject, BATCH, x, gamma, beta, (*shuffled, *others))
 
 
 @_or_on_right_layers
 def check_batchnorm_backward(subject: Subject) -> None:
     """dx, dgamma and dbeta in train mode."""
     x, gamma, beta, dout = _inputs(subject, BATCH_SHAPE)
-    zeros = np.zeros_like(gamma)
-    out, cache = layers.spatial_batchnorm_forward(x, gamma, beta, zeros.copy(), zeros.copy())
+    out, cache = layers.spatial_batchnorm_forward(x, gamma, beta, 0 * gamma, 0 * gamma)
     expected = dict(zip(GRADIENTS, layers.spatial_batchnorm_backward(dout, cache), strict=True))
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": {"mode": "train"}}
-    known = _known_gradients(dout, expected, normalized(x, (0, 2, 3)))
+    known = known_gradients(dout, expected, normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
     known["dx"] = [(ordered, "channels-mixed-up", "is reshaped back without a transpose")]
     check_gradients(subject, BATCH, arguments, out, dout, expected, known)
-
-
-def _known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
-    """Those of gamma and beta that are known to be wrong."""
-    last = "is that of the last example"
-    rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
-    return {
-        "dgamma": [
-            (expected["dbeta"], "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"),
-            ((dout * hat)[-1].sum(axis=(1, 2)), "examples-not-summed", last),
-        ],
-        "dbeta": [
-            (rows, "channels-mixed-up", "is that of gradients reshaped to rows without a transpose"),
-            (expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged instead of summed"),
-            (dout[-1].sum(axis=(1, 2)), "examples-not-summed", last),
-        ],
-    }
 
 
 def _columns(subject: Subject, C: int) -> tuple[int, ...]:
@@ -178,14 +135,15 @@ def check_groupnorm_forward(subject: Subject) -> None:
     untransposed = normalized(x.reshape(N, H, W, C), (1, 2)).reshape(x.shape)
     over = {(0, 2, 3, 4): "over the examples too", (2,): "at each place alone", (3, 4): "of each channel alone"}
     known = [
+        (normalized(split, axes).reshape(x.shape), "wrong-axis", f"is normalized by statistics {description}")
+        for axes, description in over.items()
+    ]
+    known += [
         (mixed, "groups-mixed-up", "has every third channel in one group"),
         (swapped, "groups-mixed-up", f"has {C // GROUPS} groups instead of {GROUPS}"),
         (normalized(split, (2, 3, 4), 1.0).reshape(x.shape), "wrong-output", "is divided by the variance"),
         (untransposed, "channels-mixed-up", "is reshaped, not transposed"),
     ]
-    for axes, description in over.items():
-        wrong = normalized(split, axes).reshape(x.shape)
-        known.append((wrong, "wrong-axis", f"is normalized by statistics {description}"))
     right = gamma[:, None, None] * hat + beta[:, None, None]
     check_output(subject, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
 
@@ -200,7 +158,7 @@ def check_groupnorm_backward(subject: Subject) -> None:
     arguments: dict[str, Any] = {"x": x, "gamma": gamma.reshape(shape), "beta": beta.reshape(shape), "groups": GROUPS}
     arguments["param"] = {"eps": EPS}
     rows = cache.rows
-    known = _known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
+    known = known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
     g = (dout * gamma[:, None, None]).reshape(rows.x_hat.shape)
     lacking = known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(g.shape), g, 1)
     known["dx"] = [(np.reshape(value, x.shape), verdict, text) for value, verdict, text in lacking]

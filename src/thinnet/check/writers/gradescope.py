@@ -17,10 +17,8 @@ def results(report: Report, points: Mapping[str, float]) -> dict[str, Any]:
     checked = {function.name for function in report.functions if function.state != "not checked"}
     tests = []
     for function in report.functions:
-        usual = 1.0 if function.state != "not checked" else 0.0
-        tests.append(
-            _test(function, points.get(function.name, usual) if usual or function.name not in checked else 0.0)
-        )
+        alone, usual = function.name not in checked, float(function.state != "not checked")
+        tests.append(_test(function, points.get(function.name, usual) if usual or alone else 0.0))
     return {
         "score": sum(test["score"] for test in tests),
         "output": report.summary,
