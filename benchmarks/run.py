@@ -58,6 +58,7 @@ LABELS = {
 CHOSEN = f"thinnet_{products().name}"  # the same as `thinnet_net`
 STEPS = [name for name in LABELS if "_predict" not in name and "thinned" not in name and name != CHOSEN]
 PLACE = "" if has_amx() else " on a processor without AMX"  # sections of their own
+ONCE = ("sklearn_mlp",) if has_amx() else ("sklearn_mlp", "torch_autocast")  # the slowest, at one batch size
 FLOAT32_PEERS = ("torch_eager", "torch_compiled", "jax_jit")
 QUICK = ["thinnet_net", "thinnet_bfloat16", "thinnet_thinned", "torch_eager", "torch_autocast"]
 QUICK += ["jax_jit", "jax_bfloat16"]
@@ -78,7 +79,7 @@ def steps() -> str:
     text += "3072-500-500-500-10, batch normalization, dropout one half, Adam, float32.\n"
     for batch_size in (100, 32, 256, 1024):
         job = Job(batch_size=batch_size)
-        names = [name for name in STEPS if batch_size == 100 or name != "sklearn_mlp"]
+        names = [name for name in STEPS if batch_size == 100 or name not in ONCE]
         times = take_turns(job, names, steps=40 if batch_size <= 256 else 16)
         text += f"\n### Batch {batch_size}\n\n" + _table(times)
     return text

@@ -89,7 +89,9 @@ def test_the_first_seed_trains_as_recorded(cs231n_run: Path) -> None:
     accuracies = [float(x) for x in re.findall(r"train acc: " + NUMBER, text)]
     assert len(accuracies) == 2 * 26
     without, dropped = accuracies[21:26], accuracies[47:52]  # the last five epochs, since single ones jump
-    assert sum(without) / 5 >= 0.97
+    # Rounding decides in which epochs it jumps: on one processor the mean was .966 with one thread, .995 with two.
+    assert sum(without) / 5 >= 0.95
+    assert max(without) >= 0.98
     assert sum(dropped) < sum(without)
 
 

@@ -93,7 +93,9 @@ LIMITS: dict[str, Limit] = {
     **dict.fromkeys(("num_val", "num_test"), Limit(0, math.inf, integer=True, fix="Give a number of rows.")),
     "num_units": Limit(0, math.inf, integer=True),
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),
-    **dict.fromkeys(("step", "layer", "first_row"), Limit(0, 2**32, integer=True, fix="They count from 0.")),
+    "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),
+    "layer": Limit(0, 2**32, integer=True, fix="Layers count from 0."),
+    "first_row": Limit(0, 2**32, integer=True, fix="Rows count from 0."),
     "stride": Limit(1, math.inf, integer=True, fix="stride is the step from one window to the next: 1 skips none."),
     "padding": Limit(0, math.inf, integer=True, fix="padding is the number of zeros on each side: use 0 for none."),
 }

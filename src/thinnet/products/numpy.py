@@ -4,7 +4,7 @@ import numpy as np
 
 from thinnet.bfloat16 import BITS, from_bits
 from thinnet.products import openblas
-from thinnet.teams import ONE_THREAD, Team
+from thinnet.teams import Team
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -15,8 +15,7 @@ class NumpyProducts:
     has_bfloat16 = False
 
     def __init__(self) -> None:
-        self._openblas = openblas.team()
-        self.team: Team = self._openblas or ONE_THREAD
+        self.team: Team = openblas.team()
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b; bfloat16 numbers are made float32 first, which takes longer than float32 would."""
@@ -24,8 +23,8 @@ class NumpyProducts:
             a, b = from_bits(a), from_bits(b)
         if not out.flags.c_contiguous:  # written the way round in which `out` lies in memory
             a, b, out = b.T, a.T, out.T
-        if self._openblas is None or a.size * b.shape[-1] <= openblas.SMALL:
-            np.matmul(a, b, out=out)
-        else:
-            with self._openblas.turn:
+        if isinstance(self.team, openblas.OpenBLASTeam) and a.size * b.shape[-1] > openblas.SMALL:
+            with self.team.turn:
                 np.matmul(a, b, out=out)
+        else:
+            np.matmul(a, b, out=out)

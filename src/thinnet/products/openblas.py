@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.teams import ENOUGH, ONE_THREAD, Share, Work
+from thinnet.teams import ENOUGH, ONE_THREAD, OneThread, Share, Work
 
 SMALL = 1 << 18  # multiplications up to which a product takes the calling thread alone
 PREFIXES = ("scipy_", "")  # of what NumPy's wheels call its functions: newer ones, and older ones
@@ -35,6 +35,10 @@ class OpenBLASTeam:
         self._start_turns()
         os.register_at_fork(after_in_child=self._start_turns)
         self._num_threads = library[f"{prefix}openblas_get_num_threads64_"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Wherever it is unpickled, the team that is there."""
+        return team, ()
 
     def _start_turns(self) -> None:
         """In a forked process the lock may be held by a thread that is not there."""
@@ -58,8 +62,8 @@ class OpenBLASTeam:
 
 
 @functools.cache
-def team() -> OpenBLASTeam | None:
-    """That of NumPy's own library; None where it is another one."""
+def team() -> OpenBLASTeam | OneThread:
+    """That of NumPy's own library; where it has another one, the calling thread alone."""
     if sys.platform == "linux":
         for path in (Path(np.__file__).parent.parent / "numpy.libs").glob("lib*openblas*"):
             for prefix in PREFIXES:
@@ -67,4 +71,4 @@ def team() -> OpenBLASTeam | None:
                     return OpenBLASTeam(ctypes.CDLL(str(path)), prefix)
                 except (OSError, AttributeError):  # AttributeError: it lacks a function
                     continue
-    return None
+    return ONE_THREAD
