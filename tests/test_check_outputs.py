@@ -35,6 +35,7 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     page = files["html"].read_text()
     assert "<script>" not in page
     assert "<b>" not in page
+    assert f"<span>wrong line {line}</span>" in page
     assert "&lt;script&gt;" in page
     HTMLParser().feed(page)
 
@@ -43,6 +44,8 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     failure = suite.find(".//failure")
     assert failure is not None
     assert failure.attrib["type"] == "crashed"
+    assert failure.text is not None
+    assert failure.text.startswith(f"line {line}\n")
 
     results = json.loads(files["gradescope"].read_text())
     assert results["score"] == 4
@@ -50,6 +53,7 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
         (4, 4, "passed"),
         (0, 1, "failed"),
     ]
+    assert results["tests"][1]["output"].startswith(f"line {line}\n")
 
 
 def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

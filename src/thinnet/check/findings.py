@@ -84,3 +84,8 @@ class FunctionReport:
         if self.faults:
             return "wrong"
         return "not checked" if any(found.verdict == "not-checked" for found in self.findings) else "right"
+
+    @property
+    def place(self) -> str:
+        """``"line 12"``, where something is wrong and the line is known."""
+        return f"line {self.line}" if self.state == "wrong" and self.line else ""

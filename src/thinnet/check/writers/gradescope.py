@@ -35,6 +35,6 @@ def _test(function: FunctionReport, most: float) -> dict[str, Any]:
         "score": most if right else 0.0,
         "max_score": most,
         **status,
-        "output": "\n\n".join(map(str, function.findings)) or "right",
+        "output": "\n\n".join(filter(None, [function.place, *map(str, function.findings)])) or "right",
         "output_format": "text",
     }

@@ -25,9 +25,10 @@ def page(report: Report) -> str:
 
 
 def _function(function: FunctionReport) -> str:
+    told = f"{function.state} {function.place}".rstrip()
     parts = [
         f'<section class="{function.state.replace(" ", "-")}">',
-        f"<h3>{escape(function.name)} <span>{function.state}</span></h3>",
+        f"<h3>{escape(function.name)} <span>{told}</span></h3>",
     ]
     parts += [_finding(found) for found in function.findings]
     if function.printed.strip():

@@ -25,7 +25,7 @@ def _case(suite: ElementTree.Element, function: FunctionReport, subject: str) ->
     case = ElementTree.SubElement(
         suite, "testcase", {"name": function.name, "classname": _clean(function.file or subject)}
     )
-    text = _clean("\n\n".join(map(str, function.findings)))
+    text = _clean("\n\n".join(filter(None, [function.place, *map(str, function.findings)])))
     if function.state == "wrong":
         names = ", ".join(fault.verdict for fault in function.faults)
         ElementTree.SubElement(case, "failure", {"message": names, "type": function.faults[0].verdict}).text = text

@@ -32,8 +32,8 @@ def wants_color(stream: TextIO) -> bool:
 
 def _function(function: FunctionReport, color: bool, prints: bool) -> list[str]:
     state = function.state
-    where = f"  line {function.line}" if state == "wrong" and function.line else ""
-    lines = [f"  {function.name:<28} {_paint('WRONG' if state == 'wrong' else state, COLORS[state], color)}{where}"]
+    told = _paint("WRONG" if state == "wrong" else state, COLORS[state], color)
+    lines = [f"  {function.name:<28} {told}  {function.place}".rstrip()]
     for finding in function.findings:
         lines += _finding(finding, color)
     if prints and function.printed.strip():
