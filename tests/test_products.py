@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+import pickle
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -295,6 +296,16 @@ def test_an_unknown_threading_layer_is_named() -> None:
         "MKL_THREADING_LAYER must be one of INTEL, GNU, TBB, SEQUENTIAL, got 'PGI'"
         in run(NAME, MKL_THREADING_LAYER="pgi", THINNET_PRODUCTS="mkl").stderr
     )
+
+
+@needs_mkl
+def test_it_can_be_pickled(mkl: Products) -> None:
+    again, team = pickle.loads(pickle.dumps((mkl, mkl.team)))
+    assert (again.name, team) == ("mkl", mkl.team)
+    a, b = drawn((5, 4, 3), "float32")
+    out = np.empty((5, 4), np.float32)
+    again.matmul(a, b, out)
+    np.testing.assert_allclose(out, a @ b, rtol=1e-5)
 
 
 @needs_mkl

@@ -33,7 +33,10 @@ class MklProducts:
         self._numpy = NumpyProducts()
         self._routines = {dtypes: _routine(library, *which) for dtypes, which in ROUTINES.items()}
         self.has_bfloat16 = mkl_library.multiplies_bfloat16()
-        self.team = mkl_library.team(library)
+        self.team = mkl_library.team()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, ()
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b; the three may lie anywhere and anyhow, and share memory."""
@@ -55,6 +58,11 @@ class MklProducts:
         (m, n), k = out.shape, a.shape[1]
         places = [array.ctypes.data for array in (a, b, out)]
         routine(ROW_MAJOR, a_order, b_order, m, n, k, 1, places[0], a_ld, places[1], b_ld, 0, places[2], ld)
+
+
+def _again() -> MklProducts:
+    """Where it is unpickled, with the library that is there."""
+    return MklProducts(mkl_library.load())
 
 
 def _routine(library: ctypes.CDLL, name: str, number: type) -> Any:

@@ -97,11 +97,13 @@ def multiplies_bfloat16() -> bool:
     return limited.upper() == "AVX512_E4" and has_amx()
 
 
-def team(library: ctypes.CDLL) -> Team:
+@functools.cache
+def team() -> Team:
     """The threads that share the products of `load` out, where they can be called."""
     if _layer() != "INTEL":
         return ONE_THREAD
-    return OpenMPTeam(str(_near(Path(library._name), "INTEL")), library.MKL_Get_Max_Threads)
+    library = load()
+    return OpenMPTeam(str(_near(Path(library._name), "INTEL")), library.MKL_Get_Max_Threads, team)
 
 
 def _layer() -> str:

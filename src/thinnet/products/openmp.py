@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from thinnet.teams import ENOUGH, ONE_THREAD, Share, Work
+from thinnet.teams import ENOUGH, ONE_THREAD, Share, Team, Work
 
 
 class OpenMPTeam:
@@ -18,15 +18,19 @@ class OpenMPTeam:
     Args:
         path: of Intel's runtime, which also understands the calls that GCC compiles OpenMP to.
         max_threads: how many may share a product.
+        again: what gives this team where it is unpickled.
     """
 
     enough = ENOUGH
 
-    def __init__(self, path: str, max_threads: Callable[[], int]) -> None:
-        self._max_threads = max_threads
+    def __init__(self, path: str, max_threads: Callable[[], int], again: Callable[[], Team]) -> None:
+        self._max_threads, self._again = max_threads, again
         self._fork = ctypes.cast(ctypes.CDLL(path).GOMP_parallel, ctypes.c_void_p).value or 0
         self._forked = False
         os.register_at_fork(after_in_child=self._stay_alone)
+
+    def __reduce__(self) -> tuple[Callable[[], Team], tuple[()]]:
+        return self._again, ()
 
     def _stay_alone(self) -> None:
         """A forked process has none of the runtime's threads."""
