@@ -31,7 +31,7 @@ from thinnet import (
     schedules,
 )
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
-from thinnet.data.fashion_mnist import read_idx
+from thinnet.data.idx import read_idx
 from thinnet.errors import MissingCheckpointError, MissingDataError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.optim import OPTIMIZERS, FlatOptimizer

@@ -126,7 +126,7 @@ def set_array(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]
 FORGED: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
     *(set_in([key], None) for key in ("net", "solver", "iteration", "best_score", "history", "data")),
     *(set_in(["solver", key], []) for key in ("optimizer", "optimizer_options", "batch_size", "seed", "schedule")),
-    set_in(["solver", "callback"], ["x"]),
+    set_in(["solver", "callbacks"], ["x"]),
     set_in(["solver", "schedule"], {"name": "cosine", "floor": 2}),
     set_in(["solver", "schedule"], {"name": "exec"}),
     set_in(["solver", "weight_decay_schedule"], "cosine"),

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from thinnet import ArgumentError
 from thinnet.sklearn import ThinNetClassifier
-from thinnet.sklearn.sample import factors
+from thinnet.sklearn.class_weights import factors
 
 X = np.random.default_rng(0).standard_normal((90, 3))
 Y = (X[:, 0] > 0) * 1 + (X[:, 1] > 0)

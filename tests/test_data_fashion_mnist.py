@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import thinnet.data.fashion_mnist
+import thinnet.data.idx
 from thinnet.data import load_fashion_mnist
-from thinnet.data.fashion_mnist import read_idx
+from thinnet.data.idx import read_idx
 from thinnet.errors import ArgumentError, DataError
 
 RNG = np.random.default_rng(0)
@@ -122,7 +122,7 @@ def test_gzip_is_seen_from_the_content(tmp_path: Path) -> None:
 
 
 def test_a_small_gzip_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thinnet.data.fashion_mnist, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(thinnet.data.idx, "LARGEST_FILE", 1000)
     (tmp_path / "bomb").write_bytes(gzip.compress(idx(np.zeros(2000, np.uint8))))
     with pytest.raises(DataError, match=r"the shape \(2000,\), which is more than 1,000 bytes"):
         read_idx(tmp_path / "bomb")

@@ -18,7 +18,7 @@ from thinnet import (
     runs,
 )
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
-from thinnet.data.fashion_mnist import read_idx
+from thinnet.data.idx import read_idx
 from thinnet.data.npz import load_npz
 from thinnet.report import write_report
 

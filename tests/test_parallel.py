@@ -23,7 +23,7 @@ from thinnet.data.shares import alone, block_edges, share_of
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import CheckpointError
 from thinnet.storage.checkpoint import saved as saved_checkpoints
-from thinnet.storage.files import locked
+from thinnet.storage.locks import locked
 
 pytestmark = pytest.mark.posix
 

@@ -19,7 +19,8 @@ from thinnet.data import catalog
 from thinnet.nets.predictions import probabilities
 from thinnet.report import charts, png, svg, write_report
 from thinnet.report.diagnostics import diagnose
-from thinnet.report.groups import compare, find_runs, group_runs
+from thinnet.report.folder import find_runs
+from thinnet.report.groups import compare, group_runs
 from thinnet.report.svg import axes
 
 QUICK = Config(num_train=100, hidden_dims=(16, 8), epochs=3, batch_size=25)

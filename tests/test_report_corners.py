@@ -12,7 +12,8 @@ import pytest
 from test_report import Tags, start
 from thinnet import cli, runs
 from thinnet.report import charts, svg, write_report
-from thinnet.report.groups import find_runs, group_runs
+from thinnet.report.folder import find_runs
+from thinnet.report.groups import group_runs
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((60, 4)).astype(np.float32)

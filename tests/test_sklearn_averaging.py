@@ -13,7 +13,7 @@ from sklearn.datasets import make_multilabel_classification
 from thinnet import ArgumentError
 from thinnet.data.mixup import MixedRows
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.sample import split
+from thinnet.sklearn.holding_out import split
 from thinnet.typing import AnyArray
 
 Data = tuple[AnyArray, AnyArray]

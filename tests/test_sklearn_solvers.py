@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 
 from thinnet import ArgumentError, schedules
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.parameters import Adaptive, InverseScaling, schedule_for
+from thinnet.sklearn.learning_rates import Adaptive, InverseScaling, schedule_for
 from thinnet.sklearn.settings import Shape, resolve
 from thinnet.typing import AnyArray
 

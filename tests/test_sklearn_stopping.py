@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from thinnet import ArgumentError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.sample import split
+from thinnet.sklearn.holding_out import split
 
 X = np.random.default_rng(0).standard_normal((120, 3))
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0, "early_stopping": True}

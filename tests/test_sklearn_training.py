@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from thinnet import ArgumentError, schedules
 from thinnet.errors import NumericalError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.sample import split
+from thinnet.sklearn.holding_out import split
 from thinnet.sklearn.settings import auto_batch_size, auto_max_iter
 from thinnet.typing import AnyArray
 

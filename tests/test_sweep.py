@@ -19,7 +19,8 @@ from thinnet import cli, kernels, runs, sweep
 from thinnet.config import Config
 from thinnet.errors import ArgumentError, CheckpointError, DataError, NumericalError
 from thinnet.experiments import dropout, tables
-from thinnet.report.groups import find_runs, group_runs
+from thinnet.report.folder import find_runs
+from thinnet.report.groups import group_runs
 
 BASE = Config(num_train=60, hidden_dims=(10,), epochs=2, batch_size=20)
 CONFIGS = dropout.configs(BASE, (0.0, 0.5), 2)

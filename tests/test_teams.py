@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,3 +196,70 @@ def test_a_forked_process_has_a_team_of_its_own(name: str) -> None:
     assert forked(name) == 42  # the threads are there before
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply_async(forked, (name,)).get(timeout=60) == 42
+
+
+REAL = """
+import os, threading
+import numpy as np
+from numba import njit
+from thinnet import Dataset, FullyConnectedNet, Solver
+from thinnet.kernels.share import in_parts
+from thinnet.products.openblas import OpenBLASTeam, team
+
+@njit(nogil=True, _nrt=False)
+def _count(done, part, parts):
+    done[part] += 1 + 10 * parts
+
+@njit(nogil=True, _nrt=False)
+def count(share, done):
+    in_parts(share, _count, (done,))
+
+def each_once(parts):
+    done = np.zeros(parts, np.int64)
+    team().run(count, parts, done)
+    assert (done == 1 + 10 * parts).all(), done
+
+for parts in (1, 2, 5, 64):  # more parts than threads too
+    each_once(parts)
+if isinstance(team(), OpenBLASTeam):
+    assert team().size == min(int(os.environ["OPENBLAS_NUM_THREADS"]), len(os.sched_getaffinity(0)))
+    with team().turn:  # another one has the threads
+        each_once(5)
+X = np.random.default_rng(0).standard_normal((400, 500)).astype(np.float32)
+
+def trained(into, at):
+    net = FullyConnectedNet([300, 300], 500, 10, dropout=0.5, normalization="batchnorm", seed=0)
+    net.products = "numpy"
+    Solver(net, Dataset(X, np.arange(400) % 10), batch_size=200, epochs=2, seed=0, verbose=False).train()
+    into[at] = net.params.flat
+
+alone, both = {}, {}
+trained(alone, 0)
+threads = [threading.Thread(target=trained, args=(both, at)) for at in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+child = os.fork()
+if child == 0:
+    each_once(5)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert all((both[at] == alone[0]).all() for at in range(4))
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the threads of OpenBLAS are not called")
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_threads_of_openblas_themselves(threads: str) -> None:
+    """In a process of its own, since the suite has them limited to one; what waits forever is ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", REAL],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "done\n", done.stderr

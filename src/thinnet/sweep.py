@@ -15,7 +15,8 @@ from thinnet.data.cifar10 import find_cifar10
 from thinnet.data.npz import unreadable_npz
 from thinnet.errors import ArgumentError, NumericalError, require
 from thinnet.products.choose import products
-from thinnet.report.groups import Run, differing, read_run, shown
+from thinnet.report.folder import Run, read_run
+from thinnet.report.groups import differing, shown
 from thinnet.statistics import rounded
 
 BACKENDS = ("loky", "dask")

@@ -15,7 +15,7 @@ import numpy as np
 from fuzzing import FOLDER, changed, outcome, random_bytes
 from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.errors import CheckpointError
-from thinnet.storage import checkpoint, files  # noqa: F401  (loaded before it is watched what is executed)
+from thinnet.storage import checkpoint, locks  # noqa: F401  (loaded before it is watched what is executed)
 from thinnet.storage.checksummed import DIGITS, MARK, packed, verified, with_digest
 from thinnet.training import resuming  # noqa: F401  (likewise)
 from thinnet.typing import AnyArray

@@ -16,7 +16,7 @@ import numpy as np
 
 from fuzzing import changed, file_with, outcome, random_bytes
 from thinnet.data.cifar10 import read_cifar10_batch
-from thinnet.data.fashion_mnist import read_idx
+from thinnet.data.idx import read_idx
 from thinnet.errors import DataError
 
 T = TypeVar("T")

@@ -1,12 +1,7 @@
-"""Fashion-MNIST: 70,000 gray images of clothes, 28 x 28 pixels, in ten classes; and IDX files, in which it comes."""
+"""Fashion-MNIST: 70,000 gray images of clothes, 28 x 28 pixels, in ten classes."""
 
-import gzip
-import math
 import os
-import struct
-import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -14,7 +9,8 @@ from thinnet.arguments import known_arguments
 from thinnet.checks import check_number, check_path
 from thinnet.data.checking import check_rows
 from thinnet.data.dataset import Dataset
-from thinnet.data.files import LARGEST_FILE, damaged, file_size, unreadable
+from thinnet.data.files import damaged
+from thinnet.data.idx import read_idx
 from thinnet.errors import MissingDataError
 from thinnet.typing import AnyArray, IntArray
 
@@ -85,74 +81,3 @@ def _find(root: Path, name: str) -> Path:
     raise MissingDataError(
         f"root must be a folder with {name}, plain or with .gz, got {os.fspath(root)!r}, which has neither. {FIX}"
     )
-
-
-EXPECTED = "an IDX file of uint8 values"
-AGAIN = "Download it again."
-UINT8 = 0x08
-MOST_DIMENSIONS = 4
-
-
-def read_idx(path: str | os.PathLike[str]) -> AnyArray:
-    """The array in an IDX file: two zero bytes, a code for uint8, the number of dimensions, their sizes, the values.
-
-    Whether the file is gzipped is seen from its content, since browsers like to unpack a file and keep its name.
-
-    Args:
-        path: of a file such as ``train-images-idx3-ubyte.gz``.
-
-    Returns:
-        uint8 values in the shape that the file names, one to four axes.
-
-    Raises:
-        DataError: if the file is not there (then a `FileNotFoundError` too), a folder, empty, damaged, of other values
-            than uint8, or longer or shorter than its header says.
-        ArgumentError: if `path` is no path.
-
-    Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", which defines the format.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "labels-idx1-ubyte")
-    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 9, 0, 2]))
-    ...     read_idx(path)
-    array([9, 0, 2], dtype=uint8)
-    """
-    path = check_path("path", path)
-    file_size(path, EXPECTED, AGAIN)
-    try:
-        with path.open("rb") as plain:
-            zipped = plain.read(2) == b"\x1f\x8b"
-            plain.seek(0)
-            file = gzip.GzipFile(fileobj=plain) if zipped else plain
-            return _read(cast(BinaryIO, file), path)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise damaged(path, EXPECTED, f"a damaged or truncated gzip file ({error})", AGAIN) from error
-    except OSError as error:
-        raise unreadable(path, EXPECTED, error) from error
-
-
-def _read(file: BinaryIO, path: Path) -> AnyArray:
-    shape = _read_shape(file, path)
-    count = math.prod(shape)
-    if math.prod(max(size, 1) for size in shape) > LARGEST_FILE:  # before anything of that size is allocated
-        raise damaged(path, EXPECTED, f"the shape {shape}, which is more than {LARGEST_FILE:,} bytes", AGAIN)
-    values = file.read(count + 1)  # one more, to see whether the file goes on
-    if len(values) != count:
-        came = "more" if len(values) > count else f"{len(values):,}"
-        raise damaged(path, f"an IDX file of {count:,} values, for the shape {shape}", came, AGAIN)
-    return np.frombuffer(values, np.uint8).reshape(shape).copy()  # a copy, so that it can be written to
-
-
-def _read_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
-    magic = file.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0":
-        raise damaged(path, EXPECTED, f"the first bytes {magic.hex(' ') or '(none)'}", AGAIN)
-    if magic[2] != UINT8:
-        raise damaged(path, EXPECTED, f"the data type {magic[2]:#04x} rather than 0x08", AGAIN)
-    if not 1 <= magic[3] <= MOST_DIMENSIONS:
-        raise damaged(path, EXPECTED, f"{magic[3]} dimensions rather than 1 to {MOST_DIMENSIONS}", AGAIN)
-    sizes = file.read(4 * magic[3])
-    if len(sizes) < 4 * magic[3]:
-        raise damaged(path, EXPECTED, "a file that ends inside of its header", AGAIN)
-    return struct.unpack(f">{magic[3]}I", sizes)

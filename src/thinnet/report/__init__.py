@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thinnet.report.details import details
-from thinnet.report.groups import find_runs, group_runs
+from thinnet.report.folder import find_runs
+from thinnet.report.groups import group_runs
 from thinnet.report.page import page
 from thinnet.storage.files import check_place, make_folder, write_atomically
 

@@ -1,106 +1,12 @@
-"""Runs as their folders have them, and groups of runs that differ only in their seeds."""
+"""Groups: runs that differ only in their seeds."""
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from thinnet import runs
 from thinnet.config import Config
-from thinnet.errors import CheckpointError
-from thinnet.history import History
+from thinnet.report.folder import Run
 from thinnet.statistics import Difference, Spread, paired_difference, spread
-from thinnet.storage import checkpoint
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run, finished or not; what it has not yet reached is None or empty."""
-
-    folder: Path
-    config: Config
-    environment: dict[str, Any] = field(default_factory=dict)
-    history: History = field(default_factory=History)
-    val_accuracy: float | None = None
-    test_accuracy: float | None = None
-    stop_reason: str | None = None
-    finished: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of its folder."""
-        return self.folder.resolve().name
-
-
-def find_runs(folders: Iterable[Path]) -> list[Run]:
-    """The runs in folders, each the folder of a run, or one below which there are such folders; each run once.
-
-    Raises:
-        CheckpointError: if a folder has no run in it, or a file of a run is damaged.
-    """
-    by_path = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
-    return [read_run(path) for path in by_path.values()]
-
-
-def _run_folders(folder: Path) -> list[Path]:
-    """The folder itself, or else all below it that have a run, but for hidden ones."""
-    if (folder / runs.CONFIG).is_file():
-        return [folder]
-    configs = {*folder.glob(f"*/{runs.CONFIG}"), *folder.rglob(runs.CONFIG)}  # the first follows links too
-    shown = [path for path in configs if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    if shown:
-        return sorted(path.parent for path in shown)
-    below = sum(path.is_dir() for path in folder.rglob("*"))
-    looked = f"one without {runs.CONFIG} in it" + (f" or in any of the {below} folders below it" if below else "")
-    fix = "Name the --output of thinnet train."
-    raise checkpoint.no_run(folder, "the folder of a run, or of several", looked, fix, runs.CONFIG)
-
-
-def read_run(folder: Path) -> Run:
-    """Read one run.
-
-    Raises:
-        CheckpointError: if one of its files is damaged, or its config was changed.
-    """
-    config = runs.read_config(folder)
-    surroundings, result = folder / runs.ENVIRONMENT, folder / runs.RESULT
-    instead = "do without what it says of versions and machine"
-    environment = _read(surroundings, _environment, instead) if surroundings.is_file() else {}
-    if result.is_file():
-        found = _read(result, _result, f"write it anew by: thinnet resume {folder}")
-        return Run(folder, config, environment, finished=True, **found)
-    begun = any(folder.glob(checkpoint.SAVED))
-    return Run(folder, config, environment, checkpoint.history_of(checkpoint.newest(folder)) if begun else History())
-
-
-def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], instead: str) -> dict[str, Any]:
-    """The contents of a JSON file, checked to be what a run wrote."""
-    try:
-        content = json.loads(path.read_bytes())
-        if not isinstance(content, dict):
-            raise ValueError(f"a {type(content).__name__}")
-        return checked(content)
-    except (KeyError, TypeError, ValueError) as error:
-        came = str(error) if isinstance(error, ValueError) else f"{type(error).__name__} {error}"
-        raise CheckpointError(f"{path} must be what a run wrote, got {came}. Remove it, and {instead}") from None
-
-
-def _environment(content: dict[str, Any]) -> dict[str, Any]:
-    for name in ("versions", "machine", "data"):
-        if not isinstance(content.get(name, {}), dict):
-            raise ValueError(f"{name} is no mapping")
-    return content
-
-
-def _result(content: dict[str, Any]) -> dict[str, Any]:
-    history = checkpoint.checked_history({"val_loss": [], **content["history"]})  # the first edition had none
-    accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
-    for name, value in accuracies.items():
-        if value is not None:
-            checkpoint.number(name, value)
-    return {"history": history, **accuracies, "stop_reason": content["stop_reason"]}
-
 
 ACCURACY, R_SQUARED = "accuracy", "R²"
 ASIDE: dict[str, Any] = {"seed": -1, "data_seed": -1, "root": ""}  # where the data lie makes no difference to a run

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from thinnet.callbacks import Callback
 from thinnet.errors import ArgumentError, require
-from thinnet.report.groups import Run, group_runs, read_run
+from thinnet.report.folder import Run, read_run
+from thinnet.report.groups import group_runs
 from thinnet.report.page import page
 
 if TYPE_CHECKING:

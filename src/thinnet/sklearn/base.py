@@ -20,8 +20,8 @@ from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
-from thinnet.sklearn import inputs, lbfgs, members, parameters, settings, training, trials
-from thinnet.sklearn.sample import MOST_MERGED, Sample, split
+from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training, trials
+from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
 from thinnet.spec import Spec
@@ -237,7 +237,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         """Rows to train on, at least so many, and those held out."""
         labels, num_rows = None if is_regressor(self) else sample.targets, sample.X.shape[0]
         names = getattr(self, "classes_", np.empty(0)).tolist()
-        train, held = split(labels, num_rows, fraction, seed=self._seed, names=names, fewest=fewest)
+        train, held = holding_out.split(labels, num_rows, fraction, seed=self._seed, names=names, fewest=fewest)
         return sample.take(train), sample.take(held)
 
     def _start(self, sample: Sample) -> None:

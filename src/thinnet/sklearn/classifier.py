@@ -14,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from thinnet.arguments import known_arguments, knows_arguments
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
+from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
 from thinnet.sklearn.inputs import plain
 from thinnet.sklearn.parameters import is_auto
-from thinnet.sklearn.sample import factors
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
 from thinnet.typing import AnyArray, FloatArray
 
@@ -253,7 +253,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                 f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
                 "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
             )
-        return factors(self.class_weight, self.classes_.tolist(), targets)
+        return class_weights.factors(self.class_weight, self.classes_.tolist(), targets)
 
     def _validation_score(
         self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None

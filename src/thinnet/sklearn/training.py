@@ -17,8 +17,8 @@ from thinnet.data.rows import Rows
 from thinnet.nets import FullyConnectedNet
 from thinnet.schedules import Schedule
 from thinnet.sklearn import members, rows
+from thinnet.sklearn.learning_rates import Adaptive, InverseScaling, schedule_for, stops_by_loss
 from thinnet.sklearn.members import MembersUpdate
-from thinnet.sklearn.parameters import Adaptive, InverseScaling, schedule_for, stops_by_loss
 from thinnet.sklearn.rows import Reader
 from thinnet.sklearn.sample import Sample
 from thinnet.teams import ONE_THREAD, Team

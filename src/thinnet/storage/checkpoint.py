@@ -21,20 +21,25 @@ from thinnet.parameters import Parameters
 from thinnet.schedules import SCHEDULES, Schedule
 from thinnet.spec import Spec
 from thinnet.storage.checksummed import Contents, read_checksummed, write_checksummed
-from thinnet.storage.files import locked, unwritable
+from thinnet.storage.locks import locked, unwritable
 from thinnet.training.state import TrainingState
 from thinnet.typing import AnyArray
 
 KIND = "run"
 KEEP = 2  # how many checkpoints stay
 NAME, SAVED = re.compile(r"step-([0-9]+)\.safetensors"), "step-*.safetensors"
+OPTIONS = {  # the solver's options that a checkpoint keeps
+    "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
+    "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
+    "precision", "ema_decay", "mixup", "checkpoint_every", "schedule", "weight_decay_schedule",
+}  # fmt: skip
 SCHEDULED = {"learning_rate": "schedule", "weight_decay": "weight_decay_schedule"}  # hyperparameters, and the arguments
 
 
 class Run(NamedTuple):
     """What a checkpoint saves and restores: a net, the state of its training, and the arguments of both.
 
-    `options` are the solver's arguments that say how training goes, but for the schedules; `fingerprint` is the data's.
+    `options` are the solver's arguments in `OPTIONS`, but for the schedules; `fingerprint` is the data's.
     """
 
     net: FullyConnectedNet
@@ -155,6 +160,8 @@ def options_of(contents: Contents) -> dict[str, Any]:
     """The arguments of the run's solver."""
     with readable_contents("the checkpoint"):
         options = dict(contents.state["solver"])
+        if set(options) != OPTIONS:
+            raise ValueError(f"the solver's options are {', '.join(options) or 'none'}")
         schedules = {argument: _schedule(options.pop(argument)) for argument in SCHEDULED.values()}
         return {**options, **schedules}
 

@@ -1,0 +1,69 @@
+"""class_weight: what it may be, and by what it multiplies the weight of each row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from thinnet.checks import check_number, nearest
+from thinnet.errors import ArgumentError
+from thinnet.typing import AnyArray, FloatArray, IntArray
+
+BALANCED = "balanced"
+
+
+def factors(class_weight: Any, classes: Sequence[Any], targets: AnyArray) -> FloatArray | None:
+    """The (N,) factors of the rows' weights, by scikit-learn's rules; None where there are none.
+
+    ``"balanced"`` is N / (classes present · rows of the class). Labels that a dict leaves out weigh 1. Where a row may
+    have several labels, a list has one of these for each of them, over 0 and 1, and their factors are multiplied.
+    `targets` are (N,) numbers of labels, or (N, C) zeros and ones.
+
+    >>> factors({"b": 3}, ["a", "b"], np.array([0, 1, 1]))
+    array([1., 3., 3.])
+    >>> factors("balanced", ["a", "b"], np.array([0, 1, 1, 1]))
+    array([2.        , 0.66666667, 0.66666667, 0.66666667])
+    """
+    if class_weight is None:
+        return None
+    if targets.ndim == 1:
+        return _of_one("class_weight", class_weight, classes, targets)
+    several = [class_weight] * targets.shape[1] if _is_balanced(class_weight) else class_weight
+    if not isinstance(several, list | tuple) or len(several) != targets.shape[1]:
+        came = f"{len(several)} elements" if isinstance(several, list | tuple) else repr(class_weight)
+        raise ArgumentError(
+            f"class_weight must be None, 'balanced' or a list of {targets.shape[1]} dicts, one for each column of y, "
+            f"got {came}. Write [{{0: 1, 1: 2}}, ...], for example."
+        )
+    product = np.ones(len(targets))
+    for column, weights in enumerate(several):
+        if weights is not None:
+            product *= _of_one(f"class_weight[{column}]", weights, (0, 1), targets[:, column].astype(np.int64))
+    return product
+
+
+def _is_balanced(weights: Any) -> bool:
+    return isinstance(weights, str) and weights == BALANCED
+
+
+def _of_one(name: str, given: Any, classes: Sequence[Any], numbers: IntArray) -> FloatArray:
+    """The factors that one label of each row gives."""
+    if _is_balanced(given):
+        counts = np.bincount(numbers, minlength=len(classes))
+        return (len(numbers) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[numbers]
+    if not isinstance(given, Mapping):
+        question = f"{nearest(given, (BALANCED,))} " if isinstance(given, str) else ""
+        raise ArgumentError(
+            f"{name} must be None, 'balanced' or a dict from label to weight, got {given!r}. {question.lstrip()}Write "
+            f"{{{classes[-1]!r}: 2.0}}, for example."
+        )
+    weights = {label: check_number(f"{name}[{label!r}]", weight, "class_weight") for label, weight in given.items()}
+    known = set(classes)
+    unknown = [label for label in weights if label not in known]
+    if unknown and len(weights) - len(unknown) < len(known):  # one for a label that these rows happen to lack is right
+        raise ArgumentError(
+            f"{name} must have weights for the labels {', '.join(map(repr, classes))}, got {unknown[0]!r}: "
+            f"{given[unknown[0]]!r}, while {next(label for label in classes if label not in weights)!r} has none. "
+            f"Write labels as they are in y, such as {{{classes[-1]!r}: 2.0}}."
+        )
+    return np.array([weights.get(label, 1.0) for label in classes])[numbers]
