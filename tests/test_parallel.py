@@ -49,9 +49,22 @@ def wait_until_free(folder: Path) -> None:
     raise AssertionError(f"{folder} is still in use after 20 seconds")
 
 
+ALONE = [name for name in TRAININGS if name != "local statistics"]  # of these, several processes give the same
+
+
+@functools.cache
+def trained(name: str) -> Solver:
+    """What one process gives, which no misfortune befell."""
+    solver = make_training(name)
+    solver.train()
+    return solver
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the jobs leave what came of them."""
+    for name in ALONE:
+        trained(name)  # the loops are compiled here, once, and not by each of the processes
     return tmp_path_factory.mktemp("jobs")
 
 
@@ -82,12 +95,12 @@ def three(folder: Path, killed: subprocess.CompletedProcess[str]) -> subprocess.
     return done
 
 
-@pytest.mark.parametrize("name", [name for name in TRAININGS if name != "local statistics"])
+@pytest.mark.parametrize("name", ALONE)
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.usefixtures("two", "three")
 def test_several_processes_train_the_net_of_one(name: str, size: int, folder: Path) -> None:
-    solver = make_training(name)
-    history = solver.train()
+    solver = trained(name)
+    history = solver.history
     with np.load(folder / f"trainings{size}.npz") as found:
         close: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-9}
         np.testing.assert_allclose(found[f"{name}/loss"], history.loss, **close)
@@ -126,21 +139,13 @@ def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None
         assert found["local statistics/exchanged"] == expected
 
 
-@functools.cache
-def whole() -> Solver:
-    """The run that no misfortune befell."""
-    solver = make_training("batchnorm")
-    solver.train()
-    return solver
-
-
 class TestMisfortune:
     @pytest.mark.usefixtures("three")
     def test_after_a_kill_all_processes_end_and_more_of_them_go_on(self, folder: Path) -> None:
         with np.load(folder / "train3.npz") as found:
             assert found["began"] == 5
-            np.testing.assert_allclose(found["loss"], whole().history.loss, rtol=1e-8)
-            np.testing.assert_allclose(found["params"], whole().model.params.flat, rtol=1e-7, atol=1e-9)
+            np.testing.assert_allclose(found["loss"], trained("batchnorm").history.loss, rtol=1e-8)
+            np.testing.assert_allclose(found["params"], trained("batchnorm").model.params.flat, rtol=1e-7, atol=1e-9)
 
     @pytest.mark.parametrize("what", ["raise", "interrupt", "terminate"])
     def test_all_processes_end_and_another_number_of_them_goes_on(self, what: str, tmp_path: Path) -> None:
@@ -158,8 +163,8 @@ class TestMisfortune:
         assert saved == ([5] if what == "raise" else [5, 8])
         wait_until_free(tmp_path / "run")
         resumed = Solver.resume(tmp_path / "run", make_data().standardized("feature"))
-        np.testing.assert_allclose(resumed.train().loss, whole().history.loss, rtol=1e-8)
-        np.testing.assert_allclose(resumed.model.params.flat, whole().model.params.flat, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(resumed.train().loss, trained("batchnorm").history.loss, rtol=1e-8)
+        np.testing.assert_allclose(resumed.model.params.flat, trained("batchnorm").model.params.flat, rtol=1e-7, atol=1e-9)
 
     def test_what_goes_wrong_in_all_is_said_once(self, two: subprocess.CompletedProcess[str]) -> None:
         assert two.returncode != 0

@@ -6,7 +6,7 @@ import numpy as np
 from numba import uint64
 
 from thinnet.kernels.bfloat16 import round_line
-from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.philox import philox
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import AUGMENTATION
@@ -34,7 +34,7 @@ def augmented_rows(share: Any, *arguments: Any) -> None:
     in_parts(share, _augmented_rows, arguments)
 
 
-@kernel()
+@inner()
 def _augmented_rows(
     X: AnyArray,
     rows: IntArray,
@@ -90,7 +90,7 @@ def _flip(source: AnyArray, out: AnyArray, width: int) -> None:
             out[start + x] = source[start + width - 1 - x]
 
 
-@kernel()
+@inner()
 def _move(
     pixels: AnyArray,
     shift: FloatArray,

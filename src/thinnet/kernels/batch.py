@@ -3,7 +3,7 @@
 from typing import Any
 
 from thinnet.kernels.bfloat16 import round_line
-from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -18,7 +18,7 @@ def standardized_rows(share: Any, *arguments: Any) -> None:
     in_parts(share, _standardized_rows, arguments)
 
 
-@kernel()
+@inner()
 def _standardized_rows(
     X: AnyArray,
     rows: IntArray,
@@ -51,7 +51,7 @@ def mixed_rows(share: Any, *arguments: Any) -> None:
     in_parts(share, _mixed_rows, arguments)
 
 
-@kernel()
+@inner()
 def _mixed_rows(
     X: FloatArray,
     partners: IntArray,

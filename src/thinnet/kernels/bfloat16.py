@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
@@ -29,7 +29,7 @@ def to_bits(share: Any, *arguments: Any) -> None:
     in_parts(share, _to_bits, arguments)
 
 
-@kernel()
+@inner()
 def _to_bits(x: FloatArray, out: AnyArray, part: int, parts: int) -> None:
     start, stop = bounds(x.size, part, parts)
     round_line(x[start:stop], out[start:stop])

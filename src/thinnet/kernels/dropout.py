@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.checks import check_arrays
-from thinnet.kernels.compile import kernel
+from thinnet.kernels.compile import inner, kernel
 from thinnet.kernels.philox import group_bits
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import GROUP, drop_threshold
@@ -49,7 +49,7 @@ def _dropout(share: Any, *arguments: Any) -> None:
     in_parts(share, _dropout_part, arguments)
 
 
-@kernel()
+@inner()
 def _dropout_part(
     x: FloatArray, out: FloatArray, factor: Any, threshold: Any, draw: Any, room: AnyArray, part: int, parts: int
 ) -> None:

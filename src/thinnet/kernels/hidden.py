@@ -16,7 +16,7 @@ import numpy as np
 
 from thinnet.kernels.activations import RELU, activate, activate_line, activate_line_backward
 from thinnet.kernels.bfloat16 import round_line
-from thinnet.kernels.compile import inline, kernel, reordering_kernel
+from thinnet.kernels.compile import inline, inner, kernel, reordering_inner, reordering_kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import GROUP
 from thinnet.typing import AnyArray, FloatArray
@@ -56,7 +56,7 @@ def plain_forward(share: Any, *arguments: Any) -> None:
     in_parts(share, _plain_forward, arguments)
 
 
-@kernel()
+@inner()
 def _plain_forward(
     z: FloatArray, bias: FloatArray, h: FloatArray, half: AnyArray, behind: Any, scratch: Scratch, part: int, parts: int
 ) -> None:
@@ -76,7 +76,7 @@ def plain_backward(share: Any, *arguments: Any) -> None:
     in_parts(share, _plain_backward, arguments)
 
 
-@kernel()
+@inner()
 def _plain_backward(
     dh: FloatArray,
     h: FloatArray,
@@ -116,7 +116,7 @@ def column_means(share: Any, *arguments: Any) -> None:
     in_parts(share, _column_means, arguments)
 
 
-@kernel()
+@inner()
 def _column_means(z: FloatArray, count: Any, mean: FloatArray, scratch: Scratch, part: int, parts: int) -> None:
     columns = _part_of_columns(mean.size, part, parts)
     m = mean[columns]
@@ -135,7 +135,7 @@ def column_variances(share: Any, *arguments: Any) -> None:
     in_parts(share, _column_variances, arguments)
 
 
-@kernel()
+@inner()
 def _column_variances(
     z: FloatArray, mean: FloatArray, count: Any, variance: FloatArray, scratch: Scratch, part: int, parts: int
 ) -> None:
@@ -161,7 +161,7 @@ def batchnorm_forward(share: Any, *arguments: Any) -> None:
     in_parts(share, _batchnorm_forward, arguments)
 
 
-@kernel()
+@inner()
 def _batchnorm_forward(
     z: FloatArray,
     vectors: tuple[FloatArray, FloatArray, FloatArray],
@@ -202,7 +202,7 @@ def batchnorm_backward_sums(share: Any, *arguments: Any) -> None:
     in_parts(share, _batchnorm_backward_sums, arguments)
 
 
-@kernel()
+@inner()
 def _batchnorm_backward_sums(
     dh: FloatArray,
     h: FloatArray,
@@ -240,7 +240,7 @@ def batchnorm_backward(share: Any, *arguments: Any) -> None:
     in_parts(share, _batchnorm_backward, arguments)
 
 
-@kernel()
+@inner()
 def _batchnorm_backward(
     dh: FloatArray,
     z: FloatArray,
@@ -273,7 +273,7 @@ def layernorm_forward(share: Any, *arguments: Any) -> None:
     in_parts(share, _layernorm_forward, arguments)
 
 
-@reordering_kernel()
+@reordering_inner()
 def _layernorm_forward(
     z: FloatArray,
     vectors: tuple[FloatArray, FloatArray, FloatArray],
@@ -357,7 +357,7 @@ def inplace_scale_shift_activate(share: Any, *arguments: Any) -> None:
     in_parts(share, _inplace_scale_shift_activate, arguments)
 
 
-@kernel()
+@inner()
 def _inplace_scale_shift_activate(
     z: FloatArray,
     scale: FloatArray,

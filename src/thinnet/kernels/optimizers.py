@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thinnet.kernels.bfloat16 import round_line
-from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
@@ -31,7 +31,7 @@ def update(share: Any, *arguments: Any) -> None:
     in_parts(share, _update_whole, arguments)
 
 
-@kernel()
+@inner()
 def _update_whole(
     rule: int,
     w: FloatArray,
@@ -61,7 +61,7 @@ def _update_whole(
                 round_line(w[piece], half[piece])
 
 
-@kernel()
+@inner()
 def _update(
     rule: int, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
 ) -> None:
@@ -91,7 +91,7 @@ def update_part(share: Any, *arguments: Any) -> None:
     in_parts(share, _update_part, arguments)
 
 
-@kernel()
+@inner()
 def _update_part(
     rule: int,
     w: FloatArray,
@@ -134,13 +134,13 @@ def _update_part(
             _copy_kept(copy_second, kept, second[begin:end])
 
 
-@kernel()
+@inner()
 def _copy(source: FloatArray, target: FloatArray) -> None:
     for j in range(source.size):
         target[j] = source[j]
 
 
-@kernel()
+@inner()
 def _copy_kept(source: FloatArray, keep: AnyArray, target: FloatArray) -> None:
     for j in range(source.size):
         new, old = source[j], target[j]  # both read in any case, so that no branch is needed
@@ -153,14 +153,14 @@ def settled(x: Any, least: Any) -> Any:
     return x - x if np.abs(x) < least else x  # in this form, so that NaN stays
 
 
-@kernel()
+@inner()
 def _sgd(w: FloatArray, dw: FloatArray, numbers: FloatArray) -> None:
     rate, least = numbers[0], np.sqrt(np.finfo(numbers.dtype).tiny)
     for i in range(w.size):
         w[i] = settled(w[i] - rate * dw[i], least)
 
 
-@kernel()
+@inner()
 def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: FloatArray) -> None:
     rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
     least = np.sqrt(tiny)
@@ -169,7 +169,7 @@ def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: 
         w[i] = settled(w[i] + velocity[i], least)
 
 
-@kernel()
+@inner()
 def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: FloatArray) -> None:
     rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
     least = np.sqrt(tiny)
@@ -179,7 +179,7 @@ def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, numbers: Floa
         w[i] = settled(w[i] + (velocity[i] + momentum * (velocity[i] - old)), least)
 
 
-@kernel()
+@inner()
 def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, numbers: FloatArray) -> None:
     rate, decay, one_less_decay, epsilon = numbers[0], numbers[1], numbers[2], numbers[3]
     tiny = np.finfo(numbers.dtype).tiny
@@ -190,7 +190,7 @@ def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, numbers: FloatArr
         w[i] = settled(w[i] - rate * dw[i] / (np.sqrt(cache[i]) + epsilon), least)
 
 
-@kernel()
+@inner()
 def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: FloatArray) -> None:
     """The numbers are 1 − η·λ, η / (1 − β₁ᵗ), β₁, 1 − β₁, β₂, 1 − β₂, 1 / √(1 − β₂ᵗ), ε."""
     keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
@@ -204,7 +204,7 @@ def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: 
         w[i] = settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
 
 
-@kernel()
+@inner()
 def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, numbers: FloatArray) -> None:
     """The numbers are 1 − η·λ, η, β₁, 1 − β₁, β₂, 1 − β₂."""
     keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
@@ -223,7 +223,7 @@ def inplace_average(share: Any, *arguments: Any) -> None:
     in_parts(share, _inplace_average, arguments)
 
 
-@kernel()
+@inner()
 def _inplace_average(average: FloatArray, w: FloatArray, portion: Any, part: int, parts: int) -> None:
     least = np.sqrt(np.finfo(w.dtype).tiny)
     for i in range(*bounds(w.size, part, parts)):

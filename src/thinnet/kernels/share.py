@@ -6,7 +6,7 @@ A kernel whose work comes in parts takes a `thinnet.teams.Share`, and hands its 
     def add(share, *arguments):
         in_parts(share, _add, arguments)
 
-    @kernel()
+    @inner()
     def _add(x, out, part, parts):
         for i in range(*bounds(x.size, part, parts)):
             out[i] += x[i]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thinnet.kernels.compile import kernel
+from thinnet.kernels.compile import inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
@@ -18,7 +18,7 @@ def copy_kept(share: Any, *arguments: Any) -> None:
     in_parts(share, _copy_kept, arguments)
 
 
-@kernel()
+@inner()
 def _copy_kept(whole: FloatArray, thin: FloatArray, back: bool, plan: Plan, part: int, parts: int) -> None:
     table, starts, counts, indices = plan
     at = 0
