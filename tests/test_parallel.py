@@ -163,8 +163,9 @@ class TestMisfortune:
         assert saved == ([5] if what == "raise" else [5, 8])
         wait_until_free(tmp_path / "run")
         resumed = Solver.resume(tmp_path / "run", make_data().standardized("feature"))
-        np.testing.assert_allclose(resumed.train().loss, trained("batchnorm").history.loss, rtol=1e-8)
-        np.testing.assert_allclose(resumed.model.params.flat, trained("batchnorm").model.params.flat, rtol=1e-7, atol=1e-9)
+        whole = trained("batchnorm")
+        np.testing.assert_allclose(resumed.train().loss, whole.history.loss, rtol=1e-8)
+        np.testing.assert_allclose(resumed.model.params.flat, whole.model.params.flat, rtol=1e-7, atol=1e-9)
 
     def test_what_goes_wrong_in_all_is_said_once(self, two: subprocess.CompletedProcess[str]) -> None:
         assert two.returncode != 0
