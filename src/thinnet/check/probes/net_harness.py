@@ -28,7 +28,8 @@ HIDDEN = (7, 9)
 ROUNDING = 1e-11  # of the largest value: more than what float64 leaves
 P = 0.4  # a sensible value whether p drops or keeps
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
-STEP_AT_ONCE, SAME_SLOPE = 1e-6, 1e-8  # where all parameters move together; rounding alone comes to less
+# Where all parameters move together: by how much, until the slopes agree, and what rounding alone stays below.
+AT_ONCE, AT_ONCE_IN_FLOAT32 = ((1e-6,), 1e-8), ((1e-3, 1e-4), 5e-4)
 OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of another course may show
 HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
 ROLES = {"w": "W", "weight": "W", "weights": "W", "b": "b", "bias": "b", "biases": "b"}
@@ -297,17 +298,22 @@ class NetHarness:
     def _agree_at_once(self, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray]) -> bool:
         """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
 
-        The direction is of normal numbers, in which errors cancel with a probability of SAME_SLOPE over their size.
+        The direction is of normal numbers, in which errors cancel with a probability of `same` over their size.
         """
         params = {key: net.params[key] for key in keys}
         if any(grads[key].shape != value.shape for key, value in params.items()):
             return False
-        losses, batch = [], self.data()
-        for size in (STEP_AT_ONCE, -STEP_AT_ONCE):
-            with moved(params, size, 0) as direction:
-                losses.append(self.held_loss(net, *batch)[0])
-        claimed = sum(float(np.sum(grads[key] * way)) for key, way in direction.items())
-        return abs((losses[0] - losses[1]) / (2 * STEP_AT_ONCE) - claimed) <= SAME_SLOPE
+        batch = self.data()
+        steps, same = AT_ONCE_IN_FLOAT32 if self.single else AT_ONCE
+        for step in steps:  # there may be kinks within the first
+            losses = []
+            for size in (step, -step):
+                with moved(params, size, 0) as direction:
+                    losses.append(self.held_loss(net, *batch)[0])
+            claimed = sum(float(np.sum(grads[key] * way)) for key, way in direction.items())
+            if abs((losses[0] - losses[1]) / (2 * step) - claimed) <= same:
+                return True
+        return False
 
     def _compare(self, net: Any, key: Any, gradient: AnyArray, when: str) -> tuple[str, str] | None:
         """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
