@@ -22,6 +22,9 @@ NUM_PICTURES = {"cs231n_dropout": 2, "nndl_dropout": 3}  # at least
 SHORTER = {
     "cs231n_dropout": {
         "cifar = get_CIFAR10_data()": "cifar = get_CIFAR10_data(1000)",  # of which it trains on 500
+        "[20, 30], input_dim=15": "[3, 2], input_dim=15",  # the loss is computed twice for each parameter
+        "FullyConnectedNet([500], dropout=dropout)": "FullyConnectedNet([50], dropout=dropout)",
+        "thinnet.FullyConnectedNet([500], 3072": "thinnet.FullyConnectedNet([50], 3072",
         "SEEDS = range(5)": "SEEDS = range(2)",
         "num_masks=50": "num_masks=2",
         "num_epochs=25": "num_epochs=2",
@@ -29,6 +32,7 @@ SHORTER = {
     },
     "nndl_dropout": {
         "cifar = get_CIFAR10_data()": "cifar = get_CIFAR10_data(2020)",
+        "[20, 30], input_dim=15": "[3, 2], input_dim=15",
         "SEEDS, LONG = range(5), 60": "SEEDS, LONG = range(2), 3",
         "for epoch in (25, LONG):": "for epoch in (2, LONG):",
         "for _ in range(100):": "for _ in range(2):",
