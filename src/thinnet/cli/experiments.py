@@ -163,7 +163,7 @@ def check_extras(*extras: str) -> None:
         packages = ", ".join(repr(name) for names in missing.values() for name in names)
         raise MissingExtraError(
             f"this experiment needs the packages {packages}, which are not installed. "
-            f"Install them with: pip install 'thinnet[{','.join(missing)}]'"
+            f'Install them with: pip install "thinnet[{",".join(missing)}]"'
         )
 
 
