@@ -214,3 +214,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder.npz").mkdir()
     with pytest.raises(DataError, match=r"folder\.npz must be a file of arrays .*, got an error while reading it"):
         load_npz(tmp_path / "folder.npz")
+
+
+@pytest.mark.parametrize(
+    ("splits", "came"),
+    [
+        ((), "0 pairs"),
+        ((np.eye(2), [0, 1]), "a ndarray"),
+        (((np.eye(2), [0, 1]), (np.eye(2),)), "a tuple"),
+        (((np.eye(2), [0, 1]), None), "a NoneType"),
+        (((np.eye(2), [0, 1]),) * 4, "4 pairs"),
+    ],
+)
+def test_splits_that_are_no_pairs(splits: Any, came: str) -> None:
+    with pytest.raises(DataError, match=rf"splits must be one to three pairs of rows and labels, got {came}\. Write "):
+        Dataset.from_splits(*splits)
