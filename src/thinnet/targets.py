@@ -1,6 +1,7 @@
 """Labels and values as people have them, in the two forms that losses take."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -132,7 +133,7 @@ def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArra
     if plain.dtype.kind != "O" or not elements:
         return plain
     if all(isinstance(element, Real) for element in elements):
-        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Give text: {name}.astype(str).")
+        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Make text or floats of them.")
     kinds = {type(element).__name__: element for element in reversed(elements)}
     came = " and ".join(f"{kind} such as {element!r}" for kind, element in list(kinds.items())[:2])
     raise error(
@@ -148,4 +149,4 @@ def is_missing(element: Any) -> bool:
     (True, False)
     """
     none = element is None or type(element).__name__ in ("NAType", "NaTType")
-    return none or (isinstance(element, float) and element != element)
+    return none or (isinstance(element, float | Decimal) and element != element)
