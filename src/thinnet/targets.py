@@ -26,6 +26,8 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     (array([0, 2]), array([0.5, 2. ]), array([1, 0]))
     """
     array: AnyArray = as_array(name, y, error)
+    if array.dtype.kind == "U" and isinstance(y, list | tuple):  # NumPy has made text of NaN and of numbers, too
+        array = np.array(y, object)
     if array.dtype.kind == "O":  # as data frames keep text
         array = uniform(name, array, error)
     if array.dtype.kind in "UT":
