@@ -58,7 +58,7 @@ COMMANDS = [
     ("train --config $TMP/none.toml --output $TMP/run", "none.toml"),
     (
         "train --weight-scale she --output $TMP/run",
-        "weight_scale must be a number >= 0, got 'she' (str). weight_scale is the",
+        "weight_scale must be a finite number >= 0, got 'she' (str). weight_scale is the",
     ),
     ("train --dropout 1.5 --output $TMP/run", "dropout must be a number in [0, 1), got 1.5"),
     ("train --batch-size 0 --output $TMP/run", "batch_size must be an integer >= 1, got 0"),

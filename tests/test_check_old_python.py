@@ -166,7 +166,7 @@ def test_without_the_translator_python_2_is_not_checked(tmp_path: Path, monkeypa
     old = write(tmp_path, "hw/old.py", "print 'two'\n" + sources.LAYERS)
     report = check_path(old)
     assert report.count("not checked") == 11
-    assert "pip install 'thinnet[check]'" in " ".join(str(report).split())
+    assert 'pip install "thinnet[check]"' in " ".join(str(report).split())
     write(tmp_path, "hw/new.py", "from old import relu_forward as relu\n" + sources.OPTIM)
     assert check_path(tmp_path / "hw" / "new.py").count("not checked") == 5
     assert check(tmp_path, "def relu_forward(x):\n    return x x\n").faults == {"cannot-import"}

@@ -33,8 +33,9 @@ from thinnet.errors import DialectError, MissingExtraError, OutOfScopeError, req
         (Limit(0, 1), "a number in [0, 1)", (0, 0.5, math.nextafter(1, 0)), (-1e-300, 1, math.nan, math.inf)),
         (Limit(0, 1, "[]"), "a number in [0, 1]", (0, 1), (-0.1, 1.1, math.nan)),
         (Limit(0, 1, "(]"), "a number in (0, 1]", (1e-300, 1), (0, 1.1, math.nan)),
-        (Limit(0, math.inf, "()"), "a number > 0", (1e-300, 1e300), (0, -1, math.inf, math.nan)),
-        (Limit(0, math.inf), "a number >= 0", (0, 1e300), (-1, math.inf, math.nan)),
+        (Limit(0, math.inf, "()"), "a finite number > 0", (1e-300, 1e300), (0, -1, math.inf, math.nan)),
+        (Limit(0, math.inf), "a finite number >= 0", (0, 1e300), (-1, math.inf, math.nan)),
+        (Limit(-math.inf, math.inf, "()"), "a finite number", (-1e300, 0), (-math.inf, math.inf, math.nan)),
         (Limit(1, math.inf, integer=True), "an integer >= 1", (1, 10**30), (0, math.inf)),
     ],
     ids=str,
@@ -124,7 +125,7 @@ def test_options_are_merged_over_defaults() -> None:
     assert merge_options("config", defaults, {"learning_rate": 0.5}) == {"learning_rate": 0.5, "anything": None}
     assert merge_options("config", defaults, {"anything": "x"})["anything"] == "x", "what has no limit is not checked"
     assert defaults == {"learning_rate": 0.1, "anything": None}
-    with pytest.raises(ArgumentError, match="learning_rate must be a number >= 0, got -1"):
+    with pytest.raises(ArgumentError, match="learning_rate must be a finite number >= 0, got -1"):
         merge_options("config", defaults, {"learning_rate": -1})
     with pytest.raises(ArgumentError, match="config must be a mapping with only the keys 'learning_rate', 'anything'"):
         merge_options("config", defaults, {"lr": 1})
@@ -224,7 +225,7 @@ def test_a_missing_package_names_the_command_that_installs_it() -> None:
     text = (
         r"A figure needs the package 'no_such_package', which cannot be imported "
         r"\(No module named 'no_such_package'\)\. "
-        r"Install it with: pip install 'thinnet\[plot\]'"
+        r'Install it with: pip install "thinnet\[plot\]"'
     )
     with pytest.raises(MissingExtraError, match=text) as caught:
         require("no_such_package.pyplot", extra="plot", purpose="A figure")

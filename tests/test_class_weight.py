@@ -80,7 +80,7 @@ def test_a_wrong_weight_is_named_with_its_label(weight: Any, label: Any) -> None
         arguments = (X, y) if train == "fit" else (X, y, np.unique(y))
         with pytest.raises(ArgumentError) as caught:
             getattr(net, train)(*arguments)
-        assert str(caught.value).startswith(f"class_weight[{label!r}] must be a number >= 0, got {came}")
+        assert str(caught.value).startswith(f"class_weight[{label!r}] must be a finite number >= 0, got {came}")
         assert ". Use 1 for the usual weight" in str(caught.value)
 
 
@@ -115,7 +115,7 @@ def test_an_unknown_label_is_named(label: Any) -> None:
         (3, "a list of 2 dicts, .* got 3"),
         ([{0: 1}, 3], r"class_weight\[1\] must be None, 'balanced' or a dict from label to weight, got 3"),
         ([{0: 1}, {"1": 3}], r"class_weight\[1\] must have weights for the labels 0, 1, got '1': 3"),
-        ([{0: -1}, {1: 3}], r"class_weight\[0\]\[0\] must be a number >= 0, got -1"),
+        ([{0: -1}, {1: 3}], r"class_weight\[0\]\[0\] must be a finite number >= 0, got -1"),
         ([[{0: 1}], [{1: 1}]], r"class_weight\[0\] must be None, 'balanced' or a dict"),
     ],
 )

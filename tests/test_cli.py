@@ -134,7 +134,7 @@ def test_all_packages_that_an_experiment_lacks_are_named_at_once(
     assert main(["experiment", "dropout", *options, "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert packages in said
-    assert f"pip install 'thinnet[{extras}]'" in said
+    assert f'pip install "thinnet[{extras}]"' in said
     assert not (tmp_path / "out").exists()
 
 

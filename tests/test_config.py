@@ -50,7 +50,7 @@ def test_a_missing_seed_is_drawn_once() -> None:
         ("hidden_dims = [5, 0]", r"hidden_dims\[1\] must be an integer >= 1, got 0"),
         ("optimizer = 'adm'", r"optimizer must be one of 'sgd', .*got 'adm'. Did you mean 'adam'\?"),
         ("schedule = 1", r"schedule must be one of .*, got 1"),
-        ("weight_scale = 'she'", r"weight_scale must be a number >= 0, got 'she' \(str\)"),
+        ("weight_scale = 'she'", r"weight_scale must be a finite number >= 0, got 'she' \(str\)"),
         ("seed = -2", r"seed must be an integer >= -1, got -2. Fixes weights"),
         ("epochs = true", r"epochs must be an integer >= 1, got True \(bool\)"),
         ("num_train = 1.5", r"num_train must be an integer >= 0, got 1.5"),

@@ -50,7 +50,7 @@ def test_a_download_goes_into_the_cache(
         ("cifar", "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'cifar'. Did you mean 'cifar10'?"),
         (
             "digits",
-            "data must be a data set that can be downloaded, got 'digits'. Instead: pip install 'thinnet[digits]'.",
+            "data must be a data set that can be downloaded, got 'digits'. Instead: pip install \"thinnet[digits]\".",
         ),
     ],
 )

@@ -214,3 +214,33 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder.npz").mkdir()
     with pytest.raises(DataError, match=r"folder\.npz must be a file of arrays .*, got an error while reading it"):
         load_npz(tmp_path / "folder.npz")
+
+
+@pytest.mark.parametrize(
+    ("splits", "came"),
+    [
+        ((), "0 pairs"),
+        ((np.eye(2), [0, 1]), "a ndarray"),
+        (((np.eye(2), [0, 1]), (np.eye(2),)), "a tuple"),
+        (((np.eye(2), [0, 1]), None), "a NoneType"),
+        (((np.eye(2), [0, 1]),) * 4, "4 pairs"),
+    ],
+)
+def test_splits_that_are_no_pairs(splits: Any, came: str) -> None:
+    with pytest.raises(DataError, match=rf"splits must be one to three pairs of rows and labels, got {came}\. Write "):
+        Dataset.from_splits(*splits)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (["a", float("nan"), "b"], r"y_train must have a label or a value for each row, got nan in row 1"),
+        (
+            ["a", 1, "b"],
+            r"y_train must be all text or all numbers, got str such as 'a' and int such as 1|int such as 1",
+        ),
+    ],
+)
+def test_lists_of_text_with_something_else_in_them(labels: list[Any], text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        Dataset(np.eye(3), labels)  # type: ignore[arg-type]

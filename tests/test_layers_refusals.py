@@ -118,8 +118,8 @@ def test_one_row_has_no_statistics_to_train_with() -> None:
     [
         ("batchnorm", "momentum", 1.0, r"momentum must be a number in \[0, 1\), got 1\.0\. momentum is the weight"),
         ("batchnorm", "momentum", np.nan, r"momentum must be a number in \[0, 1\), got nan"),
-        ("batchnorm", "eps", 0, "eps must be a number > 0, got 0"),
-        ("layernorm", "eps", -1e-5, "eps must be a number > 0, got -1e-05"),
+        ("batchnorm", "eps", 0, "eps must be a finite number > 0, got 0"),
+        ("layernorm", "eps", -1e-5, "eps must be a finite number > 0, got -1e-05"),
         ("conv", "stride", 0, "stride must be an integer >= 1, got 0. stride is the step from one window to the next"),
         ("conv", "padding", -1, "padding must be an integer >= 0, got -1. padding is the number of zeros"),
         ("conv", "padding", 1.0, r"padding must be an integer >= 0, got 1\.0 \(float\)"),
@@ -133,7 +133,7 @@ def test_one_row_has_no_statistics_to_train_with() -> None:
         ("max_pool", "stride", True, r"stride must be an integer >= 1, got True \(bool\)"),
         ("spatial_groupnorm", "groups", 4, "groups must divide the number of channels, 6, got 4. Use a divisor"),
         ("spatial_groupnorm", "groups", 0, "groups must be an integer >= 1, got 0"),
-        ("layernorm", "eps", "small", r"eps must be a number > 0, got 'small' \(str\)"),
+        ("layernorm", "eps", "small", r"eps must be a finite number > 0, got 'small' \(str\)"),
     ],
 )
 def test_options_outside_their_limits_are_refused(name: str, option: str, value: Any, text: str) -> None:

@@ -55,6 +55,6 @@ def test_an_activation_that_the_format_does_not_know_is_refused(
 
 def test_a_missing_package_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'thinnet\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "thinnet\[onnx\]"'):
         FullyConnectedNet([5], 4, 3).export_onnx(tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())

@@ -35,16 +35,16 @@ def test_an_unknown_option_is_refused_with_the_nearest(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "option", "value", "text"),
     [
-        ("sgd", "learning_rate", -0.1, r"learning_rate must be a number >= 0, got -0\.1\. Usual values are between"),
-        ("sgd", "learning_rate", math.nan, "learning_rate must be a number >= 0, got nan"),
-        ("sgd", "learning_rate", "fast", r"learning_rate must be a number >= 0, got 'fast' \(str\)"),
+        ("sgd", "learning_rate", -0.1, r"learning_rate must be a finite number >= 0, got -0\.1\. Usual values"),
+        ("sgd", "learning_rate", math.nan, "learning_rate must be a finite number >= 0, got nan"),
+        ("sgd", "learning_rate", "fast", r"learning_rate must be a finite number >= 0, got 'fast' \(str\)"),
         ("sgd_momentum", "momentum", 1.0, r"momentum must be a number in \[0, 1\), got 1\.0"),
         ("nesterov", "momentum", -0.5, r"momentum must be a number in \[0, 1\), got -0\.5"),
         ("rmsprop", "decay_rate", 1.0, r"decay_rate must be a number in \[0, 1\), got 1\.0\. 0\.99 is usual"),
-        ("rmsprop", "epsilon", 0, "epsilon must be a number > 0, got 0"),
+        ("rmsprop", "epsilon", 0, "epsilon must be a finite number > 0, got 0"),
         ("adam", "beta1", 1.0, r"beta1 must be a number in \[0, 1\), got 1\.0\. 0\.9 is usual"),
         ("adam", "beta2", 1.5, r"beta2 must be a number in \[0, 1\), got 1\.5\. 0\.999 is usual"),
-        ("adamw", "weight_decay", -0.01, r"weight_decay must be a number >= 0, got -0\.01\. Use 0 for none"),
+        ("adamw", "weight_decay", -0.01, r"weight_decay must be a finite number >= 0, got -0\.01\. Use 0 for none"),
     ],
 )
 def test_options_outside_their_limits_are_refused(name: str, option: str, value: Any, text: str) -> None:

@@ -183,7 +183,7 @@ def test_where_it_is_missing_numpy_multiplies_and_asking_for_it_names_the_extra(
     done = run(MISSING + NAME, "-W", "error")
     assert done.stdout == "numpy False\n", done.stderr
     for asked in (run(MISSING + NAME, THINNET_PRODUCTS="mkl"), run(MISSING + NAME + "net.products = 'mkl'")):
-        assert "not installed. Install it with: pip install 'thinnet[mkl]'" in asked.stderr
+        assert 'not installed. Install it with: pip install "thinnet[mkl]"' in asked.stderr
         assert "MissingExtraError" in asked.stderr
 
 

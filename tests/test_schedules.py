@@ -128,9 +128,9 @@ def test_cosine_passes_half_way_at_half_the_time() -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: EpochDecay(0), r"factor must be a number > 0, got 0\. factor multiplies the learning rate"),
-        (lambda: EpochDecay(math.nan), "factor must be a number > 0, got nan"),
-        (lambda: EpochDecay("half"), r"factor must be a number > 0, got 'half' \(str\)"),  # type: ignore[arg-type]
+        (lambda: EpochDecay(0), r"factor must be a finite number > 0, got 0\. factor multiplies the learning rate"),
+        (lambda: EpochDecay(math.nan), "factor must be a finite number > 0, got nan"),
+        (lambda: EpochDecay("half"), r"factor must be a finite number > 0, got 'half' \(str\)"),  # type: ignore[arg-type]
         (lambda: Cosine(warmup=1), r"warmup must be a number in \[0, 1\), got 1\. warmup is the fraction of all steps"),
         (lambda: Cosine(floor=1.5), r"floor must be a number in \[0, 1\], got 1\.5\. floor is the final factor"),
         (lambda: OneCycle(warmup=-0.1), r"warmup must be a number in \[0, 1\), got -0\.1"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,15 @@ LABELS: dict[str, tuple[Any, str]] = {
     "sets": ([{"a"}] * 60, r"one label or value a row, .*, got \{'a'\}\. Make columns"),
     "signs": (np.where(X > 0, 1, -1), r"or columns of zeros and ones, got several columns of other labels"),
     "null": (pl.Series([None, *[0, 1] * 29, 1]), r"y must have a label for each row, got nan in row 0"),
+    "NaN in a list of text": (["a", "b", np.nan] * 20, r"y must have a label .*, got nan in row 2 \(.*label: 20\)"),
+    "numbers beside text": (["a", "b", 1] * 20, r"y must be all text or all numbers, got int such as 1 and str"),
+    "bytes": (np.array([b"a", b"b"] * 30), r"y must be text or numbers, got bytes such as b'a'\. Give \[label\.decode"),
+    "complex": (Y * 1j, r"y must be text or numbers, got complex numbers\. .* give their real or"),
+    "infinity": (np.array([0.0, 1, np.inf] * 20), r"y must be finite: .*, got inf in row 2\. .* a label of their own"),
+    "masked": (np.ma.masked_less(Y, 1), r"y must have no masked elements, .*: X\[~y\.mask\] and y\[~y\.mask\]"),
+    "a line less": (Y[1:], r"a label for each row of X, of shape \(60,\) or \(60, C\), got shape \(59,\)"),
+    "a row": (Y[None], r"y must have a label for each row of X, .*, got shape \(1, 60\)"),
+    "a number": (3, r"y must have a label for each row of X, .*, got shape \(\)"),
 }  # fmt: skip
 
 
@@ -192,6 +203,34 @@ MISTAKEN: dict[str, tuple[Any, Any, str]] = {
     "words beside a table": (pd.DataFrame({"a": ["x", "y"] * 30}), ["low", "high"] * 30, "got the text 'low'"),
     "no value": (X, [None, *Y[1:]], r"y must have a value for each row, got None in row 0 \(rows without a value: 1\)"),
     "NaN": (X, [0.5, np.nan, *Y[2:]], r"y must have a value for each row, got nan in row 1"),
+    "complex": (X, Y * 1j, "y must be numbers, got complex numbers"),
+    "infinity": (
+        X,
+        np.where(np.eye(60, 2, -5) > 0, -np.inf, 0),
+        r"y must be finite: .*, got -inf in row 5\. .*fill them in",
+    ),
+    "no number": (X, [Decimal("NaN"), *map(Decimal, range(59))], "y must have a value for each row, got NaN in row 0"),
+    "cubes": (X, np.zeros((60, 2, 2)), r"y must have a value for each row of X, .*, got shape \(60, 2, 2\)"),
+    "complex rows": (X * 1j, Y, r"numbers or categories in column 0, got complex numbers\. Complex data not supported"),
+    "complex objects": ((X * 1j).astype(object), Y, "got complex numbers. Complex data not supported"),
+    "records": (pd.DataFrame(X).to_records(), Y, r"got a recarray of records\. Give pandas\.DataFrame\(X\)"),
+    "dates": (
+        np.full((60, 2), np.datetime64("2020")),
+        Y,
+        r"pandas\.to_datetime\(pandas\.DataFrame\(X\)\[0\]\)\.dt\.year, f",
+    ),
+    "unequal rows": (
+        [[1.0, 2.0], [3.0]] * 30,
+        Y,
+        "X must be an array, got a list that .* Make all rows the same length",
+    ),
+    "one row": ([1.0, None, 2.0], Y, r"X must be two-dimensional, .* got a line of 3 elements\. .*\[X\] is one row"),
+    "a scalar": (3.0, Y, r"X must be two-dimensional, \(N, D\), got 3\.0\."),
+    "masked": (
+        np.ma.masked_less((9 * X).astype(int), 0),
+        Y,
+        r"got some\. Give X\.astype\(float\)\.filled\(numpy\.nan\)",
+    ),
     "NA": (FRAME, pd.Series([1.0, pd.NA] * 30, dtype=object), r"y must have a value .*got <NA> in row 1 .*value: 30"),
 }
 
@@ -209,3 +248,28 @@ def test_numbers_that_are_spelled_are_values() -> None:
         ThinNetRegressor(**QUICK).fit(X, np.array(spelled, object)).predict(X),
         ThinNetRegressor(**QUICK).fit(X, Y.astype(float)).predict(X),
     )
+
+
+@pytest.mark.parametrize("number", [Decimal, Fraction])
+def test_exact_numbers_are_values(number: Any) -> None:
+    net = ThinNetRegressor(**QUICK).fit(X, [number(float(value)) for value in X[:, 0]])
+    assert np.array_equal(net.predict(X), ThinNetRegressor(**QUICK).fit(X, X[:, 0]).predict(X))
+
+
+def test_missing_numbers_of_an_array_of_objects() -> None:
+    rows = pd.DataFrame(X).astype("Float64").mask(X > 1).to_numpy(dtype=object, na_value=pd.NA)
+    net = ThinNetClassifier(**QUICK).fit(rows, Y)
+    plain = ThinNetClassifier(**QUICK).fit(np.where(X > 1, np.nan, X), Y)
+    assert np.allclose(net.predict_proba(rows), plain.predict_proba(rows))
+
+
+def test_integers_of_128_bits() -> None:
+    wide = pl.DataFrame({"a": pl.Series([2**100, *range(59)], dtype=pl.Int128), "b": X[:, 0]})
+    assert ThinNetClassifier(**QUICK).fit(wide, Y).predict(wide).shape == (60,)
+
+
+@pytest.mark.parametrize("categorical", [None, [0]])
+def test_sparse_rows_for_a_net_that_was_trained_on_dense_ones(categorical: list[int] | None) -> None:
+    rows = np.tile(np.rint(X), (4, 1))  # so many that there are bins
+    net = ThinNetClassifier(**QUICK, numeric_bins=4, categorical_features=categorical).fit(rows, np.tile(Y, 4))
+    assert np.array_equal(net.predict_proba(sparse.csr_array(rows)), net.predict_proba(rows))

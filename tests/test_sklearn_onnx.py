@@ -131,6 +131,6 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     with pytest.raises(ArgumentError, match=r"less than 2 GiB, got [\d,]+ bytes"):
         net.export_onnx(path)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'thinnet\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "thinnet\[onnx\]"'):
         net.export_onnx(path)
     assert not list(tmp_path.iterdir())

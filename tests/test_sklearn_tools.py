@@ -158,4 +158,4 @@ def test_without_scikit_learn_the_error_names_the_extra() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "MissingExtraError: thinnet.sklearn needs the package 'sklearn'" in done.stderr
-    assert "pip install 'thinnet[sklearn]'" in done.stderr
+    assert 'pip install "thinnet[sklearn]"' in done.stderr

@@ -1,5 +1,7 @@
 """Arrays as people have them, as the three dtypes of rows that all else works with; casts that lose nothing unsaid."""
 
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Complex, Real
 from textwrap import shorten
 from typing import Any
@@ -32,7 +34,7 @@ def without_objects(array: AnyArray) -> AnyArray:
     """Objects that are all numbers, all text, all bytes or all complex as what they are; others left alone."""
     if array.dtype.kind != "O" or not array.size:
         return array
-    elements = array.ravel().tolist()
+    elements = [float(each) if isinstance(each, Decimal | Fraction) else each for each in array.ravel().tolist()]
     for kinds in ((Real, np.bool_), (str,), (bytes,), (Complex,)):
         if all(isinstance(element, kinds) for element in elements):
             return np.array(elements).reshape(array.shape)

@@ -36,12 +36,12 @@ class Limit:
         return above and below  # NaN fails both
 
     def __str__(self) -> str:
-        kind = "an integer" if self.integer else "a number"
-        if self.integer and self.high < math.inf:
-            return f"{kind} from {self.low} to {int(self.high) - 1}"
+        kind = "an integer" if self.integer else "a finite number"
         if self.high == math.inf:
-            return f"{kind} {'>=' if self.closed[0] == '[' else '>'} {self.low:g}"
-        return f"{kind} in {self.closed[0]}{self.low:g}, {self.high:g}{self.closed[1]}"
+            return kind if self.low == -math.inf else f"{kind} {'>=' if self.closed[0] == '[' else '>'} {self.low:g}"
+        if self.integer:
+            return f"{kind} from {self.low} to {int(self.high) - 1}"
+        return f"a number in {self.closed[0]}{self.low:g}, {self.high:g}{self.closed[1]}"
 
 
 POSITIVE = Limit(0, math.inf, "()")

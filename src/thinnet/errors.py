@@ -71,7 +71,7 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
         package = module.partition(".")[0]
         raise MissingExtraError(
             f"{purpose} needs the package {package!r}, which cannot be imported ({error}). "
-            f"Install it with: pip install 'thinnet[{extra}]'"
+            f'Install it with: pip install "thinnet[{extra}]"'
         ) from error
 
 

@@ -1,6 +1,7 @@
 """Labels and values as people have them, in the two forms that losses take."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -25,6 +26,8 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     (array([0, 2]), array([0.5, 2. ]), array([1, 0]))
     """
     array: AnyArray = as_array(name, y, error)
+    if array.dtype.kind == "U" and isinstance(y, list | tuple):  # NumPy has made text of NaN and of numbers, too
+        array = np.array(y, object)
     if array.dtype.kind == "O":  # as data frames keep text
         array = uniform(name, array, error)
     if array.dtype.kind in "UT":
@@ -132,7 +135,7 @@ def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArra
     if plain.dtype.kind != "O" or not elements:
         return plain
     if all(isinstance(element, Real) for element in elements):
-        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Give text: {name}.astype(str).")
+        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Make text or floats of them.")
     kinds = {type(element).__name__: element for element in reversed(elements)}
     came = " and ".join(f"{kind} such as {element!r}" for kind, element in list(kinds.items())[:2])
     raise error(
@@ -148,4 +151,4 @@ def is_missing(element: Any) -> bool:
     (True, False)
     """
     none = element is None or type(element).__name__ in ("NAType", "NaTType")
-    return none or (isinstance(element, float) and element != element)
+    return none or (isinstance(element, float | Decimal) and element != element)

@@ -163,7 +163,7 @@ def check_extras(*extras: str) -> None:
         packages = ", ".join(repr(name) for names in missing.values() for name in names)
         raise MissingExtraError(
             f"this experiment needs the packages {packages}, which are not installed. "
-            f"Install them with: pip install 'thinnet[{','.join(missing)}]'"
+            f'Install them with: pip install "thinnet[{",".join(missing)}]"'
         )
 
 
@@ -172,10 +172,7 @@ def _noun(data: str) -> str:
 
 
 def conduct(
-    configs: Sequence[Config],
-    options: argparse.Namespace,
-    table: Callable[[Any], str],
-    title: str,
+    configs: Sequence[Config], options: argparse.Namespace, table: Callable[[Any], str], title: str
 ) -> list[Any]:
     """Train what is missing, print the table, write the page; the groups that came of it.
 

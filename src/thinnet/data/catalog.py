@@ -45,7 +45,7 @@ CATALOG = {
         "1,797 handwritten digits, 8 x 8 pixels",
         lambda root, share: load_digits(),
         lambda: "inside scikit-learn" if importlib.util.find_spec("sklearn") else "",
-        "pip install 'thinnet[digits]'",
+        'pip install "thinnet[digits]"',
     ),
     "cifar10": Known(
         "60,000 color images in ten classes, 32 x 32 pixels, 170 MB",

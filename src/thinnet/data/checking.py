@@ -103,6 +103,17 @@ def check_keys(data: Any, known: Collection[str]) -> None:
             raise DataError(f"data must have keys such as {list(known)}, got {key!r}. {nearest(key, missing)}")
 
 
+def check_pairs(splits: Any) -> None:
+    """Raise unless these are one to three pairs of rows and labels."""
+    wrong = [pair for pair in splits if not isinstance(pair, tuple | list) or len(pair) != 2]
+    if wrong or not 1 <= len(splits) <= 3:
+        came = f"a {type(wrong[0]).__name__}" if wrong else f"{len(splits)} pairs"
+        raise DataError(
+            f"splits must be one to three pairs of rows and labels, got {came}. Write "
+            f"Dataset.from_splits((X_train, y_train), (X_val, y_val)), for example."
+        )
+
+
 def check_rows(names: str, wanted: int, available: int, what: str) -> None:
     """Raise DataError if more rows are `wanted`, by the arguments `names`, than are `available` of `what`."""
     if wanted > available:

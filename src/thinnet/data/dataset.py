@@ -13,7 +13,7 @@ from thinnet.arguments import Known, knows_arguments
 from thinnet.arrays import as_rows, cast, check_finite
 from thinnet.checks import check_choice, check_names, check_number, shortened
 from thinnet.data.augmentation import Augmentation, checked_augmentation
-from thinnet.data.checking import check_keys, check_labels, checked_rows, checked_weights
+from thinnet.data.checking import check_keys, check_labels, check_pairs, checked_rows, checked_weights
 from thinnet.data.moments import Spans, inverse_deviation, overall, standardized
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
@@ -139,15 +139,8 @@ class Dataset(Known):
         return self.num_rows(split) if self.share is None else self.share.totals[split]
 
     def held(self, split: str, rows: IntArray) -> tuple[IntArray, IntArray]:
-        """Which of the rows with these numbers among all processes' rows are here.
-
-        Args:
-            split: which split.
-            rows: (N,) integers.
-
-        Returns:
-            Their positions in `rows`, and their numbers here.
-        """
+        """Which of the rows of a split with these (N,) numbers among all processes' rows are here: their positions in
+        `rows`, and their numbers here."""
         own = self.own_rows(split)
         positions = np.flatnonzero((rows >= own.start) & (rows < own.stop))
         return positions, rows[positions] - own.start
@@ -382,7 +375,15 @@ class Dataset(Known):
 
     @classmethod
     def from_splits(cls, *splits: tuple[AnyArray, AnyArray], **about: Any) -> Dataset:
-        """A data set of pairs of rows and labels, for training, validation and testing; an empty one is none."""
+        """A data set of one to three pairs of rows and labels, for training, validation and testing.
+
+        A pair is an (N, D) or (N, ...) array and an (N,) or (N, C) one, of the dtypes that `Dataset` takes; one of no
+        rows is none. `about` are other arguments of `Dataset`. DataError if they are no pairs, or do not fit together.
+
+        >>> Dataset.from_splits((np.eye(3), [0, 1, 2]), (np.ones((1, 3)), [2]), name="corners")
+        <Dataset corners: train 3, val 1, test 0; 3 features of float64>
+        """
+        check_pairs(splits)
         held_out: Any = [part if len(pair[0]) else None for pair in splits[1:] for part in pair]
         return cls(*splits[0], *held_out, **about)
 

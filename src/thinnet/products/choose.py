@@ -13,7 +13,7 @@ from thinnet.products.processor import is_amd
 
 SWITCH = "THINNET_PRODUCTS"  # in the environment: a name of `NAMES`
 NAMES = ("numpy", "mkl")
-INSTALL = "pip install 'thinnet[mkl]'"
+INSTALL = 'pip install "thinnet[mkl]"'
 
 
 @functools.cache

@@ -4,13 +4,14 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from numbers import Number
 from textwrap import shorten
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_regressor
-from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+from sklearn.utils.validation import _num_samples, check_array, validate_data
 
 from thinnet.arrays import is_finite
 from thinnet.errors import ArgumentError
@@ -31,6 +32,11 @@ SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered b
 FEWEST = 5  # rows; rarer categories are merged
 # How things that are not in memory are brought there, the surer way first: PySpark has several of these.
 METHODS = ("toPandas", "to_pandas", "collect", "compute", "execute", "to_numpy")
+# What to do with masked elements.
+MASKED = {
+    "X": "X.astype(float).filled(numpy.nan): NaN counts as missing",
+    "y": "the rows that have one: X[~y.mask] and y[~y.mask]",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Inputs:
         """Rows as `checked` gives them as a matrix of numbers, dense or compressed, not yet standardized."""
         if self.encoder is None:
             return self._filled(given)
+        if sparse.issparse(given):
+            given = given.toarray()
         return self.encoder.transform(given if isinstance(given, Columns) else self.encoder.read(given))
 
     def _filled(self, X: Any) -> Any:
@@ -88,12 +96,8 @@ def checked(
         raise ArgumentError("X must be rows, (N, D), got None. Give an array, a sparse matrix or a data frame.")
     check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
     _check_columns(X)
-    if np.ma.is_masked(X):
-        raise ArgumentError(
-            "X must have no masked elements, got some. Give X.filled(numpy.nan): NaN counts as missing."
-        )
     if y is not NO_TARGETS:
-        _check_targets(estimator, y, values=is_regressor(estimator))
+        _check_targets(estimator, y, _num_samples(X), values=is_regressor(estimator))
         y = plain(y)
     fresh = before is None
     if is_table(X, estimator.categorical_features if fresh else None) or (before is not None and before.is_table):
@@ -102,7 +106,6 @@ def checked(
         if y is not NO_TARGETS:
             kind = "numeric" if is_regressor(estimator) else None
             y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=kind, input_name="y")
-            check_consistent_length(X, y)
     elif y is NO_TARGETS:
         given = validate_data(estimator, X, reset=fresh, **MATRIX)
     else:
@@ -135,11 +138,15 @@ def check_in_memory(**given: Any) -> None:
                 f"{name} must be an array, a sparse matrix or a data frame, got the text {text!r}. If that is a file, "
                 f"read it first: pandas.read_csv({text!r}), for example."
             )
+        if np.ma.is_masked(value):
+            fix = MASKED.get(name, f"{name}.filled(0), for example")
+            raise ArgumentError(f"{name} must have no masked elements, got some. Give {fix}.")
         is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
-        if is_line and len(value) and isinstance(value[0], Mapping):
+        if is_line and len(value) and isinstance(value[0], Mapping | np.void):
+            what, rows = ("dicts", f"list({name})") if isinstance(value[0], Mapping) else ("records", name)
             raise ArgumentError(
-                f"{name} must be an array, a sparse matrix or a data frame, got a {type(value).__name__} of dicts. "
-                f"Give pandas.DataFrame(list({name})), for example."
+                f"{name} must be an array, a sparse matrix or a data frame, got a {type(value).__name__} of {what}. "
+                f"Give pandas.DataFrame({rows}), for example."
             )
         if value is None or np.isscalar(value) or hasattr(value, "__array__") or hasattr(value, "tocsr"):
             continue  # what it holds is checked with everything else
@@ -170,6 +177,12 @@ def _check_columns(X: Any) -> None:
             f"X must be two-dimensional, (N, D), got a Series of {len(X)} elements. Give X.to_frame() if it is a "
             f"column; for row i of a data frame, give frame[i : i + 1]."
         )
+    is_line = isinstance(X, list | tuple) and len(X) and isinstance(X[0], Number | str | None)
+    if is_line or isinstance(X, Number) or getattr(X, "shape", None) == ():
+        raise ArgumentError(
+            f"X must be two-dimensional, (N, D), got {f'a line of {len(X)} elements' if is_line else repr(X)}. Reshape "
+            f"your data: [X] is one row, [[x] for x in X] one column."
+        )
     names = Counter(map(str, getattr(X, "columns", ())))
     if names and max(names.values()) > 1:
         name, times = names.most_common(1)[0]
@@ -196,13 +209,19 @@ def plain(y: Any) -> Any:
     return y.to_numpy(dtype=np.result_type(*(dtype.numpy_dtype for dtype in dtypes)))
 
 
-def _plain_objects(y: Any) -> Any:
-    """Objects that are all numbers or bools as what they are; ArgumentError where they are neither these nor text."""
+def _targets(y: Any) -> AnyArray:
+    """Targets as an array; of a list with text in it as objects, since NumPy would make text of all, and of NaN too."""
     try:
         array = np.asarray(y)
     except (ValueError, TypeError):  # of lists of unequal lengths
-        array = np.array([*y, None], object)[:-1]
-    if array.dtype.kind != "O" or not array.ndim or not array.size:
+        return np.array([*y, None], object)[:-1]
+    return np.array(y, object) if isinstance(y, list | tuple) and array.dtype.kind == "U" else array
+
+
+def _plain_objects(y: Any) -> Any:
+    """Objects that are all numbers or bools as what they are; ArgumentError where they are neither these nor text."""
+    array = _targets(y)
+    if array.dtype.kind not in "OS" or not array.ndim or not array.size:
         return y
     if "lists" in kinds.kinds_in(array.flat):
         raise ArgumentError(
@@ -217,48 +236,47 @@ def _plain_objects(y: Any) -> Any:
     return numbers if numbers.dtype.kind in "biuf" else y
 
 
-def _check_targets(estimator: Any, y: Any, *, values: bool) -> None:
-    """Refuse targets of which some are missing, and values that are no numbers: times, which NumPy would make large
-    numbers of, and text."""
+def _check_targets(estimator: Any, y: Any, num_rows: int, *, values: bool) -> None:
+    """Refuse targets for another number of rows, missing and infinite ones, complex ones, and values that are times,
+    which NumPy would make large numbers of, or text."""
     if y is None:
         raise ArgumentError(
             f"y must be given: {type(estimator).__name__} requires y to be passed, but the target y is None. Give a "
             f"label or a value for each row."
         )
-    try:
-        targets = np.asarray(y)
-    except (ValueError, TypeError):  # which is described where it is read
-        return
-    if not targets.ndim:
-        return
+    targets = y.toarray() if sparse.issparse(y) else _targets(y)
+    what, instead = ("value", "fill them in") if values else ("label", "give them a label of their own")
+    if targets.ndim not in (1, 2) or len(targets) != num_rows:
+        raise ArgumentError(
+            f"y must have a {what} for each row of X, of shape ({num_rows},) or ({num_rows}, C), got shape "
+            f"{targets.shape}. Give X and y of the same rows."
+        )
     missing = np.flatnonzero([*map(is_missing, targets.flat)] if targets.dtype.kind == "O" else targets != targets)
     if missing.size:
-        what, instead = ("value", "fill them in") if values else ("label", "give them a label of their own")
         raise ArgumentError(
             f"y must have a {what} for each row, got {targets.flat[missing[0]]} in row {missing[0]} (rows without a "
             f"{what}: {len(missing)}). Remove them, or {instead}."
         )
-    if values and (found := _times(targets)):
+    found = kinds.kinds_in(targets.flat) if targets.dtype.kind == "O" else {REFUSED.get(targets.dtype.kind, "")}
+    for wrong in sorted(found & ({"complex numbers"} | (kinds.TIMES if values else set()))):
+        fix = "Complex data not supported: give their real or their imaginary parts."
+        fix = "Make numbers of them, such as the days since a fixed date." if wrong in kinds.TIMES else fix
+        raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
+    if targets.dtype.kind == "f" and (infinite := np.flatnonzero(np.isinf(targets))).size:
+        row = infinite[0] // (targets.size // len(targets))
         raise ArgumentError(
-            f"y must be numbers, got {found}. Make numbers of them, such as the days since a fixed date."
+            f"y must be finite: Input y contains infinity or a value too large for dtype('float64'), got "
+            f"{targets.flat[infinite[0]]} in row {row}. Remove such rows, or {instead}."
         )
     texts = targets.flat if values and targets.dtype.kind in "OUS" else ()
-    for word in filter(_is_word, texts):
-        raise ArgumentError(
-            f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
-            f"numbers of them, such as with pandas.to_numeric."
-        )
-
-
-def _is_word(target: Any) -> bool:
-    """Whether it is text that spells no number."""
-    if not isinstance(target, str | bytes):
-        return False
-    try:
-        float(target)
-    except ValueError:
-        return True
-    return False
+    for word in (text for text in texts if isinstance(text, str | bytes)):
+        try:
+            float(word)
+        except ValueError:
+            raise ArgumentError(
+                f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
+                f"numbers of them, such as with pandas.to_numeric."
+            ) from None
 
 
 def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
@@ -267,16 +285,8 @@ def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
     if before is None:
         return read(X, estimator.categorical_features, names)
     if before.is_table and before.encoder is not None:
-        return before.encoder.read(X)
+        return before.encoder.read(X.toarray() if sparse.issparse(X) else X)
     return np.column_stack([column.values for column in read(X, None, names)]).astype(np.float64)
-
-
-def _times(array: AnyArray) -> str:
-    """What kind of times there are in an array; an empty text where there are none."""
-    if array.dtype.kind in "Mm":
-        return REFUSED[array.dtype.kind]
-    found = kinds.kinds_in(array.flat) if array.dtype.kind == "O" else set()
-    return min(found & kinds.TIMES, default="")
 
 
 def is_table(X: Any, categorical_features: Any) -> bool:
@@ -294,13 +304,14 @@ def is_table(X: Any, categorical_features: Any) -> bool:
     if package == "pandas":
         return not all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes)
     if package == "polars":
-        return any(not dtype.is_numeric() or X[name].null_count() for name, dtype in X.schema.items())
+        odd = [dtype for dtype in X.dtypes if not dtype.is_numeric() or "128" in str(dtype)]
+        return bool(odd) or any(X.null_count().row(0))
     try:
         array = np.asarray(X)
     except ValueError:  # which is described where it is read
-        return False
-    has_text = array.dtype.kind == "O" and any(isinstance(each, str | bytes) for each in array.flat)
-    return array.dtype.kind in "UST" or has_text or bool(_times(array))
+        return True
+    found = kinds.kinds_in(each for each in array.flat if each is not None) if array.dtype.kind == "O" else set()
+    return array.dtype.kind not in "biufO" or bool(found - {kinds.NUMBER, "dicts"})  # scikit-learn asks for its words
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:

@@ -9,6 +9,7 @@ from thinnet.bfloat16 import BITS
 from thinnet.errors import ArgumentError
 from thinnet.layers import dropout_forward
 from thinnet.masks import keep_units
+from thinnet.products.choose import INSTALL
 from thinnet.products.choose import products as products_by
 from thinnet.products.processor import has_amx
 from thinnet.spec import Precision, Spec
@@ -104,7 +105,7 @@ def _check_precision(spec: Spec, products: str | None) -> None:
     if not fuses(spec, True):
         lacks = "without Numba's kernels"
     elif not products_by(products).has_bfloat16:
-        lacks = "with NumPy's products; install Intel MKL (pip install 'thinnet[mkl]')"
+        lacks = f"with NumPy's products; install Intel MKL ({INSTALL})"
         if not has_amx() or products_by(products).name == "mkl":
             lacks = "on a processor without AMX" if sys.platform == "linux" else "except on Linux"
     else:

@@ -19,12 +19,12 @@ NUMBER, TEXT, BYTES, MISSING = "a number", "text", "bytes", "missing"
 # What is refused, with the fix; {column} stands for where it is in X.
 FIXES = {
     "dates": "Make columns of the parts that matter, such as the year, the month, the day of the week, or the days "
-    "since a fixed day, and leave the dates out: pandas.to_datetime({column}).dt.year, for example.",
+    "since a fixed day, and leave the dates out: {year}, for example.",
     "times of day": "Make numbers of them: hours since midnight, for example.",
     "durations": "Make numbers of them, in days or seconds: {column}.dt.total_seconds(), for example.",
     "periods": "Make columns of the parts that matter, such as {column}.dt.year and {column}.dt.month.",
     "intervals": "Make numbers of them, such as their middles, or categories: {column}.astype(str).",
-    "complex numbers": "Make two columns of them: the real and the imaginary parts.",
+    "complex numbers": "Complex data not supported: make two columns of them, the real and the imaginary parts.",
     "lists": "Make a column of each element.",
     "dicts": "Make a column of each key.",
 }
@@ -59,10 +59,12 @@ def _kind(type_: type) -> str:
 kind: Callable[[Any], str] = cache(_kind)
 
 
-def refusal(where: str, what: str) -> ArgumentError:
-    """The error about a column that holds what no column may."""
-    column = f"X[{where.removeprefix('column ')}]"
-    fix = FIXES.get(what, "Make text or numbers of them: {column}.astype(str), for example.").format(column=column)
+def refusal(where: str, what: str, year: str = "pandas.to_datetime({column}).dt.year") -> ArgumentError:
+    """The error about a column that holds what no column may; `year` is how to get the years of dates."""
+    place = where.removeprefix("column ")
+    column = f"{'pandas.DataFrame(X)' if place.isdecimal() else 'X'}[{place}]"  # of an array, a list or a frame
+    fix = FIXES.get(what, "Make text or numbers of them: [str(value) for value in {column}], for example.")
+    fix = fix.format(column=column, year=year.format(column=column))
     return ArgumentError(f"X must hold numbers or categories in {where}, got {what}. {fix}")
 
 

@@ -70,10 +70,8 @@ def _open_array(X: Any, names: Any) -> Table:
 
 def _objects_in_rows(X: Any) -> Any:
     rows = [list(row) if hasattr(row, "__len__") and not isinstance(row, str | bytes | dict) else row for row in X]
-    try:
-        return np.array(rows, dtype=object)
-    except ValueError:  # of rows of unequal lengths, which as_array describes
-        return X
+    lengths = {len(row) for row in rows if isinstance(row, list)}
+    return np.array(rows, dtype=object) if len(lengths) < 2 else X  # which as_array describes
 
 
 def _of_array(array: AnyArray, where: str) -> Raw:
@@ -138,7 +136,8 @@ def _of_polars(series: Any, where: str) -> Raw:
     dtype = series.dtype
     name = str(dtype.base_type())
     if dtype.is_temporal():
-        raise kinds.refusal(where, {"Duration": "durations", "Time": "times of day"}.get(name, "dates"))
+        what = {"Duration": "durations", "Time": "times of day"}.get(name, "dates")
+        raise kinds.refusal(where, what, "{column}.dt.year()")
     whole = name == "Boolean" or (dtype.is_integer() and "128" not in name)
     if dtype.is_float() or (whole and not series.null_count()):
         return Raw(series.to_numpy(), False)
