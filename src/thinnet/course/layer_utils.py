@@ -40,7 +40,7 @@ def _pair(chain: str, layers: Any, fast: Any) -> tuple[Callable[..., Any], Calla
     names.sort(key=lambda name: name.endswith("_param"))  # the dictionaries come after all arrays
     signature = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
 
-    def layer(kind: str, way: str) -> Callable[..., Any]:
+    def layer(kind: str, way: str) -> Any:
         """A layer's function as the module has it by now: a student may have replaced it."""
         name = f"{LONG_NAMES.get(kind, kind)}_{way}"
         if kind in ("conv", "pool"):
