@@ -3,11 +3,12 @@
 import importlib.abc
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from thinnet.errors import OutOfScopeError
 
@@ -95,3 +96,18 @@ class StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """There is nothing to run."""
+
+
+def stand_ins(modules: Mapping[str, Mapping[str, Any]], empty: str = "") -> StandInFinder:
+    """A finder of modules with these names in them, where there are no others, or, of `empty`, an empty one."""
+
+    def make(name: str) -> ModuleType:
+        module = ModuleType(name)
+        vars(module).update(modules[name])
+        return module
+
+    return StandInFinder(lambda name, path: name in modules and (name == empty or not _is_there(name, path)), make)
+
+
+def _is_there(name: str, path: Sequence[str] | None) -> bool:
+    return PathFinder.find_spec(name, path) is not None
