@@ -50,15 +50,12 @@ def _names(tree: ast.Module, packages: set[str]) -> dict[str, str]:
     """The names that imports from these packages bind, each with its package."""
     found = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+            module = getattr(node, "module", "")
             for alias in node.names:
-                root = alias.name.partition(".")[0]
+                root = (module or alias.name).partition(".")[0]
                 if root in packages:
-                    found[alias.asname or root] = root
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            root = (node.module or "").partition(".")[0]
-            if root in packages:
-                found |= {alias.asname or alias.name: root for alias in node.names}
+                    found[alias.asname or (alias.name if module else root)] = root
     return found
 
 
