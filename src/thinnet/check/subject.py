@@ -88,6 +88,16 @@ class Subject:
         return any(found.severity == "fault" for found in self.findings)
 
     @property
+    def own(self) -> str:
+        """The function under check."""
+        return self.owns[0]
+
+    @property
+    def forward(self) -> str:
+        """The function whose cache a backward under check takes."""
+        return self.own.removesuffix("_alt").replace("backward", "forward")
+
+    @property
     def of_class(self) -> bool:
         """Whether the functions stand for a class, or for others that have only one shape of input."""
         return "__class_adapter__" in self.functions

@@ -355,7 +355,7 @@ def role(key: Any) -> tuple[str, int]:
 
 def class_of(subject: Subject) -> type:
     """The class under check."""
-    owner = subject.functions[subject.owns[0]]
+    owner = subject.functions[subject.own]
     if not isinstance(owner, type):
         raise subject.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
     return owner
