@@ -1,14 +1,12 @@
 """Telling code for NumPy from code for another framework in one source, without running it."""
 
 import ast
-import re
 from collections.abc import Iterable
 
 FRAMEWORKS = set(
-    re.findall(
-        r"\w+",
+    str.split(
         "autograd caffe chainer cupy flax jax jittor keras lasagne mindspore minpy mlx mxnet oneflow paddle "
-        "pytorch_lightning tensorflow tflearn theano tinygrad torch torchvision",
+        "pytorch_lightning tensorflow tflearn theano tinygrad torch torchvision"
     )
 )
 HELPERS = {"reg_utils", "dnn_utils", "dnn_utils_v2", "init_utils", "gc_utils", "d2l"}  # other courses' own files

@@ -1,7 +1,6 @@
 """Making the courses' packages importable, behind whatever a student has of the same name, and stand-ins for others."""
 
 import importlib.abc
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -16,14 +15,13 @@ PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
 
 # Modules of the courses about other kinds of classifiers, recurrence, attention and pictures.
-OUT_OF_SCOPE = re.findall(
-    r"[\w.]+",
+OUT_OF_SCOPE = str.split(
     "rnn_layers rnn_layers_pytorch transformer_layers classifiers.rnn classifiers.rnn_pytorch classifiers.transformer "
     "classifiers.neural_net classifiers.softmax classifiers.linear_svm classifiers.linear_classifier "
     "classifiers.k_nearest_neighbor classifiers.squeezenet classifiers.pretrained_cnn captioning_solver "
     "captioning_solver_transformer coco_utils image_utils features net_visualization_pytorch "
     "net_visualization_tensorflow style_transfer_pytorch style_transfer_tensorflow gan_pytorch gan_tf simclr "
-    "neural_net knn svm softmax",
+    "neural_net knn svm softmax"
 )
 
 _aliases: dict[str, tuple[str, ...]] = {}  # another package's name: the packages here in which its modules are
