@@ -75,20 +75,19 @@ def check_conv_backward(subject: Subject) -> None:
         check_gradients(subject, arguments, out, dout, expected, known)
     if not subject.findings:
         options, right = {"stride": 1, "pad": 0}, conv_forward(x, w, b)
-        _remark(
-            subject, "wrong-without-padding", "with pad = 0", right, lambda *a: conv_backward(*a)[0], x, w, b, options
-        )
+        _remark(subject, "wrong-without-padding", "with pad = 0", right, conv_backward, x, w, b, options)
 
 
-def _remark(subject: Subject, verdict: str, when: str, right: Any, dx: Any, *arguments: Any) -> None:
+def _remark(subject: Subject, verdict: str, when: str, right: Any, backward: Any, *arguments: Any) -> None:
     """Note it where the gradient of the images is wrong in a case that the courses do not ask for."""
     out, cache = right
     dout = subject.rng.normal(size=out.shape)
     try:
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in arguments]
         returned = subject.functions[subject.own](dout.copy(), subject.functions[subject.forward](*given)[1])
-        own = np.asarray(returned[0] if isinstance(returned, (tuple, list)) else returned)
-        wrong = difference(f"{when} dx", own, dx(dout, cache))
+        both = (returned, backward(dout, cache))
+        own, expected = (np.asarray(got[0] if isinstance(got, (tuple, list)) else got) for got in both)
+        wrong = difference(f"{when} dx", own, expected)
         message = wrong.message if wrong else ""
     except Exception as error:
         message = f"{when} it stops: {type(error).__name__}: {error}"[:300]
