@@ -139,14 +139,14 @@ def check_affine_backward(subject: Subject) -> None:
     check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)})
 
 
-def _relu_input(subject: Subject) -> FloatArray:
+def _relu_input() -> FloatArray:
     magnitudes = np.linspace(0.2, 3, 20).reshape(4, 5)
     return magnitudes * np.where(np.arange(20).reshape(4, 5) % 3 == 0, -1.0, 1.0)
 
 
 def check_relu_forward(subject: Subject) -> None:
     """out = max(x, 0)."""
-    x = _relu_input(subject)
+    x = _relu_input()
     out, _ = subject.pair("relu_forward", x)
     absolute = (np.abs(x), "wrong-output", "is the absolute value")
     mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
@@ -155,7 +155,7 @@ def check_relu_forward(subject: Subject) -> None:
 
 def check_relu_backward(subject: Subject) -> None:
     """dx = dout where x > 0, else 0."""
-    x = _relu_input(subject)
+    x = _relu_input()
     dout = subject.rng.normal(size=x.shape)
     known = (
         (dout, "wrong-gradient", "lets everything through, also where x is negative"),
