@@ -15,7 +15,7 @@ CALL = "dropout_forward(x, {'mode': 'train', 'p': 0.3})"
 
 
 def chosen(source: str, dialect: str | None = None, recorded: str = "") -> str:
-    return choose_dialect([ast.parse(source)], dialect, recorded=recorded).dialect
+    return choose_dialect([ast.parse(source)], dialect, recorded=recorded)[0]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_recorded_fractions_decide_where_the_code_does_not(
 
 
 def test_a_course_of_ones_own_needs_no_dialect() -> None:
-    choice = choose_dialect([ast.parse(STANFORD + CALL)], own=["cs231n"])
-    assert choice.reason == "for what your own package lacks"
+    _, reason = choose_dialect([ast.parse(STANFORD + CALL)], own=["cs231n"])
+    assert reason == "for what your own package lacks"
     with pytest.raises(DialectError, match="must be given"):
         choose_dialect([ast.parse(STANFORD + CALL)], own=["nndl"])

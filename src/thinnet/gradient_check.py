@@ -137,9 +137,9 @@ class _Comparison:
     def _is_firm(self, name: str, index: Index) -> bool:
         """Difference one element anew; whether that tells right from wrong."""
         bound = self.tolerance * float(self.scales[name][index])
-        slope = closer_slope(self.compute, self.net.params, name, index, bound, self.h)
-        self.numerical[name][index] = slope.value
-        return slope.firm
+        slope, firm = closer_slope(self.compute, self.net.params, name, index, bound, self.h)
+        self.numerical[name][index] = slope
+        return firm
 
     def look_closer(self) -> None:
         """Difference anew by smaller steps where the two disagree; find those that stand at kinks.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,6 @@ FIRM = 32  # how many times its own changes from place to place a disagreement m
 
 Index = tuple[int, ...]
 Compute = Callable[[], tuple[float, Mapping[str, Any]]]  # the loss and its gradients, of the parameters as they are
-
-
-@dataclass(frozen=True)
-class Slope:
-    """A numerical slope at one element; not `firm` where there is a kink, or more rounding than slope."""
-
-    value: float
-    firm: bool = True
 
 
 def around(f: Callable[[FloatArray], Any], x: FloatArray, index: Index, h: float) -> tuple[Any, Any]:
@@ -57,9 +48,10 @@ def moved(params: Mapping[str, FloatArray], size: float, number: int) -> Iterato
 
 def closer_slope(
     compute: Compute, params: Mapping[str, FloatArray], name: str, index: Index, bound: float, h: float
-) -> Slope:
+) -> tuple[float, bool]:
     """The slope at one element by smaller and smaller steps, until one is within `bound` of the analytic one.
 
+    It comes with whether it is firm; it is not where there is a kink, or more rounding than slope.
     A kink of a ReLU or a hinge within a step spoils its difference; a smaller one most often stays on the kink's side.
     Where none does, all parameters are moved by a hair: at a kink the two jump then, and may agree; where the loss is
     smooth, a wrong gradient stays as wrong as it was.
@@ -74,7 +66,7 @@ def closer_slope(
     for step in (h / FINER**look for look in range(LOOKS)):
         slopes.append(slope())
         if abs(slopes[-1] - claimed) <= bound:
-            return Slope(slopes[-1])
+            return slopes[-1], True
         rounding = ROUNDINGS * float(np.finfo(np.float64).eps) * abs(float(loss)) / step
         if rounding * FINER > bound:  # the next one would tell nothing
             break
@@ -83,6 +75,5 @@ def closer_slope(
         with moved(params, HAIR * step, number):
             last.append(slope())
             if abs(last[-1] - float(compute()[1][name][index])) <= bound:
-                return Slope(value, firm=False)
-    blurred = least <= max(FIRM * float(np.ptp(last)), rounding)
-    return Slope(value, firm=not blurred)
+                return value, False
+    return value, least > max(FIRM * float(np.ptp(last)), rounding)

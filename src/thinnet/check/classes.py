@@ -23,10 +23,9 @@ NETS = ("FullyConnectedNet", "TwoLayerNet", "ThreeLayerConvNet")
 OTHER_NETS = {"fcnet": NETS[0], "mlp": NETS[0], "multiperceptron": NETS[0], "twomlp": NETS[1]}
 OTHER_NETS |= {"twofcnet": NETS[1], "threecnet": NETS[2]}  # by plain names that other courses' nets may have too
 EMPTY_WORDS = set(
-    re.findall(
-        r"\w+",
+    str.split(
         "my our own custom simple basic naive vanilla numpy np num py layer module function func op class impl "
-        "implementation from scratch manual v version",
+        "implementation from scratch manual v version"
     )
 )
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)

@@ -1,14 +1,12 @@
 """Telling code for NumPy from code for another framework in one source, without running it."""
 
 import ast
-import re
 from collections.abc import Iterable
 
 FRAMEWORKS = set(
-    re.findall(
-        r"\w+",
+    str.split(
         "autograd caffe chainer cupy flax jax jittor keras lasagne mindspore minpy mlx mxnet oneflow paddle "
-        "pytorch_lightning tensorflow tflearn theano tinygrad torch torchvision",
+        "pytorch_lightning tensorflow tflearn theano tinygrad torch torchvision"
     )
 )
 HELPERS = {"reg_utils", "dnn_utils", "dnn_utils_v2", "init_utils", "gc_utils", "d2l"}  # other courses' own files
@@ -50,15 +48,12 @@ def _names(tree: ast.Module, packages: set[str]) -> dict[str, str]:
     """The names that imports from these packages bind, each with its package."""
     found = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+            module = getattr(node, "module", "")
             for alias in node.names:
-                root = alias.name.partition(".")[0]
+                root = (module or alias.name).partition(".")[0]
                 if root in packages:
-                    found[alias.asname or root] = root
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            root = (node.module or "").partition(".")[0]
-            if root in packages:
-                found |= {alias.asname or alias.name: root for alias in node.names}
+                    found[alias.asname or (alias.name if module else root)] = root
     return found
 
 

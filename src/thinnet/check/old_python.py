@@ -1,14 +1,12 @@
 """Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
 
 import ast
-import importlib.abc
 import re
 import sys
 import warnings
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import NamedTuple
 
 import numpy as np
@@ -162,27 +160,18 @@ PYTHON_2_FILES: dict[str, str] = {}  # the files that were read as Python 2, and
 OLD_NUMPY_FILES: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules below one folder, and has them read by `parse`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path, target)
-        if spec is None or not spec.origin or not isinstance(spec.loader, SourceFileLoader):
-            return None
-        if self.root not in Path(spec.origin).resolve().parents or "site-packages" in spec.origin:
-            return None
-        spec.loader = Loader(spec.name, spec.origin)
-        return spec
-
-
 def install(root: Path, old: bool = False) -> None:
-    """Have the modules below `root` read so, all of them as Python 2 if `old`."""
+    """Have the modules below `root` read by `parse`, all of them as Python 2 if `old`."""
     sys.dont_write_bytecode = True
     python2.restore_names()
     Loader.old = old
-    sys.meta_path.insert(0, Finder(root))
+    root = root.resolve()
+
+    def finder(folder: str) -> FileFinder:
+        path = Path(folder).resolve()
+        if root not in (path, *path.parents) or "site-packages" in folder:
+            raise ImportError  # by which the next hook is asked
+        return FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES), (Loader, SOURCE_SUFFIXES))
+
+    sys.path_hooks.insert(0, finder)
+    sys.path_importer_cache.clear()

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -54,8 +55,8 @@ PROBES: dict[str, Probe] = {
     "spatial_groupnorm_backward": spatial.check_groupnorm_backward,
     **dict.fromkeys(optimizers.OPTIONS, optimizers.check),
     "FullyConnectedNet": net.check,
-    "TwoLayerNet": small_nets.check_two_layers,
-    "ThreeLayerConvNet": small_nets.check_three_layers,
+    "TwoLayerNet": small_nets.check,
+    "ThreeLayerConvNet": partial(small_nets.check, kind=small_nets.ConvNet),
     whole_net.FORWARD: whole_net.check_forward,
     whole_net.BACKWARD: whole_net.check_backward,
 }

@@ -28,7 +28,7 @@ from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
-OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.__all__}
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 TO_DO = re.compile(r"\bto.?do\b|not\b.{0,10}\bimplemented|implement (?:me|this)|your code", re.IGNORECASE)
@@ -86,6 +86,16 @@ class Subject:
     def has_fault(self) -> bool:
         """Whether a fault has been reported, rather than notes only."""
         return any(found.severity == "fault" for found in self.findings)
+
+    @property
+    def own(self) -> str:
+        """The function under check."""
+        return self.owns[0]
+
+    @property
+    def forward(self) -> str:
+        """The function whose cache a backward under check takes."""
+        return self.own.removesuffix("_alt").replace("backward", "forward")
 
     @property
     def of_class(self) -> bool:

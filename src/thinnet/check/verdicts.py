@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 Severity = Literal["fault", "note"]
 
-ERROR_RATE = 1e-4  # the bounds in chance.py keep it far below
 GROUPS: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(
     resources.files("thinnet.check").joinpath("verdicts.toml").read_text(encoding="utf-8")
 )
@@ -15,19 +14,17 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(
 
 @dataclass(frozen=True)
 class Verdict:
-    """One way in which layer code can be wrong, or worth a remark."""
+    """One way in which layer code can be wrong, or worth a remark.
+
+    Where chance plays a part, the share of right implementations that get this verdict stays below `error_rate`.
+    """
 
     name: str
     cause: str
     mend: str
     severity: Severity = "fault"
-    chance: bool = False
+    error_rate: float | None = None
     mend_in_net: str = ""
-
-    @property
-    def error_rate(self) -> float | None:
-        """What the share of right implementations that get this verdict stays below, where chance plays a part."""
-        return ERROR_RATE if self.chance else None
 
 
 VERDICTS = {name: Verdict(name, **row) for group in GROUPS.values() for name, row in group.items()}

@@ -1,6 +1,6 @@
 """The child process: imports the code under check and runs the probes, one function after the other.
 
-In the folder that it is given it reads one job as JSON, and writes one event a line; what the code under check prints
+In the folder that it is given it reads one job, and writes one event a line; what the code under check prints
 goes to another file there.
 """
 
@@ -10,7 +10,7 @@ import json
 import os
 import pickle
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,41 +26,33 @@ MOST_PRINTED = 2000  # characters of a function's prints that are kept
 MOST_WRITTEN = 64 * 2**20  # bytes that the code may write to one file
 
 
-@dataclass
-class Prints:
-    """What was printed since it was last asked for."""
-
-    file: IO[bytes]
-    seen: int = 0
-
-    def take(self) -> str:
-        """The last of the prints since then."""
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # the code may have closed or replaced it
-                stream.flush()
-        end = os.fstat(self.file.fileno()).st_size
-        start = max(self.seen, end - MOST_PRINTED)
-        cut = "... " if start > self.seen else ""
-        self.seen = end
-        with open(self.file.name, "rb") as reader:
-            reader.seek(start)
-            return cut + reader.read(end - start).decode("utf-8", "replace")
+def take_prints(file: IO[bytes]) -> str:
+    """Empty a file that is appended to; return what was in it, or the end of that."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the code may have closed or replaced it
+            stream.flush()
+    with open(file.name, "rb") as reader:
+        left_out = max(0, reader.seek(0, os.SEEK_END) - MOST_PRINTED)
+        reader.seek(left_out)
+        text = reader.read().decode("utf-8", "replace")
+    file.truncate(0)
+    return f"... {text}" if left_out else text
 
 
 def main(folder: Path) -> None:
     """Do the job in the folder; what takes longer than it may ends the process."""
     job: Job = pickle.loads((folder / JOB).read_bytes())
     errors = os.dup(2)
-    with open(folder / EVENTS, "w", encoding="utf-8") as events, open(folder / PRINTED, "wb") as printed:
+    with open(folder / EVENTS, "w", encoding="utf-8") as events, open(folder / PRINTED, "ab") as printed:
         for number in (1, 2):
             os.dup2(printed.fileno(), number)
         seconds = job.import_seconds + job.limits.seconds * (len(job.subjects) - 1)
         limit_resources(job.limits.megabytes * 2**20, int(seconds) + 1)
-        run(job, events, Prints(printed), errors)
+        run(job, events, printed, errors)
     os._exit(0)  # whatever the code left to be done at the end
 
 
-def run(job: Job, events: IO[str], prints: Prints, errors: int) -> None:
+def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
     """Import, then check each function in turn; `errors` is the file that is told when the time is over."""
 
     def send(event: str, **more: Any) -> None:
@@ -82,7 +74,7 @@ def run(job: Job, events: IO[str], prints: Prints, errors: int) -> None:
             why = "an import needs more memory than is allowed; --memory allows more megabytes: "
         send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
         return
-    prints.take()  # those of the import
+    take_prints(printed)  # those of the import
     notes = _notes(absent) if job.first else []
     for name in job.subjects:
         send("begin", subject=name)
@@ -96,7 +88,7 @@ def run(job: Job, events: IO[str], prints: Prints, errors: int) -> None:
         else:
             findings = [finding("function-missing", f"{name} is not there after the import")]
         message, notes = [asdict(found) for found in (*findings, *notes)], []
-        send("end", findings=message, convention=asdict(convention), printed=prints.take())
+        send("end", findings=message, convention=asdict(convention), printed=take_prints(printed))
 
 
 def _notes(absent: list[str]) -> list[Finding]:

@@ -28,19 +28,12 @@ class Evidence:
     uses_dropout: bool = False  # whether anything depends on what p means
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A dialect, and why it is that one; no reason where the notebook has nothing to do with it."""
-
-    dialect: str
-    reason: str
-
-
 def choose_dialect(
     cells: Iterable[ast.Module], dialect: str | None = None, own: Collection[str] = (), recorded: str = ""
-) -> Choice:
-    """The dialect of a notebook, or the one that was asked for, if it fits.
+) -> tuple[str, str]:
+    """The dialect of a notebook, or the one that was asked for, if it fits; and why it is that one.
 
+    There is no reason, but "", where the notebook has nothing to do with it.
     No dialect has a say in the courses of `own`, whose layers and nets are the student's own.  What the author got
     printed, `recorded`, decides where the code leaves two meanings of p.
 
@@ -49,12 +42,12 @@ def choose_dialect(
         DialectError: if it does not fit, or none is given and those that fit would give other figures.
 
     >>> choose_dialect([ast.parse("from cs231n.layers import *; FullyConnectedNet([5], dropout_keep_ratio=0.5)")])
-    Choice(dialect='cs231n-2021', reason='by the import of cs231n.layers and the argument dropout_keep_ratio')
+    ('cs231n-2021', 'by the import of cs231n.layers and the argument dropout_keep_ratio')
     """
     found = _read(list(cells))
     fitting, reasons = _fitting(found)
     if found.courses and found.courses.keys() <= set(own):
-        return Choice(dialect or _latest(fitting), "for what your own package lacks")
+        return dialect or _latest(fitting), "for what your own package lacks"
     if dialect is not None:
         check_choice("dialect", dialect, tuple(DIALECTS))
         if dialect not in fitting:
@@ -62,17 +55,17 @@ def choose_dialect(
                 f"dialect must fit the notebook, got {dialect!r}, but there is {', '.join(reasons)}: "
                 f"that is {_listed(fitting)}. Run it with --dialect {' or '.join(fitting)}."
             )
-        return Choice(dialect, "as asked for")
+        return dialect, "as asked for"
     meanings = {DIALECTS[name].p_means for name in fitting}
     if not found.uses_dropout:
-        return Choice(_latest(fitting), f"by {' and '.join(reasons)}; no figure depends on p" if reasons else "")
+        return _latest(fitting), f"by {' and '.join(reasons)}; no figure depends on p" if reasons else ""
     if len(meanings) > 1:
         meaning = _recorded_meaning(recorded)
         if not meaning:
             raise DialectError(_missing_dialect(fitting, reasons))
         fitting = [name for name in fitting if DIALECTS[name].p_means == meaning]
         reasons.append(f"the recorded output, in which p {meaning}s")
-    return Choice(_latest(fitting), "by " + " and ".join(reasons))
+    return _latest(fitting), "by " + " and ".join(reasons)
 
 
 def _latest(fitting: list[str]) -> str:

@@ -1,13 +1,13 @@
 """Making the courses' packages importable, behind whatever a student has of the same name, and stand-ins for others."""
 
 import importlib.abc
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from thinnet.errors import OutOfScopeError
 
@@ -15,14 +15,13 @@ PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
 
 # Modules of the courses about other kinds of classifiers, recurrence, attention and pictures.
-OUT_OF_SCOPE = re.findall(
-    r"[\w.]+",
+OUT_OF_SCOPE = str.split(
     "rnn_layers rnn_layers_pytorch transformer_layers classifiers.rnn classifiers.rnn_pytorch classifiers.transformer "
     "classifiers.neural_net classifiers.softmax classifiers.linear_svm classifiers.linear_classifier "
     "classifiers.k_nearest_neighbor classifiers.squeezenet classifiers.pretrained_cnn captioning_solver "
     "captioning_solver_transformer coco_utils image_utils features net_visualization_pytorch "
     "net_visualization_tensorflow style_transfer_pytorch style_transfer_tensorflow gan_pytorch gan_tf simclr "
-    "neural_net knn svm softmax",
+    "neural_net knn svm softmax"
 )
 
 _aliases: dict[str, tuple[str, ...]] = {}  # another package's name: the packages here in which its modules are
@@ -95,3 +94,18 @@ class StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """There is nothing to run."""
+
+
+def stand_ins(modules: Mapping[str, Mapping[str, Any]], empty: str = "") -> StandInFinder:
+    """A finder of modules with these names in them, where there are no others, or, of `empty`, an empty one."""
+
+    def make(name: str) -> ModuleType:
+        module = ModuleType(name)
+        vars(module).update(modules[name])
+        return module
+
+    return StandInFinder(lambda name, path: name in modules and (name == empty or not _is_there(name, path)), make)
+
+
+def _is_there(name: str, path: Sequence[str] | None) -> bool:
+    return PathFinder.find_spec(name, path) is not None

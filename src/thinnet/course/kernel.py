@@ -17,7 +17,7 @@ from thinnet.course import colab
 
 MARK = "[thinnet] "
 WHY = "Thinnet brings what the course's notebooks need; --shell runs it"
-READING = re.findall(r"[\w-]+", "ls pwd cat head tail echo du df wc date which uname nproc lscpu free nvidia-smi")
+READING = str.split("ls pwd cat head tail echo du df wc date which uname nproc lscpu free nvidia-smi")
 JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or a file written
 INSTALLING = ("pip", "conda", "mamba", "micromamba", "uv")
 SHELLS = ("bash", "sh", "script", "system", "sx", "!", "ruby", "perl", "cmd")

@@ -107,9 +107,8 @@ def run_notebook(
     opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": tuple(packages)}
     opening |= {"commands": shell, "old": code.old, "features": tuple(sorted(code.features))}
     if dialect is not None or "thinnet.course" not in code.source:  # else the notebook opens the door itself
-        choice = choose_dialect(code.trees, dialect, _own_courses(folder), _recorded(document))
-        opening["dialect"] = choice.dialect
-        notes[:0] = [] if dialect or not choice.reason else [f"dialect {choice.dialect}, {choice.reason}"]
+        opening["dialect"], why = choose_dialect(code.trees, dialect, _own_courses(folder), _recorded(document))
+        notes[:0] = [] if dialect or not why else [f"dialect {opening['dialect']}, {why}"]
     _clear(document)
     started = time.perf_counter()
     failure = execute(document, folder, opening, progress)

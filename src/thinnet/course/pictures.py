@@ -1,15 +1,12 @@
 """Reading and resizing pictures as the courses' notebooks do, where what they import for it is not there today."""
 
 import sys
-from collections.abc import Sequence
-from importlib.machinery import PathFinder
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from thinnet.course.finder import StandInFinder
+from thinnet.course.finder import stand_ins
 from thinnet.errors import require
 from thinnet.typing import AnyArray, FloatArray
 
@@ -60,22 +57,11 @@ MODULES: dict[str, dict[str, Any]] = {
     "imageio.v2": {"imread": imread},
     "skimage": {},
     "skimage.transform": {"resize": resize},
-    "scipy.misc": {"imread": imread, "imresize": imresize},  # it is empty today
+    "scipy.misc": {"imread": imread, "imresize": imresize},
 }
 
 
-def _stands_in(name: str, path: Sequence[str] | None) -> bool:
-    """Whether there is no other module of this name, or, of scipy.misc, an empty one."""
-    return name in MODULES and (name == "scipy.misc" or not PathFinder.find_spec(name, path))
-
-
-def _make(name: str) -> ModuleType:
-    module = ModuleType(name)
-    vars(module).update(MODULES[name])
-    return module
-
-
-FINDER = StandInFinder(_stands_in, _make)
+FINDER = stand_ins(MODULES, empty="scipy.misc")
 
 
 def install() -> None:

@@ -66,13 +66,10 @@ def new_folder(path: Path, dialect: str) -> list[Path]:
 def _fill(folder: Path, dialect: str) -> None:
     packages = sorted({"cs231n", DIALECTS[dialect].package})
     for package in packages:
-        for source in sorted((HERE / package).rglob("*.py")):
-            target = folder / source.relative_to(HERE)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            text = source.read_text(encoding="utf-8")
-            if source == HERE / package / "__init__.py":
-                text += OPENING.format(dialect=dialect)
-            target.write_text(text, encoding="utf-8")
+        without_compiled = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(HERE / package, folder / package, ignore=without_compiled, copy_function=shutil.copyfile)
+        with open(folder / package / "__init__.py", "a", encoding="utf-8") as init:
+            init.write(OPENING.format(dialect=dialect))
     readme = README.format(
         folders=" and ".join(f"`{package}/`" for package in packages),
         dialect=dialect,

@@ -29,7 +29,7 @@ def check_conv_forward(subject: Subject) -> None:
     for stride, padding in STEPS:
         out, _ = subject.pair(CONV, x, w, b, {"stride": stride, "pad": padding})
         right = _conv(x, w, b, stride, padding)
-        check_output(subject, CONV, out, right, _known_outputs(x, w, b, stride, padding))
+        check_output(subject, out, right, _known_outputs(x, w, b, stride, padding))
 
 
 def _conv(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int) -> FloatArray:
@@ -72,24 +72,22 @@ def check_conv_backward(subject: Subject) -> None:
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": stride, "pad": padding}}
         expected = dict(zip(("dx", "dw", "db"), conv_backward(dout, cache), strict=True))
         known = _known_gradients(cache, dout, expected)
-        check_gradients(subject, CONV, arguments, out, dout, expected, known)
+        check_gradients(subject, arguments, out, dout, expected, known)
     if not subject.findings:
         options, right = {"stride": 1, "pad": 0}, conv_forward(x, w, b)
-        _remark(
-            subject, "wrong-without-padding", "with pad = 0", right, lambda *a: conv_backward(*a)[0], x, w, b, options
-        )
+        _remark(subject, "wrong-without-padding", "with pad = 0", right, conv_backward, x, w, b, options)
 
 
-def _remark(subject: Subject, verdict: str, when: str, right: Any, dx: Any, *arguments: Any) -> None:
+def _remark(subject: Subject, verdict: str, when: str, right: Any, backward: Any, *arguments: Any) -> None:
     """Note it where the gradient of the images is wrong in a case that the courses do not ask for."""
-    name = subject.owns[0]
     out, cache = right
     dout = subject.rng.normal(size=out.shape)
     try:
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in arguments]
-        returned = subject.functions[name](dout.copy(), subject.functions[name.replace("back", "for")](*given)[1])
-        own = np.asarray(returned[0] if isinstance(returned, (tuple, list)) else returned)
-        wrong = difference(f"{when} dx", own, dx(dout, cache))
+        returned = subject.functions[subject.own](dout.copy(), subject.functions[subject.forward](*given)[1])
+        both = (returned, backward(dout, cache))
+        own, expected = (np.asarray(got[0] if isinstance(got, (tuple, list)) else got) for got in both)
+        wrong = difference(f"{when} dx", own, expected)
         message = wrong.message if wrong else ""
     except Exception as error:
         message = f"{when} it stops: {type(error).__name__}: {error}"[:300]
@@ -168,12 +166,11 @@ def check_max_pool_forward(subject: Subject) -> None:
                 other = windows(x, size, step).max(axis=(4, 5))
                 description = f"is that of stride {step}"
                 known += [(wrong, "stride-ignored", description) for wrong in (other, other[:, :, :P, :Q])]
-        check_output(subject, POOL, out, right, known)
+        check_output(subject, out, right, known)
 
 
 def check_max_pool_backward(subject: Subject) -> None:
     """dout at the maximum of each window; several equal ones; windows that overlap, as a remark."""
-    name = subject.owns[0]
     for shape, size, stride in POOLS:
         x, param = subject.rng.normal(size=(2, 3, *shape)), _param(size, stride)
         out, cache = max_pool_forward(x, **param)
@@ -185,15 +182,15 @@ def check_max_pool_backward(subject: Subject) -> None:
             ((dx != 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
             (dx * x, "wrong-gradient", "is multiplied by x"),
         )
-        check_gradients(subject, POOL, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
+        check_gradients(subject, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
     if not subject.findings:
-        _ties(subject, name)
+        _ties(subject)
         x, param = subject.rng.normal(size=(2, 3, 5, 6)), _param((3, 2), 1)
         right = max_pool_forward(x, **param)
         _remark(subject, "windows-not-added", "with windows that overlap", right, max_pool_backward, x, param)
 
 
-def _ties(subject: Subject, name: str) -> None:
+def _ties(subject: Subject) -> None:
     """Any of several equal maxima may have the gradient, or all a share; that each has all of it is a remark."""
     shape, size, stride = POOLS[0]
     x = subject.rng.integers(0, 2, size=(2, 3, *shape)).astype(float)
@@ -202,7 +199,7 @@ def _ties(subject: Subject, name: str) -> None:
     if not agrees(out, max_pool_forward(x, **param)[0]):
         return
     dout = subject.rng.uniform(1, 2, size=np.shape(out))
-    dx = subject.array(name, subject.call(name, dout, cache), "dx")
+    dx = subject.array(subject.own, subject.call(subject.own, dout, cache), "dx")
     seen, got = windows(x, size, stride), windows(dx, size, stride)
     largest = seen == np.asarray(out)[..., None, None]
     sums = got.sum(axis=(4, 5))

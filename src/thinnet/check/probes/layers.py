@@ -15,18 +15,17 @@ from thinnet.errors import ArgumentError
 from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
+Arguments = dict[str, Any]  # of forward, by the names for which gradients are called
+Gradients = Mapping[str, AnyArray]
+Known = Mapping[str, Sequence[Alternative]]  # wrong gradients, by the right one's name
+
 
 def check_output(
-    subject: Subject,
-    name: str,
-    got: Any,
-    expected: AnyArray,
-    alternatives: Sequence[Alternative] = (),
-    what: str = "the output",
+    subject: Subject, got: Any, expected: AnyArray, known: Sequence[Alternative] = (), what: str = "the output"
 ) -> None:
     """Report what is wrong with an output."""
-    array = subject.array(name, got, what)
-    wrong = difference(what, array, expected, alternatives)
+    array = subject.array(subject.own, got, what)
+    wrong = difference(what, array, expected, known)
     if wrong and not subject.is_half_precision(what, array, expected):
         subject.report(wrong.of_output, wrong.message)
     if array.dtype == np.float32:
@@ -34,27 +33,21 @@ def check_output(
 
 
 def check_gradients(
-    subject: Subject,
-    forward: str,
-    arguments: dict[str, Any],
-    right_out: AnyArray,
-    dout: FloatArray,
-    expected: Mapping[str, AnyArray],
-    known: Mapping[str, Sequence[Alternative]],
+    subject: Subject, arguments: Arguments, right_out: AnyArray, dout: FloatArray, expected: Gradients, known: Known
 ) -> None:
     """Compare the gradients that the subject returns with the right ones, which are in the order of its results.
 
     Where forward gives another output than the right one, a gradient that fits it is not accused as well, and one that
     is wrong in no way with a name may only follow from that.
     """
-    name, batch = subject.owns[0], len(dout)
-    out, cache = _run(subject, forward, arguments)
+    name, batch = subject.own, len(dout)
+    out, cache = _run(subject, arguments)
     result = subject.call(name, dout, cache)
     values = result if isinstance(result, (tuple, list)) else (result,)
     if len(values) != len(expected):
         raise subject.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, values, strict=True))
-    _check_order(subject, name, values, expected)
+    _check_order(subject, values, expected)
     for key in {"db", "dgamma", "dbeta"} & set(expected):
         size, shape = expected[key].size, np.shape(returned[key])
         if max(shape, default=0) == size == math.prod(shape) and shape != (size, 1):  # (1, M) is as good: it broadcasts
@@ -76,7 +69,7 @@ def check_gradients(
         if forward_right and subject.is_half_precision(key, array, expected[key]):
             continue
         excusable = not (forward_right and differs.verdict)  # where forward has another epsilon, too
-        if excusable and _fits(subject, forward, arguments, dout, key, value):
+        if excusable and _fits(subject, arguments, dout, key, value):
             continue
         if forward_right or differs.verdict:
             severity: Severity | None = "note" if key in averaged else None
@@ -87,12 +80,12 @@ def check_gradients(
         subject.report(verdict, "; ".join(messages), severity=graded)
 
 
-def _check_order(subject: Subject, name: str, values: Sequence[Any], expected: Mapping[str, AnyArray]) -> None:
+def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> None:
     for order in itertools.permutations(expected):
         pairs = [*zip(values, (expected[key] for key in order), strict=True)]
         same = all(isinstance(value, np.ndarray) and agrees(value, right) for value, right in pairs)
         if same and order != tuple(expected):
-            message = f"{name} must return {', '.join(expected)} in this order, got {', '.join(order)}"
+            message = f"{subject.own} must return {', '.join(expected)} in this order, got {', '.join(order)}"
             raise subject.stop("wrong-return", message)
 
 
@@ -102,23 +95,24 @@ def agrees(out: Any, expected: AnyArray) -> bool:
     return array.shape == expected.shape and close(array, expected)
 
 
-def _averaged(subject: Subject, returned: Mapping[str, Any], expected: Mapping[str, AnyArray], batch: int) -> list[str]:
+def _averaged(subject: Subject, returned: Mapping[str, Any], expected: Gradients, batch: int) -> list[str]:
     """The gradients of a class's parameters, if it averages them all, as some books do instead of the loss."""
     known = [key for key in ("dw", "db") if returned.get(key, UNKNOWN) is not UNKNOWN]
     return known if subject.of_class and all(agrees(returned[key], expected[key] / batch) for key in known) else []
 
 
-def _fits(subject: Subject, forward: str, arguments: dict[str, Any], dout: FloatArray, key: str, value: Any) -> bool:
+def _fits(subject: Subject, arguments: Arguments, dout: FloatArray, key: str, value: Any) -> bool:
     """Whether a gradient is that of the code's own forward pass, by numbers."""
     x = arguments[key.removeprefix("d")]
     try:
-        return agrees(value, eval_numerical_gradient_array(lambda _: _run(subject, forward, arguments)[0], x, dout))
+        return agrees(value, eval_numerical_gradient_array(lambda _: _run(subject, arguments)[0], x, dout))
     except (Stop, ArgumentError):  # the latter where the output has another shape than dout
         return False
 
 
-def _run(subject: Subject, forward: str, arguments: dict[str, Any]) -> tuple[Any, Any]:
-    return subject.pair(forward, *(dict(value) if isinstance(value, dict) else value for value in arguments.values()))
+def _run(subject: Subject, arguments: Arguments) -> tuple[Any, Any]:
+    given = (dict(value) if isinstance(value, dict) else value for value in arguments.values())
+    return subject.pair(subject.forward, *given)
 
 
 def _affine_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -133,7 +127,7 @@ def check_affine_forward(subject: Subject) -> None:
     rows = x.reshape(4, 6)
     out, _ = subject.pair("affine_forward", x, w, b)
     without = (rows @ w, "wrong-output", "lacks the bias")
-    check_output(subject, "affine_forward", out, rows @ w + b, (without,))
+    check_output(subject, out, rows @ w + b, (without,))
 
 
 def check_affine_backward(subject: Subject) -> None:
@@ -142,28 +136,26 @@ def check_affine_backward(subject: Subject) -> None:
     rows = x.reshape(4, 6)
     expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
     averaged = (dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed")
-    check_gradients(
-        subject, "affine_forward", {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)}
-    )
+    check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)})
 
 
-def _relu_input(subject: Subject) -> FloatArray:
+def _relu_input() -> FloatArray:
     magnitudes = np.linspace(0.2, 3, 20).reshape(4, 5)
     return magnitudes * np.where(np.arange(20).reshape(4, 5) % 3 == 0, -1.0, 1.0)
 
 
 def check_relu_forward(subject: Subject) -> None:
     """out = max(x, 0)."""
-    x = _relu_input(subject)
+    x = _relu_input()
     out, _ = subject.pair("relu_forward", x)
     absolute = (np.abs(x), "wrong-output", "is the absolute value")
     mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
-    check_output(subject, "relu_forward", out, np.maximum(x, 0), (absolute, mask))
+    check_output(subject, out, np.maximum(x, 0), (absolute, mask))
 
 
 def check_relu_backward(subject: Subject) -> None:
     """dx = dout where x > 0, else 0."""
-    x = _relu_input(subject)
+    x = _relu_input()
     dout = subject.rng.normal(size=x.shape)
     known = (
         (dout, "wrong-gradient", "lets everything through, also where x is negative"),
@@ -172,4 +164,4 @@ def check_relu_backward(subject: Subject) -> None:
         (dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
         (np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
     )
-    check_gradients(subject, "relu_forward", {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})
+    check_gradients(subject, {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})

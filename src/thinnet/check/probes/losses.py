@@ -11,6 +11,8 @@ from thinnet.layers import softmax_loss, svm_loss
 from thinnet.typing import FloatArray, IntArray
 
 N = 7
+Known = Sequence[Alternative]
+Right = tuple[float, FloatArray]  # loss and gradient
 
 
 def _scores(subject: Subject) -> tuple[FloatArray, IntArray]:
@@ -31,7 +33,7 @@ def check_softmax_loss(subject: Subject) -> None:
             value, gradient = _summed_over(axis, exponents, y)
             values.append((value, *known))
             gradients.append((gradient, *known))
-    if not _is_right(subject, x, y, loss, dx, gradients, values):
+    if not _is_right(subject, x, y, (loss, dx), gradients, values):
         return
     for shift in (1000.0, -1000.0):
         value, gradient = subject.pair("softmax_loss", x + shift, y)
@@ -61,20 +63,14 @@ def check_svm_loss(subject: Subject) -> None:
     loss, dx = svm_loss(x, y)
     others = np.where(np.arange(x.shape[1]) == y[:, None], 0, dx)
     known = ((others, "wrong-gradient", "lacks that of the right class's score"),)
-    _is_right(subject, x, y, loss, dx, known)
+    _is_right(subject, x, y, (loss, dx), known)
 
 
 def _is_right(
-    subject: Subject,
-    x: FloatArray,
-    y: IntArray,
-    loss: float,
-    dx: FloatArray,
-    known: Sequence[Alternative] = (),
-    known_values: Sequence[Alternative] = (),
+    subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known = ()
 ) -> bool:
     """Check value and gradient."""
-    name = subject.owns[0]
+    name, (loss, dx) = subject.own, right
     value, gradient = subject.pair(name, x, y)
     if gradient is None:
         raise subject.stop("unimplemented", "dx is None")

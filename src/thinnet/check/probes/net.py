@@ -2,13 +2,12 @@
 
 from functools import partial
 
-from thinnet.check.probes import net_harness
+from thinnet.check.probes import net_harness, small_nets
 from thinnet.check.probes.net_dropout import check_combined, check_dropout, usable_dropout
 from thinnet.check.probes.net_harness import DROPOUT_ARGUMENTS, NORMALIZATION_ARGUMENTS, NetHarness, Options, P, Probe
 from thinnet.check.probes.net_normalization import check_normalization
 from thinnet.check.probes.net_penalty import check_penalty
 from thinnet.check.probes.net_plain import check_initial_values, check_plain
-from thinnet.check.probes.small_nets import check_two_layers
 from thinnet.check.subject import Subject
 
 
@@ -42,7 +41,7 @@ def check(subject: Subject) -> None:
     normalizations = {name: None if name == "normalization" else True for name in NORMALIZATION_ARGUMENTS}
     arguments = net_harness.arguments_of(owner, [2], dict.fromkeys(DROPOUT_ARGUMENTS, P), normalizations)
     if {"hidden_dim", "hidden_size"} & {*arguments}:
-        check_two_layers(subject)
+        small_nets.check(subject)
         return
     if "device" in arguments or ("input_dim" not in arguments and "hidden" not in "".join(arguments[:1])):
         raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")

@@ -19,8 +19,8 @@ from thinnet.layers import softmax_loss
 from thinnet.slopes import around, moved
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-DROPOUT_ARGUMENTS = re.findall(
-    r"\w+", "dropout_keep_ratio dropout dropout_keep_prob keep_prob dropout_rate dropout_ratio dropout_prob drop_prob p"
+DROPOUT_ARGUMENTS = str.split(
+    "dropout_keep_ratio dropout dropout_keep_prob keep_prob dropout_rate dropout_ratio dropout_prob drop_prob p"
 )
 NORMALIZATION_ARGUMENTS = ("normalization", "use_batchnorm", "use_batch_norm", "batchnorm", "use_bn")
 D, C, N = 5, 4, 6
@@ -361,7 +361,7 @@ def role(key: Any) -> tuple[str, int]:
 
 def class_of(subject: Subject) -> type:
     """The class under check."""
-    owner = subject.functions[subject.owns[0]]
+    owner = subject.functions[subject.own]
     if not isinstance(owner, type):
         raise subject.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
     return owner

@@ -9,6 +9,7 @@ from thinnet.check.probes.net_harness import NetHarness, Options
 from thinnet.typing import AnyArray, FloatArray
 
 REG = 0.7
+Arrays = dict[Any, AnyArray]
 EXACT = 1e-9  # of the penalty: with so little between them it is the right one, whatever is in it
 
 
@@ -50,12 +51,7 @@ def _counted(harness: NetHarness, plain: Any, net: Any, key: Any, penalty: float
 
 
 def _of_loss(
-    harness: NetHarness,
-    when: str,
-    penalty: float,
-    right: float,
-    counts: dict[Any, float],
-    params: dict[Any, FloatArray],
+    harness: NetHarness, when: str, penalty: float, right: float, counts: dict[Any, float], params: Arrays
 ) -> None:
     """`counts` has how often the right share of each parameter is in the penalty: 1 for weights, 0 for all others."""
     weights = {key: counts[key] for key in params if harness.role(key)[0] == "W"}
@@ -79,7 +75,7 @@ def _of_loss(
         report("regularisation-scaled", f"{message}: it has {listed}")
 
 
-def _of_gradients(harness: NetHarness, when: str, added: dict[Any, AnyArray], params: dict[Any, FloatArray]) -> None:
+def _of_gradients(harness: NetHarness, when: str, added: Arrays, params: Arrays) -> None:
     for key, value in added.items():
         if value.size != params[key].size:
             continue

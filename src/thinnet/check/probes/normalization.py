@@ -50,12 +50,6 @@ def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> 
     )
 
 
-def bn_param(columns: int) -> tuple[dict[str, Any], FloatArray, FloatArray]:
-    """A bn_param for training with momentum 0.8, and the running mean and variance in it."""
-    mean, var = np.linspace(1, 2, columns), np.linspace(2, 5, columns)
-    return {"mode": "train", "momentum": 0.8, "running_mean": mean.copy(), "running_var": var.copy()}, mean, var
-
-
 def known_dx(
     hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int
 ) -> tuple[Alternative, ...]:
@@ -72,16 +66,15 @@ def known_dx(
 
 def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
-    name = "batchnorm_forward"
     x, gamma, beta, _ = _inputs(subject)
-    check_modes(subject, name, x, gamma, beta, _known_outputs(x, gamma, beta, 0))
+    check_modes(subject, x, gamma, beta, _known_outputs(x, gamma, beta, 0))
     param: dict[str, Any] = {"mode": "train"}  # the first step, with nothing more, as the nets call it
-    subject.pair(name, x, gamma, beta, param)
+    subject.pair(subject.own, x, gamma, beta, param)
     missing = [key for key in ("running_mean", "running_var") if param.get(key) is None]
     if missing:
         message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
         subject.report("running-statistics-not-updated", message)
-    _constant_column(subject, name, x, gamma, beta, {"mode": "train"})
+    _constant_column(subject, x, gamma, beta, {"mode": "train"})
 
 
 def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
@@ -102,13 +95,15 @@ def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatA
 
 
 def check_modes(
-    subject: Subject, name: str, x: FloatArray, gamma: FloatArray, beta: FloatArray, known: Sequence[Alternative]
+    subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray, known: Sequence[Alternative]
 ) -> None:
     """Batch normalization of rows or of images: train mode, the running statistics, test mode.
 
     The output at test is not judged once more where that in training is wrong in a way without a name.
     """
-    axes, (param, old_mean, old_var) = (0, *range(2, x.ndim)), bn_param(len(gamma))
+    axes, old_mean, old_var = (0, *range(2, x.ndim)), np.linspace(1, 2, len(gamma)), np.linspace(2, 5, len(gamma))
+    running = {"running_mean": old_mean.copy(), "running_var": old_var.copy()}
+    param: dict[str, Any] = {"mode": "train", "momentum": 0.8, **running}
 
     def along(value: FloatArray) -> FloatArray:
         return value.reshape(-1, *[1] * (x.ndim - 2))
@@ -117,23 +112,23 @@ def check_modes(
         return np.asarray((x - along(mean)) / np.sqrt(along(var) + EPS))
 
     scale, shift = along(gamma), along(beta)
-    out, _ = subject.pair(name, x, gamma, beta, param)
+    out, _ = subject.pair(subject.own, x, gamma, beta, param)
     by_running = scale * by(old_mean, old_var) + shift
-    running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
+    known_running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
     right = scale * normalized(x, axes) + shift
-    check_output(subject, name, out, right, (running, *known))
+    check_output(subject, out, right, (known_running, *known))
     if not (subject.has("wrong-axis") or subject.has("dtype-changed") or subject.has("channels-mixed-up")):
         check_running(subject, param, np.moveaxis(x, 1, -1).reshape(-1, len(gamma)), old_mean, old_var)
     mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
     param = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
-    out, _ = subject.pair(name, x, gamma, beta, param)
+    out, _ = subject.pair(subject.own, x, gamma, beta, param)
     known = (
         (right, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
         (by(mean, var), "wrong-output", "lacks gamma and beta"),
         (scale * (x - along(mean)) / along(var + EPS) + shift, "wrong-output", "is divided by the variance"),
     )
     if x.ndim == 2 or not subject.has_fault:
-        check_output(subject, name, out, scale * by(mean, var) + shift, known, "in test mode the output")
+        check_output(subject, out, scale * by(mean, var) + shift, known, "in test mode the output")
     for key, old in (("running_mean", mean), ("running_var", var)):
         if not np.array_equal(np.asarray(param.get(key)).ravel(), old):
             subject.report("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
@@ -168,29 +163,28 @@ def check_running(
 
 
 def _constant_column(
-    subject: Subject, name: str, x: FloatArray, gamma: FloatArray, beta: FloatArray, param: dict[str, Any]
+    subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray, param: dict[str, Any]
 ) -> None:
     """A feature, or an example, without variance."""
     flat = x.copy()
-    flat[(slice(None), 0) if name.startswith("batch") else 0] = 1.5
-    out, usual = (np.asarray(subject.pair(name, rows, gamma, beta, dict(param))[0], dtype=float) for rows in (flat, x))
-    if np.all(np.isfinite(usual)) and not np.all(np.isfinite(out)):
+    flat[(slice(None), 0) if subject.own.startswith("batch") else 0] = 1.5
+    outputs = (subject.pair(subject.own, rows, gamma, beta, dict(param))[0] for rows in (flat, x))
+    finite, usual = (np.all(np.isfinite(np.asarray(out, dtype=float))) for out in outputs)
+    if usual and not finite:
         subject.report("epsilon-missing", "with all values equal the output is not finite")
 
 
 def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject)
-    out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
-    check_output(subject, "layernorm_forward", out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
-    _constant_column(subject, "layernorm_forward", x, gamma, beta, {})
+    out, _ = subject.pair(subject.own, x, gamma, beta, {})
+    check_output(subject, out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
+    _constant_column(subject, x, gamma, beta, {})
 
 
 def check_backward(subject: Subject) -> None:
     """dx with its three terms, dgamma and dbeta, of either normalization."""
-    forward, param, axis = "layernorm_forward", {}, 1
-    if subject.owns[0].startswith("batchnorm"):
-        forward, param, axis = "batchnorm_forward", {"mode": "train"}, 0
+    axis, param = (0, {"mode": "train"}) if subject.own.startswith("batchnorm") else (1, {})
     x, gamma, beta, dout = _inputs(subject)
     hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
     g, dgamma, dbeta = dout * gamma, (dout * hat).sum(axis=0), dout.sum(axis=0)
@@ -198,4 +192,4 @@ def check_backward(subject: Subject) -> None:
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
     expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
     known = {**known_gradients(dout, expected, hat), "dx": [*known_dx(hat, deviation, dout, g, axis)]}
-    check_gradients(subject, forward, arguments, gamma * hat + beta, dout, expected, known)
+    check_gradients(subject, arguments, gamma * hat + beta, dout, expected, known)

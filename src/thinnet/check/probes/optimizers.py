@@ -44,15 +44,15 @@ USES_OF_T: list[tuple[str, str, Lines]] = [
 
 def check(subject: Subject) -> None:
     """Three steps from the same start, beside the rule and beside its known mistakes."""
-    name = subject.owns[0]
+    name = subject.own
     w = subject.rng.normal(size=(3, 4))
     normal = functools.partial(subject.rng.normal, size=w.shape)
     grads: list[FloatArray] = [normal() + np.sign(normal()) for _ in range(STEPS)]
-    got, configs = _theirs(subject, name, w, grads, dict(OPTIONS[name]))
+    got, configs = _theirs(subject, w, grads, dict(OPTIONS[name]))
     lines = RULES[name]
     if name == "adam":
         counted = _counting(subject, w, grads, configs[0])
-        if any(found.severity == "fault" for found in subject.findings):
+        if subject.has_fault:
             return
         if counted and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
             lines = {**lines, "used": "used = t + 1"}
@@ -70,11 +70,11 @@ def _diagnose(
     subject: Subject, lines: Lines, got: list[FloatArray], w: FloatArray, grads: list[FloatArray], evidence: str
 ) -> None:
     """Report the known mistakes by which the weights move so, or what can be said without."""
-    name = subject.owns[0]
+    name = subject.own
     options, finite = OPTIONS[name], bool(np.all(np.isfinite(got)))
     if name == "adam" and any(not np.any(np.isfinite(weights)) for weights in got):
         options = {**options, **SMALL_BETAS}
-        got, _ = _theirs(subject, name, w, grads, dict(options))
+        got, _ = _theirs(subject, w, grads, dict(options))
     for mistakes, changed in mistaken(name, lines):
         if all(map(_same, got, path(changed, w, grads, options))):
             for verdict in dict.fromkeys(mistake[0] for mistake in mistakes):
@@ -96,23 +96,23 @@ def _same(got: FloatArray, expected: FloatArray) -> bool:
 
 def _epsilon(subject: Subject, lines: Lines, w: FloatArray, dw: FloatArray) -> None:
     """Whether epsilon keeps a gradient of zero from a division by zero, and where Adam has it."""
-    name = subject.owns[0]
-    (after,), _ = _theirs(subject, name, w, [np.zeros_like(dw)], dict(OPTIONS[name]))
+    name = subject.own
+    (after,), _ = _theirs(subject, w, [np.zeros_like(dw)], dict(OPTIONS[name]))
     if not np.all(np.isfinite(after)):
         subject.report("epsilon-missing", "where the gradient is zero from the first step on, w is not finite")
     options = {**OPTIONS[name], "epsilon": LARGE_EPSILON}
     inside = {**lines, "w": "w = w - learning_rate * mt / sqrt(vt + epsilon)"}
-    (theirs,), _ = _theirs(subject, name, w, [dw], dict(options))
+    (theirs,), _ = _theirs(subject, w, [dw], dict(options))
     if name == "adam" and close(theirs, next(path(inside, w, [dw], options))):
         message = f"with epsilon = {LARGE_EPSILON}, it moves as by `{inside['w']}` in place of `{lines['w']}`"
         subject.report("epsilon-inside-root", message)
 
 
 def _theirs(
-    subject: Subject, name: str, w: FloatArray, grads: list[FloatArray], config: Any
+    subject: Subject, w: FloatArray, grads: list[FloatArray], config: Any
 ) -> tuple[list[FloatArray], list[dict[str, Any]]]:
     """The weights and the config after each step."""
-    path, configs, now = [], [], w
+    name, path, configs, now = subject.own, [], [], w
     for dw in grads:
         next_w, config = subject.pair(name, now, dw, config, may_change=(0,))
         now = subject.array(name, next_w, "next_w").astype(float)
@@ -131,7 +131,7 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
 
     The weights tell what t was used in two steps, and config what it is afterwards.  The moments are of a step before.
     """
-    got, after = _theirs(subject, "adam", w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
+    got, after = _theirs(subject, w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
     left = [config.get("t") for config in after]
     message = f"with t = {GIVEN} given, two steps leave t at {left[0]} and {left[1]}, and the bias correction uses"
     moments = optim.adam(w, grads[0], dict(OPTIONS["adam"]))[1]
@@ -167,5 +167,5 @@ def _divides_by_zero(subject: Subject, w: FloatArray, grads: list[FloatArray]) -
     """Whether Adam's first step does; a bias correction of another form can leave NaN in other ways."""
     seen: list[str] = []
     with np.errstate(divide="call", call=lambda kind, _: seen.append(kind)):
-        _theirs(subject, "adam", w, grads, dict(OPTIONS["adam"]))
+        _theirs(subject, w, grads, dict(OPTIONS["adam"]))
     return bool(seen)

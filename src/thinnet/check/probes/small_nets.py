@@ -161,21 +161,11 @@ class FirstNet(TwoLayers):
             self.subject.report("update-uphill" if end > start else "wrong-update", message)
 
 
-def check_three_layers(subject: Subject) -> None:
-    """The convolutional net."""
-    _check(subject, ConvNet)
-
-
-def check_two_layers(subject: Subject) -> None:
-    """The net of two layers, of the first assignment or of the second."""
+def check(subject: Subject, kind: type[TwoLayers] = TwoLayers) -> None:
+    """A net of this kind, or of two layers from the first assignment, if it has a course's own constructor."""
     owner = net_harness.class_of(subject)
-    first = "input_size" in parameters(owner) and "reg" in parameters(getattr(owner, "loss", None))
-    _check(subject, FirstNet if first else TwoLayers)
-
-
-def _check(subject: Subject, kind: type[TwoLayers]) -> None:
-    """Only nets with the courses' own constructors are checked."""
-    owner = net_harness.class_of(subject)
+    if kind is TwoLayers and "input_size" in parameters(owner) and "reg" in parameters(getattr(owner, "loss", None)):
+        kind = FirstNet
     arguments = net_harness.arguments_of(owner, None, dict.fromkeys(HIDDEN[:2], 2))
     if not (kind.needed <= set(arguments) and {*HIDDEN} & {*arguments}):
         raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")

@@ -29,7 +29,6 @@ from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import FloatArray
 
 OF_ROWS = ("batchnorm", "layernorm")
-BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
 GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
 
@@ -39,8 +38,7 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
 
     @functools.wraps(probe)
     def check(subject: Subject) -> None:
-        name = subject.owns[0]
-        pair = [subject.functions.get(name), subject.functions.get(name.replace("backward", "forward"))]
+        pair = [subject.functions.get(name) for name in (subject.own, subject.forward)]
 
         def run(layers: Layers) -> tuple[list[Finding], bool]:
             probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
@@ -93,7 +91,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
         (images(rows, x.shape), "channels-mixed-up", mixed),
     )
     others = _known_outputs(x, normalized(x, (0, 2, 3)), gamma, beta, [by_variance])
-    check_modes(subject, BATCH, x, gamma, beta, (*shuffled, *others))
+    check_modes(subject, x, gamma, beta, (*shuffled, *others))
 
 
 @_or_on_right_layers
@@ -106,7 +104,7 @@ def check_batchnorm_backward(subject: Subject) -> None:
     known = known_gradients(dout, expected, normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
     known["dx"] = [(ordered, "channels-mixed-up", "is reshaped back without a transpose")]
-    check_gradients(subject, BATCH, arguments, out, dout, expected, known)
+    check_gradients(subject, arguments, out, dout, expected, known)
 
 
 def _columns(subject: Subject, C: int) -> tuple[int, ...]:
@@ -115,7 +113,7 @@ def _columns(subject: Subject, C: int) -> tuple[int, ...]:
     right = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]
     for shape in ((1, C, 1, 1), (C,)):
         with contextlib.suppress(Exception):
-            got = subject.functions[GROUP](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
+            got = subject.functions[subject.forward](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
             if agrees(got, right):
                 return shape
     return (1, C, 1, 1)
@@ -126,7 +124,7 @@ def check_groupnorm_forward(subject: Subject) -> None:
     """Each group of neighboring channels of each image."""
     x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
     shape = _columns(subject, len(gamma))
-    out, _ = subject.pair(GROUP, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
+    out, _ = subject.pair(subject.own, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
     N, C, H, W = x.shape
     split = x.reshape(N, GROUPS, C // GROUPS, H, W)
     hat = normalized(split, (2, 3, 4)).reshape(x.shape)
@@ -145,7 +143,7 @@ def check_groupnorm_forward(subject: Subject) -> None:
         (untransposed, "channels-mixed-up", "is reshaped, not transposed"),
     ]
     right = gamma[:, None, None] * hat + beta[:, None, None]
-    check_output(subject, GROUP, out, right, _known_outputs(x, hat, gamma, beta, known))
+    check_output(subject, out, right, _known_outputs(x, hat, gamma, beta, known))
 
 
 @_or_on_right_layers
@@ -162,4 +160,4 @@ def check_groupnorm_backward(subject: Subject) -> None:
     g = (dout * gamma[:, None, None]).reshape(rows.x_hat.shape)
     lacking = known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(g.shape), g, 1)
     known["dx"] = [(np.reshape(value, x.shape), verdict, text) for value, verdict, text in lacking]
-    check_gradients(subject, GROUP, arguments, out, dout, expected, known)
+    check_gradients(subject, arguments, out, dout, expected, known)

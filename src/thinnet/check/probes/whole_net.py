@@ -96,16 +96,14 @@ def _forward(subject: Subject, X: FloatArray, parameters: dict[str, FloatArray],
     """A right forward pass: its cache."""
     cache: list[Any] = []
     A = X
-    for layer in (1, 2, 3):
+    for layer in (1, 2):
         W, b = parameters[f"W{layer}"], parameters[f"b{layer}"]
         Z = W @ A + b
-        if layer < 3:
-            D = (subject.rng.random(Z.shape) < keep).astype(int)
-            A = np.maximum(Z, 0) * D / keep
-            cache += [Z, D, A, W, b]
-        else:
-            cache += [Z, _sigmoid(Z), W, b]
-    return tuple(cache)
+        D = (subject.rng.random(Z.shape) < keep).astype(int)
+        A = np.maximum(Z, 0) * D / keep
+        cache += [Z, D, A, W, b]
+    Z = parameters["W3"] @ A + parameters["b3"]
+    return (*cache, Z, _sigmoid(Z), parameters["W3"], parameters["b3"])
 
 
 def _gradients(
