@@ -172,10 +172,7 @@ def _noun(data: str) -> str:
 
 
 def conduct(
-    configs: Sequence[Config],
-    options: argparse.Namespace,
-    table: Callable[[Any], str],
-    title: str,
+    configs: Sequence[Config], options: argparse.Namespace, table: Callable[[Any], str], title: str
 ) -> list[Any]:
     """Train what is missing, print the table, write the page; the groups that came of it.
 

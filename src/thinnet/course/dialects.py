@@ -46,11 +46,6 @@ class Dialect:
         """The net's argument for p where it is not given."""
         return self.none[0]
 
-    @property
-    def two_layer_argument(self) -> str:
-        """How ``TwoLayerNet`` calls the number of its hidden units."""
-        return "hidden_dims" if self.package == "nndl" else "hidden_dim"
-
     def allows(self, p: Any) -> bool:
         """Whether `p` can be the probability that it is in this dialect."""
         try:

@@ -105,7 +105,8 @@ class TwoLayerNet(FullyConnectedNet):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         dialect = type(self).activation().dialect
-        hidden, nndl = dialect.two_layer_argument, dialect.package == "nndl"
+        nndl = dialect.package == "nndl"
+        hidden = "hidden_dims" if nndl else "hidden_dim"
         defaults: dict[str, Any] = {"input_dim": 3 * 32 * 32, hidden: 100, "num_classes": 10}
         defaults |= {"dropout": dialect.dropout_default} if nndl else {}
         given = _arguments("TwoLayerNet", defaults | {"weight_scale": 1e-3, "reg": 0.0}, args, kwargs)

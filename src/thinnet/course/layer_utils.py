@@ -79,15 +79,7 @@ def conv_relu_backward(layers: Any, fast: Any, dout: Any, cache: Any) -> tuple[A
 
 
 def conv_bn_relu_forward(
-    layers: Any,
-    fast: Any,
-    x: Any,
-    w: Any,
-    b: Any,
-    gamma: Any,
-    beta: Any,
-    conv_param: dict[str, Any],
-    bn_param: dict[str, Any],
+    layers: Any, fast: Any, x: Any, w: Any, b: Any, gamma: Any, beta: Any, conv_param: Any, bn_param: Any
 ) -> tuple[Any, Any]:
     """convolution → spatial batch normalization → ReLU."""
     a, conv_cache = fast.conv_forward_fast(x, w, b, conv_param)

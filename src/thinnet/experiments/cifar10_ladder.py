@@ -35,13 +35,7 @@ RECIPES = {
     1: replace(_BASE, hidden_dims=(1024, 512), batch_size=250, learning_rate=4e-3, dropout=0.1, flip="alternating"),
     10: replace(_BASE, hidden_dims=(2048, 1024, 512), batch_size=500, learning_rate=3e-3, dropout=0.2, translate=2),
     60: replace(
-        _BASE,
-        hidden_dims=(2048, 2048, 1024),
-        batch_size=1000,
-        learning_rate=3e-3,
-        dropout=0.3,
-        translate=3,
-        mixup=0.2,
+        _BASE, hidden_dims=(2048, 2048, 1024), batch_size=1000, learning_rate=3e-3, dropout=0.3, translate=3, mixup=0.2
     ),
 }
 CLIMB = "climb.json"  # in a run's folder: what it came to

@@ -92,10 +92,7 @@ LAYERS: dict[str, Layer] = {
         options=({"training": True}, {"training": False}),
     ),
     "layernorm": Layer(
-        layernorm.layernorm_forward,
-        layernorm.layernorm_backward,
-        {"x": "N D", "gamma": "D", "beta": "D"},
-        output="N D",
+        layernorm.layernorm_forward, layernorm.layernorm_backward, {"x": "N D", "gamma": "D", "beta": "D"}, output="N D"
     ),
     "conv": Layer(
         conv.conv_forward,

@@ -106,10 +106,7 @@ def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, An
 
 def check_lbfgs(dropout: float, normalization: str | None) -> None:
     """Raise where the loss would not be one function of the weights, as L-BFGS needs it."""
-    for name, value, allowed in (
-        ("dropout", dropout, (0.0,)),
-        ("normalization", normalization, (None, "layernorm")),
-    ):
+    for name, value, allowed in (("dropout", dropout, (0.0,)), ("normalization", normalization, (None, "layernorm"))):
         if value not in allowed:
             raise ArgumentError(
                 f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', got {value!r}: the loss must "

@@ -103,12 +103,7 @@ class NetUpdate:
                 _inplace_decay(net.params, 1 - rate * self.weight_decay)
             copies = None if computed.copies is None or exchange is not None else computed.copies.flat
             self.optimizer.inplace_update(
-                net.params.flat,
-                computed.arrays,
-                changes,
-                computed.thinning,
-                team=self.team,
-                half=copies,
+                net.params.flat, computed.arrays, changes, computed.thinning, team=self.team, half=copies
             )
         self._copied = copies is not None
         net.step += 1

@@ -125,9 +125,7 @@ def _known_gradients(cache: ConvCache, dout: FloatArray, expected: dict[str, Flo
     if stride > 1:
         dx.append((from_windows(dwindows, shape, 1)[middle], "stride-ignored", "is that of stride 1"))
         dw.append((np.einsum("nfpq,ncpqkl->fckl", dout, near), "stride-ignored", "is that of stride 1"))
-    db = [
-        (expected["db"] / len(dout), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
-    ]
+    db = [(expected["db"] / len(dout), "bias-gradient-averaged", "is averaged over the batch instead of summed")]
     for n, which in ((0, "first"), (-1, "last")):  # of the examples
         gradient = np.einsum("fpq,cpqkl->fckl", dout[n], seen[n])
         description = f"is that of the {which} example instead of the sum over all"
