@@ -2,23 +2,18 @@
 
 import importlib
 import importlib.util
-import pickle
 import sys
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 import thinnet.course
-from thinnet.check import old_python
+from thinnet import old_python
 from thinnet.check.p_convention import PConvention
-from thinnet.check.subject import MissingPackage, of_a_library
+from thinnet.check.subject import MissingPackage
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES, StandInFinder
 from thinnet.errors import OutOfScopeError
 
-OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
-    "past": {"past": {}, "past.builtins": {"xrange": range, "basestring": str, "unicode": str}},
-    "six": {"six": {}, "six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}},
-}
 PARTS_LEFT_OUT = {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}  # of the courses
 MOST_STUBS = 30
 
@@ -68,7 +63,6 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     A missing module of a course comes from `thinnet.course`; any other becomes a stand-in which fails when used.
     With `old`, everything is read as Python 2.
     """
-    _old_packages()
     old_python.install(root, old)
     sys.path[:0] = [str(root)]
     folder = root.joinpath(*module.split(".")[:-1])
@@ -97,7 +91,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             absent |= PARTS_LEFT_OUT
         for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
-            if not of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
+            if not old_python.of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(absent)[:3])}")
 
@@ -122,16 +116,3 @@ def _import(root: Path, module: str) -> dict[str, Any]:
     sys.modules[name] = made
     loader.exec_module(made)
     return vars(made)
-
-
-def _old_packages() -> None:
-    """What packages brought that helped one source to serve Python 2 and 3."""
-    for package, modules in OLD_PACKAGES.items():
-        if importlib.util.find_spec(package) is None:
-            for name, names in modules.items():
-                sys.modules[name] = made = ModuleType(name)
-                made.__path__ = []
-                vars(made).update(names)
-                parent, _, child = name.rpartition(".")
-                if parent:
-                    setattr(sys.modules[parent], child, made)

@@ -10,9 +10,10 @@ import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from thinnet import python2
+from thinnet import old_python, python2
 from thinnet.course import colab
 
 MARK = "[thinnet] "
@@ -36,7 +37,9 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
     Folders(shell)
     colab.install(say)
     shell.ast_transformers.append(colab.Unfilled())
-    python2.restore_names()
+    if old != "all":  # which is said for the whole notebook
+        old_python.Loader.tell = lambda path: say(os.path.relpath(path), "written for Python 2: translated")
+    old_python.install(Path.cwd(), old == "all")
     if old:
         shell.input_transformers_post.append(partial(_translated, always=old == "all", features=set(features)))
         if old == "all" and "division" not in features:

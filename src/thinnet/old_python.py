@@ -1,15 +1,18 @@
 """Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
 
 import ast
-import importlib.abc
+import importlib.util
+import os
+import pickle
 import re
 import sys
+import sysconfig
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +35,12 @@ OLD_NUMPY_ERRORS = re.compile(
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
 NUMPY = np.lib.NumpyVersion(np.__version__)
 NEW_SHAPE = "shape" if NUMPY >= "2.1.0" else "newshape"
+OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
+    "future": {"future": {}, "future.standard_library": {"install_aliases": lambda: None}},
+    "past": {"past": {}, "past.builtins": {"xrange": range, "basestring": str, "unicode": str}},
+    "six": {"six": {}, "six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}},
+}
+LIBRARIES = (os.path.dirname(__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 COPY_IF_NEEDED = None if NUMPY >= "2.0.0" else False
 
 
@@ -144,12 +153,14 @@ class Loader(SourceFileLoader):
     """Loads a source by `parse`, past any compiled file that lies around."""
 
     old = False  # whether all sources are to be read as Python 2
+    tell: Callable[[str], object] = str  # what is told of a file that is translated
 
     def get_code(self, fullname: str) -> CodeType:
         data = self.get_data(self.path)
         tree, old, numpy = parse(data, self.path, Loader.old)
         if old:
             PYTHON_2_FILES[self.path] = _sign_of_python_2(data, self.path)
+            Loader.tell(self.path)
         if numpy:
             OLD_NUMPY_FILES[self.path] = numpy
         with warnings.catch_warnings():
@@ -174,15 +185,33 @@ class Finder(importlib.abc.MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or not spec.origin or not isinstance(spec.loader, SourceFileLoader):
             return None
-        if self.root not in Path(spec.origin).resolve().parents or "site-packages" in spec.origin:
+        if self.root not in Path(spec.origin).resolve().parents or of_a_library(spec.origin):
             return None
         spec.loader = Loader(spec.name, spec.origin)
         return spec
+
+
+def of_a_library(file: str) -> bool:
+    """Whether a file is Python's, an installed package's or ours, rather than somebody's own."""
+    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file or "dist-packages" in file
 
 
 def install(root: Path, old: bool = False) -> None:
     """Have the modules below `root` read so, all of them as Python 2 if `old`."""
     sys.dont_write_bytecode = True
     python2.restore_names()
+    _bring_packages()
     Loader.old = old
     sys.meta_path.insert(0, Finder(root))
+
+
+def _bring_packages() -> None:
+    """What packages brought that helped one source to serve Python 2 and 3."""
+    for package, modules in OLD_PACKAGES.items():
+        if importlib.util.find_spec(package) is None:
+            for name, names in modules.items():
+                sys.modules[name] = made = ModuleType(name)
+                vars(made).update(names, __path__=[])
+                parent, _, child = name.rpartition(".")
+                if parent:
+                    setattr(sys.modules[parent], child, made)
