@@ -75,6 +75,7 @@ def test_a_dialect_that_the_notebook_settles_is_taken_and_names_taken_out_since_
 ) -> None:
     net = "from cs231n.classifiers.fc_net import *\nnet = FullyConnectedNet([5], dropout=1)\nnet.use_dropout"
     old = "import time, numpy as np\nstart = time.clock()\nprint(np.zeros(2, dtype=np.int).astype(np.float))"
+    old += "\nimport pickle\npickle.loads(b'U\\x02\\x8ba.')  # of Python 2\nnp.reshape(np.ones(2), newshape=(2, 1))"
     write_notebook(tmp_path / "n.ipynb", ["%matplotlib inline\n" + net, old, "print(time.clock() >= start)"])
     assert main(["course", "run", str(tmp_path / "n.ipynb")]) == 0
     out, err = capfd.readouterr()
@@ -246,8 +247,12 @@ def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
-def test_a_run_that_is_interrupted_keeps_what_there_is_and_says_where_it_was(tmp_path: Path) -> None:
-    write_notebook(tmp_path / "n.ipynb", ["print('before')", "open('begun', 'w').close()\nwhile True:\n    pass"])
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_run_that_is_interrupted_keeps_what_there_is_and_says_where_it_was(swallowed: bool, tmp_path: Path) -> None:
+    loop = "open('begun', 'w').close()\nwhile True:\n    pass"
+    if swallowed:
+        loop = "try:\n" + "".join(f"    {line}\n" for line in loop.splitlines()) + "except:\n    print('goes on')"
+    write_notebook(tmp_path / "n.ipynb", ["print('before')", loop, "print('after')"])
     command = [sys.executable, "-m", "thinnet", "course", "run", "n.ipynb"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "begun").exists():
@@ -256,9 +261,9 @@ def test_a_run_that_is_interrupted_keeps_what_there_is_and_says_where_it_was(tmp
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
     assert process.returncode == 1
-    assert said.startswith("thinnet: the notebook stopped early: interrupted\nCell In[2], line ")
+    assert said.startswith("thinnet: the notebook stopped early: interrupted\n" + "Cell In[2], line " * (not swallowed))
     assert "Error" not in said
-    assert printed(tmp_path / "n.executed.ipynb") == ["before\n", ""]
+    assert printed(tmp_path / "n.executed.ipynb") == ["before\n", "goes on\n" * swallowed, ""]
 
 
 def test_notebooks_may_run_at_once_each_with_the_warning_filters_of_its_command(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
 
 import ast
+import importlib.abc
 import importlib.util
 import os
 import pickle
@@ -69,7 +70,7 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
         tree = ast.parse(python2.translate(text) if old else text, path)
     if old and "division" not in python2.future_features(text):
         tree = python2.OldDivision().visit(tree)
-    numpy = _OldNumpy()
+    numpy = OldNumpy()
     return Parsed(numpy.visit(tree), old, sorted(numpy.found))
 
 
@@ -105,7 +106,7 @@ def _is_old(text: str, path: str) -> bool:
         raise
 
 
-class _OldNumpy(ast.NodeTransformer):
+class OldNumpy(ast.NodeTransformer):
     """Writes what NumPy has since renamed, or takes more literally, as this one takes it; finds names that are gone."""
 
     def __init__(self) -> None:
@@ -120,7 +121,7 @@ class _OldNumpy(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, ``zeros(None)`` has no axis."""
+        """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, pickles may be of Python 2."""
         self.generic_visit(node)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name in ("zeros", "ones", "empty") and node.args and ast.unparse(node.args[0]) == "None":
@@ -134,7 +135,9 @@ class _OldNumpy(ast.NodeTransformer):
             elif name == "array" and keyword.arg == "copy" and never:
                 keyword.value = ast.copy_location(ast.Constant(COPY_IF_NEEDED), keyword.value)
                 self.found.add("copy=False")
-        return node
+        if re.fullmatch(r"c?[pP]ickle\.loads?", ast.unparse(node.func)) and not node.keywords:  # bytes of Python 2
+            node.keywords = [ast.keyword("encoding", ast.Constant("latin1"))]
+        return ast.fix_missing_locations(node)
 
 
 def _sign_of_python_2(data: bytes, path: str) -> str:

@@ -45,7 +45,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
             # Not as an argument: the client shuts down only what it takes for its own.
             client.km = _kernel_manager(Path(connection))
             client.on_cell_executed = lambda **_: bar.update()
-            client.on_notebook_start = lambda **_: _interrupt_gently(client.km)
+            client.on_notebook_start = lambda **_: _interrupt_gently(client)
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
         why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{error.ename}: {error.evalue}"
@@ -66,15 +66,18 @@ def _where(traceback: str) -> list[str]:
     return traceback.splitlines()[-SHOWN_LINES:-1]
 
 
-def _interrupt_gently(manager: Any) -> None:
-    """Let the first Ctrl-C end the cell, which says where it was; the second ends the kernel."""
+def _interrupt_gently(client: Any) -> None:
+    """Let the first Ctrl-C end the cell, which says where it was, and with it the run; the second ends the kernel."""
     loop = asyncio.get_running_loop()
+
+    def stop(**_: Any) -> None:
+        raise KeyboardInterrupt
 
     def interrupt() -> None:
         loop.remove_signal_handler(signal.SIGINT)
-        interrupting.append(loop.create_task(manager.interrupt_kernel()))
+        client.on_cell_execute = stop  # in case that the cell goes on, or that none runs
+        client.interrupting = loop.create_task(client.km.interrupt_kernel())  # kept, or the loop might forget it
 
-    interrupting: list[Any] = []  # the loop itself would forget the task
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; another thread than the main
         loop.add_signal_handler(signal.SIGINT, interrupt)
 

@@ -36,7 +36,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
         _leave_out_commands(shell)
     Folders(shell)
     colab.install(say)
-    shell.ast_transformers.append(colab.Unfilled())
+    shell.ast_transformers += [colab.Unfilled(), old_python.OldNumpy()]
     if old != "all":  # which is said for the whole notebook
         old_python.Loader.tell = lambda path: say(os.path.relpath(path), "written for Python 2: translated")
     old_python.install(Path.cwd(), old == "all")

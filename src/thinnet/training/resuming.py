@@ -34,11 +34,7 @@ class Interrupted(NamedTuple):
 
 
 def interrupted_run(
-    folder: Path,
-    data: Dataset,
-    model: FullyConnectedNet | None,
-    processes: ProcessGroup,
-    changes: Mapping[str, Any],
+    folder: Path, data: Dataset, model: FullyConnectedNet | None, processes: ProcessGroup, changes: Mapping[str, Any]
 ) -> Interrupted:
     """The run in a folder, if it is one of these data, and of this model unless that is None.
 
