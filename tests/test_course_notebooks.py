@@ -308,6 +308,16 @@ def test_a_notebook_in_another_language_is_refused(metadata: dict[str, Any], tmp
         run_notebook(tmp_path / "n.ipynb")
 
 
+@pytest.mark.parametrize("metadata", [{}, {"metadata": {"kernelspec": None, "language_info": None}}])
+def test_a_notebook_that_other_programs_wrote_carelessly_runs(metadata: dict[str, Any], tmp_path: Path) -> None:
+    """A mark at its beginning, no metadata, cells without outputs or with the same id."""
+    cell = {"cell_type": "code", "id": "a", "source": "print(1)"}
+    note = {"cell_type": "markdown", "id": "b", "source": "a note"}
+    content = {"nbformat": 4, "nbformat_minor": 5, "cells": [cell, note, cell], **metadata}
+    (tmp_path / "n.ipynb").write_text(json.dumps(content), encoding="utf-8-sig")
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n", "1\n"]
+
+
 @pytest.mark.parametrize("dialect", list(dialects.DIALECTS))
 def test_a_starter_folder_works_and_its_modules_can_be_replaced(
     dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

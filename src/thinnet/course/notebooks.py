@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,8 +154,13 @@ def _read(path: Path) -> Any:
     import nbformat
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document["metadata"] = {name: part for name, part in document.get("metadata", {}).items() if part is not None}
+        for cell in document.get("cells", []):
+            missing: dict[str, Any] = {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {}
+            cell.update({"metadata": {}, **missing, **cell})
+        with warnings.catch_warnings(action="ignore"):  # of ids that stand twice
+            _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
         document = nbformat.reads(json.dumps(document), as_version=4)
     except FileNotFoundError:
         raise NotebookError(f"notebook must be an .ipynb file, got {str(path)!r}, which is not there.") from None

@@ -27,12 +27,7 @@ PACKAGE = "mkl"
 LAYER = "MKL_THREADING_LAYER"  # in the environment: what shares the work out among threads
 # By the name of a layer: its number, and the library that it runs on. The first is on by itself: it comes with the
 # package, heeds every limit on threads, and can be told to leave the cores to others while it waits.
-LAYERS = {
-    "INTEL": (0, "libiomp5.so"),
-    "GNU": (3, "libgomp.so.1"),
-    "TBB": (4, "libtbb.so.12"),
-    "SEQUENTIAL": (1, ""),
-}
+LAYERS = {"INTEL": (0, "libiomp5.so"), "GNU": (3, "libgomp.so.1"), "TBB": (4, "libtbb.so.12"), "SEQUENTIAL": (1, "")}
 PARTS = ("rt", "core", "intel_lp64", "{layer}_thread", "sequential", "def", "mc3", "avx2", "avx512", "avx10")
 BLOCKTIME = 20  # milliseconds for which threads hold a core while they wait: longer than from one product to the next
 # With a branch of one of Intel's processors: the same bits wherever arrays lie, for any number of threads. On others
