@@ -60,7 +60,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
 def _where(traceback: str) -> list[str]:
     """The last frame of the notebook or of a module beside it, as far as there is one, rather than a library's."""
     for frame in reversed(traceback.split("\n\n")):
-        start = re.search(r"^ *(?:Cell In|File (.+?):\d+)", frame, re.MULTILINE)
+        start = re.search(r"^ *(?:Cell In|File ([^<].*?):\d+)", frame, re.MULTILINE)
         if start and not of_a_library(os.path.expanduser(start[1] or "")):
             return frame[start.start() :].splitlines()[-SHOWN_LINES:]
     return traceback.splitlines()[-SHOWN_LINES:-1]
