@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +75,7 @@ def test_a_dialect_that_the_notebook_settles_is_taken_and_names_taken_out_since_
 ) -> None:
     net = "from cs231n.classifiers.fc_net import *\nnet = FullyConnectedNet([5], dropout=1)\nnet.use_dropout"
     old = "import time, numpy as np\nstart = time.clock()\nprint(np.zeros(2, dtype=np.int).astype(np.float))"
+    old += "\nimport pickle\npickle.loads(b'U\\x02\\x8ba.')  # of Python 2\nnp.reshape(np.ones(2), newshape=(2, 1))"
     write_notebook(tmp_path / "n.ipynb", ["%matplotlib inline\n" + net, old, "print(time.clock() >= start)"])
     assert main(["course", "run", str(tmp_path / "n.ipynb")]) == 0
     out, err = capfd.readouterr()
@@ -203,6 +207,9 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ("import math\nmath.log(0.0)", "of a number that has none"),
         ("raise ConnectionError('no network')", "CIFAR-10 is found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
+        ("import cv2", "-m pip install opencv-python"),
+        ("open('datasets/cifar-10-batches-py/data_batch_1')", "take that module away, and Thinnet's finds the images"),
+        ("open('weights.npz')", "put it there, by the path that is named"),
     ],
 )
 def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
@@ -212,6 +219,51 @@ def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
         exec(source, {"__name__": "__main__", "__package__": ""})
     failure = f"{stopped.type.__name__}: {stopped.value}"
     assert told in failure + advice(failure, source)
+
+
+def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: Path) -> None:
+    """Whatever library the error comes from, and also where that file is written for Python 2."""
+    (tmp_path / "old_module.py").write_text(
+        "from past.builtins import xrange\nfrom six.moves import cPickle as pickle\n"
+        "from future import standard_library\nstandard_library.install_aliases()\nimport numpy as np\n"
+        "def inverse(x):\n    print 3 / 2, np.float(1), [i for i in xrange(2)]\n    return np.linalg.inv(x)\n"
+    )
+    cells = {
+        "import numpy as np, old_module\nold_module.inverse(np.ones((2, 2)))": "----> 8     return np.linalg.inv(x)",
+        "import numpy as np\nnp.linalg.inv(np.ones((2, 2)))": "----> 2 np.linalg.inv(np.ones((2, 2)))",
+        "from cs231n.rnn_layers import *": "----> 1 from cs231n.rnn_layers import *",
+        "input()": "here: write the answer into the cell.",
+    }
+    for source, last in cells.items():
+        write_notebook(tmp_path / "n.ipynb", [source])
+        run = run_notebook(tmp_path / "n.ipynb", dialect="cs231n-2021")
+        assert run.failure is not None
+        assert run.failure.endswith(last)
+        if "old_module" in source:
+            assert run.failure.startswith("LinAlgError")
+            assert run.notes == ("old_module.py: written for Python 2: translated",)
+            assert printed(run.output)[0].endswith("1 1.0 [0, 1]\n")
+    assert not (tmp_path / "__pycache__").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_run_that_is_interrupted_keeps_what_there_is_and_says_where_it_was(swallowed: bool, tmp_path: Path) -> None:
+    loop = "open('begun', 'w').close()\nwhile True:\n    pass"
+    if swallowed:
+        loop = "try:\n" + "".join(f"    {line}\n" for line in loop.splitlines()) + "except:\n    print('goes on')"
+    write_notebook(tmp_path / "n.ipynb", ["print('before')", loop, "print('after')"])
+    command = [sys.executable, "-m", "thinnet", "course", "run", "n.ipynb"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 1
+    assert said.startswith("thinnet: the notebook stopped early: interrupted\n" + "Cell In[2], line " * (not swallowed))
+    assert "Error" not in said
+    assert printed(tmp_path / "n.executed.ipynb") == ["before\n", "goes on\n" * swallowed, ""]
 
 
 def test_notebooks_may_run_at_once_each_with_the_warning_filters_of_its_command(tmp_path: Path) -> None:
@@ -244,6 +296,26 @@ def test_what_is_no_notebook_is_refused(content: bytes | None, tmp_path: Path) -
         path.write_bytes(content)
     with pytest.raises(NotebookError, match=r"notebook must be an .ipynb file.*n\.ipynb"):
         run_notebook(path, dialect="nndl")
+
+
+@pytest.mark.parametrize("metadata", [{"language_info": {"name": "R"}}, {"kernelspec": {"language": "julia"}}])
+def test_a_notebook_in_another_language_is_refused(metadata: dict[str, Any], tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["f(x) = 3x"])
+    content = json.loads((tmp_path / "n.ipynb").read_text())
+    content["metadata"] = metadata
+    (tmp_path / "n.ipynb").write_text(json.dumps(content))
+    with pytest.raises(NotebookError, match=r"notebook must be in Python, got .*, which is in (R|julia)\."):
+        run_notebook(tmp_path / "n.ipynb")
+
+
+@pytest.mark.parametrize("metadata", [{}, {"metadata": {"kernelspec": None, "language_info": None}}])
+def test_a_notebook_that_other_programs_wrote_carelessly_runs(metadata: dict[str, Any], tmp_path: Path) -> None:
+    """A mark at its beginning, no metadata, cells without outputs or with the same id."""
+    cell = {"cell_type": "code", "id": "a", "source": "print(1)"}
+    note = {"cell_type": "markdown", "id": "b", "source": "a note"}
+    content = {"nbformat": 4, "nbformat_minor": 5, "cells": [cell, note, cell], **metadata}
+    (tmp_path / "n.ipynb").write_text(json.dumps(content), encoding="utf-8-sig")
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n", "1\n"]
 
 
 @pytest.mark.parametrize("dialect", list(dialects.DIALECTS))

@@ -59,9 +59,9 @@ INTERNAL = {
     "data.cifar10", "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx",
     "data.moments", "data.npz", "data.pickles", "data.shares", "flat_updates", "kernels", "kernels.*",
     "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions",
-    "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "python2", "report.*", "sklearn.*", "slopes",
-    "sparse_rows", "steps.averaging", "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty", "storage",
-    "storage.*", "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
+    "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "old_python", "python2", "report.*", "sklearn.*",
+    "slopes", "sparse_rows", "steps.averaging", "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty",
+    "storage", "storage.*", "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
 }  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from thinnet import old_python
 from thinnet.check.findings import Finding
-from thinnet.check.subject import Subject, of_a_library
+from thinnet.check.subject import Subject
 from thinnet.course import conv_layers, fast_layers
 from thinnet.course import layers as course_layers
 from thinnet.course.dialects import DIALECTS, Activation
@@ -157,4 +158,4 @@ def _of_a_library(names: dict[str, Any]) -> bool:
         return not name.startswith("thinnet.course")
     if not file:  # of a notebook or of an exec: of interest if it has layers
         return not any("forward" in name for name in names)
-    return of_a_library(file)
+    return old_python.of_a_library(file)

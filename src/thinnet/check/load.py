@@ -2,27 +2,18 @@
 
 import importlib
 import importlib.util
-import pickle
 import sys
 from pathlib import Path
-from types import FunctionType, ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType
 from typing import Any
 
 import thinnet.course
-from thinnet.check import old_python
+from thinnet import old_python
 from thinnet.check.p_convention import PConvention
-from thinnet.check.subject import MissingPackage, of_a_library
-from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES, StandInFinder, stand_ins
+from thinnet.check.subject import MissingPackage
+from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES, StandInFinder
 from thinnet.errors import OutOfScopeError
 
-# What packages brought that helped one source to serve Python 2 and 3.
-MOVES = {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}
-OLD_PACKAGES: dict[str, dict[str, Any]] = {
-    "past": {},
-    "past.builtins": {"xrange": range, "basestring": str, "unicode": str},
-    "six": {"moves": SimpleNamespace(**MOVES)},
-    "six.moves": MOVES,
-}
 PARTS_LEFT_OUT = {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}  # of the courses
 MOST_STUBS = 30
 
@@ -73,7 +64,6 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     With `old`, everything is read as Python 2.
     """
     old_python.install(root, old)
-    sys.meta_path.append(stand_ins(OLD_PACKAGES))
     sys.path[:0] = [str(root)]
     folder = root.joinpath(*module.split(".")[:-1])
     if folder != root:
@@ -101,7 +91,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             absent |= PARTS_LEFT_OUT
         for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
-            if not of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
+            if not old_python.of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(absent)[:3])}")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import thinnet
-from thinnet.check import old_python
+from thinnet import old_python
 from thinnet.check.findings import Finding, FunctionReport, finding
 from thinnet.check.p_convention import PConvention
 from thinnet.check.scan import Source

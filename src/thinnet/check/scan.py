@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
-from thinnet.check import old_python, p_convention
+from thinnet import old_python
+from thinnet.check import p_convention
 from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, net_of
 from thinnet.check.frameworks import not_numpy
-from thinnet.check.old_python import only_python_3
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import PROBES
 from thinnet.errors import ArgumentError, MissingExtraError
+from thinnet.old_python import only_python_3
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "env", "build", "dist"}
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}

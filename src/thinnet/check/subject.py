@@ -4,9 +4,7 @@ import ast
 import copy
 import inspect
 import linecache
-import os
 import re
-import sysconfig
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-import thinnet
-from thinnet.check import old_python
+from thinnet import old_python
 from thinnet.check.compare import close
 from thinnet.check.findings import Finding, finding
 from thinnet.check.frameworks import FRAMEWORKS, HELPERS
@@ -24,11 +21,11 @@ from thinnet.check.p_convention import PConvention
 from thinnet.check.verdicts import Severity
 from thinnet.course import conv_layers, fast_layers, layer_utils, layers
 from thinnet.course.cs231n import optim
+from thinnet.old_python import of_a_library
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
-LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
-OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.__all__}
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 TO_DO = re.compile(r"\bto.?do\b|not\b.{0,10}\bimplemented|implement (?:me|this)|your code", re.IGNORECASE)
@@ -286,11 +283,6 @@ def location(error: BaseException) -> str:
     line = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
     name = last.filename.replace("\\", "/").rpartition("/")[2]
     return f"in {name}, line {last.lineno}: {line}"
-
-
-def of_a_library(file: str) -> bool:
-    """Whether a file is Python's, an installed package's or ours, rather than under check."""
-    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file or "dist-packages" in file
 
 
 def _only_none(function: Function) -> bool:

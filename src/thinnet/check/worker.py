@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from thinnet.check import old_python
+from thinnet import old_python
 from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
 from thinnet.check.plan import check_subject

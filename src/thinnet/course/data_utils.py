@@ -10,7 +10,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 IMAGE_SHAPE = (3, 32, 32)
 
 
-def get_CIFAR10_data(  # noqa: N802 - the course's name
+def get_CIFAR10_data(
     num_training: int = 49000, num_validation: int = 1000, num_test: int = 1000, subtract_mean: bool = True
 ) -> dict[str, AnyArray]:
     """The courses' dict X_train, y_train, X_val, y_val, X_test, y_test, found as `thinnet.load_cifar10` finds it.
@@ -34,9 +34,7 @@ def get_CIFAR10_data(  # noqa: N802 - the course's name
     return result
 
 
-def load_CIFAR10(  # noqa: N802 - the course's name
-    ROOT: str | os.PathLike[str],
-) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
+def load_CIFAR10(ROOT: str | os.PathLike[str]) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
     """All of the folder ``cifar-10-batches-py``: float64 images of shape (N, 32, 32, 3), and labels.
 
     Raises:
@@ -46,9 +44,7 @@ def load_CIFAR10(  # noqa: N802 - the course's name
     return _channels_last(X_train), y_train, _channels_last(X_test), y_test
 
 
-def load_CIFAR_batch(  # noqa: N802 - the course's name
-    filename: str | os.PathLike[str],
-) -> tuple[FloatArray, IntArray]:
+def load_CIFAR_batch(filename: str | os.PathLike[str]) -> tuple[FloatArray, IntArray]:
     """One batch file: float64 images of shape (N, 32, 32, 3), and labels.
 
     Raises:

@@ -1,11 +1,16 @@
 """A kernel of this very Python, in which a notebook's cells run."""
 
+import asyncio
+import contextlib
 import os
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from thinnet.old_python import of_a_library
 
 OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or the debugger of some ipykernels warns, though nobody debugs here
@@ -40,15 +45,41 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
             # Not as an argument: the client shuts down only what it takes for its own.
             client.km = _kernel_manager(Path(connection))
             client.on_cell_executed = lambda **_: bar.update()
+            client.on_notebook_start = lambda **_: _interrupt_gently(client)
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
-        lines = COLORS.sub("", str(error)).strip().splitlines()
-        return "\n".join([f"{error.ename}: {error.evalue}", *lines[-SHOWN_LINES:-1]])
+        why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{error.ename}: {error.evalue}"
+        return "\n".join([why, *_where(COLORS.sub("", str(error)).strip())])
     except nbclient.exceptions.DeadKernelError:
         return "the kernel died; it may have run out of memory"
     except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
         return "interrupted"
     return None
+
+
+def _where(traceback: str) -> list[str]:
+    """The last frame of the notebook or of a module beside it, as far as there is one, rather than a library's."""
+    for frame in reversed(traceback.split("\n\n")):
+        start = re.search(r"^ *(?:Cell In|File ([^<].*?):\d+)", frame, re.MULTILINE)
+        if start and not of_a_library(os.path.expanduser(start[1] or "")):
+            return frame[start.start() :].splitlines()[-SHOWN_LINES:]
+    return traceback.splitlines()[-SHOWN_LINES:-1]
+
+
+def _interrupt_gently(client: Any) -> None:
+    """Let the first Ctrl-C end the cell, which says where it was, and with it the run; the second ends the kernel."""
+    loop = asyncio.get_running_loop()
+
+    def stop(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        client.on_cell_execute = stop  # in case that the cell goes on, or that none runs
+        client.interrupting = loop.create_task(client.km.interrupt_kernel())  # kept, or the loop might forget it
+
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; another thread than the main
+        loop.add_signal_handler(signal.SIGINT, interrupt)
 
 
 def _kernel_manager(connection: Path) -> Any:

@@ -12,12 +12,7 @@ conv_backward_fast = conv_backward_im2col = conv_backward_strides = conv_layers.
 max_pool_forward_fast = max_pool_forward_im2col = max_pool_forward_reshape = conv_layers.max_pool_forward_naive
 max_pool_backward_fast = max_pool_backward_im2col = max_pool_backward_reshape = conv_layers.max_pool_backward_naive
 
-NAMES = [
-    f"{kind}_{way}_{how}"
-    for kind, ways in (("conv", ("fast", "im2col", "strides")), ("max_pool", ("fast", "im2col", "reshape")))
-    for way in ("forward", "backward")
-    for how in ways
-]
+NAMES = [name for name in dir() if name.startswith(("conv_forward", "conv_backward", "max_pool"))]
 __all__ = [*NAMES, "col2im_6d_cython", "col2im_cython", "col2im_indices", "im2col_cython", "im2col_indices"]
 
 

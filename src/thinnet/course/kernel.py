@@ -10,9 +10,10 @@ import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from thinnet import python2
+from thinnet import old_python, python2
 from thinnet.course import colab
 
 MARK = "[thinnet] "
@@ -35,8 +36,10 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
         _leave_out_commands(shell)
     Folders(shell)
     colab.install(say)
-    shell.ast_transformers.append(colab.Unfilled())
-    python2.restore_names()
+    shell.ast_transformers += [colab.Unfilled(), old_python.OldNumpy()]
+    if old != "all":  # which is said for the whole notebook
+        old_python.Loader.tell = lambda path: say(os.path.relpath(path), "written for Python 2: translated")
+    old_python.install(Path.cwd(), old == "all")
     if old:
         shell.input_transformers_post.append(partial(_translated, always=old == "all", features=set(features)))
         if old == "all" and "division" not in features:

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,12 @@ MENDS = {  # by the beginning of the failure
     "number that has none, most often 0 or below: print it first, in the line that is named.",
     r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not "
     "answer. CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
+    r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
+    r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
+    "or take that module away, and Thinnet's finds the images (see thinnet data).",
+    r"FileNotFoundError": "The cell reads a file that is not there: put it there, by the path that is named.",
 }
+DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow"}
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
 
 
@@ -139,7 +145,7 @@ def advice(failure: str, source: str) -> str:
         )
     return (
         f"\n{name} is no part of the course. If it is a file of yours, put it beside the notebook; else install what "
-        f"has it: {sys.executable} -m pip install {name}"
+        f"has it: {sys.executable} -m pip install {DISTRIBUTIONS.get(name, name)}"
     )
 
 
@@ -147,9 +153,14 @@ def _read(path: Path) -> Any:
     import nbformat
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
-        return nbformat.reads(json.dumps(document), as_version=4)
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document["metadata"] = {name: part for name, part in document.get("metadata", {}).items() if part is not None}
+        for cell in document.get("cells", []):
+            missing: dict[str, Any] = {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {}
+            cell.update({"metadata": {}, **missing, **cell})
+        with warnings.catch_warnings(action="ignore"):  # of ids that stand twice
+            _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
+        document = nbformat.reads(json.dumps(document), as_version=4)
     except FileNotFoundError:
         raise NotebookError(f"notebook must be an .ipynb file, got {str(path)!r}, which is not there.") from None
     except (OSError, ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
@@ -157,6 +168,11 @@ def _read(path: Path) -> Any:
             f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: {error}. "
             "Save it again from Jupyter."
         ) from error
+    metadata = {"language_info": {}, "kernelspec": {}} | document.metadata
+    kernel = metadata["language_info"].get("name") or metadata["kernelspec"].get("language", "python")
+    if "python" not in kernel.lower():
+        raise NotebookError(f"notebook must be in Python, got {str(path)!r}, which is in {kernel}. Choose another one.")
+    return document
 
 
 def _check_output(output: Path, notebook: Path) -> None:

@@ -9,7 +9,6 @@ from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 from thinnet.course.finder import HERE
 from thinnet.errors import ArgumentError
-from thinnet.storage.files import current_umask
 
 OPENING = """
 import thinnet.course
@@ -52,14 +51,11 @@ def new_folder(path: Path, dialect: str) -> list[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ArgumentError(f"path must be a new or an empty folder, got {str(path)!r}. Choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        _fill(temporary, dialect)
-        temporary.chmod(0o777 & ~current_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
+        folder = Path(temporary, path.name)
+        folder.mkdir()
+        _fill(folder, dialect)
+        os.replace(folder, path)
     return sorted(file for file in path.rglob("*") if file.is_file())
 
 

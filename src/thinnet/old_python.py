@@ -1,13 +1,19 @@
 """Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
 
 import ast
+import importlib.abc
+import importlib.util
+import os
+import pickle
 import re
 import sys
+import sysconfig
 import warnings
-from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import CodeType
-from typing import NamedTuple
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +36,12 @@ OLD_NUMPY_ERRORS = re.compile(
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
 NUMPY = np.lib.NumpyVersion(np.__version__)
 NEW_SHAPE = "shape" if NUMPY >= "2.1.0" else "newshape"
+OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
+    "future": {"future": {}, "future.standard_library": {"install_aliases": lambda: None}},
+    "past": {"past": {}, "past.builtins": {"xrange": range, "basestring": str, "unicode": str}},
+    "six": {"six": {}, "six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}},
+}
+LIBRARIES = (os.path.dirname(__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 COPY_IF_NEEDED = None if NUMPY >= "2.0.0" else False
 
 
@@ -58,7 +70,7 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
         tree = ast.parse(python2.translate(text) if old else text, path)
     if old and "division" not in python2.future_features(text):
         tree = python2.OldDivision().visit(tree)
-    numpy = _OldNumpy()
+    numpy = OldNumpy()
     return Parsed(numpy.visit(tree), old, sorted(numpy.found))
 
 
@@ -94,7 +106,7 @@ def _is_old(text: str, path: str) -> bool:
         raise
 
 
-class _OldNumpy(ast.NodeTransformer):
+class OldNumpy(ast.NodeTransformer):
     """Writes what NumPy has since renamed, or takes more literally, as this one takes it; finds names that are gone."""
 
     def __init__(self) -> None:
@@ -109,7 +121,7 @@ class _OldNumpy(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, ``zeros(None)`` has no axis."""
+        """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, pickles may be of Python 2."""
         self.generic_visit(node)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name in ("zeros", "ones", "empty") and node.args and ast.unparse(node.args[0]) == "None":
@@ -123,7 +135,9 @@ class _OldNumpy(ast.NodeTransformer):
             elif name == "array" and keyword.arg == "copy" and never:
                 keyword.value = ast.copy_location(ast.Constant(COPY_IF_NEEDED), keyword.value)
                 self.found.add("copy=False")
-        return node
+        if re.fullmatch(r"c?[pP]ickle\.loads?", ast.unparse(node.func)) and not node.keywords:  # bytes of Python 2
+            node.keywords = [ast.keyword("encoding", ast.Constant("latin1"))]
+        return ast.fix_missing_locations(node)
 
 
 def _sign_of_python_2(data: bytes, path: str) -> str:
@@ -142,12 +156,14 @@ class Loader(SourceFileLoader):
     """Loads a source by `parse`, past any compiled file that lies around."""
 
     old = False  # whether all sources are to be read as Python 2
+    tell: Callable[[str], object] = str  # what is told of a file that is translated
 
     def get_code(self, fullname: str) -> CodeType:
         data = self.get_data(self.path)
         tree, old, numpy = parse(data, self.path, Loader.old)
         if old:
             PYTHON_2_FILES[self.path] = _sign_of_python_2(data, self.path)
+            Loader.tell(self.path)
         if numpy:
             OLD_NUMPY_FILES[self.path] = numpy
         with warnings.catch_warnings():
@@ -160,18 +176,45 @@ PYTHON_2_FILES: dict[str, str] = {}  # the files that were read as Python 2, and
 OLD_NUMPY_FILES: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 
 
+class Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules below one folder, and has them read by `parse`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or not spec.origin or not isinstance(spec.loader, SourceFileLoader):
+            return None
+        if self.root not in Path(spec.origin).resolve().parents or of_a_library(spec.origin):
+            return None
+        spec.loader = Loader(spec.name, spec.origin)
+        return spec
+
+
+def of_a_library(file: str) -> bool:
+    """Whether a file is Python's, an installed package's or ours, rather than somebody's own."""
+    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file or "dist-packages" in file
+
+
 def install(root: Path, old: bool = False) -> None:
-    """Have the modules below `root` read by `parse`, all of them as Python 2 if `old`."""
+    """Have the modules below `root` read so, all of them as Python 2 if `old`."""
     sys.dont_write_bytecode = True
     python2.restore_names()
+    _bring_packages()
     Loader.old = old
-    root = root.resolve()
+    sys.meta_path.insert(0, Finder(root))
 
-    def finder(folder: str) -> FileFinder:
-        path = Path(folder).resolve()
-        if root not in (path, *path.parents) or "site-packages" in folder:
-            raise ImportError  # by which the next hook is asked
-        return FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES), (Loader, SOURCE_SUFFIXES))
 
-    sys.path_hooks.insert(0, finder)
-    sys.path_importer_cache.clear()
+def _bring_packages() -> None:
+    """What packages brought that helped one source to serve Python 2 and 3."""
+    for package, modules in OLD_PACKAGES.items():
+        if importlib.util.find_spec(package) is None:
+            for name, names in modules.items():
+                sys.modules[name] = made = ModuleType(name)
+                vars(made).update(names, __path__=[])
+                parent, _, child = name.rpartition(".")
+                if parent:
+                    setattr(sys.modules[parent], child, made)
