@@ -29,7 +29,7 @@ from thinnet.training.averaging import average_of
 from thinnet.training.choose import update_of
 from thinnet.training.compilation import compilation_announced
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
-from thinnet.training.evaluator import Evaluator, checked_limit, sampled_rows
+from thinnet.training.evaluator import checked_limit, record, sampled_rows
 from thinnet.training.fit import as_dataset, check_fit, checked_seed, fewest_rows
 from thinnet.training.interrupts import agreed
 from thinnet.training.loop import Loop
@@ -173,11 +173,11 @@ class Solver(Progress):
         self.state = self._fresh_state(check_number("epochs", epochs))
         self.state.average = average_of(self.model, ema_decay, self._update.team)
         self._loop = Loop(self.state, self._update, self._draw_rows, self.schedules)
-        self._evaluator = Evaluator(self.state, self.evaluate, self.data.total_rows("val") > 0, self.processes)
         self.patience = checked_limit("patience", patience)
+        self._validates = self.data.total_rows("val") > 0
         shown = sys.stderr.isatty() if progress is None else progress
         self._bar = ProgressBar() if shown and self.processes.rank == 0 else None
-        own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self.data.total_rows("val") > 0)
+        own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self._validates)
         self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody
         self._saving = self._make_saving(checkpoint_dir, checkpoint_every)
 
@@ -218,16 +218,16 @@ class Solver(Progress):
         from thinnet.training.resuming import interrupted_run
 
         folder, processes = check_path("checkpoint_dir", checkpoint_dir), ProcessGroup(communicator)
-        run = interrupted_run(folder, as_dataset(data), model, processes, changes)
+        contents, net, data, options = interrupted_run(folder, as_dataset(data), model, processes, changes)
         with readable_contents("the checkpoint"):
-            every = run.options.pop("checkpoint_every")
-            solver = cls(model or run.net, run.data, communicator=communicator, **run.options)
-        restore(run.contents, solver._run())
+            every = options.pop("checkpoint_every")
+            solver = cls(model or net, data, communicator=communicator, **options)
+        restore(contents, solver._run())
         solver._saving = solver._make_saving(folder, every, resumed=True)
         solver._resumed = True
         if model is not None:  # only now, so that its weights stay as they are where anything is refused
-            model.state.assign(run.net.state)
-            model.fused = run.net.fused
+            model.state.assign(net.state)
+            model.fused = net.fused
         return solver
 
     def _make_saving(self, folder: Any, every: int | None, resumed: bool = False) -> Saving | None:
@@ -360,7 +360,7 @@ class Solver(Progress):
 
     def _evaluate(self) -> None:
         with nullcontext() if self.state.average is None else self.state.average.shown():
-            report = self._evaluator.record(lambda: time.perf_counter() - self._started)
+            report = record(self.state, self.evaluate, self._started, self.processes, self._validates)
         if self.verbose:
             self._say(report)
 

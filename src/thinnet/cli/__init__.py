@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import thinnet
 from thinnet.cli import experiments
-from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port
+from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port, tell
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.distributed.launch import started_by_mpi, started_several
@@ -221,12 +220,10 @@ def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespa
     first = options.processes.rank == 0
     with _followers(folder, options, first) as callbacks:
         result = begin(folder, communicator=communicator, verbose=False, progress=progress, callbacks=callbacks)
-    if first and options.json:
-        steps = len(result.history.loss)
+    if first:
         accuracies = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
-        print(json.dumps({"steps": steps, **accuracies, "stop_reason": result.stop_reason, "folder": str(folder)}))
-    elif first:
-        print(f"{result.table()}\nfolder               {folder}")
+        numbers = {"steps": len(result.history.loss), **accuracies, "stop_reason": result.stop_reason}
+        tell(options, {**numbers, "folder": str(folder)}, f"{result.table()}\nfolder               {folder}")
     return 0
 
 
@@ -259,14 +256,14 @@ def _run_data(options: argparse.Namespace) -> int:
 
     if options.download:
         folder = catalog.download(options.download)
-        print(json.dumps({options.download: {"found": str(folder)}}) if options.json else folder)
+        tell(options, {options.download: {"found": str(folder)}}, str(folder))
         return 0
-    found = {name: {"about": known.about, "found": known.find() or None} for name, known in catalog.CATALOG.items()}
-    if options.json:
-        print(json.dumps(found))
-        return 0
+    found, lines = {}, []
     for name, known in catalog.CATALOG.items():
-        print(f"{name:<15} {known.about}\n{'':<15} {found[name]['found'] or f'not found; {known.missing}'}")
+        place = known.find()
+        found[name] = {"about": known.about, "found": place or None}
+        lines += [f"{name:<15} {known.about}", f"{'':<15} {place or f'not found; {known.missing}'}"]
+    tell(options, found, "\n".join(lines))
     return 0
 
 
@@ -275,10 +272,8 @@ def _run_report(options: argparse.Namespace) -> int:
 
     page = write_report(options.runs, options.output, options.figures, options.title)
     written = {"page": page} | ({"figures": options.figures} if options.figures else {})
-    if options.json:
-        print(json.dumps({name: str(path) for name, path in written.items()}))
-    else:
-        print("\n".join(str(path) if options.quiet else f"{name:<20} {path}" for name, path in written.items()))
+    lines = [str(path) if options.quiet else f"{name:<20} {path}" for name, path in written.items()]
+    tell(options, {name: str(path) for name, path in written.items()}, "\n".join(lines))
     return 0
 
 

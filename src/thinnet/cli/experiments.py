@@ -1,15 +1,14 @@
 """The command ``thinnet experiment``: the options of each experiment, and what is printed and written."""
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from thinnet.checks import check_number
-from thinnet.cli.options import add_field, add_verbosity, is_silent, natural, positive, rate
+from thinnet.cli.options import add_field, add_verbosity, is_silent, natural, positive, rate, tell
 from thinnet.config import PRECISION_NAMES, Config
 from thinnet.errors import ArgumentError, MissingExtraError
 
@@ -121,7 +120,7 @@ def _run_dropout(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout
 
     _check_distinct("--rates", options.rates)
-    configs = dropout.configs(changed(dropout.preset(options.data), options), options.rates, options.seeds)
+    configs = dropout.configs(_preset(dropout.PRESETS, options), options.rates, options.seeds)
     groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
     figure = options.output / "dropout.svg"
     dropout.save_figure(groups, figure)
@@ -132,11 +131,10 @@ def _run_dropout(options: argparse.Namespace) -> int:
 def _run_rate_sweep(options: argparse.Namespace) -> int:
     from thinnet.experiments import dropout, rate_sweep
 
-    sizes = options.sizes or rate_sweep.sizes(options.data)
+    sizes = options.sizes or rate_sweep.SIZES.get(options.data, rate_sweep.SIZES["digits"])
     _check_distinct("--rates", options.rates)
     _check_distinct("--sizes", sizes)
-    base = changed(dropout.preset(options.data), options)
-    configs = rate_sweep.configs(base, options.rates, sizes, options.seeds)
+    configs = rate_sweep.configs(_preset(dropout.PRESETS, options), options.rates, sizes, options.seeds)
     conduct(configs, options, rate_sweep.table, f"Rates and training set sizes on {_noun(options.data)}")
     return 0
 
@@ -144,9 +142,14 @@ def _run_rate_sweep(options: argparse.Namespace) -> int:
 def _run_masks(options: argparse.Namespace) -> int:
     from thinnet.experiments import masks
 
-    configs = masks.configs(changed(masks.preset(options.data), options), options.seeds)
+    configs = masks.configs(_preset(masks.PRESETS, options), options.seeds)
     conduct(configs, options, masks.table, f"Masks by row and by batch on {_noun(options.data)}")
     return 0
+
+
+def _preset(presets: Mapping[str, Config], options: argparse.Namespace) -> Config:
+    """The net and the training for the data, with what else the command line gives in their place."""
+    return changed(presets.get(options.data, presets["digits"]), options)
 
 
 def changed(base: Config, options: argparse.Namespace) -> Config:
@@ -201,7 +204,7 @@ def conduct(
 
 def _tell(options: argparse.Namespace, numbers: dict[str, Any], text: str, page: Path) -> None:
     """Print the result in the form that was asked for."""
-    print(json.dumps({**numbers, "page": str(page)}) if options.json else text)
+    tell(options, {**numbers, "page": str(page)}, text)
     _say(options, f"Page:   {page}")
 
 

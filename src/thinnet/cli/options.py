@@ -1,8 +1,9 @@
 """What the commands' options have in common: refusals that name the nearest option, and numbers within limits."""
 
 import argparse
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any, NoReturn
@@ -77,6 +78,11 @@ def add_verbosity(command: argparse.ArgumentParser) -> None:
 def is_silent(options: argparse.Namespace) -> bool:
     """Whether nothing but the result is to be printed: no text on the way, and no bar."""
     return bool(options.quiet or options.json)
+
+
+def tell(options: argparse.Namespace, numbers: Mapping[str, Any], text: str) -> None:
+    """Print the result in the form that was asked for."""
+    print(json.dumps(numbers) if options.json else text)
 
 
 def _number(kind: Callable[[str], Any], fits: Callable[[Any], bool], expected: str) -> Callable[[str], Any]:

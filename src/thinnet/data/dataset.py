@@ -84,22 +84,20 @@ class Dataset(Known):
         named = check_names(self.class_names, None, DataError)
         arrays = {f"y_{split}": getattr(self, f"y_{split}") for split in given}
         targets, names, is_text = checked_targets(arrays, named)
-        object.__setattr__(self, "class_names", names)
-        object.__setattr__(self, "text_labels", is_text)
+        vars(self).update(class_names=names, text_labels=is_text)  # which is frozen for all others
         for split in given:
             X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
             if split == "train" and self.image_shape is None and X.ndim > 2:
-                object.__setattr__(self, "image_shape", X.shape[1:])
+                vars(self)["image_shape"] = X.shape[1:]
             rows = checked_rows(split, X, y, None if split == "train" else self.num_features, self.image_shape)
             if y.dtype.kind != "f":
                 check_labels(split, y, self.class_names)
             check_finite(f"X_{split}", rows)
             check_finite(f"y_{split}", y)
-            object.__setattr__(self, f"X_{split}", rows)
-            object.__setattr__(self, f"y_{split}", y)
+            vars(self).update({f"X_{split}": rows, f"y_{split}": y})
         if self.weights is not None:
-            object.__setattr__(self, "weights", checked_weights(self.weights, len(self.X_train)))
-        object.__setattr__(self, "augmentation", checked_augmentation(self.augmentation, self.num_features))
+            vars(self)["weights"] = checked_weights(self.weights, len(self.X_train))
+        vars(self)["augmentation"] = checked_augmentation(self.augmentation, self.num_features)
 
     def _has(self, split: str) -> bool:
         X, y = getattr(self, f"X_{split}"), getattr(self, f"y_{split}")
@@ -369,8 +367,7 @@ class Dataset(Known):
     def _with(self, **changes: Any) -> Dataset:
         """A copy with other fields, which need no check: they come from arrays that were checked."""
         other = copy.copy(self)
-        for name, value in changes.items():
-            object.__setattr__(other, name, value)
+        vars(other).update(changes)
         return other
 
     @classmethod

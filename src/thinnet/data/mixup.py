@@ -69,7 +69,10 @@ class MixedRows:
             own = share * weights
             weights = own + (1 - share) * weights[partners]
             np.divide(own, weights, out=shares, where=weights > 0)
-        return Rows(mixed, self._targets(y, partners, shares[:, None]), weights)
+        if self.num_classes is not None:
+            y = np.eye(self.num_classes)[y]
+        own, other = shares[:, None], (1 - shares)[:, None]
+        return Rows(mixed, (own * y + other * y[partners]).astype(self.dtype), weights)
 
     def _mixed(self, X: Any, partners: AnyArray, share: Any) -> Any:
         if not isinstance(X, np.ndarray):  # sparse rows, which mix themselves
@@ -84,8 +87,3 @@ class MixedRows:
         width, bits = self.reader.num_features, self._gives_bits
         floats = np.empty((0 if bits else self._max_rows, width), self.dtype)
         return floats, np.empty((self._max_rows if bits else 0, width), BITS)
-
-    def _targets(self, y: AnyArray, partners: AnyArray, shares: FloatArray) -> FloatArray:
-        if self.num_classes is not None:
-            y = np.eye(self.num_classes)[y]
-        return (shares * y + (1 - shares) * y[partners]).astype(self.dtype)

@@ -89,14 +89,11 @@ def moments(X: AnyArray, rows: slice, num_rows: int, gather: Gather) -> tuple[Fl
 
 def _spans(X: AnyArray, gather: Gather) -> Spans:
     """From where to where each column goes in all processes' rows; bytes are known to go from 0 to 255."""
-    ends = np.zeros((2, X.shape[1]))
     if X.dtype == np.uint8:
-        ends[1] = 255
-    else:
-        here = [np.stack([X.min(axis=0), X.max(axis=0)])] if len(X) else []
-        there = [end for part in gather(here) for end in part]
-        ends = np.stack([np.min([low for low, _ in there], axis=0), np.max([high for _, high in there], axis=0)])
-    return spans("X_train", ends[0], ends[1], DataError)
+        return spans("X_train", np.zeros(X.shape[1]), np.full(X.shape[1], 255), DataError)
+    here = [(X.min(axis=0), X.max(axis=0))] if len(X) else []
+    lows, highs = zip(*(ends for part in gather(here) for ends in part), strict=True)
+    return spans("X_train", np.min(lows, axis=0), np.max(highs, axis=0), DataError)
 
 
 def _total(

@@ -47,7 +47,7 @@ def exchange_of(
     """What the processes tell each other while they train a net, with which all of them now begin alike.
 
     Args:
-        net: is given the numbers of rank 0.
+        net: is given the numbers of rank 0, and its seed.
         data: this process's share of the rows.
         smallest: the fewest rows in a minibatch.
         processes: all of them; for one alone there is nothing to exchange.
@@ -59,7 +59,10 @@ def exchange_of(
     if processes.size == 1:
         return None
     _check_net(net, smallest, processes, statistics)
-    _make_equal(net, processes)
+    processes.inplace_from_first(net.params.flat)
+    processes.inplace_from_first(net.running.flat)
+    net.step = processes.from_first(net.step)
+    net.reseed(processes.from_first(net.seed))
     return Exchange(processes, lambda rows: data.held("train", rows), statistics)
 
 
@@ -77,11 +80,3 @@ def _check_net(net: FullyConnectedNet, smallest: int, processes: ProcessGroup, s
             f"minibatches of {smallest} rows. Each process needs some rows of every one: use larger ones, or "
             f"batch_statistics='global'."
         )
-
-
-def _make_equal(net: FullyConnectedNet, processes: ProcessGroup) -> None:
-    """Give all processes the numbers of rank 0, and its seed."""
-    processes.inplace_from_first(net.params.flat)
-    processes.inplace_from_first(net.running.flat)
-    net.step = processes.from_first(net.step)
-    net.reseed(processes.from_first(net.seed))

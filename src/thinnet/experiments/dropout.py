@@ -14,12 +14,7 @@ FEW_DIGITS = Config(num_train=100, standardization="mean", hidden_dims=(500,), e
 FEW_IMAGES = Config(
     data="cifar10", num_train=500, standardization="mean", hidden_dims=(500,), epochs=25, learning_rate=5e-4
 )
-PRESETS = {"digits": FEW_DIGITS, "cifar10": FEW_IMAGES}
-
-
-def preset(data: str) -> Config:
-    """The net and the training for a data set; those for digits where there are none of its own."""
-    return PRESETS.get(data, replace(FEW_DIGITS, data=data))
+PRESETS = {"digits": FEW_DIGITS, "cifar10": FEW_IMAGES}  # other data sets take that of digits
 
 
 def configs(base: Config, rates: Sequence[float], num_seeds: int) -> list[Config]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from thinnet.config import Config
+from thinnet.experiments.dropout import configs as at_all_rates
 from thinnet.experiments.tables import by_group
 from thinnet.layers.dropout import MASK_KINDS
 from thinnet.report.groups import Group
@@ -11,12 +12,7 @@ from thinnet.report.groups import Group
 NET = Config(standardization="mean", dropout=0.5, normalization="batchnorm")
 ALL_DIGITS = replace(NET, hidden_dims=(500, 500), epochs=20, batch_size=50)
 ALL_IMAGES = replace(NET, data="cifar10", hidden_dims=(500, 500, 500), epochs=6, schedule="one_cycle")
-PRESETS = {"digits": ALL_DIGITS, "cifar10": ALL_IMAGES}
-
-
-def preset(data: str) -> Config:
-    """The net and the training for a data set; those for digits where there are none of its own."""
-    return PRESETS.get(data, replace(ALL_DIGITS, data=data))
+PRESETS = {"digits": ALL_DIGITS, "cifar10": ALL_IMAGES}  # other data sets take that of digits
 
 
 def configs(base: Config, num_seeds: int) -> list[Config]:
@@ -25,9 +21,8 @@ def configs(base: Config, num_seeds: int) -> list[Config]:
     >>> [(one.dropout_mask, one.seed) for one in configs(ALL_DIGITS, num_seeds=1)]
     [('element', 0), ('batch', 0)]
     """
-    first = max(0, base.seed)
-    seeds = range(first, first + num_seeds)
-    return [replace(base, dropout_mask=kind, seed=seed, data_seed=seed) for seed in seeds for kind in MASK_KINDS]
+    seeds = at_all_rates(base, [base.dropout], num_seeds)
+    return [replace(config, dropout_mask=kind) for config in seeds for kind in MASK_KINDS]
 
 
 def table(groups: Sequence[Group]) -> str:

@@ -8,12 +8,8 @@ from thinnet.experiments.dropout import configs as at_all_rates
 from thinnet.experiments.tables import grid
 from thinnet.report.groups import Group
 
+# How many training rows to try; other data sets take those of digits.
 SIZES = {"digits": (50, 100, 200, 400, 800), "cifar10": (500, 2000, 8000)}
-
-
-def sizes(data: str) -> tuple[int, ...]:
-    """How many training rows to try; those for digits where a data set has none of its own."""
-    return SIZES.get(data, SIZES["digits"])
 
 
 def configs(base: Config, rates: Sequence[float], sizes: Sequence[int], num_seeds: int) -> list[Config]:

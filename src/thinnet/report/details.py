@@ -49,7 +49,7 @@ def _details(group: Group, known: Known) -> Details:
         return Details(group, reason="The targets are not one class a row, so there is nothing to confuse.")
     diagnostics = diagnose(net, data, run.config.batch_size)
     found = Details(group, diagnostics, data.class_names or tuple(map(str, range(len(diagnostics.confusion)))))
-    if data.image_shape is None or not png.is_image(data.image_shape):
+    if data.image_shape is None or data.image_shape[:-2] not in ((), (1,), (3,)):  # neither gray nor of three colors
         return found
     W: AnyArray = net.params["W1"]
     strongest = np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:NUM_WEIGHTS]
@@ -65,14 +65,9 @@ def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
     key = tuple(getattr(config, name) for name in DATA_FIELDS)
     if key not in known:
         known.clear()  # so that there is one in memory at a time
-        _check_here(config)
+        source = catalog.CATALOG.get(config.data)
+        if source and source.download and not config.root and not source.find():  # a report must not download
+            raise DataError(f"{config.data} must be on this machine, got none. Get it by: {source.missing}.")
         data = runs.load(config)
         known[key] = data, data.fingerprint()
     return known[key]
-
-
-def _check_here(config: Config) -> None:
-    """Refuse data that would have to be downloaded: a report must not download."""
-    data = catalog.CATALOG.get(config.data)
-    if data and data.download and not config.root and not data.find():
-        raise DataError(f"{config.data} must be on this machine, got none. Get it by: {data.missing}.")

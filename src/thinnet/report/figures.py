@@ -90,7 +90,7 @@ def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -
         x = MARGIN + k * (WIDTH + MARGIN)
         parts.append(element("text", text=name, class_="name", x=x, y=top + 12))
         parts.append(element("g", drawing, transform=f"translate({x} {top + BELOW})"))
-        height = max(height, _height(drawing))
+        height = max(height, *map(float, re.findall(r'^<svg [^>]*?\bheight="([\d.]+)"', drawing)))
     bottom = top + BELOW + height
     for k, (label, number) in enumerate(keys):
         y = bottom + LINE * (k + 1)
@@ -106,12 +106,6 @@ def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -
     namespace = "http://www.w3.org/2000/svg"
     text = element("svg", element("style", text=asset("figures.css")), *parts, xmlns=namespace, **size)
     return _plain(text) + "\n"
-
-
-def _height(drawing: str) -> float:
-    found = re.match(r'<svg [^>]*?\bheight="([\d.]+)"', drawing)
-    assert found
-    return float(found[1])
 
 
 def _plain(text: str) -> str:

@@ -35,11 +35,6 @@ def data_uri(pixels: AnyArray) -> str:
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
-def is_image(shape: tuple[int, ...]) -> bool:
-    """Whether rows of this shape can be shown: (height, width), or (1 or 3, height, width)."""
-    return len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))
-
-
 def photograph(row: AnyArray, shape: tuple[int, ...], top: float | None = None) -> AnyArray:
     """A row of pixels as (height, width, 3) bytes, from its darkest, or 0 where `top` is given, to `top`."""
     values = row.astype(np.float64)

@@ -43,7 +43,6 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         classes_: the labels, in the order of the columns of `predict_proba`.
         {attributes}
         validation_scores_: the accuracy of the rows held out after each pass; None without early stopping.
-        {more}
         temperature_: what scores are divided by before they become probabilities; 1 without calibration.
         out_activation_: ``"softmax"``, or ``"logistic"`` where a row may have several labels.
 

@@ -67,9 +67,8 @@ coefs_: the weights of each layer, (inputs, outputs).
 intercepts_: the biases of each layer.
 loss_: the training loss of the last pass.
 loss_curve_: that of every pass.
-best_loss_: the lowest of them; None with early stopping."""
-
-MORE_ATTRIBUTES = """best_validation_score_: the highest of them.
+best_loss_: the lowest of them; None with early stopping.
+best_validation_score_: the highest of `validation_scores_`; None without early stopping.
 n_iter_: passes made by the last call of `fit`, and by all calls of `partial_fit` since.
 t_: rows seen, over all passes.
 n_features_in_: the number of columns.
@@ -79,7 +78,7 @@ n_outputs_: the number of scores."""
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Put what is common into the docstring of a class, where it says {parameters}, {attributes} and {more}."""
-    for mark, text in (("{parameters}", PARAMETERS), ("{attributes}", ATTRIBUTES), ("{more}", MORE_ATTRIBUTES)):
+    """Put what is common into the docstring of a class, where it says {parameters} and {attributes}."""
+    for mark, text in (("{parameters}", PARAMETERS), ("{attributes}", ATTRIBUTES)):
         kind.__doc__ = (kind.__doc__ or "").replace(mark, text.replace("\n", "\n        "))
     return kind

@@ -1,7 +1,7 @@
 """The nets of an estimator: one, or several that are trained side by side and whose scores are averaged."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from thinnet.sklearn.inputs import Inputs
 from thinnet.training.loop import Factors
 from thinnet.training.net_update import NetUpdate, RowSource
 from thinnet.typing import BoolArray, FloatArray, IntArray
+
+Update: TypeAlias = Callable[[IntArray, Factors, int], float]
 
 MEMBER_STREAM, MC_STREAM = 2, 1  # keep the seeds of members and of Monte Carlo dropout apart from all others
 
@@ -37,26 +39,23 @@ def silence(nets: Sequence[FullyConnectedNet], columns: BoolArray) -> None:
             net.params[name][..., columns] = 0
 
 
-class MembersUpdate:
-    """One step of training for each net, all on the same rows, which are read once; see `NetUpdate`."""
+def update_of(
+    nets: Sequence[FullyConnectedNet],
+    source: RowSource,
+    optimizers: Sequence[FlatOptimizer],
+    max_rows: int,
+    weight_decay: float,
+) -> Update:
+    """What changes the nets by one step, all on the same rows, which are read once, and gives the mean of their losses.
 
-    def __init__(
-        self,
-        nets: Sequence[FullyConnectedNet],
-        source: RowSource,
-        optimizers: Sequence[FlatOptimizer],
-        max_rows: int,
-        weight_decay: float,
-    ) -> None:
-        once = _ReadOnce(source)
-        self._updates = [
-            NetUpdate(net, once, optimizer, max_rows, weight_decay=weight_decay)
-            for net, optimizer in zip(nets, optimizers, strict=True)
-        ]
-
-    def __call__(self, rows: IntArray, factors: Factors, step: int) -> float:
-        """Change the nets by one step on these rows; return the mean of their losses before it."""
-        return float(np.mean([update(rows, factors, step) for update in self._updates]))
+    See `NetUpdate`.
+    """
+    once = _ReadOnce(source)
+    updates = [
+        NetUpdate(net, once, optimizer, max_rows, weight_decay=weight_decay)
+        for net, optimizer in zip(nets, optimizers, strict=True)
+    ]
+    return lambda rows, factors, step: float(np.mean([update(rows, factors, step) for update in updates]))
 
 
 class _ReadOnce:

@@ -39,7 +39,11 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     for name in NUMBERS:
         check_number(name, params[name])
     for name in AUTOMATIC:
-        _check_automatic(name, params[name])
+        if not (is_auto(params[name]) or (params[name] is None and name in NONE)):
+            try:
+                check_number(name, params[name])
+            except ArgumentError as error:
+                raise ArgumentError(f"{error} Or use 'auto'.") from None
     if params["n_iter_no_change"] != math.inf:
         check_number("n_iter_no_change", params["n_iter_no_change"])
     for name in FLAGS:
@@ -66,15 +70,6 @@ def check_parameters(params: Mapping[str, Any]) -> None:
 def is_auto(value: Any) -> bool:
     """Whether a parameter is left to the rule of `thinnet.sklearn.settings`."""
     return isinstance(value, str) and value == AUTO
-
-
-def _check_automatic(name: str, value: Any) -> None:
-    if is_auto(value) or (value is None and name in NONE):
-        return
-    try:
-        check_number(name, value)
-    except ArgumentError as error:
-        raise ArgumentError(f"{error} Or use 'auto'.") from None
 
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:

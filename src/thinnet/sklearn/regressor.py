@@ -42,7 +42,6 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         {attributes}
         validation_scores_: the R² of the rows held out after each pass; None without early stopping. Where all of
             their targets are equal it is 1 or 0, and passes are compared by the squared error.
-        {more}
         out_activation_: ``"identity"``.
 
     Raises:

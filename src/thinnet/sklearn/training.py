@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 from thinnet.data.batches import BatchOrder
 from thinnet.data.mixup import MixedRows
 from thinnet.data.rows import Rows
-from thinnet.nets import FullyConnectedNet
 from thinnet.schedules import Schedule
 from thinnet.sklearn import members, rows
 from thinnet.sklearn.learning_rates import Adaptive, InverseScaling, schedule_for, stops_by_loss
-from thinnet.sklearn.members import MembersUpdate
+from thinnet.sklearn.members import Update
 from thinnet.sklearn.rows import Reader
 from thinnet.sklearn.sample import Sample
 from thinnet.teams import ONE_THREAD, Team
@@ -49,16 +48,15 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
     num_passes = 1 if incremental else how.max_iter
     schedule = _schedule(estimator, order.num_rows, incremental)
     source = _source(estimator, sample, order)
-    update = MembersUpdate(estimator._nets, source, estimator._optimizers, order.largest, how.weight_decay)
-    passes = Passes(estimator._nets, update, order, schedule, num_passes, estimator._passes, estimator.ema_decay)
-    recorder = Recorder(estimator, passes, order.num_rows, incremental, _validation(estimator, held_out))
+    update = members.update_of(estimator._nets, source, estimator._optimizers, order.largest, how.weight_decay)
+    passes = Passes(estimator, update, order, schedule, num_passes, _validation(estimator, held_out), incremental)
     interrupted = False
     try:
-        passes.run(recorder)
+        passes.run()
     except KeyboardInterrupt:
         interrupted = True
     passes.finish()
-    if recorder.by_loss and not held_out and not interrupted and passes.state.stop_reason is None:
+    if passes.by_loss and not held_out and not interrupted and passes.state.stop_reason is None:
         warnings.warn(
             f"max_iter={num_passes} iterations were made, and the training loss still falls by more than tol="
             f"{estimator.tol:g}. Raise max_iter, or use a schedule that ends: learning_rate='cosine'.",
@@ -118,41 +116,53 @@ class SampleRows:
 
 
 class Passes:
-    """Whole passes, in each of which every row comes once.
+    """Whole passes, in each of which every row comes once; an estimator keeps what each of them comes to.
 
     The masks go on with the nets' own count of steps, and the order of the rows with the number of the pass, so that
     training that is taken up again does not repeat itself.
 
     Args:
-        nets: what is trained.
+        estimator: whose nets are trained.
         update: changes them by one minibatch.
         order: which rows each minibatch has.
         schedule: laid out over `num_passes`.
         num_passes: how many there are at most.
-        first_pass: how many passes the nets have seen before.
-        ema_decay: of the average of the nets' weights, which they end with; 0 for none.
+        validate: scores the nets on the rows held out; None where there are none.
+        incremental: whether this is one pass of `partial_fit`.
     """
 
     def __init__(
         self,
-        nets: list[FullyConnectedNet],
-        update: MembersUpdate,
+        estimator: Any,
+        update: Update,
         order: BatchOrder,
         schedule: Schedule,
         num_passes: int,
-        first_pass: int,
-        ema_decay: float,
+        validate: Validate | None,
+        incremental: bool,
     ) -> None:
-        steps, before = order.steps_per_epoch, first_pass * order.steps_per_epoch
+        nets, steps = estimator._nets, order.steps_per_epoch
         self.state = TrainingState(nets, steps, num_passes * steps, KeptWeights(nets, watched=False))
-        self.schedule = schedule
-        self._update, self._num_rows, self._total = update, order.num_rows, 0.0
-        self._averages = [WeightAverage(net, ema_decay) for net in nets if ema_decay]
-        self._before = before
-        schedules = {"learning_rate": schedule}
-        self._loop = Loop(self.state, self._step, lambda step: order.rows(before + step), schedules)
+        self.by_loss = stops_by_loss(schedule) and not incremental
+        self._estimator, self._update, self._order, self._schedule = estimator, update, order, schedule
+        self._validate, self._before, self._total = validate, estimator._passes * steps, 0.0
+        self._averages = [WeightAverage(net, estimator.ema_decay) for net in nets if estimator.ema_decay]
         self._scores: list[float] = []
         self._patient_from = 0  # the number of the pass since which patience is counted
+        if not incremental:
+            estimator.n_iter_ = 0
+
+    def run(self) -> None:
+        """Make the passes."""
+        schedules = {"learning_rate": self._schedule}
+        loop = Loop(self.state, self._step, lambda step: self._order.rows(self._before + step), schedules)
+        loop.run(loop.step, self._after_step)
+
+    def finish(self) -> None:
+        """Give the nets the averages of their weights, or the best ones, where such were kept."""
+        for average in self._averages:
+            average.finish()
+        self.state.weights.restore_best()
 
     def _step(self, rows: IntArray, factors: Factors, step: int) -> float:
         loss = self._update(rows, factors, self._before + step)
@@ -161,72 +171,22 @@ class Passes:
         self._total += len(rows) * loss
         return loss
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Let the nets have the averages of their weights meanwhile, where there are any."""
-        with ExitStack() as stack:
-            for average in self._averages:
-                stack.enter_context(average.shown())
-            yield
+    def _after_step(self, loss: float) -> None:
+        if self.state.at_epoch_end:
+            self._record(self._total / self._order.num_rows)
+            self._total = 0.0
 
-    def finish(self) -> None:
-        """Give the nets the averages of their weights, or the best ones, where such were kept."""
-        for average in self._averages:
-            average.finish()
-        self.state.weights.restore_best()
-
-    def run(self, record: Callable[[float], None]) -> None:
-        """Make the passes, calling `record` with the mean loss of the rows after each."""
-
-        def after_step(loss: float) -> None:
-            if self.state.at_epoch_end:
-                record(self._total / self._num_rows)
-                self._total = 0.0
-
-        self._loop.run(self._loop.step, after_step)
-
-    def score(self, score: float, *, tol: float, patience: float | None, keep: bool) -> None:
-        """Take the score of a pass in: stop by scikit-learn's rule, and keep the weights if it is the best.
-
-        Args:
-            score: higher is better.
-            tol: the least improvement that counts.
-            patience: passes without one, after which training stops, or an adaptive rate is lowered; None for never.
-            keep: whether to end with the weights that scored best.
-        """
-        self._scores.append(score)
-        if keep and not np.isnan(score):
-            self.state.weights.offer(score)
-        since = min(since_improvement(self._scores, tol), len(self._scores) - self._patient_from)
-        if patience is None or since < patience:
-            return
-        if isinstance(self.schedule, Adaptive) and self.schedule.lower():
-            self._patient_from = len(self._scores)
-        else:
-            self.state.stop(f"no improvement for {patience} passes")
-
-
-class Recorder:
-    """Keeps in an estimator what each pass came to, and stops training where it is time."""
-
-    def __init__(
-        self, estimator: Any, passes: Passes, num_rows: int, incremental: bool, validate: Validate | None
-    ) -> None:
-        self._estimator, self._passes, self._num_rows, self._validate = estimator, passes, num_rows, validate
-        self.by_loss = stops_by_loss(passes.schedule) and not incremental
-        if not incremental:
-            estimator.n_iter_ = 0
-
-    def __call__(self, loss: float) -> None:
-        """Take in a pass of this loss."""
+    def _record(self, loss: float) -> None:
+        """Keep what a pass of this loss came to, and stop training where it is time."""
         to = self._estimator
-        to.t_ += self._num_rows
+        to.t_ += self._order.num_rows
         to._passes += 1
         report = count_iteration(to, loss)
-        patience = to.n_iter_no_change if self.by_loss or self._validate is not None else None
-        with self._passes.averaged():
+        with ExitStack() as shown:
+            for average in self._averages:
+                shown.enter_context(average.shown())
             score, compared = (-loss, -loss) if self._validate is None else self._validate()
-            self._passes.score(compared, tol=to.tol, patience=patience, keep=self._validate is not None)
+            self._take_in(compared)
         if self._validate is None:
             to.best_loss_ = loss if to.best_loss_ is None else min(to.best_loss_, loss)
         else:
@@ -235,6 +195,20 @@ class Recorder:
             report += f", validation score: {score:f}"
         if to.verbose:
             print(report)
+
+    def _take_in(self, score: float) -> None:
+        """Stop by scikit-learn's rule, or lower an adaptive rate; keep weights that score best on the rows held out."""
+        validates, patience = self._validate is not None, self._estimator.n_iter_no_change
+        self._scores.append(score)
+        if validates and not np.isnan(score):
+            self.state.weights.offer(score)
+        since = min(since_improvement(self._scores, self._estimator.tol), len(self._scores) - self._patient_from)
+        if since < patience or not (self.by_loss or validates):
+            return
+        if isinstance(self._schedule, Adaptive) and self._schedule.lower():
+            self._patient_from = len(self._scores)
+        else:
+            self.state.stop(f"no improvement for {patience} passes")
 
 
 def count_iteration(estimator: Any, loss: float) -> str:

@@ -225,28 +225,22 @@ def number(name: str, value: Any) -> Any:
 
 def restore(contents: Contents, run: Run) -> None:
     """Restore the state of training into a run that was rebuilt for its net and data."""
-    saved_state, arrays = contents.state, contents.arrays
-    state, optimizer, net = run.state, run.optimizer, run.net
+    saved_state, state, net = contents.state, run.state, run.net
     with readable_contents("the checkpoint"):
         state.iteration = check_number("step", saved_state["iteration"])
         state.stop_reason = saved_state["stop_reason"]
         if not isinstance(state.stop_reason, str | None):
             raise ValueError(f"stop_reason is {state.stop_reason!r}")
         vars(state.history).update(vars(history_of(contents)))
-        for key, value in optimizer.state.items():
-            if key == "t":
-                optimizer.state["t"] = check_number("step", saved_state["t"])
-            else:
-                fill(_like_params(net, value), arrays, f"optimizer/{key}/")
+        if "t" in run.optimizer.state:
+            run.optimizer.state["t"] = check_number("step", saved_state["t"])
         if state.average is not None:
             state.average.count = check_number("step", saved_state["averaged"])
-            for name, parameters in _averaged(state).items():
-                fill(parameters, arrays, f"average/{name}/")
         if saved_state["has_best"]:
-            best = {"params": net.params.zeros_like(), "running": net.running.zeros_like()}
-            for name, parameters in best.items():
-                fill(parameters, arrays, f"best/{name}/")
-            state.weights.best, state.weights.best_score = best, number("best_score", saved_state["best_score"])
+            state.weights.best = {"params": net.params.zeros_like(), "running": net.running.zeros_like()}
+            state.weights.best_score = number("best_score", saved_state["best_score"])
+        for beginning, parameters in _kept(run).items():
+            fill(parameters, contents.arrays, beginning)
 
 
 def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
@@ -268,19 +262,24 @@ def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         "data": run.fingerprint,
     }
     arrays = {**net_arrays(net), "history/loss": np.array(history.loss, np.float64)}
-    for key, value in optimizer.state.items():
-        if key != "t":
-            arrays |= named(f"optimizer/{key}/", _like_params(net, value))
-    for name, parameters in (weights.best or {}).items():
-        arrays |= named(f"best/{name}/", parameters)
-    for name, parameters in _averaged(run.state).items():
-        arrays |= named(f"average/{name}/", parameters)
+    for beginning, parameters in _kept(run).items():
+        arrays |= named(beginning, parameters)
     return state, arrays
 
 
-def _averaged(state: TrainingState) -> dict[str, Parameters]:
-    average = state.average
-    return {} if average is None else {"params": average.params, "running": average.running}
+def _kept(run: Run) -> dict[str, Parameters]:
+    """What a run keeps beside its net, by how the names of these arrays begin."""
+    params, average = run.net.params, run.state.average
+    groups = {
+        "optimizer": {
+            key: Parameters(params.shapes, params.dtype, params.order, flat)
+            for key, flat in run.optimizer.state.items()
+            if key != "t"
+        },
+        "average": {} if average is None else {"params": average.params, "running": average.running},
+        "best": run.state.weights.best or {},
+    }
+    return {f"{group}/{name}/": parameters for group, kept in groups.items() for name, parameters in kept.items()}
 
 
 def check_schedules(schedules: Mapping[str, Schedule]) -> None:
@@ -297,7 +296,3 @@ def _packed_schedule(schedule: Any) -> dict[str, Any] | None:
     if schedule is None:
         return None
     return {"name": next(name for name, kind in SCHEDULES.items() if type(schedule) is kind), **asdict(schedule)}
-
-
-def _like_params(net: FullyConnectedNet, flat: AnyArray) -> Parameters:
-    return Parameters(net.params.shapes, net.dtype, net.params.order, flat)

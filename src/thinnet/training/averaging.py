@@ -10,7 +10,6 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.parameters import Parameters
 from thinnet.steps import choose
 from thinnet.teams import ONE_THREAD, Team, share_out
-from thinnet.typing import FloatArray
 
 
 class WeightAverage:
@@ -54,13 +53,11 @@ class WeightAverage:
         portion = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         for average, own in self._pairs():
             if self.count:
-                self._take_in(average.flat, own.flat, own.dtype.type(portion))
+                what = average.flat, own.flat, own.dtype.type(portion)
+                share_out(self.team, own.flat.size, choose.average(fused=self.net.fused), *what)
             else:
                 average.flat[:] = own.flat
         self.count += 1
-
-    def _take_in(self, average: FloatArray, w: FloatArray, portion: Any) -> None:
-        share_out(self.team, w.size, choose.average(fused=self.net.fused), average, w, portion)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

@@ -36,7 +36,12 @@ def update_of(
     if mixup:
         _check_mixes(net, optimizer, processes)
     if precision is not None:
-        net = _of_precision(net, precision)
+        if not isinstance(net, FullyConnectedNet):
+            raise ArgumentError(
+                f"precision must be None unless the model is a FullyConnectedNet, got {precision!r}. Such a model does "
+                f"its own products: leave precision out."
+            )
+        net = net.replace(precision=precision)
     if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
         exchange = exchange_of(net, data, order.smallest, processes, batch_statistics)
         how = choose.row_options(net.spec, fused=net.fused, products=net.products)
@@ -51,16 +56,6 @@ def update_of(
         return NetUpdate(net, reader, flat, order.largest, exchange)
     check_alone(processes)
     return ModelUpdate(net, data, order, optimizer, options, check_finite)
-
-
-def _of_precision(net: Any, precision: Precision) -> FullyConnectedNet:
-    """A net of another precision on the same parameters."""
-    if isinstance(net, FullyConnectedNet):
-        return net.replace(precision=precision)
-    raise ArgumentError(
-        f"precision must be None unless the model is a FullyConnectedNet, got {precision!r}. Such a model does "
-        f"its own products: leave precision out."
-    )
 
 
 def _check_mixes(net: Any, optimizer: str | Rule, processes: ProcessGroup) -> None:

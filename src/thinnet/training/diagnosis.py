@@ -1,7 +1,6 @@
 """Where and why numbers went wrong in a step of training."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -62,9 +61,12 @@ def _first_place(spec: Spec, state: State, batch: Batch) -> str:
 def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
     """The likely cause, by what is large."""
     X, y = batch.X, batch.y
-    if not _is_finite(X):
+    if isinstance(X, SparseRows):
+        largest = X.largest()
+    elif np.isfinite(X).all():
+        largest = float(np.abs(X).max(initial=0))
+    else:
         return "Likely cause: the data; remove such rows, or fill them in."
-    largest = X.largest() if isinstance(X, SparseRows) else float(np.abs(X).max(initial=0))
     weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
     if largest > LARGE:
         return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
@@ -76,7 +78,3 @@ def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."
     return f"Likely cause: a learning rate of {learning_rate:g} or an L2 penalty of {net.reg:g} that is too large."
-
-
-def _is_finite(X: Any) -> bool:
-    return isinstance(X, SparseRows) or bool(np.isfinite(X).all())

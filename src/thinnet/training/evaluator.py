@@ -1,5 +1,6 @@
 """Evaluating a model during training: on which rows, what is recorded, and what is said."""
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -29,57 +30,48 @@ def checked_limit(name: str, value: int | None) -> int | None:
     return None if value is None else int(check_number(name, value))
 
 
-class Evaluator:
-    """Evaluates a model between epochs, and keeps what comes of it.
+def record(
+    state: TrainingState,
+    evaluate: Callable[[str], Evaluation],
+    started: float,
+    processes: ProcessGroup,
+    validates: bool,
+) -> str:
+    """Evaluate on training and validation rows, keep the weights if they are the best, and say how they do.
 
     Args:
         state: its history and kept weights are changed.
         evaluate: how well the model does on a split.
-        validates: whether there are validation rows.
+        started: when training began, as `time.perf_counter` has it.
         processes: the processes that train together.
+        validates: whether there are validation rows.
+
+    Raises:
+        NumericalError: if weights or scores are not finite; the model then has the last good weights, if there are any.
     """
-
-    def __init__(
-        self, state: TrainingState, evaluate: Callable[[str], Evaluation], validates: bool, processes: ProcessGroup
-    ) -> None:
-        self.state, self.evaluate, self.validates, self.processes = state, evaluate, validates, processes
-
-    def record(self, seconds: Callable[[], float]) -> str:
-        """Evaluate on training and validation rows, keep the weights if they are the best, and say how they do.
-
-        `seconds` gives the time since training began.
-
-        Raises:
-            NumericalError: if weights or scores are not finite; the model then has the last good weights, if there are
-                any.
-        """
-        state, history = self.state, self.state.history
-        state.weights.check(state.iteration, history.loss[-1])
-        if self.processes.size > 1:
-            self.processes.check_equal(state.model.params.flat)
-        history.epoch.append(state.epoch)
-        history.train_accuracy.append(self._finite("train").accuracy)
+    history = state.history
+    state.weights.check(state.iteration, history.loss[-1])
+    if processes.size > 1:
+        processes.check_equal(state.model.params.flat)
+    history.epoch.append(state.epoch)
+    try:
+        history.train_accuracy.append(evaluate("train").accuracy)
         report = f"(Epoch {state.epoch} / {state.epochs}) train acc: {history.train_accuracy[-1]:f}"
-        if self.validates:
-            accuracy, loss = self._finite("val")
+        if validates:
+            accuracy, loss = evaluate("val")
             history.val_accuracy.append(accuracy)
             report += f"; val_acc: {accuracy:f}"
             if loss is not None:
                 history.val_loss.append(loss)
             state.weights.offer(compared(history, state.measure)[-1])
-        state.weights.keep_finite()
-        history.seconds.append(seconds())
-        return report
-
-    def _finite(self, split: str) -> Evaluation:
-        """The evaluation; where no scores can be computed, the last good weights are put back."""
-        try:
-            return self.evaluate(split)
-        except NumericalError as error:
-            text = (
-                f"After step {self.state.iteration}, scores became infinite or NaN; the largest weights are those of "
-                f"{largest(self.state.model)}. Likely cause: a learning rate that is too large, or inputs that are not "
-                f"standardized. The model was given the last good weights."
-            )
-            self.state.weights.restore_finite()
-            raise on_all_processes(NumericalError(text)) from error
+    except NumericalError as error:
+        text = (
+            f"After step {state.iteration}, scores became infinite or NaN; the largest weights are those of "
+            f"{largest(state.model)}. Likely cause: a learning rate that is too large, or inputs that are not "
+            f"standardized. The model was given the last good weights."
+        )
+        state.weights.restore_finite()
+        raise on_all_processes(NumericalError(text)) from error
+    state.weights.keep_finite()
+    history.seconds.append(time.perf_counter() - started)
+    return report

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from types import FrameType, TracebackType
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.training.state import TrainingState
@@ -25,46 +26,35 @@ class Terminated(SystemExit):
         return self.text
 
 
-class DelayedInterrupt:
-    """Within it, the first Ctrl-C or SIGTERM only sets `asked`; the second does at once what it would have done before.
+@contextmanager
+def delayed_interrupt(quiet: bool = False) -> Iterator[list[int]]:
+    """Within it, the first Ctrl-C or SIGTERM only adds its number to the list that this gives; the second does at once
+    what it would have done before.
 
     `quiet` leaves out the line that says so. Python delivers signals to the main thread only; elsewhere, and for a
     signal that is ignored or has a handler of somebody else's, this does nothing.
 
-    >>> with DelayedInterrupt() as interrupt:
-    ...     interrupt.asked
-    0
+    >>> with delayed_interrupt() as asked:
+    ...     asked
+    []
     """
+    asked: list[int] = []
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.asked, self._quiet = 0, quiet  # the number of the signal that came, or 0
-        self._before: dict[int, Any] = {}
+    def on_first(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        handlers.close()
+        if not quiet:
+            again = f"{SIGNALS[signal.Signals(number)]} again"
+            print(f"\nthinnet: finishing this step and saving; {again} ends at once", file=sys.stderr)
 
-    def __enter__(self) -> DelayedInterrupt:
+    with ExitStack() as handlers:  # puts those back that there were before
         if threading.current_thread() is threading.main_thread():
             for number, usual in ((signal.SIGINT, None), (signal.SIGTERM, signal.SIG_DFL)):
                 before = signal.getsignal(number)
                 # None: not Python's to put back.  Ctrl-C has a handler from the start; who gave SIGTERM one needs it.
                 if before not in (signal.SIG_IGN, None) and usual in (None, before):
-                    self._before[number] = signal.signal(number, self._on_first)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._restore()
-
-    def _on_first(self, number: int, frame: FrameType | None) -> None:
-        self.asked = int(number)
-        self._restore()
-        if not self._quiet:
-            again = f"{SIGNALS[signal.Signals(number)]} again"
-            print(f"\nthinnet: finishing this step and saving; {again} ends at once", file=sys.stderr)
-
-    def _restore(self) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-        self._before = {}
+                    handlers.callback(signal.signal, number, signal.signal(number, on_first))
+        yield asked
 
 
 def ended_by(number: int, text: str) -> BaseException:

@@ -13,7 +13,6 @@ from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
 from thinnet.optim import FlatOptimizer
-from thinnet.parameters import Parameters
 from thinnet.sparse_rows import SparseRows
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
@@ -100,7 +99,8 @@ class NetUpdate:
             if not is_finite_step(computed.loss, computed.arrays):
                 raise self._not_finite(batch, computed, rate)
             if self.weight_decay:
-                _inplace_decay(net.params, 1 - rate * self.weight_decay)
+                for matrix in (array for array in net.params.values() if array.ndim == 2):
+                    matrix *= matrix.dtype.type(1 - rate * self.weight_decay)
             copies = None if computed.copies is None or exchange is not None else computed.copies.flat
             self.optimizer.inplace_update(
                 net.params.flat, computed.arrays, changes, computed.thinning, team=self.team, half=copies
@@ -138,9 +138,3 @@ class NetUpdate:
         error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
         self.net.running.flat[:] = self._running_before
         return on_all_processes(error)
-
-
-def _inplace_decay(params: Parameters, factor: float) -> None:
-    for array in params.values():
-        if array.ndim == 2:
-            array *= array.dtype.type(factor)

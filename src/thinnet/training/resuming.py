@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from thinnet.callbacks import checked_callbacks
 from thinnet.checks import check_keys, check_number
@@ -17,26 +17,14 @@ from thinnet.training.fit import check_takes_rows_as_given
 CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
 
 
-class Interrupted(NamedTuple):
-    """A run as its newest checkpoint has it.
-
-    Attributes:
-        contents: of the checkpoint.
-        net: as it was.
-        data: this process's share of them.
-        options: the solver's arguments, with what is changed of them.
-    """
-
-    contents: Contents
-    net: FullyConnectedNet
-    data: Dataset
-    options: dict[str, Any]
-
-
 def interrupted_run(
     folder: Path, data: Dataset, model: FullyConnectedNet | None, processes: ProcessGroup, changes: Mapping[str, Any]
-) -> Interrupted:
+) -> tuple[Contents, FullyConnectedNet, Dataset, dict[str, Any]]:
     """The run in a folder, if it is one of these data, and of this model unless that is None.
+
+    Returns:
+        Its newest checkpoint, its net as it was, this process's share of the data, and the solver's arguments with the
+        `changes`.
 
     Raises:
         CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
@@ -54,4 +42,4 @@ def interrupted_run(
     for name in {"print_every", "checkpoint_every", "epochs"} & set(changes):
         check_number(name, changes[name])
     callbacks = checked_callbacks(changes.get("callbacks", ()))
-    return Interrupted(contents, net, data, {**checkpoint.options_of(contents), **changes, "callbacks": callbacks})
+    return contents, net, data, {**checkpoint.options_of(contents), **changes, "callbacks": callbacks}

@@ -8,7 +8,7 @@ from thinnet.checks import check_number
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import on_all_processes
 from thinnet.storage.checkpoint import Checkpoints, Run
-from thinnet.training.interrupts import DelayedInterrupt, agreed, ended_by
+from thinnet.training.interrupts import agreed, delayed_interrupt, ended_by
 
 
 class Saving:
@@ -26,22 +26,20 @@ class Saving:
         self.every = check_number("checkpoint_every", run.state.steps_per_epoch if every is None else every)
         self.run, self.processes = run._replace(options={**run.options, "checkpoint_every": self.every}), processes
         self.checkpoints = Checkpoints(folder, resumed) if processes.rank == 0 else None
-        self._interrupt = DelayedInterrupt(quiet=processes.rank > 0)
         if resumed and self.checkpoints is not None:
             self.checkpoints.newest = run.state.iteration
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other runs out of the folder, and let a first Ctrl-C or SIGTERM wait for the end of a step."""
-        with nullcontext() if self.checkpoints is None else self.checkpoints.held():
-            self._interrupt = DelayedInterrupt(quiet=self.processes.rank > 0)
-            with self._interrupt:
-                yield
+        others_wait = nullcontext() if self.checkpoints is None else self.checkpoints.held()
+        with others_wait, delayed_interrupt(quiet=self.processes.rank > 0) as self._asked:
+            yield
 
     def after_step(self) -> None:
         """Write a checkpoint where it is time, training ends, or a signal asks for it, which ends it then."""
         state = self.run.state
-        signaled = agreed(state, self.processes, self._interrupt.asked)
+        signaled = agreed(state, self.processes, max(self._asked, default=0))
         if not (state.finished or signaled or state.iteration % self.every == 0):
             return
         state.weights.check(state.iteration, state.history.loss[-1])

@@ -44,7 +44,6 @@ class Columns:
     """A table as `read` takes it apart."""
 
     columns: tuple[Column, ...]
-    num_rows: int  # that all of them have
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -52,12 +51,8 @@ class Columns:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        return self.num_rows, len(self.columns)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the columns."""
-        return tuple(column.name for column in self.columns)
+        first = self.columns[0]
+        return len(first.values if isinstance(first, Numbers) else first.codes), len(self.columns)
 
     @property
     def is_categorical(self) -> tuple[bool, ...]:
@@ -66,9 +61,7 @@ class Columns:
 
     def take(self, rows: Any) -> Columns:
         """The rows of these numbers, in their order."""
-        taken = tuple(column.take(rows) for column in self.columns)
-        first = taken[0]
-        return Columns(taken, len(first.values) if isinstance(first, Numbers) else len(first.codes))
+        return Columns(tuple(column.take(rows) for column in self.columns))
 
 
 def called(name: str, index: int) -> str:

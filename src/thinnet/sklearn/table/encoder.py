@@ -89,7 +89,7 @@ class TableEncoder:
         if self.is_sparse:
             parts = [self._sparse_part(i, column, dtype) for i, column in enumerate(columns)]
             return sparse.csr_array(sparse.hstack(parts, format="csr"))
-        out = np.zeros((columns.num_rows, self.num_outputs), dtype)
+        out = np.zeros((columns.shape[0], self.num_outputs), dtype)
         start = 0
         for i, column in enumerate(columns):
             stop = start + self.columns[i].width

@@ -45,8 +45,16 @@ def package_of(X: Any) -> str:
 
 def open_table(X: Any, names: Any = None) -> Table:
     """A table of what is a frame, an array or a list of rows."""
-    frames, package = {"pandas": _open_pandas, "polars": _open_polars}, package_of(X)
-    table = frames[package](X) if package else _open_array(X, names)
+    package = package_of(X)
+    if package == "pandas":
+        labels = enumerate(X.columns)
+        own = [unnamed(i) if isinstance(label, int) and label == i else str(label) for i, label in labels]
+        table = Table(own, True, len(X), lambda i: _of_pandas(X.iloc[:, i], called(own[i], i)))
+    elif package == "polars":
+        own = list(X.columns)
+        table = Table(own, True, X.height, lambda i: _of_polars(X.to_series(i), called(own[i], i)))
+    else:
+        table = _open_array(X, names)
     for count, what in ((table.num_rows, "row"), (len(table.names), "column")):
         if not count:
             shape = table.num_rows, len(table.names)
@@ -86,15 +94,6 @@ def _of_array(array: AnyArray, where: str) -> Raw:
     return Raw(array.astype(object), True)
 
 
-# pandas
-
-
-def _open_pandas(X: Any) -> Table:
-    labels = list(X.columns)
-    names = [unnamed(i) if isinstance(label, int) and label == i else str(label) for i, label in enumerate(labels)]
-    return Table(names, True, len(X), lambda i: _of_pandas(X.iloc[:, i], called(names[i], i)))
-
-
 def _of_pandas(series: Any, where: str) -> Raw:
     pandas, dtype = sys.modules["pandas"], series.dtype
     if isinstance(dtype, pandas.CategoricalDtype):
@@ -122,14 +121,6 @@ def _of_categorical(array: Any) -> Raw:
         known = kinds.kind(type(label)) in (kinds.TEXT, kinds.BYTES, kinds.NUMBER)
         labels[i] = label if known else str(label)
     return Raw(labels[array.codes], True)  # the last one, None, where there is none
-
-
-# Polars
-
-
-def _open_polars(X: Any) -> Table:
-    names = list(X.columns)
-    return Table(names, True, X.height, lambda i: _of_polars(X.to_series(i), called(names[i], i)))
 
 
 def _of_polars(series: Any, where: str) -> Raw:
@@ -174,10 +165,9 @@ def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) ->
 
 def columns_of(table: Table, categorical: Sequence[bool | None]) -> Columns:
     """The columns of a table, each as categories or as numbers; as it looks where None says so."""
-    columns = tuple(
-        _column(name, table.column(i), categorical[i], called(name, i)) for i, name in enumerate(table.names)
+    return Columns(
+        tuple(_column(name, table.column(i), categorical[i], called(name, i)) for i, name in enumerate(table.names))
     )
-    return Columns(columns, table.num_rows)
 
 
 def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column:
