@@ -1,5 +1,6 @@
 """Convolution and max pooling of images: outputs and gradients, for several strides and sizes."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -151,9 +152,22 @@ def _param(size: tuple[int, int], stride: int) -> dict[str, Any]:
     return {"pool_height": size[0], "pool_width": size[1], "stride": stride}
 
 
+def _pools(subject: Subject) -> Iterator[tuple[tuple[int, int], tuple[int, int], int]]:
+    """Images, windows and stride, without what the code refuses: a course's im2col asserts that windows are square."""
+    for shape, size, stride in POOLS:
+        try:
+            subject.functions[POOL](np.ones((1, 1, *shape)), _param(size, stride))
+        except AssertionError:
+            if size[0] != size[1]:
+                continue
+        except Exception:  # reported where it is called again
+            pass
+        yield shape, size, stride
+
+
 def check_max_pool_forward(subject: Subject) -> None:
     """The maximum of each window."""
-    for shape, size, stride in POOLS:
+    for shape, size, stride in _pools(subject):
         x = subject.rng.normal(size=(2, 3, *shape))
         out, _ = subject.pair(POOL, x, _param(size, stride))
         right = max_pool_forward(x, **_param(size, stride))[0]
@@ -176,7 +190,7 @@ def check_max_pool_forward(subject: Subject) -> None:
 def check_max_pool_backward(subject: Subject) -> None:
     """dout at the maximum of each window; several equal ones; windows that overlap, as a remark."""
     name = subject.owns[0]
-    for shape, size, stride in POOLS:
+    for shape, size, stride in _pools(subject):
         x, param = subject.rng.normal(size=(2, 3, *shape)), _param(size, stride)
         out, cache = max_pool_forward(x, **param)
         dout = subject.rng.normal(size=out.shape)

@@ -132,8 +132,11 @@ def check_affine_forward(subject: Subject) -> None:
     x, w, b, _ = _affine_inputs(subject)
     rows = x.reshape(4, 6)
     out, _ = subject.pair("affine_forward", x, w, b)
-    without = (rows @ w, "wrong-output", "lacks the bias")
-    check_output(subject, "affine_forward", out, rows @ w + b, (without,))
+    mixed = "is that of x reshaped in another order than x.reshape(len(x), -1)"
+    orders = x.reshape(len(x), -1, order="F"), x.reshape(-1, len(x)).T
+    known = [(rows @ w + times * b, "wrong-output", f"has {times} times the bias") for times in (0, -1, 2)]
+    known += [(other @ w + b, "wrong-output", mixed) for other in orders]
+    check_output(subject, "affine_forward", out, rows @ w + b, known)
 
 
 def check_affine_backward(subject: Subject) -> None:
@@ -141,10 +144,24 @@ def check_affine_backward(subject: Subject) -> None:
     x, w, b, dout = _affine_inputs(subject)
     rows = x.reshape(4, 6)
     expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
-    averaged = (dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed")
-    check_gradients(
-        subject, "affine_forward", {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)}
-    )
+    mixed = "is reshaped in another order than that of x"
+    known: dict[str, list[Alternative]] = {
+        "dx": [((dout @ w.T).reshape(x.shape, order="F"), "wrong-gradient", mixed)],
+        "db": wrong_sums(dout),
+    }
+    check_gradients(subject, "affine_forward", {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, known)
+
+
+def wrong_sums(rows: FloatArray) -> list[Alternative]:
+    """What stands by mistake for the sum over the rows."""
+    return [
+        (rows.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
+        (rows.sum(axis=1), "wrong-axis", "is summed along the other axis"),
+        (rows.sum(), "wrong-axis", "is summed over everything"),
+        (rows, "examples-not-summed", "is not summed over the examples"),
+        (rows[0], "examples-not-summed", "is that of the first example"),
+        (rows[-1], "examples-not-summed", "is that of the last example"),
+    ]
 
 
 def _relu_input(subject: Subject) -> FloatArray:
@@ -158,7 +175,8 @@ def check_relu_forward(subject: Subject) -> None:
     out, _ = subject.pair("relu_forward", x)
     absolute = (np.abs(x), "wrong-output", "is the absolute value")
     mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
-    check_output(subject, "relu_forward", out, np.maximum(x, 0), (absolute, mask))
+    least = (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0")
+    check_output(subject, "relu_forward", out, np.maximum(x, 0), (absolute, mask, least))
 
 
 def check_relu_backward(subject: Subject) -> None:
@@ -171,5 +189,7 @@ def check_relu_backward(subject: Subject) -> None:
         (dout * (x < 0), "wrong-gradient", "is let through where x is negative, and stopped where positive"),
         (dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
         (np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
+        (x * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
+        (np.maximum(x, 0), "wrong-gradient", "is the output of forward, without the factor dout"),
     )
     check_gradients(subject, "relu_forward", {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})

@@ -11,6 +11,7 @@ from thinnet.layers import softmax_loss, svm_loss
 from thinnet.typing import FloatArray, IntArray
 
 N = 7
+EVERY_ROW = ": [:, y] in place of [np.arange(N), y]"
 
 
 def _scores(subject: Subject) -> tuple[FloatArray, IntArray]:
@@ -22,15 +23,33 @@ def check_softmax_loss(subject: Subject) -> None:
     x, y = _scores(subject)
     loss, dx = softmax_loss(x, y)
     probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
-    uncorrected: Alternative = (probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
-    values: list[Alternative] = []
-    gradients = [uncorrected]
+    logs, every = -np.log(probabilities), np.bincount(y, minlength=x.shape[1])
+    gradients: list[Alternative] = [
+        (probabilities / N, "wrong-gradient", "lacks the -1 at the right class"),
+        (2 * probabilities / N - dx, "wrong-gradient", "has 1 added at the right class instead of subtracted"),
+        ((probabilities - every) / N, "wrong-gradient", f"has the right classes of all rows in each row{EVERY_ROW}"),
+        (
+            (probabilities - (every > 0)) / N,
+            "wrong-gradient",
+            f"has the right classes of all rows in each row{EVERY_ROW}",
+        ),
+    ]
+    values: list[Alternative] = [
+        (logs[:, y].sum() / N, "wrong-output", f"is summed over the right classes of all rows in each row{EVERY_ROW}"),
+        (logs[:, y].mean(), "wrong-output", f"is the mean over the right classes of all rows in each row{EVERY_ROW}"),
+        (logs.sum() / N, "wrong-output", "is summed over all classes instead of the right ones"),
+        (-probabilities[np.arange(N), y].mean(), "wrong-output", "lacks the logarithm"),
+    ]
     for axis, over in ((0, "the rows"), (None, "everything")):
         known = "wrong-axis", f"sums the exponentials over {over} instead of the classes"
         for exponents in (x, x - x.max(axis=1, keepdims=True)):  # the latter as most subtract the maximum
             value, gradient = _summed_over(axis, exponents, y)
             values.append((value, *known))
             gradients.append((gradient, *known))
+    value, gradient = softmax_loss(x - x.max(axis=0), y)
+    known = "wrong-axis", "is that of scores less the maximum of each column instead of each row"
+    values.append((value, *known))
+    gradients.append((gradient, *known))
     if not _is_right(subject, x, y, loss, dx, gradients, values):
         return
     for shift in (1000.0, -1000.0):
@@ -41,6 +60,12 @@ def check_softmax_loss(subject: Subject) -> None:
             message = f"with {shift:g} added to all scores the loss is {number:g}, expected {loss:.6g}"
             subject.report("unstable", message)
             return
+    far = x + np.where(np.arange(N) % 2, 1000.0, -1000.0)[:, None]
+    number = float(np.squeeze(subject.pair("softmax_loss", far, y)[0]))
+    if not np.isfinite(number):
+        message = f"with 1000 added to the scores of every second row and taken from the others the loss is {number:g}"
+        subject.report("unstable", message, severity="note")
+        return
     far = np.array([[0.0, 2000.0, 0.0]])
     number = float(np.squeeze(subject.pair("softmax_loss", far, np.array([0]))[0]))
     if not np.isfinite(number):
@@ -59,9 +84,18 @@ def check_svm_loss(subject: Subject) -> None:
     """Value and gradient of the multi-class hinge loss."""
     x, y = _scores(subject)
     loss, dx = svm_loss(x, y)
-    others = np.where(np.arange(x.shape[1]) == y[:, None], 0, dx)
-    known = ((others, "wrong-gradient", "lacks that of the right class's score"),)
-    _is_right(subject, x, y, loss, dx, known)
+    right = np.arange(x.shape[1]) == y[:, None]
+    others, margins = np.where(right, 0, dx), np.where(right, 0, x - x[np.arange(N), y][:, None])
+    known = (
+        (others, "wrong-gradient", "lacks that of the right class's score"),
+        (np.where(right, -1 / N, dx), "wrong-gradient", "has -1 at the right class instead of the number of margins"),
+        (np.abs(dx), "wrong-gradient", "is positive at the right class too"),
+    )
+    values = [
+        (np.where(right, 0, np.maximum(margins + delta, 0)).sum() / N, "wrong-output", f"has {delta:g} as the margin")
+        for delta in (0.0, 0.5, -1.0, 10.0)
+    ]
+    _is_right(subject, x, y, loss, dx, known, values)
 
 
 def _is_right(
@@ -86,6 +120,7 @@ def _is_right(
         (loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
         (loss + 1, "wrong-output", "is too large by 1: the right class is counted among the others"),
         (loss / N, "wrong-output", f"is divided by the {N} rows twice"),
+        (loss * N / x.shape[1], "wrong-output", f"is divided by the {x.shape[1]} classes instead of the {N} rows"),
         *known_values,
     )
     wrong = difference("the loss", number, loss, values)

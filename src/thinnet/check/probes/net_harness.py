@@ -67,7 +67,7 @@ class NetHarness:
         self.single = False  # whether something is computed in float32
         self.setting = ""  # the options of the net that was built last, as text
         self.options: Options = {}
-        self.last: tuple[Any, FloatArray]  # the net and the batch of the last loss in training
+        self.last: tuple[Any, FloatArray]  # the net and the batch of the last call
         self.first = 1  # the number of the first layer in the names of the parameters
         self.roles: dict[Any, tuple[str, int]] = {}  # of parameters whose names do not tell
 
@@ -103,7 +103,10 @@ class NetHarness:
         if failed.verdict in of_form:
             failed = finding("not-checked", f"it may be of another course: {failed.evidence}")
         when = f"{self.setting}: " if self.setting else ""
-        calls = self.recorder.calls
+        calls, given = self.recorder.calls, self.subject.last_call[1]
+        if failed.verdict in ("crashed", "wrong-return") and len(given) == 2 and any("_loss" in c.name for c in calls):
+            goes_on = "loss(X), without y, goes on to the loss instead of returning the scores"
+            failed = finding("wrong-return", f"{goes_on}: {failed.evidence}")
         why = (diagnose(calls, stopped=True) or self._without_effect()) if failed.verdict == "crashed" else None
         if why:
             self.subject.report(why[0], f"{when}{why[1]}; {failed.evidence}")
@@ -177,7 +180,7 @@ class NetHarness:
 
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
         """Test mode; the recorder has its calls."""
-        self.recorder.calls = []
+        self.recorder.calls, self.last = [], (net, X)
         scores = self.subject.call(self.loss_name, net, X)
         if isinstance(scores, tuple) and len(scores) == 2 and isinstance(scores[1], dict) and not scores[1]:
             raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")

@@ -1,18 +1,21 @@
 """Batch and layer normalization: both modes, the running statistics, and the terms of the gradient."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from thinnet.check.compare import Alternative, close
-from thinnet.check.probes.layers import check_gradients, check_output
+from thinnet.check.probes.layers import check_gradients, check_output, wrong_sums
 from thinnet.check.subject import Subject
-from thinnet.checks import in_shape
 from thinnet.typing import AnyArray, FloatArray
 
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
+# The verdicts on the weights of old and new statistics, with a momentum of 0.8.
+KNOWN_WEIGHTS = {(1.0, 0.0): "running-statistics-not-updated", (0.2, 0.8): "running-momentum-swapped"}
 
 
 def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -27,33 +30,67 @@ def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5, d
     return np.asarray((x - mean) / (var + EPS) ** power)
 
 
-def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int) -> tuple[Alternative, ...]:
-    hat, name = normalized(x, axis), "wrong-output"
-    mean = x.mean(axis=axis, keepdims=True)
-    uncentered = hat + mean / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
+def wrongly_normalized(
+    x: FloatArray, mean: FloatArray, var: FloatArray, gamma: FloatArray, beta: FloatArray
+) -> tuple[Alternative, ...]:
+    """What is known to be wrong where x is normalized by this mean and variance; all broadcast."""
+    std, name = np.sqrt(var + EPS), "wrong-output"
+    hat, scaled = np.asarray((x - mean) / std), np.asarray(gamma * (x - mean))
     return (
-        (gamma * normalized(x, 1 - axis) + beta, "wrong-axis", "is normalized along the other axis"),
-        (gamma * normalized(x, axis, 1.0) + beta, name, "is divided by the variance instead of its root"),
-        (gamma * (x - mean) + beta, name, "is not divided by the standard deviation"),
-        (gamma * uncentered + beta, name, "is not centered"),
+        (scaled / (var + EPS) + beta, name, "is divided by the variance instead of its root"),
+        (scaled / np.sqrt(std) + beta, name, "is divided by the root of the standard deviation"),
+        (scaled + beta, name, "is not divided by the standard deviation"),
+        (gamma * x / std + beta, name, "is not centered"),
+        (gamma * (x + mean) / std + beta, name, "has the mean added instead of subtracted"),
         *without_parameters(hat, gamma, beta),
-        (gamma * normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"),
+    )
+
+
+def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int) -> tuple[Alternative, ...]:
+    def normalized_by(center: Any, square: Any) -> FloatArray:
+        return np.asarray(gamma * (x - center) / np.sqrt(square + EPS) + beta)
+
+    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
+    others, name, N = (
+        (x.mean(axis=1 - axis, keepdims=True), x.var(axis=1 - axis, keepdims=True)),
+        "wrong-output",
+        x.shape[axis],
+    )
+    return (
+        (normalized_by(*others), "wrong-axis", "is normalized along the other axis"),
+        (normalized_by(others[0], var), "wrong-axis", "has its mean along the other axis"),
+        (normalized_by(mean, others[1]), "wrong-axis", "has its variance along the other axis"),
+        (normalized_by(x.mean(), var), "wrong-axis", "has one mean of everything"),
+        (normalized_by(mean, x.var()), "wrong-axis", "has one variance of everything"),
+        (normalized_by(x.mean(), x.var()), "wrong-axis", "is normalized by one mean and variance of everything"),
+        *wrongly_normalized(x, mean, var, gamma, beta),
+        (normalized_by(mean, N * var), name, f"has the sum of {N} squares as the variance instead of their mean"),
+        (
+            normalized_by(mean, var + mean**2),
+            name,
+            "has the mean of x squared as the variance, without the mean taken off",
+        ),
+        (normalized_by(mean, var * N / (N - 1)), name, "has the variance divided by N - 1 instead of N"),
     )
 
 
 def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> tuple[Alternative, ...]:
-    """The normalized values without gamma, beta or both, which broadcast."""
+    """The normalized values with gamma and beta in another way, or without; all broadcast."""
     return (
         (hat, "wrong-output", "lacks gamma and beta"),
         (gamma * hat, "wrong-output", "lacks beta"),
         (hat + beta, "wrong-output", "lacks gamma"),
+        (beta * hat + gamma, "wrong-output", "has gamma and beta exchanged"),
+        (gamma * (hat + beta), "wrong-output", "has beta multiplied by gamma"),
+        (gamma * hat - beta, "wrong-output", "has beta subtracted"),
     )
 
 
-def bn_param(columns: int) -> tuple[dict[str, Any], FloatArray, FloatArray]:
-    """A bn_param for training with momentum 0.8, and the running mean and variance in it."""
+def bn_param(columns: int, shape: tuple[int, ...]) -> tuple[dict[str, Any], FloatArray, FloatArray]:
+    """A bn_param for training with momentum 0.8, and the running mean and variance that are in it in this shape."""
     mean, var = np.linspace(1, 2, columns), np.linspace(2, 5, columns)
-    return {"mode": "train", "momentum": 0.8, "running_mean": mean.copy(), "running_var": var.copy()}, mean, var
+    running = {"running_mean": mean.reshape(shape), "running_var": var.reshape(shape)}
+    return {"mode": "train", "momentum": 0.8, **running}, mean.copy(), var.copy()
 
 
 def known_dx(
@@ -62,11 +99,23 @@ def known_dx(
     """The gradients dx of rows that lack a term; g is dout · gamma."""
     mean, through = g.mean(axis=axis, keepdims=True), hat * (g * hat).mean(axis=axis, keepdims=True)
     plain = dout - dout.mean(axis=axis, keepdims=True) - hat * (dout * hat).mean(axis=axis, keepdims=True)
+    right, N, other = (g - mean - through) / deviation, hat.shape[axis], 1 - axis
+    crossed = g - g.mean(axis=other, keepdims=True) - hat * (g * hat).mean(axis=other, keepdims=True)
+    lacking = {(0.0, 1.0): ("missing-mean-term", "lacks the term through the mean")}
+    lacking[1.0, 0.0] = "missing-variance-term", "lacks the term through the variance"
+    lacking[0.0, 0.0] = "missing-mean-and-variance-terms", "lacks the terms through mean and variance"
+    times = "has {:.4g} times the term through the mean and {:.4g} times that through the variance"
     return (
-        ((g - through) / deviation, "missing-mean-term", "lacks the term through the mean"),
-        ((g - mean) / deviation, "missing-variance-term", "lacks the term through the variance"),
-        (g / deviation, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
+        *(
+            ((g - a * mean - b * through) / deviation, *lacking.get((a, b), ("wrong-gradient", times.format(a, b))))
+            for a, b in itertools.product((0.0, 1.0, -1.0, 0.5, 2.0, N, N / hat.shape[other]), repeat=2)
+            if (a, b) != (1, 1)
+        ),
         (plain / deviation, "wrong-gradient", "lacks the factor gamma"),
+        (right * deviation, "wrong-gradient", "is not divided by the standard deviation"),
+        (right * deviation**2, "wrong-gradient", "is multiplied by the standard deviation instead of divided by it"),
+        (right / deviation, "wrong-gradient", "is divided by the variance instead of its root"),
+        (crossed / deviation, "wrong-axis", "has its means along the other axis"),
     )
 
 
@@ -86,17 +135,16 @@ def check_batchnorm_forward(subject: Subject) -> None:
 
 def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
     """Those of gamma and beta that are known to be wrong."""
-    last, places = "is that of the last example", (*range(1, dout.ndim - 1),)
+    places = (*range(2, dout.ndim),)
     rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
     return {
         "dgamma": [
             (expected["dbeta"], "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"),
-            ((dout * hat)[-1].sum(axis=places), "examples-not-summed", last),
+            *wrong_sums((dout * hat).sum(axis=places))[1:],
         ],
         "dbeta": [
             (rows, "channels-mixed-up", "is that of gradients reshaped to rows without a transpose"),
-            (expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
-            (dout[-1].sum(axis=places), "examples-not-summed", last),
+            *wrong_sums(dout.sum(axis=places)),
         ],
     }
 
@@ -108,7 +156,11 @@ def check_modes(
 
     The output at test is not judged once more where that in training is wrong in a way without a name.
     """
-    axes, (param, old_mean, old_var) = (0, *range(2, x.ndim)), bn_param(len(gamma))
+    axes, first = (0, *range(2, x.ndim)), dict[str, Any](mode="train")
+    subject.attempt(subject.pair, name, x, gamma, beta, first)
+    shape = np.shape(first.get("running_mean", ()))  # as the code keeps it, (1, C, 1, 1) for one
+    own = shape if math.prod(shape) == len(gamma) else gamma.shape
+    param, old_mean, old_var = bn_param(len(gamma), own)
 
     def along(value: FloatArray) -> FloatArray:
         return value.reshape(-1, *[1] * (x.ndim - 2))
@@ -125,12 +177,13 @@ def check_modes(
     if not (subject.has("wrong-axis") or subject.has("dtype-changed") or subject.has("channels-mixed-up")):
         check_running(subject, param, np.moveaxis(x, 1, -1).reshape(-1, len(gamma)), old_mean, old_var)
     mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
-    param = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
+    param = {"mode": "test", "running_mean": mean.reshape(own).copy(), "running_var": var.reshape(own).copy()}
     out, _ = subject.pair(name, x, gamma, beta, param)
     known = (
         (right, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
-        (by(mean, var), "wrong-output", "lacks gamma and beta"),
-        (scale * (x - along(mean)) / along(var + EPS) + shift, "wrong-output", "is divided by the variance"),
+        (scale * by(x.mean(axis=axes), var) + shift, "batch-statistics-at-test", "has the mean of the batch"),
+        (scale * by(mean, x.var(axis=axes)) + shift, "batch-statistics-at-test", "has the variance of the batch"),
+        *wrongly_normalized(x, along(mean), along(var), scale, shift),
     )
     if x.ndim == 2 or not subject.has_fault:
         check_output(subject, name, out, scale * by(mean, var) + shift, known, "in test mode the output")
@@ -145,7 +198,8 @@ def check_running(
     """The running statistics in `param` after a step in training with momentum 0.8 on the rows x."""
     batches = (("running_mean", old_mean, x.mean(axis=0)), ("running_var", old_var, x.var(axis=0)))
     for key, old, batch in batches:
-        value = in_shape(np.asarray(param.get(key)), old.shape)
+        value = np.asarray(param.get(key))
+        value = value.reshape(old.shape) if value.size == old.size else value
         if value.dtype.kind != "f" or value.shape != old.shape:
             message = f"bn_param[{key!r}] has shape {value.shape}, expected {old.shape}"
             subject.report("running-statistics-wrong", message)
@@ -155,14 +209,20 @@ def check_running(
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
         verdict, why = "running-statistics-wrong", ""
-        if close(value, old):
-            verdict = "running-statistics-not-updated"
-        elif close(value, 0.2 * old + 0.8 * batch):
-            verdict = "running-momentum-swapped"
-        elif close(value, batch):
-            why = ": it is that of the batch alone"
-        elif close(value, 0.8 * old + 0.2 * np.sqrt(batch)):
-            why = ": it is mixed from standard deviations"
+        others = {
+            "batch": batch,
+            "batch's standard deviation": np.sqrt(x.var(axis=0)),
+            "batch's variance": x.var(axis=0),
+        }
+        for what, new in {**others, "batch's mean": x.mean(axis=0)}.items():
+            parts = np.stack([old, new], axis=1)
+            weights = np.linalg.lstsq(parts, value)[0]
+            if close(value, parts @ weights):
+                of_old, of_new = (float(weight) for weight in weights.round(3) + 0.0)
+                if what == "batch":
+                    verdict = KNOWN_WEIGHTS.get((of_old, of_new), verdict)
+                why = f": it is {of_old:g} * running + {of_new:g} * {what}, expected 0.8 * running + 0.2 * batch"
+                break
         moved = f"bn_param[{key!r}][0] went from {old[0]:.4g} to {value[0]:.4g}, expected {right[0]:.4g}"
         subject.report(verdict, f"with momentum 0.8, {moved}{why}")
 
@@ -170,12 +230,16 @@ def check_running(
 def _constant_column(
     subject: Subject, name: str, x: FloatArray, gamma: FloatArray, beta: FloatArray, param: dict[str, Any]
 ) -> None:
-    """A feature, or an example, without variance."""
+    """A feature, or an example, without variance; in batch normalization at test too."""
+    batch, zeros = name.startswith("batch"), {"running_mean": 0 * beta, "running_var": 0 * beta}
     flat = x.copy()
-    flat[(slice(None), 0) if name.startswith("batch") else 0] = 1.5
-    out, usual = (np.asarray(subject.pair(name, rows, gamma, beta, dict(param))[0], dtype=float) for rows in (flat, x))
-    if np.all(np.isfinite(usual)) and not np.all(np.isfinite(out)):
-        subject.report("epsilon-missing", "with all values equal the output is not finite")
+    flat[(slice(None), 0) if batch else 0] = 1.5
+    cases = [("all values equal", flat, param), ("mode 'test' and a running_var of 0", x, {"mode": "test", **zeros})]
+    usual = subject.pair(name, x, gamma, beta, dict(param))[0]
+    for how, rows, options in cases[: 2 if batch else 1]:
+        out = np.asarray(subject.pair(name, rows, gamma, beta, dict(options))[0], dtype=float)
+        if np.all(np.isfinite(usual)) and not np.all(np.isfinite(out)):
+            subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
 def check_layernorm_forward(subject: Subject) -> None:

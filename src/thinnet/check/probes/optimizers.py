@@ -150,7 +150,10 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
     for used in range(MOST_USED):
         if all(map(close, got, _given(used, w, grads, moments, {}))):
             evidence = f"{used + 1} and {used + 2}, expected {GIVEN + 1} and {GIVEN + 2}"
-            subject.report("step-kept-elsewhere", f"{message} {evidence}")
+            if left[0] == GIVEN - 1:
+                subject.report("step-not-counted", f"{message.partition(', and')[0]}: it goes down")
+            else:
+                subject.report("step-kept-elsewhere", f"{message} {evidence}")
             break
     return False
 
