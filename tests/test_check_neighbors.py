@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import check_dropouts as dropouts
+import check_images as images
 import check_nets as nets
+import check_small_nets as small_nets
 import check_sources as sources
 from test_check import check, package
 from thinnet.check import check_path
@@ -29,9 +31,9 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("relu_backward", "dout * (x > 0)", "np.where(x > 0, dout, 0.01 * dout)", "wrong-gradient: dx: 7 of 20 elements"),
     ("batchnorm_forward", NEW_VAR, NEW_VAR.replace("+", "-"), "it is 0.8 * running + -0.2 * batch"),
     ("batchnorm_forward", 'bn_param.get("momentum", 0.9)', "0.9", "it is 0.9 * running + 0.1 * batch"),
-    ("batchnorm_forward", NEW_VAR, NEW_VAR.replace("* var", "* std"), "0.2 * batch's standard deviation"),
+    ("batchnorm_forward", NEW_VAR, NEW_VAR.replace("* var", "* std"), "0.2 * batch's deviation"),
     ("batchnorm_forward", NEW_MEAN, NEW_MEAN.replace("* mu", "* var"), "0.2 * batch's variance"),
-    ("batchnorm_forward", "running_var + eps", "running_var", "epsilon-missing: with mode 'test' and a running_var of 0"),
+    ("batchnorm_forward", "running_var + eps", "running_var", "epsilon-missing: with a running_var of 0 at test"),
     ("batchnorm_forward", AT_TEST, AT_TEST.replace("running_mean", "x.mean(axis=0)"), "batch-statistics-at-test: in test mode the output has the mean of the batch"),
     ("batchnorm_forward", AT_TEST, AT_TEST.replace(" + beta", ""), "in test mode the output lacks beta"),
     ("batchnorm_forward", "gamma * xhat + beta", "beta * xhat + gamma", "the output has gamma and beta exchanged"),
@@ -46,7 +48,7 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("layernorm_backward", "(lg - lg.mean(axis=1, keepdims=True) - lhat * (lg * lhat).mean(axis=1, keepdims=True))", "(lg - lg.mean(axis=0) - lhat * (lg * lhat).mean(axis=0))", "dx has its means along the other axis"),
     ("softmax_loss", "-logp[np.arange(N), y].sum()", "-logp[:, y].sum()", "[:, y] in place of [np.arange(N), y]"),
     ("softmax_loss", "dx[np.arange(N), y] -= 1", "dx[np.arange(N), y] += 1", "has 1 added at the right class"),
-    ("softmax_loss", "x - x.max(axis=1, keepdims=True)", "x - x.max(axis=0)", "less the maximum of each column"),
+    ("softmax_loss", "x - x.max(axis=1, keepdims=True)", "x - x.max(axis=0)", "less each column's maximum"),
     ("svm_loss", "+ 1.0)", ")", "the loss has 0 as the margin"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= 1", "has -1 at the right class instead of the number of margins"),
 ]  # fmt: skip
@@ -103,6 +105,9 @@ NETS: list[tuple[dict[str, str], str]] = [
     ({"            dh, dW, grads": "            _, dW, grads"}, "affine_backward and, after it, relu_backward are given the same gradient"),
     ({"dh = relu_backward(dh, re)": "relu_backward(dh, re)"}, "relu_backward and, after it, affine_backward are given the same gradient"),
     ({"dh = dropout_backward(dh, do)": "dropout_backward(dh, do)"}, "dropout_backward and, after it, relu_backward are given"),
+    ({"            return scores\n": "            return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)\n"}, "the scores of loss(X) are probabilities"),
+    ({"            return scores\n": "            return scores.argmax(axis=1)\n"}, "the scores of loss(X) are labels"),
+    ({"loss, dh = softmax_loss": "loss, dh = svm_loss"}, "the loss is that of svm_loss instead of softmax_loss"),
     ({RETURN: ""}, "wrong-return: loss(X), without y, goes on to the loss instead of returning the scores"),
     ({RETURN: "", "np.arange(N), y].sum()": "np.arange(N), y + 0].sum()"}, "wrong-return: loss(X), without y, goes on to the loss"),
 ]  # fmt: skip
@@ -177,9 +182,79 @@ def max_pool_backward_naive(dout, cache):
     assert check(text).ok, str(check(text))
 
 
-def test_what_editors_import_from_inside_of_numpy_is_found_in_numpy(tmp_path: Path) -> None:
-    lines = ["from numpy.lib.npyio import savez_compressed", "import numpy as np", "def relu_forward(x):"]
-    (tmp_path / "layers.py").write_text("\n".join([*lines, "    return np.maximum(x, 0), x"]))
+@pytest.mark.parametrize(
+    "line", ["from numpy.lib.npyio import savez_compressed", "from json.decoder import nothing_of_it"]
+)
+def test_what_editors_import_from_inside_of_another_version_of_a_library_is_not_missed(
+    line: str, tmp_path: Path
+) -> None:
+    lines = [line, "import numpy as np", "def relu_forward(x):", "    return np.maximum(x, 0), x"]
+    (tmp_path / "layers.py").write_text("\n".join(lines))
     report = check_path(tmp_path)
     assert [function.state for function in report.functions] == ["right"], str(report)
-    assert report.verdicts == {"old-numpy"}
+    assert report.verdicts == {"package-absent"}
+
+
+def test_a_name_that_may_come_from_a_file_that_is_absent_is_not_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("from helpers import *\ndef relu_forward(x):\n    return helped(x), x\n")
+    report = check_path(tmp_path)
+    assert [function.state for function in report.functions] == ["not checked"], str(report)
+    assert "it needs helped, which is not there" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"), [("__call__", "backward"), ("forward_pass", "backprop"), ("fprop", "bprop")]
+)
+def test_a_class_whose_methods_have_other_names_is_checked(forward: str, backward: str, tmp_path: Path) -> None:
+    text = f"""
+import numpy as np
+
+
+class Dropout:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def {forward}(self, x, training=True):
+        if not training:
+            return x
+        self.mask = (np.random.rand(*x.shape) >= self.rate) / (1 - self.rate)
+        return x * self.mask
+
+    def {backward}(self, dout):
+        return dout * self.mask
+"""
+    assert check(text).ok, str(check(text))
+    (tmp_path / "layers.py").write_text(text.replace("return dout * self.mask", "return dout"))
+    report = check_path(tmp_path)
+    assert report.faults == {"mask-not-applied-in-backward"}, str(report)
+    assert [function.place for function in report.functions] == ["", "line 15"]
+
+
+def test_a_group_without_variance_needs_an_epsilon() -> None:
+    text = sources.swap(images.IMAGES, {'gn_param.get("eps", 1e-5)': "0"})
+    assert [(name, one.verdict) for name, one in check(text)] == [("spatial_groupnorm_forward", "epsilon-missing")]
+
+
+RELU = "scores, cache3 = affine_forward(h2, W3, b3)"
+
+
+def test_a_relu_on_the_scores_of_a_convolutional_net_is_told() -> None:
+    report = check(sources.swap(small_nets.CONV_NET, {RELU: f"{RELU}; scores, _ = relu_forward(scores)"}))
+    assert [one.evidence[:37] for _, one in report] == ["the scores of loss(X) go through a Re"], str(report)
+
+
+def test_nets_of_another_form_are_not_accused() -> None:
+    norm = {RELU: "h2 = self.params['gamma2'] * h2; " + RELU}
+    norm |= {
+        '        self.params["b2"]': '        self.params["gamma2"] = np.ones(hidden_dim)\n        self.params["b2"]'
+    }
+    text = sources.swap(small_nets.CONV_NET, norm)
+    other = small_nets.CONV_NET.replace("loss(self, X, y=None)", "loss(self, images, labels=None)")
+    other = (
+        other.replace("self.params", "self.weights")
+        .replace("(X, W1", "(images, W1")
+        .replace("y is None", "labels is None")
+    )
+    for source in (text, other.replace("scores, y)", "scores, labels)")):
+        report = check(source)
+        assert [one.verdict for name, one in report if name == "ThreeLayerConvNet"] == ["not-checked"], str(report)

@@ -110,14 +110,6 @@ class _OldNumpy(ast.NodeTransformer):
             self.found.add(f"np.{node.attr}")
         return node
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        """From NumPy's inner modules, out of which editors import by themselves, what NumPy itself has by that name."""
-        inner = (node.module or "").startswith(("numpy.core.", "numpy.lib.", "numpy.matrixlib."))
-        if inner and all(hasattr(np, alias.name) for alias in node.names):
-            self.found.add(f"from {node.module}")
-            node.module = "numpy"
-        return node
-
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, ``zeros(None)`` has no axis."""
         self.generic_visit(node)

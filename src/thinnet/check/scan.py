@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from thinnet.check import old_python, p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, net_of
+from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, methods_of, net_of
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.old_python import only_python_3
 from thinnet.check.p_convention import PConvention
@@ -69,8 +69,11 @@ def scan(target: Path) -> list[Source]:
         source.convention = _said(source, trees)
         nodes = trees[source.path].body if source.path in trees else []
         for node in (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))):
-            methods = {f"{node.name}.{inner.name}": inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
-            source.lines |= {name: found.lineno for name, found in {node.name: node, **methods}.items()}
+            methods = {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
+            for known, own in zip(("forward", "backward"), methods_of([*methods]), strict=False):
+                methods[known] = methods[own]
+            names = {node.name: node} | {f"{node.name}.{name}": inner for name, inner in methods.items()}
+            source.lines |= {name: found.lineno for name, found in names.items()}
         source.conventions = {node.name: p_convention.from_dropout(node) for node in nodes if _is_dropout_alone(node)}
     return sources
 
@@ -106,7 +109,7 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         return Source(path, root, module, subjects, problem, excluded)
     for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
         methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
-        if kind_of(node.name) and {"forward", "backward"} <= methods:
+        if kind_of(node.name) and methods_of(methods):
             subjects += [f"{node.name}.forward", f"{node.name}.backward"]
         elif net_of(node.name) and node.name not in subjects and "loss" in methods:
             subjects.append(node.name)

@@ -29,6 +29,7 @@ from thinnet.typing import AnyArray
 Function = Callable[..., Any]
 LIBRARIES = (os.path.dirname(thinnet.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
+MISSING_STARS: set[str] = set()  # modules that are not there, of which all names were imported
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 TO_DO = re.compile(r"\bto.?do\b|not\b.{0,10}\bimplemented|implement (?:me|this)|your code", re.IGNORECASE)
@@ -235,7 +236,8 @@ class Subject:
             return self.blame(name, "out-of-memory", f"{what}, {location(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in what or TO_DO.search(what):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
-        if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
+        # Of a file that is absent, or must be compiled.
+        if isinstance(error, NameError) and (error.name in OF_COURSES or MISSING_STARS):
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and _only_none(self.functions[name]):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")
@@ -279,11 +281,9 @@ def describe(value: Any) -> str:
     """A short description of a value of any type."""
     if isinstance(value, np.ndarray):
         return f"one array of shape {value.shape}"
-    if isinstance(value, tuple) and 0 < len(value) < 9:
-        kinds = (f"array {one.shape}" if isinstance(one, np.ndarray) else type(one).__name__ for one in value)
-        return f"{len(value)} values: {', '.join(kinds)}"
     if isinstance(value, (tuple, list)):
-        return f"{len(value)} values"
+        kinds = [f"array {one.shape}" if isinstance(one, np.ndarray) else type(one).__name__ for one in value[:8]]
+        return f"{len(value)} values: {', '.join(kinds)}" if kinds else "none"
     return type(value).__name__
 
 

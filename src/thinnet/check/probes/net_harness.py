@@ -11,11 +11,11 @@ import numpy as np
 
 from thinnet.check.call_recorder import FAILURES, Call, CallRecorder, Layers, report_own_faults
 from thinnet.check.classes import of_courses
-from thinnet.check.compare import close, difference
+from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.findings import Finding, finding
-from thinnet.check.probes.net_calls import Diagnosis, diagnose, mode_at_test
+from thinnet.check.probes.net_calls import Diagnosis, diagnose
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
-from thinnet.layers import softmax_loss
+from thinnet.layers import softmax_loss, svm_loss
 from thinnet.slopes import around, moved
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -77,7 +77,8 @@ class NetHarness:
 
     def run(self) -> list[Finding]:
         """All findings.  Where the first probe cannot run the net, there are no others."""
-        other = not of_courses(self.subject.name)
+        takes = [name.lower() for name in parameters(getattr(self.owner, "loss", None))[1:3]]
+        other = not of_courses(self.subject.name) or takes not in (["x", "y"], ["x"], [])
         with self.recorder:
             for i, probe in enumerate(self.probes()):
                 known = len(self.subject.findings)
@@ -168,16 +169,6 @@ class NetHarness:
         rng = np.random.default_rng(11)
         return rng.normal(size=(rows, *self.input_shape)), rng.integers(0, C, size=rows)
 
-    def check_examples_alone(self, net: Any) -> bool:
-        """Whether the scores of an example do not depend on the others in its batch; reports it if they do."""
-        X, _ = self.data()
-        whole, part = self.scores(net, X), self.scores(net, X[:3])
-        if whole[:3].shape == part.shape and close(whole[:3], part):
-            return True
-        message = f"with {self.setting}, the scores of an example change with the others in its test batch"
-        self.subject.report("batch-statistics-at-test", message + mode_at_test(self.recorder.calls, "batchnorm"))
-        return False
-
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
         """Test mode; the recorder has its calls."""
         self.recorder.calls, self.last = [], (net, X)
@@ -241,7 +232,17 @@ class NetHarness:
         X, y = self.data()
         expected = self.plain_scores(net, X)
         scores, what = self.scores(net, X), "the scores of loss(X)"
-        wrong = difference(what, scores, expected)
+        shares = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
+        known: list[Alternative] = [
+            (shares, "wrong-output", "are probabilities: return the scores before the softmax"),
+            (
+                expected.argmax(axis=1),
+                "wrong-output",
+                "are labels: return the scores, of which predict takes the largest",
+            ),
+            (np.maximum(expected, 0), "wrong-output", "go through a ReLU after the last affine layer"),
+        ]
+        wrong = difference(what, scores, expected, known)
         if wrong:
             self.scores_right = False  # gradients are not evaluated then: they may only follow
             if self.subject.is_half_precision(what, scores, expected):
@@ -259,7 +260,9 @@ class NetHarness:
         if changed:
             self.ended = True
             raise self.subject.stop("input-mutated", f"loss(X, y) changed {', '.join(map(str, changed))} in params")
-        wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], batch=N)
+        known = [(svm_loss(expected, y)[0], "wrong-output", "is that of svm_loss instead of softmax_loss")]
+        known += [(softmax_loss(np.maximum(expected, 0), y)[0], "wrong-output", "is that of scores after a ReLU")]
+        wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], known, batch=N)
         if wrong:
             self.scores_right = self.loss_right = False
             raise self.subject.stop("wrong-output", wrong.message)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.check.compare import close
+from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, role
 from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
@@ -88,6 +90,17 @@ def _usable_options(harness: NetHarness) -> Options:
             harness.subject.report("default-unusable", message)
             return {harness.dropout: value}
     return {}
+
+
+def check_examples_alone(harness: NetHarness, net: Any) -> bool:
+    """Whether the scores of an example do not depend on the others in its batch; reports it if they do."""
+    X, _ = harness.data()
+    whole, part = harness.scores(net, X), harness.scores(net, X[:3])
+    if whole[:3].shape == part.shape and close(whole[:3], part):
+        return True
+    message = f"with {harness.setting}, the scores of an example change with the others in its test batch"
+    harness.subject.report("batch-statistics-at-test", message + mode_at_test(harness.recorder.calls, "batchnorm"))
+    return False
 
 
 def check_initial_values(harness: NetHarness) -> None:

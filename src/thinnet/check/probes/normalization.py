@@ -24,9 +24,9 @@ def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, Float
     return x, gamma, beta, subject.rng.normal(size=x.shape)
 
 
-def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5, ddof: int = 0) -> FloatArray:
+def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5) -> FloatArray:
     """x without its mean, over its variance to a power: its root is right."""
-    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True, ddof=ddof)
+    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
     return np.asarray((x - mean) / (var + EPS) ** power)
 
 
@@ -51,25 +51,18 @@ def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int
         return np.asarray(gamma * (x - center) / np.sqrt(square + EPS) + beta)
 
     mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
-    others, name, N = (
-        (x.mean(axis=1 - axis, keepdims=True), x.var(axis=1 - axis, keepdims=True)),
-        "wrong-output",
-        x.shape[axis],
-    )
+    others = x.mean(axis=1 - axis, keepdims=True), x.var(axis=1 - axis, keepdims=True)
+    name, N, axes = "wrong-output", x.shape[axis], "wrong-axis"
     return (
-        (normalized_by(*others), "wrong-axis", "is normalized along the other axis"),
-        (normalized_by(others[0], var), "wrong-axis", "has its mean along the other axis"),
-        (normalized_by(mean, others[1]), "wrong-axis", "has its variance along the other axis"),
-        (normalized_by(x.mean(), var), "wrong-axis", "has one mean of everything"),
-        (normalized_by(mean, x.var()), "wrong-axis", "has one variance of everything"),
-        (normalized_by(x.mean(), x.var()), "wrong-axis", "is normalized by one mean and variance of everything"),
+        (normalized_by(*others), axes, "is normalized along the other axis"),
+        (normalized_by(others[0], var), axes, "has its mean along the other axis"),
+        (normalized_by(mean, others[1]), axes, "has its variance along the other axis"),
+        (normalized_by(x.mean(), var), axes, "has one mean of everything"),
+        (normalized_by(mean, x.var()), axes, "has one variance of everything"),
+        (normalized_by(x.mean(), x.var()), axes, "is normalized by one mean and variance of everything"),
         *wrongly_normalized(x, mean, var, gamma, beta),
         (normalized_by(mean, N * var), name, f"has the sum of {N} squares as the variance instead of their mean"),
-        (
-            normalized_by(mean, var + mean**2),
-            name,
-            "has the mean of x squared as the variance, without the mean taken off",
-        ),
+        (normalized_by(mean, var + mean**2), name, "has the mean of x squared as the variance"),
         (normalized_by(mean, var * N / (N - 1)), name, "has the variance divided by N - 1 instead of N"),
     )
 
@@ -84,13 +77,6 @@ def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> 
         (gamma * (hat + beta), "wrong-output", "has beta multiplied by gamma"),
         (gamma * hat - beta, "wrong-output", "has beta subtracted"),
     )
-
-
-def bn_param(columns: int, shape: tuple[int, ...]) -> tuple[dict[str, Any], FloatArray, FloatArray]:
-    """A bn_param for training with momentum 0.8, and the running mean and variance that are in it in this shape."""
-    mean, var = np.linspace(1, 2, columns), np.linspace(2, 5, columns)
-    running = {"running_mean": mean.reshape(shape), "running_var": var.reshape(shape)}
-    return {"mode": "train", "momentum": 0.8, **running}, mean.copy(), var.copy()
 
 
 def known_dx(
@@ -130,7 +116,6 @@ def check_batchnorm_forward(subject: Subject) -> None:
     if missing:
         message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
         subject.report("running-statistics-not-updated", message)
-    _constant_column(subject, name, x, gamma, beta, {"mode": "train"})
 
 
 def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
@@ -160,7 +145,10 @@ def check_modes(
     subject.attempt(subject.pair, name, x, gamma, beta, first)
     shape = np.shape(first.get("running_mean", ()))  # as the code keeps it, (1, C, 1, 1) for one
     own = shape if math.prod(shape) == len(gamma) else gamma.shape
-    param, old_mean, old_var = bn_param(len(gamma), own)
+    old_mean, old_var = np.linspace(1, 2, len(gamma)), np.linspace(2, 5, len(gamma))
+
+    def param_of(mean: FloatArray, var: FloatArray, **more: Any) -> dict[str, Any]:
+        return {"running_mean": mean.reshape(own).copy(), "running_var": var.reshape(own).copy(), **more}
 
     def along(value: FloatArray) -> FloatArray:
         return value.reshape(-1, *[1] * (x.ndim - 2))
@@ -169,15 +157,16 @@ def check_modes(
         return np.asarray((x - along(mean)) / np.sqrt(along(var) + EPS))
 
     scale, shift = along(gamma), along(beta)
-    out, _ = subject.pair(name, x, gamma, beta, param)
+    param = param_of(old_mean, old_var, mode="train", momentum=0.8)
+    trained, _ = subject.pair(name, x, gamma, beta, param)
     by_running = scale * by(old_mean, old_var) + shift
     running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
     right = scale * normalized(x, axes) + shift
-    check_output(subject, name, out, right, (running, *known))
+    check_output(subject, name, trained, right, (running, *known))
     if not (subject.has("wrong-axis") or subject.has("dtype-changed") or subject.has("channels-mixed-up")):
         check_running(subject, param, np.moveaxis(x, 1, -1).reshape(-1, len(gamma)), old_mean, old_var)
     mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
-    param = {"mode": "test", "running_mean": mean.reshape(own).copy(), "running_var": var.reshape(own).copy()}
+    param = param_of(mean, var, mode="test")
     out, _ = subject.pair(name, x, gamma, beta, param)
     known = (
         (right, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
@@ -190,6 +179,10 @@ def check_modes(
     for key, old in (("running_mean", mean), ("running_var", var)):
         if not np.array_equal(np.asarray(param.get(key)).ravel(), old):
             subject.report("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
+    constant, still = x.copy(), param_of(mean, 0 * var, mode="test")
+    constant[:, 0] = 1.5
+    check_epsilon(subject, "a feature of equal values", trained, name, constant, gamma, beta, {"mode": "train"})
+    check_epsilon(subject, "a running_var of 0 at test", out, name, x, gamma, beta, still)
 
 
 def check_running(
@@ -209,12 +202,9 @@ def check_running(
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
         verdict, why = "running-statistics-wrong", ""
-        others = {
-            "batch": batch,
-            "batch's standard deviation": np.sqrt(x.var(axis=0)),
-            "batch's variance": x.var(axis=0),
-        }
-        for what, new in {**others, "batch's mean": x.mean(axis=0)}.items():
+        mean, var = x.mean(axis=0), x.var(axis=0)
+        others = {"batch": batch, "batch's deviation": np.sqrt(var), "batch's variance": var, "batch's mean": mean}
+        for what, new in others.items():
             parts = np.stack([old, new], axis=1)
             weights = np.linalg.lstsq(parts, value)[0]
             if close(value, parts @ weights):
@@ -227,19 +217,11 @@ def check_running(
         subject.report(verdict, f"with momentum 0.8, {moved}{why}")
 
 
-def _constant_column(
-    subject: Subject, name: str, x: FloatArray, gamma: FloatArray, beta: FloatArray, param: dict[str, Any]
-) -> None:
-    """A feature, or an example, without variance; in batch normalization at test too."""
-    batch, zeros = name.startswith("batch"), {"running_mean": 0 * beta, "running_var": 0 * beta}
-    flat = x.copy()
-    flat[(slice(None), 0) if batch else 0] = 1.5
-    cases = [("all values equal", flat, param), ("mode 'test' and a running_var of 0", x, {"mode": "test", **zeros})]
-    usual = subject.pair(name, x, gamma, beta, dict(param))[0]
-    for how, rows, options in cases[: 2 if batch else 1]:
-        out = np.asarray(subject.pair(name, rows, gamma, beta, dict(options))[0], dtype=float)
-        if np.all(np.isfinite(usual)) and not np.all(np.isfinite(out)):
-            subject.report("epsilon-missing", f"with {how} the output is not finite")
+def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any) -> None:
+    """Whether the output stays finite where there is no variance, if it is usually."""
+    out = subject.pair(name, *args)[0]
+    if np.all(np.isfinite(np.asarray(usual, dtype=float))) and not np.all(np.isfinite(np.asarray(out, dtype=float))):
+        subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
 def check_layernorm_forward(subject: Subject) -> None:
@@ -247,7 +229,8 @@ def check_layernorm_forward(subject: Subject) -> None:
     x, gamma, beta, _ = _inputs(subject)
     out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
     check_output(subject, "layernorm_forward", out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
-    _constant_column(subject, "layernorm_forward", x, gamma, beta, {})
+    x[0] = 1.5
+    check_epsilon(subject, "an example of equal values", out, "layernorm_forward", x, gamma, beta, {})
 
 
 def check_backward(subject: Subject) -> None:

@@ -45,7 +45,7 @@ TABLE = """
 sgd wrong-update w: w = -learning_rate * dw | w = learning_rate * dw | w = w - learning_rate * w
 sgd_momentum state-not-kept end: v = 0 | v = dw
 sgd_momentum wrong-update begin: momentum = 0.9
-sgd_momentum wrong-update end: v = -v
+sgd_momentum wrong-update end: v = -v | v = w
 sgd_momentum wrong-update v: v = momentum * (v - learning_rate * dw) | v = momentum * v + learning_rate * dw
 sgd_momentum state-not-zero first: v = 1 | v = dw
 sgd_momentum wrong-update w: w = w + momentum * v - learning_rate * dw  # Nesterov's momentum
@@ -56,11 +56,11 @@ sgd_momentum wrong-update v: v = v - learning_rate * dw | v = momentum * v - dw 
 sgd_momentum update-uphill w: w = w - v
 sgd_momentum wrong-update w: w = w + learning_rate * v | w = w + v - learning_rate * dw | pass
 sgd_momentum wrong-update begin: w = w + v
-sgd_momentum wrong-update end: v = w
 sgd_nesterov_momentum state-not-kept end: v = 0
 sgd_nesterov_momentum state-not-zero first: v = 1
 sgd_nesterov_momentum wrong-update w: w = w + v  # plain momentum
 sgd_nesterov_momentum wrong-update begin: momentum = 0.9
+sgd_nesterov_momentum wrong-update w: w = w - old + 2 * v | w = w + v - learning_rate * dw
 sgd_nesterov_momentum wrong-update w: w = w + momentum * old + (1 + momentum) * v | w = w - momentum * old + v
 sgd_nesterov_momentum wrong-update w: w = w + (1 + momentum) * v | w = w - momentum * v + (1 + momentum) * old
 sgd_nesterov_momentum decay-swapped v: old, v = v, (1 - momentum) * v - learning_rate * dw
@@ -100,10 +100,9 @@ adam decay-swapped v: v = (1 - beta2) * v + beta2 * dw**2
 adam wrong-update m: m = beta1 * m + dw | m = beta2 * m + (1 - beta2) * dw | m = beta1 * m - (1 - beta1) * dw
 adam wrong-update mt: mt = dw | mt = dw / (1 - beta1**used)
 adam wrong-update m: m = beta1 * m + (1 - beta1) * dw**2 | m = beta1 * m + beta1 * dw
-adam wrong-update v: v = beta2 * v + beta2 * dw**2
 adam wrong-update v: v = beta2 * v + (1 - beta2) * dw | v = beta2 * v + (1 - beta2) * abs(dw)
 adam wrong-update v: v = beta2 * v + (1 - beta2) * m**2 | v = beta2 * v + dw**2 | v = beta1 * v + (1 - beta1) * dw**2
-adam wrong-update v: v = beta2 * m + (1 - beta2) * dw**2
+adam wrong-update v: v = beta2 * m + (1 - beta2) * dw**2 | v = beta2 * v + beta2 * dw**2
 adam wrong-update w: w = w - learning_rate * mt / (vt + epsilon) | w = w - learning_rate * vt / (sqrt(mt) + epsilon)
 adam wrong-update w: w = w - learning_rate * sqrt(vt) / (mt + epsilon)
 adam wrong-update w: w = w - learning_rate * mt * (sqrt(vt) + epsilon)
