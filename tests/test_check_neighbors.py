@@ -109,6 +109,7 @@ NETS: list[tuple[dict[str, str], str]] = [
     ({"            return scores\n": "            return scores.argmax(axis=1)\n"}, "the scores of loss(X) are labels"),
     ({"loss, dh = softmax_loss": "loss, dh = svm_loss"}, "the loss is that of svm_loss instead of softmax_loss"),
     ({RETURN: ""}, "wrong-return: loss(X), without y, goes on to the loss instead of returning the scores"),
+    ({'grads["gamma%d" % i], grads["beta%d" % i] = back': 'grads["beta%d" % i], grads["gamma%d" % i] = back'}, "; the right one stands under gamma1"),
     ({RETURN: "", "np.arange(N), y].sum()": "np.arange(N), y + 0].sum()"}, "wrong-return: loss(X), without y, goes on to the loss"),
 ]  # fmt: skip
 
@@ -203,6 +204,21 @@ def test_a_name_that_may_come_from_a_file_that_is_absent_is_not_a_mistake(tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "return np.array((x, x[0])), None",
+            "not-checked: relu_forward is written for an older NumPy: ValueError: setting",
+        ),
+        ("from nowhere.to_be import found", "missing-package: ModuleNotFoundError: No module named 'nowhere'"),
+    ],
+)
+def test_what_stops_for_want_of_a_package_is_told_so(line: str, told: str) -> None:
+    report = check(f"import numpy as np\ndef relu_forward(x):\n    {line}\n    return np.maximum(x, 0), x\n")
+    assert [f"{one.verdict}: {one.evidence}".startswith(told) for _, one in report] == [True], str(report)
+
+
+@pytest.mark.parametrize(
     ("forward", "backward"), [("__call__", "backward"), ("forward_pass", "backprop"), ("fprop", "bprop")]
 )
 def test_a_class_whose_methods_have_other_names_is_checked(forward: str, backward: str, tmp_path: Path) -> None:
@@ -258,3 +274,15 @@ def test_nets_of_another_form_are_not_accused() -> None:
     for source in (text, other.replace("scores, y)", "scores, labels)")):
         report = check(source)
         assert [one.verdict for name, one in report if name == "ThreeLayerConvNet"] == ["not-checked"], str(report)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("np.dot(dout, self.W.T)", "np.dot(dout, self.W)", "crashed: ValueError: shapes (4,5) and (6,5) not aligned"),
+        ("np.sum(dout, axis=0)", "np.sum(dout)", "shape-changed: db has shape (1,), expected (5,)"),
+    ],
+)
+def test_what_a_class_does_on_the_way_back_is_judged_where_its_forward_is_right(old: str, new: str, told: str) -> None:
+    report = check(sources.swap("import numpy as np\n" + sources.CLASSES["Affine"][1], {old: new}))
+    assert [f"{one.verdict}: {one.evidence}".startswith(told) for _, one in report] == [True], str(report)

@@ -276,7 +276,7 @@ def _put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
 def _found(layer: Any, pattern: re.Pattern[str]) -> tuple[str, Any]:
     """The name and the value of the array that is named so, or nothing."""
     for name, value in vars(layer).items():
-        if pattern.search(name) and isinstance(value, np.ndarray):
+        if pattern.search(name) and isinstance(value, (np.ndarray, np.generic)):
             return name, value
     return "", UNKNOWN
 
@@ -329,7 +329,8 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
     try:
         result = _call(method, *args, **kwargs)
     except IN_THE_CALL as error:
-        if NOT_WRITTEN in str(error):
+        alone = left is INPUT_GRADIENT and isinstance(error, ValueError) and len(args) + len(kwargs) == 1
+        if NOT_WRITTEN in str(error) or alone:  # forward was called rightly, and so is what has one argument
             raise
         shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
         message = f"{method.__qualname__} stops, called with an array of shape {shapes}"

@@ -232,6 +232,8 @@ class Subject:
         if isinstance(error, MissingPackage):
             verdict = "not-checked" if error.args[1] in FRAMEWORKS | HELPERS else "missing-package"
             return self.blame(name, verdict, str(error))
+        if isinstance(error, ImportError):
+            return self.blame(name, "missing-package", f"{what}, {location(error)}")
         if isinstance(error, MemoryError):
             return self.blame(name, "out-of-memory", f"{what}, {location(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in what or TO_DO.search(what):

@@ -291,7 +291,7 @@ class NetHarness:
         for key in keys:
             if self._agree_at_once(net, [key], grads):
                 continue
-            found = self._compare(net, key, grads[key], when)
+            found = self._compare(net, key, grads, when)
             if not found:
                 continue
             why = diagnose(calls)
@@ -315,12 +315,12 @@ class NetHarness:
         claimed = sum(float(np.sum(grads[key] * way)) for key, way in direction.items())
         return abs((losses[0] - losses[1]) / (2 * STEP_AT_ONCE) - claimed) <= SAME_SLOPE
 
-    def _compare(self, net: Any, key: Any, gradient: AnyArray, when: str) -> tuple[str, str] | None:
+    def _compare(self, net: Any, key: Any, grads: dict[Any, AnyArray], when: str) -> tuple[str, str] | None:
         """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
 
         Where a sample agrees, all others are looked at too.
         """
-        value, batch = net.params[key], self.data()
+        value, batch, gradient = net.params[key], self.data(), grads[key]
         same = gradient.squeeze().shape == value.squeeze().shape
         if same and np.broadcast(gradient, value).size == value.size:  # their difference has no more elements
             gradient = gradient.reshape(value.shape)
@@ -345,6 +345,11 @@ class NetHarness:
             if wrong and np.any(np.abs(got - numerical) > tolerance * largest):
                 at = re.search(r"at \[(\d+)\]", wrong.message)
                 message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message
+                for name, other in grads.items():
+                    if other.shape == value.shape and close(
+                        np.array([other[i] for i in positions]), numerical, tolerance
+                    ):
+                        message += f"; the right one stands under {name}"
                 return wrong.of_gradient, message.replace(f" of {SAMPLES} elements", f" of {SAMPLES} sampled elements")
         return None
 

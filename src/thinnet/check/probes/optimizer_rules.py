@@ -44,7 +44,6 @@ TABLE = """
 * wrong-update begin: learning_rate = 1
 sgd wrong-update w: w = -learning_rate * dw | w = learning_rate * dw | w = w - learning_rate * w
 sgd_momentum state-not-kept end: v = 0 | v = dw
-sgd_momentum wrong-update begin: momentum = 0.9
 sgd_momentum wrong-update end: v = -v | v = w
 sgd_momentum wrong-update v: v = momentum * (v - learning_rate * dw) | v = momentum * v + learning_rate * dw
 sgd_momentum state-not-zero first: v = 1 | v = dw
@@ -55,7 +54,7 @@ sgd_momentum decay-swapped v: v = (1 - momentum) * v - momentum * learning_rate 
 sgd_momentum wrong-update v: v = v - learning_rate * dw | v = momentum * v - dw | v = momentum * w - learning_rate * dw
 sgd_momentum update-uphill w: w = w - v
 sgd_momentum wrong-update w: w = w + learning_rate * v | w = w + v - learning_rate * dw | pass
-sgd_momentum wrong-update begin: w = w + v
+sgd_momentum wrong-update begin: w = w + v | momentum = 0.9
 sgd_nesterov_momentum state-not-kept end: v = 0
 sgd_nesterov_momentum state-not-zero first: v = 1
 sgd_nesterov_momentum wrong-update w: w = w + v  # plain momentum
@@ -74,11 +73,10 @@ rmsprop wrong-update cache: cache = decay_rate * cache + (1 - decay_rate) * (lea
 rmsprop wrong-update cache: cache = decay_rate * cache + (1 - decay_rate) * mean(dw**2)
 rmsprop wrong-update w: w = w - learning_rate * dw / (cache + epsilon) | w = w - learning_rate / (sqrt(cache) + epsilon)
 rmsprop wrong-update end: cache = sqrt(cache)
-rmsprop wrong-update begin: decay_rate = 0.9 | decay_rate = 0.99
 rmsprop wrong-update cache: cache = decay_rate * cache + decay_rate * dw**2 | cache = (1 - decay_rate) * dw**2
 rmsprop wrong-update cache: cache = decay_rate * (cache + (1 - decay_rate) * dw**2)
 rmsprop wrong-update cache: cache = sqrt(decay_rate * cache + (1 - decay_rate) * dw**2)
-rmsprop wrong-update begin: w = w - learning_rate * dw / (sqrt(cache) + epsilon)
+rmsprop wrong-update begin: w = w - learning_rate * dw / (sqrt(cache) + epsilon) | decay_rate = 0.9 | decay_rate = 0.99
 rmsprop wrong-update w: pass
 adam bias-correction-missing mt: mt = m
 adam bias-correction-missing vt: vt = v
