@@ -17,7 +17,6 @@ from thinnet.errors import ArgumentError, MissingExtraError
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "env", "build", "dist"}
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
-MOST_FILES = 2000
 WHOLE_NET = (
     "it computes a whole net and its dropout in one function, so that there is no layer whose input and output could "
     "be compared; put the dropout into a function dropout_layer(X, p) to have it checked"
@@ -70,8 +69,8 @@ def scan(target: Path) -> list[Source]:
         nodes = trees[source.path].body if source.path in trees else []
         for node in (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))):
             methods = {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
-            for known, own in zip(("forward", "backward"), methods_of([*methods]), strict=False):
-                methods[known] = methods[own]
+            own = methods_of(methods)
+            methods |= {known: methods[name] for known, name in zip(("forward", "backward"), own, strict=False)}
             names = {node.name: node} | {f"{node.name}.{name}": inner for name, inner in methods.items()}
             source.lines |= {name: found.lineno for name, found in names.items()}
         source.conventions = {node.name: p_convention.from_dropout(node) for node in nodes if _is_dropout_alone(node)}
@@ -82,7 +81,7 @@ def _python_files(folder: Path) -> list[Path]:
     def skipped(path: Path) -> bool:
         return any(part in SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts[:-1])
 
-    return [path for path in sorted(folder.rglob("*.py")) if not skipped(path)][:MOST_FILES]
+    return [path for path in sorted(folder.rglob("*.py")) if not skipped(path)][:2000]
 
 
 def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:

@@ -232,10 +232,9 @@ class Subject:
         if isinstance(error, MissingPackage):
             verdict = "not-checked" if error.args[1] in FRAMEWORKS | HELPERS else "missing-package"
             return self.blame(name, verdict, str(error))
-        if isinstance(error, ImportError):
-            return self.blame(name, "missing-package", f"{what}, {location(error)}")
-        if isinstance(error, MemoryError):
-            return self.blame(name, "out-of-memory", f"{what}, {location(error)}")
+        if isinstance(error, (ImportError, MemoryError)):
+            verdict = "out-of-memory" if isinstance(error, MemoryError) else "missing-package"
+            return self.blame(name, verdict, f"{what}, {location(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in what or TO_DO.search(what):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
         # Of a file that is absent, or must be compiled.

@@ -253,7 +253,7 @@ def _all_kept(subject: Subject) -> None:
 
 def _seed(subject: Subject) -> None:
     x = inputs(subject)
-    first, second = (call_dropout(subject, RATES[0], "train", x, seed=123) for _ in range(2))
+    first, second = (call_dropout(subject, RATES[0], "train", x, {"seed": 123}) for _ in range(2))
     if not (first.kept == second.kept).all() and not subject.of_class:
         subject.report("seed-ignored", "two calls with the same dropout_param['seed'] dropped different units")
 

@@ -45,12 +45,10 @@ def inputs(subject: Subject, shape: tuple[int, ...] = SHAPE) -> FloatArray:
     return np.asarray(magnitudes * subject.rng.choice([-1.0, 1.0], size=shape))
 
 
-def call_dropout(
-    subject: Subject, p: float, mode: str, x: FloatArray | None = None, param: dict[str, Any] | None = None, **more: Any
-) -> DropoutCall:
+def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = None, param: Any = None) -> DropoutCall:
     """Call forward once, with a dropout_param of its own or with one that goes from call to call, as in a net."""
     x, param = inputs(subject) if x is None else x, {} if param is None else param
-    param |= {"p": p, "mode": mode, **more}
+    param |= {"p": p, "mode": mode}
     out, cache = subject.pair(FORWARD, x, param)
     out = subject.array(FORWARD, out, "the output")
     if out.shape != x.shape:

@@ -144,11 +144,9 @@ def check_affine_backward(subject: Subject) -> None:
     x, w, b, dout = _affine_inputs(subject)
     rows = x.reshape(4, 6)
     expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
-    mixed = "is reshaped in another order than that of x"
-    known: dict[str, list[Alternative]] = {
-        "dx": [((dout @ w.T).reshape(x.shape, order="F"), "wrong-gradient", mixed)],
-        "db": wrong_sums(dout),
-    }
+    flipped = (dout @ w.T).reshape(x.shape, order="F")
+    turned: Alternative = (flipped, "wrong-gradient", "is reshaped in another order than that of x")
+    known = {"dx": [turned], "db": wrong_sums(dout)}
     check_gradients(subject, "affine_forward", {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, known)
 
 

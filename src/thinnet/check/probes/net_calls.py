@@ -67,8 +67,8 @@ def _passed_by(calls: Sequence[Call]) -> Diagnosis | None:
     back = [call for call in calls if "_backward" in call.name and call.input.size]
     for call, following in itertools.pairwise(back):
         if np.array_equal(call.input, following.input) and not np.array_equal(call.input, np.asarray(call.output)):
-            told = f"{call.name} and, after it, {following.name} are given the same gradient"
-            return "wrong-gradient", f"{told}: what the first returns as dx is not used"
+            both = f"{call.name} and, after it, {following.name} are given the same gradient"
+            return "wrong-gradient", f"{both}: what the first returns as dx is not used"
     return None
 
 

@@ -14,7 +14,6 @@ from thinnet.check.verdicts import Severity
 from thinnet.typing import FloatArray
 
 UNITS = (60, 50)  # with large_options so many weights that their standard deviation is sure within a tenth
-SCALES = (0.01, 0.3)
 CONSTANTS = {"b": 0.0, "beta": 0.0, "gamma": 1.0}  # what biases, shifts and scales begin with
 NOISE = 0.005  # around a constant, which some add on purpose
 SIZES = (D, *HIDDEN, C)
@@ -108,7 +107,7 @@ def check_initial_values(harness: NetHarness) -> None:
     name = next((name for name in ("weight_scale", "std") if name in harness.arguments), "")
     wrong: list[str] = []
     for options in ({}, *harness.normalizations):
-        for scale in SCALES if name else (0.0,):
+        for scale in (0.01, 0.3) if name else (0.0,):
             given = {**harness.large_options, **({name: scale} if name else {}), **options}
             net, _ = harness.subject.attempt(harness.fresh, UNITS, given)
             for key, value in net.params.items() if net is not None else ():

@@ -79,9 +79,7 @@ def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> 
     )
 
 
-def known_dx(
-    hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int
-) -> tuple[Alternative, ...]:
+def known_dx(hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int) -> list[Alternative]:
     """The gradients dx of rows that lack a term; g is dout · gamma."""
     mean, through = g.mean(axis=axis, keepdims=True), hat * (g * hat).mean(axis=axis, keepdims=True)
     plain = dout - dout.mean(axis=axis, keepdims=True) - hat * (dout * hat).mean(axis=axis, keepdims=True)
@@ -91,7 +89,7 @@ def known_dx(
     lacking[1.0, 0.0] = "missing-variance-term", "lacks the term through the variance"
     lacking[0.0, 0.0] = "missing-mean-and-variance-terms", "lacks the terms through mean and variance"
     times = "has {:.4g} times the term through the mean and {:.4g} times that through the variance"
-    return (
+    return [
         *(
             ((g - a * mean - b * through) / deviation, *lacking.get((a, b), ("wrong-gradient", times.format(a, b))))
             for a, b in itertools.product((0.0, 1.0, -1.0, 0.5, 2.0, N, N / hat.shape[other]), repeat=2)
@@ -102,7 +100,7 @@ def known_dx(
         (right * deviation**2, "wrong-gradient", "is multiplied by the standard deviation instead of divided by it"),
         (right / deviation, "wrong-gradient", "is divided by the variance instead of its root"),
         (crossed / deviation, "wrong-axis", "has its means along the other axis"),
-    )
+    ]
 
 
 def check_batchnorm_forward(subject: Subject) -> None:
@@ -137,10 +135,7 @@ def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatA
 def check_modes(
     subject: Subject, name: str, x: FloatArray, gamma: FloatArray, beta: FloatArray, known: Sequence[Alternative]
 ) -> None:
-    """Batch normalization of rows or of images: train mode, the running statistics, test mode.
-
-    The output at test is not judged once more where that in training is wrong in a way without a name.
-    """
+    """Batch normalization of rows or of images: train mode, running statistics, and test mode if the rest is right."""
     axes, first = (0, *range(2, x.ndim)), dict[str, Any](mode="train")
     subject.attempt(subject.pair, name, x, gamma, beta, first)
     shape = np.shape(first.get("running_mean", ()))  # as the code keeps it, (1, C, 1, 1) for one
@@ -185,12 +180,10 @@ def check_modes(
     check_epsilon(subject, "a running_var of 0 at test", out, name, x, gamma, beta, still)
 
 
-def check_running(
-    subject: Subject, param: dict[str, Any], x: FloatArray, old_mean: FloatArray, old_var: FloatArray
-) -> None:
+def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: FloatArray, var: FloatArray) -> None:
     """The running statistics in `param` after a step in training with momentum 0.8 on the rows x."""
-    batches = (("running_mean", old_mean, x.mean(axis=0)), ("running_var", old_var, x.var(axis=0)))
-    for key, old, batch in batches:
+    of_mean, of_var = x.mean(axis=0), x.var(axis=0)
+    for key, old, batch in (("running_mean", mean, of_mean), ("running_var", var, of_var)):
         value = np.asarray(param.get(key))
         value = value.reshape(old.shape) if value.size == old.size else value
         if value.dtype.kind != "f" or value.shape != old.shape:
@@ -202,9 +195,8 @@ def check_running(
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
         verdict, why = "running-statistics-wrong", ""
-        mean, var = x.mean(axis=0), x.var(axis=0)
-        others = {"batch": batch, "batch's deviation": np.sqrt(var), "batch's variance": var, "batch's mean": mean}
-        for what, new in others.items():
+        others = {"batch's deviation": np.sqrt(of_var), "batch's variance": of_var, "batch's mean": of_mean}
+        for what, new in {"batch": batch, **others}.items():
             parts = np.stack([old, new], axis=1)
             weights = np.linalg.lstsq(parts, value)[0]
             if close(value, parts @ weights):
@@ -244,5 +236,5 @@ def check_backward(subject: Subject) -> None:
     dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
     expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
-    known = {**known_gradients(dout, expected, hat), "dx": [*known_dx(hat, deviation, dout, g, axis)]}
+    known = {**known_gradients(dout, expected, hat), "dx": known_dx(hat, deviation, dout, g, axis)}
     check_gradients(subject, forward, arguments, gamma * hat + beta, dout, expected, known)

@@ -107,8 +107,7 @@ adam wrong-update w: w = w - learning_rate * mt * (sqrt(vt) + epsilon)
 adam wrong-update w: w = w - learning_rate * dw / (sqrt(vt) + epsilon)
 * wrong-update begin: learning_rate = 1e-2 | learning_rate = 1e-3
 """
-HEAD = r"(\S+) (\S+) (\S+): (.+)"
-ROWS = [(*head, line) for *head, lines in re.findall(HEAD, TABLE) for line in lines.split(" | ")]
+ROWS = [(*head, line) for *head, lines in re.findall(r"(\S+) (\S+) (\S+): (.+)", TABLE) for line in lines.split(" | ")]
 MISTAKES = {rule: [row[1:] for row in ROWS if row[0] in (rule, "*")] for rule in RULES}
 
 

@@ -30,7 +30,6 @@ from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import FloatArray
 
-OF_ROWS = ("batchnorm", "layernorm")
 BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
 GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
@@ -46,7 +45,9 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
 
         def run(layers: Layers) -> tuple[list[Finding], bool]:
             probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
-            with CallRecorder(pair, layers, [name for name in LAYERS if name.startswith(OF_ROWS)]) as recorder:
+            with CallRecorder(
+                pair, layers, [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
+            ) as recorder:
                 try:
                     probe(probed)
                 except Exception as error:
@@ -66,9 +67,7 @@ def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, Float
     return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), subject.rng.normal(size=shape)
 
 
-def _known_outputs(
-    x: FloatArray, gamma: FloatArray, beta: FloatArray, others: list[tuple[FloatArray, str, str]]
-) -> list[Alternative]:
+def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, others: list[Any]) -> list[Alternative]:
     """Wrong normalizations, each with γ and β."""
     scale, shift = gamma[:, None, None], beta[:, None, None]
     found: list[Alternative] = [(scale * other + shift, verdict, description) for other, verdict, description in others]
