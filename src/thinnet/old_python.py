@@ -28,10 +28,10 @@ PYTHON_2_ERRORS = re.compile(
     r"|'(has_key|iteritems|iterkeys|itervalues|decode)'|needs to be a sequence|passed as a \"sequence\""
 )
 OLD_NUMPY_ERRORS = re.compile(
-    r"numpy boolean (negative|subtract)|was removed in the NumPy|Unable to avoid copy|not None as shape"
+    r"numpy boolean (negative|subtract)|inhomogeneous shape|was removed in the NumPy|not None as shape"
     r"|'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring|setasflat)'"
     r"|unexpected keyword argument '(newshape|normed)'|positional-only arguments passed as keyword arguments: 'a'"
-    r"|Calling np\.\w+\(generator\)"
+    r"|Calling np\.\w+\(generator\)|Unable to avoid copy"
 )
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
 NUMPY = np.lib.NumpyVersion(np.__version__)

@@ -34,8 +34,8 @@ class Call:
     param_before: dict[str, Any] = field(default_factory=dict)
     param_after: dict[str, Any] = field(default_factory=dict)
     cache_given: Any = None  # what backward was given as its cache
-    output: AnyArray | None = None  # what forward returned, as it was
-    cache: Any = None  # what it returned beside it
+    output: AnyArray | None = None  # what it returned first, as it was
+    cache: Any = None  # what forward returned beside it
 
 
 class CallRecorder:
@@ -78,8 +78,9 @@ class CallRecorder:
             finally:
                 self._inside = False
             call.param_after = _copied(call.param)
+            first = result[0] if isinstance(result, tuple) and result else result
+            call.output = np.array(first) if isinstance(first, np.ndarray) else None
             if isinstance(result, tuple) and len(result) == 2:
-                call.output = np.array(result[0]) if isinstance(result[0], np.ndarray) else None
                 call.cache = result[1]
             return result
 

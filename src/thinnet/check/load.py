@@ -2,15 +2,18 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
+
 import thinnet.course
 from thinnet import old_python
 from thinnet.check.p_convention import PConvention
-from thinnet.check.subject import MissingPackage
+from thinnet.check.subject import MISSING_STARS, MissingPackage
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES, StandInFinder
 from thinnet.errors import OutOfScopeError
 
@@ -22,7 +25,12 @@ class _Missing(ModuleType):
     """A module that is not there; whatever is taken from it fails when it is used, and not before."""
 
     __path__: list[str] = []  # noqa: RUF012 -- what makes a module a package
-    __all__: list[str] = []  # noqa: RUF012
+
+    @property
+    def __all__(self) -> list[str]:
+        """Nothing; but who asks for everything may use any name."""
+        MISSING_STARS.add(self.__name__)
+        return []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -90,6 +98,13 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             absent |= PARTS_LEFT_OUT
+        except ImportError as error:  # of what another version of a library has, most often by an editor's own import
+            found, library = re.search(r"cannot import name '(\w+)'", str(error)), sys.modules.get(error.name or "")
+            if not found or library is None or not old_python.of_a_library(library.__file__ or ""):
+                raise
+            absent.add(f"{library.__name__}.{found[1]}")
+            stand_in = _Name(f"{library.__name__}.{found[1]}", library.__name__)
+            setattr(library, found[1], getattr(np, found[1], stand_in) if "numpy." in library.__name__ else stand_in)
         for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
             if not old_python.of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]

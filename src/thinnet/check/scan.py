@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from thinnet import old_python
 from thinnet.check import p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, net_of
+from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, methods_of, net_of
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import PROBES
@@ -18,7 +18,6 @@ from thinnet.old_python import only_python_3
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "env", "build", "dist"}
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
-MOST_FILES = 2000
 WHOLE_NET = (
     "it computes a whole net and its dropout in one function, so that there is no layer whose input and output could "
     "be compared; put the dropout into a function dropout_layer(X, p) to have it checked"
@@ -70,8 +69,11 @@ def scan(target: Path) -> list[Source]:
         source.convention = _said(source, trees)
         nodes = trees[source.path].body if source.path in trees else []
         for node in (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))):
-            methods = {f"{node.name}.{inner.name}": inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
-            source.lines |= {name: found.lineno for name, found in {node.name: node, **methods}.items()}
+            methods = {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
+            own = methods_of(methods)
+            methods |= {known: methods[name] for known, name in zip(("forward", "backward"), own, strict=False)}
+            names = {node.name: node} | {f"{node.name}.{name}": inner for name, inner in methods.items()}
+            source.lines |= {name: found.lineno for name, found in names.items()}
         source.conventions = {node.name: p_convention.from_dropout(node) for node in nodes if _is_dropout_alone(node)}
     return sources
 
@@ -80,7 +82,7 @@ def _python_files(folder: Path) -> list[Path]:
     def skipped(path: Path) -> bool:
         return any(part in SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts[:-1])
 
-    return [path for path in sorted(folder.rglob("*.py")) if not skipped(path)][:MOST_FILES]
+    return [path for path in sorted(folder.rglob("*.py")) if not skipped(path)][:2000]
 
 
 def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
@@ -107,7 +109,7 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         return Source(path, root, module, subjects, problem, excluded)
     for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
         methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
-        if kind_of(node.name) and {"forward", "backward"} <= methods:
+        if kind_of(node.name) and methods_of(methods):
             subjects += [f"{node.name}.forward", f"{node.name}.backward"]
         elif net_of(node.name) and node.name not in subjects and "loss" in methods:
             subjects.append(node.name)

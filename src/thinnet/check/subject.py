@@ -26,10 +26,13 @@ from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
+MISSING_STARS: set[str] = set()  # modules that are not there, of which all names were imported
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
 TO_DO = re.compile(r"\bto.?do\b|not\b.{0,10}\bimplemented|implement (?:me|this)|your code", re.IGNORECASE)
 NEARLY = 1e-2  # of the largest value: by so much a result of float16 is wrong at most
+# What a function may read in a dictionary that it is given, and not change.
+OPTIONS = {"p", "mode", "eps", "momentum", "learning_rate", "decay_rate", "beta1", "beta2", "epsilon"}
 UNKNOWN: Any = object()  # stands for a result that cannot be had
 
 
@@ -126,6 +129,7 @@ class Subject:
         if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
+        options = [dict(arg) if isinstance(arg, dict) else {} for arg in args]
         self.last_call = name, args
         try:
             result = self.functions[name](*given)
@@ -139,9 +143,14 @@ class Subject:
         values = result if isinstance(result, tuple) and result else (result,)
         if all(value is None or value is ... or value is NotImplemented for value in values):
             raise self.blame(name, "unimplemented", f"{name} returns {', '.join(map(str, values))}")
-        for position, (new, old) in enumerate(zip(given, args, strict=True)):
-            if isinstance(old, np.ndarray) and position not in may_change and name in self.owns:
+        for position, (new, old) in enumerate(zip(given, args, strict=True)) if name in self.owns else ():
+            if isinstance(old, np.ndarray) and position not in may_change:
                 self._compare(name, position, old, new)
+            for key in OPTIONS & options[position].keys():
+                was, now = options[position][key], args[position].get(key)
+                if now != was:
+                    what = f"{self._parameter(name, position)}[{key!r}]"
+                    self.report("input-mutated", f"{name} changed {what} from {was!r} to {now!r}")
         return result
 
     def pair(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> tuple[Any, Any]:
@@ -167,33 +176,40 @@ class Subject:
     def is_half_precision(self, what: str, got: AnyArray, expected: AnyArray | float) -> bool:
         """Whether the last call computes in float16, which is reported: `got` is nearly right, and goes in steps.
 
-        That is, most of it stays as it is where one of the arguments changes by a millionth.
+        That is, most of it stays as it is where one of the arguments changes by a millionth, and not where by a tenth.
         """
         if got.shape != np.shape(expected) or not close(got, expected, NEARLY):
             return False
         name, args = self.last_call
 
-        def result(changed: int) -> AnyArray:
+        def result(changed: int, share: float) -> AnyArray:
             np.random.seed(0)
-            given = [arg * (1 + 1e-6) if i == changed else copy.copy(arg) for i, arg in enumerate(args)]
+            given = [arg * (1 + share) if i == changed else copy.copy(arg) for i, arg in enumerate(args)]
             returned = self.functions[name](*given)
             return np.asarray(returned[0] if isinstance(returned, (tuple, list)) else returned)
 
-        plain = result(-1)
+        plain = result(-1, 0)
+
+        def most_stays(changed: int, share: float) -> bool:
+            return bool(np.mean((result(changed, share) == plain)[plain != 0]) >= 0.5)
+
         floats = [i for i, arg in enumerate(args) if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"]
-        if all(np.mean((result(i) == plain)[plain != 0]) < 0.5 for i in floats):
+        if not any(most_stays(i, 1e-6) and not most_stays(i, 0.1) for i in floats):
             return False
         error = np.abs(got.astype(float) - expected).max() / np.max(np.abs(expected))
         message = f"{what}: only the precision of float16, wrong by {error:.1g} of the largest value"
         self.report("dtype-changed", message)
         return True
 
+    def _parameter(self, name: str, position: int) -> str:
+        names = parameters(self.functions[name])
+        return names[position] if position < len(names) else f"argument {position + 1}"
+
     def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
         """Report it where an argument has changed."""
         if new.shape == old.shape and np.array_equal(new, old, equal_nan=old.dtype.kind == "f"):
             return
-        names = parameters(self.functions[name])
-        parameter = names[position] if position < len(names) else f"argument {position + 1}"
+        parameter = self._parameter(name, position)
         if new.shape != old.shape:
             evidence = f"{name} changed the shape of {parameter} from {old.shape} to {new.shape}"
         else:
@@ -223,18 +239,22 @@ class Subject:
         if isinstance(error, MissingPackage):
             verdict = "not-checked" if error.args[1] in FRAMEWORKS | HELPERS else "missing-package"
             return self.blame(name, verdict, str(error))
-        if isinstance(error, MemoryError):
-            return self.blame(name, "out-of-memory", f"{what}, {location(error)}")
+        if isinstance(error, (ImportError, MemoryError)):
+            verdict = "out-of-memory" if isinstance(error, MemoryError) else "missing-package"
+            return self.blame(name, verdict, f"{what}, {location(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in what or TO_DO.search(what):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
-        if isinstance(error, NameError) and error.name in OF_COURSES:  # of a file that is absent, or must be compiled
+        # Of a file that is absent, or must be compiled.
+        if isinstance(error, NameError) and (error.name in OF_COURSES or MISSING_STARS):
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and _only_none(self.functions[name]):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")
         old = old_python.why_it_stops(what)
         if old:
             return self.stop("not-checked", f"{name} is written for {old}: {what}, {location(error)}")
-        return self.blame(name, "crashed", f"{what}, {location(error)}")
+        cache = self.last_call[1][1] if name.endswith("_backward") and len(self.last_call[1]) == 2 else None
+        left = f"; the cache that forward left is {describe(cache)}" if isinstance(cache, tuple) else ""
+        return self.blame(name, "crashed", f"{what}, {location(error)}{left}")
 
 
 def parameters(function: Any) -> list[str]:
@@ -270,7 +290,8 @@ def describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"one array of shape {value.shape}"
     if isinstance(value, (tuple, list)):
-        return f"{len(value)} values"
+        kinds = [f"array {one.shape}" if isinstance(one, np.ndarray) else type(one).__name__ for one in value[:8]]
+        return f"{len(value)} values: {', '.join(kinds)}" if kinds else "none"
     return type(value).__name__
 
 

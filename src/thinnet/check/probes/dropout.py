@@ -20,7 +20,8 @@ ByRate = dict[float, float]
 
 def check_forward(subject: Subject) -> None:
     """The forward pass in both modes."""
-    calls = {p: [call_dropout(subject, p, "train") for _ in range(CALLS)] for p in RATES}
+    params: dict[float, dict[str, Any]] = {p: {} for p in RATES}
+    calls = {p: [call_dropout(subject, p, "train", param=params[p]) for _ in range(CALLS)] for p in RATES}
     every_call = [call for group in calls.values() for call in group]
     fractions = {p: float(np.mean([call.kept.mean() for call in group])) for p, group in calls.items()}
     behavior = _behaves(fractions)
@@ -252,7 +253,7 @@ def _all_kept(subject: Subject) -> None:
 
 def _seed(subject: Subject) -> None:
     x = inputs(subject)
-    first, second = (call_dropout(subject, RATES[0], "train", x, seed=123) for _ in range(2))
+    first, second = (call_dropout(subject, RATES[0], "train", x, {"seed": 123}) for _ in range(2))
     if not (first.kept == second.kept).all() and not subject.of_class:
         subject.report("seed-ignored", "two calls with the same dropout_param['seed'] dropped different units")
 

@@ -45,10 +45,11 @@ def inputs(subject: Subject, shape: tuple[int, ...] = SHAPE) -> FloatArray:
     return np.asarray(magnitudes * subject.rng.choice([-1.0, 1.0], size=shape))
 
 
-def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = None, **more: Any) -> DropoutCall:
-    """Call forward once and take its output apart."""
-    x = inputs(subject) if x is None else x
-    out, cache = subject.pair(FORWARD, x, {"p": p, "mode": mode, **more})
+def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = None, param: Any = None) -> DropoutCall:
+    """Call forward once, with a dropout_param of its own or with one that goes from call to call, as in a net."""
+    x, param = inputs(subject) if x is None else x, {} if param is None else param
+    param |= {"p": p, "mode": mode}
+    out, cache = subject.pair(FORWARD, x, param)
     out = subject.array(FORWARD, out, "the output")
     if out.shape != x.shape:
         message = f"the output has shape {out.shape}, expected that of x, {x.shape}"

@@ -126,8 +126,11 @@ def check_affine_forward(subject: Subject) -> None:
     x, w, b, _ = _affine_inputs(subject)
     rows = x.reshape(4, 6)
     out, _ = subject.pair("affine_forward", x, w, b)
-    without = (rows @ w, "wrong-output", "lacks the bias")
-    check_output(subject, out, rows @ w + b, (without,))
+    mixed = "is that of x reshaped in another order than x.reshape(len(x), -1)"
+    orders = x.reshape(len(x), -1, order="F"), x.reshape(-1, len(x)).T
+    known = [(rows @ w + times * b, "wrong-output", f"has {times} times the bias") for times in (0, -1, 2)]
+    known += [(other @ w + b, "wrong-output", mixed) for other in orders]
+    check_output(subject, out, rows @ w + b, known)
 
 
 def check_affine_backward(subject: Subject) -> None:
@@ -135,8 +138,22 @@ def check_affine_backward(subject: Subject) -> None:
     x, w, b, dout = _affine_inputs(subject)
     rows = x.reshape(4, 6)
     expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
-    averaged = (dout.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed")
-    check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, {"db": (averaged,)})
+    flipped = (dout @ w.T).reshape(x.shape, order="F")
+    turned: Alternative = (flipped, "wrong-gradient", "is reshaped in another order than that of x")
+    known = {"dx": [turned], "db": wrong_sums(dout)}
+    check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, known)
+
+
+def wrong_sums(rows: FloatArray) -> list[Alternative]:
+    """What stands by mistake for the sum over the rows."""
+    return [
+        (rows.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
+        (rows.sum(axis=1), "wrong-axis", "is summed along the other axis"),
+        (rows.sum(), "wrong-axis", "is summed over everything"),
+        (rows, "examples-not-summed", "is not summed over the examples"),
+        (rows[0], "examples-not-summed", "is that of the first example"),
+        (rows[-1], "examples-not-summed", "is that of the last example"),
+    ]
 
 
 def _relu_input() -> FloatArray:
@@ -150,7 +167,8 @@ def check_relu_forward(subject: Subject) -> None:
     out, _ = subject.pair("relu_forward", x)
     absolute = (np.abs(x), "wrong-output", "is the absolute value")
     mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
-    check_output(subject, out, np.maximum(x, 0), (absolute, mask))
+    least = (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0")
+    check_output(subject, out, np.maximum(x, 0), (absolute, mask, least))
 
 
 def check_relu_backward(subject: Subject) -> None:
@@ -163,5 +181,7 @@ def check_relu_backward(subject: Subject) -> None:
         (dout * (x < 0), "wrong-gradient", "is let through where x is negative, and stopped where positive"),
         (dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
         (np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
+        (x * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
+        (np.maximum(x, 0), "wrong-gradient", "is the output of forward, without the factor dout"),
     )
     check_gradients(subject, {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})

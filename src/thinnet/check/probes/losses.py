@@ -13,6 +13,7 @@ from thinnet.typing import FloatArray, IntArray
 N = 7
 Known = Sequence[Alternative]
 Right = tuple[float, FloatArray]  # loss and gradient
+EVERY_ROW = ": [:, y] in place of [np.arange(N), y]"
 
 
 def _scores(subject: Subject) -> tuple[FloatArray, IntArray]:
@@ -24,24 +25,45 @@ def check_softmax_loss(subject: Subject) -> None:
     x, y = _scores(subject)
     loss, dx = softmax_loss(x, y)
     probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
-    uncorrected: Alternative = (probabilities / N, "wrong-gradient", "lacks the -1 at the right class")
-    values: list[Alternative] = []
-    gradients = [uncorrected]
-    for axis, over in ((0, "the rows"), (None, "everything")):
-        known = "wrong-axis", f"sums the exponentials over {over} instead of the classes"
-        for exponents in (x, x - x.max(axis=1, keepdims=True)):  # the latter as most subtract the maximum
-            value, gradient = _summed_over(axis, exponents, y)
-            values.append((value, *known))
-            gradients.append((gradient, *known))
+    logs, every = -np.log(probabilities), np.isin(np.arange(x.shape[1]), y)
+    gradients: list[Alternative] = [
+        (probabilities / N, "wrong-gradient", "lacks the -1 at the right class"),
+        (2 * probabilities / N - dx, "wrong-gradient", "has 1 added at the right class instead of subtracted"),
+        (
+            (probabilities - (every > 0)) / N,
+            "wrong-gradient",
+            f"has the right classes of all rows in each row{EVERY_ROW}",
+        ),
+    ]
+    values: list[Alternative] = [
+        (logs[:, y].sum() / N, "wrong-output", f"is summed over the right classes of all rows in each row{EVERY_ROW}"),
+        (logs[:, y].mean(), "wrong-output", f"is the mean over the right classes of all rows in each row{EVERY_ROW}"),
+        (logs.sum() / N, "wrong-output", "is summed over all classes instead of the right ones"),
+        (-probabilities[np.arange(N), y].mean(), "wrong-output", "lacks the logarithm"),
+    ]
+    less = x - x.max(axis=1, keepdims=True)  # as most subtract the maximum
+    axes = (
+        (*_summed_over(axis, scores, y), f"sums the exponentials over {over} instead of the classes")
+        for axis, over in ((0, "the rows"), (None, "everything"))
+        for scores in (x, less)
+    )
+    of_columns = (
+        *softmax_loss(x - x.max(axis=0), y),
+        "is that of scores less each column's maximum instead of each row's",
+    )
+    for value, gradient, told in (*axes, of_columns):
+        values.append((value, "wrong-axis", told))
+        gradients.append((gradient, "wrong-axis", told))
     if not _is_right(subject, x, y, (loss, dx), gradients, values):
         return
-    for shift in (1000.0, -1000.0):
+    in_turn = np.where(np.arange(N) % 2, 1000.0, -1000.0)[:, None]
+    for shift, added in ((1000.0, "1000"), (-1000.0, "-1000"), (in_turn, "-1000 and 1000, row by row,")):
         value, gradient = subject.pair("softmax_loss", x + shift, y)
         # In float32 a score of 1000 is rounded by less than this.
         number = float(np.squeeze(value))
         if not np.isfinite(number) or not np.all(np.isfinite(gradient)) or abs(number - loss) > 1e-3:
-            message = f"with {shift:g} added to all scores the loss is {number:g}, expected {loss:.6g}"
-            subject.report("unstable", message)
+            message = f"with {added} added to all scores the loss is {number:g}, expected {loss:.6g}"
+            subject.report("unstable", message, severity="note" if shift is in_turn else None)
             return
     far = np.array([[0.0, 2000.0, 0.0]])
     number = float(np.squeeze(subject.pair("softmax_loss", far, np.array([0]))[0]))
@@ -61,9 +83,18 @@ def check_svm_loss(subject: Subject) -> None:
     """Value and gradient of the multi-class hinge loss."""
     x, y = _scores(subject)
     loss, dx = svm_loss(x, y)
-    others = np.where(np.arange(x.shape[1]) == y[:, None], 0, dx)
-    known = ((others, "wrong-gradient", "lacks that of the right class's score"),)
-    _is_right(subject, x, y, (loss, dx), known)
+    right = np.arange(x.shape[1]) == y[:, None]
+    others, margins = np.where(right, 0, dx), np.where(right, 0, x - x[np.arange(N), y][:, None])
+    known = (
+        (others, "wrong-gradient", "lacks that of the right class's score"),
+        (np.where(right, -1 / N, dx), "wrong-gradient", "has -1 at the right class instead of the number of margins"),
+        (np.abs(dx), "wrong-gradient", "is positive at the right class too"),
+    )
+    values = [
+        (np.where(right, 0, np.maximum(margins + delta, 0)).sum() / N, "wrong-output", f"has {delta:g} as the margin")
+        for delta in (0.0, 0.5, -1.0, 10.0)
+    ]
+    _is_right(subject, x, y, (loss, dx), known, values)
 
 
 def _is_right(
@@ -82,6 +113,7 @@ def _is_right(
         (loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
         (loss + 1, "wrong-output", "is too large by 1: the right class is counted among the others"),
         (loss / N, "wrong-output", f"is divided by the {N} rows twice"),
+        (loss * N / x.shape[1], "wrong-output", f"is divided by the {x.shape[1]} classes instead of the {N} rows"),
         *known_values,
     )
     wrong = difference("the loss", number, loss, values)

@@ -17,9 +17,8 @@ Diagnosis = tuple[str, str]  # a verdict and its evidence
 
 def diagnose(calls: Sequence[Call], stopped: bool = False) -> Diagnosis | None:
     """Why the gradients of this pass come out wrong, or why it stopped, where its calls show it."""
-    if stopped:
-        return shared_param(calls) or _taken_from_another(calls, stopped)
-    return _dropout_lost(calls) or _dropout_forgotten(calls) or _taken_from_another(calls, stopped)
+    found = shared_param(calls) if stopped else _dropout_lost(calls) or _dropout_forgotten(calls)
+    return found or _taken_from_another(calls, stopped) or _passed_by(calls)
 
 
 def forwards(calls: Sequence[Call], kind: str) -> list[Call]:
@@ -60,6 +59,16 @@ def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | Non
             came = ", ".join(str(i + 1) for i in order)
             message = f"{kind}_backward is called {len(order)} times in a pass, with the caches of the layers {came}"
             return "cache-of-another-layer", message
+    return None
+
+
+def _passed_by(calls: Sequence[Call]) -> Diagnosis | None:
+    """A layer whose gradient is not used: the next layer on the way back is given what it was given."""
+    back = [call for call in calls if "_backward" in call.name and call.input.size]
+    for call, following in itertools.pairwise(back):
+        if np.array_equal(call.input, following.input) and not np.array_equal(call.input, np.asarray(call.output)):
+            both = f"{call.name} and, after it, {following.name} are given the same gradient"
+            return "wrong-gradient", f"{both}: what the first returns as dx is not used"
     return None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from thinnet.check.call_recorder import Call
 from thinnet.check.probes.net_calls import backwards, dropout_results, forwards, mode_at_test
 from thinnet.check.probes.net_harness import C, NetHarness, Options, P
+from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray
 
@@ -71,7 +72,7 @@ def _check_effect(harness: NetHarness, dropout: Options, options: Options) -> No
     if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
         message = f"with {harness.setting}, {STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
         harness.subject.report("dropout-never-called", message)
-    harness.check_examples_alone(net)
+    check_examples_alone(harness, net)
 
 
 def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Options) -> bool:

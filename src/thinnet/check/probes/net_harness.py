@@ -11,11 +11,11 @@ import numpy as np
 
 from thinnet.check.call_recorder import FAILURES, Call, CallRecorder, Layers, report_own_faults
 from thinnet.check.classes import of_courses
-from thinnet.check.compare import close, difference
+from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.findings import Finding, finding
-from thinnet.check.probes.net_calls import Diagnosis, diagnose, mode_at_test
+from thinnet.check.probes.net_calls import Diagnosis, diagnose
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
-from thinnet.layers import softmax_loss
+from thinnet.layers import softmax_loss, svm_loss
 from thinnet.slopes import around, moved
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -68,7 +68,7 @@ class NetHarness:
         self.single = False  # whether something is computed in float32
         self.setting = ""  # the options of the net that was built last, as text
         self.options: Options = {}
-        self.last: tuple[Any, FloatArray]  # the net and the batch of the last loss in training
+        self.last: tuple[Any, FloatArray]  # the net and the batch of the last call
         self.first = 1  # the number of the first layer in the names of the parameters
         self.roles: dict[Any, tuple[str, int]] = {}  # of parameters whose names do not tell
 
@@ -78,7 +78,8 @@ class NetHarness:
 
     def run(self) -> list[Finding]:
         """All findings.  Where the first probe cannot run the net, there are no others."""
-        other = not of_courses(self.subject.name)
+        takes = [name.lower() for name in parameters(getattr(self.owner, "loss", None))[1:3]]
+        other = not of_courses(self.subject.name) or takes not in (["x", "y"], ["x"], [])
         with self.recorder:
             for i, probe in enumerate(self.probes()):
                 known = len(self.subject.findings)
@@ -104,7 +105,10 @@ class NetHarness:
         if failed.verdict in of_form:
             failed = finding("not-checked", f"it may be of another course: {failed.evidence}")
         when = f"{self.setting}: " if self.setting else ""
-        calls = self.recorder.calls
+        calls, given = self.recorder.calls, self.subject.last_call[1]
+        if failed.verdict in ("crashed", "wrong-return") and len(given) == 2 and any("_loss" in c.name for c in calls):
+            goes_on = "loss(X), without y, goes on to the loss instead of returning the scores"
+            failed = finding("wrong-return", f"{goes_on}: {failed.evidence}")
         why = (diagnose(calls, stopped=True) or self._without_effect()) if failed.verdict == "crashed" else None
         if why:
             self.subject.report(why[0], f"{when}{why[1]}; {failed.evidence}")
@@ -166,19 +170,9 @@ class NetHarness:
         rng = np.random.default_rng(11)
         return rng.normal(size=(rows, *self.input_shape)), rng.integers(0, C, size=rows)
 
-    def check_examples_alone(self, net: Any) -> bool:
-        """Whether the scores of an example do not depend on the others in its batch; reports it if they do."""
-        X, _ = self.data()
-        whole, part = self.scores(net, X), self.scores(net, X[:3])
-        if whole[:3].shape == part.shape and close(whole[:3], part):
-            return True
-        message = f"with {self.setting}, the scores of an example change with the others in its test batch"
-        self.subject.report("batch-statistics-at-test", message + mode_at_test(self.recorder.calls, "batchnorm"))
-        return False
-
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
         """Test mode; the recorder has its calls."""
-        self.recorder.calls = []
+        self.recorder.calls, self.last = [], (net, X)
         scores = self.subject.call(self.loss_name, net, X)
         if isinstance(scores, tuple) and len(scores) == 2 and isinstance(scores[1], dict) and not scores[1]:
             raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")
@@ -239,7 +233,17 @@ class NetHarness:
         X, y = self.data()
         expected = self.plain_scores(net, X)
         scores, what = self.scores(net, X), "the scores of loss(X)"
-        wrong = difference(what, scores, expected)
+        shares = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
+        known: list[Alternative] = [
+            (shares, "wrong-output", "are probabilities: return the scores before the softmax"),
+            (
+                expected.argmax(axis=1),
+                "wrong-output",
+                "are labels: return the scores, of which predict takes the largest",
+            ),
+            (np.maximum(expected, 0), "wrong-output", "go through a ReLU after the last affine layer"),
+        ]
+        wrong = difference(what, scores, expected, known)
         if wrong:
             self.scores_right = False  # gradients are not evaluated then: they may only follow
             if self.subject.is_half_precision(what, scores, expected):
@@ -257,7 +261,9 @@ class NetHarness:
         if changed:
             self.ended = True
             raise self.subject.stop("input-mutated", f"loss(X, y) changed {', '.join(map(str, changed))} in params")
-        wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], batch=N)
+        known = [(svm_loss(expected, y)[0], "wrong-output", "is that of svm_loss instead of softmax_loss")]
+        known += [(softmax_loss(np.maximum(expected, 0), y)[0], "wrong-output", "is that of scores after a ReLU")]
+        wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], known, batch=N)
         if wrong:
             self.scores_right = self.loss_right = False
             raise self.subject.stop("wrong-output", wrong.message)
@@ -286,7 +292,7 @@ class NetHarness:
         for key in keys:
             if self._agree_at_once(net, [key], grads):
                 continue
-            found = self._compare(net, key, grads[key], when)
+            found = self._compare(net, key, grads, when)
             if not found:
                 continue
             why = diagnose(calls)
@@ -315,12 +321,12 @@ class NetHarness:
                 return True
         return False
 
-    def _compare(self, net: Any, key: Any, gradient: AnyArray, when: str) -> tuple[str, str] | None:
+    def _compare(self, net: Any, key: Any, grads: dict[Any, AnyArray], when: str) -> tuple[str, str] | None:
         """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
 
         Where a sample agrees, all others are looked at too.
         """
-        value, batch = net.params[key], self.data()
+        value, batch, gradient = net.params[key], self.data(), grads[key]
         same = gradient.squeeze().shape == value.squeeze().shape
         if same and np.broadcast(gradient, value).size == value.size:  # their difference has no more elements
             gradient = gradient.reshape(value.shape)
@@ -345,6 +351,11 @@ class NetHarness:
             if wrong and np.any(np.abs(got - numerical) > tolerance * largest):
                 at = re.search(r"at \[(\d+)\]", wrong.message)
                 message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message
+                for name, other in grads.items():
+                    if other.shape == value.shape and close(
+                        np.array([other[i] for i in positions]), numerical, tolerance
+                    ):
+                        message += f"; the right one stands under {name}"
                 return wrong.of_gradient, message.replace(f" of {SAMPLES} elements", f" of {SAMPLES} sampled elements")
         return None
 

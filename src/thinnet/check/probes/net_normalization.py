@@ -8,6 +8,7 @@ import numpy as np
 from thinnet.check.call_recorder import Call
 from thinnet.check.probes.net_calls import forwards, shared_param
 from thinnet.check.probes.net_harness import NetHarness, Options
+from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.check.probes.normalization import normalized
 from thinnet.layers import softmax_loss
 from thinnet.typing import FloatArray
@@ -40,7 +41,7 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
     if loss is not None and not (_of_its_kind(harness, net, by_example) and _in_order(harness, net, loss, by_example)):
         return False
     harness.check_gradients(options)
-    if harness.check_examples_alone(net) and len(harness.subject.findings) == known and not by_example:
+    if check_examples_alone(harness, net) and len(harness.subject.findings) == known and not by_example:
         _running(harness, options)
     return len(harness.subject.findings) == known
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.check.compare import close
+from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, role
 from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
 from thinnet.typing import FloatArray
 
 UNITS = (60, 50)  # with large_options so many weights that their standard deviation is sure within a tenth
-SCALES = (0.01, 0.3)
 CONSTANTS = {"b": 0.0, "beta": 0.0, "gamma": 1.0}  # what biases, shifts and scales begin with
 NOISE = 0.005  # around a constant, which some add on purpose
 SIZES = (D, *HIDDEN, C)
@@ -27,10 +28,8 @@ def check_plain(harness: NetHarness) -> None:
     columns = _names_and_shapes(harness, net)
     if columns and harness.subject.attempt(harness.check_pass, net)[1]:
         raise harness.subject.stop("wrong-return", columns)
-    found = _usable_options(harness)
-    if found:
-        harness.standard |= found
-        net = harness.build()
+    harness.standard |= _usable_options(harness)
+    net = harness.build()  # once more, so that what is found now is not told of the options that were tried
     grads = harness.check_pass(net)
     harness.compare_gradients(net, grads, list(harness.recorder.calls))
 
@@ -92,12 +91,23 @@ def _usable_options(harness: NetHarness) -> Options:
     return {}
 
 
+def check_examples_alone(harness: NetHarness, net: Any) -> bool:
+    """Whether the scores of an example do not depend on the others in its batch; reports it if they do."""
+    X, _ = harness.data()
+    whole, part = harness.scores(net, X), harness.scores(net, X[:3])
+    if whole[:3].shape == part.shape and close(whole[:3], part):
+        return True
+    message = f"with {harness.setting}, the scores of an example change with the others in its test batch"
+    harness.subject.report("batch-statistics-at-test", message + mode_at_test(harness.recorder.calls, "batchnorm"))
+    return False
+
+
 def check_initial_values(harness: NetHarness) -> None:
     """Weights of the standard deviation asked for, biases and shifts of zero, scales of one; all in float64."""
     name = next((name for name in ("weight_scale", "std") if name in harness.arguments), "")
     wrong: list[str] = []
     for options in ({}, *harness.normalizations):
-        for scale in SCALES if name else (0.0,):
+        for scale in (0.01, 0.3) if name else (0.0,):
             given = {**harness.large_options, **({name: scale} if name else {}), **options}
             net, _ = harness.subject.attempt(harness.fresh, UNITS, given)
             for key, value in net.params.items() if net is not None else ():

@@ -1,18 +1,21 @@
 """Batch and layer normalization: both modes, the running statistics, and the terms of the gradient."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from thinnet.check.compare import Alternative, close
-from thinnet.check.probes.layers import check_gradients, check_output
+from thinnet.check.probes.layers import check_gradients, check_output, wrong_sums
 from thinnet.check.subject import Subject
-from thinnet.checks import in_shape
 from thinnet.typing import AnyArray, FloatArray
 
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
+# The verdicts on the weights of old and new statistics, with a momentum of 0.8.
+KNOWN_WEIGHTS = {(1.0, 0.0): "running-statistics-not-updated", (0.2, 0.8): "running-momentum-swapped"}
 
 
 def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -21,47 +24,83 @@ def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, Float
     return x, gamma, beta, subject.rng.normal(size=x.shape)
 
 
-def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5, ddof: int = 0) -> FloatArray:
+def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5) -> FloatArray:
     """x without its mean, over its variance to a power: its root is right."""
-    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True, ddof=ddof)
+    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
     return np.asarray((x - mean) / (var + EPS) ** power)
 
 
-def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int) -> tuple[Alternative, ...]:
-    hat, name = normalized(x, axis), "wrong-output"
-    mean = x.mean(axis=axis, keepdims=True)
-    uncentered = hat + mean / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
+def wrongly_normalized(
+    x: FloatArray, mean: FloatArray, var: FloatArray, gamma: FloatArray, beta: FloatArray
+) -> tuple[Alternative, ...]:
+    """What is known to be wrong where x is normalized by this mean and variance; all broadcast."""
+    std, name = np.sqrt(var + EPS), "wrong-output"
+    hat, scaled = np.asarray((x - mean) / std), np.asarray(gamma * (x - mean))
     return (
-        (gamma * normalized(x, 1 - axis) + beta, "wrong-axis", "is normalized along the other axis"),
-        (gamma * normalized(x, axis, 1.0) + beta, name, "is divided by the variance instead of its root"),
-        (gamma * (x - mean) + beta, name, "is not divided by the standard deviation"),
-        (gamma * uncentered + beta, name, "is not centered"),
+        (scaled / (var + EPS) + beta, name, "is divided by the variance instead of its root"),
+        (scaled / np.sqrt(std) + beta, name, "is divided by the root of the standard deviation"),
+        (scaled + beta, name, "is not divided by the standard deviation"),
+        (gamma * x / std + beta, name, "is not centered"),
+        (gamma * (x + mean) / std + beta, name, "has the mean added instead of subtracted"),
         *without_parameters(hat, gamma, beta),
-        (gamma * normalized(x, axis, ddof=1) + beta, name, "has the variance divided by N - 1 instead of N"),
+    )
+
+
+def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int) -> tuple[Alternative, ...]:
+    def normalized_by(center: Any, square: Any) -> FloatArray:
+        return np.asarray(gamma * (x - center) / np.sqrt(square + EPS) + beta)
+
+    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
+    others = x.mean(axis=1 - axis, keepdims=True), x.var(axis=1 - axis, keepdims=True)
+    name, N, axes = "wrong-output", x.shape[axis], "wrong-axis"
+    return (
+        (normalized_by(*others), axes, "is normalized along the other axis"),
+        (normalized_by(others[0], var), axes, "has its mean along the other axis"),
+        (normalized_by(mean, others[1]), axes, "has its variance along the other axis"),
+        (normalized_by(x.mean(), var), axes, "has one mean of everything"),
+        (normalized_by(mean, x.var()), axes, "has one variance of everything"),
+        (normalized_by(x.mean(), x.var()), axes, "is normalized by one mean and variance of everything"),
+        *wrongly_normalized(x, mean, var, gamma, beta),
+        (normalized_by(mean, N * var), name, f"has the sum of {N} squares as the variance instead of their mean"),
+        (normalized_by(mean, var + mean**2), name, "has the mean of x squared as the variance"),
+        (normalized_by(mean, var * N / (N - 1)), name, "has the variance divided by N - 1 instead of N"),
     )
 
 
 def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> tuple[Alternative, ...]:
-    """The normalized values without gamma, beta or both, which broadcast."""
+    """The normalized values with gamma and beta in another way, or without; all broadcast."""
     return (
         (hat, "wrong-output", "lacks gamma and beta"),
         (gamma * hat, "wrong-output", "lacks beta"),
         (hat + beta, "wrong-output", "lacks gamma"),
+        (beta * hat + gamma, "wrong-output", "has gamma and beta exchanged"),
+        (gamma * (hat + beta), "wrong-output", "has beta multiplied by gamma"),
+        (gamma * hat - beta, "wrong-output", "has beta subtracted"),
     )
 
 
-def known_dx(
-    hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int
-) -> tuple[Alternative, ...]:
+def known_dx(hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int) -> list[Alternative]:
     """The gradients dx of rows that lack a term; g is dout · gamma."""
     mean, through = g.mean(axis=axis, keepdims=True), hat * (g * hat).mean(axis=axis, keepdims=True)
     plain = dout - dout.mean(axis=axis, keepdims=True) - hat * (dout * hat).mean(axis=axis, keepdims=True)
-    return (
-        ((g - through) / deviation, "missing-mean-term", "lacks the term through the mean"),
-        ((g - mean) / deviation, "missing-variance-term", "lacks the term through the variance"),
-        (g / deviation, "missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
+    right, N, other = (g - mean - through) / deviation, hat.shape[axis], 1 - axis
+    crossed = g - g.mean(axis=other, keepdims=True) - hat * (g * hat).mean(axis=other, keepdims=True)
+    lacking = {(0.0, 1.0): ("missing-mean-term", "lacks the term through the mean")}
+    lacking[1.0, 0.0] = "missing-variance-term", "lacks the term through the variance"
+    lacking[0.0, 0.0] = "missing-mean-and-variance-terms", "lacks the terms through mean and variance"
+    times = "has {:.4g} times the term through the mean and {:.4g} times that through the variance"
+    return [
+        *(
+            ((g - a * mean - b * through) / deviation, *lacking.get((a, b), ("wrong-gradient", times.format(a, b))))
+            for a, b in itertools.product((0.0, 1.0, -1.0, 0.5, 2.0, N, N / hat.shape[other]), repeat=2)
+            if (a, b) != (1, 1)
+        ),
         (plain / deviation, "wrong-gradient", "lacks the factor gamma"),
-    )
+        (right * deviation, "wrong-gradient", "is not divided by the standard deviation"),
+        (right * deviation**2, "wrong-gradient", "is multiplied by the standard deviation instead of divided by it"),
+        (right / deviation, "wrong-gradient", "is divided by the variance instead of its root"),
+        (crossed / deviation, "wrong-axis", "has its means along the other axis"),
+    ]
 
 
 def check_batchnorm_forward(subject: Subject) -> None:
@@ -74,22 +113,20 @@ def check_batchnorm_forward(subject: Subject) -> None:
     if missing:
         message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
         subject.report("running-statistics-not-updated", message)
-    _constant_column(subject, x, gamma, beta, {"mode": "train"})
 
 
 def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
     """Those of gamma and beta that are known to be wrong."""
-    last, places = "is that of the last example", (*range(1, dout.ndim - 1),)
+    places = (*range(2, dout.ndim),)
     rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
     return {
         "dgamma": [
             (expected["dbeta"], "wrong-gradient", "is the sum of dout instead of that of dout times x_hat"),
-            ((dout * hat)[-1].sum(axis=places), "examples-not-summed", last),
+            *wrong_sums((dout * hat).sum(axis=places))[1:],
         ],
         "dbeta": [
             (rows, "channels-mixed-up", "is that of gradients reshaped to rows without a transpose"),
-            (expected["dbeta"] / len(dout), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
-            (dout[-1].sum(axis=places), "examples-not-summed", last),
+            *wrong_sums(dout.sum(axis=places)),
         ],
     }
 
@@ -97,13 +134,15 @@ def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatA
 def check_modes(
     subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray, known: Sequence[Alternative]
 ) -> None:
-    """Batch normalization of rows or of images: train mode, the running statistics, test mode.
+    """Batch normalization of rows or of images: train mode, running statistics, and test mode if the rest is right."""
+    axes, first = (0, *range(2, x.ndim)), dict[str, Any](mode="train")
+    subject.attempt(subject.pair, subject.own, x, gamma, beta, first)
+    shape = np.shape(first.get("running_mean", ()))  # as the code keeps it, (1, C, 1, 1) for one
+    own = shape if math.prod(shape) == len(gamma) else gamma.shape
+    old_mean, old_var = np.linspace(1, 2, len(gamma)), np.linspace(2, 5, len(gamma))
 
-    The output at test is not judged once more where that in training is wrong in a way without a name.
-    """
-    axes, old_mean, old_var = (0, *range(2, x.ndim)), np.linspace(1, 2, len(gamma)), np.linspace(2, 5, len(gamma))
-    running = {"running_mean": old_mean.copy(), "running_var": old_var.copy()}
-    param: dict[str, Any] = {"mode": "train", "momentum": 0.8, **running}
+    def param_of(mean: FloatArray, var: FloatArray, **more: Any) -> dict[str, Any]:
+        return {"running_mean": mean.reshape(own).copy(), "running_var": var.reshape(own).copy(), **more}
 
     def along(value: FloatArray) -> FloatArray:
         return value.reshape(-1, *[1] * (x.ndim - 2))
@@ -112,35 +151,40 @@ def check_modes(
         return np.asarray((x - along(mean)) / np.sqrt(along(var) + EPS))
 
     scale, shift = along(gamma), along(beta)
-    out, _ = subject.pair(subject.own, x, gamma, beta, param)
+    param = param_of(old_mean, old_var, mode="train", momentum=0.8)
+    trained, _ = subject.pair(subject.own, x, gamma, beta, param)
     by_running = scale * by(old_mean, old_var) + shift
-    known_running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
+    running = (by_running, "running-statistics-in-training", "is normalized by the running statistics")
     right = scale * normalized(x, axes) + shift
-    check_output(subject, out, right, (known_running, *known))
+    check_output(subject, trained, right, (running, *known))
     if not (subject.has("wrong-axis") or subject.has("dtype-changed") or subject.has("channels-mixed-up")):
         check_running(subject, param, np.moveaxis(x, 1, -1).reshape(-1, len(gamma)), old_mean, old_var)
     mean, var = np.linspace(0, 1, len(gamma)), np.linspace(0.5, 4, len(gamma))
-    param = {"mode": "test", "running_mean": mean.copy(), "running_var": var.copy()}
+    param = param_of(mean, var, mode="test")
     out, _ = subject.pair(subject.own, x, gamma, beta, param)
     known = (
         (right, "batch-statistics-at-test", "is normalized by the batch's own statistics"),
-        (by(mean, var), "wrong-output", "lacks gamma and beta"),
-        (scale * (x - along(mean)) / along(var + EPS) + shift, "wrong-output", "is divided by the variance"),
+        (scale * by(x.mean(axis=axes), var) + shift, "batch-statistics-at-test", "has the mean of the batch"),
+        (scale * by(mean, x.var(axis=axes)) + shift, "batch-statistics-at-test", "has the variance of the batch"),
+        *wrongly_normalized(x, along(mean), along(var), scale, shift),
     )
     if x.ndim == 2 or not subject.has_fault:
         check_output(subject, out, scale * by(mean, var) + shift, known, "in test mode the output")
     for key, old in (("running_mean", mean), ("running_var", var)):
         if not np.array_equal(np.asarray(param.get(key)).ravel(), old):
             subject.report("running-statistics-updated-at-test", f"a call in test mode changed bn_param[{key!r}]")
+    constant, still = x.copy(), param_of(mean, 0 * var, mode="test")
+    constant[:, 0] = 1.5
+    check_epsilon(subject, "a feature of equal values", trained, subject.own, constant, gamma, beta, {"mode": "train"})
+    check_epsilon(subject, "a running_var of 0 at test", out, subject.own, x, gamma, beta, still)
 
 
-def check_running(
-    subject: Subject, param: dict[str, Any], x: FloatArray, old_mean: FloatArray, old_var: FloatArray
-) -> None:
+def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: FloatArray, var: FloatArray) -> None:
     """The running statistics in `param` after a step in training with momentum 0.8 on the rows x."""
-    batches = (("running_mean", old_mean, x.mean(axis=0)), ("running_var", old_var, x.var(axis=0)))
-    for key, old, batch in batches:
-        value = in_shape(np.asarray(param.get(key)), old.shape)
+    of_mean, of_var = x.mean(axis=0), x.var(axis=0)
+    for key, old, batch in (("running_mean", mean, of_mean), ("running_var", var, of_var)):
+        value = np.asarray(param.get(key))
+        value = value.reshape(old.shape) if value.size == old.size else value
         if value.dtype.kind != "f" or value.shape != old.shape:
             message = f"bn_param[{key!r}] has shape {value.shape}, expected {old.shape}"
             subject.report("running-statistics-wrong", message)
@@ -150,36 +194,34 @@ def check_running(
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
         verdict, why = "running-statistics-wrong", ""
-        if close(value, old):
-            verdict = "running-statistics-not-updated"
-        elif close(value, 0.2 * old + 0.8 * batch):
-            verdict = "running-momentum-swapped"
-        elif close(value, batch):
-            why = ": it is that of the batch alone"
-        elif close(value, 0.8 * old + 0.2 * np.sqrt(batch)):
-            why = ": it is mixed from standard deviations"
+        others = {"batch's deviation": np.sqrt(of_var), "batch's variance": of_var, "batch's mean": of_mean}
+        for what, new in {"batch": batch, **others}.items():
+            parts = np.stack([old, new], axis=1)
+            weights = np.linalg.lstsq(parts, value)[0]
+            if close(value, parts @ weights):
+                of_old, of_new = (float(weight) for weight in weights.round(3) + 0.0)
+                if what == "batch":
+                    verdict = KNOWN_WEIGHTS.get((of_old, of_new), verdict)
+                why = f": it is {of_old:g} * running + {of_new:g} * {what}, expected 0.8 * running + 0.2 * batch"
+                break
         moved = f"bn_param[{key!r}][0] went from {old[0]:.4g} to {value[0]:.4g}, expected {right[0]:.4g}"
         subject.report(verdict, f"with momentum 0.8, {moved}{why}")
 
 
-def _constant_column(
-    subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray, param: dict[str, Any]
-) -> None:
-    """A feature, or an example, without variance."""
-    flat = x.copy()
-    flat[(slice(None), 0) if subject.own.startswith("batch") else 0] = 1.5
-    outputs = (subject.pair(subject.own, rows, gamma, beta, dict(param))[0] for rows in (flat, x))
-    finite, usual = (np.all(np.isfinite(np.asarray(out, dtype=float))) for out in outputs)
-    if usual and not finite:
-        subject.report("epsilon-missing", "with all values equal the output is not finite")
+def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any) -> None:
+    """Whether the output stays finite where there is no variance, if it is usually."""
+    out = subject.pair(name, *args)[0]
+    if np.all(np.isfinite(np.asarray(usual, dtype=float))) and not np.all(np.isfinite(np.asarray(out, dtype=float))):
+        subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
 def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject)
-    out, _ = subject.pair(subject.own, x, gamma, beta, {})
+    out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
     check_output(subject, out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
-    _constant_column(subject, x, gamma, beta, {})
+    x[0] = 1.5
+    check_epsilon(subject, "an example of equal values", out, "layernorm_forward", x, gamma, beta, {})
 
 
 def check_backward(subject: Subject) -> None:
@@ -191,5 +233,5 @@ def check_backward(subject: Subject) -> None:
     dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
     expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
-    known = {**known_gradients(dout, expected, hat), "dx": [*known_dx(hat, deviation, dout, g, axis)]}
+    known = {**known_gradients(dout, expected, hat), "dx": known_dx(hat, deviation, dout, g, axis)}
     check_gradients(subject, arguments, gamma * hat + beta, dout, expected, known)

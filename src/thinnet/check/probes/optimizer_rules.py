@@ -42,7 +42,10 @@ RULES: dict[str, Lines] = {
 TABLE = """
 * update-uphill begin: dw = -dw
 * wrong-update begin: learning_rate = 1
-sgd_momentum state-not-kept end: v = 0
+sgd wrong-update w: w = -learning_rate * dw | w = learning_rate * dw | w = w - learning_rate * w
+sgd_momentum state-not-kept end: v = 0 | v = dw
+sgd_momentum wrong-update end: v = -v | v = w
+sgd_momentum wrong-update v: v = momentum * (v - learning_rate * dw) | v = momentum * v + learning_rate * dw
 sgd_momentum state-not-zero first: v = 1 | v = dw
 sgd_momentum wrong-update w: w = w + momentum * v - learning_rate * dw  # Nesterov's momentum
 sgd_momentum wrong-update v: v = momentum * v - (1 - momentum) * learning_rate * dw
@@ -51,11 +54,12 @@ sgd_momentum decay-swapped v: v = (1 - momentum) * v - momentum * learning_rate 
 sgd_momentum wrong-update v: v = v - learning_rate * dw | v = momentum * v - dw | v = momentum * w - learning_rate * dw
 sgd_momentum update-uphill w: w = w - v
 sgd_momentum wrong-update w: w = w + learning_rate * v | w = w + v - learning_rate * dw | pass
-sgd_momentum wrong-update begin: w = w + v
-sgd_momentum wrong-update end: v = w
+sgd_momentum wrong-update begin: w = w + v | momentum = 0.9
 sgd_nesterov_momentum state-not-kept end: v = 0
 sgd_nesterov_momentum state-not-zero first: v = 1
 sgd_nesterov_momentum wrong-update w: w = w + v  # plain momentum
+sgd_nesterov_momentum wrong-update begin: momentum = 0.9
+sgd_nesterov_momentum wrong-update w: w = w - old + 2 * v | w = w + v - learning_rate * dw
 sgd_nesterov_momentum wrong-update w: w = w + momentum * old + (1 + momentum) * v | w = w - momentum * old + v
 sgd_nesterov_momentum wrong-update w: w = w + (1 + momentum) * v | w = w - momentum * v + (1 + momentum) * old
 sgd_nesterov_momentum decay-swapped v: old, v = v, (1 - momentum) * v - learning_rate * dw
@@ -69,7 +73,10 @@ rmsprop wrong-update cache: cache = decay_rate * cache + (1 - decay_rate) * (lea
 rmsprop wrong-update cache: cache = decay_rate * cache + (1 - decay_rate) * mean(dw**2)
 rmsprop wrong-update w: w = w - learning_rate * dw / (cache + epsilon) | w = w - learning_rate / (sqrt(cache) + epsilon)
 rmsprop wrong-update end: cache = sqrt(cache)
-rmsprop wrong-update begin: w = w - learning_rate * dw / (sqrt(cache) + epsilon)
+rmsprop wrong-update cache: cache = decay_rate * cache + decay_rate * dw**2 | cache = (1 - decay_rate) * dw**2
+rmsprop wrong-update cache: cache = decay_rate * (cache + (1 - decay_rate) * dw**2)
+rmsprop wrong-update cache: cache = sqrt(decay_rate * cache + (1 - decay_rate) * dw**2)
+rmsprop wrong-update begin: w = w - learning_rate * dw / (sqrt(cache) + epsilon) | decay_rate = 0.9 | decay_rate = 0.99
 rmsprop wrong-update w: pass
 adam bias-correction-missing mt: mt = m
 adam bias-correction-missing vt: vt = v
@@ -85,21 +92,22 @@ adam state-not-zero first: m = 1 | v = 1 | m = v = 1 | m, v = dw, dw**2
 adam state-not-kept end: m = v = t = 0 | m = 0 | v = 0 | m = v = 0
 adam corrected-moments-stored end: m, v = mt, vt | m = mt | v = vt
 adam wrong-update end: m, v = v, m
-adam wrong-update begin: beta1, beta2 = beta2, beta1
+adam wrong-update begin: beta1, beta2 = beta2, beta1 | beta1 = 0.9 | beta2 = 0.999 | beta1, beta2 = 0.9, 0.999
 adam decay-swapped m: m = (1 - beta1) * m + beta1 * dw
 adam decay-swapped v: v = (1 - beta2) * v + beta2 * dw**2
 adam wrong-update m: m = beta1 * m + dw | m = beta2 * m + (1 - beta2) * dw | m = beta1 * m - (1 - beta1) * dw
-adam wrong-update mt: mt = dw
+adam wrong-update mt: mt = dw | mt = dw / (1 - beta1**used)
+adam wrong-update m: m = beta1 * m + (1 - beta1) * dw**2 | m = beta1 * m + beta1 * dw
 adam wrong-update v: v = beta2 * v + (1 - beta2) * dw | v = beta2 * v + (1 - beta2) * abs(dw)
 adam wrong-update v: v = beta2 * v + (1 - beta2) * m**2 | v = beta2 * v + dw**2 | v = beta1 * v + (1 - beta1) * dw**2
-adam wrong-update v: v = beta2 * m + (1 - beta2) * dw**2
+adam wrong-update v: v = beta2 * m + (1 - beta2) * dw**2 | v = beta2 * v + beta2 * dw**2
 adam wrong-update w: w = w - learning_rate * mt / (vt + epsilon) | w = w - learning_rate * vt / (sqrt(mt) + epsilon)
 adam wrong-update w: w = w - learning_rate * sqrt(vt) / (mt + epsilon)
 adam wrong-update w: w = w - learning_rate * mt * (sqrt(vt) + epsilon)
 adam wrong-update w: w = w - learning_rate * dw / (sqrt(vt) + epsilon)
+* wrong-update begin: learning_rate = 1e-2 | learning_rate = 1e-3
 """
-HEAD = r"(\S+) (\S+) (\S+): (.+)"
-ROWS = [(*head, line) for *head, lines in re.findall(HEAD, TABLE) for line in lines.split(" | ")]
+ROWS = [(*head, line) for *head, lines in re.findall(r"(\S+) (\S+) (\S+): (.+)", TABLE) for line in lines.split(" | ")]
 MISTAKES = {rule: [row[1:] for row in ROWS if row[0] in (rule, "*")] for rule in RULES}
 
 

@@ -18,17 +18,19 @@ from thinnet.check.findings import Finding
 from thinnet.check.probes.layers import agrees, check_gradients, check_output
 from thinnet.check.probes.normalization import (
     EPS,
+    check_epsilon,
     check_modes,
     known_dx,
     known_gradients,
     normalized,
     without_parameters,
+    wrongly_normalized,
 )
 from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import FloatArray
 
-OF_ROWS = ("batchnorm", "layernorm")
+BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
 GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
 
@@ -42,7 +44,9 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
 
         def run(layers: Layers) -> tuple[list[Finding], bool]:
             probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
-            with CallRecorder(pair, layers, [name for name in LAYERS if name.startswith(OF_ROWS)]) as recorder:
+            with CallRecorder(
+                pair, layers, [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
+            ) as recorder:
                 try:
                     probe(probed)
                 except Exception as error:
@@ -62,26 +66,22 @@ def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, Float
     return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), subject.rng.normal(size=shape)
 
 
-def _known_outputs(
-    x: FloatArray, hat: FloatArray, gamma: FloatArray, beta: FloatArray, others: list[tuple[FloatArray, str, str]]
-) -> tuple[Alternative, ...]:
-    """Wrong normalizations, each with γ and β; and the right one without them."""
+def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, others: list[Any]) -> list[Alternative]:
+    """Wrong normalizations, each with γ and β."""
     scale, shift = gamma[:, None, None], beta[:, None, None]
-    found = [(scale * other + shift, verdict, description) for other, verdict, description in others]
+    found: list[Alternative] = [(scale * other + shift, verdict, description) for other, verdict, description in others]
     by_axes = {(0,): "over the examples only", (2, 3): "of each channel of each example"}
     by_axes |= {(1,): "over the channels only", (1, 2, 3): "of each whole example", (0, 1, 2, 3): "over everything"}
-    found += [
+    return found + [
         (scale * normalized(x, axes) + shift, "wrong-axis", f"is normalized by statistics {description}")
         for axes, description in by_axes.items()
     ]
-    return (*found, *without_parameters(hat, scale, shift))
 
 
 @_or_on_right_layers
 def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
     x, gamma, beta, _ = _inputs(subject, BATCH_SHAPE)
-    by_variance = (normalized(x, (0, 2, 3), 1.0), "wrong-output", "is divided by the variance instead of its root")
     rows = gamma * normalized(x.reshape(-1, len(gamma)), (0,)) + beta
     ordered = gamma * normalized(pixels(x), (0,)) + beta
     mixed = "is that of images reshaped to rows without a transpose"
@@ -90,7 +90,9 @@ def check_batchnorm_forward(subject: Subject) -> None:
         (ordered.reshape(x.shape), "channels-mixed-up", "is reshaped back without a transpose"),
         (images(rows, x.shape), "channels-mixed-up", mixed),
     )
-    others = _known_outputs(x, normalized(x, (0, 2, 3)), gamma, beta, [by_variance])
+    others = _known_outputs(x, gamma, beta, [])
+    axes, scale, shift = (0, 2, 3), gamma[:, None, None], beta[:, None, None]
+    others += wrongly_normalized(x, x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True), scale, shift)
     check_modes(subject, x, gamma, beta, (*shuffled, *others))
 
 
@@ -142,8 +144,12 @@ def check_groupnorm_forward(subject: Subject) -> None:
         (normalized(split, (2, 3, 4), 1.0).reshape(x.shape), "wrong-output", "is divided by the variance"),
         (untransposed, "channels-mixed-up", "is reshaped, not transposed"),
     ]
-    right = gamma[:, None, None] * hat + beta[:, None, None]
-    check_output(subject, out, right, _known_outputs(x, hat, gamma, beta, known))
+    scale, shift = gamma[:, None, None], beta[:, None, None]
+    others = (*_known_outputs(x, gamma, beta, known), *without_parameters(hat, scale, shift))
+    check_output(subject, out, scale * hat + shift, others)
+    x[0] = 1.5
+    scale, shift = gamma.reshape(shape), beta.reshape(shape)
+    check_epsilon(subject, "an example of equal values", out, GROUP, x, scale, shift, GROUPS, {})
 
 
 @_or_on_right_layers
