@@ -76,4 +76,5 @@ def closer_slope(
             last.append(slope())
             if abs(last[-1] - float(compute()[1][name][index])) <= bound:
                 return value, False
-    return value, least > max(FIRM * float(np.ptp(last)), rounding)
+    blurred = least <= max(FIRM * float(np.ptp(last)), rounding)
+    return value, not blurred  # NaN is firm
