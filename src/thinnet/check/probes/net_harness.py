@@ -14,6 +14,7 @@ from thinnet.check.classes import of_courses
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.findings import Finding, finding
 from thinnet.check.probes.net_calls import Diagnosis, diagnose
+from thinnet.check.probes.parameter_names import role
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.slopes import around, moved
@@ -32,7 +33,6 @@ SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
 AT_ONCE, AT_ONCE_IN_FLOAT32 = ((1e-6,), 1e-8), ((1e-3, 1e-4), 5e-4)
 OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of another course may show
 HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
-ROLES = {"w": "W", "weight": "W", "weights": "W", "b": "b", "bias": "b", "biases": "b"}
 
 Options = dict[str, Any]
 Probe = Callable[[], None]
@@ -358,16 +358,6 @@ class NetHarness:
                         message += f"; the right one stands under {name}"
                 return wrong.of_gradient, message.replace(f" of {SAMPLES} elements", f" of {SAMPLES} sampled elements")
         return None
-
-
-def role(key: Any) -> tuple[str, int]:
-    """What a parameter is, and the number of its layer: ("W", 1) for "W1", "layer1_W" and (1, "W"); else ("", -1)."""
-    text = "".join(map(str, key)) if isinstance(key, tuple) else str(key)
-    match = re.fullmatch(r"(?:[A-Za-z]+\W*_?(?=\d))?(?P<before>\d*)\W*_?(?P<kind>[A-Za-z]+)\W*_?(?P<after>\d*)", text)
-    if not match or bool(match["before"]) == bool(match["after"]):
-        return "", -1
-    kind = match["kind"].lower()
-    return ROLES.get(kind, kind), int(match["before"] or match["after"])
 
 
 def class_of(subject: Subject) -> type:

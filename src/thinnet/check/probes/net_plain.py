@@ -8,7 +8,8 @@ import numpy as np
 
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import mode_at_test
-from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, role
+from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options
+from thinnet.check.probes.parameter_names import role
 from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
 from thinnet.typing import FloatArray
