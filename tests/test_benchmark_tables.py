@@ -134,13 +134,10 @@ def test_a_run_measures_what_it_says_and_goes_on_where_it_was(
 
 @needs_tables
 def test_settings_are_contenders_on_the_tables_for_choosing_only(
-    module: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    module: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--only", "fgl", "--splits", "1", "--setting", '{"max_iter": 2}', "--contenders", "logistic or ridge"]
-    text, _ = module("tables").run(["--choosing", "--results", str(tmp_path), *options])
-    assert '| Thinnet {"max_iter": 2} |' in text
     with pytest.raises(SystemExit) as end:
-        module("tables").run(options)
+        module("tables").run(["--only", "fgl", "--splits", "1", "--setting", '{"max_iter": 2}'])
     assert end.value.code == 2
     assert "add --choosing" in capsys.readouterr().err
 
