@@ -82,6 +82,10 @@ MASKS = {
         {dropouts.DRAW: f"mask = dropout_param.setdefault('mask', {dropouts.DRAW[7:]})"},
         "dropout_forward same-mask-every-call: 2 calls with different inputs",
     ),
+    "a mask in the place of p": (
+        {"    return out, (drop": "    dropout_param['p'] = np.ones(3)\n    return out, (drop"},
+        "dropout_forward input-mutated: dropout_forward changed dropout_param['p'] from 0.3 to array([1., 1., 1.])",
+    ),
     "a p that is overwritten": (
         {"    return out, (drop": "    dropout_param['p'] = 0.5\n    return out, (drop"},
         "dropout_forward input-mutated: dropout_forward changed dropout_param['p'] from 0.3 to 0.5",

@@ -148,7 +148,7 @@ class Subject:
                 self._compare(name, position, old, new)
             for key in OPTIONS & options[position].keys():
                 was, now = options[position][key], args[position].get(key)
-                if now != was:
+                if not np.array_equal(now, was):
                     what = f"{self._parameter(name, position)}[{key!r}]"
                     self.report("input-mutated", f"{name} changed {what} from {was!r} to {now!r}")
         return result
