@@ -4,6 +4,7 @@ How a class is made and called is guessed from the names of its arguments and at
 the class is not checked, and nothing is held against it.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -11,13 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, KnownFault, location, parameters, signature_mismatch
+from thinnet.check.class_calls import (
+    MODE_ARGUMENTS,
+    PROBABILITY,
+    call,
+    call_backward,
+    call_forward,
+    found_in,
+    made,
+    mode_value,
+    put,
+    split,
+)  # fmt: skip
+from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters
 
 IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
 NAMES: dict[str, tuple[str, ...]] = {
     "dropout": ("dropout", "inverteddropout", "dropout1d", "dropout2d", *IMAGE_DROPOUTS),
     "relu": ("relu", "reluactivation", "activationrelu"),
     "affine": ("affine", "linear", "dense", "fullyconnected", "fc"),
+    "batchnorm": ("batchnorm", "batchnormalization", "bn", "batchnorm1d", "batchnormalization1d"),
+    "layernorm": ("layernorm", "layernormalization", "ln"),
 }
 METHODS = (
     ("forward", "forward_pass", "forward_prop", "forward_propagation", "fprop", "__call__"),
@@ -32,23 +47,24 @@ EMPTY_WORDS = set(
         "implementation from scratch manual v version"
     )
 )
-MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
-MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
-PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
-# Where a method leaves what it does not return.
-OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
-INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
 # The functions that are dropout with p as their second argument, beside dropout_forward.
 DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_dropout")
-IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
 WEIGHT = re.compile(r"^w$|^weights?$|^kernel$", re.IGNORECASE)
 BIAS = re.compile(r"^b$|^bias(es)?$", re.IGNORECASE)
 WEIGHT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(w|weights?)$|^(w|weights?)_?grads?$", re.IGNORECASE)
+SCALE = re.compile(r"^(gammas?|scale|weights?|w|g)$", re.IGNORECASE)
+SHIFT = re.compile(r"^(betas?|shift|bias(es)?|b)$", re.IGNORECASE)
+SCALE_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(gamma|scale|weights?|w|g)$|^(gamma|scale|weights?)_?grad", re.I)
+SHIFT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(beta|shift|bias|b)$|^(beta|shift|bias)_?grad", re.IGNORECASE)
+RUNNING = {
+    "running_mean": re.compile(r"^(running|moving|run|mov|ema|global|avg)_?(mean|avg|average|mu)s?$", re.IGNORECASE),
+    "running_var": re.compile(r"^(running|moving|run|mov|ema|global|avg)_?(var|variance|sigma2)s?$", re.IGNORECASE),
+}
 BIAS_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(b|bias(es)?)$|^(b|bias(es)?)_?grads?$", re.IGNORECASE)
 
 
 def kind_of(name: str) -> str:
-    """``"dropout"``, ``"relu"``, ``"affine"`` or "": what a class of this name is taken for.
+    """What a class of this name is taken for, one of `NAMES`, or "".
 
     >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D")
     ('dropout', 'relu', '')
@@ -64,7 +80,8 @@ def plain_name(name: str) -> str:
     ('dropout', 'relu', 'dropout2d')
     """
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
-    telling = [word for word in words if word not in EMPTY_WORDS]
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    telling = [word for word, after in pairs if word not in EMPTY_WORDS or word + after[:4] == "layernorm"]
     return "".join(telling[:-1] if telling[-1:] and telling[-1].isdigit() else telling).removeprefix("my")
 
 
@@ -109,10 +126,10 @@ def functions_of(owner: type) -> dict[str, Any]:
     kind = kind_of(owner.__name__)
     own = dict(zip(("forward", "backward"), methods_of(dir(owner)), strict=True))
     owner = type(owner.__name__, (owner,), {name: getattr(owner, method) for name, method in own.items()})
-    made = {"dropout": _dropout, "relu": _relu, "affine": _affine}[kind](owner)
+    forward, backward = PAIRS[kind](owner)
     # 11-785 calls the gradient delta, and its own reference does not scale it.
     unscaled = "delta" in parameters(getattr(owner, "backward", None))
-    functions = {f"{kind}_forward": made[0], f"{kind}_backward": made[1]}
+    functions = {f"{kind}_forward": forward, f"{kind}_backward": backward}
     return {**functions, "__class_adapter__": True, "__unscaled_backward__": unscaled}
 
 
@@ -123,7 +140,7 @@ def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
         if len(names) < 2 or not (PROBABILITY.search(names[1]) or names[1] in ("level", "q")):
             raise CannotCall(f"it is not clear where {function.__name__}({', '.join(names)}) takes a probability")
-        out = _in_mode(partial(_call, function), names, x, dropout_param)
+        out = _in_mode(partial(call, function), names, x, dropout_param)
         out, mask = out if isinstance(out, tuple) and len(out) == 2 else (out, None)
         if np.shape(out) != x.shape:
             raise CannotCall(f"{function.__name__} does not return an array of the shape of its first argument")
@@ -150,7 +167,7 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
 def _in_mode(call: Callable[..., Any], names: list[str], x: Any, dropout_param: dict[str, Any]) -> Any:
     """What ``f(x, p, ...)`` gives in a mode; x itself where it has no test mode."""
     training = dropout_param["mode"] == "train"
-    modes = {name: _mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
+    modes = {name: mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
     return call(x, dropout_param["p"], **modes) if modes or training else (x, None)
 
 
@@ -168,17 +185,17 @@ def _dropout(owner: type) -> Pair:
         last = last or (whole and not objects and _channels_stand_last(owner, p))
         given = _as_images(x, last) if whole else x
         if any("param" in name for name in parameters(getattr(owner, "forward", None))):
-            layer = _made(owner)
-            return _split(layer, _call(layer.forward, given, dict(dropout_param)))
+            layer = made(owner)
+            return split(layer, call(layer.forward, given, dict(dropout_param)))
         if p not in objects:
             objects[p] = _with_probability(owner, p)
-        out, cache = _split(objects[p], _forward(objects[p], given, mode == "train", p))
+        out, cache = split(objects[p], call_forward(objects[p], given, mode == "train", p))
         if whole:
             x[...] = _first_pixels(given, last)  # what was changed in it shows
         return (_of_channels(owner, out, given, last) if whole else out), cache
 
     def backward(dout: Any, cache: Any) -> Any:
-        dx = _backward(_as_images(dout, last) if whole else dout, cache)
+        dx = call_backward(_as_images(dout, last) if whole else dout, cache)
         return _first_pixels(dx, last) if whole and np.ndim(dx) == 4 else dx
 
     return forward, backward
@@ -188,9 +205,9 @@ def _with_probability(owner: type, p: float) -> Any:
     names = parameters(owner)
     chosen = next(filter(PROBABILITY.search, names), None)
     if chosen:
-        return _made(owner, **{chosen: p})
+        return made(owner, **{chosen: p})
     if any(map(PROBABILITY.search, parameters(getattr(owner, "forward", None)))):
-        return _made(owner)
+        return made(owner)
     raise CannotCall(f"it is not clear where {owner.__name__}({', '.join(names)}) takes a probability")
 
 
@@ -198,7 +215,7 @@ def _channels_stand_last(owner: type, p: float) -> bool:
     """Whether a class drops whole channels of images whose channels are the last axis."""
     x = np.ones((200, 2, 2, 6))
     try:
-        out = np.asarray(_forward(_with_probability(owner, p), x, True, p))
+        out = np.asarray(call_forward(_with_probability(owner, p), x, True, p))
     except Exception:
         return False
     return bool(out.shape == x.shape and np.ptp(out) and np.array_equal(out, out[:, :1, :1] + np.zeros(x.shape)))
@@ -226,10 +243,10 @@ def _of_channels(owner: type, out: Any, given: Any, last: bool) -> Any:
 
 def _relu(owner: type) -> Pair:
     def forward(x: Any) -> tuple[Any, Any]:
-        layer = _made(owner)
-        return _split(layer, _forward(layer, x, True))
+        layer = made(owner)
+        return split(layer, call_forward(layer, x, True))
 
-    return forward, _backward
+    return forward, call_backward
 
 
 def _affine(owner: type) -> Pair:
@@ -238,24 +255,24 @@ def _affine(owner: type) -> Pair:
     def forward(x: Any, w: Any, b: Any) -> tuple[Any, Any]:
         names = [name for name in parameters(owner) if WEIGHT.search(name) or BIAS.search(name)]
         if len(names) >= 2:
-            layer = _made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
+            layer = made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
         else:
-            layer = _made(owner, *w.shape)
-            _put(layer, WEIGHT, w)
-            _put(layer, BIAS, b)
+            layer = made(owner, *w.shape)
+            put(layer, WEIGHT, w)
+            put(layer, BIAS, b)
         try:
-            out = _forward(layer, x, True)
+            out = call_forward(layer, x, True)
         except ValueError as error:  # most likely it has the examples in columns
             raise CannotCall(f"{owner.__name__}.forward does not take an array of shape {x.shape}: {error}") from None
-        return _split(layer, out)
+        return split(layer, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
         layer = cache[0]
-        returned = _backward(dout, cache)
+        returned = call_backward(dout, cache)
         if isinstance(returned, tuple) and len(returned) == 3:
             return returned
         dx = returned[0] if isinstance(returned, tuple) else returned
-        (_, dw), (_, db), (_, w) = (_found(layer, name) for name in (WEIGHT_GRADIENT, BIAS_GRADIENT, WEIGHT))
+        (_, dw), (_, db), (_, w) = (found_in(layer, name) for name in (WEIGHT_GRADIENT, BIAS_GRADIENT, WEIGHT))
         if dw is not UNKNOWN and w is not UNKNOWN and w.ndim == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
             dw = dw.T
         return dx, dw, db if db is UNKNOWN else db.reshape(-1)
@@ -263,99 +280,64 @@ def _affine(owner: type) -> Pair:
     return forward, backward
 
 
-def _put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
-    """Put a value into the attribute that is named so, in the shape in which it stands there."""
-    name, old = _found(layer, pattern)
-    if not name or old.size != value.size:
-        raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
-    turned = value.ndim == 2 and old.shape == value.shape[::-1]
-    setattr(layer, name, (value.T if turned else value.reshape(old.shape)).copy())
+def _normalization(owner: type) -> Pair:
+    """A new object for each call; gamma, beta and running statistics go into its attributes."""
+    given = inspect.signature(owner).parameters if parameters(owner) else {}
+    weight = next((name for name in given if re.search("momentum|decay", name)), "")
+    of_new = bool(weight) and isinstance(given[weight].default, float) and given[weight].default < 0.5  # as in PyTorch
+
+    def forward(x: Any, gamma: Any, beta: Any, param: dict[str, Any]) -> tuple[Any, Any]:
+        vectors = {name: gamma.copy() for name in given if SCALE.search(name)}
+        vectors |= {name: beta.copy() for name in given if SHIFT.search(name)}
+        takes_size = not vectors and given and next(iter(given.values())).default is inspect.Parameter.empty
+        options = {weight: abs(of_new - param["momentum"])} if weight and "momentum" in param else {}
+        layer = made(owner, *([len(gamma)] if takes_size else []), **vectors, **options)
+        if not vectors:
+            if not found_in(layer, SCALE)[0]:
+                call_forward(layer, x, True)  # some make them when they see the first rows
+            put(layer, SCALE, gamma)
+            put(layer, SHIFT, beta)
+        if "mode" not in param:  # layer normalization
+            return split(layer, call_forward(layer, x, True))
+        names = {key: next(filter(pattern.search, vars(layer)), "") for key, pattern in RUNNING.items()}
+        for key, name in names.items():
+            if not name:
+                raise CannotCall(f"{owner.__name__} has no {key} under a usual name")
+            if key in param:
+                old = getattr(layer, name)
+                shape = np.shape(old) if np.size(old) == param[key].size else param[key].shape
+                setattr(layer, name, param[key].reshape(shape).copy())
+        out = call_forward(layer, x, param["mode"] == "train")
+        for key, batch in (("running_mean", x.mean(axis=0)), ("running_var", x.var(axis=0))):
+            new = np.array(getattr(layer, names[key]))
+            param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
+        return split(layer, out)
+
+    def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
+        returned = call_backward(dout, cache)
+        if isinstance(returned, tuple) and len(returned) == 3:
+            return returned
+        (_, dgamma), (_, dbeta) = (found_in(cache[0], pattern) for pattern in (SCALE_GRADIENT, SHIFT_GRADIENT))
+        flat = (one if one is UNKNOWN else one.reshape(-1) for one in (dgamma, dbeta))
+        return returned[0] if isinstance(returned, tuple) else returned, *flat
+
+    return forward, backward
 
 
-def _found(layer: Any, pattern: re.Pattern[str]) -> tuple[str, Any]:
-    """The name and the value of the array that is named so, or nothing."""
-    for name, value in vars(layer).items():
-        if pattern.search(name) and isinstance(value, (np.ndarray, np.generic)):
-            return name, value
-    return "", UNKNOWN
+def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:
+    """Running statistics as this momentum gives them, where a class of its own mind has mixed the two with another."""
+    if new.size != batch.size:
+        return new
+    share = (new.reshape(-1) - batch) / (old.reshape(-1) - batch)
+    if np.ptp(share) > 1e-6 or not 0 < share[0] < 1:
+        return new
+    return batch + (momentum if share[0] > 0.5 else 1 - momentum) * (old.reshape(-1) - batch)
 
 
-def _split(layer: Any, out: Any) -> tuple[Any, Any]:
-    """The output, and the object with what forward gave beside it."""
-    if isinstance(out, tuple) and len(out) == 2:
-        return out[0], (layer, out[1])
-    return out, (layer, None)
-
-
-def _backward(dout: Any, cache: Any) -> Any:
-    layer, extra = cache
-    if extra is not None and len(parameters(layer.backward)) > 1:
-        return _result(layer, layer.backward, INPUT_GRADIENT, dout, extra)
-    rates = {name: 0.1 for name in parameters(layer.backward) if re.search("^lr$|learning", name)}
-    return _result(layer, layer.backward, INPUT_GRADIENT, dout, **rates)
-
-
-def _forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:
-    """In this mode; where there is no way to choose one, x itself is what test mode gives."""
-    given = parameters(layer.forward)
-    options: dict[str, Any] = {name: p for name in given[1:] if p is not None and PROBABILITY.search(name)}
-    names = [name for name in given if MODE_ARGUMENTS.search(name)]
-    if names:
-        return _result(layer, layer.forward, OUTPUT, x, **options, **{names[0]: _mode_value(names[0], training)})
-    switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
-    attribute = next((name for name in MODE_ATTRIBUTES if isinstance(getattr(layer, name, None), (bool, str))), "")
-    if callable(switch):
-        _call(switch)
-    elif attribute:
-        setattr(layer, attribute, _mode_value(attribute, training))
-    elif not training:
-        predict: Callable[..., Any] | None = getattr(layer, "predict", None)
-        return _result(layer, predict, OUTPUT, x) if callable(predict) else x
-    return _result(layer, layer.forward, OUTPUT, x, **options)
-
-
-def _made(owner: type, *args: Any, **kwargs: Any) -> Any:
-    """An object of a class, made with what its constructor seems to take."""
-    try:
-        return _call(owner, *args, **kwargs)
-    except (*IN_THE_CALL, AttributeError) as error:
-        message = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {location(error)}"
-        raise CannotCall(message) from error
-
-
-def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
-    """What a method returns, or, where that is nothing, leaves in an attribute that is named so."""
-    try:
-        result = _call(method, *args, **kwargs)
-    except IN_THE_CALL as error:
-        alone = left is INPUT_GRADIENT and isinstance(error, ValueError) and len(args) + len(kwargs) == 1
-        if NOT_WRITTEN in str(error) or alone:  # forward was called rightly, and so is what has one argument
-            raise
-        shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
-        message = f"{method.__qualname__} stops, called with an array of shape {shapes}"
-        raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
-    except AttributeError as error:
-        # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
-        if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
-            raise
-        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
-    if result is None:
-        _, found = _found(layer, left)
-        return None if found is UNKNOWN else np.array(found)
-    if not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
-        raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
-    return result
-
-
-def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call it, if these arguments fit."""
-    why = signature_mismatch(function, *args, **kwargs)
-    if why:
-        raise CannotCall(f"it is not clear how to call {getattr(function, '__qualname__', 'it')}: {why}")
-    return function(*args, **kwargs)
-
-
-def _mode_value(name: str, training: bool) -> bool | str:
-    if name in ("mode", "phase"):
-        return "train" if training else "test"
-    return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
+PAIRS: dict[str, Callable[[type], Pair]] = {
+    "dropout": _dropout,
+    "relu": _relu,
+    "affine": _affine,
+    "batchnorm": _normalization,
+    "layernorm": _normalization,
+}

@@ -1,0 +1,115 @@
+"""Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, location, parameters, signature_mismatch
+
+MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
+MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
+PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
+# Where a method leaves what it does not return.
+OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
+INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
+IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
+
+
+def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
+    """Put a value into the attribute that is named so, in the shape in which it stands there."""
+    name, old = found_in(layer, pattern)
+    if not name or old.size != value.size:
+        raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
+    turned = value.ndim == 2 and old.shape == value.shape[::-1]
+    setattr(layer, name, (value.T if turned else value.reshape(old.shape)).copy())
+
+
+def found_in(layer: Any, pattern: re.Pattern[str]) -> tuple[str, Any]:
+    """The name and the value of the array that is named so, or nothing."""
+    for name, value in vars(layer).items():
+        if pattern.search(name) and isinstance(value, (np.ndarray, np.generic)):
+            return name, value
+    return "", UNKNOWN
+
+
+def split(layer: Any, out: Any) -> tuple[Any, Any]:
+    """The output, and the object with what forward gave beside it."""
+    if isinstance(out, tuple) and len(out) == 2:
+        return out[0], (layer, out[1])
+    return out, (layer, None)
+
+
+def call_backward(dout: Any, cache: Any) -> Any:
+    layer, extra = cache
+    if extra is not None and len(parameters(layer.backward)) > 1:
+        return _result(layer, layer.backward, INPUT_GRADIENT, dout, extra)
+    rates = {name: 0.1 for name in parameters(layer.backward) if re.search("^lr$|learning", name)}
+    return _result(layer, layer.backward, INPUT_GRADIENT, dout, **rates)
+
+
+def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:
+    """In this mode; where there is no way to choose one, x itself is what test mode gives."""
+    given = parameters(layer.forward)
+    options: dict[str, Any] = {name: p for name in given[1:] if p is not None and PROBABILITY.search(name)}
+    names = [name for name in given if MODE_ARGUMENTS.search(name)]
+    if names:
+        return _result(layer, layer.forward, OUTPUT, x, **options, **{names[0]: mode_value(names[0], training)})
+    switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
+    attribute = next((name for name in MODE_ATTRIBUTES if isinstance(getattr(layer, name, None), (bool, str))), "")
+    if callable(switch):
+        call(switch)
+    elif attribute:
+        setattr(layer, attribute, mode_value(attribute, training))
+    elif not training:
+        predict: Callable[..., Any] | None = getattr(layer, "predict", None)
+        return _result(layer, predict, OUTPUT, x) if callable(predict) else x
+    return _result(layer, layer.forward, OUTPUT, x, **options)
+
+
+def made(owner: type, *args: Any, **kwargs: Any) -> Any:
+    """An object of a class, made with what its constructor seems to take."""
+    try:
+        return call(owner, *args, **kwargs)
+    except (*IN_THE_CALL, AttributeError) as error:
+        message = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {location(error)}"
+        raise CannotCall(message) from error
+
+
+def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
+    """What a method returns, or, where that is nothing, leaves in an attribute that is named so."""
+    try:
+        result = call(method, *args, **kwargs)
+    except IN_THE_CALL as error:
+        alone = left is INPUT_GRADIENT and isinstance(error, ValueError) and len(args) + len(kwargs) == 1
+        if NOT_WRITTEN in str(error) or alone:  # forward was called rightly, and so is what has one argument
+            raise
+        shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
+        message = f"{method.__qualname__} stops, called with an array of shape {shapes}"
+        raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
+    except AttributeError as error:
+        # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
+        if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
+            raise
+        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
+    if result is None:
+        _, found = found_in(layer, left)
+        return None if found is UNKNOWN else np.array(found)
+    if not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
+        raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
+    return result
+
+
+def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call it, if these arguments fit."""
+    why = signature_mismatch(function, *args, **kwargs)
+    if why:
+        raise CannotCall(f"it is not clear how to call {getattr(function, '__qualname__', 'it')}: {why}")
+    return function(*args, **kwargs)
+
+
+def mode_value(name: str, training: bool) -> bool | str:
+    if name in ("mode", "phase"):
+        return "train" if training else "test"
+    return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
