@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import check_dropouts as dropouts
@@ -197,7 +198,8 @@ def test_what_editors_import_from_inside_of_another_version_of_a_library_is_not_
     (tmp_path / "layers.py").write_text("\n".join(lines))
     report = check_path(tmp_path)
     assert [function.state for function in report.functions] == ["right"], str(report)
-    assert report.verdicts == {"package-absent"}
+    there = "npyio" in line and np.lib.NumpyVersion(np.__version__) < "2.0.0"
+    assert report.verdicts == (set() if there else {"package-absent"})
 
 
 def test_a_name_that_may_come_from_a_file_that_is_absent_is_not_a_mistake(tmp_path: Path) -> None:

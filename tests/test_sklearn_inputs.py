@@ -263,6 +263,7 @@ def test_missing_numbers_of_an_array_of_objects() -> None:
     assert np.allclose(net.predict_proba(rows), plain.predict_proba(rows))
 
 
+@pytest.mark.skipif(not hasattr(pl, "Int128"), reason="this version of Polars has no integers of 128 bits")
 def test_integers_of_128_bits() -> None:
     wide = pl.DataFrame({"a": pl.Series([2**100, *range(59)], dtype=pl.Int128), "b": X[:, 0]})
     assert ThinNetClassifier(**QUICK).fit(wide, Y).predict(wide).shape == (60,)

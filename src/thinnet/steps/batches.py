@@ -27,7 +27,9 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
         raise ArgumentError(
             f"X must have shape (N, {spec.input_dim}), or one that flattens to it, got {array.shape}. {fix}"
         )
-    return array.reshape(array.shape[0], spec.input_dim)
+    rows = array.reshape(array.shape[0], spec.input_dim)
+    # NumPy 1 multiplies what is turned round slowly, with other bits.
+    return np.ascontiguousarray(rows) if min(rows.strides) < 0 else rows
 
 
 def as_targets(spec: Spec, y: Any) -> AnyArray:
