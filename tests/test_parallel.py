@@ -88,9 +88,8 @@ def killed(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def three(folder: Path, killed: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
     """As `two`; they also go on with the run of which one process was killed."""
-    assert not killed.stdout  # nothing more: the status is the launcher's, and some of them lose it
     wait_until_free(folder / "run")
-    assert [*saved_checkpoints(folder / "run")] == [5]
+    assert [*saved_checkpoints(folder / "run")] == [5]  # the launcher's status does not always tell, nor what it prints
     done = job(3, folder, "trainings", "train", "wrong_command")
     assert (folder / "train3.npz").exists(), done.stdout + done.stderr
     return done
