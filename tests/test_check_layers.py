@@ -40,6 +40,19 @@ def test_all_wrong_gradients_of_a_layer_are_told(changes: dict[str, str], told: 
     assert all(words in text for words in told), text
 
 
+def test_a_gradient_that_should_be_zero_is_told_without_a_sign() -> None:
+    report = check(sources.swap(sources.LAYERS, {"dx = dout * (x > 0)": "dx = dout"}))
+    text = str(report)
+    assert "lets everything through, even where x is negative" in text
+    assert "expected 0" in text
+    assert "expected -0\n" not in text
+
+
+def test_rows_that_are_not_flattened_are_met_with_how_to() -> None:
+    report = check(sources.swap(sources.LAYERS, {"out = x.reshape(x.shape[0], -1).dot(w) + b": "out = x.dot(w) + b"}))
+    assert next(one.mend for _, one in report if one.verdict == "crashed").count("x.reshape(x.shape[0], -1)") == 1
+
+
 def test_a_backward_is_not_accused_of_its_forwards_epsilon() -> None:
     report = check(sources.swap(sources.LAYERS, {'bn_param.get("eps", 1e-5)': "1e-3"}))
     assert [name for name, one in report if one.severity == "fault"] == ["batchnorm_forward"]

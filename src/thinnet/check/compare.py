@@ -102,5 +102,5 @@ def _worst(got: AnyArray, expected: AnyArray) -> str:
         return f"got {float(got):.6g}, expected {float(expected):.6g}"
     where = np.unravel_index(int(np.argmax(np.abs(got - expected))), expected.shape)
     index = ", ".join(str(int(i)) for i in where)
-    text = f"at [{index}] got {got[where]:.6g}, expected {expected[where]:.6g}"
+    text = f"at [{index}] got {got[where]:.6g}, expected {expected[where] + 0.0:.6g}"
     return text + (f", a factor of {got[where] / expected[where] + 0.0:.4g}" if expected[where] else "")

@@ -176,7 +176,7 @@ def check_relu_backward(subject: Subject) -> None:
     x = _relu_input()
     dout = subject.rng.normal(size=x.shape)
     known = (
-        (dout, "wrong-gradient", "lets everything through, also where x is negative"),
+        (dout, "wrong-gradient", "lets everything through, even where x is negative"),
         ((x > 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
         (dout * (x < 0), "wrong-gradient", "is let through where x is negative, and stopped where positive"),
         (dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
