@@ -76,9 +76,24 @@ OF_NEW = OF_NEW.replace("(1 - self.momentum)", "self.momentum").replace("NEW", "
 LITERAL = BATCH.replace("(1 - self.momentum)", "0.05").replace("self.momentum * ", "0.95 * ")
 
 
-@pytest.mark.parametrize(
-    "text", [BATCH, GIVEN, LAZY, OF_NEW, LITERAL], ids=["attributes", "arguments", "lazy", "of the new", "literal"]
-)
+RIGHT = {
+    "parameters in attributes": BATCH,
+    "parameters as arguments": GIVEN,
+    "parameters made with the first rows": LAZY,
+    "momentum of the new": OF_NEW,
+    "a momentum of its own": LITERAL,
+    "another epsilon": BATCH.replace("eps=1e-5", "eps=1e-3"),
+    "an epsilon that must be given first": LAZY.replace("eps=1e-5", "eps"),
+    "arguments after epsilon": BATCH.replace("num_features, momentum=0.9, eps=1e-5", "eps, num_features, momentum=0.9"),
+    "switches called as parameters are": BATCH.replace("eps=1e-5", "eps=1e-5, scale=True, bias=True"),
+    "a momentum called beta": BATCH.replace("momentum=0.9, eps", "beta=0.9, eps").replace("= momentum,", "= beta,"),
+    "train() and eval()": BATCH.replace("self.training", "self.on").replace(
+        "    def forward", "    def train(self): self.on = True\n    def eval(self): self.on = False\n    def forward"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
 def test_right_classes_of_all_forms_are_right(text: str) -> None:
     report = check("import numpy as np\n" + text)
     assert report.ok, str(report)
@@ -104,6 +119,15 @@ def test_a_mistake_in_a_class_is_named(text: str, old: str, new: str, verdict: s
     assert text.count(old) == 1
     report = check("import numpy as np\n" + text.replace(old, new))
     assert verdict in report.faults, str(report)
+
+
+def test_a_class_without_a_test_mode_is_not_judged_by_it() -> None:
+    text = BATCH.replace("        if not self.training:\n            return", "        unused =").replace(
+        "self.training = momentum, eps, True", "self.rows = momentum, eps, 0"
+    )
+    report = check("import numpy as np\n" + text)
+    assert report.verdicts == {"not-checked"}, str(report)
+    assert "it is not clear how to call BatchNorm.forward in test mode" in str(report)
 
 
 def test_a_class_without_running_statistics_is_not_judged_and_said_so() -> None:

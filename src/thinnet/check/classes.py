@@ -5,6 +5,7 @@ the class is not checked, and nothing is held against it.
 """
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -23,7 +24,7 @@ from thinnet.check.class_calls import (
     mode_value,
     put,
     split,
-)  # fmt: skip
+)
 from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters
 
 IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
@@ -56,6 +57,7 @@ SCALE = re.compile(r"^(gammas?|scale|weights?|w|g)$", re.IGNORECASE)
 SHIFT = re.compile(r"^(betas?|shift|bias(es)?|b)$", re.IGNORECASE)
 SCALE_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(gamma|scale|weights?|w|g)$|^(gamma|scale|weights?)_?grad", re.I)
 SHIFT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(beta|shift|bias|b)$|^(beta|shift|bias)_?grad", re.IGNORECASE)
+EPSILON, EPS = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5
 RUNNING = {
     "running_mean": re.compile(r"^(running|moving|run|mov|ema|global|avg)_?(mean|avg|average|mu)s?$", re.IGNORECASE),
     "running_var": re.compile(r"^(running|moving|run|mov|ema|global|avg)_?(var|variance|sigma2)s?$", re.IGNORECASE),
@@ -283,20 +285,28 @@ def _affine(owner: type) -> Pair:
 def _normalization(owner: type) -> Pair:
     """A new object for each call; gamma, beta and running statistics go into its attributes."""
     given = inspect.signature(owner).parameters if parameters(owner) else {}
-    weight = next((name for name in given if re.search("momentum|decay", name)), "")
+    needed = [name for name in given if given[name].default in (inspect.Parameter.empty, None)]
+    scales, shifts = (list(filter(pattern.search, needed)) for pattern in (SCALE, SHIFT))
+    weight = next(filter(re.compile("momentum|decay").search, given), "")
     of_new = bool(weight) and isinstance(given[weight].default, float) and given[weight].default < 0.5  # as in PyTorch
 
+    def new_layer(x: Any, gamma: Any, beta: Any, momentum: float | None) -> Any:
+        options: dict[str, Any] = {name: EPS for name in given if EPSILON.search(name)}
+        if weight and momentum is not None:
+            options[weight] = 1 - momentum if of_new else momentum
+        if scales and shifts:
+            return made(owner, **options, **{scales[0]: gamma.copy(), shifts[0]: beta.copy()})
+        required = (name for name in needed if given[name].default is not None and name not in {*options, weight})
+        layer = made(owner, **options, **dict.fromkeys(itertools.islice(required, 1), len(gamma)))
+        if not found_in(layer, SCALE)[0]:
+            call_forward(layer, x, True)  # some make them when they see the first rows
+        put(layer, SCALE, gamma)
+        put(layer, SHIFT, beta)
+        return layer
+
     def forward(x: Any, gamma: Any, beta: Any, param: dict[str, Any]) -> tuple[Any, Any]:
-        vectors = {name: gamma.copy() for name in given if SCALE.search(name)}
-        vectors |= {name: beta.copy() for name in given if SHIFT.search(name)}
-        takes_size = not vectors and given and next(iter(given.values())).default is inspect.Parameter.empty
-        options = {weight: abs(of_new - param["momentum"])} if weight and "momentum" in param else {}
-        layer = made(owner, *([len(gamma)] if takes_size else []), **vectors, **options)
-        if not vectors:
-            if not found_in(layer, SCALE)[0]:
-                call_forward(layer, x, True)  # some make them when they see the first rows
-            put(layer, SCALE, gamma)
-            put(layer, SHIFT, beta)
+        layer = new_layer(x, gamma, beta, param.get("momentum"))
+        vars(layer).update({name: EPS for name, value in vars(layer).items() if EPSILON.search(name) and value})
         if "mode" not in param:  # layer normalization
             return split(layer, call_forward(layer, x, True))
         names = {key: next(filter(pattern.search, vars(layer)), "") for key, pattern in RUNNING.items()}
@@ -308,6 +318,8 @@ def _normalization(owner: type) -> Pair:
                 shape = np.shape(old) if np.size(old) == param[key].size else param[key].shape
                 setattr(layer, name, param[key].reshape(shape).copy())
         out = call_forward(layer, x, param["mode"] == "train")
+        if out is x:
+            raise CannotCall(f"it is not clear how to call {owner.__name__}.forward in test mode")
         for key, batch in (("running_mean", x.mean(axis=0)), ("running_var", x.var(axis=0))):
             new = np.array(getattr(layer, names[key]))
             param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
