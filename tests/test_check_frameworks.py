@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from test_check_files import write
+from thinnet import ArgumentError
 from thinnet.check import check_path
 
 PLAIN = """
@@ -48,6 +49,16 @@ def relu_forward(x):
 def relu_backward(dout, cache):
     return np.where(cache > 0, dout, 0) if not isinstance(dout, torch.Tensor) else torch.where(cache > 0, dout, 0)
 """
+
+
+@pytest.mark.parametrize("base", ["nn.Module", "torch.nn.Module"])
+def test_a_class_of_another_framework_without_backward_is_not_checked_and_said_so(base: str, tmp_path: Path) -> None:
+    text = f"import torch\nfrom torch import nn\nclass Dropout({base}):\n    def forward(self, x):\n        return x\n"
+    report = check_path(write(tmp_path, "layers.py", text))
+    assert report.verdicts == {"not-checked"}, str(report)
+    assert "the code is written for torch" in str(report)
+    with pytest.raises(ArgumentError, match="must define something to check"):
+        check_path(write(tmp_path, "layers.py", text.replace(base, "object")))
 
 
 def test_functions_that_use_numpy_and_a_framework_are_judged_by_what_they_give(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Arrays as people have them, as the three dtypes of rows that all else works with; casts that lose nothing unsaid."""
 
+import math
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Complex, Real
@@ -34,11 +35,21 @@ def without_objects(array: AnyArray) -> AnyArray:
     """Objects that are all numbers, all text, all bytes or all complex as what they are; others left alone."""
     if array.dtype.kind != "O" or not array.size:
         return array
-    elements = [float(each) if isinstance(each, Decimal | Fraction) else each for each in array.ravel().tolist()]
+    elements = [_as_float(each) if isinstance(each, Decimal | Fraction) else each for each in array.ravel().tolist()]
     for kinds in ((Real, np.bool_), (str,), (bytes,), (Complex,)):
         if all(isinstance(element, kinds) for element in elements):
             return np.array(elements).reshape(array.shape)
     return array
+
+
+def _as_float(number: Decimal | Fraction) -> float:
+    """The nearest float; infinity beyond the largest, and NaN of the NaN that Decimal lets nobody convert."""
+    if isinstance(number, Decimal) and number.is_nan():
+        return math.nan
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 KINDS = {"U": "text", "T": "text", "S": "text", "M": "dates", "m": "durations", "c": "complex numbers"}

@@ -151,4 +151,6 @@ def is_missing(element: Any) -> bool:
     (True, False)
     """
     none = element is None or type(element).__name__ in ("NAType", "NaTType")
-    return none or (isinstance(element, float | Decimal) and element != element)
+    return none or (
+        element.is_nan() if isinstance(element, Decimal) else isinstance(element, float) and element != element
+    )

@@ -111,6 +111,8 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
         if kind_of(node.name) and methods_of(methods):
             subjects += [f"{node.name}.forward", f"{node.name}.backward"]
+        elif kind_of(node.name) and "forward" in methods:  # another framework finds backward by itself
+            subjects += not_numpy(tree, [f"{node.name}.forward"])[0]
         elif net_of(node.name) and node.name not in subjects and "loss" in methods:
             subjects.append(node.name)
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _num_samples, check_array, validate_data
 
-from thinnet.arrays import is_finite
+from thinnet.arrays import is_finite, without_objects
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
@@ -106,12 +106,14 @@ def checked(
         if y is not NO_TARGETS:
             kind = "numeric" if is_regressor(estimator) else None
             y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=kind, input_name="y")
-    elif y is NO_TARGETS:
-        given = validate_data(estimator, X, reset=fresh, **MATRIX)
     else:
-        given, y = validate_data(
-            estimator, X, y, multi_output=True, y_numeric=is_regressor(estimator), reset=fresh, **MATRIX
-        )
+        numeric = is_regressor(estimator)
+        targets = {} if y is NO_TARGETS else {"y": y, "multi_output": True, "y_numeric": numeric}
+        try:
+            found = validate_data(estimator, X, reset=fresh, **targets, **MATRIX)
+        except OverflowError as error:  # of an integer or a fraction with hundreds of digits
+            raise ArgumentError(f"X must hold numbers within float64, got others ({error}). Scale them.") from None
+        given, y = (found, y) if y is NO_TARGETS else found
     y = y.toarray() if sparse.issparse(y) else y
     if sparse.issparse(given):
         given = _canonical(given)
@@ -262,6 +264,7 @@ def _check_targets(estimator: Any, y: Any, num_rows: int, *, values: bool) -> No
         fix = "Complex data not supported: give their real or their imaginary parts."
         fix = "Make numbers of them, such as the days since a fixed date." if wrong in kinds.TIMES else fix
         raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
+    targets = without_objects(targets)
     if targets.dtype.kind == "f" and (infinite := np.flatnonzero(np.isinf(targets))).size:
         row = infinite[0] // (targets.size // len(targets))
         raise ArgumentError(
