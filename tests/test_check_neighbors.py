@@ -40,7 +40,7 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("batchnorm_forward", "gamma * xhat + beta", "beta * xhat + gamma", "the output has gamma and beta exchanged"),
     ("batchnorm_forward", "(x - mu) / std", "(x + mu) / std", "the output has the mean added instead of subtracted"),
     ("batchnorm_forward", "var = x.var(axis=0)", "var = ((x - mu) ** 2).sum(axis=0)", "the sum of 6 squares as the variance"),
-    ("batchnorm_forward", "mu = x.mean(axis=0)", "mu = x.mean()", "wrong-axis: the output has one mean of everything"),
+    ("batchnorm_forward", "mu = x.mean(axis=0)", "mu = x.mean()", "wrong-axis: the output has its mean over everything"),
     ("batchnorm_forward", '    return out, cache\n\n\ndef batchnorm_backward(', '    bn_param["mode"] = "test"\n    return out, cache\n\n\ndef batchnorm_backward(', "input-mutated: batchnorm_forward changed bn_param['mode'] from 'train' to 'test'"),
     ("batchnorm_backward", f"- {MEAN}", f"+ {MEAN}", "dx has -1 times the term through the mean and 1 times"),
     ("batchnorm_backward", f"- {VARIANCE}", f"- 2 * {VARIANCE}", "dx has 1 times the term through the mean and 2 times"),

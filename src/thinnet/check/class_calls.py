@@ -1,7 +1,7 @@
 """Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,22 @@ IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # w
 
 def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
     """Put a value into the attribute that is named so, in the shape in which it stands there."""
-    name, old = found_in(layer, pattern)
+    name, old = next(_arrays(layer, pattern), ("", UNKNOWN))
     if not name or old.size != value.size:
         raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
     turned = value.ndim == 2 and old.shape == value.shape[::-1]
     setattr(layer, name, (value.T if turned else value.reshape(old.shape)).copy())
 
 
-def found_in(layer: Any, pattern: re.Pattern[str]) -> tuple[str, Any]:
-    """The name and the value of the array that is named so, or nothing."""
+def found_in(layer: Any, pattern: re.Pattern[str]) -> Any:
+    """The array that is named so, or `UNKNOWN`."""
+    return next((value for _, value in _arrays(layer, pattern)), UNKNOWN)
+
+
+def _arrays(layer: Any, pattern: re.Pattern[str]) -> Iterator[tuple[str, Any]]:
     for name, value in vars(layer).items():
         if pattern.search(name) and isinstance(value, (np.ndarray, np.generic)):
-            return name, value
-    return "", UNKNOWN
+            yield name, value
 
 
 def split(layer: Any, out: Any) -> tuple[Any, Any]:
@@ -94,7 +97,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
             raise
         raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
     if result is None:
-        _, found = found_in(layer, left)
+        found = found_in(layer, left)
         return None if found is UNKNOWN else np.array(found)
     if not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
         raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")

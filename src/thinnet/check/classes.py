@@ -50,19 +50,24 @@ EMPTY_WORDS = set(
 )
 # The functions that are dropout with p as their second argument, beside dropout_forward.
 DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_dropout")
-WEIGHT = re.compile(r"^w$|^weights?$|^kernel$", re.IGNORECASE)
-BIAS = re.compile(r"^b$|^bias(es)?$", re.IGNORECASE)
-WEIGHT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(w|weights?)$|^(w|weights?)_?grads?$", re.IGNORECASE)
-SCALE = re.compile(r"^(gammas?|scale|weights?|w|g)$", re.IGNORECASE)
-SHIFT = re.compile(r"^(betas?|shift|bias(es)?|b)$", re.IGNORECASE)
-SCALE_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(gamma|scale|weights?|w|g)$|^(gamma|scale|weights?)_?grad", re.I)
-SHIFT_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(beta|shift|bias|b)$|^(beta|shift|bias)_?grad", re.IGNORECASE)
 EPSILON, EPS = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5
+OLD = r"^(running|moving|run|mov|ema|global|avg)_?"
 RUNNING = {
-    "running_mean": re.compile(r"^(running|moving|run|mov|ema|global|avg)_?(mean|avg|average|mu)s?$", re.IGNORECASE),
-    "running_var": re.compile(r"^(running|moving|run|mov|ema|global|avg)_?(var|variance|sigma2)s?$", re.IGNORECASE),
+    "running_mean": re.compile(rf"{OLD}(mean|avg|average|mu)s?$", re.IGNORECASE),
+    "running_var": re.compile(rf"{OLD}(var|variance|sigma2)s?$", re.IGNORECASE),
 }
-BIAS_GRADIENT = re.compile(r"^(d|grad_?|delta_?)_?(b|bias(es)?)$|^(b|bias(es)?)_?grads?$", re.IGNORECASE)
+
+
+def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What parameters of these names are called, and their gradients."""
+    gradients = rf"^(d|delta|grad(ient)?)_?({names})$|^({names})_?grad(ient)?s?$"
+    return re.compile(rf"^({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
+
+
+WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernel")
+BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
+SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g")
+SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b")
 
 
 def kind_of(name: str) -> str:
@@ -269,15 +274,10 @@ def _affine(owner: type) -> Pair:
         return split(layer, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        layer = cache[0]
-        returned = call_backward(dout, cache)
-        if isinstance(returned, tuple) and len(returned) == 3:
-            return returned
-        dx = returned[0] if isinstance(returned, tuple) else returned
-        (_, dw), (_, db), (_, w) = (found_in(layer, name) for name in (WEIGHT_GRADIENT, BIAS_GRADIENT, WEIGHT))
-        if dw is not UNKNOWN and w is not UNKNOWN and w.ndim == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
-            dw = dw.T
-        return dx, dw, db if db is UNKNOWN else db.reshape(-1)
+        dx, dw, db = _gradients(dout, cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
+        w = found_in(cache[0], WEIGHT)
+        turned = isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]  # ours has more rows
+        return dx, dw.T if turned else dw, db.reshape(-1) if hasattr(db, "reshape") else db
 
     return forward, backward
 
@@ -298,7 +298,7 @@ def _normalization(owner: type) -> Pair:
             return made(owner, **options, **{scales[0]: gamma.copy(), shifts[0]: beta.copy()})
         required = (name for name in needed if given[name].default is not None and name not in {*options, weight})
         layer = made(owner, **options, **dict.fromkeys(itertools.islice(required, 1), len(gamma)))
-        if not found_in(layer, SCALE)[0]:
+        if found_in(layer, SCALE) is UNKNOWN:
             call_forward(layer, x, True)  # some make them when they see the first rows
         put(layer, SCALE, gamma)
         put(layer, SHIFT, beta)
@@ -326,14 +326,18 @@ def _normalization(owner: type) -> Pair:
         return split(layer, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        returned = call_backward(dout, cache)
-        if isinstance(returned, tuple) and len(returned) == 3:
-            return returned
-        (_, dgamma), (_, dbeta) = (found_in(cache[0], pattern) for pattern in (SCALE_GRADIENT, SHIFT_GRADIENT))
-        flat = (one if one is UNKNOWN else one.reshape(-1) for one in (dgamma, dbeta))
-        return returned[0] if isinstance(returned, tuple) else returned, *flat
+        return _gradients(dout, cache, SCALE_GRADIENT, SHIFT_GRADIENT)
 
     return forward, backward
+
+
+def _gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any, Any]:
+    """dx, and the gradients of the parameters, which backward returns too or leaves under such names."""
+    returned = call_backward(dout, cache)
+    if isinstance(returned, tuple) and len(returned) == 3:
+        return returned
+    first, second = (found_in(cache[0], name) for name in names)
+    return returned[0] if isinstance(returned, tuple) else returned, first, second
 
 
 def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:

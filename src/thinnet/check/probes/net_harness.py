@@ -26,6 +26,7 @@ DROPOUT_ARGUMENTS = str.split(
 NORMALIZATION_ARGUMENTS = ("normalization", "use_batchnorm", "use_batch_norm", "batchnorm", "use_bn")
 D, C, N = 5, 4, 6
 HIDDEN = (7, 9)
+SIZES = (D, *HIDDEN, C)
 ROUNDING = 1e-11  # of the largest value: more than what float64 leaves
 P = 0.4  # a sensible value whether p drops or keeps
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
@@ -35,6 +36,8 @@ OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of
 HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
 
 Options = dict[str, Any]
+Shape = tuple[int, ...]
+Shapes = dict[tuple[str, int], Shape]  # of the weights and biases of each layer; no two are equal
 Probe = Callable[[], None]
 
 
@@ -45,7 +48,8 @@ class NetHarness:
         "input_dim": D, "num_classes": C, "weight_scale": 0.1, "dtype": np.float64, "reg": 0.0,
     }  # fmt: skip
 
-    input_shape: ClassVar[tuple[int, ...]] = (D,)
+    input_shape: ClassVar[Shape] = (D,)
+    shapes: ClassVar[Shapes] = {(k, i): SIZES[i - (k == "W") : i + 1] for k in "Wb" for i in range(1, len(SIZES))}
     large_options: ClassVar[Options] = {"input_dim": 40, "num_classes": 50}
 
     def __init__(self, subject: Subject, owner: type, arguments: list[str], layers: Layers) -> None:
@@ -69,6 +73,7 @@ class NetHarness:
         self.setting = ""  # the options of the net that was built last, as text
         self.options: Options = {}
         self.last: tuple[Any, FloatArray]  # the net and the batch of the last call
+        self.turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
         self.first = 1  # the number of the first layer in the names of the parameters
         self.roles: dict[Any, tuple[str, int]] = {}  # of parameters whose names do not tell
 
@@ -214,7 +219,8 @@ class NetHarness:
     def parameter(self, net: Any, kind: str, layer: int) -> FloatArray | None:
         """The parameter of a layer, counted from 1, by whatever name."""
         found = (value for key, value in net.params.items() if self.role(key) == (kind, layer - 1 + self.first))
-        return next((np.asarray(value, dtype=float) for value in found), None)
+        value = next((np.asarray(value, dtype=float) for value in found), None)
+        return value.T if value is not None and kind == "W" and self.turned else value
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula, without dropout and normalization."""
@@ -222,7 +228,7 @@ class NetHarness:
 
     def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula where this follows the affine layer of that number."""
-        h, last = X, len(HIDDEN) + 1
+        h, last = X, max(layer for _, layer in self.shapes)
         for i in range(1, last + 1):
             h = h @ np.asarray(self.parameter(net, "W", i)) + np.asarray(self.parameter(net, "b", i)).reshape(-1)
             h = activate(h, i) if i < last else h
@@ -232,15 +238,11 @@ class NetHarness:
         """Check scores and loss by the formula; return the gradients."""
         X, y = self.data()
         expected = self.plain_scores(net, X)
-        scores, what = self.scores(net, X), "the scores of loss(X)"
+        scores, labels, what = self.scores(net, X), expected.argmax(axis=1), "the scores of loss(X)"
         shares = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
         known: list[Alternative] = [
             (shares, "wrong-output", "are probabilities: return the scores before the softmax"),
-            (
-                expected.argmax(axis=1),
-                "wrong-output",
-                "are labels: return the scores, of which predict takes the largest",
-            ),
+            (labels, "wrong-output", "are labels: return the scores, of which predict takes the largest"),
             (np.maximum(expected, 0), "wrong-output", "go through a ReLU after the last affine layer"),
         ]
         wrong = difference(what, scores, expected, known)

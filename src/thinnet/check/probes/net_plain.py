@@ -8,7 +8,7 @@ import numpy as np
 
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import mode_at_test
-from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options
+from thinnet.check.probes.net_harness import HIDDEN, NetHarness, Options, Shape
 from thinnet.check.probes.parameter_names import role
 from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
@@ -17,10 +17,6 @@ from thinnet.typing import FloatArray
 UNITS = (60, 50)  # with large_options so many weights that their standard deviation is sure within a tenth
 CONSTANTS = {"b": 0.0, "beta": 0.0, "gamma": 1.0}  # what biases, shifts and scales begin with
 NOISE = 0.005  # around a constant, which some add on purpose
-SIZES = (D, *HIDDEN, C)
-SHAPES: dict[tuple[str, int], tuple[int, ...]] = {  # of the weights and biases of each layer; no two are equal
-    (kind, i): SIZES[i - (kind == "W") : i + 1] for kind in "Wb" for i in range(1, len(SIZES))
-}
 
 
 def check_plain(harness: NetHarness) -> None:
@@ -37,26 +33,27 @@ def check_plain(harness: NetHarness) -> None:
 
 def _names_and_shapes(harness: NetHarness, net: Any) -> str:
     """The weights and biases of all layers, by whatever names; returns what is odd in shapes that may be right."""
+    shapes = harness.shapes
     harness.first = min((number for kind, number in map(role, net.params) if kind == "W"), default=1)
-    names = {(kind, i): f"{kind}{i - 1 + harness.first}" for kind, i in SHAPES}
-    if any(harness.parameter(net, *role_and_layer) is None for role_and_layer in SHAPES):
-        roles = {shape: role_and_layer for role_and_layer, shape in SHAPES.items()}
+    names = {(kind, i): f"{kind}{i - 1 + harness.first}" for kind, i in shapes}
+    if any(harness.parameter(net, *role_and_layer) is None for role_and_layer in shapes):
+        roles = {shape: role_and_layer for role_and_layer, shape in shapes.items()}
         seen = {key: np.squeeze(value).shape for key, value in net.params.items()}
         found = {key: roles[shape] for key, shape in seen.items() if shape in roles}
-        if sorted(found.values()) != sorted(SHAPES):
+        if sorted(found.values()) != sorted(shapes):
             message = f"params has the keys {sorted(map(str, net.params))}, expected {sorted(names.values())}"
             raise harness.subject.stop("wrong-return", message)
         harness.first, harness.roles = 1, found
         names = {role_and_layer: str(key) for key, role_and_layer in found.items()}
-    shapes = {names[what]: np.asarray(harness.parameter(net, *what)).shape for what in SHAPES}
-    odd = check_shapes(harness.subject, shapes, {names[what]: shape for what, shape in SHAPES.items()})
+    got = {names[what]: np.asarray(harness.parameter(net, *what)).shape for what in shapes}
+    odd = _odd_shapes(harness.subject, got, {names[what]: shape for what, shape in shapes.items()})
     weights = next(key for key in net.params if harness.role(key) == ("W", harness.first))
     if weights != "W1":
         harness.subject.report("parameter-names", f"the first layer's weights are {weights} instead of W1")
     return odd
 
 
-def check_shapes(subject: Subject, got: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _odd_shapes(subject: Subject, got: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str:
     """Stop where parameters have other shapes than these; return what is odd in biases that may be right."""
     # A row of biases is as good as a vector: it broadcasts.
     other = {name: shape for name, shape in got.items() if shape not in (shapes[name], (1, *shapes[name]))}

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from thinnet.check.probes.layers import check_gradients, check_output, wrong_sum
 from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, FloatArray
 
+Axes = tuple[int, ...]
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
+OTHER, EVERYTHING = "along the other axis", "over everything"
 # The verdicts on the weights of old and new statistics, with a momentum of 0.8.
 KNOWN_WEIGHTS = {(1.0, 0.0): "running-statistics-not-updated", (0.2, 0.8): "running-momentum-swapped"}
 
@@ -24,59 +26,58 @@ def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, Float
     return x, gamma, beta, subject.rng.normal(size=x.shape)
 
 
-def normalized(x: FloatArray, axis: int | tuple[int, ...], power: float = 0.5) -> FloatArray:
-    """x without its mean, over its variance to a power: its root is right."""
-    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
-    return np.asarray((x - mean) / (var + EPS) ** power)
+def normalized(x: FloatArray, axis: int | Axes) -> FloatArray:
+    """x without its mean, over its deviation."""
+    return np.asarray((x - x.mean(axis=axis, keepdims=True)) / np.sqrt(x.var(axis=axis, keepdims=True) + EPS))
 
 
 def wrongly_normalized(
     x: FloatArray, mean: FloatArray, var: FloatArray, gamma: FloatArray, beta: FloatArray
 ) -> tuple[Alternative, ...]:
     """What is known to be wrong where x is normalized by this mean and variance; all broadcast."""
-    std, name = np.sqrt(var + EPS), "wrong-output"
+    std = np.sqrt(var + EPS)
     hat, scaled = np.asarray((x - mean) / std), np.asarray(gamma * (x - mean))
-    return (
-        (scaled / (var + EPS) + beta, name, "is divided by the variance instead of its root"),
-        (scaled / np.sqrt(std) + beta, name, "is divided by the root of the standard deviation"),
-        (scaled + beta, name, "is not divided by the standard deviation"),
-        (gamma * x / std + beta, name, "is not centered"),
-        (gamma * (x + mean) / std + beta, name, "has the mean added instead of subtracted"),
-        *without_parameters(hat, gamma, beta),
+    wrong = (
+        (scaled / (var + EPS) + beta, "is divided by the variance instead of its root"),
+        (scaled / np.sqrt(std) + beta, "is divided by the root of the standard deviation"),
+        (scaled + beta, "is not divided by the standard deviation"),
+        (gamma * x / std + beta, "is not centered"),
+        (gamma * (x + mean) / std + beta, "has the mean added instead of subtracted"),
+        (hat, "lacks gamma and beta"),
+        (gamma * hat, "lacks beta"),
+        (hat + beta, "lacks gamma"),
+        (beta * hat + gamma, "has gamma and beta exchanged"),
+        (gamma * (hat + beta), "has beta multiplied by gamma"),
+        (gamma * hat - beta, "has beta subtracted"),
     )
+    return tuple((value, "wrong-output", text) for value, text in wrong)
 
 
-def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, axis: int) -> tuple[Alternative, ...]:
-    def normalized_by(center: Any, square: Any) -> FloatArray:
-        return np.asarray(gamma * (x - center) / np.sqrt(square + EPS) + beta)
+def known_outputs(
+    x: FloatArray, scale: FloatArray, shift: FloatArray, axes: Axes, others: Mapping[Axes, str]
+) -> list[Alternative]:
+    """What is known to be wrong where x is normalized along these axes, such as by the statistics along `others`."""
 
-    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
-    others = x.mean(axis=1 - axis, keepdims=True), x.var(axis=1 - axis, keepdims=True)
-    name, N, axes = "wrong-output", x.shape[axis], "wrong-axis"
-    return (
-        (normalized_by(*others), axes, "is normalized along the other axis"),
-        (normalized_by(others[0], var), axes, "has its mean along the other axis"),
-        (normalized_by(mean, others[1]), axes, "has its variance along the other axis"),
-        (normalized_by(x.mean(), var), axes, "has one mean of everything"),
-        (normalized_by(mean, x.var()), axes, "has one variance of everything"),
-        (normalized_by(x.mean(), x.var()), axes, "is normalized by one mean and variance of everything"),
-        *wrongly_normalized(x, mean, var, gamma, beta),
-        (normalized_by(mean, N * var), name, f"has the sum of {N} squares as the variance instead of their mean"),
-        (normalized_by(mean, var + mean**2), name, "has the mean of x squared as the variance"),
-        (normalized_by(mean, var * N / (N - 1)), name, "has the variance divided by N - 1 instead of N"),
-    )
+    def along(axes: Axes) -> tuple[Any, Any]:
+        return x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
 
+    def by(center: Any, square: Any) -> FloatArray:
+        return np.asarray(scale * (x - center) / np.sqrt(square + EPS) + shift)
 
-def without_parameters(hat: FloatArray, gamma: FloatArray, beta: FloatArray) -> tuple[Alternative, ...]:
-    """The normalized values with gamma and beta in another way, or without; all broadcast."""
-    return (
-        (hat, "wrong-output", "lacks gamma and beta"),
-        (gamma * hat, "wrong-output", "lacks beta"),
-        (hat + beta, "wrong-output", "lacks gamma"),
-        (beta * hat + gamma, "wrong-output", "has gamma and beta exchanged"),
-        (gamma * (hat + beta), "wrong-output", "has beta multiplied by gamma"),
-        (gamma * hat - beta, "wrong-output", "has beta subtracted"),
-    )
+    (mean, var), name = along(axes), "wrong-output"
+    found: list[Alternative] = []
+    for (other_mean, other_var), over in zip(map(along, others), others.values(), strict=True):
+        found.append((by(other_mean, other_var), "wrong-axis", f"is normalized {over}"))
+        found.append((by(other_mean, var), "wrong-axis", f"has its mean {over}"))
+        found.append((by(mean, other_var), "wrong-axis", f"has its variance {over}"))
+    N = x.size // mean.size
+    return [
+        *found,
+        *wrongly_normalized(x, mean, var, scale, shift),
+        (by(mean, N * var), name, f"has the sum of {N} squares as the variance instead of their mean"),
+        (by(mean, var + mean**2), name, "has the mean of x squared as the variance"),
+        (by(mean, var * N / (N - 1)), name, "has the variance divided by N - 1 instead of N"),
+    ]
 
 
 def known_dx(hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int) -> list[Alternative]:
@@ -106,7 +107,7 @@ def known_dx(hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatA
 def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
     x, gamma, beta, _ = _inputs(subject)
-    check_modes(subject, x, gamma, beta, _known_outputs(x, gamma, beta, 0))
+    check_modes(subject, x, gamma, beta, known_outputs(x, gamma, beta, (0,), {(1,): OTHER, (0, 1): EVERYTHING}))
     param: dict[str, Any] = {"mode": "train"}  # the first step, with nothing more, as the nets call it
     subject.pair(subject.own, x, gamma, beta, param)
     missing = [key for key in ("running_mean", "running_var") if param.get(key) is None]
@@ -219,7 +220,8 @@ def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject)
     out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
-    check_output(subject, out, gamma * normalized(x, 1) + beta, _known_outputs(x, gamma, beta, 1))
+    known = known_outputs(x, gamma, beta, (1,), {(0,): OTHER, (0, 1): EVERYTHING})
+    check_output(subject, out, gamma * normalized(x, 1) + beta, known)
     x[0] = 1.5
     check_epsilon(subject, "an example of equal values", out, "layernorm_forward", x, gamma, beta, {})
 

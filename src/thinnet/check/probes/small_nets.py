@@ -7,9 +7,9 @@ import numpy as np
 
 from thinnet.check.compare import close
 from thinnet.check.probes import net_harness
-from thinnet.check.probes.net_harness import C, D, NetHarness, Options, Probe
+from thinnet.check.probes.net_harness import C, D, NetHarness, Options, Probe, Shape, Shapes
 from thinnet.check.probes.net_penalty import check_penalty
-from thinnet.check.probes.net_plain import check_initial_values, check_shapes
+from thinnet.check.probes.net_plain import check_initial_values, check_plain
 from thinnet.check.subject import Subject, parameters
 from thinnet.layers import conv_forward, max_pool_forward
 from thinnet.typing import FloatArray, IntArray
@@ -17,7 +17,6 @@ from thinnet.typing import FloatArray, IntArray
 H, REG = 7, 0.3
 IMAGE, FILTERS, SIZE = (3, 6, 6), 2, 3  # square inputs in three colors, how many filters, and their size
 HIDDEN = ("hidden_dim", "hidden_dims", "hidden_size")  # the hidden units, by the year
-Shapes = dict[str, tuple[int, ...]]
 
 
 class TwoLayers(NetHarness):
@@ -29,9 +28,8 @@ class TwoLayers(NetHarness):
     large_options: ClassVar[Options] = {
         **dict.fromkeys(HIDDEN, 40), "input_dim": 50, "input_size": 50, "num_classes": 20, "output_size": 20,
     }  # fmt: skip
-    shapes: ClassVar[Shapes] = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
+    shapes: ClassVar[Shapes] = {("W", 1): (D, H), ("b", 1): (H,), ("W", 2): (H, C), ("b", 2): (C,)}
     needed: ClassVar[set[str]] = {"input_dim", "num_classes"}  # arguments of the constructor
-    turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
 
     def construct(self, hidden: list[int], options: Options) -> Any:
         """Call the constructor, which takes no list of hidden units."""
@@ -40,16 +38,10 @@ class TwoLayers(NetHarness):
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
         """A net whose biases are vectors: some begin with the number 0, and training makes a vector of it."""
         net = super().fresh(hidden, options)
-        for key, shape in self.shapes.items():
-            if len(shape) == 1 and key in net.params and np.ndim(net.params[key]) == 0:
-                net.params[key] = np.full(shape, net.params[key], dtype=float)
+        for key, value in net.params.items():
+            if np.ndim(value) == 0 and self.role(key) in self.shapes:
+                net.params[key] = np.full(self.shapes[self.role(key)], value, dtype=float)
         return net
-
-    def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
-        """The scores by the formula."""
-        W1, b1, W2, b2 = (np.asarray(net.params[key]) for key in self.shapes)
-        W1, W2 = (W1.T, W2.T) if self.turned else (W1, W2)
-        return np.asarray(np.maximum(X @ W1 + b1, 0) @ W2 + b2)
 
     def probes(self) -> list[Probe]:
         """All probes."""
@@ -57,18 +49,11 @@ class TwoLayers(NetHarness):
 
     def _check_plain(self) -> None:
         """Parameters and their shapes, scores, loss and gradients."""
-        net, shapes = self.build(), self.shapes
-        got = {key: np.shape(value) for key, value in net.params.items()}
-        if "input_size" in self.needed and got.get("W1") == shapes["W1"][::-1]:
-            self.turned = True
-            shapes = {key: shape[::-1] for key, shape in shapes.items()}
-        if set(got) != set(shapes):  # one with more is another net
-            message = f"params has the keys {sorted(map(str, got))}, expected {sorted(shapes)}"
-            raise self.subject.stop("not-checked" if set(got) > set(shapes) else "wrong-return", message)
-        odd = check_shapes(self.subject, got, shapes)
-        if odd:
-            raise self.subject.stop("wrong-return", odd)
-        self.compare_gradients(net, self.check_pass(net), ())
+        params = self.build().params
+        if len(params) > len(self.shapes):
+            raise self.subject.stop("not-checked", f"params has the keys {sorted(map(str, params))}, of another net")
+        self.turned = "input_size" in self.needed and np.shape(params.get("W1")) == self.shapes["W", 1][::-1]
+        check_plain(self)
 
     def _check_penalty(self) -> None:
         check_penalty(self, {})
@@ -77,7 +62,7 @@ class TwoLayers(NetHarness):
 class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
 
-    input_shape: ClassVar[tuple[int, ...]] = IMAGE
+    input_shape: ClassVar[Shape] = IMAGE
     base_options: ClassVar[Options] = {
         **NetHarness.base_options, "input_dim": IMAGE, "num_filters": FILTERS, "filter_size": SIZE, "hidden_dim": H,
     }  # fmt: skip
@@ -86,8 +71,8 @@ class ConvNet(TwoLayers):
     }  # fmt: skip
     needed: ClassVar[set[str]] = {"input_dim", "num_filters", "filter_size", "hidden_dim", "num_classes"}
     shapes: ClassVar[Shapes] = {
-        "W1": (FILTERS, IMAGE[0], SIZE, SIZE), "b1": (FILTERS,),
-        "W2": (FILTERS * (IMAGE[1] // 2) * (IMAGE[2] // 2), H), "b2": (H,), "W3": (H, C), "b3": (C,),
+        ("W", 1): (FILTERS, IMAGE[0], SIZE, SIZE), ("b", 1): (FILTERS,),
+        ("W", 2): (FILTERS * (IMAGE[1] // 2) * (IMAGE[2] // 2), H), ("b", 2): (H,), ("W", 3): (H, C), ("b", 3): (C,),
     }  # fmt: skip
 
     def build(self, hidden: tuple[int, ...] = (), /, **options: Any) -> Any:
@@ -98,7 +83,7 @@ class ConvNet(TwoLayers):
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula."""
-        W1, b1, W2, b2, W3, b3 = (np.asarray(net.params[key], dtype=float) for key in self.shapes)
+        W1, b1, W2, b2, W3, b3 = (np.asarray(self.parameter(net, *what)) for what in self.shapes)
         h = np.maximum(conv_forward(X, W1, b1.reshape(-1), padding=(SIZE - 1) // 2)[0], 0)
         rows = max_pool_forward(h)[0].reshape(len(X), -1)
         return np.asarray(np.maximum(rows @ W2 + b2, 0) @ W3 + b3)

@@ -13,18 +13,17 @@ import numpy as np
 
 from thinnet import layers
 from thinnet.check.call_recorder import LAYERS, CallRecorder, Layers, report_own_faults
-from thinnet.check.compare import Alternative
 from thinnet.check.findings import Finding
 from thinnet.check.probes.layers import agrees, check_gradients, check_output
 from thinnet.check.probes.normalization import (
     EPS,
+    Axes,
     check_epsilon,
     check_modes,
     known_dx,
     known_gradients,
+    known_outputs,
     normalized,
-    without_parameters,
-    wrongly_normalized,
 )
 from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
@@ -33,6 +32,11 @@ from thinnet.typing import FloatArray
 BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
 GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
+# The axes of statistics that are taken by mistake: of (N, C, H, W) images, and of (N, G, C / G, H, W) groups.
+OVER: dict[Axes, str] = {(0,): "over the examples only", (2, 3): "over each channel of each example"}
+OVER |= {(1,): "over the channels only", (1, 2, 3): "over each whole example", (0, 1, 2, 3): "over everything"}
+IN_GROUPS: dict[Axes, str] = {(0,): OVER[0,], (3, 4): OVER[2, 3], (1, 2): OVER[1,], (1, 2, 3, 4): OVER[1, 2, 3]}
+IN_GROUPS |= {(0, 1, 2, 3, 4): "over everything", (0, 2, 3, 4): "over the examples too", (2,): "over each place alone"}
 
 
 def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject], None]:
@@ -66,18 +70,6 @@ def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, Float
     return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), subject.rng.normal(size=shape)
 
 
-def _known_outputs(x: FloatArray, gamma: FloatArray, beta: FloatArray, others: list[Any]) -> list[Alternative]:
-    """Wrong normalizations, each with γ and β."""
-    scale, shift = gamma[:, None, None], beta[:, None, None]
-    found: list[Alternative] = [(scale * other + shift, verdict, description) for other, verdict, description in others]
-    by_axes = {(0,): "over the examples only", (2, 3): "of each channel of each example"}
-    by_axes |= {(1,): "over the channels only", (1, 2, 3): "of each whole example", (0, 1, 2, 3): "over everything"}
-    return found + [
-        (scale * normalized(x, axes) + shift, "wrong-axis", f"is normalized by statistics {description}")
-        for axes, description in by_axes.items()
-    ]
-
-
 @_or_on_right_layers
 def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
@@ -90,10 +82,8 @@ def check_batchnorm_forward(subject: Subject) -> None:
         (ordered.reshape(x.shape), "channels-mixed-up", "is reshaped back without a transpose"),
         (images(rows, x.shape), "channels-mixed-up", mixed),
     )
-    others = _known_outputs(x, gamma, beta, [])
-    axes, scale, shift = (0, 2, 3), gamma[:, None, None], beta[:, None, None]
-    others += wrongly_normalized(x, x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True), scale, shift)
-    check_modes(subject, x, gamma, beta, (*shuffled, *others))
+    known = known_outputs(x, gamma[:, None, None], beta[:, None, None], (0, 2, 3), OVER)
+    check_modes(subject, x, gamma, beta, (*shuffled, *known))
 
 
 @_or_on_right_layers
@@ -128,25 +118,20 @@ def check_groupnorm_forward(subject: Subject) -> None:
     shape = _columns(subject, len(gamma))
     out, _ = subject.pair(subject.own, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
     N, C, H, W = x.shape
-    split = x.reshape(N, GROUPS, C // GROUPS, H, W)
-    hat = normalized(split, (2, 3, 4)).reshape(x.shape)
-    mixed = normalized(x.reshape(N, C // GROUPS, GROUPS, H, W), (1, 3, 4)).reshape(x.shape)
-    swapped = normalized(x.reshape(N, C // GROUPS, GROUPS, H, W), (2, 3, 4)).reshape(x.shape)
-    untransposed = normalized(x.reshape(N, H, W, C), (1, 2)).reshape(x.shape)
-    over = {(0, 2, 3, 4): "over the examples too", (2,): "at each place alone", (3, 4): "of each channel alone"}
+    split, other = x.reshape(N, GROUPS, C // GROUPS, H, W), x.reshape(N, C // GROUPS, GROUPS, H, W)
+    scale, shift = (np.reshape(one, (GROUPS, C // GROUPS, 1, 1)) for one in (gamma, beta))
+
+    def over(value: FloatArray, axes: Axes) -> FloatArray:
+        return scale * normalized(value, axes).reshape(split.shape) + shift
+
     known = [
-        (normalized(split, axes).reshape(x.shape), "wrong-axis", f"is normalized by statistics {description}")
-        for axes, description in over.items()
+        *known_outputs(split, scale, shift, (2, 3, 4), IN_GROUPS),
+        (over(other, (1, 3, 4)), "groups-mixed-up", "has every third channel in one group"),
+        (over(other, (2, 3, 4)), "groups-mixed-up", f"has {C // GROUPS} groups instead of {GROUPS}"),
+        (over(x.reshape(N, H, W, C), (1, 2)), "channels-mixed-up", "is reshaped, not transposed"),
     ]
-    known += [
-        (mixed, "groups-mixed-up", "has every third channel in one group"),
-        (swapped, "groups-mixed-up", f"has {C // GROUPS} groups instead of {GROUPS}"),
-        (normalized(split, (2, 3, 4), 1.0).reshape(x.shape), "wrong-output", "is divided by the variance"),
-        (untransposed, "channels-mixed-up", "is reshaped, not transposed"),
-    ]
-    scale, shift = gamma[:, None, None], beta[:, None, None]
-    others = (*_known_outputs(x, gamma, beta, known), *without_parameters(hat, scale, shift))
-    check_output(subject, out, scale * hat + shift, others)
+    known = [(np.reshape(value, x.shape), verdict, text) for value, verdict, text in known]
+    check_output(subject, out, over(split, (2, 3, 4)).reshape(x.shape), known)
     x[0] = 1.5
     scale, shift = gamma.reshape(shape), beta.reshape(shape)
     check_epsilon(subject, "an example of equal values", out, GROUP, x, scale, shift, GROUPS, {})
