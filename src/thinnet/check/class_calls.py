@@ -18,23 +18,31 @@ IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # w
 
 
 def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
-    """Put a value into the attribute that is named so, in the shape in which it stands there."""
-    name, old = next(_arrays(layer, pattern), ("", UNKNOWN))
-    if not name or old.size != value.size:
+    """Put a value into the place that is named so, in the shape in which it stands there."""
+    holder, key, old = next(_places(vars(layer), pattern), (None, "", UNKNOWN))
+    if holder is None or old.size != value.size:
         raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
     turned = value.ndim == 2 and old.shape == value.shape[::-1]
-    setattr(layer, name, (value.T if turned else value.reshape(old.shape)).copy())
+    holder[key] = (value.T if turned else value.reshape(old.shape)).copy()
 
 
-def found_in(layer: Any, pattern: re.Pattern[str]) -> Any:
+def found_in(attributes: dict[str, Any], pattern: re.Pattern[str]) -> Any:
     """The array that is named so, or `UNKNOWN`."""
-    return next((value for _, value in _arrays(layer, pattern)), UNKNOWN)
+    return next((value for _, _, value in _places(attributes, pattern)), UNKNOWN)
 
 
-def _arrays(layer: Any, pattern: re.Pattern[str]) -> Iterator[tuple[str, Any]]:
-    for name, value in vars(layer).items():
-        if pattern.search(name) and isinstance(value, (np.ndarray, np.generic)):
-            yield name, value
+def _places(attributes: dict[str, Any], pattern: re.Pattern[str]) -> Iterator[tuple[Any, Any, Any]]:
+    """Where arrays of such a name stand, and they: attributes, then what is in dicts and in lists of two, w and b."""
+    named: list[tuple[Any, Any, str]] = [(attributes, name, name) for name in attributes]
+    for name, value in attributes.items():
+        d = "d" if "grad" in name.lower() else ""
+        if isinstance(value, dict):
+            named += [(value, key, told) for key in value for told in (f"{d}{key}", str(key))]
+        elif isinstance(value, list) and len(value) == 2:
+            named += [(value, i, d + kind) for i, kind in enumerate("wb")]
+    for holder, key, name in named:
+        if pattern.search(name) and isinstance(holder[key], (np.ndarray, np.generic)):
+            yield holder, key, holder[key]
 
 
 def split(layer: Any, out: Any) -> tuple[Any, Any]:
@@ -97,7 +105,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
             raise
         raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
     if result is None:
-        found = found_in(layer, left)
+        found = found_in(vars(layer), left)
         return None if found is UNKNOWN else np.array(found)
     if not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
         raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")

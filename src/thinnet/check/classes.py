@@ -132,7 +132,8 @@ def functions_of(owner: type) -> dict[str, Any]:
     """The pair of functions that a class stands for, by the courses' names."""
     kind = kind_of(owner.__name__)
     own = dict(zip(("forward", "backward"), methods_of(dir(owner)), strict=True))
-    owner = type(owner.__name__, (owner,), {name: getattr(owner, method) for name, method in own.items()})
+    methods = {name: inspect.getattr_static(owner, method) for name, method in own.items()}  # static ones stay so
+    owner = type(owner.__name__, (owner,), methods)
     forward, backward = PAIRS[kind](owner)
     # 11-785 calls the gradient delta, and its own reference does not scale it.
     unscaled = "delta" in parameters(getattr(owner, "backward", None))
@@ -258,8 +259,13 @@ def _relu(owner: type) -> Pair:
 
 def _affine(owner: type) -> Pair:
     """Weights and bias go into the constructor or into the attributes, turned round where they stand so."""
+    columns = False  # whether it has the examples in columns
+
+    def turned(value: Any) -> Any:
+        return value.T if columns and isinstance(value, np.ndarray) else value
 
     def forward(x: Any, w: Any, b: Any) -> tuple[Any, Any]:
+        nonlocal columns
         names = [name for name in parameters(owner) if WEIGHT.search(name) or BIAS.search(name)]
         if len(names) >= 2:
             layer = made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
@@ -268,16 +274,22 @@ def _affine(owner: type) -> Pair:
             put(layer, WEIGHT, w)
             put(layer, BIAS, b)
         try:
-            out = call_forward(layer, x, True)
-        except ValueError as error:  # most likely it has the examples in columns
-            raise CannotCall(f"{owner.__name__}.forward does not take an array of shape {x.shape}: {error}") from None
-        return split(layer, out)
+            returned = call_forward(layer, turned(x), True)
+        except CannotCall as error:
+            columns = True
+            try:
+                returned = call_forward(layer, turned(x), True)
+            except CannotCall:
+                raise error from None
+        out, cache = split(layer, returned)
+        return turned(out), cache
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, dw, db = _gradients(dout, cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
-        w = found_in(cache[0], WEIGHT)
-        turned = isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]  # ours has more rows
-        return dx, dw.T if turned else dw, db.reshape(-1) if hasattr(db, "reshape") else db
+        dx, dw, db = _gradients(turned(dout), cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
+        w = found_in(vars(cache[0]), WEIGHT)
+        if isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
+            dw = dw.T
+        return turned(dx), dw, db.reshape(-1) if hasattr(db, "reshape") else db
 
     return forward, backward
 
@@ -298,7 +310,7 @@ def _normalization(owner: type) -> Pair:
             return made(owner, **options, **{scales[0]: gamma.copy(), shifts[0]: beta.copy()})
         required = (name for name in needed if given[name].default is not None and name not in {*options, weight})
         layer = made(owner, **options, **dict.fromkeys(itertools.islice(required, 1), len(gamma)))
-        if found_in(layer, SCALE) is UNKNOWN:
+        if found_in(vars(layer), SCALE) is UNKNOWN:
             call_forward(layer, x, True)  # some make them when they see the first rows
         put(layer, SCALE, gamma)
         put(layer, SHIFT, beta)
@@ -336,8 +348,10 @@ def _gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any
     returned = call_backward(dout, cache)
     if isinstance(returned, tuple) and len(returned) == 3:
         return returned
-    first, second = (found_in(cache[0], name) for name in names)
-    return returned[0] if isinstance(returned, tuple) else returned, first, second
+    dx, *more = returned if isinstance(returned, tuple) else [returned]
+    beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
+    first, second = (found_in({**beside, **vars(cache[0])}, name) for name in names)
+    return dx, first, second
 
 
 def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:

@@ -140,7 +140,11 @@ def check_affine_backward(subject: Subject) -> None:
     expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
     flipped = (dout @ w.T).reshape(x.shape, order="F")
     turned: Alternative = (flipped, "wrong-gradient", "is reshaped in another order than that of x")
-    known = {"dx": [turned], "db": wrong_sums(dout)}
+    of_one: list[Alternative] = [
+        (np.outer(rows[i], dout[i]), "examples-not-summed", f"is that of the {which} example")
+        for i, which in ((0, "first"), (-1, "last"))
+    ]
+    known = {"dx": [turned], "dw": of_one, "db": wrong_sums(dout)}
     check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, known)
 
 

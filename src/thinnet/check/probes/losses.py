@@ -40,6 +40,7 @@ def check_softmax_loss(subject: Subject) -> None:
         (logs[:, y].mean(), "wrong-output", f"is the mean over the right classes of all rows in each row{EVERY_ROW}"),
         (logs.sum() / N, "wrong-output", "is summed over all classes instead of the right ones"),
         (-probabilities[np.arange(N), y].mean(), "wrong-output", "lacks the logarithm"),
+        *((loss / np.log(base), "wrong-output", f"has the logarithm to the base {base}") for base in (2, 10)),
     ]
     less = x - x.max(axis=1, keepdims=True)  # as most subtract the maximum
     axes = (
