@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import check_nets as nets
+from check_sources import swap
 from test_check import check, ids, names_of, package
 from thinnet.check import check_layers
 
@@ -232,3 +233,81 @@ def test_a_net_that_may_be_of_another_course_is_not_held_to_the_form_of_these(
     report = check(text, "cs231n-2018")
     assert not report.faults
     assert {one.verdict for name, one in report if name == "MLP"} == verdicts
+
+
+# A net without layer functions, with a generator of its own.
+WRITTEN_OUT = """
+import numpy as np
+
+
+class FullyConnectedNet:
+    def __init__(self, hidden_dims, input_dim=3072, num_classes=10, dropout=1, reg=0.0, weight_scale=1e-2,
+                 dtype=np.float64, seed=None):
+        self.reg, self.p, self.rng = reg, dropout, np.random.default_rng(seed)
+        sizes = [input_dim, *hidden_dims, num_classes]
+        self.params = {}
+        for i, (n, m) in enumerate(zip(sizes, sizes[1:]), 1):
+            self.params[f"W{i}"] = (weight_scale * self.rng.standard_normal((n, m))).astype(dtype)
+            self.params[f"b{i}"] = np.zeros(m, dtype)
+
+    def loss(self, X, y=None):
+        last, a, saved = len(self.params) // 2, X, []
+        for i in range(1, last):
+            h = np.maximum(a @ self.params[f"W{i}"] + self.params[f"b{i}"], 0)
+            mask = 1.0
+            if y is not None and self.p != 1:
+                mask = (self.rng.random(h.shape) < self.p) / self.p
+            saved.append((a, h, mask))
+            a = h * mask
+        scores = a @ self.params[f"W{last}"] + self.params[f"b{last}"]
+        if y is None:
+            return scores
+        shifted = scores - scores.max(axis=1, keepdims=True)
+        p = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+        rows = np.arange(len(y))
+        loss = -np.log(p[rows, y]).mean()
+        p[rows, y] -= 1
+        d, grads = p / len(y), {}
+        for i in range(last, 0, -1):
+            if i < last:
+                a, h, mask = saved[i - 1]
+                d = d * mask * (h > 0)
+            below = a if i == last else saved[i - 1][0]
+            W = self.params[f"W{i}"]
+            loss += 0.5 * self.reg * np.sum(W**2)
+            grads[f"W{i}"], grads[f"b{i}"] = below.T @ d + self.reg * W, d.sum(axis=0)
+            d = d @ W.T
+        return loss, grads
+"""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"np.random.default_rng(seed)": "np.random.RandomState(seed)", "standard_normal((n, m))": "randn(n, m)"}
+        | {"self.rng.random(h.shape)": "self.rng.rand(*h.shape)"},
+        {"< self.p) / self.p": "< self.p)", "mask = 1.0": "mask = 1.0 if y is not None else self.p"},
+        {"dropout=1": "drop=0", "dropout,": "1 - drop,"},
+    ],
+)
+def test_a_net_with_dropout_and_a_generator_of_its_own_is_right(changes: dict[str, str]) -> None:
+    report = check(swap(WRITTEN_OUT, changes))
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+@pytest.mark.parametrize(
+    ("verdict", "old", "new"),
+    [
+        ("keep-and-drop-swapped", "< self.p) / self.p", "> self.p) / (1 - self.p)"),
+        ("wrong-rate", "< self.p) / self.p", "< 0.5) * 2.0"),
+        ("scaled-by-wrong-probability", "< self.p) / self.p", "< self.p) / (1 - self.p)"),
+        ("not-scaled-in-training", "< self.p) / self.p", "< self.p)"),
+        ("wrong-gradient", "d = d * mask * (h > 0)", "d = d * (h > 0)"),
+        ("regularisation-scaled", "0.5 * self.reg", "self.reg"),
+    ],
+)
+def test_faults_of_dropout_that_a_net_writes_out_are_found(verdict: str, old: str, new: str) -> None:
+    report = check(swap(WRITTEN_OUT, {old: new}))
+    assert report.faults == {verdict}, str(report)

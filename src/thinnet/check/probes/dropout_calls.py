@@ -4,11 +4,14 @@ The inputs have no zeros and no two equal magnitudes, so that each ratio out / x
 by what the rest was scaled.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from thinnet.check.chance import unlikely
+from thinnet.check.compare import close
 from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
@@ -57,3 +60,30 @@ def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = N
     with np.errstate(all="ignore"):
         ratio = np.asarray(out / x, dtype=np.float64)
     return DropoutCall(p, x, out, cache, ratio, np.asarray(out != 0))
+
+
+def check_ratios(
+    subject: Subject, what: str, ratio: FloatArray, right: Sequence[float], swapped: Sequence[float], classic: bool
+) -> None:
+    """Rate and scale by the ratios out / x of many units, for probabilities of keeping that are right, or swapped.
+
+    What is kept may be left as it is where test mode scales, the `classic` way.
+    """
+    kept = ratio != 0
+    fits = [rate for rate in (*right, *swapped) if not unlikely(int(kept.sum()), kept.size, rate)]
+    message = f"{what}: {kept.mean():.3f} of {kept.size} positive units are kept"
+    if kept.all():
+        raise subject.stop("inactive-in-training", message)
+    if not fits or fits[0] in swapped:
+        verdict = "keep-and-drop-swapped" if fits else "wrong-rate"
+        raise subject.stop(verdict, f"{message}, expected {' or '.join(map('{:g}'.format, right))}")
+    scale, expected = float(np.median(ratio[kept])), f"expected {1 / fits[0]:.4g}"
+    if not close(ratio[kept], scale):
+        spread = f"{ratio[kept].min():.4g} to {ratio[kept].max():.4g}"
+        raise subject.stop("values-changed", f"{what}: what is kept is multiplied by {spread}, {expected}")
+    if abs(scale - 1) < 1e-4 and not classic:
+        raise subject.stop("not-scaled-in-training", f"{what}: what is kept is multiplied by 1, {expected}")
+    if abs(scale - 1) > 1e-4 and abs(scale * fits[0] - 1) > 1e-4:
+        raise subject.stop(
+            "scaled-by-wrong-probability", f"{what}: what is kept is multiplied by {scale:.4g}, {expected}"
+        )

@@ -1,17 +1,21 @@
 """Whether a net calls dropout, where, with which mask, and on the way back too."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from thinnet.check.call_recorder import Call
+from thinnet.check.compare import close
+from thinnet.check.probes.dropout_calls import check_ratios
 from thinnet.check.probes.net_calls import backwards, dropout_results, forwards, mode_at_test
 from thinnet.check.probes.net_harness import C, NetHarness, Options, P
 from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.layers import softmax_loss
-from thinnet.typing import AnyArray
+from thinnet.typing import AnyArray, FloatArray
 
 ROWS, UNITS, STEPS = 20, (60, 50), 3
+OWN_STEPS = 20
 SAME = 1e-6  # of the loss, which may be computed in float32
 LOST = {"dropout-never-called", "dropout-result-unused", "dropout-backward-never-called"}
 LOST |= {"active-at-test", "wrong-rate"}
@@ -46,6 +50,8 @@ def check_dropout(harness: NetHarness) -> None:
     if np.ptp(losses) == 0:
         harness.subject.report("same-mask-every-step", f"with {harness.setting} and no seed, {message}")
     _placement(harness, calls, X)
+    if np.ptp(losses) and not forwards(calls, "dropout") and not harness.subject.has_fault:
+        _check_own_masks(harness, net)
 
 
 def usable_dropout(harness: NetHarness) -> list[Options]:
@@ -113,6 +119,39 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
     if 0 < len(hidden) < len(UNITS):
         message = f"dropout_forward is called for {len(hidden)} of {len(UNITS)} hidden layers"
         subject.report("dropout-in-some-layers", message)
+
+
+def _check_own_masks(harness: NetHarness, net: Any) -> None:
+    """Rate and scale of dropout that a net writes out itself, where its gradients show the hidden units.
+
+    For one example, the gradient of the next weights is the product of the units below and that of the next biases.
+    """
+    subject, first = harness.subject, harness.first
+    of_hidden = {key for key in net.params if harness.role(key)[1] < first + len(UNITS)}
+    net.params = {key: np.abs(value) if key in of_hidden else value for key, value in net.params.items()}
+    X = np.abs(harness.data(1)[0])  # so that no unit is stopped by its ReLU
+    y = harness.plain_scores(net, X).argmin(axis=1)
+    ratios: list[FloatArray] = []
+    for _ in range(OWN_STEPS):
+        trained, why = subject.attempt(harness.loss, net, X, y)
+        if why:
+            return
+        grads, below = {harness.role(key): value for key, value in trained[1].items()}, X[0]
+        for layer in (1, 2):
+            W, b = (np.asarray(harness.parameter(net, kind, layer)) for kind in "Wb")
+            dW, db = grads["W", layer + first], grads["b", layer + first].reshape(-1)
+            largest = int(np.argmax(np.abs(db)))
+            plain, below = below @ W + b.reshape(-1), dW[:, largest] / db[largest]
+            ratios.append(below / plain)
+    ratio = np.concatenate(ratios)
+    if not close(ratio[ratio != 0], np.median(ratio[ratio != 0])):
+        return  # it is computed in another way
+    convention = subject.convention
+    means = convention.means if convention.given or subject.name in convention.source else ""
+    rates = [P, 1 - P] if means == "keep" else [1 - P, P]
+    right, swapped = (rates[:1], rates[1:]) if means else (rates, [])
+    classic = not close(harness.scores(net, X), harness.plain_scores(net, X))
+    check_ratios(subject, f"with {harness.setting}, in training", ratio, right, swapped, classic)
 
 
 def _has_another_rate(harness: NetHarness, calls: Sequence[Call]) -> bool:

@@ -1,6 +1,7 @@
 """Building nets of the class under check and running them: what all probes of nets share."""
 
 import contextlib
+import copy
 import inspect
 import re
 from collections.abc import Callable, Sequence
@@ -66,8 +67,7 @@ class NetHarness:
         self.normalizations: list[Options] = [{name: value} for value in values]
         self.standard = dict(self.base_options)
         self.standard |= {name: None if name == "normalization" else False} if name else {}
-        self.scores_right = True
-        self.loss_right = True
+        self.scores_right = self.loss_right = True
         self.ended = False  # whether what was found makes all else follow from it
         self.single = False  # whether something is computed in float32
         self.setting = ""  # the options of the net that was built last, as text
@@ -199,8 +199,10 @@ class NetHarness:
         return float(number.reshape(())), arrays
 
     def held_loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
-        """The same, with the masks held by seeding NumPy; some nets have a generator of their own."""
+        """The same with the masks held: by seeding NumPy, and by a copy of the net, for a generator of its own."""
         np.random.seed(5)
+        with contextlib.suppress(Exception):  # some hold what cannot be copied
+            net = copy.deepcopy(net)
         return self.loss(net, X, y)
 
     def find_unused(self, verdict: str, message: str, layer: str, *more: Any) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.chance import unlikely
-from thinnet.check.compare import Alternative, close, difference
+from thinnet.check.compare import Alternative, difference
 from thinnet.check.p_convention import PConvention
-from thinnet.check.probes.dropout_calls import RATES
+from thinnet.check.probes.dropout_calls import RATES, check_ratios
 from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, FloatArray
 
@@ -33,8 +32,6 @@ def check_forward(subject: Subject) -> None:
             D, A = (subject.array(FORWARD, cache[5 * layer - i], f"{word}{layer}") for i, word in ((4, "D"), (3, "A")))
             plain = np.maximum(parameters[f"W{layer}"] @ below + parameters[f"b{layer}"], 0)
             _layer(subject, f"with keep_prob = {keep}, A{layer}", D, A, plain, keep)
-            if subject.findings:
-                return
             below = A
         expected = _sigmoid(parameters["W3"] @ below + parameters["b3"])
         wrong = difference("A3", subject.array(FORWARD, out, "A3"), expected)
@@ -66,21 +63,7 @@ def _layer(subject: Subject, what: str, D: AnyArray, A: AnyArray, plain: FloatAr
     if D.shape != plain.shape and 1 in D.shape:
         raise subject.stop("mask-shared-across-batch", f"{what} is masked by an array of shape {D.shape}")
     seen = plain > 1e-3 * plain.max()  # where it is 0 anyway, nothing shows
-    ratio = A[seen] / plain[seen]
-    kept = ratio != 0
-    message = f"{what}: {kept.mean():.3f} of {kept.size} positive units are kept"
-    if kept.all():
-        raise subject.stop("inactive-in-training", message)
-    if unlikely(int(kept.sum()), kept.size, keep):
-        swapped = not unlikely(int(kept.sum()), kept.size, 1 - keep)
-        raise subject.stop("keep-and-drop-swapped" if swapped else "wrong-rate", f"{message}, expected {keep}")
-    scale = float(np.median(ratio[kept]))
-    if not close(ratio[kept], scale):
-        subject.report("values-changed", f"{what} is relu(Z) times {ratio[kept].min():.4g} to {ratio[kept].max():.4g}")
-    elif abs(scale - 1) < 1e-4:
-        subject.report("not-scaled-in-training", f"{what} is relu(Z) times 1 where kept, expected {1 / keep:.4g}")
-    elif abs(scale * keep - 1) > 1e-4:
-        subject.report("scaled-by-wrong-probability", f"{what} is relu(Z) times {scale:.4g}, expected {1 / keep:.4g}")
+    check_ratios(subject, what, A[seen] / plain[seen], [keep], [1 - keep], classic=False)
 
 
 def _inputs(subject: Subject) -> tuple[FloatArray, dict[str, FloatArray], FloatArray]:
