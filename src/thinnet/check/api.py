@@ -8,13 +8,13 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from thinnet.check import p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS
+from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
 from thinnet.check.findings import FunctionReport, finding
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import check_names, check_subject, subjects_of
@@ -57,7 +57,11 @@ def check_layers(
     """
     namespace = vars(layers) if isinstance(layers, ModuleType) else dict(layers)
     given = p_convention.from_name(dialect)
-    names = subjects_of(namespace)
+    # A name such as dropout often stands for something else than a function.
+    others = {name for name in DROPOUT_FUNCTIONS if not isinstance(namespace.get(name), FunctionType)}
+    known = {name: value for name, value in namespace.items() if callable(value) and name not in others}
+    owners = {name: value for name, value in known.items() if kind_of(getattr(value, "__name__", "")) == kind_of(name)}
+    names = subjects_of(known, {name: dir(value) for name, value in owners.items() if isinstance(value, type)})
     if not names:
         raise ArgumentError(
             "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got none of them. "

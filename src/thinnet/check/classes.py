@@ -111,13 +111,6 @@ def of_courses(name: str) -> bool:
     return _plain_net(name) not in OTHER_NETS
 
 
-def is_layer(value: Any) -> bool:
-    """Whether this is a class for one of those layers, with forward and backward."""
-    if not isinstance(value, type) or not kind_of(value.__name__):
-        return False
-    return bool(methods_of(dir(value)))
-
-
 def methods_of(names: Iterable[str]) -> tuple[str, ...]:
     """The names by which a class has forward and backward, or nothing.
 

@@ -1,9 +1,8 @@
 """Which functions there are to check, and by which probe."""
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -90,14 +89,12 @@ def check_names(argument: str, names: Iterable[str]) -> None:
             check_choice(argument, name, tuple(PROBES))
 
 
-def subjects_of(namespace: Mapping[str, Any]) -> list[str]:
-    """The names of all that can be checked in a namespace, in the order of `PROBES`."""
-    # A name such as dropout often stands for something else than a function.
-    others = {name for name in classes.DROPOUT_FUNCTIONS if not isinstance(namespace.get(name), FunctionType)}
-    names = [name for name in PROBES if callable(namespace.get(name)) and name not in others]
-    for name, value in namespace.items():
-        if classes.is_layer(value) and classes.kind_of(name):
-            names += [f"{name}.forward", f"{name}.backward"]
-        elif name not in PROBES and classes.net_of(name) and isinstance(value, type) and hasattr(value, "loss"):
-            names.append(name)
-    return names
+def subjects_of(names: Collection[str], methods: Mapping[str, Collection[str]]) -> list[str]:
+    """What can be checked of these names, in the order of `PROBES`, and of these classes with their methods' names."""
+    found = [name for name in PROBES if name in names]
+    for name, own in methods.items():
+        if classes.kind_of(name) and classes.methods_of(own):
+            found += [f"{name}.forward", f"{name}.backward"]
+        elif classes.net_of(name) and name not in found and "loss" in own:
+            found.append(name)
+    return found

@@ -9,10 +9,10 @@ from typing import TypeGuard
 
 from thinnet import old_python
 from thinnet.check import p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, methods_of, net_of
+from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, methods_of
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.p_convention import PConvention
-from thinnet.check.plan import PROBES
+from thinnet.check.plan import subjects_of
 from thinnet.errors import ArgumentError, MissingExtraError
 from thinnet.old_python import only_python_3
 
@@ -69,13 +69,17 @@ def scan(target: Path) -> list[Source]:
         source.convention = _said(source, trees)
         nodes = trees[source.path].body if source.path in trees else []
         for node in (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))):
-            methods = {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
+            methods = _methods(node)
             own = methods_of(methods)
             methods |= {known: methods[name] for known, name in zip(("forward", "backward"), own, strict=False)}
             names = {node.name: node} | {f"{node.name}.{name}": inner for name, inner in methods.items()}
             source.lines |= {name: found.lineno for name, found in names.items()}
         source.conventions = {node.name: p_convention.from_dropout(node) for node in nodes if _is_dropout_alone(node)}
     return sources
+
+
+def _methods(node: ast.ClassDef | ast.FunctionDef) -> dict[str, ast.FunctionDef]:
+    return {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
 
 
 def _python_files(folder: Path) -> list[Path]:
@@ -102,19 +106,18 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         names = {target.id for target in assigned if isinstance(target, ast.Name)} - set(DROPOUT_FUNCTIONS)
         defined = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
         names |= {node.name for node in defined if isinstance(node, ast.FunctionDef) or not kind_of(node.name)}
-    subjects = [name for name in PROBES if name in names]
     root, module = _root_and_module(path, tree)
     if tree is None:
+        subjects = subjects_of(names, {})
         excluded = dict.fromkeys(subjects if untranslated else (), untranslated)
         return Source(path, root, module, subjects, problem, excluded)
-    for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
-        methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
-        if kind_of(node.name) and methods_of(methods):
-            subjects += [f"{node.name}.forward", f"{node.name}.backward"]
-        elif kind_of(node.name) and "forward" in methods:  # another framework finds backward by itself
-            subjects += not_numpy(tree, [f"{node.name}.forward"])[0]
-        elif net_of(node.name) and node.name not in subjects and "loss" in methods:
-            subjects.append(node.name)
+    classes = {node.name: _methods(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+    subjects = subjects_of(names, classes)
+    for name, methods in classes.items():
+        if (
+            kind_of(name) and "forward" in methods and not methods_of(methods)
+        ):  # another framework finds backward itself
+            subjects += not_numpy(tree, [f"{name}.forward"])[0]
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
     foreign, doubtful = not_numpy(tree, subjects)
     return Source(path, root, module, [*subjects, *nets], problem, nets | foreign, doubtful, only_python_3(tree))
