@@ -1,5 +1,6 @@
 """Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
 
+import copy
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,35 +15,42 @@ PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep
 # Where a method leaves what it does not return.
 OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
 INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
+ARRAYS = (np.ndarray, np.generic)
 IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
 
 
 def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
     """Put a value into the place that is named so, in the shape in which it stands there."""
-    holder, key, old = next(_places(vars(layer), pattern), (None, "", UNKNOWN))
-    if holder is None or old.size != value.size:
+    holder, key = next(places(vars(layer), pattern, ARRAYS), (None, ""))
+    if holder is None or holder[key].size != value.size:
         raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
-    turned = value.ndim == 2 and old.shape == value.shape[::-1]
-    holder[key] = (value.T if turned else value.reshape(old.shape)).copy()
+    turned = value.ndim == 2 and holder[key].shape == value.shape[::-1]
+    holder[key] = (value.T if turned else value.reshape(holder[key].shape)).copy()
 
 
 def found_in(attributes: dict[str, Any], pattern: re.Pattern[str]) -> Any:
     """The array that is named so, or `UNKNOWN`."""
-    return next((value for _, _, value in _places(attributes, pattern)), UNKNOWN)
+    return next((holder[key] for holder, key in places(attributes, pattern, ARRAYS)), UNKNOWN)
 
 
-def _places(attributes: dict[str, Any], pattern: re.Pattern[str]) -> Iterator[tuple[Any, Any, Any]]:
-    """Where arrays of such a name stand, and they: attributes, then what is in dicts and in lists of two, w and b."""
+def places(attributes: dict[str, Any], pattern: re.Pattern[str], kinds: Any) -> Iterator[tuple[Any, Any]]:
+    """Where values of such a name stand: attributes, then what is in dicts and in lists of two, w and b."""
     named: list[tuple[Any, Any, str]] = [(attributes, name, name) for name in attributes]
     for name, value in attributes.items():
         d = "d" if "grad" in name.lower() else ""
         if isinstance(value, dict):
-            named += [(value, key, told) for key in value for told in (f"{d}{key}", str(key))]
+            named += [(value, key, told) for key in value for told in (f"{d}{key}", str(key), f"{name}_{key}")]
         elif isinstance(value, list) and len(value) == 2:
             named += [(value, i, d + kind) for i, kind in enumerate("wb")]
-    for holder, key, name in named:
-        if pattern.search(name) and isinstance(holder[key], (np.ndarray, np.generic)):
-            yield holder, key, holder[key]
+    return ((holder, key) for holder, key, name in named if pattern.search(name) and isinstance(holder[key], kinds))
+
+
+def copied(cache: Any) -> Any:
+    """The object of a cache with what forward gave beside it, as they are now; some lose them on the way back."""
+    try:
+        return copy.deepcopy(cache)
+    except Exception:
+        return cache
 
 
 def split(layer: Any, out: Any) -> tuple[Any, Any]:

@@ -19,9 +19,11 @@ from thinnet.check.class_calls import (
     call,
     call_backward,
     call_forward,
+    copied,
     found_in,
     made,
     mode_value,
+    places,
     put,
     split,
 )
@@ -60,8 +62,8 @@ RUNNING = {
 
 def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What parameters of these names are called, and their gradients."""
-    gradients = rf"^(d|delta|grad(ient)?)_?({names})$|^({names})_?grad(ient)?s?$"
-    return re.compile(rf"^({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
+    gradients = rf"^_?(d|delta|grad(ient)?)_?({names})$|^_?({names})_?grad(ient)?s?$"
+    return re.compile(rf"^_?({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
 
 
 WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernel")
@@ -196,7 +198,7 @@ def _dropout(owner: type) -> Pair:
         return (_of_channels(owner, out, given, last) if whole else out), cache
 
     def backward(dout: Any, cache: Any) -> Any:
-        dx = call_backward(_as_images(dout, last) if whole else dout, cache)
+        dx = call_backward(_as_images(dout, last) if whole else dout, copied(cache))
         return _first_pixels(dx, last) if whole and np.ndim(dx) == 4 else dx
 
     return forward, backward
@@ -263,7 +265,8 @@ def _affine(owner: type) -> Pair:
         if len(names) >= 2:
             layer = made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
         else:
-            layer = made(owner, *w.shape)
+            more = {name: 0.1 for name in parameters(owner)[2:] if re.search("scale|std|^lr$|learning", name)}
+            layer = made(owner, *w.shape, **more)
             put(layer, WEIGHT, w)
             put(layer, BIAS, b)
         try:
@@ -314,19 +317,20 @@ def _normalization(owner: type) -> Pair:
         vars(layer).update({name: EPS for name, value in vars(layer).items() if EPSILON.search(name) and value})
         if "mode" not in param:  # layer normalization
             return split(layer, call_forward(layer, x, True))
-        names = {key: next(filter(pattern.search, vars(layer)), "") for key, pattern in RUNNING.items()}
-        for key, name in names.items():
-            if not name:
+        running: dict[str, tuple[Any, Any]] = {}
+        for key, pattern in RUNNING.items():
+            place = next(places(vars(layer), pattern, object), None)
+            if place is None:
                 raise CannotCall(f"{owner.__name__} has no {key} under a usual name")
+            holder, name = running[key] = place
             if key in param:
-                old = getattr(layer, name)
-                shape = np.shape(old) if np.size(old) == param[key].size else param[key].shape
-                setattr(layer, name, param[key].reshape(shape).copy())
+                shape = np.shape(holder[name]) if np.size(holder[name]) == param[key].size else param[key].shape
+                holder[name] = param[key].reshape(shape).copy()
         out = call_forward(layer, x, param["mode"] == "train")
         if out is x:
             raise CannotCall(f"it is not clear how to call {owner.__name__}.forward in test mode")
         for key, batch in (("running_mean", x.mean(axis=0)), ("running_var", x.var(axis=0))):
-            new = np.array(getattr(layer, names[key]))
+            new = np.array(running[key][0][running[key][1]])
             param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
         return split(layer, out)
 

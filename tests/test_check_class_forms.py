@@ -1,0 +1,165 @@
+"""The checker on classes with parameters in dicts or lists, examples in columns, or caches that backward uses up."""
+
+from __future__ import annotations
+
+import pytest
+
+from check_sources import swap
+from test_check import check
+
+# Parameters and gradients in dicts; and examples in columns, where some average the gradients instead of the loss.
+IN_DICTS = """
+import numpy as np
+
+
+class Linear:
+    def __init__(self, inputs: int, outputs: int) -> None:
+        self.params = {"W": np.random.randn(inputs, outputs), "b": np.zeros(outputs)}
+        self.grads = {}
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.cache = {"x": x}
+        return x @ self.params["W"] + self.params["b"]
+
+    def backward(self, grad: np.ndarray) -> np.ndarray:
+        self.grads["W"] = self.cache["x"].T @ grad
+        self.grads["b"] = grad.sum(axis=0)
+        return grad @ self.params["W"].T
+
+
+class LayerNorm:
+    def __init__(self, dim, *, eps=1e-5):
+        self.params, self.grads, self.eps = dict(gamma=np.ones(dim), beta=np.zeros(dim)), {}, eps
+
+    def forward(self, x):
+        self.std = np.sqrt(x.var(axis=1, keepdims=True) + self.eps)
+        self.hat = (x - x.mean(axis=1, keepdims=True)) / self.std
+        return self.params["gamma"] * self.hat + self.params["beta"]
+
+    def backward(self, dy):
+        self.grads["dgamma"], self.grads["dbeta"] = (dy * self.hat).sum(0), dy.sum(0)
+        d = dy * self.params["gamma"]
+        return (d - d.mean(1, keepdims=True) - self.hat * (d * self.hat).mean(1, keepdims=True)) / self.std
+
+
+class ReLU:
+    @staticmethod
+    def forward(x):
+        return np.maximum(x, 0), x
+
+    @staticmethod
+    def backward(dout, cache):
+        return dout * (cache > 0)
+"""
+COLUMNS = """
+import numpy as np
+
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_out, n_in), np.zeros((n_out, 1))
+
+    def forward(self, X):
+        self.X = X
+        return self.W @ X + self.b
+
+    def backward(self, dZ):
+        self.dW, self.db = dZ @ self.X.T, dZ.sum(axis=1, keepdims=True)
+        return self.W.T @ dZ
+"""
+RETURNED = {
+    "self.dW, self.db =": "self.grads = [np.zeros((3, 3)), None]; dW, db =",
+    "return self.W.T @ dZ": 'return self.W.T @ dZ, {"W": dW, "b": db}',
+}
+# What backward uses is gone afterwards; statistics in a dict; arguments of a constructor beyond the sizes.
+USED_UP = """
+import numpy as np
+
+
+class Dropout:
+    def __init__(self, p):
+        self.p, self.masks, self.training = p, [], True
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        self.masks.append((np.random.rand(*x.shape) > self.p).astype(x.dtype) / x.dtype.type(1 - self.p))
+        return x * self.masks[-1]
+
+    def backward(self, dout):
+        return dout * self.masks.pop()
+
+
+class BatchNorm:
+    def __init__(self, features):
+        self._gamma, self._beta = np.ones((1, features)), np.zeros((1, features))
+        self.running = {"mean": np.zeros((1, features)), "var": np.ones((1, features))}
+
+    def forward(self, x, mode="train"):
+        mean, var = (x.mean(0), x.var(0)) if mode == "train" else (self.running["mean"], self.running["var"])
+        if mode == "train":
+            self.running["mean"] = 0.9 * self.running["mean"] + 0.1 * mean
+            self.running["var"] = 0.9 * self.running["var"] + 0.1 * var
+        self.std = np.sqrt(var + 1e-5)
+        self.hat = (x - mean) / self.std
+        return self._gamma * self.hat + self._beta
+
+    def backward(self, dout):
+        self._dgamma, self._dbeta = (dout * self.hat).sum(0), dout.sum(0)
+        d = dout * self._gamma
+        return (d - d.mean(0) - self.hat * (d * self.hat).mean(0)) / self.std
+
+
+class Dense:
+    def __init__(self, n_in, n_out, scale):
+        self._weights, self._bias = np.random.normal(0, scale, (n_in, n_out)), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self._weights + self._bias
+
+    def backward(self, dout):
+        self.d_weights, self.d_bias, x = self.x.T @ dout, dout.sum(0), self.__dict__.pop("x")
+        return dout @ self._weights.T
+"""
+IN_LISTS = {
+    "self.params = {": "self.params = list({",
+    "np.zeros(outputs)}\n        self.grads = {}": "np.zeros(outputs)}.values()); self.grads = [0, 0]",
+    'params["W"]': "params[0]",
+    'params["b"]': "params[1]",
+    'self.grads["W"]': "self.grads[0]",
+    'self.grads["b"]': "self.grads[1]",
+}
+
+
+@pytest.mark.parametrize("text", [IN_DICTS, COLUMNS, swap(COLUMNS, RETURNED), swap(IN_DICTS, IN_LISTS), USED_UP])
+def test_parameters_in_dicts_and_lists_and_examples_in_columns_are_right(text: str) -> None:
+    report = check(text)
+    assert report.count("right") == len(report.functions), str(report)
+    assert not report.verdicts
+
+
+@pytest.mark.parametrize(
+    ("verdict", "text", "old", "new"),
+    [
+        ("bias-gradient-averaged", IN_DICTS, "grad.sum(axis=0)", "grad.mean(axis=0)"),
+        ("bias-gradient-averaged", swap(IN_DICTS, IN_LISTS), "grad.sum(axis=0)", "grad.mean(axis=0)"),
+        ("missing-mean-term", IN_DICTS, "d - d.mean(1, keepdims=True) -", "d -"),
+        ("gradient-sign", IN_DICTS, '"dbeta"] =', '"dbeta"] = -1 *'),
+        ("wrong-axis", COLUMNS, "dZ.sum(axis=1, keepdims=True)", "dZ.sum(axis=0)"),
+        ("gradient-scaled", COLUMNS, "dZ @ self.X.T", "2 * dZ @ self.X.T"),
+        ("gradient-scaled", swap(COLUMNS, RETURNED), "dZ @ self.X.T", "2 * dZ @ self.X.T"),
+        ("wrong-output", COLUMNS, "+ self.b", "- self.b"),
+        ("mask-not-applied-in-backward", USED_UP, "dout * self.masks.pop()", "dout"),
+        (
+            "running-momentum-swapped",
+            USED_UP,
+            '0.9 * self.running["mean"] + 0.1 *',
+            '0.1 * self.running["mean"] + 0.9 *',
+        ),
+        ("gradient-scaled", USED_UP, "self.x.T @ dout", "self.x.T @ dout * 3"),
+        ("wrong-gradient", USED_UP, "return dout @", "self._weights -= 0.1 * self.d_weights; return dout @"),
+    ],
+)
+def test_faults_of_such_classes_are_found_by_name(verdict: str, text: str, old: str, new: str) -> None:
+    assert check(text.replace(old, new)).faults == {verdict}
