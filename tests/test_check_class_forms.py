@@ -122,6 +122,33 @@ class Dense:
         self.d_weights, self.d_bias, x = self.x.T @ dout, dout.sum(0), self.__dict__.pop("x")
         return dout @ self._weights.T
 """
+# Backward is given what forward was, too.
+GIVEN_AGAIN = """
+import numpy as np
+
+
+class Dense:
+    def __init__(self, input_units, output_units, learning_rate=0.1):
+        self.weights, self.biases = np.random.randn(input_units, output_units), np.zeros(output_units)
+        self.learning_rate = learning_rate
+
+    def forward(self, input):
+        return input.dot(self.weights) + self.biases
+
+    def backward(self, input, grad_output):
+        dx = grad_output.dot(self.weights.T)
+        self.weights = self.weights - self.learning_rate * input.T.dot(grad_output)
+        self.biases = self.biases - self.learning_rate * grad_output.sum(axis=0)
+        return dx
+
+
+class ReLU:
+    def forward(self, x):
+        return np.maximum(x, 0)
+
+    def backward(self, dout, x):
+        return dout * (x > 0)
+"""
 IN_LISTS = {
     "self.params = {": "self.params = list({",
     "np.zeros(outputs)}\n        self.grads = {}": "np.zeros(outputs)}.values()); self.grads = [0, 0]",
@@ -132,7 +159,9 @@ IN_LISTS = {
 }
 
 
-@pytest.mark.parametrize("text", [IN_DICTS, COLUMNS, swap(COLUMNS, RETURNED), swap(IN_DICTS, IN_LISTS), USED_UP])
+@pytest.mark.parametrize(
+    "text", [IN_DICTS, COLUMNS, swap(COLUMNS, RETURNED), swap(IN_DICTS, IN_LISTS), USED_UP, GIVEN_AGAIN]
+)
 def test_parameters_in_dicts_and_lists_and_examples_in_columns_are_right(text: str) -> None:
     report = check(text)
     assert report.count("right") == len(report.functions), str(report)
@@ -157,6 +186,8 @@ def test_parameters_in_dicts_and_lists_and_examples_in_columns_are_right(text: s
             '0.9 * self.running["mean"] + 0.1 *',
             '0.1 * self.running["mean"] + 0.9 *',
         ),
+        ("wrong-gradient", GIVEN_AGAIN, "(x > 0)", "(dout > 0)"),
+        ("gradient-sign", GIVEN_AGAIN, "dx = ", "dx = -1 * "),
         ("gradient-scaled", USED_UP, "self.x.T @ dout", "self.x.T @ dout * 3"),
         ("wrong-gradient", USED_UP, "return dout @", "self._weights -= 0.1 * self.d_weights; return dout @"),
     ],

@@ -306,6 +306,7 @@ def test_a_net_with_dropout_and_a_generator_of_its_own_is_right(changes: dict[st
         ("not-scaled-in-training", "< self.p) / self.p", "< self.p)"),
         ("wrong-gradient", "d = d * mask * (h > 0)", "d = d * (h > 0)"),
         ("regularisation-scaled", "0.5 * self.reg", "self.reg"),
+        ("dropout-in-some-layers", "and self.p != 1:", "and self.p != 1 and i == 1:"),
     ],
 )
 def test_faults_of_dropout_that_a_net_writes_out_are_found(verdict: str, old: str, new: str) -> None:

@@ -12,6 +12,7 @@ from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, location, pa
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
 PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
+INPUT = re.compile(r"^(inputs?|x|z|a|a_prev|data)$", re.IGNORECASE)  # of forward, which some give backward too
 # Where a method leaves what it does not return.
 OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
 INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
@@ -53,19 +54,22 @@ def copied(cache: Any) -> Any:
         return cache
 
 
-def split(layer: Any, out: Any) -> tuple[Any, Any]:
-    """The output, and the object with what forward gave beside it."""
+def split(layer: Any, x: Any, out: Any) -> tuple[Any, Any]:
+    """The output, and the object with what forward gave beside it and was given."""
     if isinstance(out, tuple) and len(out) == 2:
-        return out[0], (layer, out[1])
-    return out, (layer, None)
+        return out[0], (layer, x, out[1])
+    return out, (layer, x, None)
 
 
 def call_backward(dout: Any, cache: Any) -> Any:
-    layer, extra = cache
-    if extra is not None and len(parameters(layer.backward)) > 1:
-        return _result(layer, layer.backward, INPUT_GRADIENT, dout, extra)
-    rates = {name: 0.1 for name in parameters(layer.backward) if re.search("^lr$|learning", name)}
-    return _result(layer, layer.backward, INPUT_GRADIENT, dout, **rates)
+    layer, x, extra = cache
+    names, given = parameters(layer.backward), [dout]
+    rates = {name: 0.1 for name in names if re.search("^lr$|learning", name)}
+    if extra is not None and len(names) > 1:
+        given, rates = [dout, extra], {}
+    elif signature_mismatch(layer.backward, dout, **rates) and len([*filter(INPUT.search, names[:2])]) == 1:
+        given = [x if INPUT.search(name) else dout for name in names[:2]]
+    return _result(layer, layer.backward, INPUT_GRADIENT, *given, **rates)
 
 
 def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:

@@ -189,10 +189,10 @@ def _dropout(owner: type) -> Pair:
         given = _as_images(x, last) if whole else x
         if any("param" in name for name in parameters(getattr(owner, "forward", None))):
             layer = made(owner)
-            return split(layer, call(layer.forward, given, dict(dropout_param)))
+            return split(layer, given, call(layer.forward, given, dict(dropout_param)))
         if p not in objects:
             objects[p] = _with_probability(owner, p)
-        out, cache = split(objects[p], call_forward(objects[p], given, mode == "train", p))
+        out, cache = split(objects[p], given.copy(), call_forward(objects[p], given, mode == "train", p))
         if whole:
             x[...] = _first_pixels(given, last)  # what was changed in it shows
         return (_of_channels(owner, out, given, last) if whole else out), cache
@@ -247,7 +247,7 @@ def _of_channels(owner: type, out: Any, given: Any, last: bool) -> Any:
 def _relu(owner: type) -> Pair:
     def forward(x: Any) -> tuple[Any, Any]:
         layer = made(owner)
-        return split(layer, call_forward(layer, x, True))
+        return split(layer, x, call_forward(layer, x, True))
 
     return forward, call_backward
 
@@ -277,7 +277,7 @@ def _affine(owner: type) -> Pair:
                 returned = call_forward(layer, turned(x), True)
             except CannotCall:
                 raise error from None
-        out, cache = split(layer, returned)
+        out, cache = split(layer, turned(x), returned)
         return turned(out), cache
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
@@ -316,7 +316,7 @@ def _normalization(owner: type) -> Pair:
         layer = new_layer(x, gamma, beta, param.get("momentum"))
         vars(layer).update({name: EPS for name, value in vars(layer).items() if EPSILON.search(name) and value})
         if "mode" not in param:  # layer normalization
-            return split(layer, call_forward(layer, x, True))
+            return split(layer, x, call_forward(layer, x, True))
         running: dict[str, tuple[Any, Any]] = {}
         for key, pattern in RUNNING.items():
             place = next(places(vars(layer), pattern, object), None)
@@ -332,7 +332,7 @@ def _normalization(owner: type) -> Pair:
         for key, batch in (("running_mean", x.mean(axis=0)), ("running_var", x.var(axis=0))):
             new = np.array(running[key][0][running[key][1]])
             param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
-        return split(layer, out)
+        return split(layer, x, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
         return _gradients(dout, cache, SCALE_GRADIENT, SHIFT_GRADIENT)

@@ -74,18 +74,13 @@ def _events(job: Job) -> tuple[list[dict[str, Any]], str | None]:
         finally:
             late = process.poll() is None
             _end(process)
+        events = []
+        with contextlib.suppress(FileNotFoundError, ValueError):  # it has not come to that; or a line is cut off
+            for line in (folder / EVENTS).read_bytes().splitlines():
+                events.append(json.loads(line))
         said = (folder / ERRORS).read_text("utf-8", "replace").strip()
         late = late or RANG in said
-        return _read(folder / EVENTS), None if late else _ending(process.returncode, said.rpartition("\n")[2])
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    """The events in a file, or none if it has not come to that."""
-    events = []
-    for line in path.read_bytes().splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError):  # cut off in the middle
-            events.append(json.loads(line))
-    return events
+        return events, None if late else _ending(process.returncode, said.rpartition("\n")[2])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -67,14 +67,16 @@ def scan(target: Path) -> list[Source]:
         )
     for source in sources:
         source.convention = _said(source, trees)
-        nodes = trees[source.path].body if source.path in trees else []
-        for node in (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))):
+        body = trees[source.path].body if source.path in trees else []
+        nodes = [node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        for node in nodes:
             methods = _methods(node)
             own = methods_of(methods)
             methods |= {known: methods[name] for known, name in zip(("forward", "backward"), own, strict=False)}
             names = {node.name: node} | {f"{node.name}.{name}": inner for name, inner in methods.items()}
             source.lines |= {name: found.lineno for name, found in names.items()}
-        source.conventions = {node.name: p_convention.from_dropout(node) for node in nodes if _is_dropout_alone(node)}
+        alone = [node for node in nodes if node.name in DROPOUT_FUNCTIONS or kind_of(node.name) == "dropout"]
+        source.conventions = {node.name: p_convention.from_dropout(node) for node in alone}
     return sources
 
 
@@ -137,13 +139,6 @@ def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
         parts.insert(0, folder.name)
         folder = folder.parent
     return folder, ".".join(parts)
-
-
-def _is_dropout_alone(node: ast.stmt) -> TypeGuard[ast.ClassDef | ast.FunctionDef]:
-    """A class or a function that is dropout by itself, and says by itself what p is."""
-    if isinstance(node, ast.FunctionDef):
-        return node.name in DROPOUT_FUNCTIONS
-    return isinstance(node, ast.ClassDef) and kind_of(node.name) == "dropout"
 
 
 def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:

@@ -22,9 +22,7 @@ def check_backward(subject: Subject) -> None:
         dout = inputs(subject)
         (dx, draw), (again, other) = ((_gradient(subject, dout, call), np.random.random()) for _ in range(2))
         if draw == other:
-            message = (
-                "backward sets the seed of NumPy's generator, so that forward drops the same units after each call"
-            )
+            message = "backward seeds NumPy's generator, so that forward drops the same units after each call"
             subject.report("same-mask-every-call", message)
         if not close(dx, dout * call.ratio) and subject.is_half_precision("dx", dx, dout * call.ratio):
             return
@@ -94,9 +92,7 @@ def _zeros(subject: Subject) -> None:
     _, cache = subject.pair(FORWARD, x, {"p": 0.5, "mode": "train"})
     dx = np.asarray(subject.call(BACKWARD, np.ones_like(x), cache))
     if dx.shape == x.shape and dx[:, 1::2].any() and not dx[:, ::2].any():
-        message = (
-            f"where x is 0, backward lets none of {x[:, ::2].size} gradients through: its mask comes from the values"
-        )
+        message = f"where x is 0, backward lets none of {x[:, ::2].size} gradients through: its mask comes from values"
         subject.report("mask-depends-on-input", message)
 
 

@@ -63,22 +63,17 @@ def usable_dropout(harness: NetHarness) -> list[Options]:
 def check_combined(harness: NetHarness, dropout: Options, options: Options) -> None:
     """Dropout alone or together with a normalization, which many nets write out separately: effect and gradients."""
     if options:
-        _check_effect(harness, dropout, options)
+        X, y = harness.data(ROWS)
+        without = harness.loss(harness.build(UNITS, **options), X, y)[0]
+        net = harness.build(UNITS, **dropout, **options)
+        losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
+        if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
+            message = f"with {harness.setting}, {STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
+            harness.subject.report("dropout-never-called", message)
+        check_examples_alone(harness, net)
         if _normalization_is_lost(harness, dropout, options):
             return
     harness.check_gradients({**dropout, **options})
-
-
-def _check_effect(harness: NetHarness, dropout: Options, options: Options) -> None:
-    """Whether dropout changes the loss in training where these options are on as well."""
-    X, y = harness.data(ROWS)
-    without = harness.loss(harness.build(UNITS, **options), X, y)[0]
-    net = harness.build(UNITS, **dropout, **options)
-    losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
-    if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
-        message = f"with {harness.setting}, {STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
-        harness.subject.report("dropout-never-called", message)
-    check_examples_alone(harness, net)
 
 
 def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Options) -> bool:
@@ -143,8 +138,12 @@ def _check_own_masks(harness: NetHarness, net: Any) -> None:
             largest = int(np.argmax(np.abs(db)))
             plain, below = below @ W + b.reshape(-1), dW[:, largest] / db[largest]
             ratios.append(below / plain)
-    ratio = np.concatenate(ratios)
-    if not close(ratio[ratio != 0], np.median(ratio[ratio != 0])):
+    dropped = [ratio for ratio in (np.concatenate(ratios[i::2]) for i in (0, 1)) if not close(ratio, 1)]
+    if len(dropped) == 1:
+        message = f"with {harness.setting}, units of one of {len(UNITS)} hidden layers are dropped"
+        subject.report("dropout-in-some-layers", message)
+    ratio = np.concatenate(dropped or [np.zeros(0)])
+    if not dropped or not close(ratio[ratio != 0], np.median(ratio[ratio != 0])):
         return  # it is computed in another way
     convention = subject.convention
     means = convention.means if convention.given or subject.name in convention.source else ""

@@ -82,7 +82,11 @@ def _diagnose(
             return
     if finite:
         subject.report("wrong-update", f"{evidence}; the rule is {'; '.join(RULES[name].values())}")
-    elif name == "adam" and _divides_by_zero(subject, w, grads[:1]):
+        return
+    divided: list[str] = []  # a bias correction of another form can leave NaN in other ways
+    with np.errstate(divide="call", call=lambda kind, _: divided.append(kind)):
+        _theirs(subject, w, grads[:1], dict(OPTIONS[name]))
+    if name == "adam" and divided:
         subject.report("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
     else:
         subject.report("wrong-update", f"w is not finite: {evidence}")
@@ -161,11 +165,3 @@ def _given(
     """The weights of the second step and the third by Adam with changed lines, where t is given."""
     lines = {**RULES["adam"], **changes}
     return path(lines, w, grads[1:], OPTIONS["adam"], m=moments["m"], v=moments["v"], t=t)
-
-
-def _divides_by_zero(subject: Subject, w: FloatArray, grads: list[FloatArray]) -> bool:
-    """Whether Adam's first step does; a bias correction of another form can leave NaN in other ways."""
-    seen: list[str] = []
-    with np.errstate(divide="call", call=lambda kind, _: seen.append(kind)):
-        _theirs(subject, w, grads, dict(OPTIONS["adam"]))
-    return bool(seen)

@@ -14,17 +14,9 @@ import numpy as np
 from thinnet import layers
 from thinnet.check.call_recorder import LAYERS, CallRecorder, Layers, report_own_faults
 from thinnet.check.findings import Finding
+from thinnet.check.probes import normalization
 from thinnet.check.probes.layers import agrees, check_gradients, check_output
-from thinnet.check.probes.normalization import (
-    EPS,
-    Axes,
-    check_epsilon,
-    check_modes,
-    known_dx,
-    known_gradients,
-    known_outputs,
-    normalized,
-)
+from thinnet.check.probes.normalization import EPS, Axes, normalized
 from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import FloatArray
@@ -82,8 +74,8 @@ def check_batchnorm_forward(subject: Subject) -> None:
         (ordered.reshape(x.shape), "channels-mixed-up", "is reshaped back without a transpose"),
         (images(rows, x.shape), "channels-mixed-up", mixed),
     )
-    known = known_outputs(x, gamma[:, None, None], beta[:, None, None], (0, 2, 3), OVER)
-    check_modes(subject, x, gamma, beta, (*shuffled, *known))
+    known = normalization.known_outputs(x, gamma[:, None, None], beta[:, None, None], (0, 2, 3), OVER)
+    normalization.check_modes(subject, x, gamma, beta, (*shuffled, *known))
 
 
 @_or_on_right_layers
@@ -93,7 +85,7 @@ def check_batchnorm_backward(subject: Subject) -> None:
     out, cache = layers.spatial_batchnorm_forward(x, gamma, beta, 0 * gamma, 0 * gamma)
     expected = dict(zip(GRADIENTS, layers.spatial_batchnorm_backward(dout, cache), strict=True))
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": {"mode": "train"}}
-    known = known_gradients(dout, expected, normalized(x, (0, 2, 3)))
+    known = normalization.known_gradients(dout, expected, normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
     known["dx"] = [(ordered, "channels-mixed-up", "is reshaped back without a transpose")]
     check_gradients(subject, arguments, out, dout, expected, known)
@@ -125,7 +117,7 @@ def check_groupnorm_forward(subject: Subject) -> None:
         return scale * normalized(value, axes).reshape(split.shape) + shift
 
     known = [
-        *known_outputs(split, scale, shift, (2, 3, 4), IN_GROUPS),
+        *normalization.known_outputs(split, scale, shift, (2, 3, 4), IN_GROUPS),
         (over(other, (1, 3, 4)), "groups-mixed-up", "has every third channel in one group"),
         (over(other, (2, 3, 4)), "groups-mixed-up", f"has {C // GROUPS} groups instead of {GROUPS}"),
         (over(x.reshape(N, H, W, C), (1, 2)), "channels-mixed-up", "is reshaped, not transposed"),
@@ -134,7 +126,7 @@ def check_groupnorm_forward(subject: Subject) -> None:
     check_output(subject, out, over(split, (2, 3, 4)).reshape(x.shape), known)
     x[0] = 1.5
     scale, shift = gamma.reshape(shape), beta.reshape(shape)
-    check_epsilon(subject, "an example of equal values", out, GROUP, x, scale, shift, GROUPS, {})
+    normalization.check_epsilon(subject, "an example of equal values", out, GROUP, x, scale, shift, GROUPS, {})
 
 
 @_or_on_right_layers
@@ -147,8 +139,8 @@ def check_groupnorm_backward(subject: Subject) -> None:
     arguments: dict[str, Any] = {"x": x, "gamma": gamma.reshape(shape), "beta": beta.reshape(shape), "groups": GROUPS}
     arguments["param"] = {"eps": EPS}
     rows = cache.rows
-    known = known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
+    known = normalization.known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
     g = (dout * gamma[:, None, None]).reshape(rows.x_hat.shape)
-    lacking = known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(g.shape), g, 1)
+    lacking = normalization.known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(g.shape), g, 1)
     known["dx"] = [(np.reshape(value, x.shape), verdict, text) for value, verdict, text in lacking]
     check_gradients(subject, arguments, out, dout, expected, known)

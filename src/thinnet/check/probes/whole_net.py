@@ -12,6 +12,7 @@ from thinnet.check.compare import Alternative, difference
 from thinnet.check.p_convention import PConvention
 from thinnet.check.probes.dropout_calls import RATES, check_ratios
 from thinnet.check.subject import Subject
+from thinnet.layers import sigmoid_forward
 from thinnet.typing import AnyArray, FloatArray
 
 FORWARD, BACKWARD = "forward_propagation_with_dropout", "backward_propagation_with_dropout"
@@ -33,7 +34,7 @@ def check_forward(subject: Subject) -> None:
             plain = np.maximum(parameters[f"W{layer}"] @ below + parameters[f"b{layer}"], 0)
             _layer(subject, f"with keep_prob = {keep}, A{layer}", D, A, plain, keep)
             below = A
-        expected = _sigmoid(parameters["W3"] @ below + parameters["b3"])
+        expected = sigmoid_forward(parameters["W3"] @ below + parameters["b3"])[0]
         wrong = difference("A3", subject.array(FORWARD, out, "A3"), expected)
         if wrong:
             raise subject.stop(wrong.of_output, wrong.message)
@@ -86,7 +87,7 @@ def _forward(subject: Subject, X: FloatArray, parameters: dict[str, FloatArray],
         A = np.maximum(Z, 0) * D / keep
         cache += [Z, D, A, W, b]
     Z = parameters["W3"] @ A + parameters["b3"]
-    return (*cache, Z, _sigmoid(Z), parameters["W3"], parameters["b3"])
+    return (*cache, Z, sigmoid_forward(Z)[0], parameters["W3"], parameters["b3"])
 
 
 def _gradients(
@@ -113,7 +114,3 @@ def _gradients(
             )
             dZ = dA * (below > 0)
     return right, known
-
-
-def _sigmoid(Z: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-Z)))
