@@ -118,19 +118,25 @@ def _are_whole(values: FloatArray) -> bool:
     return bool(((values >= 0) & (values < 2.0**53)).all() and (values == np.floor(values)).all())  # NaN is not
 
 
+def check_present(name: str, array: AnyArray, error: Error, what: str, instead: str) -> None:
+    """Raise `error` if one of the (N,) or (N, C) targets is missing: `what` each row must have, and another fix."""
+    missing = np.array([*map(is_missing, array.flat)]) if array.dtype.kind == "O" else np.asarray(array != array)
+    if missing.any():
+        rows = np.flatnonzero(missing.reshape(len(array), -1).any(axis=1))
+        raise error(
+            f"{name} must have {what} for each row, got {array.flat[int(missing.argmax())]} in row {rows[0]} (rows "
+            f"without {what}: {len(rows)}). Remove them, or {instead}."
+        )
+
+
 def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArray:
     """Objects that are all of one kind as what they are.
 
     Raises:
         error: if some are missing, or they are of several kinds, or of none of these.
     """
+    check_present(name, array, error, "a label or a value", "give them a label of their own")
     elements = array.ravel().tolist()
-    missing = [row for row, element in enumerate(elements) if is_missing(element)]
-    if missing:
-        raise error(
-            f"{name} must have a label or a value for each row, got {elements[missing[0]]!r} in row {missing[0]} (rows "
-            f"without one: {len(missing)}). Remove them, or give them a label of their own."
-        )
     plain = without_objects(array)
     if plain.dtype.kind != "O" or not elements:
         return plain

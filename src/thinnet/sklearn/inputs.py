@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_regressor
-from sklearn.utils.validation import _num_samples, check_array, validate_data
+from sklearn.utils.validation import _num_samples, validate_data
 
-from thinnet.arrays import is_finite, without_objects
+from thinnet.arrays import is_finite
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
@@ -21,7 +21,7 @@ from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
 from thinnet.sklearn.table.columns import called, unnamed
 from thinnet.sklearn.table.reading import REFUSED, package_of
 from thinnet.standardization import Standardization
-from thinnet.targets import is_missing, uniform
+from thinnet.targets import check_present, uniform
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 # Other dtypes become float64. What is not finite is looked at here, where columns have names.
@@ -97,24 +97,16 @@ def checked(
     check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
     _check_columns(X)
     if y is not NO_TARGETS:
-        _check_targets(estimator, y, _num_samples(X), values=is_regressor(estimator))
-        y = plain(y)
+        y = _checked_targets(estimator, y, _num_samples(X))
     fresh = before is None
     if is_table(X, estimator.categorical_features if fresh else None) or (before is not None and before.is_table):
         validate_data(estimator, X, reset=fresh, skip_check_array=True)
         given: Any = _columns(estimator, X, before)
-        if y is not NO_TARGETS:
-            kind = "numeric" if is_regressor(estimator) else None
-            y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=kind, input_name="y")
     else:
-        numeric = is_regressor(estimator)
-        targets = {} if y is NO_TARGETS else {"y": y, "multi_output": True, "y_numeric": numeric}
         try:
-            found = validate_data(estimator, X, reset=fresh, **targets, **MATRIX)
+            given = validate_data(estimator, X, reset=fresh, **MATRIX)
         except OverflowError as error:  # of an integer or a fraction with hundreds of digits
             raise ArgumentError(f"X must hold numbers within float64, got others ({error}). Scale them.") from None
-        given, y = (found, y) if y is NO_TARGETS else found
-    y = y.toarray() if sparse.issparse(y) else y
     if sparse.issparse(given):
         given = _canonical(given)
     elif not isinstance(given, Columns) and _has_missing(given):
@@ -196,35 +188,17 @@ def _check_columns(X: Any) -> None:
         raise ArgumentError(f"X must have at least one column, got shape {X.shape}. Look at how it was made.")
 
 
-def plain(y: Any) -> Any:
-    """Targets of pandas' nullable or Arrow's integers or bools, in one column or several, as NumPy's.
-
-    Of such scikit-learn would make floats, and then large labels are the same.
+def plain(y: Any) -> AnyArray:
+    """Targets as an array, objects that are all numbers or bools as what they are, which is how pandas' nullable
+    integers come; ArgumentError where they are neither these nor text.
 
     >>> import pandas
     >>> plain(pandas.Series([1, 0], dtype="Int64"))
     array([1, 0])
     """
-    dtypes: list[Any] = list(y.dtypes) if package_of(y) == "pandas" else [getattr(y, "dtype", None)]
-    if not all(hasattr(dtype, "numpy_dtype") and dtype.kind in "iub" for dtype in dtypes):
-        return _plain_objects(y)
-    return y.to_numpy(dtype=np.result_type(*(dtype.numpy_dtype for dtype in dtypes)))
-
-
-def _targets(y: Any) -> AnyArray:
-    """Targets as an array; of a list with text in it as objects, since NumPy would make text of all, and of NaN too."""
-    try:
-        array = np.asarray(y)
-    except (ValueError, TypeError):  # of lists of unequal lengths
-        return np.array([*y, None], object)[:-1]
-    return np.array(y, object) if isinstance(y, list | tuple) and array.dtype.kind == "U" else array
-
-
-def _plain_objects(y: Any) -> Any:
-    """Objects that are all numbers or bools as what they are; ArgumentError where they are neither these nor text."""
-    array = _targets(y)
-    if array.dtype.kind not in "OS" or not array.ndim or not array.size:
-        return y
+    array = _as_objects(y)
+    if array.dtype.kind not in "OS" or not array.size:
+        return array
     if "lists" in kinds.kinds_in(array.flat):
         raise ArgumentError(
             f"y must have one label or value a row, or a column for each label, got {shorten(repr(array[0]), 40)}. "
@@ -235,44 +209,48 @@ def _plain_objects(y: Any) -> Any:
         raise ArgumentError(
             f"y must be text or numbers, got bytes such as {numbers.item(0)!r}. Give [label.decode() for label in y]."
         )
-    return numbers if numbers.dtype.kind in "biuf" else y
+    return numbers if numbers.dtype.kind in "biuf" else array
 
 
-def _check_targets(estimator: Any, y: Any, num_rows: int, *, values: bool) -> None:
-    """Refuse targets for another number of rows, missing and infinite ones, complex ones, and values that are times,
-    which NumPy would make large numbers of, or text."""
+def _as_objects(y: Any) -> AnyArray:
+    """Targets as an array; of a list with text in it as objects, since NumPy would make text of all, and of NaN too."""
+    try:
+        array = y.toarray() if sparse.issparse(y) else np.asarray(y)
+    except (ValueError, TypeError):  # of lists of unequal lengths
+        return np.array([*y, None], object)[:-1]
+    return np.array(y, object) if isinstance(y, list | tuple) and array.dtype.kind == "U" else array
+
+
+def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
+    """Targets as `plain` gives them; ArgumentError for those of another number of rows, missing and infinite ones,
+    complex ones, and values that are times, which NumPy would make large numbers of, or text."""
     if y is None:
         raise ArgumentError(
             f"y must be given: {type(estimator).__name__} requires y to be passed, but the target y is None. Give a "
             f"label or a value for each row."
         )
-    targets = y.toarray() if sparse.issparse(y) else _targets(y)
-    what, instead = ("value", "fill them in") if values else ("label", "give them a label of their own")
+    values = is_regressor(estimator)
+    what, instead = ("a value", "fill them in") if values else ("a label", "give them a label of their own")
+    targets = _as_objects(y)
     if targets.ndim not in (1, 2) or len(targets) != num_rows:
         raise ArgumentError(
-            f"y must have a {what} for each row of X, of shape ({num_rows},) or ({num_rows}, C), got shape "
+            f"y must have {what} for each row of X, of shape ({num_rows},) or ({num_rows}, C), got shape "
             f"{targets.shape}. Give X and y of the same rows."
         )
-    missing = np.flatnonzero([*map(is_missing, targets.flat)] if targets.dtype.kind == "O" else targets != targets)
-    if missing.size:
-        raise ArgumentError(
-            f"y must have a {what} for each row, got {targets.flat[missing[0]]} in row {missing[0]} (rows without a "
-            f"{what}: {len(missing)}). Remove them, or {instead}."
-        )
+    check_present("y", targets, ArgumentError, what, instead)
     found = kinds.kinds_in(targets.flat) if targets.dtype.kind == "O" else {REFUSED.get(targets.dtype.kind, "")}
     for wrong in sorted(found & ({"complex numbers"} | (kinds.TIMES if values else set()))):
         fix = "Complex data not supported: give their real or their imaginary parts."
         fix = "Make numbers of them, such as the days since a fixed date." if wrong in kinds.TIMES else fix
         raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
-    targets = without_objects(targets)
-    if targets.dtype.kind == "f" and (infinite := np.flatnonzero(np.isinf(targets))).size:
-        row = infinite[0] // (targets.size // len(targets))
+    targets = plain(targets)
+    if targets.dtype.kind == "f" and (infinite := np.isinf(targets)).any():
+        row = int(infinite.argmax()) // (targets.size // len(targets))
         raise ArgumentError(
             f"y must be finite: Input y contains infinity or a value too large for dtype('float64'), got "
-            f"{targets.flat[infinite[0]]} in row {row}. Remove such rows, or {instead}."
+            f"{targets[infinite][0]} in row {row}. Remove such rows, or {instead}."
         )
-    texts = targets.flat if values and targets.dtype.kind in "OUS" else ()
-    for word in (text for text in texts if isinstance(text, str | bytes)):
+    for word in targets.flat if values and targets.dtype.kind in "OU" else ():
         try:
             float(word)
         except ValueError:
@@ -280,6 +258,7 @@ def _check_targets(estimator: Any, y: Any, num_rows: int, *, values: bool) -> No
                 f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
                 f"numbers of them, such as with pandas.to_numeric."
             ) from None
+    return targets
 
 
 def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
