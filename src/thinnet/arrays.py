@@ -11,7 +11,7 @@ import numpy as np
 
 from thinnet.checks import Error, as_array
 from thinnet.errors import ArgumentError, DataError
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray
 
 
 def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
@@ -127,16 +127,16 @@ def is_finite(array: AnyArray) -> bool:
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
-def check_finite(name: str, array: AnyArray) -> None:
-    """Raise DataError if floats are NaN or infinite."""
+def check_finite(
+    name: str, array: AnyArray, error: Error = DataError, what: str = "finite numbers", first_row: int = 0
+) -> None:
+    """Raise `error` if floats are NaN or infinite; the rows are numbered from `first_row` on."""
     if array.dtype.kind != "f" or is_finite(array):
         return
     table = array.reshape(len(array), -1)
     row, column = np.unravel_index(np.isfinite(table).argmin(), table.shape)
-    where = f"row {row}" + (f", column {column}" if table.shape[1] > 1 else "")
-    raise DataError(
-        f"{name} must hold finite numbers, got {table[row, column]} in {where}. Remove such rows, or fill them in."
-    )
+    where = f"row {first_row + row}" + (f", column {column}" if table.shape[1] > 1 else "")
+    raise error(f"{name} must hold {what}, got {table[row, column]} in {where}. Remove such rows, or fill them in.")
 
 
 def refuse_columns(name: str, wrong: AnyArray, what: str, error: Error = ArgumentError) -> None:
@@ -144,13 +144,6 @@ def refuse_columns(name: str, wrong: AnyArray, what: str, error: Error = Argumen
     if wrong.any():
         column = int(np.flatnonzero(wrong)[0])
         raise error(f"{name} must hold columns that float64 can standardize, got {what} in column {column}. Scale it.")
-
-
-def standardize(X: AnyArray, shift: AnyArray, scale: AnyArray) -> FloatArray:
-    """``(X - shift) * scale`` in float64, whatever X is: a small difference of large numbers keeps its digits."""
-    out: FloatArray = np.subtract(X, shift, dtype=np.float64)
-    out *= scale
-    return out
 
 
 def narrowest(dtype: np.dtype[Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.arrays import check_finite
-from thinnet.checks import as_array, nearest
+from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
 
@@ -76,17 +76,17 @@ def check_classes(data: Any, loss: str) -> None:
         )
 
 
-def checked_weights(given: Any, num_rows: int) -> AnyArray:
-    """The weights as an array, if there is a number of at least 0 for each training row."""
-    weights: AnyArray = as_array("weights", given, DataError)
+def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Error) -> AnyArray:
+    """Weights as an array, if there is a number of at least 0 for each of the training `rows`."""
+    weights: AnyArray = as_array(name, given, error)
     if weights.shape != (num_rows,) or weights.dtype.kind not in "fiub":
-        raise DataError(
-            f"weights must have shape ({num_rows},), one number for each row of X_train, got "
-            f"{weights.dtype} of shape {weights.shape}. Leave them out if every row counts once."
+        raise error(
+            f"{name} must have shape ({num_rows},), one number for each row of {rows}, got {weights.dtype} of shape "
+            f"{weights.shape}. Leave them out if every row counts once."
         )
     if not (weights >= 0).all():  # in this form, so that NaN is refused
-        raise DataError(f"weights must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
-    check_finite("weights", weights)
+        raise error(f"{name} must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
+    check_finite(name, weights, error)
     return weights
 
 

@@ -96,7 +96,7 @@ class Dataset(Known):
             check_finite(f"y_{split}", y)
             vars(self).update({f"X_{split}": rows, f"y_{split}": y})
         if self.weights is not None:
-            vars(self)["weights"] = checked_weights(self.weights, len(self.X_train))
+            vars(self)["weights"] = checked_weights(self.weights, len(self.X_train), "weights", "X_train", DataError)
         vars(self)["augmentation"] = checked_augmentation(self.augmentation, self.num_features)
 
     def _has(self, split: str) -> bool:

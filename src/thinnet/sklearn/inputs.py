@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples, validate_data
 from thinnet.arrays import is_finite
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
-from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
+from thinnet.sklearn.sample import MOST_MERGED, Sample, relative_weights
 from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
 from thinnet.sklearn.table.columns import called, unnamed
 from thinnet.sklearn.table.reading import REFUSED, package_of
@@ -113,7 +113,7 @@ def checked(
         names = getattr(estimator, "feature_names_in_", None)
         for i, column in enumerate(given.T):
             kinds.check_finite(column, called(unnamed(i) if names is None else str(names[i]), i))
-    return given, y, checked_weights(sample_weight, given)
+    return given, y, relative_weights(sample_weight, given.shape[0])
 
 
 def check_in_memory(**given: Any) -> None:
