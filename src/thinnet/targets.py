@@ -101,17 +101,21 @@ def numbered(name: str, y: AnyArray, class_names: Sequence[str], error: Error = 
             f"{name} must be (N,) text where other labels are, got {y.dtype} of shape {y.shape}. Give all labels "
             f"as text, or all as numbers: names, y = np.unique(labels, return_inverse=True)."
         )
-    names = np.array(class_names)
-    order = names.argsort()
-    indices: IntArray = order[np.searchsorted(names, y, sorter=order).clip(max=len(names) - 1)]
-    unknown = names[indices] != y
-    if unknown.any():
-        word = str(y[unknown][0])
+    indices = places(y, np.array(class_names))
+    if indices.min(initial=0) < 0:
+        word = str(y[indices < 0][0])
         raise error(
             f"{name} must hold only the labels in class_names, got {word!r}. Name every class. "
             f"{nearest(word, class_names)}".rstrip()
         )
     return indices
+
+
+def places(y: AnyArray, known: AnyArray) -> IntArray:
+    """Where each of the (N,) labels is among the known ones; −1 where it is not."""
+    order = known.argsort()
+    indices = order[np.searchsorted(known, y, sorter=order).clip(max=len(known) - 1)]
+    return np.where(known[indices] == y, indices, -1)
 
 
 def _are_whole(values: FloatArray) -> bool:

@@ -26,12 +26,24 @@ def checked_rows(
         raise DataError(
             f"X_{split} must have {width} columns, like X_train, got {rows.shape[1]}. Use the same features."
         )
-    if image_shape is not None and math.prod(image_shape) != rows.shape[1]:
-        raise DataError(
-            f"image_shape must have as many elements as X_{split} has columns, {rows.shape[1]}, got "
-            f"{image_shape}. Use the shape that a row had before it was flattened."
-        )
+    if image_shape is not None:
+        check_fits(image_shape, rows.shape[1], f"X_{split}", error=DataError)
     return rows
+
+
+def check_fits(
+    image_shape: tuple[int, ...],
+    columns: int,
+    of: str = "a row",
+    name: str = "image_shape",
+    error: Error = ArgumentError,
+) -> None:
+    """Raise `error` unless images of a shape have so many pixels."""
+    if math.prod(image_shape) != columns:
+        raise error(
+            f"{name} must have {columns} elements, as many as {of} has columns, got {image_shape}. Use the shape that "
+            f"a row had before it was flattened."
+        )
 
 
 def check_labels(split: str, y: AnyArray, class_names: tuple[str, ...]) -> None:

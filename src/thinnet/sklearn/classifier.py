@@ -20,6 +20,7 @@ from thinnet.sklearn.documentation import documented
 from thinnet.sklearn.inputs import plain
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
+from thinnet.targets import places
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -232,18 +233,13 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             )
         elif classes is not None and not np.array_equal(self.classes_, came := unique_labels(plain(classes))):
             raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {came.tolist()}.")
-        return self._numbers(y)
-
-    def _numbers(self, y: AnyArray) -> AnyArray:
-        """The index of each label in ``classes_``."""
-        indices = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[indices] != y
-        if unknown.any():
+        numbers = places(y, self.classes_)
+        if numbers.min() < 0:
             raise ArgumentError(
-                f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown].tolist()[0]!r}. Name every "
+                f"y must hold only the labels {self.classes_.tolist()}, got {y[numbers < 0].tolist()[0]!r}. Name every "
                 "label in the first call, or train from scratch."
             )
-        return indices
+        return numbers
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
         several = self.class_weight if isinstance(self.class_weight, list | tuple) else [self.class_weight]
