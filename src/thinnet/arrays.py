@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import Error, as_array
+from thinnet.checks import Error, as_array, shortened
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
 
@@ -52,7 +52,7 @@ def _as_float(number: Decimal | Fraction) -> float:
         return math.inf if number > 0 else -math.inf
 
 
-KINDS = {"U": "text", "T": "text", "S": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
+KINDS = {"U": "text", "S": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
 
 
 def came(array: AnyArray) -> str:
@@ -84,7 +84,7 @@ def advice(name: str, array: AnyArray) -> str:
 
 
 def _spells_numbers(array: AnyArray) -> bool:
-    if array.dtype.kind not in "UTSO" or any(element is None for element in array.flat):
+    if array.dtype.kind not in "USO" or any(element is None for element in array.flat):
         return False
     try:
         array.astype(np.float64)
@@ -118,6 +118,20 @@ def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = Arg
         raise error(
             f"{name} must hold numbers that stay within {after.dtype}, at most {np.finfo(after.dtype).max:.2g}, got "
             f"{number:g} in {where}. Scale them, or leave them out."
+        )
+
+
+def column_labels(X: Any) -> list[Any]:
+    """What the columns of a frame are called; nothing of what is none."""
+    return list(getattr(X, "column_names", getattr(X, "columns", ())))  # the former of Arrow's tables
+
+
+def check_order(name: str, labels: list[Any], before: list[Any], error: Error = ArgumentError) -> None:
+    """Raise `error` if columns are called as they were before, and are in another order."""
+    if labels != before and set(labels) == set(before):
+        raise error(
+            f"{name} must have its columns in the order of training, {shortened(before)}, got {shortened(labels)}. "
+            f"Give {name}[columns], with the columns that training had."
         )
 
 

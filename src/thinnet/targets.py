@@ -16,8 +16,8 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     """Labels as (N,) int64, or as (N,) text; values as float32 or float64.
 
-    Floats of one axis that are all whole numbers from 0 on are taken for labels, and so is a single column of
-    integers; several columns of integers for values.
+    Floats of one axis that are all whole numbers from 0 on are taken for labels, and so is a single column of integers
+    or of text; several columns of integers for values.
 
     Raises:
         error: if it holds something else.
@@ -30,20 +30,20 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
         array = np.array(y, object)
     if array.dtype.kind == "O":  # as data frames keep text
         array = uniform(name, array, error)
-    if array.dtype.kind in "UT":
-        return array.astype(str)
     if array.dtype.kind == "S":
-        text: AnyArray = np.char.decode(array, "latin1")
-        return text
+        array = np.char.decode(array, "latin1")
+    if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "Uiub":
+        array = array[:, 0]
+    if array.dtype.kind == "U":
+        return array
     if array.dtype.kind not in "fiub":
         raise error(f"{name} must be labels or real numbers, got {came(array)}. {advice(name, array)}")
     if array.dtype.kind == "f":
         values = cast(name, array, narrowest(array.dtype), error)
         return values.astype(np.int64) if values.ndim == 1 and _are_whole(values) else values
-    if array.ndim == 2 and array.shape[1] != 1:
+    if array.ndim == 2:
         return array.astype(np.float32 if np.can_cast(array.dtype, np.float32) else np.float64)
-    labels = array.astype(np.int64, copy=False)
-    return labels[:, 0] if labels.ndim == 2 else labels
+    return array.astype(np.int64, copy=False)
 
 
 def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Sequence[str] = ()) -> AnyArray:
@@ -114,7 +114,10 @@ def numbered(name: str, y: AnyArray, class_names: Sequence[str], error: Error = 
 def places(y: AnyArray, known: AnyArray) -> IntArray:
     """Where each of the (N,) labels is among the known ones; −1 where it is not."""
     order = known.argsort()
-    indices = order[np.searchsorted(known, y, sorter=order).clip(max=len(known) - 1)]
+    try:
+        indices = order[np.searchsorted(known, y, sorter=order).clip(max=len(known) - 1)]
+    except TypeError:  # of kinds that cannot be compared
+        return np.full(len(y), -1)
     return np.where(known[indices] == y, indices, -1)
 
 

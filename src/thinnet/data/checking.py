@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import check_finite
+from thinnet.arrays import check_finite, without_objects
 from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
@@ -90,7 +90,7 @@ def check_classes(data: Any, loss: str) -> None:
 
 def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Error) -> AnyArray:
     """Weights as an array, if there is a number of at least 0 for each of the training `rows`."""
-    weights: AnyArray = as_array(name, given, error)
+    weights: AnyArray = without_objects(as_array(name, given, error))
     if weights.shape != (num_rows,) or weights.dtype.kind not in "fiub":
         raise error(
             f"{name} must have shape ({num_rows},), one number for each row of {rows}, got {weights.dtype} of shape "

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from thinnet.arrays import KINDS
 from thinnet.data.checking import checked_weights
 from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
@@ -95,8 +96,11 @@ def relative_weights(sample_weight: Any, num_rows: int) -> FloatArray | None:
     if sample_weight is None:
         return None
     try:
-        given = np.asarray(sample_weight, np.float64)
-    except (ValueError, TypeError) as error:
+        given = np.asarray(sample_weight)
+        if given.dtype.kind in "cMm":  # of which NumPy would make numbers
+            raise TypeError(KINDS[given.dtype.kind])
+        given = given.astype(np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
         raise ArgumentError(
             f"sample_weight must be a number for each row, got others: {error}. Convert them."
         ) from None
