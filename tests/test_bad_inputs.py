@@ -287,7 +287,7 @@ DATA = rows(
         "Dataset: a vector": (lambda: Dataset(X[:, 0], Y), r"X_train must have shape \(N, D\)"),
         "Dataset: rows of unequal lengths": (lambda: Dataset([[1.0], [1.0, 2.0]], Y[:2]), r"Make all rows the same length"),  # type: ignore[arg-type]
         "Dataset: other features": (lambda: Dataset(X, Y, X[:, :2], Y), r"X_val must have 4 columns, like X_train, got 2"),
-        "Dataset: image_shape": (lambda: Dataset(X, Y, image_shape=(3, 3)), r"image_shape must have as many elements as X_tr"),
+        "Dataset: image_shape": (lambda: Dataset(X, Y, image_shape=(3, 3)), r"image_shape must have . elements, as many as X_tr"),
         "Dataset: an absent split": (lambda: Dataset(X, Y).batch("val"), r"split must be one that data has, got 'val', which"),
         "Dataset: a split to measure": (lambda: solver().accuracy("test"), r"split must be one that data has, got 'test', which"),
         "Dataset: nothing to standardize": (lambda: Dataset(X[:0], Y[:0]).standardized(), r"at least one row to standardize"),

@@ -108,6 +108,7 @@ def net_of(num_classes: int, **options: Any) -> FullyConnectedNet:
         (lambda: Solver(net_of(3, class_names="abc"), DATA), "must be different texts"),
         (lambda: Solver(net_of(3, class_names=["a", "b", "c"]), DATA), "got one for 'a', 'b'"),
         (lambda: net_of(3, class_names=["a", "a", "c"]), "class_names must be different texts"),
+        (lambda: net_of(3, class_names={"a", "b", "c"}), "class_names must be different texts"),
         (lambda: net_of(3, class_names=["a", "b"]), "class_names must have 3 names, one a class, got 2"),
         (lambda: net_of(3, class_names=[1, 2, 3]), "class_names must be different texts"),
         (lambda: net_of(1, loss="mse", class_names=["a"]), "class_names must be left out with loss='mse'"),

@@ -158,6 +158,7 @@ def test_weights_follow_the_training_rows() -> None:
             r"weights must have shape \(40,\), one number for each row of X_train, got float64 of shape \(39,",
         ),
         (np.full(40, "1"), "weights must have shape .* got <U1"),
+        (np.ones(40) * 1j, "weights must have shape .* got complex128"),
         ([[1], [1, 2]], r"weights must be an array, got a list .*\. Make all rows the same length"),
         (np.r_[np.ones(39), -1], r"weights must be >= 0, got -1\.0\. Use 0 to leave a row out"),
         (np.r_[np.ones(39), np.nan], "weights must be >= 0, got nan"),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from thinnet import ArgumentError, DataError, Dataset, FullyConnectedNet, Solver
@@ -175,3 +176,21 @@ def test_the_names_of_others_are_known(argument: str, given: str, ours: str) -> 
     options: dict[str, Any] = {argument: given}
     with pytest.raises(ArgumentError, match=rf"got '{given}'\. Did you mean '{ours}'\?"):
         FullyConnectedNet([4], 3, 2, **options)
+
+
+def test_a_column_of_text_is_labels() -> None:
+    words = np.array(["no", "yes"])[BITS]
+    labels: Any
+    for labels in (words[:, None], pd.DataFrame({"y": words}), [[word] for word in words.tolist()]):
+        data = Dataset(X, labels)
+        assert data.class_names == ("no", "yes")
+        np.testing.assert_array_equal(data.y_train, BITS)
+
+
+def test_frames_of_two_splits_with_columns_in_another_order() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    with pytest.raises(
+        DataError, match=r"X_val must have its columns in the order of training, 'a', 'b', 'c', got 'c', "
+    ):
+        Dataset(frame, BITS, frame[["c", "b", "a"]], BITS)
+    assert Dataset(frame, BITS, X, BITS, frame.set_axis([0, 1, 2], axis=1), BITS).num_rows("test") == 40

@@ -16,7 +16,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
-from thinnet import ArgumentError
+from thinnet import ArgumentError, Dataset
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 X = np.random.default_rng(0).standard_normal((60, 3))
@@ -291,3 +291,141 @@ def test_sparse_rows_for_a_net_that_was_trained_on_dense_ones(categorical: list[
     rows = np.tile(np.rint(X), (4, 1))  # so many that there are bins
     net = ThinNetClassifier(**QUICK, numeric_bins=4, categorical_features=categorical).fit(rows, np.tile(Y, 4))
     assert np.array_equal(net.predict_proba(sparse.csr_array(rows)), net.predict_proba(rows))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[0, 1, 2], pd.MultiIndex.from_tuples([("g", "a"), ("g", "b"), ("h", "c")]), pd.date_range("2020", periods=3)],
+    ids=["numbers", "pairs", "dates"],
+)
+@pytest.mark.parametrize("text", [False, True])
+def test_columns_in_another_order(names: Any, text: bool) -> None:
+    rows = pd.DataFrame(X, columns=names)
+    rows = rows.assign(**{"3": ["x", "y"] * 30}).set_axis([0, 1, 2, 3], axis=1) if text else rows
+    net = ThinNetClassifier(**QUICK).fit(rows, Y)
+    with pytest.raises(ArgumentError, match=r"X must have its columns in the order of training, .*, got .*\. Give X\["):
+        net.predict(rows.iloc[:, [2, 1, 0, *range(3, rows.shape[1])]])
+    assert net.predict(rows.to_numpy()).shape == (60,)
+    if not text:  # other names than in training are not compared
+        assert np.array_equal(net.predict(rows.set_axis([7, 8, 9], axis=1)), net.predict(rows))
+
+
+BESIDE: dict[str, tuple[Any, str]] = {
+    "masked": (np.ma.masked_less(X[:, 0], 0), "y must have no masked elements"),
+    "dates": (pd.date_range("2020", periods=60), "y must be numbers, got dates"),
+    "missing": (
+        pd.Series([1.0, None] * 30, dtype="Float64"),
+        r"y must have a value .* in row 1 \(rows without a value: 30",
+    ),
+    "complex": (X[:, 0] * 1j, "y must be numbers, got complex numbers"),
+    "none": (None, "y must be given: ThinNetRegressor requires y"),
+    "a generator": ((value for value in X[:, 0]), "y must be an array, .* in memory, got a generator"),
+    "a row less": (X[1:, 0], r"y must have a value for each row of X, .*, got shape \(59,\)"),
+    "nothing": (np.empty((60, 0)), r"y must have a value for each row of X, .*, got shape \(60, 0\)"),
+    "one of two": (np.where(np.eye(60, 2, -5) > 0, np.nan, 0), r"got nan in row 5 \(rows without a value: 2\)"),
+}
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_scores_take_what_training_takes(kind: str) -> None:
+    values, text = BESIDE[kind]
+    net = ThinNetRegressor(**QUICK).fit(X, X[:, 0])
+    for call in (net.fit, net.score):
+        with pytest.raises(ArgumentError, match=text):
+            call(X, values)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_scores_of_targets_of_any_size(scale: float) -> None:
+    nets = [ThinNetRegressor(**QUICK).fit(X, X[:, 0] * factor) for factor in (1, scale)]
+    assert nets[1].score(X, X[:, 0] * scale) == pytest.approx(nets[0].score(X, X[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        (np.ones(60) * 1j, "got others: complex numbers"),
+        (np.full(60, np.datetime64("2020")), "got others: dates"),
+        (pd.Series(pd.to_timedelta(range(60), unit="s")), "got others: durations"),
+        ([10**400] * 60, "got others: int too large"),
+        (np.ones((60, 1)), r"must have shape \(60,\), one number for each row of X, got float64 of shape \(60, 1\)"),
+        (np.full(60, np.nan), "must be >= 0, got nan"),
+        (np.full(60, np.inf), "must hold finite numbers, got inf in row 0"),
+    ],
+    ids=["complex", "dates", "durations", "hundreds of digits", "a column", "NaN", "infinity"],
+)
+def test_weights_that_are_no_numbers(weights: Any, text: str) -> None:
+    net = ThinNetClassifier(**QUICK).fit(X, Y)
+    for call in (net.fit, net.score):
+        with pytest.raises(ArgumentError, match=f"sample_weight .*{text}"):
+            call(X, Y, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        ([], "classes must be every label that will ever come, got none"),
+        ([0, np.nan], "classes must have a label for each row, got nan in row 1"),
+        ([0, "1"], "classes must be all text or all numbers, got str such as '1' and int such as 0"),
+        (np.array(["2020", "2021"], "M8[Y]"), r"y must hold only the labels \[datetime\.date.*, got 1"),
+    ],
+    ids=["none", "NaN", "mixed", "dates"],
+)
+def test_classes_that_labels_cannot_be_among(classes: Any, text: str) -> None:
+    with pytest.raises(ArgumentError, match=text):
+        ThinNetClassifier(**QUICK).partial_fit(X, Y, classes=classes)
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="this version of NumPy has no text of any length")
+def test_labels_of_text_of_any_length() -> None:
+    labels = np.array(["no", "yes"], np.dtypes.StringDType())[Y]
+    net = ThinNetClassifier(**QUICK).fit(X, labels)
+    assert [*net.classes_] == ["no", "yes"]
+    assert net.score(X, labels) == net.score(X, labels.tolist())
+    assert Dataset(X, labels).class_names == ("no", "yes")
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_sets_are_no_rows(kind: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"X must be two-dimensional, \(N, D\), got shape \(60,\)"):
+        ThinNetClassifier(**QUICK).fit([kind(row) for row in X], Y)
+
+
+def test_bools_written_as_numbers_are_no_categorical_features() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"got \[0, 0, 1\], in which numbers come twice\. Give each once, or a bool"
+    ):
+        ThinNetClassifier(**QUICK, categorical_features=[0, 0, 1]).fit(X, Y)
+
+
+class Refusing:
+    """A tensor that NumPy is not to see."""
+
+    shape = (60, 3)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("call detach first")
+
+
+def test_tensors_that_refuse_to_be_arrays() -> None:
+    net = ThinNetClassifier(**QUICK)
+    for name, rows, labels in (("X", Refusing(), Y), ("y", X, Refusing())):
+        with pytest.raises(
+            ArgumentError,
+            match=rf"{name} must be an array, got a Refusing .*\(call detach first\)\. Make a NumPy array",
+        ):
+            net.fit(rows, labels)
+
+
+class Variables(dict[str, Any]):
+    """A data set of several arrays, which NumPy cannot make one of."""
+
+    def to_pandas(self) -> Any: ...
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError
+
+
+def test_several_arrays_are_no_rows() -> None:
+    with pytest.raises(ArgumentError, match=r"in memory, got a Variables\. Compute it first: give X\.to_pandas\(\)"):
+        ThinNetClassifier(**QUICK).fit(Variables(a=X[:, 0]), Y)

@@ -13,6 +13,7 @@ import pytest
 
 from table_columns import dense, learned, one
 from thinnet import ArgumentError
+from thinnet.sklearn import ThinNetClassifier
 from thinnet.sklearn.table import read
 
 NUMERIC: dict[str, tuple[Any, list[Any]]] = {
@@ -75,3 +76,11 @@ def test_what_is_neither_is_refused_by_name(name: str) -> None:
     dtype, value, what = REFUSED[name]
     with pytest.raises(ArgumentError, match=rf"in column 'a', got {what}\."):
         read(column(dtype, [value, value]))
+
+
+def test_tables_of_arrow() -> None:
+    numbers = np.arange(12.0)
+    net = ThinNetClassifier(max_iter=1).fit(pa.table({"a": numbers, "b": numbers}), [0, 1] * 6)  # two that are equal
+    assert net.feature_names_in_.tolist() == ["a", "b"]
+    with pytest.raises(ArgumentError, match=r"X must be an array, got a Table that cannot be one .* Give X\.to_pandas"):
+        net.fit(pa.table({"a": numbers, "b": [datetime.date(2024, 1, 1)] * 12}), [0, 1] * 6)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import Error, as_array
+from thinnet.checks import Error, as_array, shortened
 from thinnet.errors import ArgumentError, DataError
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray
 
 
 def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
@@ -52,7 +52,7 @@ def _as_float(number: Decimal | Fraction) -> float:
         return math.inf if number > 0 else -math.inf
 
 
-KINDS = {"U": "text", "T": "text", "S": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
+KINDS = {"U": "text", "S": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
 
 
 def came(array: AnyArray) -> str:
@@ -84,7 +84,7 @@ def advice(name: str, array: AnyArray) -> str:
 
 
 def _spells_numbers(array: AnyArray) -> bool:
-    if array.dtype.kind not in "UTSO" or any(element is None for element in array.flat):
+    if array.dtype.kind not in "USO" or any(element is None for element in array.flat):
         return False
     try:
         array.astype(np.float64)
@@ -121,22 +121,36 @@ def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = Arg
         )
 
 
+def column_labels(X: Any) -> list[Any]:
+    """What the columns of a frame are called; nothing of what is none."""
+    return list(getattr(X, "column_names", getattr(X, "columns", ())))  # the former of Arrow's tables
+
+
+def check_order(name: str, labels: list[Any], before: list[Any], error: Error = ArgumentError) -> None:
+    """Raise `error` if columns are called as they were before, and are in another order."""
+    if labels != before and set(labels) == set(before):
+        raise error(
+            f"{name} must have its columns in the order of training, {shortened(before)}, got {shortened(labels)}. "
+            f"Give {name}[columns], with the columns that training had."
+        )
+
+
 def is_finite(array: AnyArray) -> bool:
     """Whether all elements are; a finite sum shows it at once, and only where it is not they are looked at."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
-def check_finite(name: str, array: AnyArray) -> None:
-    """Raise DataError if floats are NaN or infinite."""
+def check_finite(
+    name: str, array: AnyArray, error: Error = DataError, what: str = "finite numbers", first_row: int = 0
+) -> None:
+    """Raise `error` if floats are NaN or infinite; the rows are numbered from `first_row` on."""
     if array.dtype.kind != "f" or is_finite(array):
         return
     table = array.reshape(len(array), -1)
     row, column = np.unravel_index(np.isfinite(table).argmin(), table.shape)
-    where = f"row {row}" + (f", column {column}" if table.shape[1] > 1 else "")
-    raise DataError(
-        f"{name} must hold finite numbers, got {table[row, column]} in {where}. Remove such rows, or fill them in."
-    )
+    where = f"row {first_row + row}" + (f", column {column}" if table.shape[1] > 1 else "")
+    raise error(f"{name} must hold {what}, got {table[row, column]} in {where}. Remove such rows, or fill them in.")
 
 
 def refuse_columns(name: str, wrong: AnyArray, what: str, error: Error = ArgumentError) -> None:
@@ -144,13 +158,6 @@ def refuse_columns(name: str, wrong: AnyArray, what: str, error: Error = Argumen
     if wrong.any():
         column = int(np.flatnonzero(wrong)[0])
         raise error(f"{name} must hold columns that float64 can standardize, got {what} in column {column}. Scale it.")
-
-
-def standardize(X: AnyArray, shift: AnyArray, scale: AnyArray) -> FloatArray:
-    """``(X - shift) * scale`` in float64, whatever X is: a small difference of large numbers keeps its digits."""
-    out: FloatArray = np.subtract(X, shift, dtype=np.float64)
-    out *= scale
-    return out
 
 
 def narrowest(dtype: np.dtype[Any]) -> Any:

@@ -7,7 +7,7 @@ import contextlib
 import math
 import numbers
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -179,7 +179,7 @@ def shortened(values: Collection[Any], most: int = 5) -> str:
 def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str, ...]:
     """The names of so many classes, None for any number, if they are different texts; or none."""
     given = tuple(names) if np.iterable(names) and not isinstance(names, str) else (names,)
-    repeated = isinstance(names, str) or len(set(map(str, given))) < len(given)
+    repeated = isinstance(names, str | Set) or len(set(map(str, given))) < len(given)
     if repeated or not all(isinstance(name, str) for name in given):
         fix = "Write ('cat', 'dog'), for example."
         raise error(f"class_names must be different texts, one a class, got {names!r}. {fix}")
@@ -205,14 +205,20 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
             f"thinnet.sklearn, which take it as it is, or {name}.toarray() if that fits into memory."
         )
     try:
-        return np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as caught:  # such as lists of unequal lengths
-        if all(isinstance(each, np.ndarray) for each in value):
+        array = np.asarray(value)
+    except (ValueError, TypeError, OverflowError, RuntimeError) as caught:  # lists of unequal lengths; others' tensors
+        is_list = isinstance(value, list | tuple)
+        if is_list and all(isinstance(each, np.ndarray) for each in value):
             came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
             fix = "Give each of them by a name of its own, or make all rows the same length."
         else:
-            came, fix = f"that cannot be one ({caught})", "Make all rows the same length."
+            came = f"that cannot be one ({caught})"
+            fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."
+            fix = f"Give {name}.to_pandas()." if hasattr(value, "to_pandas") else fix
         raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
+    if array.dtype.kind == "T":  # text of any length, which few know
+        return array.astype(object)
+    return array.astype(np.float32) if array.dtype.kind == "V" and array.dtype.type is not np.void else array
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from thinnet.arrays import is_finite
+from thinnet.arrays import check_finite, is_finite
 from thinnet.errors import ArgumentError, NumericalError
 from thinnet.parameters import Parameters
 from thinnet.typing import AnyArray, FloatArray
@@ -20,13 +20,8 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
     """
     if is_finite(X) and is_finite(scores):
         return
-    row = int(np.flatnonzero(~(np.isfinite(X).all(axis=1) & np.isfinite(scores).all(axis=1)))[0])
-    if not np.isfinite(X[row]).all():
-        column = int(np.flatnonzero(~np.isfinite(X[row]))[0])
-        raise ArgumentError(
-            f"X must hold numbers that are finite in {X.dtype}, got {X[row, column]} in row {first_row + row}, column "
-            f"{column}. Remove such rows, or fill them in."
-        )
+    check_finite("X", X, ArgumentError, f"numbers that are finite in {X.dtype}", first_row)
+    row = int(np.isfinite(scores).all(axis=1).argmin())
     raise NumericalError(
         f"the scores of row {first_row + row} must be finite, got {first_wrong(scores[row])}. The row is finite: the "
         f"net's parameters or running statistics are not, or are too large. Load or train others."

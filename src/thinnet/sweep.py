@@ -12,7 +12,8 @@ from thinnet import runs
 from thinnet.checks import check_choice, check_number
 from thinnet.config import Config
 from thinnet.data.cifar10 import find_cifar10
-from thinnet.data.npz import unreadable_npz
+from thinnet.data.files import unreadable
+from thinnet.data.npz import EXPECTED
 from thinnet.errors import ArgumentError, NumericalError, require
 from thinnet.products.choose import products
 from thinnet.report.folder import Run, read_run
@@ -134,7 +135,7 @@ def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise unreadable_npz(path, error) from error
+        raise unreadable(path, EXPECTED, error) from error
 
 
 def _summary(run: Run) -> str:

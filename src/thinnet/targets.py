@@ -16,8 +16,8 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     """Labels as (N,) int64, or as (N,) text; values as float32 or float64.
 
-    Floats of one axis that are all whole numbers from 0 on are taken for labels, and so is a single column of
-    integers; several columns of integers for values.
+    Floats of one axis that are all whole numbers from 0 on are taken for labels, and so is a single column of integers
+    or of text; several columns of integers for values.
 
     Raises:
         error: if it holds something else.
@@ -30,20 +30,20 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
         array = np.array(y, object)
     if array.dtype.kind == "O":  # as data frames keep text
         array = uniform(name, array, error)
-    if array.dtype.kind in "UT":
-        return array.astype(str)
     if array.dtype.kind == "S":
-        text: AnyArray = np.char.decode(array, "latin1")
-        return text
+        array = np.char.decode(array, "latin1")
+    if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "Uiub":
+        array = array[:, 0]
+    if array.dtype.kind == "U":
+        return array
     if array.dtype.kind not in "fiub":
         raise error(f"{name} must be labels or real numbers, got {came(array)}. {advice(name, array)}")
     if array.dtype.kind == "f":
         values = cast(name, array, narrowest(array.dtype), error)
         return values.astype(np.int64) if values.ndim == 1 and _are_whole(values) else values
-    if array.ndim == 2 and array.shape[1] != 1:
+    if array.ndim == 2:
         return array.astype(np.float32 if np.can_cast(array.dtype, np.float32) else np.float64)
-    labels = array.astype(np.int64, copy=False)
-    return labels[:, 0] if labels.ndim == 2 else labels
+    return array.astype(np.int64, copy=False)
 
 
 def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Sequence[str] = ()) -> AnyArray:
@@ -101,12 +101,9 @@ def numbered(name: str, y: AnyArray, class_names: Sequence[str], error: Error = 
             f"{name} must be (N,) text where other labels are, got {y.dtype} of shape {y.shape}. Give all labels "
             f"as text, or all as numbers: names, y = np.unique(labels, return_inverse=True)."
         )
-    names = np.array(class_names)
-    order = names.argsort()
-    indices: IntArray = order[np.searchsorted(names, y, sorter=order).clip(max=len(names) - 1)]
-    unknown = names[indices] != y
-    if unknown.any():
-        word = str(y[unknown][0])
+    indices = places(y, np.array(class_names))
+    if indices.min(initial=0) < 0:
+        word = str(y[indices < 0][0])
         raise error(
             f"{name} must hold only the labels in class_names, got {word!r}. Name every class. "
             f"{nearest(word, class_names)}".rstrip()
@@ -114,8 +111,29 @@ def numbered(name: str, y: AnyArray, class_names: Sequence[str], error: Error = 
     return indices
 
 
+def places(y: AnyArray, known: AnyArray) -> IntArray:
+    """Where each of the (N,) labels is among the known ones; −1 where it is not."""
+    order = known.argsort()
+    try:
+        indices = order[np.searchsorted(known, y, sorter=order).clip(max=len(known) - 1)]
+    except TypeError:  # of kinds that cannot be compared
+        return np.full(len(y), -1)
+    return np.where(known[indices] == y, indices, -1)
+
+
 def _are_whole(values: FloatArray) -> bool:
     return bool(((values >= 0) & (values < 2.0**53)).all() and (values == np.floor(values)).all())  # NaN is not
+
+
+def check_present(name: str, array: AnyArray, error: Error, what: str, instead: str) -> None:
+    """Raise `error` if one of the (N,) or (N, C) targets is missing: `what` each row must have, and another fix."""
+    missing = np.array([*map(is_missing, array.flat)]) if array.dtype.kind == "O" else np.asarray(array != array)
+    if missing.any():
+        rows = np.flatnonzero(missing.reshape(len(array), -1).any(axis=1))
+        raise error(
+            f"{name} must have {what} for each row, got {array.flat[int(missing.argmax())]} in row {rows[0]} (rows "
+            f"without {what}: {len(rows)}). Remove them, or {instead}."
+        )
 
 
 def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArray:
@@ -124,13 +142,8 @@ def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArra
     Raises:
         error: if some are missing, or they are of several kinds, or of none of these.
     """
+    check_present(name, array, error, "a label or a value", "give them a label of their own")
     elements = array.ravel().tolist()
-    missing = [row for row, element in enumerate(elements) if is_missing(element)]
-    if missing:
-        raise error(
-            f"{name} must have a label or a value for each row, got {elements[missing[0]]!r} in row {missing[0]} (rows "
-            f"without one: {len(missing)}). Remove them, or give them a label of their own."
-        )
     plain = without_objects(array)
     if plain.dtype.kind != "O" or not elements:
         return plain

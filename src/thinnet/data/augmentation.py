@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.checks import check_choice, check_number
+from thinnet.data.checking import check_fits
 from thinnet.errors import ArgumentError
 from thinnet.masks import AUGMENTATION, LOW, philox
 from thinnet.typing import AnyArray, IntArray
@@ -167,22 +168,13 @@ def flip_shape(X: Any, flip: Any) -> tuple[int, int, int] | None:
     if isinstance(flip, bool | np.bool_):
         return checked_image_shape(np.shape(X)[1:], "flip") if flip else None
     shape = checked_image_shape(flip, "flip")
-    check_fits(shape, math.prod(np.shape(X)[1:]), "flip")
+    check_fits(shape, math.prod(np.shape(X)[1:]), name="flip")
     return shape
 
 
 def flipped(rows: AnyArray, shape: tuple[int, int, int]) -> AnyArray:
     """(N, D) rows of images of this shape, with left and right exchanged, as a new array."""
     return rows.reshape(-1, *shape)[..., ::-1].reshape(rows.shape)
-
-
-def check_fits(image_shape: tuple[int, ...], columns: int, name: str = "image_shape") -> None:
-    """Raise ArgumentError unless images of a shape have so many pixels."""
-    if math.prod(image_shape) != columns:
-        raise ArgumentError(
-            f"{name} must have {columns} elements, as many as a row has columns, got {image_shape}. Use the "
-            f"shape that a row had before it was flattened."
-        )
 
 
 def _words(counter: int, rows: IntArray, step: int, seed: int) -> list[AnyArray]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import check_finite
-from thinnet.checks import as_array, nearest
+from thinnet.arrays import check_finite, without_objects
+from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
 
@@ -26,12 +26,24 @@ def checked_rows(
         raise DataError(
             f"X_{split} must have {width} columns, like X_train, got {rows.shape[1]}. Use the same features."
         )
-    if image_shape is not None and math.prod(image_shape) != rows.shape[1]:
-        raise DataError(
-            f"image_shape must have as many elements as X_{split} has columns, {rows.shape[1]}, got "
-            f"{image_shape}. Use the shape that a row had before it was flattened."
-        )
+    if image_shape is not None:
+        check_fits(image_shape, rows.shape[1], f"X_{split}", error=DataError)
     return rows
+
+
+def check_fits(
+    image_shape: tuple[int, ...],
+    columns: int,
+    of: str = "a row",
+    name: str = "image_shape",
+    error: Error = ArgumentError,
+) -> None:
+    """Raise `error` unless images of a shape have so many pixels."""
+    if math.prod(image_shape) != columns:
+        raise error(
+            f"{name} must have {columns} elements, as many as {of} has columns, got {image_shape}. Use the shape that "
+            f"a row had before it was flattened."
+        )
 
 
 def check_labels(split: str, y: AnyArray, class_names: tuple[str, ...]) -> None:
@@ -76,17 +88,17 @@ def check_classes(data: Any, loss: str) -> None:
         )
 
 
-def checked_weights(given: Any, num_rows: int) -> AnyArray:
-    """The weights as an array, if there is a number of at least 0 for each training row."""
-    weights: AnyArray = as_array("weights", given, DataError)
+def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Error) -> AnyArray:
+    """Weights as an array, if there is a number of at least 0 for each of the training `rows`."""
+    weights: AnyArray = without_objects(as_array(name, given, error))
     if weights.shape != (num_rows,) or weights.dtype.kind not in "fiub":
-        raise DataError(
-            f"weights must have shape ({num_rows},), one number for each row of X_train, got "
-            f"{weights.dtype} of shape {weights.shape}. Leave them out if every row counts once."
+        raise error(
+            f"{name} must have shape ({num_rows},), one number for each row of {rows}, got {weights.dtype} of shape "
+            f"{weights.shape}. Leave them out if every row counts once."
         )
     if not (weights >= 0).all():  # in this form, so that NaN is refused
-        raise DataError(f"weights must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
-    check_finite("weights", weights)
+        raise error(f"{name} must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
+    check_finite(name, weights, error)
     return weights
 
 

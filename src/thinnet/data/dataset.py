@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.arguments import Known, knows_arguments
-from thinnet.arrays import as_rows, cast, check_finite
+from thinnet.arrays import as_rows, cast, check_finite, check_order, column_labels
 from thinnet.checks import check_choice, check_names, check_number, shortened
 from thinnet.data.augmentation import Augmentation, checked_augmentation
 from thinnet.data.checking import check_keys, check_labels, check_pairs, checked_rows, checked_weights
@@ -85,7 +85,9 @@ class Dataset(Known):
         arrays = {f"y_{split}": getattr(self, f"y_{split}") for split in given}
         targets, names, is_text = checked_targets(arrays, named)
         vars(self).update(class_names=names, text_labels=is_text)  # which is frozen for all others
+        labels = {split: column_labels(getattr(self, f"X_{split}")) for split in given}
         for split in given:
+            check_order(f"X_{split}", labels[split], labels["train"], DataError)
             X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
             if split == "train" and self.image_shape is None and X.ndim > 2:
                 vars(self)["image_shape"] = X.shape[1:]
@@ -96,7 +98,7 @@ class Dataset(Known):
             check_finite(f"y_{split}", y)
             vars(self).update({f"X_{split}": rows, f"y_{split}": y})
         if self.weights is not None:
-            vars(self)["weights"] = checked_weights(self.weights, len(self.X_train))
+            vars(self)["weights"] = checked_weights(self.weights, len(self.X_train), "weights", "X_train", DataError)
         vars(self)["augmentation"] = checked_augmentation(self.augmentation, self.num_features)
 
     def _has(self, split: str) -> bool:

@@ -81,13 +81,10 @@ def looked_for(path: Path) -> str:
     return f"It was looked for in {there}. {nearest(path.name, [one.name for one in there.glob('*')])}".rstrip()
 
 
-def missing(path: Path, expected: str, fix: str) -> MissingDataError:
-    """The error for a file of data that is not there."""
-    return MissingDataError(f"{path} must be {expected}, got no such file. {fix} {looked_for(path)}")
-
-
-def unreadable(path: Path, expected: str, error: OSError) -> DataError:
-    """The error for a file that the system does not let us read."""
+def unreadable(path: Path, expected: str, error: OSError, fix: str = "Check its path.") -> DataError:
+    """The error for a file that the system does not let us read; `fix` is for one that is not there."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return MissingDataError(f"{path} must be {expected}, got no such file. {fix} {looked_for(path)}")
     came = f"an error while reading it ({error.strerror or error})"
     return damaged(path, expected, came, "Check its permissions and the disk.")
 
@@ -96,10 +93,8 @@ def file_size(path: Path, expected: str, fix: str) -> int:
     """The bytes in a file; DataError if it is missing, no regular file, too large to be meant, or out of reach."""
     try:
         status = path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise missing(path, expected, fix) from error
     except OSError as error:
-        raise unreadable(path, expected, error) from error
+        raise unreadable(path, expected, error, fix) from error
     if stat.S_ISDIR(status.st_mode):
         raise damaged(path, expected, "a directory", "Name the file itself.")
     if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device could wait or go on for ever

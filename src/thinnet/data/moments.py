@@ -24,6 +24,10 @@ class Spans(NamedTuple):
     high: FloatArray
     unit: FloatArray  # the power of two that makes high − low nearly 1
 
+    def scaled(self, X: AnyArray) -> FloatArray:
+        """Rows of these columns with the spans from 0 to about 1."""
+        return Standardization(self.low, self.unit).rows(X)
+
 
 def spans(name: str, low: AnyArray, high: AnyArray, error: Error) -> Spans:
     """The spans of columns with these least and greatest values; `error` if one goes further than float64 does."""

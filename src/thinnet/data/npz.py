@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from thinnet.data.dataset import ARRAYS, ROWS_AT_ONCE, Dataset
-from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, missing, unreadable
+from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, unreadable
 from thinnet.data.shares import Share, share_of
 from thinnet.errors import DataError
 from thinnet.targets import checked_targets
@@ -38,18 +38,11 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
                 return Dataset.from_dict({key: _member(loaded, key) for key in loaded.files}, name=path.stem)
             return _shared(loaded, share, path.stem)
     except OSError as error:
-        raise unreadable_npz(path, error) from error
+        raise unreadable(path, EXPECTED, error) from error
     except DataError as error:
         raise DataError(f"In {path}, {error}") from error
     except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise damaged(path, EXPECTED, _what_came(kind, str(error)), FIX) from error
-
-
-def unreadable_npz(path: Path, error: OSError) -> DataError:
-    """What to raise for a file of arrays that is not there, or cannot be read."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return missing(path, EXPECTED, "Check its path.")
-    return unreadable(path, EXPECTED, error)
 
 
 def _what_came(kind: str, error: str) -> str:

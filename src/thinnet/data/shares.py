@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import standardize
 from thinnet.data.moments import Spans, spans
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -79,12 +78,9 @@ def moments(X: AnyArray, rows: slice, num_rows: int, gather: Gather) -> tuple[Fl
     a column goes further than float64 does.
     """
     columns = _spans(X, gather)
-    low, unit = columns.low, columns.unit
-    mean = _total(X, rows, num_rows, gather, lambda block: standardize(block, low, unit).sum(axis=0)) / num_rows
-    variance = _total(
-        X, rows, num_rows, gather, lambda block: np.square(standardize(block, low, unit) - mean).sum(axis=0)
-    )
-    return low + mean / unit, np.sqrt(variance / num_rows) / unit, columns
+    mean = _total(X, rows, num_rows, gather, lambda block: columns.scaled(block).sum(axis=0)) / num_rows
+    variance = _total(X, rows, num_rows, gather, lambda block: np.square(columns.scaled(block) - mean).sum(axis=0))
+    return columns.low + mean / columns.unit, np.sqrt(variance / num_rows) / columns.unit, columns
 
 
 def _spans(X: AnyArray, gather: Gather) -> Spans:

@@ -212,7 +212,8 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
         """What is given, checked, with the targets as numbers."""
         before = None if fresh else self._inputs
-        given, y, weights = inputs.checked(self, X, y, sample_weight, before, classes=classes)
+        given = inputs.checked(self, X, before)
+        y, weights = inputs.checked_beside(self, y, sample_weight, given.shape[0])
         targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
         sample = Sample(given, targets, weights).without_zeros()
         return sample.times(self._class_factors(sample.targets, incremental=incremental)).without_zeros()
@@ -339,7 +340,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     def _rows(self, X: Any) -> Any:
         """X, checked against what the estimator was trained on."""
         check_is_fitted(self)
-        return inputs.checked(self, X, before=self._inputs)[0]
+        return inputs.checked(self, X, self._inputs)
 
     # What was learned, under scikit-learn's names
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -17,9 +18,10 @@ from thinnet.errors import ArgumentError
 from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
-from thinnet.sklearn.inputs import plain
+from thinnet.sklearn.inputs import checked_beside, checked_classes
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
+from thinnet.targets import places
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -111,9 +113,11 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             sample_weight: (N,) numbers >= 0.
 
         Raises:
-            ArgumentError: (a `ValueError`) if X does not fit what training had.
+            ArgumentError: (a `ValueError`) if X does not fit what training had, or y or the weights do not fit X.
         """
-        return float(super().score(X, plain(y), sample_weight))
+        predicted = self.predict(X)
+        targets, weights = checked_beside(self, y, sample_weight, len(predicted))
+        return float(accuracy_score(targets, predicted, sample_weight=weights))
 
     def predict_proba(self, X: Any, *, mc_samples: int | None = None, return_std: bool = False) -> Any:
         """The probability of each class, or of each label where a row may have several.
@@ -218,32 +222,28 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                 raise ArgumentError(f"y must have {len(self.classes_)} columns as before, got {y.shape[1]}.")
             return y.astype(np.float32)
         y = column_or_1d(y, warn=True)
+        named = None if classes is None else checked_classes(classes)
         if fresh:
             if incremental and classes is None:
                 raise ArgumentError(
                     "classes must be given in the first call of partial_fit, got None. Give every label that will ever "
                     "appear, such as classes=np.unique(y)."
                 )
-            self.classes_ = unique_labels(y if classes is None else plain(classes))
+            self.classes_ = unique_labels(y) if named is None else named
         elif not incremental and not np.array_equal(self.classes_, unique_labels(y)):
             raise ArgumentError(
                 f"warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {unique_labels(y)}. Set warm_start=False."
             )
-        elif classes is not None and not np.array_equal(self.classes_, came := unique_labels(plain(classes))):
-            raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {came.tolist()}.")
-        return self._numbers(y)
-
-    def _numbers(self, y: AnyArray) -> AnyArray:
-        """The index of each label in ``classes_``."""
-        indices = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[indices] != y
-        if unknown.any():
+        elif named is not None and not np.array_equal(self.classes_, named):
+            raise ArgumentError(f"classes must stay {self.classes_.tolist()}, got {named.tolist()}.")
+        numbers = places(y, self.classes_)
+        if numbers.min() < 0:
             raise ArgumentError(
-                f"y must hold only the labels {self.classes_.tolist()}, got {y[unknown].tolist()[0]!r}. Name every "
+                f"y must hold only the labels {self.classes_.tolist()}, got {y[numbers < 0].tolist()[0]!r}. Name every "
                 "label in the first call, or train from scratch."
             )
-        return indices
+        return numbers
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
         several = self.class_weight if isinstance(self.class_weight, list | tuple) else [self.class_weight]

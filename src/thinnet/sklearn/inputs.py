@@ -11,22 +11,23 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_regressor
-from sklearn.utils.validation import _num_samples, check_array, validate_data
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import validate_data
 
-from thinnet.arrays import is_finite, without_objects
+from thinnet.arrays import check_order, column_labels, is_finite
+from thinnet.checks import as_array
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
-from thinnet.sklearn.sample import MOST_MERGED, Sample, checked_weights
+from thinnet.sklearn.sample import MOST_MERGED, Sample, relative_weights
 from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
 from thinnet.sklearn.table.columns import called, unnamed
 from thinnet.sklearn.table.reading import REFUSED, package_of
 from thinnet.standardization import Standardization
-from thinnet.targets import is_missing, uniform
+from thinnet.targets import check_present, uniform
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 # Other dtypes become float64. What is not finite is looked at here, where columns have names.
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": False}
-NO_TARGETS: Any = object()  # unlike None, which is a mistake where targets are needed
 PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
 SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered but keep their unit
 FEWEST = 5  # rows; rarer categories are merged
@@ -79,49 +80,51 @@ class Inputs:
         return np.where(missing, self.standardization.mean, X).astype(X.dtype)
 
 
-def checked(
-    estimator: Any,
-    X: Any,
-    y: Any = NO_TARGETS,
-    sample_weight: Any = None,
-    before: Inputs | None = None,
-    *,
-    classes: Any = None,
-) -> tuple[Any, AnyArray, FloatArray | None]:
-    """Rows, targets and weights that fit each other, and what training had `before`, where there was any.
-
-    The rows come as `Columns` where they are more than numbers, else as a matrix.
-    """
+def checked(estimator: Any, X: Any, before: Inputs | None = None) -> Any:
+    """Rows that fit what training had `before`, where there was any: `Columns` where they are more than numbers, else a
+    matrix."""
     if X is None:
         raise ArgumentError("X must be rows, (N, D), got None. Give an array, a sparse matrix or a data frame.")
-    check_in_memory(X=X, y=None if y is NO_TARGETS else y, sample_weight=sample_weight, classes=classes)
+    check_in_memory(X=X)
     _check_columns(X)
-    if y is not NO_TARGETS:
-        _check_targets(estimator, y, _num_samples(X), values=is_regressor(estimator))
-        y = plain(y)
     fresh = before is None
     if is_table(X, estimator.categorical_features if fresh else None) or (before is not None and before.is_table):
         validate_data(estimator, X, reset=fresh, skip_check_array=True)
         given: Any = _columns(estimator, X, before)
-        if y is not NO_TARGETS:
-            kind = "numeric" if is_regressor(estimator) else None
-            y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=kind, input_name="y")
     else:
-        numeric = is_regressor(estimator)
-        targets = {} if y is NO_TARGETS else {"y": y, "multi_output": True, "y_numeric": numeric}
         try:
-            found = validate_data(estimator, X, reset=fresh, **targets, **MATRIX)
+            given = validate_data(estimator, X, reset=fresh, **MATRIX)
         except OverflowError as error:  # of an integer or a fraction with hundreds of digits
             raise ArgumentError(f"X must hold numbers within float64, got others ({error}). Scale them.") from None
-        given, y = (found, y) if y is NO_TARGETS else found
-    y = y.toarray() if sparse.issparse(y) else y
     if sparse.issparse(given):
         given = _canonical(given)
     elif not isinstance(given, Columns) and _has_missing(given):
         names = getattr(estimator, "feature_names_in_", None)
         for i, column in enumerate(given.T):
             kinds.check_finite(column, called(unnamed(i) if names is None else str(names[i]), i))
-    return given, y, checked_weights(sample_weight, given)
+    if fresh:
+        estimator._labels = column_labels(X)
+    check_order("X", column_labels(X), getattr(estimator, "_labels", []))  # where scikit-learn looks at text alone
+    return given
+
+
+def checked_beside(estimator: Any, y: Any, sample_weight: Any, num_rows: int) -> tuple[AnyArray, FloatArray | None]:
+    """The targets and the weights of so many rows."""
+    check_in_memory(y=y, sample_weight=sample_weight)
+    return _checked_targets(estimator, y, num_rows), relative_weights(sample_weight, num_rows)
+
+
+def checked_classes(classes: Any) -> AnyArray:
+    """The different labels among those that are given to come, in their order."""
+    check_in_memory(classes=classes)
+    labels = plain(classes, "classes").ravel()
+    if not labels.size:
+        raise ArgumentError(
+            "classes must be every label that will ever come, got none. Give np.unique(y), for example."
+        )
+    check_present("classes", labels, ArgumentError, "a label", "give them a label of their own")
+    different: AnyArray = unique_labels(labels)
+    return different
 
 
 def check_in_memory(**given: Any) -> None:
@@ -134,42 +137,45 @@ def check_in_memory(**given: Any) -> None:
     thinnet.errors.ArgumentError: X must be an array, a sparse matrix or a data frame in memory, got a generator. ...
     """
     for name, value in given.items():
-        if isinstance(value, str | bytes | os.PathLike):
-            text = os.fsdecode(value)
-            raise ArgumentError(
-                f"{name} must be an array, a sparse matrix or a data frame, got the text {text!r}. If that is a file, "
-                f"read it first: pandas.read_csv({text!r}), for example."
-            )
         if np.ma.is_masked(value):
             fix = MASKED.get(name, f"{name}.filled(0), for example")
             raise ArgumentError(f"{name} must have no masked elements, got some. Give {fix}.")
-        is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
-        if is_line and len(value) and isinstance(value[0], Mapping | np.void):
-            what, rows = ("dicts", f"list({name})") if isinstance(value[0], Mapping) else ("records", name)
+        if wrong := _no_array(name, value):
+            came, fix = wrong
             raise ArgumentError(
-                f"{name} must be an array, a sparse matrix or a data frame, got a {type(value).__name__} of {what}. "
-                f"Give pandas.DataFrame({rows}), for example."
+                f"{name} must be an array, a sparse matrix or a data frame in memory, got {came}. {fix}"
             )
-        if value is None or np.isscalar(value) or hasattr(value, "__array__") or hasattr(value, "tocsr"):
-            continue  # what it holds is checked with everything else
-        is_array = hasattr(value, "__getitem__") and hasattr(value, "__len__") and not isinstance(value, Mapping)
-        methods = [method for method in METHODS if callable(getattr(value, method, None))]
-        if is_array and not methods:
-            continue
-        raise ArgumentError(
-            f"{name} must be an array, a sparse matrix or a data frame in memory, got a {type(value).__name__}. "
-            f"{_fix(name, value, methods)}"
-        )
 
 
-def _fix(name: str, value: Any, methods: list[str]) -> str:
-    if methods:
-        return f"Compute it first: give {name}.{methods[0]}()."
+def _no_array(name: str, value: Any) -> tuple[str, str] | None:
+    """What it is instead, and the fix; None for what is an array, or is checked with everything else."""
+    if isinstance(value, str | bytes | os.PathLike):
+        text = os.fsdecode(value)
+        return f"the text {text!r}", f"If that is a file, read it first: pandas.read_csv({text!r}), for example."
+    came = f"a {type(value).__name__}"
+    is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    first = value[0] if is_line and len(value) else None
+    if isinstance(first, Mapping):
+        return f"{came} of dicts", f"Give pandas.DataFrame(list({name})), for example."
+    if isinstance(first, np.void):
+        return f"{came} of records", f"Give pandas.DataFrame({name}), for example."
+    is_mapping = isinstance(value, Mapping)
+    if (
+        value is None
+        or np.isscalar(value)
+        or hasattr(value, "tocsr")
+        or (hasattr(value, "__array__") and not is_mapping)
+    ):
+        return None
+    if methods := [method for method in METHODS if callable(getattr(value, method, None))]:
+        return came, f"Compute it first: give {name}.{methods[0]}()."
     if isinstance(value, Iterator | Set):
-        return f"Give list({name}); rows that do not fit into memory can be given to partial_fit in parts."
-    if isinstance(value, Mapping):
-        return f"Give pandas.DataFrame({name}), for example."
-    return f"Convert it: numpy.asarray({name}), for example."
+        return came, f"Give list({name}); rows that do not fit into memory can be given to partial_fit in parts."
+    if is_mapping:
+        return came, f"Give pandas.DataFrame({name}), for example."
+    if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
+        return None
+    return came, f"Convert it: numpy.asarray({name}), for example."
 
 
 def _check_columns(X: Any) -> None:
@@ -185,7 +191,7 @@ def _check_columns(X: Any) -> None:
             f"X must be two-dimensional, (N, D), got {f'a line of {len(X)} elements' if is_line else repr(X)}. Reshape "
             f"your data: [X] is one row, [[x] for x in X] one column."
         )
-    names = Counter(map(str, getattr(X, "columns", ())))
+    names = Counter(map(str, column_labels(X)))
     if names and max(names.values()) > 1:
         name, times = names.most_common(1)[0]
         raise ArgumentError(
@@ -196,83 +202,73 @@ def _check_columns(X: Any) -> None:
         raise ArgumentError(f"X must have at least one column, got shape {X.shape}. Look at how it was made.")
 
 
-def plain(y: Any) -> Any:
-    """Targets of pandas' nullable or Arrow's integers or bools, in one column or several, as NumPy's.
-
-    Of such scikit-learn would make floats, and then large labels are the same.
+def plain(y: Any, name: str = "y") -> AnyArray:
+    """Targets as an array, objects that are all numbers or bools as what they are, which is how pandas' nullable
+    integers come; ArgumentError where they are neither these nor text.
 
     >>> import pandas
     >>> plain(pandas.Series([1, 0], dtype="Int64"))
     array([1, 0])
     """
-    dtypes: list[Any] = list(y.dtypes) if package_of(y) == "pandas" else [getattr(y, "dtype", None)]
-    if not all(hasattr(dtype, "numpy_dtype") and dtype.kind in "iub" for dtype in dtypes):
-        return _plain_objects(y)
-    return y.to_numpy(dtype=np.result_type(*(dtype.numpy_dtype for dtype in dtypes)))
+    array = _as_objects(y)
+    if array.dtype.kind not in "OS" or not array.size:
+        return array
+    if "lists" in kinds.kinds_in(array.flat):
+        raise ArgumentError(
+            f"{name} must have one label or value a row, or a column for each label, got "
+            f"{shorten(repr(array[0]), 40)}. Make columns of them: "
+            f"sklearn.preprocessing.MultiLabelBinarizer().fit_transform({name}), for example."
+        )
+    numbers = uniform(name, array)
+    if numbers.dtype.kind == "S":
+        raise ArgumentError(
+            f"{name} must be text or numbers, got bytes such as {numbers.item(0)!r}. Give [label.decode() for label in "
+            f"{name}]."
+        )
+    return numbers if numbers.dtype.kind in "biuf" else array
 
 
-def _targets(y: Any) -> AnyArray:
+def _as_objects(y: Any) -> AnyArray:
     """Targets as an array; of a list with text in it as objects, since NumPy would make text of all, and of NaN too."""
     try:
-        array = np.asarray(y)
-    except (ValueError, TypeError):  # of lists of unequal lengths
+        array: AnyArray = y.toarray() if sparse.issparse(y) else as_array("y", y)
+    except ArgumentError:  # of lists of unequal lengths
+        if not isinstance(y, list | tuple):
+            raise
         return np.array([*y, None], object)[:-1]
     return np.array(y, object) if isinstance(y, list | tuple) and array.dtype.kind == "U" else array
 
 
-def _plain_objects(y: Any) -> Any:
-    """Objects that are all numbers or bools as what they are; ArgumentError where they are neither these nor text."""
-    array = _targets(y)
-    if array.dtype.kind not in "OS" or not array.ndim or not array.size:
-        return y
-    if "lists" in kinds.kinds_in(array.flat):
-        raise ArgumentError(
-            f"y must have one label or value a row, or a column for each label, got {shorten(repr(array[0]), 40)}. "
-            f"Make columns of them: sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y), for example."
-        )
-    numbers = uniform("y", array)
-    if numbers.dtype.kind == "S":
-        raise ArgumentError(
-            f"y must be text or numbers, got bytes such as {numbers.item(0)!r}. Give [label.decode() for label in y]."
-        )
-    return numbers if numbers.dtype.kind in "biuf" else y
-
-
-def _check_targets(estimator: Any, y: Any, num_rows: int, *, values: bool) -> None:
-    """Refuse targets for another number of rows, missing and infinite ones, complex ones, and values that are times,
-    which NumPy would make large numbers of, or text."""
+def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
+    """Targets as `plain` gives them; ArgumentError for those of another number of rows, missing and infinite ones,
+    complex ones, and values that are times, which NumPy would make large numbers of, or text."""
     if y is None:
         raise ArgumentError(
             f"y must be given: {type(estimator).__name__} requires y to be passed, but the target y is None. Give a "
             f"label or a value for each row."
         )
-    targets = y.toarray() if sparse.issparse(y) else _targets(y)
-    what, instead = ("value", "fill them in") if values else ("label", "give them a label of their own")
-    if targets.ndim not in (1, 2) or len(targets) != num_rows:
+    values = is_regressor(estimator)
+    what, instead = ("a value", "fill them in") if values else ("a label", "give them a label of their own")
+    targets = _as_objects(y)
+    if targets.ndim not in (1, 2) or len(targets) != num_rows or not targets.size:
         raise ArgumentError(
-            f"y must have a {what} for each row of X, of shape ({num_rows},) or ({num_rows}, C), got shape "
+            f"y must have {what} for each row of X, of shape ({num_rows},) or ({num_rows}, C), got shape "
             f"{targets.shape}. Give X and y of the same rows."
         )
-    missing = np.flatnonzero([*map(is_missing, targets.flat)] if targets.dtype.kind == "O" else targets != targets)
-    if missing.size:
-        raise ArgumentError(
-            f"y must have a {what} for each row, got {targets.flat[missing[0]]} in row {missing[0]} (rows without a "
-            f"{what}: {len(missing)}). Remove them, or {instead}."
-        )
+    check_present("y", targets, ArgumentError, what, instead)
     found = kinds.kinds_in(targets.flat) if targets.dtype.kind == "O" else {REFUSED.get(targets.dtype.kind, "")}
     for wrong in sorted(found & ({"complex numbers"} | (kinds.TIMES if values else set()))):
         fix = "Complex data not supported: give their real or their imaginary parts."
         fix = "Make numbers of them, such as the days since a fixed date." if wrong in kinds.TIMES else fix
         raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
-    targets = without_objects(targets)
-    if targets.dtype.kind == "f" and (infinite := np.flatnonzero(np.isinf(targets))).size:
-        row = infinite[0] // (targets.size // len(targets))
+    targets = plain(targets)
+    if targets.dtype.kind == "f" and (infinite := np.isinf(targets)).any():
+        row = int(infinite.argmax()) // (targets.size // len(targets))
         raise ArgumentError(
             f"y must be finite: Input y contains infinity or a value too large for dtype('float64'), got "
-            f"{targets.flat[infinite[0]]} in row {row}. Remove such rows, or {instead}."
+            f"{targets[infinite][0]} in row {row}. Remove such rows, or {instead}."
         )
-    texts = targets.flat if values and targets.dtype.kind in "OUS" else ()
-    for word in (text for text in texts if isinstance(text, str | bytes)):
+    for word in targets.flat if values and targets.dtype.kind in "OU" else ():
         try:
             float(word)
         except ValueError:
@@ -280,6 +276,7 @@ def _check_targets(estimator: Any, y: Any, num_rows: int, *, values: bool) -> No
                 f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
                 f"numbers of them, such as with pandas.to_numeric."
             ) from None
+    return targets
 
 
 def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
@@ -311,7 +308,7 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         return bool(odd) or any(X.null_count().row(0))
     try:
         array = np.asarray(X)
-    except ValueError:  # which is described where it is read
+    except (ValueError, TypeError, RuntimeError):  # which is described where it is read
         return True
     found = kinds.kinds_in(each for each in array.flat if each is not None) if array.dtype.kind == "O" else set()
     return array.dtype.kind not in "biufO" or bool(found - {kinds.NUMBER, "dicts"})  # scikit-learn asks for its words

@@ -26,10 +26,12 @@ AUTOMATIC = (
     *("alpha", "batch_size", "learning_rate_init", "max_iter"),
     *("dropout", "label_smoothing", "weight_decay", "numeric_bins"),
 )
-NOT_WITH_LBFGS = (
-    ("precision", None, "needs full precision"),
-    ("ema_decay", 0, "goes straight for a minimum"),
-    ("mixup", 0, "needs the same rows in every iteration"),
+WITH_LBFGS: tuple[tuple[str, tuple[Any, ...], str], ...] = (  # what L-BFGS allows, and why
+    ("precision", (None,), "needs full precision"),
+    ("ema_decay", (0,), "goes straight for a minimum"),
+    ("mixup", (0,), "needs the same rows in every iteration"),
+    ("dropout", (0.0,), "needs the same loss in every iteration"),
+    ("normalization", (None, "layernorm"), "needs the same loss in every iteration"),
 )
 NONE = {"numeric_bins"}  # numbers that may be None
 
@@ -56,12 +58,6 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     check_choice("solver", params["solver"], SOLVERS)
     check_choice("activation", params["activation"], tuple(ACTIVATIONS))
     check_choice("precision", params["precision"], PRECISIONS)
-    for name, off, why in NOT_WITH_LBFGS if params["solver"] == "lbfgs" else ():
-        if params[name] != off:
-            raise ArgumentError(
-                f"{name} must be {off} with solver='lbfgs', which {why}, got {params[name]!r}. Leave it out, or use "
-                f"solver='adam'."
-            )
     check_learning_rate(params["learning_rate"])
     if not isinstance(params.get("calibrate", True), (bool, np.bool_)) and not is_auto(params["calibrate"]):
         raise ArgumentError(f"calibrate must be True, False or 'auto', got {params['calibrate']!r}.")
@@ -99,11 +95,11 @@ def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, An
     return solver, {ours: params[theirs] for ours, theirs in names.items()}
 
 
-def check_lbfgs(dropout: float, normalization: str | None) -> None:
-    """Raise where the loss would not be one function of the weights, as L-BFGS needs it."""
-    for name, value, allowed in (("dropout", dropout, (0.0,)), ("normalization", normalization, (None, "layernorm"))):
-        if value not in allowed:
+def check_lbfgs(params: Mapping[str, Any]) -> None:
+    """Raise ArgumentError if a parameter, none of them ``"auto"``, is not what L-BFGS allows."""
+    for name, allowed, why in WITH_LBFGS:
+        if params[name] not in allowed:
             raise ArgumentError(
-                f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', got {value!r}: the loss must "
-                f"be the same function of the weights in every iteration. Use solver='adam'."
+                f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', which {why}, got "
+                f"{params[name]!r}. Leave it out, or use solver='adam'."
             )

@@ -13,10 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from thinnet.arguments import known_arguments, knows_arguments
 from thinnet.arrays import cast
 from thinnet.checks import check_choice, check_path
+from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
+from thinnet.sklearn.inputs import checked_beside
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
@@ -109,6 +111,23 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         spread *= self._y_units.scale
         predicted = self._in_units(mean)
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R², the part of the targets' variance that `predict` explains: 1 is the best, and 0 what their mean has.
+
+        Args:
+            X: (N, D) rows, as for `fit`.
+            y: (N,) or (N, C) targets.
+            sample_weight: (N,) numbers >= 0.
+
+        Raises:
+            ArgumentError: (a `ValueError`) if X does not fit what training had, or y or the weights do not fit X.
+        """
+        predicted = self.predict(X)
+        targets, weights = checked_beside(self, y, sample_weight, len(predicted))
+        targets = targets.astype(np.float64)
+        unit = power_of_two(np.abs(targets).max())  # so that squares neither overflow nor vanish
+        return float(r2_score(targets * unit, predicted * unit, sample_weight=weights))
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the whole regressor, from raw rows to values, as an ONNX graph for other programs to run.

@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from thinnet.arrays import standardize
 from thinnet.data.moments import Spans, inverse_deviation, spans, standardized
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
@@ -44,13 +43,12 @@ def _ends(X: Any) -> tuple[AnyArray, AnyArray]:
 
 def _dense_moments(X: AnyArray, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
     """The mean, and the variance in units of the columns' spans."""
-    low, unit = columns.low, columns.unit
     mean, variance = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for part in _dense_parts(X):
-        mean += w[part] @ standardize(X[part], low, unit)
+        mean += w[part] @ columns.scaled(X[part])
     for part in _dense_parts(X):
-        variance += w[part] @ np.square(standardize(X[part], low, unit) - mean)
-    return low + mean / unit, variance
+        variance += w[part] @ np.square(columns.scaled(X[part]) - mean)
+    return columns.low + mean / columns.unit, variance
 
 
 def _sparse_moments(X: Any, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
@@ -59,7 +57,7 @@ def _sparse_moments(X: Any, w: FloatArray, columns: Spans) -> tuple[FloatArray, 
     full = np.bincount(X.indices, minlength=size) == X.shape[0]
     absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, each, size), 0))
     low = np.where(full, columns.low, 0)
-    data = standardize(X.data, low[X.indices], columns.unit[X.indices])
+    data = Standardization(low[X.indices], columns.unit[X.indices]).rows(X.data)
     mean = np.bincount(X.indices, each * data, size)
     spread = np.bincount(X.indices, each * np.square(data - mean[X.indices]), size)
     return low + mean / columns.unit, spread + absent * np.square(mean)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import _check_sample_weight
 
+from thinnet.arrays import KINDS
+from thinnet.data.checking import checked_weights
 from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table import Columns
@@ -90,20 +91,21 @@ def sort_keys(X: Any) -> list[bytes]:
     return [entries[start:stop].tobytes() + b"\x01" for start, stop in pairwise(rows.indptr)]
 
 
-def checked_weights(sample_weight: Any, X: Any) -> FloatArray | None:
-    """The (N,) weights of the rows, or None where every row counts once."""
+def relative_weights(sample_weight: Any, num_rows: int) -> FloatArray | None:
+    """The (N,) weights of the rows, relative to each other, or None where every row counts once."""
     if sample_weight is None:
         return None
     try:
-        np.asarray(sample_weight, np.float64)
-    except (ValueError, TypeError) as error:
+        given = np.asarray(sample_weight)
+        if given.dtype.kind in "cMm":  # of which NumPy would make numbers
+            raise TypeError(KINDS[given.dtype.kind])
+        given = given.astype(np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
         raise ArgumentError(
             f"sample_weight must be a number for each row, got others: {error}. Convert them."
         ) from None
-    weights: FloatArray = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
-    if weights.min() < 0:
-        raise ArgumentError(f"sample_weight must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
-    return _about_one(weights)
+    given = np.broadcast_to(given, num_rows) if given.ndim == 0 else given
+    return _about_one(checked_weights(given, num_rows, "sample_weight", "X", ArgumentError))
 
 
 def _about_one(weights: FloatArray) -> FloatArray:

@@ -100,7 +100,7 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
     }
     settings = Settings(**{**automatic, **given})
     if params["solver"] == "lbfgs":
-        check_lbfgs(settings.dropout, settings.normalization)
+        check_lbfgs({**params, **vars(settings)})
     return settings
 
 

@@ -119,16 +119,7 @@ class Passes:
     """Whole passes, in each of which every row comes once; an estimator keeps what each of them comes to.
 
     The masks go on with the nets' own count of steps, and the order of the rows with the number of the pass, so that
-    training that is taken up again does not repeat itself.
-
-    Args:
-        estimator: whose nets are trained.
-        update: changes them by one minibatch.
-        order: which rows each minibatch has.
-        schedule: laid out over `num_passes`.
-        num_passes: how many there are at most.
-        validate: scores the nets on the rows held out; None where there are none.
-        incremental: whether this is one pass of `partial_fit`.
+    training that is taken up again does not repeat itself. The schedule is laid out over `num_passes`.
     """
 
     def __init__(

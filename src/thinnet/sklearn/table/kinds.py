@@ -12,6 +12,7 @@ import numpy as np
 
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table.columns import Category
+from thinnet.targets import is_missing
 from thinnet.typing import AnyArray, IntArray
 
 NUMBER, TEXT, BYTES, MISSING = "a number", "text", "bytes", "missing"
@@ -133,7 +134,7 @@ def as_categories(array: AnyArray, where: str) -> tuple[IntArray, tuple[Category
     known: dict[Any, int] = {}
     new = np.full(len(found) + 1, -1, np.intp)
     for code, value in enumerate(found):
-        if kind(type(value)) != MISSING and value == value:  # NaN differs from itself
+        if not is_missing(value):
             category = plain(value)
             if isinstance(category, float) and math.isinf(category):
                 raise infinite(category, where)

@@ -4,7 +4,7 @@ Neither package is needed, nor imported.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -77,7 +77,9 @@ def _open_array(X: Any, names: Any) -> Table:
 
 
 def _objects_in_rows(X: Any) -> Any:
-    rows = [list(row) if hasattr(row, "__len__") and not isinstance(row, str | bytes | dict) else row for row in X]
+    rows = [
+        list(row) if hasattr(row, "__len__") and not isinstance(row, str | bytes | dict | Set) else row for row in X
+    ]
     lengths = {len(row) for row in rows if isinstance(row, list)}
     return np.array(rows, dtype=object) if len(lengths) < 2 else X  # which as_array describes
 
@@ -214,6 +216,8 @@ def _places(given: Any, names: Sequence[str], named: bool) -> set[int]:
         for one in listed:
             if not 0 <= one < len(names):
                 raise _refusal(f"column {one}", f"The columns are numbered from 0 to {len(names) - 1}.")
+        if len(set(listed)) < len(listed):  # as in zeros and ones that are meant for bools
+            raise _refusal(f"{given!r}, in which numbers come twice", "Give each once, or a bool for each column.")
         return set(listed)
     if not all(isinstance(one, str) for one in listed):
         raise _refusal(repr(given), "Give names, or numbers, or bools, and not some of each.")
