@@ -355,6 +355,14 @@ def test_a_starter_folder_overwrites_nothing(tmp_path: Path, capsys: pytest.Capt
     assert main(["course", "new", str(tmp_path / "fresh"), "--dialect", "nndl"]) == 0
 
 
+def test_a_starter_folder_may_be_the_one_that_somebody_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["course", "new", ".", "--dialect", "nndl"]) == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["README.md", "cs231n", "nndl"]
+
+
 def test_a_starter_folder_keeps_the_scaling_asked_for_and_refuses_another_dialect(tmp_path: Path) -> None:
     new_folder(tmp_path / "work", "cs231n-2017")
     notebook = tmp_path / "work" / "n.ipynb"
