@@ -38,7 +38,7 @@ def write_report(
     if output.is_dir() or output.suffix != ".html":
         output = output / "report.html"
     check_place(output)
-    text = page(groups, shown, title).encode()
+    text = page(groups, shown, title).encode(errors="replace")  # of names that are no Unicode
     if figures is not None:
         make_folder(figures)
     write_atomically(output, text)

@@ -23,7 +23,7 @@ Keys = Sequence[tuple[str, int]]  # labels and the numbers of their groups
 def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
     """Write every figure of the page into a folder that is there, as SVG."""
     for name, figure in _figures(groups, details):
-        write_atomically(folder / f"{name}.svg", figure.encode())
+        write_atomically(folder / f"{name}.svg", figure.encode(errors="replace"))
 
 
 def line_figure(panels: Sequence[charts.Chart], title: str = "") -> str:
