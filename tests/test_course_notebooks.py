@@ -210,6 +210,16 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ("import cv2", "-m pip install opencv-python"),
         ("open('datasets/cifar-10-batches-py/data_batch_1')", "take that module away, and Thinnet's finds the images"),
         ("open('weights.npz')", "put it there, by the path that is named"),
+        (
+            "import numpy.not_there",
+            "numpy is there, but has no not_there: the notebook was written for another version",
+        ),
+        ("import ast.nodes", "A file ast.py stands in the place of the package ast: give it another name"),
+        ("import matplotlib.style as s; s.use('seaborn')", "write seaborn-v0_8 for seaborn"),
+        (
+            "import nndl.optim; nndl.optim.adagrad",
+            "stands in the place of Thinnet's: write there what it lacks",
+        ),
     ],
 )
 def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
@@ -244,6 +254,13 @@ def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: 
             assert run.notes == ("old_module.py: written for Python 2: translated",)
             assert printed(run.output)[0].endswith("1 1.0 [0, 1]\n")
     assert not (tmp_path / "__pycache__").exists()
+
+
+def test_a_cell_in_which_the_kernel_dies_is_named_and_did_not_run(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["print(1)", "", "import os\nos._exit(3)", "print(2)"])
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.num_cells == 1
+    assert run.failure == "the kernel died; it may have run out of memory\nCell In[2]\nimport os\nos._exit(3)"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")

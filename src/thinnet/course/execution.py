@@ -37,6 +37,8 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
     )
+    begun: list[Any] = []
+    client.on_cell_start = lambda cell, **_: begun.extend([cell] if cell.source.strip() else [])
     try:
         with (
             tempfile.TemporaryDirectory(prefix="thinnet-") as connection,
@@ -51,7 +53,10 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{error.ename}: {error.evalue}"
         return "\n".join([why, *_where(COLORS.sub("", str(error)).strip())])
     except nbclient.exceptions.DeadKernelError:
-        return "the kernel died; it may have run out of memory"
+        begun[-1].execution_count = None  # it did not come to its end
+        code = [cell.source for cell in begun if cell.cell_type == "code"]
+        where = [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
+        return "\n".join(["the kernel died; it may have run out of memory", *where])
     except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
         return "interrupted"
     return None
