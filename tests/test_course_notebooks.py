@@ -256,6 +256,15 @@ def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: 
     assert not (tmp_path / "__pycache__").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="only there are sockets files")
+def test_a_long_path_of_temporary_files_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    write_notebook(tmp_path / "n.ipynb", ["print(1)"])
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n"]
+
+
 def test_a_cell_in_which_the_kernel_dies_is_named_and_did_not_run(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", ["print(1)", "", "import os\nos._exit(3)", "print(2)"])
     run = run_notebook(tmp_path / "n.ipynb")
