@@ -49,6 +49,8 @@ COMMANDS = [
         "train --config $TMP/none.toml --output $TMP/run",
         "none.toml must be a TOML file, got a path that does not exist. Check",
     ),
+    ("train --root $TMP/\udcff --output $TMP/run", r"root must be a name in UTF-8, got '/"),
+    ("train --data $TMP/\udcff.npz --output $TMP/run", r"data must be a name in UTF-8, got '/"),
     ("train --data nosuch --output $TMP/run", "got 'nosuch'. Or name a file of arrays, NAME.npz."),
     ("train --data fashion-mnist --output $TMP/run", "root must be the folder with Fashion-MNIST's four files"),
     (

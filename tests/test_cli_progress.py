@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from thinnet import cli
+from thinnet import cli, defaults
 from thinnet.training.compilation import compilation_announced, told_of_compilation
 
 TRAIN = ["train", "--num-train", "60", "--hidden-dims", "5", "--epochs", "4", "--batch-size", "20", "--output"]
@@ -40,6 +40,15 @@ def test_in_a_terminal_the_bar_is_enough(
     done = capsys.readouterr()
     assert "epoch " not in done.out
     assert "12/12" in done.err
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_may_be_closed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, name, None)  # as Python has it then, and in programs without a console
+    assert defaults.progress() is False
+    assert cli.main([*TRAIN, str(tmp_path / "run")]) == 0
+    getattr(sys, name).close()
+    assert (tmp_path / "run" / "result.json").is_file()
 
 
 def test_a_resumed_run_is_told_of_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

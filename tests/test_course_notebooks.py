@@ -210,6 +210,16 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ("import cv2", "-m pip install opencv-python"),
         ("open('datasets/cifar-10-batches-py/data_batch_1')", "take that module away, and Thinnet's finds the images"),
         ("open('weights.npz')", "put it there, by the path that is named"),
+        (
+            "import numpy.not_there",
+            "numpy is there, but has no not_there: the notebook was written for another version",
+        ),
+        ("import ast.nodes", "A file ast.py stands in the place of the package ast: give it another name"),
+        ("import matplotlib.style as s; s.use('seaborn')", "write seaborn-v0_8 for seaborn"),
+        (
+            "import nndl.optim; nndl.optim.adagrad",
+            "stands in the place of Thinnet's: write there what it lacks",
+        ),
     ],
 )
 def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
@@ -244,6 +254,22 @@ def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: 
             assert run.notes == ("old_module.py: written for Python 2: translated",)
             assert printed(run.output)[0].endswith("1 1.0 [0, 1]\n")
     assert not (tmp_path / "__pycache__").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there are sockets files")
+def test_a_long_path_of_temporary_files_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    write_notebook(tmp_path / "n.ipynb", ["print(1)"])
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n"]
+
+
+def test_a_cell_in_which_the_kernel_dies_is_named_and_did_not_run(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["print(1)", "", "import os\nos._exit(3)", "print(2)"])
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.num_cells == 1
+    assert run.failure == "the kernel died; it may have run out of memory\nCell In[2]\nimport os\nos._exit(3)"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
@@ -353,6 +379,14 @@ def test_a_starter_folder_overwrites_nothing(tmp_path: Path, capsys: pytest.Capt
     assert "must be a new or an empty folder" in capsys.readouterr().err
     assert [file.name for file in tmp_path.rglob("*")] == ["work", "mine.py"]
     assert main(["course", "new", str(tmp_path / "fresh"), "--dialect", "nndl"]) == 0
+
+
+def test_a_starter_folder_may_be_the_one_that_somebody_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["course", "new", ".", "--dialect", "nndl"]) == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["README.md", "cs231n", "nndl"]
 
 
 def test_a_starter_folder_keeps_the_scaling_asked_for_and_refuses_another_dialect(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,15 @@ def test_figures_in_the_place_of_a_file_are_refused_and_no_page_is_written(tmp_p
     with pytest.raises(FileExistsError, match="a file is in its place: name a folder"):
         write_report([run], tmp_path / "page.html", figures=tmp_path / "figures")
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.posix
+def test_a_folder_whose_name_is_no_unicode_has_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / os.fsdecode(b"run-\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert cli.main(["report", str(start(folder / os.fsdecode(b"\xff"))), "--figures", str(tmp_path / "figures")]) == 0
+    assert "run-\\udcff" in capsys.readouterr().out
+    assert list((tmp_path / "figures").iterdir())

@@ -38,19 +38,15 @@ MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:
     """The callbacks as a list, or ArgumentError."""
-    came = None
-    if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
-        came = repr(callbacks)
-    else:
-        callbacks = list(callbacks)
-        wrong = (c for c in callbacks if isinstance(c, type) or not all(hasattr(c, moment) for moment in MOMENTS))
-        came = next(map(repr, wrong), None)
-    if came is not None:
+    several = isinstance(callbacks, Iterable) and not isinstance(callbacks, Callback)
+    given = list(callbacks) if several else [callbacks]
+    wrong = [c for c in given if isinstance(c, type) or not all(hasattr(c, moment) for moment in MOMENTS)]
+    if wrong or not several:
         raise ArgumentError(
-            f"callbacks must be a list of thinnet.callbacks.Callback objects, got {came}. Write "
+            f"callbacks must be a list of thinnet.callbacks.Callback objects, got {(wrong or given)[0]!r}. Write "
             f"callbacks=[EarlyStopping(5)], for example."
         )
-    return callbacks  # type: ignore[no-any-return]
+    return given
 
 
 class EarlyStopping(Callback):

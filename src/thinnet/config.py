@@ -199,6 +199,8 @@ def _checked(name: str, value: Any, about: Mapping[str, Any]) -> Any:
     if about["kind"] is str:
         if not isinstance(value, str):
             raise ArgumentError(f"{name} must be a string, got {value!r}. Put it in quotation marks.")
+        if not value.isascii() and value != value.encode(errors="replace").decode():
+            raise ArgumentError(f"{name} must be a name in UTF-8, got {value!r}. Rename the file or the folder.")
         return value
     lowest = about["limit"]
     if isinstance(lowest, str):

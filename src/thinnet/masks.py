@@ -100,7 +100,7 @@ def random_bits(shape: tuple[int, int], *, seed: int, step: int = 0, layer: int 
     groups = -(-num_columns // GROUP)
     rows = np.arange(first_row, first_row + num_rows, dtype=np.uint64)[:, None] & LOW
     columns = np.arange(groups * LANES, dtype=np.uint64)[None, :]
-    words = philox((columns, rows, _word(step), _word(layer)), (seed & 0xFFFFFFFF, seed >> 32))
+    words = philox((columns, rows, np.uint64(step), np.uint64(layer)), (seed & 0xFFFFFFFF, seed >> 32))
     by_lane = np.stack([np.broadcast_to(w, (num_rows, groups * LANES)) for w in words], axis=1)
     # (row, word, group, lane) -> (row, group, word, lane): the order of the columns
     ordered = by_lane.reshape(num_rows, 4, groups, LANES).swapaxes(1, 2).reshape(num_rows, groups * GROUP)
@@ -116,8 +116,8 @@ def philox(counter: tuple[Any, Any, Any, Any], key: tuple[int, int], rounds: int
     """
     c0, c1, c2, c3 = counter
     for number in range(rounds):
-        k0, k1 = (_word(key[i] + number * WEYL[i] & 0xFFFFFFFF) for i in (0, 1))
-        product0, product1 = c0 * _word(MULTIPLIERS[0]), c2 * _word(MULTIPLIERS[1])
+        k0, k1 = (np.uint64(key[i] + number * WEYL[i] & 0xFFFFFFFF) for i in (0, 1))
+        product0, product1 = c0 * np.uint64(MULTIPLIERS[0]), c2 * np.uint64(MULTIPLIERS[1])
         c0, c1, c2, c3 = (
             (product1 >> HIGH) ^ c1 ^ k0,
             product1 & LOW,
@@ -131,7 +131,3 @@ def _shape(shape: Any) -> tuple[int, int]:
     if not isinstance(shape, tuple | list) or len(shape) != 2:
         raise ArgumentError(f"shape must be a pair (rows, columns), got {shape!r}. Write (100, 500), for example.")
     return check_number("shape", shape[0]), check_number("shape", shape[1])
-
-
-def _word(value: int) -> np.uint64:
-    return np.uint64(value)

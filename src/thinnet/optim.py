@@ -255,11 +255,12 @@ class FlatOptimizer:
             else:
                 flat_updates.update_kept(kernel.rule, buffers, dw, numbers, team, thinning)
         elif thinning is not None:
-            self._apply(w, _packed(dw), self._arrays(), options, thinning.positions(), slice(None))
+            self._apply(w, _packed(dw), self._arrays(), options, thinning.positions())
         else:
             arrays, dw = self._arrays(), _packed(dw)
             for start in range(0, w.size, CHUNK):
-                self._apply(w, dw, arrays, options, slice(start, start + CHUNK))
+                chunk = slice(start, start + CHUNK)
+                self._apply(w, dw[chunk], arrays, options, chunk)
             if half is not None:
                 half[:] = to_bits(w)
         if "t" in self.state:
@@ -292,21 +293,11 @@ class FlatOptimizer:
 
         return RULE_KERNELS.get(self.name)
 
-    def _apply(
-        self,
-        w: FloatArray,
-        dw: FloatArray,
-        arrays: dict[str, FloatArray],
-        options: Config,
-        index: Any,
-        of_dw: Any = None,
-    ) -> None:
-        """Apply the rule to these elements of the buffers; `of_dw` where they are others in the gradient."""
+    def _apply(self, w: FloatArray, dw: FloatArray, arrays: dict[str, FloatArray], options: Config, index: Any) -> None:
+        """Apply the rule to these elements of the buffers, whose gradient is `dw`."""
         pieces = {key: array[index] for key, array in arrays.items()}
         count = {"t": self.state["t"]} if "t" in self.state else {}
-        w[index], new = OPTIMIZERS[self.name].rule(
-            w[index], dw[index if of_dw is None else of_dw], {**options, **pieces, **count}
-        )
+        w[index], new = OPTIMIZERS[self.name].rule(w[index], dw, {**options, **pieces, **count})
         for key, array in arrays.items():
             array[index] = new[key]
 

@@ -233,19 +233,13 @@ def _version(package: str) -> str:
         return "missing"
 
 
-def loss_of(config: Config, data: Dataset) -> str:
-    """The loss of a config, or the one that fits the targets where the config leaves it open."""
-    if config.loss != AUTO:
-        return config.loss
-    return "mse" if data.y_train.dtype.kind == "f" else "softmax"
-
-
 def net_of(config: Config, data: Dataset) -> FullyConnectedNet:
     """The net of a config, for these data."""
     given = {name: getattr(config, name) for name in FIELDS if hasattr(config, name)}
+    if config.loss == AUTO:
+        del given["loss"]
     none = {name: None for name in ("normalization", "precision") if getattr(config, name) == NONE}
-    options = {**given, **none, "loss": loss_of(config, data)}
-    return FullyConnectedNet.for_data(data, **options)
+    return FullyConnectedNet.for_data(data, **{**given, **none})
 
 
 def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solver:

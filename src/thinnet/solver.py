@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -175,7 +174,7 @@ class Solver(Progress):
         self._loop = Loop(self.state, self._update, self._draw_rows, self.schedules)
         self.patience = checked_limit("patience", patience)
         self._validates = self.data.total_rows("val") > 0
-        shown = sys.stderr.isatty() if progress is None else progress
+        shown = defaults.progress() if progress is None else progress
         self._bar = ProgressBar() if shown and self.processes.rank == 0 else None
         own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self._validates)
         self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody

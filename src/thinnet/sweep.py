@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from thinnet import runs
+from thinnet import defaults, runs
 from thinnet.checks import check_choice, check_number
 from thinnet.config import Config
 from thinnet.data.cifar10 import find_cifar10
@@ -92,7 +92,7 @@ def run(
     if len(missing) < len(run_folders):
         log(f"{len(run_folders) - len(missing)} of {len(run_folders)} runs are in {folder} already")
     failures = []
-    shows = sys.stderr.isatty() if progress is None else progress
+    shows = defaults.progress() if progress is None else progress
     with tqdm(total=len(missing), unit="run", file=sys.stderr, disable=not shows or len(missing) < 2) as bar:
         for done, (run_folder, failure) in enumerate(_results(missing, workers, shows), start=1):
             failures += [failure] if failure else []

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import thinnet
+from thinnet import defaults
 from thinnet.cli import experiments
 from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port, tell
 from thinnet.config import Config, read_toml
@@ -42,6 +43,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; return the exit status."""
+    _open_streams()
     options = parser().parse_args(arguments)
     try:
         _check_alone(options)
@@ -57,6 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
     except Terminated as error:
         return _failed(options, error, f"terminated; {error}", 143)
+
+
+def _open_streams() -> None:
+    """Have both streams take any text: a closed one swallows it, and what its encoding has not is escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif getattr(stream, "errors", "") == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_alone(options: argparse.Namespace) -> None:
@@ -306,7 +318,7 @@ def _run_notebook(options: argparse.Namespace) -> int:
 
     names = ("dialect", "scaling", "draw", "packages", "shell", "output")
     named = {name: getattr(options, name) for name in names}
-    run = run_notebook(options.notebook, progress=sys.stderr.isatty(), **named)
+    run = run_notebook(options.notebook, progress=defaults.progress(), **named)
     print(f"{run.num_cells} cell{'' if run.num_cells == 1 else 's'} ran in {run.seconds:.1f} s; wrote {run.output}")
     for note in run.notes:
         print(f"  {note}")

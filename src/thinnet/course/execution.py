@@ -16,6 +16,7 @@ OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipyker
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or the debugger of some ipykernels warns, though nobody debugs here
 COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
 SHOWN_LINES = 12  # of the traceback of a cell that failed
+LONGEST_FOLDER = 96  # bytes; systems take paths of sockets up to 103 or 107
 
 
 def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool) -> str | None:
@@ -37,6 +38,8 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
     )
+    begun: list[Any] = []
+    client.on_cell_start = lambda cell, **_: begun.extend([cell] if cell.source.strip() else [])
     try:
         with (
             tempfile.TemporaryDirectory(prefix="thinnet-") as connection,
@@ -51,7 +54,10 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{error.ename}: {error.evalue}"
         return "\n".join([why, *_where(COLORS.sub("", str(error)).strip())])
     except nbclient.exceptions.DeadKernelError:
-        return "the kernel died; it may have run out of memory"
+        begun[-1].execution_count = None  # it did not come to its end
+        code = [cell.source for cell in begun if cell.cell_type == "code"]
+        where = [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
+        return "\n".join(["the kernel died; it may have run out of memory", *where])
     except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
         return "interrupted"
     return None
@@ -86,7 +92,7 @@ def _kernel_manager(connection: Path) -> Any:
     """A manager of kernels that run this very Python with these very warning filters.
 
     It talks to them through files in the folder `connection`: of two notebooks that start at once, each may find the
-    same TCP port free.
+    same TCP port free. Where the path of that folder is too long for a socket, ports must do.
     """
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -99,6 +105,6 @@ def _kernel_manager(connection: Path) -> Any:
             return KernelSpec(argv=argv, display_name="Python 3", language="python", env=QUIET)
 
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
-    if os.name == "posix":
+    if os.name == "posix" and len(os.fsencode(connection)) <= LONGEST_FOLDER:
         manager.transport, manager.ip = "ipc", str(connection / "k")
     return manager

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ MENDS = {  # by the beginning of the failure
     "number that has none, most often 0 or below: print it first, in the line that is named.",
     r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not "
     "answer. CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
+    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Where that module is your own, "
+    "it stands in the place of Thinnet's: write there what it lacks, or take it away.",
+    r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 for seaborn.",
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
     "or take that module away, and Thinnet's finds the images (see thinnet data).",
@@ -132,10 +136,17 @@ def advice(failure: str, source: str) -> str:
     >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
     '\nIf cs682 is the course under another name, run with --package cs682.'
     """
-    match = re.match(r"ModuleNotFoundError: No module named '(\w+)[\w.]*'", failure)
+    match = re.match(r"ModuleNotFoundError: No module named '(\w+)([\w.]*)'(; '\w+' is not a package)?", failure)
     if match is None:
         return next((f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), "")
-    name = match.group(1)
+    name, inside, file = match.groups()
+    if file:
+        return f"\nA file {name}.py stands in the place of the package {name}: give it another name."
+    if inside and find_spec(name):
+        return (
+            f"\n{name} is there, but has no {inside[1:]}: the notebook was written for another version of it, or for a "
+            f"file that is missing."
+        )
     if re.search(rf"^\s*(from|import)\s+{name}\.({'|'.join(MODULES)})\b", source, re.MULTILINE):
         return f"\nIf {name} is the course under another name, run with --package {name}."
     if name in FRAMEWORKS:

@@ -51,11 +51,15 @@ def new_folder(path: Path, dialect: str) -> list[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ArgumentError(f"path must be a new or an empty folder, got {str(path)!r}. Choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
-        folder = Path(temporary, path.name)
+    with tempfile.TemporaryDirectory(dir=path if path.exists() else path.parent, prefix=".new-") as temporary:
+        folder = Path(temporary, "new")
         folder.mkdir()
         _fill(folder, dialect)
-        os.replace(folder, path)
+        if path.exists():  # and somebody may stand in it
+            for part in list(folder.iterdir()):
+                os.replace(part, path / part.name)
+        else:
+            os.replace(folder, path)
     return sorted(file for file in path.rglob("*") if file.is_file())
 
 

@@ -41,4 +41,4 @@ def save_figure(groups: Sequence[Group], path: Path) -> None:
     rows, seeds = groups[0].config.num_train or "All", len(groups[0].runs)
     title = f"{rows} training rows, mean ± standard deviation over {seeds} seeds"
     panels = sorted((chart for chart in charts.curves(groups) if chart.fraction), key=lambda chart: chart.name)
-    write_atomically(path, line_figure(panels, title).encode())
+    write_atomically(path, line_figure(panels, title).encode(errors="replace"))

@@ -66,33 +66,12 @@ def batchnorm_forward(
     >>> mean
     array([0.2])
     """
-    rows = check_arrays(
-        "batchnorm_forward",
-        x=(x, "N D"),
-        gamma=(gamma, "D"),
-        beta=(beta, "D"),
-        running_mean=(running_mean, "D"),
-        running_var=(running_var, "D"),
-    )["N"]
+    running = {"running_mean": (running_mean, "D"), "running_var": (running_var, "D")}
+    rows = check_arrays("batchnorm_forward", x=(x, "N D"), gamma=(gamma, "D"), beta=(beta, "D"), **running)["N"]
     check_number("momentum", momentum)
     check_number("eps", eps)
     if training:
         check_batch("batchnorm_forward: x", rows)
-    return normalized(x, gamma, beta, running_mean, running_var, training=training, momentum=momentum, eps=eps)
-
-
-def normalized(
-    x: FloatArray,
-    gamma: FloatArray,
-    beta: FloatArray,
-    running_mean: FloatArray,
-    running_var: FloatArray,
-    *,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> tuple[FloatArray, BatchnormCache]:
-    """`batchnorm_forward` without its checks."""
     mean, var = (x.mean(axis=0), x.var(axis=0)) if training else (running_mean, running_var)
     inverse_std = 1 / np.sqrt(var + x.dtype.type(eps))
     x_hat = (x - mean) * inverse_std

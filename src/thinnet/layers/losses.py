@@ -43,7 +43,7 @@ def softmax_loss(
     shifted = scores - scores.max(axis=1, keepdims=True)  # so that exp cannot overflow
     total = np.exp(shifted).sum(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(total)
-    dscores, share = np.exp(log_probabilities), scores.dtype.type(_checked_smoothing(label_smoothing))
+    dscores, share = np.exp(log_probabilities), scores.dtype.type(check_number("label_smoothing", label_smoothing))
     if y.ndim == 2:
         targets = (1 - share) * y + share / scores.dtype.type(scores.shape[1])
         losses, dscores = -(targets * log_probabilities).sum(axis=1), dscores * targets.sum(axis=1, keepdims=True)
@@ -140,7 +140,8 @@ def logistic_loss(
     array([[-0.25,  0.25]])
     """
     check_fractions("logistic_loss", scores, y, weights)
-    columns, share = scores.dtype.type(scores.shape[1]), scores.dtype.type(_checked_smoothing(label_smoothing))
+    columns = scores.dtype.type(scores.shape[1])
+    share = scores.dtype.type(check_number("label_smoothing", label_smoothing))
     y = (1 - share) * y + share / 2 if share else y
     small = np.exp(-np.abs(scores))  # never above 1
     losses = np.maximum(scores, 0) - scores * y + np.log1p(small)
@@ -179,10 +180,6 @@ def poisson_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None =
     return _mean(losses.sum(axis=1), expected - y, weights)
 
 
-def _checked_smoothing(label_smoothing: float) -> float:
-    return float(check_number("label_smoothing", label_smoothing))
-
-
 def _mean(losses: FloatArray, gradients: FloatArray, weights: FloatArray | None) -> tuple[float, FloatArray]:
     """The mean of the rows' losses (N,), and its gradient from theirs (N, C)."""
     if weights is not None:
@@ -193,9 +190,8 @@ def _mean(losses: FloatArray, gradients: FloatArray, weights: FloatArray | None)
 def check_labeled(where: str, scores: FloatArray, y: IntArray, weights: FloatArray | None = None) -> None:
     """Check that `scores` is (N, C) and not empty, `y` (N,) labels of those classes, and `weights` (N,) and >= 0."""
     sizes = check_arrays(where, scores=(scores, "N C"))
-    _check_some(where, scores)
+    _check_rows(where, scores, weights)
     check_labels(where, y, sizes["N"], sizes["C"])
-    _check_weights(where, scores, weights)
 
 
 def check_classes(where: str, scores: FloatArray, y: AnyArray, weights: FloatArray | None = None) -> None:
@@ -208,8 +204,7 @@ def check_classes(where: str, scores: FloatArray, y: AnyArray, weights: FloatArr
 def check_valued(where: str, scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> None:
     """Check that `scores` is (N, C) and not empty, `y` of the same shape and dtype, and `weights` (N,) and >= 0."""
     check_arrays(where, scores=(scores, "N C"), y=(y, "N C"))
-    _check_some(where, scores)
-    _check_weights(where, scores, weights)
+    _check_rows(where, scores, weights)
 
 
 def check_fractions(where: str, scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> None:
@@ -229,16 +224,13 @@ def check_counts(where: str, scores: FloatArray, y: FloatArray, weights: FloatAr
         raise ArgumentError(f"{where}: y must be >= 0, got {y.min():g}. Use loss='mse' for values of either sign.")
 
 
-def _check_weights(where: str, scores: FloatArray, weights: FloatArray | None) -> None:
+def _check_rows(where: str, scores: FloatArray, weights: FloatArray | None) -> None:
+    if scores.size == 0:
+        raise ArgumentError(
+            f"{where}: scores must have at least one row and one column, got {scores.shape}. Skip empty batches."
+        )
     if weights is None:
         return
     check_arrays(where, scores=(scores, "N C"), weights=(weights, "N"))
     if not float(weights.min()) >= 0:
         raise ArgumentError(f"{where}: weights must be >= 0, got {weights.min():g}. Use 0 to leave a row out.")
-
-
-def _check_some(where: str, scores: FloatArray) -> None:
-    if scores.size == 0:
-        raise ArgumentError(
-            f"{where}: scores must have at least one row and one column, got {scores.shape}. Skip empty batches."
-        )

@@ -65,14 +65,8 @@ def spatial_batchnorm_forward(
     >>> out.round(3)
     array([[[[-1.,  1.]]]])
     """
-    check_arrays(
-        "spatial_batchnorm_forward",
-        x=(x, "N C H W"),
-        gamma=(gamma, "C"),
-        beta=(beta, "C"),
-        running_mean=(running_mean, "C"),
-        running_var=(running_var, "C"),
-    )
+    running = {"running_mean": (running_mean, "C"), "running_var": (running_var, "C")}
+    check_arrays("spatial_batchnorm_forward", x=(x, "N C H W"), gamma=(gamma, "C"), beta=(beta, "C"), **running)
     if training:
         batchnorm.check_batch("spatial_batchnorm_forward: x", x.size // max(len(gamma), 1))
     out, rows = batchnorm.batchnorm_forward(

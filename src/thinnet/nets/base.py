@@ -21,15 +21,7 @@ ASSIGNABLE = ("params", "step", "fused", "products")
 
 
 class Net(Known):
-    """What a net is: its spec, which is fixed, and its state, which training changes.
-
-    Attributes:
-        params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
-        running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
-        step: how many training steps have drawn masks so far.
-        fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
-        products: by what matrices are multiplied, ``"mkl"`` or ``"numpy"``.
-    """
+    """What a `thinnet.FullyConnectedNet` is: its spec, which is fixed, and its state, which training changes."""
 
     _instead: ClassVar[dict[str, str]] = {
         **dict.fromkeys(("train", "fit", "compile"), "Write thinnet.Solver(net, data).train()."),

@@ -270,9 +270,8 @@ class FullyConnectedNet(Net):
 
         Returns:
             By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score, its name where the net has
-            `class_names`; ``"mse"`` the
-            (N, num_classes) values, and ``"poisson"`` the exponentials of the scores; ``"logistic"`` (N, num_classes)
-            ones and zeros, one where a label is more likely than not.
+            `class_names`; ``"mse"`` the (N, num_classes) values, and ``"poisson"`` the exponentials of the scores;
+            ``"logistic"`` (N, num_classes) ones and zeros, one where a label is more likely than not.
         """
         predicted = prediction(self.loss_name, self.scores(X, flip=flip))
         return np.array(self.class_names)[predicted] if self.class_names else predicted
@@ -309,9 +308,8 @@ class FullyConnectedNet(Net):
                 "standardization must be None for a net that carries one, got another: raw rows would be standardized "
                 "twice, or otherwise than before. Leave it out, or save net.with_standardization(None)."
             )
-        save_net(
-            self if standardization is None else self.with_standardization(standardization), check_path("path", path)
-        )
+        net = self if standardization is None else self.with_standardization(standardization)
+        save_net(net, check_path("path", path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thinnet.report.details import details
+from thinnet.report.figures import save_figures
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import group_runs
 from thinnet.report.page import page
@@ -37,12 +38,10 @@ def write_report(
     if output.is_dir() or output.suffix != ".html":
         output = output / "report.html"
     check_place(output)
-    text = page(groups, shown, title).encode()
+    text = page(groups, shown, title).encode(errors="replace")  # of names that are no Unicode
     if figures is not None:
         make_folder(figures)
     write_atomically(output, text)
     if figures is not None:
-        from thinnet.report.figures import save_figures
-
         save_figures(figures, groups, shown)
     return output

@@ -10,7 +10,7 @@ from thinnet.report.groups import Group
 from thinnet.report.page import Details, asset
 from thinnet.report.png import data_uri
 from thinnet.report.svg import MOST_CLASSES, WIDTH, element
-from thinnet.storage.files import make_folder, write_atomically
+from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 
 # Pixels: around a picture, between lines of text, and from a title's top to its picture.
@@ -21,10 +21,9 @@ Keys = Sequence[tuple[str, int]]  # labels and the numbers of their groups
 
 
 def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
-    """Write every figure of the page into a folder, as SVG."""
-    make_folder(folder)
+    """Write every figure of the page into a folder that is there, as SVG."""
     for name, figure in _figures(groups, details):
-        write_atomically(folder / f"{name}.svg", figure.encode())
+        write_atomically(folder / f"{name}.svg", figure.encode(errors="replace"))
 
 
 def line_figure(panels: Sequence[charts.Chart], title: str = "") -> str:

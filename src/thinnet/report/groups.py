@@ -8,7 +8,7 @@ from thinnet.config import Config
 from thinnet.report.folder import Run
 from thinnet.statistics import Difference, Spread, paired_difference, spread
 
-ACCURACY, R_SQUARED = "accuracy", "R²"
+ACCURACY = "accuracy"
 ASIDE: dict[str, Any] = {"seed": -1, "data_seed": -1, "root": ""}  # where the data lie makes no difference to a run
 
 

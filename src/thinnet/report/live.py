@@ -111,7 +111,7 @@ def _handler(live: Live) -> type[BaseHTTPRequestHandler]:
             elif self.path != "/":
                 self.send_error(HTTPStatus.NOT_FOUND)
             else:
-                content = live.html().encode()
+                content = live.html().encode(errors="replace")
                 self.send_response(HTTPStatus.OK)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(content)))

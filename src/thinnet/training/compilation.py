@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from thinnet import kernels
+from thinnet import defaults, kernels
 
 COMPILING = "numba:compile"  # the event of a kernel that was not in the cache on disk
 
@@ -43,7 +43,7 @@ def told_of_compilation(verbose: bool) -> AbstractContextManager[None]:
     """
     if verbose:
         return compilation_announced(print)
-    prompted = hasattr(sys, "ps1") or sys.stderr.isatty()
+    prompted = hasattr(sys, "ps1") or defaults.progress()
     if not prompted or multiprocessing.parent_process() is not None:  # of several processes, one speaks
         return nullcontext()
     return compilation_announced(lambda text: print(text, file=sys.stderr, flush=True))
