@@ -175,3 +175,12 @@ def test_the_names_of_others_are_known(argument: str, given: str, ours: str) -> 
     options: dict[str, Any] = {argument: given}
     with pytest.raises(ArgumentError, match=rf"got '{given}'\. Did you mean '{ours}'\?"):
         FullyConnectedNet([4], 3, 2, **options)
+
+
+@pytest.mark.parametrize("prices", [np.arange(40) * 1000, np.arange(40.0) * 1000])  # whole, so labels at first sight
+def test_who_has_whole_numbers_as_values_is_told_what_helps(prices: Any) -> None:
+    with pytest.raises(ArgumentError, match="for values build the net with loss='mse'"):
+        FullyConnectedNet.for_data(Dataset(X, prices), [4])
+    with pytest.raises(ArgumentError, match="or for values with loss='mse'"):
+        solver(prices // 1000, X, prices)
+    solver(prices, X, prices, loss="mse")
