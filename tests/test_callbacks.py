@@ -125,3 +125,13 @@ def test_early_stopping_refuses_a_patience_that_is_no_count() -> None:
         EarlyStopping(0)
     with pytest.raises(ArgumentError, match=r"patience must be an integer >= 1, got 2\.5 \(float\)"):
         EarlyStopping(2.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("on_epoch_end", "on_epoch"), ("on_batch_end", "on_step"), ("on_train_start", "on_train_begin")]
+)
+def test_a_method_that_would_never_be_called_is_refused(name: str, meant: str) -> None:
+    with pytest.raises(
+        ArgumentError, match=rf"Mine must have only the moments .*, got '{name}'. Did you mean '{meant}'\?"
+    ):
+        type("Mine", (Callback,), {name: lambda self, state: None})

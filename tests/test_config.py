@@ -25,6 +25,13 @@ def test_a_config_survives_toml(tmp_path: Path) -> None:
 def test_any_config_survives_toml(dropout: float, seed: int, dims: list[int], root: str) -> None:
     config = Config(dropout=dropout, seed=seed, hidden_dims=tuple(dims), root=root)
     assert Config.from_mapping(tomllib.loads(config.to_toml())) == config
+    assert Config.from_mapping(tomllib.loads(config.to_toml(explained=True))) == config
+
+
+def test_numbers_that_are_no_amounts_are_explained() -> None:
+    lines = Config(mixup=0.5).to_toml(explained=True).splitlines()
+    told = {"num_train = 0  # all", "patience = 0  # never", "ema_decay = 0.0  # no average", "seed = -1  # draws one"}
+    assert told | {"mixup = 0.5", "dropout = 0.0", "data_seed = -1  # takes the first ones"} <= set(lines)
 
 
 def test_fields_that_are_left_out_take_their_defaults(tmp_path: Path) -> None:

@@ -194,3 +194,12 @@ def test_frames_of_two_splits_with_columns_in_another_order() -> None:
     ):
         Dataset(frame, BITS, frame[["c", "b", "a"]], BITS)
     assert Dataset(frame, BITS, X, BITS, frame.set_axis([0, 1, 2], axis=1), BITS).num_rows("test") == 40
+
+
+@pytest.mark.parametrize("prices", [np.arange(40) * 1000, np.arange(40.0) * 1000])  # whole, so labels at first sight
+def test_who_has_whole_numbers_as_values_is_told_what_helps(prices: Any) -> None:
+    with pytest.raises(ArgumentError, match="for values build the net with loss='mse'"):
+        FullyConnectedNet.for_data(Dataset(X, prices), [4])
+    with pytest.raises(ArgumentError, match="or for values with loss='mse'"):
+        solver(prices // 1000, X, prices)
+    solver(prices, X, prices, loss="mse")

@@ -165,7 +165,9 @@ def test_targets_that_are_numbers_are_not_confused(tmp_path: Path) -> None:
     X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     np.savez(tmp_path / "data.npz", X_train=X, y_train=X[:, :1], X_val=X, y_val=X[:, :1])
     start(tmp_path / "run", data=str(tmp_path / "data.npz"), num_train=0)
-    assert "The targets are not one class a row" in write_report([tmp_path / "run"]).read_text()
+    page = write_report([tmp_path / "run"]).read_text()
+    assert "The targets are not one class a row" in page
+    assert "<dd>0 (all)</dd>" in page
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ def test_an_experiment_without_validation_rows_is_decided_by_what_there_is(
     np.savez(tmp_path / "data.npz", X_train=ROWS, y_train=LABELS)
     command = [*EXPERIMENT, "--data", str(tmp_path / "data.npz"), "--output", str(tmp_path / "out"), "--quiet"]
     assert cli.main(command) == 0
-    assert "Dropout 0.5 against 0: train accuracy " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Dropout 0.5 against 0: train accuracy " in out
+    assert out.endswith(f"\nPage:   {tmp_path / 'out' / 'report.html'}\n")  # which --quiet tells too: it is a result
 
 
 def test_where_targets_are_numbers_no_word_is_said_of_accuracy(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from small_training import make_data, make_net, make_solver
+from thinnet.history import History
 
 
 def test_histories_have_an_entry_for_each_step_and_each_evaluation() -> None:
@@ -24,6 +25,14 @@ def test_histories_have_an_entry_for_each_step_and_each_evaluation() -> None:
     assert solver.history.loss is history.loss
     assert solver.history.train_accuracy is history.train_accuracy
     assert solver.history.val_accuracy is history.val_accuracy
+
+
+def test_a_history_is_shown_in_one_line_by_a_prompt_or_a_notebook() -> None:
+    assert repr(History()) == "<History, empty>"
+    history = make_solver(epochs=4).train()
+    accuracies = rf"train_accuracy {history.train_accuracy[-1]:.4g}, val_accuracy \S+"
+    last = rf"loss \S+, epoch 4, {accuracies}, val_loss \S+, seconds \S+"
+    assert re.fullmatch(f"<History of 12 steps; last: {last}>", repr(history))
 
 
 def test_an_epoch_of_one_step_is_evaluated_once() -> None:

@@ -62,6 +62,9 @@ OTHERS_CALL_IT = {
     "y_train data": "y target targets",
     "class_names classes_": "classes target_names",
     "coefs_": "feature_importances_",
+    "on_train_begin": "on_train_start on_fit_start",
+    "on_epoch": "on_epoch_end on_validation_end on_evaluate",
+    "on_step": "on_batch_end on_train_batch_end on_step_end",
 }
 OTHER_WORDS = {
     word: tuple(known for known in ours.split() if known != word)

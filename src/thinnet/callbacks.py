@@ -4,21 +4,34 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from thinnet.arguments import instead_of
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.training.state import TrainingState
 from thinnet.training.stopping import compared, since_improvement
 
+MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
+
 
 class Callback:
     """Override the methods that you need. Each gets the `TrainingState`, to read what you like.
 
-    Its method ``stop(reason)`` ends training after the current step.
+    Its method ``stop(reason)`` ends training after the current step. A method that begins with ``on_`` and is none of
+    these would never be called, so such a class is refused.
 
     >>> class Losses(Callback):
     ...     def on_step(self, state):
     ...         print(state.history.loss[-1])
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in vars(cls):
+            if name.startswith("on_") and name not in MOMENTS:
+                raise ArgumentError(
+                    f"{cls.__name__} must have only the moments {', '.join(MOMENTS)}, got {name!r}. "
+                    f"{instead_of(name, MOMENTS)}"
+                )
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Before the first step of a call of ``train()``."""
@@ -31,9 +44,6 @@ class Callback:
 
     def on_train_end(self, state: TrainingState) -> None:
         """After the last step, even if training was stopped or failed."""
-
-
-MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
 
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -131,9 +132,17 @@ class Config:
         """Whether the optimizer has a decay of weights."""
         return "weight_decay" in OPTIMIZERS[self.optimizer].defaults
 
-    def to_toml(self) -> str:
-        """One line for each field."""
-        return tomli_w.dumps({name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()})
+    def to_toml(self, *, explained: bool = False) -> str:
+        """One line for each field; if `explained`, with what a number such as 0 stands for."""
+        lines = tomli_w.dumps({name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()})
+        for name in (known.name for known in fields(self) if explained and self.special(known.name)):
+            lines = re.sub(rf"^{name} = .*", rf"\g<0>  # {self.special(name)}", lines, flags=re.MULTILINE)
+        return lines
+
+    def special(self, name: str) -> str:
+        """What a number stands for that is no amount, as the field's help has it: "all" where num_train is 0."""
+        value, about = getattr(self, name), {known.name: known.metadata["help"] for known in fields(self)}[name]
+        return about.partition(f"; {value:g} ")[2].removeprefix("for ") if isinstance(value, int | float) else ""
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "config") -> Config:

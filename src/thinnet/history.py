@@ -6,7 +6,7 @@ from typing import ClassVar
 from thinnet.arguments import Known
 
 
-@dataclass
+@dataclass(repr=False)
 class History(Known):
     """Lists that grow during training.
 
@@ -31,3 +31,8 @@ class History(Known):
     val_accuracy: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Short: prompts and notebooks show what `train` returns, and the lists are long."""
+        last = [f"{name} {values[-1]:.4g}" for name, values in vars(self).items() if values]
+        return f"<History of {len(self.loss)} steps; last: {', '.join(last)}>" if last else "<History, empty>"

@@ -88,8 +88,9 @@ def start(
         surroundings = environment(solver) | {"config": _plain(config)}
         surroundings |= {} if command is None else {"command": list(command)}
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=2).encode())
-        write_atomically(folder / CONFIG, config.to_toml().encode())  # last: what has it can be resumed
-        log(config.to_toml())
+        explained = config.to_toml(explained=True)
+        write_atomically(folder / CONFIG, explained.encode())  # last: what has it can be resumed
+        log(explained)
     return _finish(solver, data, folder, config)
 
 

@@ -204,8 +204,7 @@ def conduct(
 
 def _tell(options: argparse.Namespace, numbers: dict[str, Any], text: str, page: Path) -> None:
     """Print the result in the form that was asked for."""
-    tell(options, {**numbers, "page": str(page)}, text)
-    _say(options, f"Page:   {page}")
+    tell(options, {**numbers, "page": str(page)}, f"{text}\nPage:   {page}")
 
 
 def _metrics(group: Any) -> dict[str, Any]:

@@ -77,14 +77,14 @@ def check_classes(data: Any, loss: str) -> None:
         label = repr(data.class_names[0]) if data.class_names else "0"
         raise ArgumentError(
             f"y_train must hold labels of at least two classes with loss={loss!r}, got {label} alone. Give rows of "
-            f"other classes too; for values give them as floats, or loss='mse'."
+            f"other classes too; for values build the net with loss='mse'."
         )
     seen = len(np.unique(data.y_train))
     if data.share is None and data.num_classes > MOST_ABSENT + 10 * seen:
         raise ArgumentError(
             f"y_train must hold labels numbered from 0 to the number of classes, got {seen} different ones up to "
             f"{data.num_classes - 1}, and a net would have an output for each number. Number the classes: names, y = "
-            f"np.unique(y, return_inverse=True); for values give y.astype(float), or loss='mse'."
+            f"np.unique(y, return_inverse=True); for values build the net with loss='mse'."
         )
 
 

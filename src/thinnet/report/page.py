@@ -141,7 +141,8 @@ def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
     different = differing(configs)
     rows = []
     for field in fields(Config):
-        values = dict.fromkeys(shown(getattr(config, field.name)) or "(found)" for config in configs)
+        told = ((shown(getattr(config, field.name)) or "(found)", config.special(field.name)) for config in configs)
+        values = dict.fromkeys(f"{value} ({special})" if special else value for value, special in told)
         rows.append((field.name, field.metadata["help"], ", ".join(values), field.name in different))
     return rows
 

@@ -109,7 +109,8 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
     if y.ndim == 1 and int(y.max()) >= net.num_classes:
         raise ArgumentError(
             f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
-            f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more."
+            f"{net.num_classes}, got {int(y.max())}. Number the classes from 0; or build the net with more, "
+            f"or for values with loss='mse'."
         )
 
 
