@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -17,6 +18,13 @@ from thinnet.typing import AnyArray
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 CACHE = ROOT / ".cache"
+
+gc.disable()  # until the tests are collected: each process keeps all of them, and what they import
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is kept to the end is not looked through again and again
+    gc.enable()
 
 
 # The files that take longest, which go first, so that side by side with the others none is waited for in the end.

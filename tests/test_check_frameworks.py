@@ -10,6 +10,8 @@ from test_check_files import write
 from thinnet import ArgumentError
 from thinnet.check import check_path
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 PLAIN = """
 def relu_forward(x):
     out = x * (x > 0)

@@ -15,6 +15,8 @@ import check_sources as sources
 from test_check import check, package
 from thinnet.check import check_path
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 MEAN, VARIANCE = "g.mean(axis=0)", "xhat * (g * xhat).mean(axis=0)"
 AT_TEST = "gamma * (x - running_mean) / np.sqrt(running_var + eps) + beta"
 NEW_MEAN, NEW_VAR = "momentum * running_mean + (1 - momentum) * mu", "momentum * running_var + (1 - momentum) * var"

@@ -28,7 +28,8 @@ def product(
     """out = rows · W + start, for W in C order; `start` is a row. Sums are taken in float64."""
     total = np.empty(W.shape[1], np.float64)
     for i in range(out.shape[0]):
-        total[:] = start
+        for j in range(total.size):  # which compiles in a second, `total[:] = start` in five
+            total[j] = start[j]
         for k in range(indptr[i], indptr[i + 1]):
             value, row = np.float64(values[k]), W[indices[k]]
             for j in range(total.size):
