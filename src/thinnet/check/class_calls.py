@@ -1,6 +1,5 @@
 """Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
 
-import copy
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,14 +43,6 @@ def places(attributes: dict[str, Any], pattern: re.Pattern[str], kinds: Any) -> 
         elif isinstance(value, list) and len(value) == 2:
             named += [(value, i, d + kind) for i, kind in enumerate("wb")]
     return ((holder, key) for holder, key, name in named if pattern.search(name) and isinstance(holder[key], kinds))
-
-
-def copied(cache: Any) -> Any:
-    """The object of a cache with what forward gave beside it, as they are now; some lose them on the way back."""
-    try:
-        return copy.deepcopy(cache)
-    except Exception:
-        return cache
 
 
 def split(layer: Any, x: Any, out: Any) -> tuple[Any, Any]:
