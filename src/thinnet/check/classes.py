@@ -91,7 +91,7 @@ def plain_name(name: str) -> str:
     ('dropout', 'relu', 'dropout2d')
     """
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
-    pairs = zip(words, [*words[1:], ""], strict=True)
+    pairs = zip(words, [*words, ""][1:], strict=True)
     telling = [word for word, after in pairs if word not in EMPTY_WORDS or word + after[:4] == "layernorm"]
     return "".join(telling[:-1] if telling[-1:] and telling[-1].isdigit() else telling).removeprefix("my")
 
