@@ -233,7 +233,7 @@ def test_a_class_that_averages_over_the_batch_instead_of_the_loss_is_right() -> 
         "    def loss(self, X, y=None): return self.layers[0](X)",
         "class MLP:\n    def __init__(self, layer_sizes): pass\n    def loss(self, X, y=None): pass",
         "class Linear:\n    def __init__(self, n, m):\n        self.W = np.zeros((m, n)); self.b = np.zeros((m, 1))\n"
-        "    def forward(self, x): return self.W @ x + self.b\n    def backward(self, d): return self.W.T @ d",
+        "    def forward(self, x): return np.einsum('ij,bjk->bik', self.W, x)\n    def backward(self, d): return d",
     ],
 )
 def test_functions_of_other_courses_are_not_accused(text: str) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 
 class Linear:
     def __init__(self, inputs: int, outputs: int) -> None:
+        self.grads = {"W": np.zeros((inputs, outputs)), "b": np.zeros(outputs)}
+        self.velocity = {key: value.copy() for key, value in self.grads.items()}
         self.params = {"W": np.random.randn(inputs, outputs), "b": np.zeros(outputs)}
-        self.grads = {}
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.cache = {"x": x}
@@ -150,8 +151,8 @@ class ReLU:
         return dout * (x > 0)
 """
 IN_LISTS = {
-    "self.params = {": "self.params = list({",
-    "np.zeros(outputs)}\n        self.grads = {}": "np.zeros(outputs)}.values()); self.grads = [0, 0]",
+    "self.params = {": "self.grads, self.params = [0, 0], [",
+    '"W": np.random.randn(inputs, outputs), "b": np.zeros(outputs)}': "np.random.randn(inputs, outputs), np.zeros(outputs)]",
     'params["W"]': "params[0]",
     'params["b"]': "params[1]",
     'self.grads["W"]': "self.grads[0]",

@@ -31,9 +31,7 @@ def differ(count: int, draws: int, other_count: int, other_draws: int) -> bool:
 
 
 def _divergence(a: float, b: float) -> float:
-    """The Kullback-Leibler divergence of two Bernoulli distributions."""
-    if b <= 0 or b >= 1:
-        return 0.0 if a == b else math.inf
+    """The Kullback-Leibler divergence of two Bernoulli distributions, the second of which is not sure."""
     first = a * math.log(a / b) if a else 0.0
     second = (1 - a) * math.log((1 - a) / (1 - b)) if a < 1 else 0.0
     return first + second

@@ -1,6 +1,5 @@
 """Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
 
-import copy
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,21 +36,15 @@ def found_in(attributes: dict[str, Any], pattern: re.Pattern[str]) -> Any:
 def places(attributes: dict[str, Any], pattern: re.Pattern[str], kinds: Any) -> Iterator[tuple[Any, Any]]:
     """Where values of such a name stand: attributes, then what is in dicts and in lists of two, w and b."""
     named: list[tuple[Any, Any, str]] = [(attributes, name, name) for name in attributes]
-    for name, value in attributes.items():
+    for name, value in sorted(attributes.items(), key=lambda item: "param" not in item[0].lower()):
         d = "d" if "grad" in name.lower() else ""
         if isinstance(value, dict):
-            named += [(value, key, told) for key in value for told in (f"{d}{key}", str(key), f"{name}_{key}")]
+            alone = [key for key in value if not d or str(key).lower().startswith(("d", "grad"))]
+            named += [(value, key, str(key)) for key in alone]
+            named += [(value, key, told) for key in value for told in (f"{d}{key}", f"{name}_{key}")]
         elif isinstance(value, list) and len(value) == 2:
             named += [(value, i, d + kind) for i, kind in enumerate("wb")]
     return ((holder, key) for holder, key, name in named if pattern.search(name) and isinstance(holder[key], kinds))
-
-
-def copied(cache: Any) -> Any:
-    """The object of a cache with what forward gave beside it, as they are now; some lose them on the way back."""
-    try:
-        return copy.deepcopy(cache)
-    except Exception:
-        return cache
 
 
 def split(layer: Any, x: Any, out: Any) -> tuple[Any, Any]:

@@ -4,6 +4,8 @@ How a class is made and called is guessed from the names of its arguments and at
 the class is not checked, and nothing is held against it.
 """
 
+import contextlib
+import copy
 import inspect
 import itertools
 import re
@@ -19,7 +21,6 @@ from thinnet.check.class_calls import (
     call,
     call_backward,
     call_forward,
-    copied,
     found_in,
     made,
     mode_value,
@@ -41,6 +42,7 @@ METHODS = (
     ("forward", "forward_pass", "forward_prop", "forward_propagation", "fprop", "__call__"),
     ("backward", "backward_pass", "backward_prop", "backward_propagation", "backprop", "back_propagation", "bprop"),
 )
+ROLES = {"w": "W", "weight": "W", "weights": "W", "b": "b", "bias": "b", "biases": "b"}
 NETS = ("FullyConnectedNet", "TwoLayerNet", "ThreeLayerConvNet")
 OTHER_NETS = {"fcnet": NETS[0], "mlp": NETS[0], "multiperceptron": NETS[0], "twomlp": NETS[1]}
 OTHER_NETS |= {"twofcnet": NETS[1], "threecnet": NETS[2]}  # by plain names that other courses' nets may have too
@@ -89,7 +91,7 @@ def plain_name(name: str) -> str:
     ('dropout', 'relu', 'dropout2d')
     """
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
-    pairs = zip(words, [*words[1:], ""], strict=True)
+    pairs = zip(words, [*words, ""][1:], strict=True)
     telling = [word for word, after in pairs if word not in EMPTY_WORDS or word + after[:4] == "layernorm"]
     return "".join(telling[:-1] if telling[-1:] and telling[-1].isdigit() else telling).removeprefix("my")
 
@@ -111,6 +113,16 @@ def _plain_net(name: str) -> str:
 def of_courses(name: str) -> bool:
     """Whether a net has a courses' own name, or nearly that."""
     return _plain_net(name) not in OTHER_NETS
+
+
+def role(key: Any) -> tuple[str, int]:
+    """What a parameter is, and the number of its layer: ("W", 1) for "W1", "layer1_W" and (1, "W"); else ("", -1)."""
+    text = "".join(map(str, key)) if isinstance(key, tuple) else str(key)
+    match = re.fullmatch(r"(?:[A-Za-z]+\W*_?(?=\d))?(?P<before>\d*)\W*_?(?P<kind>[A-Za-z]+)\W*_?(?P<after>\d*)", text)
+    if not match or bool(match["before"]) == bool(match["after"]):
+        return "", -1
+    kind = match["kind"].lower()
+    return ROLES.get(kind, kind), int(match["before"] or match["after"])
 
 
 def methods_of(names: Iterable[str]) -> tuple[str, ...]:
@@ -198,7 +210,9 @@ def _dropout(owner: type) -> Pair:
         return (_of_channels(owner, out, given, last) if whole else out), cache
 
     def backward(dout: Any, cache: Any) -> Any:
-        dx = call_backward(_as_images(dout, last) if whole else dout, copied(cache))
+        with contextlib.suppress(Exception):  # some classes forget their mask on the way back
+            cache = copy.deepcopy(cache)
+        dx = call_backward(_as_images(dout, last) if whole else dout, cache)
         return _first_pixels(dx, last) if whole and np.ndim(dx) == 4 else dx
 
     return forward, backward

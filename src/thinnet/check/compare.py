@@ -62,7 +62,7 @@ def difference(
     return Difference("", f"{what}: {share}; {_worst(got, expected)}")
 
 
-def close(got: AnyArray, expected: AnyArray | float, tolerance: float = TOLERANCE) -> bool:
+def close(got: AnyArray | Sequence[float], expected: AnyArray | float, tolerance: float = TOLERANCE) -> bool:
     """Whether two arrays agree, measured by their largest value."""
     return bool(np.all(np.abs(np.asarray(got, dtype=np.float64) - expected) <= tolerance * _size(expected)))
 

@@ -116,9 +116,7 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     classes = {node.name: _methods(node) for node in tree.body if isinstance(node, ast.ClassDef)}
     subjects = subjects_of(names, classes)
     for name, methods in classes.items():
-        if (
-            kind_of(name) and "forward" in methods and not methods_of(methods)
-        ):  # another framework finds backward itself
+        if kind_of(name) and "forward" in methods and not methods_of(methods):  # a framework finds backward itself
             subjects += not_numpy(tree, [f"{name}.forward"])[0]
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
     foreign, doubtful = not_numpy(tree, subjects)

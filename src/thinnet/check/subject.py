@@ -253,7 +253,8 @@ class Subject:
         if old:
             return self.stop("not-checked", f"{name} is written for {old}: {what}, {location(error)}")
         cache = self.last_call[1][1] if name.endswith("_backward") and len(self.last_call[1]) == 2 else None
-        left = f"; the cache that forward left is {describe(cache)}" if isinstance(cache, tuple) else ""
+        own = isinstance(cache, tuple) and not self.of_class
+        left = f"; the cache that forward left is {describe(cache)}" if own else ""
         return self.blame(name, "crashed", f"{what}, {location(error)}{left}")
 
 

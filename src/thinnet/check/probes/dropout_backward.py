@@ -22,7 +22,7 @@ def check_backward(subject: Subject) -> None:
         dout = inputs(subject)
         (dx, draw), (again, other) = ((_gradient(subject, dout, call), np.random.random()) for _ in range(2))
         if draw == other:
-            message = "backward seeds NumPy's generator, so that forward drops the same units after each call"
+            message = "backward sets the seed of NumPy's generator, so that forward drops the same units each time"
             subject.report("same-mask-every-call", message)
         if not close(dx, dout * call.ratio) and subject.is_half_precision("dx", dx, dout * call.ratio):
             return

@@ -78,12 +78,11 @@ def check_ratios(
         verdict = "keep-and-drop-swapped" if fits else "wrong-rate"
         raise subject.stop(verdict, f"{message}, expected {' or '.join(map('{:g}'.format, right))}")
     scale, expected = float(np.median(ratio[kept])), f"expected {1 / fits[0]:.4g}"
+    times = f"{what}: what is kept is multiplied by"
     if not close(ratio[kept], scale):
         spread = f"{ratio[kept].min():.4g} to {ratio[kept].max():.4g}"
-        raise subject.stop("values-changed", f"{what}: what is kept is multiplied by {spread}, {expected}")
+        raise subject.stop("values-changed", f"{times} {spread}, {expected}")
     if abs(scale - 1) < 1e-4 and not classic:
-        raise subject.stop("not-scaled-in-training", f"{what}: what is kept is multiplied by 1, {expected}")
+        raise subject.stop("not-scaled-in-training", f"{times} 1, {expected}")
     if abs(scale - 1) > 1e-4 and abs(scale * fits[0] - 1) > 1e-4:
-        raise subject.stop(
-            "scaled-by-wrong-probability", f"{what}: what is kept is multiplied by {scale:.4g}, {expected}"
-        )
+        raise subject.stop("scaled-by-wrong-probability", f"{times} {scale:.4g}, {expected}")

@@ -13,7 +13,7 @@ from thinnet.typing import FloatArray, IntArray
 N = 7
 Known = Sequence[Alternative]
 Right = tuple[float, FloatArray]  # loss and gradient
-EVERY_ROW = ": [:, y] in place of [np.arange(N), y]"
+ALL_ROWS = "the right classes of all rows in each row: [:, y] in place of [np.arange(N), y]"
 
 
 def _scores(subject: Subject) -> tuple[FloatArray, IntArray]:
@@ -29,15 +29,11 @@ def check_softmax_loss(subject: Subject) -> None:
     gradients: list[Alternative] = [
         (probabilities / N, "wrong-gradient", "lacks the -1 at the right class"),
         (2 * probabilities / N - dx, "wrong-gradient", "has 1 added at the right class instead of subtracted"),
-        (
-            (probabilities - (every > 0)) / N,
-            "wrong-gradient",
-            f"has the right classes of all rows in each row{EVERY_ROW}",
-        ),
+        ((probabilities - (every > 0)) / N, "wrong-gradient", f"has {ALL_ROWS}"),
     ]
     values: list[Alternative] = [
-        (logs[:, y].sum() / N, "wrong-output", f"is summed over the right classes of all rows in each row{EVERY_ROW}"),
-        (logs[:, y].mean(), "wrong-output", f"is the mean over the right classes of all rows in each row{EVERY_ROW}"),
+        (logs[:, y].sum() / N, "wrong-output", f"is summed over {ALL_ROWS}"),
+        (logs[:, y].mean(), "wrong-output", f"is the mean over {ALL_ROWS}"),
         (logs.sum() / N, "wrong-output", "is summed over all classes instead of the right ones"),
         (-probabilities[np.arange(N), y].mean(), "wrong-output", "lacks the logarithm"),
         *((loss / np.log(base), "wrong-output", f"has the logarithm to the base {base}") for base in (2, 10)),
@@ -48,11 +44,8 @@ def check_softmax_loss(subject: Subject) -> None:
         for axis, over in ((0, "the rows"), (None, "everything"))
         for scores in (x, less)
     )
-    of_columns = (
-        *softmax_loss(x - x.max(axis=0), y),
-        "is that of scores less each column's maximum instead of each row's",
-    )
-    for value, gradient, told in (*axes, of_columns):
+    columns = "is that of scores less each column's maximum instead of each row's"
+    for value, gradient, told in (*axes, (*softmax_loss(x - x.max(axis=0), y), columns)):
         values.append((value, "wrong-axis", told))
         gradients.append((gradient, "wrong-axis", told))
     if not _is_right(subject, x, y, (loss, dx), gradients, values):
@@ -98,9 +91,7 @@ def check_svm_loss(subject: Subject) -> None:
     _is_right(subject, x, y, (loss, dx), known, values)
 
 
-def _is_right(
-    subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known = ()
-) -> bool:
+def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known) -> bool:
     """Check value and gradient."""
     name, (loss, dx) = subject.own, right
     value, gradient = subject.pair(name, x, y)

@@ -11,11 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thinnet.check.call_recorder import FAILURES, Call, CallRecorder, Layers, report_own_faults
-from thinnet.check.classes import of_courses
+from thinnet.check.classes import of_courses, role
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.findings import Finding, finding
 from thinnet.check.probes.net_calls import Diagnosis, diagnose
-from thinnet.check.probes.parameter_names import role
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.slopes import around, moved
@@ -356,9 +355,7 @@ class NetHarness:
                 at = re.search(r"at \[(\d+)\]", wrong.message)
                 message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message
                 for name, other in grads.items():
-                    if other.shape == value.shape and close(
-                        np.array([other[i] for i in positions]), numerical, tolerance
-                    ):
+                    if other.shape == value.shape and close([other[i] for i in positions], numerical, tolerance):
                         message += f"; the right one stands under {name}"
                 return wrong.of_gradient, message.replace(f" of {SAMPLES} elements", f" of {SAMPLES} sampled elements")
         return None

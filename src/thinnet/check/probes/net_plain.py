@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.check.classes import role
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_harness import HIDDEN, NetHarness, Options, Shape
-from thinnet.check.probes.parameter_names import role
 from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
 from thinnet.typing import FloatArray

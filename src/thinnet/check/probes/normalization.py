@@ -13,6 +13,7 @@ from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, FloatArray
 
 Axes = tuple[int, ...]
+Known = Sequence[Alternative]
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
 OTHER, EVERYTHING = "along the other axis", "over everything"
@@ -31,9 +32,7 @@ def normalized(x: FloatArray, axis: int | Axes) -> FloatArray:
     return np.asarray((x - x.mean(axis=axis, keepdims=True)) / np.sqrt(x.var(axis=axis, keepdims=True) + EPS))
 
 
-def wrongly_normalized(
-    x: FloatArray, mean: FloatArray, var: FloatArray, gamma: FloatArray, beta: FloatArray
-) -> tuple[Alternative, ...]:
+def wrongly_normalized(x: FloatArray, mean: FloatArray, var: FloatArray, gamma: FloatArray, beta: FloatArray) -> Known:
     """What is known to be wrong where x is normalized by this mean and variance; all broadcast."""
     std = np.sqrt(var + EPS)
     hat, scaled = np.asarray((x - mean) / std), np.asarray(gamma * (x - mean))
@@ -132,9 +131,7 @@ def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatA
     }
 
 
-def check_modes(
-    subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray, known: Sequence[Alternative]
-) -> None:
+def check_modes(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray, known: Known) -> None:
     """Batch normalization of rows or of images: train mode, running statistics, and test mode if the rest is right."""
     axes, first = (0, *range(2, x.ndim)), dict[str, Any](mode="train")
     subject.attempt(subject.pair, subject.own, x, gamma, beta, first)

@@ -21,7 +21,7 @@ from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import FloatArray
 
-BATCH, GROUP = "spatial_batchnorm_forward", "spatial_groupnorm_forward"
+OF_ROWS = [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
 GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
 # The axes of statistics that are taken by mistake: of (N, C, H, W) images, and of (N, G, C / G, H, W) groups.
@@ -40,9 +40,7 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
 
         def run(layers: Layers) -> tuple[list[Finding], bool]:
             probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
-            with CallRecorder(
-                pair, layers, [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
-            ) as recorder:
+            with CallRecorder(pair, layers, OF_ROWS) as recorder:
                 try:
                     probe(probed)
                 except Exception as error:
@@ -126,7 +124,7 @@ def check_groupnorm_forward(subject: Subject) -> None:
     check_output(subject, out, over(split, (2, 3, 4)).reshape(x.shape), known)
     x[0] = 1.5
     scale, shift = gamma.reshape(shape), beta.reshape(shape)
-    normalization.check_epsilon(subject, "an example of equal values", out, GROUP, x, scale, shift, GROUPS, {})
+    normalization.check_epsilon(subject, "an example of equal values", out, subject.own, x, scale, shift, GROUPS, {})
 
 
 @_or_on_right_layers

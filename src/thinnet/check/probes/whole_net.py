@@ -69,10 +69,8 @@ def _layer(subject: Subject, what: str, D: AnyArray, A: AnyArray, plain: FloatAr
 
 def _inputs(subject: Subject) -> tuple[FloatArray, dict[str, FloatArray], FloatArray]:
     rng = subject.rng
-    parameters: dict[str, FloatArray] = {}
-    for layer in (1, 2, 3):
-        parameters[f"W{layer}"] = rng.normal(size=(SIZES[layer], SIZES[layer - 1])) / 4
-        parameters[f"b{layer}"] = rng.normal(size=(SIZES[layer], 1)) / 4
+    shapes = {f"{k}{i}": (SIZES[i], SIZES[i - 1] if k == "W" else 1) for i in (1, 2, 3) for k in "Wb"}
+    parameters: dict[str, FloatArray] = {name: rng.normal(size=shape) / 4 for name, shape in shapes.items()}
     return rng.normal(size=(SIZES[0], EXAMPLES)), parameters, rng.integers(0, 2, size=(1, EXAMPLES)).astype(float)
 
 
