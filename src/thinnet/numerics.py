@@ -13,10 +13,7 @@ from thinnet.typing import AnyArray, FloatArray
 def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
     """Raise where inputs or scores are not finite: `argmax` would give class 0 for them without a word.
 
-    Args:
-        X: the inputs as the net takes them.
-        scores: what came out.
-        first_row: the number of the first row among those that the caller has.
+    The rows are numbered from `first_row` on.
     """
     if is_finite(X) and is_finite(scores):
         return

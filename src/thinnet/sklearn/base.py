@@ -29,6 +29,10 @@ from thinnet.state import State
 from thinnet.training.compilation import told_of_compilation
 from thinnet.typing import AnyArray, FloatArray
 
+NOT_IN_PARTS = (
+    ("ema_decay", 0, "belongs to a whole training"),
+    *((name, False, "holds rows out") for name in ("early_stopping", "tune", "calibrate")),
+)
 MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
 
 Auto: TypeAlias = Literal["auto"]
@@ -143,16 +147,9 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         parameters.check_parameters(self.get_params(deep=False))
-        if incremental and self.ema_decay:
-            raise ArgumentError(
-                f"partial_fit does not support ema_decay={self.ema_decay}: the average belongs to a whole training. "
-                f"Set ema_decay=0."
-            )
-        for name in ("early_stopping", "tune", "calibrate"):
-            if incremental and getattr(self, name, False) not in (False, parameters.AUTO):
-                raise ArgumentError(
-                    f"partial_fit does not support {name}=True, which holds rows out. Set {name}=False."
-                )
+        for name, off, why in NOT_IN_PARTS if incremental else ():
+            if (given := getattr(self, name, off)) not in (off, parameters.AUTO):
+                raise ArgumentError(f"partial_fit does not support {name}={given!r}, which {why}. Set {name}={off}.")
         fresh = not (hasattr(self, "_nets") and (incremental or self.warm_start))
         sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
         with told_of_compilation(bool(self.verbose)):

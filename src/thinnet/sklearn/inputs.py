@@ -55,9 +55,7 @@ class Inputs:
         num_rows = given.shape[0]
         at_once = num_rows if self.encoder is None else max(1, PIECE_BYTES // (8 * self.encoder.num_outputs))
         for start in range(0, num_rows, at_once):
-            part = slice(start, start + at_once)
-            whole = at_once >= num_rows
-            yield start, self.matrix(given if whole else given.take(part) if self.is_table else given[part])
+            yield start, self.matrix(given if at_once >= num_rows else given[start : start + at_once])
 
     def matrix(self, given: Any) -> Any:
         """Rows as `checked` gives them as a matrix of numbers, dense or compressed, not yet standardized."""
@@ -122,7 +120,6 @@ def checked_classes(classes: Any) -> AnyArray:
         raise ArgumentError(
             "classes must be every label that will ever come, got none. Give np.unique(y), for example."
         )
-    check_present("classes", labels, ArgumentError, "a label", "give them a label of their own")
     different: AnyArray = unique_labels(labels)
     return different
 
@@ -198,8 +195,6 @@ def _check_columns(X: Any) -> None:
             f"X must have a name of its own for each column, got {name!r} {times} times. Rename the columns, or remove "
             f"those that are there twice."
         )
-    if getattr(X, "shape", ())[1:] == (0,) and hasattr(X, "columns"):
-        raise ArgumentError(f"X must have at least one column, got shape {X.shape}. Look at how it was made.")
 
 
 def plain(y: Any, name: str = "y") -> AnyArray:
@@ -302,10 +297,10 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         return True
     package = package_of(X)
     if package == "pandas":
-        return not all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes)
+        return X.empty or not all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes)
     if package == "polars":
         odd = [dtype for dtype in X.dtypes if not dtype.is_numeric() or "128" in str(dtype)]
-        return bool(odd) or any(X.null_count().row(0))
+        return X.is_empty() or bool(odd) or any(X.null_count().row(0))
     try:
         array = np.asarray(X)
     except (ValueError, TypeError, RuntimeError):  # which is described where it is read

@@ -100,6 +100,6 @@ def check_lbfgs(params: Mapping[str, Any]) -> None:
     for name, allowed, why in WITH_LBFGS:
         if params[name] not in allowed:
             raise ArgumentError(
-                f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', which {why}, got "
-                f"{params[name]!r}. Leave it out, or use solver='adam'."
+                f"{name} must be {' or '.join(map(repr, allowed))} with solver='lbfgs', got {params[name]!r}: it {why}."
+                f" Leave it out, or use solver='adam'."
             )

@@ -13,7 +13,6 @@ from thinnet.arrays import KINDS
 from thinnet.data.checking import checked_weights
 from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
-from thinnet.sklearn.table import Columns
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 MOST_MERGED = 95  # rows, which are one minibatch by default; what their number decides is the same for all up to it
@@ -28,8 +27,7 @@ class Sample(NamedTuple):
 
     def take(self, index: IntArray) -> Sample:
         """The rows of these numbers."""
-        X = self.X.take(index) if isinstance(self.X, Columns) else self.X[index]
-        return Sample(X, self.targets[index], None if self.weights is None else self.weights[index])
+        return Sample(self.X[index], self.targets[index], None if self.weights is None else self.weights[index])
 
     def without_zeros(self) -> Sample:
         """Only the rows whose weight is not zero; ArgumentError where there is none."""

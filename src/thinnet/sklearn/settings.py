@@ -68,13 +68,7 @@ NAMES = tuple(field.name for field in fields(Settings))
 
 
 def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = None) -> Settings:
-    """The settings for a table of this shape; where training goes on, the rule leaves them as they were `before`.
-
-    Args:
-        params: the estimator's parameters.
-        shape: of the training rows.
-        before: the settings with which training began.
-    """
+    """The settings for a table of this shape; where training goes on, the rule leaves them as they were `before`."""
     given = {name: params[name] for name in NAMES if not is_auto(params[name])}
     if "hidden_layer_sizes" in given:
         given["hidden_layer_sizes"] = hidden_dims(given["hidden_layer_sizes"])

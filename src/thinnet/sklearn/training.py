@@ -32,17 +32,10 @@ Validate = Callable[[], tuple[float, float]]  # how good the nets are for the ro
 
 
 def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> bool:
-    """Train an estimator's nets by its settings, and keep in it what the passes come to.
+    """Train an estimator's nets by its settings, and keep in it what the passes come to, or the one of `partial_fit`.
 
-    Args:
-        estimator: has nets, optimizers and settings.
-        sample: the training rows, with targets on the scale of the nets.
-        order: of these rows.
-        held_out: rows that only the validation score sees; None without early stopping.
-        incremental: whether this is one pass of `partial_fit`.
-
-    Returns:
-        Whether the user interrupted it; the nets are then as they were at that moment.
+    The sample's targets are on the scale of the nets; only the validation score sees the rows held out. Returns whether
+    the user interrupted it: the nets are then as they were at that moment.
     """
     how = estimator.settings_
     num_passes = 1 if incremental else how.max_iter

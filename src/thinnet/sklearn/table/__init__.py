@@ -7,7 +7,7 @@ what it gives turns others like them into a dense matrix or, where that would be
     encoder = TableEncoder.learn(columns, weights, knots=16, fewest=5)
     matrix = encoder.transform(columns)                        # (N, encoder.num_outputs)
     later = encoder.transform(encoder.read(X_new))             # reads each column as what it was in training
-    columns.take(rows)                                         # some of the rows, such as those not held out
+    columns[rows]                                              # some of the rows, such as those not held out
     encoder.columns, encoder.feature_names_out                 # what was learned
 
 >>> import numpy as np

@@ -59,8 +59,8 @@ class Columns:
         """Which columns are categories."""
         return tuple(isinstance(column, Categories) for column in self.columns)
 
-    def take(self, rows: Any) -> Columns:
-        """The rows of these numbers, in their order."""
+    def __getitem__(self, rows: Any) -> Columns:
+        """The rows of these numbers, in their order, or of a slice."""
         return Columns(tuple(column.take(rows) for column in self.columns))
 
 

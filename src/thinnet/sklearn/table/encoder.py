@@ -38,7 +38,7 @@ class TableEncoder:
         """
         if weights is not None and not weights.all():
             rows = np.flatnonzero(weights)
-            columns, weights = columns.take(rows), weights[rows]
+            columns, weights = columns[rows], weights[rows]
         return cls(
             tuple(
                 learn_numbers(column, weights, knots, called(column.name, i))
