@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -104,24 +105,30 @@ def test_too_little_memory_is_an_error_in_words(
     assert capsys.readouterr().err == "thinnet: error: Unable to allocate 4 PiB\n"
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_reader_that_has_seen_enough_is_no_error_and_the_work_goes_on(buffered: bool, tmp_path: Path) -> None:
     """The standard output is a pipe whose other end is closed."""
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; sys.stdin.read(); from thinnet import cli; sys.exit(cli.main(['data']))",
-    ]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stdin is not None
-    assert process.stderr is not None
-    process.stdin.close()
-    assert process.stderr.read() == ""
-    assert process.wait(60) == 0
-    process.stderr.close()
+    train = ["train", "--output", str(tmp_path / "run"), *QUICK]
+    code = f"import sys; sys.stdin.read(); from thinnet import cli; sys.exit(cli.main({train}))"
+    pipe = subprocess.PIPE
+    environment = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.communicate("")[1] == ""
+    assert process.returncode == 0
+    assert (tmp_path / "run" / "result.json").is_file()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no disk that is always full")
+def test_a_full_disk_is_an_error_in_words() -> None:
+    command, environment = [sys.executable, "-m", "thinnet", "data"], os.environ | {"PYTHONUNBUFFERED": ""}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("thinnet: error: [Errno 28] No space left")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_download_is_told_as_json_too(

@@ -265,6 +265,21 @@ def test_a_long_path_of_temporary_files_is_no_hindrance(tmp_path: Path, monkeypa
     assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere not everybody may make links")
+def test_a_link_to_a_notebook_runs_where_it_is_and_old_names_are_there(tmp_path: Path) -> None:
+    sources = [
+        "import beside, collections\nassert isinstance([], collections.Iterable)",
+        "from IPython.core.display import HTML, display\ndisplay(HTML('<b>wide</b>'))",
+        "get_ipython().magic('precision 2')\nget_ipython().magic('%matplotlib inline')",
+    ]
+    (tmp_path / "kept").mkdir()
+    write_notebook(tmp_path / "kept" / "n.ipynb", sources)
+    (tmp_path / "beside.py").touch()
+    (tmp_path / "n.ipynb").symlink_to(tmp_path / "kept" / "n.ipynb")
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert (run.failure, run.num_cells, run.output.parent) == (None, 3, tmp_path)
+
+
 def test_a_cell_in_which_the_kernel_dies_is_named_and_did_not_run(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", ["print(1)", "", "import os\nos._exit(3)", "print(2)"])
     run = run_notebook(tmp_path / "n.ipynb")

@@ -102,6 +102,21 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
     assert caught.value.filename == str(tmp_path)
 
 
+@pytest.mark.posix
+def test_links_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to("file")
+    for content in (b"new", b"newer"):
+        write_atomically(link, content)
+        assert link.is_symlink()
+        assert (tmp_path / "file").read_bytes() == content
+    os.mkfifo(pipe)
+    with open(os.open(pipe, os.O_RDWR), "rb", buffering=0) as reader:
+        write_atomically(pipe, b"said")
+        assert pipe.is_fifo()
+        assert reader.read(4) == b"said"
+
+
 def test_readers_see_one_whole_content_or_the_other(tmp_path: Path) -> None:
     path = tmp_path / "file"
     contents = [bytes([number]) * 50_000 for number in range(2)]

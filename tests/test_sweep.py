@@ -184,6 +184,8 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     runs.start(CONFIGS[0], tmp_path / "run", lambda text: None, verbose=False, progress=False)
     with pytest.raises(CheckpointError, match="must be a new folder, or have a run of the same config"):
         runs.start_or_resume(CONFIGS[1], tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"run must be a folder for several runs, got that of one"):
+        sweep.run(CONFIGS, tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -118,12 +118,8 @@ def philox(counter: tuple[Any, Any, Any, Any], key: tuple[int, int], rounds: int
     for number in range(rounds):
         k0, k1 = (np.uint64(key[i] + number * WEYL[i] & 0xFFFFFFFF) for i in (0, 1))
         product0, product1 = c0 * np.uint64(MULTIPLIERS[0]), c2 * np.uint64(MULTIPLIERS[1])
-        c0, c1, c2, c3 = (
-            (product1 >> HIGH) ^ c1 ^ k0,
-            product1 & LOW,
-            (product0 >> HIGH) ^ c3 ^ k1,
-            product0 & LOW,
-        )
+        c0, c1 = (product1 >> HIGH) ^ c1 ^ k0, product1 & LOW
+        c2, c3 = (product0 >> HIGH) ^ c3 ^ k1, product0 & LOW
     return [c0, c1, c2, c3]
 
 

@@ -6,6 +6,7 @@ when it runs, a division of whole numbers, is rewritten in the syntax tree by `O
 
 import ast
 import builtins
+import collections.abc
 import functools
 import importlib
 import math
@@ -161,9 +162,10 @@ def divide(a: Any, b: Any, inplace: bool = False) -> Any:
 
 
 def restore_names() -> None:
-    """Bring back what Python 2 and old NumPy had: built-in functions, ``time.clock``, ``np.float`` and the like."""
+    """Bring back what old Python and NumPy had: ``reduce``, ``collections.Iterable``, ``np.float`` and the like."""
     names = {"reduce": functools.reduce, "reload": importlib.reload, "intern": sys.intern}
     brought: list[tuple[Any, dict[str, Any]]] = [(builtins, names), (time, {"clock": time.perf_counter})]
+    brought.append((collections, {name: vars(collections.abc)[name] for name in collections.abc.__all__}))
     for module, values in (*brought, (np, {name: OLD_NUMPY_NAMES[name] for name in GONE})):
         for name, value in values.items():
             setattr(module, name, vars(module).get(name, value))  # getattr would warn of what NumPy took out

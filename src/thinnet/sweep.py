@@ -14,11 +14,12 @@ from thinnet.config import Config
 from thinnet.data.cifar10 import find_cifar10
 from thinnet.data.files import unreadable
 from thinnet.data.npz import EXPECTED
-from thinnet.errors import ArgumentError, NumericalError, require
+from thinnet.errors import ArgumentError, CheckpointError, NumericalError, require
 from thinnet.products.choose import products
 from thinnet.report.folder import Run, read_run
 from thinnet.report.groups import differing, shown
 from thinnet.statistics import rounded
+from thinnet.storage.files import make_folder
 
 BACKENDS = ("loky", "dask")
 CHECKPOINT_EVERY = 1000  # steps: what an interruption of a long run may cost; short ones are begun again
@@ -78,7 +79,7 @@ def run(
     Raises:
         NumericalError: if runs failed; all others are finished and kept.
         DataError: if the data cannot be found or read.
-        CheckpointError: if a run's folder holds another run, or a damaged checkpoint.
+        CheckpointError: if the folder is that of a run, or a run's holds another run, or a damaged checkpoint.
         MissingExtraError: if joblib, or for Dask distributed, is not installed.
         OSError: if the folder cannot be written.
     """
@@ -86,7 +87,9 @@ def run(
 
     configs = [config.resolved() for config in configs]
     run_folders = [folder / name for name in names(configs)]
-    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / runs.CONFIG).exists():
+        raise CheckpointError(f"{folder} must be a folder for several runs, got that of one. Choose another one.")
+    make_folder(folder)
     pairs = zip(configs, run_folders, strict=True)
     missing = [(config, run_folder) for config, run_folder in pairs if not (run_folder / runs.RESULT).is_file()]
     if len(missing) < len(run_folders):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import thinnet
 from thinnet import defaults
 from thinnet.cli import experiments
 from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port, tell
+from thinnet.cli.streams import flush_output, open_streams
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.distributed.launch import started_by_mpi, started_several
@@ -43,32 +43,20 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; return the exit status."""
-    _open_streams()
+    open_streams()
     options = parser().parse_args(arguments)
     try:
         _check_alone(options)
         with _told_of_compilation(options):
             status: int = options.run(options)
+        flush_output()
         return status
-    except BrokenPipeError:  # who read the output has seen enough, as `thinnet check ... | head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (ThinnetError, OSError, MemoryError) as error:
         return _failed(options, error, f"error: {error}", 1 if isinstance(error, NumericalError) else 2)
     except KeyboardInterrupt as error:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
     except Terminated as error:
         return _failed(options, error, f"terminated; {error}", 143)
-
-
-def _open_streams() -> None:
-    """Have both streams take any text: a closed one swallows it, and what its encoding has not is escaped."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
-        elif getattr(stream, "errors", "") == "strict":
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_alone(options: argparse.Namespace) -> None:
@@ -93,6 +81,8 @@ def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
     """Say what went wrong; of several processes, one says what went wrong in all, and ends what waits for it."""
+    with suppress(OSError):
+        flush_output()
     processes: ProcessGroup = getattr(options, "processes", None) or ProcessGroup()
     if processes.may_speak_of(error):
         print(f"thinnet: {text}", file=sys.stderr, flush=True)

@@ -32,6 +32,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
     notebook imports from ``__future__``.
     """
     _tolerate(shell)
+    _restore(shell)
     if not commands:
         _leave_out_commands(shell)
     Folders(shell)
@@ -154,6 +155,19 @@ def _tolerate(shell: Any) -> None:
     """Let a magic that is unknown here, or an extension that is not installed, be no error."""
     for kind in ("line", "cell"):
         setattr(shell, f"run_{kind}_magic", _tolerant(getattr(shell, f"run_{kind}_magic"), shell, kind))
+
+
+def _restore(shell: Any) -> None:
+    """Bring back what an older IPython had."""
+    from IPython.core import display
+    from IPython.display import display as show
+
+    def magic(line: str) -> Any:
+        name, _, rest = line.partition(" ")
+        return shell.run_line_magic(name.lstrip("%"), rest)
+
+    vars(display).setdefault("display", show)
+    shell.magic = magic
 
 
 def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., Any]:

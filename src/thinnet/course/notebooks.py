@@ -112,7 +112,7 @@ def run_notebook(
     _check_output(output, notebook)
     check_choice("scaling", scaling, SCALINGS)
     check_choice("draw", draw, (None, *DRAWS))
-    code, folder = Code.of(document), notebook.resolve().parent
+    code, folder = Code.of(document), notebook.absolute().parent  # where a link is, and not where it leads
     notes = ["written for Python 2: translated into Python 3"] if code.old else []
     opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": tuple(packages)}
     opening |= {"commands": shell, "old": code.old, "features": tuple(sorted(code.features))}

@@ -161,21 +161,15 @@ class FullyConnectedNet(Net):
     def loss(
         self,
         X: AnyArray,
-        y: None = None,
+        y: None = ...,
         *,
-        weights: AnyArray | None = None,
-        training: bool = False,
-        step: int | None = None,
+        weights: AnyArray | None = ...,
+        training: bool = ...,
+        step: int | None = ...,
     ) -> FloatArray: ...
     @overload
     def loss(
-        self,
-        X: AnyArray,
-        y: AnyArray,
-        *,
-        weights: AnyArray | None = None,
-        training: bool = False,
-        step: int | None = None,
+        self, X: AnyArray, y: AnyArray, *, weights: AnyArray | None = ..., training: bool = ..., step: int | None = ...
     ) -> tuple[float, dict[str, FloatArray]]: ...
     def loss(
         self,

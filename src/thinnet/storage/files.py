@@ -10,10 +10,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace the file at `path` by `content`; whatever happens, `path` holds the old bytes or the new ones.
 
     The file gets the permissions that the umask gives to new files. Where that fails, nothing is left behind.
+    A link leads there as before; what is no file, such as /dev/stdout, is written to.
     """
     check_place(path)
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    place = Path(os.path.realpath(path))
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     except OSError as error:  # whose file is the temporary one, of which the user knows nothing
         raise OSError(error.errno, error.strerror, str(path)) from error
     try:
@@ -22,8 +27,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~current_umask())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        os.replace(temporary, place)
+        _sync_folder(place.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
