@@ -16,8 +16,7 @@ MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
 class Callback:
     """Override the methods that you need. Each gets the `TrainingState`, to read what you like.
 
-    Its method ``stop(reason)`` ends training after the current step. A method that begins with ``on_`` and is none of
-    these would never be called, so such a class is refused.
+    Its method ``stop(reason)`` ends training after the current step. Other methods must not begin with ``on_``.
 
     >>> class Losses(Callback):
     ...     def on_step(self, state):
@@ -26,12 +25,9 @@ class Callback:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in vars(cls):
-            if name.startswith("on_") and name not in MOMENTS:
-                raise ArgumentError(
-                    f"{cls.__name__} must have only the moments {', '.join(MOMENTS)}, got {name!r}. "
-                    f"{instead_of(name, MOMENTS)}"
-                )
+        for name in (name for name in vars(cls) if name.startswith("on_") and name not in MOMENTS):
+            known, fix = ", ".join(MOMENTS), instead_of(name, MOMENTS)
+            raise ArgumentError(f"{cls.__name__} must have only the moments {known}, got {name!r}. {fix}")
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Before the first step of a call of ``train()``."""
@@ -48,19 +44,15 @@ class Callback:
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:
     """The callbacks as a list, or ArgumentError."""
-    came = None
-    if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
-        came = repr(callbacks)
-    else:
-        callbacks = list(callbacks)
-        wrong = (c for c in callbacks if isinstance(c, type) or not all(hasattr(c, moment) for moment in MOMENTS))
-        came = next(map(repr, wrong), None)
-    if came is not None:
+    listed = isinstance(callbacks, Iterable) and not isinstance(callbacks, Callback)
+    given = list(callbacks) if listed else [callbacks]
+    wrong = [c for c in given if isinstance(c, type) or not all(hasattr(c, moment) for moment in MOMENTS)]
+    if wrong or not listed:
         raise ArgumentError(
-            f"callbacks must be a list of thinnet.callbacks.Callback objects, got {came}. Write "
+            f"callbacks must be a list of thinnet.callbacks.Callback objects, got {(wrong or given)[0]!r}. Write "
             f"callbacks=[EarlyStopping(5)], for example."
         )
-    return callbacks  # type: ignore[no-any-return]
+    return given
 
 
 class EarlyStopping(Callback):
