@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
-from thinnet import cli, defaults
+from thinnet import check_gradients, cli, defaults
 from thinnet.training.compilation import compilation_announced, told_of_compilation
+from thinnet.typing import AnyArray
 
 TRAIN = ["train", "--num-train", "60", "--hidden-dims", "5", "--epochs", "4", "--batch-size", "20", "--output"]
 
@@ -103,3 +106,19 @@ def test_who_waits_for_an_estimator_is_told_why(
         other(1)
     told = capsys.readouterr()
     assert (told.out.count("being compiled"), told.err.count("being compiled")) == (out, err)
+
+
+def test_who_waits_for_a_gradient_check_is_told_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    square = pytest.importorskip("numba").njit(lambda w: (w * w).sum())
+
+    class Squares:
+        params: ClassVar = {"W": np.ones((2, 3))}
+
+        def loss(self, X: AnyArray, y: AnyArray) -> tuple[float, dict[str, AnyArray]]:
+            return square(self.params["W"]), {"W": 2 * self.params["W"]}
+
+    monkeypatch.setattr(sys, "ps1", "In [1]: ", raising=False)
+    check_gradients(Squares(), np.ones((4, 2)), np.zeros(4, int))
+    assert capsys.readouterr().err.count("being compiled") == 1

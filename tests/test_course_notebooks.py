@@ -382,7 +382,7 @@ print({package}.__file__)
     monkeypatch.syspath_prepend(folder)
     exec(code, {"__name__": "__main__"})
     assert capsys.readouterr().out == f"my relu\nmy relu\n{folder / package / '__init__.py'}\n"
-    assert dialect in (folder / "README.md").read_text()
+    assert f"thinnet check {package} --dialect {dialect}\n" in (folder / "README.md").read_text()
 
 
 def test_a_starter_folder_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,7 @@ MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
 class Callback:
     """Override the methods that you need. Each gets the `TrainingState`, to read what you like.
 
-    Its method ``stop(reason)`` ends training after the current step. A method that begins with ``on_`` and is none of
-    these would never be called, so such a class is refused.
+    Its method ``stop(reason)`` ends training after the current step. Other methods must not begin with ``on_``.
 
     >>> class Losses(Callback):
     ...     def on_step(self, state):
@@ -26,12 +25,9 @@ class Callback:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in vars(cls):
-            if name.startswith("on_") and name not in MOMENTS:
-                raise ArgumentError(
-                    f"{cls.__name__} must have only the moments {', '.join(MOMENTS)}, got {name!r}. "
-                    f"{instead_of(name, MOMENTS)}"
-                )
+        for name in (name for name in vars(cls) if name.startswith("on_") and name not in MOMENTS):
+            known, fix = ", ".join(MOMENTS), instead_of(name, MOMENTS)
+            raise ArgumentError(f"{cls.__name__} must have only the moments {known}, got {name!r}. {fix}")
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Before the first step of a call of ``train()``."""

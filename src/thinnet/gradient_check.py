@@ -14,6 +14,7 @@ from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
 from thinnet.slopes import Index, around, closer_slope, moved
+from thinnet.training.compilation import told_of_compilation
 from thinnet.training.model_update import checked_model
 from thinnet.typing import AnyArray, FloatArray
 
@@ -98,7 +99,8 @@ def check_gradients(
     if isinstance(model, FullyConnectedNet):
         net, options = model.copy(np.float64), {"step": model.step, "training": True}
     _check_precision(net.params, tolerance, h)
-    comparison = _Comparison(net, lambda: net.loss(X, y, **options), tolerance, h)
+    with told_of_compilation(verbose=False):
+        comparison = _Comparison(net, lambda: net.loss(X, y, **options), tolerance, h)
     comparison.look_closer()
     comparison.judge_close_by()
     report = comparison.report()

@@ -28,8 +28,14 @@ class Constant:
         return 1.0
 
 
+class _Checked:
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            check_number(name, number)
+
+
 @dataclass(frozen=True)
-class EpochDecay:
+class EpochDecay(_Checked):
     """The rate is multiplied by `factor` after each epoch.
 
     Args:
@@ -44,15 +50,12 @@ class EpochDecay:
 
     factor: float = 0.95
 
-    def __post_init__(self) -> None:
-        check_number("factor", self.factor)
-
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         return float(self.factor ** (step // steps_per_epoch))
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(_Checked):
     """A linear rise from 0 during the fraction `warmup` of all steps, then half a cosine down to `floor`.
 
     Args:
@@ -71,10 +74,6 @@ class Cosine:
     warmup: float = 0.0
     floor: float = 0.0
 
-    def __post_init__(self) -> None:
-        check_number("warmup", self.warmup)
-        check_number("floor", self.floor)
-
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         peak = self.warmup * (total_steps - 1)
         if step < peak:
@@ -83,7 +82,7 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(_Checked):
     """Half a cosine from `start` up to 1 during the fraction `warmup` of all steps, another one down to `floor`.
 
     Args:
@@ -103,10 +102,6 @@ class OneCycle:
     warmup: float = 0.3
     start: float = 0.04
     floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("warmup", "start", "floor"):
-            check_number(name, getattr(self, name))
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         peak = self.warmup * (total_steps - 1)

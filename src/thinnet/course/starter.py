@@ -31,6 +31,10 @@ Put a notebook of the course into this folder; it runs with what is here, in Jup
 
     thinnet course run YOUR_NOTEBOOK.ipynb --dialect {dialect}
 
+To find the mistakes in what you wrote:
+
+    thinnet check {layers} --dialect {dialect}
+
 In this dialect `p` is the probability of {verb} a unit.
 """
 

@@ -37,7 +37,7 @@ def compilation_announced(announce: Callable[[str], Any]) -> Iterator[None]:
 
 
 def told_of_compilation(verbose: bool) -> AbstractContextManager[None]:
-    """Say so where estimators train: on standard output if they are verbose, else on standard error to who waits.
+    """Say so for estimators and gradient checks: on standard output if verbose, else on standard error to who waits.
 
     Who waits sits at a notebook, a Python prompt or a terminal. Programs whose output goes elsewhere get no such line.
     """
