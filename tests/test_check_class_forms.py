@@ -152,7 +152,9 @@ class ReLU:
 """
 IN_LISTS = {
     "self.params = {": "self.grads, self.params = [0, 0], [",
-    '"W": np.random.randn(inputs, outputs), "b": np.zeros(outputs)}': "np.random.randn(inputs, outputs), np.zeros(outputs)]",
+    '"W": np.random.randn(inputs, outputs), "b": np.zeros(outputs)}': (
+        "np.random.randn(inputs, outputs), np.zeros(outputs)]"
+    ),
     'params["W"]': "params[0]",
     'params["b"]': "params[1]",
     'self.grads["W"]': "self.grads[0]",

@@ -158,13 +158,10 @@ def test_a_wrong_layer_in_a_net_is_found(
     function: str, wrong: Any, named: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net = make_net(dropout=0.5, normalization="batchnorm")
-    assert max(check_gradients(net, X, Y).errors.values()) < 1e-5
     if function == "relu_backward":
         monkeypatch.setitem(ACTIVATIONS, "relu", replace(ACTIVATIONS["relu"], backward=wrong))
     else:
         monkeypatch.setattr(f"thinnet.steps.readable.{function}", wrong)
-    with pytest.raises(GradientError):
-        check_gradients(net, X, Y)
     report = check_gradients(net, X, Y, raise_exception=False)
     assert {name for name, error in report.errors.items() if error > 1e-5} <= named
     assert report.worst in named

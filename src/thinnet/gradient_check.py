@@ -5,7 +5,7 @@ A numerical gradient shows that backward belongs to forward.  It cannot show tha
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,10 @@ import numpy as np
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
+from thinnet.nets.raw_rows import as_inputs
 from thinnet.slopes import Index, around, closer_slope, moved
+from thinnet.steps import choose
+from thinnet.steps.batches import checked_batch
 from thinnet.training.compilation import told_of_compilation
 from thinnet.training.model_update import checked_model
 from thinnet.typing import AnyArray, FloatArray
@@ -96,11 +99,13 @@ def check_gradients(
     check_number("tolerance", tolerance)
     check_number("h", h)
     net, options = checked_model(model), {}
+    loss = lambda: net.loss(X, y)[0]  # noqa: E731
     if isinstance(model, FullyConnectedNet):
         net, options = model.copy(np.float64), {"step": model.step, "training": True}
+        loss = _loss_alone(net, X, y, model.step)
     _check_precision(net.params, tolerance, h)
     with told_of_compilation(verbose=False):
-        comparison = _Comparison(net, lambda: net.loss(X, y, **options), tolerance, h)
+        comparison = _Comparison(net, lambda: net.loss(X, y, **options), loss, tolerance, h)
     comparison.look_closer()
     comparison.judge_close_by()
     report = comparison.report()
@@ -113,11 +118,21 @@ def check_gradients(
     return report
 
 
+def _loss_alone(net: FullyConnectedNet, X: Any, y: Any, step: int) -> Callable[[], float]:
+    """Computes the loss of a step of training, of the parameters as they are then, without its gradients."""
+    rows = X if net.standardization is None else as_inputs(net.spec, net.standardization, X)
+    batch = replace(checked_batch(net.spec, rows, y, step=step), only_loss=True)
+    how = choose.training_step(net.spec, len(batch), fused=net.fused, products=net.products)
+    return lambda: how.compute(net.state, batch).loss
+
+
 class _Comparison:
     """Analytic and numerical gradients of a model, element by element."""
 
-    def __init__(self, net: Any, compute: Callable[[], Any], tolerance: float, h: float) -> None:
-        self.net, self.compute, self.tolerance, self.h = net, compute, tolerance, h
+    def __init__(
+        self, net: Any, compute: Callable[[], Any], loss: Callable[[], Any], tolerance: float, h: float
+    ) -> None:
+        self.net, self.compute, self.loss, self.tolerance, self.h = net, compute, loss, tolerance, h
         self.analytic = self._gradients()
         self.numerical = {name: eval_numerical_gradient(self._loss, w, False, h) for name, w in net.params.items()}
         for name, expected in self.numerical.items():
@@ -134,12 +149,12 @@ class _Comparison:
         return {name: np.array(gradient, np.float64) for name, gradient in self.compute()[1].items()}
 
     def _loss(self, _: FloatArray) -> float:
-        return float(self.compute()[0])
+        return float(self.loss())
 
     def _is_firm(self, name: str, index: Index) -> bool:
         """Difference one element anew; whether that tells right from wrong."""
         bound = self.tolerance * float(self.scales[name][index])
-        slope, firm = closer_slope(self.compute, self.net.params, name, index, bound, self.h)
+        slope, firm = closer_slope(self.compute, self._loss, self.net.params, name, index, bound, self.h)
         self.numerical[name][index] = slope
         return firm
 

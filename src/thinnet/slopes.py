@@ -17,6 +17,7 @@ FIRM = 32  # how many times its own changes from place to place a disagreement m
 
 Index = tuple[int, ...]
 Compute = Callable[[], tuple[float, Mapping[str, Any]]]  # the loss and its gradients, of the parameters as they are
+Loss = Callable[[Any], float]  # the same without the gradients; what it takes says nothing
 
 
 def around(f: Callable[[FloatArray], Any], x: FloatArray, index: Index, h: float) -> tuple[Any, Any]:
@@ -47,7 +48,7 @@ def moved(params: Mapping[str, FloatArray], size: float, number: int) -> Iterato
 
 
 def closer_slope(
-    compute: Compute, params: Mapping[str, FloatArray], name: str, index: Index, bound: float, h: float
+    compute: Compute, f: Loss, params: Mapping[str, FloatArray], name: str, index: Index, bound: float, h: float
 ) -> tuple[float, bool]:
     """The slope at one element by smaller and smaller steps, until one is within `bound` of the analytic one.
 
@@ -58,7 +59,7 @@ def closer_slope(
     """
 
     def slope() -> float:
-        above, below = around(lambda _: float(compute()[0]), params[name], index, step)
+        above, below = around(f, params[name], index, step)
         return float(above - below) / (2 * step)
 
     loss, gradients = compute()

@@ -33,6 +33,7 @@ class Batch:
         inplace_sum: adds batch normalization's sums up over all parts of the minibatch; None where its statistics are
             those of the rows that are here.
         keeps_all: whether all units are kept, and scaled as kept ones are: those of a thinned network.
+        only_loss: whether nobody asks for the gradients.
     """
 
     X: AnyArray | SparseRows
@@ -43,6 +44,7 @@ class Batch:
     total: int | None = None
     inplace_sum: Sum | None = None
     keeps_all: bool = False
+    only_loss: bool = False
 
     def __len__(self) -> int:
         return len(self.X)

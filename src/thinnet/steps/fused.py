@@ -63,7 +63,8 @@ class FusedStep:
         )
         scores = self._forward(work)
         loss = self._loss(work, scores)
-        self._backward(work, scores)
+        if not batch.only_loss:
+            self._backward(work, scores)
         loss += batch.share * penalty(self.spec.reg, state.params, sum_of_squares)
         return Gradients(loss, work.gradients, None, work.matrices if self.spec.precision else None)
 

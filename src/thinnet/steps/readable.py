@@ -51,7 +51,8 @@ class ReadableStep:
         options = {} if training is None else self.spec.loss_options
         loss, dscores = LOSSES[self.spec.loss].function(scores, batch.y, batch.weights, **options)
         gradients = state.params.zeros_like()
-        backward(self.spec, dscores, caches, gradients)
+        if not batch.only_loss:
+            backward(self.spec, dscores, caches, gradients)
         if self.spec.reg:
             for name, W in state.params.items():
                 if name.startswith("W"):
