@@ -15,7 +15,7 @@ import numpy as np
 class Linear:
     def __init__(self, inputs: int, outputs: int) -> None:
         self.grads = {"W": np.zeros((inputs, outputs)), "b": np.zeros(outputs)}
-        self.velocity = {key: value.copy() for key, value in self.grads.items()}
+        self.v = {key: value.copy() for key, value in self.grads.items()}
         self.params = {"W": np.random.randn(inputs, outputs), "b": np.zeros(outputs)}
 
     def forward(self, x: np.ndarray) -> np.ndarray:
@@ -123,6 +123,25 @@ class Dense:
         self.d_weights, self.d_bias, x = self.x.T @ dout, dout.sum(0), self.__dict__.pop("x")
         return dout @ self._weights.T
 """
+# What an optimizer remembers stands before the parameters; the mode has a word of the class's own.
+OWN_WORDS = (
+    IN_DICTS.replace("params", "p")
+    + """
+
+class Dropout:
+    def __init__(self, rate=0.1, seed=42):
+        self.rate, self.rng, self.mode = rate, np.random.default_rng(seed), "train"
+
+    def forward(self, x):
+        if self.mode in ("eval", "inference"):
+            return x
+        self.kept = (self.rng.random(x.shape, dtype=np.float32) >= self.rate).astype(x.dtype)
+        return x * self.kept / x.dtype.type(1 - self.rate)
+
+    def backward(self, g):
+        return g * self.kept / (1 - self.rate)
+"""
+)
 # Backward is given what forward was, too.
 GIVEN_AGAIN = """
 import numpy as np
@@ -152,9 +171,8 @@ class ReLU:
 """
 IN_LISTS = {
     "self.params = {": "self.grads, self.params = [0, 0], [",
-    '"W": np.random.randn(inputs, outputs), "b": np.zeros(outputs)}': (
-        "np.random.randn(inputs, outputs), np.zeros(outputs)]"
-    ),
+    'self.grads, self.params = [0, 0], ["W": ': "self.grads, self.params = [0, 0], [",
+    ', "b": np.zeros(outputs)}\n\n': ", np.zeros(outputs)]\n\n",
     'params["W"]': "params[0]",
     'params["b"]': "params[1]",
     'self.grads["W"]': "self.grads[0]",
@@ -189,6 +207,7 @@ def test_parameters_in_dicts_and_lists_and_examples_in_columns_are_right(text: s
             '0.9 * self.running["mean"] + 0.1 *',
             '0.1 * self.running["mean"] + 0.9 *',
         ),
+        ("active-at-test", OWN_WORDS, 'in ("eval", "inference")', 'in ("evil",)'),
         ("wrong-gradient", GIVEN_AGAIN, "(x > 0)", "(dout > 0)"),
         ("gradient-sign", GIVEN_AGAIN, "dx = ", "dx = -1 * "),
         ("gradient-scaled", USED_UP, "self.x.T @ dout", "self.x.T @ dout * 3"),

@@ -297,6 +297,15 @@ def test_a_net_with_dropout_and_a_generator_of_its_own_is_right(changes: dict[st
     assert not report.verdicts
 
 
+def test_masks_from_a_generator_of_the_module_are_held() -> None:
+    changes = {
+        "import numpy as np": "import numpy as np\nrng = np.random.default_rng(1)",
+        "(self.rng.random": "(rng.random",
+    }
+    assert check(swap(WRITTEN_OUT, changes)).ok
+    assert check(swap(WRITTEN_OUT, {**changes, "d * mask * (h": "d * (h"})).faults == {"wrong-gradient"}
+
+
 @pytest.mark.parametrize(
     ("verdict", "old", "new"),
     [

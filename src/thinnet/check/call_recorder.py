@@ -47,12 +47,17 @@ class CallRecorder:
     def __init__(self, callers: Iterable[Any], replacements: Layers, names: Collection[str] = LAYERS) -> None:
         self.calls: list[Call] = []
         self.found: set[str] = set()
+        self.generators: list[tuple[np.random.Generator, Any]] = []  # of the modules, as they were
         self._callers, self._replacements, self._names = callers, replacements, names
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
         self._inside = False  # of one of them
 
     def __enter__(self) -> CallRecorder:
-        for names in _namespaces(self._callers):
+        namespaces = _namespaces(self._callers)
+        for names in (*namespaces, *filter(None, map(_globals, self._callers))):
+            own = (value for value in names.values() if isinstance(value, np.random.Generator))
+            self.generators += [(generator, generator.bit_generator.state) for generator in own]
+        for names in namespaces:
             for name in self._names:
                 if isinstance(names.get(name), FunctionType):
                     self._undo.append((names, name, names[name]))

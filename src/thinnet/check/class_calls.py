@@ -1,5 +1,6 @@
 """Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
 PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
 INPUT = re.compile(r"^(inputs?|x|z|a|a_prev|data)$", re.IGNORECASE)  # of forward, which some give backward too
+TRAINING, TEST = ("train", "training"), ("test", "eval", "inference", "testing", "infer", "predict", "evaluate")
 # Where a method leaves what it does not return.
 OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
 INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
@@ -21,11 +23,14 @@ IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # w
 
 def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
     """Put a value into the place that is named so, in the shape in which it stands there."""
-    holder, key = next(places(vars(layer), pattern, ARRAYS), (None, ""))
-    if holder is None or holder[key].size != value.size:
+    found = list(places(vars(layer), pattern, ARRAYS))
+    if not found or any(holder[key].size != value.size for holder, key in found[:1]):
         raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
-    turned = value.ndim == 2 and holder[key].shape == value.shape[::-1]
-    holder[key] = (value.T if turned else value.reshape(holder[key].shape)).copy()
+    # Of several dicts one has the parameters, another what an optimizer remembers of them.
+    for holder, key in found[:1] if found[0][0] is vars(layer) else found:
+        old = holder[key].shape
+        turned = value.ndim == 2 and old == value.shape[::-1]
+        holder[key] = (value.T if turned else value.reshape(old)).copy()
 
 
 def found_in(attributes: dict[str, Any], pattern: re.Pattern[str]) -> Any:
@@ -68,16 +73,18 @@ def call_backward(dout: Any, cache: Any) -> Any:
 def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:
     """In this mode; where there is no way to choose one, x itself is what test mode gives."""
     given = parameters(layer.forward)
+    defaults = inspect.signature(layer.forward).parameters if given else {}
     options: dict[str, Any] = {name: p for name in given[1:] if p is not None and PROBABILITY.search(name)}
     names = [name for name in given if MODE_ARGUMENTS.search(name)]
     if names:
-        return _result(layer, layer.forward, OUTPUT, x, **options, **{names[0]: mode_value(names[0], training)})
+        options |= {names[0]: mode_value(names[0], training, layer.forward, defaults[names[0]].default)}
+        return _result(layer, layer.forward, OUTPUT, x, **options)
     switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
     attribute = next((name for name in MODE_ATTRIBUTES if isinstance(getattr(layer, name, None), (bool, str))), "")
     if callable(switch):
         call(switch)
     elif attribute:
-        setattr(layer, attribute, mode_value(attribute, training))
+        setattr(layer, attribute, mode_value(attribute, training, layer.forward, getattr(layer, attribute)))
     elif not training:
         predict: Callable[..., Any] | None = getattr(layer, "predict", None)
         return _result(layer, predict, OUTPUT, x) if callable(predict) else x
@@ -125,7 +132,11 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
-def mode_value(name: str, training: bool) -> bool | str:
-    if name in ("mode", "phase"):
-        return "train" if training else "test"
-    return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
+def mode_value(name: str, training: bool, function: Any, usual: Any = None) -> bool | str:
+    """The value by which an argument or an attribute of this name asks for a mode, in the words of the code."""
+    if isinstance(usual, bool) or name not in ("mode", "phase"):
+        return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
+    constants = getattr(getattr(function, "__code__", None), "co_consts", ())
+    said = [one for many in constants for one in (many if isinstance(many, (tuple, frozenset)) else [many])]
+    words = TRAINING if training else TEST
+    return next((str(one) for word in words for one in said if str(one).lower() == word), words[0])

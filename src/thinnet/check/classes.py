@@ -10,7 +10,6 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,7 +154,7 @@ def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
         if len(names) < 2 or not (PROBABILITY.search(names[1]) or names[1] in ("level", "q")):
             raise CannotCall(f"it is not clear where {function.__name__}({', '.join(names)}) takes a probability")
-        out = _in_mode(partial(call, function), names, x, dropout_param)
+        out = _in_mode(function, names, x, dropout_param)
         out, mask = out if isinstance(out, tuple) and len(out) == 2 else (out, None)
         if np.shape(out) != x.shape:
             raise CannotCall(f"{function.__name__} does not return an array of the shape of its first argument")
@@ -179,11 +178,11 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**namespace, "dropout_forward": with_param, "__class_adapter__": True}
 
 
-def _in_mode(call: Callable[..., Any], names: list[str], x: Any, dropout_param: dict[str, Any]) -> Any:
+def _in_mode(function: Callable[..., Any], names: list[str], x: Any, dropout_param: dict[str, Any]) -> Any:
     """What ``f(x, p, ...)`` gives in a mode; x itself where it has no test mode."""
     training = dropout_param["mode"] == "train"
-    modes = {name: mode_value(name, training) for name in names[2:] if MODE_ARGUMENTS.search(name)}
-    return call(x, dropout_param["p"], **modes) if modes or training else (x, None)
+    modes = {name: mode_value(name, training, function) for name in names[2:] if MODE_ARGUMENTS.search(name)}
+    return call(function, x, dropout_param["p"], **modes) if modes or training else (x, None)
 
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]

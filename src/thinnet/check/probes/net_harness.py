@@ -198,8 +198,10 @@ class NetHarness:
         return float(number.reshape(())), arrays
 
     def held_loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
-        """The same with the masks held: by seeding NumPy, and by a copy of the net, for a generator of its own."""
+        """The same with the masks held: by seeding NumPy, by a copy of the net, and by the modules' generators."""
         np.random.seed(5)
+        for generator, state in self.recorder.generators:
+            generator.bit_generator.state = state
         with contextlib.suppress(Exception):  # some hold what cannot be copied
             net = copy.deepcopy(net)
         return self.loss(net, X, y)
