@@ -120,6 +120,7 @@ def checked_classes(classes: Any) -> AnyArray:
         raise ArgumentError(
             "classes must be every label that will ever come, got none. Give np.unique(y), for example."
         )
+    check_present("classes", labels, ArgumentError, "a label", "give them a label of their own")
     different: AnyArray = unique_labels(labels)
     return different
 
