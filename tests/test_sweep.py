@@ -215,6 +215,17 @@ def test_the_grid_of_a_rate_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "Validation accuracy against dropout" in (tmp_path / "report.html").read_text()
 
 
+def test_without_validation_rows_the_grid_has_what_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", X_train=X, y_train=(X[:, 0] > 0).astype(int))
+    command = ["experiment", "rate-sweep", "--data", str(tmp_path / "data.npz"), "--rates", "0", "--sizes", "60"]
+    command += ["--seeds", "1", "--epochs", "1", "--hidden-dims", "4", "--output", str(tmp_path / "runs"), "--quiet"]
+    assert cli.main(command) == 0
+    _, row, legend = capsys.readouterr().out.splitlines()
+    assert row.endswith("*")
+    assert legend.startswith("Train accuracy after the last epoch")
+
+
 def test_both_kinds_of_masks_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["experiment", "masks", "--seeds", "2", "--epochs", "1", "--hidden-dims", "20", "--output", str(tmp_path)]
     assert cli.main([*command, "--json"]) == 0

@@ -22,5 +22,5 @@ def configs(base: Config, rates: Sequence[float], sizes: Sequence[int], num_seed
 
 
 def table(groups: Sequence[Group]) -> str:
-    """Validation accuracy after the last epoch: sizes downward, rates across."""
+    """Accuracy after the last epoch, of the validation rows where there are any: sizes downward, rates across."""
     return grid(groups, "num_train", "dropout")

@@ -35,8 +35,9 @@ def _against(group: Group, first: Group, field: str) -> str:
     return f"{head} nothing to compare yet"
 
 
-def grid(groups: Sequence[Group], down: str, across: str, metric: str = "last_val_accuracy") -> str:
+def grid(groups: Sequence[Group], down: str, across: str) -> str:
     """Means over seeds, one field downward and one across; the best of each line has a star."""
+    metric = next((name for name in COMPARED if any(group.values(name) for group in groups)), COMPARED[0])
     means = {(getattr(group.config, down), getattr(group.config, across)): group.spread(metric) for group in groups}
     rows, columns = (list(dict.fromkeys(pair[k] for pair in means)) for k in (0, 1))
     head = f"{down.replace('_', ' ')} \\ {across.replace('_', ' ')}"
