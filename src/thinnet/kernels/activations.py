@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet.kernels.compile import inline, kernel
+from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.philox import group_bits
 from thinnet.masks import GROUP
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -32,7 +32,7 @@ class Behind(NamedTuple):
     row_positions: IntArray  # the position of each row in the whole minibatch
 
 
-@inline()
+@inner()
 def activate_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: Any) -> None:
     """Replace a row's columns h, which hold what goes into the activation, by dropout(activation(h)).
 
@@ -49,7 +49,7 @@ def activate_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: A
         _drop_in_line(h, row, first, bits, behind)
 
 
-@inline()
+@inner()
 def activate_line_backward(
     dh: FloatArray, h: FloatArray, line: FloatArray, row: int, first: int, bits: AnyArray, behind: Any
 ) -> None:
@@ -123,7 +123,7 @@ def _sigmoid(y: Any, one: Any) -> Any:
     return (one if y >= 0 else small) / (one + small)
 
 
-@inline()
+@inner()
 def _drop_in_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: Any) -> None:
     """Set dropped units of a row's columns to zero."""
     zero = h.dtype.type(0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.compile import inline, inner, kernel
+from thinnet.kernels.compile import inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
@@ -12,7 +12,7 @@ _SIXTEEN, _ONE, _HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
 _WITHOUT_SIGN, _INFINITY, _QUIET = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000), np.uint32(0x40)
 
 
-@inline()
+@inner()
 def round_line(x: FloatArray, out: AnyArray) -> None:
     """out = the bits of x in bfloat16; both are contiguous lines, of float32 and uint16."""
     bits = x.view(np.uint32)
