@@ -40,8 +40,7 @@ class MixedRows:
     Args:
         reader: of float rows, dense or sparse.
         alpha: α > 0; 0.2 mixes few rows noticeably, and 1 makes all shares alike likely.
-        seed: of the minibatches.
-        max_rows: the most rows in one.
+        seed, max_rows: of the minibatches, and the most rows in one.
         num_classes: C, where targets are labels; None for values.
         dtype: of the rows that come out; uint16 for the bits of bfloat16 numbers, which are rounded once mixed.
 

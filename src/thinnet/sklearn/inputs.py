@@ -117,9 +117,7 @@ def checked_classes(classes: Any) -> AnyArray:
     check_in_memory(classes=classes)
     labels = plain(classes, "classes").ravel()
     if not labels.size:
-        raise ArgumentError(
-            "classes must be every label that will ever come, got none. Give np.unique(y), for example."
-        )
+        raise ArgumentError("classes must be every label that will ever come, got none. Give np.unique(y).")
     check_present("classes", labels, ArgumentError, "a label", "give them a label of their own")
     different: AnyArray = unique_labels(labels)
     return different

@@ -22,7 +22,6 @@ class InverseScaling:
     rows_before: int = 0  # before training began or went on
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
-        """The factor in step number `step`, counted from 0."""
         return float((self.rows_before + step // steps_per_epoch * self.rows_a_pass + 1) ** -self.power)
 
 
@@ -34,7 +33,6 @@ class Adaptive:
     factor: float = 1.0
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
-        """The factor in step number `step`, counted from 0."""
         return self.factor
 
     def lower(self) -> bool:
