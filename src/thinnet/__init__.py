@@ -17,7 +17,23 @@ from thinnet.solver import Solver
 __version__ = "0.1.0"
 
 __all__ = [
-    "ArgumentError", "Callback", "CheckpointError", "DataError", "Dataset", "EarlyStopping", "FullyConnectedNet",
-    "GradientError", "History", "NumericalError", "Solver", "ThinnetError", "check_gradients", "layers",
-    "load_cifar10", "load_digits", "load_fashion_mnist", "optim", "schedules",
-]  # fmt: skip
+    "ArgumentError",
+    "Callback",
+    "CheckpointError",
+    "DataError",
+    "Dataset",
+    "EarlyStopping",
+    "FullyConnectedNet",
+    "GradientError",
+    "History",
+    "NumericalError",
+    "Solver",
+    "ThinnetError",
+    "check_gradients",
+    "layers",
+    "load_cifar10",
+    "load_digits",
+    "load_fashion_mnist",
+    "optim",
+    "schedules",
+]
