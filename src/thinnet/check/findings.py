@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from thinnet.check.verdicts import VERDICTS, Severity
+from thinnet.check.verdicts import FORMULAS, VERDICTS, Severity
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,21 @@ class Finding:
 def finding(
     verdict: str,
     evidence: str,
+    function: str = "",
     *,
     example: str = "",
     severity: Severity | None = None,
     keep: str = "keep_prob",
     in_net: bool = False,
 ) -> Finding:
-    """A finding with the cause and the mend in VERDICTS; `keep` is what the mend says for keep_prob."""
-    known = VERDICTS[verdict]
+    """A finding with the cause and the mend in VERDICTS.
+
+    `keep` is what the mend says for keep_prob, and `function` the course's name of what is wrong, if that is known.
+    """
+    known, formula = VERDICTS[verdict], FORMULAS.get(function.removesuffix("_alt"))
     mend = ((in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
+    if known.formula and formula and not in_net:
+        mend += f" Written out: {formula}"
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
 
 

@@ -76,7 +76,8 @@ class Subject:
         """Add a verdict, once."""
         if not self.has(verdict):
             keep, net = self.convention.keep, self.in_net
-            self.findings.append(finding(verdict, evidence, example=example, severity=severity, keep=keep, in_net=net))
+            found = finding(verdict, evidence, self.own, example=example, severity=severity, keep=keep, in_net=net)
+            self.findings.append(found)
 
     def has(self, verdict: str) -> bool:
         """Whether a verdict has been reported."""

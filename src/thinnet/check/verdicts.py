@@ -7,9 +7,13 @@ from typing import Any, Literal
 
 Severity = Literal["fault", "note"]
 
-GROUPS: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(
-    resources.files("thinnet.check").joinpath("verdicts.toml").read_text(encoding="utf-8")
-)
+
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files("thinnet.check").joinpath(name).read_text(encoding="utf-8"))
+
+
+GROUPS: dict[str, dict[str, dict[str, Any]]] = _table("verdicts.toml")
+FORMULAS: dict[str, str] = _table("formulas.toml")  # by the name of a function
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Verdict:
     severity: Severity = "fault"
     error_rate: float | None = None
     mend_in_net: str = ""
+    formula: bool = False  # whether that of the function follows the mend
 
 
 VERDICTS = {name: Verdict(name, **row) for group in GROUPS.values() for name, row in group.items()}
