@@ -78,7 +78,7 @@ cli.main(sys.argv[1:])
 @pytest.mark.usefixtures("without_kernels")  # which take longer to load than the runs
 def test_a_sweep_killed_half_way_ends_with_the_same_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*COMMAND, "--output", str(tmp_path / "whole")]) == 0
-    whole = capsys.readouterr().out
+    whole = capsys.readouterr().out.replace("whole", "cut")  # the folder of the page
     cut = tmp_path / "cut"
     command, environment = [sys.executable, "-c", KILLED, *COMMAND], {**os.environ, kernels.SWITCH: "0"}
     done = subprocess.run([*command, "--output", str(cut)], env=environment, check=False)
@@ -204,7 +204,8 @@ def test_workers_that_cannot_be_are_refused(arguments: Any, message: str) -> Non
 def test_the_grid_of_a_rate_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["experiment", "rate-sweep", "--rates", "0", "0.3", "0.6", "--sizes", "60", "90", "--seeds", "1"]
     assert cli.main([*command, "--epochs", "5", "--hidden-dims", "20", "--output", str(tmp_path), "--quiet"]) == 0
-    head, *rows, legend = capsys.readouterr().out.splitlines()
+    head, *rows, legend, page = capsys.readouterr().out.splitlines()
+    assert page == f"Page:   {tmp_path / 'report.html'}"
     assert legend == "Validation accuracy after the last epoch; * marks the best of each line."
     assert head.split() == ["num", "train", "\\", "dropout", "0", "0.3", "0.6"]
     assert [row.split()[0] for row in rows] == ["60", "90"]
@@ -221,7 +222,7 @@ def test_without_validation_rows_the_grid_has_what_there_is(tmp_path: Path, caps
     command = ["experiment", "rate-sweep", "--data", str(tmp_path / "data.npz"), "--rates", "0", "--sizes", "60"]
     command += ["--seeds", "1", "--epochs", "1", "--hidden-dims", "4", "--output", str(tmp_path / "runs"), "--quiet"]
     assert cli.main(command) == 0
-    _, row, legend = capsys.readouterr().out.splitlines()
+    _, row, legend, _ = capsys.readouterr().out.splitlines()
     assert row.endswith("*")
     assert legend.startswith("Train accuracy after the last epoch")
 
