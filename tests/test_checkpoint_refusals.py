@@ -123,6 +123,7 @@ def set_array(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]
     return change
 
 
+NO_NUMBERS: list[Any] = [{}, 0, "3", None]
 FORGED: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
     *(set_in([key], None) for key in ("net", "solver", "iteration", "best_score", "history", "data")),
     *(set_in(["solver", key], []) for key in ("optimizer", "optimizer_options", "batch_size", "seed", "schedule")),
@@ -133,6 +134,7 @@ FORGED: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
     set_in(["solver", "weight_decay_schedule"], {"name": "cosine"}),  # its optimizer has no weight decay
     set_in(["solver", "learning_rate"], "fast"),
     set_in(["solver", "optimizer_options"], [1]),
+    *(set_in(["solver", "checkpoint_every"], every) for every in NO_NUMBERS),
     set_in(["solver", "batch_size"], 1),
     set_in(["solver", "ema_decay"], 0.5),
     set_in(["solver", "mixup"], -1),

@@ -219,7 +219,7 @@ class Solver(Progress):
         folder, processes = check_path("checkpoint_dir", checkpoint_dir), ProcessGroup(communicator)
         contents, net, data, options = interrupted_run(folder, as_dataset(data), model, processes, changes)
         with readable_contents("the checkpoint"):
-            every = options.pop("checkpoint_every")
+            every = check_number("checkpoint_every", options.pop("checkpoint_every"))
             solver = cls(model or net, data, communicator=communicator, **options)
         restore(contents, solver._run())
         solver._saving = solver._make_saving(folder, every, resumed=True)
