@@ -16,7 +16,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
-from thinnet import ArgumentError, Dataset
+from thinnet import ArgumentError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 X = np.random.default_rng(0).standard_normal((60, 3))
@@ -308,81 +308,6 @@ def test_columns_in_another_order(names: Any, text: bool) -> None:
     assert net.predict(rows.to_numpy()).shape == (60,)
     if not text:  # other names than in training are not compared
         assert np.array_equal(net.predict(rows.set_axis([7, 8, 9], axis=1)), net.predict(rows))
-
-
-BESIDE: dict[str, tuple[Any, str]] = {
-    "masked": (np.ma.masked_less(X[:, 0], 0), "y must have no masked elements"),
-    "dates": (pd.date_range("2020", periods=60), "y must be numbers, got dates"),
-    "missing": (
-        pd.Series([1.0, None] * 30, dtype="Float64"),
-        r"y must have a value .* in row 1 \(rows without a value: 30",
-    ),
-    "complex": (X[:, 0] * 1j, "y must be numbers, got complex numbers"),
-    "none": (None, "y must be given: ThinNetRegressor requires y"),
-    "a generator": ((value for value in X[:, 0]), "y must be an array, .* in memory, got a generator"),
-    "a row less": (X[1:, 0], r"y must have a value for each row of X, .*, got shape \(59,\)"),
-    "nothing": (np.empty((60, 0)), r"y must have a value for each row of X, .*, got shape \(60, 0\)"),
-    "one of two": (np.where(np.eye(60, 2, -5) > 0, np.nan, 0), r"got nan in row 5 \(rows without a value: 2\)"),
-}
-
-
-@pytest.mark.parametrize("kind", BESIDE)
-def test_scores_take_what_training_takes(kind: str) -> None:
-    values, text = BESIDE[kind]
-    net = ThinNetRegressor(**QUICK).fit(X, X[:, 0])
-    for call in (net.fit, net.score):
-        with pytest.raises(ArgumentError, match=text):
-            call(X, values)
-
-
-@pytest.mark.parametrize("scale", [1e-300, 1e300])
-def test_scores_of_targets_of_any_size(scale: float) -> None:
-    nets = [ThinNetRegressor(**QUICK).fit(X, X[:, 0] * factor) for factor in (1, scale)]
-    assert nets[1].score(X, X[:, 0] * scale) == pytest.approx(nets[0].score(X, X[:, 0]))
-
-
-@pytest.mark.parametrize(
-    ("weights", "text"),
-    [
-        (np.ones(60) * 1j, "got others: complex numbers"),
-        (np.full(60, np.datetime64("2020")), "got others: dates"),
-        (pd.Series(pd.to_timedelta(range(60), unit="s")), "got others: durations"),
-        ([10**400] * 60, "got others: int too large"),
-        (np.ones((60, 1)), r"must have shape \(60,\), one number for each row of X, got float64 of shape \(60, 1\)"),
-        (np.full(60, np.nan), "must be >= 0, got nan"),
-        (np.full(60, np.inf), "must hold finite numbers, got inf in row 0"),
-    ],
-    ids=["complex", "dates", "durations", "hundreds of digits", "a column", "NaN", "infinity"],
-)
-def test_weights_that_are_no_numbers(weights: Any, text: str) -> None:
-    net = ThinNetClassifier(**QUICK).fit(X, Y)
-    for call in (net.fit, net.score):
-        with pytest.raises(ArgumentError, match=f"sample_weight .*{text}"):
-            call(X, Y, sample_weight=weights)
-
-
-@pytest.mark.parametrize(
-    ("classes", "text"),
-    [
-        ([], "classes must be every label that will ever come, got none"),
-        ([0, np.nan], "classes must have a label for each row, got nan in row 1"),
-        ([0, "1"], "classes must be all text or all numbers, got str such as '1' and int such as 0"),
-        (np.array(["2020", "2021"], "M8[Y]"), r"y must hold only the labels \[datetime\.date.*, got 1"),
-    ],
-    ids=["none", "NaN", "mixed", "dates"],
-)
-def test_classes_that_labels_cannot_be_among(classes: Any, text: str) -> None:
-    with pytest.raises(ArgumentError, match=text):
-        ThinNetClassifier(**QUICK).partial_fit(X, Y, classes=classes)
-
-
-@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="this version of NumPy has no text of any length")
-def test_labels_of_text_of_any_length() -> None:
-    labels = np.array(["no", "yes"], np.dtypes.StringDType())[Y]
-    net = ThinNetClassifier(**QUICK).fit(X, labels)
-    assert [*net.classes_] == ["no", "yes"]
-    assert net.score(X, labels) == net.score(X, labels.tolist())
-    assert Dataset(X, labels).class_names == ("no", "yes")
 
 
 @pytest.mark.parametrize("kind", [set, frozenset])

@@ -98,8 +98,7 @@ def check_gradients(
     """
     check_number("tolerance", tolerance)
     check_number("h", h)
-    net, options = checked_model(model), {}
-    loss = lambda: net.loss(X, y)[0]  # noqa: E731
+    net, options, loss = checked_model(model), {}, None
     if isinstance(model, FullyConnectedNet):
         net, options = model.copy(np.float64), {"step": model.step, "training": True}
         loss = _loss_alone(net, X, y, model.step)
@@ -130,9 +129,10 @@ class _Comparison:
     """Analytic and numerical gradients of a model, element by element."""
 
     def __init__(
-        self, net: Any, compute: Callable[[], Any], loss: Callable[[], Any], tolerance: float, h: float
+        self, net: Any, compute: Callable[[], Any], loss: Callable[[], float] | None, tolerance: float, h: float
     ) -> None:
-        self.net, self.compute, self.loss, self.tolerance, self.h = net, compute, loss, tolerance, h
+        self.net, self.compute, self.tolerance, self.h = net, compute, tolerance, h
+        self.loss = loss or (lambda: compute()[0])
         self.analytic = self._gradients()
         self.numerical = {name: eval_numerical_gradient(self._loss, w, False, h) for name, w in net.params.items()}
         for name, expected in self.numerical.items():

@@ -26,6 +26,7 @@ def open_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif isinstance(stream, io.TextIOWrapper):
             if stream is getattr(sys, f"__{name}__") and not stream.isatty():
+                stream.flush()  # what was written before stays before
                 file = io.BufferedWriter(Output(stream.fileno(), "wb", closefd=False))
                 options = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
                 stream = io.TextIOWrapper(file, stream.encoding, stream.errors, **options)
