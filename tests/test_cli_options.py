@@ -162,6 +162,9 @@ def test_a_quiet_sweep_shows_no_bar_even_in_a_terminal(
 
 def test_what_a_script_printed_before_a_command_stays_before() -> None:
     code = "print('before'); from thinnet.cli import main; main(['data'])\nprint('behind')"
-    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    lines = done.stdout.splitlines()
     assert (lines[0], lines[-1]) == ("before", "behind")
     assert len(lines) > 2
