@@ -12,7 +12,10 @@ from typing import Any
 
 from thinnet.old_python import of_a_library
 
-OWN_WARNING = "ignore::PendingDeprecationWarning:ipykernel.kernelbase"  # ipykernel's about itself, when it ends
+OWN_WARNINGS = (  # a kernel's about itself, when it starts and when it ends
+    "ignore:There is no current event loop:DeprecationWarning",
+    "ignore::PendingDeprecationWarning:ipykernel.kernelbase",
+)
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or the debugger of some ipykernels warns, though nobody debugs here
 COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
 SHOWN_LINES = 12  # of the traceback of a cell that failed
@@ -97,7 +100,7 @@ def _kernel_manager(connection: Path) -> Any:
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-    options = [f"-W{option}" for option in (*sys.warnoptions, OWN_WARNING)] if sys.warnoptions else []
+    options = [f"-W{option}" for option in (*sys.warnoptions, *OWN_WARNINGS)] if sys.warnoptions else []
     argv = [sys.executable, *options, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
     class ThisPython(KernelSpecManager):  # type: ignore[misc]
