@@ -10,6 +10,7 @@ import pytest
 
 from thinnet import ArgumentError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
+from thinnet.sklearn.training_rows import SampleRows
 from thinnet.typing import AnyArray, FloatArray
 
 X = np.random.default_rng(0).standard_normal((200, 3))
@@ -43,20 +44,13 @@ def test_each_row_has_influence(rows: int, batch_size: Any, normalization: Any) 
 
 @pytest.mark.parametrize("batch_size", [20, 43, 100, "auto"])
 def test_a_pass_of_fit_reads_every_row_once(batch_size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from thinnet.sklearn import rows as rows_module
+    read_rows, read = SampleRows.read, []
 
-    reader, read = rows_module.reader, []
+    def recording(source: SampleRows, index: AnyArray, step: int = 0) -> Any:
+        read.append(index.copy())
+        return read_rows(source, index, step)
 
-    def recording(*arguments: Any) -> Any:
-        one = reader(*arguments)
-
-        def read_and_record(index: AnyArray) -> Any:
-            read.append(index.copy())
-            return one(index)
-
-        return read_and_record
-
-    monkeypatch.setattr("thinnet.sklearn.rows.reader", recording)
+    monkeypatch.setattr(SampleRows, "read", recording)
     net = ThinNetRegressor((4,), batch_size=batch_size, max_iter=3, random_state=0).fit(X[:143], X[:143, 0])
     assert net.t_ == 3 * 143
     steps = len(read) // 3

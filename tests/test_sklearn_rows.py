@@ -11,7 +11,9 @@ from scipy import sparse
 from thinnet.data.moments import standardized
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
-from thinnet.sklearn.rows import moments, reader
+from thinnet.sklearn.inputs import Inputs
+from thinnet.sklearn.rows import moments
+from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
 
@@ -102,7 +104,8 @@ def test_sparse_rows_are_the_dense_ones(kernels: bool, weighted: bool, request: 
     np.testing.assert_allclose(narrow.sparse_rows(sparse.csr_array(X)) @ np.eye(9), wanted, rtol=1e-12, atol=1e-12)
     chosen, identity = np.array([3, 49, 3]), np.eye(9, dtype=np.float32)
     for form in (X, sparse.csr_array(X)):
-        read = reader(form, narrow, 5)(chosen) @ identity
+        inputs = Inputs(None, False, narrow, has_means=True, bins=None)
+        read = TrainingRows(inputs, form, np.float32).read(chosen) @ identity
         np.testing.assert_allclose(read, wanted[chosen], rtol=1e-6, atol=1e-6)
 
 

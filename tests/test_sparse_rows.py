@@ -18,7 +18,7 @@ from thinnet.errors import ArgumentError, DataError, NumericalError
 from thinnet.optim import FlatOptimizer
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn.sample import Sample, sort_keys
-from thinnet.sklearn.training import SampleRows
+from thinnet.sklearn.training_rows import SampleRows
 from thinnet.standardization import Standardization
 from thinnet.training.net_update import NetUpdate
 from thinnet.typing import AnyArray

@@ -153,11 +153,13 @@ def check_finite(
     raise error(f"{name} must hold {what}, got {table[row, column]} in {where}. Remove such rows, or fill them in.")
 
 
-def refuse_columns(name: str, wrong: AnyArray, what: str, error: Error = ArgumentError) -> None:
-    """Raise `error` if there is a column that is `wrong`; `what` says why it is."""
+def refuse_columns(
+    name: str, wrong: AnyArray, what: str, error: Error = ArgumentError, where: str | None = None
+) -> None:
+    """Raise `error` if there is a column that is `wrong`; `what` says why, and `where`, if not its number, which."""
     if wrong.any():
-        column = int(np.flatnonzero(wrong)[0])
-        raise error(f"{name} must hold columns that float64 can standardize, got {what} in column {column}. Scale it.")
+        where = where or f"column {int(np.flatnonzero(wrong)[0])}"
+        raise error(f"{name} must hold columns that float64 can standardize, got {what} in {where}. Scale it.")
 
 
 def narrowest(dtype: np.dtype[Any]) -> Any:

@@ -44,17 +44,19 @@ def power_of_two(size: AnyArray) -> FloatArray:
     return unit
 
 
-def inverse_deviation(name: str, deviation: FloatArray, columns: Spans, error: Error) -> FloatArray:
+def inverse_deviation(
+    name: str, deviation: FloatArray, columns: Spans, error: Error, where: str | None = None
+) -> FloatArray:
     """One over each column's standard deviation; 0 where a column is constant but for the last digit.
 
-    `error` if that is beyond float64.
+    `error` if that is beyond float64; `where` says in which column, if not by its number.
     """
     largest = np.maximum(np.abs(columns.low), np.abs(columns.high))
     info = np.finfo(np.float64)  # below its smallest normal number, digits are lost to other causes
     constant = (columns.low == columns.high) | ((deviation <= info.eps * largest) & (largest * info.eps > info.tiny))
     with np.errstate(divide="ignore", over="ignore"):
         inverse: FloatArray = np.where(constant, 0, 1 / np.where(constant, 1, deviation))
-    refuse_columns(name, ~np.isfinite(inverse), "a standard deviation below 5.6e-309", error)
+    refuse_columns(name, ~np.isfinite(inverse), "a standard deviation below 5.6e-309", error, where)
     return inverse
 
 

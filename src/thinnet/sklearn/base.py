@@ -24,6 +24,7 @@ from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, set
 from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
+from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.training.compilation import told_of_compilation
@@ -187,7 +188,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         if fresh:
             self._inputs = inputs.learn(self, sample, incremental=incremental)
         sample = sample._replace(
-            X=self._inputs.matrix(sample.X),
+            X=TrainingRows(self._inputs, sample.X, self._dtype),
             targets=self._scaled(sample.targets, sample.weights, fresh=fresh, incremental=incremental),
         )
         if fresh:

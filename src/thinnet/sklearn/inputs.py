@@ -24,11 +24,12 @@ from thinnet.sklearn.table.columns import called, unnamed
 from thinnet.sklearn.table.reading import REFUSED, package_of
 from thinnet.standardization import Standardization
 from thinnet.targets import check_present, uniform
-from thinnet.typing import AnyArray, BoolArray, FloatArray
+from thinnet.typing import AnyArray, FloatArray
 
 # Other dtypes become float64. What is not finite is looked at here, where columns have names.
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": False}
 PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
+MOST_BYTES = 1 << 30  # of a matrix that is made of a table, a dozen numbers of each, and kept
 SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered but keep their unit
 FEWEST = 5  # rows; rarer categories are merged
 # How things that are not in memory are brought there, the surer way first: PySpark has several of these.
@@ -50,10 +51,23 @@ class Inputs:
     has_means: bool  # whether it knows the columns' means
     bins: int | None  # into how many bins columns of numbers are encoded at most
 
+    @property
+    def num_outputs(self) -> int:
+        """How many columns the matrix has."""
+        return len(self.standardization.mean)
+
+    def makes_sparse(self, given: Any) -> bool:
+        """Whether the matrix of these rows is a compressed one."""
+        return sparse.issparse(given) if self.encoder is None else self.encoder.is_sparse
+
+    def takes_much(self, num_rows: int) -> bool:
+        """Whether the matrix of so many rows of a table is too large to be kept, dense in float32."""
+        return self.encoder is not None and not self.encoder.is_sparse and 4 * num_rows * self.num_outputs > MOST_BYTES
+
     def pieces(self, given: Any) -> Iterator[tuple[int, Any]]:
         """The same rows as matrices of some megabytes, one after the other, each with the number of its first row."""
         num_rows = given.shape[0]
-        at_once = num_rows if self.encoder is None else max(1, PIECE_BYTES // (8 * self.encoder.num_outputs))
+        at_once = num_rows if self.encoder is None else max(1, PIECE_BYTES // (8 * self.num_outputs))
         for start in range(0, num_rows, at_once):
             yield start, self.matrix(given if at_once >= num_rows else given[start : start + at_once])
 
@@ -319,21 +333,25 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         columns = given if is_columns else read(given, None, getattr(estimator, "feature_names_in_", None))
         few = incremental or columns.shape[0] <= MOST_MERGED  # of which none is to spare, or many are to come
         encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=1 if few else FEWEST)
-        given = encoder.transform(columns)
-    measured = None if encoder is None else encoder.is_measured
-    standardization = _standardization(estimator, given, sample.weights, measured, incremental)
+        given = columns
+    standardization = _standardization(estimator, given, encoder, sample.weights, incremental)
     return Inputs(encoder, is_columns, standardization, has_means=bool(estimator.standardize), bins=bins)
 
 
 def _standardization(
-    estimator: Any, X: Any, weights: FloatArray | None, measured: BoolArray | None, incremental: bool
+    estimator: Any, given: Any, encoder: TableEncoder | None, weights: FloatArray | None, incremental: bool
 ) -> Standardization:
     if not estimator.standardize:
-        return Standardization(np.zeros(X.shape[1]), np.ones(X.shape[1]))
-    learned = rows.moments(X, weights)
-    scale = learned.scale if measured is None else np.where(measured | (learned.scale == 0), learned.scale, SHARE_SCALE)
+        size = given.shape[1] if encoder is None else encoder.num_outputs
+        return Standardization(np.zeros(size), np.ones(size))
+    # Column by column: the matrix of all of them may be many times as large as the table.
+    blocks = [(None, given)] if encoder is None else encoder.blocks(given)
+    learned = [rows.moments(block, weights, where=name) for name, block in blocks]
+    mean, scale = (np.concatenate([getattr(each, name) for each in learned]) for name in ("mean", "scale"))
+    if encoder is not None:
+        scale = np.where(encoder.is_measured | (scale == 0), scale, SHARE_SCALE)
     scale = np.where(scale == 0, 1.0, scale) if incremental else scale
-    return Standardization(learned.mean, scale, rows.LIMIT)
+    return Standardization(mean, scale, rows.LIMIT)
 
 
 def comparable(given: Any) -> Any:

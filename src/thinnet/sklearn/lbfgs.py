@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
-from thinnet.sklearn import rows
 from thinnet.sklearn.sample import Sample
-from thinnet.sklearn.training import SampleRows, count_iteration
+from thinnet.sklearn.training import count_iteration
+from thinnet.sklearn.training_rows import SampleRows
 from thinnet.steps import choose
 from thinnet.steps.base import Batch
 from thinnet.training.diagnosis import not_finite
@@ -59,8 +59,7 @@ def train(estimator: Any, sample: Sample) -> bool:
     estimator.loss_ = np.nan  # before there is one
     for net in estimator._nets:
         estimator.n_iter_ = 0
-        read = rows.reader(sample.X, estimator._inputs.standardization, min(num_rows, ROWS_AT_ONCE), net.dtype)
-        reason = _minimize(estimator, Objective(net, SampleRows(read, sample), num_rows))
+        reason = _minimize(estimator, Objective(net, SampleRows(sample.X.read, sample), num_rows))
         reasons.append(reason)
         losses.append(estimator.loss_)
         counts.append(estimator.n_iter_)

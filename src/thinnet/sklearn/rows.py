@@ -1,41 +1,38 @@
-"""Rows of dense and sparse matrices: their moments, and how they become standardized minibatches."""
+"""Rows of dense and sparse matrices: their moments, and their scores."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from thinnet.data.moments import Spans, inverse_deviation, spans, standardized
+from thinnet.data.moments import Spans, inverse_deviation, spans
 from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import check_scores
-from thinnet.sparse_rows import SparseRows
 from thinnet.standardization import Standardization
 from thinnet.state import State
 from thinnet.typing import AnyArray, FloatArray, IntArray
-
-# What gives the standardized rows of these numbers; they are overwritten by the next call.
-Reader: TypeAlias = Callable[[IntArray], FloatArray | SparseRows]
 
 PIECE_BYTES = 1 << 23  # worked on together, so that memory stays bounded however wide rows are
 COLUMNS_AT_ONCE = 1024  # of rows that are multiplied by a large matrix, some of its rows at a time
 LIMIT = 10.0  # standard deviations; an outlier, or a category that one row in a thousand has, says no more than this
 
 
-def moments(X: Any, weights: FloatArray | None, name: str = "X") -> Standardization:
+def moments(X: Any, weights: FloatArray | None, name: str = "X", where: str | None = None) -> Standardization:
     """The weighted mean of each column and one over its standard deviation; 0 where a column is constant.
 
-    ArgumentError, which names the column, if float64 cannot hold them; those of huge and tiny numbers it can.
+    ArgumentError, which names the column, `where` or by its number, if float64 cannot hold them; those of huge and tiny
+    numbers it can.
     """
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
-    columns = spans(name, *_ends(X), ArgumentError)
+    columns = spans(name, *ends(X), ArgumentError)
     mean, variance = (_sparse_moments if sparse.issparse(X) else _dense_moments)(X, w / w.sum(), columns)
-    scale = inverse_deviation(name, np.sqrt(variance) / columns.unit, columns, ArgumentError)
+    scale = inverse_deviation(name, np.sqrt(variance) / columns.unit, columns, ArgumentError, where)
     return Standardization(mean, scale)
 
 
-def _ends(X: Any) -> tuple[AnyArray, AnyArray]:
+def ends(X: Any) -> tuple[AnyArray, AnyArray]:
     """The least and the greatest value of each column."""
     low, high = X.min(axis=0), X.max(axis=0)
     return (low.toarray().ravel(), high.toarray().ravel()) if sparse.issparse(X) else (low, high)
@@ -75,23 +72,6 @@ def parts(row_bytes: IntArray) -> Iterator[slice]:
 
 def _dense_parts(X: AnyArray, row_bytes: int = 0) -> Iterator[slice]:
     return parts(np.full(X.shape[0], 8 * X.shape[1] + row_bytes))
-
-
-def reader(X: Any, how: Standardization, max_rows: int, dtype: Any = np.float32) -> Reader:
-    """What reads minibatches of up to `max_rows` rows of a training set.
-
-    Floats, and the elements of sparse matrices, are standardized once; bytes, which would grow by it, in each minibatch
-    anew.
-    """
-    if sparse.issparse(X):
-        standardized(np.stack(_ends(X)), how, dtype)  # which refuses what stays too large
-        compressed = how.sparse_rows(X, dtype)
-        return lambda rows: compressed[rows]
-    if X.dtype == np.uint8:
-        return lambda rows: how.rows(X[rows], dtype)
-    whole, out = standardized(X, how, dtype), np.empty((max_rows, X.shape[1]), dtype)
-    # "raise", the default mode, would copy; the order of the batches is in range.
-    return lambda rows: whole.take(rows, axis=0, out=out[: len(rows)], mode="clip")
 
 
 # Scoring

@@ -13,14 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from thinnet.data.batches import BatchOrder
 from thinnet.data.mixup import MixedRows
-from thinnet.data.rows import Rows
 from thinnet.schedules import Schedule
-from thinnet.sklearn import members, rows
+from thinnet.sklearn import members
 from thinnet.sklearn.learning_rates import Adaptive, InverseScaling, schedule_for, stops_by_loss
 from thinnet.sklearn.members import Update
-from thinnet.sklearn.rows import Reader
 from thinnet.sklearn.sample import Sample
-from thinnet.teams import ONE_THREAD, Team
+from thinnet.sklearn.training_rows import SampleRows
 from thinnet.training.averaging import WeightAverage
 from thinnet.training.loop import Factors, Loop
 from thinnet.training.state import TrainingState
@@ -61,7 +59,7 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
 
 def _source(estimator: Any, sample: Sample, order: BatchOrder) -> SampleRows | MixedRows:
     """What the rows of a minibatch are read from."""
-    source = SampleRows(rows.reader(sample.X, estimator._inputs.standardization, order.largest), sample)
+    source = SampleRows(sample.X.read, sample)
     if not estimator.mixup:
         return source
     num_classes = len(estimator.classes_) if sample.targets.dtype.kind in "iu" else None
@@ -82,30 +80,17 @@ def _validation(estimator: Any, held_out: Sample | None) -> Validate | None:
     """A function that scores the nets on the validation rows."""
     if held_out is None:
         return None
-    weights, matrix = held_out.weights, estimator._inputs.matrix(held_out.X)
-    inputs = replace(estimator._inputs, encoder=None, is_table=False)  # encoded once
+    weights, inputs, given = held_out.weights, estimator._inputs, held_out.X
+    if not inputs.takes_much(given.shape[0]):  # then it is made once, and not in each pass
+        given, inputs = inputs.matrix(given), replace(inputs, encoder=None, is_table=False)
     targets = estimator._scaled(held_out.targets, weights, fresh=False)
 
     def validate() -> tuple[float, float]:
-        scores = members.scores(estimator._nets, inputs, matrix, np.float32)
+        scores = members.scores(estimator._nets, inputs, given, np.float32)
         told, compared = estimator._validation_score(scores, targets, weights)
         return told, compared
 
     return validate
-
-
-class SampleRows:
-    """The standardized rows of a sample, by their numbers."""
-
-    def __init__(self, read: Reader, sample: Sample) -> None:
-        self._read, self._sample = read, sample
-        self.dtype, self.num_features = np.dtype(np.float32), sample.X.shape[1]
-        self.team: Team = ONE_THREAD
-
-    def read(self, rows: IntArray, step: int = 0) -> Rows:
-        """Rows with their targets and weights."""
-        weights = self._sample.weights
-        return Rows(self._read(rows), self._sample.targets[rows], None if weights is None else weights[rows])
 
 
 class Passes:

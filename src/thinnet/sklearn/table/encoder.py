@@ -1,5 +1,7 @@
 """A table as a matrix of numbers: what was learned of each column, side by side."""
 
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -9,8 +11,9 @@ from scipy import sparse
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
 from thinnet.sklearn.table.learned import LearnedCategories, LearnedNumbers, learn_categories, learn_numbers
+from thinnet.sklearn.table.number_block import NumberBlock
 from thinnet.sklearn.table.reading import columns_of, open_table
-from thinnet.typing import BoolArray, FloatArray
+from thinnet.typing import BoolArray, FloatArray, IntArray
 
 Learned: TypeAlias = LearnedNumbers | LearnedCategories
 
@@ -84,18 +87,28 @@ class TableEncoder:
         It is float64, or float32 where all columns of numbers are of narrow floats. ArgumentError if a column holds
         other kinds of values than it did in training.
         """
-        self._check_number(len(columns.columns))
-        dtype = _dtype(columns)
         if self.is_sparse:
-            parts = [self._sparse_part(i, column, dtype) for i, column in enumerate(columns)]
-            return sparse.csr_array(sparse.hstack(parts, format="csr"))
-        out = np.zeros((columns.shape[0], self.num_outputs), dtype)
+            return sparse.csr_array(sparse.hstack([block for _, block in self.blocks(columns)], format="csr"))
+        self._check(columns)
+        out = np.zeros((columns.shape[0], self.num_outputs), _dtype(columns))
+        numbers = [column for column in columns if isinstance(column, Numbers)]
+        if numbers:
+            block, places = self._numbers
+            block.write(numbers, out, places)
         start = 0
-        for i, column in enumerate(columns):
-            stop = start + self.columns[i].width
-            self._write(i, column, out[:, start:stop])
-            start = stop
+        for i, (learned, column) in enumerate(zip(self.columns, columns, strict=True)):
+            if isinstance(learned, LearnedCategories) and isinstance(column, Categories):
+                learned.write(column, out[:, start : start + learned.width], called(learned.name, i))
+            start += learned.width
         return out
+
+    def blocks(self, columns: Columns) -> Iterator[tuple[str, Any]]:
+        """What `transform` gives of each column, one after the other, and how an error calls it."""
+        self._check(columns)
+        dtype = _dtype(columns)
+        for i, column in enumerate(columns):
+            make = self._sparse_part if self.is_sparse else self._dense_part
+            yield called(self.columns[i].name, i), make(i, column, dtype)
 
     def _check_number(self, came: int) -> None:
         if came != len(self.columns):
@@ -103,24 +116,42 @@ class TableEncoder:
                 f"X must have {len(self.columns)} columns, as in training, got {came}. Give the same columns."
             )
 
-    def _write(self, index: int, column: Column, out: FloatArray) -> None:
+    def _check(self, columns: Columns) -> None:
+        """Refuse another number of columns, and columns of another kind, than in training."""
+        self._check_number(len(columns.columns))
+        for i, (learned, column) in enumerate(zip(self.columns, columns, strict=True)):
+            if isinstance(learned, LearnedNumbers) != isinstance(column, Numbers):
+                before, now = ("categories", "numbers") if isinstance(column, Numbers) else ("numbers", "categories")
+                where = called(learned.name, i)
+                raise ArgumentError(f"X must hold {before} in {where}, as in training, got {now}. Convert the column.")
+
+    @functools.cached_property
+    def _numbers(self) -> tuple[NumberBlock, IntArray | slice]:
+        """What writes the columns of numbers, and where in the matrix; all of it where there are no others."""
+        are_numbers = [isinstance(learned, LearnedNumbers) for learned in self.columns]
+        places = np.flatnonzero(np.repeat(are_numbers, [learned.width for learned in self.columns]))
+        block = NumberBlock([learned for learned in self.columns if isinstance(learned, LearnedNumbers)])
+        return block, slice(None) if all(are_numbers) else places
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"columns": self.columns}
+
+    def _dense_part(self, index: int, column: Column, dtype: Any) -> FloatArray:
+        """The columns of the matrix that come of one column."""
         learned = self.columns[index]
-        if isinstance(learned, LearnedNumbers) and isinstance(column, Numbers):
-            learned.write(column, out)
-        elif isinstance(learned, LearnedCategories) and isinstance(column, Categories):
+        size = len(column.values if isinstance(column, Numbers) else column.codes)
+        out: FloatArray = np.zeros((size, learned.width), dtype)
+        if isinstance(learned, LearnedCategories) and isinstance(column, Categories):
             learned.write(column, out, called(learned.name, index))
-        else:
-            before, now = ("categories", "numbers") if isinstance(column, Numbers) else ("numbers", "categories")
-            where = called(learned.name, index)
-            raise ArgumentError(f"X must hold {before} in {where}, as in training, got {now}. Convert the column.")
+        elif isinstance(learned, LearnedNumbers) and isinstance(column, Numbers):
+            NumberBlock([learned]).write([column], out, slice(None))
+        return out
 
     def _sparse_part(self, index: int, column: Column, dtype: Any) -> Any:
-        """The columns of the matrix that come of one column, with no more of zeros than a few bins have."""
+        """The same, with no more of zeros than a few bins have."""
         learned = self.columns[index]
         if not (isinstance(learned, LearnedCategories) and isinstance(column, Categories)):
-            out = np.zeros((len(column.values), learned.width), dtype)
-            self._write(index, column, out)
-            return sparse.csr_array(out)
+            return sparse.csr_array(self._dense_part(index, column, dtype))
         codes = learned.codes(column, called(learned.name, index))
         present = codes >= 0
         ends = np.concatenate([[0], np.cumsum(present)]).astype(np.int32)

@@ -10,7 +10,7 @@ from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table.columns import Categories, Category, Numbers
 from thinnet.sklearn.table.kinds import kind, sort_key
-from thinnet.typing import AnyArray, FloatArray, IntArray
+from thinnet.typing import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,20 +148,6 @@ class LearnedNumbers:
         """How many bins there are."""
         return 0 if self.knots is None else len(self.knots) - 1
 
-    def write(self, column: Numbers, out: FloatArray) -> None:
-        """Write the rows into `out`, (N, width) zeros."""
-        if self.is_empty:
-            return
-        values = column.values
-        missing = np.isnan(values) if values.dtype.kind == "f" else None
-        if missing is not None and missing.any():
-            values = np.where(missing, self.fill, values)
-            if self.has_indicator:
-                out[:, -1] = missing
-        out[:, 0] = values
-        if self.knots is not None:
-            out[:, 1 : 1 + self.num_bins] = encoded(values, self.knots)
-
 
 def learn_numbers(column: Numbers, weights: FloatArray | None, most_bins: int | None, where: str) -> LearnedNumbers:
     """Learn from the training rows, whatever their order; ArgumentError if they go further apart than float64 does."""
@@ -203,18 +189,3 @@ def learn_knots(values: FloatArray, weights: FloatArray, most_bins: int) -> Floa
         places = np.searchsorted(total, shares * total[-1])
         knots = np.unique(np.r_[values[0], values[places], values[-1]])
     return knots if len(knots) > 2 else None
-
-
-def encoded(values: AnyArray, knots: FloatArray) -> FloatArray:
-    """The (N, K) piecewise-linear encoding of (N,) values, none of them missing.
-
-    >>> encoded(np.array([-1.0, 0.5, 2.0, 5.0]), np.array([0.0, 1.0, 3.0]))
-    array([[0. , 0. ],
-           [0.5, 0. ],
-           [1. , 0.5],
-           [1. , 1. ]])
-    """
-    with np.errstate(over="ignore"):  # what is infinitely far is cut off
-        out: FloatArray = np.subtract(values[:, None], knots[:-1], dtype=np.float64)
-        out /= np.diff(knots)
-    return np.clip(out, 0, 1, out=out)

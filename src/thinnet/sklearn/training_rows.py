@@ -1,0 +1,83 @@
+"""The rows that an estimator trains on, standardized, and how minibatches are read from them."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from thinnet.data.moments import standardized
+from thinnet.data.rows import Rows
+from thinnet.sklearn import rows
+from thinnet.sklearn.inputs import Inputs
+from thinnet.sklearn.sample import Sample
+from thinnet.sklearn.table import Columns
+from thinnet.sparse_rows import SparseRows
+from thinnet.teams import ONE_THREAD, Team
+from thinnet.typing import FloatArray, IntArray
+
+# What gives the standardized rows of these numbers; they are overwritten by the next call.
+Reader: TypeAlias = Callable[[IntArray], FloatArray | SparseRows]
+
+
+class TrainingRows:
+    """Rows as `thinnet.sklearn.inputs.checked` gives them, standardized.
+
+    Floats, and the elements of sparse matrices, are standardized once; bytes, which would grow by it, and rows of a
+    table whose matrix would take much memory, in each minibatch anew.
+
+    Attributes:
+        shape: (N, M) of the whole matrix.
+        read: the rows of these numbers.
+    """
+
+    def __init__(self, inputs: Inputs, given: Any, dtype: Any) -> None:
+        self.shape = given.shape[0], inputs.num_outputs
+        self.read = _reader(inputs, given, np.dtype(dtype))
+
+
+def _reader(inputs: Inputs, given: Any, dtype: Any) -> Reader:
+    how, encoder = inputs.standardization, inputs.encoder
+    if inputs.makes_sparse(given):
+        matrix = inputs.matrix(given)
+        standardized(np.stack(rows.ends(matrix)), how, dtype)  # which refuses what stays too large
+        compressed = how.sparse_rows(matrix, dtype)
+        return lambda index: compressed[index]
+    if encoder is None and given.dtype == np.uint8:
+        return lambda index: how.rows(given[index], dtype)
+    pieces = ((start, standardized(X, how, dtype)) for start, X in inputs.pieces(given))
+    if encoder is not None and inputs.takes_much(given.shape[0]):
+        for _ in pieces:  # which refuses what cannot be taken, before training begins
+            pass
+        columns = given if isinstance(given, Columns) else encoder.read(given)
+        return lambda index: standardized(encoder.transform(columns[index]), how, dtype)
+    whole: FloatArray = np.empty((given.shape[0], inputs.num_outputs), dtype)
+    for start, piece in pieces:
+        whole[start : start + len(piece)] = piece
+    return Whole(whole)
+
+
+class Whole:
+    """Reads rows of a matrix into a buffer that is used again and again."""
+
+    def __init__(self, matrix: FloatArray) -> None:
+        self._matrix, self._out = matrix, matrix[:0].copy()
+
+    def __call__(self, index: IntArray) -> FloatArray:
+        if len(self._out) < len(index):
+            self._out = np.empty((len(index), self._matrix.shape[1]), self._matrix.dtype)
+        # "raise", the default mode, would copy; the order of the batches is in range.
+        return self._matrix.take(index, axis=0, out=self._out[: len(index)], mode="clip")
+
+
+class SampleRows:
+    """The rows of a sample, by their numbers, as `read` gives them."""
+
+    def __init__(self, read: Reader, sample: Sample) -> None:
+        self._read, self._sample = read, sample
+        self.dtype, self.num_features = np.dtype(np.float32), sample.X.shape[1]
+        self.team: Team = ONE_THREAD
+
+    def read(self, rows: IntArray, step: int = 0) -> Rows:
+        """Rows with their targets and weights."""
+        weights = self._sample.weights
+        return Rows(self._read(rows), self._sample.targets[rows], None if weights is None else weights[rows])
