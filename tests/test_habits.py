@@ -117,3 +117,22 @@ def test_an_argument_that_a_method_passes_on_is_left_to_it() -> None:
             return options
 
     assert Open().take(anything=1) == {"anything": 1}
+
+
+def test_who_only_looks_whether_an_attribute_is_there_waits_for_no_advice() -> None:
+    """scikit-learn does so at each prediction, and looking for the nearest name took longer than a row's prediction."""
+
+    class Curve(Known):
+        asked = 0
+
+        def _way(self, name: str) -> str:
+            type(self).asked += 1
+            return super()._way(name)
+
+    assert not hasattr(Curve(), "points")
+    assert Curve.asked == 0
+    with pytest.raises(AttributeError, match=r"a Curve has no attribute 'aksed'\. Did you mean 'asked'") as caught:
+        getattr(Curve(), "aksed")  # noqa: B009
+    assert Curve.asked == 1
+    assert "Did you mean" in repr(caught.value)
+    assert "Did you mean" in str(pickle.loads(pickle.dumps(caught.value)))

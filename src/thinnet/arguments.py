@@ -130,6 +130,22 @@ def knows_arguments(kind: type[T]) -> type[T]:
     return kind
 
 
+class Later:
+    """A text that is made when it is read: most who ask for an attribute only want to see whether it is there."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make()
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
 class Known:
     """The base of classes whose methods refuse unknown arguments, and whose instances unknown attributes and items.
 
@@ -170,7 +186,7 @@ class Known:
             kind = type(self).__name__
             if name.startswith("_"):  # which others ask for to see whether it is there
                 raise AttributeError(f"{kind!r} object has no attribute {name!r}")
-            raise AttributeError(f"a {kind} has no attribute {name!r}. {self._way(name)}".rstrip())
+            raise AttributeError(Later(lambda: f"a {kind} has no attribute {name!r}. {self._way(name)}".rstrip()))
 
         def __getitem__(self, name: Any) -> NoReturn:
             kind = type(self).__name__
