@@ -1,9 +1,11 @@
 """One pass of a rule's kernel over flat buffers, shared out among threads where that pays."""
 
+import functools
+
 import numpy as np
 
 from thinnet.kernels.optimizers import LINE, update, update_part
-from thinnet.parameters import Parameters
+from thinnet.parameters import Parameters, Place
 from thinnet.teams import Team, scratch, share_out
 from thinnet.thinning import Thinning
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -20,8 +22,7 @@ def update_whole(
     """One step of a rule; `buffers` are the weights and its state, the rest as for `thinnet.optim.FlatOptimizer`."""
     w, first, second = buffers
     half = np.empty(0, np.uint16) if half is None else half
-    flat, table = _lines(dw)
-    gaps = (table[:, 4] > table[:, 3]).any()  # behind the lines of an array's gradient
+    flat, (table, gaps) = (dw.flat, _lines(*dw.places.values())) if isinstance(dw, Parameters) else (dw, _whole(dw))
     room = scratch(team, w.dtype, LINE if gaps else 0)
     share_out(team, w.size, update, rule, w, flat, (first, second), numbers, half, table, room)
 
@@ -43,14 +44,18 @@ def update_kept(
     share_out(team, thin.flat.size, update_part, rule, w, thin.flat, (first, second), numbers, *where)
 
 
-def _lines(dw: FloatArray | Parameters) -> tuple[FloatArray, IntArray]:
-    """The buffer of a gradient, and a row of `update`'s table for each array in it."""
-    if not isinstance(dw, Parameters):
-        return dw, np.array([(0, dw.size, 0, LINE, LINE)])
-    table, start = [], 0
-    for place in dw.places.values():
+@functools.lru_cache(maxsize=64)  # the same in each step
+def _lines(*places: Place) -> tuple[IntArray, bool]:
+    """A row of `update`'s table for each array of a gradient, and whether there are gaps between its lines."""
+    table, start, gaps = [], 0, False
+    for place in places:
         stop = start + place.lines * place.length
-        lines = (place.length, place.pitch) if place.pitch > place.length else (LINE, LINE)
-        table.append((start, stop, place.start, *lines))
-        start = stop
-    return dw.flat, np.array(table)
+        has_gaps = place.pitch > place.length
+        table.append((start, stop, place.start, *((place.length, place.pitch) if has_gaps else (LINE, LINE))))
+        start, gaps = stop, gaps or has_gaps
+    return np.array(table), gaps
+
+
+def _whole(dw: FloatArray) -> tuple[IntArray, bool]:
+    """The same for a flat gradient."""
+    return np.array([(0, dw.size, 0, LINE, LINE)]), False

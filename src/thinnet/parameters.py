@@ -204,7 +204,7 @@ def layer_number(name: str) -> int:
 
 def whole_lines(matrix: FloatArray) -> FloatArray:
     """The rows of a matrix in order C with the gaps behind them: a contiguous array, as kernels need it."""
-    if not matrix.size:
+    if not matrix.size or matrix.flags.c_contiguous:  # where there are no gaps
         return matrix
     across = max(matrix.strides[0] // matrix.itemsize, matrix.shape[1])
     return np.lib.stride_tricks.as_strided(matrix, (len(matrix), across), writeable=matrix.flags.writeable)

@@ -172,8 +172,11 @@ class Net(Known):
         self._products, self._training_step = value, None
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_") or name in ASSIGNABLE:
+            super().__setattr__(name, value)
+            return
         own = getattr(type(self), name, None)
-        if not (name.startswith("_") or name in ASSIGNABLE or isinstance(own, Fixed)):
+        if not isinstance(own, Fixed):
             wanted = "one that it has" if own is None else f"one of {', '.join(ASSIGNABLE)} to be assigned"
             fix = instead_of(name, ASSIGNABLE + FIELDS) if own is None else "It says what the net is or does."
             fix = f"Write net = net.replace({name}=...)." if name in FIELDS else fix
