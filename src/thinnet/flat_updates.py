@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from thinnet.kernels.optimizers import LINE, update, update_part
+from thinnet.kernels.optimizers import RULE_KERNELS as RULE_KERNELS
 from thinnet.parameters import Parameters, Place
 from thinnet.teams import Team, scratch, share_out
 from thinnet.thinning import Thinning

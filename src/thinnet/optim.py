@@ -7,6 +7,7 @@ the same limits in all of them; see `thinnet.subnormal`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -245,15 +246,13 @@ class FlatOptimizer:
         options = {**self.options, **(changes or {})}
         kernel = self._kernel()
         if kernel is not None:
-            from thinnet import flat_updates
-
             numbers = np.array(kernel.numbers(options, self.state.get("t", 0) + 1), self._dtype)
             none = np.empty(0, self._dtype)
             buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
             if thinning is None:
-                flat_updates.update_whole(kernel.rule, buffers, dw, numbers, team, half)
+                _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, half)
             else:
-                flat_updates.update_kept(kernel.rule, buffers, dw, numbers, team, thinning)
+                _compiled().update_kept(kernel.rule, buffers, dw, numbers, team, thinning)
         elif thinning is not None:
             self._apply(w, _packed(dw), self._arrays(), options, thinning.positions())
         else:
@@ -287,11 +286,7 @@ class FlatOptimizer:
 
     def _kernel(self) -> RuleKernel | None:
         """The rule's kernel, where there is one and Numba is installed."""
-        if not kernels.available():
-            return None
-        from thinnet.kernels.optimizers import RULE_KERNELS
-
-        return RULE_KERNELS.get(self.name)
+        return _compiled().RULE_KERNELS.get(self.name) if kernels.available() else None
 
     def _apply(self, w: FloatArray, dw: FloatArray, arrays: dict[str, FloatArray], options: Config, index: Any) -> None:
         """Apply the rule to these elements of the buffers, whose gradient is `dw`."""
@@ -300,6 +295,14 @@ class FlatOptimizer:
         w[index], new = OPTIMIZERS[self.name].rule(w[index], dw, {**options, **pieces, **count})
         for key, array in arrays.items():
             array[index] = new[key]
+
+
+@functools.cache  # an import statement in each step would take longer than a small step's update
+def _compiled() -> Any:
+    """What runs the rules' kernels; it needs Numba."""
+    from thinnet import flat_updates
+
+    return flat_updates
 
 
 def _packed(dw: FloatArray | Parameters) -> FloatArray:

@@ -55,7 +55,7 @@ def update_of(
         NetUpdate(net, once, optimizer, max_rows, weight_decay=weight_decay)
         for net, optimizer in zip(nets, optimizers, strict=True)
     ]
-    return lambda rows, factors, step: float(np.mean([update(rows, factors, step) for update in updates]))
+    return lambda rows, factors, step: sum(update(rows, factors, step) for update in updates) / len(updates)
 
 
 class _ReadOnce:
