@@ -23,7 +23,7 @@ class Raw(NamedTuple):
     """The values of one column: numbers, or objects."""
 
     array: AnyArray
-    categorical: bool | None  # as its dtype says; None where the values must
+    categorical: bool | None  # as its dtype says; None for text and objects, where the values must
 
 
 class Table(NamedTuple):
@@ -93,7 +93,7 @@ def _of_array(array: AnyArray, where: str) -> Raw:
         return Raw(array, None)
     if kind in REFUSED:
         raise kinds.refusal(where, REFUSED[kind])
-    return Raw(array.astype(object), True)
+    return Raw(array.astype(object), None)
 
 
 def _of_pandas(series: Any, where: str) -> Raw:
@@ -112,8 +112,7 @@ def _of_pandas(series: Any, where: str) -> Raw:
         if dtype.kind == "f":
             return Raw(series.to_numpy(dtype.numpy_dtype, na_value=np.nan), False)
         return Raw(series.to_numpy(object, na_value=None), False)  # in which long integers keep their digits
-    is_text = isinstance(dtype, pandas.StringDtype) or dtype.kind == "U"
-    return Raw(series.to_numpy(object), True if is_text else None)
+    return Raw(series.to_numpy(object), None)
 
 
 def _of_categorical(array: Any) -> Raw:
@@ -135,7 +134,7 @@ def _of_polars(series: Any, where: str) -> Raw:
     if dtype.is_float() or (whole and not series.null_count()):
         return Raw(series.to_numpy(), False)
     objects = np.fromiter(series.to_list(), object, len(series))
-    if name in ("String", "Categorical", "Enum"):
+    if name in ("Categorical", "Enum"):
         return Raw(objects, True)
     return Raw(objects, False if name == "Boolean" or dtype.is_numeric() else None)
 
@@ -180,6 +179,8 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column
         raise kinds.refusal(where, wrong)
     if categorical is None:  # a column without any value may hold whatever comes later
         categorical = found - {kinds.MISSING} != {kinds.NUMBER} if raw.categorical is None else raw.categorical
+        if categorical and raw.categorical is None:
+            kinds.warn_of_spelled(array, where)
     if categorical:
         return Categories(name, *kinds.as_categories(array, where))
     numbers = kinds.as_numbers(array, where)
