@@ -43,6 +43,11 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
         return values.astype(np.int64) if values.ndim == 1 and _are_whole(values) else values
     if array.ndim == 2:
         return array.astype(np.float32 if np.can_cast(array.dtype, np.float32) else np.float64)
+    if (largest := array.max(initial=0)) > np.iinfo(np.int64).max:
+        raise error(
+            f"{name} must hold labels within int64, got {largest}. Number the classes: names, y = "
+            f"np.unique({name}, return_inverse=True); for regression give {name}.astype(float)."
+        )
     return array.astype(np.int64, copy=False)
 
 
