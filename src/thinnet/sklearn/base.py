@@ -161,8 +161,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
                 interrupted = self._train_on(sample, fresh=fresh, incremental=incremental)
         except BaseException as error:  # what was learned before stays whole; numbers that went wrong can be looked at
             if not isinstance(error, NumericalError):
-                vars(self).clear()
-                vars(self).update(before)
+                self.__dict__ = before
             raise
         if interrupted:
             warnings.warn("Training interrupted by user.", stacklevel=4)
@@ -297,6 +296,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
             "ensemble": (len(self._nets), self.ensemble),
             "numeric_bins": (self._inputs.bins, how.numeric_bins),
             "standardize": (self._inputs.has_means, bool(self.standardize)),
+            "categorical_features": (self._inputs.categorical, np.asarray(self.categorical_features).tolist()),
         }
         for name, (before, now) in fixed.items():
             if now != before:
