@@ -227,6 +227,19 @@ def test_text_that_spells_no_numbers_is_not_told(written: str) -> None:
         net.fit(pd.DataFrame({"column": column}), np.arange(40) % 2)
 
 
+@pytest.mark.parametrize("empty", [np.nan, None, pd.NA])
+def test_a_column_that_is_empty_in_the_first_part_is_told(empty: Any) -> None:
+    first = pd.DataFrame({"later": [empty] * 20, "x": np.arange(20.0)})
+    net = ThinNetRegressor(**QUICK)
+    with pytest.warns(
+        UserWarning, match=r"no value in column 'later' in the first call of partial_fit.*Give rows"
+    ) as told:
+        net.partial_fit(first, np.arange(20.0))
+    assert (len(told), told[0].filename) == (1, __file__)
+    net.partial_fit(first.assign(later=1.0), np.arange(20.0))
+    ThinNetRegressor(**QUICK).fit(first, np.arange(20.0))
+
+
 def test_all_ways_of_training_take_frames() -> None:
     X, y = people()
     stopped: Any = ThinNetClassifier(early_stopping=True, **QUICK).fit(X, y)

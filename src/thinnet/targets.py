@@ -163,11 +163,7 @@ def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArra
 
 
 def is_missing(element: Any) -> bool:
-    """Whether it stands for nothing: None, NaN, or what pandas has for it.
-
-    >>> is_missing(float("nan")), is_missing(0)
-    (True, False)
-    """
+    """Whether it stands for nothing: None, NaN, or what pandas has for it."""
     none = element is None or type(element).__name__ in ("NAType", "NaTType")
     return none or (
         element.is_nan() if isinstance(element, Decimal) else isinstance(element, float) and element != element

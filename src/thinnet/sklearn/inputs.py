@@ -1,5 +1,6 @@
 """What an estimator is given, checked, and how it becomes the rows that nets take."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -155,10 +156,6 @@ def _check_columns(X: Any) -> None:
 def plain(y: Any, name: str = "y") -> AnyArray:
     """Targets as an array, objects that are all numbers or bools as what they are, which is how pandas' nullable
     integers come; ArgumentError where they are neither these nor text.
-
-    >>> import pandas
-    >>> plain(pandas.Series([1, 0], dtype="Int64"))
-    array([1, 0])
     """
     array = _as_objects(y)
     if array.dtype.kind not in "OS" or not array.size:
@@ -213,7 +210,13 @@ def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
         raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
     targets = plain(targets)
     if values and targets.dtype.kind in "OU":
-        targets = np.array([*map(_number, targets.flat)]).reshape(targets.shape)
+        try:
+            targets = targets.astype(object).astype(np.float64)
+        except ValueError as error:
+            raise ArgumentError(
+                f"y must be numbers, got the text {str(error).partition(': ')[2]}. Use ThinNetClassifier if these are "
+                f"classes, or make numbers of them, such as with pandas.to_numeric."
+            ) from None
         check_present("y", targets, ArgumentError, what, instead)
     if targets.dtype.kind == "f" and (infinite := np.isinf(targets)).any():
         row = int(infinite.argmax()) // (targets.size // len(targets))
@@ -222,17 +225,6 @@ def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
             f"{targets[infinite][0]} in row {row}. Remove such rows, or {instead}."
         )
     return targets
-
-
-def _number(word: Any) -> float:
-    """The number that a word spells."""
-    try:
-        return float(word)
-    except ValueError:
-        raise ArgumentError(
-            f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
-            f"numbers of them, such as with pandas.to_numeric."
-        ) from None
 
 
 def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
@@ -282,6 +274,13 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         few = incremental or columns.shape[0] <= MOST_MERGED  # of which none is to spare, or many are to come
         encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=1 if few else FEWEST)
         given = encoder.transform(columns)
+        for learned in encoder.columns if incremental else ():
+            if learned.is_empty:  # which nobody would notice who goes on with other rows
+                warnings.warn(
+                    f"X has no value in column {learned.name!r} in the first call of partial_fit, which fixes what is "
+                    f"read of each column, so this one is left out from now on. Give rows first that have some.",
+                    stacklevel=6,
+                )
     measured = None if encoder is None else encoder.is_measured
     standardization = _standardization(estimator, given, sample.weights, measured, incremental)
     has_means, categorical = bool(estimator.standardize), np.asarray(estimator.categorical_features).tolist()

@@ -90,11 +90,9 @@ def warn_of_spelled(array: AnyArray, where: str) -> None:
     values = [*dict.fromkeys(value.strip() for value in array if kind(type(value)) == TEXT)][:LOOKED_AT]
     numbers = [value for value in values if not UNLIKE.match(value) and len(WRITTEN.findall(value)) == 1]
     units = {WRITTEN.sub("", value).strip("+- ") for value in numbers} - {""}
-    kinds = {
-        "numbers with commas" if any(map(COMMA.search, numbers)) else "numbers": numbers if len(units) < 2 else [],
-        "dates": [value for value in values if DATE.fullmatch(value)],
-    }
-    for what, found in kinds.items():
+    commas = " with commas" * any(map(COMMA.search, numbers))
+    dates = [*filter(DATE.fullmatch, values)]
+    for what, found in ((f"numbers{commas}", numbers if len(units) < 2 else []), ("dates", dates)):
         if len(found) >= max(MANY, NEARLY_ALL * len(values)):
             fix = _fix(where, what, "pandas.to_datetime(pandas.Series({column})).dt.year")
             warnings.warn(

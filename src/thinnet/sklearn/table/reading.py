@@ -155,10 +155,6 @@ def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) ->
     Raises:
         ArgumentError: for columns that hold neither (dates, times, durations, periods, intervals, lists, dicts, complex
             numbers), infinite numbers, or text among numbers, by the column's name; for no rows or no columns.
-
-    >>> columns = read(np.array([[1, "a"], [None, "b"]], dtype=object))
-    >>> columns.is_categorical
-    (False, True)
     """
     table = open_table(X, names)
     return columns_of(table, chosen(categorical_features, table.names, table.named))
@@ -189,11 +185,7 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column
 
 
 def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> list[bool | None]:
-    """For each column whether it is of categories; None where its dtype says.
-
-    >>> chosen(["b"], ["a", "b"], named=True)
-    [None, True]
-    """
+    """For each column whether it is of categories; None where its dtype says."""
     if categorical_features is None:
         return [False] * len(names)
     if isinstance(categorical_features, str) and categorical_features == "from_dtype":
