@@ -224,6 +224,7 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
         else:
             came = f"that cannot be one ({caught})"
             fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."
+            fix = f"Give {name}.to_pandas()." if hasattr(value, "to_pandas") else fix
         raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
     if array.dtype.kind == "T":  # text of any length, which few know
         return array.astype(object)
