@@ -167,6 +167,8 @@ NETS = rows(
                                               r"dropout_mask must be 'element' with layer normalization, got 'batch'"),
         "dropout_mask: unknown": (lambda: net(dropout_mask="row"), r"dropout_mask must be one of 'element', 'batch', got"),
         "X: None": (lambda: net().predict(None), r"X must be real numbers, got None\. Fill in"),  # type: ignore[arg-type]
+        "X: dicts": (lambda: net().predict([{"a": 1.0}]), r"X must be an array in memory, got a list of dicts\. Give pandas\.DataFrame\(list\(X\)\)"),  # type: ignore[arg-type]
+        "y: beyond int64": (lambda: net().loss(X, Y.astype(np.uint64) + np.uint64(2**63), training=True), r"y must hold labels within int64, got 922"),
         "X: rows of unequal lengths": (lambda: net().predict([[1.0], [1.0, 2.0]]), r"X must be an array, got a list that"),  # type: ignore[arg-type]
         "X: empty batch": (lambda: net().loss(X[:0], Y[:0], training=True), r"scores must have at least one row .* Skip empty batches"),
         "y: out of range": (lambda: net().loss(X, Y + 1, training=True), r"y must be labels from 0 to 2, got y\[2\] = 3"),
@@ -284,6 +286,12 @@ DATA = rows(
         "Dataset: negative labels": (lambda: Dataset(X, Y - 1), r"y_train must hold labels .* got labels from -1 to 1"),
         "Dataset: labels beyond the names": (lambda: Dataset(X, Y, class_names=("a", "b")), r"there are 2 class_names"),
         "Dataset: beyond float64": (lambda: Dataset(X.astype(np.longdouble) * np.longdouble("1e400"), Y), r"stay within float64"),
+        "Dataset: labels beyond int64": (lambda: Dataset(X, Y.astype(np.uint64) + np.uint64(2**63)), r"y_train must hold labels within int64, got 9223372036854775810\. Number the classes: names, y = np\.unique\(y_train"),
+        "Dataset: pairs of rows": (lambda: Dataset(X, X[:2], Y, Y[:2]), r"y of shape \(2, 4\)\. These seem to be the rows of two splits: write Dataset\(X_train, y_train, X_val, y_val\)"),
+        "Dataset: no weight": (lambda: Dataset(X, Y, weights=np.zeros(6)), r"weights must have at least one number above zero, got zero for every row\. Leave them out"),
+        "Dataset: a generator": (lambda: Dataset((row for row in X), Y), r"X_train must be an array in memory, got a generator\. Give list\(X_train\)"),  # type: ignore[arg-type]
+        "Dataset: a file": (lambda: Dataset("rows.csv", Y), r"X_train must be an array in memory, got the text 'rows\.csv'\. If that is a file, read it"),  # type: ignore[arg-type]
+        "Dataset: records": (lambda: Dataset(np.rec.fromarrays(X.T), Y), r"X_train must be an array in memory, got a recarray of records\. Give pandas\.Data"),
         "Dataset: a vector": (lambda: Dataset(X[:, 0], Y), r"X_train must have shape \(N, D\)"),
         "Dataset: rows of unequal lengths": (lambda: Dataset([[1.0], [1.0, 2.0]], Y[:2]), r"Make all rows the same length"),  # type: ignore[arg-type]
         "Dataset: other features": (lambda: Dataset(X, Y, X[:, :2], Y), r"X_val must have 4 columns, like X_train, got 2"),

@@ -46,15 +46,16 @@ def test_scores_of_targets_of_any_size(scale: float) -> None:
 @pytest.mark.parametrize(
     ("weights", "text"),
     [
-        (np.ones(60) * 1j, "got others: complex numbers"),
-        (np.full(60, np.datetime64("2020")), "got others: dates"),
-        (pd.Series(pd.to_timedelta(range(60), unit="s")), "got others: durations"),
-        ([10**400] * 60, "got others: int too large"),
+        (np.ones(60) * 1j, r"got complex numbers of shape \(60,\)"),
+        (np.full(60, np.datetime64("2020")), "got dates"),
+        (pd.Series(pd.to_timedelta(range(60), unit="s")), "got durations"),
+        ([10**400] * 60, "got numbers beyond float64"),
         (np.ones((60, 1)), r"must have shape \(60,\), one number for each row of X, got float64 of shape \(60, 1\)"),
         (np.full(60, np.nan), "must be >= 0, got nan"),
+        (np.zeros(60), "must have at least one number above zero, got zero for every row"),
         (np.full(60, np.inf), "must hold finite numbers, got inf in row 0"),
     ],
-    ids=["complex", "dates", "durations", "hundreds of digits", "a column", "NaN", "infinity"],
+    ids=["complex", "dates", "durations", "hundreds of digits", "a column", "NaN", "zero", "infinity"],
 )
 def test_weights_that_are_no_numbers(weights: Any, text: str) -> None:
     net = ThinNetClassifier(**QUICK).fit(X, Y)

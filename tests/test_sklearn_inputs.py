@@ -43,6 +43,20 @@ class Query(Delayed):
         return 60
 
 
+class Stream:
+    """A table that gives its columns as Arrow has them."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return FRAME.__arrow_c_stream__()
+
+
+class Interchanged:
+    """A table that other packages can ask for its columns."""
+
+    def __dataframe__(self, **options: Any) -> Any:
+        return pd.DataFrame(X).__dataframe__()
+
+
 LAZY: dict[str, tuple[Callable[[], Any], str]] = {
     "LazyFrame": (FRAME.lazy, r"Compute it first: give X\.collect\(\)\."),
     "Delayed": (Delayed, r"Compute it first: give X\.compute\(\)\."),
@@ -53,6 +67,8 @@ LAZY: dict[str, tuple[Callable[[], Any], str]] = {
     "set": (lambda: {1.0, 2.0}, r"Give list\(X\)"),
     "dict": (lambda: {"a": X[:, 0]}, r"Give pandas\.DataFrame\(X\)"),
     "object": (object, r"Convert it: numpy\.asarray\(X\)"),
+    "Stream": (lambda: Stream(), r"Compute it first: give pyarrow\.table\(X\)"),
+    "Interchanged": (lambda: Interchanged(), r"Compute it first: give pandas\.api\.interchange\.from_dataframe\(X\)"),
 }
 
 
@@ -92,7 +108,7 @@ def test_files_and_dicts_are_no_rows(given: Any, text: str) -> None:
 
 
 def test_weights_in_words_are_named() -> None:
-    with pytest.raises(ArgumentError, match=r"sample_weight must be a number for each row, got others: .*'x'"):
+    with pytest.raises(ArgumentError, match=r"sample_weight must have shape \(60,\), .* got text such as 'x'"):
         ThinNetClassifier(**QUICK).fit(X, Y, sample_weight=["x"] * 60)
 
 
@@ -248,6 +264,12 @@ MISTAKEN: dict[str, tuple[Any, Any, str]] = {
         Y,
         r"got some\. Give X\.astype\(float\)\.filled\(numpy\.nan\)",
     ),
+    "a word for nothing": (
+        X,
+        ["0.5", "nan"] * 30,
+        r"y must have a value .*, got nan in row 1 \(rows without a value: 30",
+    ),
+    "a word for infinity": (X, ["0.5", "-inf"] * 30, r"y must be finite: .*, got -inf in row 1\."),
     "NA": (FRAME, pd.Series([1.0, pd.NA] * 30, dtype=object), r"y must have a value .*got <NA> in row 1 .*value: 30"),
 }
 
@@ -282,6 +304,8 @@ def test_missing_numbers_of_an_array_of_objects() -> None:
 
 @pytest.mark.skipif(not hasattr(pl, "Int128"), reason="this version of Polars has no integers of 128 bits")
 def test_integers_of_128_bits() -> None:
+    with pytest.raises(ArgumentError, match=r"y must be an array, got a Series that cannot be one \(.*128.*\)\. "):
+        ThinNetClassifier(**QUICK).fit(X, pl.Series(Y, dtype=pl.Int128))
     wide = pl.DataFrame({"a": pl.Series([2**100, *range(59)], dtype=pl.Int128), "b": X[:, 0]})
     assert ThinNetClassifier(**QUICK).fit(wide, Y).predict(wide).shape == (60,)
 

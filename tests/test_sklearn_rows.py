@@ -104,7 +104,7 @@ def test_sparse_rows_are_the_dense_ones(kernels: bool, weighted: bool, request: 
     np.testing.assert_allclose(narrow.sparse_rows(sparse.csr_array(X)) @ np.eye(9), wanted, rtol=1e-12, atol=1e-12)
     chosen, identity = np.array([3, 49, 3]), np.eye(9, dtype=np.float32)
     for form in (X, sparse.csr_array(X)):
-        inputs = Inputs(None, False, narrow, has_means=True, bins=None)
+        inputs = Inputs(None, False, narrow, has_means=True, bins=None, categorical=None)
         read = TrainingRows(inputs, form, np.float32).read(chosen) @ identity
         np.testing.assert_allclose(read, wanted[chosen], rtol=1e-6, atol=1e-6)
 

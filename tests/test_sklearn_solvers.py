@@ -186,6 +186,7 @@ def test_a_trial_that_cannot_be_made_for_want_of_rows_is_none(classes: Data) -> 
         ({"numeric_bins": None}, "numeric_bins must stay 4 when training continues, got None"),
         ({"standardize": False}, "standardize must stay True when training continues, got False"),
         ({"ensemble": 2}, "ensemble must stay 1 when training continues, got 2"),
+        ({"categorical_features": np.array([1])}, r"categorical_features must stay 'from_dtype' .*, got \[.*1\)?\]"),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,70 @@ def test_arrays_and_lists_with_text() -> None:
     np.testing.assert_array_equal(
         ThinNetClassifier(**QUICK).fit(objects.tolist(), y).predict(objects), net.predict(objects)
     )
+
+
+AMOUNTS = [-(1234.5**2), *(1000.25 + 37.5 * np.arange(29))]
+SPELLED: dict[str, Callable[[float], str]] = {
+    "plain": "{:.2f}".format,
+    "thousands": "${:,.2f}".format,
+    "signs before signs": lambda amount: f"{'-' if amount < 0 else ''}€{abs(amount):.2f}",
+    "commas": lambda amount: f"{amount:.2f}".replace(".", ","),
+    "points and commas": lambda amount: f"{amount:,.2f}".translate({44: ".", 46: ","}),
+    "percent": "{:.2f} %".format,
+    "exponents": "{:.9e}".format,
+    "units": lambda amount: f" {amount:.2f} sqft",
+}
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, pl.DataFrame, lambda columns: pd.DataFrame(columns).to_numpy()])
+@pytest.mark.parametrize("spelling", SPELLED)
+def test_numbers_written_as_text_are_told_with_what_makes_numbers_of_them(spelling: str, form: Any) -> None:
+    written = [*map(SPELLED[spelling], AMOUNTS), "n/a", None]
+    X, y = form({"price": written}), np.arange(32) % 2
+    net = ThinNetClassifier(**QUICK, dropout=0.0)
+    with pytest.warns(
+        UserWarning, match=r"X holds numbers .*text in column .*, such as .* in categorical_feat"
+    ) as told:
+        net.fit(X, y)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    fix = str(told[0].message).partition("Make numbers of them: ")[2].partition(", for example.")[0]
+    np.testing.assert_allclose(eval(fix, {"X": X, "pandas": pd})[:30], AMOUNTS)
+    net.predict(X)
+    net.set_params(categorical_features=[0]).fit(X, y)
+
+
+def test_dates_written_as_text_are_told() -> None:
+    for written in ("2020-01-{:02d}", "{}/1/2020", "2020.1.{} 12:30", "{:02d}-01-20"):
+        X = pd.DataFrame({"day": [written.format(day) for day in range(1, 29)]})
+        with pytest.warns(
+            UserWarning, match=r"X holds dates .*text in column 'day', .*: pandas\.to_datetime.*Or name the"
+        ):
+            ThinNetRegressor(**QUICK).fit(X, np.arange(28.0))
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{:05d}", "id{}", "#{}", "10.0.{0}.{0}", "1.{0}.{0}", "{0}-{0}", "{}:30", "({})", "5 and {}", "{} {}", "a"],
+)
+def test_text_that_spells_no_numbers_is_not_told(written: str) -> None:
+    words = [written.format(number, "abc"[number % 3]) for number in range(40)]
+    net = ThinNetClassifier(**QUICK)
+    for column in (words, pd.Categorical([f"{number}.5" for number in range(40)]), ["1", "2"] * 20):
+        net.fit(pd.DataFrame({"column": column}), np.arange(40) % 2)
+
+
+@pytest.mark.parametrize("empty", [np.nan, None, pd.NA])
+def test_a_column_that_is_empty_in_the_first_part_is_told(empty: Any) -> None:
+    first = pd.DataFrame({"later": [empty] * 20, "x": np.arange(20.0)})
+    net = ThinNetRegressor(**QUICK)
+    with pytest.warns(
+        UserWarning, match=r"no value in column 'later' in the first call of partial_fit.*Give rows"
+    ) as told:
+        net.partial_fit(first, np.arange(20.0))
+    assert (len(told), told[0].filename) == (1, __file__)
+    net.partial_fit(first.assign(later=1.0), np.arange(20.0))
+    ThinNetRegressor(**QUICK).fit(first, np.arange(20.0))
 
 
 def test_all_ways_of_training_take_frames() -> None:

@@ -74,7 +74,6 @@ def advice(name: str, array: AnyArray) -> str:
         "M": f"Make numbers of them, such as days: ({name} - {name}.min()) / np.timedelta64(1, 'D').",
         "m": f"Make numbers of them, such as seconds: {name} / np.timedelta64(1, 's').",
         "c": f"Give both parts: np.column_stack([{name}.real, {name}.imag]).",
-        "V": f"Give numpy.lib.recfunctions.structured_to_unstructured({name}).",
         "O": "Fill in what is missing, and make numbers of the rest; the estimators of thinnet.sklearn take tables "
         "with text, categories and missing values.",
     }.get(

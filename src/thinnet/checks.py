@@ -7,7 +7,8 @@ import contextlib
 import math
 import numbers
 import os
-from collections.abc import Collection, Mapping, Set
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -195,6 +196,14 @@ def check_path(name: str, value: Any) -> Path:
     return Path(value)
 
 
+# How things that are not in memory are brought there, the surer way first: PySpark has several of these.
+INTO_MEMORY = {
+    "__arrow_c_stream__": "pyarrow.table({})",
+    "__dataframe__": "pandas.api.interchange.from_dataframe({})",
+    **{name: f"{{}}.{name}()" for name in ("toPandas", "to_pandas", "collect", "compute", "execute", "to_numpy")},
+}
+
+
 def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     """`value` as a NumPy array, where it can be one and none of its elements is masked."""
     if np.ma.is_masked(value):
@@ -204,9 +213,10 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
             f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
             f"thinnet.sklearn, which take it as it is, or {name}.toarray() if that fits into memory."
         )
+    check_is_array(name, value, error=error)
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError, RuntimeError) as caught:  # lists of unequal lengths; others' tensors
+    except Exception as caught:  # lists of unequal lengths; others' tensors and columns, each with errors of its own
         is_list = isinstance(value, list | tuple)
         if is_list and all(isinstance(each, np.ndarray) for each in value):
             came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
@@ -218,7 +228,40 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
         raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
     if array.dtype.kind == "T":  # text of any length, which few know
         return array.astype(object)
-    return array.astype(np.float32) if array.dtype.kind == "V" and array.dtype.type is not np.void else array
+    return array.astype(np.float32) if array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void) else array
+
+
+def check_is_array(name: str, value: Any, expected: str = "an array in memory", error: Error = ArgumentError) -> None:
+    """Raise `error`, with the fix, for what NumPy would take as one object rather than as an array."""
+    came, is_mapping = f"a {type(value).__name__}", isinstance(value, Mapping)
+    is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    first = value[0] if is_line and len(value) else None
+    ways = [way for attribute, way in INTO_MEMORY.items() if callable(getattr(value, attribute, None))]
+    if isinstance(value, str | bytes | os.PathLike):
+        came = f"the text {os.fsdecode(value)!r}"
+        fix = f"If that is a file, read it first: pandas.read_csv({os.fsdecode(value)!r}), for example."
+    elif isinstance(first, Mapping | np.void):
+        dicts = isinstance(first, Mapping)
+        came = f"{came} of {'dicts' if dicts else 'records'}"
+        fix = f"Give pandas.DataFrame({f'list({name})' if dicts else name}), for example."
+    elif (
+        value is None
+        or np.isscalar(value)
+        or hasattr(value, "tocsr")
+        or (hasattr(value, "__array__") and not is_mapping)
+    ):
+        return
+    elif ways:
+        fix = f"Compute it first: give {ways[0].format(name)}."
+    elif isinstance(value, Iterator | Set):
+        fix = f"Give list({name}); rows that do not fit into memory go to an estimator's partial_fit in parts."
+    elif is_mapping:
+        fix = f"Give pandas.DataFrame({name}), for example."
+    elif hasattr(value, "__getitem__") and hasattr(value, "__len__"):
+        return
+    else:
+        fix = f"Convert it: numpy.asarray({name}), for example."
+    raise error(f"{name} must be {expected}, got {came}. {fix}")
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

@@ -43,6 +43,11 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
         return values.astype(np.int64) if values.ndim == 1 and _are_whole(values) else values
     if array.ndim == 2:
         return array.astype(np.float32 if np.can_cast(array.dtype, np.float32) else np.float64)
+    if (largest := array.max(initial=0)) > np.iinfo(np.int64).max:
+        raise error(
+            f"{name} must hold labels within int64, got {largest}. Number the classes: names, y = "
+            f"np.unique({name}, return_inverse=True); for regression give {name}.astype(float)."
+        )
     return array.astype(np.int64, copy=False)
 
 
@@ -158,11 +163,7 @@ def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArra
 
 
 def is_missing(element: Any) -> bool:
-    """Whether it stands for nothing: None, NaN, or what pandas has for it.
-
-    >>> is_missing(float("nan")), is_missing(0)
-    (True, False)
-    """
+    """Whether it stands for nothing: None, NaN, or what pandas has for it."""
     none = element is None or type(element).__name__ in ("NAType", "NaTType")
     return none or (
         element.is_nan() if isinstance(element, Decimal) else isinstance(element, float) and element != element

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import check_finite, without_objects
+from thinnet.arrays import came, check_finite, without_objects
 from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
@@ -17,9 +17,12 @@ def checked_rows(
 ) -> AnyArray:
     """X as (N, D), with the columns of the training rows, `width` of them, if it fits to y and to an image's shape."""
     if X.ndim < 2 or y.ndim not in (1, 2) or X.shape[0] != y.shape[0]:
+        fix = "Put one example in each row."
+        if X.ndim > 1 and X.shape[1:] == y.shape[1:]:  # as train_test_split gives them
+            fix = "These seem to be the rows of two splits: write Dataset(X_train, y_train, X_val, y_val)."
         raise DataError(
             f"X_{split} must have shape (N, D) with one label per row, got X of shape {X.shape} and "
-            f"y of shape {y.shape}. Put one example in each row."
+            f"y of shape {y.shape}. {fix}"
         )
     rows = X.reshape(X.shape[0], math.prod(X.shape[1:]))
     if width not in (None, rows.shape[1]):
@@ -92,12 +95,15 @@ def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Erro
     """Weights as an array, if there is a number of at least 0 for each of the training `rows`."""
     weights: AnyArray = without_objects(as_array(name, given, error))
     if weights.shape != (num_rows,) or weights.dtype.kind not in "fiub":
+        found = weights.dtype if weights.dtype.kind in "fiub" else came(weights)
         raise error(
-            f"{name} must have shape ({num_rows},), one number for each row of {rows}, got {weights.dtype} of shape "
+            f"{name} must have shape ({num_rows},), one number for each row of {rows}, got {found} of shape "
             f"{weights.shape}. Leave them out if every row counts once."
         )
     if not (weights >= 0).all():  # in this form, so that NaN is refused
         raise error(f"{name} must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
+    if weights.size and not weights.any():
+        raise error(f"{name} must have at least one number above zero, got zero for every row. Leave them out.")
     check_finite(name, weights, error)
     return weights
 

@@ -46,11 +46,7 @@ class Archive:
 
 
 def looks_like(head: bytes) -> str:
-    """What a file with these first bytes, `LONGEST_HEAD` of them or all, seems to be.
-
-    >>> looks_like(b"<!DOCTYPE html>"), looks_like(b"a,b\\n"), looks_like(b"")
-    ('a page of HTML', "text that begins with 'a,b'", 'an empty file')
-    """
+    """What a file with these first bytes, `LONGEST_HEAD` of them or all, seems to be."""
     if not head:
         return "an empty file"
     for signature, kind in SIGNATURES.items():

@@ -55,11 +55,7 @@ class Share:
 
 
 def share_of(num_rows: int, rank: int, size: int) -> slice:
-    """The rows of one process out of `size`: all as near to equal as whole blocks allow.
-
-    >>> [share_of(10, rank, 3) for rank in range(3)]
-    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
-    """
+    """The rows of one process out of `size`: all as near to equal as whole blocks allow."""
     edges = block_edges(num_rows)
     first, last = ((len(edges) - 1) * number // size for number in (rank, rank + 1))
     return slice(int(edges[first]), int(edges[last]))

@@ -15,7 +15,7 @@ from thinnet import defaults
 from thinnet.arguments import Known
 from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
-from thinnet.errors import ArgumentError
+from thinnet.errors import ArgumentError, NumericalError
 from thinnet.layers.batchnorm import check_batch
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
@@ -152,12 +152,18 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
             if (given := getattr(self, name, off)) not in (off, parameters.AUTO):
                 raise ArgumentError(f"partial_fit does not support {name}={given!r}, which {why}. Set {name}={off}.")
         fresh = not (hasattr(self, "_nets") and (incremental or self.warm_start))
-        sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
-        with told_of_compilation(bool(self.verbose)):
-            if fresh:
-                self._seed = self._drawn_seed()
-                self._try(sample, incremental=incremental)
-            interrupted = self._train_on(sample, fresh=fresh, incremental=incremental)
+        before = vars(self).copy()
+        try:
+            sample = self._sample(X, y, sample_weight, fresh=fresh, incremental=incremental, classes=classes)
+            with told_of_compilation(bool(self.verbose)):
+                if fresh:
+                    self._seed = self._drawn_seed()
+                    self._try(sample, incremental=incremental)
+                interrupted = self._train_on(sample, fresh=fresh, incremental=incremental)
+        except BaseException as error:  # what was learned before stays whole; numbers that went wrong can be looked at
+            if not isinstance(error, NumericalError):
+                self.__dict__ = before
+            raise
         if interrupted:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         return self
@@ -291,6 +297,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
             "ensemble": (len(self._nets), self.ensemble),
             "numeric_bins": (self._inputs.bins, how.numeric_bins),
             "standardize": (self._inputs.has_means, bool(self.standardize)),
+            "categorical_features": (self._inputs.categorical, np.asarray(self.categorical_features).tolist()),
         }
         for name, (before, now) in fixed.items():
             if now != before:

@@ -18,11 +18,6 @@ def factors(class_weight: Any, classes: Sequence[Any], targets: AnyArray) -> Flo
     ``"balanced"`` is N / (classes present · rows of the class). Labels that a dict leaves out weigh 1. Where a row may
     have several labels, a list has one of these for each of them, over 0 and 1, and their factors are multiplied.
     `targets` are (N,) numbers of labels, or (N, C) zeros and ones.
-
-    >>> factors({"b": 3}, ["a", "b"], np.array([0, 1, 1]))
-    array([1., 3., 3.])
-    >>> factors("balanced", ["a", "b"], np.array([0, 1, 1, 1]))
-    array([2.        , 0.66666667, 0.66666667, 0.66666667])
     """
     if class_weight is None:
         return None

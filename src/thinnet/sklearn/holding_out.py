@@ -25,10 +25,6 @@ def split(
     Args:
         labels: (N,) numbers of classes, or (N, C) zeros and ones; None where targets are not labels.
         names: what the user calls the classes.
-
-    >>> train, held = split(np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), 9, 0.4, seed=0)
-    >>> [int(row) for row in train if row == 8], len(held)
-    ([8], 4)
     """
     wanted = math.ceil(fraction * num_rows)
     if num_rows < FEWEST_HELD + fewest:

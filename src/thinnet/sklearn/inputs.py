@@ -1,8 +1,8 @@
 """What an estimator is given, checked, and how it becomes the rows that nets take."""
 
-import os
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Set
+import warnings
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Number
 from textwrap import shorten
@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from thinnet.arrays import check_order, column_labels, is_finite
-from thinnet.checks import as_array
+from thinnet.checks import as_array, check_is_array
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, relative_weights
@@ -32,8 +32,6 @@ PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
 MOST_BYTES = 1 << 30  # of a matrix that is made of a table, a dozen numbers of each, and kept
 SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered but keep their unit
 FEWEST = 5  # rows; rarer categories are merged
-# How things that are not in memory are brought there, the surer way first: PySpark has several of these.
-METHODS = ("toPandas", "to_pandas", "collect", "compute", "execute", "to_numpy")
 # What to do with masked elements.
 MASKED = {
     "X": "X.astype(float).filled(numpy.nan): NaN counts as missing",
@@ -50,6 +48,7 @@ class Inputs:
     standardization: Standardization  # of the columns of the matrix
     has_means: bool  # whether it knows the columns' means
     bins: int | None  # into how many bins columns of numbers are encoded at most
+    categorical: Any  # categorical_features, where they are several a list
 
     @property
     def num_outputs(self) -> int:
@@ -138,54 +137,12 @@ def checked_classes(classes: Any) -> AnyArray:
 
 
 def check_in_memory(**given: Any) -> None:
-    """Raise ArgumentError, with the fix, for what NumPy would take as one object rather than as an array.
-
-    >>> check_in_memory(X=[[1.0, 2.0]], y=None)
-    >>> check_in_memory(X=(row for row in [[1.0]]))
-    Traceback (most recent call last):
-    ...
-    thinnet.errors.ArgumentError: X must be an array, a sparse matrix or a data frame in memory, got a generator. ...
-    """
+    """Raise ArgumentError, with the fix, for what is no array, no sparse matrix and no frame; for masked elements."""
     for name, value in given.items():
         if np.ma.is_masked(value):
             fix = MASKED.get(name, f"{name}.filled(0), for example")
             raise ArgumentError(f"{name} must have no masked elements, got some. Give {fix}.")
-        if wrong := _no_array(name, value):
-            came, fix = wrong
-            raise ArgumentError(
-                f"{name} must be an array, a sparse matrix or a data frame in memory, got {came}. {fix}"
-            )
-
-
-def _no_array(name: str, value: Any) -> tuple[str, str] | None:
-    """What it is instead, and the fix; None for what is an array, or is checked with everything else."""
-    if isinstance(value, str | bytes | os.PathLike):
-        text = os.fsdecode(value)
-        return f"the text {text!r}", f"If that is a file, read it first: pandas.read_csv({text!r}), for example."
-    came = f"a {type(value).__name__}"
-    is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
-    first = value[0] if is_line and len(value) else None
-    if isinstance(first, Mapping):
-        return f"{came} of dicts", f"Give pandas.DataFrame(list({name})), for example."
-    if isinstance(first, np.void):
-        return f"{came} of records", f"Give pandas.DataFrame({name}), for example."
-    is_mapping = isinstance(value, Mapping)
-    if (
-        value is None
-        or np.isscalar(value)
-        or hasattr(value, "tocsr")
-        or (hasattr(value, "__array__") and not is_mapping)
-    ):
-        return None
-    if methods := [method for method in METHODS if callable(getattr(value, method, None))]:
-        return came, f"Compute it first: give {name}.{methods[0]}()."
-    if isinstance(value, Iterator | Set):
-        return came, f"Give list({name}); rows that do not fit into memory can be given to partial_fit in parts."
-    if is_mapping:
-        return came, f"Give pandas.DataFrame({name}), for example."
-    if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
-        return None
-    return came, f"Convert it: numpy.asarray({name}), for example."
+        check_is_array(name, value, "an array, a sparse matrix or a data frame in memory")
 
 
 def _check_columns(X: Any) -> None:
@@ -213,10 +170,6 @@ def _check_columns(X: Any) -> None:
 def plain(y: Any, name: str = "y") -> AnyArray:
     """Targets as an array, objects that are all numbers or bools as what they are, which is how pandas' nullable
     integers come; ArgumentError where they are neither these nor text.
-
-    >>> import pandas
-    >>> plain(pandas.Series([1, 0], dtype="Int64"))
-    array([1, 0])
     """
     array = _as_objects(y)
     if array.dtype.kind not in "OS" or not array.size:
@@ -270,20 +223,21 @@ def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
         fix = "Make numbers of them, such as the days since a fixed date." if wrong in kinds.TIMES else fix
         raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
     targets = plain(targets)
+    if values and targets.dtype.kind in "OU":
+        try:
+            targets = targets.astype(object).astype(np.float64)
+        except ValueError as error:
+            raise ArgumentError(
+                f"y must be numbers, got the text {str(error).partition(': ')[2]}. Use ThinNetClassifier if these are "
+                f"classes, or make numbers of them, such as with pandas.to_numeric."
+            ) from None
+        check_present("y", targets, ArgumentError, what, instead)
     if targets.dtype.kind == "f" and (infinite := np.isinf(targets)).any():
         row = int(infinite.argmax()) // (targets.size // len(targets))
         raise ArgumentError(
             f"y must be finite: Input y contains infinity or a value too large for dtype('float64'), got "
             f"{targets[infinite][0]} in row {row}. Remove such rows, or {instead}."
         )
-    for word in targets.flat if values and targets.dtype.kind in "OU" else ():
-        try:
-            float(word)
-        except ValueError:
-            raise ArgumentError(
-                f"y must be numbers, got the text {str(word)!r}. Use ThinNetClassifier if these are classes, or make "
-                f"numbers of them, such as with pandas.to_numeric."
-            ) from None
     return targets
 
 
@@ -334,8 +288,16 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         few = incremental or columns.shape[0] <= MOST_MERGED  # of which none is to spare, or many are to come
         encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=1 if few else FEWEST)
         given = columns
+        for learned in encoder.columns if incremental else ():
+            if learned.is_empty:  # which nobody would notice who goes on with other rows
+                warnings.warn(
+                    f"X has no value in column {learned.name!r} in the first call of partial_fit, which fixes what is "
+                    f"read of each column, so this one is left out from now on. Give rows first that have some.",
+                    stacklevel=6,
+                )
     standardization = _standardization(estimator, given, encoder, sample.weights, incremental)
-    return Inputs(encoder, is_columns, standardization, has_means=bool(estimator.standardize), bins=bins)
+    has_means, categorical = bool(estimator.standardize), np.asarray(estimator.categorical_features).tolist()
+    return Inputs(encoder, is_columns, standardization, has_means=has_means, bins=bins, categorical=categorical)
 
 
 def _standardization(

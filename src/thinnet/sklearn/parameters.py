@@ -69,22 +69,14 @@ def is_auto(value: Any) -> bool:
 
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:
-    """The sizes of the hidden layers; one number stands for one layer.
-
-    >>> hidden_dims(50), hidden_dims([20, 10])
-    ((50,), (20, 10))
-    """
+    """The sizes of the hidden layers; one number stands for one layer."""
     if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
         sizes = (sizes,)
     return checked_dims(sizes, "hidden_layer_sizes")
 
 
 def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name in `thinnet.optim.OPTIMIZERS` that a solver has, and its hyperparameters but for the learning rate.
-
-    >>> optimizer("sgd", {"momentum": 0.9, "nesterovs_momentum": True})
-    ('nesterov', {'momentum': 0.9})
-    """
+    """The name in `thinnet.optim.OPTIMIZERS` that a solver has, and its hyperparameters but for the learning rate."""
     if solver == "sgd":
         if params["momentum"] == 0:
             return "sgd", {}

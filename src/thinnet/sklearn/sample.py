@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from thinnet.arrays import KINDS
+from thinnet.arrays import cast
 from thinnet.data.checking import checked_weights
 from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
@@ -93,17 +93,9 @@ def relative_weights(sample_weight: Any, num_rows: int) -> FloatArray | None:
     """The (N,) weights of the rows, relative to each other, or None where every row counts once."""
     if sample_weight is None:
         return None
-    try:
-        given = np.asarray(sample_weight)
-        if given.dtype.kind in "cMm":  # of which NumPy would make numbers
-            raise TypeError(KINDS[given.dtype.kind])
-        given = given.astype(np.float64)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ArgumentError(
-            f"sample_weight must be a number for each row, got others: {error}. Convert them."
-        ) from None
-    given = np.broadcast_to(given, num_rows) if given.ndim == 0 else given
-    return _about_one(checked_weights(given, num_rows, "sample_weight", "X", ArgumentError))
+    given = np.full(num_rows, sample_weight) if np.isscalar(sample_weight) else sample_weight
+    weights = checked_weights(given, num_rows, "sample_weight", "X", ArgumentError)
+    return _about_one(cast("sample_weight", weights, np.float64))
 
 
 def _about_one(weights: FloatArray) -> FloatArray:

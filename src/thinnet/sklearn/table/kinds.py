@@ -3,6 +3,8 @@
 import datetime
 import math
 import numbers
+import re
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -28,9 +30,20 @@ FIXES = {
     "complex numbers": "Complex data not supported: make two columns of them, the real and the imaginary parts.",
     "lists": "Make a column of each element.",
     "dicts": "Make a column of each key.",
+    "numbers": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).str.replace(r'[^\\d.eE+(-]', '', "
+    "regex=True), errors='coerce'), for example.",
+    "numbers with commas": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).str.replace("
+    "r'[^\\d,eE+(-]', '', regex=True).str.replace(',', '.'), errors='coerce'), for example.",
 }
 
 TIMES = {"dates", "times of day", "durations", "periods"}
+
+# What text spells: one number, perhaps with a sign, thousands apart and an exponent, unless it begins as a code does.
+WRITTEN = re.compile(r"[-+]?(?:\d{1,3}(?:[,.' ]\d{3})+(?!\d)(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
+UNLIKE = re.compile(r"0\d|[^\W\d]|[#(]")
+COMMA = re.compile(r"\d,(?!\d{3}(\D|$))")  # which is no mark of thousands
+DATE = re.compile(r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d\d){1,2})([T ].*)?")
+MANY, NEARLY_ALL, LOOKED_AT = 21, 0.9, 1000  # different values
 
 
 def _kind(type_: type) -> str:
@@ -62,11 +75,31 @@ kind: Callable[[Any], str] = cache(_kind)
 
 def refusal(where: str, what: str, year: str = "pandas.to_datetime({column}).dt.year") -> ArgumentError:
     """The error about a column that holds what no column may; `year` is how to get the years of dates."""
+    return ArgumentError(f"X must hold numbers or categories in {where}, got {what}. {_fix(where, what, year)}")
+
+
+def _fix(where: str, what: str, year: str) -> str:
     place = where.removeprefix("column ")
     column = f"{'pandas.DataFrame(X)' if place.isdecimal() else 'X'}[{place}]"  # of an array, a list or a frame
     fix = FIXES.get(what, "Make text or numbers of them: [str(value) for value in {column}], for example.")
-    fix = fix.format(column=column, year=year.format(column=column))
-    return ArgumentError(f"X must hold numbers or categories in {where}, got {what}. {fix}")
+    return fix.format(column=column, year=year.format(column=column))
+
+
+def warn_of_spelled(array: AnyArray, where: str) -> None:
+    """Warn of a column of text in which nearly all of many different values spell numbers of one unit, or dates."""
+    values = [*dict.fromkeys(value.strip() for value in array if kind(type(value)) == TEXT)][:LOOKED_AT]
+    numbers = [value for value in values if not UNLIKE.match(value) and len(WRITTEN.findall(value)) == 1]
+    units = {WRITTEN.sub("", value).strip("+- ") for value in numbers} - {""}
+    commas = " with commas" * any(map(COMMA.search, numbers))
+    dates = [*filter(DATE.fullmatch, values)]
+    for what, found in ((f"numbers{commas}", numbers if len(units) < 2 else []), ("dates", dates)):
+        if len(found) >= max(MANY, NEARLY_ALL * len(values)):
+            fix = _fix(where, what, "pandas.to_datetime(pandas.Series({column})).dt.year")
+            warnings.warn(
+                f"X holds {what} written as text in {where}, such as {found[0]!r}, and is taken to hold categories "
+                f"there. {fix} Or name the column in categorical_features, if it is of categories.",
+                stacklevel=12,
+            )
 
 
 def plain(value: Any) -> Category:

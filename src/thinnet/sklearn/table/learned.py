@@ -61,6 +61,11 @@ class LearnedCategories:
         """What kinds of values there were in training."""
         return {kind(type(value)) for value in self.categories + self.rare}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the training rows had none; then whatever comes says nothing."""
+        return not self.categories + self.rare
+
     def column_of(self, place: int) -> int:
         """The column of a place; −1 for a row of zeros."""
         if self.base is None:
@@ -94,12 +99,7 @@ class LearnedCategories:
 
 
 def learn_categories(column: Categories, fewest: int) -> LearnedCategories:
-    """Learn from the training rows; categories in less than `fewest` of them are rare.
-
-    >>> column = Categories("color", np.array([0, 1, 0, 2, -1]), ("red", "blue", "green"))
-    >>> learn_categories(column, 2).names
-    ('color=red', 'color: rare', 'color: missing')
-    """
+    """Learn from the training rows; categories in less than `fewest` of them are rare."""
     counts = np.bincount(column.codes + 1, minlength=len(column.values) + 1)
     rows = Counter({value: int(count) for value, count in zip(column.values, counts[1:], strict=True) if count})
     ordered = sorted(rows, key=sort_key)
@@ -176,11 +176,6 @@ def learn_knots(values: FloatArray, weights: FloatArray, most_bins: int) -> Floa
     """The ends of up to `most_bins` bins, which are values of the training rows; None where one bin would be all.
 
     They are the different values where these are few, else quantiles, each once. The values are in ascending order.
-
-    >>> learn_knots(np.arange(9.0), np.ones(9), 4)
-    array([0., 2., 4., 6., 8.])
-    >>> learn_knots(np.array([0.0, 0.0, 0.0, 1.0, 7.0]), np.ones(5), 4)
-    array([0., 1., 7.])
     """
     knots: FloatArray = values[np.r_[True, values[1:] > values[:-1]]]
     if len(knots) > most_bins + 1:

@@ -23,7 +23,7 @@ class Raw(NamedTuple):
     """The values of one column: numbers, or objects."""
 
     array: AnyArray
-    categorical: bool | None  # as its dtype says; None where the values must
+    categorical: bool | None  # as its dtype says; None for text and objects, where the values must
 
 
 class Table(NamedTuple):
@@ -93,7 +93,7 @@ def _of_array(array: AnyArray, where: str) -> Raw:
         return Raw(array, None)
     if kind in REFUSED:
         raise kinds.refusal(where, REFUSED[kind])
-    return Raw(array.astype(object), True)
+    return Raw(array.astype(object), None)
 
 
 def _of_pandas(series: Any, where: str) -> Raw:
@@ -112,8 +112,7 @@ def _of_pandas(series: Any, where: str) -> Raw:
         if dtype.kind == "f":
             return Raw(series.to_numpy(dtype.numpy_dtype, na_value=np.nan), False)
         return Raw(series.to_numpy(object, na_value=None), False)  # in which long integers keep their digits
-    is_text = isinstance(dtype, pandas.StringDtype) or dtype.kind == "U"
-    return Raw(series.to_numpy(object), True if is_text else None)
+    return Raw(series.to_numpy(object), None)
 
 
 def _of_categorical(array: Any) -> Raw:
@@ -135,7 +134,7 @@ def _of_polars(series: Any, where: str) -> Raw:
     if dtype.is_float() or (whole and not series.null_count()):
         return Raw(series.to_numpy(), False)
     objects = np.fromiter(series.to_list(), object, len(series))
-    if name in ("String", "Categorical", "Enum"):
+    if name in ("Categorical", "Enum"):
         return Raw(objects, True)
     return Raw(objects, False if name == "Boolean" or dtype.is_numeric() else None)
 
@@ -156,10 +155,6 @@ def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) ->
     Raises:
         ArgumentError: for columns that hold neither (dates, times, durations, periods, intervals, lists, dicts, complex
             numbers), infinite numbers, or text among numbers, by the column's name; for no rows or no columns.
-
-    >>> columns = read(np.array([[1, "a"], [None, "b"]], dtype=object))
-    >>> columns.is_categorical
-    (False, True)
     """
     table = open_table(X, names)
     return columns_of(table, chosen(categorical_features, table.names, table.named))
@@ -180,6 +175,8 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column
         raise kinds.refusal(where, wrong)
     if categorical is None:  # a column without any value may hold whatever comes later
         categorical = found - {kinds.MISSING} != {kinds.NUMBER} if raw.categorical is None else raw.categorical
+        if categorical and raw.categorical is None:
+            kinds.warn_of_spelled(array, where)
     if categorical:
         return Categories(name, *kinds.as_categories(array, where))
     numbers = kinds.as_numbers(array, where)
@@ -188,11 +185,7 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column
 
 
 def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> list[bool | None]:
-    """For each column whether it is of categories; None where its dtype says.
-
-    >>> chosen(["b"], ["a", "b"], named=True)
-    [None, True]
-    """
+    """For each column whether it is of categories; None where its dtype says."""
     if categorical_features is None:
         return [False] * len(names)
     if isinstance(categorical_features, str) and categorical_features == "from_dtype":
