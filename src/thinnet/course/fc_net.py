@@ -13,6 +13,17 @@ from thinnet.errors import DialectError
 from thinnet.typing import AnyArray, FloatArray
 
 
+class Replaceable:
+    """The functions of a module of layers; those that somebody has put into `names` since, another module's, win."""
+
+    def __init__(self, names: dict[str, Any], layers: ModuleType) -> None:
+        self._names, self._first, self._layers = names, dict(names), layers
+
+    def __getattr__(self, name: str) -> Any:
+        own = self._names.get(name)
+        return getattr(self._layers, name) if own is self._first.get(name) else own
+
+
 class FullyConnectedNet:
     """{affine → batch or layer normalization → ReLU → dropout} × (L − 1) → affine → softmax, in a dialect.
 
@@ -23,7 +34,7 @@ class FullyConnectedNet:
         DialectError: if no dialect is in force, or an argument belongs to another dialect.
     """
 
-    layers: ModuleType  # set by the class of each package
+    layers: ModuleType | Replaceable  # set by the class of each package
     activation: Callable[[], Activation] = staticmethod(active)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
