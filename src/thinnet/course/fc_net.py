@@ -51,7 +51,7 @@ class FullyConnectedNet:
         self.params = self._initial(dims, given["weight_scale"])
         self.dropout_param: dict[str, Any] = {}
         if self.use_dropout:
-            dialect.rate(p)  # refuses what cannot be a probability here rather than in the first step
+            dialect.rate(p, kwargs)  # refuses what cannot be a probability here rather than in the first step
             self.dropout_param = {"mode": "train", "p": p}
             if given["seed"] is not None:
                 self.dropout_param["seed"] = given["seed"]
