@@ -34,7 +34,8 @@ class FullyConnectedNet:
         DialectError: if no dialect is in force, or an argument belongs to another dialect.
     """
 
-    layers: ModuleType | Replaceable  # set by the class of each package
+    layers: ModuleType  # set by the class of each package, as is what takes its functions
+    functions: Replaceable
     activation: Callable[[], Activation] = staticmethod(active)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -75,12 +76,12 @@ class FullyConnectedNet:
         scores, caches = self._forward(np.asarray(X).astype(self.dtype, copy=False))
         if y is None:
             return scores
-        loss, dscores = self.layers.softmax_loss(scores, y)
+        loss, dscores = self.functions.softmax_loss(scores, y)
         gradients = self._backward(dscores, caches)
         return loss + add_penalty(self.params, gradients, self.reg), gradients
 
     def _forward(self, h: FloatArray) -> tuple[FloatArray, list[Any]]:
-        params, layers, caches = self.params, self.layers, []
+        params, layers, caches = self.params, self.functions, []
         for i in range(1, self.num_layers):
             norm_cache = dropout_cache = None
             h, affine_cache = layers.affine_forward(h, params[f"W{i}"], params[f"b{i}"])
@@ -96,7 +97,7 @@ class FullyConnectedNet:
         return scores, [*caches, affine_cache]
 
     def _backward(self, dscores: FloatArray, caches: list[Any]) -> dict[str, FloatArray]:
-        layers, last = self.layers, self.num_layers
+        layers, last = self.functions, self.num_layers
         gradients: dict[str, FloatArray] = {}
         dh, gradients[f"W{last}"], gradients[f"b{last}"] = layers.affine_backward(dscores, caches[-1])
         for i in range(last - 1, 0, -1):
