@@ -31,14 +31,13 @@ class ModelUpdate:
         order: BatchOrder,
         optimizer: str | Rule,
         options: Config,
-        check_finite: bool = True,
     ) -> None:
         if data.weights is not None:
             raise ArgumentError(
                 "data must have weights=None for a model that is not a FullyConnectedNet trained by an optimizer's "
                 "name, got weights. Such a model has no argument for them: let it weigh its own loss."
             )
-        self.model, self.data, self.order, self.check_finite = model, data, order, check_finite
+        self.model, self.data, self.order = model, data, order
         self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
         self.rules: dict[str, _NamedRule | CallableRule] = {
             name: _NamedRule(optimizer, options, w) if isinstance(optimizer, str) else CallableRule(optimizer, options)
@@ -50,7 +49,7 @@ class ModelUpdate:
         draws = {"seed": self.order.seed, "step": step, "epoch": self.order.epoch(step)}
         X, y = model_batch(self.model, self.data, "train", rows, **draws)
         loss, gradients = loss_and_gradients(self.model.loss(X, y, **self._training))
-        if self.check_finite and not math.isfinite(loss):
+        if not math.isfinite(loss):
             raise NumericalError(
                 f"In step {step + 1}, the loss became {loss}. Likely cause: a learning rate that is too large, or "
                 f"data that are not standardized. The model has the weights from before this step."
