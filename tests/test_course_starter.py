@@ -43,6 +43,22 @@ print({package}.__file__)
     assert f"thinnet check {package} --dialect {dialect}\n" in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize(("dialect", "net"), [("cs231n-2021", "cs231n/classifiers"), ("nndl", "nndl")])
+def test_its_net_is_not_called_wrong_for_the_students_layers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], dialect: str, net: str
+) -> None:
+    new_folder(tmp_path / "work", dialect)
+    layers = tmp_path / "work" / net.partition("/")[0] / "layers.py"
+    layers.write_text(
+        layers.read_text()
+        + "\n\ndef affine_backward(dout, cache):\n    x, w, b = cache\n"
+        + "    return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.mean(axis=0)\n"
+    )
+    assert main(["check", str(tmp_path / "work" / net / "fc_net.py"), "--dialect", dialect]) == 0
+    assert "FullyConnectedNet            right" in capfd.readouterr().out
+    assert main(["check", str(layers), "--dialect", dialect]) == 1
+
+
 def test_a_starter_folder_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "mine.py").touch()

@@ -179,7 +179,8 @@ def test_the_solver_prints_and_draws_as_the_course_does(capsys: pytest.CaptureFi
     net = FullyConnectedNet([10], input_dim=12, num_classes=2, weight_scale=0.5)
     state = np.random.get_state()
     solver = Solver(net, small_data(), num_epochs=2, batch_size=20, print_every=2, num_train_samples=10)
-    first = solver.step()
+    solver._step()
+    first = solver.loss_history[-1]
     np.random.set_state(state)
     rows = np.random.choice(60, 20)
     data = small_data()
@@ -261,7 +262,8 @@ def test_the_solver_writes_checkpoints(tmp_path: Path) -> None:
     net = FullyConnectedNet([4], input_dim=12, num_classes=2, use_batchnorm=True)
     name = str(tmp_path / "run")
     Solver(net, small_data(), num_epochs=2, batch_size=30, verbose=False, checkpoint_name=name).train()
-    assert [file.name for file in sorted(tmp_path.iterdir())] == ["run_epoch_1.safetensors", "run_epoch_2.safetensors"]
+    names = [f"run_epoch_{epoch}{suffix}" for epoch in range(3) for suffix in (".pkl", ".safetensors")]
+    assert [file.name for file in sorted(tmp_path.iterdir())] == names
     arrays = load_file(tmp_path / "run_epoch_2.safetensors")
     assert set(arrays) == {*net.params, "running_mean1", "running_var1"}
 

@@ -116,7 +116,7 @@ class Solver(Progress):
     <Solver of FullyConnectedNet 5-16-2: step 100 of 100>
     """
 
-    _stops_at_nan, _started, _resumed = True, 0.0, False
+    _started, _resumed = 0.0, False
 
     @known_arguments
     def __init__(
@@ -168,10 +168,10 @@ class Solver(Progress):
         self.precision: Precision | None = check_choice("precision", precision, PRECISIONS)
         self.mixup = float(check_number("mixup", mixup))
         given = self.model, self.data, self.order, optimizer, options, self.processes, self.batch_statistics
-        self._update = update_of(*given, self.precision, self.mixup, self._stops_at_nan)
+        self._update = update_of(*given, self.precision, self.mixup)
         self.state = self._fresh_state(check_number("epochs", epochs))
         self.state.average = average_of(self.model, ema_decay, self._update.team)
-        self._loop = Loop(self.state, self._update, self._draw_rows, self.schedules)
+        self._loop = Loop(self.state, self._update, self.order.rows, self.schedules)
         self.patience = checked_limit("patience", patience)
         self._validates = self.data.total_rows("val") > 0
         shown = defaults.progress() if progress is None else progress
@@ -182,7 +182,7 @@ class Solver(Progress):
 
     def _fresh_state(self, epochs: int) -> TrainingState:
         steps = self.order.steps_per_epoch
-        weights = KeptWeights(self.model, watched=self._stops_at_nan)
+        weights = KeptWeights(self.model)
         return TrainingState(self.model, steps, epochs * steps, weights, measure_of(self.model, self.data))
 
     @classmethod
@@ -376,10 +376,6 @@ class Solver(Progress):
     def accuracy(self, split: str) -> float:
         """The accuracy alone."""
         return self.evaluate(split).accuracy
-
-    def _draw_rows(self, step: int) -> IntArray:
-        """The rows of the minibatch of a step."""
-        return self.order.rows(step)
 
     def _rows_to_evaluate(self, split: str) -> IntArray:
         return sampled_rows(self.data.total_rows(split), self.eval_rows.get(split), self.seed, split)

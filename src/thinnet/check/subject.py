@@ -25,7 +25,7 @@ from thinnet.old_python import of_a_library
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
-OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *vars(layer_utils)}
+OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.NAMES}
 MISSING_STARS: set[str] = set()  # modules that are not there, of which all names were imported
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it

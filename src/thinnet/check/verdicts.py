@@ -46,7 +46,7 @@ def page() -> str:
         "",
         "Made by `python -m thinnet.check.verdicts > docs/verdicts.md`.",
         "The names are stable. A fault makes a function wrong, a note does not; some notes count as a fault where",
-        "the evidence is graver, and the other way round, as the report says. In a fix, `keep_prob` stands for the",
+        "the evidence is stronger, and the other way round, as the report says. In a fix, `keep_prob` stands for the",
         "probability of keeping a unit; the report has `p` or `1 - p` in its place, where it is known.",
         "Some fixes are general; the report ends them with the formula of the function that is wrong.",
         "",

@@ -4,12 +4,15 @@ import os
 
 import numpy as np
 
-from thinnet.data.cifar10 import load_cifar10, read_cifar10_batch, read_cifar10_folder
+from thinnet.arguments import known_arguments
+from thinnet.course.kernel import say
+from thinnet.data.cifar10 import load_cifar10, look_for_cifar10, read_cifar10_batch, read_cifar10_folder
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 IMAGE_SHAPE = (3, 32, 32)
 
 
+@known_arguments
 def get_CIFAR10_data(
     num_training: int = 49000, num_validation: int = 1000, num_test: int = 1000, subtract_mean: bool = True
 ) -> dict[str, AnyArray]:
@@ -37,21 +40,31 @@ def get_CIFAR10_data(
 def load_CIFAR10(ROOT: str | os.PathLike[str]) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
     """All of the folder ``cifar-10-batches-py``: float64 images of shape (N, 32, 32, 3), and labels.
 
+    Where it is not there, the images are those that `thinnet.load_cifar10` finds without downloading, which is said.
+
     Raises:
         DataError: if a file is missing or damaged.
     """
-    X_train, y_train, X_test, y_test = read_cifar10_folder(ROOT)
+    X_train, y_train, X_test, y_test = read_cifar10_folder(_found(ROOT))
     return _channels_last(X_train), y_train, _channels_last(X_test), y_test
 
 
 def load_CIFAR_batch(filename: str | os.PathLike[str]) -> tuple[FloatArray, IntArray]:
-    """One batch file: float64 images of shape (N, 32, 32, 3), and labels.
+    """One batch file: float64 images of shape (N, 32, 32, 3), and labels; found as `load_CIFAR10` finds the folder.
 
     Raises:
         DataError: if the file is missing or damaged.
     """
-    X, y = read_cifar10_batch(filename)
+    folder, name = os.path.split(filename)
+    X, y = read_cifar10_batch(os.path.join(_found(folder), name))
     return _channels_last(X), y
+
+
+def _found(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    found = None if os.path.exists(folder or ".") else look_for_cifar10()
+    if found is not None:
+        say(os.fspath(folder), f"there is no such folder; reading {found}")
+    return found or folder
 
 
 def _channels_last(X: AnyArray) -> FloatArray:

@@ -64,8 +64,8 @@ class Dialect:
         p = arguments.get(self.dropout_argument, self.dropout_default)
         return not (ARGUMENTS - own) & arguments.keys() and (p in self.none or self.allows(p))
 
-    def rate(self, p: Any) -> float:
-        """The fraction dropped that `p` stands for.
+    def rate(self, p: Any, arguments: Mapping[str, Any] | None = None) -> float:
+        """The fraction dropped that `p` stands for; `arguments` are those of the net that it came with.
 
         >>> DIALECTS["cs231n-2017"].rate(0.25), DIALECTS["nndl"].rate(0.25)
         (0.25, 0.75)
@@ -73,7 +73,8 @@ class Dialect:
         dropping = self.p_means == "drop"
         if not self.allows(p):
             limits, verb = ("[0, 1)", "dropping") if dropping else ("(0, 1]", "keeping")
-            others = [name for name, other in DIALECTS.items() if other.package == self.package and other.allows(p)]
+            course = [other for other in DIALECTS.values() if other.package == self.package and other.allows(p)]
+            others = [other.name for other in course if other.takes(arguments or {})]
             advice = f": --dialect {' or '.join(others)} of thinnet course run" if others else ""
             raise DialectError(
                 f"p must be a number in {limits}, got {p!r}. In the dialect {self.name} it is the probability of "

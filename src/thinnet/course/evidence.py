@@ -140,7 +140,8 @@ def _read(cells: list[ast.Module]) -> Evidence:
 
 def _course(name: str) -> str:
     """The course whose layers or nets a module has; both courses have ``cs231n.solver`` and the like."""
-    root, _, rest = name.partition(".")
+    outer = re.match(r"\w+\.(?=(cs231n|nndl)\b)", name)  # assignment2.cs231n.layers
+    root, _, rest = name.removeprefix(outer.group() if outer else "").partition(".")
     part = rest.partition(".")[0]
     if root == "nndl":
         return "nndl"

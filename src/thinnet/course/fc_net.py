@@ -13,6 +13,17 @@ from thinnet.errors import DialectError
 from thinnet.typing import AnyArray, FloatArray
 
 
+class Replaceable:
+    """The functions of a module of layers; those that somebody has put into `names` since, another module's, win."""
+
+    def __init__(self, names: dict[str, Any], layers: ModuleType) -> None:
+        self._names, self._first, self._layers = names, dict(names), layers
+
+    def __getattr__(self, name: str) -> Any:
+        own = self._names.get(name)
+        return getattr(self._layers, name) if own is self._first.get(name) else own
+
+
 class FullyConnectedNet:
     """{affine → batch or layer normalization → ReLU → dropout} × (L − 1) → affine → softmax, in a dialect.
 
@@ -23,7 +34,8 @@ class FullyConnectedNet:
         DialectError: if no dialect is in force, or an argument belongs to another dialect.
     """
 
-    layers: ModuleType  # set by the class of each package
+    layers: ModuleType  # set by the class of each package, as is what takes its functions
+    functions: Replaceable
     activation: Callable[[], Activation] = staticmethod(active)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,7 +52,7 @@ class FullyConnectedNet:
         self.params = self._initial(dims, given["weight_scale"])
         self.dropout_param: dict[str, Any] = {}
         if self.use_dropout:
-            dialect.rate(p)  # refuses what cannot be a probability here rather than in the first step
+            dialect.rate(p, kwargs)  # refuses what cannot be a probability here rather than in the first step
             self.dropout_param = {"mode": "train", "p": p}
             if given["seed"] is not None:
                 self.dropout_param["seed"] = given["seed"]
@@ -64,12 +76,12 @@ class FullyConnectedNet:
         scores, caches = self._forward(np.asarray(X).astype(self.dtype, copy=False))
         if y is None:
             return scores
-        loss, dscores = self.layers.softmax_loss(scores, y)
+        loss, dscores = self.functions.softmax_loss(scores, y)
         gradients = self._backward(dscores, caches)
         return loss + add_penalty(self.params, gradients, self.reg), gradients
 
     def _forward(self, h: FloatArray) -> tuple[FloatArray, list[Any]]:
-        params, layers, caches = self.params, self.layers, []
+        params, layers, caches = self.params, self.functions, []
         for i in range(1, self.num_layers):
             norm_cache = dropout_cache = None
             h, affine_cache = layers.affine_forward(h, params[f"W{i}"], params[f"b{i}"])
@@ -85,7 +97,7 @@ class FullyConnectedNet:
         return scores, [*caches, affine_cache]
 
     def _backward(self, dscores: FloatArray, caches: list[Any]) -> dict[str, FloatArray]:
-        layers, last = self.layers, self.num_layers
+        layers, last = self.functions, self.num_layers
         gradients: dict[str, FloatArray] = {}
         dh, gradients[f"W{last}"], gradients[f"b{last}"] = layers.affine_backward(dscores, caches[-1])
         for i in range(last - 1, 0, -1):

@@ -40,6 +40,9 @@ class CourseFinder:
     ) -> ModuleSpec | None:
         """The spec of one of our modules, or None."""
         root, _, rest = fullname.partition(".")
+        inner, _, module = rest.partition(".")
+        if root in _aliases and (inner in PACKAGES or inner in _aliases):  # assignment2.cs231n.layers
+            root, rest = inner, module
         for package in _aliases.get(root, (root,) if root in PACKAGES else ()):
             folder = HERE.joinpath(package, *rest.split(".")[:-1]) if rest else HERE
             name = fullname if rest else package
@@ -72,6 +75,19 @@ def out_of_scope(name: str, mend: str) -> OutOfScopeError:
         f"Thinnet has no {name}: it covers the courses' fully connected and convolutional nets, and no recurrence or "
         f"attention, no nearest neighbors and linear classifiers. {mend}; what is there wins over Thinnet's."
     )
+
+
+def left_out(module: str, names: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module of a course that has `names` too, which are not here."""
+    root, _, rest = module.removeprefix("thinnet.course.").partition(".")
+
+    def get(name: str) -> Any:
+        if name in names.split():
+            file = rest.replace("classifiers", "classifiers/__init__") + ".py"
+            raise out_of_scope(f"{root}.{rest}.{name}", f"Put the course's own {file} into your {root} folder")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return get
 
 
 class StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -10,8 +10,11 @@ import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import tqdm
 
 from thinnet import old_python, python2
 from thinnet.course import colab
@@ -158,7 +161,7 @@ def _tolerate(shell: Any) -> None:
 
 
 def _restore(shell: Any) -> None:
-    """Bring back what an older IPython had."""
+    """Bring back what an older IPython or the course's folder had, and progress bars."""
     from IPython.core import display
     from IPython.display import display as show
 
@@ -168,6 +171,18 @@ def _restore(shell: Any) -> None:
 
     vars(display).setdefault("display", show)
     shell.magic = magic
+    write = shell.find_cell_magic("writefile")
+
+    def writefile(line: str, cell: str) -> Any:
+        """``%%writefile``, also into a folder that only the course's own copy has."""
+        os.makedirs(os.path.dirname(os.path.expanduser(line.split()[-1])) or ".", exist_ok=True)
+        return write(line, cell)
+
+    shell.register_magic_function(writefile, "cell", "writefile")
+    if find_spec("ipywidgets") is None:  # without which the bars for notebooks stop the cell
+        import tqdm.notebook as bars
+
+        bars.tqdm, bars.trange = bars.tqdm_notebook, bars.tnrange = bars.std_tqdm, tqdm.trange
 
 
 def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., Any]:

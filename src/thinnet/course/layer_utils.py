@@ -1,115 +1,63 @@
-"""Layers that are often used together, on whatever module of layer functions is given."""
+"""Layers that are often used together, on whatever modules of layer functions are given."""
 
 from collections.abc import Callable
-from functools import partial
+from inspect import Parameter, Signature
 from typing import Any
 
-
-def affine_relu_forward(layers: Any, x: Any, w: Any, b: Any) -> tuple[Any, Any]:
-    """affine → ReLU."""
-    a, fc_cache = layers.affine_forward(x, w, b)
-    out, relu_cache = layers.relu_forward(a)
-    return out, (fc_cache, relu_cache)
-
-
-def affine_relu_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-    """The gradients dx, dw and db."""
-    fc_cache, relu_cache = cache
-    dx, dw, db = layers.affine_backward(layers.relu_backward(dout, relu_cache), fc_cache)
-    return dx, dw, db
-
-
-def affine_bn_relu_forward(
-    layers: Any, x: Any, w: Any, b: Any, gamma: Any, beta: Any, bn_param: dict[str, Any]
-) -> tuple[Any, Any]:
-    """affine → batch normalization → ReLU."""
-    a, fc_cache = layers.affine_forward(x, w, b)
-    normalized, bn_cache = layers.batchnorm_forward(a, gamma, beta, bn_param)
-    out, relu_cache = layers.relu_forward(normalized)
-    return out, (fc_cache, bn_cache, relu_cache)
-
-
-def affine_bn_relu_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """The gradients dx, dw, db, dgamma and dbeta."""
-    fc_cache, bn_cache, relu_cache = cache
-    da, dgamma, dbeta = layers.batchnorm_backward(layers.relu_backward(dout, relu_cache), bn_cache)
-    return (*layers.affine_backward(da, fc_cache), dgamma, dbeta)
-
-
-affine_batchnorm_relu_forward, affine_batchnorm_relu_backward = affine_bn_relu_forward, affine_bn_relu_backward
-
-
-def affine_relu_dropout_forward(layers: Any, x: Any, w: Any, b: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-    """affine → ReLU → dropout."""
-    h, cache = affine_relu_forward(layers, x, w, b)
-    out, dropout_cache = layers.dropout_forward(h, dropout_param)
-    return out, (cache, dropout_cache)
-
-
-def affine_relu_dropout_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-    """The gradients dx, dw and db."""
-    return affine_relu_backward(layers, layers.dropout_backward(dout, cache[1]), cache[0])
-
-
-def affine_bn_relu_dropout_forward(
-    layers: Any, x: Any, w: Any, b: Any, gamma: Any, beta: Any, bn_param: dict[str, Any], dropout_param: dict[str, Any]
-) -> tuple[Any, Any]:
-    """affine → batch normalization → ReLU → dropout."""
-    h, cache = affine_bn_relu_forward(layers, x, w, b, gamma, beta, bn_param)
-    out, dropout_cache = layers.dropout_forward(h, dropout_param)
-    return out, (cache, dropout_cache)
-
-
-def affine_bn_relu_dropout_backward(layers: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """The gradients dx, dw, db, dgamma and dbeta."""
-    return affine_bn_relu_backward(layers, layers.dropout_backward(dout, cache[1]), cache[0])
-
-
-def conv_relu_forward(layers: Any, fast: Any, x: Any, w: Any, b: Any, conv_param: dict[str, Any]) -> tuple[Any, Any]:
-    """convolution → ReLU; `fast` is the module of fast layers."""
-    a, conv_cache = fast.conv_forward_fast(x, w, b, conv_param)
-    out, relu_cache = layers.relu_forward(a)
-    return out, (conv_cache, relu_cache)
-
-
-def conv_relu_backward(layers: Any, fast: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-    """The gradients dx, dw and db."""
-    dx, dw, db = fast.conv_backward_fast(layers.relu_backward(dout, cache[1]), cache[0])
-    return dx, dw, db
-
-
-def conv_bn_relu_forward(
-    layers: Any, fast: Any, x: Any, w: Any, b: Any, gamma: Any, beta: Any, conv_param: Any, bn_param: Any
-) -> tuple[Any, Any]:
-    """convolution → spatial batch normalization → ReLU."""
-    a, conv_cache = fast.conv_forward_fast(x, w, b, conv_param)
-    normalized, bn_cache = layers.spatial_batchnorm_forward(a, gamma, beta, bn_param)
-    out, relu_cache = layers.relu_forward(normalized)
-    return out, (conv_cache, bn_cache, relu_cache)
-
-
-def conv_bn_relu_backward(layers: Any, fast: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """The gradients dx, dw, db, dgamma and dbeta."""
-    conv_cache, bn_cache, relu_cache = cache
-    da, dgamma, dbeta = layers.spatial_batchnorm_backward(layers.relu_backward(dout, relu_cache), bn_cache)
-    return (*fast.conv_backward_fast(da, conv_cache), dgamma, dbeta)
-
-
-def conv_relu_pool_forward(
-    layers: Any, fast: Any, x: Any, w: Any, b: Any, conv_param: dict[str, Any], pool_param: dict[str, Any]
-) -> tuple[Any, Any]:
-    """convolution → ReLU → max pooling."""
-    h, cache = conv_relu_forward(layers, fast, x, w, b, conv_param)
-    out, pool_cache = fast.max_pool_forward_fast(h, pool_param)
-    return out, (*cache, pool_cache)
-
-
-def conv_relu_pool_backward(layers: Any, fast: Any, dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-    """The gradients dx, dw and db."""
-    return conv_relu_backward(layers, fast, fast.max_pool_backward_fast(dout, cache[2]), cache[:2])
+SEQUENCES = str.split(
+    "affine_relu affine_bn_relu affine_batchnorm_relu affine_relu_dropout affine_bn_relu_dropout "
+    "conv_relu conv_bn_relu conv_relu_pool"
+)
+NAMES = [f"{sequence}_{way}" for sequence in SEQUENCES for way in ("forward", "backward")]
+LAYERS = {  # in the names of sequences: the functions, and what forward takes beside its input
+    "affine": ("affine_{}", "w", "b"),
+    "bn": ("batchnorm_{}", "gamma", "beta", "bn_param"),
+    "batchnorm": ("batchnorm_{}", "gamma", "beta", "bn_param"),
+    "relu": ("relu_{}",),
+    "dropout": ("dropout_{}", "dropout_param"),
+    "conv": ("conv_{}_fast", "w", "b", "conv_param"),
+    "pool": ("max_pool_{}_fast", "pool_param"),
+}
 
 
 def bind(layers: Any, fast: Any = None) -> dict[str, Callable[..., Any]]:
-    """The functions above on a package's modules, by name: those that begin with affine, or, with `fast`, with conv."""
-    kind, modules = ("conv_", (layers, fast)) if fast else ("affine_", (layers,))
-    return {name: partial(function, *modules) for name, function in globals().items() if name.startswith(kind)}
+    """The functions of `NAMES` on a package's modules: those that begin with affine, or, with `fast`, with conv."""
+    kind, found = "conv_" if fast else "affine_", {}
+    for sequence in SEQUENCES:
+        if sequence.startswith(kind):
+            for name, function in zip(("forward", "backward"), _pair(sequence, layers, fast), strict=True):
+                function.__name__ = function.__qualname__ = f"{sequence}_{name}"
+                found[function.__name__] = function
+    return found
+
+
+def _pair(sequence: str, layers: Any, fast: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    steps = [LAYERS[part] for part in sequence.split("_")]
+    names = ["x", *sorted((name for step in steps for name in step[1:]), key=lambda name: name.endswith("_param"))]
+    signature = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
+
+    def function(name: str, way: str) -> Callable[..., Any]:
+        spatial = "spatial_" if fast and name.startswith("batchnorm") else ""
+        found: Callable[..., Any] = getattr(fast if name.endswith("fast") else layers, spatial + name.format(way))
+        return found
+
+    def forward(*args: Any, **kwargs: Any) -> tuple[Any, tuple[Any, ...]]:
+        given = signature.bind(*args, **kwargs).arguments
+        out, caches = given["x"], []
+        for name, *own in steps:
+            out, cache = function(name, "forward")(out, *(given[each] for each in own))
+            caches.append(cache)
+        return out, tuple(caches)
+
+    def backward(dout: Any, cache: Any) -> tuple[Any, ...]:
+        gradients: list[Any] = []
+        for (name, *_), each in zip(reversed(steps), reversed(cache), strict=True):
+            result = function(name, "backward")(dout, each)
+            dout, *own = result if isinstance(result, tuple) else (result,)
+            gradients[:0] = own
+        return (dout, *gradients)
+
+    forward.__signature__ = signature  # type: ignore[attr-defined]
+    forward.__doc__ = f"{' → '.join(sequence.split('_'))}; the cache is a tuple of theirs."
+    backward.__doc__ = "The gradients of the input and of each array that forward was given, in its order."
+    return forward, backward

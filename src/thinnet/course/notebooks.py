@@ -44,7 +44,8 @@ MENDS = {  # by the beginning of the failure
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
     "or take that module away, and Thinnet's finds the images (see thinnet data).",
-    r"FileNotFoundError": "The cell reads a file that is not there: put it there, by the path that is named.",
+    r"FileNotFoundError": "The cell reads a file that is not there, or writes into a folder that is not there: put the "
+    "file there, or make the folder, by the path that is named.",
 }
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow"}
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
@@ -147,7 +148,9 @@ def advice(failure: str, source: str) -> str:
             f"\n{name} is there, but has no {inside[1:]}: the notebook was written for another version of it, or for a "
             f"file that is missing."
         )
-    if re.search(rf"^\s*(from|import)\s+{name}\.({'|'.join(MODULES)})\b", source, re.MULTILINE):
+    if name in MODULES:
+        return f"\nIf {name} is the course's, put its {name}.py beside the notebook, or write cs231n.{name}."
+    if re.search(rf"^\s*(from|import)\s+{name}\.(\w+\.)?({'|'.join(MODULES)})\b", source, re.MULTILINE):
         return f"\nIf {name} is the course under another name, run with --package {name}."
     if name in FRAMEWORKS:
         return (

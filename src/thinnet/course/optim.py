@@ -6,36 +6,59 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from thinnet.checks import in_shape
+from thinnet.checks import in_shape, merge_options
 from thinnet.course.kernel import say
-from thinnet.optim import OPTIMIZERS
+from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.typing import FloatArray
 
 CourseRule: TypeAlias = Callable[..., tuple[FloatArray, dict[str, Any]]]
 
 
-def course_rule(name: str, native: str, **renamed: str) -> CourseRule:
+def course_rule(name: str, native: str, module: str, **renamed: str) -> CourseRule:
     """A course's optimizer ``(w, dw, config=None) -> (next_w, config)``, on the one of `OPTIMIZERS` called `native`.
 
-    The course's names for state, where they differ, are given as ``ours="theirs"``.
+    The course's names for state, where they differ, are given as ``ours="theirs"``; `module` is the one it stands in.
+    Its attribute ``in_place`` does the same to large arrays in pieces.
     """
-    rule = OPTIMIZERS[native].rule
+    rule, kept = OPTIMIZERS[native].rule, OPTIMIZERS[native].state
     theirs_to_ours = {theirs: ours for ours, theirs in renamed.items()}
+
+    def known(config: dict[str, Any]) -> dict[str, Any]:
+        # None stands for "not yet" in the configs of some course notebooks.
+        ours = {theirs_to_ours.get(key, key): value for key, value in config.items() if value is not None}
+        return known_options(native, ours, kept)
 
     def optimizer(
         w: FloatArray, dw: FloatArray, config: dict[str, Any] | None = None
     ) -> tuple[FloatArray, dict[str, Any]]:
         config = {} if config is None else config
-        # None stands for "not yet" in the configs of some course notebooks.
-        ours = {theirs_to_ours.get(key, key): value for key, value in config.items() if value is not None}
-        known = known_options(native, ours, OPTIMIZERS[native].state)
-        next_w, state = rule(w, in_shape(np.asarray(dw), np.shape(w)), known)
+        next_w, state = rule(w, in_shape(np.asarray(dw), np.shape(w)), known(config))
         config.update({renamed.get(key, key): value for key, value in state.items()})
         return next_w, config
 
+    def in_place(
+        w: FloatArray, dw: FloatArray, config: dict[str, Any], flat: dict[Any, FlatOptimizer]
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """The same; arrays in `config` are changed in place. `flat` is to be handed over again, empty at first."""
+        given = known(config)
+        arrays = {key: given[key] for key in kept if key in given and key != "t"}
+        if w.dtype.char not in "fd" or any(np.shape(array) != w.shape for array in arrays.values()):
+            return optimizer(w, dw, config)
+        kind = w.size, w.dtype
+        one = flat[kind] if kind in flat else flat.setdefault(kind, FlatOptimizer(native, None, like=w.ravel()))
+        options = {key: value for key, value in given.items() if key not in kept}
+        one.options = merge_options("optim_config", OPTIMIZERS[native].defaults, options)
+        one.state |= {key: np.ascontiguousarray(array, w.dtype).reshape(-1) for key, array in arrays.items()}
+        one.state |= {key: given[key] for key in ("t",) if key in given}
+        next_w = w.flatten()
+        one.inplace_update(next_w, np.ascontiguousarray(dw, w.dtype).reshape(-1))
+        state = {key: value if key == "t" else value.reshape(w.shape) for key, value in one.state.items()}
+        config.update({renamed.get(key, key): value for key, value in (one.options | state).items()})
+        return next_w.reshape(w.shape), config
+
     optimizer.__name__ = optimizer.__qualname__ = name
-    optimizer.__doc__ = rule.__doc__
-    optimizer.native = native  # type: ignore[attr-defined]
+    optimizer.__module__, optimizer.__doc__ = module, rule.__doc__
+    optimizer.in_place = in_place  # type: ignore[attr-defined]
     return optimizer
 
 

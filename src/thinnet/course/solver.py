@@ -1,128 +1,182 @@
-"""The courses' Solver: Thinnet's, with every random draw taken from NumPy's global generator as the courses do."""
+"""The courses' Solver: their loop and names, with every random draw from NumPy's global generator as they take it."""
 
 import json
-from operator import attrgetter
+import pickle
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-import thinnet.solver
-from thinnet.checks import check_choice
-from thinnet.course.optim import known_options
-from thinnet.schedules import EpochDecay
+from thinnet.arguments import Known, known_arguments
+from thinnet.checks import check_choice, check_number
+from thinnet.nets import FullyConnectedNet
 from thinnet.storage.files import write_atomically
-from thinnet.typing import AnyArray, IntArray
+from thinnet.training.compilation import compilation_announced
+from thinnet.training.fit import as_dataset
+from thinnet.training.model_update import CallableRule, checked_gradient, checked_model, loss_and_gradients
+from thinnet.training.weights import restore, snapshot
+from thinnet.typing import AnyArray, FloatArray
 
-# The courses' names of arguments, and Thinnet's.
-NAMES = {"num_epochs": "epochs", "num_train_samples": "eval_train_rows", "num_val_samples": "eval_val_rows"}
-SPLITS = ("X_train", "y_train", "X_val", "y_val")
-DEFAULTS = {"optim_config": {}, "lr_decay": 1.0, "batch_size": 100, "num_train_samples": 1000, "num_val_samples": None}
+HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
+# In the courses' checkpoints, beside the model.
+SETTINGS = ("update_rule", "lr_decay", "optim_config", "batch_size", "num_train_samples", "num_val_samples", "epoch")
 
 
-class Solver(thinnet.solver.Solver):
-    """Train a course's model on a course's dict of data, with the courses' arguments, draws and prints.
+class Solver(Known):
+    """Train a course's model on a course's dict of data, with the courses' arguments, attributes, draws and prints.
 
-    Batches are drawn with replacement, so an epoch is only about as long as the data: ⌊N / batch_size⌋ steps.
+    Batches are drawn with replacement, so an epoch is only about as long as the data: ⌊N / batch_size⌋ steps.  As in
+    the courses, ``train`` may be called again for as many epochs more, attributes may be assigned at any time, and a
+    class of one's own may put something else in the place of ``_step``, ``check_accuracy`` and the other methods.
 
     Args:
-        model, data: as for `thinnet.Solver`.
+        model: an object with a mapping ``params`` and ``loss``.
+        data: a dict with the keys X_train, y_train, X_val and y_val.
         optim: the module in which `update_rule` is looked up.
         update_rule: the name of a function there.
         optim_config: its hyperparameters, such as ``{"learning_rate": 1e-3}``.
         lr_decay: the factor of the learning rate after each epoch.
-        checkpoint_name: if given, each epoch ends with a file ``<checkpoint_name>_epoch_<number>.safetensors`` of
-            parameters and running statistics, the history in its metadata.
-        options: num_epochs, num_train_samples and num_val_samples, and the rest as for `thinnet.Solver`.
+        batch_size, num_epochs: rows of a minibatch, and passes over the data.
+        num_train_samples, num_val_samples: how many rows to draw for each evaluation; None for all.
+        checkpoint_name: if given, each evaluation writes the course's ``<checkpoint_name>_epoch_<number>.pkl``, and a
+            ``.safetensors`` of parameters and running statistics, the history in its metadata, which runs no code when
+            it is read.
+        print_every: steps between two printed losses.
+        verbose: whether to print.
     """
 
-    _stops_at_nan = False  # the courses' solver prints nan and goes on
-
+    @known_arguments
     def __init__(
         self,
         model: Any,
-        data: dict[str, AnyArray],
+        data: Mapping[str, AnyArray],
         *,
         optim: ModuleType,
         update_rule: str = "sgd",
         optim_config: dict[str, Any] | None = None,
         lr_decay: float = 1.0,
+        batch_size: int = 100,
+        num_epochs: int = 10,
+        num_train_samples: int | None = 1000,
+        num_val_samples: int | None = None,
         checkpoint_name: str | None = None,
-        **options: Any,
+        print_every: int = 10,
+        verbose: bool = True,
     ) -> None:
         rules = [name for name, value in vars(optim).items() if callable(value) and not name.startswith("_")]
-        rule = getattr(optim, check_choice("update_rule", update_rule, rules))
-        hyperparameters, named = dict(optim_config or {}), dict(options)
-        if hasattr(rule, "native"):
-            hyperparameters = known_options(rule.native, hyperparameters)
-        options = {
-            "progress": False,
-            "seed": 0,
-            "sampling": "replacement",
-            # Our own rules by name, so that large arrays are updated in pieces; a student's function as it is.
-            "optimizer": getattr(rule, "native", rule),
-            "learning_rate": hyperparameters.pop("learning_rate", None),
-            "optimizer_options": hyperparameters,
-            "schedule": None if lr_decay == 1 else EpochDecay(lr_decay),
-            **{NAMES.get(name, name): value for name, value in options.items()},
+        self.update_rule: Any = getattr(optim, check_choice("update_rule", update_rule, rules))
+        self.model = checked_model(model)
+        as_dataset(data)  # which refuses what cannot be trained on
+        self.X_train, self.y_train = np.asarray(data["X_train"]), np.asarray(data["y_train"])
+        self.X_val, self.y_val = np.asarray(data["X_val"]), np.asarray(data["y_val"])
+        self.optim_config: dict[str, Any] = {} if optim_config is None else optim_config
+        if "learning_rate" in self.optim_config:
+            check_number("learning_rate", self.optim_config["learning_rate"])
+        self.lr_decay = check_number("lr_decay", lr_decay, "factor")
+        self.batch_size = check_number("batch_size", batch_size)
+        self.num_epochs = check_number("num_epochs", num_epochs, "epochs")
+        self.num_train_samples = _limit("num_train_samples", num_train_samples)
+        self.num_val_samples = _limit("num_val_samples", num_val_samples)
+        self.checkpoint_name, self.verbose = checkpoint_name, verbose
+        self.print_every = check_number("print_every", print_every)
+        self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget all training but what the model has learned."""
+        self.epoch, self.best_val_acc = 0, 0.0
+        self.best_params: dict[str, AnyArray] = {}
+        self.loss_history: list[float] = []
+        self.train_acc_history: list[float] = []
+        self.val_acc_history: list[float] = []
+        self.optim_configs: dict[str, dict[str, Any]] = {
+            name: {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in given.items()}
+            for name, given in ((name, self.optim_config) for name in self.model.params)
         }
-        self.checkpoint_name = checkpoint_name
-        super().__init__(model, data, **options)
-        given = {"optim_config": optim_config or {}, "lr_decay": lr_decay, "update_rule": rule}
-        self._given = DEFAULTS | given | named | {name: data[name] for name in SPLITS}
+        self._best: Any = None
+        self._flat: dict[Any, Any] = {}  # what updates large arrays of ours in pieces
 
-    def __getattr__(self, name: str) -> Any:
-        """What the courses' solver keeps under the names of its arguments, for notebooks that show it."""
-        try:
-            return self.__dict__["_given"][name]
-        except KeyError:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+    def _step(self) -> None:
+        """Change the model by one step."""
+        rows = np.random.choice(len(self.X_train), self.batch_size)
+        loss, gradients = loss_and_gradients(self.model.loss(self.X_train[rows], self.y_train[rows], **self._training))
+        self.loss_history.append(loss)
+        for name, w in list(self.model.params.items()):
+            dw = checked_gradient(name, w, gradients)
+            self.model.params[name], self.optim_configs[name] = self._updated(name, w, dw)
 
-    loss_history = property(attrgetter("history.loss"), doc="The loss of each step.")
-    train_acc_history = property(attrgetter("history.train_accuracy"), doc="Training accuracy at each evaluation.")
-    val_acc_history = property(attrgetter("history.val_accuracy"), doc="Validation accuracy at each evaluation.")
-    best_val_acc = property(attrgetter("best_val_accuracy"), doc="The best validation accuracy; 0 before there is one.")
-    num_epochs = property(attrgetter("state.epochs"), doc="How many epochs the whole training has.")
+    def _updated(self, name: str, w: FloatArray, dw: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
+        if hasattr(self.update_rule, "in_place"):
+            updated: tuple[FloatArray, dict[str, Any]] = self.update_rule.in_place(
+                w, dw, self.optim_configs[name], self._flat.setdefault(name, {})
+            )
+            return updated
+        rule = CallableRule(self.update_rule, self.optim_configs[name])
+        return rule(w, dw, {}), rule.config
 
-    @property
-    def best_params(self) -> dict[str, AnyArray]:
-        """A copy of the parameters that did best on the validation rows so far."""
-        return {} if self.best is None else dict(self.best["params"])
-
-    def train(self) -> None:  # type: ignore[override]  # the courses' returns nothing, and a notebook would show it
+    def train(self) -> None:
         """Train; the history is in ``loss_history``, ``train_acc_history`` and ``val_acc_history``."""
-        super().train()
+        steps_per_epoch = max(len(self.X_train) // self.batch_size, 1)
+        steps = self.num_epochs * steps_per_epoch
+        with compilation_announced(print) if self.verbose else nullcontext():
+            for step in range(1, steps + 1):
+                self._step()
+                if self.verbose and (step - 1) % self.print_every == 0:
+                    print(f"(Iteration {step} / {steps}) loss: {self.loss_history[-1]:f}")
+                if step % steps_per_epoch == 0:
+                    self._end_epoch()
+                if step % steps_per_epoch == 0 or step == 1:
+                    self._evaluate()
+        if self._best is not None:
+            restore(self.model, self._best)
+
+    def _end_epoch(self) -> None:
+        self.epoch += 1
+        for config in self.optim_configs.values():
+            if "learning_rate" in config:
+                config["learning_rate"] *= self.lr_decay
+
+    def _evaluate(self) -> None:
+        train = self.check_accuracy(self.X_train, self.y_train, num_samples=self.num_train_samples)
+        val = self.check_accuracy(self.X_val, self.y_val, num_samples=self.num_val_samples)
+        self.train_acc_history.append(train)
+        self.val_acc_history.append(val)
+        self._save_checkpoint()
+        if self.verbose:
+            print(f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {train:f}; val_acc: {val:f}")
+        if val > self.best_val_acc:
+            self.best_val_acc, self._best = val, snapshot(self.model)
+            self.best_params = dict(self._best["params"])
 
     def check_accuracy(self, X: AnyArray, y: AnyArray, num_samples: int | None = None, batch_size: int = 100) -> float:
         """The fraction of `num_samples` rows, drawn with replacement (all by default), classified rightly."""
-        rows = _draw(len(X), num_samples)
-        pieces = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-        labels = [np.argmax(self.model.loss(X[piece]), axis=1) for piece in pieces]
-        return float(np.mean(np.concatenate(labels) == y[rows]))
+        if num_samples is not None and len(X) > num_samples:
+            rows = np.random.choice(len(X), num_samples)
+            X, y = X[rows], y[rows]
+        starts = range(0, len(X), batch_size)
+        labels = [np.argmax(self.model.loss(X[start : start + batch_size]), axis=1) for start in starts]
+        return float(np.mean(np.concatenate(labels) == y))
 
-    def _draw_rows(self, step: int) -> IntArray:
-        return np.random.choice(self.order.num_rows, self.order.batch_size)
-
-    def _rows_to_evaluate(self, split: str) -> IntArray:
-        return _draw(self.data.num_rows(split), self.eval_rows[split])
-
-    def _evaluate(self) -> None:
-        super()._evaluate()
-        if self.checkpoint_name is not None and self.iteration % self.state.steps_per_epoch == 0:
-            self._save(Path(f"{self.checkpoint_name}_epoch_{self.state.epoch}.safetensors"))
-
-    def _save(self, path: Path) -> None:
+    def _save_checkpoint(self) -> None:
         from safetensors.numpy import save
 
+        if self.checkpoint_name is None:
+            return
+        path = Path(f"{self.checkpoint_name}_epoch_{self.epoch}.pkl")
+        if self.verbose:
+            print(f'Saving checkpoint to "{path}"')
+        kept = {name: getattr(self, name) for name in ("model", *SETTINGS, *HISTORIES)}
+        write_atomically(path, pickle.dumps(kept))
         arrays = {name: np.ascontiguousarray(array) for name, array in self.model.params.items()}
         for i, param in enumerate(getattr(self.model, "bn_params", []), start=1):
             running = {key: param[key] for key in ("running_mean", "running_var") if key in param}
             arrays |= {f"{key}{i}": np.ascontiguousarray(array) for key, array in running.items()}
-        write_atomically(path, save(arrays, {"history": json.dumps(vars(self.history))}))
+        history = json.dumps({name: kept[name] for name in HISTORIES})
+        write_atomically(path.with_suffix(".safetensors"), save(arrays, {"history": history}))
 
 
-def _draw(num_rows: int, limit: int | None) -> IntArray:
-    if limit is None or num_rows <= limit:
-        return np.arange(num_rows)
-    return np.random.choice(num_rows, limit)
+def _limit(name: str, value: int | None) -> int | None:
+    return None if value is None else int(check_number(name, value, "eval_train_rows"))

@@ -29,7 +29,6 @@ def update_of(
     batch_statistics: BatchStatistics,
     precision: Precision | None,
     mixup: float,
-    check_finite: bool,
 ) -> NetUpdate | ModelUpdate:
     """What one step does to a model; the arguments are those of `thinnet.Solver`, checked."""
     net = model
@@ -55,7 +54,7 @@ def update_of(
         flat = FlatOptimizer(optimizer, options, like=net.params.flat)
         return NetUpdate(net, reader, flat, order.largest, exchange)
     check_alone(processes)
-    return ModelUpdate(net, data, order, optimizer, options, check_finite)
+    return ModelUpdate(net, data, order, optimizer, options)
 
 
 def _check_mixes(net: Any, optimizer: str | Rule, processes: ProcessGroup) -> None:

@@ -31,17 +31,16 @@ class ModelUpdate:
         order: BatchOrder,
         optimizer: str | Rule,
         options: Config,
-        check_finite: bool = True,
     ) -> None:
         if data.weights is not None:
             raise ArgumentError(
                 "data must have weights=None for a model that is not a FullyConnectedNet trained by an optimizer's "
                 "name, got weights. Such a model has no argument for them: let it weigh its own loss."
             )
-        self.model, self.data, self.order, self.check_finite = model, data, order, check_finite
+        self.model, self.data, self.order = model, data, order
         self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
-        self.rules: dict[str, _NamedRule | _CallableRule] = {
-            name: _NamedRule(optimizer, options, w) if isinstance(optimizer, str) else _CallableRule(optimizer, options)
+        self.rules: dict[str, _NamedRule | CallableRule] = {
+            name: _NamedRule(optimizer, options, w) if isinstance(optimizer, str) else CallableRule(optimizer, options)
             for name, w in model.params.items()
         }
 
@@ -49,15 +48,15 @@ class ModelUpdate:
         """Change the model by one step on these training rows, as they are in it; return the loss before it."""
         draws = {"seed": self.order.seed, "step": step, "epoch": self.order.epoch(step)}
         X, y = model_batch(self.model, self.data, "train", rows, **draws)
-        loss, gradients = _loss_and_gradients(self.model.loss(X, y, **self._training))
-        if self.check_finite and not math.isfinite(loss):
+        loss, gradients = loss_and_gradients(self.model.loss(X, y, **self._training))
+        if not math.isfinite(loss):
             raise NumericalError(
                 f"In step {step + 1}, the loss became {loss}. Likely cause: a learning rate that is too large, or "
                 f"data that are not standardized. The model has the weights from before this step."
             )
         for name, rule in self.rules.items():
             w = self.model.params[name]
-            self.model.params[name] = rule(w, _checked_gradient(name, w, gradients), factors)
+            self.model.params[name] = rule(w, checked_gradient(name, w, gradients), factors)
         return loss
 
 
@@ -72,7 +71,7 @@ def checked_model(model: Any) -> Any:
     return model
 
 
-def _loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
+def loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
     """What a model's loss(X, y) gave, if it is a number and a mapping."""
     pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)
     if not pair or np.ndim(result[0]) or not isinstance(result[0], Real | np.ndarray):
@@ -83,7 +82,7 @@ def _loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
     return float(result[0]), result[1]
 
 
-def _checked_gradient(name: str, w: Any, gradients: Any) -> Any:
+def checked_gradient(name: str, w: Any, gradients: Any) -> Any:
     """The gradient of one parameter, if it has that parameter's shape, or is a vector for a row."""
     dw = gradients.get(name)
     dw = in_shape(dw, w.shape) if isinstance(dw, np.ndarray) else dw
@@ -109,7 +108,7 @@ class _NamedRule:
         return flat.reshape(w.shape)
 
 
-class _CallableRule:
+class CallableRule:
     """A function ``(w, dw, config) -> (w, config)`` for one array; it may put a learning rate of its own in place."""
 
     def __init__(self, rule: Rule, options: Config) -> None:

@@ -9,16 +9,18 @@ from . import layers as _layers
 from .layer_utils import *
 from .layers import *
 
+_functions = _fc_net.Replaceable(globals(), _layers)
+
 
 class FullyConnectedNet(_fc_net.FullyConnectedNet):
     """A fully connected net in the dialect of nndl that is in force; see `thinnet.course.fc_net`."""
 
-    layers = _layers
+    layers, functions = _layers, _functions
     activation = staticmethod(_active_nndl)
 
 
 class TwoLayerNet(_fc_net.TwoLayerNet):
     """affine → ReLU → affine → softmax in float64."""
 
-    layers = _layers
+    layers, functions = _layers, _functions
     activation = staticmethod(_active_nndl)

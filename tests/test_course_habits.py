@@ -1,0 +1,113 @@
+"""What notebooks of other courses and years take for granted: packages inside packages, the course's own folders."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thinnet.course
+from course_seeds import printed, write_notebook
+from thinnet.course.evidence import choose_dialect
+from thinnet.course.notebooks import advice, run_notebook
+from thinnet.errors import ArgumentError, DialectError, OutOfScopeError
+
+pytestmark = pytest.mark.usefixtures("closed_door")
+
+
+def test_a_course_inside_another_package() -> None:
+    thinnet.course.activate("nndl", packages=["hw3"])
+    fc_net = importlib.import_module("hw3.nndl.fc_net")
+    solver = importlib.import_module("hw3.utils.solver")
+    X, y = np.ones((6, 4)), np.zeros(6, int)
+    data = {"X_train": X, "y_train": y, "X_val": X, "y_val": y}
+    net = fc_net.FullyConnectedNet([3], input_dim=4, num_classes=2)
+    solver.Solver(net, data, update_rule="sgd_nesterov_momentum", num_epochs=1, verbose=False).train()
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'hw3.nndl.layer'"):
+        importlib.import_module("hw3.nndl.layer")
+
+
+@pytest.mark.parametrize(
+    ("line", "dialect"),
+    [
+        ("from hw3.nndl.fc_net import *", "nndl"),
+        ("from assignment2.cs231n.layers import *", "cs231n-2021"),
+        ("import assignment2.cs231n.classifiers.fc_net", "cs231n-2021"),
+    ],
+)
+def test_its_dialect_is_known_and_its_name_is_asked_for(line: str, dialect: str) -> None:
+    import ast
+
+    assert choose_dialect([ast.parse(line)])[0] == dialect
+    name = line.split()[1].partition(".")[0]
+    assert f"run with --package {name}." in advice(f"ModuleNotFoundError: No module named '{name}'", line)
+
+
+def test_modules_that_stood_beside_the_notebook() -> None:
+    told = advice("ModuleNotFoundError: No module named 'layers'", "from layers import *")
+    assert told == "\nIf layers is the course's, put its layers.py beside the notebook, or write cs231n.layers."
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("data_utils", "load_tiny_imagenet"),
+        ("vis_utils", "vis_grid"),
+        ("gradient_check", "eval_numerical_gradient_net"),
+    ],
+)
+def test_names_that_are_left_out_say_so(module: str, name: str) -> None:
+    thinnet.course.activate("cs231n-2021")
+    with pytest.raises(OutOfScopeError, match=rf"no cs231n.{module}.{name}: .*Put the course's own {module}.py into"):
+        exec(f"from cs231n.{module} import {name}")
+    with pytest.raises(ImportError, match=r"cannot import name 'nothing'"):
+        exec(f"from cs231n.{module} import nothing")
+
+
+@pytest.mark.parametrize("package", ["cs231n", "nndl"])
+def test_a_star_from_layer_utils_brings_the_layers_along(package: str) -> None:
+    thinnet.course.activate("nndl")
+    names: dict[str, Any] = {}
+    exec(f"from {package}.layer_utils import *", names)
+    assert {"affine_relu_forward", "affine_forward", "dropout_forward"} <= names.keys()
+
+
+def test_images_are_found_where_the_course_has_none(
+    cifar10_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from thinnet.course.cs231n.data_utils import get_CIFAR10_data, load_CIFAR10, load_CIFAR_batch
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("THINNET_DATA", str(cifar10_root))
+    X, y = load_CIFAR_batch("cs231n/datasets/cifar-10-batches-py/test_batch")
+    assert X.shape == (len(y), 32, 32, 3)
+    assert load_CIFAR10("../cifar-10-batches-py/")[2].shape == X.shape
+    there = cifar10_root / "cifar-10-batches-py"
+    assert f"[thinnet] ../cifar-10-batches-py/: there is no such folder; reading {there}" in capsys.readouterr().out
+    with pytest.raises(ArgumentError, match=r"get_CIFAR10_data has no argument 'cifar10_dir'. It has num_training, "):
+        get_CIFAR10_data(cifar10_dir="a")  # type: ignore[call-arg]
+
+
+def test_only_a_dialect_that_takes_all_arguments_is_advised() -> None:
+    from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
+
+    thinnet.course.activate("cs231n-2018")
+    with pytest.raises(DialectError, match=r"got 0\..* for the others: --dialect cs231n-2017 of"):
+        FullyConnectedNet([5], dropout=0)
+    with pytest.raises(DialectError, match=r"got 0\..* for the others\.$"):
+        FullyConnectedNet([5], dropout=0, normalization="batchnorm")
+
+
+def test_files_are_written_into_the_courses_folder_and_bars_need_no_widgets(tmp_path: Path) -> None:
+    cells = [
+        "%%writefile -a cs231n/mine.py\nfrom .layers import *\nmine = affine_forward",
+        "from cs231n.mine import mine, affine_forward\nprint(mine is affine_forward)",
+        "from tqdm.notebook import tqdm, trange\nfor _ in tqdm(range(2)): pass\nfor _ in trange(2): pass",
+    ]
+    write_notebook(tmp_path / "n.ipynb", cells)
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.failure is None
+    assert printed(run.output)[1] == "True\n"
