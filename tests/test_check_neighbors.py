@@ -117,6 +117,11 @@ NETS: list[tuple[dict[str, str], str]] = [
     ({"loss, dh = softmax_loss": "loss, dh = svm_loss"}, "the loss is that of svm_loss instead of softmax_loss"),
     ({RETURN: ""}, "wrong-return: loss(X), without y, goes on to the loss instead of returning the scores"),
     ({'grads["gamma%d" % i], grads["beta%d" % i] = back': 'grads["beta%d" % i], grads["gamma%d" % i] = back'}, "; the right one stands under gamma1"),
+    ({"h, do = dropout_forward(h, self.dropout_param)": "h, first = dropout_forward(h, self.dropout_param); h, do = dropout_forward(h, self.dropout_param); do = first, do",
+        "dh = dropout_backward(dh, do)": "dh = dropout_backward(dropout_backward(dh, do[1]), do[0])"}, "dropout_forward is given its own output 2 times a step"),
+    ({"        loss, grads = 0.0, {}\n": "        loss, grads, self.kept = 0.0, {}, getattr(self, 'kept', {})\n", "        return loss, grads":
+        "        for k in grads:\n            self.kept[k] = self.kept.get(k, 0) + grads[k]\n        return loss, self.kept"}, "something is kept from call to call"),
+    ({"h, caches, L = X, [], self": "h, caches, L = X, self.caches, self", "        self.params = {}\n": "        self.params, self.caches = {}, []\n"}, "something is kept from call to call"),
     ({RETURN: "", "np.arange(N), y].sum()": "np.arange(N), y + 0].sum()"}, "wrong-return: loss(X), without y, goes on to the loss"),
 ]  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Whether a net calls dropout, where, with which mask, and on the way back too."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -111,6 +112,10 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
     if hidden and "dropout_backward" in harness.recorder.found and not backwards(calls, "dropout"):
         message = f"dropout_forward is called {len(hidden)} times a step, dropout_backward never"
         subject.report("dropout-backward-never-called", message)
+    twice = sum(np.array_equal(one.input, np.asarray(other.output)) for other, one in itertools.pairwise(forward))
+    if twice:
+        message = f"dropout_forward is given its own output {twice} times a step, so that fewer units are kept"
+        subject.report("dropout-called-twice", message)
     if 0 < len(hidden) < len(UNITS):
         message = f"dropout_forward is called for {len(hidden)} of {len(UNITS)} hidden layers"
         subject.report("dropout-in-some-layers", message)
@@ -128,7 +133,7 @@ def _check_own_masks(harness: NetHarness, net: Any) -> None:
     if any(not _is_mask(ratio) for ratios in (of_input, *layers) for ratio in ratios) or subject.has_fault:
         return  # it is computed in another way
     when = f"with {harness.setting}, "
-    if not close(of_input, 1):
+    if not all(close(ratio, 1) for ratio in of_input):
         subject.report("dropout-on-input", f"{when}elements of X are dropped in training")
     dropped = [ratios for ratios in layers if not all(close(ratio, 1) for ratio in ratios)]
     if len(dropped) == 1:

@@ -29,6 +29,15 @@ def check_plain(harness: NetHarness) -> None:
     net = harness.build()  # once more, so that what is found now is not told of the options that were tried
     grads = harness.check_pass(net)
     harness.compare_gradients(net, grads, list(harness.recorder.calls))
+    X, y = harness.data()
+    later, first = (harness.loss(one, -X, y)[1] for one in (net, harness.build()))
+    changed = [str(key) for key in first if key in later and not close(later[key], first[key])]
+    if changed and not harness.subject.has_fault:
+        message = (
+            f"for the same batch, the gradients of {', '.join(changed)} are others in a later call than in a first"
+        )
+        harness.ended = True
+        raise harness.subject.stop("wrong-gradient", f"{message}: something is kept from call to call, and not cleared")
 
 
 def _names_and_shapes(harness: NetHarness, net: Any) -> str:
