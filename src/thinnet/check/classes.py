@@ -21,6 +21,7 @@ from thinnet.check.class_calls import (
     call_backward,
     call_forward,
     found_in,
+    learned,
     made,
     mode_value,
     places,
@@ -53,7 +54,7 @@ EMPTY_WORDS = set(
 )
 # The functions that are dropout with p as their second argument, beside dropout_forward.
 DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_dropout")
-EPSILON, EPS = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5
+EPSILON, EPS, SMALL = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5, 0.01
 OLD = r"^(running|moving|run|mov|ema|global|avg)_?"
 RUNNING = {
     "running_mean": re.compile(rf"{OLD}(mean|avg|average|mu)s?$", re.IGNORECASE),
@@ -294,7 +295,12 @@ def _affine(owner: type) -> Pair:
         return turned(out), cache
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, dw, db = _gradients(turned(dout), cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
+        steps = [UNKNOWN, UNKNOWN]
+        with contextlib.suppress(Exception):  # most keep their gradients, and some cannot be copied
+            moves, rows = learned(turned(dout), cache, WEIGHT, BIAS), turned(cache[1])
+            steps = [move * np.linalg.norm(rows.T @ dout) / np.linalg.norm(moves[0]) for move in moves]
+        dx, *kept = _gradients(turned(dout), cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
+        dw, db = steps if all(one is UNKNOWN for one in kept) else kept
         w = found_in(vars(cache[0]), WEIGHT)
         if isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
             dw = dw.T
@@ -310,6 +316,7 @@ def _normalization(owner: type) -> Pair:
     scales, shifts = (list(filter(pattern.search, needed)) for pattern in (SCALE, SHIFT))
     weight = next(filter(re.compile("momentum|decay").search, given), "")
     of_new = bool(weight) and isinstance(given[weight].default, float) and given[weight].default < 0.5  # as in PyTorch
+    times = 0.0  # x is multiplied by this, so that a large epsilon that is written out has the effect of ours
 
     def new_layer(x: Any, gamma: Any, beta: Any, momentum: float | None) -> Any:
         options: dict[str, Any] = {name: EPS for name in given if EPSILON.search(name)}
@@ -326,6 +333,15 @@ def _normalization(owner: type) -> Pair:
         return layer
 
     def forward(x: Any, gamma: Any, beta: Any, param: dict[str, Any]) -> tuple[Any, Any]:
+        nonlocal times
+        if not times:
+            times, axis = 1.0, 0 if "mode" in param else 1
+            small = SMALL * (-1.0) ** np.indices((6, len(gamma))).sum(axis=0)
+            out = np.asarray(forward(small, np.ones_like(gamma), 0 * beta, {"mode": "train"} if not axis else {})[0])
+            square = ((small - small.mean(axis=axis, keepdims=True)) / out) ** 2
+            eps = np.median(square - small.var(axis=axis, keepdims=True))
+            times = float(np.sqrt(eps / EPS)) if 10 * EPS < eps < 0.1 else 1.0
+        units, plain, x = {"running_mean": times, "running_var": times**2}, x, times * x
         layer = new_layer(x, gamma, beta, param.get("momentum"))
         vars(layer).update({name: EPS for name, value in vars(layer).items() if EPSILON.search(name) and value})
         if "mode" not in param:  # layer normalization
@@ -338,17 +354,18 @@ def _normalization(owner: type) -> Pair:
             holder, name = running[key] = place
             if key in param:
                 shape = np.shape(holder[name]) if np.size(holder[name]) == param[key].size else param[key].shape
-                holder[name] = param[key].reshape(shape).copy()
+                holder[name] = units[key] * param[key].reshape(shape)
         out = call_forward(layer, x, param["mode"] == "train")
         if out is x:
             raise CannotCall(f"it is not clear how to call {owner.__name__}.forward in test mode")
-        for key, batch in (("running_mean", x.mean(axis=0)), ("running_var", x.var(axis=0))):
-            new = np.array(running[key][0][running[key][1]])
+        for key, batch in (("running_mean", plain.mean(axis=0)), ("running_var", plain.var(axis=0))):
+            new = np.array(running[key][0][running[key][1]]) / units[key]
             param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
         return split(layer, x, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        return _gradients(dout, cache, SCALE_GRADIENT, SHIFT_GRADIENT)
+        dx, *more = _gradients(dout, cache, SCALE_GRADIENT, SHIFT_GRADIENT)
+        return dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more
 
     return forward, backward
 
