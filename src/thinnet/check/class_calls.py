@@ -18,6 +18,18 @@ TRAINING, TEST = ("train", "training"), ("test", "eval", "inference", "testing",
 # Where a method leaves what it does not return.
 OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
 INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
+
+
+def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What parameters of these names are called, and their gradients."""
+    gradients = rf"^_?(d|delta|grad(ient)?)_?({names})$|^_?({names})_?grad(ient)?s?$"
+    return re.compile(rf"^_?({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
+
+
+WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernels?|filters?")
+BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
+SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g")
+SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b")
 DATA = {"data": "", "value": "", "val": "", "grad": "d", "gradient": "d"}  # of a parameter that is an object
 ARRAYS = (np.ndarray, np.generic)
 IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
@@ -72,6 +84,17 @@ def call_backward(dout: Any, cache: Any) -> Any:
     elif signature_mismatch(layer.backward, dout, **rates) and len([*filter(INPUT.search, names[:2])]) == 1:
         given = [x if INPUT.search(name) else dout for name in names[:2]]
     return _result(layer, layer.backward, INPUT_GRADIENT, *given, **rates)
+
+
+def gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any, Any]:
+    """dx, and the gradients of the parameters, which backward returns too or leaves under such names."""
+    returned = call_backward(dout, cache)
+    if isinstance(returned, tuple) and len(returned) == 3:
+        return returned
+    dx, *more = returned if isinstance(returned, tuple) else [returned]
+    beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
+    first, second = (found_in({**beside, **vars(cache[0])}, name) for name in names)
+    return dx, first, second
 
 
 def learned(dout: Any, cache: Any, *names: re.Pattern[str]) -> list[Any]:

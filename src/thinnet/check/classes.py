@@ -15,12 +15,21 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.class_calls import (
+    BIAS,
+    BIAS_GRADIENT,
     MODE_ARGUMENTS,
     PROBABILITY,
+    SCALE,
+    SCALE_GRADIENT,
+    SHIFT,
+    SHIFT_GRADIENT,
+    WEIGHT,
+    WEIGHT_GRADIENT,
     call,
     call_backward,
     call_forward,
     found_in,
+    gradients,
     learned,
     made,
     mode_value,
@@ -28,6 +37,7 @@ from thinnet.check.class_calls import (
     put,
     split,
 )
+from thinnet.check.image_classes import convolution, pooling
 from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters
 
 IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
@@ -37,6 +47,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "affine": ("affine", "linear", "dense", "fullyconnected", "fc"),
     "batchnorm": ("batchnorm", "batchnormalization", "bn", "batchnorm1d", "batchnormalization1d"),
     "layernorm": ("layernorm", "layernormalization", "ln"),
+    "sigmoid": ("sigmoid", "sigmoidactivation", "activationsigmoid"),
+    "tanh": ("tanh", "tanhactivation", "activationtanh"),
+    "conv": ("conv", "conv2d", "convolution", "convolution2d", "convolutional"),
+    "max_pool": ("maxpool", "maxpool2d", "maxpooling", "maxpooling2d"),
 }
 METHODS = (
     ("forward", "forward_pass", "forward_prop", "forward_propagation", "fprop", "__call__"),
@@ -62,23 +76,11 @@ RUNNING = {
 }
 
 
-def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What parameters of these names are called, and their gradients."""
-    gradients = rf"^_?(d|delta|grad(ient)?)_?({names})$|^_?({names})_?grad(ient)?s?$"
-    return re.compile(rf"^_?({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
-
-
-WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernel")
-BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
-SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g")
-SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b")
-
-
 def kind_of(name: str) -> str:
     """What a class of this name is taken for, one of `NAMES`, or "".
 
-    >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D")
-    ('dropout', 'relu', '')
+    >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D"), kind_of("Softmax")
+    ('dropout', 'relu', 'conv', '')
     """
     plain = plain_name(name)
     return next((kind for kind, names in NAMES.items() if plain in names), "")
@@ -135,6 +137,11 @@ def methods_of(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found) if all(found) else ()
 
 
+def function_of(kind: str, method: str) -> str:
+    """The course's function that a method of a class of this kind stands for."""
+    return f"{kind}_{method}_naive" if kind in ("conv", "max_pool") else f"{kind}_{method}"
+
+
 def functions_of(owner: type) -> dict[str, Any]:
     """The pair of functions that a class stands for, by the courses' names."""
     kind = kind_of(owner.__name__)
@@ -144,7 +151,7 @@ def functions_of(owner: type) -> dict[str, Any]:
     forward, backward = PAIRS[kind](owner)
     # 11-785 calls the gradient delta, and its own reference does not scale it.
     unscaled = "delta" in parameters(getattr(owner, "backward", None))
-    functions = {f"{kind}_forward": forward, f"{kind}_backward": backward}
+    functions = {function_of(kind, "forward"): forward, function_of(kind, "backward"): backward}
     return {**functions, "__class_adapter__": True, "__unscaled_backward__": unscaled}
 
 
@@ -258,7 +265,7 @@ def _of_channels(owner: type, out: Any, given: Any, last: bool) -> Any:
     return _first_pixels(out, last)
 
 
-def _relu(owner: type) -> Pair:
+def _activation(owner: type) -> Pair:
     def forward(x: Any) -> tuple[Any, Any]:
         layer = made(owner)
         return split(layer, x, call_forward(layer, x, True))
@@ -299,7 +306,7 @@ def _affine(owner: type) -> Pair:
         with contextlib.suppress(Exception):  # most keep their gradients, and some cannot be copied
             moves, rows = learned(turned(dout), cache, WEIGHT, BIAS), turned(cache[1])
             steps = [move * np.linalg.norm(rows.T @ dout) / np.linalg.norm(moves[0]) for move in moves]
-        dx, *kept = _gradients(turned(dout), cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
+        dx, *kept = gradients(turned(dout), cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
         dw, db = steps if all(one is UNKNOWN for one in kept) else kept
         w = found_in(vars(cache[0]), WEIGHT)
         if isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
@@ -364,21 +371,10 @@ def _normalization(owner: type) -> Pair:
         return split(layer, x, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, *more = _gradients(dout, cache, SCALE_GRADIENT, SHIFT_GRADIENT)
+        dx, *more = gradients(dout, cache, SCALE_GRADIENT, SHIFT_GRADIENT)
         return dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more
 
     return forward, backward
-
-
-def _gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any, Any]:
-    """dx, and the gradients of the parameters, which backward returns too or leaves under such names."""
-    returned = call_backward(dout, cache)
-    if isinstance(returned, tuple) and len(returned) == 3:
-        return returned
-    dx, *more = returned if isinstance(returned, tuple) else [returned]
-    beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
-    first, second = (found_in({**beside, **vars(cache[0])}, name) for name in names)
-    return dx, first, second
 
 
 def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:
@@ -393,8 +389,10 @@ def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:
 
 PAIRS: dict[str, Callable[[type], Pair]] = {
     "dropout": _dropout,
-    "relu": _relu,
+    **dict.fromkeys(("relu", "sigmoid", "tanh"), _activation),
     "affine": _affine,
     "batchnorm": _normalization,
     "layernorm": _normalization,
+    "conv": convolution,
+    "max_pool": pooling,
 }
