@@ -6,19 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.class_calls import (
-    BIAS,
-    BIAS_GRADIENT,
-    WEIGHT,
-    WEIGHT_GRADIENT,
-    call_backward,
-    call_forward,
-    found_in,
-    gradients,
-    made,
-    put,
-    split,
-)
+from thinnet.check import class_calls as calls
 from thinnet.check.subject import CannotCall, parameters, usual_value
 
 ARGUMENTS = {  # by the first pattern that fits
@@ -53,20 +41,20 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def forward(x: Any, w: Any, b: Any, param: dict[str, int]) -> tuple[Any, Any]:
         filters, channels, size, _ = w.shape
-        given = [name for name in parameters(owner) if WEIGHT.search(name) or BIAS.search(name)]
+        given = [name for name in parameters(owner) if calls.WEIGHT.search(name) or calls.BIAS.search(name)]
         if len(given) >= 2 and usual_value(owner, given[1]) is None:
-            layer = made(owner, **{given[0]: w.copy(), given[1]: b.copy()}, **_options(owner, **param))
-            return split(layer, x, call_forward(layer, x, True))
+            layer = calls.made(owner, **{given[0]: w.copy(), given[1]: b.copy()}, **_options(owner, **param))
+            return calls.split(layer, x, calls.call_forward(layer, x, True))
         sizes = {"size": size, "height": size, "width": size, "outputs": filters, "inputs": channels}
-        layer = made(owner, **_options(owner, **sizes, **param))
-        if np.shape(found_in(vars(layer), WEIGHT)) != w.shape:
+        layer = calls.made(owner, **_options(owner, **sizes, **param))
+        if np.shape(calls.found_in(vars(layer), calls.WEIGHT)) != w.shape:
             raise CannotCall(f"{owner.__name__} has no filters of shape {w.shape} under a usual name")
-        put(layer, WEIGHT, w)
-        put(layer, BIAS, b)
-        return split(layer, x, call_forward(layer, x, True))
+        calls.put(layer, calls.WEIGHT, w)
+        calls.put(layer, calls.BIAS, b)
+        return calls.split(layer, x, calls.call_forward(layer, x, True))
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, dw, db = gradients(dout, cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
+        dx, dw, db = calls.gradients(dout, cache, calls.WEIGHT_GRADIENT, calls.BIAS_GRADIENT)
         return dx, dw, db.reshape(-1) if hasattr(db, "reshape") else db
 
     return forward, backward
@@ -78,7 +66,7 @@ def pooling(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def forward(x: Any, param: dict[str, int]) -> tuple[Any, Any]:
         height, width = param["pool_height"], param["pool_width"]
         sizes = {"height": height, "width": width} | ({"size": height} if height == width else {})
-        layer = made(owner, **_options(owner, **sizes, stride=param["stride"], pad=0))
-        return split(layer, x, call_forward(layer, x, True))
+        layer = calls.made(owner, **_options(owner, **sizes, stride=param["stride"], pad=0))
+        return calls.split(layer, x, calls.call_forward(layer, x, True))
 
-    return forward, call_backward
+    return forward, calls.call_backward

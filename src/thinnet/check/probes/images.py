@@ -49,11 +49,12 @@ def _conv(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int
 
 def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int) -> Known:
     right, close_by = _conv(x, w, b, stride, padding), _conv(x, w, b, 1, padding)
-    P, Q = right.shape[2:]
+    (P, Q), less = right.shape[2:], (x.shape[2] - w.shape[2]) // stride + 1
     found: Known = [
         (_conv(x, w, b, stride, 0), "padding-ignored", "is that of the images without padding"),
         (_conv(x, w[:, :, ::-1, ::-1], b, stride, padding), "filter-flipped", "is that of filters turned"),
         (_conv(x, w.swapaxes(2, 3), b, stride, padding), "filter-flipped", "is that of filters transposed"),
+        (right[:, :, :less, : Q - P + less], "shape-changed", "has the size of one without padding"),
         (right - b[:, None, None], "wrong-output", "lacks the bias"),
         (right + b[:, None, None], "wrong-output", "has the bias once for each channel"),
         (_conv(x[:, :1], w[:, :1], b, stride, padding), "wrong-output", "is that of the first channel"),
@@ -61,6 +62,8 @@ def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, pad
     ]
     if stride > 1:
         found += [(wrong, "stride-ignored", "is that of stride 1") for wrong in (close_by, close_by[:, :, :P, :Q])]
+        steps = np.s_[:, :, ::stride, :Q], np.s_[:, :, :P, ::stride]
+        found += [(close_by[one], "stride-ignored", "is that of stride 1 in one direction") for one in steps]
     none, both, twice = (0, 0), (padding, padding), 2 * padding
     padded = [
         (np.pad(x, (none, none, (0, twice), (0, twice))), "on one side"),

@@ -172,7 +172,10 @@ def check_relu_forward(subject: Subject) -> None:
     absolute = (np.abs(x), "wrong-output", "is the absolute value")
     mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
     least = (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0")
-    check_output(subject, out, np.maximum(x, 0), (absolute, mask, least))
+    leaky = [
+        (np.where(x > 0, x, a * x), "wrong-output", f"is {a} * x where x is negative") for a in (0.01, 0.1, 0.2, 1)
+    ]
+    check_output(subject, out, np.maximum(x, 0), (absolute, mask, least, *leaky))
 
 
 def check_relu_backward(subject: Subject) -> None:

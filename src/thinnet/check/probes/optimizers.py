@@ -81,7 +81,7 @@ def _diagnose(
                 subject.report(verdict, f"it moves {how}: {evidence}")
             return
     if finite:
-        subject.report("wrong-update", f"{evidence}; the rule is {'; '.join(RULES[name].values())}")
+        subject.report("wrong-update", evidence)
         return
     divided: list[str] = []  # a bias correction of another form can leave NaN in other ways
     with np.errstate(divide="call", call=lambda kind, _: divided.append(kind)):
