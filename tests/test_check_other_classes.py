@@ -85,6 +85,26 @@ class MaxPool2D:
             dx[window] += share * dout[:, :, i, j][:, :, None, None]
         return dx
 """
+CHANNELS_LAST = """
+class MaxPooling:
+    def __init__(self, size):
+        self.k = size
+
+    def groups(self, x):
+        (N, H, W, C), k = x.shape, self.k
+        return x[:, : H // k * k, : W // k * k].reshape(N, H // k, k, W // k, k, C)
+
+    def forward(self, x):
+        self.x, seen = x, self.groups(x)
+        out = seen.max(axis=(2, 4))
+        self.largest = seen == out[:, :, None, :, None]
+        return out
+
+    def backward(self, dout):
+        dx = np.zeros_like(self.x)
+        self.groups(dx)[...] += self.largest / self.largest.sum(axis=(2, 4), keepdims=True) * dout[:, :, None, :, None]
+        return dx
+"""
 GIVEN = {
     "in_channels, out_channels, kernel_size, stride=1, padding=0": "W, b, stride=1, pad=0",
     "        self.W = np.random.randn(out_channels, in_channels, kernel_size, kernel_size)\n": "",
@@ -100,6 +120,7 @@ FORMS = {
         IMAGES,
         {"pool_size=2, stride": "pool_h, pool_w, stride", "pool_size, pool_size, stride": "pool_h, pool_w, stride"},
     ),
+    "channels that stand last": (IMAGES[: IMAGES.index("class MaxPool2D")] + CHANNELS_LAST, {}),
     "without a stride": (IMAGES, {"pool_size=2, stride=2": "pool_size", "pool_size, stride": "pool_size, pool_size"}),
     "filters by another name": (
         IMAGES,
@@ -151,6 +172,7 @@ def test_classes_for_other_layers_are_named_and_not_checked(tmp_path: Path) -> N
         {"self.W = np.random": "self.W = np.ones((4, 4)); self.V = np.random"},
         {"kernel_size, stride=1, padding=0": "kernel_size, stride=1, padding='same'"},
         {"in_channels, out_channels, kernel_size": "image, more, other"},
+        {"+ self.b[:, None, None]": "[:, 0, 0] + self.b"},
     ],
 )
 def test_a_convolution_of_another_form_is_not_accused(changes: dict[str, str]) -> None:

@@ -44,14 +44,14 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
         given = [name for name in parameters(owner) if calls.WEIGHT.search(name) or calls.BIAS.search(name)]
         if len(given) >= 2 and usual_value(owner, given[1]) is None:
             layer = calls.made(owner, **{given[0]: w.copy(), given[1]: b.copy()}, **_options(owner, **param))
-            return calls.split(layer, x, calls.call_forward(layer, x, True))
+            return _of_images(layer, x, calls.call_forward(layer, x, True))
         sizes = {"size": size, "height": size, "width": size, "outputs": filters, "inputs": channels}
         layer = calls.made(owner, **_options(owner, **sizes, **param))
         if np.shape(calls.found_in(vars(layer), calls.WEIGHT)) != w.shape:
             raise CannotCall(f"{owner.__name__} has no filters of shape {w.shape} under a usual name")
         calls.put(layer, calls.WEIGHT, w)
         calls.put(layer, calls.BIAS, b)
-        return calls.split(layer, x, calls.call_forward(layer, x, True))
+        return _of_images(layer, x, calls.call_forward(layer, x, True))
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
         dx, dw, db = calls.gradients(dout, cache, calls.WEIGHT_GRADIENT, calls.BIAS_GRADIENT)
@@ -61,12 +61,38 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def pooling(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """A new object for each call."""
+    """A new object for each call; channels may stand last."""
+    last = False
 
     def forward(x: Any, param: dict[str, int]) -> tuple[Any, Any]:
-        height, width = param["pool_height"], param["pool_width"]
+        nonlocal last
+        height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
         sizes = {"height": height, "width": width} | ({"size": height} if height == width else {})
-        layer = calls.made(owner, **_options(owner, **sizes, stride=param["stride"], pad=0))
-        return calls.split(layer, x, calls.call_forward(layer, x, True))
 
-    return forward, calls.call_backward
+        def images(x: Any) -> tuple[Any, Any]:
+            layer = calls.made(owner, **_options(owner, **sizes, stride=stride, pad=0))
+            return _of_images(layer, x, calls.call_forward(layer, x, True))
+
+        rows, columns = (x.shape[2] - height) // stride + 1, (x.shape[3] - width) // stride + 1
+        out, cache = images(np.moveaxis(x, 1, 3).copy() if last else x)
+        if out.shape != (*x.shape[:2], rows, columns) and not last:
+            turned = images(np.moveaxis(x, 1, 3).copy())
+            last = turned[0].shape == (len(x), rows, columns, x.shape[1])
+            out, cache = turned if last else (out, cache)
+        return np.moveaxis(out, 3, 1) if last else out, cache
+
+    def backward(dout: Any, cache: Any) -> Any:
+        dx = calls.call_backward(np.moveaxis(dout, 1, 3) if last else dout, cache)
+        return np.moveaxis(dx, 3, 1) if last and np.ndim(dx) == 4 else dx
+
+    return forward, backward
+
+
+def _of_images(layer: Any, x: Any, returned: Any) -> tuple[Any, Any]:
+    """The output and the cache, if it is one of several images."""
+    out, cache = calls.split(layer, x, returned)
+    if np.ndim(out) != x.ndim:
+        raise CannotCall(
+            f"{type(layer).__name__}.forward does not give as many dimensions as the images have, {x.ndim}"
+        )
+    return np.asarray(out), cache
