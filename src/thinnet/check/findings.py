@@ -58,7 +58,7 @@ def finding(
     known, formula = VERDICTS[verdict], FORMULAS.get(function.removesuffix("_alt"))
     matches = ((re.search(pattern, f"{function} {evidence}"), mend) for pattern, mend in known.where)
     special = next((match.expand(mend) for match, mend in matches if match), "")
-    mend = ((in_net and known.mend_in_net) or special or known.mend).replace("keep_prob", keep)
+    mend = (special or (in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     if known.formula and formula and not in_net:
         mend += f" Written out: {formula}"
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)

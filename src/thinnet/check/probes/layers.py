@@ -78,6 +78,14 @@ def check_gradients(
             wrong.setdefault(("not-checked", None), []).append(f"{key} cannot be judged while forward is wrong")
     for (verdict, graded), messages in wrong.items():
         subject.report(verdict, "; ".join(messages), severity=graded)
+    if not subject.has_fault:
+        _, cache = _run(subject, arguments)
+        _run(subject, {**arguments, "x": -arguments["x"]})
+        again = subject.call(name, dout, cache)
+        again = again if isinstance(again, (tuple, list)) else (again,)
+        if not all(close(*pair) for pair in zip(values, again, strict=False) if isinstance(pair[0], np.ndarray)):
+            message = f"after two calls of {subject.forward}, {name} with the cache of the first gives other gradients"
+            subject.report("cache-of-another-layer", message)
 
 
 def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> None:

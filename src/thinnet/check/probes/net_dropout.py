@@ -50,6 +50,12 @@ def check_dropout(harness: NetHarness) -> None:
         return
     if np.ptp(losses) == 0:
         harness.subject.report("same-mask-every-step", f"with {harness.setting} and no seed, {message}")
+    if "seed" in harness.arguments:
+        harness.loss(harness.build(UNITS, **{harness.dropout: P, "seed": 7}), X, y)
+        given = [call.param_before for call in forwards(harness.recorder.calls, "dropout")]
+        if given and not any("seed" in param for param in given):
+            message = f"with {harness.setting}, dropout_forward is given no seed"
+            harness.subject.report("seed-ignored", message)
     _placement(harness, calls, X)
     if np.ptp(losses) and not forwards(calls, "dropout") and not harness.subject.has_fault:
         _check_own_masks(harness, net)

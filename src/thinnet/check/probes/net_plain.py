@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.classes import role
+from thinnet.check.classes import of_courses, role
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_harness import HIDDEN, NetHarness, Options, Shape
@@ -38,6 +38,23 @@ def check_plain(harness: NetHarness) -> None:
         )
         harness.ended = True
         raise harness.subject.stop("wrong-gradient", f"{message}: something is kept from call to call, and not cleared")
+
+
+def check_depths(harness: NetHarness) -> None:
+    """One hidden layer, and three, where the names of parameters tell their layers."""
+
+    def run(hidden: tuple[int, ...]) -> None:
+        net = harness.build(hidden)
+        harness.setting = f"hidden_dims={[*hidden]}"
+        harness.compare_gradients(net, harness.check_pass(net), [])
+
+    for hidden in ((8,), (6, 7, 8)):
+        if harness.roles or harness.subject.has_fault or not of_courses(harness.subject.name):
+            return
+        _, why = harness.subject.attempt(run, hidden)
+        if why:
+            verdict = "crashed" if "Error" in why else "wrong-output"
+            harness.subject.report(verdict, f"hidden_dims={[*hidden]}: {why}; with {[*HIDDEN]} it is right")
 
 
 def _names_and_shapes(harness: NetHarness, net: Any) -> str:
