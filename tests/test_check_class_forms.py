@@ -180,8 +180,69 @@ IN_LISTS = {
 }
 
 
+# A parameter is an object, with its gradient; and epsilons are large, and written out.
+IN_OBJECTS = """
+import numpy as np
+
+
+class Parameter:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+
+
+class Linear:
+    def __init__(self, inputs, outputs):
+        self.weight, self.bias = Parameter(np.random.randn(outputs, inputs)), Parameter(np.zeros(outputs))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight.data.T + self.bias.data
+
+    def backward(self, dout):
+        self.weight.grad += dout.T @ self.x
+        self.bias.grad += dout.sum(axis=0)
+        return dout @ self.weight.data
+
+
+class BatchNorm:
+    def __init__(self, features):
+        self.gamma, self.beta = Parameter(np.ones(features)), Parameter(np.zeros(features))
+        self.moving_mean, self.moving_variance = np.zeros(features), np.ones(features)
+
+    def forward(self, x, training=True):
+        mean, var = (x.mean(0), x.var(0)) if training else (self.moving_mean, self.moving_variance)
+        if training:
+            self.moving_mean = 0.99 * self.moving_mean + 0.01 * mean
+            self.moving_variance = 0.99 * self.moving_variance + 0.01 * var
+        self.std = np.sqrt(var + 0.001)
+        self.hat = (x - mean) / self.std
+        return self.gamma.data * self.hat + self.beta.data
+
+    def backward(self, dout):
+        self.gamma.grad += (dout * self.hat).sum(0)
+        self.beta.grad += dout.sum(0)
+        d = dout * self.gamma.data
+        return (d - d.mean(0) - self.hat * (d * self.hat).mean(0)) / self.std
+
+
+class LayerNorm:
+    def __init__(self, dim):
+        self.gamma, self.beta = np.ones(dim), np.zeros(dim)
+
+    def forward(self, x):
+        self.std = np.sqrt(x.var(axis=1, keepdims=True) + 0.01)
+        self.hat = (x - x.mean(axis=1, keepdims=True)) / self.std
+        return self.gamma * self.hat + self.beta
+
+    def backward(self, dout):
+        self.dgamma, self.dbeta = (dout * self.hat).sum(0), dout.sum(0)
+        d = dout * self.gamma
+        return (d - d.mean(1, keepdims=True) - self.hat * (d * self.hat).mean(1, keepdims=True)) / self.std
+"""
+
+
 @pytest.mark.parametrize(
-    "text", [IN_DICTS, COLUMNS, swap(COLUMNS, RETURNED), swap(IN_DICTS, IN_LISTS), USED_UP, GIVEN_AGAIN]
+    "text", [IN_DICTS, COLUMNS, swap(COLUMNS, RETURNED), swap(IN_DICTS, IN_LISTS), USED_UP, GIVEN_AGAIN, IN_OBJECTS]
 )
 def test_parameters_in_dicts_and_lists_and_examples_in_columns_are_right(text: str) -> None:
     report = check(text)
@@ -210,6 +271,18 @@ def test_parameters_in_dicts_and_lists_and_examples_in_columns_are_right(text: s
         ("active-at-test", OWN_WORDS, 'in ("eval", "inference")', 'in ("evil",)'),
         ("wrong-gradient", GIVEN_AGAIN, "(x > 0)", "(dout > 0)"),
         ("gradient-sign", GIVEN_AGAIN, "dx = ", "dx = -1 * "),
+        ("bias-gradient-averaged", GIVEN_AGAIN, "grad_output.sum(axis=0)", "grad_output.mean(axis=0)"),
+        ("gradient-sign", GIVEN_AGAIN, "self.weights - self.l", "self.weights + self.l"),
+        ("gradient-scaled", GIVEN_AGAIN, "self.biases - self.learning_rate *", "self.biases - 0 *"),
+        ("bias-gradient-averaged", IN_OBJECTS, "self.bias.grad += dout.sum", "self.bias.grad += dout.mean"),
+        ("missing-mean-term", IN_OBJECTS, "d - d.mean(0) -", "d -"),
+        (
+            "running-momentum-swapped",
+            IN_OBJECTS,
+            "0.99 * self.moving_variance + 0.01",
+            "0.01 * self.moving_variance + 0.99",
+        ),
+        ("missing-variance-term", IN_OBJECTS, " - self.hat * (d * self.hat).mean(1, keepdims=True)", ""),
         ("gradient-scaled", USED_UP, "self.x.T @ dout", "self.x.T @ dout * 3"),
         ("wrong-gradient", USED_UP, "return dout @", "self._weights -= 0.1 * self.d_weights; return dout @"),
     ],

@@ -266,6 +266,13 @@ def test_a_net_alone_stands_on_thinnets_own_layers(tmp_path: Path) -> None:
     assert report.ok, str(report)
 
 
+def test_a_net_alone_that_imports_from_nndl_stands_on_its_layers(tmp_path: Path) -> None:
+    net = nets.net({}, "nndl").replace("from .layers import *\nfrom .dropout import *", "from nndl.layers import *")
+    report = check_path(write(tmp_path, "net.py", net))
+    assert [one.state for one in report.functions] == ["right"], str(report)
+    assert not report.verdicts
+
+
 def test_faults_of_the_layers_are_not_held_against_the_net(tmp_path: Path) -> None:
     write(tmp_path, "nndl/layers.py", sources.LAYERS.replace("dx = dout * (x > 0)", "dx = dout"))
     write(tmp_path, "nndl/dropout.py", dropouts.dropout({dropouts.BACK: "return dout"}, "keep"))

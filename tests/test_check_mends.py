@@ -157,3 +157,22 @@ def test_a_function_that_changes_its_argument_mended_as_it_says_is_right(functio
 def test_a_backward_that_returns_nothing_in_test_mode_is_told_so() -> None:
     text = dropouts.dropout({"        return dout * mask\n    return dout\n": "        return dout * mask\n"}, "drop")
     assert "after a forward pass in test mode it returns None" in str(check(text, "drop"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mend"),
+    [
+        ("x.reshape(x.shape[0], -1).dot(w)", "x.dot(w)", "flatten each row first: x.reshape(x.shape[0], -1)."),
+        ("dout.dot(w.T)", "dout.dot(w)", "transpose one of them, or exchange them."),
+        ("out = np.maximum(0, x)", "if len(x) > 9: out = x", "Give out a value on every way to the line"),
+        ("out = np.maximum(0, x)", "out = y", "Fix the line that is named."),
+    ],
+)
+def test_the_fix_of_a_crash_speaks_of_what_crashed(old: str, new: str, mend: str) -> None:
+    report = check(sources.swap(sources.LAYERS, {old: new}))
+    assert [mend in one.mend for _, one in report if one.verdict == "crashed"] == [True], str(report)
+
+
+def test_what_waits_for_another_function_names_it() -> None:
+    report = check(sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": "out = y"}))
+    assert mend_of(report, "not-checked") == "Fix relu_forward first; then this is checked too."

@@ -52,6 +52,12 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("softmax_loss", "-logp[np.arange(N), y].sum()", "-logp[:, y].sum()", "[:, y] in place of [np.arange(N), y]"),
     ("softmax_loss", "dx[np.arange(N), y] -= 1", "dx[np.arange(N), y] += 1", "has 1 added at the right class"),
     ("softmax_loss", "x - x.max(axis=1, keepdims=True)", "x - x.max(axis=0)", "less each column's maximum"),
+    ("softmax_loss", "dx /= N", "dx /= x.shape[1]", "dx is divided by the 5 classes instead of the 7 rows"),
+    ("relu_forward", "np.maximum(0, x)", "np.maximum(0.01 * x, x)", "the output is 0.01 * x where x is negative"),
+    ("batchnorm_forward", NEW_MEAN, NEW_MEAN.replace("* mu", "* x.mean()"), "0.2 * mean of everything"),
+    ("batchnorm_backward", "(dout * xhat).sum(axis=0)", "(dout * (xhat * std + MEAN)).sum(axis=0)", "dgamma has x in the place of x_hat"),
+    ("svm_loss", "margins.sum() / N", "np.sum(margins**2) / N", "the loss has the squares of the margins"),
+    ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= margins.sum(axis=1)", "dx has the margins at the right class"),
     ("svm_loss", "+ 1.0)", ")", "the loss has 0 as the margin"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= 1", "has -1 at the right class instead of the number of margins"),
 ]  # fmt: skip
@@ -59,7 +65,8 @@ LAYERS: list[tuple[str, str, str, str]] = [
 
 @pytest.mark.parametrize(("function", "old", "new", "told"), LAYERS)
 def test_a_mistake_in_a_layer_is_told_by_what_it_is(function: str, old: str, new: str, told: str) -> None:
-    report = check(sources.swap(sources.LAYERS, {old: new}))
+    changes = {old: new, "cache = (xhat, ": "global MEAN; MEAN = mu; cache = (xhat, "}
+    report = check(sources.swap(sources.LAYERS, changes))
     said = {f"{one.verdict}: {one.evidence}" for name, one in report if name == function and one.severity == "fault"}
     assert any(told in text for text in said), str(report)
 
@@ -67,6 +74,7 @@ def test_a_mistake_in_a_layer_is_told_by_what_it_is(function: str, old: str, new
 RULES: list[tuple[str, str, str, str]] = [
     ("sgd", 'w -= config["learning_rate"] * dw', "w -= 1e-2 * dw", "began with `learning_rate = 1e-2`"),
     ("sgd_momentum", 'config.setdefault("momentum", 0.9)', 'config["momentum"] = 0.9', "changed config['momentum'] from 0.7 to 0.9"),
+    ("sgd_momentum", "next_w = w + v", "next_w = v", "as by `w = v` in place of `w = w + v`"),
     ("sgd_momentum", 'config["velocity"] = v', 'config["velocity"] = dw', "ended with `v = dw`"),
     ("rmsprop", sources.DECAY, sources.DECAY.replace("(1 - config[\"decay_rate\"])", "0.1").replace('config["decay_rate"] *', "0.9 *"), "began with `decay_rate = 0.9`"),
     ("adam", "(1 - b1) * dw\n", "(1 - b1) * dw ** 2\n", "as by `m = beta1 * m + (1 - beta1) * dw**2`"),
@@ -114,9 +122,15 @@ NETS: list[tuple[dict[str, str], str]] = [
     ({"dh = dropout_backward(dh, do)": "dropout_backward(dh, do)"}, "dropout_backward and, after it, relu_backward are given"),
     ({"            return scores\n": "            return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)\n"}, "the scores of loss(X) are probabilities"),
     ({"            return scores\n": "            return scores.argmax(axis=1)\n"}, "the scores of loss(X) are labels"),
+    ({'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W%d" % i]) ** 2'}, "it is no multiple of the sum of the squares"),
     ({"loss, dh = softmax_loss": "loss, dh = svm_loss"}, "the loss is that of svm_loss instead of softmax_loss"),
     ({RETURN: ""}, "wrong-return: loss(X), without y, goes on to the loss instead of returning the scores"),
     ({'grads["gamma%d" % i], grads["beta%d" % i] = back': 'grads["beta%d" % i], grads["gamma%d" % i] = back'}, "; the right one stands under gamma1"),
+    ({"h, do = dropout_forward(h, self.dropout_param)": "h, first = dropout_forward(h, self.dropout_param); h, do = dropout_forward(h, self.dropout_param); do = first, do",
+        "dh = dropout_backward(dh, do)": "dh = dropout_backward(dropout_backward(dh, do[1]), do[0])"}, "dropout_forward is given its own output 2 times a step"),
+    ({"        loss, grads = 0.0, {}\n": "        loss, grads, self.kept = 0.0, {}, getattr(self, 'kept', {})\n", "        return loss, grads":
+        "        for k in grads:\n            self.kept[k] = self.kept.get(k, 0) + grads[k]\n        return loss, self.kept"}, "something is kept from call to call"),
+    ({"h, caches, L = X, [], self": "h, caches, L = X, self.caches, self", "        self.params = {}\n": "        self.params, self.caches = {}, []\n"}, "something is kept from call to call"),
     ({RETURN: "", "np.arange(N), y].sum()": "np.arange(N), y + 0].sum()"}, "wrong-return: loss(X), without y, goes on to the loss"),
 ]  # fmt: skip
 
@@ -252,6 +266,18 @@ class Dropout:
     report = check_path(tmp_path)
     assert report.faults == {"mask-not-applied-in-backward"}, str(report)
     assert [function.place for function in report.functions] == ["", "line 15"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("top, left = i * stride, j * stride", "top, left = i * stride, j", "that of stride 1 in one direction"),
+        ("1 + (W + 2 * pad - WW) // stride\n", "1 + (W + 2 * pad - WW) // stride; P, Q = P - 2 * pad // stride, Q - 2 * pad // stride\n",
+         "the output has the size of one without padding"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_convolution_is_told_by_what_it_is(old: str, new: str, told: str) -> None:
+    assert told in " ".join(one.evidence for _, one in check(sources.swap(images.IMAGES, {old: new})))
 
 
 def test_a_group_without_variance_needs_an_epsilon() -> None:

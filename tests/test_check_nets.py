@@ -316,8 +316,18 @@ def test_masks_from_a_generator_of_the_module_are_held() -> None:
         ("wrong-gradient", "d = d * mask * (h > 0)", "d = d * (h > 0)"),
         ("regularisation-scaled", "0.5 * self.reg", "self.reg"),
         ("dropout-in-some-layers", "and self.p != 1:", "and self.p != 1 and i == 1:"),
+        (
+            "dropout-on-input",
+            ", X, []",
+            ", X * self.rng.binomial(1, 0.5, X.shape) * 2 if self.p != 1 and y is not None else X, []",
+        ),
+        ("mask-shared-across-batch", "random(h.shape)", "random(h.shape[1])"),
+        ("mask-shared-across-batch", "random(h.shape)", "random((len(h), 1))"),
+        ("dropout-on-output-layer", "scores.max(axis=1, keepdims=True)", "scores.max(axis=1, keepdims=True)"),
     ],
 )
 def test_faults_of_dropout_that_a_net_writes_out_are_found(verdict: str, old: str, new: str) -> None:
-    report = check(swap(WRITTEN_OUT, {old: new}))
+    drawn = "out = self.rng.binomial(1, self.p, scores.shape) if self.p != 1 else 1\n        scores = scores * out"
+    on_scores = {"shifted = s": f"{drawn}\n        shifted = s", "d, grads = p /": "d, grads = p * out /"}
+    report = check(swap(WRITTEN_OUT, {old: new, **(on_scores if verdict == "dropout-on-output-layer" else {})}))
     assert report.faults == {verdict}, str(report)

@@ -162,6 +162,7 @@ def test_gradescope_gets_results_where_there_is_nothing_to_check(
     _, results = grades(tmp_path / place, tmp_path, *options, *expect)
     assert results["score"] == 0
     assert [test["name"] for test in results["tests"]] == (expect[1:] or ["submission"])
+    assert ("nothing was checked: " in results["output"]) == (place not in ("folder", "notes.txt") or not expect)
     if place not in ("folder", "notes.txt") or not expect:
         assert told in results["tests"][0]["output"]
         assert told in capsys.readouterr().err

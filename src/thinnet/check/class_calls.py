@@ -1,5 +1,6 @@
 """Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +18,19 @@ TRAINING, TEST = ("train", "training"), ("test", "eval", "inference", "testing",
 # Where a method leaves what it does not return.
 OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
 INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
+
+
+def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What parameters of these names are called, and their gradients."""
+    gradients = rf"^_?(d|delta|grad(ient)?)_?({names})$|^_?({names})_?grad(ient)?s?$"
+    return re.compile(rf"^_?({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
+
+
+WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernels?|filters?")
+BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
+SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g")
+SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b")
+DATA = {"data": "", "value": "", "val": "", "grad": "d", "gradient": "d"}  # of a parameter that is an object
 ARRAYS = (np.ndarray, np.generic)
 IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
 
@@ -47,6 +61,8 @@ def places(attributes: dict[str, Any], pattern: re.Pattern[str], kinds: Any) -> 
             alone = [key for key in value if not d or str(key).lower().startswith(("d", "grad"))]
             named += [(value, key, str(key)) for key in alone]
             named += [(value, key, told) for key in value for told in (f"{d}{key}", f"{name}_{key}")]
+        elif {*DATA} & {*(inner := getattr(value, "__dict__", ()))}:  # an object with an array and its gradient
+            named += [(inner, key, kind + name) for key, kind in DATA.items() if key in inner]
         elif isinstance(value, list) and len(value) == 2:
             named += [(value, i, d + kind) for i, kind in enumerate("wb")]
     return ((holder, key) for holder, key, name in named if pattern.search(name) and isinstance(holder[key], kinds))
@@ -68,6 +84,32 @@ def call_backward(dout: Any, cache: Any) -> Any:
     elif signature_mismatch(layer.backward, dout, **rates) and len([*filter(INPUT.search, names[:2])]) == 1:
         given = [x if INPUT.search(name) else dout for name in names[:2]]
     return _result(layer, layer.backward, INPUT_GRADIENT, *given, **rates)
+
+
+def gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any, Any]:
+    """dx, and the gradients of the parameters, which backward returns too or leaves under such names."""
+    returned = call_backward(dout, cache)
+    if isinstance(returned, tuple) and len(returned) == 3:
+        return returned
+    dx, *more = returned if isinstance(returned, tuple) else [returned]
+    beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
+    first, second = (found_in({**beside, **vars(cache[0])}, name) for name in names)
+    return dx, first, second
+
+
+def learned(dout: Any, cache: Any, *names: re.Pattern[str]) -> list[Any]:
+    """By what backward moves parameters, in units of one rate for all, where it moves them at once by a linear rule."""
+
+    def moved(times: int) -> list[Any]:
+        twin = copy.deepcopy(cache)
+        before = [np.array(found_in(vars(twin[0]), name)) for name in names]
+        call_backward(times * dout, twin)
+        return [old - found_in(vars(twin[0]), name) for old, name in zip(before, names, strict=True)]
+
+    steps, twice = ([far - near for far, near in zip(moved(n), moved(0), strict=True)] for n in (1, 2))
+    if not any(map(np.any, steps)) or not all(np.allclose(two, 2 * one) for one, two in zip(steps, twice, strict=True)):
+        return [UNKNOWN] * len(names)
+    return steps
 
 
 def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:

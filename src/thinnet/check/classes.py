@@ -14,19 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.class_calls import (
-    MODE_ARGUMENTS,
-    PROBABILITY,
-    call,
-    call_backward,
-    call_forward,
-    found_in,
-    made,
-    mode_value,
-    places,
-    put,
-    split,
-)
+from thinnet.check import class_calls as calls
+from thinnet.check.image_classes import convolution, pooling
 from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters
 
 IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
@@ -36,6 +25,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "affine": ("affine", "linear", "dense", "fullyconnected", "fc"),
     "batchnorm": ("batchnorm", "batchnormalization", "bn", "batchnorm1d", "batchnormalization1d"),
     "layernorm": ("layernorm", "layernormalization", "ln"),
+    "sigmoid": ("sigmoid", "sigmoidactivation", "activationsigmoid"),
+    "tanh": ("tanh", "tanhactivation", "activationtanh"),
+    "conv": ("conv", "conv2d", "convolution", "convolution2d", "convolutional"),
+    "max_pool": ("maxpool", "maxpool2d", "maxpooling", "maxpooling2d"),
 }
 METHODS = (
     ("forward", "forward_pass", "forward_prop", "forward_propagation", "fprop", "__call__"),
@@ -53,7 +46,7 @@ EMPTY_WORDS = set(
 )
 # The functions that are dropout with p as their second argument, beside dropout_forward.
 DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_dropout")
-EPSILON, EPS = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5
+EPSILON, EPS, SMALL = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5, 0.01
 OLD = r"^(running|moving|run|mov|ema|global|avg)_?"
 RUNNING = {
     "running_mean": re.compile(rf"{OLD}(mean|avg|average|mu)s?$", re.IGNORECASE),
@@ -61,23 +54,11 @@ RUNNING = {
 }
 
 
-def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What parameters of these names are called, and their gradients."""
-    gradients = rf"^_?(d|delta|grad(ient)?)_?({names})$|^_?({names})_?grad(ient)?s?$"
-    return re.compile(rf"^_?({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
-
-
-WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernel")
-BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
-SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g")
-SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b")
-
-
 def kind_of(name: str) -> str:
     """What a class of this name is taken for, one of `NAMES`, or "".
 
-    >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D")
-    ('dropout', 'relu', '')
+    >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D"), kind_of("Softmax")
+    ('dropout', 'relu', 'conv', '')
     """
     plain = plain_name(name)
     return next((kind for kind, names in NAMES.items() if plain in names), "")
@@ -134,6 +115,11 @@ def methods_of(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found) if all(found) else ()
 
 
+def function_of(kind: str, method: str) -> str:
+    """The course's function that a method of a class of this kind stands for."""
+    return f"{kind}_{method}_naive" if kind in ("conv", "max_pool") else f"{kind}_{method}"
+
+
 def functions_of(owner: type) -> dict[str, Any]:
     """The pair of functions that a class stands for, by the courses' names."""
     kind = kind_of(owner.__name__)
@@ -143,7 +129,7 @@ def functions_of(owner: type) -> dict[str, Any]:
     forward, backward = PAIRS[kind](owner)
     # 11-785 calls the gradient delta, and its own reference does not scale it.
     unscaled = "delta" in parameters(getattr(owner, "backward", None))
-    functions = {f"{kind}_forward": forward, f"{kind}_backward": backward}
+    functions = {function_of(kind, "forward"): forward, function_of(kind, "backward"): backward}
     return {**functions, "__class_adapter__": True, "__unscaled_backward__": unscaled}
 
 
@@ -152,7 +138,7 @@ def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
     names = parameters(function)
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-        if len(names) < 2 or not (PROBABILITY.search(names[1]) or names[1] in ("level", "q")):
+        if len(names) < 2 or not (calls.PROBABILITY.search(names[1]) or names[1] in ("level", "q")):
             raise CannotCall(f"it is not clear where {function.__name__}({', '.join(names)}) takes a probability")
         out = _in_mode(function, names, x, dropout_param)
         out, mask = out if isinstance(out, tuple) and len(out) == 2 else (out, None)
@@ -169,7 +155,7 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
     Where it takes one anyway, the namespace as it is.
     """
     names = parameters(namespace.get("dropout_forward"))
-    if len(names) < 2 or "param" in names[1] or not PROBABILITY.search(names[1]):
+    if len(names) < 2 or "param" in names[1] or not calls.PROBABILITY.search(names[1]):
         return namespace
 
     def with_param(x: Any, dropout_param: dict[str, Any]) -> Any:
@@ -181,8 +167,10 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
 def _in_mode(function: Callable[..., Any], names: list[str], x: Any, dropout_param: dict[str, Any]) -> Any:
     """What ``f(x, p, ...)`` gives in a mode; x itself where it has no test mode."""
     training = dropout_param["mode"] == "train"
-    modes = {name: mode_value(name, training, function) for name in names[2:] if MODE_ARGUMENTS.search(name)}
-    return call(function, x, dropout_param["p"], **modes) if modes or training else (x, None)
+    modes = {
+        name: calls.mode_value(name, training, function) for name in filter(calls.MODE_ARGUMENTS.search, names[2:])
+    }
+    return calls.call(function, x, dropout_param["p"], **modes) if modes or training else (x, None)
 
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -199,11 +187,11 @@ def _dropout(owner: type) -> Pair:
         last = last or (whole and not objects and _channels_stand_last(owner, p))
         given = _as_images(x, last) if whole else x
         if any("param" in name for name in parameters(getattr(owner, "forward", None))):
-            layer = made(owner)
-            return split(layer, given, call(layer.forward, given, dict(dropout_param)))
+            layer = calls.made(owner)
+            return calls.split(layer, given, calls.call(layer.forward, given, dict(dropout_param)))
         if p not in objects:
             objects[p] = _with_probability(owner, p)
-        out, cache = split(objects[p], given.copy(), call_forward(objects[p], given, mode == "train", p))
+        out, cache = calls.split(objects[p], given.copy(), calls.call_forward(objects[p], given, mode == "train", p))
         if whole:
             x[...] = _first_pixels(given, last)  # what was changed in it shows
         return (_of_channels(owner, out, given, last) if whole else out), cache
@@ -211,7 +199,7 @@ def _dropout(owner: type) -> Pair:
     def backward(dout: Any, cache: Any) -> Any:
         with contextlib.suppress(Exception):  # some classes forget their mask on the way back
             cache = copy.deepcopy(cache)
-        dx = call_backward(_as_images(dout, last) if whole else dout, cache)
+        dx = calls.call_backward(_as_images(dout, last) if whole else dout, cache)
         return _first_pixels(dx, last) if whole and np.ndim(dx) == 4 else dx
 
     return forward, backward
@@ -219,11 +207,11 @@ def _dropout(owner: type) -> Pair:
 
 def _with_probability(owner: type, p: float) -> Any:
     names = parameters(owner)
-    chosen = next(filter(PROBABILITY.search, names), None)
+    chosen = next(filter(calls.PROBABILITY.search, names), None)
     if chosen:
-        return made(owner, **{chosen: p})
-    if any(map(PROBABILITY.search, parameters(getattr(owner, "forward", None)))):
-        return made(owner)
+        return calls.made(owner, **{chosen: p})
+    if any(map(calls.PROBABILITY.search, parameters(getattr(owner, "forward", None)))):
+        return calls.made(owner)
     raise CannotCall(f"it is not clear where {owner.__name__}({', '.join(names)}) takes a probability")
 
 
@@ -231,7 +219,7 @@ def _channels_stand_last(owner: type, p: float) -> bool:
     """Whether a class drops whole channels of images whose channels are the last axis."""
     x = np.ones((200, 2, 2, 6))
     try:
-        out = np.asarray(call_forward(_with_probability(owner, p), x, True, p))
+        out = np.asarray(calls.call_forward(_with_probability(owner, p), x, True, p))
     except Exception:
         return False
     return bool(out.shape == x.shape and np.ptp(out) and np.array_equal(out, out[:, :1, :1] + np.zeros(x.shape)))
@@ -257,12 +245,12 @@ def _of_channels(owner: type, out: Any, given: Any, last: bool) -> Any:
     return _first_pixels(out, last)
 
 
-def _relu(owner: type) -> Pair:
+def _activation(owner: type) -> Pair:
     def forward(x: Any) -> tuple[Any, Any]:
-        layer = made(owner)
-        return split(layer, x, call_forward(layer, x, True))
+        layer = calls.made(owner)
+        return calls.split(layer, x, calls.call_forward(layer, x, True))
 
-    return forward, call_backward
+    return forward, calls.call_backward
 
 
 def _affine(owner: type) -> Pair:
@@ -274,28 +262,33 @@ def _affine(owner: type) -> Pair:
 
     def forward(x: Any, w: Any, b: Any) -> tuple[Any, Any]:
         nonlocal columns
-        names = [name for name in parameters(owner) if WEIGHT.search(name) or BIAS.search(name)]
+        names = [name for name in parameters(owner) if calls.WEIGHT.search(name) or calls.BIAS.search(name)]
         if len(names) >= 2:
-            layer = made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
+            layer = calls.made(owner, **{names[0]: w.copy(), names[1]: b.copy()})
         else:
             more = {name: 0.1 for name in parameters(owner)[2:] if re.search("scale|std|^lr$|learning", name)}
-            layer = made(owner, *w.shape, **more)
-            put(layer, WEIGHT, w)
-            put(layer, BIAS, b)
+            layer = calls.made(owner, *w.shape, **more)
+            calls.put(layer, calls.WEIGHT, w)
+            calls.put(layer, calls.BIAS, b)
         try:
-            returned = call_forward(layer, turned(x), True)
+            returned = calls.call_forward(layer, turned(x), True)
         except CannotCall as error:
             columns = True
             try:
-                returned = call_forward(layer, turned(x), True)
+                returned = calls.call_forward(layer, turned(x), True)
             except CannotCall:
                 raise error from None
-        out, cache = split(layer, turned(x), returned)
+        out, cache = calls.split(layer, turned(x), returned)
         return turned(out), cache
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, dw, db = _gradients(turned(dout), cache, WEIGHT_GRADIENT, BIAS_GRADIENT)
-        w = found_in(vars(cache[0]), WEIGHT)
+        steps = [UNKNOWN, UNKNOWN]
+        with contextlib.suppress(Exception):  # most keep their gradients, and some cannot be copied
+            moves, rows = calls.learned(turned(dout), cache, calls.WEIGHT, calls.BIAS), turned(cache[1])
+            steps = [move * np.linalg.norm(rows.T @ dout) / np.linalg.norm(moves[0]) for move in moves]
+        dx, *kept = calls.gradients(turned(dout), cache, calls.WEIGHT_GRADIENT, calls.BIAS_GRADIENT)
+        dw, db = steps if all(one is UNKNOWN for one in kept) else kept
+        w = calls.found_in(vars(cache[0]), calls.WEIGHT)
         if isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
             dw = dw.T
         return turned(dx), dw, db.reshape(-1) if hasattr(db, "reshape") else db
@@ -307,61 +300,61 @@ def _normalization(owner: type) -> Pair:
     """A new object for each call; gamma, beta and running statistics go into its attributes."""
     given = inspect.signature(owner).parameters if parameters(owner) else {}
     needed = [name for name in given if given[name].default in (inspect.Parameter.empty, None)]
-    scales, shifts = (list(filter(pattern.search, needed)) for pattern in (SCALE, SHIFT))
+    scales, shifts = (list(filter(pattern.search, needed)) for pattern in (calls.SCALE, calls.SHIFT))
     weight = next(filter(re.compile("momentum|decay").search, given), "")
     of_new = bool(weight) and isinstance(given[weight].default, float) and given[weight].default < 0.5  # as in PyTorch
+    times = 0.0  # x is multiplied by this, so that a large epsilon that is written out has the effect of ours
 
     def new_layer(x: Any, gamma: Any, beta: Any, momentum: float | None) -> Any:
         options: dict[str, Any] = {name: EPS for name in given if EPSILON.search(name)}
         if weight and momentum is not None:
             options[weight] = 1 - momentum if of_new else momentum
         if scales and shifts:
-            return made(owner, **options, **{scales[0]: gamma.copy(), shifts[0]: beta.copy()})
+            return calls.made(owner, **options, **{scales[0]: gamma.copy(), shifts[0]: beta.copy()})
         required = (name for name in needed if given[name].default is not None and name not in {*options, weight})
-        layer = made(owner, **options, **dict.fromkeys(itertools.islice(required, 1), len(gamma)))
-        if found_in(vars(layer), SCALE) is UNKNOWN:
-            call_forward(layer, x, True)  # some make them when they see the first rows
-        put(layer, SCALE, gamma)
-        put(layer, SHIFT, beta)
+        layer = calls.made(owner, **options, **dict.fromkeys(itertools.islice(required, 1), len(gamma)))
+        if calls.found_in(vars(layer), calls.SCALE) is UNKNOWN:
+            calls.call_forward(layer, x, True)  # some make them when they see the first rows
+        calls.put(layer, calls.SCALE, gamma)
+        calls.put(layer, calls.SHIFT, beta)
         return layer
 
     def forward(x: Any, gamma: Any, beta: Any, param: dict[str, Any]) -> tuple[Any, Any]:
+        nonlocal times
+        if not times:
+            times, axis = 1.0, 0 if "mode" in param else 1
+            small = SMALL * (-1.0) ** np.indices((6, len(gamma))).sum(axis=0)
+            out = np.asarray(forward(small, np.ones_like(gamma), 0 * beta, {"mode": "train"} if not axis else {})[0])
+            square = ((small - small.mean(axis=axis, keepdims=True)) / out) ** 2
+            eps = np.median(square - small.var(axis=axis, keepdims=True))
+            times = float(np.sqrt(eps / EPS)) if 10 * EPS < eps < 0.1 else 1.0
+        units, plain, x = {"running_mean": times, "running_var": times**2}, x, times * x
         layer = new_layer(x, gamma, beta, param.get("momentum"))
         vars(layer).update({name: EPS for name, value in vars(layer).items() if EPSILON.search(name) and value})
         if "mode" not in param:  # layer normalization
-            return split(layer, x, call_forward(layer, x, True))
+            return calls.split(layer, x, calls.call_forward(layer, x, True))
         running: dict[str, tuple[Any, Any]] = {}
         for key, pattern in RUNNING.items():
-            place = next(places(vars(layer), pattern, object), None)
+            place = next(calls.places(vars(layer), pattern, object), None)
             if place is None:
                 raise CannotCall(f"{owner.__name__} has no {key} under a usual name")
             holder, name = running[key] = place
             if key in param:
                 shape = np.shape(holder[name]) if np.size(holder[name]) == param[key].size else param[key].shape
-                holder[name] = param[key].reshape(shape).copy()
-        out = call_forward(layer, x, param["mode"] == "train")
+                holder[name] = units[key] * param[key].reshape(shape)
+        out = calls.call_forward(layer, x, param["mode"] == "train")
         if out is x:
             raise CannotCall(f"it is not clear how to call {owner.__name__}.forward in test mode")
-        for key, batch in (("running_mean", x.mean(axis=0)), ("running_var", x.var(axis=0))):
-            new = np.array(running[key][0][running[key][1]])
+        for key, batch in (("running_mean", plain.mean(axis=0)), ("running_var", plain.var(axis=0))):
+            new = np.array(running[key][0][running[key][1]]) / units[key]
             param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
-        return split(layer, x, out)
+        return calls.split(layer, x, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        return _gradients(dout, cache, SCALE_GRADIENT, SHIFT_GRADIENT)
+        dx, *more = calls.gradients(dout, cache, calls.SCALE_GRADIENT, calls.SHIFT_GRADIENT)
+        return dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more
 
     return forward, backward
-
-
-def _gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any, Any]:
-    """dx, and the gradients of the parameters, which backward returns too or leaves under such names."""
-    returned = call_backward(dout, cache)
-    if isinstance(returned, tuple) and len(returned) == 3:
-        return returned
-    dx, *more = returned if isinstance(returned, tuple) else [returned]
-    beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
-    first, second = (found_in({**beside, **vars(cache[0])}, name) for name in names)
-    return dx, first, second
 
 
 def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:
@@ -376,8 +369,10 @@ def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:
 
 PAIRS: dict[str, Callable[[type], Pair]] = {
     "dropout": _dropout,
-    "relu": _relu,
+    **dict.fromkeys(("relu", "sigmoid", "tanh"), _activation),
     "affine": _affine,
     "batchnorm": _normalization,
     "layernorm": _normalization,
+    "conv": convolution,
+    "max_pool": pooling,
 }

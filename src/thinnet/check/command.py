@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from thinnet.check import Limits, check_path
@@ -54,6 +55,6 @@ def _write(report: Report, options: argparse.Namespace, points: dict[str, float]
 def _nothing_checked(options: argparse.Namespace, error: Exception) -> Report:
     """A report with no points: all that is expected, or else the submission as a whole, was not checked."""
     message = str(error) if isinstance(error, (ArgumentError, OSError)) else f"{type(error).__name__}: {error}"
-    why = finding("not-checked", message, severity="fault")
+    why = replace(finding("not-checked", message, severity="fault"), mend="")
     names = options.expect or ["submission"]
-    return Report(str(options.path), [FunctionReport(name, "", [why]) for name in names])
+    return Report(str(options.path), [FunctionReport(name, "", [why]) for name in names], problem=message)

@@ -1,5 +1,6 @@
 """What a check of one function comes to: its findings."""
 
+import re
 from dataclasses import dataclass, field
 
 from thinnet.check.verdicts import FORMULAS, VERDICTS, Severity
@@ -55,7 +56,9 @@ def finding(
     `keep` is what the mend says for keep_prob, and `function` the course's name of what is wrong, if that is known.
     """
     known, formula = VERDICTS[verdict], FORMULAS.get(function.removesuffix("_alt"))
-    mend = ((in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
+    matches = ((re.search(pattern, f"{function} {evidence}"), mend) for pattern, mend in known.where)
+    special = next((match.expand(mend) for match, mend in matches if match), "")
+    mend = (special or (in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     if known.formula and formula and not in_net:
         mend += f" Written out: {formula}"
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)

@@ -61,6 +61,12 @@ PROBES: dict[str, Probe] = {
 }
 
 
+OF_CLASSES: dict[str, Probe] = {  # beside the others
+    **dict.fromkeys(("sigmoid_forward", "tanh_forward"), layers.check_smooth_forward),
+    **dict.fromkeys(("sigmoid_backward", "tanh_backward"), layers.check_smooth_backward),
+}
+
+
 def check_subject(name: str, namespace: Mapping[str, Any], convention: PConvention) -> Subject:
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
     class_name, dot, method = name.partition(".")
@@ -69,13 +75,17 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
     if name in classes.DROPOUT_FUNCTIONS:
         own, functions = "dropout_forward", classes.as_dropout_forward(namespace[name])
     elif dot:
-        own = f"{classes.kind_of(class_name)}_{method}"
+        own = classes.function_of(classes.kind_of(class_name), method)
         functions = classes.functions_of(namespace[class_name])
     subject = Subject(name, functions, convention, (own,))
     random.seed(SEED)
     np.random.seed(SEED)
     try:
-        PROBES[classes.net_of(own) or own](subject)
+        if classes.net_of(own) or own in PROBES or dot:
+            {**PROBES, **OF_CLASSES}[classes.net_of(own) or own](subject)
+        else:
+            kinds = ", ".join(kind.replace("_", " ") for kind in classes.NAMES)
+            subject.report("not-checked", f"classes are checked that are called as {kinds}; this is none of them")
     except Exception as error:
         subject.record_end(error)
     subject.findings.sort(key=lambda found: found.severity)  # faults before notes
@@ -95,6 +105,8 @@ def subjects_of(names: Collection[str], methods: Mapping[str, Collection[str]]) 
     for name, own in methods.items():
         if classes.kind_of(name) and classes.methods_of(own):
             found += [f"{name}.forward", f"{name}.backward"]
-        elif classes.net_of(name) and name not in found and "loss" in own:
+        elif name not in found and (
+            "loss" in own if classes.net_of(name) else classes.plain_name(name) and classes.methods_of(own)
+        ):
             found.append(name)
     return found

@@ -17,11 +17,13 @@ class Report:
         subject: what was checked.
         functions: one report for each function found.
         conventions: what p means, for each file.
+        problem: why nothing could be checked, or nothing.
     """
 
     subject: str
     functions: list[FunctionReport] = field(default_factory=list)
     conventions: dict[str, PConvention] = field(default_factory=dict)
+    problem: str = ""
 
     @property
     def ok(self) -> bool:
@@ -40,7 +42,9 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line of counts."""
+        """One line of counts, or why there are none."""
+        if self.problem:
+            return f"nothing was checked: {self.problem}"
         counts = {state: self.count(state) for state in ("right", "wrong", "not checked")}
         message = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state != "not checked")
         number = len(self.functions)

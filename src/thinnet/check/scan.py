@@ -150,12 +150,17 @@ def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
 
 def _said(source: Source, trees: dict[Path, ast.Module]) -> PConvention:
     """What the file itself says, else its neighbors in the package."""
-    course = next((part for part in reversed(source.module.split(".")) if part in ("nndl", "cs231n")), "")
-    if source.path in trees:
-        own = p_convention.from_trees([trees[source.path]], course)
+    tree, course = (
+        trees.get(source.path),
+        next((p for p in source.module.split(".")[::-1] if p in ("nndl", "cs231n")), ""),
+    )
+    near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
+    if tree:
+        asked = {(node.module or "").partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        course = course or ("nndl" if "nndl" in asked else "")
+        own = p_convention.from_trees([tree], course)
         if own.means:
             return own
-    near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
     neighbors = []
     for folder in near:
         for path in (folder / "fc_net.py", folder / "layers.py", folder / "classifiers" / "fc_net.py"):

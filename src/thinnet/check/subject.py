@@ -267,6 +267,12 @@ def parameters(function: Any) -> list[str]:
         return []
 
 
+def usual_value(function: Any, name: str) -> Any:
+    """The default of an argument, or None."""
+    default = inspect.signature(function).parameters[name].default
+    return None if default is inspect.Parameter.empty else default
+
+
 def _arguments_of_courses(name: str) -> list[str]:
     """The arguments of a course's function of this name, if there is one."""
     function = getattr(layers, name, None) or getattr(optim, name, None)

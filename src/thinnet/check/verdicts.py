@@ -1,6 +1,7 @@
 """The verdicts, read from verdicts.toml: a stable name, how grave it is, the cause in one line, and the mend."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
@@ -30,6 +31,7 @@ class Verdict:
     error_rate: float | None = None
     mend_in_net: str = ""
     formula: bool = False  # whether that of the function follows the mend
+    where: Sequence[tuple[str, str]] = ()  # patterns of what was measured, and the mends for it
 
 
 VERDICTS = {name: Verdict(name, **row) for group in GROUPS.values() for name, row in group.items()}
@@ -49,12 +51,15 @@ def page() -> str:
         "the evidence is stronger, and the other way round, as the report says. In a fix, `keep_prob` stands for the",
         "probability of keeping a unit; the report has `p` or `1 - p` in its place, where it is known.",
         "Some fixes are general; the report ends them with the formula of the function that is wrong.",
+        "Where there are several, it has the one for what was measured.",
         "",
     ]
     for title, group in GROUPS.items():
         lines += [f"## {title}", "", "| verdict | | cause | fix |", "| --- | --- | --- | --- |"]
         for verdict in map(VERDICTS.__getitem__, group):
-            mend = f"{verdict.mend} In a net: {verdict.mend_in_net}" if verdict.mend_in_net else verdict.mend
+            more = [("Or", mend.replace("\\1", "NAME")) for _, mend in verdict.where]
+            more += [("In a net", verdict.mend_in_net)] if verdict.mend_in_net else []
+            mend = " ".join([verdict.mend, *map(": ".join, more)])
             lines.append(f"| `{verdict.name}` | {verdict.severity} | {verdict.cause} | {mend} |")
         lines.append("")
     return "\n".join(lines)

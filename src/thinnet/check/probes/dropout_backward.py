@@ -19,6 +19,8 @@ def check_backward(subject: Subject) -> None:
         if call.kept.all() or not call.kept.any() or not call.uniform:
             message = "forward does not multiply by a mask, so that there is no mask to compare with"
             raise subject.stop("not-checked", message)
+        if not subject.of_class:
+            call_dropout(subject, p, "train")  # whose mask must not be used
         dout = inputs(subject)
         (dx, draw), (again, other) = ((_gradient(subject, dout, call), np.random.random()) for _ in range(2))
         if draw == other:

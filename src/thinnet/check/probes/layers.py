@@ -78,6 +78,14 @@ def check_gradients(
             wrong.setdefault(("not-checked", None), []).append(f"{key} cannot be judged while forward is wrong")
     for (verdict, graded), messages in wrong.items():
         subject.report(verdict, "; ".join(messages), severity=graded)
+    if not subject.has_fault:
+        _, cache = _run(subject, arguments)
+        _run(subject, {**arguments, "x": -arguments["x"]})
+        again = subject.call(name, dout, cache)
+        again = again if isinstance(again, (tuple, list)) else (again,)
+        if not all(close(*pair) for pair in zip(values, again, strict=False) if isinstance(pair[0], np.ndarray)):
+            message = f"after two calls of {subject.forward}, {name} with the cache of the first gives other gradients"
+            subject.report("cache-of-another-layer", message)
 
 
 def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> None:
@@ -172,7 +180,10 @@ def check_relu_forward(subject: Subject) -> None:
     absolute = (np.abs(x), "wrong-output", "is the absolute value")
     mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
     least = (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0")
-    check_output(subject, out, np.maximum(x, 0), (absolute, mask, least))
+    leaky = [
+        (np.where(x > 0, x, a * x), "wrong-output", f"is {a} * x where x is negative") for a in (0.01, 0.1, 0.2, 1)
+    ]
+    check_output(subject, out, np.maximum(x, 0), (absolute, mask, least, *leaky))
 
 
 def check_relu_backward(subject: Subject) -> None:
@@ -189,3 +200,36 @@ def check_relu_backward(subject: Subject) -> None:
         (np.maximum(x, 0), "wrong-gradient", "is the output of forward, without the factor dout"),
     )
     check_gradients(subject, {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})
+
+
+SMOOTH: dict[str, tuple[Any, Any]] = {  # the output by x, and the slope by the output
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda out: out * (1 - out)),
+    "tanh": (np.tanh, lambda out: 1 - out**2),
+}
+
+
+def check_smooth_forward(subject: Subject) -> None:
+    """The output of an activation, also beside that of the other one, and of the wrong sign."""
+    x = _relu_input()
+    got, _ = subject.pair(subject.own, x)
+    values = {
+        f"is {'' if sign > 0 else 'minus '}{name}({'' if inner > 0 else '-'}x)": sign * out(inner * x)
+        for name, (out, _) in SMOOTH.items()
+        for sign in (1, -1)
+        for inner in (1, -1)
+    }
+    known = [(value, "wrong-output", text) for text, value in values.items()]
+    check_output(subject, got, SMOOTH[subject.own.partition("_")[0]][0](x), known)
+
+
+def check_smooth_backward(subject: Subject) -> None:
+    """dx = dout times the slope."""
+    x = _relu_input()
+    dout, (output, slope) = subject.rng.normal(size=x.shape), SMOOTH[subject.own.partition("_")[0]]
+    out = output(x)
+    known = (
+        (slope(out), "wrong-gradient", "lacks the factor dout"),
+        (dout * slope(x), "wrong-gradient", "has x where the output is meant"),
+        (dout * out, "wrong-gradient", "is dout times the output"),
+    )
+    check_gradients(subject, {"x": x}, out, dout, {"dx": dout * slope(out)}, {"dx": known})

@@ -28,6 +28,7 @@ def check_softmax_loss(subject: Subject) -> None:
     logs, every = -np.log(probabilities), np.isin(np.arange(x.shape[1]), y)
     gradients: list[Alternative] = [
         (probabilities / N, "wrong-gradient", "lacks the -1 at the right class"),
+        (dx * N / x.shape[1], "gradient-scaled", f"is divided by the {x.shape[1]} classes instead of the {N} rows"),
         (2 * probabilities / N - dx, "wrong-gradient", "has 1 added at the right class instead of subtracted"),
         ((probabilities - (every > 0)) / N, "wrong-gradient", f"has {ALL_ROWS}"),
     ]
@@ -79,15 +80,20 @@ def check_svm_loss(subject: Subject) -> None:
     loss, dx = svm_loss(x, y)
     right = np.arange(x.shape[1]) == y[:, None]
     others, margins = np.where(right, 0, dx), np.where(right, 0, x - x[np.arange(N), y][:, None])
+    over = np.where(right, 0, np.maximum(margins + 1, 0)) / N
+    sums = over.sum(axis=1, keepdims=True)
     known = (
         (others, "wrong-gradient", "lacks that of the right class's score"),
         (np.where(right, -1 / N, dx), "wrong-gradient", "has -1 at the right class instead of the number of margins"),
         (np.abs(dx), "wrong-gradient", "is positive at the right class too"),
+        (np.where(right, -2 * sums, 2 * over), "wrong-gradient", "is that of the squares of the margins"),
+        (np.where(right, -sums, dx), "wrong-gradient", "has the margins at the right class instead of their number"),
     )
     values = [
         (np.where(right, 0, np.maximum(margins + delta, 0)).sum() / N, "wrong-output", f"has {delta:g} as the margin")
         for delta in (0.0, 0.5, -1.0, 10.0)
     ]
+    values.append((N * np.sum(over**2), "wrong-output", "has the squares of the margins"))
     _is_right(subject, x, y, (loss, dx), known, values)
 
 

@@ -1,18 +1,27 @@
 """FullyConnectedNet: scores, gradients, initial values, penalty, dropout and normalization."""
 
 from functools import partial
+from typing import Any
 
 from thinnet.check.probes import net_harness, small_nets
 from thinnet.check.probes.net_dropout import check_combined, check_dropout, usable_dropout
 from thinnet.check.probes.net_harness import DROPOUT_ARGUMENTS, NORMALIZATION_ARGUMENTS, NetHarness, Options, P, Probe
 from thinnet.check.probes.net_normalization import check_normalization
 from thinnet.check.probes.net_penalty import check_penalty
-from thinnet.check.probes.net_plain import check_initial_values, check_plain
+from thinnet.check.probes.net_plain import check_depths, check_initial_values, check_plain
 from thinnet.check.subject import Subject
 
 
 class FullNet(NetHarness):
     """The net of any depth, with dropout and normalization."""
+
+    def construct(self, hidden: list[int], options: Options) -> Any:
+        """Call the constructor, which must leave the list of hidden units as it is."""
+        given = list(hidden)
+        net = super().construct(given, options)
+        if given != hidden:
+            self.subject.report("input-mutated", f"the constructor changed the list {hidden} to {given}")
+        return net
 
     def probes(self) -> list[Probe]:
         """All probes.  What a normalization is at fault for is looked at once, and not with dropout again."""
@@ -30,7 +39,7 @@ class FullNet(NetHarness):
                 for more in dropout:
                     check_combined(self, more, options)
 
-        plain = [partial(check, self) for check in (check_plain, check_initial_values, check_dropout)]
+        plain = [partial(check, self) for check in (check_plain, check_depths, check_initial_values, check_dropout)]
         normalizations = [partial(normalized, options) for options in self.normalizations]
         return [*plain, partial(combined, {}), *normalizations, *(partial(combined, o) for o in self.normalizations)]
 

@@ -1,5 +1,6 @@
 """Whether a net calls dropout, where, with which mask, and on the way back too."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,10 @@ from thinnet.check.probes.net_calls import backwards, dropout_results, forwards,
 from thinnet.check.probes.net_harness import C, NetHarness, Options, P
 from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.layers import softmax_loss
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 ROWS, UNITS, STEPS = 20, (60, 50), 3
-OWN_STEPS = 20
+OWN_STEPS, ALIKE = 20, 8
 SAME = 1e-6  # of the loss, which may be computed in float32
 LOST = {"dropout-never-called", "dropout-result-unused", "dropout-backward-never-called"}
 LOST |= {"active-at-test", "wrong-rate"}
@@ -49,6 +50,12 @@ def check_dropout(harness: NetHarness) -> None:
         return
     if np.ptp(losses) == 0:
         harness.subject.report("same-mask-every-step", f"with {harness.setting} and no seed, {message}")
+    if "seed" in harness.arguments:
+        harness.loss(harness.build(UNITS, **{harness.dropout: P, "seed": 7}), X, y)
+        given = [call.param_before for call in forwards(harness.recorder.calls, "dropout")]
+        if given and not any("seed" in param for param in given):
+            message = f"with {harness.setting}, dropout_forward is given no seed"
+            harness.subject.report("seed-ignored", message)
     _placement(harness, calls, X)
     if np.ptp(losses) and not forwards(calls, "dropout") and not harness.subject.has_fault:
         _check_own_masks(harness, net)
@@ -111,46 +118,76 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
     if hidden and "dropout_backward" in harness.recorder.found and not backwards(calls, "dropout"):
         message = f"dropout_forward is called {len(hidden)} times a step, dropout_backward never"
         subject.report("dropout-backward-never-called", message)
+    twice = sum(np.array_equal(one.input, np.asarray(other.output)) for other, one in itertools.pairwise(forward))
+    if twice:
+        message = f"dropout_forward is given its own output {twice} times a step, so that fewer units are kept"
+        subject.report("dropout-called-twice", message)
     if 0 < len(hidden) < len(UNITS):
         message = f"dropout_forward is called for {len(hidden)} of {len(UNITS)} hidden layers"
         subject.report("dropout-in-some-layers", message)
 
 
 def _check_own_masks(harness: NetHarness, net: Any) -> None:
-    """Rate and scale of dropout that a net writes out itself, where its gradients show the hidden units.
-
-    For one example, the gradient of the next weights is the product of the units below and that of the next biases.
-    """
+    """Where dropout that a net writes out itself stands, with which masks, rate and scale, as its gradients show."""
     subject, first = harness.subject, harness.first
     of_hidden = {key for key in net.params if harness.role(key)[1] < first + len(UNITS)}
     net.params = {key: np.abs(value) if key in of_hidden else value for key, value in net.params.items()}
     X = np.abs(harness.data(1)[0])  # so that no unit is stopped by its ReLU
     y = harness.plain_scores(net, X).argmin(axis=1)
-    ratios: list[FloatArray] = []
-    for _ in range(OWN_STEPS):
-        trained, why = subject.attempt(harness.loss, net, X, y)
-        if why:
-            return
-        grads, below = {harness.role(key): value for key, value in trained[1].items()}, X[0]
-        for layer in (1, 2):
-            W, b = (np.asarray(harness.parameter(net, kind, layer)) for kind in "Wb")
-            dW, db = grads["W", layer + first], grads["b", layer + first].reshape(-1)
-            largest = int(np.argmax(np.abs(db)))
-            plain, below = below @ W + b.reshape(-1), dW[:, largest] / db[largest]
-            ratios.append(below / plain)
-    dropped = [ratio for ratio in (np.concatenate(ratios[i::2]) for i in (0, 1)) if not close(ratio, 1)]
-    if len(dropped) == 1:
-        message = f"with {harness.setting}, units of one of {len(UNITS)} hidden layers are dropped"
-        subject.report("dropout-in-some-layers", message)
-    ratio = np.concatenate(dropped or [np.zeros(0)])
-    if not dropped or not close(ratio[ratio != 0], np.median(ratio[ratio != 0])):
+    steps = [_kept(harness, net, X, y) for _ in range(OWN_STEPS)]
+    of_input, *layers = ([step[i] for step in steps if len(step) > i] for i in range(1 + len(UNITS)))
+    if any(not _is_mask(ratio) for ratios in (of_input, *layers) for ratio in ratios) or subject.has_fault:
         return  # it is computed in another way
-    convention = subject.convention
+    when = f"with {harness.setting}, "
+    if not all(close(ratio, 1) for ratio in of_input):
+        subject.report("dropout-on-input", f"{when}elements of X are dropped in training")
+    dropped = [ratios for ratios in layers if not all(close(ratio, 1) for ratio in ratios)]
+    if len(dropped) == 1:
+        subject.report("dropout-in-some-layers", f"{when}units of one of {len(UNITS)} hidden layers are dropped")
+    if dropped and all(close(ratio, ratio[0]) for ratios in dropped for ratio in ratios):
+        raise subject.stop("mask-shared-across-batch", f"{when}all units of an example are kept or dropped together")
+    alike = [_kept(harness, net, X.repeat(ALIKE, axis=0), y.repeat(ALIKE))[1:2] for _ in range(OWN_STEPS)]
+    if layers[0] in dropped and all(_is_mask(ratio) for step in alike for ratio in step):
+        raise subject.stop("mask-shared-across-batch", f"{when}{ALIKE} equal examples always lose the same units")
+    convention, ratio = subject.convention, np.concatenate([*map(np.concatenate, dropped), np.zeros(0)])
+    if not dropped or not _is_mask(ratio):
+        return
     means = convention.means if convention.given or subject.name in convention.source else ""
     rates = [P, 1 - P] if means == "keep" else [1 - P, P]
     right, swapped = (rates[:1], rates[1:]) if means else (rates, [])
     classic = not close(harness.scores(net, X), harness.plain_scores(net, X))
-    check_ratios(subject, f"with {harness.setting}, in training", ratio, right, swapped, classic)
+    check_ratios(subject, f"{when}in training", ratio, right, swapped, classic)
+
+
+def _is_mask(ratio: FloatArray) -> bool:
+    """Whether these ratios are zeros and one other value."""
+    kept = ratio[ratio != 0]
+    return bool(np.all(np.isfinite(ratio))) and close(kept, kept[:1])
+
+
+def _kept(harness: NetHarness, net: Any, X: FloatArray, y: IntArray) -> list[FloatArray]:
+    """What X and each hidden layer are multiplied by in a step, of equal examples in their mean, as far as it shows.
+
+    For one example, the gradient of the next weights is the product of the units below and that of the next biases.
+    """
+    trained, _ = harness.subject.attempt(harness.loss, net, X, y)
+    found, plain = list[FloatArray](), X[0]
+    grads = {harness.role(key): value for key, value in trained[1].items()} if trained else {}
+    for layer in range(1 + len(UNITS)) if grads else ():
+        dW, db = grads["W", layer + harness.first], grads["b", layer + harness.first].reshape(-1)
+        largest = int(np.argmax(np.abs(db)))
+        if not db[largest]:
+            break
+        below = dW[:, largest] / db[largest]
+        found.append(below / plain)
+        W, b = (np.asarray(harness.parameter(net, kind, layer + 1)) for kind in "Wb")
+        plain = below @ W + b.reshape(-1)
+        if layer == len(UNITS) and not np.all(db):
+            message = (
+                f"with {harness.setting}, the gradients of {int((db == 0).sum())} of {C} scores are zero in training"
+            )
+            harness.subject.report("dropout-on-output-layer", message)
+    return found
 
 
 def _has_another_rate(harness: NetHarness, calls: Sequence[Call]) -> bool:

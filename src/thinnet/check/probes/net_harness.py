@@ -231,7 +231,7 @@ class NetHarness:
 
     def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula where this follows the affine layer of that number."""
-        h, last = X, max(layer for _, layer in self.shapes)
+        h, last = X, sum(self.role(key)[0] == "W" for key in net.params)
         for i in range(1, last + 1):
             h = h @ np.asarray(self.parameter(net, "W", i)) + np.asarray(self.parameter(net, "b", i)).reshape(-1)
             h = activate(h, i) if i < last else h

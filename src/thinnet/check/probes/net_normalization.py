@@ -7,7 +7,7 @@ import numpy as np
 
 from thinnet.check.call_recorder import Call
 from thinnet.check.probes.net_calls import forwards, shared_param
-from thinnet.check.probes.net_harness import NetHarness, Options
+from thinnet.check.probes.net_harness import C, NetHarness, Options
 from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.check.probes.normalization import normalized
 from thinnet.layers import softmax_loss
@@ -88,6 +88,8 @@ def _in_order(harness: NetHarness, net: Any, loss: float, by_example: bool) -> b
         return True
     message = f"with {harness.setting}, the loss in training is {loss:.6g}, expected {right:.6g}"
     as_other = ", as where the normalization follows the ReLU" if abs(loss - other) <= BY_FORMULA * other else ""
+    if any("norm_forward" in call.name and call.input.shape[-1:] == (C,) for call in harness.recorder.calls):
+        as_other = ": the scores are normalized too"
     harness.subject.report("wrong-output", message + as_other)
     return False
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.classes import role
+from thinnet.check.classes import of_courses, role
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_harness import HIDDEN, NetHarness, Options, Shape
@@ -29,6 +29,32 @@ def check_plain(harness: NetHarness) -> None:
     net = harness.build()  # once more, so that what is found now is not told of the options that were tried
     grads = harness.check_pass(net)
     harness.compare_gradients(net, grads, list(harness.recorder.calls))
+    X, y = harness.data()
+    later, first = (harness.loss(one, -X, y)[1] for one in (net, harness.build()))
+    changed = [str(key) for key in first if key in later and not close(later[key], first[key])]
+    if changed and not harness.subject.has_fault:
+        message = (
+            f"for the same batch, the gradients of {', '.join(changed)} are others in a later call than in a first"
+        )
+        harness.ended = True
+        raise harness.subject.stop("wrong-gradient", f"{message}: something is kept from call to call, and not cleared")
+
+
+def check_depths(harness: NetHarness) -> None:
+    """One hidden layer, and three, where the names of parameters tell their layers."""
+
+    def run(hidden: tuple[int, ...]) -> None:
+        net = harness.build(hidden)
+        harness.setting = f"hidden_dims={[*hidden]}"
+        harness.compare_gradients(net, harness.check_pass(net), [])
+
+    for hidden in ((8,), (6, 7, 8)):
+        if harness.roles or harness.subject.has_fault or not of_courses(harness.subject.name):
+            return
+        _, why = harness.subject.attempt(run, hidden)
+        if why:
+            verdict = "crashed" if "Error" in why else "wrong-output"
+            harness.subject.report(verdict, f"hidden_dims={[*hidden]}: {why}; with {[*HIDDEN]} it is right")
 
 
 def _names_and_shapes(harness: NetHarness, net: Any) -> str:

@@ -192,7 +192,12 @@ def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: 
         if close(value, right) or (key == "running_var" and close(value, unbiased)):
             continue
         verdict, why = "running-statistics-wrong", ""
-        others = {"batch's deviation": np.sqrt(of_var), "batch's variance": of_var, "batch's mean": of_mean}
+        others = {
+            "mean of everything": 0 * of_mean + x.mean(),
+            "batch's deviation": np.sqrt(of_var),
+            "batch's variance": of_var,
+            "batch's mean": of_mean,
+        }
         for what, new in {"batch": batch, **others}.items():
             parts = np.stack([old, new], axis=1)
             weights = np.linalg.lstsq(parts, value)[0]
@@ -233,4 +238,5 @@ def check_backward(subject: Subject) -> None:
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
     expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
     known = {**known_gradients(dout, expected, hat), "dx": known_dx(hat, deviation, dout, g, axis)}
+    known["dgamma"].append(((dout * x).sum(axis=0), "wrong-gradient", "has x in the place of x_hat"))
     check_gradients(subject, arguments, gamma * hat + beta, dout, expected, known)

@@ -53,7 +53,7 @@ sgd_momentum decay-swapped v: v = (1 - momentum) * v - learning_rate * dw
 sgd_momentum decay-swapped v: v = (1 - momentum) * v - momentum * learning_rate * dw
 sgd_momentum wrong-update v: v = v - learning_rate * dw | v = momentum * v - dw | v = momentum * w - learning_rate * dw
 sgd_momentum update-uphill w: w = w - v
-sgd_momentum wrong-update w: w = w + learning_rate * v | w = w + v - learning_rate * dw | pass
+sgd_momentum wrong-update w: w = w + learning_rate * v | w = w + v - learning_rate * dw | pass | w = v
 sgd_momentum wrong-update begin: w = w + v | momentum = 0.9
 sgd_nesterov_momentum state-not-kept end: v = 0
 sgd_nesterov_momentum state-not-zero first: v = 1

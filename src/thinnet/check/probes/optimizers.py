@@ -61,6 +61,10 @@ def check(subject: Subject) -> None:
         step = wrong[0]
         evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
         _diagnose(subject, lines, got, w, grads, evidence)
+    elif not all(map(close, got, _theirs(subject, w, grads, dict(OPTIONS[name]))[0])) and not subject.findings:
+        subject.report(
+            "state-not-kept", "in another parameter's steps, with a config of its own, it goes on from the first's"
+        )
     elif "epsilon" in OPTIONS[name]:
         _epsilon(subject, lines, w, grads[0])
 
@@ -81,7 +85,7 @@ def _diagnose(
                 subject.report(verdict, f"it moves {how}: {evidence}")
             return
     if finite:
-        subject.report("wrong-update", f"{evidence}; the rule is {'; '.join(RULES[name].values())}")
+        subject.report("wrong-update", evidence)
         return
     divided: list[str] = []  # a bias correction of another form can leave NaN in other ways
     with np.errstate(divide="call", call=lambda kind, _: divided.append(kind)):
