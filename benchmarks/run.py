@@ -167,7 +167,7 @@ def inference() -> str:
     """Predictions for 10,000 images."""
     names = ["thinnet_predict", "thinnet_predict_bfloat16", "torch_predict"]
     times = take_turns(Job(), names, rounds=5, steps=8)
-    text = "## Predictions for 10,000 images\n\nThe same net, float32 rows in, labels out.\n\n"
+    text = f"## Predictions for 10,000 images{PLACE}\n\nThe same net, float32 rows in, labels out.\n\n"
     text += "| | ms | its time over PyTorch's |\n| --- | ---: | ---: |\n"
     for name, one in times.items():
         over = "" if times["torch_predict"].missing or one.missing else f"{ratio(one, times['torch_predict']):.2f}"
@@ -189,7 +189,7 @@ def threads() -> str:
 
 def dropout_alone() -> str:
     """Dropout forward and backward over sizes, in turns."""
-    text = "## Dropout alone\n\nForward and backward at rate one half, float32, milliseconds; "
+    text = f"## Dropout alone{PLACE}\n\nForward and backward at rate one half, float32, milliseconds; "
     text += "the contenders one after the other, not in turns.\n\n"
     text += "| elements | " + " | ".join(dropout.CONTENDERS) + " | PyTorch over Thinnet | Thinnet over copy |\n"
     text += "| ---: |" + " ---: |" * (len(dropout.CONTENDERS) + 2) + "\n"
