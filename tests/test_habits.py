@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,18 @@ def test_an_argument_that_a_method_passes_on_is_left_to_it() -> None:
             return options
 
     assert Open().take(anything=1) == {"anything": 1}
+
+
+def test_the_advice_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python has advice of its own for an attribute that is nearly there."""
+
+    class Curve(Known):
+        loss = 0.5
+
+    with pytest.raises(AttributeError) as caught:
+        getattr(Curve(), "losses")  # noqa: B009
+    sys.__excepthook__(caught.type, caught.value, None)
+    assert capsys.readouterr().err.count("Did you mean") == 1
 
 
 def test_who_only_looks_whether_an_attribute_is_there_waits_for_no_advice() -> None:

@@ -186,7 +186,8 @@ class Known:
             kind = type(self).__name__
             if name.startswith("_"):  # which others ask for to see whether it is there
                 raise AttributeError(f"{kind!r} object has no attribute {name!r}")
-            raise AttributeError(Later(lambda: f"a {kind} has no attribute {name!r}. {self._way(name)}".rstrip()))
+            advice = Later(lambda: f"a {kind} has no attribute {name!r}. {self._way(name)}".rstrip())
+            raise AttributeError(advice, name="")  # or Python adds another advice behind ours
 
         def __getitem__(self, name: Any) -> NoReturn:
             kind = type(self).__name__

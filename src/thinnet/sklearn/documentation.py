@@ -80,5 +80,7 @@ n_outputs_: the number of scores."""
 def documented(kind: type[T]) -> type[T]:
     """Put what is common into the docstring of a class, where it says {parameters} and {attributes}."""
     for mark, text in (("{parameters}", PARAMETERS), ("{attributes}", ATTRIBUTES)):
-        kind.__doc__ = (kind.__doc__ or "").replace(mark, text.replace("\n", "\n        "))
+        before, _, after = (kind.__doc__ or "").partition(mark)
+        indent = before.rpartition("\n")[2]  # of which newer Pythons leave less
+        kind.__doc__ = before + text.replace("\n", f"\n{indent}") + after
     return kind
