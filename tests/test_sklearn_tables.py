@@ -207,6 +207,24 @@ def test_numbers_written_as_text_are_told_with_what_makes_numbers_of_them(spelli
     net.set_params(categorical_features=[0]).fit(X, y)
 
 
+def test_numbers_beside_words_are_told() -> None:
+    mixed = [*map(float, AMOUNTS), "n/a", None, np.nan, "12.5"]
+    X = pd.DataFrame({"price": pd.Series(mixed, dtype=object)})
+    with pytest.warns(
+        UserWarning, match=r"X holds numbers beside text in column 'price', such as 'n/a'.* Or name"
+    ) as told:
+        ThinNetClassifier(**QUICK).fit(X, np.arange(len(mixed)) % 2)
+    fix = str(told[0].message).partition("Make numbers of them: ")[2].partition(", for example.")[0]
+    np.testing.assert_array_equal(eval(fix, {"X": X, "pandas": pd}), [*AMOUNTS, np.nan, np.nan, np.nan, 12.5])
+
+
+def test_a_number_that_is_text_in_other_rows_is_told() -> None:
+    X = pd.DataFrame({"code": [1, "1", 2.0, "b"] * 8})
+    with pytest.warns(UserWarning, match=r"X holds 1 in column 'code' as a number and as text, .*\[str\(value\) for"):
+        ThinNetClassifier(**QUICK).fit(X, np.arange(32) % 2)
+    ThinNetClassifier(**QUICK).fit(X.replace("1", "c"), np.arange(32) % 2)
+
+
 def test_dates_written_as_text_are_told() -> None:
     for written in ("2020-01-{:02d}", "{}/1/2020", "2020.1.{} 12:30", "{:02d}-01-20"):
         X = pd.DataFrame({"day": [written.format(day) for day in range(1, 29)]})
