@@ -122,6 +122,16 @@ def test_categories_unknown_rare_and_missing_at_prediction() -> None:
         np.testing.assert_array_equal(net.predict_proba(X.assign(job=job)), net.predict_proba(other))
 
 
+@pytest.mark.parametrize("job", ["Nurse", "nurse ", "NURSE"])
+def test_categories_that_differ_in_capitals_or_spaces_are_told(job: str) -> None:
+    X, y = people(missing=False)
+    net = ThinNetClassifier(**QUICK).fit(X, y)
+    with pytest.warns(UserWarning, match=rf"X holds {job!r} in column 'job', while training had 'nurse' alone\. Write"):
+        net.predict(X[:1].assign(job=job))
+    both = X.assign(job=np.where(np.arange(300) % 2, job, X["job"]))
+    ThinNetClassifier(**QUICK).fit(both, y).predict(both)
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -205,6 +215,24 @@ def test_numbers_written_as_text_are_told_with_what_makes_numbers_of_them(spelli
     np.testing.assert_allclose(eval(fix, {"X": X, "pandas": pd})[:30], AMOUNTS)
     net.predict(X)
     net.set_params(categorical_features=[0]).fit(X, y)
+
+
+def test_numbers_beside_words_are_told() -> None:
+    mixed = [*map(float, AMOUNTS), "n/a", None, np.nan, "12.5"]
+    X = pd.DataFrame({"price": pd.Series(mixed, dtype=object)})
+    with pytest.warns(
+        UserWarning, match=r"X holds numbers beside text in column 'price', such as 'n/a'.* Or name"
+    ) as told:
+        ThinNetClassifier(**QUICK).fit(X, np.arange(len(mixed)) % 2)
+    fix = str(told[0].message).partition("Make numbers of them: ")[2].partition(", for example.")[0]
+    np.testing.assert_array_equal(eval(fix, {"X": X, "pandas": pd}), [*AMOUNTS, np.nan, np.nan, np.nan, 12.5])
+
+
+def test_a_number_that_is_text_in_other_rows_is_told() -> None:
+    X = pd.DataFrame({"code": [1, "1", 2.0, "b"] * 8})
+    with pytest.warns(UserWarning, match=r"X holds 1 in column 'code' as a number and as text, .*\[str\(value\) for"):
+        ThinNetClassifier(**QUICK).fit(X, np.arange(32) % 2)
+    ThinNetClassifier(**QUICK).fit(X.replace("1", "c"), np.arange(32) % 2)
 
 
 def test_dates_written_as_text_are_told() -> None:

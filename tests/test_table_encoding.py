@@ -179,6 +179,7 @@ class TestCategories:
         X = one(np.array(values, object))
         np.testing.assert_array_equal(fitted(X, fewest=fewest), [[1], [1]])
 
+    @pytest.mark.filterwarnings("ignore:X holds 1 in column .a. as a number and as text")
     def test_equal_numbers_are_one_category_and_text_another(self) -> None:
         X = one(np.array([1, True, 1.0, "1", 0.5, None], object))
         encoder = learned(X)

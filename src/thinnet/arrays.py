@@ -21,9 +21,6 @@ def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
 
     Raises:
         error: if it holds no real numbers, masked ones, or some beyond float64; `name` says of what.
-
-    >>> as_rows("X", np.array([[1, 300]], ">i2"))
-    array([[  1., 300.]], dtype=float32)
     """
     array = without_objects(as_array(name, X, error))
     if array.dtype.kind not in "fiub":

@@ -21,9 +21,6 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
 
     Raises:
         error: if it holds something else.
-
-    >>> as_targets("y", [0.0, 2.0]), as_targets("y", [0.5, 2.0]), as_targets("y", [True, False])
-    (array([0, 2]), array([0.5, 2. ]), array([1, 0]))
     """
     array: AnyArray = as_array(name, y, error)
     if array.dtype.kind == "U" and isinstance(y, list | tuple):  # NumPy has made text of NaN and of numbers, too

@@ -30,9 +30,9 @@ FIXES = {
     "complex numbers": "Complex data not supported: make two columns of them, the real and the imaginary parts.",
     "lists": "Make a column of each element.",
     "dicts": "Make a column of each key.",
-    "numbers": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).str.replace(r'[^\\d.eE+(-]', '', "
-    "regex=True), errors='coerce'), for example.",
-    "numbers with commas": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).str.replace("
+    "numbers": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).astype(str).str.replace("
+    "r'[^\\d.eE+(-]', '', regex=True), errors='coerce'), for example.",
+    "numbers with commas": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).astype(str).str.replace("
     "r'[^\\d,eE+(-]', '', regex=True).str.replace(',', '.'), errors='coerce'), for example.",
 }
 
@@ -86,20 +86,27 @@ def _fix(where: str, what: str, year: str) -> str:
 
 
 def warn_of_spelled(array: AnyArray, where: str) -> None:
-    """Warn of a column of text in which nearly all of many different values spell numbers of one unit, or dates."""
-    values = [*dict.fromkeys(value.strip() for value in array if kind(type(value)) == TEXT)][:LOOKED_AT]
+    """Warn of a column of text, perhaps beside numbers, in which nearly all of many different values spell numbers of
+    one unit, or dates; else of one in which a number is a number here and text there."""
+    known = [*dict.fromkeys(array.tolist())][:LOOKED_AT]
+    texts = dict.fromkeys(value.strip() for value in known if kind(type(value)) == TEXT)
+    others = dict.fromkeys(
+        str(plain(value)) for value in known if kind(type(value)) == NUMBER and not is_missing(value)
+    )
+    values, twins = [*(texts | others)], [*filter(texts.__contains__, others)]
     numbers = [value for value in values if not UNLIKE.match(value) and len(WRITTEN.findall(value)) == 1]
     units = {WRITTEN.sub("", value).strip("+- ") for value in numbers} - {""}
     commas = " with commas" * any(map(COMMA.search, numbers))
     dates = [*filter(DATE.fullmatch, values)]
+    told = f"{twins[0]} in {where} as a number and as text, two categories. {_fix(where, '', '')}" if twins else ""
     for what, found in ((f"numbers{commas}", numbers if len(units) < 2 else []), ("dates", dates)):
-        if len(found) >= max(MANY, NEARLY_ALL * len(values)):
+        if texts and len(found) >= max(MANY, NEARLY_ALL * len(values)):
+            how, example = ("beside", next(iter(texts))) if others else ("written as", found[0])
             fix = _fix(where, what, "pandas.to_datetime(pandas.Series({column})).dt.year")
-            warnings.warn(
-                f"X holds {what} written as text in {where}, such as {found[0]!r}, and is taken to hold categories "
-                f"there. {fix} Or name the column in categorical_features, if it is of categories.",
-                stacklevel=12,
-            )
+            told = f"{what} {how} text in {where}, such as {example!r}, and is taken to hold categories there. {fix}"
+            told += " Or name the column in categorical_features, if it is of categories."
+    if told:
+        warnings.warn(f"X holds {told}", stacklevel=12)
 
 
 def plain(value: Any) -> Category:

@@ -1,6 +1,7 @@
 """What is learned of a column: of categories, which there are and which are rare; of numbers, what stands for missing
 ones, and the bins of their encoding."""
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 
@@ -79,7 +80,8 @@ class LearnedCategories:
         """
         used = np.bincount(column.codes + 1, minlength=len(column.values) + 1)[1:] > 0
         known = self.kinds
-        places = {value: place for place, value in enumerate(self.categories)}
+        places, seen = {value: place for place, value in enumerate(self.categories)}, {*self.categories, *self.rare}
+        alike = {value.strip().casefold(): value for value in self.categories if isinstance(value, str)}
         found = np.full(len(column.values) + 1, self.column_of(self.missing))  # the last one is what −1 finds
         for code in np.flatnonzero(used):
             value = column.values[code]
@@ -89,6 +91,11 @@ class LearnedCategories:
                     f"{kind(type(value))}. Convert the column to what it was."
                 )
             found[code] = self.column_of(places.get(value, self.unknown))
+            if isinstance(value, str) and value not in seen and (meant := alike.get(value.strip().casefold())):
+                warnings.warn(
+                    f"X holds {value!r} in {where}, while training had {meant!r} alone. Write it as in training.",
+                    stacklevel=2,
+                )
         return found[column.codes]
 
     def write(self, column: Categories, out: FloatArray, where: str) -> None:
