@@ -45,8 +45,8 @@ MENDS = {  # by the beginning of the failure
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
     "or take that module away, and Thinnet's finds the images (see thinnet data).",
-    r"FileNotFoundError": "The cell reads a file that is not there, or writes into a folder that is not there: put the "
-    "file there, or make the folder, by the path that is named.",
+    r"FileNotFoundError": "The cell reads a file that is not there: put it there, by the path that is named. Or it "
+    "writes one into a folder that is not there: make that first.",
 }
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow"}
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
