@@ -47,7 +47,7 @@ print({package}.__file__)
 def test_its_net_is_not_called_wrong_for_the_students_layers(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], dialect: str, net: str
 ) -> None:
-    new_folder(tmp_path / "work", dialect)
+    new_folder(str(tmp_path / "work"), dialect)
     layers = tmp_path / "work" / net.partition("/")[0] / "layers.py"
     layers.write_text(
         layers.read_text()
@@ -86,6 +86,6 @@ def test_a_starter_folder_keeps_the_scaling_asked_for_and_refuses_another_dialec
     run = run_notebook(notebook, dialect="cs231n-2017", scaling="unscaled", output=output)
     assert (run.output, run.num_cells, run.failure) == (output, 1, None)
     assert set(printed(run.output)[0].strip("[]\n").split()) <= {"0.", "1."}
-    run = run_notebook(notebook, dialect="cs231n-2018")
+    run = run_notebook(str(notebook), dialect="cs231n-2018")
     assert run.failure is not None
     assert "made for the dialect cs231n-2017, got cs231n-2018" in run.failure

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from thinnet import FullyConnectedNet, Solver, cli, load_digits, runs
+from thinnet import FullyConnectedNet, Solver, cli, load_digits, runs, sweep
 from thinnet.config import Config
-from thinnet.errors import CheckpointError
+from thinnet.errors import ArgumentError, CheckpointError
+from thinnet.report import write_report
+from thinnet.report.folder import find_runs, read_run
 from thinnet.storage.files import write_atomically
 
 QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
@@ -34,6 +37,25 @@ def test_what_a_killed_start_leaves_is_no_foreign_file(tmp_path: Path) -> None:
     for name in (".lock", ".config.toml.x1y2", ".environment.json.z3", "environment.json"):
         (tmp_path / name).write_text("")
     assert train(tmp_path, "--quiet") == 0
+
+
+def test_folders_and_files_may_be_named_by_strings(tmp_path: Path) -> None:
+    config = Config(num_train=60, hidden_dims=(5,), epochs=1, batch_size=20, seed=0)
+    run = str(tmp_path / "run")
+    quiet: Any = {"verbose": False, "progress": False}
+    runs.start(config, run, log=lambda text: None, **quiet)
+    runs.resume(run, **quiet)
+    runs.start_or_resume(config, run, **quiet)
+    assert runs.read_config(run) == Config.from_toml(f"{run}/config.toml")
+    assert find_runs([run])[0].folder == read_run(run).folder == Path(run)
+    page = write_report([run], str(tmp_path / "page.html"), str(tmp_path / "figures"))
+    assert page == tmp_path / "page.html"
+    assert any((tmp_path / "figures").iterdir())
+    assert len(sweep.run([config], str(tmp_path / "sweep"), progress=False)) == 1
+    with pytest.raises(ArgumentError, match=r"folder must be a path, got 3\. Give a file or a folder as a string"):
+        runs.resume(3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"folders must be a path, got None"):
+        find_runs([None])  # type: ignore[list-item]
 
 
 def test_a_run_with_a_config_has_its_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,14 +7,13 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from thinnet import defaults
 from thinnet.arguments import instead_of
-from thinnet.checks import check_choice, check_number
+from thinnet.checks import check_choice, check_number, check_path
 from thinnet.data.augmentation import FLIPS, PADDING_MODES
 from thinnet.data.catalog import CATALOG
 from thinnet.data.dataset import STANDARDIZATIONS
@@ -26,6 +25,7 @@ from thinnet.masks import fresh_seed
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import SCHEDULES
 from thinnet.spec import DTYPES, NORMALIZATIONS, PRECISIONS, checked_dims
+from thinnet.typing import AnyPath
 
 NONE = "none"  # TOML has no null
 AUTO = "auto"  # whatever suits the data
@@ -165,7 +165,7 @@ class Config:
         return cls(**values)
 
     @classmethod
-    def from_toml(cls, path: Path) -> Config:
+    def from_toml(cls, path: AnyPath) -> Config:
         """A config from a TOML file; fields that it lacks take their defaults.
 
         Raises:
@@ -175,12 +175,13 @@ class Config:
         return cls.from_mapping(read_toml(path), str(path))
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: AnyPath) -> dict[str, Any]:
     """The contents of a TOML file.
 
     Raises:
         ArgumentError: if it is not TOML, or does not exist.
     """
+    path = check_path("path", path)
     if path.is_dir():
         raise ArgumentError(f"{path} must be a TOML file, got a folder. Name the config.toml of a run.")
     try:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from thinnet.checks import check_choice
+from thinnet.checks import check_choice, check_path
 from thinnet.config import AUTO, NONE, Config
 from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
@@ -26,6 +26,7 @@ from thinnet.spec import FIELDS
 from thinnet.statistics import rounded
 from thinnet.storage.checkpoint import SAVED, no_run
 from thinnet.storage.files import write_atomically
+from thinnet.typing import AnyPath
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
 Log = Callable[[str], Any]
@@ -59,7 +60,13 @@ class Result:
 
 
 def start(
-    config: Config, folder: Path, log: Log = print, *, communicator: Any = None, command: Command = None, **options: Any
+    config: Config,
+    folder: AnyPath,
+    log: Log = print,
+    *,
+    communicator: Any = None,
+    command: Command = None,
+    **options: Any,
 ) -> Result:
     """Train from a config, in a new folder.
 
@@ -77,7 +84,7 @@ def start(
         DataError: if the data cannot be found or read.
         NumericalError: if a loss becomes NaN or infinite.
     """
-    processes = ProcessGroup(communicator)
+    folder, processes = check_path("folder", folder), ProcessGroup(communicator)
     if processes.rank == 0:
         _check_new(folder)
     config = processes.from_first(config.resolved())
@@ -111,7 +118,7 @@ def _check_new(folder: Path) -> None:
             )
 
 
-def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
+def resume(folder: AnyPath, *, communicator: Any = None, **options: Any) -> Result:
     """Resume a run from its newest checkpoint, or from the start if it has none yet.
 
     Args:
@@ -124,6 +131,7 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
             other data.
         DataError: if the data cannot be found or read.
     """
+    folder = check_path("folder", folder)
     if not (folder / CONFIG).is_file():
         raise no_run(folder, "the folder of a run", f"one without {CONFIG}", "Name its --output.", CONFIG)
     processes = ProcessGroup(communicator)
@@ -136,12 +144,15 @@ def resume(folder: Path, *, communicator: Any = None, **options: Any) -> Result:
     return _finish(solver, data, folder, config)
 
 
-def start_or_resume(config: Config, folder: Path, log: Log = print, command: Command = None, **options: Any) -> Result:
+def start_or_resume(
+    config: Config, folder: AnyPath, log: Log = print, command: Command = None, **options: Any
+) -> Result:
     """`start` in a new folder; `resume` in one that has a run of the same config.
 
     Raises:
         CheckpointError: if the folder has another run.
     """
+    folder = check_path("folder", folder)
     if not (folder / CONFIG).exists():
         return start(config, folder, log, command=command, **options)
     if replace(read_config(folder), root="") != replace(config.resolved(), root=""):
@@ -151,12 +162,13 @@ def start_or_resume(config: Config, folder: Path, log: Log = print, command: Com
     return resume(folder, **options)
 
 
-def read_config(folder: Path) -> Config:
+def read_config(folder: AnyPath) -> Config:
     """The config of a run, if it is what the run was begun with; where its data lie may have changed.
 
     Raises:
         CheckpointError: with what differs.
     """
+    folder = check_path("folder", folder)
     config = Config.from_toml(folder / CONFIG)
     now, begun = _plain(config), _begun_with(folder)
     movable = {"root", "data"} if config.is_file else {"root"}

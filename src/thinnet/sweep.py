@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thinnet import defaults, runs
-from thinnet.checks import check_choice, check_number
+from thinnet.checks import check_choice, check_number, check_path
 from thinnet.config import Config
 from thinnet.data.cifar10 import find_cifar10
 from thinnet.data.files import unreadable
@@ -20,6 +20,7 @@ from thinnet.report.folder import Run, read_run
 from thinnet.report.groups import differing, shown
 from thinnet.statistics import rounded
 from thinnet.storage.files import make_folder
+from thinnet.typing import AnyPath
 
 BACKENDS = ("loky", "dask")
 CHECKPOINT_EVERY = 1000  # steps: what an interruption of a long run may cost; short ones are begun again
@@ -59,7 +60,7 @@ class Workers:
 
 def run(
     configs: Sequence[Config],
-    folder: Path,
+    folder: AnyPath,
     workers: Workers = Workers(),
     log: Callable[[str], Any] = lambda text: None,
     progress: bool | None = None,
@@ -85,7 +86,7 @@ def run(
     """
     from tqdm import tqdm
 
-    configs = [config.resolved() for config in configs]
+    folder, configs = check_path("folder", folder), [config.resolved() for config in configs]
     run_folders = [folder / name for name in names(configs)]
     if (folder / runs.CONFIG).exists():
         raise CheckpointError(f"{folder} must be a folder for several runs, got that of one. Choose another one.")

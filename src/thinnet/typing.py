@@ -1,5 +1,6 @@
-"""The array types in Thinnet's signatures, spelled out since importing `numpy.typing` takes a tenth of NumPy's time."""
+"""The types in Thinnet's signatures; arrays in full, since importing `numpy.typing` takes a tenth of NumPy's time."""
 
+import os
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,3 +10,4 @@ BoolArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
 IntArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.integer[Any]]]
 BitsArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.uint32]]
 AnyArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+AnyPath: TypeAlias = str | os.PathLike[str]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from thinnet import python2
-from thinnet.checks import check_choice
+from thinnet.checks import check_choice, check_path
 from thinnet.course.dialects import DRAWS
 from thinnet.course.evidence import choose_dialect
 from thinnet.course.execution import execute
@@ -25,6 +25,7 @@ from thinnet.course.kernel import MARK
 from thinnet.errors import NotebookError, require
 from thinnet.layers.dropout import SCALINGS
 from thinnet.storage.files import write_atomically
+from thinnet.typing import AnyPath
 
 SUFFIX = ".executed.ipynb"
 RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # of an earlier run, in a cell's metadata
@@ -44,8 +45,8 @@ MENDS = {  # by the beginning of the failure
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
     "or take that module away, and Thinnet's finds the images (see thinnet data).",
-    r"FileNotFoundError": "The cell reads a file that is not there, or writes into a folder that is not there: put the "
-    "file there, or make the folder, by the path that is named.",
+    r"FileNotFoundError": "The cell reads a file that is not there: put it there, by the path that is named. Or it "
+    "writes one into a folder that is not there: make that first.",
 }
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow"}
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
@@ -71,14 +72,14 @@ class Run:
 
 
 def run_notebook(
-    notebook: Path,
+    notebook: AnyPath,
     *,
     dialect: str | None = None,
     scaling: str = "inverted",
     draw: str | None = None,
     packages: Sequence[str] = (),
     shell: bool = False,
-    output: Path | None = None,
+    output: AnyPath | None = None,
     progress: bool = False,
 ) -> Run:
     """Execute a notebook in its own folder, with `cs231n` and `nndl` importable in a dialect, and write the result.
@@ -108,8 +109,9 @@ def run_notebook(
         require(package, extra="course", purpose="running a notebook")
     import nbformat
 
+    notebook = check_path("notebook", notebook)
     document = _read(notebook)
-    output = output or notebook.with_name(notebook.stem + SUFFIX)
+    output = check_path("output", output or notebook.with_name(notebook.stem + SUFFIX))
     _check_output(output, notebook)
     check_choice("scaling", scaling, SCALINGS)
     check_choice("draw", draw, (None, *DRAWS))

@@ -5,10 +5,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from thinnet.checks import check_choice
+from thinnet.checks import check_choice, check_path
 from thinnet.course.dialects import DIALECTS
 from thinnet.course.finder import HERE
 from thinnet.errors import ArgumentError
+from thinnet.typing import AnyPath
 
 OPENING = """
 import thinnet.course
@@ -39,7 +40,7 @@ In this dialect `p` is the probability of {verb} a unit.
 """
 
 
-def new_folder(path: Path, dialect: str) -> list[Path]:
+def new_folder(path: AnyPath, dialect: str) -> list[Path]:
     """Write a starter folder at `path`, which must not exist or be empty; return its files.
 
     Raises:
@@ -52,6 +53,7 @@ def new_folder(path: Path, dialect: str) -> list[Path]:
     True
     """
     check_choice("dialect", dialect, tuple(DIALECTS))
+    path = check_path("path", path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ArgumentError(f"path must be a new or an empty folder, got {str(path)!r}. Choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)

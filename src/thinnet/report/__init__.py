@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from thinnet.checks import check_path
 from thinnet.report.details import details
 from thinnet.report.figures import save_figures
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import group_runs
 from thinnet.report.page import page
 from thinnet.storage.files import check_place, make_folder, write_atomically
+from thinnet.typing import AnyPath
 
 
 def write_report(
-    folders: Sequence[Path], output: Path | None = None, figures: Path | None = None, title: str = ""
+    folders: Sequence[AnyPath], output: AnyPath | None = None, figures: AnyPath | None = None, title: str = ""
 ) -> Path:
     """Write the report of runs.
 
@@ -34,12 +36,13 @@ def write_report(
     groups = group_runs(find_runs(folders))
     shown = details(groups)
     title = title or "Training on " + ", ".join(dict.fromkeys(Path(group.config.data).stem for group in groups))
-    output = output or folders[0]
+    output = check_path("output", output or folders[0])
     if output.is_dir() or output.suffix != ".html":
         output = output / "report.html"
     check_place(output)
     text = page(groups, shown, title).encode(errors="replace")  # of names that are no Unicode
     if figures is not None:
+        figures = check_path("figures", figures)
         make_folder(figures)
     write_atomically(output, text)
     if figures is not None:

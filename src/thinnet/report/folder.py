@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from thinnet import runs
+from thinnet.checks import check_path
 from thinnet.config import Config
 from thinnet.errors import CheckpointError
 from thinnet.history import History
 from thinnet.storage import checkpoint
+from thinnet.typing import AnyPath
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class Run:
         return self.folder.resolve().name
 
 
-def find_runs(folders: Iterable[Path]) -> list[Run]:
+def find_runs(folders: Iterable[AnyPath]) -> list[Run]:
     """The runs in folders, each the folder of a run, or one below which there are such folders; each run once.
 
     Raises:
         CheckpointError: if a folder has no run in it, or a file of a run is damaged.
     """
-    by_path = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
+    by_path = {path.resolve(): path for folder in folders for path in _run_folders(check_path("folders", folder))}
     return [read_run(path) for path in by_path.values()]
 
 
@@ -56,12 +58,13 @@ def _run_folders(folder: Path) -> list[Path]:
     raise checkpoint.no_run(folder, "the folder of a run, or of several", looked, fix, runs.CONFIG)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: AnyPath) -> Run:
     """Read one run.
 
     Raises:
         CheckpointError: if one of its files is damaged, or its config was changed.
     """
+    folder = check_path("folder", folder)
     config = runs.read_config(folder)
     surroundings, result = folder / runs.ENVIRONMENT, folder / runs.RESULT
     instead = "do without what it says of versions and machine"
