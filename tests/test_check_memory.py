@@ -78,6 +78,8 @@ def test_what_is_kept_outside_of_the_cache_or_the_config_is_told(
     faults = [(name, f"{one.verdict}: {one.evidence}") for name, one in report if one.severity == "fault"]
     assert [name for name, _ in faults] == [function], str(report)
     assert faults[0][1].startswith(told)
+    mend = next(one.mend for _, one in report if one.severity == "fault")
+    assert "not in a global variable" in mend or "forward's mask" in mend
 
 
 NETS: list[tuple[dict[str, str], str]] = [
