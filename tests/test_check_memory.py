@@ -46,6 +46,12 @@ class ReLU:
             "new-mask-in-backward: with p = 0.3, forward kept",
         ),
         (
+            dropouts.dropout({}, "keep"),
+            {"return out, (dropout_param, mask)": "dropout_param['mask'] = mask; return out, dropout_param", "dropout_param, mask = cache": "dropout_param, mask = cache, cache['mask']"},
+            "dropout_backward",
+            "new-mask-in-backward: with p = 0.3, forward kept",
+        ),
+        (
             sources.OPTIM,
             {
                 'v = config.get("velocity", np.zeros_like(w))\n    v': 'v = KEPT.get("v", 0)\n    v',
@@ -62,7 +68,7 @@ class ReLU:
             "state-not-kept: in another parameter's steps",
         ),
     ],
-    ids=["a global", "the class", "a global mask", "a global velocity", "a global moment"],
+    ids=["a global", "the class", "a global mask", "a shared dict", "a global velocity", "a global moment"],
 )  # fmt: skip
 def test_what_is_kept_outside_of_the_cache_or_the_config_is_told(
     text: str, changes: dict[str, str], function: str, told: str
@@ -72,6 +78,8 @@ def test_what_is_kept_outside_of_the_cache_or_the_config_is_told(
     faults = [(name, f"{one.verdict}: {one.evidence}") for name, one in report if one.severity == "fault"]
     assert [name for name, _ in faults] == [function], str(report)
     assert faults[0][1].startswith(told)
+    mend = next(one.mend for _, one in report if one.severity == "fault")
+    assert "not in a global variable" in mend or "forward's mask" in mend
 
 
 NETS: list[tuple[dict[str, str], str]] = [

@@ -9,12 +9,13 @@ from typing import Any, Literal
 Severity = Literal["fault", "note"]
 
 
-def _table(name: str) -> dict[str, Any]:
+def read_table(name: str) -> dict[str, Any]:
+    """A table of the checker's."""
     return tomllib.loads(resources.files("thinnet.check").joinpath(name).read_text(encoding="utf-8"))
 
 
-GROUPS: dict[str, dict[str, dict[str, Any]]] = _table("verdicts.toml")
-FORMULAS: dict[str, str] = _table("formulas.toml")  # by the name of a function
+GROUPS: dict[str, dict[str, dict[str, Any]]] = read_table("verdicts.toml")
+FORMULAS: dict[str, str] = read_table("formulas.toml")  # by the name of a function
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 Not with a numerical gradient, which would agree with a wrong forward.
 """
 
+from typing import Any
+
 import numpy as np
 
 from thinnet.check.compare import close
@@ -15,12 +17,13 @@ from thinnet.typing import FloatArray
 def check_backward(subject: Subject) -> None:
     """The backward pass, against the mask and the scale that forward really had."""
     for p in RATES:
-        call = call_dropout(subject, p, "train")
+        param: dict[str, Any] = {}
+        call = call_dropout(subject, p, "train", param=param)
         if call.kept.all() or not call.kept.any() or not call.uniform:
             message = "forward does not multiply by a mask, so that there is no mask to compare with"
             raise subject.stop("not-checked", message)
         if not subject.of_class:
-            call_dropout(subject, p, "train")  # whose mask must not be used
+            call_dropout(subject, p, "train", param=param)  # as for the next layer; its mask must not be used
         dout = inputs(subject)
         (dx, draw), (again, other) = ((_gradient(subject, dout, call), np.random.random()) for _ in range(2))
         if draw == other:
