@@ -57,7 +57,8 @@ def course_rule(name: str, native: str, module: str, **renamed: str) -> CourseRu
         return next_w.reshape(w.shape), config
 
     optimizer.__name__ = optimizer.__qualname__ = name
-    optimizer.__module__, optimizer.__doc__ = module, rule.__doc__
+    optimizer.__module__ = module
+    optimizer.__doc__ = (rule.__doc__ or "").partition(">>>")[0]  # the examples have the names of `thinnet.optim`
     optimizer.in_place = in_place  # type: ignore[attr-defined]
     return optimizer
 
