@@ -34,7 +34,10 @@ NAMES = [
     "one",
     "pool",
     pytest.param(
-        "openblas", marks=pytest.mark.skipif(openblas.team() is ONE_THREAD, reason="NumPy has no OpenBLAS of its own")
+        "openblas",
+        marks=pytest.mark.skipif(
+            openblas.team() is ONE_THREAD, reason="NumPy has no OpenBLAS whose threads can be called"
+        ),
     ),
     pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl")),
 ]

@@ -2,7 +2,8 @@
 
 They hold the cores for a while after each product, so as to be there at once for the next one. Others would have to
 compete with them; so it is they who run the loops too. `gotoblas_pthread`, which OpenBLAS and GotoBLAS before it have
-for that, calls a function on so many of them.
+for that, calls a function on so many of them. The one that NumPy 2.5 and newer bring hides it: there the loops take the
+calling thread alone.
 """
 
 import ctypes
@@ -63,7 +64,7 @@ class OpenBLASTeam:
 
 @functools.cache
 def team() -> OpenBLASTeam | OneThread:
-    """That of NumPy's own library; where it has another one, the calling thread alone."""
+    """That of NumPy's own library; where it has another one, or hides its threads, the calling thread alone."""
     if sys.platform == "linux":
         for path in (Path(np.__file__).parent.parent / "numpy.libs").glob("lib*openblas*"):
             for prefix in PREFIXES:
