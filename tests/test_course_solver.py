@@ -196,6 +196,21 @@ def test_its_files_and_copies(optim: ModuleType, tmp_path: Path, capsys: pytest.
         assert again.epoch == 4
 
 
+@pytest.mark.parametrize("kept", ["a function without a name", "an open file", "a class within a function"])
+def test_training_goes_on_where_the_model_cannot_be_pickled(optim: ModuleType, tmp_path: Path, kept: str) -> None:
+    net = small_net()
+    with open(tmp_path / "log", "w", encoding="utf-8") as log:
+        if kept == "a class within a function":
+            net.__class__ = type("Mine", (type(net),), {})
+        else:
+            net.kept = log if kept == "an open file" else lambda: None
+        one = solver(net, checkpoint_name=str(tmp_path / "run"))
+        with pytest.warns(UserWarning, match=r"run_epoch_\d\.pkl must hold .* cannot be pickled .* is not written"):
+            one.train()
+    assert len(one.loss_history) == 6
+    assert sorted(path.name for path in tmp_path.glob("run*")) == [f"run_epoch_{i}.safetensors" for i in range(3)]
+
+
 def test_unknown_arguments_are_refused_with_the_courses_name(optim: ModuleType) -> None:
     with pytest.raises(ArgumentError, match=r"Solver has no argument 'epochs'. Did you mean 'num_epochs'\?"):
         solver(epochs=3)

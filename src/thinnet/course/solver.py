@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -34,7 +35,7 @@ class Solver(Known):
 
     Args:
         model: an object with a mapping ``params`` and ``loss``.
-        data: a dict with the keys X_train, y_train, X_val and y_val.
+        data: a dict with the keys X_train, (N, ...) numbers; y_train, (N,) labels; X_val and y_val.
         optim: the module in which `update_rule` is looked up.
         update_rule: the name of a function there.
         optim_config: its hyperparameters, such as ``{"learning_rate": 1e-3}``.
@@ -46,6 +47,12 @@ class Solver(Known):
             it is read.
         print_every: steps between two printed losses.
         verbose: whether to print.
+
+    Raises:
+        ArgumentError: if an argument is unknown, or outside its limits.
+        DataError: if rows and labels do not fit together.
+
+    Source: ``solver.py`` of CS231n, which ECE C247 took over.
     """
 
     @known_arguments
@@ -169,7 +176,14 @@ class Solver(Known):
         if self.verbose:
             print(f'Saving checkpoint to "{path}"')
         kept = {name: getattr(self, name) for name in ("model", *SETTINGS, *HISTORIES)}
-        write_atomically(path, pickle.dumps(kept))
+        try:
+            write_atomically(path, pickle.dumps(kept))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:  # training must not end for it
+            warnings.warn(
+                f"{path} must hold the model and the rule, got one that cannot be pickled ({error}), so it is not "
+                f"written. Define them at the top of a module or cell; the .safetensors has the model's arrays.",
+                stacklevel=2,
+            )
         arrays = {name: np.ascontiguousarray(array) for name, array in self.model.params.items()}
         for i, param in enumerate(getattr(self.model, "bn_params", []), start=1):
             running = {key: param[key] for key in ("running_mean", "running_var") if key in param}
