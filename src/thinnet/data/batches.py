@@ -35,6 +35,12 @@ class BatchOrder:
 
     Raises:
         ArgumentError: if an argument is outside its limits.
+
+    >>> order = BatchOrder(7, batch_size=3, seed=0)
+    >>> [len(order.rows(step)) for step in range(order.steps_per_epoch)]
+    [3, 2, 2]
+    >>> sorted(int(row) for step in range(3) for row in order.rows(step))
+    [0, 1, 2, 3, 4, 5, 6]
     """
 
     def __init__(

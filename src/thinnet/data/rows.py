@@ -36,6 +36,10 @@ class RowReader:
 
     Raises:
         DataError: if the data set has no such split.
+
+    >>> data = Dataset(np.array([[0, 10], [4, 30]], np.uint8), np.array([0, 1])).standardized("mean")
+    >>> RowReader(data, "train", max_rows=1).read(np.array([1]))[0]
+    array([[ 2., 10.]], dtype=float32)
     """
 
     def __init__(

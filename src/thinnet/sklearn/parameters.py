@@ -76,7 +76,11 @@ def hidden_dims(sizes: Any) -> tuple[int, ...]:
 
 
 def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name in `thinnet.optim.OPTIMIZERS` that a solver has, and its hyperparameters but for the learning rate."""
+    """The name in `thinnet.optim.OPTIMIZERS` that a solver has, and its hyperparameters but for the learning rate.
+
+    >>> optimizer("sgd", {"momentum": 0.9, "nesterovs_momentum": True})
+    ('nesterov', {'momentum': 0.9})
+    """
     if solver == "sgd":
         if params["momentum"] == 0:
             return "sgd", {}

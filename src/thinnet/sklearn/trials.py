@@ -103,6 +103,9 @@ def best_temperature(loss: Callable[[float], float], num_rows: int) -> float:
     """The temperature of the least loss, among those of about the same loss the one nearest to 1.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", arXiv 1706.04599 (2017).
+
+    >>> round(best_temperature(lambda temperature: (temperature - 2.0) ** 2, 10_000), 1)
+    2.0
     """
 
     def cost(exponent: float) -> float:
