@@ -36,7 +36,7 @@ NAMES = [
     pytest.param(
         "openblas",
         marks=pytest.mark.skipif(
-            openblas.team() is ONE_THREAD, reason="NumPy has no OpenBLAS whose threads can be called"
+            openblas.team() is ONE_THREAD, reason="NumPy has no OpenBLAS that can be lent threads, or there are none"
         ),
     ),
     pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="no mkl")),
@@ -66,33 +66,23 @@ def test_each_part_is_done_once(name: str, parts: int) -> None:
     np.testing.assert_array_equal(done, 1 + 10 * parts)
 
 
-@pytest.mark.parametrize("told", [0, 2])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("parts", [1, 2, 5])
-def test_threads_of_a_runtime_do_each_part_once(told: int, threads: int, parts: int) -> None:
+def test_threads_of_a_runtime_do_each_part_once(threads: int, parts: int) -> None:
     """One that calls its threads one after the other, with as many as it likes."""
     body, number = ctypes.CFUNCTYPE(None, ctypes.c_void_p), ctypes.c_uint
     asked: list[int] = []
 
-    def call(function: Any, data: int) -> None:
+    @ctypes.CFUNCTYPE(None, body, ctypes.c_void_p, number, number)
+    def fork(function: Any, data: int, count: int, flags: int) -> None:
+        asked.append(count)
         for _ in range(threads):
             function(data)
 
-    @ctypes.CFUNCTYPE(None, body, ctypes.c_void_p, number, number)
-    def as_openmp(function: Any, data: int, count: int, flags: int) -> None:
-        call(function, data)
-
-    @ctypes.CFUNCTYPE(ctypes.c_int, number, body, ctypes.c_void_p, number)
-    def as_openblas(count: int, function: Any, data: int, stride: int) -> int:
-        asked.append(count)
-        call(function, data)
-        return stride
-
-    fork = ctypes.cast(as_openblas if told else as_openmp, ctypes.c_void_p).value or 0
     done = np.zeros(parts, np.int64)
-    count(Share(fork, told, 0, parts, parts), done)
+    count(Share(ctypes.cast(fork, ctypes.c_void_p).value or 0, 2, 0, parts, parts), done)
     np.testing.assert_array_equal(done, 1 + 10 * parts)
-    assert asked == [told] * (told > 0)
+    assert asked == [2]
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
@@ -202,12 +192,22 @@ def test_a_forked_process_has_a_team_of_its_own(name: str) -> None:
 
 
 REAL = """
-import os, threading
+import ctypes, os, threading
 import numpy as np
 from numba import njit
 from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.kernels.share import in_parts
-from thinnet.products.openblas import OpenBLASTeam, team
+from thinnet.products.openblas import team
+from thinnet.products.openmp import OpenMPTeam
+
+generator = np.random.default_rng(0)
+operands = [(generator.standard_normal((300, 400)), generator.standard_normal((400, 200))) for _ in range(20)]
+own = [a @ b for a, b in operands]  # by OpenBLAS's own threads
+expected = int(os.environ["EXPECTED"])
+assert isinstance(team(), OpenMPTeam) and team().size == expected
+
+def same():
+    return all((a @ b == product).all() for (a, b), product in zip(operands, own))
 
 @njit(nogil=True, _nrt=False)
 def _count(done, part, parts):
@@ -224,17 +224,23 @@ def each_once(parts):
 
 for parts in (1, 2, 5, 64):  # more parts than threads too
     each_once(parts)
-if isinstance(team(), OpenBLASTeam):
-    assert team().size == min(int(os.environ["OPENBLAS_NUM_THREADS"]), len(os.sched_getaffinity(0)))
-    with team().turn:  # another one has the threads
-        each_once(5)
-X = np.random.default_rng(0).standard_normal((400, 500)).astype(np.float32)
+with team().turn:  # another one has the threads
+    each_once(5)
+assert same()
+
+body, right = ctypes.CFUNCTYPE(None, ctypes.c_void_p), []
+inside = body(lambda _: right.append(same()))
+ctypes.CDLL(team().path).GOMP_parallel(inside, None, 2, 0)  # there are no threads within a parallel loop
+assert right and all(right)
+
+X = generator.standard_normal((400, 500)).astype(np.float32)
 
 def trained(into, at):
     net = FullyConnectedNet([300, 300], 500, 10, dropout=0.5, normalization="batchnorm", seed=0)
     net.products = "numpy"
     Solver(net, Dataset(X, np.arange(400) % 10), batch_size=200, epochs=2, seed=0, verbose=False).train()
     into[at] = net.params.flat
+    right.append(same())
 
 alone, both = {}, {}
 trained(alone, 0)
@@ -243,23 +249,34 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
+assert all((both[at] == alone[0]).all() for at in range(4)) and all(right)
 child = os.fork()
 if child == 0:
     each_once(5)
-    os._exit(0)
+    os._exit(not (same() and team().size == 1))
 assert os.waitpid(child, 0)[1] == 0
-assert all((both[at] == alone[0]).all() for at in range(4))
 print("done")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the threads of OpenBLAS are not called")
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_the_threads_of_openblas_themselves(threads: str) -> None:
+@pytest.mark.skipif(openblas.team() is ONE_THREAD, reason="NumPy has no OpenBLAS that can be lent threads here")
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"OPENBLAS_NUM_THREADS": "1"}, 1),
+        ({"OPENBLAS_NUM_THREADS": "2"}, 2),
+        ({"OPENBLAS_NUM_THREADS": "2", "OMP_THREAD_LIMIT": "1"}, 2),
+    ],
+    ids=str,
+)
+def test_openblas_computes_the_same_on_threads_that_it_is_lent(limits: dict[str, str], expected: int) -> None:
     """In a process of its own, since the suite has them limited to one; what waits forever is ended."""
+    if expected > len(os.sched_getaffinity(0)):
+        pytest.skip("OpenBLAS takes no more threads than there are cores, and there is one")
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "OPENBLAS_"))}
     done = subprocess.run(
-        [sys.executable, "-c", REAL],
-        env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+        [sys.executable, "-W", "ignore:.*multi-threaded:DeprecationWarning", "-c", REAL],
+        env=others | limits | {"EXPECTED": str(expected)},
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,

@@ -19,8 +19,8 @@ CACHE_LINE = 64  # bytes
 class Share(NamedTuple):
     """How the parts of a kernel's work are shared out."""
 
-    fork: int  # where the function is that calls one on several threads, as a number; 0 for the calling thread alone
-    threads: int  # how many it is told to take, where it is called like gotoblas_pthread; 0 for one like GOMP_parallel
+    fork: int  # where OpenMP's GOMP_parallel is, as a number; 0 for the calling thread alone
+    threads: int  # how many it is told to take
     first: int  # of the parts to do
     end: int  # the one behind the last of them
     parts: int  # how many there are in all

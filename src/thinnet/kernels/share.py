@@ -48,12 +48,9 @@ def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tupl
         with builder.if_else(cgutils.is_null(builder, fork)) as (alone, together):
             with alone:
                 builder.call(body, [data])
-            with together, builder.if_else(cgutils.is_not_null(builder, threads)) as (counted, uncounted):
-                with counted:
-                    count = builder.trunc(threads, NUMBER)
-                    builder.call(builder.inttoptr(fork, COUNTED_FORK), [count, body, data, NUMBER(0)])
-                with uncounted:
-                    builder.call(builder.inttoptr(fork, FORK), [body, data, NUMBER(0), NUMBER(0)])
+            with together:
+                count = builder.trunc(threads, NUMBER)
+                builder.call(builder.inttoptr(fork, FORK), [body, data, count, NUMBER(0)])
         return context.get_dummy_value()
 
     return types.void(share, work, arguments), generate
@@ -62,7 +59,6 @@ def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tupl
 PLACE, NUMBER = ir.IntType(8).as_pointer(), ir.IntType(32)
 BODY = ir.FunctionType(ir.VoidType(), [PLACE])
 FORK = ir.FunctionType(ir.VoidType(), [BODY.as_pointer(), PLACE, NUMBER, NUMBER]).as_pointer()  # of GOMP_parallel
-COUNTED_FORK = ir.FunctionType(NUMBER, [NUMBER, BODY.as_pointer(), PLACE, NUMBER]).as_pointer()  # of gotoblas_pthread
 
 
 def _body(context: Any, module: ir.Module, work: Any, inner: Any, data_type: Any) -> ir.Function:

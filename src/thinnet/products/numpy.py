@@ -4,12 +4,13 @@ import numpy as np
 
 from thinnet.bfloat16 import BITS, from_bits
 from thinnet.products import openblas
+from thinnet.products.openmp import OpenMPTeam
 from thinnet.teams import Team
 from thinnet.typing import AnyArray, FloatArray
 
 
 class NumpyProducts:
-    """`numpy.matmul`, and where it takes OpenBLAS, the threads of that for what stands between the products."""
+    """`numpy.matmul`, and where it takes OpenBLAS, the threads that it is lent for what stands between the products."""
 
     name = "numpy"
     has_bfloat16 = False
@@ -23,7 +24,7 @@ class NumpyProducts:
             a, b = from_bits(a), from_bits(b)
         if not out.flags.c_contiguous:  # written the way round in which `out` lies in memory
             a, b, out = b.T, a.T, out.T
-        if isinstance(self.team, openblas.OpenBLASTeam) and a.size * b.shape[-1] > openblas.SMALL:
+        if isinstance(self.team, OpenMPTeam) and a.size * b.shape[-1] > openblas.SMALL:
             with self.team.turn:
                 np.matmul(a, b, out=out)
         else:

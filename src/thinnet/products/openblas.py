@@ -1,75 +1,75 @@
-"""The threads of the OpenBLAS that NumPy brings, for the loops between its products.
+"""The threads among which the OpenBLAS that NumPy brings shares products out, for the loops between these too.
 
-They hold the cores for a while after each product, so as to be there at once for the next one. Others would have to
-compete with them; so it is they who run the loops too. `gotoblas_pthread`, which OpenBLAS and GotoBLAS before it have
-for that, calls a function on so many of them. The one that NumPy 2.5 and newer bring hides it: there the loops take the
-calling thread alone.
+OpenBLAS's own threads hold the cores for a while after each product, and can do nothing else. So it is lent others, by
+`openblas_set_threads_callback_function`: those of an OpenMP runtime, which run the loops as well. That holds for all
+products of NumPy in the process, from the first net on that is trained; their bits are the same.
 """
 
 import ctypes
 import functools
 import os
+import re
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from thinnet.teams import ENOUGH, ONE_THREAD, OneThread, Share, Work
+from thinnet.products.openmp import OpenMPTeam
+from thinnet.teams import ONE_THREAD, Team
 
 SMALL = 1 << 18  # multiplications up to which a product takes the calling thread alone
 PREFIXES = ("scipy_", "")  # of what NumPy's wheels call its functions: newer ones, and older ones
 
 
-class OpenBLASTeam:
-    """The threads of a library, in a forked process too, where it starts them anew.
-
-    Attributes:
-        turn: held by whoever has the threads. Several that wait for them with a core held each are very slow.
-    """
-
-    enough = ENOUGH
-
-    def __init__(self, library: ctypes.CDLL, prefix: str) -> None:
-        self._fork = ctypes.cast(library.gotoblas_pthread, ctypes.c_void_p).value or 0
-        self._start_turns()
-        os.register_at_fork(after_in_child=self._start_turns)
-        self._num_threads = library[f"{prefix}openblas_get_num_threads64_"]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Wherever it is unpickled, the team that is there."""
-        return team, ()
-
-    def _start_turns(self) -> None:
-        """In a forked process the lock may be held by a thread that is not there."""
-        self.turn = threading.Lock()
-
-    @property
-    def size(self) -> int:
-        """As many as share a product, however they are limited."""
-        return int(self._num_threads())
-
-    def run(self, work: Work, parts: int, *arguments: Any) -> None:
-        """Let the threads do the parts, or the calling one alone while another one has them."""
-        threads = min(parts, self.size)  # it waits forever for more than there are
-        if threads == 1 or not self.turn.acquire(blocking=False):
-            ONE_THREAD.run(work, parts, *arguments)
-            return
-        try:
-            work(Share(self._fork, threads, 0, parts, parts), *arguments)
-        finally:
-            self.turn.release()
-
-
 @functools.cache
-def team() -> OpenBLASTeam | OneThread:
-    """That of NumPy's own library; where it has another one, or hides its threads, the calling thread alone."""
-    if sys.platform == "linux":
-        for path in (Path(np.__file__).parent.parent / "numpy.libs").glob("lib*openblas*"):
-            for prefix in PREFIXES:
+def team() -> Team:
+    """The threads that are lent; the calling one alone where nothing can be lent.
+
+    That is so if NumPy has another library, or an old one, if there is no OpenMP runtime, and beside more cores than
+    there are buffers for.
+    """
+    packages = Path(np.__file__).parent.parent
+    if sys.platform != "linux":
+        return ONE_THREAD
+    for path in packages.glob("numpy.libs/lib*openblas*"):
+        for prefix in PREFIXES:
+            for runtime in ("libgomp.so.1", *packages.glob("scikit_learn.libs/libgomp*")):
                 try:
-                    return OpenBLASTeam(ctypes.CDLL(str(path)), prefix)
-                except (OSError, AttributeError):  # AttributeError: it lacks a function
+                    return _lend(ctypes.CDLL(str(path)), prefix, str(runtime))
+                except (OSError, AttributeError, ImportError):  # AttributeError: it lacks a function
                     continue
     return ONE_THREAD
+
+
+def _lend(library: ctypes.CDLL, prefix: str, path: str) -> Team:
+    from thinnet.products.lending import Functions, lending  # which takes a while to import
+
+    runtime, system = ctypes.CDLL(path), ctypes.CDLL(None)
+    num_threads = library[f"{prefix}openblas_get_num_threads64_"]
+    accept = library[f"{prefix}openblas_set_threads_callback_function64_"]
+    most = _most_threads(library[f"{prefix}openblas_get_config64_"])
+    if num_threads() > most // 2:
+        return ONE_THREAD
+    functions = Functions(
+        fork=_place(runtime.GOMP_parallel),
+        team_size=_place(runtime.omp_get_num_threads),
+        num_threads=_place(num_threads),
+        create=_place(system.pthread_create),
+        join=_place(system.pthread_join),
+        give_way=_place(system.sched_yield),
+    )
+    accept(ctypes.c_void_p(lending(functions, most // 2, most - most // 2)))
+    os.register_at_fork(after_in_child=lambda: accept(None))  # a forked process has none of the runtime's threads
+    return OpenMPTeam(path, num_threads, team)
+
+
+def _most_threads(config: Any) -> int:
+    """How many threads OpenBLAS has buffers for."""
+    config.restype = ctypes.c_char_p
+    found = re.search(rb"MAX_THREADS=(\d+)", config())
+    return int(found[1]) if found else 0
+
+
+def _place(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
