@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,3 +154,24 @@ print(digest.hexdigest())
         assert done.returncode == 0, done.stderr
         results.add(done.stdout)
     assert len(results) == 1
+
+
+def test_what_was_compiled_from_other_files_is_removed(tmp_path: Path) -> None:
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+
+    def left(**sources: str) -> list[str]:
+        for name, text in sources.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        kernels.drop_stale(tmp_path)
+        return sorted(path.name for path in cache.glob("loop.*"))
+
+    def compiled() -> None:
+        for name in ("loop.nbi", "loop.nbc", "loop.pyc"):
+            (cache / name).touch()
+
+    compiled()
+    assert left(loop="import piece", piece="1") == ["loop.pyc"]
+    compiled()
+    assert left() == ["loop.nbc", "loop.nbi", "loop.pyc"]
+    assert left(piece="2") == ["loop.pyc"]

@@ -2,17 +2,18 @@
 
 Each loop passes once over memory where the layers take several passes with temporaries. Everything here computes what
 readable code elsewhere computes, which its docstring names, and is tested against that: masks bit for bit, values to
-rounding. A loop runs on the calling thread, for the piece that it is called for: which threads share an array out is
-decided elsewhere (see `thinnet.teams`). Beside OpenBLAS none do: its threads hold the cores for a while after a
-product, and a parallel loop right behind it would compete with them and lose.
+rounding. Which threads share an array out is decided elsewhere (see `thinnet.teams`).
 
 Numba is imported, and the loops are compiled or taken from the cache on disk, when `available` is first asked.
 """
 
+import contextlib
 import functools
+import hashlib
 import importlib.util
 import os
 import warnings
+from pathlib import Path
 
 SWITCH = "THINNET_KERNELS"  # "0" in the environment turns the kernels off
 
@@ -27,4 +28,21 @@ def available() -> bool:
     except Exception as error:  # installed, but broken, or not for this Python or NumPy
         warnings.warn(f"Numba cannot be imported, so Thinnet is slower: {error}", RuntimeWarning, stacklevel=2)
         return False
+    with contextlib.suppress(OSError):  # a folder that is read alone has no cache in it
+        drop_stale(Path(__file__).parent)
     return True
+
+
+def drop_stale(folder: Path) -> None:
+    """Remove what was compiled from other files than those in a folder.
+
+    Numba looks at the file of a kernel alone, and not at those that hold the pieces of which it is made.
+    """
+    sources = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
+    cache = folder / "__pycache__"
+    mark = cache / "sources.sha256"
+    if mark.exists() and mark.read_text() == sources:
+        return
+    for path in cache.glob("*.nb[ic]"):
+        path.unlink(missing_ok=True)
+    mark.write_text(sources)
