@@ -45,7 +45,8 @@ class Runtime:
             num_threads=place(self._kept[2]),
             create=place(system.pthread_create),
             join=place(system.pthread_join),
-            give_way=place(system.sched_yield),
+            lock=place(system.pthread_mutex_lock),
+            unlock=place(system.pthread_mutex_unlock),
         )
         lend = ctypes.CFUNCTYPE(None, NUMBER, JOB, NUMBER, SIZE, PLACE, NUMBER)
         self.lend = lend(lending(functions, BUFFERS, MOST))

@@ -19,7 +19,9 @@ FORK = ir.FunctionType(NOTHING, [BODY.as_pointer(), PLACE, NUMBER, NUMBER]).as_p
 ASK = ir.FunctionType(NUMBER, []).as_pointer()
 THREAD = ir.FunctionType(PLACE, [PLACE])
 CREATE = ir.FunctionType(NUMBER, [SIZE.as_pointer(), PLACE, THREAD.as_pointer(), PLACE]).as_pointer()
+TAKE = ir.FunctionType(NUMBER, [PLACE]).as_pointer()
 JOIN = ir.FunctionType(NUMBER, [SIZE, PLACE]).as_pointer()
+MUTEX = ir.ArrayType(SIZE, 8)  # room enough for what the system has; all zeros are a free one
 # What threads know of a call: the number of the next job, how many there are, the number of the first one's buffers,
 # what all are told, the function for one, and where jobs are, so many bytes apart.
 CALL = ir.LiteralStructType([NUMBER, NUMBER, NUMBER, NUMBER, JOB, PLACE, SIZE])
@@ -34,7 +36,8 @@ class Functions(NamedTuple):
     num_threads: int  # openblas_get_num_threads
     create: int  # pthread_create
     join: int  # pthread_join
-    give_way: int  # sched_yield
+    lock: int  # pthread_mutex_lock
+    unlock: int  # pthread_mutex_unlock
 
 
 def lending(functions: Functions, buffers: int, most: int) -> int:
@@ -106,8 +109,8 @@ def _lend(
     module: ir.Module, functions: Functions, buffers: int, most: int, body: ir.Function, thread: ir.Function
 ) -> None:
     """What OpenBLAS calls; one call after the other, since all take the same buffers."""
-    lock = ir.GlobalVariable(module, NUMBER, "lock")
-    lock.linkage, lock.initializer = "internal", NUMBER(0)
+    mutex = ir.GlobalVariable(module, MUTEX, "mutex")
+    mutex.linkage, mutex.initializer, mutex.align = "internal", MUTEX(None), 16
     builder = _function(module, LEND, "lend", linkage="external")
     _, job, count, apart, jobs, told = builder.function.args
     call = builder.alloca(CALL)
@@ -115,28 +118,16 @@ def _lend(
     for field, value in enumerate((NUMBER(0), count, first, told, job, jobs, apart)):
         builder.store(value, _at(builder, call, field))
     data = builder.bitcast(call, PLACE)
-    _acquire(builder, lock, _known(builder, functions.give_way, ASK))
+    held = builder.bitcast(mutex, PLACE)
+    builder.call(_known(builder, functions.lock, TAKE), [held])
     # As many as the loops between products have: a runtime that is asked for another number ends or starts threads.
     threads = builder.call(_known(builder, functions.num_threads, ASK), [])
     threads = builder.select(builder.icmp_signed(">", threads, count), threads, count)
     builder.call(_known(builder, functions.fork, FORK), [body, data, threads, NUMBER(0)])
     with builder.if_then(builder.icmp_signed("==", builder.load(_at(builder, call, NEXT)), NUMBER(0))):
         _on_new_threads(builder, functions, thread, data, count)
-    builder.store_atomic(NUMBER(0), lock, "release", 4)
+    builder.call(_known(builder, functions.unlock, TAKE), [held])
     builder.ret_void()
-
-
-def _acquire(builder: ir.IRBuilder, lock: Any, give_way: Any) -> None:
-    wait, taken = (builder.append_basic_block() for _ in range(2))
-    attempt = builder.append_basic_block()
-    builder.branch(attempt)
-    builder.position_at_end(attempt)
-    success = builder.extract_value(builder.cmpxchg(lock, NUMBER(0), NUMBER(1), "acquire", "monotonic"), 1)
-    builder.cbranch(success, taken, wait)
-    builder.position_at_end(wait)
-    builder.call(give_way, [])
-    builder.branch(attempt)
-    builder.position_at_end(taken)
 
 
 def _on_new_threads(builder: ir.IRBuilder, functions: Functions, thread: ir.Function, data: Any, count: Any) -> None:

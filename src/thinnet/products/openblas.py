@@ -57,7 +57,8 @@ def _lend(library: ctypes.CDLL, prefix: str, path: str) -> Team:
         num_threads=_place(num_threads),
         create=_place(system.pthread_create),
         join=_place(system.pthread_join),
-        give_way=_place(system.sched_yield),
+        lock=_place(system.pthread_mutex_lock),
+        unlock=_place(system.pthread_mutex_unlock),
     )
     accept(ctypes.c_void_p(lending(functions, most // 2, most - most // 2)))
     os.register_at_fork(after_in_child=lambda: accept(None))  # a forked process has none of the runtime's threads
