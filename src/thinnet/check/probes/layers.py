@@ -42,8 +42,8 @@ def check_gradients(
     """
     name, batch = subject.own, len(dout)
     out, cache = _run(subject, arguments)
-    result = subject.call(name, dout, cache)
-    values = result if isinstance(result, (tuple, list)) else (result,)
+    _check_cache(subject, arguments, dout, cache, expected)
+    values = _values(subject.call(name, dout, cache))
     if len(values) != len(expected):
         raise subject.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, values, strict=True))
@@ -81,11 +81,37 @@ def check_gradients(
     if forward_right and not wrong:
         _, cache = _run(subject, arguments)
         _run(subject, {**arguments, "x": -arguments["x"]})
-        again = subject.call(name, dout, cache)
-        again = again if isinstance(again, (tuple, list)) else (again,)
+        again = _values(subject.call(name, dout, cache))
         if not all(close(*pair) for pair in zip(values, again, strict=False) if isinstance(pair[0], np.ndarray)):
             message = f"after two calls of {subject.forward}, {name} with the cache of the first gives other gradients"
             subject.report("cache-of-another-layer", message)
+
+
+def _values(result: Any) -> Sequence[Any]:
+    """What a function returns, as several values, of which there may be one."""
+    return result if isinstance(result, (tuple, list)) else (result,)
+
+
+def _check_cache(subject: Subject, arguments: Arguments, dout: FloatArray, cache: Any, expected: Gradients) -> None:
+    """Stop where only what forward leaves in the cache in the place of its arguments makes the gradients wrong."""
+    given, kept = [*arguments.values()], [*_values(cache)]
+    others = {key: i for i, key in enumerate(arguments) if i < len(kept) and not np.array_equal(given[i], kept[i])}
+
+    def right(cache: Any) -> bool:
+        values = _values(subject.attempt(subject.call, subject.own, dout, cache)[0])
+        return len(values) == len(expected) and all(map(agrees, values, expected.values()))
+
+    if (
+        subject.of_class
+        or not others
+        or right(cache)
+        or not right((*given, *kept[len(given) :]) if kept[0] is not cache else given[0])
+    ):
+        return
+    names, shapes = " and ".join(others), {key: (np.shape(kept[i]), np.shape(given[i])) for key, i in others.items()}
+    how = next((f"of shape {new} instead of {old}" for new, old in shapes.values() if new != old), "with other values")
+    message = f"{subject.forward} leaves in the cache another {names} than it was given, {how}"
+    raise subject.stop("wrong-return", f"{message}; with {names} itself {subject.own} is right")
 
 
 def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> None:
