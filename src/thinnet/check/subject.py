@@ -1,6 +1,7 @@
 """The subject under check: calling its functions safely, and collecting the findings."""
 
 import ast
+import contextlib
 import copy
 import inspect
 import linecache
@@ -265,6 +266,32 @@ def parameters(function: Any) -> list[str]:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return []
+
+
+def arguments_of(owner: type, hidden: list[int] | None, *candidates: dict[str, Any]) -> list[str]:
+    """The names of the arguments of a net's constructor.
+
+    Where it takes ``**kwargs``, the first of each of the candidates that its code mentions, most of all as a text, and
+    that it does not refuse, and some that are usual.
+    """
+    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
+        return parameters(owner)
+    texts, names = set[Any](), set[Any]()
+    code = [getattr(value, "__code__", None) for base in owner.__mro__ for value in vars(base).values()]
+    for one in filter(None, code):
+        names |= {*one.co_names}
+        for value in one.co_consts:
+            texts |= {*(value if isinstance(value, tuple) else [value])}
+            code.append(value if isinstance(value, type(one)) else None)
+    taken: dict[str, Any] = {"input_dim": 2, "num_classes": 2}
+    for options in (*candidates, {"reg": 0.0}, {"weight_scale": 1.0}, {"dtype": np.float64}, {"seed": None}):
+        for name in [name for words in (texts - {"p"}, texts | names) for name in options if name in words]:
+            with contextlib.suppress(Exception):  # it does not take this name
+                owner(*([hidden] if hidden else []), **taken, **{name: options[name]})
+                taken[name] = options[name]
+                break
+    return [*taken]
 
 
 def usual_value(function: Any, name: str) -> Any:

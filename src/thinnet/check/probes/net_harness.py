@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -369,24 +368,6 @@ def class_of(subject: Subject) -> type:
     if not isinstance(owner, type):
         raise subject.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
     return owner
-
-
-def arguments_of(owner: type, hidden: list[int] | None, *candidates: Options) -> list[str]:
-    """The names of the constructor's arguments.
-
-    Where it takes ``**kwargs``, the first of each of the candidates that it does not refuse, and some that are usual.
-    """
-    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
-        return parameters(owner)
-    taken: Options = {"input_dim": 2, "num_classes": 2}
-    for options in (*candidates, {"reg": 0.0}, {"weight_scale": 1.0}, {"dtype": np.float64}, {"seed": None}):
-        for name, value in options.items():
-            with contextlib.suppress(Exception):  # it does not take this name
-                owner(*([hidden] if hidden else []), **taken, **{name: value})
-                taken[name] = value
-                break
-    return [*taken]
 
 
 def evaluate(subject: Subject, harness_on: Callable[[Layers], NetHarness]) -> None:
