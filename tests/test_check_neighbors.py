@@ -139,6 +139,14 @@ NETS: list[tuple[dict[str, str], str]] = [
     ({"        loss, grads = 0.0, {}\n": "        loss, grads, self.kept = 0.0, {}, getattr(self, 'kept', {})\n", "        return loss, grads":
         "        for k in grads:\n            self.kept[k] = self.kept.get(k, 0) + grads[k]\n        return loss, self.kept"}, "something is kept from call to call"),
     ({"h, caches, L = X, [], self": "h, caches, L = X, self.caches, self", "        self.params = {}\n": "        self.params, self.caches = {}, []\n"}, "something is kept from call to call"),
+    ({"loss, dh = softmax_loss(scores, y)": "shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True); loss, dh = softmax_loss(shares, y)"}, "the loss is that of a softmax of probabilities"),
+    ({'dW + self.reg * self.params["W%d" % i]': 'dW + self.reg * np.sum(self.params["W%d" % i])'}, "to the gradient of W1 is one number in all places, as of np.sum"),
+    ({"            dh = relu_backward(dh, re)\n": ""}, "the gradient of W1 is that of a way back without the ReLU: "),
+    ({"dh = relu_backward(dh, re)": "dh = dh * (dh > 0)"}, "the gradient of W1 is masked by the sign of a gradient"),
+    ({"dh = relu_backward(dh, re)": "dh = dh * np.maximum(re, 0)"}, "the gradient of W1 is multiplied by the ReLU's output"),
+    ({"loss, dh = softmax_loss(scores, y)": "loss, dh = softmax_loss(scores, y); dh[np.arange(len(y)), y] += 1 / len(y)"}, "the gradient of W1 lacks the -1 at the right class"),
+    ({"            h, re = relu_forward(h)\n": "            z = h; h, re = relu_forward(h)\n", "caches.append((fc, bn, re, do))": "caches.append((fc, bn, re, do)); before = z",
+        'grads["W%d" % L] = dW +': 'dW = before.T.dot(dh0)\n        grads["W%d" % L] = dW +', "        loss, dh = softmax_loss(scores, y)\n": "        loss, dh = softmax_loss(scores, y); dh0 = dh\n"}, "the gradient of W3 is taken with the ReLU's input instead of its output"),
     ({RETURN: "", "np.arange(N), y].sum()": "np.arange(N), y + 0].sum()"}, "wrong-return: loss(X), without y, goes on to the loss"),
 ]  # fmt: skip
 

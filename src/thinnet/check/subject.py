@@ -144,7 +144,8 @@ class Subject:
             raise self._failure(name, error) from error
         values = result if isinstance(result, tuple) and result else (result,)
         if all(value is None or value is ... or value is NotImplemented for value in values):
-            raise self.blame(name, "unimplemented", f"{name} returns {', '.join(map(str, values))}")
+            mode = next((f" in mode {arg['mode']!r}" for arg in args if isinstance(arg, dict) and "mode" in arg), "")
+            raise self.blame(name, "unimplemented", f"{name} returns {', '.join(map(str, values))}{mode}")
         for position, (new, old) in enumerate(zip(given, args, strict=True)) if name in self.owns else ():
             if isinstance(old, np.ndarray) and position not in may_change:
                 self._compare(name, position, old, new)
