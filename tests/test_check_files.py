@@ -251,6 +251,11 @@ def test_a_source_is_read_in_the_encoding_that_it_names(encoding: str, tmp_path:
     assert not report.verdicts, str(report)
 
 
+def test_a_softmax_whose_file_has_numpy_raise_for_tiny_numbers_is_right(tmp_path: Path) -> None:
+    report = check_path(write(tmp_path, "layers.py", f"{sources.LAYERS}\n\nnp.seterr(all='raise')\n"))
+    assert report.ok, str(report)
+
+
 @pytest.mark.parametrize("imports", ["from .layers import *", "from cs231n.layers import *", "from ..layers import *"])
 def test_a_folder_with_the_courses_packages(imports: str, tmp_path: Path) -> None:
     write(
