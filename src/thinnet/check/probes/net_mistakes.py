@@ -8,6 +8,7 @@ import numpy as np
 from thinnet.layers import softmax_loss
 from thinnet.typing import FloatArray, IntArray
 
+Relu = Callable[[FloatArray, FloatArray], FloatArray]  # of a gradient and the ReLU's input
 Layers = Sequence[tuple[Any, ...]]  # weights and biases, arrays
 
 
@@ -20,22 +21,16 @@ def mistaken_gradients(X: FloatArray, y: IntArray, layers: Layers, kind: str, at
     right = softmax_loss(sums[-1], y)[1]
     shares = right + np.eye(right.shape[1])[y] / len(y)
 
-    def back(d: FloatArray, relu: Callable[[FloatArray, FloatArray], FloatArray], rows: list[FloatArray]) -> FloatArray:
+    def back(d: FloatArray, relu: Relu, rows: list[FloatArray]) -> FloatArray:
         for i in range(len(layers) - 1, at, -1):
             d = relu(d @ layers[i][0].T, sums[i])
         return np.asarray(rows[at].T @ d if kind == "W" else d.sum(axis=0)).reshape(layers[at][kind == "b"].shape)
 
-    def masked(d: FloatArray, z: FloatArray) -> FloatArray:
-        return d * (z > 0)
-
-    sign = "is masked by the sign of a gradient instead of that of the ReLU's input"
-    return [
-        (back(right, lambda d, z: d, inputs), "is that of a way back without the ReLU"),
-        (back(right, lambda d, z: np.maximum(d, 0), inputs), sign),
-        (
-            back(right, lambda d, z: d * np.maximum(z, 0), inputs),
-            "is multiplied by the ReLU's output instead of masked",
-        ),
-        (back(right, masked, sums), "is taken with the ReLU's input instead of its output"),
-        (back(shares, masked, inputs), "lacks the -1 at the right class"),
+    ways: list[tuple[FloatArray, Relu, list[FloatArray], str]] = [
+        (right, lambda d, _: d, inputs, "is that of a way back without the ReLU"),
+        (right, lambda d, _: np.maximum(d, 0), inputs, "is masked by the sign of a gradient, not by the ReLU's input"),
+        (right, lambda d, z: d * np.maximum(z, 0), inputs, "is multiplied by the ReLU's output instead of masked"),
+        (right, lambda d, z: d * (z > 0), sums, "is taken with the ReLU's input instead of its output"),
+        (shares, lambda d, z: d * (z > 0), inputs, "lacks the -1 at the right class"),
     ]
+    return [(back(d, relu, rows), text) for d, relu, rows, text in ways]
