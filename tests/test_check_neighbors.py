@@ -33,6 +33,7 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("affine_backward", "return out, (x, w, b)", "return out, [x, w.T, b, 1][:3]", "another w than it was given, of shape (5, 6) instead of (6, 5)"),
     ("affine_backward", "return out, (x, w, b)", "return out, (w, x, b)", "another x and w than it was given, of shape (6, 5) instead of (4, 2, 3)"),
     ("affine_backward", "return out, (x, w, b)", "return out, (x, w.T.reshape(w.shape), b)", "another w than it was given, with other values; with w itself affine_backward is right"),
+    ("affine_backward", "return out, (x, w, b)", "return out, (x, w[::-1], b[None])", "another w than it was given, with other values; with w itself"),
     ("relu_backward", "return out, x", "return out, out + 1", "relu_forward leaves in the cache another x"),
     ("relu_forward", "np.maximum(0, x)", "np.minimum(0, x)", "the output is the smaller of x and 0"),
     ("relu_backward", "dout * (x > 0)", "dout * x", "dx is multiplied by x instead of by 1"),

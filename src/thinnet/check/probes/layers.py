@@ -92,24 +92,26 @@ def _values(result: Any) -> Sequence[Any]:
     return result if isinstance(result, (tuple, list)) else (result,)
 
 
+def _squeezed(value: Any) -> Any:
+    return np.squeeze(value) if isinstance(value, np.ndarray) else value
+
+
 def _check_cache(subject: Subject, arguments: Arguments, dout: FloatArray, cache: Any, expected: Gradients) -> None:
     """Stop where only what forward leaves in the cache in the place of its arguments makes the gradients wrong."""
     given, kept = [*arguments.values()], [*_values(cache)]
-    others = {key: i for i, key in enumerate(arguments) if i < len(kept) and not np.array_equal(given[i], kept[i])}
+    both = [(key, given[i], kept[i]) for i, key in enumerate(arguments) if i < len(kept)]
+    others = [one for one in both if not np.array_equal(*map(_squeezed, one[1:]))]  # (1, M) is as good as (M,)
 
     def right(cache: Any) -> bool:
         values = _values(subject.attempt(subject.call, subject.own, dout, cache)[0])
         return len(values) == len(expected) and all(map(agrees, values, expected.values()))
 
-    if (
-        subject.of_class
-        or not others
-        or right(cache)
-        or not right((*given, *kept[len(given) :]) if kept[0] is not cache else given[0])
-    ):
+    if subject.of_class or not others or right(cache):
         return
-    names, shapes = " and ".join(others), {key: (np.shape(kept[i]), np.shape(given[i])) for key, i in others.items()}
-    how = next((f"of shape {new} instead of {old}" for new, old in shapes.values() if new != old), "with other values")
+    if not right(given[0] if kept[0] is cache else (*given, *kept[len(given) :])):
+        return
+    names, shapes = " and ".join(key for key, *_ in others), [[*map(np.shape, one[1:])] for one in others]
+    how = next((f"of shape {new} instead of {old}" for old, new in shapes if new != old), "with other values")
     message = f"{subject.forward} leaves in the cache another {names} than it was given, {how}"
     raise subject.stop("wrong-return", f"{message}; with {names} itself {subject.own} is right")
 
