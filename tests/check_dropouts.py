@@ -60,6 +60,11 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
         {"rand(*x.shape)": "rand(x.shape[0], 1)", APPLY: "mask = mask + 0 * x; out = x * mask"},
     ),
     ("mask-shared-across-batch", {"rand(*x.shape)": "rand()", APPLY: "mask = mask + 0 * x; out = x * mask"}),
+    (
+        "mask-shared-across-batch",
+        {"np.random.rand(*x.shape)": "np.random.rand(*x.shape).repeat(2, axis=-1)[..., : x.shape[-1]]"},
+    ),
+    ("mask-shared-across-batch", {"np.random.rand(*x.shape)": "np.resize(np.random.rand(60, *x.shape[1:]), x.shape)"}),
     ("mask-depends-on-input", {"np.random.rand(*x.shape)": "np.random.rand(*x.shape) * (1.2 - 0.4 * (x > 0))"}),
     ("mask-depends-on-input", {"(np.random.rand(*x.shape) < KEEP)": "(x <= np.quantile(x, KEEP))"}),
     ("mask-depends-on-input", {BACK: "return dout * mask * (X != 0)", APPLY: "global X; X = x; out = x * mask"}),

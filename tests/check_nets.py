@@ -272,6 +272,16 @@ RIGHT_NETS: dict[str, dict[str, str]] = {
     "layers written out": {"h, fc = affine_forward(h, self.params[\"W%d\" % i], self.params[\"b%d\" % i])":
         "fc = (h, self.params[\"W%d\" % i], self.params[\"b%d\" % i]); h = h.dot(fc[1]) + fc[2]"},
     "biases as columns": {**COLUMNS, "return loss, grads": "grads = {k: v.reshape(self.params[k].shape) for k, v in grads.items()}; return loss, grads"},
+    "arguments by their names alone": {
+        "input_dim=3 * 32 * 32, num_classes=10, ARGUMENT=NONE, NORM,\n                 reg=0.0, weight_scale=1e-2, dtype=np.float32, seed=None):\n": "**kw):\n"
+        "        input_dim, num_classes, seed = kw.pop('input_dim', 3072), kw.pop('num_classes', 10), kw.get('seed')\n"
+        "        ARGUMENT, reg, weight_scale = kw.pop('ARGUMENT', NONE), kw.pop('reg', 0.0), kw.pop('weight_scale', 1e-2)\n"
+        "        normalization, dtype = kw.pop('normalization', None), kw.pop('dtype', np.float32)\n"},
+    "arguments taken over as attributes": {
+        "input_dim=3 * 32 * 32, num_classes=10, ARGUMENT=NONE, NORM,\n                 reg=0.0, weight_scale=1e-2, dtype=np.float32, seed=None):\n": "**kw):\n"
+        "        self.__dict__.update(dict(input_dim=3072, num_classes=10, dropout=1, weight_scale=1e-2, dtype=float, reg=0), **kw)\n"
+        "        input_dim, num_classes, weight_scale = self.input_dim, self.num_classes, self.weight_scale\n"
+        "        normalization, dtype, seed, reg, ARGUMENT = kw.get('normalization'), self.dtype, kw.get('seed'), self.reg, self.dropout\n"},
     "an option more": {"reg=0.0, weight_scale": "verbose=False, reg=0.0, weight_scale"},
 }  # fmt: skip
 

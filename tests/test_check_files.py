@@ -240,6 +240,22 @@ def test_files_that_python_does_not_read_are_told_how_to_save_them(tmp_path: Pat
         check_path(path)
 
 
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1", "cp1252", "utf-8-sig", "utf-8"])
+def test_a_source_is_read_in_the_encoding_that_it_names(encoding: str, tmp_path: Path) -> None:
+    word = "输出" if encoding in ("gbk", "utf-8") else "größe"
+    text = f"# coding: {encoding}\nimport numpy as np\n\n\ndef relu_forward(x):\n    {word} = np.maximum(x, 0)\n"
+    text += f"    return {{'{word}': {word}}}['{word}'], len('{word}'.encode('{encoding}'))\n"
+    write(tmp_path, "layers.py", "").write_bytes(text.encode(encoding).replace(b"\n", b"\r\n"))
+    report = check_path(tmp_path)
+    assert report.ok, str(report)
+    assert not report.verdicts, str(report)
+
+
+def test_a_softmax_whose_file_has_numpy_raise_for_tiny_numbers_is_right(tmp_path: Path) -> None:
+    report = check_path(write(tmp_path, "layers.py", f"{sources.LAYERS}\n\nnp.seterr(all='raise')\n"))
+    assert report.ok, str(report)
+
+
 @pytest.mark.parametrize("imports", ["from .layers import *", "from cs231n.layers import *", "from ..layers import *"])
 def test_a_folder_with_the_courses_packages(imports: str, tmp_path: Path) -> None:
     write(

@@ -173,6 +173,27 @@ def test_the_fix_of_a_crash_speaks_of_what_crashed(old: str, new: str, mend: str
     assert [mend in one.mend for _, one in report if one.verdict == "crashed"] == [True], str(report)
 
 
+@pytest.mark.parametrize(
+    ("changes", "verdict", "mend"),
+    [
+        ({'mode = "test" if y is None else': 'mode = "test" if y == None else'}, "crashed", "by `y is None`"),
+        ({"if self.normalization and i": "if self.normalization == 'batchnorm' and i"}, "crashed", "for layer normal"),
+        ({'"p": ARGUMENT': '"p": 0.5'}, "wrong-rate", "Pass the argument on as it is"),
+    ],
+)
+def test_the_fix_of_a_net_speaks_of_what_is_wrong(changes: dict[str, str], verdict: str, mend: str) -> None:
+    report = check(package(nets.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert [mend in one.mend for _, one in report if one.verdict == verdict] == [True], str(report)
+
+
+def test_what_is_not_given_in_one_mode_is_told_with_the_mode() -> None:
+    at_test = "    else:\n        out = gamma * (x - running"
+    report = check(sources.swap(sources.LAYERS, {at_test: at_test.replace("else:", "elif mode == 'eval':")}))
+    told = [one for name, one in report if name == "batchnorm_forward"]
+    assert [one.evidence for one in told] == ["batchnorm_forward returns None, None in mode 'test'"], str(report)
+    assert "in each mode" in told[0].mend
+
+
 def test_what_waits_for_another_function_names_it() -> None:
     report = check(sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": "out = y"}))
     assert mend_of(report, "not-checked") == "Fix relu_forward first; then this is checked too."

@@ -285,6 +285,35 @@ def test_a_cell_in_which_the_kernel_dies_is_named_and_did_not_run(tmp_path: Path
     assert run.failure == "the kernel died; it may have run out of memory\nCell In[2]\nimport os\nos._exit(3)"
 
 
+def test_a_kernel_that_dies_as_it_starts_is_told_so_without_a_traceback_of_ours(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["print(1)"])
+    (tmp_path / "types.py").write_text("x = 1\n")
+    command = [sys.executable, "-P", "-m", "thinnet", "course", "run", str(tmp_path / "n.ipynb")]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    said = done.stderr.partition("thinnet: the notebook stopped early: ")[2].splitlines()
+    assert said[0] == "the kernel died as it started; what it said stands above"
+    assert said[1].startswith("A file beside the notebook may have the name of a module of Python's"), said
+    assert not said[2:]
+    assert (tmp_path / "n.executed.ipynb").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
+def test_a_run_that_is_interrupted_before_its_first_cell_says_so(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["print(1)"])
+    (tmp_path / "ipykernel_launcher.py").write_text("open('begun', 'w').close()\nimport time\ntime.sleep(60)\n")
+    command = [sys.executable, "-P", "-m", "thinnet", "course", "run", str(tmp_path / "n.ipynb")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 1
+    assert "thinnet: the notebook stopped early: " in said
+    assert "nbclient" not in said, said
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
 @pytest.mark.parametrize("swallowed", [False, True])
 def test_a_run_that_is_interrupted_keeps_what_there_is_and_says_where_it_was(swallowed: bool, tmp_path: Path) -> None:

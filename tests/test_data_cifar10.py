@@ -175,6 +175,34 @@ def test_a_missing_batch_is_named(folder: Path) -> None:
         load_cifar10(folder, num_train=1, num_val=0, num_test=0)
 
 
+@pytest.mark.parametrize(("size", "text"), [(0, "an empty file"), (2000, "a truncated or damaged pickle")])
+def test_a_download_that_was_cut_short_is_not_a_matter_of_fewer_images(folder: Path, size: int, text: str) -> None:
+    path = folder / "test_batch"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(DataError, match=rf"test_batch must be a batch of CIFAR-10.* got {text}.*Put the file"):
+        load_cifar10(folder, **SMALL)
+
+
+def test_a_folder_further_down_or_of_another_name_is_proposed(folder: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    for name in (cifar10.FOLDER, "cifar10"):
+        (outer / cifar10.FOLDER).mkdir(parents=True)
+        folder.rename(outer / cifar10.FOLDER / name)
+        with pytest.raises(DataError, match=rf"or leave .* Did you mean '.*outer/{cifar10.FOLDER}/{name}'\?"):
+            load_cifar10(outer)
+        (outer / cifar10.FOLDER / name).rename(folder)
+        (outer / cifar10.FOLDER).rmdir()
+
+
+def test_a_link_that_leads_nowhere_is_not_proposed_for_itself(folder: Path) -> None:
+    (folder / "data_batch_1").rename(folder / "elsewhere")
+    (folder / "data_batch_1").symlink_to(folder / "absent")
+    with pytest.raises(
+        DataError, match=r"got no such file.* Did you mean 'data_batch_2'\?|Did you mean 'data_batch_5'"
+    ):
+        load_cifar10(folder, **SMALL)
+
+
 ONE = np.zeros((1, 3072), np.uint8)
 BAD_BATCHES = {
     "no dict": ([1], r"got a pickle of type list rather than a dict"),

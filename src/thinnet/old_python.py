@@ -63,7 +63,10 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
     >>> parse(b"print 'two'").old, parse(b"print('three')").old, parse(b"np.float(3)").numpy
     (True, False, ['np.float'])
     """
-    text = data.decode("utf-8", "replace").lstrip("\ufeff").replace("\r\n", "\n")
+    try:
+        text = importlib.util.decode_source(data)
+    except (SyntaxError, UnicodeError):  # it does not name its encoding
+        text = data.decode("utf-8", "replace").replace("\r\n", "\n")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old code brings many about
         old = old or _is_old(text, path)

@@ -1,6 +1,7 @@
 """The subject under check: calling its functions safely, and collecting the findings."""
 
 import ast
+import contextlib
 import copy
 import inspect
 import linecache
@@ -133,7 +134,8 @@ class Subject:
         options = [dict(arg) if isinstance(arg, dict) else {} for arg in args]
         self.last_call = name, args
         try:
-            result = self.functions[name](*given)
+            with np.errstate(all="ignore"):  # whatever a file has asked NumPy for
+                result = self.functions[name](*given)
         except (Timeout, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -143,7 +145,8 @@ class Subject:
             raise self._failure(name, error) from error
         values = result if isinstance(result, tuple) and result else (result,)
         if all(value is None or value is ... or value is NotImplemented for value in values):
-            raise self.blame(name, "unimplemented", f"{name} returns {', '.join(map(str, values))}")
+            mode = next((f" in mode {arg['mode']!r}" for arg in args if isinstance(arg, dict) and "mode" in arg), "")
+            raise self.blame(name, "unimplemented", f"{name} returns {', '.join(map(str, values))}{mode}")
         for position, (new, old) in enumerate(zip(given, args, strict=True)) if name in self.owns else ():
             if isinstance(old, np.ndarray) and position not in may_change:
                 self._compare(name, position, old, new)
@@ -265,6 +268,32 @@ def parameters(function: Any) -> list[str]:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return []
+
+
+def arguments_of(owner: type, hidden: list[int] | None, *candidates: dict[str, Any]) -> list[str]:
+    """The names of the arguments of a net's constructor.
+
+    Where it takes ``**kwargs``, the first of each of the candidates that its code mentions, most of all as a text, and
+    that it does not refuse, and some that are usual.
+    """
+    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
+        return parameters(owner)
+    texts, names = set[Any](), set[Any]()
+    code = [getattr(value, "__code__", None) for base in owner.__mro__ for value in vars(base).values()]
+    for one in filter(None, code):
+        names |= {*one.co_names}
+        for value in one.co_consts:
+            texts |= {*(value if isinstance(value, tuple) else [value])}
+            code.append(value if isinstance(value, type(one)) else None)
+    taken: dict[str, Any] = {"input_dim": 2, "num_classes": 2}
+    for options in (*candidates, {"reg": 0.0}, {"weight_scale": 1.0}, {"dtype": np.float64}, {"seed": None}):
+        for name in [name for words in (texts - {"p"}, texts | names) for name in options if name in words]:
+            with contextlib.suppress(Exception):  # it does not take this name
+                owner(*([hidden] if hidden else []), **taken, **{name: options[name]})
+                taken[name] = options[name]
+                break
+    return [*taken]
 
 
 def usual_value(function: Any, name: str) -> Any:

@@ -1,6 +1,7 @@
 """A kernel of this very Python, in which a notebook's cells run."""
 
 import asyncio
+import atexit
 import contextlib
 import os
 import re
@@ -56,13 +57,21 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     except nbclient.exceptions.CellExecutionError as error:
         why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{error.ename}: {error.evalue}"
         return "\n".join([why, *_where(COLORS.sub("", str(error)).strip())])
-    except nbclient.exceptions.DeadKernelError:
+    except RuntimeError as error:
+        if "Kernel died" not in str(error):
+            raise
+        if not begun:
+            return "the kernel died as it started; what it said stands above"
         begun[-1].execution_count = None  # it did not come to its end
         code = [cell.source for cell in begun if cell.cell_type == "code"]
         where = [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
         return "\n".join(["the kernel died; it may have run out of memory", *where])
-    except (KeyboardInterrupt, AssertionError):  # the latter comes from the client, when the former hits it at work
+    # The latter come from the client, when the former hits it at work.
+    except (KeyboardInterrupt, AssertionError, asyncio.CancelledError):
         return "interrupted"
+    finally:
+        if client.km is None:  # what it would do at the end of Python is done
+            atexit.unregister(client._cleanup_kernel)
     return None
 
 

@@ -120,8 +120,6 @@ def stand_ins(modules: Mapping[str, Mapping[str, Any]], empty: str = "") -> Stan
         vars(module).update(modules[name])
         return module
 
-    return StandInFinder(lambda name, path: name in modules and (name == empty or not _is_there(name, path)), make)
-
-
-def _is_there(name: str, path: Sequence[str] | None) -> bool:
-    return PathFinder.find_spec(name, path) is not None
+    return StandInFinder(
+        lambda name, path: name in modules and (name == empty or PathFinder.find_spec(name, path) is None), make
+    )

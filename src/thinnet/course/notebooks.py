@@ -45,6 +45,8 @@ MENDS = {  # by the beginning of the failure
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
     "or take that module away, and Thinnet's finds the images (see thinnet data).",
+    "the kernel died as it started": "A file beside the notebook may have the name of a module of Python's, such as "
+    "types.py: give it another one.",
     r"FileNotFoundError": "The cell reads a file that is not there: put it there, by the path that is named. Or it "
     "writes one into a folder that is not there: make that first.",
 }

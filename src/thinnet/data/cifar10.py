@@ -157,9 +157,10 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     found = _first_with_batches(folders)
     if found is None:
         looked = " nor ".join(str(folder.absolute()) for folder in folders)
+        below = next((f" Did you mean {str(one.parent)!r}?" for at in folders for one in at.glob("*/data_batch_1")), "")
         raise MissingDataError(
             f"root must be {FOLDER} or the folder that has it, got {os.fspath(root)!r}, but neither {looked} has batch "
-            f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded."
+            f"files. Unpack {ARCHIVE.url} there, or leave root out to have it downloaded.{below}"
         )
     return found
 
@@ -205,8 +206,8 @@ def _read_rows(
 
     No more files are read than have the first `wanted` rows, None for all.
     """
-    # A little more than the rows there are, since the files hold labels too.
-    most = sum(file_size(folder / name, EXPECTED, FIX) // NUM_FEATURES for name in names)
+    # A little more than the rows there are, since the files hold labels too, and none is passed over for being short.
+    most = sum(file_size(folder / name, EXPECTED, FIX) // NUM_FEATURES + 1 for name in names)
     last = most if wanted is None else min(most, wanted)
     ranges = [range(last)[part] for part in parts]
     arrays = [(np.empty((len(part), NUM_FEATURES), np.uint8), np.empty(len(part), np.int64)) for part in ranges]

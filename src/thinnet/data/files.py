@@ -74,7 +74,8 @@ def looked_for(path: Path) -> str:
     whole, there = path.absolute(), next(filter(os.path.isdir, path.absolute().parents))
     if there != whole.parent:
         return f"There is no folder {there / whole.relative_to(there).parts[0]}."
-    return f"It was looked for in {there}. {nearest(path.name, [one.name for one in there.glob('*')])}".rstrip()
+    others = {one.name for one in there.glob("*")} - {path.name}  # which may be a link that leads nowhere
+    return f"It was looked for in {there}. {nearest(path.name, sorted(others))}".rstrip()
 
 
 def unreadable(path: Path, expected: str, error: OSError, fix: str = "Check its path.") -> DataError:

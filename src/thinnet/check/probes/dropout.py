@@ -108,14 +108,20 @@ def _all_or_nothing(subject: Subject, calls: list[DropoutCall]) -> bool:
 
 
 def _shared(subject: Subject, calls: list[DropoutCall]) -> bool:
-    """One draw for a whole row or column; by chance this has a probability below 10⁻¹⁰."""
-    rows_alike = all((call.kept == call.kept[:1]).all() for call in calls)
-    columns_alike = all((call.kept == call.kept[:, :1]).all() for call in calls)
-    if rows_alike == columns_alike:  # neither, or each call kept all or nothing
-        return False
-    whole_rows = "each row is kept or dropped as a whole"
-    message = f"all {SHAPE[0]} rows of the batch lose the same columns" if rows_alike else whole_rows
-    subject.report("mask-shared-across-batch", message)
+    """One draw for several rows or columns; by chance this has a probability below 10⁻¹⁰."""
+    kept = [call.kept for call in calls]
+    lines = {"rows": np.hstack(kept), "columns": np.vstack(kept).T}
+    lines = {what: each[np.abs(each.mean(axis=1) - 0.5) < 0.4] for what, each in lines.items()}
+    drawn = {what: len(np.unique(each, axis=0)) for what, each in lines.items() if len(each)}
+    what = min(drawn, key=lambda what: drawn[what] / len(lines[what]), default="")
+    if not what or drawn[what] == len(lines[what]) or sum(drawn.values()) == len(drawn):
+        return False  # each for itself, or each call kept all or nothing
+    message = f"of {len(lines[what])} {what} only {drawn[what]} differ; the others always lose the same as one of them"
+    whole = {
+        "rows": f"all {SHAPE[0]} rows of the batch lose the same columns",
+        "columns": "each row is kept or dropped as a whole",
+    }
+    subject.report("mask-shared-across-batch", whole[what] if drawn[what] == 1 else message)
     return True
 
 

@@ -42,8 +42,8 @@ def check_gradients(
     """
     name, batch = subject.own, len(dout)
     out, cache = _run(subject, arguments)
-    result = subject.call(name, dout, cache)
-    values = result if isinstance(result, (tuple, list)) else (result,)
+    _check_cache(subject, arguments, dout, cache, expected)
+    values = _values(subject.call(name, dout, cache))
     if len(values) != len(expected):
         raise subject.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, values, strict=True))
@@ -81,11 +81,39 @@ def check_gradients(
     if forward_right and not wrong:
         _, cache = _run(subject, arguments)
         _run(subject, {**arguments, "x": -arguments["x"]})
-        again = subject.call(name, dout, cache)
-        again = again if isinstance(again, (tuple, list)) else (again,)
+        again = _values(subject.call(name, dout, cache))
         if not all(close(*pair) for pair in zip(values, again, strict=False) if isinstance(pair[0], np.ndarray)):
             message = f"after two calls of {subject.forward}, {name} with the cache of the first gives other gradients"
             subject.report("cache-of-another-layer", message)
+
+
+def _values(result: Any) -> Sequence[Any]:
+    """What a function returns, as several values, of which there may be one."""
+    return result if isinstance(result, (tuple, list)) else (result,)
+
+
+def _squeezed(value: Any) -> Any:
+    return np.squeeze(value) if isinstance(value, np.ndarray) else value
+
+
+def _check_cache(subject: Subject, arguments: Arguments, dout: FloatArray, cache: Any, expected: Gradients) -> None:
+    """Stop where only what forward leaves in the cache in the place of its arguments makes the gradients wrong."""
+    given, kept = [*arguments.values()], [*_values(cache)]
+    both = [(key, given[i], kept[i]) for i, key in enumerate(arguments) if i < len(kept)]
+    others = [one for one in both if not np.array_equal(*map(_squeezed, one[1:]))]  # (1, M) is as good as (M,)
+
+    def right(cache: Any) -> bool:
+        values = _values(subject.attempt(subject.call, subject.own, dout, cache)[0])
+        return len(values) == len(expected) and all(map(agrees, values, expected.values()))
+
+    if subject.of_class or not others or right(cache):
+        return
+    if not right(given[0] if kept[0] is cache else (*given, *kept[len(given) :])):
+        return
+    names, shapes = " and ".join(key for key, *_ in others), [[*map(np.shape, one[1:])] for one in others]
+    how = next((f"of shape {new} instead of {old}" for old, new in shapes if new != old), "with other values")
+    message = f"{subject.forward} leaves in the cache another {names} than it was given, {how}"
+    raise subject.stop("wrong-return", f"{message}; with {names} itself {subject.own} is right")
 
 
 def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> None:

@@ -13,6 +13,7 @@ from thinnet.typing import FloatArray, IntArray
 N = 7
 Known = Sequence[Alternative]
 Right = tuple[float, FloatArray]  # loss and gradient
+ADDED = (1, 0.1, 0.01, 1e-3, 1e-4)  # to a probability, lest its logarithm be infinite
 ALL_ROWS = "the right classes of all rows in each row: [:, y] in place of [np.arange(N), y]"
 
 
@@ -26,6 +27,7 @@ def check_softmax_loss(subject: Subject) -> None:
     loss, dx = softmax_loss(x, y)
     probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
     logs, every = -np.log(probabilities), np.isin(np.arange(x.shape[1]), y)
+    right = probabilities[np.arange(N), y]
     gradients: list[Alternative] = [
         (probabilities / N, "wrong-gradient", "lacks the -1 at the right class"),
         (dx * N / x.shape[1], "gradient-scaled", f"is divided by the {x.shape[1]} classes instead of the {N} rows"),
@@ -36,8 +38,9 @@ def check_softmax_loss(subject: Subject) -> None:
         (logs[:, y].sum() / N, "wrong-output", f"is summed over {ALL_ROWS}"),
         (logs[:, y].mean(), "wrong-output", f"is the mean over {ALL_ROWS}"),
         (logs.sum() / N, "wrong-output", "is summed over all classes instead of the right ones"),
-        (-probabilities[np.arange(N), y].mean(), "wrong-output", "lacks the logarithm"),
+        (-right.mean(), "wrong-output", "lacks the logarithm"),
         *((loss / np.log(base), "wrong-output", f"has the logarithm to the base {base}") for base in (2, 10)),
+        *((-np.log(right + c).mean(), "wrong-output", f"has {c:g} added inside of the logarithm") for c in ADDED),
     ]
     less = x - x.max(axis=1, keepdims=True)  # as most subtract the maximum
     axes = (

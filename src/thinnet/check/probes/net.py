@@ -9,7 +9,7 @@ from thinnet.check.probes.net_harness import DROPOUT_ARGUMENTS, NORMALIZATION_AR
 from thinnet.check.probes.net_normalization import check_normalization
 from thinnet.check.probes.net_penalty import check_penalty
 from thinnet.check.probes.net_plain import check_depths, check_initial_values, check_plain
-from thinnet.check.subject import Subject
+from thinnet.check.subject import Subject, arguments_of
 
 
 class FullNet(NetHarness):
@@ -48,7 +48,7 @@ def check(subject: Subject) -> None:
     """The net on its own layers; where something is wrong, on right ones too."""
     owner = net_harness.class_of(subject)
     normalizations = {name: None if name == "normalization" else True for name in NORMALIZATION_ARGUMENTS}
-    arguments = net_harness.arguments_of(owner, [2], dict.fromkeys(DROPOUT_ARGUMENTS, P), normalizations)
+    arguments = arguments_of(owner, [2], dict.fromkeys(DROPOUT_ARGUMENTS, P), normalizations)
     if {"hidden_dim", "hidden_size"} & {*arguments}:
         small_nets.check(subject)
         return

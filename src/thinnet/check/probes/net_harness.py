@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from thinnet.check.classes import of_courses, role
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.findings import Finding, finding
 from thinnet.check.probes.net_calls import Diagnosis, diagnose
+from thinnet.check.probes.net_mistakes import mistaken_gradients
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.slopes import around, moved
@@ -268,6 +268,9 @@ class NetHarness:
             raise self.subject.stop("input-mutated", f"loss(X, y) changed {', '.join(map(str, changed))} in params")
         known = [(svm_loss(expected, y)[0], "wrong-output", "is that of svm_loss instead of softmax_loss")]
         known += [(softmax_loss(np.maximum(expected, 0), y)[0], "wrong-output", "is that of scores after a ReLU")]
+        known += [
+            (softmax_loss(shares, y)[0], "wrong-output", "is that of a softmax of probabilities instead of scores")
+        ]
         wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], known, batch=N)
         if wrong:
             self.scores_right = self.loss_right = False
@@ -343,6 +346,11 @@ class NetHarness:
             above, below = around(lambda _: self.held_loss(net, *batch)[0], value, position, step)
             return float(above - below) / (2 * step)
 
+        (kind, layer), depth = self.role(key), sum(self.role(name)[0] == "W" for name in net.params)
+        params = [tuple(self.parameter(net, name, i) for name in "Wb") for i in range(1, depth + 1)]
+        plain = batch[0].ndim == 2 and kind in ("W", "b") and not (self.setting or self.turned)
+        plain &= all(one is not None for pair in params for one in pair) and layer - self.first < depth
+        mistaken = mistaken_gradients(*batch, params, kind, layer - self.first) if plain else []
         order = np.random.default_rng(3).permutation(value.size)
         for picks in (order[:SAMPLES],) if self.single else (order[:SAMPLES], order):
             positions = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]
@@ -352,7 +360,8 @@ class NetHarness:
             for smaller in closer:  # a kink may be near
                 for i in np.flatnonzero(np.abs(got - numerical) > 0.1 * tolerance * largest):
                     numerical[i] = min(numerical[i], slope(positions[i], smaller), key=lambda near: abs(got[i] - near))
-            wrong = difference(f"{when}the gradient of {key}", got, numerical, batch=N)
+            known = [(np.array([one[i] for i in positions]), "wrong-gradient", how) for one, how in mistaken]
+            wrong = difference(f"{when}the gradient of {key}", got, numerical, known, batch=N)
             if wrong and np.any(np.abs(got - numerical) > tolerance * largest):
                 at = re.search(r"at \[(\d+)\]", wrong.message)
                 message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message
@@ -369,24 +378,6 @@ def class_of(subject: Subject) -> type:
     if not isinstance(owner, type):
         raise subject.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
     return owner
-
-
-def arguments_of(owner: type, hidden: list[int] | None, *candidates: Options) -> list[str]:
-    """The names of the constructor's arguments.
-
-    Where it takes ``**kwargs``, the first of each of the candidates that it does not refuse, and some that are usual.
-    """
-    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
-        return parameters(owner)
-    taken: Options = {"input_dim": 2, "num_classes": 2}
-    for options in (*candidates, {"reg": 0.0}, {"weight_scale": 1.0}, {"dtype": np.float64}, {"seed": None}):
-        for name, value in options.items():
-            with contextlib.suppress(Exception):  # it does not take this name
-                owner(*([hidden] if hidden else []), **taken, **{name: value})
-                taken[name] = value
-                break
-    return [*taken]
 
 
 def evaluate(subject: Subject, harness_on: Callable[[Layers], NetHarness]) -> None:

@@ -96,7 +96,8 @@ def _of_gradients(harness: NetHarness, when: str, added: Arrays, params: Arrays)
             continue
         factor = float(np.sum(value * right) / np.sum(right * right))
         if not close(value, factor * right):
-            message = f"what reg = {REG} adds to the gradient of {key} is no multiple of {key}, expected reg * {key}"
+            form = "one number in all places, as of np.sum" if close(value, value.flat[0]) else f"no multiple of {key}"
+            message = f"what reg = {REG} adds to the gradient of {key} is {form}, expected reg * {key}"
             harness.subject.report("regularisation-of-another-form", when + message)
         else:
             message = f"reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"

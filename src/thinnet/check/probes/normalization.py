@@ -41,6 +41,10 @@ def wrongly_normalized(x: FloatArray, mean: FloatArray, var: FloatArray, gamma: 
         (scaled / np.sqrt(std) + beta, "is divided by the root of the standard deviation"),
         (scaled + beta, "is not divided by the standard deviation"),
         (gamma * x / std + beta, "is not centered"),
+        (
+            gamma * (x - mean / std) + beta,
+            "has only the mean divided by the standard deviation: put x - mean in parentheses",
+        ),
         (gamma * (x + mean) / std + beta, "has the mean added instead of subtracted"),
         (hat, "lacks gamma and beta"),
         (gamma * hat, "lacks beta"),

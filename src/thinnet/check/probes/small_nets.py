@@ -10,7 +10,7 @@ from thinnet.check.probes import net_harness
 from thinnet.check.probes.net_harness import C, D, NetHarness, Options, Probe, Shape, Shapes
 from thinnet.check.probes.net_penalty import check_penalty
 from thinnet.check.probes.net_plain import check_initial_values, check_plain
-from thinnet.check.subject import Subject, parameters
+from thinnet.check.subject import Subject, arguments_of, parameters
 from thinnet.layers import conv_forward, max_pool_forward
 from thinnet.typing import FloatArray, IntArray
 
@@ -157,7 +157,7 @@ def check(subject: Subject, kind: type[TwoLayers] = TwoLayers) -> None:
     owner = net_harness.class_of(subject)
     if kind is TwoLayers and "input_size" in parameters(owner) and "reg" in parameters(getattr(owner, "loss", None)):
         kind = FirstNet
-    arguments = net_harness.arguments_of(owner, None, dict.fromkeys(HIDDEN[:2], 2))
+    arguments = arguments_of(owner, None, dict.fromkeys(HIDDEN[:2], 2))
     if not (kind.needed <= set(arguments) and {*HIDDEN} & {*arguments}):
         raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
     net_harness.evaluate(subject, partial(kind, subject, owner, arguments))
