@@ -17,7 +17,7 @@ from thinnet import ArgumentError, schedules
 from thinnet.errors import NumericalError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn.holding_out import split
-from thinnet.sklearn.settings import auto_batch_size, auto_max_iter
+from thinnet.sklearn.settings import Shape, auto_batch_size, auto_max_iter, resolve
 from thinnet.typing import AnyArray
 
 Data = tuple[AnyArray, AnyArray]
@@ -332,8 +332,39 @@ def test_what_verbose_prints(classes: Data, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_auto_stands_for() -> None:
-    assert [auto_batch_size(n) for n in (1, 64, 97, 100, 128, 190, 50_000)] == [1, 64, 49, 50, 64, 64, 65]
-    assert [auto_max_iter(steps) for steps in (1, 20, 15_625)] == [100, 100, 12]
+    numbers = (1, 64, 97, 100, 128, 190, 2999, 3000, 19_999, 20_000, 500_000)
+    assert [auto_batch_size(n, grows=True) for n in numbers] == [1, 64, 49, 50, 64, 64, 64, 131, 129, 1000, 1025]
+    assert [auto_batch_size(n, grows=False) for n in (97, 3000, 20_000)] == [49, 64, 65]
+    for fast, small in ((True, 50), (False, 100)):
+        passes = [auto_max_iter(n, fast=fast) for n in (1, 2000, 8000, 500_000)]
+        assert passes == [small, small, 25, 12]
+
+
+@pytest.mark.parametrize(
+    ("shape", "rate", "alpha", "max_iter", "sizes"),
+    [
+        (Shape(1000, 64, 3), 0.01, 1.0, 50, (100,)),
+        (Shape(1000, 64, 10), 0.01, 1.0, 50, (256,)),
+        (Shape(1000, 64, 0), 0.005, 1.0, 100, (100,)),
+        (Shape(8000, 64, 10), 0.01, 16 * 130 / 8000, 25, (256, 256)),
+        (Shape(8000, 64, 0), 0.01, 16 * 130 / 8000, 25, (100,)),
+        (Shape(40_000, 64, 0), 0.02, 16 * 1026 / 40_000, 12, (100,)),
+    ],
+)
+def test_the_rule_in_the_documentation(
+    shape: Shape, rate: float, alpha: float, max_iter: int, sizes: tuple[int, ...]
+) -> None:
+    params = ThinNetClassifier().get_params()
+    found = resolve(params, shape)
+    assert (found.learning_rate_init, found.alpha, found.max_iter) == (rate, alpha, max_iter)
+    assert (found.hidden_layer_sizes, found.numeric_bins) == (sizes, 8)
+    for careful in (  # where the rate does not end at zero, or more rows are to come
+        resolve({**params, "learning_rate": "constant"}, shape),
+        resolve(params, shape._replace(whole=False)),
+    ):
+        assert careful.learning_rate_init == 0.005
+        assert careful.batch_size < 80
+        assert careful.max_iter == auto_max_iter(shape.num_rows, fast=False)
 
 
 def test_nothing_warns(values: Data) -> None:

@@ -1,4 +1,8 @@
-"""What "auto" stands for: a rule from the numbers of rows and columns, not a search."""
+"""What "auto" stands for: a rule from the numbers of rows and columns, not a search.
+
+The net sees a small table 50 times (for values 100 times), a large one so often that 200,000 rows come in all.
+From 3,000 rows on it is less careful, with less dropout and larger minibatches at a higher rate.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,30 +14,23 @@ from thinnet.spec import Normalization
 
 LARGE = 3000  # rows, from which on noise is less to be feared than too small a net
 FEWEST_CALIBRATED = 100  # rows, of which a fifth can tell a temperature
-SMALL_BATCH = 64
-STEPS = 3000
-FEWEST_PASSES, MOST_PASSES = 12, 100
+BATCHES = {20_000: 1024, LARGE: 128, 0: 64}  # from so many rows on about this many in a minibatch
+ROWS_SEEN = 200_000  # in all passes together
+FEWEST_PASSES, MOST_PASSES, FAST_PASSES = 12, 100, 50
 ROWS_A_BIN, MOST_BINS = 50, 16
-MOST_COLUMNS = 1024  # of bins, all columns of numbers together
+MOST_COLUMNS = 512  # of bins, all columns of numbers together
 DECAY, FEWEST = 1000.0, 100  # the penalty's strength times the number of rows, or this one where there are fewer
-WEIGHT_DECAY = 1.0
+DECAY_OF_BATCH = 16.0  # the same from LARGE on, for each row of a minibatch
 NORMALIZATION: Normalization = "layernorm"
-LEARNING_RATE, SCHEDULE = 5e-3, "cosine"
+SCHEDULE, WEIGHT_DECAY = "cosine", 1.0
+LEARNING_RATE, FAST_RATE, FASTEST_RATE, LARGE_BATCH = 5e-3, 1e-2, 2e-2, 512
 DROPOUT, SMALL_DROPOUT = 0.25, 0.4
 SIZES = (100,)
-MANY_CLASSES, MANY_CLASSES_SIZES = 10, (256, 256)
+MANY_CLASSES, MANY_CLASSES_SIZES = 10, (256,)  # and another layer of as many from LARGE on
 NARROW = 16  # units; a layer of fewer has none to spare for dropout, and too few to be normalized among themselves
-PLAIN = {  # scikit-learn's net, which is what L-BFGS is for
-    "hidden_layer_sizes": (100,),
-    "dropout": 0.0,
-    "normalization": None,
-    "label_smoothing": 0.0,
-    "alpha": 1e-4,
-    "weight_decay": 0.0,
-    "max_iter": 200,
-    "numeric_bins": None,
-    "learning_rate": "constant",
-}
+# scikit-learn's net, which is what L-BFGS is for
+PLAIN: dict[str, Any] = {"hidden_layer_sizes": (100,), "normalization": None, "numeric_bins": None, "max_iter": 200}
+PLAIN |= {"learning_rate": "constant", "alpha": 1e-4, "dropout": 0.0, "label_smoothing": 0.0, "weight_decay": 0.0}
 
 
 class Shape(NamedTuple):
@@ -77,19 +74,23 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
         kept = {name: getattr(before, name) for name in NAMES if name not in OF_THE_ROWS}
         given = {**kept, **{name: plain[name] for name in plain if name not in OF_THE_NET}, **given}
     given = {**plain, **given}
-    sizes = given.setdefault("hidden_layer_sizes", MANY_CLASSES_SIZES if shape.num_classes >= MANY_CLASSES else SIZES)
+    large = shape.num_rows >= LARGE
+    many = MANY_CLASSES_SIZES * (1 + large)
+    sizes = given.setdefault("hidden_layer_sizes", many if shape.num_classes >= MANY_CLASSES else SIZES)
     narrow = min(sizes, default=0) < NARROW
     usual = "batchnorm" if params["dropout_mask"] == "batch" else NORMALIZATION
     given.setdefault("normalization", None if narrow else usual)
-    batch_size = given.setdefault("batch_size", auto_batch_size(shape.num_rows))
     learning_rate = given.setdefault("learning_rate", "constant" if params["solver"] == "sgd" else SCHEDULE)
+    ends = _ends(learning_rate) and shape.whole
+    batch_size = given.setdefault("batch_size", auto_batch_size(shape.num_rows, grows=ends))
+    fast_rate = FASTEST_RATE if batch_size >= LARGE_BATCH else FAST_RATE
     automatic = {
-        "dropout": 0.0 if narrow else SMALL_DROPOUT if shape.num_rows < LARGE and shape.whole else DROPOUT,
+        "dropout": 0.0 if narrow else DROPOUT if large or not shape.whole else SMALL_DROPOUT,
         "label_smoothing": 0.0,
-        "alpha": DECAY / max(shape.num_rows, FEWEST) if shape.whole else 0.0,
-        "weight_decay": WEIGHT_DECAY if _ends(learning_rate) and shape.whole and shape.num_rows >= LARGE else 0.0,
-        "learning_rate_init": LEARNING_RATE,
-        "max_iter": auto_max_iter(-(-shape.num_rows // batch_size)),
+        "alpha": (DECAY_OF_BATCH * batch_size if large else DECAY) / max(shape.num_rows, FEWEST) * shape.whole,
+        "weight_decay": WEIGHT_DECAY if ends and large else 0.0,
+        "learning_rate_init": fast_rate if ends and (large or shape.num_classes) else LEARNING_RATE,
+        "max_iter": auto_max_iter(shape.num_rows, fast=bool(ends and shape.num_classes)),
         "numeric_bins": _bins(shape),
     }
     settings = Settings(**{**automatic, **given})
@@ -108,11 +109,12 @@ def _bins(shape: Shape) -> int | None:
     return bins if bins >= 2 else None
 
 
-def auto_batch_size(num_rows: int) -> int:
-    """All rows up to about 64, then the size of as many minibatches as bring it nearest to 64."""
-    return -(-num_rows // max(1, round(num_rows / SMALL_BATCH)))
+def auto_batch_size(num_rows: int, *, grows: bool) -> int:
+    """About 64, or if it `grows` 128 from 3,000 rows on and 1,024 from 20,000: that of as many as bring it nearest."""
+    about = next(size for fewest, size in BATCHES.items() if num_rows * grows >= fewest)
+    return -(-num_rows // max(1, round(num_rows / about)))
 
 
-def auto_max_iter(steps_a_pass: int) -> int:
-    """Passes for about 3,000 steps, at least 12 and at most 100."""
-    return min(max(STEPS // steps_a_pass, FEWEST_PASSES), MOST_PASSES)
+def auto_max_iter(num_rows: int, *, fast: bool) -> int:
+    """Passes in which 200,000 rows come: at least 12, and at most 100, or 50 where training is `fast`."""
+    return min(max(ROWS_SEEN // num_rows, FEWEST_PASSES), FAST_PASSES if fast else MOST_PASSES)
