@@ -164,8 +164,9 @@ NET_ROWS = {  # vectors of the net that are rows
 
 def test_rows_in_place_of_vectors_are_right_and_do_not_hide_a_fault() -> None:
     layers = sources.swap(sources.LAYERS, ROWS)
-    assert check(layers).ok, str(check(layers))
-    assert not check(layers).verdicts
+    report = check(layers)
+    assert report.ok, str(report)
+    assert not report.verdicts
     assert check(sources.swap(layers, {"db = np.sum(": "db = 2 * np.sum("})).faults == {"gradient-scaled"}
     assert check(sources.swap(layers, {"g - g.mean(axis=0) - xhat": "g - xhat"})).faults == {"missing-mean-term"}
     dropout = dropouts.dropout({}, "keep")

@@ -14,6 +14,7 @@ from small_nets import draw, make
 from thinnet import ArgumentError, FullyConnectedNet
 from thinnet.layers import LOSSES
 from thinnet.spec import DTYPES, NORMALIZATIONS
+from thinnet.state import State
 
 
 def test_equal_seeds_give_equal_bits_and_others_others() -> None:
@@ -113,6 +114,16 @@ def test_a_copy_goes_on_as_the_net_would_and_apart_from_it(how: str, mask: Any) 
     before = net.params.flat.copy()
     other.params.flat[:] = 0
     np.testing.assert_array_equal(net.params.flat, before)
+
+
+@pytest.mark.parametrize("how", [State.copy, copy.deepcopy])
+def test_a_copy_of_the_state_has_the_same_numbers_in_buffers_of_its_own(how: Any) -> None:
+    state = make(normalization="batchnorm").state
+    other = how(state)
+    for mine, theirs in ((state.params, other.params), (state.running, other.running)):
+        np.testing.assert_array_equal(theirs.flat, mine.flat)
+        assert not np.shares_memory(theirs.flat, mine.flat)
+    assert np.shares_memory(other.params["W1"], other.params.flat)
 
 
 @pytest.mark.parametrize("mask", ["element", "batch"])

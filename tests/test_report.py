@@ -18,6 +18,7 @@ from thinnet.config import Config
 from thinnet.data import catalog
 from thinnet.nets.predictions import probabilities
 from thinnet.report import charts, png, svg, write_report
+from thinnet.report.details import details
 from thinnet.report.diagnostics import diagnose
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import compare, group_runs
@@ -68,6 +69,16 @@ def test_runs_that_differ_in_seeds_only_are_one_group(four: Path) -> None:
     assert difference is not None
     assert difference.mean == pytest.approx(by_hand.mean())
     assert difference.count == 2
+
+
+def test_of_many_groups_the_best_ones_are_shown_in_detail(four: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(details.__globals__, "MOST_DETAILED", 1)
+    monkeypatch.setitem(details.__globals__, "FEWER_DETAILED", 1)
+    groups = group_runs(find_runs([four]))
+    reached = [np.mean(group.values(group.main_metric)) for group in groups]
+    assert reached[0] != reached[1]
+    for order in (groups, groups[::-1]):
+        assert [detail.group for detail in details(order)] == [groups[int(np.argmax(reached))]]
 
 
 def test_a_run_named_twice_counts_once(four: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -65,6 +64,3 @@ class State:
     def copy(self) -> State:
         """A copy with buffers of its own."""
         return State(self.params.copy(), self.running.copy(), self.step)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> State:
-        return self.copy()

@@ -75,6 +75,7 @@ class NetHarness:
         self.turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
         self.first = 1  # the number of the first layer in the names of the parameters
         self.roles: dict[Any, tuple[str, int]] = {}  # of parameters whose names do not tell
+        self.wrong: set[Any] = set()  # the parameters of which a gradient was found to be wrong
 
     def probes(self) -> list[Probe]:
         """What there is to check, in order."""
@@ -297,17 +298,14 @@ class NetHarness:
         keys = sorted(net.params, key=lambda name: (str(name)[-1], str(name)))
         if self._agree_at_once(net, keys, grads):
             return
+        why = diagnose(calls)
         for key in keys:
-            if self._agree_at_once(net, [key], grads):
-                continue
-            found = self._compare(net, key, grads, when)
-            if not found:
-                continue
-            why = diagnose(calls)
-            if why:
-                self.subject.report(why[0], f"{when}{why[1]}; {found[1]}")
-                return
-            self.subject.report(*found)
+            if self.subject.has(why[0]) if why else key in self.wrong:
+                continue  # with other options, it would say the same again
+            found = None if self._agree_at_once(net, [key], grads) else self._compare(net, key, grads, when)
+            if found:
+                self.wrong.add(key)
+                self.subject.report(*((why[0], f"{when}{why[1]}; {found[1]}") if why else found))
 
     def _agree_at_once(self, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray]) -> bool:
         """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
