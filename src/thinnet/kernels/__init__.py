@@ -9,7 +9,6 @@ Numba is imported, and the loops are compiled or taken from the cache on disk, w
 
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import os
 import warnings
@@ -38,6 +37,8 @@ def drop_stale(folder: Path) -> None:
 
     Numba looks at the file of a kernel alone, and not at those that hold the pieces of which it is made.
     """
+    import hashlib  # which nothing else needs that early
+
     sources = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
     cache = folder / "__pycache__"
     mark = cache / "sources.sha256"
