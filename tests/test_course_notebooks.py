@@ -298,18 +298,24 @@ def test_a_kernel_that_dies_as_it_starts_is_told_so_without_a_traceback_of_ours(
     assert (tmp_path / "n.executed.ipynb").exists()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
-def test_a_run_that_is_interrupted_before_its_first_cell_says_so(tmp_path: Path) -> None:
-    write_notebook(tmp_path / "n.ipynb", ["print(1)"])
-    (tmp_path / "ipykernel_launcher.py").write_text("open('begun', 'w').close()\nimport time\ntime.sleep(60)\n")
-    command = [sys.executable, "-P", "-m", "thinnet", "course", "run", str(tmp_path / "n.ipynb")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "begun").exists():
+def said_when_interrupted(folder: Path, *options: str) -> str:
+    """What a run of n.ipynb says when it is interrupted, once it has made the file `begun`."""
+    command = [sys.executable, *options, "-m", "thinnet", "course", "run", "n.ipynb"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    while not (folder / "begun").exists():
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
     assert process.returncode == 1
+    return said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
+def test_a_run_that_is_interrupted_before_its_first_cell_says_so(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["print(1)"])
+    (tmp_path / "ipykernel_launcher.py").write_text("open('begun', 'w').close()\nimport time\ntime.sleep(60)\n")
+    said = said_when_interrupted(tmp_path, "-P")
     assert "thinnet: the notebook stopped early: " in said
     assert "nbclient" not in said, said
 
@@ -321,14 +327,7 @@ def test_a_run_that_is_interrupted_keeps_what_there_is_and_says_where_it_was(swa
     if swallowed:
         loop = "try:\n" + "".join(f"    {line}\n" for line in loop.splitlines()) + "except:\n    print('goes on')"
     write_notebook(tmp_path / "n.ipynb", ["print('before')", loop, "print('after')"])
-    command = [sys.executable, "-m", "thinnet", "course", "run", "n.ipynb"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "begun").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    said = process.communicate()[1]
-    assert process.returncode == 1
+    said = said_when_interrupted(tmp_path)
     assert said.startswith("thinnet: the notebook stopped early: interrupted\n" + "Cell In[2], line " * (not swallowed))
     assert "Error" not in said
     assert printed(tmp_path / "n.executed.ipynb") == ["before\n", "goes on\n" * swallowed, ""]

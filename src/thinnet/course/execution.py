@@ -70,8 +70,9 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     except (KeyboardInterrupt, AssertionError, asyncio.CancelledError):
         return "interrupted"
     finally:
-        if client.km is None:  # what it would do at the end of Python is done
-            atexit.unregister(client._cleanup_kernel)
+        at_exit = getattr(client, "_cleanup_kernel", None)
+        if client.km is None and at_exit:  # what it would do at the end of Python is done
+            atexit.unregister(at_exit)
     return None
 
 

@@ -26,11 +26,19 @@ SCHEDULE, WEIGHT_DECAY = "cosine", 1.0
 LEARNING_RATE, FAST_RATE, FASTEST_RATE, LARGE_BATCH = 5e-3, 1e-2, 2e-2, 512
 DROPOUT, SMALL_DROPOUT = 0.25, 0.4
 SIZES = (100,)
-MANY_CLASSES, MANY_CLASSES_SIZES = 10, (256,)  # and another layer of as many from LARGE on
+MANY_CLASSES, MANY_CLASSES_SIZES, LARGE_SIZES = 10, (256,), (256, 256)
 NARROW = 16  # units; a layer of fewer has none to spare for dropout, and too few to be normalized among themselves
-# scikit-learn's net, which is what L-BFGS is for
-PLAIN: dict[str, Any] = {"hidden_layer_sizes": (100,), "normalization": None, "numeric_bins": None, "max_iter": 200}
-PLAIN |= {"learning_rate": "constant", "alpha": 1e-4, "dropout": 0.0, "label_smoothing": 0.0, "weight_decay": 0.0}
+PLAIN: dict[str, Any] = {  # scikit-learn's net, which is what L-BFGS is for
+    "hidden_layer_sizes": (100,),
+    "dropout": 0.0,
+    "normalization": None,
+    "label_smoothing": 0.0,
+    "alpha": 1e-4,
+    "weight_decay": 0.0,
+    "max_iter": 200,
+    "numeric_bins": None,
+    "learning_rate": "constant",
+}
 
 
 class Shape(NamedTuple):
@@ -75,7 +83,7 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
         given = {**kept, **{name: plain[name] for name in plain if name not in OF_THE_NET}, **given}
     given = {**plain, **given}
     large = shape.num_rows >= LARGE
-    many = MANY_CLASSES_SIZES * (1 + large)
+    many = LARGE_SIZES if large else MANY_CLASSES_SIZES
     sizes = given.setdefault("hidden_layer_sizes", many if shape.num_classes >= MANY_CLASSES else SIZES)
     narrow = min(sizes, default=0) < NARROW
     usual = "batchnorm" if params["dropout_mask"] == "batch" else NORMALIZATION
@@ -84,10 +92,11 @@ def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = N
     ends = _ends(learning_rate) and shape.whole
     batch_size = given.setdefault("batch_size", auto_batch_size(shape.num_rows, grows=ends))
     fast_rate = FASTEST_RATE if batch_size >= LARGE_BATCH else FAST_RATE
+    decay = (DECAY_OF_BATCH * batch_size if large else DECAY) / max(shape.num_rows, FEWEST)
     automatic = {
         "dropout": 0.0 if narrow else DROPOUT if large or not shape.whole else SMALL_DROPOUT,
         "label_smoothing": 0.0,
-        "alpha": (DECAY_OF_BATCH * batch_size if large else DECAY) / max(shape.num_rows, FEWEST) * shape.whole,
+        "alpha": decay if shape.whole else 0.0,
         "weight_decay": WEIGHT_DECAY if ends and large else 0.0,
         "learning_rate_init": fast_rate if ends and (large or shape.num_classes) else LEARNING_RATE,
         "max_iter": auto_max_iter(shape.num_rows, fast=bool(ends and shape.num_classes)),
