@@ -97,7 +97,7 @@ MAY_IMPORT = {
     "bfloat16": rooms("typing"),
     "layers": rooms("checks errors masks typing"),
     "kernels": rooms("checks masks teams typing"),
-    "products": rooms("bfloat16 checks errors teams typing"),
+    "products": rooms("bfloat16 checks errors kernels teams typing"),
     "parameters": rooms("checks errors typing"),
     "thinning": rooms("parameters teams typing"),
     "spec": rooms("checks defaults errors layers masks parameters"),

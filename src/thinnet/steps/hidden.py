@@ -124,23 +124,29 @@ class Batchnorm(Plain):
     def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
         vectors, count = _vectors(state.params, self.number), _count(batch, at.z.dtype)
         running = state.running[f"running_mean{self.number}"], state.running[f"running_var{self.number}"]
-        mean, variance = self._statistics(vectors)
-        self._share(hidden.column_means, at.z, count, mean)
-        _add_up(batch, mean)
-        self._share(hidden.column_variances, at.z, mean, count, variance)
-        _add_up(batch, variance)
-        known = vectors, running, self.options, (mean, variance)
-        self._share(hidden.batchnorm_forward, at.z, *known, at.h, at.half_h, behind)
+        statistics = self._statistics(vectors)
+        known = vectors, running, (*self.options, count), statistics, at.h, at.half_h, behind
+        if batch.inplace_sum is None:
+            self._share(hidden.batchnorm_forward, at.z, (0, 3), *known)
+            return
+        for piece, sums in enumerate(statistics):
+            self._share(hidden.batchnorm_forward, at.z, (piece, piece + 1), *known)
+            batch.inplace_sum(sums)
+        self._share(hidden.batchnorm_forward, at.z, (2, 3), *known)
 
     def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
-        statistics, count, sums = self._statistics(vectors), _count(batch, at.dh.dtype), gradients[1:]
-        self._share(hidden.batchnorm_backward_sums, at.dh, at.h, at.z, statistics, vectors, gradients, behind)
-        if batch.inplace_sum is not None:
-            both = np.concatenate(sums)  # in an array of their own: all gradients are added up at the end of the step
-            batch.inplace_sum(both)
-            sums = both[: sums[0].size], both[sums[0].size :]
-        self._share(hidden.batchnorm_backward, at.dh, at.z, statistics, vectors[1], sums, count, at.half_dh)
+        sums, count = gradients[1:], _count(batch, at.dh.dtype)
+        known = at.h, at.z, self._statistics(vectors), vectors, gradients
+        rest = count, at.half_dh, behind
+        if batch.inplace_sum is None:
+            self._share(hidden.batchnorm_backward, at.dh, (0, 2), *known, sums, *rest)
+            return
+        self._share(hidden.batchnorm_backward, at.dh, (0, 1), *known, sums, *rest)
+        both = np.concatenate(sums)  # in an array of their own: all gradients are added up at the end of the step
+        batch.inplace_sum(both)
+        sums = both[: sums[0].size], both[sums[0].size :]
+        self._share(hidden.batchnorm_backward, at.dh, (1, 2), *known, sums, *rest)
 
     def _statistics(self, vectors: Vectors) -> tuple[FloatArray, FloatArray]:
         units = vectors[0].size  # fewer in a thinned network
@@ -161,9 +167,3 @@ def _count(batch: Batch, dtype: Any) -> Any:
     """How many rows batch normalization takes its statistics of."""
     whole = batch.inplace_sum is not None and batch.total is not None
     return dtype.type(batch.total if whole else len(batch))
-
-
-def _add_up(batch: Batch, sums: FloatArray) -> None:
-    """Over the processes that have other rows of the batch."""
-    if batch.inplace_sum is not None:
-        batch.inplace_sum(sums)

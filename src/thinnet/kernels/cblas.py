@@ -1,0 +1,126 @@
+"""A product of matrices by a function of CBLAS such as `cblas_sgemm`, called where it is in memory.
+
+Looking in Python at where three arrays lie, and handing thirteen numbers over, takes longer than a small product.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from thinnet.kernels.compile import inline, inner, kernel
+from thinnet.typing import AnyArray, FloatArray
+
+ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
+LARGEST = 2**31 - 1  # of the integers that it takes
+INTEGER, PLACE = ir.IntType(32), ir.IntType(8).as_pointer()
+
+
+@kernel()
+def multiply(routine: int, a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
+    """out = a · b; False, and nothing is done, where the function does not take them as they lie.
+
+    Args:
+        routine: the address of the function.
+        a, b, out: matrices that fit together, none of them empty. Strides are of whole elements and not negative, and
+            nothing of `out` may be shared.
+    """
+    one = out.dtype.type(1)
+    matrices = _numbers(a), _numbers(b), _numbers(out)
+    return _multiply(routine, one, *matrices)
+
+
+@inline()
+def _numbers(x: AnyArray) -> Any:
+    """Where a matrix is, the sizes of it and of an element, and how many bytes apart rows and columns are."""
+    return x.ctypes.data, x.itemsize, x.shape[0], x.shape[1], x.strides[0], x.strides[1]
+
+
+@inner()
+def _multiply(routine: int, one: Any, a: Any, b: Any, out: Any) -> bool:
+    if _overlap(a, out) or _overlap(b, out):
+        return False
+    a_order, a_apart = _layout(a)
+    b_order, b_apart = _layout(b)
+    order, apart = _layout(out)
+    if a_order == 0 or b_order == 0 or order == 0:
+        return False
+    m, n, k = out[2], out[3], a[3]
+    if order == TRANSPOSED:  # written the way round in which it lies in memory: outᵀ = bᵀ · aᵀ
+        a_order, b_order = TRANSPOSED + AS_IT_IS - a_order, TRANSPOSED + AS_IT_IS - b_order
+        _call(routine, one, (b_order, a_order, n, m, k), b[0], b_apart, a[0], a_apart, out[0], apart)
+    else:
+        _call(routine, one, (a_order, b_order, m, n, k), a[0], a_apart, b[0], b_apart, out[0], apart)
+    return True
+
+
+@inner()
+def _layout(matrix: Any) -> tuple[int, int]:
+    """Whether a matrix lies in memory by rows or by columns, and how many elements apart those begin; 0 if neither.
+
+    Strides along a dimension of one element say nothing.
+    """
+    place, size, rows, columns, down, right = matrix
+    if place % size:
+        return 0, 0
+    for order, count, length, apart, between in (
+        (AS_IT_IS, rows, columns, down, right),
+        (TRANSPOSED, columns, rows, right, down),
+    ):
+        if length > 1 and between != size:
+            continue
+        if count == 1:
+            return order, length
+        if apart % size == 0 and length <= apart // size <= LARGEST:
+            return order, apart // size
+    return 0, 0
+
+
+@inline()
+def _overlap(one: Any, other: Any) -> bool:
+    """Whether two matrices may share memory."""
+    return _first(one) < _end(other) and _first(other) < _end(one)
+
+
+@inline()
+def _first(matrix: Any) -> int:
+    place, _, rows, columns, down, right = matrix
+    return place + min((rows - 1) * down, 0) + min((columns - 1) * right, 0)
+
+
+@inline()
+def _end(matrix: Any) -> int:
+    place, size, rows, columns, down, right = matrix
+    return place + max((rows - 1) * down, 0) + max((columns - 1) * right, 0) + size
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+def _call(
+    typing_context: Any,
+    routine: Any,
+    one: Any,
+    sizes: Any,
+    a: Any,
+    a_apart: Any,
+    b: Any,
+    b_apart: Any,
+    out: Any,
+    out_apart: Any,
+) -> tuple[Any, Callable[..., Any]]:
+    """Call it for out = one · a · b; `sizes` are both layouts, m, n and k."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        routine, one, sizes, *matrices = values
+        number = one.type
+        kinds = [*[INTEGER] * 6, number, PLACE, INTEGER, PLACE, INTEGER, number, PLACE, INTEGER]
+        function = builder.inttoptr(routine, ir.FunctionType(ir.VoidType(), kinds).as_pointer())
+        whole = [builder.trunc(builder.extract_value(sizes, i), INTEGER) for i in range(5)]
+        places = [builder.inttoptr(place, PLACE) for place in matrices[::2]]
+        aparts = [builder.trunc(apart, INTEGER) for apart in matrices[1::2]]
+        operands = [places[0], aparts[0], places[1], aparts[1]]
+        builder.call(function, [INTEGER(ROW_MAJOR), *whole, one, *operands, number(0), places[2], aparts[2]])
+        return context.get_dummy_value()
+
+    return types.void(routine, one, sizes, a, a_apart, b, b_apart, out, out_apart), generate
