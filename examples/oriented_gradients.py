@@ -112,7 +112,8 @@ def _fill_features(share: Share, X: AnyArray, out: FloatArray, cosines: FloatArr
     gray = np.empty((SIDE + 2, SIDE + 2), np.float32)
     sums = np.empty((DIRECTIONS, SIDE), np.float32)  # of one row of cells, pixel column by pixel column
     zero = np.float32(0)
-    for i in range(share.first * X.shape[0] // share.parts, share.end * X.shape[0] // share.parts):
+    _, _, first, end, parts = share
+    for i in range(first * X.shape[0] // parts, end * X.shape[0] // parts):
         _fill_gray(X[i], gray)
         for cell_row in range(CELLS):
             sums[:] = zero

@@ -80,7 +80,7 @@ def test_threads_of_a_runtime_do_each_part_once(threads: int, parts: int) -> Non
             function(data)
 
     done = np.zeros(parts, np.int64)
-    count(Share(ctypes.cast(fork, ctypes.c_void_p).value or 0, 2, 0, parts, parts), done)
+    count((ctypes.cast(fork, ctypes.c_void_p).value or 0, 2, 0, parts, parts), done)
     np.testing.assert_array_equal(done, 1 + 10 * parts)
     assert asked == [2]
 
@@ -88,8 +88,9 @@ def test_threads_of_a_runtime_do_each_part_once(threads: int, parts: int) -> Non
 @pytest.mark.parametrize("wrong", [0, 1])
 def test_what_goes_wrong_in_a_part_is_raised(wrong: int) -> None:
     def work(share: Share, wrong: int) -> None:
-        if share.first == wrong:
-            raise KeyError(share.first)
+        _, _, first, *_ = share
+        if first == wrong:
+            raise KeyError(first)
 
     with pytest.raises(KeyError, match=str(wrong)):
         THREAD_POOL.run(work, 2, wrong)
@@ -129,7 +130,7 @@ class Pieces:
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         for part in reversed(range(parts)):
-            work(Share(0, 0, part, part + 1, parts), *arguments)
+            work((0, 0, part, part + 1, parts), *arguments)
 
 
 class InPieces(NumpyProducts):

@@ -15,6 +15,8 @@ from thinnet.typing import AnyArray, FloatArray
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 LARGEST = 2**31 - 1  # of the integers that it takes
+# Where a matrix is, the size of an element, its rows and columns, and how many bytes apart those are.
+Matrix = tuple[int, int, int, int, int, int]
 INTEGER, PLACE = ir.IntType(32), ir.IntType(8).as_pointer()
 
 
@@ -27,19 +29,17 @@ def multiply(routine: int, a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
         a, b, out: matrices that fit together, none of them empty. Strides are of whole elements and not negative, and
             nothing of `out` may be shared.
     """
-    one = out.dtype.type(1)
-    matrices = _numbers(a), _numbers(b), _numbers(out)
-    return _multiply(routine, one, *matrices)
+    return bool(_multiply(routine, out.dtype.type(1), _numbers(a), _numbers(b), _numbers(out)))
 
 
 @inline()
-def _numbers(x: AnyArray) -> Any:
-    """Where a matrix is, the sizes of it and of an element, and how many bytes apart rows and columns are."""
+def _numbers(x: AnyArray) -> Matrix:
+    """The numbers of an array."""
     return x.ctypes.data, x.itemsize, x.shape[0], x.shape[1], x.strides[0], x.strides[1]
 
 
 @inner()
-def _multiply(routine: int, one: Any, a: Any, b: Any, out: Any) -> bool:
+def _multiply(routine: int, one: Any, a: Matrix, b: Matrix, out: Matrix) -> bool:
     if _overlap(a, out) or _overlap(b, out):
         return False
     a_order, a_apart = _layout(a)
@@ -57,7 +57,7 @@ def _multiply(routine: int, one: Any, a: Any, b: Any, out: Any) -> bool:
 
 
 @inner()
-def _layout(matrix: Any) -> tuple[int, int]:
+def _layout(matrix: Matrix) -> tuple[int, int]:
     """Whether a matrix lies in memory by rows or by columns, and how many elements apart those begin; 0 if neither.
 
     Strides along a dimension of one element say nothing.
@@ -79,19 +79,19 @@ def _layout(matrix: Any) -> tuple[int, int]:
 
 
 @inline()
-def _overlap(one: Any, other: Any) -> bool:
+def _overlap(one: Matrix, other: Matrix) -> bool:
     """Whether two matrices may share memory."""
-    return _first(one) < _end(other) and _first(other) < _end(one)
+    return not (_end(other) <= _first(one) or _end(one) <= _first(other))
 
 
 @inline()
-def _first(matrix: Any) -> int:
+def _first(matrix: Matrix) -> int:
     place, _, rows, columns, down, right = matrix
     return place + min((rows - 1) * down, 0) + min((columns - 1) * right, 0)
 
 
 @inline()
-def _end(matrix: Any) -> int:
+def _end(matrix: Matrix) -> int:
     place, size, rows, columns, down, right = matrix
     return place + max((rows - 1) * down, 0) + max((columns - 1) * right, 0) + size
 

@@ -30,14 +30,14 @@ class Scratch(NamedTuple):
 
 
 @inline()
-def _part_of_columns(count: int, part: int, parts: int) -> slice:
+def part_of_columns(count: int, part: int, parts: int) -> slice:
     """The columns of one part: whole groups, but for the end of the last."""
     first, last = bounds((count + GROUP - 1) // GROUP, part, parts)
     return slice(first * GROUP, min(last * GROUP, count))
 
 
 @inline()
-def _zeros(scratch: Scratch, part: int, number: int, size: int) -> FloatArray:
+def zeros(scratch: Scratch, part: int, number: int, size: int) -> FloatArray:
     """A line of the part's own room to add up in, where no other thread writes nearby."""
     line = scratch.lines[part, number, :size]
     line[:] = line.dtype.type(0)
@@ -45,7 +45,7 @@ def _zeros(scratch: Scratch, part: int, number: int, size: int) -> FloatArray:
 
 
 @inline()
-def _round_row(x: FloatArray, half: AnyArray, row: int, columns: slice) -> None:
+def round_row(x: FloatArray, half: AnyArray, row: int, columns: slice) -> None:
     if half.size:
         round_line(x[row, columns], half[row, columns])
 
@@ -60,14 +60,14 @@ def plain_forward(share: Any, *arguments: Any) -> None:
 def _plain_forward(
     z: FloatArray, bias: FloatArray, h: FloatArray, half: AnyArray, behind: Any, scratch: Scratch, part: int, parts: int
 ) -> None:
-    columns, bits = _part_of_columns(bias.size, part, parts), scratch.bits[part, 0]
+    columns, bits = part_of_columns(bias.size, part, parts), scratch.bits[part, 0]
     b = bias[columns]
     for row in range(z.shape[0]):
         x, y = z[row, columns], h[row, columns]
         for j in range(x.size):
             y[j] = x[j] + b[j]
         activate_line(y, row, columns.start, bits, behind)
-        _round_row(h, half, row, columns)
+        round_row(h, half, row, columns)
 
 
 @kernel()
@@ -89,9 +89,9 @@ def _plain_backward(
     part: int,
     parts: int,
 ) -> None:
-    columns, bits = _part_of_columns(bias.size, part, parts), scratch.bits[part, 0]
+    columns, bits = part_of_columns(bias.size, part, parts), scratch.bits[part, 0]
     b, db = bias[columns], dbias[columns]
-    line, sums = scratch.lines[part, 1, : b.size], _zeros(scratch, part, 0, b.size)
+    line, sums = scratch.lines[part, 1, : b.size], zeros(scratch, part, 0, b.size)
     for row in range(dh.shape[0]):
         x, dy = z[row, columns], dh[row, columns]
         if behind.activation != RELU:
@@ -100,211 +100,9 @@ def _plain_backward(
         activate_line_backward(dy, h[row, columns], line, row, columns.start, bits, behind)
         for j in range(dy.size):
             sums[j] += dy[j]
-        _round_row(dh, half, row, columns)
+        round_row(dh, half, row, columns)
     for j in range(db.size):
         db[j] = sums[j]
-
-
-# Batch normalization comes in three pieces forward and two backward: what stands between them is a sum over all rows of
-# the minibatch. `pieces` says which to do, (0, 3) or (0, 2) for all of them. Where several processes have some rows
-# each, `count` is the number of rows of all of them, and what a piece gives is added up over them before the next one.
-
-
-@kernel()
-def batchnorm_forward(share: Any, *arguments: Any) -> None:
-    """h = dropout(activation(batchnorm(z + bias))), with the batch's `statistics`, mean and variance of z.
-
-    `vectors` are bias, γ and β, `running` the running mean and variance, `options` momentum, eps and count. The first
-    piece computes the mean, the second the variance, and the third the rest. The bias cancels out of everything but the
-    running mean. The variance becomes 1 / √(variance + eps), for backward.
-    """
-    in_parts(share, _batchnorm_forward, arguments)
-
-
-@inner()
-def _batchnorm_forward(
-    z: FloatArray,
-    pieces: tuple[int, int],
-    vectors: tuple[FloatArray, FloatArray, FloatArray],
-    running: tuple[FloatArray, FloatArray],
-    options: tuple[Any, Any, Any],
-    statistics: tuple[FloatArray, FloatArray],
-    h: FloatArray,
-    half: AnyArray,
-    behind: Any,
-    scratch: Scratch,
-    part: int,
-    parts: int,
-) -> None:
-    columns = _part_of_columns(vectors[0].size, part, parts)
-    mean, variance = statistics[0][columns], statistics[1][columns]
-    momentum, eps, count = options
-    for piece in range(*pieces):
-        if piece == 0:
-            _column_means(z, columns, count, mean, _zeros(scratch, part, 0, mean.size))
-        elif piece == 1:
-            _column_variances(z, columns, mean, count, variance, _zeros(scratch, part, 0, mean.size))
-        else:
-            _move_running(vectors[0][columns], mean, variance, momentum, running[0][columns], running[1][columns])
-            _invert(variance, eps)
-            known = mean, variance, vectors[1][columns], vectors[2][columns]
-            _normalize(z, columns, known, h, half, behind, scratch.bits[part, 0])
-
-
-@inline()
-def _column_means(z: FloatArray, columns: slice, count: Any, mean: FloatArray, sums: FloatArray) -> None:
-    """mean = Σ z / count for each column."""
-    for row in range(z.shape[0]):
-        x = z[row, columns]
-        for j in range(x.size):
-            sums[j] += x[j]
-    for j in range(mean.size):
-        mean[j] = sums[j] / count
-
-
-@inline()
-def _column_variances(
-    z: FloatArray, columns: slice, mean: FloatArray, count: Any, variance: FloatArray, sums: FloatArray
-) -> None:
-    """variance = Σ (z − mean)² / count for each column."""
-    for row in range(z.shape[0]):
-        x = z[row, columns]
-        for j in range(x.size):
-            difference = x[j] - mean[j]
-            sums[j] += difference * difference
-    for j in range(variance.size):
-        variance[j] = sums[j] / count
-
-
-@inline()
-def _move_running(
-    bias: FloatArray,
-    mean: FloatArray,
-    variance: FloatArray,
-    momentum: Any,
-    running_mean: FloatArray,
-    running_var: FloatArray,
-) -> None:
-    """Move the running statistics toward those of the batch."""
-    new = mean.dtype.type(1) - momentum
-    for j in range(mean.size):
-        running_mean[j] = momentum * running_mean[j] + new * (mean[j] + bias[j])
-        running_var[j] = momentum * running_var[j] + new * variance[j]
-
-
-@inline()
-def _invert(variance: FloatArray, eps: Any) -> None:
-    """1 / √(variance + eps), in place."""
-    one = variance.dtype.type(1)
-    for j in range(variance.size):
-        variance[j] = one / np.sqrt(variance[j] + eps)
-
-
-@inline()
-def _normalize(
-    z: FloatArray,
-    columns: slice,
-    known: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    h: FloatArray,
-    half: AnyArray,
-    behind: Any,
-    bits: AnyArray,
-) -> None:
-    """h = dropout(activation(γ (z − mean) / √(variance + eps) + β))."""
-    m, inverse_std, g, b = known
-    for row in range(z.shape[0]):
-        x, y = z[row, columns], h[row, columns]
-        for j in range(x.size):
-            y[j] = g[j] * ((x[j] - m[j]) * inverse_std[j]) + b[j]
-        activate_line(y, row, columns.start, bits, behind)
-        _round_row(h, half, row, columns)
-
-
-@kernel()
-def batchnorm_backward(share: Any, *arguments: Any) -> None:
-    """The gradients of `batchnorm_forward`.
-
-    The first piece writes those of the vectors, zero for the bias, which cancels out; `dh` becomes the gradient with
-    respect to the normalized, scaled and shifted z. The second makes it the gradient with respect to z; `sums` are the
-    gradients of γ and β over all rows of the minibatch.
-    """
-    in_parts(share, _batchnorm_backward, arguments)
-
-
-@inner()
-def _batchnorm_backward(
-    dh: FloatArray,
-    pieces: tuple[int, int],
-    h: FloatArray,
-    z: FloatArray,
-    statistics: tuple[FloatArray, FloatArray],
-    vectors: tuple[FloatArray, FloatArray, FloatArray],
-    gradients: tuple[FloatArray, FloatArray, FloatArray],
-    sums: tuple[FloatArray, FloatArray],
-    count: Any,
-    half: AnyArray,
-    behind: Any,
-    scratch: Scratch,
-    part: int,
-    parts: int,
-) -> None:
-    columns = _part_of_columns(vectors[0].size, part, parts)
-    known = statistics[0][columns], statistics[1][columns], vectors[1][columns], vectors[2][columns]
-    for piece in range(*pieces):
-        if piece == 0:
-            rows, into = (dh, h, z), (gradients[0][columns], gradients[1][columns], gradients[2][columns])
-            _gradients_of_vectors(rows, columns, known, into, behind, scratch, part)
-        else:
-            _through_statistics((dh, z), columns, known, (sums[0][columns], sums[1][columns]), count, scratch, part)
-            for row in range(dh.shape[0]):
-                _round_row(dh, half, row, columns)
-
-
-@inline()
-def _gradients_of_vectors(
-    rows: tuple[FloatArray, FloatArray, FloatArray],
-    columns: slice,
-    known: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    into: tuple[FloatArray, FloatArray, FloatArray],
-    behind: Any,
-    scratch: Scratch,
-    part: int,
-) -> None:
-    (dh, h, z), (m, s, g, b), zero = rows, known, rows[0].dtype.type(0)
-    dg, db = _zeros(scratch, part, 0, m.size), _zeros(scratch, part, 1, m.size)
-    bits, line = scratch.bits[part, 0], scratch.lines[part, 2, : m.size]
-    for row in range(dh.shape[0]):
-        x, dy = z[row, columns], dh[row, columns]
-        if behind.activation != RELU:
-            for j in range(x.size):
-                line[j] = g[j] * ((x[j] - m[j]) * s[j]) + b[j]
-        activate_line_backward(dy, h[row, columns], line, row, columns.start, bits, behind)
-        for j in range(dy.size):
-            db[j] += dy[j]
-            dg[j] += dy[j] * ((x[j] - m[j]) * s[j])
-    for j in range(m.size):
-        into[0][j], into[1][j], into[2][j] = zero, dg[j], db[j]
-
-
-@inline()
-def _through_statistics(
-    rows: tuple[FloatArray, FloatArray],
-    columns: slice,
-    known: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    sums: tuple[FloatArray, FloatArray],
-    count: Any,
-    scratch: Scratch,
-    part: int,
-) -> None:
-    (dh, z), (m, s, g, _), lines = rows, known, scratch.lines[part]
-    scale, dg, db = lines[0, : g.size], lines[1, : g.size], lines[2, : g.size]
-    for j in range(g.size):  # once, and not for each row: divisions are slow
-        scale[j], dg[j], db[j] = g[j] * s[j], sums[0][j] / count, sums[1][j] / count
-    for row in range(dh.shape[0]):
-        x, dy = z[row, columns], dh[row, columns]
-        for j in range(dy.size):
-            x_hat = (x[j] - m[j]) * s[j]
-            dy[j] = scale[j] * (dy[j] - db[j] - x_hat * dg[j])
 
 
 @kernel()
@@ -346,7 +144,7 @@ def _layernorm_forward(
             z[row, j] = x_hat
             h[row, j] = gamma[j] * x_hat + beta[j]
         activate_line(h[row, :columns], row, 0, bits, behind)
-        _round_row(h, half, row, slice(0, columns))
+        round_row(h, half, row, slice(0, columns))
 
 
 @reordering_kernel()
@@ -388,7 +186,7 @@ def layernorm_backward(
             g = (dh[row, j] - through_mean - x_hat[row, j] * through_var) * inverse
             dh[row, j] = g
             dbias[j] += g
-        _round_row(dh, half, row, slice(0, columns))
+        round_row(dh, half, row, slice(0, columns))
 
 
 @kernel()

@@ -23,7 +23,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from thinnet.kernels.compile import inline
-from thinnet.teams import Share
 
 
 @inline()
@@ -41,7 +40,7 @@ def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tupl
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: tuple[Any, Any, Any]) -> Any:
         compiled = work.dispatcher.get_compile_result(inner)
         context.add_linking_libs([compiled.library])
-        fork, threads, first, end, parts = cgutils.unpack_tuple(builder, values[0], len(Share._fields))
+        fork, threads, first, end, parts = cgutils.unpack_tuple(builder, values[0])
         data = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, [first, end, parts, values[2]]))
         body = _body(context, builder.module, compiled.fndesc, inner, data.type)
         data = builder.bitcast(data, PLACE)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from thinnet.teams import ENOUGH, ONE_THREAD, Share, Team, Work
+from thinnet.teams import ENOUGH, ONE_THREAD, Team, Work
 
 
 class OpenMPTeam:
@@ -52,6 +52,6 @@ class OpenMPTeam:
             ONE_THREAD.run(work, parts, *arguments)
             return
         try:
-            work(Share(self._fork, threads, 0, parts, parts), *arguments)
+            work((self._fork, threads, 0, parts, parts), *arguments)
         finally:
             self.turn.release()

@@ -9,5 +9,6 @@ from thinnet.typing import FloatArray
 
 def inplace_average(share: Share, average: FloatArray, w: FloatArray, portion: Any) -> None:
     """average += portion · (w − average), without subnormal numbers; see `thinnet.subnormal`."""
-    piece = slice(share.first * w.size // share.parts, share.end * w.size // share.parts)
+    _, _, first, end, parts = share
+    piece = slice(first * w.size // parts, end * w.size // parts)
     average[piece] = settled(average[piece] + portion * (w[piece] - average[piece]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class FusedStep:
         self._layers = hidden_layers(spec, max_rows, products.team)
         self._operands = Operands(spec, products, max_rows)
         self._activations = [Activations.empty(spec, max_rows, dim) for dim in spec.hidden_dims]
+        self._front: tuple[Any, list[Activations]] = None, []  # of what `_passes` was asked for last, and what it gave
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order, padded=self._padded)
@@ -51,13 +52,13 @@ class FusedStep:
 
     def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
-        widths, gaps = [state.params[bias].size for bias in self._biases], not isinstance(batch.X, SparseRows)
+        widths, gaps = tuple(state.params[bias].size for bias in self._biases), not isinstance(batch.X, SparseRows)
         work = _Work(
             state,
             batch,
             rows=self._operands.rows(batch.X),
             matrices=self._operands.matrices(state.params, copies_hold),
-            passes=[at.front(len(batch), n, gaps=gaps) for at, n in zip(self._activations, widths, strict=True)],
+            passes=self._passes(len(batch), widths, gaps),
             behind=[self._behind_in(behind, batch) for behind in self._behind],
             gradients=self._gradients_like(state.params),
         )
@@ -67,6 +68,13 @@ class FusedStep:
             self._backward(work, scores)
         loss += batch.share * penalty(self.spec.reg, state.params, sum_of_squares)
         return Gradients(loss, work.gradients, None, work.matrices if self.spec.precision else None)
+
+    def _passes(self, rows: int, widths: tuple[int, ...], gaps: bool) -> list[Activations]:
+        """Room for a batch: from step to step the same."""
+        if self._front[0] != (rows, widths, gaps):
+            fronts = [at.front(rows, n, gaps=gaps) for at, n in zip(self._activations, widths, strict=True)]
+            self._front = (rows, widths, gaps), fronts
+        return self._front[1]
 
     def _gradients_like(self, params: Parameters) -> Parameters:
         if params.shapes == self._gradients.shapes:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from thinnet.bfloat16 import BITS
-from thinnet.kernels import hidden
+from thinnet.kernels import batchnorm, hidden
 from thinnet.kernels.activations import Behind
 from thinnet.kernels.hidden import Scratch
 from thinnet.layers.batchnorm import EPS, MOMENTUM
@@ -127,12 +127,12 @@ class Batchnorm(Plain):
         statistics = self._statistics(vectors)
         known = vectors, running, (*self.options, count), statistics, at.h, at.half_h, behind
         if batch.inplace_sum is None:
-            self._share(hidden.batchnorm_forward, at.z, (0, 3), *known)
+            self._share(batchnorm.batchnorm_forward, at.z, (0, 3), *known)
             return
         for piece, sums in enumerate(statistics):
-            self._share(hidden.batchnorm_forward, at.z, (piece, piece + 1), *known)
+            self._share(batchnorm.batchnorm_forward, at.z, (piece, piece + 1), *known)
             batch.inplace_sum(sums)
-        self._share(hidden.batchnorm_forward, at.z, (2, 3), *known)
+        self._share(batchnorm.batchnorm_forward, at.z, (2, 3), *known)
 
     def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
@@ -140,13 +140,13 @@ class Batchnorm(Plain):
         known = at.h, at.z, self._statistics(vectors), vectors, gradients
         rest = count, at.half_dh, behind
         if batch.inplace_sum is None:
-            self._share(hidden.batchnorm_backward, at.dh, (0, 2), *known, sums, *rest)
+            self._share(batchnorm.batchnorm_backward, at.dh, (0, 2), *known, sums, *rest)
             return
-        self._share(hidden.batchnorm_backward, at.dh, (0, 1), *known, sums, *rest)
+        self._share(batchnorm.batchnorm_backward, at.dh, (0, 1), *known, sums, *rest)
         both = np.concatenate(sums)  # in an array of their own: all gradients are added up at the end of the step
         batch.inplace_sum(both)
         sums = both[: sums[0].size], both[sums[0].size :]
-        self._share(hidden.batchnorm_backward, at.dh, (1, 2), *known, sums, *rest)
+        self._share(batchnorm.batchnorm_backward, at.dh, (1, 2), *known, sums, *rest)
 
     def _statistics(self, vectors: Vectors) -> tuple[FloatArray, FloatArray]:
         units = vectors[0].size  # fewer in a thinned network
