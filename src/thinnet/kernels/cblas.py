@@ -6,6 +6,7 @@ Looking in Python at where three arrays lie, and handing thirteen numbers over, 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -16,18 +17,20 @@ from thinnet.typing import AnyArray, FloatArray
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 LARGEST = 2**31 - 1  # of the integers that it takes
 # Where a matrix is, the size of an element, its rows and columns, and how many bytes apart those are.
-Matrix = tuple[int, int, int, int, int, int]
+Matrix = tuple[Any, int, int, int, int, int]
 INTEGER, PLACE = ir.IntType(32), ir.IntType(8).as_pointer()
 
 
 @kernel()
 def multiply(routine: int, a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
-    """out = a · b; False, and nothing is done, where the function does not take them as they lie.
+    """Compute out = a · b where the function can: all lie row by row or column by column, and `out` shares nothing.
 
     Args:
         routine: the address of the function.
-        a, b, out: matrices that fit together, none of them empty. Strides are of whole elements and not negative, and
-            nothing of `out` may be shared.
+        a, b, out: matrices that fit together, none of them empty.
+
+    Returns:
+        Whether it is done; else nothing is.
     """
     return bool(_multiply(routine, out.dtype.type(1), _numbers(a), _numbers(b), _numbers(out)))
 
@@ -35,7 +38,7 @@ def multiply(routine: int, a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
 @inline()
 def _numbers(x: AnyArray) -> Matrix:
     """The numbers of an array."""
-    return x.ctypes.data, x.itemsize, x.shape[0], x.shape[1], x.strides[0], x.strides[1]
+    return np.intp(x.ctypes.data), x.itemsize, x.shape[0], x.shape[1], x.strides[0], x.strides[1]
 
 
 @inner()
