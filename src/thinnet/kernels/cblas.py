@@ -10,6 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numba.np.numpy_support import from_dtype
 
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.typing import AnyArray, FloatArray
@@ -17,26 +18,12 @@ from thinnet.typing import AnyArray, FloatArray
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 LARGEST = 2**31 - 1  # of the integers that it takes
 # Where a matrix is, the size of an element, its rows and columns, and how many bytes apart those are.
-Matrix = tuple[Any, int, int, int, int, int]
+Matrix = tuple[int, int, int, int, int, int]
 INTEGER, PLACE = ir.IntType(32), ir.IntType(8).as_pointer()
 
 
-@kernel()
-def multiply(routine: int, a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
-    """Compute out = a · b where the function can: all lie row by row or column by column, and `out` shares nothing.
-
-    Args:
-        routine: the address of the function.
-        a, b, out: matrices that fit together, none of them empty.
-
-    Returns:
-        Whether it is done; else nothing is.
-    """
-    return bool(_multiply(routine, out.dtype.type(1), _numbers(a), _numbers(b), _numbers(out)))
-
-
 @inline()
-def _numbers(x: AnyArray) -> Matrix:
+def _numbers(x: AnyArray) -> Any:
     """The numbers of an array."""
     return np.intp(x.ctypes.data), x.itemsize, x.shape[0], x.shape[1], x.strides[0], x.strides[1]
 
@@ -127,3 +114,27 @@ def _call(
         return context.get_dummy_value()
 
     return types.void(routine, one, sizes, a, a_apart, b, b_apart, out, out_apart), generate
+
+
+def _matrix(dtype: Any) -> Any:
+    """The type of a matrix that lies anyhow, to which Numba turns those of all others: so that it is compiled once."""
+    return types.Array(from_dtype(np.dtype(dtype)), 2, "A", readonly=True, aligned=False)
+
+
+@kernel(
+    [
+        types.boolean(types.intp, _matrix(operand), _matrix(operand), _matrix(out))
+        for operand, out in ((np.float32, np.float32), (np.float64, np.float64), (np.uint16, np.float32))
+    ]
+)
+def multiply(routine: int, a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
+    """Compute out = a · b where the function can: all lie row by row or column by column, and `out` shares nothing.
+
+    Args:
+        routine: the address of the function.
+        a, b, out: matrices that fit together, none of them empty.
+
+    Returns:
+        Whether it is done; else nothing is.
+    """
+    return bool(_multiply(routine, out.dtype.type(1), _numbers(a), _numbers(b), _numbers(out)))

@@ -7,14 +7,17 @@ from typing import Any
 from numba import njit
 
 
-def _compile(**options: Any) -> Callable[[Any], Any]:
-    """`njit` with its cache on disk, or without where no folder for it can be written."""
+def _compile(*signatures: Any, **options: Any) -> Callable[[Any], Any]:
+    """`njit` with its cache on disk, or without where no folder for it can be written.
+
+    With signatures it is compiled at once, and for those alone.
+    """
 
     def decorate(function: Any) -> Any:
         try:
-            return njit(cache=True, **options)(function)
+            return njit(*signatures, cache=True, **options)(function)
         except RuntimeError:  # "no locator available"
-            return njit(**options)(function)
+            return njit(*signatures, **options)(function)
 
     return decorate
 
