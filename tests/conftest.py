@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from thinnet.course import dialects, finder
 from thinnet.typing import AnyArray
@@ -26,6 +27,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # what is kept to the end is not looked through again and again
     gc.enable()
 
+
+# The same examples in every run, however long they take on a machine that does other things too.
+FINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=FINE)
+settings.load_profile("steady")
 
 # The files that take longest, which go first, so that side by side with the others none is waited for in the end.
 LONGEST = ["test_course_seeds.py", "test_docs.py", "test_check_nets.py", "test_parallel.py", "test_examples.py"]

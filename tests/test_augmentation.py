@@ -76,7 +76,7 @@ KINDS = [
 ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     shape=st.tuples(st.integers(1, 4), st.integers(1, 13), st.integers(5, 19)),
     options=CHOICES,

@@ -17,7 +17,7 @@ from thinnet.data.batches import SAMPLINGS, BatchOrder, Sampling
 IN_EACH_SAMPLING = pytest.mark.parametrize("sampling", SAMPLINGS)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(num_rows=st.integers(1, 60), batch_size=st.integers(1, 80), seed=st.integers(0, 2**64 - 1))
 def test_an_epoch_deals_out_each_row_exactly_once(num_rows: int, batch_size: int, seed: int) -> None:
     order = BatchOrder(num_rows, batch_size, seed)
@@ -35,7 +35,7 @@ def test_an_epoch_deals_out_each_row_exactly_once(num_rows: int, batch_size: int
         np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(num_rows))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(num_rows=st.integers(2, 60), batch_size=st.integers(2, 80))
 def test_no_minibatch_is_a_single_row_where_two_are_needed(num_rows: int, batch_size: int) -> None:
     order = BatchOrder(num_rows, batch_size, seed=0, fewest=2)

@@ -77,7 +77,7 @@ def test_each_limit_gives_back_a_plain_number(name: str) -> None:
         assert check_number(name, Fraction(1, 2)) == 0.5
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(value=st.floats())
 def test_check_number_agrees_with_the_limit(value: float) -> None:
     if 0 <= value < 1:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thinnet.data.idx
@@ -144,7 +144,7 @@ def test_missing_directory_and_unreadable_files(tmp_path: Path, monkeypatch: pyt
 
 
 @given(raw=st.binary(max_size=100), head=st.sampled_from([b"\xff", b"\x1f\x8b\x08", ZIPPED[:15], b"\0\0\x08\x02\0\0"]))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 def test_garbage_gives_an_array_or_a_data_error(tmp_path: Path, raw: bytes, head: bytes) -> None:
     path = tmp_path / "garbage"
     path.write_bytes(head + raw)

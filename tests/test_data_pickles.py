@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thinnet.data.files
@@ -238,7 +238,7 @@ def test_every_prefix_is_refused(tmp_path: Path) -> None:
 
 
 @given(raw=st.binary(max_size=200), head=st.sampled_from([b"", PY2, PY2 + b"}(", PY2 + RECONSTRUCT]))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 def test_garbage_is_refused(tmp_path: Path, raw: bytes, head: bytes) -> None:
     path = tmp_path / "garbage"
     path.write_bytes(head + raw)
@@ -251,7 +251,7 @@ PIECES = [*OPCODES, U1, RECONSTRUCT, b"c_codecs\nencode\n", b"U\x01a", b"U\x06la
 
 
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=30))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 def test_programs_of_known_opcodes_are_refused(tmp_path: Path, pieces: list[bytes]) -> None:
     path = tmp_path / "program"
     path.write_bytes(PY2 + b"".join(pieces) + b".")

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fuzzing
@@ -20,34 +19,22 @@ from fuzzing import checkpoints, data, nets
 from fuzzing.commands import Commands, random_line
 from thinnet import layers
 
-Test = TypeVar("Test", bound=Callable[..., None])
-
-
-def stable(examples: int) -> Callable[[Test], Test]:
-    """The same inputs in every run."""
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    given_settings: Any = settings(
-        max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=checks
-    )
-    return cast("Callable[[Test], Test]", given_settings)
-
-
 RANDOM = st.randoms(use_true_random=False)
 
 
-@stable(300)
+@settings(max_examples=300)
 @given(rng=RANDOM)
 def test_batches_of_cifar10(rng: Random) -> None:
     data.check_pickle(data.random_pickle(rng))
 
 
-@stable(300)
+@settings(max_examples=300)
 @given(rng=RANDOM)
 def test_idx_files(rng: Random) -> None:
     data.check_idx(data.random_idx(rng))
 
 
-@stable(300)
+@settings(max_examples=300)
 @given(rng=RANDOM)
 def test_checkpoints(rng: Random) -> None:
     checkpoints.check_checkpoint(*checkpoints.random_checkpoint(rng))
@@ -58,7 +45,7 @@ def commands() -> Commands:
     return Commands()
 
 
-@stable(300)
+@settings(max_examples=300)
 @given(rng=RANDOM)
 def test_command_lines(commands: Commands, rng: Random) -> None:
     commands.check(random_line(rng))
@@ -83,13 +70,13 @@ def test_the_watch_sees_code_that_runs() -> None:
         pickle.loads(pickle.dumps(print))
 
 
-@stable(150)
+@settings(max_examples=150)
 @given(net=nets.NETS, rows=st.integers(2, 40), step=st.integers(0, 2**32 - 1), fused=st.booleans())
 def test_nets(net: Any, rows: int, step: int, fused: bool) -> None:
     nets.check_net(net, rows, step, fused)
 
 
-@stable(150)
+@settings(max_examples=150)
 @given(
     rows=st.integers(2, 50),
     columns=st.integers(1, 70),

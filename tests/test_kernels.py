@@ -44,7 +44,7 @@ def assert_close(got: Any, other: Any, dtype: Any, scale: float = 1.0) -> None:
     np.testing.assert_allclose(got, other, rtol=0, atol=ROUNDING[dtype] * size)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=SIZES,
     columns=SIZES,
@@ -69,7 +69,7 @@ def test_units_kept_in_a_whole_batch(rate: float) -> None:
         np.testing.assert_array_equal(philox.keep_units(rate, units, **draw), keep_units(rate, units, **draw))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     name=st.sampled_from(list(losses.KERNELS)),
     rows=SIZES,
@@ -116,7 +116,7 @@ def test_minibatches_are_the_same_bit_for_bit(method: str, source: Any, dtype: A
         assert got.dtype == dtype
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=SIZES, columns=SIZES, dtype=DTYPES, rate=RATES, seed=st.integers(0, 2**64 - 1), first_row=SIZES)
 def test_dropout_alone(rows: int, columns: int, dtype: Any, rate: float, seed: int, first_row: int) -> None:
     x = np.random.default_rng(0).standard_normal((rows, columns)).astype(dtype)

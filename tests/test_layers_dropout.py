@@ -31,7 +31,7 @@ def reference(x: FloatArray, rate: float, keep: BoolArray | None, scaling: Scali
     return out
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     N=st.integers(1, 9),
     D=st.integers(1, 70),

@@ -73,7 +73,7 @@ SIZES = st.integers(1, 9)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     N=SIZES,
     D=SIZES,
@@ -96,7 +96,7 @@ def test_layers_do_what_their_formulas_say(
         np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-8 * (1 + np.abs(wanted).max()))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(N=SIZES, D=SIZES, seed=st.integers(0, 2**32), momentum=st.floats(0, 0.999), training=st.booleans())
 def test_batchnorm_keeps_and_uses_running_statistics(
     N: int, D: int, seed: int, momentum: float, training: bool

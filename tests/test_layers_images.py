@@ -27,7 +27,7 @@ def assert_close(got: FloatArray, wanted: FloatArray) -> None:
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-12 * max(1, np.abs(wanted).max(initial=0)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZE, SIZE, SIZE, st.tuples(SIZE, SIZE, st.integers(0, 4), st.integers(0, 4)), SIZE, st.integers(0, 2))
 def test_convolution_is_its_sum_written_out(
     N: int, C: int, F: int, sizes: tuple[int, int, int, int], stride: int, padding: int
@@ -53,7 +53,7 @@ def test_convolution_is_its_sum_written_out(
         assert_close(got, wanted)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZE, SIZE, st.tuples(SIZE, SIZE, st.integers(0, 5), st.integers(0, 5)), SIZE, st.booleans())
 def test_the_first_maximum_of_each_window_has_its_gradient(
     N: int, C: int, sizes: tuple[int, int, int, int], stride: int, tied: bool

@@ -114,7 +114,7 @@ REFERENCES: dict[str, Reference] = {
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     N=st.integers(1, 9), C=st.integers(1, 9), seed=st.integers(0, 2**32), spread=st.sampled_from([0.0, 1e-3, 1.0, 20.0])
 )
@@ -129,7 +129,7 @@ def test_losses_do_what_their_formulas_say(name: str, N: int, C: int, seed: int,
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=9), C=st.integers(1, 5), seed=st.integers(0, 2**32))
 def test_a_weight_is_how_often_a_row_counts(name: str, counts: list[int], C: int, seed: int) -> None:
     """The weighted sum is that of repeated rows; both are divided by their own number of rows."""

@@ -68,7 +68,7 @@ def test_philox_gives_the_published_words(
 WORD = st.integers(0, FULL)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(counter=st.tuples(WORD, WORD, WORD, WORD), key=st.tuples(WORD, WORD))
 def test_philox_is_that_of_the_paper(counter: tuple[int, int, int, int], key: tuple[int, int]) -> None:
     c0, c1, c2, c3 = (np.uint64(word) for word in counter)
@@ -83,7 +83,7 @@ COUNTERS = {
 }
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(columns=st.integers(0, 200), rows=st.integers(0, 3), **COUNTERS)
 @example(columns=200, rows=2, seed=2**64 - 1, step=FULL, layer=FULL, first_row=FULL - 1)
 def test_the_bits_lie_as_documented(columns: int, rows: int, seed: int, step: int, layer: int, first_row: int) -> None:
@@ -95,7 +95,7 @@ def test_the_bits_lie_as_documented(columns: int, rows: int, seed: int, step: in
     np.testing.assert_array_equal(bits.ravel(), np.array(expected, np.uint32))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     rate=st.floats(0, 1, exclude_max=True),
@@ -115,7 +115,7 @@ def test_a_part_of_a_mask_is_the_mask_of_the_part(
     assert part.dtype == np.bool_
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(rate=st.floats(0, 1, exclude_max=True))
 @example(rate=math.nextafter(1, 0))
 @example(rate=0.5)

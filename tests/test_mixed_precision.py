@@ -49,7 +49,7 @@ def net(**options: Any) -> FullyConnectedNet:
 
 
 class TestRounding:
-    @settings(max_examples=200, deadline=None, derandomize=True)
+    @settings(max_examples=200)
     @given(arrays(np.uint32, st.integers(0, 40), elements=ALL_BITS))
     def test_each_number_becomes_the_nearest_or_the_even_one_of_two(self, bits: Any) -> None:
         x: FloatArray = bits.view(np.float32)

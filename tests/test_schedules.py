@@ -81,7 +81,7 @@ def test_a_training_of_one_step_is_at_the_full_rate(schedule: Schedule) -> None:
     assert course(schedule, 1) == [1.0]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(total=st.integers(3, 300), warmup=FRACTION, floor=FRACTION, start=FRACTION)
 def test_one_cycle_rises_from_start_to_one_and_falls_to_floor(
     total: int, warmup: float, floor: float, start: float
@@ -97,7 +97,7 @@ def test_one_cycle_rises_from_start_to_one_and_falls_to_floor(
     assert max(factors) <= 1
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(total=st.integers(3, 300), warmup=FRACTION, floor=FRACTION)
 def test_cosine_rises_in_a_line_and_falls_to_floor(total: int, warmup: float, floor: float) -> None:
     factors = course(Cosine(warmup=warmup, floor=floor), total)

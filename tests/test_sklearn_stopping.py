@@ -17,7 +17,7 @@ X = np.random.default_rng(0).standard_normal((120, 3))
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0, "early_stopping": True}
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     counts=st.lists(st.integers(1, 40), min_size=1, max_size=12),
     fraction=st.floats(0.02, 0.9),

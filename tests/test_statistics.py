@@ -6,7 +6,7 @@ import math
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -16,7 +16,6 @@ from thinnet.statistics import paired_difference, rounded, spread
 values = st.floats(-1, 1).map(lambda value: round(value, 3))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(values, values), min_size=2, max_size=20))
 def test_the_paired_test_is_scipys(pairs: list[tuple[float, float]]) -> None:
     ones, others = zip(*pairs, strict=True)

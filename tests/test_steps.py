@@ -99,7 +99,7 @@ def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tu
 
 
 @each_products
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=250)
 @given(
     spec=SPECS,
     rows=st.sampled_from([3, 4, 17, 40]),
@@ -118,7 +118,7 @@ def test_the_chosen_step_is_the_readable_one(products: str, spec: Spec, rows: in
 
 
 @each_products
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(
     spec=SPECS.filter(lambda spec: spec.dtype == np.float32),
     rows=st.sampled_from([3, 17, 40]),
@@ -162,7 +162,7 @@ def test_operands_of_mixed_precision_are_rounded_bit_for_bit(products: str) -> N
 
 
 @each_products
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(
     spec=SPECS.filter(lambda spec: spec.normalization != "layernorm"),
     rows=st.sampled_from([3, 17]),
@@ -187,7 +187,7 @@ def test_a_thinned_step_is_the_whole_one_with_a_shared_mask(
     assert_equal_steps(spec, got, wanted, states)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(spec=SPECS, rows=st.sampled_from([4, 17, 40]), parts=st.sampled_from([2, 3]), weighted=st.booleans())
 def test_parts_of_a_minibatch_add_up_to_the_whole(spec: Spec, rows: int, parts: int, weighted: bool) -> None:
     """Each part by its rows' places in the whole, as several processes have them; one of them may have no row."""
@@ -230,7 +230,7 @@ def test_masks_are_bit_for_bit_those_of_the_layers(activation: str, normalizatio
 
 
 @each_products
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(spec=SPECS, rows=st.sampled_from([1, 17, 40]))
 def test_chosen_scores_are_the_readable_ones(products: str, spec: Spec, rows: int) -> None:
     state, X = drawn_state(spec), np.random.default_rng(rows).standard_normal((rows, spec.input_dim)).astype(spec.dtype)

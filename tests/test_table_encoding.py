@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -321,7 +321,6 @@ class TestSparse:
 
 
 class TestOfAnyTable:
-    @settings(derandomize=True, deadline=None)
     @given(tables(), st.sampled_from([None, 1, 4]), st.integers(1, 3), st.randoms(use_true_random=False))
     def test_the_order_of_rows_and_columns_changes_nothing_else(
         self, table: dict[str, list[Any]], knots: int | None, fewest: int, random: Any
@@ -337,7 +336,6 @@ class TestOfAnyTable:
         order = list(other.feature_names_out)
         np.testing.assert_array_equal(matrix(other, X.iloc[rows][names]), found.iloc[rows][order])
 
-    @settings(derandomize=True, deadline=None)
     @given(tables(), st.sampled_from([None, 4]), st.integers(1, 3))
     def test_every_form_of_a_table_gives_the_same(
         self, table: dict[str, list[Any]], knots: int | None, fewest: int
@@ -347,7 +345,6 @@ class TestOfAnyTable:
         for kind in KINDS:
             np.testing.assert_array_equal(fitted(frame_of(kind, table), knots=knots, fewest=fewest), expected)
 
-    @settings(derandomize=True, deadline=None)
     @given(pairs_of_tables(), st.sampled_from([None, 4]), st.integers(1, 3))
     def test_other_rows_have_numbers_too_each_its_own(self, pair: Any, knots: int | None, fewest: int) -> None:
         table, other = pair
@@ -359,7 +356,6 @@ class TestOfAnyTable:
         for i in range(len(X)):
             np.testing.assert_array_equal(matrix(encoder, X[i : i + 1]), found[i : i + 1])
 
-    @settings(derandomize=True, deadline=None)
     @given(tables(), st.sampled_from([None, 4]), st.integers(1, 3), st.sampled_from([2, 3, 4, 5]))
     def test_a_pickle_is_the_same(self, table: dict[str, list[Any]], knots: Any, fewest: int, protocol: int) -> None:
         X = frame_of("pandas", table)

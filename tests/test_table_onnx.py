@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from table_columns import dense, frame_of, learned, one, tables
@@ -93,7 +93,7 @@ def test_a_whole_table_with_missing_and_unknown_values(tmp_path: Path) -> None:
     assert [one_.type for one_ in session.get_outputs()] == ["tensor(double)"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30, derandomize=True)
+@settings(max_examples=30)
 @given(tables(), st.sampled_from([None, 2, 4]), st.integers(1, 3))
 def test_tables_of_any_columns(tmp_path: Path, table: dict[str, list[Any]], knots: int | None, fewest: int) -> None:
     mended = {name: ["none" if value == "" else value for value in values] for name, values in table.items()}

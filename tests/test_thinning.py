@@ -83,7 +83,7 @@ class TestGatherAndScatter:
         data=st.data(),
         dtype=st.sampled_from([np.float32, np.float64]),
     )
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     def test_the_part_is_what_indexing_gives(
         self, by_kernel: bool, dims: list[int], order: Order, data: Any, dtype: Any
     ) -> None:
