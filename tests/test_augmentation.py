@@ -120,7 +120,7 @@ class TestWhatHappensToAnImage:
     def read(self, data: Dataset, step: int, rows: Any = None, **options: Any) -> FloatArray:
         order = BatchOrder(data.num_rows("train"), options.pop("batch_size", 10), seed=3)
         rows = np.arange(data.num_rows("train")) if rows is None else np.asarray(rows)
-        out: FloatArray = RowReader(data, "train", len(rows), np.float64, order).read(rows, step).X.copy()
+        out: FloatArray = RowReader(data, "train", len(rows), np.float32, order).read(rows, step).X.copy()
         return out
 
     def test_alternating_flips_change_with_the_epoch_and_show_each_side_in_two(self) -> None:
@@ -143,7 +143,7 @@ class TestWhatHappensToAnImage:
         assert 150 < (flipped[0] != flipped[1]).sum() < 250
 
     def test_all_moves_and_all_squares_occur_alike(self) -> None:
-        ones = Dataset(np.ones((2000, 1, 5, 5)), np.zeros(2000, int))
+        ones = Dataset(np.ones((2000, 1, 5, 5), np.uint8), np.zeros(2000, int))
         moved = self.read(ones.augmented(translate=2), 7).reshape(-1, 5, 5)
         lines: list[AnyArray] = [moved.max(axis=2), moved.max(axis=1)]
         down, right = (seen.argmax(axis=1) - seen[:, ::-1].argmax(axis=1) for seen in lines)
@@ -179,7 +179,7 @@ class TestWhatHappensToAnImage:
         data = make_data(flip="random", translate=3)
         rows, order = np.arange(30), BatchOrder(30, 10, seed=4)
         assert (self.read(data, 1) != self.read(data, 2)).any()
-        other = RowReader(data, "train", 30, np.float64, order).read(rows, 1).X
+        other = RowReader(data, "train", 30, np.float32, order).read(rows, 1).X
         assert (self.read(data, 1) != other).any()
 
     def test_only_minibatches_of_training_are_augmented(self) -> None:
@@ -190,7 +190,7 @@ class TestWhatHappensToAnImage:
             rows = np.arange(data.num_rows(split))
             got = RowReader(data, split, 30, np.float32, None if split == "train" else order).read(rows, 1).X
             np.testing.assert_array_equal(got, bare.batch(split)[0])
-        assert (self.read(data, 1) != bare.batch("train", dtype=np.float64)[0]).any()
+        assert (self.read(data, 1) != bare.batch("train")[0]).any()
 
 
 class TestTheShapeOfImages:

@@ -31,7 +31,8 @@ print(dropout_forward(np.ones((1, 4)), {"mode": "train", "p": 0.75, "seed": 0})[
 
 def test_a_notebook_runs_unmodified_and_is_left_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     notebook = tmp_path / "a notebook.ipynb"
-    write_notebook(notebook, [USES_LAYERS, "6 * 7"])
+    without_debugger = "import sys\nbefore = 'debugpy' in sys.modules\nimport debugpy\nbefore or 6 * 7"
+    write_notebook(notebook, [USES_LAYERS, without_debugger])
     before = notebook.read_bytes()
     assert main(["course", "run", str(notebook), "--dialect", "cs231n-2018"]) == 0
     out, err = capfd.readouterr()

@@ -87,6 +87,25 @@ def test_the_nets_gradients_are_right(dialect: str, normalized: bool) -> None:
     check_gradients(net, generator.standard_normal((8, 5)), generator.integers(4, size=8), tolerance=1e-6)
 
 
+def test_the_first_layers_dx_is_left_out_and_a_students_layer_is_still_called() -> None:
+    thinnet.course.activate("cs231n-2018")
+    from cs231n.classifiers import fc_net
+    from cs231n.layers import affine_backward
+
+    np.random.seed(0)
+    X, y, net = np.random.randn(3, 4, 2), np.array([0, 1, 1]), fc_net.FullyConnectedNet([5], 8, 2, reg=0.1)
+    loss, gradients = net.loss(X, y)
+    calls: list[Any] = []
+    fc_net.affine_backward = lambda dout, cache: calls.append(cache) or affine_backward(dout, cache)  # type: ignore
+    assert net.loss(X, y)[0] == loss
+    for name, gradient in net.loss(X, y)[1].items():
+        np.testing.assert_array_equal(gradient, gradients[name])
+    assert len(calls) == 4
+    fc_net.affine_backward, fc_net.relu_backward = affine_backward, lambda dout, cache: dout[:2]
+    with pytest.raises(ArgumentError, match="affine_backward: dout must have shape"):
+        net.loss(X, y)
+
+
 def test_the_seed_makes_every_mask_the_same_as_the_dialect_has_it() -> None:
     from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
 

@@ -67,9 +67,10 @@ INTERNAL = {
 
 # What takes long on a page, and what takes its place here.
 SHORTER = {
-    "ThinNetClassifier(dropout=0.25, random_state=0)": "ThinNetClassifier(dropout=0.25, max_iter=20, random_state=0)",
+    "ThinNetClassifier(dropout=0.25, random_state=0)": "ThinNetClassifier(dropout=0.25, max_iter=10, random_state=0)",
     "ThinNetClassifier(early_stopping=True, ": "ThinNetClassifier(early_stopping=True, max_iter=5, ",
     '{"dropout": [0.0, 0.25, 0.5], "hidden_layer_sizes": [(50,), (100,)]}': '{"dropout": [0.0, 0.5]}',
+    "quick = ThinNetClassifier(max_iter=5, ": "quick = ThinNetClassifier(max_iter=2, ",
 }
 
 

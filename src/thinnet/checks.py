@@ -286,27 +286,25 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
     thinnet.errors.ArgumentError: affine_forward: w must have shape (D, M) with D = 3 as in x, got (4, 3).
     """
     sizes: dict[str, int] = {}
-    source: dict[str, str] = {}
     first = next(iter(arrays))
+    dtype = getattr(arrays[first][0], "dtype", None)
     for name, (array, pattern) in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
             came = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
             fix = f"Convert it with np.asarray({name}, dtype=np.float32)."
             raise _refusal(f"{where}: {name}", "a NumPy array of floats", came, fix)
-        dtype = arrays[first][0].dtype
         if array.dtype != dtype:
             fix = f"Convert one of the two with .astype(np.{dtype})."
             raise _refusal(f"{where}: {name}", f"of dtype {dtype}, like {first}", str(array.dtype), fix)
         letters = pattern.split()
-        clash = [c for c, n in zip(letters, array.shape, strict=False) if sizes.get(c, n) != n]
-        if array.ndim != len(letters) or clash:
+        found = sizes | dict(zip(letters, array.shape, strict=False)) | sizes
+        if array.shape != tuple(map(found.get, letters)):
+            source = {c: other for other, (_, earlier) in reversed([*arrays.items()]) for c in earlier.split()}
             known = ", ".join(f"{c} = {sizes[c]} as in {source[c]}" for c in letters if c in sizes)
             shape = "(" + ", ".join(letters) + ("," if len(letters) == 1 else "") + ")"
-            expected = f"have shape {shape}" + (f" with {known}" if known else "")
-            raise ArgumentError(f"{where}: {name} must {expected}, got {array.shape}.")
-        for letter, size in zip(letters, array.shape, strict=True):
-            sizes.setdefault(letter, size)
-            source.setdefault(letter, name)
+            expected = shape + (f" with {known}" if known else "")
+            raise ArgumentError(f"{where}: {name} must have shape {expected}, got {array.shape}.")
+        sizes = found
     return sizes
 
 
@@ -314,8 +312,7 @@ def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
     """Check that `dout`, the gradient with respect to an output, holds floats in the `shape` that the output had."""
     check_arrays(where, dout=(dout, " ".join("ABCDEFGH"[: getattr(dout, "ndim", 0)])))
     if dout.shape != shape:
-        came = str(dout.shape)
-        raise _refusal(f"{where}: dout", f"an array of shape {shape}, like the output", came, "")
+        raise _refusal(f"{where}: dout", f"an array of shape {shape}, like the output", str(dout.shape), "")
 
 
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:

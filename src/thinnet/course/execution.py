@@ -17,7 +17,7 @@ OWN_WARNINGS = (  # a kernel's about itself, when it starts and when it ends
     "ignore:There is no current event loop:DeprecationWarning",
     "ignore::PendingDeprecationWarning:ipykernel.kernelbase",
 )
-QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or the debugger of some ipykernels warns, though nobody debugs here
+LAUNCH = "import runpy, sys; sys.modules['debugpy'] = None; runpy.run_module('ipykernel_launcher', run_name='__main__')"
 COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
 SHOWN_LINES = 12  # of the traceback of a cell that failed
 LONGEST_FOLDER = 96  # bytes; systems take paths of sockets up to 103 or 107
@@ -70,9 +70,8 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     except (KeyboardInterrupt, AssertionError, asyncio.CancelledError):
         return "interrupted"
     finally:
-        at_exit = getattr(client, "_cleanup_kernel", None)
-        if client.km is None and at_exit:  # what it would do at the end of Python is done
-            atexit.unregister(at_exit)
+        if client.km is None and (at_exit := getattr(client, "_cleanup_kernel", None)):
+            atexit.unregister(at_exit)  # what it would do at the end of Python is done
     return None
 
 
@@ -102,7 +101,7 @@ def _interrupt_gently(client: Any) -> None:
 
 
 def _kernel_manager(connection: Path) -> Any:
-    """A manager of kernels that run this very Python with these very warning filters.
+    """A manager of kernels that run this very Python with these very warning filters, and soon: without a debugger.
 
     It talks to them through files in the folder `connection`: of two notebooks that start at once, each may find the
     same TCP port free. Where the path of that folder is too long for a socket, ports must do.
@@ -111,11 +110,11 @@ def _kernel_manager(connection: Path) -> Any:
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
     options = [f"-W{option}" for option in (*sys.warnoptions, *OWN_WARNINGS)] if sys.warnoptions else []
-    argv = [sys.executable, *options, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [sys.executable, *options, "-c", LAUNCH, "-f", "{connection_file}"]
 
     class ThisPython(KernelSpecManager):  # type: ignore[misc]
         def get_kernel_spec(self, kernel_name: str) -> Any:
-            return KernelSpec(argv=argv, display_name="Python 3", language="python", env=QUIET)
+            return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
     if os.name == "posix" and len(os.fsencode(connection)) <= LONGEST_FOLDER:

@@ -9,6 +9,7 @@ import numpy as np
 
 from thinnet.checks import check_choice
 from thinnet.course.dialects import ARGUMENTS, DIALECTS, Activation, Dialect, active
+from thinnet.course.layers import affine_backward, affine_parameters_backward
 from thinnet.errors import DialectError
 from thinnet.typing import AnyArray, FloatArray
 
@@ -70,9 +71,8 @@ class FullyConnectedNet:
 
     def loss(self, X: AnyArray, y: AnyArray | None = None) -> Any:
         """Scores in test mode for ``loss(X)``; the loss and the dict of gradients for ``loss(X, y)``."""
-        mode = "test" if y is None else "train"
         for param in (self.dropout_param, *self.bn_params):
-            param["mode"] = mode
+            param["mode"] = "test" if y is None else "train"
         scores, caches = self._forward(np.asarray(X).astype(self.dtype, copy=False))
         if y is None:
             return scores
@@ -92,8 +92,7 @@ class FullyConnectedNet:
             if self.use_dropout:
                 h, dropout_cache = layers.dropout_forward(h, self.dropout_param)
             caches.append((affine_cache, norm_cache, relu_cache, dropout_cache))
-        last = self.num_layers
-        scores, affine_cache = layers.affine_forward(h, params[f"W{last}"], params[f"b{last}"])
+        scores, affine_cache = layers.affine_forward(h, params[f"W{self.num_layers}"], params[f"b{self.num_layers}"])
         return scores, [*caches, affine_cache]
 
     def _backward(self, dscores: FloatArray, caches: list[Any]) -> dict[str, FloatArray]:
@@ -108,7 +107,9 @@ class FullyConnectedNet:
             if self.normalization:
                 norm = getattr(layers, f"{self.normalization}_backward")
                 dh, gradients[f"gamma{i}"], gradients[f"beta{i}"] = norm(dh, norm_cache)
-            dh, gradients[f"W{i}"], gradients[f"b{i}"] = layers.affine_backward(dh, affine_cache)
+            alone = i == 1 and layers.affine_backward is affine_backward  # ours, and nobody needs the gradient of X
+            backward = affine_parameters_backward if alone else layers.affine_backward
+            dh, gradients[f"W{i}"], gradients[f"b{i}"] = backward(dh, affine_cache)
         return gradients
 
 
@@ -122,8 +123,7 @@ class TwoLayerNet(FullyConnectedNet):
         defaults: dict[str, Any] = {"input_dim": 3 * 32 * 32, hidden: 100, "num_classes": 10}
         defaults |= {"dropout": dialect.dropout_default} if nndl else {}
         given = _arguments("TwoLayerNet", defaults | {"weight_scale": 1e-3, "reg": 0.0}, args, kwargs)
-        dims = [given.pop(hidden)]
-        super().__init__(dims, dtype=np.float64, **given)
+        super().__init__([given.pop(hidden)], dtype=np.float64, **given)
 
 
 def add_penalty(params: dict[str, FloatArray], gradients: dict[str, FloatArray], reg: float) -> float:

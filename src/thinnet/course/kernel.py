@@ -211,6 +211,7 @@ def open_door(*, dialect: str, scaling: Any, draw: Any, packages: tuple[str, ...
 
     import thinnet.course
 
+    sys.modules.pop("debugpy", None)  # which a notebook may import
     install(get_ipython(), **options)
     if dialect:
         thinnet.course.activate(dialect, scaling, draw=draw, packages=packages)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from thinnet import layers
-from thinnet.checks import check_choice, in_shape
+from thinnet.checks import check_arrays, check_choice, in_shape
 from thinnet.course.dialects import Activation
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, BoolArray, FloatArray
@@ -21,8 +21,7 @@ __all__ = [
 
 def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, Any]:
     """out = x · w + b, with x of shape (N, d1, ..., dk) flattened to (N, D); the cache is (x, w, b)."""
-    rows, w, b = floats(_rows(x), w, b)
-    return layers.affine_forward(rows, w, _vector(b))[0], (x, w, b)
+    return layers.affine_forward(*floats(_rows(x), w, _vector(b)))[0], (x, w, b)
 
 
 def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -33,17 +32,22 @@ def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray,
     return dx.reshape(np.shape(x)), dw, db
 
 
+def affine_parameters_backward(dout: AnyArray, cache: Any) -> tuple[None, FloatArray, FloatArray]:
+    """As `affine_backward`, without dx."""
+    rows, w, dout = floats(_rows(cache[0]), cache[1], dout)
+    check_arrays("affine_backward", x=(rows, "N D"), w=(w, "D M"), dout=(dout, "N M"))
+    return None, rows.T @ dout, dout.sum(axis=0)
+
+
 def relu_forward(x: AnyArray) -> tuple[FloatArray, Any]:
     """out = max(x, 0) for any shape; the cache is x."""
-    rows = _float(_rows(x))
-    return layers.relu_forward(rows)[0].reshape(np.shape(x)), x
+    return layers.relu_forward(_float(_rows(x)))[0].reshape(np.shape(x)), x
 
 
 def relu_backward(dout: AnyArray, cache: Any) -> FloatArray:
     """The gradient dx, of the shape of x."""
-    rows = _float(_rows(dout))
-    positive = _rows(cache) > 0
-    return layers.relu_backward(rows, layers.relu.ReluCache(positive)).reshape(np.shape(cache))
+    own = layers.relu.ReluCache(_rows(cache) > 0)
+    return layers.relu_backward(_float(_rows(dout)), own).reshape(np.shape(cache))
 
 
 def dropout_forward(x: AnyArray, dropout_param: dict[str, Any], activation: Activation) -> tuple[FloatArray, Any]:
@@ -61,8 +65,7 @@ def dropout_forward(x: AnyArray, dropout_param: dict[str, Any], activation: Acti
 
 def dropout_backward(dout: AnyArray, cache: Any) -> FloatArray:
     """The gradient dx, through the mask of the forward pass."""
-    rows = _float(_rows(dout))
-    return layers.dropout_backward(rows, cache[1]).reshape(np.shape(dout))
+    return layers.dropout_backward(_float(_rows(dout)), cache[1]).reshape(np.shape(dout))
 
 
 def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: dict[str, Any]) -> tuple[FloatArray, Any]:
@@ -74,8 +77,8 @@ def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: di
     momentum, eps = bn_param.get("momentum", 0.9), bn_param.get("eps", 1e-5)
     # One row alone is let through, as the courses do: taken twice, it has the same mean, and comes out as beta.
     rows = np.repeat(x, 2, axis=0) if mode == "train" and len(x) == 1 else x
-    options = {"training": mode == "train", "momentum": momentum, "eps": eps}
-    out, cache = layers.batchnorm_forward(rows, gamma, beta, mean, var, **options)
+    given = rows, gamma, beta, mean, var
+    out, cache = layers.batchnorm_forward(*given, training=mode == "train", momentum=momentum, eps=eps)
     bn_param["running_mean"], bn_param["running_var"] = mean, var
     return out[: len(x)], cache._replace(x_hat=cache.x_hat[: len(x)])
 
