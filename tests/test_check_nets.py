@@ -242,7 +242,7 @@ import numpy as np
 
 class FullyConnectedNet:
     def __init__(self, hidden_dims, input_dim=3072, num_classes=10, dropout=1, reg=0.0, weight_scale=1e-2,
-                 dtype=np.float64, seed=None):
+                 dtype=np.float64, seed=0):
         self.reg, self.p, self.rng = reg, dropout, np.random.default_rng(seed)
         sizes = [input_dim, *hidden_dims, num_classes]
         self.params = {}
