@@ -81,6 +81,15 @@ def test_the_line_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
         Config.from_toml(tmp_path / "config.toml")
 
 
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    """Some editors write one in front of UTF-8."""
+    (tmp_path / "config.toml").write_text("epochs = 3\n", encoding="utf-8-sig")
+    assert Config.from_toml(tmp_path / "config.toml").epochs == 3
+    (tmp_path / "config.toml").write_bytes("\ufeffepochs = 3\n".encode() + "# f\u00fcr\n".encode("latin-1"))
+    with pytest.raises(ArgumentError, match="got another encoding in line 2"):
+        Config.from_toml(tmp_path / "config.toml")
+
+
 @given(st.binary())
 def test_bytes_that_are_no_toml_are_refused_in_words(tmp_path_factory: Any, content: bytes) -> None:
     path = tmp_path_factory.mktemp("config") / "config.toml"

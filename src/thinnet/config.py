@@ -185,7 +185,7 @@ def read_toml(path: AnyPath) -> dict[str, Any]:
     if path.is_dir():
         raise ArgumentError(f"{path} must be a TOML file, got a folder. Name the config.toml of a run.")
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise ArgumentError(f"{path} must be a TOML file, got a path that does not exist. Check it.") from None
     except UnicodeDecodeError as error:
