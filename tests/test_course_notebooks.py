@@ -357,12 +357,24 @@ def test_notebooks_may_run_at_once_each_with_the_warning_filters_of_its_command(
     assert all(texts[2].startswith("[[") for texts in found)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b"[]", b"{}", b'{"cells": 3}', b"print('a script')"])
-def test_what_is_no_notebook_is_refused(content: bytes | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "which is not there"),
+        (b" \n", "it is empty"),
+        (b"\xff\xfe\x00", "can't decode"),
+        (b"[]", "it is other JSON"),
+        (b"{}", "which cannot be read as one"),
+        (b'{"cells": 3}', "it is other JSON"),
+        (b'{"cells": [{}]}', "it is other JSON"),
+        (b"\nprint('a script')", "line 2 is not JSON"),
+    ],
+)
+def test_what_is_no_notebook_is_refused(content: bytes | None, why: str, tmp_path: Path) -> None:
     path = tmp_path / "n.ipynb"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(NotebookError, match=r"notebook must be an .ipynb file.*n\.ipynb"):
+    with pytest.raises(NotebookError, match=rf"notebook must be an .ipynb file.*n\.ipynb(?s:.*){why}"):
         run_notebook(path, dialect="nndl")
 
 

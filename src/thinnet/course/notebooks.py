@@ -39,8 +39,8 @@ MENDS = {  # by the beginning of the failure
     "number that has none, most often 0 or below: print it first, in the line that is named.",
     r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not "
     "answer. CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
-    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Where that module is your own, "
-    "it stands in the place of Thinnet's: write there what it lacks, or take it away.",
+    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Look how it is spelled. Where "
+    "that module is your own, it stands in the place of Thinnet's: write there what it lacks, or take it away.",
     r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 for seaborn.",
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
@@ -183,14 +183,21 @@ def _read(path: Path) -> Any:
         raise NotebookError(f"notebook must be an .ipynb file, got {str(path)!r}, which is not there.") from None
     except (OSError, ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
         raise NotebookError(
-            f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: {error}. "
-            "Save it again from Jupyter."
+            f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: "
+            f"{_why(error)}. Save it again from Jupyter."
         ) from error
     metadata = {"language_info": {}, "kernelspec": {}} | document.metadata
     kernel = metadata["language_info"].get("name") or metadata["kernelspec"].get("language", "python")
     if "python" not in kernel.lower():
         raise NotebookError(f"notebook must be in Python, got {str(path)!r}, which is in {kernel}. Choose another one.")
     return document
+
+
+def _why(error: Exception) -> str:
+    """Why a file cannot be read as a notebook, in words."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno} is not JSON" if error.doc.strip() else "it is empty"
+    return "it is other JSON" if isinstance(error, AttributeError | TypeError | KeyError) else str(error)
 
 
 def _check_output(output: Path, notebook: Path) -> None:

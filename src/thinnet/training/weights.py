@@ -100,9 +100,11 @@ class KeptWeights:
     def check(self, step: int, loss: float) -> None:
         """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""
         if self.watched and (wrong := self._wrong()):
+            self.restore_finite()
             text = (
                 f"Step {step}, whose loss was {loss:g}, left {wrong}. Likely cause: a learning rate or an L2 penalty "
-                f"that is too large, or inputs that are not standardized. The model has these weights."
+                f"that is too large, or inputs that are not standardized. The model "
+                f"{'has these weights' if self._finite is None else 'was given the last good weights'}."
             )
             raise on_all_processes(NumericalError(text))
 

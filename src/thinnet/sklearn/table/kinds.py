@@ -140,7 +140,7 @@ def as_numbers(array: AnyArray, where: str) -> AnyArray:
         text = next(value for value in array if kind(type(value)) in (TEXT, BYTES))
         raise ArgumentError(
             f"X must hold numbers in {where}, got {str(text)[:40]!r}. Make numbers of it, such as with "
-            f"pandas.to_numeric, or name the column in categorical_features, if it is of categories."
+            f"pandas.to_numeric, or name the column in categorical_features before fit, if it is of categories."
         )
     out = np.full(len(array), np.nan)
     present = np.fromiter((kind(type(value)) != MISSING for value in array), np.bool_, len(array))
