@@ -31,10 +31,10 @@ def is_finite_step(loss: float, gradients: Parameters) -> bool:
     Those are sums over the batch of the gradients with respect to each layer's outputs, so that they show what is wrong
     with any of these at a thousandth of the cost of looking at the weights' gradients too.
     """
-    if not math.isfinite(loss):
-        return False
-    numbers = np.concatenate(gradients.vectors)
-    return math.isfinite(numbers.sum()) or bool(np.isfinite(numbers).all())  # finite numbers' sum may overflow
+    vectors = gradients.vectors
+    if math.isfinite(loss) and all(math.isfinite(vector.sum()) for vector in vectors):
+        return True
+    return math.isfinite(loss) and all(np.isfinite(vector).all() for vector in vectors)  # finite sums may overflow
 
 
 def first_wrong(array: AnyArray) -> str:
