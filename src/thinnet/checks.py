@@ -297,6 +297,7 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
             fix = f"Convert one of the two with .astype(np.{dtype})."
             raise _refusal(f"{where}: {name}", f"of dtype {dtype}, like {first}", str(array.dtype), fix)
         letters = pattern.split()
+        # What is known stays as it is and where it is: a clash shows as another shape.
         found = sizes | dict(zip(letters, array.shape, strict=False)) | sizes
         if array.shape != tuple(map(found.get, letters)):
             source = {c: other for other, (_, earlier) in reversed([*arrays.items()]) for c in earlier.split()}

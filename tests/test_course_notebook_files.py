@@ -1,0 +1,73 @@
+"""Files given as notebooks: which are refused before they run, and which are forgiven."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from course_seeds import printed, write_notebook
+from thinnet.course.notebooks import run_notebook
+from thinnet.errors import NotebookError
+
+pytestmark = pytest.mark.usefixtures("closed_door")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "which is not there"),
+        (b" \n", "it is empty"),
+        (b"\xff\xfe\x00", "can't decode"),
+        (b"[]", "it is other JSON"),
+        (b"{}", "which cannot be read as one"),
+        (b'{"cells": 3}', "it is other JSON"),
+        (b'{"cells": [{}]}', "it is other JSON"),
+        (b'{"cells": ["a"]}', "it is other JSON"),
+        (b'{"cells": [], "metadata": 3}', "it is other JSON"),
+        (b"null", "it is other JSON"),
+        (b"\nprint('a script')", "line 2 is not JSON"),
+    ],
+)
+def test_what_is_no_notebook_is_refused(content: bytes | None, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "n.ipynb"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(NotebookError, match=rf"notebook must be an .ipynb file.*n\.ipynb(?s:.*){why}"):
+        run_notebook(path, dialect="nndl")
+
+
+@pytest.mark.parametrize("metadata", [{"language_info": {"name": "R"}}, {"kernelspec": {"language": "julia"}}])
+def test_a_notebook_in_another_language_is_refused(metadata: dict[str, Any], tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["f(x) = 3x"])
+    content = json.loads((tmp_path / "n.ipynb").read_text())
+    content["metadata"] = metadata
+    (tmp_path / "n.ipynb").write_text(json.dumps(content))
+    with pytest.raises(NotebookError, match=r"notebook must be in Python, got .*, which is in (R|julia)\."):
+        run_notebook(tmp_path / "n.ipynb")
+
+
+@pytest.mark.parametrize("metadata", [{}, {"metadata": {"kernelspec": None, "language_info": None}}])
+def test_a_notebook_that_other_programs_wrote_carelessly_runs(metadata: dict[str, Any], tmp_path: Path) -> None:
+    """A mark at its beginning, no metadata, cells without outputs or with the same id."""
+    cell = {"cell_type": "code", "id": "a", "source": "print(1)"}
+    note = {"cell_type": "markdown", "id": "b", "source": "a note"}
+    content = {"nbformat": 4, "nbformat_minor": 5, "cells": [cell, note, cell], **metadata}
+    (tmp_path / "n.ipynb").write_text(json.dumps(content), encoding="utf-8-sig")
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n", "1\n"]
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_run(tmp_path: Path) -> None:
+    notebook = tmp_path / "n.ipynb"
+    write_notebook(notebook, ["raise SystemError('it ran')"])
+    before = notebook.read_bytes()
+    for output, text in (
+        (notebook, "output must be another file than the notebook"),
+        (tmp_path / "nowhere" / "x.ipynb", "output must be a file in a folder that can be written"),
+        (tmp_path, "output must be a file in a folder that can be written"),
+    ):
+        with pytest.raises(NotebookError, match=text):
+            run_notebook(notebook, dialect="nndl", output=output)
+    assert notebook.read_bytes() == before
