@@ -60,6 +60,8 @@ STEPS = [name for name in LABELS if "_predict" not in name and "thinned" not in 
 PLACE = "" if has_amx() else " on a processor without AMX"  # sections of their own
 ONCE = ("sklearn_mlp",) if has_amx() else ("sklearn_mlp", "torch_autocast")  # the slowest, at one batch size
 FLOAT32_PEERS = ("torch_eager", "torch_compiled", "jax_jit")
+SMALL = [(10, (16,), 2, 32), (30, (64, 64), 2, 32), (64, (200, 200), 10, 64), (784, (100,), 10, 100)]
+SMALL += [(784, (128, 128), 10, 128)]
 QUICK = ["thinnet_net", "thinnet_bfloat16", "thinnet_thinned", "torch_eager", "torch_autocast"]
 QUICK += ["jax_jit", "jax_bfloat16"]
 
@@ -82,6 +84,24 @@ def steps() -> str:
         names = [name for name in STEPS if batch_size == 100 or name not in ONCE]
         times = take_turns(job, names, steps=40 if batch_size <= 256 else 16)
         text += f"\n### Batch {batch_size}\n\n" + _table(times)
+    return text
+
+
+def small() -> str:
+    """Whole training steps of small nets, where what a library does around the arithmetic takes most of the time."""
+    names = ["thinnet_net", *FLOAT32_PEERS]
+    text = (
+        f"## A training step of small nets{PLACE}\n\nMilliseconds, and Thinnet's time over it; otherwise as above.\n\n"
+    )
+    text += "| net | batch | " + " | ".join(LABELS[name] for name in names) + " |\n| --- |" + " ---: |" * 5 + "\n"
+    for input_dim, hidden_dims, num_classes, batch_size in SMALL:
+        job = Job(hidden_dims, batch_size, input_dim=input_dim, num_classes=num_classes)
+        times = take_turns(job, names, steps=400)
+        cells = [f"{times['thinnet_net'].median:.2f}"]
+        for one in (times[name] for name in FLOAT32_PEERS):
+            cells.append("left out" if one.missing else f"{one.median:.2f}, {ratio(times['thinnet_net'], one):.2f}")
+        net = "-".join(map(str, (input_dim, *hidden_dims, num_classes)))
+        text += f"| {net} | {batch_size} | " + " | ".join(cells) + " |\n"
     return text
 
 
@@ -288,6 +308,7 @@ def growth() -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "steps": steps,
+    "small": small,
     "thinned": thinned,
     "thinned-accuracy": thinned_accuracy,
     "precision-accuracy": precision_accuracy,

@@ -18,7 +18,7 @@ from thinnet import kernels
 from thinnet.bfloat16 import to_bits
 from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
-from thinnet.parameters import Parameters, is_own
+from thinnet.parameters import Late, Parameters, is_own
 from thinnet.subnormal import scaled_square, settled, settled_average
 from thinnet.teams import ONE_THREAD, Team
 from thinnet.thinning import Thinning
@@ -225,6 +225,7 @@ class FlatOptimizer:
         *,
         team: Team = ONE_THREAD,
         half: AnyArray | None = None,
+        late: Late | None = None,
     ) -> None:
         """Change `w` in place by one step along `dw`.
 
@@ -236,6 +237,7 @@ class FlatOptimizer:
                 are averages over the steps in which it took part.
             team: the threads that may share the work, where kernels do it.
             half: receives the bits of the new weights in bfloat16; not with a thinning.
+            late: makes gradients that `dw` lacks, those of matrices; only where `takes_pieces`, not with a thinning.
 
         Raises:
             ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
@@ -250,7 +252,7 @@ class FlatOptimizer:
             none = np.empty(0, self._dtype)
             buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
             if thinning is None:
-                _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, half)
+                _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, half, late)
             else:
                 _compiled().update_kept(kernel.rule, buffers, dw, numbers, team, thinning)
         elif thinning is not None:
@@ -264,6 +266,11 @@ class FlatOptimizer:
                 half[:] = to_bits(w)
         if "t" in self.state:
             self.state["t"] += 1
+
+    @property
+    def takes_pieces(self) -> bool:
+        """Whether gradients may come late, in pieces: where a kernel updates."""
+        return self._kernel() is not None
 
     def scheduled(self, factors: Mapping[str, float]) -> dict[str, float]:
         """The hyperparameters that have a factor, multiplied by it: `changes` for a step."""

@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -35,6 +35,30 @@ class Place(NamedTuple):
     def stop(self) -> int:
         """Where it ends."""
         return self.start + self.pitch * self.lines
+
+
+class Piece(NamedTuple):
+    """The gradient of some lines of a matrix, made just before it is used.
+
+    Attributes:
+        start: where the lines begin in the flat buffer of all parameters, which has no gaps.
+        lines: the gradient, one line after the other; there may be gaps between them.
+    """
+
+    start: int
+    lines: FloatArray
+
+
+class Late(NamedTuple):
+    """Gradients that are not there yet.
+
+    Attributes:
+        names: of the matrices that they belong to.
+        pieces: makes them all, each in the place of the one before; whoever has used one may change its weights.
+    """
+
+    names: Collection[str]
+    pieces: Iterable[Piece]
 
 
 class Parameters(MutableMapping[str, FloatArray]):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from thinnet.parameters import Parameters
+from thinnet.parameters import Late, Parameters
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
@@ -71,12 +71,14 @@ class Gradients(NamedTuple):
         thinning: which part that is; None for all of it.
         copies: the matrices in bfloat16 from which the step's products were made, to be kept up with the weights; None
             where there are none.
+        late: makes the gradients of large matrices, whose places in `arrays` are empty; None where all are there.
     """
 
     loss: float
     arrays: Parameters
     thinning: Thinning | None = None
     copies: Parameters | None = None
+    late: Late | None = None
 
     def whole(self, like: Parameters) -> Parameters:
         """New arrays with the gradients of all parameters: zero where a parameter took no part."""
@@ -98,13 +100,14 @@ class Step(Protocol):
         """The threads that may share what is done with the gradients."""
         ...
 
-    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
+    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False, may_be_late: bool = False) -> Gradients:
         """The loss of a batch and its gradients; moves the running statistics of `state`, and nothing else of it.
 
         Args:
             state: the net's.
             batch: the rows.
             copies_hold: whether the copies of the step before, if it gave any, are still those of the weights.
+            may_be_late: whether gradients may be left to `Gradients.late`, which is faster for large matrices.
         """
         ...
 

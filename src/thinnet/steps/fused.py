@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from thinnet.kernels import losses
 from thinnet.kernels.activations import CODES, Behind
-from thinnet.kernels.penalty import inplace_add_scaled, sum_of_squares
+from thinnet.kernels.penalty import sum_of_squares
 from thinnet.layers import LOSSES
 from thinnet.masks import drop_threshold
-from thinnet.parameters import Parameters, whole_lines
+from thinnet.parameters import Late, Parameters
 from thinnet.products.base import Products
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
@@ -20,6 +21,7 @@ from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.hidden import Activations, hidden_layers
 from thinnet.steps.operands import Operands
 from thinnet.steps.penalty import penalty
+from thinnet.steps.weight_gradients import Factors, WeightGradients, inplace_penalize
 from thinnet.teams import Team
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -40,6 +42,7 @@ class FusedStep:
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order, padded=self._padded)
+        self._weight_gradients = WeightGradients(spec, products, self._padded)
         self._row_positions = np.arange(max_rows)
         self._no_weights = np.empty(0, spec.dtype)
         self._biases = [f"b{i}" for i in range(1, spec.num_layers)]
@@ -50,7 +53,7 @@ class FusedStep:
         """The threads that may share what is done with the gradients."""
         return self.products.team
 
-    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False) -> Gradients:
+    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False, may_be_late: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
         widths, gaps = tuple(state.params[bias].size for bias in self._biases), not isinstance(batch.X, SparseRows)
         work = _Work(
@@ -61,13 +64,13 @@ class FusedStep:
             passes=self._passes(len(batch), widths, gaps),
             behind=[self._behind_in(behind, batch) for behind in self._behind],
             gradients=self._gradients_like(state.params),
+            late=self._late(state, batch) if may_be_late else (),
         )
         scores = self._forward(work)
         loss = self._loss(work, scores)
-        if not batch.only_loss:
-            self._backward(work, scores)
+        late = None if batch.only_loss else self._backward(work, scores)
         loss += batch.share * penalty(self.spec.reg, state.params, sum_of_squares)
-        return Gradients(loss, work.gradients, None, work.matrices if self.spec.precision else None)
+        return Gradients(loss, work.gradients, None, work.matrices if self.spec.precision else None, late)
 
     def _passes(self, rows: int, widths: tuple[int, ...], gaps: bool) -> list[Activations]:
         """Room for a batch: from step to step the same."""
@@ -75,6 +78,12 @@ class FusedStep:
             fronts = [at.front(rows, n, gaps=gaps) for at, n in zip(self._activations, widths, strict=True)]
             self._front = (rows, widths, gaps), fronts
         return self._front[1]
+
+    def _late(self, state: State, batch: Batch) -> Collection[str]:
+        """The matrices whose gradients may come in pieces: not those of sparse rows, nor of a thinned network."""
+        if state.params.shapes != self._gradients.shapes:
+            return ()
+        return [name for name in self._weight_gradients.large if name != "W1" or not isinstance(batch.X, SparseRows)]
 
     def _gradients_like(self, params: Parameters) -> Parameters:
         if params.shapes == self._gradients.shapes:
@@ -119,25 +128,26 @@ class FusedStep:
         scores.sum(axis=0, out=dbias)
         return loss
 
-    def _backward(self, work: _Work, dscores: FloatArray) -> None:
+    def _backward(self, work: _Work, dscores: FloatArray) -> Late | None:
         """No gradient is computed for the rows of the batch: nobody asks for it."""
         state, passes, gradients = work.state, work.passes, work.gradients
         above, factor = self._operands.scores(dscores), state.params.dtype.type(self.spec.reg * work.batch.share)
+        late = []
         for i in range(len(passes), -1, -1):
             name, below = f"W{i + 1}", passes[i - 1].output if i else work.rows
             if isinstance(below, SparseRows):
                 below.weight_gradient(passes[0].dh if passes else dscores, gradients[name])
+                inplace_penalize(state.params[name], factor, gradients[name])
+            elif name in work.late:
+                factors = Factors(below, above, state.params[name], factor)
+                late.append((name, state.params.places[name].start, factors))
             else:
-                self.products.matmul(below.T, above, gradients[name])
-            if factor:
-                W, dW = state.params[name], gradients[name]
-                if self.spec.order == "F":
-                    W, dW = W.T, dW.T
-                inplace_add_scaled(W, factor, whole_lines(dW))
+                self._weight_gradients.whole(Factors(below, above, state.params[name], factor), gradients[name])
             if i:
                 self.products.matmul(above, work.matrices[name].T, passes[i - 1].for_products(passes[i - 1].dh))
                 self._layers[i - 1].backward(state, passes[i - 1], work.batch, work.behind[i - 1], gradients)
                 above = passes[i - 1].gradient
+        return Late(work.late, self._weight_gradients.pieces(late)) if late else None
 
 
 class _Work(NamedTuple):
@@ -150,6 +160,7 @@ class _Work(NamedTuple):
     passes: list[Activations]
     behind: list[Behind]
     gradients: Parameters
+    late: Collection[str]  # the matrices whose gradients come in pieces
 
 
 def _behind(spec: Spec, layer: int, row_positions: IntArray) -> Behind:

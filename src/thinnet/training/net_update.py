@@ -92,7 +92,8 @@ class NetUpdate:
         batch = self._batch(rows, step)
         self._running_before[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
-            computed = self._step.compute(net.state, batch, copies_hold=self.alone and self._copied)
+            known = {"copies_hold": self.alone and self._copied, "may_be_late": self._may_be_late}
+            computed = self._step.compute(net.state, batch, **known)
             if exchange is not None:
                 loss = exchange.add_up(computed.loss, computed.arrays.flat, net.running.flat)
                 computed = computed._replace(loss=loss)
@@ -102,12 +103,21 @@ class NetUpdate:
                 for matrix in (array for array in net.params.values() if array.ndim == 2):
                     matrix *= matrix.dtype.type(1 - rate * self.weight_decay)
             copies = None if computed.copies is None or exchange is not None else computed.copies.flat
+            arrays, late = computed.arrays, computed.late
             self.optimizer.inplace_update(
-                net.params.flat, computed.arrays, changes, computed.thinning, team=self.team, half=copies
+                net.params.flat, arrays, changes, computed.thinning, team=self.team, half=copies, late=late
             )
         self._copied = copies is not None
         net.step += 1
         return computed.loss
+
+    @property
+    def _may_be_late(self) -> bool:
+        """Whether large gradients may be made just before they are used: not where several processes add them up, nor
+        where weights decay before it that an L2 penalty's gradient is made of.
+        """
+        changed_before = self.weight_decay and self.net.spec.reg
+        return self.exchange is None and self.optimizer.takes_pieces and not changed_before
 
     def _batch(self, rows: IntArray, step: int) -> Batch:
         spec, exchange = self.net.spec, self.exchange

@@ -1,0 +1,87 @@
+"""The gradients of a net's matrices: at once, or those of large ones a piece at a time.
+
+A large gradient does not stay in the cache until the optimizer reads it. A piece does, where it is used before the next
+one is made in its place.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from thinnet.kernels.penalty import inplace_add_scaled
+from thinnet.parameters import Parameters, Piece, whole_lines
+from thinnet.products.base import Products
+from thinnet.spec import Spec
+from thinnet.typing import AnyArray, FloatArray
+
+LARGE = 1 << 17  # elements of a matrix from which on pieces are faster
+PIECE = 3 << 17  # elements: more would leave the cache, and products of fewer rows are slower
+ROWS = 16  # of which a piece has a multiple: products are made of blocks
+
+
+class Factors(NamedTuple):
+    """What the gradient of a matrix W is made of: belowᵀ · above + penalty · W."""
+
+    below: AnyArray  # (N, D) the inputs of the layer
+    above: AnyArray  # (N, M) the gradient with respect to its product
+    W: FloatArray  # (D, M)
+    penalty: Any  # of the dtype of W; 0 for none
+
+
+class WeightGradients:
+    """Makes the gradients of a net's matrices, in full precision, from operands of any.
+
+    Args:
+        spec: of the net.
+        products: multiply.
+        padded: whether lines of the pieces have gaps behind them, as in `thinnet.parameters.Parameters`.
+
+    Attributes:
+        large: the names of the matrices that are to be made in pieces; they lie row by row.
+    """
+
+    def __init__(self, spec: Spec, products: Products, padded: bool) -> None:
+        self.products = products
+        shapes = {name: shape for name, shape in spec.shapes().items() if len(shape) == 2}
+        self.large = [name for name, (rows, columns) in shapes.items() if rows * columns >= LARGE and spec.order == "C"]
+        rooms = {name: _rooms(shapes[name], spec.dtype, padded) for name in self.large}
+        flats = [room.flat for pieces in rooms.values() for room in pieces]
+        flat = max(flats, key=len, default=np.empty(0, spec.dtype))
+        self._rooms = {
+            name: [Parameters(room.shapes, flat=flat, padded=padded)["dW"] for room in pieces]
+            for name, pieces in rooms.items()
+        }
+
+    def whole(self, factors: Factors, dW: FloatArray) -> None:
+        """Write the gradient of a matrix, which lies as its weights do."""
+        below, above, W, penalty = factors
+        self.products.matmul(below.T, above, dW)
+        inplace_penalize(W, penalty, dW)
+
+    def pieces(self, late: Sequence[tuple[str, int, Factors]]) -> Iterator[Piece]:
+        """Make the gradients of large matrices, given with where each lies in the flat buffer."""
+        for name, start, (below, above, W, penalty) in late:
+            row = 0
+            for dW in self._rooms[name]:
+                rows = slice(row, row + len(dW))
+                self.whole(Factors(below[:, rows], above, W[rows], penalty), dW)
+                yield Piece(start + row * W.shape[1], dW)
+                row = rows.stop
+
+
+def inplace_penalize(W: FloatArray, penalty: Any, dW: FloatArray) -> None:
+    """Add the gradient of an L2 penalty to that of a matrix, which lies as its weights do."""
+    if penalty:
+        if not W.flags.c_contiguous:
+            W, dW = W.T, dW.T
+        inplace_add_scaled(W, penalty, whole_lines(dW))
+
+
+def _rooms(shape: tuple[int, ...], dtype: Any, padded: bool) -> list[Parameters]:
+    """An array for each piece of a matrix."""
+    rows, columns = shape
+    count = -(-rows * columns // PIECE)
+    most = -(-rows // (count * ROWS)) * ROWS
+    heights = [min(most, rows - row) for row in range(0, rows, most)]
+    return [Parameters({"dW": (height, columns)}, dtype, padded=padded) for height in heights]

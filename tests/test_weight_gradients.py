@@ -1,0 +1,177 @@
+"""The gradients of large matrices, made a piece at a time as the optimizer uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.datasets import make_classification
+
+from test_steps import SPECS, drawn_batch, drawn_state
+from thinnet import Dataset, FullyConnectedNet, Solver
+from thinnet.bfloat16 import to_bits
+from thinnet.data.rows import RowReader
+from thinnet.errors import NumericalError
+from thinnet.optim import FlatOptimizer
+from thinnet.parameters import Parameters
+from thinnet.products.choose import products
+from thinnet.sklearn import ThinNetClassifier
+from thinnet.spec import Spec
+from thinnet.steps import weight_gradients
+from thinnet.steps.base import Gradients
+from thinnet.steps.fused import FusedStep
+from thinnet.training.net_update import NetUpdate
+
+pytest.importorskip("numba", reason="pieces are made for the kernels")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_pieces() -> Any:
+    """Matrices of small nets count as large, and come in several pieces."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weight_gradients, "LARGE", 100)
+        patch.setattr(weight_gradients, "PIECE", 700)
+        yield
+
+
+def assembled(computed: Gradients) -> Parameters:
+    """All gradients, the late ones put in their places; each element of those must come exactly once."""
+    whole = computed.arrays.copy()
+    if computed.late is not None:
+        for name in computed.late.names:
+            whole[name][...] = np.nan
+        for start, lines in computed.late.pieces:
+            place = whole.flat[start : start + lines.size]
+            assert np.isnan(place).all()
+            place[:] = lines.reshape(-1)
+    return whole
+
+
+@given(
+    spec=SPECS,
+    rows=st.sampled_from([3, 17, 40]),
+    half=st.booleans(),
+    weighted=st.booleans(),
+)
+def test_the_pieces_are_the_whole_gradient(spec: Spec, rows: int, half: bool, weighted: bool) -> None:
+    spec = spec.replace(precision="bfloat16") if half and spec.dtype == np.float32 else spec
+    batch, step = drawn_batch(spec, rows, 7, weighted), FusedStep(spec, products(), rows)
+    wanted = step.compute(drawn_state(spec), batch).whole(drawn_state(spec).params)
+    computed = step.compute(drawn_state(spec), batch, may_be_late=True)
+    large = [name for name, array in wanted.items() if array.ndim == 2 and array.size >= 100]
+    assert large == ([] if computed.late is None else list(computed.late.names))
+    scale = max(float(np.abs(wanted.flat).max()), 1e-3)
+    np.testing.assert_allclose(assembled(computed).flat, wanted.flat, rtol=1e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("shape", [(3, 100), (33, 17), (1, 130), (100, 701), (1000, 10)])
+def test_pieces_are_blocks_of_rows(shape: tuple[int, int]) -> None:
+    heights = [len(room["dW"]) for room in weight_gradients._rooms(shape, np.float32, padded=False)]
+    assert sum(heights) == shape[0]
+    assert all(height % weight_gradients.ROWS == 0 for height in heights[:-1])
+    assert max(heights) * shape[1] <= 700 + weight_gradients.ROWS * shape[1]
+
+
+def trained(**changes: Any) -> tuple[FullyConnectedNet, list[float]]:
+    """A net, and its losses, after some steps."""
+    generator = np.random.default_rng(0)
+    data = Dataset(generator.normal(size=(60, 12)), generator.integers(3, size=60))
+    options = {"normalization": "batchnorm", "dropout": 0.5, "dtype": "float64", "seed": 0}
+    net = FullyConnectedNet([40, 30], 12, 3, **options | changes.pop("net", {}))
+    net.fused = changes.pop("fused")
+    solver = Solver(net, data, epochs=4, batch_size=20, verbose=False, **changes)
+    solver.train()
+    return net, solver.history.loss
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Grows with each step whose large gradients come in pieces."""
+    steps: list[Any] = []
+    pieces = weight_gradients.WeightGradients.pieces
+
+    def recorded(self: Any, late: Any) -> Any:
+        steps.append(late)
+        return pieces(self, late)
+
+    monkeypatch.setattr(weight_gradients.WeightGradients, "pieces", recorded)
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("changes", "in_pieces"),
+    [
+        ({}, True),
+        ({"optimizer": "sgd_momentum"}, True),
+        ({"optimizer": "adamw", "optimizer_options": {"weight_decay": 0.3}, "net": {"reg": 0.2}}, True),
+        ({"net": {"reg": 0.2}}, True),
+        ({"net": {"dropout_mask": "batch"}}, False),
+    ],
+    ids=str,
+)
+def test_training_by_pieces_is_training_as_it_reads(changes: dict[str, Any], in_pieces: bool, made: list[Any]) -> None:
+    (got, losses), (wanted, expected) = (trained(**changes, fused=fused) for fused in (True, False))
+    assert len(made) == (len(losses) if in_pieces else 0)
+    np.testing.assert_allclose(losses, expected, rtol=1e-8)
+    np.testing.assert_allclose(got.params.flat, wanted.params.flat, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("reg", [0.0, 0.2])
+def test_the_penalty_is_that_of_weights_before_they_decay(reg: float, made: list[Any]) -> None:
+    generator = np.random.default_rng(0)
+    data = Dataset(generator.normal(size=(20, 12)), generator.integers(3, size=20))
+    flats = []
+    for fused in (True, False):
+        net = FullyConnectedNet([40, 30], 12, 3, reg=reg, dtype="float64", seed=0)
+        net.fused = fused
+        optimizer = FlatOptimizer("adam", {"learning_rate": 0.1}, like=net.params.flat)
+        reader = RowReader(data, "train", 20, np.float64)
+        update = NetUpdate(net, reader, optimizer, 20, weight_decay=0.5)
+        for step in range(3):
+            update(np.arange(20), {"learning_rate": 1.0}, step)
+        flats.append(net.params.flat)
+    assert len(made) == (0 if reg else 3)
+    np.testing.assert_allclose(flats[0], flats[1], rtol=1e-7, atol=1e-10)
+
+
+def test_copies_in_bfloat16_keep_up_with_pieces() -> None:
+    spec = Spec([40, 130], 20, 5, precision="bfloat16", seed=0)
+    state, step = drawn_state(spec), FusedStep(spec, products(), 16)
+    optimizer, before = FlatOptimizer("adam", None, like=state.params.flat), state.params.copy()
+    computed = step.compute(state, drawn_batch(spec, 16, 0, weighted=False), may_be_late=True)
+    assert computed.late is not None
+    assert computed.copies is not None
+    optimizer.inplace_update(state.params.flat, computed.arrays, half=computed.copies.flat, late=computed.late)
+    assert all((state.params[name] != old).mean() > 0.5 for name, old in before.items())
+    np.testing.assert_array_equal(computed.copies.flat, to_bits(state.params.flat))
+
+
+def test_what_is_not_finite_stops_before_any_weight_changes() -> None:
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(40, 12)).astype(np.float32)
+    X[7, 3] = 3e38
+    net = FullyConnectedNet([40, 30], 12, 3, seed=0)
+    net.params["W1"] = 10 * net.params["W1"]
+    before = net.params.flat.copy()
+    solver = Solver(net, Dataset(X, generator.integers(3, size=40)), epochs=1, batch_size=40, verbose=False)
+    with pytest.raises(NumericalError):
+        solver.train()
+    np.testing.assert_array_equal(net.params.flat, before)
+
+
+def test_the_first_gradient_of_sparse_rows_is_not_late(made: list[Any]) -> None:
+    X, y = make_classification(80, 20, random_state=0)
+    X[np.abs(X) < 1] = 0
+    rows = X, sparse.csr_array(X)
+    one, other = (
+        ThinNetClassifier(hidden_layer_sizes=(30, 20), max_iter=3, normalization=None, random_state=0).fit(some, y)
+        for some in rows
+    )
+    names = {name for late in made for name, _, _ in late}
+    assert names == {"W1", "W2"}
+    assert "W1" not in {name for name, _, _ in made[-1]}
+    np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=1e-3)
