@@ -1,6 +1,7 @@
 """One pass of a rule's kernel over flat buffers, shared out among threads where that pays."""
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,20 +25,9 @@ def update_whole(
     """One step of a rule; `buffers` are the weights and its state, the rest as for `thinnet.optim.FlatOptimizer`."""
     w, first, second = buffers
     half = np.empty(0, np.uint16) if half is None else half
-
-    def update_some(flat: FloatArray, size: int, table: IntArray, gaps: bool) -> None:
+    for flat, size, table, gaps in _parts(dw, late):
         room = scratch(team, w.dtype, LINE if gaps else 0)
         share_out(team, size, update, rule, w, flat, (first, second), numbers, half, table, room)
-
-    if isinstance(dw, Parameters):
-        names = () if late is None else tuple(late.names)
-        update_some(dw.flat, w.size, *_lines(tuple(dw.places.items()), names))
-    else:
-        update_some(dw, w.size, np.array([(0, dw.size, 0, LINE, LINE)]), False)
-    for start, lines in () if late is None else late.pieces:
-        flat, gaps = whole_lines(lines).reshape(-1), not lines.flags.c_contiguous
-        between = (lines.shape[1], lines.strides[0] // lines.itemsize) if gaps else (LINE, LINE)
-        update_some(flat, lines.size, np.array([(start, start + lines.size, 0, *between)]), gaps)
 
 
 def update_kept(
@@ -57,15 +47,33 @@ def update_kept(
     share_out(team, thin.flat.size, update_part, rule, w, thin.flat, (first, second), numbers, *where)
 
 
+Part = tuple[FloatArray, int, IntArray, bool]  # a gradient, its elements, their `table`, and whether there are gaps
+
+
+def _parts(dw: FloatArray | Parameters, late: Late | None) -> Iterator[Part]:
+    """The gradients in the order in which they are used."""
+    if isinstance(dw, Parameters):
+        left_out = () if late is None else tuple(i for i, name in enumerate(dw.places) if name in late.names)
+        yield dw.flat, *_lines(left_out, *dw.places.values())
+    else:
+        yield dw, dw.size, np.array([(0, dw.size, 0, LINE, LINE)]), False
+    for start, lines in () if late is None else late.pieces:
+        flat, gaps = whole_lines(lines).reshape(-1), not lines.flags.c_contiguous
+        between = (lines.shape[1], lines.strides[0] // lines.itemsize) if gaps else (LINE, LINE)
+        yield flat, lines.size, np.array([(start, start + lines.size, 0, *between)]), gaps
+
+
 @functools.lru_cache(maxsize=64)  # the same in each step
-def _lines(places: tuple[tuple[str, Place], ...], without: tuple[str, ...]) -> tuple[IntArray, bool]:
-    """A row of `update`'s table for each array of a gradient but some, and whether there are gaps between its lines."""
-    table, start, gaps = [], 0, False
-    for name, place in places:
+def _lines(left_out: tuple[int, ...], *places: Place) -> tuple[int, IntArray, bool]:
+    """How many elements a gradient has, a row of `update`'s table for each of its arrays, and whether there are gaps
+    between its lines; some arrays, by their numbers, left out.
+    """
+    table, start, size, gaps = [], 0, 0, False
+    for number, place in enumerate(places):
         stop = start + place.lines * place.length
-        has_gaps = place.pitch > place.length
-        if name not in without:
+        if number not in left_out:
+            has_gaps = place.pitch > place.length
             table.append((start, stop, place.start, *((place.length, place.pitch) if has_gaps else (LINE, LINE))))
-            gaps = gaps or has_gaps
+            size, gaps = size + stop - start, gaps or has_gaps
         start = stop
-    return np.array(table, np.intp).reshape(-1, 5), gaps
+    return size, np.array(table, np.intp).reshape(-1, 5), gaps

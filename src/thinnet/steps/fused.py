@@ -81,9 +81,10 @@ class FusedStep:
 
     def _late(self, state: State, batch: Batch) -> Collection[str]:
         """The matrices whose gradients may come in pieces: not those of sparse rows, nor of a thinned network."""
-        if state.params.shapes != self._gradients.shapes:
+        large = self._weight_gradients.large
+        if not large or state.params.shapes != self._gradients.shapes:
             return ()
-        return [name for name in self._weight_gradients.large if name != "W1" or not isinstance(batch.X, SparseRows)]
+        return [name for name in large if name != "W1" or not isinstance(batch.X, SparseRows)]
 
     def _gradients_like(self, params: Parameters) -> Parameters:
         if params.shapes == self._gradients.shapes:

@@ -117,7 +117,7 @@ class NetUpdate:
         where weights decay before it that an L2 penalty's gradient is made of.
         """
         changed_before = self.weight_decay and self.net.spec.reg
-        return self.exchange is None and self.optimizer.takes_pieces and not changed_before
+        return self.exchange is None and not changed_before and self.optimizer.takes_pieces
 
     def _batch(self, rows: IntArray, step: int) -> Batch:
         spec, exchange = self.net.spec, self.exchange
