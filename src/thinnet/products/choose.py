@@ -23,7 +23,7 @@ def products(name: str | None = None) -> Products:
     Args:
         name: ``"numpy"`` or ``"mkl"``; None for what the environment's THINNET_PRODUCTS says, and where it says
             nothing for MKL if that is installed, works, and gives the same bits from run to run, but for NumPy on
-            processors of AMD, where MKL is slower.
+            processors of AMD, where MKL is no faster.
 
     Raises:
         ArgumentError: if the name is unknown.

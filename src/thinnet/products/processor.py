@@ -8,7 +8,7 @@ FILE = Path("/proc/cpuinfo")
 
 
 def is_amd() -> bool:
-    """Whether AMD made it: there MKL's products are slower than those of NumPy's OpenBLAS (BENCHMARKS.md)."""
+    """Whether AMD made it: there MKL's products are no faster than those of NumPy's OpenBLAS (BENCHMARKS.md)."""
     return re.search(r"^vendor_id\s*:\s*AuthenticAMD", _text(), re.MULTILINE) is not None
 
 
