@@ -178,6 +178,15 @@ def test_a_file_of_another_course_that_is_not_there_is_not_held_against_anybody(
     assert "reg_utils.relu is used, and reg_utils is not there" in str(report)
 
 
+def test_what_a_file_imports_from_the_folder_where_it_was_run_is_found(tmp_path: Path) -> None:
+    write(tmp_path, "common/functions.py", "import numpy as np\n\n\ndef positive(x):\n    return np.maximum(x, 0)\n")
+    text = "from common.functions import *\n\n\ndef relu_forward(x):\n    return positive(x), x\n"
+    for name in ("common/layers.py", "model/net.py"):
+        write(tmp_path, name, text)
+    report = check_path(tmp_path)
+    assert [one.state for one in report.functions] == ["right", "right"], str(report)
+
+
 def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> None:
     text = "import torch\n" + dropouts.dropout({"< KEEP) / KEEP": "< KEEP) * KEEP"}, "keep")
     report = check(tmp_path, text + "\ndef relu_forward(x):\n    return torch.relu(x), x\n", "keep")

@@ -14,6 +14,7 @@ import check_small_nets as small_nets
 import check_sources as sources
 from test_check import check, package
 from thinnet.check import check_path
+from thinnet.check.compare import Difference, difference
 
 pytestmark = pytest.mark.usefixtures("quick_workers")
 
@@ -53,8 +54,8 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("batchnorm_forward", "var = x.var(axis=0)", "var = ((x - mu) ** 2).sum(axis=0)", "the sum of 6 squares as the variance"),
     ("batchnorm_forward", "mu = x.mean(axis=0)", "mu = x.mean()", "wrong-axis: the output has its mean over everything"),
     ("batchnorm_forward", '    return out, cache\n\n\ndef batchnorm_backward(', '    bn_param["mode"] = "test"\n    return out, cache\n\n\ndef batchnorm_backward(', "input-mutated: batchnorm_forward changed bn_param['mode'] from 'train' to 'test'"),
-    ("batchnorm_backward", f"- {MEAN}", f"+ {MEAN}", "dx has -1 times the term through the mean and 1 times"),
-    ("batchnorm_backward", f"- {VARIANCE}", f"- 2 * {VARIANCE}", "dx has 1 times the term through the mean and 2 times"),
+    ("batchnorm_backward", f"- {MEAN}", f"+ {MEAN}", "dx has -1 times the term through the mean, and is right but for that"),
+    ("batchnorm_backward", f"- {VARIANCE}", f"- 2 * {VARIANCE}", "dx has 2 times the term through the variance, and"),
     ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g - {MEAN} - {VARIANCE}", "dx is not divided by the standard deviation"),
     ("layernorm_forward", "x.var(axis=1, keepdims=True)", "x.var(axis=0)", "the output has its variance along the other axis"),
     ("layernorm_backward", "(lg - lg.mean(axis=1, keepdims=True) - lhat * (lg * lhat).mean(axis=1, keepdims=True))", "(lg - lg.mean(axis=0) - lhat * (lg * lhat).mean(axis=0))", "dx has its means along the other axis"),
@@ -65,6 +66,20 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("relu_forward", "np.maximum(0, x)", "np.maximum(0.01 * x, x)", "the output is 0.01 * x where x is negative"),
     ("batchnorm_forward", NEW_MEAN, NEW_MEAN.replace("* mu", "* x.mean()"), "0.2 * mean of everything"),
     ("batchnorm_backward", "(dout * xhat).sum(axis=0)", "(dout * (xhat * std + MEAN)).sum(axis=0)", "dgamma has x in the place of x_hat"),
+    ("batchnorm_forward", "(x - mu) / std", "(x - mu) * std", "the output is multiplied by the standard deviation"),
+    ("batchnorm_forward", "gamma * xhat + beta", "gamma * (xhat + beta / std)", "the output has beta divided by the standard"),
+    ("batchnorm_forward", "mu = x.mean(axis=0)", "mu = x.sum(axis=0)", "the output has the sum of 6 values as the mean"),
+    ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g / std - {MEAN} / std - {VARIANCE} / std ** 2", "dx has a wrong term through the variance, and is right but for that"),
+    ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g - {MEAN} / std - {VARIANCE} / std", "dx has a wrong term dout * gamma / std, and"),
+    ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g / std + {MEAN} * std - {VARIANCE}", "dx has a wrong term through the mean and a wrong term through the variance, and"),
+    ("batchnorm_backward", "(dout * xhat).sum(axis=0)", "(dout * xhat * std).sum(axis=0)", "dgamma has x - mean in the place of x_hat"),
+    ("batchnorm_backward", "cache = (xhat, std, gamma)", "cache = (xhat, np.sqrt(var), gamma)", "epsilon-missing: with a row or column of equal values the output is finite and its gradient is not"),
+    ("batchnorm_backward", "return dx, dgamma, dbeta", "return dx, cache, dbeta", "wrong-return: dgamma must be an array of numbers, got 3 values"),
+    ("softmax_loss", "x - x.max(axis=1, keepdims=True)", "x - x.min(axis=1, keepdims=True)", "unstable: where the right class is 2000 above the others, the loss is"),
+    ("affine_forward", "x.reshape(x.shape[0], -1).dot(w)", "x.reshape(x.shape[0], x.shape[1] * x.shape[2]).dot(w)", "crashed: with x of shape (4, 6): IndexError"),
+    ("affine_backward", "dout.dot(w.T).reshape(x.shape)", "dout.dot(w.T).reshape(x.shape[0], x.shape[1], -1) if x.ndim > 2 else dout.dot(w.T)", "shape-changed: with x of shape (4, 1, 2, 3): dx has shape (4, 1, 6)"),
+    ("relu_forward", "np.maximum(0, x)", "np.array([[max(v, 0) for v in row] for row in x])", "crashed: with x of shape (1, 2, 2, 5): ValueError"),
+    ("affine_backward", "return dx, dw, db", "kept = globals().setdefault('kept', np.zeros_like(dw)); kept[...] = dw; return dx, kept, db", "wrong-gradient: a second call of affine_backward changes the arrays that the first one returned"),
     ("svm_loss", "margins.sum() / N", "np.sum(margins**2) / N", "the loss has the squares of the margins"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= margins.sum(axis=1)", "dx has the margins at the right class"),
     ("svm_loss", "+ 1.0)", ")", "the loss has 0 as the margin"),
@@ -86,6 +101,8 @@ RULES: list[tuple[str, str, str, str]] = [
     ("sgd_momentum", "next_w = w + v", "next_w = v", "as by `w = v` in place of `w = w + v`"),
     ("sgd_momentum", 'config["velocity"] = v', 'config["velocity"] = dw', "ended with `v = dw`"),
     ("rmsprop", sources.DECAY, sources.DECAY.replace("(1 - config[\"decay_rate\"])", "0.1").replace('config["decay_rate"] *', "0.9 *"), "began with `decay_rate = 0.9`"),
+    ("adam", "b1 ** t", "(1 - b1) ** t", "as by `mt = m / (1 - (1 - beta1)**t)`"),
+    ("adam", "    t = config[\"t\"]\n", "    t = 2\n", "the bias correction uses 2 in both, expected 6 and 7"),
     ("adam", "(1 - b1) * dw\n", "(1 - b1) * dw ** 2\n", "as by `m = beta1 * m + (1 - beta1) * dw**2`"),
     ("adam", 'config["t"] += 1', 'config["t"] -= 1', "two steps leave t at 4 and 3: it goes down"),
 ]  # fmt: skip
@@ -170,6 +187,30 @@ def test_a_net_that_stops_is_not_told_of_the_options_that_were_tried_for_it() ->
     assert [(one.verdict, one.evidence[:10]) for _, one in report] == [("crashed", "IndexError")], str(report)
 
 
+# What is wrong with a forward, that its backward stops, and what is told of the backward.
+STOPS: list[tuple[str, str, str]] = [
+    ("return out, (x, w, b)", "return (x, w, b), out", "not-checked: it cannot be judged while forward is wrong: ValueError"),
+    ("return out, (x, w, b)", "return out, None", "wrong-return: affine_forward leaves None in the cache, with which affine_backward stops"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "told"), STOPS)
+def test_a_backward_that_stops_for_what_forward_left_is_not_accused(old: str, new: str, told: str) -> None:
+    report = check(sources.swap(sources.LAYERS, {old: new}))
+    said = [f"{one.verdict}: {one.evidence}" for name, one in report if name == "affine_backward"]
+    assert len(said) == 1, str(report)
+    assert said[0].startswith(told)
+
+
+def test_a_number_of_zero_may_be_the_gradient_of_what_plays_no_part() -> None:
+    spare = {
+        "        self.params = {}\n": "        self.params = {'gamma9': np.ones(3)}\n",
+        "        loss, grads = 0.0, {}\n": "        loss, grads = 0.0, {'gamma9': 0}\n",
+    }
+    report = check(package(nets.net(spare, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    assert report.ok, str(report)
+
+
 def test_running_statistics_may_have_the_shape_that_a_layer_of_images_gives_them() -> None:
     text = """
 import numpy as np
@@ -249,6 +290,7 @@ def test_a_name_that_may_come_from_a_file_that_is_absent_is_not_a_mistake(tmp_pa
             "return np.array((x, x[0])), None",
             "not-checked: relu_forward is written for an older NumPy: ValueError: setting",
         ),
+        ("x[0, 0] = float(np.ones(2))", "crashed: TypeError: only "),
         ("from nowhere.to_be import found", "missing-package: ModuleNotFoundError: No module named 'nowhere'"),
     ],
 )
@@ -291,10 +333,44 @@ class Dropout:
         ("top, left = i * stride, j * stride", "top, left = i * stride, j", "that of stride 1 in one direction"),
         ("1 + (W + 2 * pad - WW) // stride\n", "1 + (W + 2 * pad - WW) // stride; P, Q = P - 2 * pad // stride, Q - 2 * pad // stride\n",
          "the output has the size of one without padding"),
+        ("pad:pad + H, pad:pad + W]", "1:-1, 1:-1]", "with stride 2 and pad 2: dx is cut by 1 on each side, where pad is 2"),
+        ("pad:pad + H, pad:pad + W]", "1:1 + H, 1:1 + W]", "padding-not-removed with stride 2 and pad 2: dx is cut out of the wrong place"),
+        ("for j in range(out.shape[3])", "for j in range(min(out.shape[2:]))", "elements are wrong, those at [:, :, :, 2], where it is zero"),
+        ("i * stride + K, j * stride:j * stride + L].max", "(i + 1) * stride, j * stride:(j + 1) * stride].max", "the output is that of windows of stride x stride"),
+        ("np.unravel_index(np.argmax(window), window.shape)", "divmod(np.argmax(window), K)", "with windows of 2 x 3: "),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_convolution_is_told_by_what_it_is(old: str, new: str, told: str) -> None:
-    assert told in " ".join(one.evidence for _, one in check(sources.swap(images.IMAGES, {old: new})))
+    assert told in " ".join(
+        f"{one.verdict} {one.evidence}" for _, one in check(sources.swap(images.IMAGES, {old: new}))
+    )
+
+
+def test_images_that_come_out_square_are_told_so() -> None:
+    found = difference("the output", np.ones((2, 3, 4, 4)), np.ones((2, 3, 4, 5)))
+    assert found == Difference(
+        "shape-changed", "the output has shape (2, 3, 4, 4), expected (2, 3, 4, 5): it is square"
+    )
+
+
+def test_a_class_may_be_given_functions_for_its_first_values() -> None:
+    text = """
+import numpy as np
+
+
+class Linear:
+    def __init__(self, in_feature, out_feature, weight_init_fn, bias_init_fn):
+        self.W, self.b = weight_init_fn(in_feature, out_feature), bias_init_fn(out_feature)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, delta):
+        self.dW, self.db = self.x.T @ delta, delta.sum(axis=0)
+        return delta @ self.W.T
+"""
+    assert [one.state for one in check(text).functions] == ["right", "right"], str(check(text))
 
 
 def test_a_group_without_variance_needs_an_epsilon() -> None:

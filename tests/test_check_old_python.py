@@ -128,6 +128,8 @@ def test_a_source_for_both_pythons_is_taken_for_python_3(start: str, tmp_path: P
         ("out = np.maximum(0, x)", "out = np.maximum(np.array(x.tolist(), copy=False), 0)"),
         ("x.reshape(x.shape[0], -1).dot(w)", "np.reshape(x, newshape=(x.shape[0], np.product(x.shape[1:]))).dot(w)"),
         ("dx = dout * (x > 0)", "dx = dout * (x > 0).astype(np.int)"),
+        ("-logp[np.arange(N), y].sum()", "-logp[[np.arange(N), y]].sum()"),
+        ("    dx[np.arange(N), y] -= 1", "    right = [range(N), y]\n    dx[right] -= 1"),
         ("dx = dout * (x > 0)", "dx = dout * (x > 0) + np.zeros(None)"),
     ],
 )
@@ -142,6 +144,7 @@ OLD_CALLS = [
     "np.maximum(x, 0) * (1 + 0 * x.ptp())",
     "np.maximum(np.reshape(a=x, newshape=x.shape), 0)",
     "np.maximum(x, 0) * np.sum(one for one in [1.0])",
+    "np.maximum(x, 0) * float(np.ones(1))",
 ]
 
 

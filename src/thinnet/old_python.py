@@ -1,13 +1,16 @@
 """Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
 
 import ast
+import contextlib
 import importlib.abc
 import importlib.util
+import linecache
 import os
 import pickle
 import re
 import sys
 import sysconfig
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -33,6 +36,8 @@ OLD_NUMPY_ERRORS = re.compile(
     r"|unexpected keyword argument '(newshape|normed)'|positional-only arguments passed as keyword arguments: 'a'"
     r"|Calling np\.\w+\(generator\)|Unable to avoid copy"
 )
+RANGES = ("range", "xrange", "np.arange", "numpy.arange")
+NO_NUMBER = re.compile("only 0-dimensional arrays can be converted|setting an array element with a sequence")
 ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.AsyncFunctionDef, ast.NamedExpr)
 NUMPY = np.lib.NumpyVersion(np.__version__)
 NEW_SHAPE = "shape" if NUMPY >= "2.1.0" else "newshape"
@@ -85,16 +90,37 @@ def only_python_3(tree: ast.Module) -> bool:
     return typed or any(isinstance(node, ONLY_PYTHON_3) for node in nodes)
 
 
-def why_it_stops(message: str) -> str:
+def why_it_stops(message: str, error: BaseException | None = None) -> str:
     """What code was written for that stops with this error, if that is the reason, else "".
 
     >>> why_it_stops("TypeError: reshape() got an unexpected keyword argument 'newshape'")
     'an older NumPy'
     """
     gone = re.search(r"module 'numpy' has no attribute '(\w+)'", message)
+    if error is not None and NO_NUMBER.search(message) and _of_one_element(error):
+        return "an older NumPy"
     if OLD_NUMPY_ERRORS.search(message) or (gone and gone.group(1) in python2.GONE):
         return "an older NumPy"
     return "Python 2" if PYTHON_2_FILES and PYTHON_2_ERRORS.search(message) else ""
+
+
+def _of_one_element(error: BaseException) -> bool:
+    """Whether the line that stops takes an array of one element for a number, as older versions of NumPy do."""
+    calls = [call for call in traceback.walk_tb(error.__traceback__) if not of_a_library(call[0].f_code.co_filename)]
+    frame, line = calls[-1] if calls else (sys._getframe(), 0)
+    numbers: list[ast.expr] = []
+    with contextlib.suppress(SyntaxError):  # of a part of a line
+        for node in ast.walk(ast.parse(linecache.getline(frame.f_code.co_filename, line).strip())):
+            if isinstance(node, ast.Assign):
+                numbers.append(node.value)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("int", "float"):
+                numbers += node.args
+    for number in numbers:
+        with contextlib.suppress(Exception):  # it may stop itself
+            found = eval(ast.unparse(number), frame.f_globals, frame.f_locals)
+            if isinstance(found, np.ndarray) and found.ndim and found.size == 1:
+                return True
+    return False
 
 
 def _is_old(text: str, path: str) -> bool:
@@ -122,6 +148,24 @@ class OldNumpy(ast.NodeTransformer):
         if of_numpy and node.attr in python2.GONE:
             self.found.add(f"np.{node.attr}")
         return node
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        """``[np.arange(N), y]`` was once as good an index as a tuple of both."""
+        places = [one for one in ast.walk(node) if isinstance(one, ast.Subscript)]
+        names = {one.slice.id for one in places if isinstance(one.slice, ast.Name)}
+        for place in places:
+            place.slice = self._index(place.slice)
+        for one in ast.walk(node):
+            if isinstance(one, ast.Assign) and names & {ast.unparse(target) for target in one.targets}:
+                one.value = self._index(one.value)
+        return self.generic_visit(node)
+
+    def _index(self, node: ast.expr) -> ast.expr:
+        parts = node.elts if isinstance(node, ast.List) else []
+        if len(parts) < 2 or not any(isinstance(one, ast.Call) and ast.unparse(one.func) in RANGES for one in parts):
+            return node
+        self.found.add(f"{ast.unparse(node)} as an index")
+        return ast.copy_location(ast.Tuple(parts, ast.Load()), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, pickles may be of Python 2."""

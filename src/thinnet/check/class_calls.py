@@ -134,7 +134,10 @@ def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> 
 
 
 def made(owner: type, *args: Any, **kwargs: Any) -> Any:
-    """An object of a class, made with what its constructor seems to take."""
+    """An object of a class, made with what its constructor seems to take, be it functions for the first values."""
+    known = inspect.signature(owner).parameters if parameters(owner) else {}
+    begin = [name for name in [*known][len(args) :] if re.search("init(ial)?", name) and name not in kwargs]
+    kwargs |= {name: np.random.randn for name in begin if known[name].default is known[name].empty}
     try:
         return call(owner, *args, **kwargs)
     except (*IN_THE_CALL, AttributeError) as error:

@@ -1,15 +1,16 @@
 """Comparing an array with what it should be, and describing the difference."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from thinnet.checks import in_shape
-from thinnet.typing import AnyArray
+from thinnet.typing import AnyArray, BoolArray
 
 TOLERANCE = 1e-4  # of the largest value: wide enough for an epsilon inside or outside of the root
 Alternative = tuple[AnyArray | float, str, str]  # a wrong value, its verdict, and a text to follow the result's name
+Alternatives = Sequence[Alternative] | Callable[[AnyArray], Sequence[Alternative]]  # or what gives them for a wrong one
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Difference:
 
 
 def difference(
-    what: str, got: AnyArray, expected: AnyArray | float, alternatives: Sequence[Alternative] = (), batch: int = 0
+    what: str, got: AnyArray, expected: AnyArray | float, alternatives: Alternatives = (), batch: int = 0
 ) -> Difference | None:
     """What is wrong with `got`, called `what`, or None.
 
@@ -39,12 +40,15 @@ def difference(
     """
     expected = np.asarray(expected, dtype=np.float64)
     got = in_shape(got, expected.shape)
+    if callable(alternatives):
+        alternatives = alternatives(got) if got.shape == expected.shape and np.all(np.isfinite(got)) else ()
     known = next((known for known in alternatives if np.shape(known[0]) == got.shape and close(got, known[0])), None)
     if got.shape != expected.shape:
         shapes = f"shape {got.shape}, expected {expected.shape}"
         if known:
             return Difference(known[1], f"{what} {known[2]}: it has {shapes}")
         why = ": it must be reshaped" if got.size == expected.size else ""
+        why = ": it is square" if got.ndim == 4 and 0 < got.shape[2] == got.shape[3] else why
         why = ": it is transposed" if got.ndim == 2 and got.shape == expected.shape[::-1] else why
         return Difference("shape-changed", f"{what} has {shapes}{why}")
     if not np.all(np.isfinite(got)):
@@ -57,14 +61,25 @@ def difference(
     if factor is not None:
         verdict = "gradient-sign" if abs(factor + 1) < 1e-3 else "gradient-scaled"
         return Difference(verdict, f"{what} is {_multiple(factor, batch)}: {_worst(got, expected)}")
-    wrong = int((np.abs(got - expected) > TOLERANCE * _size(expected)).sum())
-    share = f"{wrong} of {expected.size} elements are wrong" if expected.size > 1 else "the value is wrong"
+    wrong = np.abs(got - expected) > TOLERANCE * _size(expected)
+    share = f"{wrong.sum()} of {expected.size} elements are wrong" if expected.size > 1 else "the value is wrong"
+    share += _slice(wrong) + (", where it is zero" if got.ndim and not got[wrong].any() else "")
     return Difference("", f"{what}: {share}; {_worst(got, expected)}")
 
 
 def close(got: AnyArray | Sequence[float], expected: AnyArray | float, tolerance: float = TOLERANCE) -> bool:
     """Whether two arrays agree, measured by their largest value."""
     return bool(np.all(np.abs(np.asarray(got, dtype=np.float64) - expected) <= tolerance * _size(expected)))
+
+
+def _slice(wrong: BoolArray) -> str:
+    """Which rows, columns or the like the wrong elements are, if they are whole ones."""
+    for axis in range(wrong.ndim if wrong.ndim > 1 else 0):
+        lines = np.moveaxis(wrong, axis, 0).reshape(wrong.shape[axis], -1)
+        if not wrong.all() and np.array_equal(lines.any(axis=1), lines.all(axis=1)):
+            which = np.flatnonzero(lines[:, 0]).tolist()
+            return f", those at [{':, ' * axis}{which if len(which) > 1 else which[0]}]"
+    return ""
 
 
 def _size(expected: AnyArray | float) -> float:

@@ -97,7 +97,12 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
             name = error.name or ""
             if not name or name == module or name in absent:
                 raise
-            absent.add(name)
+            near = _near(root, name.partition(".")[0])
+            if near and str(near) not in sys.path:
+                sys.meta_path.insert(0, old_python.Finder(near))
+                sys.path.append(str(near))
+            else:
+                absent.add(name)
         except OutOfScopeError:
             # Asked after the ordinary finders and before the course's: files that are there stay in use.
             absent |= PARTS_LEFT_OUT
@@ -112,6 +117,12 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
             if not old_python.of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
     raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(absent)[:3])}")
+
+
+def _near(root: Path, package: str) -> Path | None:
+    """The folder above in which a package or module is that the code asks for: it was run from there."""
+    found = [up for up in root.parents[:2] if (up / f"{package}.py").is_file() or [*up.glob(f"{package}/*.py")]]
+    return found[0] if found else None
 
 
 def _dialect_of(convention: PConvention, module: str) -> str:

@@ -26,7 +26,7 @@ from thinnet.old_python import of_a_library
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
-OF_COURSES = {*layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.NAMES}
+OF_COURSES = {"dropout_forward", *layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.NAMES}
 MISSING_STARS: set[str] = set()  # modules that are not there, of which all names were imported
 OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
 NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
@@ -69,6 +69,7 @@ class Subject:
     convention: PConvention
     owns: tuple[str, ...]  # the functions whose failure is this subject's own fault
     in_net: bool = False  # a whole net's mends are other than a layer's
+    when: str = ""  # with which options, where others have been right
     findings: list[Finding] = field(default_factory=list)
     last_call: tuple[str, tuple[Any, ...]] = ("", ())  # the function that was called last, and with what
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))  # for equal inputs
@@ -77,6 +78,7 @@ class Subject:
         """Add a verdict, once."""
         if not self.has(verdict):
             keep, net = self.convention.keep, self.in_net
+            evidence = self.when + evidence
             found = finding(verdict, evidence, self.own, example=example, severity=severity, keep=keep, in_net=net)
             self.findings.append(found)
 
@@ -253,7 +255,7 @@ class Subject:
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
         if "NoneType" in str(error) and _only_none(self.functions[name]):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")
-        old = old_python.why_it_stops(what)
+        old = old_python.why_it_stops(what, error)
         if old:
             return self.stop("not-checked", f"{name} is written for {old}: {what}, {location(error)}")
         cache = self.last_call[1][1] if name.endswith("_backward") and len(self.last_call[1]) == 2 else None

@@ -1,5 +1,6 @@
 """Forward of dropout, evaluated by its masks: their rate, their scale, their independence, and test mode."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -168,7 +169,11 @@ def _rates(subject: Subject, calls: Calls, repeated: bool) -> None:
         _contradiction(subject, evidence, fits[0])
         return
     expected = " and ".join(f"{1 - keep_rate(means, p):.1f}" for p in RATES) if means else "p or 1 - p"
-    subject.report("wrong-rate", f"{evidence}; expected {expected}")
+    below = {p: (1 + math.erf(p / math.sqrt(2))) / 2 for p in RATES}  # the share of normal numbers that are less than p
+    of = [{p: kept[p].mean() for p in RATES}, {p: 1 - kept[p].mean() for p in RATES}]
+    normal = any(all(abs(share[p] - below[p]) < 0.03 for p in RATES) for share in of)
+    why = ": as many as where np.random.randn, whose numbers are normal, stands for np.random.rand" if normal else ""
+    subject.report("wrong-rate", f"{evidence}; expected {expected}{why}")
 
 
 def _contradiction(subject: Subject, evidence: str, behavior: str) -> None:

@@ -38,6 +38,7 @@ def check_conv_forward(subject: Subject) -> None:
     """Cross-correlation, with each stride and padding."""
     steps, (x, w, b) = _steps(subject), _conv_inputs(subject)
     for stride, padding in steps:
+        subject.when = f"with stride {stride} and pad {padding}: " if stride > 1 else ""
         out, _ = subject.pair(CONV, x, w, b, {"stride": stride, "pad": padding})
         right = _conv(x, w, b, stride, padding)
         check_output(subject, out, right, _known_outputs(x, w, b, stride, padding))
@@ -81,6 +82,7 @@ def check_conv_backward(subject: Subject) -> None:
     """dx, dw and db, with each stride and padding; without padding a slip is only a remark."""
     steps, (x, w, b) = _steps(subject), _conv_inputs(subject)
     for stride, padding in steps:
+        subject.when = f"with stride {stride} and pad {padding}: " if stride > 1 else ""
         out, cache = conv_forward(x, w, b, stride=stride, padding=padding)
         dout = subject.rng.normal(size=out.shape)
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": stride, "pad": padding}}
@@ -94,6 +96,7 @@ def check_conv_backward(subject: Subject) -> None:
 
 def _remark(subject: Subject, verdict: str, when: str, right: Any, backward: Any, arguments: dict[str, Any]) -> None:
     """Note it where the gradients are wrong in a case that the courses do not ask for."""
+    subject.when = ""
     (out, cache), probed = right, Subject(subject.name, subject.functions, subject.convention, subject.owns)
     dout = subject.rng.normal(size=out.shape)
     gradients = backward(dout, cache)
@@ -114,10 +117,12 @@ def _known_gradients(cache: ConvCache, dout: FloatArray, expected: dict[str, Flo
     whole = from_windows(dwindows, shape, stride)
     turned = conv_backward(dout, cache._replace(w=w[:, :, ::-1, ::-1]))[0]
     last = np.einsum("npq,ckl->ncpqkl", dout[:, -1], w[-1])
+    others = [k for k in range(2 * padding + 1) if k != padding]
     description = "holds the last window on each place instead of the sum"
     dx = [
         (whole, "padding-not-removed", "is that of the padded images"),
-        (whole[:, :, :H, :W], "padding-not-removed", "is cut out of the wrong place"),
+        *((whole[:, :, k : k + H, k : k + W], "padding-not-removed", "is cut out of the wrong place") for k in others),
+        (whole[:, :, 1:-1, 1:-1], "padding-not-removed", f"is cut by 1 on each side, where pad is {padding}"),
         (turned, "filter-flipped", "is that of filters turned"),
         (_overwritten(dwindows, shape, stride)[middle], "windows-not-added", description),
         (_overwritten(last, shape, stride)[middle], "windows-not-added", description),
@@ -160,7 +165,9 @@ def _pools(subject: Subject) -> Iterator[tuple[tuple[int, int], tuple[int, int],
     for shape, size, stride in POOLS:
         why = subject.attempt(subject.pair, POOL, np.ones((1, 1, *shape)), _param(size, stride))[1]
         if size[0] == size[1] or not (why.startswith("AssertionError") or (why and subject.of_class)):
+            subject.when = f"with windows of {size[0]} x {size[1]}: " if size[0] != size[1] else ""
             yield shape, size, stride
+    subject.when = ""
 
 
 def check_max_pool_forward(subject: Subject) -> None:
@@ -170,8 +177,11 @@ def check_max_pool_forward(subject: Subject) -> None:
         out, _ = subject.pair(POOL, x, _param(size, stride))
         right = max_pool_forward(x, **_param(size, stride))[0]
         P, Q = right.shape[2:]
-        seen = windows(x, size, stride)
+        seen, more = windows(x, size, stride), (0, stride)
+        wide = np.pad(x, ((0, 0), (0, 0), more, more), constant_values=-np.inf)[:, :, : P * stride, : Q * stride]
+        of_stride = windows(wide, (stride, stride), stride).max(axis=(4, 5))
         known = [
+            (of_stride, "wrong-output", "is that of windows of stride x stride"),
             (seen.mean(axis=(4, 5)), "wrong-output", "is the mean of each window"),
             (seen.min(axis=(4, 5)), "wrong-output", "is the smallest of each window"),
             (np.maximum(right, 0), "wrong-output", "is never below zero: the search starts from there"),

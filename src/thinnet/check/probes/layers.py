@@ -2,12 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from thinnet.check.compare import Alternative, close, difference
+from thinnet.check.compare import Alternative, Alternatives, close, difference
 from thinnet.check.subject import UNKNOWN, Stop, Subject, describe
 from thinnet.check.verdicts import Severity
 from thinnet.checks import in_shape
@@ -15,9 +15,10 @@ from thinnet.errors import ArgumentError
 from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
+OF_RELU = ((4, 5), (1, 2, 2, 5))  # shapes of x
 Arguments = dict[str, Any]  # of forward, by the names for which gradients are called
 Gradients = Mapping[str, AnyArray]
-Known = Mapping[str, Sequence[Alternative]]  # wrong gradients, by the right one's name
+Known = Mapping[str, Alternatives]  # wrong gradients, by the right one's name
 
 
 def check_output(
@@ -42,18 +43,18 @@ def check_gradients(
     """
     name, batch = subject.own, len(dout)
     out, cache = _run(subject, arguments)
+    forward_right = agrees(out, right_out)
     _check_cache(subject, arguments, dout, cache, expected)
-    values = _values(subject.call(name, dout, cache))
+    values = _values(_backward(subject, dout, cache, forward_right))
     if len(values) != len(expected):
         raise subject.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, values, strict=True))
     _check_order(subject, values, expected)
     for key in {"db", "dgamma", "dbeta"} & set(expected):
-        size, shape = expected[key].size, np.shape(returned[key])
+        size, shape = expected[key].size, getattr(returned[key], "shape", ())
         if max(shape, default=0) == size == math.prod(shape) and shape != (size, 1):  # (1, M) is as good: it broadcasts
             returned[key] = np.asarray(returned[key]).reshape(expected[key].shape)
     averaged = _averaged(subject, returned, expected, batch)
-    forward_right = agrees(out, right_out)
     wrong: dict[tuple[str, Severity | None], list[str]] = {}  # all that is told by one verdict
     for key, value in returned.items():
         if value is UNKNOWN:
@@ -79,12 +80,36 @@ def check_gradients(
     for (verdict, graded), messages in wrong.items():
         subject.report(verdict, "; ".join(messages), severity=graded)
     if forward_right and not wrong:
-        _, cache = _run(subject, arguments)
-        _run(subject, {**arguments, "x": -arguments["x"]})
-        again = _values(subject.call(name, dout, cache))
-        if not all(close(*pair) for pair in zip(values, again, strict=False) if isinstance(pair[0], np.ndarray)):
-            message = f"after two calls of {subject.forward}, {name} with the cache of the first gives other gradients"
-            subject.report("cache-of-another-layer", message)
+        _check_later_calls(subject, arguments, dout, values)
+
+
+def _check_later_calls(subject: Subject, arguments: Arguments, dout: FloatArray, values: Sequence[Any]) -> None:
+    """Report it where gradients change with later calls, of forward or of backward."""
+    _, cache = _run(subject, arguments)
+    _, other = _run(subject, {**arguments, "x": -arguments["x"]})
+    first = [np.copy(value) for value in values]
+    subject.call(subject.own, 2 * dout, other)
+    if not subject.of_class and not all(map(close, values, first)):
+        message = f"a second call of {subject.own} changes the arrays that the first one returned"
+        subject.report("wrong-gradient", message)
+    again = _values(subject.call(subject.own, dout, cache))
+    if not all(close(*pair) for pair in zip(first, again, strict=False) if np.ndim(pair[0])):
+        calls = f"after two calls of {subject.forward}, {subject.own} with the cache of the first"
+        subject.report("cache-of-another-layer", f"{calls} gives other gradients")
+
+
+def _backward(subject: Subject, dout: FloatArray, cache: Any, forward_right: bool) -> Any:
+    """What the subject returns; where it stops for what forward left, that is said of forward."""
+    try:
+        return subject.call(subject.own, dout, cache)
+    except Stop:
+        if subject.findings[-1].verdict != "crashed" or (forward_right and cache is not None):
+            raise
+        why = subject.findings.pop().evidence
+        if not forward_right:
+            raise subject.stop("not-checked", f"it cannot be judged while forward is wrong: {why}") from None
+        message = f"{subject.forward} leaves None in the cache, with which {subject.own} stops"
+        raise subject.stop("wrong-return", message) from None
 
 
 def _values(result: Any) -> Sequence[Any]:
@@ -127,8 +152,11 @@ def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -
 
 def agrees(out: Any, expected: AnyArray) -> bool:
     """Whether an output is as it must be, without a report."""
-    array = in_shape(np.asarray(out), expected.shape)
-    return array.shape == expected.shape and close(array, expected)
+    try:
+        array = in_shape(np.asarray(out), expected.shape)
+    except ValueError:  # it holds arrays of several shapes
+        return False
+    return array.shape == expected.shape and array.dtype.kind in "fiub" and close(array, expected)
 
 
 def _averaged(subject: Subject, returned: Mapping[str, Any], expected: Gradients, batch: int) -> list[str]:
@@ -151,37 +179,46 @@ def _run(subject: Subject, arguments: Arguments) -> tuple[Any, Any]:
     return subject.pair(subject.forward, *given)
 
 
-def _affine_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    rng = subject.rng
-    shape = (4, 6) if subject.of_class else (4, 2, 3)  # the courses' layers flatten
-    return rng.normal(size=shape), rng.normal(size=(6, 5)), rng.normal(size=5), rng.normal(size=(4, 5))
+def _shapes(subject: Subject, *shapes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """These shapes of x in turn, while nothing is wrong."""
+    for shape in shapes[:1] if subject.of_class else shapes:
+        subject.when = f"with x of shape {shape}: " if shape != shapes[0] else ""
+        if not subject.has_fault:
+            yield shape
+
+
+def _affine_inputs(subject: Subject) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
+    """The courses' layers flatten."""
+    rng, flat = subject.rng, ((4, 6),)
+    for shape in _shapes(subject, *(flat if subject.of_class else ((4, 2, 3), *flat, (4, 1, 2, 3)))):
+        yield rng.normal(size=shape), rng.normal(size=(6, 5)), rng.normal(size=5), rng.normal(size=(4, 5))
 
 
 def check_affine_forward(subject: Subject) -> None:
     """out = x · w + b, with x flattened to rows."""
-    x, w, b, _ = _affine_inputs(subject)
-    rows = x.reshape(4, 6)
-    out, _ = subject.pair("affine_forward", x, w, b)
-    mixed = "is that of x reshaped in another order than x.reshape(len(x), -1)"
-    orders = x.reshape(len(x), -1, order="F"), x.reshape(-1, len(x)).T
-    known = [(rows @ w + times * b, "wrong-output", f"has {times} times the bias") for times in (0, -1, 2)]
-    known += [(other @ w + b, "wrong-output", mixed) for other in orders]
-    check_output(subject, out, rows @ w + b, known)
+    for x, w, b, _ in _affine_inputs(subject):
+        rows = x.reshape(4, 6)
+        out, _ = subject.pair("affine_forward", x, w, b)
+        mixed = "is that of x reshaped in another order than x.reshape(len(x), -1)"
+        orders = x.reshape(len(x), -1, order="F"), x.reshape(-1, len(x)).T
+        known = [(rows @ w + times * b, "wrong-output", f"has {times} times the bias") for times in (0, -1, 2)]
+        known += [(other @ w + b, "wrong-output", mixed) for other in orders]
+        check_output(subject, out, rows @ w + b, known)
 
 
 def check_affine_backward(subject: Subject) -> None:
     """dx = dout · wᵀ, dw = xᵀ · dout, db = Σ dout."""
-    x, w, b, dout = _affine_inputs(subject)
-    rows = x.reshape(4, 6)
-    expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
-    flipped = (dout @ w.T).reshape(x.shape, order="F")
-    turned: Alternative = (flipped, "wrong-gradient", "is reshaped in another order than that of x")
-    of_one: list[Alternative] = [
-        (np.outer(rows[i], dout[i]), "examples-not-summed", f"is that of the {which} example")
-        for i, which in ((0, "first"), (-1, "last"))
-    ]
-    known = {"dx": [turned], "dw": of_one, "db": wrong_sums(dout)}
-    check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, known)
+    for x, w, b, dout in _affine_inputs(subject):
+        rows = x.reshape(4, 6)
+        expected = {"dx": (dout @ w.T).reshape(x.shape), "dw": rows.T @ dout, "db": dout.sum(axis=0)}
+        flipped = (dout @ w.T).reshape(x.shape, order="F")
+        turned: Alternative = (flipped, "wrong-gradient", "is reshaped in another order than that of x")
+        of_one: list[Alternative] = [
+            (np.outer(rows[i], dout[i]), "examples-not-summed", f"is that of the {which} example")
+            for i, which in ((0, "first"), (-1, "last"))
+        ]
+        known = {"dx": [turned], "dw": of_one, "db": wrong_sums(dout)}
+        check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, known)
 
 
 def wrong_sums(rows: FloatArray) -> list[Alternative]:
@@ -196,14 +233,17 @@ def wrong_sums(rows: FloatArray) -> list[Alternative]:
     ]
 
 
-def _relu_input() -> FloatArray:
-    magnitudes = np.linspace(0.2, 3, 20).reshape(4, 5)
-    return magnitudes * np.where(np.arange(20).reshape(4, 5) % 3 == 0, -1.0, 1.0)
+def _relu_input(shape: tuple[int, ...] = (4, 5)) -> FloatArray:
+    return (np.linspace(0.2, 3, 20) * np.where(np.arange(20) % 3 == 0, -1.0, 1.0)).reshape(shape)
 
 
 def check_relu_forward(subject: Subject) -> None:
     """out = max(x, 0)."""
-    x = _relu_input()
+    for shape in _shapes(subject, *OF_RELU):
+        _check_relu_forward(subject, _relu_input(shape))
+
+
+def _check_relu_forward(subject: Subject, x: FloatArray) -> None:
     out, _ = subject.pair("relu_forward", x)
     absolute = (np.abs(x), "wrong-output", "is the absolute value")
     mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
@@ -216,7 +256,11 @@ def check_relu_forward(subject: Subject) -> None:
 
 def check_relu_backward(subject: Subject) -> None:
     """dx = dout where x > 0, else 0."""
-    x = _relu_input()
+    for shape in _shapes(subject, *OF_RELU):
+        _check_relu_backward(subject, _relu_input(shape))
+
+
+def _check_relu_backward(subject: Subject, x: FloatArray) -> None:
     dout = subject.rng.normal(size=x.shape)
     known = (
         (dout, "wrong-gradient", "lets everything through, even where x is negative"),

@@ -64,8 +64,12 @@ def check_softmax_loss(subject: Subject) -> None:
             subject.report("unstable", message, severity="note" if shift is in_turn else None)
             return
     far = np.array([[0.0, 2000.0, 0.0]])
-    number = float(np.squeeze(subject.pair("softmax_loss", far, np.array([0]))[0]))
-    if not np.isfinite(number):
+    numbers = [float(np.squeeze(subject.pair("softmax_loss", far, np.array([y]))[0])) for y in (0, 1)]
+    number = numbers[0]
+    if not np.isfinite(numbers[1]):
+        message = f"where the right class is 2000 above the others, the loss is {numbers[1]:g}, expected 0"
+        subject.report("unstable", message)
+    elif not np.isfinite(number):
         subject.report("log-of-zero", f"where the right class is 2000 below the largest, the loss is {number:g}")
 
 

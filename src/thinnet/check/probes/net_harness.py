@@ -13,8 +13,9 @@ from thinnet.check.call_recorder import FAILURES, Call, CallRecorder, Layers, re
 from thinnet.check.classes import of_courses, role
 from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.findings import Finding, finding
+from thinnet.check.probes.layers import agrees
 from thinnet.check.probes.net_calls import Diagnosis, diagnose
-from thinnet.check.probes.net_mistakes import mistaken_gradients
+from thinnet.check.probes.net_mistakes import mistaken_gradients, mistaken_scores
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.slopes import around, moved
@@ -125,7 +126,7 @@ class NetHarness:
         scores = [call.input for call in self.recorder.calls if call.name == "softmax_loss"]
         asked = {"normalization-ignored": NORMALIZATION_ARGUMENTS, "dropout-never-called": (self.dropout,)}
         verdict = next((verdict for verdict, names in asked.items() if {*names} & {*self.options}), "")
-        if not (verdict and scores and self.scores_right and close(scores[0], self.plain_scores(*self.last))):
+        if not (verdict and scores and self.scores_right and agrees(scores[0], self.plain_scores(*self.last))):
             return None
         return verdict, "the scores in training are as without it, and then the net stops"
 
@@ -226,16 +227,22 @@ class NetHarness:
         value = next((np.asarray(value, dtype=float) for value in found), None)
         return value.T if value is not None and kind == "W" and self.turned else value
 
+    def _layers(self, net: Any) -> list[tuple[Any, ...]]:
+        """The weights and biases of each affine layer; none where the net has others, or they are not all there."""
+        depth = sum(self.role(key)[0] == "W" for key in net.params)
+        layers = [tuple(self.parameter(net, kind, i) for kind in "Wb") for i in range(1, depth + 1)]
+        return layers if all(W is not None and W.ndim == 2 and b is not None for W, b in layers) else []
+
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula, without dropout and normalization."""
         return self.scores_with(lambda h, _: np.maximum(h, 0), net, X)
 
     def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula where this follows the affine layer of that number."""
-        h, last = X, sum(self.role(key)[0] == "W" for key in net.params)
-        for i in range(1, last + 1):
-            h = h @ np.asarray(self.parameter(net, "W", i)) + np.asarray(self.parameter(net, "b", i)).reshape(-1)
-            h = activate(h, i) if i < last else h
+        h, layers = X, self._layers(net)
+        for i, (W, b) in enumerate(layers, 1):
+            h = h @ W + b.reshape(-1)
+            h = activate(h, i) if i < len(layers) else h
         return h
 
     def check_pass(self, net: Any) -> dict[Any, AnyArray]:
@@ -248,6 +255,7 @@ class NetHarness:
             (shares, "wrong-output", "are probabilities: return the scores before the softmax"),
             (labels, "wrong-output", "are labels: return the scores, of which predict takes the largest"),
             (np.maximum(expected, 0), "wrong-output", "go through a ReLU after the last affine layer"),
+            *mistaken_scores(X, self._layers(net)),
         ]
         wrong = difference(what, scores, expected, known)
         if wrong:
@@ -336,6 +344,8 @@ class NetHarness:
         same = gradient.squeeze().shape == value.squeeze().shape
         if same and np.broadcast(gradient, value).size == value.size:  # their difference has no more elements
             gradient = gradient.reshape(value.shape)
+        if not gradient.shape and not gradient:  # nothing, for what plays no part: it broadcasts
+            gradient = np.zeros(value.shape)
         if gradient.shape != value.shape:
             return "shape-changed", f"{when}the gradient of {key} has shape {gradient.shape}, expected {value.shape}"
         (step, *closer), tolerance = ((1e-2, 1e-3, 1e-4, 1e-5), 1e-2) if self.single else ((1e-5, 1e-7), 1e-3)
@@ -345,10 +355,8 @@ class NetHarness:
             return float(above - below) / (2 * step)
 
         (kind, layer), depth = self.role(key), sum(self.role(name)[0] == "W" for name in net.params)
-        params = [tuple(self.parameter(net, name, i) for name in "Wb") for i in range(1, depth + 1)]
-        plain = batch[0].ndim == 2 and kind in ("W", "b") and not (self.setting or self.turned)
-        plain &= all(one is not None for pair in params for one in pair) and layer - self.first < depth
-        mistaken = mistaken_gradients(*batch, params, kind, layer - self.first) if plain else []
+        plain = kind in ("W", "b") and not (self.setting or self.turned) and layer - self.first < depth
+        mistaken = mistaken_gradients(*batch, self._layers(net), kind, layer - self.first) if plain else []
         order = np.random.default_rng(3).permutation(value.size)
         for picks in (order[:SAMPLES],) if self.single else (order[:SAMPLES], order):
             positions = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]

@@ -1,10 +1,11 @@
-"""Gradients of a net of affine layers and ReLUs that are known to be wrong."""
+"""Scores and gradients of a net of affine layers and ReLUs that are known to be wrong."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from thinnet.check.compare import Alternative
 from thinnet.layers import softmax_loss
 from thinnet.typing import FloatArray, IntArray
 
@@ -12,8 +13,24 @@ Relu = Callable[[FloatArray, FloatArray], FloatArray]  # of a gradient and the R
 Layers = Sequence[tuple[Any, ...]]  # weights and biases, arrays
 
 
+def mistaken_scores(X: FloatArray, layers: Layers) -> list[Alternative]:
+    """The scores without one of the biases, and without the ReLUs."""
+
+    def scores(floor: float, without: int = -1) -> FloatArray:
+        out = X
+        for i, (W, b) in enumerate(layers):
+            out = (np.maximum(out, floor) if i else out) @ W + (i != without) * b.reshape(-1)
+        return out
+
+    lacking = [(scores(0, i), f"are as without the bias of layer {i + 1}") for i in range(len(layers))]
+    lacking += [(scores(-np.inf), "are as without the ReLU after an affine layer")]
+    return [(value, "wrong-output", text) for value, text in lacking if layers]
+
+
 def mistaken_gradients(X: FloatArray, y: IntArray, layers: Layers, kind: str, at: int) -> list[tuple[FloatArray, str]]:
     """Wrong gradients of the ``"W"`` or ``"b"`` of a layer, counted from 0, and what is wrong with each."""
+    if not layers:
+        return []
     inputs, sums = [X], [X]  # of each layer: the output of the ReLU before it, and the input of that
     for W, b in layers:
         sums.append(inputs[-1] @ W + b.reshape(-1))

@@ -1,6 +1,5 @@
 """Batch and layer normalization: both modes, the running statistics, and the terms of the gradient."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +16,14 @@ Known = Sequence[Alternative]
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
 OTHER, EVERYTHING = "along the other axis", "over everything"
+# The terms of dx = (g - mean(g) - x_hat * mean(g * x_hat)) / std, g = dout * gamma, and the verdicts on such factors.
+TERMS = ("term dout * gamma / std", "term through the mean", "term through the variance")
+LACKING = {
+    (1.0, 0.0, 1.0): ("missing-mean-term", "lacks the term through the mean"),
+    (1.0, 1.0, 0.0): ("missing-variance-term", "lacks the term through the variance"),
+    (1.0, 0.0, 0.0): ("missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
+}
+SAME = 1e-3  # for factors
 # The verdicts on the weights of old and new statistics, with a momentum of 0.8.
 KNOWN_WEIGHTS = {(1.0, 0.0): "running-statistics-not-updated", (0.2, 0.8): "running-momentum-swapped"}
 
@@ -40,6 +47,8 @@ def wrongly_normalized(x: FloatArray, mean: FloatArray, var: FloatArray, gamma: 
         (scaled / (var + EPS) + beta, "is divided by the variance instead of its root"),
         (scaled / np.sqrt(std) + beta, "is divided by the root of the standard deviation"),
         (scaled + beta, "is not divided by the standard deviation"),
+        (scaled * std + beta, "is multiplied by the standard deviation instead of divided by it"),
+        (gamma * (x - mean + beta) / std, "has beta divided by the standard deviation too"),
         (gamma * x / std + beta, "is not centered"),
         (
             gamma * (x - mean / std) + beta,
@@ -77,34 +86,41 @@ def known_outputs(
     return [
         *found,
         *wrongly_normalized(x, mean, var, scale, shift),
+        (by(N * mean, var), name, f"has the sum of {N} values as the mean"),
         (by(mean, N * var), name, f"has the sum of {N} squares as the variance instead of their mean"),
         (by(mean, var + mean**2), name, "has the mean of x squared as the variance"),
         (by(mean, var * N / (N - 1)), name, "has the variance divided by N - 1 instead of N"),
     ]
 
 
-def known_dx(hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int) -> list[Alternative]:
-    """The gradients dx of rows that lack a term; g is dout · gamma."""
+def known_dx(
+    got: AnyArray, hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int
+) -> list[Alternative]:
+    """What is known to be wrong with a gradient dx of rows, such as one of its terms; g is dout · gamma."""
     mean, through = g.mean(axis=axis, keepdims=True), hat * (g * hat).mean(axis=axis, keepdims=True)
     plain = dout - dout.mean(axis=axis, keepdims=True) - hat * (dout * hat).mean(axis=axis, keepdims=True)
-    right, N, other = (g - mean - through) / deviation, hat.shape[axis], 1 - axis
+    right, other = (g - mean - through) / deviation, 1 - axis
     crossed = g - g.mean(axis=other, keepdims=True) - hat * (g * hat).mean(axis=other, keepdims=True)
-    lacking = {(0.0, 1.0): ("missing-mean-term", "lacks the term through the mean")}
-    lacking[1.0, 0.0] = "missing-variance-term", "lacks the term through the variance"
-    lacking[0.0, 0.0] = "missing-mean-and-variance-terms", "lacks the terms through mean and variance"
-    times = "has {:.4g} times the term through the mean and {:.4g} times that through the variance"
     return [
-        *(
-            ((g - a * mean - b * through) / deviation, *lacking.get((a, b), ("wrong-gradient", times.format(a, b))))
-            for a, b in itertools.product((0.0, 1.0, -1.0, 0.5, 2.0, N, N / hat.shape[other]), repeat=2)
-            if (a, b) != (1, 1)
-        ),
         (plain / deviation, "wrong-gradient", "lacks the factor gamma"),
         (right * deviation, "wrong-gradient", "is not divided by the standard deviation"),
         (right * deviation**2, "wrong-gradient", "is multiplied by the standard deviation instead of divided by it"),
         (right / deviation, "wrong-gradient", "is divided by the variance instead of its root"),
         (crossed / deviation, "wrong-axis", "has its means along the other axis"),
+        *_by_terms(got, [term / deviation for term in (g, -mean + 0 * g, -through)], axis),
     ]
+
+
+def _by_terms(got: AnyArray, terms: Sequence[FloatArray], axis: int) -> list[Alternative]:
+    """Where a gradient is a sum of multiples of these terms, one of each for a row or column: which are wrong."""
+    columns = [np.moveaxis(one, axis, -1) for one in (*terms, got)]
+    times = np.array([np.linalg.lstsq(np.stack(one, 1), of, rcond=None)[0] for *one, of in zip(*columns, strict=True)])
+    value = sum(np.expand_dims(part, axis) * term for part, term in zip(times.T, terms, strict=True))
+    factors = np.where(np.ptp(times, axis=0) < SAME, times[0].round(3) + 0.0, np.nan)
+    wrong = [(factor, name) for factor, name in zip(factors, TERMS, strict=True) if factor != 1]
+    told = [f"a wrong {name}" if np.isnan(factor) else f"{factor:.4g} times the {name}" for factor, name in wrong]
+    rest = "", f"has {' and '.join(told)}, and is right but for that"
+    return [(value, *LACKING.get(tuple(factors), rest))] if len(wrong) < len(TERMS) else []
 
 
 def check_batchnorm_forward(subject: Subject) -> None:
@@ -222,6 +238,16 @@ def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any)
         subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
+def check_epsilon_back(subject: Subject, how: str, dout: FloatArray, *args: Any) -> None:
+    """Whether the gradients stay finite where there is no variance, if the output does."""
+    if subject.findings:
+        return
+    out, cache = subject.pair(subject.forward, *args)
+    values = subject.call(subject.own, dout, cache)
+    if np.all(np.isfinite(out)) and not all(np.all(np.isfinite(value)) for value in values):
+        subject.report("epsilon-missing", f"with {how} the output is finite and its gradient is not")
+
+
 def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject)
@@ -241,6 +267,11 @@ def check_backward(subject: Subject) -> None:
     dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
     expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
-    known = {**known_gradients(dout, expected, hat), "dx": known_dx(hat, deviation, dout, g, axis)}
-    known["dgamma"].append(((dout * x).sum(axis=0), "wrong-gradient", "has x in the place of x_hat"))
+    known: dict[str, Any] = known_gradients(dout, expected, hat)
+    known["dx"] = lambda got: known_dx(got, hat, deviation, dout, g, axis)
+    centered = x - x.mean(axis=axis, keepdims=True)
+    for value, name in ((x, "x"), (centered, "x - mean")):
+        known["dgamma"].append(((dout * value).sum(axis=0), "wrong-gradient", f"has {name} in the place of x_hat"))
     check_gradients(subject, arguments, gamma * hat + beta, dout, expected, known)
+    x[np.s_[:, 0] if axis == 0 else 0] = 1.5
+    check_epsilon_back(subject, "a row or column of equal values", dout, x, gamma, beta, dict(param))

@@ -13,13 +13,14 @@ import numpy as np
 
 from thinnet import layers
 from thinnet.check.call_recorder import LAYERS, CallRecorder, Layers, report_own_faults
+from thinnet.check.compare import Alternative
 from thinnet.check.findings import Finding
 from thinnet.check.probes import normalization
 from thinnet.check.probes.layers import agrees, check_gradients, check_output
 from thinnet.check.probes.normalization import EPS, Axes, normalized
 from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
-from thinnet.typing import FloatArray
+from thinnet.typing import AnyArray, FloatArray
 
 OF_ROWS = [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
 GRADIENTS = ("dx", "dgamma", "dbeta")
@@ -137,8 +138,14 @@ def check_groupnorm_backward(subject: Subject) -> None:
     arguments: dict[str, Any] = {"x": x, "gamma": gamma.reshape(shape), "beta": beta.reshape(shape), "groups": GROUPS}
     arguments["param"] = {"eps": EPS}
     rows = cache.rows
-    known = normalization.known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
-    g = (dout * gamma[:, None, None]).reshape(rows.x_hat.shape)
-    lacking = normalization.known_dx(rows.x_hat, 1 / rows.inverse_std, dout.reshape(g.shape), g, 1)
-    known["dx"] = [(np.reshape(value, x.shape), verdict, text) for value, verdict, text in lacking]
+    known: dict[str, Any] = normalization.known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
+    plain, g = (one.reshape(rows.x_hat.shape) for one in (dout, dout * gamma[:, None, None]))
+
+    def known_dx(got: AnyArray) -> list[Alternative]:
+        found = normalization.known_dx(got.reshape(g.shape), rows.x_hat, 1 / rows.inverse_std, plain, g, 1)
+        return [(np.reshape(value, x.shape), verdict, text) for value, verdict, text in found]
+
+    known["dx"] = known_dx
     check_gradients(subject, arguments, out, dout, expected, known)
+    x[0] = 1.5
+    normalization.check_epsilon_back(subject, "an example of equal values", dout, *arguments.values())
