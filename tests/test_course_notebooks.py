@@ -16,6 +16,7 @@ import pytest
 import thinnet.course
 from course_seeds import printed, write_notebook
 from thinnet.cli import main
+from thinnet.course.execution import merge_streams
 from thinnet.course.notebooks import advice, run_notebook
 
 pytestmark = pytest.mark.usefixtures("closed_door")
@@ -353,3 +354,14 @@ def test_notebooks_may_run_at_once_each_with_the_warning_filters_of_its_command(
     found = [printed(tmp_path / f"n{number}.executed.ipynb") for number in range(2)]
     assert [texts[0] for texts in found] == [f"{wanted}\n"] * 2
     assert all(texts[2].startswith("[[") for texts in found)
+
+
+def test_a_long_line_is_kept_in_a_moment() -> None:
+    pieces = [("stderr", "careful\n"), ("stdout", "1\r2"), ("stdout", "\r3\n"), ("stdout", "x" * 3_000_000 + "\r")]
+    outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in pieces]
+    outputs.append(nbformat.v4.new_output("display_data"))
+    cell = nbformat.v4.new_code_cell(outputs=outputs)
+    began = time.perf_counter()
+    merge_streams(cell)
+    assert time.perf_counter() - began < 2
+    assert [output.get("text") for output in cell.outputs] == ["3\n" + "x" * 3_000_000 + "\r", "careful\n", None]

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ OWN_WARNINGS = (  # a kernel's about itself, when it starts and when it ends
 )
 LAUNCH = "import runpy, sys; sys.modules['debugpy'] = None; runpy.run_module('ipykernel_launcher', run_name='__main__')"
 COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
+OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)  # what a line of a progress bar said before
 SHOWN_LINES = 12  # of the traceback of a cell that failed
 LONGEST_FOLDER = 96  # bytes; systems take paths of sockets up to 103 or 107
 
@@ -39,7 +41,6 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         startup_timeout=600,  # a busy machine takes its time
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        coalesce_streams=True,
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
     )
     begun: list[Any] = []
@@ -51,7 +52,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         ):
             # Not as an argument: the client shuts down only what it takes for its own.
             client.km = _kernel_manager(Path(connection))
-            client.on_cell_executed = lambda **_: bar.update()
+            client.on_cell_executed = lambda cell, **_: (merge_streams(cell), bar.update())
             client.on_notebook_start = lambda **_: _interrupt_gently(client)
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
@@ -73,6 +74,27 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         if client.km is None and (at_exit := getattr(client, "_cleanup_kernel", None)):
             atexit.unregister(at_exit)  # what it would do at the end of Python is done
     return None
+
+
+def merge_streams(cell: Any) -> None:
+    """Make one output of all that a cell printed, and one of all its warnings, without what was written over.
+
+    nbclient could do it, in a time that grows with the square of the longest line.
+    """
+    parts: dict[str, list[str]] = {}
+    merged = []
+    for output in cell.outputs:
+        if output.output_type != "stream" or output.name not in parts:
+            merged.append(output)
+        if output.output_type == "stream":
+            parts.setdefault(output.name, []).append(output.text)
+    for output in merged:
+        if output.output_type == "stream":
+            output.text = OVERWRITTEN.sub("", "".join(parts[output.name]))
+    for i, (one, other) in enumerate(pairwise(merged)):  # which of the two is seen first is chance
+        if (one.get("name"), other.get("name")) == ("stderr", "stdout"):
+            merged[i : i + 2] = other, one
+    cell.outputs = merged
 
 
 def _where(traceback: str) -> list[str]:
