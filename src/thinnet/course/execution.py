@@ -52,7 +52,8 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         ):
             # Not as an argument: the client shuts down only what it takes for its own.
             client.km = _kernel_manager(Path(connection))
-            client.on_cell_executed = lambda cell, **_: (merge_streams(cell), bar.update())
+            client.on_cell_complete = lambda **_: bar.update()
+            client.on_cell_executed = lambda cell, **_: merge_streams(cell)
             client.on_notebook_start = lambda **_: _interrupt_gently(client)
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
