@@ -365,3 +365,21 @@ def test_a_long_line_is_kept_in_a_moment() -> None:
     merge_streams(cell)
     assert time.perf_counter() - began < 2
     assert [output.get("text") for output in cell.outputs] == ["3\n" + "x" * 3_000_000 + "\r", "careful\n", None]
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("import sys\nsys.exit(3)", "SystemExit: 3\nCell In[2]\nimport sys\nsys.exit(3)"),
+        (
+            "from IPython.display import Image\nImage('nosuch.png')",
+            "FileNotFoundError: No such file or directory: 'nos",
+        ),
+    ],
+)
+def test_failures_without_a_line_show_the_cell(cell: str, told: str, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", ["print(1)", cell, "print(2)"])
+    run = run_notebook(tmp_path / "a.ipynb")
+    assert str(run.failure).startswith(told)
+    assert "stderr" not in str(run.failure)
+    assert "2\n" not in printed(run.output)

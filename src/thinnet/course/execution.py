@@ -57,17 +57,16 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
             client.on_notebook_start = lambda **_: _interrupt_gently(client)
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
-        why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{error.ename}: {error.evalue}"
-        return "\n".join([why, *_where(COLORS.sub("", str(error)).strip())])
+        said = next((each for each in begun[-1].outputs if each.output_type == "error"), error)
+        why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{said.ename}: {said.evalue}"
+        return "\n".join([why, *(_where(COLORS.sub("", str(error))) or _source(begun))])
     except RuntimeError as error:
         if "Kernel died" not in str(error):
             raise
         if not begun:
             return "the kernel died as it started; what it said stands above"
         begun[-1].execution_count = None  # it did not come to its end
-        code = [cell.source for cell in begun if cell.cell_type == "code"]
-        where = [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
-        return "\n".join(["the kernel died; it may have run out of memory", *where])
+        return "\n".join(["the kernel died; it may have run out of memory", *_source(begun)])
     # The latter come from the client, when the former hits it at work.
     except (KeyboardInterrupt, AssertionError, asyncio.CancelledError):
         return "interrupted"
@@ -104,7 +103,13 @@ def _where(traceback: str) -> list[str]:
         start = re.search(r"^ *(?:Cell In|File ([^<].*?):\d+)", frame, re.MULTILINE)
         if start and not of_a_library(os.path.expanduser(start[1] or "")):
             return frame[start.start() :].splitlines()[-SHOWN_LINES:]
-    return traceback.splitlines()[-SHOWN_LINES:-1]
+    return []
+
+
+def _source(begun: list[Any]) -> list[str]:
+    """The last of some cells, as it stands in the notebook."""
+    code = [cell.source for cell in begun if cell.cell_type == "code"]
+    return [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
 
 
 def _interrupt_gently(client: Any) -> None:
