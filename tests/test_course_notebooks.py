@@ -206,6 +206,7 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ("raise ConnectionError('no network')", "CIFAR-10 is found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
         ("import cv2", "-m pip install opencv-python"),
+        ("raise ImportError(\"Cannot load backend 'TkAgg' which requires\")", "leave matplotlib.use(...) out"),
         ("open('datasets/cifar-10-batches-py/data_batch_1')", "Fetch it with thinnet data --download cifar10"),
         ("open('weights.npz')", "put it there, by the path that is named"),
         (

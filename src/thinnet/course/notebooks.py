@@ -42,6 +42,7 @@ MENDS = {  # by the beginning of the failure
     r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Look how it is spelled. Where "
     "that module is your own, it stands in the place of Thinnet's: write there what it lacks, or take it away.",
     r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 for seaborn.",
+    "ImportError: Cannot load backend": "Nobody can see a window here: leave matplotlib.use(...) out.",
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
     "Fetch it with thinnet data --download cifar10, or put it there.",
