@@ -52,6 +52,10 @@ COMMANDS = [
     ("train --root $TMP/\udcff --output $TMP/run", r"root must be a name in UTF-8, got '/"),
     ("train --data $TMP/\udcff.npz --output $TMP/run", r"data must be a name in UTF-8, got '/"),
     ("train --data nosuch --output $TMP/run", "got 'nosuch'. Or name a file of arrays, NAME.npz."),
+    (
+        "train --data table.csv --output $TMP/run",
+        "got 'table.csv'. Or name a file of arrays, NAME.npz; a table goes, as a data frame, to the estimators of",
+    ),
     ("train --data fashion-mnist --output $TMP/run", "root must be the folder with Fashion-MNIST's four files"),
     (
         "train --data $TMP/none.npz --output $TMP/run",

@@ -91,6 +91,27 @@ def test_images_are_found_where_the_course_has_none(
         get_CIFAR10_data(cifar10_dir="a")  # type: ignore[call-arg]
 
 
+def test_modules_of_ones_own_find_the_images_too(
+    cifar10_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THINNET_DATA", str(cifar10_root))
+    own = tmp_path / "cs231n" / "data_utils.py"
+    own.parent.mkdir()
+    own.write_text("def size(file):\n    with open(file, 'rb') as images:\n        return len(images.read())\n")
+    cells = [
+        "from cs231n.data_utils import size\n"
+        "print([size(f'C:/me/cifar-10-batches-py/data_batch_{i}') > 9 for i in (1, 2)])",
+        "print(len(open('../cifar-10-batches-py/test_batch', 'rb').read()) > 9)",
+        "open('nosuch/data_batch_1')",
+    ]
+    write_notebook(tmp_path / "a.ipynb", cells)
+    run = run_notebook(tmp_path / "a.ipynb")
+    there = f"there is no such folder; reading {cifar10_root / 'cifar-10-batches-py'}"
+    assert printed(run.output)[0] == f"[thinnet] C:/me/cifar-10-batches-py: {there}\n[True, True]\n"
+    assert printed(run.output)[1].endswith("True\n")
+    assert "No such file or directory: 'nosuch/data_batch_1'" in str(run.failure)
+
+
 def test_only_a_dialect_that_takes_all_arguments_is_advised() -> None:
     from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
 

@@ -16,6 +16,7 @@ import pytest
 import thinnet.course
 from course_seeds import printed, write_notebook
 from thinnet.cli import main
+from thinnet.course.execution import merge_streams
 from thinnet.course.notebooks import advice, run_notebook
 
 pytestmark = pytest.mark.usefixtures("closed_door")
@@ -205,7 +206,8 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ("raise ConnectionError('no network')", "CIFAR-10 is found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
         ("import cv2", "-m pip install opencv-python"),
-        ("open('datasets/cifar-10-batches-py/data_batch_1')", "take that module away, and Thinnet's finds the images"),
+        ("raise ImportError(\"Cannot load backend 'TkAgg' which requires\")", "leave matplotlib.use(...) out"),
+        ("open('datasets/cifar-10-batches-py/data_batch_1')", "Fetch it with thinnet data --download cifar10"),
         ("open('weights.npz')", "put it there, by the path that is named"),
         (
             "import numpy.not_there",
@@ -353,3 +355,32 @@ def test_notebooks_may_run_at_once_each_with_the_warning_filters_of_its_command(
     found = [printed(tmp_path / f"n{number}.executed.ipynb") for number in range(2)]
     assert [texts[0] for texts in found] == [f"{wanted}\n"] * 2
     assert all(texts[2].startswith("[[") for texts in found)
+
+
+def test_a_long_line_is_kept_in_a_moment() -> None:
+    pieces = [("stderr", "careful\n"), ("stdout", "1\r2"), ("stdout", "\r3\n"), ("stdout", "x" * 3_000_000 + "\r")]
+    outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in pieces]
+    outputs.append(nbformat.v4.new_output("display_data"))
+    cell = nbformat.v4.new_code_cell(outputs=outputs)
+    began = time.perf_counter()
+    merge_streams(cell)
+    assert time.perf_counter() - began < 2
+    assert [output.get("text") for output in cell.outputs] == ["3\n" + "x" * 3_000_000 + "\r", "careful\n", None]
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("import sys\nsys.exit(3)", "SystemExit: 3\nCell In[2]\nimport sys\nsys.exit(3)"),
+        (
+            "from IPython.display import Image\nImage('nosuch.png')",
+            "FileNotFoundError: No such file or directory: 'nos",
+        ),
+    ],
+)
+def test_failures_without_a_line_show_the_cell(cell: str, told: str, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", ["print(1)", cell, "print(2)"])
+    run = run_notebook(tmp_path / "a.ipynb")
+    assert str(run.failure).startswith(told)
+    assert "stderr" not in str(run.failure)
+    assert "2\n" not in printed(run.output)

@@ -313,3 +313,60 @@ def test_a_gradient_of_another_shape_than_the_output_is_refused_rather_than_broa
 def test_a_sparse_check_refuses_what_it_cannot_look_at(x: Any, analytic: Any, num_checks: int, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         grad_check_sparse(lambda v: float(v.sum()), x, analytic, num_checks)
+
+
+class Given:
+    """A model whose loss(X, y) returns what it is given."""
+
+    def __init__(self, returned: Callable[[], Any]) -> None:
+        self.params, self.returned = {"W": np.ones((2, 3))}, returned
+
+    def loss(self, X: AnyArray, y: AnyArray) -> Any:
+        return self.returned()
+
+
+def test_a_loss_that_is_drawn_anew_tells_nothing_and_is_refused() -> None:
+    draws = np.random.default_rng(0)
+    noisy = Given(lambda: (1 + 1e-6 * draws.standard_normal(), {"W": np.zeros((2, 3))}))
+    with pytest.raises(GradientError, match=r"the same loss when called again, got .*, then .* same dropout mask"):
+        check_gradients(noisy, X, Y)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_is_no_mistake_of_backward(value: float) -> None:
+    with pytest.raises(GradientError, match=f"the loss must be finite, got {value}. Look at X"):
+        check_gradients(Given(lambda: (value, {"W": np.zeros((2, 3))})), X, Y)
+
+
+@pytest.mark.parametrize("returned", [1.0, None, (1.0, [np.zeros((2, 3))]), (np.ones(6), {"W": np.zeros((2, 3))})])
+def test_a_loss_that_returns_something_else_is_told(returned: Any) -> None:
+    with pytest.raises(ArgumentError, match="must return a pair of a number and a mapping of gradients"):
+        check_gradients(Given(lambda: returned), X, Y)
+
+
+def test_parameters_that_cannot_be_moved_are_named() -> None:
+    model = Quadratic()
+    model.params["b"].setflags(write=False)
+    with pytest.raises(ArgumentError, match=r"params\['b'\] must be an array that can be changed, got a read-only"):
+        check_gradients(model, X, Y)
+    with pytest.raises(ArgumentError, match=r"x must be an array that can be changed, got a read-only"):
+        eval_numerical_gradient(lambda x: float(x.sum()), model.params["b"], verbose=False)
+
+
+@pytest.mark.parametrize("x", [np.ones(2, np.float16), np.array([1.0, 1e3], np.float32), np.array([0.0, -1e12])])
+def test_a_step_that_rounding_swallows_is_refused(x: AnyArray) -> None:
+    with pytest.raises(
+        ArgumentError, match=rf"h must be large enough .* got 1e-05, which {x.dtype} rounds away at x\["
+    ):
+        eval_numerical_gradient_array(lambda x: 2 * x, x, np.ones_like(x))
+    with pytest.raises(ArgumentError, match="h must be large enough"):
+        check_gradients(Quadratic(), X, Y, h=1e-20)
+
+
+@pytest.mark.parametrize("given", [lambda x: 2 * x, lambda x: None])
+def test_what_is_no_number_has_no_numerical_gradient(given: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"f must give a number, got .* For arrays there is eval"):
+        eval_numerical_gradient(given, np.ones(3), verbose=False)
+    summed: Any = lambda x: np.array([x.sum()])  # noqa: E731 - which once was a number
+    of_one = eval_numerical_gradient(summed, np.ones(3), verbose=False)
+    np.testing.assert_allclose(of_one, 1)

@@ -187,6 +187,14 @@ def test_where_it_is_missing_numpy_multiplies_and_asking_for_it_names_the_extra(
         assert "MissingExtraError" in asked.stderr
 
 
+def test_without_numba_asking_for_it_names_numba() -> None:
+    without = "import sys; sys.modules['numba'] = None\nfrom thinnet.products import mkl_library\n"
+    done = run(without + "mkl_library.installed = lambda: True\n" + NAME + "net.products = 'mkl'")
+    assert done.stdout == "numpy False\n"
+    assert "MissingExtraError: products='mkl' needs Numba, which cannot be imported: " in done.stderr
+    assert "Install it anew with: pip install --force-reinstall numba" in done.stderr
+
+
 def test_the_switch_says_what_multiplies() -> None:
     assert run(NAME, "-W", "error", THINNET_PRODUCTS="numpy").stdout == "numpy False\n"
     wrong = run(NAME, THINNET_PRODUCTS="mlk").stderr

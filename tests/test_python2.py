@@ -22,6 +22,7 @@ OLD = {
     "x = 0777 + 10L": "x = 0o777 + 10",
     "if a <> b: pass": "if a != b: pass",
     "import cPickle as pickle": "import pickle as pickle",
+    "import urllib2": "import urllib.request, urllib.error, urllib.parse",
     "f = lambda (a, b): a": "f = lambda a_b: a_b[0]",
     "from itertools import izip\nz = izip(a, b)": "\nz = zip(a, b)",
     "for i in range(2):\n\tprint i\n        print i": "for i in range(2):\n        print(i)\n        print(i)",

@@ -378,3 +378,11 @@ class Variables(dict[str, Any]):
 def test_several_arrays_are_no_rows() -> None:
     with pytest.raises(ArgumentError, match=r"in memory, got a Variables\. Compute it first: give X\.to_pandas\(\)"):
         ThinNetClassifier(**QUICK).fit(Variables(a=X[:, 0]), Y)
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars", "sparse"])
+def test_a_column_named_without_a_list_is_not_left_out_silently(package: str) -> None:
+    frame = pd.DataFrame({"zip": np.arange(60) % 7, "size": X[:, 0]})
+    rows = {"pandas": frame, "polars": pl.DataFrame(frame), "sparse": sparse.csr_array(frame.to_numpy())}[package]
+    with pytest.raises(ArgumentError, match=r"categorical_features must be 'from_dtype'.* got 'zip'"):
+        ThinNetClassifier(categorical_features="zip", **QUICK).fit(rows, Y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -37,6 +38,20 @@ def test_a_pickle_predicts_the_same_and_goes_on_the_same(estimator: Any, tmp_pat
     for again in (pickle.loads(pickle.dumps(net)), joblib.load(tmp_path / "net.joblib")):
         np.testing.assert_array_equal(again.predict(X), net.predict(X))
         np.testing.assert_array_equal(again.partial_fit(X, Y).coefs_[0], clone_of(net).partial_fit(X, Y).coefs_[0])
+
+
+@pytest.mark.parametrize("estimator", [ThinNetClassifier, ThinNetRegressor])
+def test_training_a_copy_leaves_the_other_alone(estimator: Any) -> None:
+    net = estimator(warm_start=True, **QUICK).set_params(random_state=np.random.RandomState(0)).fit(X, Y)
+    before = net.predict(X), net.n_iter_, len(net.loss_curve_)
+    for train in ("partial_fit", "fit"):
+        again = copy.copy(net)
+        assert again.random_state is net.random_state
+        np.testing.assert_array_equal(again.predict(X), before[0])
+        getattr(again, train)(X, Y)
+        np.testing.assert_array_equal(net.predict(X), before[0])
+        assert (net.n_iter_, len(net.loss_curve_)) == before[1:]
+    assert not hasattr(copy.copy(estimator()), "classes_")
 
 
 def clone_of(net: Any) -> Any:

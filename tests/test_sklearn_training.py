@@ -144,6 +144,11 @@ def test_results_are_in_the_precision_of_the_rows(classes: Data) -> None:
         ({"momentum": -0.1}, "momentum must be a number in"),
         ({"max_fun": 0}, "max_fun must be an integer >= 1"),
         ({"power_t": "half"}, "power_t must be a finite number"),
+        ({"power_t": -1}, "power_t must be a finite number >= 0, got -1"),
+        (
+            {"categorical_features": "form_dtype"},
+            r"got 'form_dtype'\. Write \['form_dtype'\] for the column of that name",
+        ),
         ({"shuffle": "no"}, "shuffle must be True or False, got 'no'"),
         (
             {"learning_rate": "linear"},
@@ -200,6 +205,27 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
             "dropout_mask must stay 'elemen",
         ),
         (lambda X, y: _values(X, y).partial_fit(X, np.column_stack([y, y])), "y must have 1 columns as before"),
+        (
+            lambda X, y: ThinNetClassifier().fit(X, X[:, 0]),
+            r"y must be labels, .*continuous\. Use ThinNetRegressor for",
+        ),
+        (lambda X, y: ThinNetClassifier().fit(X, X[:, :2]), r"such as .*type: continuous-multioutput\. Use ThinNetReg"),
+        (
+            lambda X, y: ThinNetClassifier().partial_fit(X, y, classes=3),
+            r"classes must be every label .*got 3\. Give np",
+        ),
+        (
+            lambda X, y: ThinNetClassifier().fit(X, dict(enumerate(y))),
+            r"y must be an array, .* Give list\(y\.values\(\)\)",
+        ),
+        (
+            lambda X, y: ThinNetClassifier(n for n in (5, 5)).fit(X, y),
+            "hidden_layer_sizes must be a sequence of integers, got a generator. Give a tuple of it",
+        ),
+        (
+            lambda X, y: ThinNetClassifier(normalization="batchnorm").fit(X, y, np.arange(300) == 3),
+            "X must have at least two rows in training with batch normalization, got 1",
+        ),
         (lambda X, y: ThinNetClassifier().fit(X, y, -np.ones(300)), "sample_weight must be >= 0, got -1"),
         (
             lambda X, y: ThinNetRegressor().fit(X, y, np.zeros(300)),

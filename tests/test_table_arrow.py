@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from table_columns import dense, learned, one
-from thinnet import ArgumentError
+from thinnet import ArgumentError, DataError, Dataset
 from thinnet.sklearn import ThinNetClassifier
 from thinnet.sklearn.table import read
 
@@ -82,5 +82,18 @@ def test_tables_of_arrow() -> None:
     numbers = np.arange(12.0)
     net = ThinNetClassifier(max_iter=1).fit(pa.table({"a": numbers, "b": numbers}), [0, 1] * 6)  # two that are equal
     assert net.feature_names_in_.tolist() == ["a", "b"]
-    with pytest.raises(ArgumentError, match=r"X must be an array, got a Table that cannot be one .* Give X\.to_pandas"):
+    with pytest.raises(ArgumentError, match=r"categories in column 'b', got dates\. Make columns of the parts"):
         net.fit(pa.table({"a": numbers, "b": [datetime.date(2024, 1, 1)] * 12}), [0, 1] * 6)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_arrow_table_is_read_column_by_column(name: str) -> None:
+    dtype, value, what = REFUSED[name]
+    table = pa.table({"size": np.arange(60.0), "when": pa.array([value] * 60, dtype)})
+    for rows in (table, table.to_batches()[0]):
+        with pytest.raises(ArgumentError, match=f"X must hold numbers or categories in column 'when', got {what}"):
+            ThinNetClassifier().fit(rows, np.arange(60) % 2)
+    with pytest.raises(
+        DataError, match=r"X_train must be (an array, got a Table without numbers in 'when'\.|real numb)"
+    ):
+        Dataset(table, np.arange(60) % 2)

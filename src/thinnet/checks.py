@@ -77,7 +77,7 @@ LIMITS: dict[str, Limit] = {
     "factor": Limit(0, math.inf, "()", fix="factor multiplies the learning rate after each epoch."),
     "alpha": Limit(0, math.inf, fix="alpha is the strength of the L2 penalty: use 0 for none."),
     "learning_rate_init": Limit(0, math.inf, "()", fix="Usual values are between 1e-4 and 1."),
-    "power_t": Limit(-math.inf, math.inf, "()", fix="power_t is the exponent of learning_rate='invscaling'."),
+    "power_t": Limit(0, math.inf, fix="power_t is the exponent of learning_rate='invscaling'."),
     "ensemble": Limit(1, math.inf, integer=True, fix="ensemble is the number of nets: 1 trains a single one."),
     "numeric_bins": Limit(2, math.inf, integer=True, fix="Use None to give columns of numbers as they are."),
     "tol": Limit(0, math.inf, fix="tol is the smallest improvement that counts."),
@@ -224,7 +224,10 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
         else:
             came = f"that cannot be one ({caught})"
             fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."
-            fix = f"Give {name}.to_pandas()." if hasattr(value, "to_pandas") else fix
+            if hasattr(value, "column_names"):  # of Arrow's
+                odd = [each for each in value.column_names if np.asarray(value[each]).dtype.kind not in "biuf"]
+                came = f"without numbers in {shortened(odd)}"
+                fix = "Make numbers of them, or leave them out."
         raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
     if array.dtype.kind == "T":  # text of any length, which few know
         return array.astype(object)
@@ -256,7 +259,8 @@ def check_is_array(name: str, value: Any, expected: str = "an array in memory", 
     elif isinstance(value, Iterator | Set):
         fix = f"Give list({name}); rows that do not fit into memory go to an estimator's partial_fit in parts."
     elif is_mapping:
-        fix = f"Give pandas.DataFrame({name}), for example."
+        has_columns = all(map(np.iterable, value.values())) and not any(isinstance(v, str) for v in value.values())
+        fix = f"Give pandas.DataFrame({name}), for example." if has_columns else f"Give list({name}.values())."
     elif hasattr(value, "__getitem__") and hasattr(value, "__len__"):
         return
     else:

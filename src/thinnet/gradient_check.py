@@ -3,6 +3,7 @@ r"""Checking gradients: what backward passes compute, against differences of the
 A numerical gradient shows that backward belongs to forward.  It cannot show that forward is right.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,16 +15,17 @@ from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.raw_rows import as_inputs
-from thinnet.slopes import Index, around, closer_slope, moved
+from thinnet.slopes import Compute, Index, around, closer_slope, moved
 from thinnet.steps import choose
 from thinnet.steps.batches import checked_batch
 from thinnet.training.compilation import told_of_compilation
-from thinnet.training.model_update import checked_model
+from thinnet.training.model_update import checked_model, loss_and_gradients
 from thinnet.typing import AnyArray, FloatArray
 
 STEP = 1e-5  # near the cube root of float64's precision, where rounding and curvature cost about the same
 NEGLIGIBLE = 1e-3  # gradients below this share of the net's largest are measured against that share
 ASIDE = 100.0  # how far, in steps, all parameters are moved to judge what stands at a kink
+REPEATED = 1e-12  # by what share of itself a loss may differ in another call, of sums in another order
 ATTEMPTS = 4  # moves of that kind, each to another place
 
 
@@ -87,9 +89,10 @@ def check_gradients(
         A `GradientReport`.
 
     Raises:
-        GradientError: if an error is above `tolerance`, or a gradient is missing or of another shape.
-        ArgumentError: if the model is none, or X or y does not fit it; or if its params are float32 and `h` so small
-            that rounding alone exceeds `tolerance`.
+        GradientError: if an error is above `tolerance`, a gradient is missing or of another shape, the loss is not
+            finite, or another one in the next call.
+        ArgumentError: if the model is none, or X or y does not fit it; or if its params are read-only, or float32 and
+            `h` so small that rounding alone exceeds `tolerance`.
 
     >>> net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5, normalization="batchnorm", seed=0)
     >>> X = np.random.default_rng(0).standard_normal((6, 4))
@@ -104,7 +107,7 @@ def check_gradients(
         loss = _loss_alone(net, X, y, model.step)
     _check_precision(net.params, tolerance, h)
     with told_of_compilation(verbose=False):
-        comparison = _Comparison(net, lambda: net.loss(X, y, **options), loss, tolerance, h)
+        comparison = _Comparison(net, lambda: loss_and_gradients(net.loss(X, y, **options)), loss, tolerance, h)
     comparison.look_closer()
     comparison.judge_close_by()
     report = comparison.report()
@@ -129,10 +132,11 @@ class _Comparison:
     """Analytic and numerical gradients of a model, element by element."""
 
     def __init__(
-        self, net: Any, compute: Callable[[], Any], loss: Callable[[], float] | None, tolerance: float, h: float
+        self, net: Any, compute: Compute, loss: Callable[[], float] | None, tolerance: float, h: float
     ) -> None:
         self.net, self.compute, self.tolerance, self.h = net, compute, tolerance, h
         self.loss = loss or (lambda: compute()[0])
+        _check_losses(compute()[0], compute()[0])
         self.analytic = self._gradients()
         self.numerical = {name: eval_numerical_gradient(self._loss, w, False, h) for name, w in net.params.items()}
         for name, expected in self.numerical.items():
@@ -242,14 +246,18 @@ def eval_numerical_gradient(
         An array of the shape of `x`.
 
     Raises:
-        ArgumentError: if `x` does not hold floats, or `h` is not positive.
+        ArgumentError: if `x` does not hold floats that can be changed, `h` is not positive or too small to change
+            them, or `f` gives no number.
 
     >>> eval_numerical_gradient(lambda x: float((x**2).sum()), np.array([1.0, 2.0]), verbose=False).round(6)
     array([2., 4.])
     """
     gradient = np.zeros_like(x)
     for index, above, below in _differenced(f, x, h):
-        gradient[index] = (above - below) / (2 * h)
+        if above.size != 1 or above.dtype.kind not in "biufc":
+            came = f"an array of shape {above.shape}" if above.size != 1 else repr(above.item())
+            raise ArgumentError(f"f must give a number, got {came}. For arrays there is eval_numerical_gradient_array.")
+        gradient[index] = (above - below).item() / (2 * h)
         if verbose:
             print(index, gradient[index])
     return gradient
@@ -270,7 +278,8 @@ def eval_numerical_gradient_array(
         An array of the shape of `x`.
 
     Raises:
-        ArgumentError: if `x` does not hold floats, `h` is not positive, or `df` has another shape than the output.
+        ArgumentError: if `x` does not hold floats that can be changed, `h` is not positive or too small to change
+            them, or `df` has another shape than the output.
 
     >>> eval_numerical_gradient_array(lambda x: 3 * x, np.array([1.0]), np.array([2.0])).round(6)
     array([6.])
@@ -302,10 +311,10 @@ def grad_check_sparse(
     """
     import random  # slow to import, and for this function only
 
-    _check_floats(x)
+    _check_floats("x", x)
     _check_same_shape("analytic_grad", analytic_grad, x.shape, "x")
     check_number("num_checks", num_checks)
-    check_number("h", h)
+    _check_step(x, h)
     for _ in range(num_checks):
         index = tuple(random.randrange(size) for size in x.shape)
         above, below = around(f, x, index, h)
@@ -317,15 +326,26 @@ def grad_check_sparse(
 
 def _differenced(f: Callable[[FloatArray], Any], x: FloatArray, h: float) -> Iterator[tuple[Index, Any, Any]]:
     """Each index of x, with what f gives above and below."""
-    _check_floats(x)
-    check_number("h", h)
+    _check_floats("x", x)
+    _check_step(x, h)
     for index in np.ndindex(x.shape):
         yield index, *around(f, x, index, h)
 
 
+def _check_losses(loss: float, again: float) -> None:
+    """Refuse what no difference can tell anything of: a loss that is not finite, and one that is drawn anew."""
+    if not math.isfinite(loss):
+        raise GradientError(f"the loss must be finite, got {loss}. Look at X, y, params and the forward pass.")
+    if not abs(again - loss) <= REPEATED * abs(loss):
+        raise GradientError(
+            f"the model must give the same loss when called again, got {loss:.9g}, then {again:.9g}. Draw the same "
+            f"dropout mask in each call, and change nothing in it."
+        )
+
+
 def _check_precision(params: Mapping[str, Any], tolerance: float, h: float) -> None:
     for name, w in params.items():
-        _check_floats(w)
+        _check_floats(f"params[{name!r}]", w)
         if w.dtype.itemsize < 8 and not np.finfo(w.dtype).eps / h <= tolerance:
             raise ArgumentError(
                 f"model must hold its params in float64 for h={h:g} and tolerance={tolerance:g}, got {w.dtype} in "
@@ -333,10 +353,25 @@ def _check_precision(params: Mapping[str, Any], tolerance: float, h: float) -> N
             )
 
 
-def _check_floats(x: FloatArray) -> None:
+def _check_floats(name: str, x: FloatArray) -> None:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         came = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise ArgumentError(f"x must be a NumPy array of floats, got {came}. Convert it with x.astype(np.float64).")
+        fix = f"Convert it with np.asarray({name}, dtype=np.float64)."
+        raise ArgumentError(f"{name} must be a NumPy array of floats, got {came}. {fix}")
+    if not x.flags.writeable:
+        raise ArgumentError(f"{name} must be an array that can be changed, got a read-only one. Give a copy of it.")
+
+
+def _check_step(x: FloatArray, h: float) -> None:
+    """Refuse a step that rounding swallows, with which each difference would be zero."""
+    check_number("h", h)
+    lost = np.argwhere((x + h == x) | (x - h == x))
+    if len(lost):
+        index = tuple(map(int, lost[0]))
+        raise ArgumentError(
+            f"h must be large enough to change each element of x, got {h:g}, which {x.dtype} rounds away at "
+            f"x[{', '.join(map(str, index))}] = {x[index]:g}. Use float64 and numbers of usual size, or a larger h."
+        )
 
 
 def _check_same_shape(name: str, array: Any, shape: tuple[int, ...], like: str) -> None:

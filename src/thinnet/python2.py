@@ -23,7 +23,7 @@ from thinnet.errors import require
 FIXERS = str.split(
     "basestring buffer dict except exec execfile filter funcattrs getcwdu has_key imports input itertools "
     "itertools_imports long map metaclass methodattrs ne next nonzero numliterals paren print raise raw_input "
-    "renames repr standarderror sys_exc throw tuple_params types unicode xrange zip"
+    "renames repr standarderror sys_exc throw tuple_params types unicode urllib xrange zip"
 )
 NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce"}
 METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}

@@ -224,7 +224,8 @@ def _known(name: str) -> str:
     try:
         return check_choice("data", name, tuple(catalog.CATALOG))
     except ArgumentError as error:
-        raise ArgumentError(f"{error} Or name a file of arrays, NAME.npz.") from None
+        table = "; a table goes, as a data frame, to the estimators of thinnet.sklearn" if Path(name).suffix else ""
+        raise ArgumentError(f"{error} Or name a file of arrays, NAME.npz{table}.") from None
 
 
 def environment(solver: Solver) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ OWN_WARNINGS = (  # a kernel's about itself, when it starts and when it ends
 )
 LAUNCH = "import runpy, sys; sys.modules['debugpy'] = None; runpy.run_module('ipykernel_launcher', run_name='__main__')"
 COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
+OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)  # what a line of a progress bar said before
 SHOWN_LINES = 12  # of the traceback of a cell that failed
 LONGEST_FOLDER = 96  # bytes; systems take paths of sockets up to 103 or 107
 
@@ -39,7 +41,6 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         startup_timeout=600,  # a busy machine takes its time
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        coalesce_streams=True,
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
     )
     begun: list[Any] = []
@@ -51,21 +52,21 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         ):
             # Not as an argument: the client shuts down only what it takes for its own.
             client.km = _kernel_manager(Path(connection))
-            client.on_cell_executed = lambda **_: bar.update()
+            client.on_cell_complete = lambda **_: bar.update()
+            client.on_cell_executed = lambda cell, **_: merge_streams(cell)
             client.on_notebook_start = lambda **_: _interrupt_gently(client)
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
-        why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{error.ename}: {error.evalue}"
-        return "\n".join([why, *_where(COLORS.sub("", str(error)).strip())])
+        said = next((each for each in begun[-1].outputs if each.output_type == "error"), error)
+        why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{said.ename}: {said.evalue}"
+        return "\n".join([why, *(_where(COLORS.sub("", str(error))) or _source(begun))])
     except RuntimeError as error:
         if "Kernel died" not in str(error):
             raise
         if not begun:
             return "the kernel died as it started; what it said stands above"
         begun[-1].execution_count = None  # it did not come to its end
-        code = [cell.source for cell in begun if cell.cell_type == "code"]
-        where = [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
-        return "\n".join(["the kernel died; it may have run out of memory", *where])
+        return "\n".join(["the kernel died; it may have run out of memory", *_source(begun)])
     # The latter come from the client, when the former hits it at work.
     except (KeyboardInterrupt, AssertionError, asyncio.CancelledError):
         return "interrupted"
@@ -75,13 +76,40 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     return None
 
 
+def merge_streams(cell: Any) -> None:
+    """Make one output of all that a cell printed, and one of all its warnings, without what was written over.
+
+    nbclient could do it, in a time that grows with the square of the longest line.
+    """
+    parts: dict[str, list[str]] = {}
+    merged = []
+    for output in cell.outputs:
+        if output.output_type != "stream" or output.name not in parts:
+            merged.append(output)
+        if output.output_type == "stream":
+            parts.setdefault(output.name, []).append(output.text)
+    for output in merged:
+        if output.output_type == "stream":
+            output.text = OVERWRITTEN.sub("", "".join(parts[output.name]))
+    for i, (one, other) in enumerate(pairwise(merged)):  # which of the two is seen first is chance
+        if (one.get("name"), other.get("name")) == ("stderr", "stdout"):
+            merged[i : i + 2] = other, one
+    cell.outputs = merged
+
+
 def _where(traceback: str) -> list[str]:
     """The last frame of the notebook or of a module beside it, as far as there is one, rather than a library's."""
     for frame in reversed(traceback.split("\n\n")):
         start = re.search(r"^ *(?:Cell In|File ([^<].*?):\d+)", frame, re.MULTILINE)
         if start and not of_a_library(os.path.expanduser(start[1] or "")):
             return frame[start.start() :].splitlines()[-SHOWN_LINES:]
-    return traceback.splitlines()[-SHOWN_LINES:-1]
+    return []
+
+
+def _source(begun: list[Any]) -> list[str]:
+    """The last of some cells, as it stands in the notebook."""
+    code = [cell.source for cell in begun if cell.cell_type == "code"]
+    return [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
 
 
 def _interrupt_gently(client: Any) -> None:

@@ -1,7 +1,7 @@
 """What a notebook's kernel gets before the first cell: commands that do no harm, folders of Colab, Python 2.
 
 A course's notebook fetches data, installs packages and changes into folders that are not there. Here such a command is
-left out, and its cell says so in a line that begins with `MARK`.
+left out, and its cell says so.
 """
 
 import os
@@ -17,9 +17,9 @@ from typing import Any
 import tqdm
 
 from thinnet import old_python, python2
-from thinnet.course import colab
+from thinnet.course import colab, data_utils
+from thinnet.course.saying import say
 
-MARK = "[thinnet] "
 WHY = "Thinnet brings what the course's notebooks need; --shell runs it"
 READING = str.split("ls pwd cat head tail echo du df wc date which uname nproc lscpu free nvidia-smi")
 JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or a file written
@@ -48,11 +48,6 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
         shell.input_transformers_post.append(partial(_translated, always=old == "all", features=set(features)))
         if old == "all" and "division" not in features:
             shell.ast_transformers.append(python2.OldDivision())
-
-
-def say(what: str, why: str) -> None:
-    """One line in the cell's output."""
-    print(f"{MARK}{what}: {why}", flush=True)
 
 
 def harmless(command: str) -> bool:
@@ -213,6 +208,7 @@ def open_door(*, dialect: str, scaling: Any, draw: Any, packages: tuple[str, ...
 
     sys.modules.pop("debugpy", None)  # which a notebook may import
     install(get_ipython(), **options)
+    data_utils.lend_images(get_ipython().user_ns)
     if dialect:
         thinnet.course.activate(dialect, scaling, draw=draw, packages=packages)
     sys.stdout.flush()

@@ -21,7 +21,7 @@ from thinnet.checks import check_choice, check_path
 from thinnet.course.dialects import DRAWS
 from thinnet.course.evidence import choose_dialect
 from thinnet.course.execution import execute
-from thinnet.course.kernel import MARK
+from thinnet.course.saying import MARK
 from thinnet.errors import NotebookError, require
 from thinnet.layers.dropout import SCALINGS
 from thinnet.storage.files import write_atomically
@@ -42,9 +42,10 @@ MENDS = {  # by the beginning of the failure
     r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Look how it is spelled. Where "
     "that module is your own, it stands in the place of Thinnet's: write there what it lacks, or take it away.",
     r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 for seaborn.",
+    "ImportError: Cannot load backend": "Nobody can see a window here: leave matplotlib.use(...) out.",
     r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
-    r"FileNotFoundError.*(cifar-10-|data_batch)": "A module of your own looks for CIFAR-10 there. Put it there; "
-    "or take that module away, and Thinnet's finds the images (see thinnet data).",
+    r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
+    "Fetch it with thinnet data --download cifar10, or put it there.",
     "the kernel died as it started": "A file beside the notebook may have the name of a module of Python's, such as "
     "types.py: give it another one.",
     r"FileNotFoundError": "The cell reads a file that is not there: put it there, by the path that is named. Or it "

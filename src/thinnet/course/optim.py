@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from thinnet.checks import in_shape, merge_options
-from thinnet.course.kernel import say
+from thinnet.course.saying import say
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.typing import FloatArray
 

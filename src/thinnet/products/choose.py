@@ -51,8 +51,13 @@ def _mkl(purpose: str) -> Products:
             f"{purpose} needs the package 'mkl', for Linux on x86-64, which is not installed. "
             f"Install it with: {INSTALL}"
         )
-    from thinnet.products.mkl import MklProducts
-
+    try:
+        from thinnet.products.mkl import MklProducts
+    except Exception as error:  # as those of Numba are, where it does not fit this NumPy or Python
+        raise MissingExtraError(
+            f"{purpose} needs Numba, which cannot be imported: {error}. "
+            f"Install it anew with: pip install --force-reinstall numba"
+        ) from error
     try:
         return MklProducts(mkl_library.load())
     except (OSError, AttributeError) as error:  # AttributeError: it lacks a function

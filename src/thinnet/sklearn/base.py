@@ -1,5 +1,6 @@
 """What the classifier and the regressor share: from what is given to a trained net, and back to predictions."""
 
+import copy
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
@@ -90,6 +91,10 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
 
     def _way(self, name: str) -> str:
         return "Call fit first." if name.endswith("_") and not hasattr(self, "_nets") else super()._way(name)
+
+    def __copy__(self) -> Self:
+        """A copy with weights of its own, since training changes them in place; the parameters are the same objects."""
+        return copy.deepcopy(self, {id(value): value for value in self.get_params(deep=False).values()})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -276,11 +281,10 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     def _order(self, sample: Sample) -> BatchOrder:
         num_rows, how = sample.X.shape[0], self.settings_
         batch_size = num_rows if self.solver == "lbfgs" else how.batch_size
-        over_batches = how.normalization == "batchnorm" and how.hidden_layer_sizes
-        fewest = 2 if over_batches else 1
+        fewest = 2 if how.normalization == "batchnorm" and how.hidden_layer_sizes else 1
         order = BatchOrder(num_rows, batch_size, self._seed, fewest=fewest, shuffle=bool(self.shuffle))
-        if over_batches:
-            check_batch("batch_size" if batch_size == 1 else "X", order.smallest)
+        if fewest == 2:
+            check_batch("batch_size" if self.batch_size == 1 else "X", order.smallest)
         return order
 
     def _set_up(self, mean_rows: float, *, incremental: bool) -> None:

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from thinnet.arguments import known_arguments, knows_arguments
@@ -200,8 +200,12 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return self._loss == "logistic"
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
-        check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
+        if kind.startswith("continuous"):
+            raise ArgumentError(
+                f"y must be labels, got numbers such as {y[y % 1 != 0][0]}: Unknown label type: {kind}. Use "
+                f"ThinNetRegressor for values; if these are labels, make text of them: y.astype(str)."
+            )
         if kind == "multiclass-multioutput" or (kind == "multilabel-indicator" and not np.isin(y, (0, 1)).all()):
             raise ArgumentError(
                 "y must have one label per row, or columns of zeros and ones, got several columns of other labels. "

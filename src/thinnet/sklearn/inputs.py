@@ -21,7 +21,7 @@ from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, relative_weights
 from thinnet.sklearn.table import Columns, TableEncoder, kinds, read
 from thinnet.sklearn.table.columns import called, unnamed
-from thinnet.sklearn.table.reading import REFUSED, package_of
+from thinnet.sklearn.table.reading import FROM_DTYPE, REFUSED, is_arrow, package_of
 from thinnet.standardization import Standardization
 from thinnet.targets import check_present, uniform
 from thinnet.typing import AnyArray, FloatArray
@@ -129,8 +129,8 @@ def checked_classes(classes: Any) -> AnyArray:
     """The different labels among those that are given to come, in their order."""
     check_in_memory(classes=classes)
     labels = plain(classes, "classes").ravel()
-    if not labels.size:
-        raise ArgumentError("classes must be every label that will ever come, got none. Give np.unique(y).")
+    if not labels.size or not np.ndim(classes):
+        raise ArgumentError(f"classes must be every label that will ever come, got {classes!r}. Give np.unique(y).")
     check_present("classes", labels, ArgumentError, "a label", "give them a label of their own")
     different: AnyArray = unique_labels(labels)
     return different
@@ -253,15 +253,15 @@ def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
 
 def is_table(X: Any, categorical_features: Any) -> bool:
     """Whether there is more in X than an array of numbers could hold."""
-    if sparse.issparse(X):
-        if categorical_features is None or isinstance(categorical_features, str):
-            return False
+    is_text = isinstance(categorical_features, str)
+    names_columns = categorical_features != FROM_DTYPE if is_text else categorical_features is not None
+    if sparse.issparse(X) and names_columns:
         raise ArgumentError(
-            "categorical_features must be 'from_dtype' or None for a sparse X, got columns. Give a data frame, or "
-            "columns of zeros and ones."
+            f"categorical_features must be {FROM_DTYPE!r} or None for a sparse X, got {categorical_features!r}. Give a "
+            f"data frame, or columns of zeros and ones."
         )
-    if categorical_features is not None and not isinstance(categorical_features, str):
-        return True
+    if sparse.issparse(X) or names_columns:
+        return names_columns
     package = package_of(X)
     if package == "pandas":
         return X.empty or not all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes)
@@ -273,7 +273,8 @@ def is_table(X: Any, categorical_features: Any) -> bool:
     except (ValueError, TypeError, RuntimeError):  # which is described where it is read
         return True
     found = kinds.kinds_in(each for each in array.flat if each is not None) if array.dtype.kind == "O" else set()
-    return array.dtype.kind not in "biufO" or bool(found - {kinds.NUMBER, "dicts"})  # scikit-learn asks for its words
+    known = {kinds.NUMBER} if is_arrow(X) else {kinds.NUMBER, "dicts"}  # of which scikit-learn wants its own words
+    return array.dtype.kind not in "biufO" or bool(found - known)
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,10 @@ def is_auto(value: Any) -> bool:
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:
     """The sizes of the hidden layers; one number stands for one layer."""
+    if isinstance(sizes, Iterator):  # which would be empty when it is read again
+        raise ArgumentError(
+            f"hidden_layer_sizes must be a sequence of integers, got a {type(sizes).__name__}. Give a tuple of it."
+        )
     if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
         sizes = (sizes,)
     return checked_dims(sizes, "hidden_layer_sizes")

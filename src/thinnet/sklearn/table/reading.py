@@ -16,6 +16,7 @@ from thinnet.sklearn.table import kinds
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called, unnamed
 from thinnet.typing import AnyArray
 
+FROM_DTYPE = "from_dtype"
 REFUSED = {"M": "dates", "m": "durations", "c": "complex numbers", "V": "records"}  # by the kind of a dtype
 
 
@@ -43,6 +44,11 @@ def package_of(X: Any) -> str:
     return ""
 
 
+def is_arrow(X: Any) -> bool:
+    """Whether X is a table of Arrow's, or a batch."""
+    return hasattr(X, "column_names")
+
+
 def open_table(X: Any, names: Any = None) -> Table:
     """A table of what is a frame, an array or a list of rows."""
     package = package_of(X)
@@ -53,6 +59,9 @@ def open_table(X: Any, names: Any = None) -> Table:
     elif package == "polars":
         own = list(X.columns)
         table = Table(own, True, X.height, lambda i: _of_polars(X.to_series(i), called(own[i], i)))
+    elif is_arrow(X):
+        own = list(X.column_names)
+        table = Table(own, True, X.num_rows, lambda i: _of_array(np.asarray(X.column(i)), called(own[i], i)))
     else:
         table = _open_array(X, names)
     for count, what in ((table.num_rows, "row"), (len(table.names), "column")):
@@ -139,7 +148,7 @@ def _of_polars(series: Any, where: str) -> Raw:
     return Raw(objects, False if name == "Boolean" or dtype.is_numeric() else None)
 
 
-def read(X: Any, categorical_features: Any = "from_dtype", names: Any = None) -> Columns:
+def read(X: Any, categorical_features: Any = FROM_DTYPE, names: Any = None) -> Columns:
     """Take a table apart into columns of numbers and of categories.
 
     None, NaN, ``pandas.NA``, NaT and null are missing.
@@ -188,7 +197,7 @@ def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> list
     """For each column whether it is of categories; None where its dtype says."""
     if categorical_features is None:
         return [False] * len(names)
-    if isinstance(categorical_features, str) and categorical_features == "from_dtype":
+    if isinstance(categorical_features, str) and categorical_features == FROM_DTYPE:
         return [None] * len(names)
     places = _places(categorical_features, names, named)
     return [True if i in places else None for i in range(len(names))]
