@@ -242,5 +242,5 @@ def check_backward(subject: Subject) -> None:
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
     expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
     known = {**known_gradients(dout, expected, hat), "dx": known_dx(hat, deviation, dout, g, axis)}
-    known["dgamma"].append(((dout * x).sum(axis=0), "wrong-gradient", "has x in the place of x_hat"))
+    known["dgamma"].append(((dout * x).sum(axis=0), "wrong-gradient", "has x instead of x_hat"))
     check_gradients(subject, arguments, gamma * hat + beta, dout, expected, known)
