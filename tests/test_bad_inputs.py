@@ -195,7 +195,7 @@ TRAINING = rows(
         "solver: rows by name": (lambda: Solver(net(), X=X, y=Y), r"no argument 'X'\. Did you mean 'data'\?"),  # type: ignore[call-arg]
         "model: a class": (lambda: solver(FullyConnectedNet), r"model must be an object with a mapping params and a method"),
         "model: text": (lambda: solver("net"), r"model must be .* got 'net'\. Pass a FullyConnectedNet, for example"),
-        "model: returns a number": (train(model_that_returns(1.0)), r"loss\(X, y\) must return a pair .* got float\. Mend"),
+        "model: returns a number": (train(model_that_returns(1.0)), r"loss\(X, y\) must return a pair .* got float\. Fix"),
         "model: returns None": (train(model_that_returns(None)), r"must return a pair of a number and a mapping .* NoneType"),
         "model: returns a loss a row": (train(model_that_returns((np.ones(2), {}))), r"must return a pair of a number"),
         "data: other features": (lambda: solver(data={"X_train": X[:, :2], "y_train": Y}),

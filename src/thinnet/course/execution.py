@@ -61,7 +61,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         if "Kernel died" not in str(error):
             raise
         if not begun:
-            return "the kernel died as it started; what it said stands above"
+            return "the kernel died as it started; its messages are above"
         begun[-1].execution_count = None  # it did not come to its end
         code = [cell.source for cell in begun if cell.cell_type == "code"]
         where = [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
