@@ -269,7 +269,7 @@ DATA = rows(
     {
         "Dataset: None": (lambda: Dataset(None, None), r"X_train and y_train must be arrays, got None\. Give the training"),  # type: ignore[arg-type]
         "Dataset: no labels": (lambda: Dataset(X, None), r"X_train and y_train must be given together, got only one"),  # type: ignore[arg-type]
-        "Dataset: a pair": (lambda: Dataset((X, Y), (X, Y)), r"y_train must be an array, got a tuple of arrays of shapes \(6, 4\) and \(6,\)\. Give each .* name of its own"),  # type: ignore[arg-type]
+        "Dataset: a pair": (lambda: Dataset((X, Y), (X, Y)), r"y_train must be an array, got a tuple of arrays of shapes \(6, 4\) and \(6,\)\. Give each of them under its own name"),  # type: ignore[arg-type]
         "Dataset: rows alone": (lambda: solver(data=X), r"got ndarray\. Write Dataset\(X, y\)"),
         "Dataset: a number": (lambda: solver(data=5), r"data must be a Dataset or a dict with X_train and y_train, got int"),
         "Dataset: arrays": (lambda: solver(data=(X, Y)), r"data must be a Dataset or a dict .*, got tuple"),
