@@ -195,7 +195,7 @@ TRAINING = rows(
         "solver: rows by name": (lambda: Solver(net(), X=X, y=Y), r"no argument 'X'\. Did you mean 'data'\?"),  # type: ignore[call-arg]
         "model: a class": (lambda: solver(FullyConnectedNet), r"model must be an object with a mapping params and a method"),
         "model: text": (lambda: solver("net"), r"model must be .* got 'net'\. Pass a FullyConnectedNet, for example"),
-        "model: returns a number": (train(model_that_returns(1.0)), r"loss\(X, y\) must return a pair .* got float\. Mend"),
+        "model: returns a number": (train(model_that_returns(1.0)), r"loss\(X, y\) must return a pair .* got float\. Fix"),
         "model: returns None": (train(model_that_returns(None)), r"must return a pair of a number and a mapping .* NoneType"),
         "model: returns a loss a row": (train(model_that_returns((np.ones(2), {}))), r"must return a pair of a number"),
         "data: other features": (lambda: solver(data={"X_train": X[:, :2], "y_train": Y}),
@@ -269,7 +269,7 @@ DATA = rows(
     {
         "Dataset: None": (lambda: Dataset(None, None), r"X_train and y_train must be arrays, got None\. Give the training"),  # type: ignore[arg-type]
         "Dataset: no labels": (lambda: Dataset(X, None), r"X_train and y_train must be given together, got only one"),  # type: ignore[arg-type]
-        "Dataset: a pair": (lambda: Dataset((X, Y), (X, Y)), r"y_train must be an array, got a tuple of arrays of shapes \(6, 4\) and \(6,\)\. Give each .* name of its own"),  # type: ignore[arg-type]
+        "Dataset: a pair": (lambda: Dataset((X, Y), (X, Y)), r"y_train must be an array, got a tuple of arrays of shapes \(6, 4\) and \(6,\)\. Give each of them under its own name"),  # type: ignore[arg-type]
         "Dataset: rows alone": (lambda: solver(data=X), r"got ndarray\. Write Dataset\(X, y\)"),
         "Dataset: a number": (lambda: solver(data=5), r"data must be a Dataset or a dict with X_train and y_train, got int"),
         "Dataset: arrays": (lambda: solver(data=(X, Y)), r"data must be a Dataset or a dict .*, got tuple"),

@@ -164,7 +164,7 @@ def test_a_backward_that_returns_nothing_in_test_mode_is_told_so() -> None:
     [
         ("x.reshape(x.shape[0], -1).dot(w)", "x.dot(w)", "flatten each row first: x.reshape(x.shape[0], -1)."),
         ("dout.dot(w.T)", "dout.dot(w)", "transpose one of them, or exchange them."),
-        ("out = np.maximum(0, x)", "if len(x) > 9: out = x", "Give out a value on every way to the line"),
+        ("out = np.maximum(0, x)", "if len(x) > 9: out = x", "Give out a value on every path to the line"),
         ("out = np.maximum(0, x)", "out = y", "Fix the line that is named."),
     ],
 )
@@ -176,7 +176,7 @@ def test_the_fix_of_a_crash_speaks_of_what_crashed(old: str, new: str, mend: str
 @pytest.mark.parametrize(
     ("changes", "verdict", "mend"),
     [
-        ({'mode = "test" if y is None else': 'mode = "test" if y == None else'}, "crashed", "by `y is None`"),
+        ({'mode = "test" if y is None else': 'mode = "test" if y == None else'}, "crashed", "write `y is None`"),
         ({"if self.normalization and i": "if self.normalization == 'batchnorm' and i"}, "crashed", "for layer normal"),
         ({'"p": ARGUMENT': '"p": 0.5'}, "wrong-rate", "Pass the argument on as it is"),
     ],

@@ -77,7 +77,7 @@ def test_a_disk_that_is_full_from_the_first_is_said_too(tmp_path: Path, monkeypa
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     interrupted(tmp_path)
-    text = r"must be without checkpoints of another run, got .* with step 6\. Go on with that run by Solver\.resume\('"
+    text = r"must be without checkpoints of another run, got .* with step 6\. Continue that run with Solver\.resume\('"
     with pytest.raises(CheckpointError, match=text):
         make_solver(make_net(), make_data(), checkpoint_dir=tmp_path)
 

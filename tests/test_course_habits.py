@@ -48,7 +48,9 @@ def test_its_dialect_is_known_and_its_name_is_asked_for(line: str, dialect: str)
 
 def test_modules_that_stood_beside_the_notebook() -> None:
     told = advice("ModuleNotFoundError: No module named 'layers'", "from layers import *")
-    assert told == "\nIf layers is the course's, put its layers.py beside the notebook, or write cs231n.layers."
+    assert (
+        told == "\nIf layers is a module of the course, put its layers.py beside the notebook, or write cs231n.layers."
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,16 +18,16 @@ pytestmark = pytest.mark.usefixtures("closed_door")
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (None, "which is not there"),
+        (None, "which does not exist"),
         (b" \n", "it is empty"),
         (b"\xff\xfe\x00", "can't decode"),
-        (b"[]", "it is other JSON"),
+        (b"[]", "its JSON is not a notebook"),
         (b"{}", "which cannot be read as one"),
-        (b'{"cells": 3}', "it is other JSON"),
-        (b'{"cells": [{}]}', "it is other JSON"),
-        (b'{"cells": ["a"]}', "it is other JSON"),
-        (b'{"cells": [], "metadata": 3}', "it is other JSON"),
-        (b"null", "it is other JSON"),
+        (b'{"cells": 3}', "its JSON is not a notebook"),
+        (b'{"cells": [{}]}', "its JSON is not a notebook"),
+        (b'{"cells": ["a"]}', "its JSON is not a notebook"),
+        (b'{"cells": [], "metadata": 3}', "its JSON is not a notebook"),
+        (b"null", "its JSON is not a notebook"),
         (b"\nprint('a script')", "line 2 is not JSON"),
     ],
 )

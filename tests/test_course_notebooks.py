@@ -195,29 +195,29 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("import mxnet", "The notebook is for mxnet, and Thinnet's course door covers those in NumPy. Install mxnet"),
+        ("import mxnet", "The notebook is for mxnet; Thinnet covers only those for NumPy. To run it, install mxnet"),
         (
             "import not_there",
-            "not_there is no part of the course. If it is a file of yours, put it beside",
+            "not_there is not part of the course. If it is your own file, put it beside",
         ),
         ("from .layers import *", "write the package's name before the dot"),
-        ("best = None\nbest.loss", "an exercise asks to fill in"),
+        ("best = None\nbest.loss", "an exercise asks you to fill it in"),
         ("import math\nmath.log(0.0)", "of a number that has none"),
-        ("raise ConnectionError('no network')", "CIFAR-10 is found without it"),
+        ("raise ConnectionError('no network')", "the images are found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
         ("import cv2", "-m pip install opencv-python"),
         ("raise ImportError(\"Cannot load backend 'TkAgg' which requires\")", "leave matplotlib.use(...) out"),
-        ("open('datasets/cifar-10-batches-py/data_batch_1')", "Fetch it with thinnet data --download cifar10"),
-        ("open('weights.npz')", "put it there, by the path that is named"),
+        ("open('datasets/cifar-10-batches-py/data_batch_1')", "Download it with thinnet data --download cifar10"),
+        ("open('weights.npz')", "put it at the path that is named"),
         (
             "import numpy.not_there",
-            "numpy is there, but has no not_there: the notebook was written for another version",
+            "numpy is installed, but has no not_there: the notebook was written for another version",
         ),
-        ("import ast.nodes", "A file ast.py stands in the place of the package ast: give it another name"),
-        ("import matplotlib.style as s; s.use('seaborn')", "write seaborn-v0_8 for seaborn"),
+        ("import ast.nodes", "A file ast.py hides the package ast: give the file another name"),
+        ("import matplotlib.style as s; s.use('seaborn')", "write seaborn-v0_8 instead of seaborn"),
         (
             "import nndl.optim; nndl.optim.adagrad",
-            "stands in the place of Thinnet's: write there what it lacks",
+            "replaces Thinnet's: add what is missing to it",
         ),
     ],
 )
@@ -293,8 +293,8 @@ def test_a_kernel_that_dies_as_it_starts_is_told_so_without_a_traceback_of_ours(
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     said = done.stderr.partition("thinnet: the notebook stopped early: ")[2].splitlines()
-    assert said[0] == "the kernel died as it started; what it said stands above"
-    assert said[1].startswith("A file beside the notebook may have the name of a module of Python's"), said
+    assert said[0] == "the kernel died as it started; its messages are above"
+    assert said[1].startswith("A file beside the notebook may have the name of one of Python's modules"), said
     assert not said[2:]
     assert (tmp_path / "n.executed.ipynb").exists()
 

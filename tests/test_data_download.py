@@ -168,7 +168,7 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_archive_with_another_hash(server: Server, tmp_path: Path) -> None:
     archive = replace(server.publish(whole()), md5="0" * 32)
-    assert_refused(archive, tmp_path / "cache", "in 2 attempts it did not come with the MD5 sum 0000")
+    assert_refused(archive, tmp_path / "cache", "in 2 attempts no download had the MD5 sum 0000")
 
 
 def test_an_answer_without_an_end(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

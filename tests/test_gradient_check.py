@@ -99,7 +99,7 @@ def test_a_planted_fault_is_found_and_its_place_named(name: str) -> None:
 def test_an_error_just_above_the_tolerance_is_refused_and_just_below_passes() -> None:
     check_gradients(Quadratic(scale("b", 1 + 1e-4)), X, Y, tolerance=1.01e-4)
     with pytest.raises(
-        GradientError, match=r"Mend the backward pass of the layer that b belongs to, or of one after it"
+        GradientError, match=r"Fix the backward pass of the layer that b belongs to, or of one after it"
     ):
         check_gradients(Quadratic(scale("b", 1 + 1e-4)), X, Y, tolerance=0.99e-4)
 

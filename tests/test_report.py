@@ -365,4 +365,4 @@ def test_a_report_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(catalog, "look_for_cifar10", lambda: None)
     monkeypatch.setattr(runs, "load", download)
     page = Tags(write_report([folder]).read_text(encoding="utf-8"))
-    assert "cifar10 must be on this machine, got none. Get it by: thinnet data --download cifar10" in page.words
+    assert "cifar10 must be on this machine, got none. Get it with: thinnet data --download cifar10" in page.words

@@ -49,7 +49,7 @@ def on(folder: Path, arrays: dict[str, Any], **changes: Any) -> Path:
     ],
     ids=["no validation rows", "one class", "one feature", "three classes of images", "images of a pixel"],
 )
-@pytest.mark.filterwarnings("ignore:y_train has the label 1 alone")
+@pytest.mark.filterwarnings("ignore:y_train has only the label 1")
 def test_odd_data_have_a_page_and_figures(arrays: dict[str, Any], tmp_path: Path) -> None:
     labels = np.array(arrays["y_train"])
     if "y_test" in arrays:
@@ -188,7 +188,7 @@ def test_many_classes_are_drawn_without_their_empty_cells() -> None:
     [
         ("environment.json", "[]", "Remove it, and do without what it says of versions and machine"),
         ("environment.json", '{"versions": []}', "versions is no mapping"),
-        ("result.json", None, "'0.9' is no number. Remove it, and write it anew by: thinnet resume"),
+        ("result.json", None, "'0.9' is no number. Remove it, and write it again with: thinnet resume"),
     ],
 )
 def test_what_is_damaged_in_meaning_is_named_with_a_mend_that_works(

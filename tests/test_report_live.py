@@ -99,7 +99,7 @@ def test_a_port_that_is_taken_is_an_error_in_words(tmp_path: Path, capsys: pytes
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert cli.main(["train", *QUICK, "--output", str(tmp_path / "run"), "--live", port]) == 2
-    assert "port must be one that is free, got" in capsys.readouterr().err
+    assert "port must be free, got" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -126,7 +126,7 @@ def test_categories_unknown_rare_and_missing_at_prediction() -> None:
 def test_categories_that_differ_in_capitals_or_spaces_are_told(job: str) -> None:
     X, y = people(missing=False)
     net = ThinNetClassifier(**QUICK).fit(X, y)
-    with pytest.warns(UserWarning, match=rf"X holds {job!r} in column 'job', while training had 'nurse' alone\. Write"):
+    with pytest.warns(UserWarning, match=rf"X holds {job!r} in column 'job', while training had only 'nurse'\. Write"):
         net.predict(X[:1].assign(job=job))
     both = X.assign(job=np.where(np.arange(300) % 2, job, X["job"]))
     ThinNetClassifier(**QUICK).fit(both, y).predict(both)

@@ -75,7 +75,7 @@ def advice(name: str, array: AnyArray) -> str:
         "with text, categories and missing values.",
     }.get(
         array.dtype.kind,
-        "Make a column of zeros and ones of each word; the estimators of thinnet.sklearn take tables with text.",
+        "Make a column of zeros and ones for each word; the estimators of thinnet.sklearn take tables with text.",
     )
 
 

@@ -220,7 +220,7 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
         is_list = isinstance(value, list | tuple)
         if is_list and all(isinstance(each, np.ndarray) for each in value):
             came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
-            fix = "Give each of them by a name of its own, or make all rows the same length."
+            fix = "Give each of them under its own name, or make all rows the same length."
         else:
             came = f"that cannot be one ({caught})"
             fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."

@@ -76,7 +76,7 @@ class Config:
     dropout_mask: str = _option("element", "a mask for each row, or one for the whole minibatch", choices=MASK_KINDS)
     scaling: str = _option("inverted", "how dropout makes up for the units that are missing", choices=SCALINGS)
     normalization: str = _option(
-        NONE, "before the activation of each hidden layer", choices=(NONE, *(name for name in NORMALIZATIONS if name))
+        NONE, "of each hidden layer, before its activation", choices=(NONE, *(name for name in NORMALIZATIONS if name))
     )
     activation: str = _option(
         defaults.ACTIVATION, "activation function of the hidden layers", choices=tuple(ACTIVATIONS)
@@ -93,14 +93,14 @@ class Config:
     precision: str = _option(NONE, "bfloat16 for mixed precision, on a processor that has it", choices=PRECISION_NAMES)
     optimizer: str = _option(defaults.OPTIMIZER, "the rule that changes the weights", choices=tuple(OPTIMIZERS))
     learning_rate: float = _option(defaults.LEARNING_RATE, "the optimizer's step size", float)
-    weight_decay: float = _option(0.01, "decoupled, for the optimizers adamw and lion", float)
+    weight_decay: float = _option(0.01, "decoupled weight decay, for the optimizers adamw and lion", float)
     schedule: str = _option(defaults.SCHEDULE, "how the learning rate changes", choices=tuple(SCHEDULES))
     weight_decay_schedule: str = _option("constant", "how the weight decay changes", choices=tuple(SCHEDULES))
     decay: float = _option(0.95, "factor after each epoch, for the schedule epoch_decay", float, limit="factor")
     batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int)
     epochs: int = _option(defaults.EPOCHS, "passes over the training rows", int)
     batch_statistics: str = _option(
-        "global", "in several processes, of the whole minibatch or of each one's part", choices=BATCH_STATISTICS
+        "global", "with several processes: of the whole minibatch, or of each one's part", choices=BATCH_STATISTICS
     )
     mixup: float = _option(0.0, "mix pairs of rows, with shares from Beta(MIXUP, MIXUP); 0 for none", float)
     ema_decay: float = _option(0.0, "decay of the average of the weights, such as 0.99; 0 for no average", float)

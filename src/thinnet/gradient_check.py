@@ -89,9 +89,9 @@ def check_gradients(
         A `GradientReport`.
 
     Raises:
-        GradientError: if an error is above `tolerance`, a gradient is missing or of another shape, the loss is not
-            finite, or another one in the next call.
-        ArgumentError: if the model is none, or X or y does not fit it; or if its params are read-only, or float32 and
+        GradientError: if an error is above `tolerance`, a gradient is missing or of another shape, or the loss is not
+            finite or changes from call to call.
+        ArgumentError: if `model` is something else, X or y does not fit, or its params are read-only, or float32 and
             `h` so small that rounding alone exceeds `tolerance`.
 
     >>> net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5, normalization="batchnorm", seed=0)
@@ -115,7 +115,7 @@ def check_gradients(
     if raise_exception and not error <= tolerance:
         raise GradientError(
             f"gradients must match numerical ones to {tolerance:g}, got the {report}. "
-            f"Mend the backward pass of the layer that {report.worst} belongs to, or of one after it."
+            f"Fix the backward pass of the layer that {report.worst} belongs to, or of one after it."
         )
     return report
 

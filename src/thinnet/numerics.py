@@ -21,7 +21,7 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
     row = int(np.isfinite(scores).all(axis=1).argmin())
     raise NumericalError(
         f"the scores of row {first_row + row} must be finite, got {first_wrong(scores[row])}. The row is finite: the "
-        f"net's parameters or running statistics are not, or are too large. Load or train others."
+        f"net's parameters or running statistics are not, or are too large. Train the net again, or load another."
     )
 
 

@@ -75,8 +75,8 @@ class Solver(Progress):
             SIGTERM ends training after the current step with everything saved; a second one ends it at once.
         checkpoint_every: steps between two checkpoints; by default an epoch.  One more is written at the end.
         communicator: of mpi4py, such as ``MPI.COMM_WORLD``, to train one net in all of its processes; each of them
-            makes the same solver and trains.  Only for a `FullyConnectedNet` with an optimizer by name.  What comes of
-            it does not depend on how many there are, but for rounding.  The process of rank 0 alone prints, calls the
+            makes the same solver and trains.  Only for a `FullyConnectedNet` with an optimizer by name.  The result
+            does not depend on how many there are, up to rounding.  The process of rank 0 alone prints, calls the
             callbacks and writes.  `data` may be the process's share (`Dataset.shared`) or, on all of them, the whole.
         batch_statistics: in several processes, whether batch normalization uses the mean and the variance of the
             whole minibatch, ``"global"``, or of the rows that each process has of it, ``"local"``: fewer messages, and

@@ -106,7 +106,7 @@ def run(
     if failures:
         raise NumericalError(
             f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]} "
-            f"See the others by: thinnet report {folder}"
+            f"See the others with: thinnet report {folder}"
         )
     return [read_run(run_folder) for run_folder in run_folders]
 

@@ -92,7 +92,7 @@ def check_path(
     """Check a file, or all files of a folder, each in a child process with limits on time and memory.
 
     Args:
-        path: a Python file, or a folder such as that which has ``cs231n``.
+        path: a Python file, or a folder, such as the one that contains ``cs231n``.
         dialect: as for `check_layers`.
         limits: seconds and megabytes.
         expected: names of functions that must be there; one that is not is a fault.

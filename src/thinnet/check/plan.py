@@ -85,7 +85,7 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
             {**PROBES, **OF_CLASSES}[classes.net_of(own) or own](subject)
         else:
             kinds = ", ".join(kind.replace("_", " ") for kind in classes.NAMES)
-            subject.report("not-checked", f"classes are checked that are called as {kinds}; this is none of them")
+            subject.report("not-checked", f"only classes with the names {kinds} are checked, and this is none of them")
     except Exception as error:
         subject.record_end(error)
     subject.findings.sort(key=lambda found: found.severity)  # faults before notes

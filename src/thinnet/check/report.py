@@ -17,7 +17,7 @@ class Report:
         subject: what was checked.
         functions: one report for each function found.
         conventions: what p means, for each file.
-        problem: why nothing could be checked, or nothing.
+        problem: why nothing could be checked; empty if something was.
     """
 
     subject: str

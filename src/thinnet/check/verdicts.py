@@ -51,8 +51,8 @@ def page() -> str:
         "The names are stable. A fault makes a function wrong, a note does not; some notes count as a fault where",
         "the evidence is stronger, and the other way round, as the report says. In a fix, `keep_prob` stands for the",
         "probability of keeping a unit; the report has `p` or `1 - p` in its place, where it is known.",
-        "Some fixes are general; the report ends them with the formula of the function that is wrong.",
-        "Where there are several, it has the one for what was measured.",
+        "Some fixes are general; in the report, the formula of the function follows them.",
+        "Where several fixes are listed, the report has the one that fits what was measured.",
         "",
     ]
     for title, group in GROUPS.items():

@@ -49,8 +49,8 @@ def activate(
     for name in packages:
         if not isinstance(name, str) or not name.isidentifier():
             raise ArgumentError(
-                f"packages must be names of packages, got {name!r}. Give what stands before the first dot of the "
-                "import: cs682 for cs682.layers."
+                f"packages must be names of packages, got {name!r}. Give the part of the import before the "
+                "first dot: cs682 for cs682.layers."
             )
     utils = {"utils": ("cs231n",)} if own[0] == "nndl" else {}
     finder.install(utils | dict.fromkeys(packages, own))

@@ -81,8 +81,8 @@ def _missing_dialect(fitting: list[str], reasons: list[str]) -> str:
     why = f" (by {' and '.join(reasons)})" if reasons else ""
     return (
         "dialect must be given, since p means dropping in some years and keeping in others, and the notebook does not "
-        f"say which; got none. It fits {_listed(fitting)}{why}. Look at the docstring of dropout_forward, or at what "
-        f"is no dropout in your year, and run with --dialect {fitting[0]}, for example."
+        f"say which; got none. It fits {_listed(fitting)}{why}. Look at the docstring of dropout_forward, or at the "
+        f"value that means no dropout in your year, and run with --dialect {fitting[0]}, for example."
     )
 
 

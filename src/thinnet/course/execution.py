@@ -64,7 +64,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         if "Kernel died" not in str(error):
             raise
         if not begun:
-            return "the kernel died as it started; what it said stands above"
+            return "the kernel died as it started; its messages are above"
         begun[-1].execution_count = None  # it did not come to its end
         return "\n".join(["the kernel died; it may have run out of memory", *_source(begun)])
     # The latter come from the client, when the former hits it at work.

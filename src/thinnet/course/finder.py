@@ -73,7 +73,7 @@ def out_of_scope(name: str, mend: str) -> OutOfScopeError:
     """The error for a part of a course that is not here; `mend` is what to do, without a full stop."""
     return OutOfScopeError(
         f"Thinnet has no {name}: it covers the courses' fully connected and convolutional nets, and no recurrence or "
-        f"attention, no nearest neighbors and linear classifiers. {mend}; what is there wins over Thinnet's."
+        f"attention, and no nearest neighbors or linear classifiers. {mend}; it is then used."
     )
 
 

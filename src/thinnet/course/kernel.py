@@ -194,7 +194,7 @@ def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., A
         except Exception as error:
             if _name not in TOLERATED:
                 raise
-            say(f"{sign}{_name} {_line}".rstrip(), f"left out, since it needs what is not here ({error})")
+            say(f"{sign}{_name} {_line}".rstrip(), f"left out, since something that it needs is missing ({error})")
             return None
 
     return run_magic

@@ -33,23 +33,23 @@ MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", 
 MENDS = {  # by the beginning of the failure
     r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before "
     "the dot, or leave the import out.",
-    r"AttributeError: 'NoneType' object has no attribute": "Something is None that an exercise asks to fill in, or "
-    "that a function should have returned: do so first.",
-    r"ValueError: (math domain error|expected a (nonnegative|positive) input)": "A logarithm or root is taken of a "
-    "number that has none, most often 0 or below: print it first, in the line that is named.",
-    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell fetches something, and the network did not "
-    "answer. CIFAR-10 is found without it (see thinnet data): where the cell is for that, leave it out.",
-    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Look how it is spelled. Where "
-    "that module is your own, it stands in the place of Thinnet's: write there what it lacks, or take it away.",
-    r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 for seaborn.",
+    r"AttributeError: 'NoneType' object has no attribute": "Something is None: an exercise asks you to fill it "
+    "in, or a function should have returned it. Do that first.",
+    r"ValueError: (math domain error|expected a (nonnegative|positive) input)": "The line that is named takes a "
+    "logarithm or a root of a number that has none, most often 0 or below: print the number first.",
+    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell downloads something, and the network did not "
+    "answer. If it downloads CIFAR-10, leave the cell out: the images are found without it (see thinnet data).",
+    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Check the spelling. If that "
+    "module is your own, it replaces Thinnet's: add what is missing to it, or remove it.",
+    r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 instead of seaborn.",
     "ImportError: Cannot load backend": "Nobody can see a window here: leave matplotlib.use(...) out.",
-    r"StdinNotImplementedError": "The cell asks for input, and nobody can type here: write the answer into the cell.",
+    r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
-    "Fetch it with thinnet data --download cifar10, or put it there.",
-    "the kernel died as it started": "A file beside the notebook may have the name of a module of Python's, such as "
-    "types.py: give it another one.",
-    r"FileNotFoundError": "The cell reads a file that is not there: put it there, by the path that is named. Or it "
-    "writes one into a folder that is not there: make that first.",
+    "Download it with thinnet data --download cifar10, or put it there.",
+    "the kernel died as it started": "A file beside the notebook may have the name of one of Python's modules, such as "
+    "types.py: rename it.",
+    r"FileNotFoundError": "The cell reads a file that does not exist: put it at the path that is named. Or it writes "
+    "one into a folder that does not exist: make the folder first.",
 }
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow"}
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
@@ -147,24 +147,24 @@ def advice(failure: str, source: str) -> str:
         return next((f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), "")
     name, inside, file = match.groups()
     if file:
-        return f"\nA file {name}.py stands in the place of the package {name}: give it another name."
+        return f"\nA file {name}.py hides the package {name}: give the file another name."
     if inside and find_spec(name):
         return (
-            f"\n{name} is there, but has no {inside[1:]}: the notebook was written for another version of it, or for a "
+            f"\n{name} is installed, but has no {inside[1:]}: the notebook was written for another version, or for a "
             f"file that is missing."
         )
     if name in MODULES:
-        return f"\nIf {name} is the course's, put its {name}.py beside the notebook, or write cs231n.{name}."
+        return f"\nIf {name} is a module of the course, put its {name}.py beside the notebook, or write cs231n.{name}."
     if re.search(rf"^\s*(from|import)\s+{name}\.(\w+\.)?({'|'.join(MODULES)})\b", source, re.MULTILINE):
         return f"\nIf {name} is the course under another name, run with --package {name}."
     if name in FRAMEWORKS:
         return (
-            f"\nThe notebook is for {name}, and Thinnet's course door covers those in NumPy. Install {name} beside "
-            f"Thinnet to run it: {sys.executable} -m pip install {name}"
+            f"\nThe notebook is for {name}; Thinnet covers only those for NumPy. To run it, install {name} beside "
+            f"Thinnet: {sys.executable} -m pip install {name}"
         )
     return (
-        f"\n{name} is no part of the course. If it is a file of yours, put it beside the notebook; else install what "
-        f"has it: {sys.executable} -m pip install {DISTRIBUTIONS.get(name, name)}"
+        f"\n{name} is not part of the course. If it is your own file, put it beside the notebook; if not, install the "
+        f"package: {sys.executable} -m pip install {DISTRIBUTIONS.get(name, name)}"
     )
 
 
@@ -181,7 +181,7 @@ def _read(path: Path) -> Any:
             _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
         document = nbformat.reads(json.dumps(document), as_version=4)
     except FileNotFoundError:
-        raise NotebookError(f"notebook must be an .ipynb file, got {str(path)!r}, which is not there.") from None
+        raise NotebookError(f"notebook must be an .ipynb file, got {str(path)!r}, which does not exist.") from None
     except (OSError, ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
         raise NotebookError(
             f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: "
@@ -198,7 +198,7 @@ def _why(error: Exception) -> str:
     """Why a file cannot be read as a notebook, in words."""
     if isinstance(error, json.JSONDecodeError):
         return f"line {error.lineno} is not JSON" if error.doc.strip() else "it is empty"
-    return "it is other JSON" if isinstance(error, AttributeError | TypeError | KeyError) else str(error)
+    return "its JSON is not a notebook" if isinstance(error, AttributeError | TypeError | KeyError) else str(error)
 
 
 def _check_output(output: Path, notebook: Path) -> None:

@@ -41,7 +41,7 @@ In this dialect `p` is the probability of {verb} a unit.
 
 
 def new_folder(path: AnyPath, dialect: str) -> list[Path]:
-    """Write a starter folder at `path`, which must not exist or be empty; return its files.
+    """Write a starter folder at `path`, which must be new or empty; return its files.
 
     Raises:
         ArgumentError: if the dialect is unknown, or something is at `path` already.

@@ -57,9 +57,9 @@ def load_cifar10(
     """CIFAR-10 split as the courses split it, its pixels kept as uint8.
 
     The folder ``cifar-10-batches-py`` is looked for in `root`; or else in the folder that the environment variable
-    ``THINNET_DATA`` names, the working directory, its ``cs231n/datasets`` and ``datasets``, and the user's cache. If
-    it is in none of them, the official archive (170 MB) is downloaded into ``THINNET_DATA`` or the cache, its MD5
-    sums checked. Nothing is downloaded where `root` is given. Reading a file runs no code from it.
+    ``THINNET_DATA`` names, the working directory, its ``cs231n/datasets`` and ``datasets``, and, without that
+    variable, the user's cache. If it is not found, the official archive (170 MB) is downloaded into ``THINNET_DATA``
+    or the cache, its MD5 sums checked. Nothing is downloaded if `root` is given. Reading a file runs no code from it.
 
     Args:
         root: ``cifar-10-batches-py`` itself, or the folder that has it.

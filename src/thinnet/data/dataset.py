@@ -40,13 +40,13 @@ class Dataset(Known):
         y_train: (N,) labels: whole numbers from 0, of any dtype, or text, which is kept as its number in the order of
             `class_names`, or of the alphabet; nets that train on it answer with the text.
             For regression (N,) or (N, C) numbers; (N,) become (N, 1).
-        X_val, y_val, X_test, y_test: the same for the other splits; leave out what there is none of.
+        X_val, y_val, X_test, y_test: the same for the other splits; leave out those that you do not have.
         name: what to call the data set in reports.
         class_names: one name a class, in the order of the labels; where labels are text and it is empty, their texts.
         image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``; by default X_train's.
         shift, scale: numbers, or (D,) arrays; rows are shifted and scaled in float64, whatever comes out.
         weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
-        share: which rows of a larger data set these are, where several processes have one each; see `shared`.
+        share: which rows of a larger data set these are, if several processes share it; see `shared`.
         augmentation: what happens to training rows in minibatches; see `augmented`.
 
     Attributes:

@@ -69,7 +69,7 @@ def _download(archive: Archive, work: Path) -> Path:
     try:
         return Path(registry.fetch(name, downloader=downloader))
     except ValueError as error:  # what pooch raises where the hash differs
-        raise ValueError(f"in {archive.attempts} attempts it did not come with the MD5 sum {archive.md5}") from error
+        raise ValueError(f"in {archive.attempts} attempts no download had the MD5 sum {archive.md5}") from error
 
 
 def _guarded(response: Any, **options: Any) -> None:

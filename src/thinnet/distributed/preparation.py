@@ -17,7 +17,7 @@ def share_of(data: Dataset, processes: ProcessGroup) -> Dataset:
     if data.share.size != processes.size:
         raise ArgumentError(
             f"communicator must have the {data.share.size} processes that share the data set, got {processes.size}. "
-            f"Give the one by whose rank and size it was shared."
+            f"Give the one whose rank and size the data were shared by."
         )
     return data
 

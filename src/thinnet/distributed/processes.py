@@ -96,7 +96,7 @@ class ProcessGroup:
             raise on_all_processes(
                 NumericalError(
                     f"the processes must have the same parameters, got {len(set(sums))} different ones. Use the same "
-                    f"kind of processor and of MPI for all, and change the net in none of them while it trains."
+                    f"kind of processor and of MPI for all, and do not change the net in any of them while it trains."
                 )
             )
 

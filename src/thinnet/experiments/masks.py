@@ -1,4 +1,4 @@
-"""A mask that is shared by all rows of a minibatch regularizes as well as one for each row, and costs less time."""
+"""A mask shared by all rows of a minibatch regularizes nearly as well as one for each row, and costs less time."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The fewer the training examples, the more dropout helps, and the higher the best rate is."""
+"""Does dropout help more, and at a higher rate, if there are fewer training examples?"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -113,7 +113,7 @@ class Net(Known):
 
     @property
     def step(self) -> int:
-        """How many training steps have drawn masks so far; assign to it to have others drawn."""
+        """How many training steps have drawn masks so far; assign another number to draw other masks."""
         return self._state.step
 
     @step.setter
@@ -122,7 +122,7 @@ class Net(Known):
 
     @property
     def standardization(self) -> Standardization | None:
-        """What the net does to raw rows first, wherever it is given some; None for rows that are standardized."""
+        """How the net standardizes raw rows before it computes; None if it takes standardized rows."""
         return self._standardization
 
     def with_standardization(self, standardization: Standardization | None) -> Self:
@@ -154,10 +154,10 @@ class Net(Known):
 
     @property
     def products(self) -> str:
-        """By what the kernels' matrices are multiplied: ``"mkl"``, Intel MKL, or ``"numpy"``.
+        """The library that multiplies the kernels' matrices: ``"mkl"``, Intel MKL, or ``"numpy"``.
 
-        Assignable, for this net and its copies in this process; None for what is taken where nothing is said:
-        the environment's THINNET_PRODUCTS, else the faster one that is here. Saved files do not have it.
+        Assignable, for this net and its copies in this process. None restores the default: the environment's
+        THINNET_PRODUCTS, or the faster library that is installed. Saved files do not have it.
 
         Raises:
             ArgumentError: if another name is assigned.

@@ -46,8 +46,8 @@ class FullyConnectedNet(Net):
         dropout: the rate, the fraction of hidden units dropped in training, 0 <= dropout < 1.
         normalization: ``None``, ``"batchnorm"`` or ``"layernorm"``.
         activation: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ``"silu"`` or ``"identity"``.
-        label_smoothing: e, 0 <= e < 1, in training with the losses ``"softmax"`` and ``"logistic"``: targets are mixed
-            with e parts of all classes alike, or of one half.  What is evaluated is the plain loss.
+        label_smoothing: e, 0 <= e < 1, in training with the losses ``"softmax"`` and ``"logistic"``: a target y
+            becomes (1 − e) · y + e / C, or (1 − e) · y + e / 2.  Evaluation uses the plain loss.
         reg: strength of the L2 penalty 0.5 · reg · Σ W² on the weights (not on biases, γ and β).
         weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
         dtype: ``np.float32`` or ``np.float64``, of parameters and computation.
@@ -300,7 +300,7 @@ class FullyConnectedNet(Net):
         if standardization is not None and self.standardization is not None:
             raise ArgumentError(
                 "standardization must be None for a net that carries one, got another: raw rows would be standardized "
-                "twice, or otherwise than before. Leave it out, or save net.with_standardization(None)."
+                "twice, or in another way than before. Leave it out, or save net.with_standardization(None)."
             )
         net = self if standardization is None else self.with_standardization(standardization)
         save_net(net, check_path("path", path))

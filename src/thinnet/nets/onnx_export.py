@@ -90,7 +90,7 @@ class Graph:
         """Say that a value of this name goes out; ArgumentError where a column, which comes in, has that name."""
         if name in self._renamed:
             raise ArgumentError(
-                f"X must not have a column called {self._renamed[name]!r} for an ONNX file, whose output is called so. "
+                f"X must not have a column called {self._renamed[name]!r} for an ONNX file: its output has that name. "
                 f"Rename the column, and train again."
             )
         self._outputs.append(self._onnx.helper.make_tensor_value_info(name, self._element(dtype), ["N", *columns]))

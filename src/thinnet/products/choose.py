@@ -63,5 +63,5 @@ def _mkl(purpose: str) -> Products:
     except (OSError, AttributeError) as error:  # AttributeError: it lacks a function
         raise MissingExtraError(
             f"{purpose} needs the package 'mkl', which is installed but cannot be used: {error}. "
-            f"Install it anew with: pip install --force-reinstall mkl"
+            f"Reinstall it with: pip install --force-reinstall mkl"
         ) from error

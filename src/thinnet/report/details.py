@@ -67,7 +67,7 @@ def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
         known.clear()  # so that there is one in memory at a time
         source = catalog.CATALOG.get(config.data)
         if source and source.download and not config.root and not source.find():  # a report must not download
-            raise DataError(f"{config.data} must be on this machine, got none. Get it by: {source.missing}.")
+            raise DataError(f"{config.data} must be on this machine, got none. Get it with: {source.missing}.")
         data = runs.load(config)
         known[key] = data, data.fingerprint()
     return known[key]

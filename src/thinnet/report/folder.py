@@ -70,7 +70,7 @@ def read_run(folder: AnyPath) -> Run:
     instead = "do without what it says of versions and machine"
     environment = _read(surroundings, _environment, instead) if surroundings.is_file() else {}
     if result.is_file():
-        found = _read(result, _result, f"write it anew by: thinnet resume {folder}")
+        found = _read(result, _result, f"write it again with: thinnet resume {folder}")
         return Run(folder, config, environment, finished=True, **found)
     begun = any(folder.glob(checkpoint.SAVED))
     return Run(folder, config, environment, checkpoint.history_of(checkpoint.newest(folder)) if begun else History())

@@ -243,5 +243,5 @@ def confusion_text(counts: IntArray, names: Sequence[str]) -> str:
     text = f"Confusions: {np.trace(counts)} of {counts.sum()} answers are right."
     i, j = divmod(int(wrong.argmax()), len(counts))
     if wrong[i, j]:
-        text += f" The commonest mistake is {names[i]} taken for {names[j]}, {wrong[i, j]} times."
+        text += f" The most common mistake is {names[i]} taken for {names[j]}, {wrong[i, j]} times."
     return text

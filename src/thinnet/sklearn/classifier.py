@@ -38,8 +38,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         {parameters}
         class_weight: None, a dict from label to weight (1 where it names none), or ``"balanced"`` for weights that
             give classes equal shares; where a row may have several labels, also a list of these, one a column of y.
-        calibrate: whether a first training, on four fifths of the rows, finds on the others what to divide scores
-            by for honest probabilities.
+        calibrate: whether to calibrate the probabilities: a first training on four fifths of the rows finds, on the
+            others, the temperature by which scores are divided.
 
     Attributes:
         classes_: the labels, in the order of the columns of `predict_proba`.
@@ -152,7 +152,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         """Write the whole classifier, from raw rows to labels, as an ONNX graph for other programs to run.
 
         The input is ``X``, (N, D) of float64: a difference of large numbers needs it; of a table, one input (N, 1) for
-        each column, called as it is, of float64, int64 or strings. The outputs are ``label``, what
+        each column, with its name, of float64, int64 or strings. The outputs are ``label``, what
         `predict` gives, and ``probabilities``, what `predict_proba` gives; both are computed in float64, and agree with
         those for rows of float64 to rounding.
 

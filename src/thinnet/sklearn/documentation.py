@@ -19,18 +19,18 @@ max_iter: passes, in each of which every row comes once; iterations of "lbfgs".
 shuffle: whether the rows are shuffled before each pass.
 random_state: fixes initial weights, masks, the order of the rows and the rows held out: a whole number, a
     ``RandomState``, or None for different ones every time.
-tol: the smallest improvement that counts; of "lbfgs", the largest element of the gradient at which it ends.
+tol: the smallest improvement that counts; for "lbfgs", the largest element of the gradient at which it ends.
 verbose: whether to print a line for each pass.
 warm_start: whether another call of `fit` continues from where the last one ended.
-momentum: of "sgd", 0 <= momentum < 1.
-nesterovs_momentum: whether this is Nesterov's.
+momentum: for "sgd", 0 <= momentum < 1.
+nesterovs_momentum: whether "sgd" uses Nesterov's momentum.
 early_stopping: whether to hold rows out, stop when their score has not risen for `n_iter_no_change` passes,
     and end with the weights that scored best.
 validation_fraction: the part of the rows held out for early stopping, at least two, in proportion to the
     classes; at least one row of each class stays in training.
-beta_1: the decay of the mean of gradients, of "adam".
-beta_2: that of the mean of their squares.
-epsilon: of these and of "rmsprop".
+beta_1: for "adam", the decay of the mean of the gradients.
+beta_2: for "adam", the decay of the mean of their squares.
+epsilon: for "adam" and "rmsprop", added to the root of that mean.
 n_iter_no_change: passes without improvement before training stops: of the validation score with
     `early_stopping`; of the loss with a constant, adaptive or inversely scaled rate. Other schedules always
     run to their end.
@@ -60,7 +60,7 @@ ATTRIBUTES = """settings_: the values that were used for parameters that were "a
 net_: the `FullyConnectedNet`, the first one of an ensemble. It takes the rows that `encoder_` makes, or raw rows where
     that is None, and can be saved and exported by itself.
 nets_: all nets of the ensemble.
-encoder_: what was learned of the columns of a table: categories, what stands for missing numbers, bins; None where
+encoder_: what was learned about the columns of a table: categories, what stands for missing numbers, bins; None where
     rows are taken as they are.
 best_params_: the settings that ``tune=True`` chose; None without it.
 coefs_: the weights of each layer, (inputs, outputs).

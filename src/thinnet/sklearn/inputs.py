@@ -292,8 +292,8 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         for learned in encoder.columns if incremental else ():
             if learned.is_empty:  # which nobody would notice who goes on with other rows
                 warnings.warn(
-                    f"X has no value in column {learned.name!r} in the first call of partial_fit, which fixes what is "
-                    f"read of each column, so this one is left out from now on. Give rows first that have some.",
+                    f"X has no value in column {learned.name!r} in the first call of partial_fit, which fixes how each "
+                    f"column is read, so it is left out from now on. Begin with rows that have values there.",
                     stacklevel=6,
                 )
     standardization = _standardization(estimator, given, encoder, sample.weights, incremental)

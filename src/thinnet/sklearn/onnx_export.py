@@ -146,8 +146,8 @@ def _dtype(learned: LearnedNumbers | LearnedCategories, where: str) -> np.dtype[
     if learned.kinds <= {kinds.TEXT}:
         if learned.has_missing and "" in values:
             raise ArgumentError(
-                f"X must not hold both empty text and missing values in {where} for an ONNX file, where the one stands "
-                f"for the other. Replace the empty text by None, and train again."
+                f"X must not hold both empty text and missing values in {where} for an ONNX file, where empty "
+                f"text means missing. Replace the empty text by None, and train again."
             )
         return np.dtype(object)
     if learned.kinds != {kinds.NUMBER}:

@@ -32,7 +32,7 @@ LOSSES = {"squared_error": "mse", "poisson": "poisson"}  # scikit-learn's names,
 class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     r"""A regressor: scikit-learn's `MLPRegressor` with dropout, normalization and schedules.
 
-    Targets are standardized inside, so that their units do not matter; the losses told are in units of their
+    Targets are standardized inside, so that their units do not matter; the losses shown are in units of their
     variance. y may have several columns.
 
     Args:
@@ -113,7 +113,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R², the part of the targets' variance that `predict` explains: 1 is the best, and 0 what their mean has.
+        """R², the part of the targets' variance that `predict` explains: 1 is the best, 0 is no better than their mean.
 
         Args:
             X: (N, D) rows, as for `fit`.
@@ -133,7 +133,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         """Write the whole regressor, from raw rows to values, as an ONNX graph for other programs to run.
 
         The input is ``X``, (N, D) of float64: a difference of large numbers needs it; of a table, one input (N, 1) for
-        each column, called as it is, of float64, int64 or strings. The output is ``value``, what
+        each column, with its name, of float64, int64 or strings. The output is ``value``, what
         `predict` gives, (N,) or (N, C) in the targets' own units; it is computed in float64, and agrees with that for
         rows of float64 to rounding.
 

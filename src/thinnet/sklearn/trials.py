@@ -55,8 +55,8 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
         if asked is None:
             return None
         raise ArgumentError(
-            f"{asked} must be False if a fifth of the rows cannot be held out with one of each class left to train "
-            f"on, got {asked}=True and {sample.X.shape[0]} rows. Give more rows, or set {asked}=False."
+            f"{asked} must be False if there are too few rows to hold a fifth out and leave one of each class to "
+            f"train on, got {asked}=True and {sample.X.shape[0]} rows. Give more rows, or set {asked}=False."
         ) from None
     candidates = _candidates(estimator, *sample.X.shape) if estimator.tune else [{}]
     try:

@@ -68,7 +68,7 @@ class Checkpoints:
         if not resumed and (steps := saved(folder)):
             raise CheckpointError(
                 f"checkpoint_dir must be without checkpoints of another run, got {folder} with step {max(steps)}. "
-                f"Go on with that run by Solver.resume({str(folder)!r}, data), or choose another folder."
+                f"Continue that run with Solver.resume({str(folder)!r}, data), or choose another folder."
             )
 
     @contextmanager
@@ -78,7 +78,7 @@ class Checkpoints:
             if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
                     f"checkpoint_dir must hold the checkpoints of one run, got {self.folder} with step {last}, "
-                    f"which another run has written meanwhile. Go on with that run by "
+                    f"which another run has written meanwhile. Continue that run with "
                     f"Solver.resume({str(self.folder)!r}, data), or choose another folder."
                 )
             for leftover in self.folder.glob(".step-*"):

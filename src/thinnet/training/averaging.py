@@ -92,7 +92,7 @@ def average_of(model: Any, ema_decay: float | None, team: Team) -> WeightAverage
     """The average that a solver is asked for; None or 0 for none.
 
     Raises:
-        ArgumentError: if the decay is outside its limits, or the model is none of ours.
+        ArgumentError: if the decay is outside its limits, or the model is not a `FullyConnectedNet`.
     """
     if ema_decay is None or not check_number("ema_decay", ema_decay):
         return None

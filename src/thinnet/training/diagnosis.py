@@ -55,7 +55,7 @@ def _first_place(spec: Spec, state: State, batch: Batch) -> str:
     for name in reversed(list(gradients)):
         if not np.isfinite(gradients[name]).all():
             return f"the backward pass of layer {layer_number(name)}, whose gradient of {name} is not finite"
-    return "a place that a second computation by the layers' functions does not show"
+    return "a place unknown: the layers' functions compute the same step without it"
 
 
 def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:

@@ -142,9 +142,7 @@ def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
     name = {label: repr(text) for label, text in enumerate(data.class_names)}
     if seen.sum() == 1:
         only = int(seen.argmax())
-        _warn(
-            f"y_train has the label {name.get(only, only)} alone: a net learns to answer with it whatever it is shown"
-        )
+        _warn(f"y_train has only the label {name.get(only, only)}: a net learns to answer with it for every row")
         return
     if not data.class_names and not seen[0]:
         _warn(

@@ -77,7 +77,7 @@ def loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
     if not pair or np.ndim(result[0]) or not isinstance(result[0], Real | np.ndarray):
         raise ArgumentError(
             f"the model's loss(X, y) must return a pair of a number and a mapping of gradients, got "
-            f"{type(result).__name__}. Mend what it returns."
+            f"{type(result).__name__}. Fix what it returns."
         )
     return float(result[0]), result[1]
 
@@ -90,7 +90,7 @@ def checked_gradient(name: str, w: Any, gradients: Any) -> Any:
         came = f"{dw.dtype} of shape {dw.shape}" if isinstance(dw, np.ndarray) else repr(dw)
         raise ArgumentError(
             f"the model's gradients[{name!r}] must be an array of floats of shape {w.shape}, as params[{name!r}] is, "
-            f"got {came}. Mend what the model's loss() returns."
+            f"got {came}. Fix what the model's loss() returns."
         )
     return dw
 
@@ -129,7 +129,7 @@ class CallableRule:
         if not isinstance(new, np.ndarray) or new.shape != w.shape:
             came = f"shape {new.shape}" if isinstance(new, np.ndarray) else type(new).__name__
             raise ArgumentError(
-                f"optimizer must return weights of shape {w.shape}, as it was given, got {came}. Mend the function."
+                f"optimizer must return weights of shape {w.shape}, as it was given, got {came}. Fix the function."
             )
         self._keep_configured(factors)
         return new

@@ -117,7 +117,7 @@ def _shared(subject: Subject, calls: list[DropoutCall]) -> bool:
     what = min(drawn, key=lambda what: drawn[what] / len(lines[what]), default="")
     if not what or drawn[what] == len(lines[what]) or sum(drawn.values()) == len(drawn):
         return False  # each for itself, or each call kept all or nothing
-    message = f"of {len(lines[what])} {what} only {drawn[what]} differ; the others always lose the same as one of them"
+    message = f"only {drawn[what]} of {len(lines[what])} {what} differ; the others lose the same as one of these"
     whole = {
         "rows": f"all {SHAPE[0]} rows of the batch lose the same columns",
         "columns": "each row is kept or dropped as a whole",
@@ -190,7 +190,7 @@ def _contradiction(subject: Subject, evidence: str, behavior: str) -> None:
         return
     subject.report(
         "dialect-contradiction",
-        f"{says}, but the code has p as that of {VERBS[behavior]}: {evidence}. "
+        f"{says}, but the code uses it as the probability of {VERBS[behavior]} one: {evidence}. "
         f"If the words are right, the code is wrong; if the code is right, check it with --dialect {fitting}",
         # Some years of nndl hand out a docstring that says "drop", while their notebook means "keep".
         severity="note" if convention.contrary or (convention.course == "nndl" and behavior == "keep") else None,

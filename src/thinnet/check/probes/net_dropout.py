@@ -94,7 +94,7 @@ def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Optio
     if before != held or harness.held_loss(net, X, y)[0] != before:
         return False
     effect = f"the loss does not depend on {', '.join(map(str, others))}" if others else "params has no gamma and beta"
-    message = f"with {harness.setting}, {effect}; without dropout it is otherwise"
+    message = f"with {harness.setting}, {effect}; without dropout, normalization works"
     harness.subject.report("normalization-ignored", message)
     return True
 

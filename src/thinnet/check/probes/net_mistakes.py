@@ -44,7 +44,7 @@ def mistaken_gradients(X: FloatArray, y: IntArray, layers: Layers, kind: str, at
         return np.asarray(rows[at].T @ d if kind == "W" else d.sum(axis=0)).reshape(layers[at][kind == "b"].shape)
 
     ways: list[tuple[FloatArray, Relu, list[FloatArray], str]] = [
-        (right, lambda d, _: d, inputs, "is that of a way back without the ReLU"),
+        (right, lambda d, _: d, inputs, "is that of a backward pass without the ReLU"),
         (right, lambda d, _: np.maximum(d, 0), inputs, "is masked by the sign of a gradient, not by the ReLU's input"),
         (right, lambda d, z: d * np.maximum(z, 0), inputs, "is multiplied by the ReLU's output instead of masked"),
         (right, lambda d, z: d * (z > 0), sums, "is taken with the ReLU's input instead of its output"),

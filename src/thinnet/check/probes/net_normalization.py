@@ -61,7 +61,7 @@ def _of_its_kind(harness: NetHarness, net: Any, by_example: bool) -> bool:
         message = f"with {harness.setting}, batchnorm_forward is called with mode 'test' in training"
         harness.subject.report("running-statistics-in-training", message)
         return False
-    message = f"with {harness.setting}, the loss of a batch is {whole:.6g}, and {mean:.6g} in the mean of its halves"
+    message = f"with {harness.setting}, the loss of a batch is {whole:.6g}, the mean of its halves' losses {mean:.6g}"
     why = "the examples depend on one another" if by_example else "the examples do not depend on one another"
     harness.subject.report("another-normalization", f"{message}: {why}")
     return False

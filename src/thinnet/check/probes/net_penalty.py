@@ -64,7 +64,7 @@ def _of_loss(
     alone = abs(penalty - sum(counts[key] * _half(value) for key, value in params.items())) > 1e-4 * right
     if alone or (len(odd) > 1 and np.ptp(odd) > 1e-3):
         report(
-            "regularisation-of-another-form", f"{message}; it is no multiple of the sum of the squares of the weights"
+            "regularisation-of-another-form", f"{message}; this is no multiple of the sum of the squares of the weights"
         )
         return
     if others:

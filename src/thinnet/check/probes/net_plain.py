@@ -33,11 +33,9 @@ def check_plain(harness: NetHarness) -> None:
     later, first = (harness.loss(one, -X, y)[1] for one in (net, harness.build()))
     changed = [str(key) for key in first if key in later and not close(later[key], first[key])]
     if changed and not harness.subject.has_fault:
-        message = (
-            f"for the same batch, the gradients of {', '.join(changed)} are others in a later call than in a first"
-        )
+        message = f"for the same batch, a later call gives other gradients of {', '.join(changed)} than a first call"
         harness.ended = True
-        raise harness.subject.stop("wrong-gradient", f"{message}: something is kept from call to call, and not cleared")
+        raise harness.subject.stop("wrong-gradient", f"{message}: something is kept between calls, and not cleared")
 
 
 def check_depths(harness: NetHarness) -> None:
@@ -88,7 +86,7 @@ def _odd_shapes(subject: Subject, got: Mapping[str, Shape], shapes: Mapping[str,
     wrong = [name for name, shape in other.items() if shape != (*shapes[name], 1) or len(shape) > 2]
     if turned:
         listed = ", ".join(turned)
-        raise subject.stop("weights-transposed", f"{told[turned[0]]}; as (outputs, inputs) stand {listed}")
+        raise subject.stop("weights-transposed", f"{told[turned[0]]}; of shape (outputs, inputs): {listed}")
     if wrong:
         raise subject.stop("wrong-return", told[wrong[0]])
     return next(iter(told.values()), "")  # a net that turns its columns round itself is right

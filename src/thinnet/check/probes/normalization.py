@@ -271,7 +271,7 @@ def check_backward(subject: Subject) -> None:
     known["dx"] = lambda got: known_dx(got, hat, deviation, dout, g, axis)
     centered = x - x.mean(axis=axis, keepdims=True)
     for value, name in ((x, "x"), (centered, "x - mean")):
-        known["dgamma"].append(((dout * value).sum(axis=0), "wrong-gradient", f"has {name} in the place of x_hat"))
+        known["dgamma"].append(((dout * value).sum(axis=0), "wrong-gradient", f"has {name} instead of x_hat"))
     check_gradients(subject, arguments, gamma * hat + beta, dout, expected, known)
     x[np.s_[:, 0] if axis == 0 else 0] = 1.5
     check_epsilon_back(subject, "a row or column of equal values", dout, x, gamma, beta, dict(param))

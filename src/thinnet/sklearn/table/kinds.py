@@ -98,12 +98,14 @@ def warn_of_spelled(array: AnyArray, where: str) -> None:
     units = {WRITTEN.sub("", value).strip("+- ") for value in numbers} - {""}
     commas = " with commas" * any(map(COMMA.search, numbers))
     dates = [*filter(DATE.fullmatch, values)]
-    told = f"{twins[0]} in {where} as a number and as text, two categories. {_fix(where, '', '')}" if twins else ""
+    told = (
+        f"{twins[0]} in {where} as a number and as text, so as two categories. {_fix(where, '', '')}" if twins else ""
+    )
     for what, found in ((f"numbers{commas}", numbers if len(units) < 2 else []), ("dates", dates)):
         if texts and len(found) >= max(MANY, NEARLY_ALL * len(values)):
             how, example = ("beside", next(iter(texts))) if others else ("written as", found[0])
             fix = _fix(where, what, "pandas.to_datetime(pandas.Series({column})).dt.year")
-            told = f"{what} {how} text in {where}, such as {example!r}, and is taken to hold categories there. {fix}"
+            told = f"{what} {how} text in {where}, such as {example!r}; the column is read as categories. {fix}"
             told += " Or name the column in categorical_features, if it is of categories."
     if told:
         warnings.warn(f"X holds {told}", stacklevel=12)

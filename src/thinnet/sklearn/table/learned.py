@@ -93,7 +93,7 @@ class LearnedCategories:
             found[code] = self.column_of(places.get(value, self.unknown))
             if isinstance(value, str) and value not in seen and (meant := alike.get(value.strip().casefold())):
                 warnings.warn(
-                    f"X holds {value!r} in {where}, while training had {meant!r} alone. Write it as in training.",
+                    f"X holds {value!r} in {where}, while training had only {meant!r}. Write it as in training.",
                     stacklevel=2,
                 )
         return found[column.codes]
