@@ -260,7 +260,7 @@ def test_a_column_that_is_empty_in_the_first_part_is_told(empty: Any) -> None:
     first = pd.DataFrame({"later": [empty] * 20, "x": np.arange(20.0)})
     net = ThinNetRegressor(**QUICK)
     with pytest.warns(
-        UserWarning, match=r"no value in column 'later' in the first call of partial_fit.*Give rows"
+        UserWarning, match=r"no value in column 'later' in the first call of partial_fit.*Begin with rows"
     ) as told:
         net.partial_fit(first, np.arange(20.0))
     assert (len(told), told[0].filename) == (1, __file__)
