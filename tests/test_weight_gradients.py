@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -161,6 +163,36 @@ def test_what_is_not_finite_stops_before_any_weight_changes() -> None:
     with pytest.raises(NumericalError):
         solver.train()
     np.testing.assert_array_equal(net.params.flat, before)
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("saving", [False, True])
+def test_an_interruption_waits_until_all_pieces_are_used(
+    saving: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any
+) -> None:
+    """With a folder for checkpoints it waits for the end of the step and of saving, as ever."""
+    wanted = FullyConnectedNet([40, 30], 12, 3, seed=0)
+    generator = np.random.default_rng(0)
+    data = Dataset(generator.normal(size=(40, 12)), generator.integers(3, size=40))
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 20, "verbose": False}
+    Solver(wanted, data, **options).step()
+    pieces = weight_gradients.WeightGradients.pieces
+
+    def interrupted(self: Any, late: Any) -> Any:
+        made = pieces(self, late)
+        yield next(made)
+        signal.raise_signal(signal.SIGINT)
+        yield from made
+
+    monkeypatch.setattr(weight_gradients.WeightGradients, "pieces", interrupted)
+    net = FullyConnectedNet([40, 30], 12, 3, seed=0)
+    solver = Solver(net, data, **options, checkpoint_dir=tmp_path if saving else None)
+    with pytest.raises(KeyboardInterrupt):
+        solver.train()
+    assert net.step == 1
+    np.testing.assert_array_equal(net.params.flat, wanted.params.flat)
+    assert any(tmp_path.iterdir()) == saving
+    assert ("finishing this step" in capfd.readouterr().err) == saving
 
 
 def test_the_first_gradient_of_sparse_rows_is_not_late(made: list[Any]) -> None:

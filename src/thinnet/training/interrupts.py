@@ -57,6 +57,20 @@ def delayed_interrupt(quiet: bool = False) -> Iterator[list[int]]:
         yield asked
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within it, a first Ctrl-C or SIGTERM waits for its end, and is then what it would have been: for short work that
+    must not be done by half.
+
+    >>> with uninterrupted():
+    ...     pass
+    """
+    with delayed_interrupt(quiet=True) as asked:
+        yield
+    for number in asked:
+        signal.raise_signal(number)
+
+
 def ended_by(number: int, text: str) -> BaseException:
     """What is raised once a training that a signal ended is saved."""
     return Terminated(text) if number == signal.SIGTERM else KeyboardInterrupt(text)

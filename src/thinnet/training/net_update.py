@@ -1,5 +1,6 @@
 """One step of training a net of ours: gradients, a look at whether they are finite, one pass of the optimizer."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
 from thinnet.teams import Team
 from thinnet.training.diagnosis import not_finite
+from thinnet.training.interrupts import uninterrupted
 from thinnet.training.loop import Factors
 from thinnet.training.weights import make_writable
 from thinnet.typing import IntArray
@@ -103,12 +105,13 @@ class NetUpdate:
                 for matrix in (array for array in net.params.values() if array.ndim == 2):
                     matrix *= matrix.dtype.type(1 - rate * self.weight_decay)
             copies = None if computed.copies is None or exchange is not None else computed.copies.flat
-            arrays, late = computed.arrays, computed.late
-            self.optimizer.inplace_update(
-                net.params.flat, arrays, changes, computed.thinning, team=self.team, half=copies, late=late
-            )
-        self._copied = copies is not None
-        net.step += 1
+            late = computed.late
+            with uninterrupted() if late else nullcontext():
+                self.optimizer.inplace_update(
+                    net.params.flat, computed.arrays, changes, computed.thinning, team=self.team, half=copies, late=late
+                )
+                self._copied = copies is not None
+                net.step += 1
         return computed.loss
 
     @property
