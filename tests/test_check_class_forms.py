@@ -289,3 +289,23 @@ def test_parameters_in_dicts_and_lists_and_examples_in_columns_are_right(text: s
 )
 def test_faults_of_such_classes_are_found_by_name(verdict: str, text: str, old: str, new: str) -> None:
     assert check(text.replace(old, new)).faults == {verdict}
+
+
+def test_a_class_may_be_given_functions_for_its_first_values() -> None:
+    text = """
+import numpy as np
+
+
+class Linear:
+    def __init__(self, in_feature, out_feature, weight_init_fn, bias_init_fn):
+        self.W, self.b = weight_init_fn(in_feature, out_feature), bias_init_fn(out_feature)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, delta):
+        self.dW, self.db = self.x.T @ delta, delta.sum(axis=0)
+        return delta @ self.W.T
+"""
+    assert [one.state for one in check(text).functions] == ["right", "right"], str(check(text))

@@ -353,26 +353,6 @@ def test_images_that_come_out_square_are_told_so() -> None:
     )
 
 
-def test_a_class_may_be_given_functions_for_its_first_values() -> None:
-    text = """
-import numpy as np
-
-
-class Linear:
-    def __init__(self, in_feature, out_feature, weight_init_fn, bias_init_fn):
-        self.W, self.b = weight_init_fn(in_feature, out_feature), bias_init_fn(out_feature)
-
-    def forward(self, x):
-        self.x = x
-        return x @ self.W + self.b
-
-    def backward(self, delta):
-        self.dW, self.db = self.x.T @ delta, delta.sum(axis=0)
-        return delta @ self.W.T
-"""
-    assert [one.state for one in check(text).functions] == ["right", "right"], str(check(text))
-
-
 def test_a_group_without_variance_needs_an_epsilon() -> None:
     text = sources.swap(images.IMAGES, {'gn_param.get("eps", 1e-5)': "0"})
     assert [(name, one.verdict) for name, one in check(text)] == [("spatial_groupnorm_forward", "epsilon-missing")]

@@ -177,10 +177,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
 @pytest.mark.parametrize(
     ("act", "text"),
     [
-        (
-            lambda X, y: ThinNetClassifier(calibrate=True).fit(X[:3], y[:3]),
-            "to hold a fifth out",
-        ),
+        (lambda X, y: ThinNetClassifier(calibrate=True).fit(X[:3], y[:3]), "calibrate must be False .* a fifth out"),
         (lambda X, y: ThinNetRegressor(tune=True).fit(X[:3], y[:3]), "tune must be False .*got tune=True and 3 rows"),
         (lambda X, y: ThinNetClassifier(tune=True).partial_fit(X, y, [0, 1, 2]), "partial_fit does not support tune"),
         (lambda X, y: ThinNetClassifier().fit(X, np.column_stack([y, y])), "y must have one label per row, or columns"),
