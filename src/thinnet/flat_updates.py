@@ -8,7 +8,7 @@ import numpy as np
 from thinnet.kernels.optimizers import LINE, update, update_part
 from thinnet.kernels.optimizers import RULE_KERNELS as RULE_KERNELS
 from thinnet.parameters import Late, Parameters, Place, whole_lines
-from thinnet.teams import Team, scratch, share_out
+from thinnet.teams import Team, parts_for, scratch
 from thinnet.thinning import Thinning
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -26,8 +26,9 @@ def update_whole(
     w, first, second = buffers
     half = np.empty(0, np.uint16) if half is None else half
     for flat, size, table, gaps in _parts(dw, late):
-        room = scratch(team, w.dtype, LINE if gaps else 0)
-        share_out(team, size, update, rule, w, flat, (first, second), numbers, half, table, room)
+        parts = parts_for(team, size)
+        room = scratch(parts, w.dtype, LINE if gaps else 0)
+        team.run(update, parts, rule, w, flat, (first, second), numbers, half, table, room)
 
 
 def update_kept(
@@ -42,9 +43,9 @@ def update_kept(
     w, first, second = buffers
     thin = dw if isinstance(dw, Parameters) else Parameters(thinning.shapes(), order=thinning.order, flat=dw)
     places = np.array([(place.start, place.pitch) for place in thin.places.values()])
-    room = scratch(team, w.dtype, thinning.longest_line, lines=4)
-    where = places, thinning.kept.keep, thinning.plan, room
-    share_out(team, thin.flat.size, update_part, rule, w, thin.flat, (first, second), numbers, *where)
+    parts = parts_for(team, thin.flat.size)
+    where = places, thinning.kept.keep, thinning.plan, scratch(parts, w.dtype, thinning.longest_line, lines=4)
+    team.run(update_part, parts, rule, w, thin.flat, (first, second), numbers, *where)
 
 
 Part = tuple[FloatArray, int, IntArray, bool]  # a gradient, its elements, their `table`, and whether there are gaps

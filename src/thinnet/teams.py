@@ -21,6 +21,7 @@ CACHE_LINE = 64  # bytes
 # how many there are in all. A plain tuple, since Numba takes a microsecond longer to look at one with names.
 Share = tuple[int, int, int, int, int]
 ALONE = 0, 0  # in front of the parts
+WHOLE: Share = (*ALONE, 0, 1, 1)  # all of it, in one part
 
 Work = Callable[..., None]  # a kernel that takes a Share first
 
@@ -89,12 +90,17 @@ ONE_THREAD = OneThread()  #: the calling thread
 THREAD_POOL = ThreadPool()  #: for work that does not stand beside products
 
 
-def scratch(team: Team, dtype: Any, width: int, lines: int = 1) -> AnyArray:
+def parts_for(team: Team, num_elements: int) -> int:
+    """In how many parts a team takes work on so many elements: in one where more would not be worth it."""
+    return team.size if num_elements >= team.enough else 1
+
+
+def scratch(parts: int, dtype: Any, width: int, lines: int = 1) -> AnyArray:
     """Room for some lines of each part of what a team shares: (parts, lines, a little more than `width`).
 
     The room between two parts keeps one thread's writing out of the other's cache.
     """
-    return np.empty((team.size, lines, width + CACHE_LINE // np.dtype(dtype).itemsize), dtype)
+    return np.empty((parts, lines, width + CACHE_LINE // np.dtype(dtype).itemsize), dtype)
 
 
 def share_out(team: Team, num_elements: int, work: Work, *arguments: Any) -> None:
@@ -102,4 +108,4 @@ def share_out(team: Team, num_elements: int, work: Work, *arguments: Any) -> Non
 
     The work must give the same whatever the parts are.
     """
-    team.run(work, team.size if num_elements >= team.enough else 1, *arguments)
+    team.run(work, parts_for(team, num_elements), *arguments)

@@ -1,6 +1,6 @@
 """RowReader: minibatches of a split, standardized into a buffer that is used again and again."""
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from thinnet.bfloat16 import BITS, to_bits
 from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.standardization import Standardization
-from thinnet.teams import ONE_THREAD, Team, scratch, share_out
+from thinnet.teams import ONE_THREAD, Team, parts_for, scratch
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -90,21 +90,21 @@ class RowReader:
         return self.data.augmented_batch(rows, self.dtype, **draws)[0]
 
     def _read_by_kernel(self, rows: IntArray, step: int, floats: FloatArray, bits: AnyArray) -> None:
-        from thinnet.kernels.augmentation import augmented_rows
-        from thinnet.kernels.batch import standardized_rows
-
-        order, how, size = self._order, self.data.augmentation, max(floats.size, bits.size)
-        line = scratch(self.team, self.dtype, self.num_features)
+        order, how, width = self._order, self.data.augmentation, self.num_features
+        parts = parts_for(self.team, len(rows) * width)
+        line = scratch(parts, self.dtype, width)
         if order is None or how is None:
             what = self._source, rows, *self._standardization, floats, bits, line
-            share_out(self.team, size, standardized_rows, *what)
+            self.team.run(_compiled().standardized_rows, parts, *what)
             return
+        from thinnet.kernels.augmentation import augmented_rows
+
         keys = np.uint32(order.seed & 0xFFFFFFFF), np.uint32(order.seed >> 32)
         moves = how.translate, how.padding_mode == "reflect", how.cutout
         draws = self.data.own_rows("train").start, keys, step, how.flips(step, order.epoch(step)), moves, how.image
-        room = scratch(self.team, self._source.dtype, self.num_features), line
+        room = scratch(parts, self._source.dtype, width), line
         standardizations = self._standardization, self._mirrored
-        share_out(self.team, size, augmented_rows, self._source, rows, draws, *standardizations, floats, bits, room)
+        self.team.run(augmented_rows, parts, self._source, rows, draws, *standardizations, floats, bits, room)
 
     @cached_property
     def _mirrored(self) -> tuple[FloatArray, FloatArray]:
@@ -126,7 +126,14 @@ def inplace_mix(
         else:
             out[...] = mixed
         return
-    from thinnet.kernels.batch import mixed_rows
+    parts = parts_for(team, X.size)
+    line = scratch(parts, X.dtype, X.shape[1])
+    team.run(_compiled().mixed_rows, parts, X, partners, share, other_share, out, bits, line)
 
-    line = scratch(team, X.dtype, X.shape[1])
-    share_out(team, X.size, mixed_rows, X, partners, share, other_share, out, bits, line)
+
+@cache  # an import statement in each step takes longer than a small step's reading
+def _compiled() -> Any:
+    """The kernels that read rows; they need Numba."""
+    from thinnet.kernels import batch
+
+    return batch

@@ -20,8 +20,8 @@ from thinnet.typing import AnyArray, FloatArray
 def batchnorm_forward(share: Any, *arguments: Any) -> None:
     """h = dropout(activation(batchnorm(z + bias))), with the batch's `statistics`, mean and variance of z.
 
-    `vectors` are bias, γ and β, `running` the running mean and variance, `options` momentum, eps and count. The first
-    piece computes the mean, the second the variance, and the third the rest. The bias cancels out of everything but the
+    `vectors` are bias, γ and β, `running` the running mean and variance, `options` momentum and eps. The first piece
+    computes the mean, the second the variance, and the third the rest. The bias cancels out of everything but the
     running mean. The variance becomes 1 / √(variance + eps), for backward.
     """
     in_parts(share, _batchnorm_forward, arguments)
@@ -30,13 +30,14 @@ def batchnorm_forward(share: Any, *arguments: Any) -> None:
 @inner()
 def _batchnorm_forward(
     z: FloatArray,
-    pieces: tuple[int, int],
     vectors: tuple[FloatArray, FloatArray, FloatArray],
     running: tuple[FloatArray, FloatArray],
-    options: tuple[Any, Any, Any],
+    options: tuple[Any, Any],
     statistics: tuple[FloatArray, FloatArray],
     h: FloatArray,
     half: AnyArray,
+    pieces: tuple[int, int],
+    count: Any,
     behind: Any,
     scratch: Scratch,
     part: int,
@@ -44,7 +45,7 @@ def _batchnorm_forward(
 ) -> None:
     columns = part_of_columns(vectors[0].size, part, parts)
     mean, variance = statistics[0][columns], statistics[1][columns]
-    momentum, eps, count = options
+    momentum, eps = options
     for piece in range(*pieces):
         if piece == 0:
             _column_means(z, columns, count, mean, zeros(scratch, part, 0, mean.size))
@@ -54,7 +55,7 @@ def _batchnorm_forward(
             _move_running(vectors[0][columns], mean, variance, momentum, running[0][columns], running[1][columns])
             _invert(variance, eps)
             known = mean, variance, vectors[1][columns], vectors[2][columns]
-            _normalize(z, columns, known, h, half, behind, scratch.bits[part, 0])
+            _normalize(z, columns, known, h, half, behind, scratch[1][part, 0])
 
 
 @inline()
@@ -140,15 +141,15 @@ def batchnorm_backward(share: Any, *arguments: Any) -> None:
 @inner()
 def _batchnorm_backward(
     dh: FloatArray,
-    pieces: tuple[int, int],
     h: FloatArray,
     z: FloatArray,
     statistics: tuple[FloatArray, FloatArray],
     vectors: tuple[FloatArray, FloatArray, FloatArray],
     gradients: tuple[FloatArray, FloatArray, FloatArray],
+    half: AnyArray,
+    pieces: tuple[int, int],
     sums: tuple[FloatArray, FloatArray],
     count: Any,
-    half: AnyArray,
     behind: Any,
     scratch: Scratch,
     part: int,
@@ -178,7 +179,7 @@ def _gradients_of_vectors(
 ) -> None:
     (dh, h, z), (m, s, g, b), zero = rows, known, rows[0].dtype.type(0)
     dg, db = zeros(scratch, part, 0, m.size), zeros(scratch, part, 1, m.size)
-    bits, line = scratch.bits[part, 0], scratch.lines[part, 2, : m.size]
+    bits, line = scratch[1][part, 0], scratch[0][part, 2, : m.size]
     for row in range(dh.shape[0]):
         x, dy = z[row, columns], dh[row, columns]
         if behind.activation != RELU:
@@ -202,7 +203,7 @@ def _through_statistics(
     scratch: Scratch,
     part: int,
 ) -> None:
-    (dh, z), (m, s, g, _), lines = rows, known, scratch.lines[part]
+    (dh, z), (m, s, g, _), lines = rows, known, scratch[0][part]
     scale, dg, db = lines[0, : g.size], lines[1, : g.size], lines[2, : g.size]
     for j in range(g.size):  # once, and not for each row: divisions are slow
         scale[j], dg[j], db[j] = g[j] * s[j], sums[0][j] / count, sums[1][j] / count

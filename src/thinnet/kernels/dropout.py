@@ -9,7 +9,7 @@ from thinnet.kernels.compile import inner, kernel
 from thinnet.kernels.philox import group_bits
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import GROUP, drop_threshold
-from thinnet.teams import THREAD_POOL, scratch, share_out
+from thinnet.teams import THREAD_POOL, parts_for, scratch
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -40,7 +40,8 @@ def dropout(
     keys = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
     factor = x.dtype.type(1 / (1 - rate))
     draw = keys, step, layer, first_row
-    share_out(THREAD_POOL, x.size, _dropout, x, out, factor, threshold, draw, scratch(THREAD_POOL, np.uint32, GROUP))
+    parts = parts_for(THREAD_POOL, x.size)
+    THREAD_POOL.run(_dropout, parts, x, out, factor, threshold, draw, scratch(parts, np.uint32, GROUP))
     return out
 
 

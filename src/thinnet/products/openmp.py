@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from thinnet.teams import ENOUGH, ONE_THREAD, Team, Work
+from thinnet.teams import ENOUGH, ONE_THREAD, WHOLE, Team, Work
 
 
 class OpenMPTeam:
@@ -47,6 +47,9 @@ class OpenMPTeam:
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         """Let the threads do the parts, or the calling one alone while another one has them."""
+        if parts == 1:
+            work(WHOLE, *arguments)
+            return
         threads = min(parts, self.size)
         if threads == 1 or not self.turn.acquire(blocking=False):
             ONE_THREAD.run(work, parts, *arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.hidden import Activations, hidden_layers
 from thinnet.steps.operands import Operands
 from thinnet.steps.penalty import penalty
+from thinnet.steps.plan import Linear, Plan
 from thinnet.steps.weight_gradients import Factors, WeightGradients, inplace_penalize
 from thinnet.teams import Team
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -38,15 +39,16 @@ class FusedStep:
         self._layers = hidden_layers(spec, max_rows, products.team)
         self._operands = Operands(spec, products, max_rows)
         self._activations = [Activations.empty(spec, max_rows, dim) for dim in spec.hidden_dims]
-        self._front: tuple[Any, list[Activations]] = None, []  # of what `_passes` was asked for last, and what it gave
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order, padded=self._padded)
         self._weight_gradients = WeightGradients(spec, products, self._padded)
         self._row_positions = np.arange(max_rows)
         self._no_weights = np.empty(0, spec.dtype)
-        self._biases = [f"b{i}" for i in range(1, spec.num_layers)]
+        self._loss_options = [spec.dtype.type(option) for option in spec.loss_options.values()]
         self._behind = [_behind(spec, layer, self._row_positions) for layer in range(len(spec.hidden_dims))]
+        self._names = [f"W{number}" for number in range(1, spec.num_layers + 1)]
+        self._plan: Plan | None = None  # of the last step
 
     @property
     def team(self) -> Team:
@@ -55,66 +57,68 @@ class FusedStep:
 
     def compute(self, state: State, batch: Batch, *, copies_hold: bool = False, may_be_late: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
-        widths, gaps = tuple(state.params[bias].size for bias in self._biases), not isinstance(batch.X, SparseRows)
-        work = _Work(
-            state,
-            batch,
-            rows=self._operands.rows(batch.X),
-            matrices=self._operands.matrices(state.params, copies_hold),
-            passes=self._passes(len(batch), widths, gaps),
-            behind=[self._behind_in(behind, batch) for behind in self._behind],
-            gradients=self._gradients_like(state.params),
-            late=self._late(state, batch) if may_be_late else (),
-        )
+        plan = self._planned(state, batch)
+        if not copies_hold:
+            self._operands.update(plan.params, plan.matrices)
+        late = self._late(plan, batch) if may_be_late else ()
+        work = _Work(plan, batch, self._operands.rows(batch.X), self._behind_in(batch), late)
         scores = self._forward(work)
         loss = self._loss(work, scores)
-        late = None if batch.only_loss else self._backward(work, scores)
-        loss += batch.share * penalty(self.spec.reg, state.params, sum_of_squares)
-        return Gradients(loss, work.gradients, None, work.matrices if self.spec.precision else None, late)
+        left = None if batch.only_loss else self._backward(work, scores)
+        loss += batch.share * penalty(self.spec.reg, plan.params, sum_of_squares)
+        return Gradients(loss, plan.gradients, None, plan.matrices if self.spec.precision else None, left)
 
-    def _passes(self, rows: int, widths: tuple[int, ...], gaps: bool) -> list[Activations]:
-        """Room for a batch: from step to step the same."""
-        if self._front[0] != (rows, widths, gaps):
-            fronts = [at.front(rows, n, gaps=gaps) for at, n in zip(self._activations, widths, strict=True)]
-            self._front = (rows, widths, gaps), fronts
-        return self._front[1]
+    def _planned(self, state: State, batch: Batch) -> Plan:
+        rows, gaps = len(batch), not isinstance(batch.X, SparseRows)
+        if self._plan is None or not self._plan.is_for(state, rows, gaps):
+            self._plan = self._new_plan(state, rows, gaps)
+        return self._plan
 
-    def _late(self, state: State, batch: Batch) -> Collection[str]:
+    def _new_plan(self, state: State, rows: int, gaps: bool) -> Plan:
+        params, gradients = state.params, self._gradients
+        if params.shapes != gradients.shapes:
+            gradients = Parameters(params.shapes, params.dtype, params.order, gradients.flat, self._padded)
+        widths = [params[f"b{layer.number}"].size for layer in self._layers]
+        hidden = [at.front(rows, units, gaps=gaps) for at, units in zip(self._activations, widths, strict=True)]
+        matrices = self._operands.matrices(params)
+        bound = [layer.bind(state, at, gradients) for layer, at in zip(self._layers, hidden, strict=True)]
+        linear = [
+            Linear(name, params[name], gradients[name], matrices[name], out)
+            for name, out in zip(self._names, [*(layer.z for layer in bound), self._scores[:rows]], strict=True)
+        ]
+        return Plan(params, (params.flat, state.running.flat), rows, gaps, gradients, matrices, linear, bound)
+
+    def _late(self, plan: Plan, batch: Batch) -> Collection[str]:
         """The matrices whose gradients may come in pieces: not those of sparse rows, nor of a thinned network."""
         large = self._weight_gradients.large
-        if not large or state.params.shapes != self._gradients.shapes:
+        if not large or plan.gradients is not self._gradients:
             return ()
         return [name for name in large if name != "W1" or not isinstance(batch.X, SparseRows)]
 
-    def _gradients_like(self, params: Parameters) -> Parameters:
-        if params.shapes == self._gradients.shapes:
-            return self._gradients
-        return Parameters(params.shapes, params.dtype, params.order, self._gradients.flat, self._padded)
-
-    def _behind_in(self, behind: Behind, batch: Batch) -> Behind:
+    def _behind_in(self, batch: Batch) -> list[Behind]:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions
         if batch.keeps_all:
-            return behind._replace(row_positions=positions, threshold=np.uint32(0))
-        return behind._replace(row_positions=positions, step=batch.step)
+            return [behind._replace(row_positions=positions, threshold=np.uint32(0)) for behind in self._behind]
+        # `_replace` would take longer.
+        return [Behind(*behind[:5], batch.step, behind.layer, positions) for behind in self._behind]
 
     def _forward(self, work: _Work) -> FloatArray:
         """The scores, without the bias of the last layer."""
-        below, passes = work.rows, work.passes
-        products = [*(at.for_products(at.z) for at in passes), self._scores[: len(work.batch)]]
-        for i, out in enumerate(products):
+        plan, below = work.plan, work.rows
+        for i, linear in enumerate(plan.linear):
             if isinstance(below, SparseRows):
-                below.matmul(work.state.params["W1"], out)
+                below.matmul(linear.W, linear.out)
             else:
-                self.products.matmul(below, work.matrices[f"W{i + 1}"], out)
-            if i < len(passes):
-                self._layers[i].forward(work.state, passes[i], work.batch, work.behind[i])
-                below = passes[i].output
-        return products[-1]
+                self.products.matmul(below, linear.operand, linear.out)
+            if i < len(plan.hidden):
+                self._layers[i].forward(plan.hidden[i], work.batch, work.behind[i])
+                below = plan.hidden[i].output
+        return linear.out
 
     def _loss(self, work: _Work, scores: FloatArray) -> float:
         """The loss; `scores` becomes its gradient."""
-        batch = work.batch
-        bias, dbias = (arrays[f"b{self.spec.num_layers}"] for arrays in (work.state.params, work.gradients))
+        batch, name = work.batch, f"b{self.spec.num_layers}"
+        bias, dbias = work.plan.params[name], work.plan.gradients[name]
         if not len(batch):  # another process has the rows
             dbias[:] = 0
             return 0.0
@@ -122,8 +126,7 @@ class FusedStep:
         kernel = losses.kernel_of(self.spec.loss, batch.y)
         if kernel is not None:
             each = self._no_weights if weights is None else weights
-            options = [self.spec.dtype.type(option) for option in self.spec.loss_options.values()]
-            return float(kernel(scores, bias, batch.y, each, dbias, *options))
+            return float(kernel(scores, bias, batch.y, each, dbias, *self._loss_options))
         np.add(scores, bias, out=scores)
         loss, scores[...] = LOSSES[self.spec.loss].function(scores, batch.y, weights, **self.spec.loss_options)
         scores.sum(axis=0, out=dbias)
@@ -131,36 +134,33 @@ class FusedStep:
 
     def _backward(self, work: _Work, dscores: FloatArray) -> Late | None:
         """No gradient is computed for the rows of the batch: nobody asks for it."""
-        state, passes, gradients = work.state, work.passes, work.gradients
-        above, factor = self._operands.scores(dscores), state.params.dtype.type(self.spec.reg * work.batch.share)
-        late = []
-        for i in range(len(passes), -1, -1):
-            name, below = f"W{i + 1}", passes[i - 1].output if i else work.rows
+        plan, above, late = work.plan, self._operands.scores(dscores), []
+        factor = self.spec.dtype.type(self.spec.reg * work.batch.share)
+        for i, linear in reversed([*enumerate(plan.linear)]):
+            below = plan.hidden[i - 1].output if i else work.rows
             if isinstance(below, SparseRows):
-                below.weight_gradient(passes[0].dh if passes else dscores, gradients[name])
-                inplace_penalize(state.params[name], factor, gradients[name])
-            elif name in work.late:
-                factors = Factors(below, above, state.params[name], factor)
-                late.append((name, state.params.places[name].start, factors))
+                below.weight_gradient(plan.hidden[0].dh if plan.hidden else dscores, linear.gradient)
+                inplace_penalize(linear.W, factor, linear.gradient)
+            elif linear.name in work.late:
+                start = plan.params.places[linear.name].start
+                late.append((linear.name, start, Factors(below, above, linear.W, factor)))
             else:
-                self._weight_gradients.whole(Factors(below, above, state.params[name], factor), gradients[name])
+                self._weight_gradients.whole(Factors(below, above, linear.W, factor), linear.gradient)
             if i:
-                self.products.matmul(above, work.matrices[name].T, passes[i - 1].for_products(passes[i - 1].dh))
-                self._layers[i - 1].backward(state, passes[i - 1], work.batch, work.behind[i - 1], gradients)
-                above = passes[i - 1].gradient
+                hidden = plan.hidden[i - 1]
+                self.products.matmul(above, linear.operand.T, hidden.dh)
+                self._layers[i - 1].backward(hidden, work.batch, work.behind[i - 1])
+                above = hidden.gradient
         return Late(work.late, self._weight_gradients.pieces(late)) if late else None
 
 
 class _Work(NamedTuple):
-    """What one call works on: by layer, first to last, where there is one for each."""
+    """What one call works on."""
 
-    state: State
+    plan: Plan
     batch: Batch
-    rows: AnyArray | SparseRows
-    matrices: Parameters
-    passes: list[Activations]
-    behind: list[Behind]
-    gradients: Parameters
+    rows: AnyArray | SparseRows  # as products take them
+    behind: list[Behind]  # of each hidden layer, first to last
     late: Collection[str]  # the matrices whose gradients come in pieces
 
 

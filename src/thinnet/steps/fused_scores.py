@@ -11,7 +11,7 @@ from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.operands import Operands
-from thinnet.teams import scratch, share_out
+from thinnet.teams import parts_for, scratch, share_out
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -21,7 +21,8 @@ class FusedScores:
     def __init__(self, spec: Spec, state: State, products: Products, max_rows: int) -> None:
         self.spec, self.state, self.products = spec, state, products
         self._operands = Operands(spec, products, max_rows)
-        self._matrices = self._operands.matrices(state.params, copies_hold=False)
+        self._matrices = self._operands.matrices(state.params)
+        self._operands.update(state.params, self._matrices)
         self._z = [np.empty((max_rows, dim), spec.dtype) for dim in spec.hidden_dims]
         self._half = [np.empty((max_rows, dim if spec.precision else 0), BITS) for dim in spec.hidden_dims]
         self._out = np.empty((max_rows, spec.num_classes), spec.dtype)
@@ -65,5 +66,6 @@ class FusedScores:
         nothing = Behind(IDENTITY, one, none, none, none, 0, 0, np.arange(len(z)))
         vectors = tuple(self.state.params[f"{name}{number}"] for name in ("b", "gamma", "beta"))
         kept, team = (vectors, self.spec.dtype.type(EPS), self._inverse_std), self.products.team
-        room = hidden.Scratch(scratch(team, z.dtype, 0), scratch(team, np.uint32, GROUP))
-        share_out(team, z.size, hidden.layernorm_forward, z, *kept, z, np.empty((0, 0), BITS), nothing, room)
+        parts = parts_for(team, z.size)
+        room = scratch(parts, z.dtype, 0), scratch(parts, np.uint32, GROUP)
+        team.run(hidden.layernorm_forward, parts, z, *kept, z, np.empty((0, 0), BITS), nothing, room)

@@ -14,8 +14,19 @@ from thinnet.parameters import Parameters, whole_lines
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch
-from thinnet.teams import Team, Work, scratch, share_out
+from thinnet.teams import Team, Work, parts_for, scratch
 from thinnet.typing import AnyArray, FloatArray
+
+
+class Bound(NamedTuple):
+    """A hidden layer's arrays, as they are in each step on the same parameters."""
+
+    z: FloatArray  # without gaps, for the products
+    output: AnyArray  # h, for the next products
+    dh: FloatArray  # without gaps
+    gradient: AnyArray  # with respect to z, for the next products
+    forward: tuple[Any, ...]  # what the kernels are given to begin with
+    backward: tuple[Any, ...]
 
 
 class Activations(NamedTuple):
@@ -48,19 +59,11 @@ class Activations(NamedTuple):
 
         return type(self)(units, *map(part, self[1:]))
 
-    def for_products(self, array: AnyArray) -> AnyArray:
-        """One of the arrays without the gaps."""
-        return array[:, : self.units]
-
-    @property
-    def output(self) -> AnyArray:
-        """h as the next products take it."""
-        return self.for_products(self.half_h if self.half_h.size else self.h)
-
-    @property
-    def gradient(self) -> AnyArray:
-        """dh as the next products take it."""
-        return self.for_products(self.half_dh if self.half_dh.size else self.dh)
+    def bound(self, forward: tuple[Any, ...], backward: tuple[Any, ...]) -> Bound:
+        """These arrays with what the kernels are given."""
+        output, gradient = (self.half_h, self.half_dh) if self.half_h.size else (self.h, self.dh)
+        z, output, dh, gradient = (array[:, : self.units] for array in (self.z, output, self.dh, gradient))
+        return Bound(z, output, dh, gradient, forward, backward)
 
 
 Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta of a layer, or their gradients
@@ -72,27 +75,30 @@ class Plain:
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.team = number, team
         self._width, self._dtype = spec.hidden_dims[number - 1], spec.dtype
-        self._scratch: dict[int, Scratch] = {}  # by the size of the team, which may be limited later
+        self._scratch: dict[int, Scratch] = {}  # by the number of parts
 
-    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
-        """Compute ``at.h`` from ``at.z``."""
-        bias = state.params[f"b{self.number}"]
-        self._share(hidden.plain_forward, at.z, bias, at.h, at.half_h, behind)
-
-    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
-        """Turn ``at.dh`` into the gradient with respect to ``at.z``; write those of the layer's vectors."""
+    def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
+        """To these arrays: `at` has the layer's own, `into` receives the gradients of its vectors."""
         bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
-        self._share(hidden.plain_backward, at.dh, at.h, at.z, bias, dbias, at.half_dh, behind)
+        return at.bound((at.z, bias, at.h, at.half_h), (at.dh, at.h, at.z, bias, dbias, at.half_dh))
 
-    def _share(self, kernel: Work, x: FloatArray, *others: Any) -> None:
-        share_out(self.team, x.size, kernel, x, *others, self._room())
+    def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
+        """Compute h from z."""
+        self._share(hidden.plain_forward, bound.forward, behind)
 
-    def _room(self) -> Scratch:
-        size = self.team.size
-        if size not in self._scratch:
-            lines = scratch(self.team, self._dtype, self._width, lines=3)
-            self._scratch[size] = Scratch(lines, scratch(self.team, np.uint32, GROUP))
-        return self._scratch[size]
+    def backward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
+        """Turn dh into the gradient with respect to z; write those of the layer's vectors."""
+        self._share(hidden.plain_backward, bound.backward, behind)
+
+    def _share(self, kernel: Work, bound: tuple[Any, ...], *others: Any) -> None:
+        parts = parts_for(self.team, bound[0].size)
+        self.team.run(kernel, parts, *bound, *others, self._room(parts))
+
+    def _room(self, parts: int) -> Scratch:
+        if parts not in self._scratch:
+            lines = scratch(parts, self._dtype, self._width, lines=3)
+            self._scratch[parts] = lines, scratch(parts, np.uint32, GROUP)
+        return self._scratch[parts]
 
 
 class Layernorm(Plain):
@@ -102,14 +108,16 @@ class Layernorm(Plain):
         super().__init__(spec, number, max_rows, team)
         self.eps, self.inverse_std = spec.dtype.type(EPS), np.empty(max_rows, spec.dtype)
 
-    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
-        kept = _vectors(state.params, self.number), self.eps, self.inverse_std
-        self._share(hidden.layernorm_forward, at.z, *kept, at.h, at.half_h, behind)
-
-    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
+    def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
-        kept, room = (at.h, at.z, self.inverse_std, vectors), self._room()
-        hidden.layernorm_backward(at.dh, *kept, gradients, at.half_dh, behind, room)
+        forward = at.z, vectors, self.eps, self.inverse_std, at.h, at.half_h
+        return at.bound(forward, (at.dh, at.h, at.z, self.inverse_std, vectors, gradients, at.half_dh))
+
+    def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
+        self._share(hidden.layernorm_forward, bound.forward, behind)
+
+    def backward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
+        hidden.layernorm_backward(*bound.backward, behind, self._room(1))
 
 
 class Batchnorm(Plain):
@@ -121,36 +129,40 @@ class Batchnorm(Plain):
         units = spec.hidden_dims[number - 1]
         self.mean, self.inverse_std = np.empty(units, spec.dtype), np.empty(units, spec.dtype)
 
-    def forward(self, state: State, at: Activations, batch: Batch, behind: Behind) -> None:
-        vectors, count = _vectors(state.params, self.number), _count(batch, at.z.dtype)
-        running = state.running[f"running_mean{self.number}"], state.running[f"running_var{self.number}"]
-        statistics = self._statistics(vectors)
-        known = vectors, running, (*self.options, count), statistics, at.h, at.half_h, behind
-        if batch.inplace_sum is None:
-            self._share(batchnorm.batchnorm_forward, at.z, (0, 3), *known)
-            return
-        for piece, sums in enumerate(statistics):
-            self._share(batchnorm.batchnorm_forward, at.z, (piece, piece + 1), *known)
-            batch.inplace_sum(sums)
-        self._share(batchnorm.batchnorm_forward, at.z, (2, 3), *known)
-
-    def backward(self, state: State, at: Activations, batch: Batch, behind: Behind, into: Parameters) -> None:
+    def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
-        sums, count = gradients[1:], _count(batch, at.dh.dtype)
-        known = at.h, at.z, self._statistics(vectors), vectors, gradients
-        rest = count, at.half_dh, behind
+        running = state.running[f"running_mean{self.number}"], state.running[f"running_var{self.number}"]
+        statistics = self.mean[: at.units], self.inverse_std[: at.units]  # fewer in a thinned network
+        forward = at.z, vectors, running, self.options, statistics, at.h, at.half_h
+        return at.bound(forward, (at.dh, at.h, at.z, statistics, vectors, gradients, at.half_dh))
+
+    def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
+        work, count = batchnorm.batchnorm_forward, self._count(batch)
         if batch.inplace_sum is None:
-            self._share(batchnorm.batchnorm_backward, at.dh, (0, 2), *known, sums, *rest)
+            self._share(work, bound.forward, (0, 3), count, behind)
             return
-        self._share(batchnorm.batchnorm_backward, at.dh, (0, 1), *known, sums, *rest)
+        statistics = bound.forward[4]
+        for piece, sums in enumerate(statistics):
+            self._share(work, bound.forward, (piece, piece + 1), count, behind)
+            batch.inplace_sum(sums)
+        self._share(work, bound.forward, (2, 3), count, behind)
+
+    def backward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
+        work, count, gradients = batchnorm.batchnorm_backward, self._count(batch), bound.backward[5]
+        sums = gradients[1:]
+        if batch.inplace_sum is None:
+            self._share(work, bound.backward, (0, 2), sums, count, behind)
+            return
+        self._share(work, bound.backward, (0, 1), sums, count, behind)
         both = np.concatenate(sums)  # in an array of their own: all gradients are added up at the end of the step
         batch.inplace_sum(both)
         sums = both[: sums[0].size], both[sums[0].size :]
-        self._share(batchnorm.batchnorm_backward, at.dh, (1, 2), *known, sums, *rest)
+        self._share(work, bound.backward, (1, 2), sums, count, behind)
 
-    def _statistics(self, vectors: Vectors) -> tuple[FloatArray, FloatArray]:
-        units = vectors[0].size  # fewer in a thinned network
-        return self.mean[:units], self.inverse_std[:units]
+    def _count(self, batch: Batch) -> Any:
+        """How many rows the statistics are those of."""
+        whole = batch.inplace_sum is not None and batch.total is not None
+        return self._dtype.type(batch.total if whole else len(batch))
 
 
 def hidden_layers(spec: Spec, max_rows: int, team: Team) -> list[Plain]:
@@ -161,9 +173,3 @@ def hidden_layers(spec: Spec, max_rows: int, team: Team) -> list[Plain]:
 
 def _vectors(arrays: Parameters, number: int) -> Vectors:
     return arrays[f"b{number}"], arrays[f"gamma{number}"], arrays[f"beta{number}"]
-
-
-def _count(batch: Batch, dtype: Any) -> Any:
-    """How many rows batch normalization takes its statistics of."""
-    whole = batch.inplace_sum is not None and batch.total is not None
-    return dtype.type(batch.total if whole else len(batch))

@@ -27,15 +27,17 @@ class Operands:
         rows = max_rows if spec.precision else 0
         self._rows, self._scores = np.empty((rows, spec.input_dim), BITS), np.empty((rows, spec.num_classes), BITS)
 
-    def matrices(self, params: Parameters, copies_hold: bool) -> Parameters:
-        """The parameters; `copies_hold` as for `thinnet.steps.base.Step.compute`."""
+    def matrices(self, params: Parameters) -> Parameters:
+        """The parameters themselves, or room for copies of them, which `update` makes."""
         if self._copies is None:
             return params
         whole = params.shapes == self._copies.shapes
-        copies = self._copies if whole else Parameters(params.shapes, BITS, params.order, self._copies.flat)
-        if not (whole and copies_hold):
-            self._round(params.flat, copies.flat)
-        return copies
+        return self._copies if whole else Parameters(params.shapes, BITS, params.order, self._copies.flat)
+
+    def update(self, params: Parameters, matrices: Parameters) -> None:
+        """Make copies of parameters, where the products take copies."""
+        if matrices is not params:
+            self._round(params.flat, matrices.flat)
 
     def rows(self, X: Any) -> Any:
         """The rows of a batch; sparse ones multiply themselves, and stay as they are."""

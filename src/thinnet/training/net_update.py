@@ -94,8 +94,8 @@ class NetUpdate:
         batch = self._batch(rows, step)
         self._running_before[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
-            known = {"copies_hold": self.alone and self._copied, "may_be_late": self._may_be_late}
-            computed = self._step.compute(net.state, batch, **known)
+            copies_hold, may_be_late = self._alone and self._copied, self._may_be_late
+            computed = self._step.compute(net.state, batch, copies_hold=copies_hold, may_be_late=may_be_late)
             if exchange is not None:
                 loss = exchange.add_up(computed.loss, computed.arrays.flat, net.running.flat)
                 computed = computed._replace(loss=loss)
@@ -111,7 +111,7 @@ class NetUpdate:
                     net.params.flat, computed.arrays, changes, computed.thinning, team=self.team, half=copies, late=late
                 )
                 self._copied = copies is not None
-                net.step += 1
+                net.state.step += 1
         return computed.loss
 
     @property

@@ -1,0 +1,50 @@
+"""Where the arrays of a step lie: found once, since they are the same from step to step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from thinnet.parameters import Parameters
+from thinnet.state import State
+from thinnet.steps.hidden import Bound
+from thinnet.typing import AnyArray, FloatArray
+
+
+class Linear(NamedTuple):
+    """One of the net's matrices, and where its product goes."""
+
+    name: str
+    W: FloatArray  # (D, M)
+    gradient: FloatArray  # (D, M)
+    operand: AnyArray  # W as products take it
+    out: FloatArray  # (N, M)
+
+
+class Plan(NamedTuple):
+    """The arrays of a step on so many rows.
+
+    Attributes:
+        params: the weights.
+        flats: their buffer, and that of the running statistics.
+        rows: how many.
+        gaps: whether the hidden layers' rows may have gaps between them.
+        gradients: those of the weights.
+        matrices: the weights as products take them.
+        linear: the matrices one by one, first to last.
+        hidden: the hidden layers between them.
+    """
+
+    params: Parameters
+    flats: tuple[FloatArray, FloatArray]
+    rows: int
+    gaps: bool
+    gradients: Parameters
+    matrices: Parameters
+    linear: list[Linear]
+    hidden: list[Bound]
+
+    def is_for(self, state: State, rows: int, gaps: bool) -> bool:
+        """Whether a step on this state, which may have got other buffers since, and on so many rows takes the same."""
+        params, running = self.flats
+        same = state.params.flat is params and state.running.flat is running
+        return same and rows == self.rows and gaps is self.gaps
