@@ -99,6 +99,30 @@ def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tu
 
 
 @each_products
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_a_step_follows_the_net_to_other_arrays(products: str, normalization: Any) -> None:
+    """What was found for one state and number of rows is not taken for another, nor for buffers that are left."""
+    spec = Spec((17, 5), 6, 3, dropout=0.5, normalization=normalization, seed=4)
+    step, state, other = choose.training_step(spec, 40, products=products), drawn_state(spec), State.initial(spec)
+
+    def assert_as_new(state: State, rows: int) -> None:
+        batch, alone = drawn_batch(spec, rows, rows, weighted=False), state.copy()
+        wanted = choose.training_step(spec, rows, products=products).compute(alone, batch)
+        got = step.compute(state, batch)
+        assert got.loss == wanted.loss
+        np.testing.assert_array_equal(got.arrays.packed(), wanted.arrays.packed())
+        np.testing.assert_array_equal(state.running.flat, alone.running.flat)
+
+    for each, rows in ((state, 40), (state, 40), (other, 40), (other, 7), (state, 7)):
+        assert_as_new(each, rows)
+    for arrays in (state.params, state.running):
+        arrays.flat.flags.writeable = False
+        arrays.make_writable()
+        arrays.flat[:] *= 0.5
+        assert_as_new(state, 7)
+
+
+@each_products
 @settings(max_examples=250)
 @given(
     spec=SPECS,

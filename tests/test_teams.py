@@ -27,7 +27,7 @@ from thinnet.state import State
 from thinnet.steps.base import Batch
 from thinnet.steps.fused import FusedStep
 from thinnet.steps.fused_scores import FusedScores
-from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, Share, Team, Work, scratch, share_out
+from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, Share, Team, Work, parts_for, scratch
 from thinnet.thinning import KeptUnits, Thinning
 
 NAMES = [
@@ -118,8 +118,9 @@ def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
 def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
     team, w, dw = team_of(name), np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32)
     none, numbers, half = np.empty(0, np.float32), np.array([0.5], np.float32), np.empty(0, np.uint16)
-    how = np.array([(0, size, 0, LINE, LINE)]), scratch(team, w.dtype, 0)
-    share_out(team, size, update, SGD, w, dw, (none, none), numbers, half, *how)
+    parts = parts_for(team, size)
+    how = np.array([(0, size, 0, LINE, LINE)]), scratch(parts, w.dtype, 0)
+    team.run(update, parts, SGD, w, dw, (none, none), numbers, half, *how)
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
 
 

@@ -32,9 +32,9 @@ def is_finite_step(loss: float, gradients: Parameters) -> bool:
     with any of these at a thousandth of the cost of looking at the weights' gradients too.
     """
     vectors = gradients.vectors
-    if math.isfinite(loss) and all(math.isfinite(np.add.reduce(vector)) for vector in vectors):
+    if math.isfinite(loss) and all(math.isfinite(vector.dot(vector)) for vector in vectors):
         return True
-    return math.isfinite(loss) and all(np.isfinite(vector).all() for vector in vectors)  # finite sums may overflow
+    return math.isfinite(loss) and all(np.isfinite(vector).all() for vector in vectors)  # finite squares may overflow
 
 
 def first_wrong(array: AnyArray) -> str:

@@ -279,8 +279,10 @@ class FlatOptimizer:
     def _arrays(self) -> dict[str, FloatArray]:
         """The state's arrays, which are changed in place: copied first where they must not be."""
         arrays = {key: value for key, value in self.state.items() if key != "t"}
-        self.state |= {key: np.array(array) for key, array in arrays.items() if not is_own(array)}
-        return {key: self.state[key] for key in arrays}
+        for key, array in arrays.items():
+            if not is_own(array):
+                arrays[key] = self.state[key] = np.array(array)
+        return arrays
 
     def _check(self, name: str, array: FloatArray, size: int | None = None) -> None:
         """The kernels would read and write outside of anything else."""

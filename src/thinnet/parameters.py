@@ -144,7 +144,7 @@ class Parameters(MutableMapping[str, FloatArray]):
                 bounds.append([place.start, place.stop])
         return [self.flat[start:stop] for start, stop in bounds if start < stop]
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """How many elements all arrays have, without gaps."""
         return sum(place.lines * place.length for place in self.places.values())

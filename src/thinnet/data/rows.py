@@ -71,8 +71,9 @@ class RowReader:
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
         """The rows of these numbers, as they are in a step, and their labels; overwritten by the next call."""
-        floats, bits, y = (buffer[: len(rows)] for buffer in (self._floats, self._bits, self._y))
-        np.take(self._labels, rows, axis=0, out=y, mode="clip")  # "raise" would copy; the order of batches is in range
+        count = len(rows)
+        floats, bits, y = self._floats[:count], self._bits[:count], self._y[:count]
+        self._labels.take(rows, 0, y, "clip")  # "raise" would copy; the order of batches is in range
         if kernels.available():
             self._read_by_kernel(rows, step, floats, bits)
         elif bits.size:
