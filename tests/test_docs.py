@@ -61,7 +61,7 @@ INTERNAL = {
     "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions",
     "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "old_python", "python2", "report.*", "sklearn.*",
     "slopes", "sparse_rows", "steps.averaging", "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty",
-    "steps.weight_gradients", "storage", "storage.*", "subnormal", "targets", "thinning", "training",
+    "steps.plan", "steps.weight_gradients", "storage", "storage.*", "subnormal", "targets", "thinning", "training",
     "training.*", "typing", "__main__",
 }  # fmt: skip
 
