@@ -60,7 +60,7 @@ class FusedStep:
         plan = self._planned(state, batch)
         if not copies_hold:
             self._operands.update(plan.params, plan.matrices)
-        late = self._late(plan, batch) if may_be_late else ()
+        late = plan.large if may_be_late else ()
         work = _Work(plan, batch, self._operands.rows(batch.X), self._behind_in(batch), late)
         scores = self._forward(work)
         loss = self._loss(work, scores)
@@ -75,9 +75,12 @@ class FusedStep:
         return self._plan
 
     def _new_plan(self, state: State, rows: int, gaps: bool) -> Plan:
-        params, gradients = state.params, self._gradients
+        params, gradients, large = state.params, self._gradients, self._weight_gradients.large
         if params.shapes != gradients.shapes:
             gradients = Parameters(params.shapes, params.dtype, params.order, gradients.flat, self._padded)
+            large = []
+        elif not gaps:
+            large = [name for name in large if name != "W1"]  # whose gradient sparse rows make
         widths = [params[f"b{layer.number}"].size for layer in self._layers]
         hidden = [at.front(rows, units, gaps=gaps) for at, units in zip(self._activations, widths, strict=True)]
         matrices = self._operands.matrices(params)
@@ -86,14 +89,7 @@ class FusedStep:
             Linear(name, params[name], gradients[name], matrices[name], out)
             for name, out in zip(self._names, [*(layer.z for layer in bound), self._scores[:rows]], strict=True)
         ]
-        return Plan(params, (params.flat, state.running.flat), rows, gaps, gradients, matrices, linear, bound)
-
-    def _late(self, plan: Plan, batch: Batch) -> Collection[str]:
-        """The matrices whose gradients may come in pieces: not those of sparse rows, nor of a thinned network."""
-        large = self._weight_gradients.large
-        if not large or plan.gradients is not self._gradients:
-            return ()
-        return [name for name in large if name != "W1" or not isinstance(batch.X, SparseRows)]
+        return Plan(params, (params.flat, state.running.flat), rows, gaps, gradients, matrices, linear, bound, large)
 
     def _behind_in(self, batch: Batch) -> list[Behind]:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions

@@ -27,11 +27,12 @@ class Plan(NamedTuple):
         params: the weights.
         flats: their buffer, and that of the running statistics.
         rows: how many.
-        gaps: whether the hidden layers' rows may have gaps between them.
+        gaps: whether the hidden layers' rows may have gaps between them: not where the rows are sparse.
         gradients: those of the weights.
         matrices: the weights as products take them.
         linear: the matrices one by one, first to last.
         hidden: the hidden layers between them.
+        large: the names of the matrices whose gradients may come in pieces.
     """
 
     params: Parameters
@@ -42,6 +43,7 @@ class Plan(NamedTuple):
     matrices: Parameters
     linear: list[Linear]
     hidden: list[Bound]
+    large: list[str]
 
     def is_for(self, state: State, rows: int, gaps: bool) -> bool:
         """Whether a step on this state, which may have got other buffers since, and on so many rows takes the same."""
