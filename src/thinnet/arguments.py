@@ -16,7 +16,7 @@ T = TypeVar("T")
 # Words that mean the same: ours in the order of preference, and what may be written in place of one that is known.
 OTHERS_CALL_IT = {
     "optimizer solver": "update_rule optim solver optimizer",
-    "optimizer_options": "optim_config optimizer_config",
+    "optimizer_options": "optim_config optimizer_config momentum betas",
     "learning_rate_init learning_rate": "lr learning_rate_init",
     "schedule learning_rate": "lr_decay lr_scheduler decay schedule",
     "epochs max_iter": "num_epochs n_epochs max_iter epochs",

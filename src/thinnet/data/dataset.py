@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -60,6 +60,8 @@ class Dataset(Known):
     >>> X
     array([[ 2., 10.]], dtype=float32)
     """
+
+    _instead: ClassVar[dict[str, str]] = {"split": "Write Dataset(X_train, y_train, X_val, y_val)."}
 
     X_train: AnyArray
     y_train: AnyArray

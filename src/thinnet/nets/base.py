@@ -27,6 +27,7 @@ class Net(Known):
         **dict.fromkeys(("train", "fit", "compile"), "Write thinnet.Solver(net, data).train()."),
         **dict.fromkeys(("backward", "zero_grad"), "Write loss, gradients = net.loss(X, y, training=True)."),
         **dict.fromkeys(("summary", "layers"), "Write print(net), which shows its layers."),
+        **dict.fromkeys(("score", "accuracy"), "Write (net.predict(X) == y).mean()."),
         **dict.fromkeys(("to", "cuda", "cpu", "device"), "All is computed on the CPU; see net.copy(dtype)."),
         "eval": "Leave it out: net.predict(X) and net.scores(X) drop nothing.",
         "evaluate": "Write solver.evaluate('val').",
