@@ -324,7 +324,8 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
         came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
-        raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, "Use y.astype(np.int64).")
+        fix = "Convert it with np.asarray(y, dtype=np.int64)."
+        raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, fix)
     if y.shape != (num_rows,):
         raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), "")
     if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # in a third of min's and max's time
