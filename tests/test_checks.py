@@ -194,7 +194,10 @@ def test_labels_are_checked_for_kind_shape_and_range() -> None:
         (np.array([0, 3]), "f: y must be labels from 0 to 2, got y[1] = 3. Number the classes from 0, or raise num_"),
         (np.array([1, -2]), "f: y must be labels from 0 to 2, got y[1] = -2."),
         (np.array([1]), "f: y must be of shape (2,), one label per row, got (1,)."),
-        (np.array([0.0, 1]), "f: y must be a NumPy array of integer class labels, got dtype float64. Use y.astype("),
+        (
+            np.array([0.0, 1]),
+            "f: y must be a NumPy array of integer class labels, got dtype float64. Convert it with np.asarray(y, ",
+        ),
         ("ab", "f: y must be a NumPy array of integer class labels, got str."),
     ):
         with pytest.raises(ArgumentError) as caught:

@@ -272,7 +272,10 @@ def test_the_poisson_loss_of_no_counts_and_of_exact_predictions(dtype: Any) -> N
 @pytest.mark.parametrize(
     ("y", "text"),
     [
-        (np.array([0.0, 1.0]), r"y must be a NumPy array of integer class labels, got dtype float64\. Use y\.astype"),
+        (
+            np.array([0.0, 1.0]),
+            r"y must be a NumPy array of integer class labels, got dtype float64\. Convert it with np\.asarray",
+        ),
         (np.array([True, False]), "y must be a NumPy array of integer class labels, got dtype bool"),
         ([0, 1], "y must be a NumPy array of integer class labels, got list"),
         (np.array([0]), r"y must be of shape \(2,\), one label per row, got \(1,\)"),
