@@ -17,8 +17,9 @@ from thinnet.data import Dataset
 from thinnet.errors import ArgumentError, DataError, NumericalError
 from thinnet.optim import FlatOptimizer
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
+from thinnet.sklearn.inputs import Inputs
 from thinnet.sklearn.sample import Sample
-from thinnet.sklearn.training_rows import SampleRows
+from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.standardization import Standardization
 from thinnet.training.net_update import NetUpdate
 from thinnet.typing import AnyArray
@@ -116,8 +117,9 @@ def test_a_step_on_sparse_rows_is_that_on_dense_ones(
 def test_a_step_that_overflows_says_where(either: None) -> None:
     X = sparse.csr_array(np.eye(4) * 1e30)
     net = FullyConnectedNet([5], 4, 3, weight_scale=1e10, seed=0)
-    rows = Standardization(np.zeros(4), np.ones(4)).sparse_rows(X)
-    source = SampleRows(lambda index: rows[index], Sample(X, np.arange(4) % 3, None))
+    plain, y = Standardization(np.zeros(4), np.ones(4)), np.arange(4) % 3
+    inputs = Inputs(None, False, plain, has_means=True, bins=None, categorical=None)
+    source = TrainingRows(inputs, Sample(X, y, None), y, np.float32)
     update = NetUpdate(net, source, FlatOptimizer("sgd", None, like=net.params.flat), max_rows=4)
     with pytest.raises(NumericalError, match=r"layer 1, whose product with W1.*inputs up to 1e\+30"):
         update(np.arange(4), {"learning_rate": 1.0})
