@@ -10,6 +10,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from thinnet.sklearn.table import Columns, TableEncoder, read
+from thinnet.sklearn.table.columns import Categories
 
 NUMBERS = [0.5, -2.0, 3.0, 0.0, 1e6, None]
 TEXT = ["red", "blue", "green", "", "ä b", None]
@@ -66,3 +67,8 @@ def pairs_of_tables(draw: Any) -> tuple[dict[str, list[Any]], dict[str, list[Any
 def tables() -> Any:
     """One such table."""
     return pairs_of_tables().map(lambda pair: pair[0])
+
+
+def are_categories(columns: Columns) -> tuple[bool, ...]:
+    """Which columns are categories."""
+    return tuple(isinstance(column, Categories) for column in columns)

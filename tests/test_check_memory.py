@@ -85,10 +85,10 @@ def test_what_is_kept_outside_of_the_cache_or_the_config_is_told(
 NETS: list[tuple[dict[str, str], str]] = [
     ({"dims = [input_dim] + hidden_dims + [num_classes]": "dims = hidden_dims; dims.insert(0, input_dim); dims.append(num_classes)"},
         "input-mutated: the constructor changed the list [7, 9] to [5, 7, 9, 4]"),
-    ({"self.num_layers = 1 + len(hidden_dims)": "self.num_layers = 3"}, "crashed: hidden_dims=[8]: IndexError"),
-    ({"        for i in range(L - 1, 0, -1):": "        for i in (2, 1):"}, "crashed: hidden_dims=[8]: IndexError"),
+    ({"self.num_layers = 1 + len(hidden_dims)": "self.num_layers = 3"}, "crashed: with hidden_dims=[8], IndexError"),
+    ({"        for i in range(L - 1, 0, -1):": "        for i in (2, 1):"}, "crashed: with hidden_dims=[8], IndexError"),
     ({"            h, re = relu_forward(h)\n": "            h, re = relu_forward(h) if i < 3 else (h, h)\n"},
-        "wrong-output: hidden_dims=[6, 7, 8]: the scores of loss(X)"),
+        "wrong-output: with hidden_dims=[6, 7, 8], the scores of loss(X)"),
     ({"            if seed is not None:\n                self.dropout_param[\"seed\"] = seed\n": ""},
         "seed-ignored: with dropout=0.4, seed=7, dropout_forward is given no seed"),
 ]  # fmt: skip

@@ -71,7 +71,7 @@ def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
     changes = {"            h, re = relu": broken}
     report = check(package(nets.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"crashed"}
-    assert "measured: dropout=0.4: NameError: name 'hh' is not defined" in str(report)
+    assert "measured: with dropout=0.4, NameError: name 'hh' is not defined" in str(report)
     assert "normalization=" not in str(report)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from thinnet import ArgumentError
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.training_rows import SampleRows
+from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.typing import AnyArray, FloatArray
 
 X = np.random.default_rng(0).standard_normal((200, 3))
@@ -44,13 +44,13 @@ def test_each_row_has_influence(rows: int, batch_size: Any, normalization: Any) 
 
 @pytest.mark.parametrize("batch_size", [20, 43, 100, "auto"])
 def test_a_pass_of_fit_reads_every_row_once(batch_size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_rows, read = SampleRows.read, []
+    read_rows, read = TrainingRows.read, []
 
-    def recording(source: SampleRows, index: AnyArray, step: int = 0) -> Any:
+    def recording(source: TrainingRows, index: AnyArray, step: int = 0) -> Any:
         read.append(index.copy())
         return read_rows(source, index, step)
 
-    monkeypatch.setattr(SampleRows, "read", recording)
+    monkeypatch.setattr(TrainingRows, "read", recording)
     net = ThinNetRegressor((4,), batch_size=batch_size, max_iter=3, random_state=0).fit(X[:143], X[:143, 0])
     assert net.t_ == 3 * 143
     steps = len(read) // 3

@@ -13,6 +13,7 @@ from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 from thinnet.sklearn import rows as rows_module
 from thinnet.sklearn.inputs import Inputs
 from thinnet.sklearn.rows import moments
+from thinnet.sklearn.sample import Sample
 from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray
@@ -105,7 +106,8 @@ def test_sparse_rows_are_the_dense_ones(kernels: bool, weighted: bool, request: 
     chosen, identity = np.array([3, 49, 3]), np.eye(9, dtype=np.float32)
     for form in (X, sparse.csr_array(X)):
         inputs = Inputs(None, False, narrow, has_means=True, bins=None, categorical=None)
-        read = TrainingRows(inputs, form, np.float32).read(chosen) @ identity
+        rows = TrainingRows(inputs, Sample(form, np.zeros(50), None), np.zeros(50), np.float32)
+        read = rows.read(chosen).X @ identity
         np.testing.assert_allclose(read, wanted[chosen], rtol=1e-6, atol=1e-6)
 
 

@@ -17,8 +17,9 @@ from thinnet.data import Dataset
 from thinnet.errors import ArgumentError, DataError, NumericalError
 from thinnet.optim import FlatOptimizer
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
-from thinnet.sklearn.sample import Sample, sort_keys
-from thinnet.sklearn.training_rows import SampleRows
+from thinnet.sklearn.inputs import Inputs
+from thinnet.sklearn.sample import Sample
+from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.standardization import Standardization
 from thinnet.training.net_update import NetUpdate
 from thinnet.typing import AnyArray
@@ -116,8 +117,9 @@ def test_a_step_on_sparse_rows_is_that_on_dense_ones(
 def test_a_step_that_overflows_says_where(either: None) -> None:
     X = sparse.csr_array(np.eye(4) * 1e30)
     net = FullyConnectedNet([5], 4, 3, weight_scale=1e10, seed=0)
-    rows = Standardization(np.zeros(4), np.ones(4)).sparse_rows(X)
-    source = SampleRows(lambda index: rows[index], Sample(X, np.arange(4) % 3, None))
+    plain, y = Standardization(np.zeros(4), np.ones(4)), np.arange(4) % 3
+    inputs = Inputs(None, False, plain, has_means=True, bins=None, categorical=None)
+    source = TrainingRows(inputs, Sample(X, y, None), y, np.float32)
     update = NetUpdate(net, source, FlatOptimizer("sgd", None, like=net.params.flat), max_rows=4)
     with pytest.raises(NumericalError, match=r"layer 1, whose product with W1.*inputs up to 1e\+30"):
         update(np.arange(4), {"learning_rate": 1.0})
@@ -151,17 +153,19 @@ def test_rows_are_merged_in_the_order_of_their_numbers() -> None:
     generator = np.random.default_rng(0)
     X = generator.integers(-1, 2, (200, 4)).astype(float)
     X[3] = -0.0
-    keys = sort_keys(X)
-    unique, inverse = np.unique(X, axis=0, return_inverse=True)
-    places = {key: place for place, key in enumerate(sorted(set(keys)))}
-    assert [places[key] for key in keys] == inverse.ravel().tolist()
-    assert sort_keys(sparse.csr_array(X)) == keys
     y = generator.integers(0, 2, 200)
     merged = Sample(sparse.csr_array(X), y, None).merged(sparse.csr_array(X))
+    expected, counts = np.unique(np.column_stack([X, y]), axis=0, return_counts=True)
+    np.testing.assert_array_equal(np.column_stack([merged.X.toarray(), merged.targets]), expected)
     np.testing.assert_array_equal(merged.X.toarray(), Sample(X, y, None).merged(X).X)
-    assert merged.weights is not None
-    assert merged.weights.sum() == 200
-    assert len(unique) < len(merged.targets) <= 2 * len(unique)
+    np.testing.assert_array_equal(merged.weights, counts)
+
+
+def test_rows_that_lack_the_same_numbers_are_merged() -> None:
+    X = np.array([[1.0, np.nan], [np.nan, 1.0], [1.0, np.nan], [0.0, 0.0]])
+    merged = Sample(X, np.zeros(4, int), None).merged(X)
+    np.testing.assert_array_equal(merged.weights, [1, 2, 1])
+    np.testing.assert_array_equal(merged.X, [[0.0, 0.0], [1.0, np.nan], [np.nan, 1.0]])
 
 
 def peak(work: Callable[[], Any]) -> float:

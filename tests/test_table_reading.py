@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from table_columns import KINDS, frame_of, one
+from table_columns import KINDS, are_categories, frame_of, one
 from thinnet import ArgumentError
 from thinnet.sklearn.table import read
 from thinnet.sklearn.table.columns import Categories, Columns, Numbers
@@ -113,9 +113,9 @@ def test_a_table_is_the_same_in_every_form(kind: str) -> None:
     X = frame_of(kind, {"a": [1.5, None, 2.0], "b": ["x", "y", None], "c": [True, False, None], "d": [3, 4, 5]})
     columns = read(X)
     assert columns.shape == (3, 4)
-    assert columns.is_categorical == (False, True, False, False)
+    assert are_categories(columns) == (False, True, False, False)
     assert names_of(columns) == (tuple("abcd") if kind != "array" else tuple(f"column {i}" for i in range(4)))
-    assert read(X, [1, 2]).is_categorical == (False, True, True, False)
+    assert are_categories(read(X, [1, 2])) == (False, True, True, False)
 
 
 @pytest.mark.parametrize(
@@ -124,16 +124,16 @@ def test_a_table_is_the_same_in_every_form(kind: str) -> None:
     ids=["text", "bytes", "lists", "tuples"],
 )
 def test_an_array_of_text_is_of_categories(X: Any) -> None:
-    assert read(X).is_categorical == (True, True)
+    assert are_categories(read(X)) == (True, True)
 
 
 def test_lists_with_text_in_them_keep_their_numbers() -> None:
-    assert read([[1, "a", None], [2.5, "b", 3]]).is_categorical == (False, True, False)
+    assert are_categories(read([[1, "a", None], [2.5, "b", 3]])) == (False, True, False)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32, np.float64])
 def test_an_array_of_numbers_is_of_numbers(dtype: Any) -> None:
-    assert read(np.eye(3, dtype=dtype)).is_categorical == (False,) * 3
+    assert are_categories(read(np.eye(3, dtype=dtype))) == (False,) * 3
 
 
 REFUSED: dict[str, tuple[Any, str, str]] = {
@@ -226,15 +226,15 @@ def test_text_in_a_column_of_numbers_is_refused_by_name(kind: str) -> None:
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 def test_columns_are_chosen_by_name_number_or_bools(chosen: Any, make: Any) -> None:
     X = make({name: [1, 2] for name in "abcd"})
-    assert read(X, chosen).is_categorical == (False, True, False, True)
+    assert are_categories(read(X, chosen)) == (False, True, False, True)
 
 
 def test_an_empty_list_adds_no_column_and_none_takes_none() -> None:
     X = pd.DataFrame({"a": [1], "b": pd.Categorical([1])})
     nothings: list[Any] = [[], (), np.array([])]
     for nothing in nothings:
-        assert read(X, nothing).is_categorical == (False, True)
-    assert read(X, None).is_categorical == (False, False)
+        assert are_categories(read(X, nothing)) == (False, True)
+    assert are_categories(read(X, None)) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -263,11 +263,11 @@ def test_wrong_choices_of_columns(chosen: Any, text: str) -> None:
 def test_names_of_an_array_and_names_that_come_twice() -> None:
     with pytest.raises(ArgumentError, match=r"got 'a' for an X without names\. Give the columns' numbers"):
         read(np.eye(2), ["a"])
-    assert read(np.eye(2), ["a"], names=["b", "a"]).is_categorical == (False, True)
+    assert are_categories(read(np.eye(2), ["a"], names=["b", "a"])) == (False, True)
     with pytest.raises(ArgumentError, match="names must be 2"):
         read(np.eye(2), names=["a"])
     twice = pd.DataFrame([[1, "x", "y"]], columns=["a", "b", "b"])
-    assert read(twice).is_categorical == (False, True, True)
+    assert are_categories(read(twice)) == (False, True, True)
     with pytest.raises(ArgumentError, match=r"'b', which 2 columns are called\. Give their numbers: \[1, 2\]"):
         read(twice, ["b"])
 
@@ -313,4 +313,4 @@ def test_what_is_given_stays_as_it_is() -> None:
     pd.testing.assert_frame_equal(X, before)
     array = np.array([[1, None, "a"]], object)
     array.flags.writeable = False
-    assert read(array).is_categorical == (False, True, True)
+    assert are_categories(read(array)) == (False, True, True)

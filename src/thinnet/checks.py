@@ -52,7 +52,7 @@ UNITS = Limit(1, math.inf, integer=True, fix="It is the number of units of a lay
 COUNTED = (
     "input_dim", "num_classes", "batch_size", "epochs", "print_every", "eval_train_rows", "eval_val_rows",
     "num_train", "patience", "checkpoint_every", "jobs", "max_iter", "max_fun", "n_iter_no_change",
-    "num_checks", "pool_height", "pool_width", "groups",
+    "num_checks", "pool_height", "pool_width", "groups", "num_train_samples", "num_val_samples",
 )  # fmt: skip
 
 LIMITS: dict[str, Limit] = {

@@ -72,8 +72,7 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
         text = importlib.util.decode_source(data)
     except (SyntaxError, UnicodeError):  # it does not name its encoding
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old code brings many about
+    with warnings.catch_warnings(action="ignore"):  # old code brings many about
         old = old or _is_old(text, path)
         tree = ast.parse(python2.translate(text) if old else text, path)
     if old and "division" not in python2.future_features(text):
@@ -190,8 +189,7 @@ class OldNumpy(ast.NodeTransformer):
 def _sign_of_python_2(data: bytes, path: str) -> str:
     """Where Python 3 stops reading a source, and why; an empty text where it does not."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             compile(data, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line, why = getattr(error, "lineno", None), getattr(error, "msg", str(error))
@@ -213,8 +211,7 @@ class Loader(SourceFileLoader):
             Loader.tell(self.path)
         if numpy:
             OLD_NUMPY_FILES[self.path] = numpy
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             code: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return code
 

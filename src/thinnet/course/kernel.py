@@ -34,7 +34,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
     With `old` ``"all"`` cells are taken for Python 2, or ``"some"``, those that must be; `features` are what the
     notebook imports from ``__future__``.
     """
-    _tolerate(shell)
+    shell.run_line_magic, shell.run_cell_magic = _tolerant(shell, "line"), _tolerant(shell, "cell")
     _restore(shell)
     if not commands:
         _leave_out_commands(shell)
@@ -149,12 +149,6 @@ def _leave_out_magic(start: str, line: str = "", cell: str = "") -> None:
     say(f"not run: {start}{line}".rstrip(), WHY)
 
 
-def _tolerate(shell: Any) -> None:
-    """Let a magic that is unknown here, or an extension that is not installed, be no error."""
-    for kind in ("line", "cell"):
-        setattr(shell, f"run_{kind}_magic", _tolerant(getattr(shell, f"run_{kind}_magic"), shell, kind))
-
-
 def _restore(shell: Any) -> None:
     """Bring back what an older IPython or the course's folder had, and progress bars."""
     from IPython.core import display
@@ -180,8 +174,10 @@ def _restore(shell: Any) -> None:
         bars.tqdm, bars.trange = bars.tqdm_notebook, bars.tnrange = bars.std_tqdm, tqdm.trange
 
 
-def _tolerant(run: Callable[..., Any], shell: Any, kind: str) -> Callable[..., Any]:
-    sign, find = ("%", shell.find_line_magic) if kind == "line" else ("%%", shell.find_cell_magic)
+def _tolerant(shell: Any, kind: str) -> Callable[..., Any]:
+    """What runs magics, for which one that is unknown here, or an extension that is not installed, is no error."""
+    run, find = (getattr(shell, f"{verb}_{kind}_magic") for verb in ("run", "find"))
+    sign = "%" if kind == "line" else "%%"
 
     def run_magic(_name: str, _line: str, *_rest: Any) -> Any:
         if find(_name) is None:

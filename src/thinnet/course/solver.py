@@ -16,6 +16,7 @@ from thinnet.checks import check_choice, check_number
 from thinnet.nets import FullyConnectedNet
 from thinnet.storage.files import write_atomically
 from thinnet.training.compilation import compilation_announced
+from thinnet.training.evaluator import checked_limit
 from thinnet.training.fit import as_dataset
 from thinnet.training.model_update import CallableRule, checked_gradient, checked_model, loss_and_gradients
 from thinnet.training.weights import restore, snapshot
@@ -85,8 +86,8 @@ class Solver(Known):
         self.lr_decay = check_number("lr_decay", lr_decay, "factor")
         self.batch_size = check_number("batch_size", batch_size)
         self.num_epochs = check_number("num_epochs", num_epochs, "epochs")
-        self.num_train_samples = _limit("num_train_samples", num_train_samples)
-        self.num_val_samples = _limit("num_val_samples", num_val_samples)
+        self.num_train_samples = checked_limit("num_train_samples", num_train_samples)
+        self.num_val_samples = checked_limit("num_val_samples", num_val_samples)
         self.checkpoint_name, self.verbose = checkpoint_name, verbose
         self.print_every = check_number("print_every", print_every)
         self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
@@ -190,7 +191,3 @@ class Solver(Known):
             arrays |= {f"{key}{i}": np.ascontiguousarray(array) for key, array in running.items()}
         history = json.dumps({name: kept[name] for name in HISTORIES})
         write_atomically(path.with_suffix(".safetensors"), save(arrays, {"history": history}))
-
-
-def _limit(name: str, value: int | None) -> int | None:
-    return None if value is None else int(check_number(name, value, "eval_train_rows"))

@@ -198,16 +198,14 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         order = self._order(sample)
         if fresh:
             self._inputs = inputs.learn(self, sample, incremental=incremental)
-        sample = sample._replace(
-            X=TrainingRows(self._inputs, sample.X, self._dtype),
-            targets=self._scaled(sample.targets, sample.weights, fresh=fresh, incremental=incremental),
-        )
+        targets = self._scaled(sample.targets, sample.weights, fresh=fresh, incremental=incremental)
+        rows = TrainingRows(self._inputs, sample, targets, self._dtype)
         if fresh:
-            self._start(sample)
+            self._start(rows)
         self._set_up(order.num_rows / order.steps_per_epoch, incremental=incremental)
         if self.solver == "lbfgs":
-            return lbfgs.train(self, sample)
-        return training.train(self, sample, order, held_out, incremental=incremental)
+            return lbfgs.train(self, rows)
+        return training.train(self, rows, order, held_out, incremental=incremental)
 
     def _settings_for(
         self, num_rows: int, num_columns: int, before: Settings | None = None, *, incremental: bool = False
@@ -250,13 +248,13 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         train, held = holding_out.split(labels, num_rows, fraction, seed=self._seed, names=names, fewest=fewest)
         return sample.take(train), sample.take(held)
 
-    def _start(self, sample: Sample) -> None:
+    def _start(self, rows: TrainingRows) -> None:
         """New nets, and nothing learned yet."""
-        targets, how = sample.targets, self.settings_
+        targets, how = rows.targets, self.settings_
         specs = [
             Spec(
                 how.hidden_layer_sizes,
-                sample.X.shape[1],
+                rows.num_features,
                 targets.shape[1] if targets.ndim == 2 else len(self.classes_),
                 normalization=how.normalization,
                 activation=parameters.ACTIVATIONS[self.activation],

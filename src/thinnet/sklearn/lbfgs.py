@@ -9,9 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
-from thinnet.sklearn.sample import Sample
 from thinnet.sklearn.training import count_iteration
-from thinnet.sklearn.training_rows import SampleRows
+from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.steps import choose
 from thinnet.steps.base import Batch
 from thinnet.training.diagnosis import not_finite
@@ -47,19 +46,18 @@ class Objective:
         return loss, gradient
 
 
-def train(estimator: Any, sample: Sample) -> bool:
+def train(estimator: Any, rows: TrainingRows) -> bool:
     """Train an estimator's nets, one after the other, and keep in it what the iterations come to.
 
-    The targets are on the scale of the nets. Returns whether the user interrupted it; each net has its best weights.
+    Returns whether the user interrupted it; each net has its best weights.
     """
     if estimator.early_stopping:
         warnings.warn("early_stopping has no effect with solver='lbfgs'.", UserWarning, stacklevel=6)
-    num_rows = sample.X.shape[0]
     reasons, losses, counts = [], [], []
     estimator.loss_ = np.nan  # before there is one
     for net in estimator._nets:
         estimator.n_iter_ = 0
-        reason = _minimize(estimator, Objective(net, SampleRows(sample.X.read, sample), num_rows))
+        reason = _minimize(estimator, Objective(net, rows, rows.num_rows))
         reasons.append(reason)
         losses.append(estimator.loss_)
         counts.append(estimator.n_iter_)
@@ -67,7 +65,7 @@ def train(estimator: Any, sample: Sample) -> bool:
             estimator._nets = estimator._nets[: len(counts)]  # the others are as they were drawn
             break
     estimator.n_iter_, estimator.loss_ = max(counts), float(np.mean(losses))
-    estimator.t_ += estimator.n_iter_ * num_rows
+    estimator.t_ += estimator.n_iter_ * rows.num_rows
     estimator._passes += estimator.n_iter_
     estimator.best_loss_ = estimator.loss_
     interrupted = INTERRUPTED in reasons

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,15 +51,13 @@ class Sample(NamedTuple):
         Where one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
         `matrix` is (N, M) numbers, whose rows are equal where those of the sample are.
         """
-        targets = self.targets.reshape(len(self.targets), -1)
-        keys = [x + y for x, y in zip(sort_keys(matrix), sort_keys(targets), strict=True)]
-        equal_rows: dict[bytes, list[int]] = {}
-        for number, key in enumerate(keys):
-            equal_rows.setdefault(key, []).append(number)
-        groups = [equal_rows[key] for key in sorted(equal_rows)]
-        first = np.array([group[0] for group in groups])
+        numbers = sparse.csr_array(matrix, dtype=np.float64)
+        filled = numbers[:, np.unique(numbers.indices)].toarray()  # without the many columns of zeros
+        filled[np.isnan(filled)] = np.inf  # which no row holds, and which is equal to itself
+        keys = np.hstack([filled, self.targets.reshape(len(filled), -1)])
+        _, first, groups = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         each = np.ones(len(keys)) if self.weights is None else self.weights
-        weights = np.array([math.fsum(each[group]) for group in groups])
+        weights = np.array([math.fsum(each[groups.ravel() == group]) for group in range(len(first))])
         return self._replace(weights=None).take(first)._replace(weights=weights)
 
     def weighing_one(self) -> Sample:
@@ -69,24 +66,6 @@ class Sample(NamedTuple):
         if w is None or (w == w[0]).all():
             return self._replace(weights=None)
         return self._replace(weights=w * (len(w) / w.sum()))
-
-
-def sort_keys(X: Any) -> list[bytes]:
-    """For each row a key that depends on its numbers alone; keys are in the order of the rows, element by element.
-
-    Only what is not zero is in it: for each such element its sign, its column, and its bits, all of which are turned
-    round where it is negative; then a mark, by which zeros to the end of the row come between the two signs.
-    """
-    rows = sparse.csr_array(X, dtype=np.float64, copy=True)
-    rows.sum_duplicates()
-    rows.eliminate_zeros()
-    positive = rows.data > 0
-    entries = np.empty(rows.nnz, [("sign", "u1"), ("column", ">u8"), ("bits", ">u8")])
-    columns, bits = rows.indices.astype(np.uint64), rows.data.view(np.uint64)
-    entries["sign"] = np.where(positive, 2, 0)
-    entries["column"] = np.where(positive, ~columns, columns)
-    entries["bits"] = np.where(positive, bits, ~bits)
-    return [entries[start:stop].tobytes() + b"\x01" for start, stop in pairwise(rows.indptr)]
 
 
 def relative_weights(sample_weight: Any, num_rows: int) -> FloatArray | None:

@@ -18,7 +18,7 @@ from thinnet.sklearn import members
 from thinnet.sklearn.learning_rates import Adaptive, InverseScaling, schedule_for, stops_by_loss
 from thinnet.sklearn.members import Update
 from thinnet.sklearn.sample import Sample
-from thinnet.sklearn.training_rows import SampleRows
+from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.training.averaging import WeightAverage
 from thinnet.training.loop import Factors, Loop
 from thinnet.training.state import TrainingState
@@ -29,16 +29,16 @@ from thinnet.typing import IntArray
 Validate = Callable[[], tuple[float, float]]  # how good the nets are for the rows held out: as told, as compared
 
 
-def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> bool:
+def train(estimator: Any, rows: TrainingRows, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> bool:
     """Train an estimator's nets by its settings, and keep in it what the passes come to, or the one of `partial_fit`.
 
-    The sample's targets are on the scale of the nets; only the validation score sees the rows held out. Returns whether
-    the user interrupted it: the nets are then as they were at that moment.
+    Only the validation score sees the rows held out. Returns whether the user interrupted it: the nets are then as they
+    were at that moment.
     """
     how = estimator.settings_
     num_passes = 1 if incremental else how.max_iter
     schedule = _schedule(estimator, order.num_rows, incremental)
-    source = _source(estimator, sample, order)
+    source = _source(estimator, rows, order)
     update = members.update_of(estimator._nets, source, estimator._optimizers, order.largest, how.weight_decay)
     passes = Passes(estimator, update, order, schedule, num_passes, _validation(estimator, held_out), incremental)
     interrupted = False
@@ -57,13 +57,12 @@ def train(estimator: Any, sample: Sample, order: BatchOrder, held_out: Sample | 
     return interrupted
 
 
-def _source(estimator: Any, sample: Sample, order: BatchOrder) -> SampleRows | MixedRows:
+def _source(estimator: Any, rows: TrainingRows, order: BatchOrder) -> TrainingRows | MixedRows:
     """What the rows of a minibatch are read from."""
-    source = SampleRows(sample.X.read, sample)
     if not estimator.mixup:
-        return source
-    num_classes = len(estimator.classes_) if sample.targets.dtype.kind in "iu" else None
-    return MixedRows(source, estimator.mixup, order.seed, order.largest, num_classes, source.dtype)
+        return rows
+    num_classes = len(estimator.classes_) if rows.targets.dtype.kind in "iu" else None
+    return MixedRows(rows, estimator.mixup, order.seed, order.largest, num_classes, rows.dtype)
 
 
 def _schedule(estimator: Any, num_rows: int, incremental: bool) -> Schedule:

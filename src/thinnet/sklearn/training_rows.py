@@ -13,26 +13,33 @@ from thinnet.sklearn.sample import Sample
 from thinnet.sklearn.table import Columns
 from thinnet.sparse_rows import SparseRows
 from thinnet.teams import ONE_THREAD, Team
-from thinnet.typing import FloatArray, IntArray
+from thinnet.typing import AnyArray, FloatArray, IntArray
 
 # What gives the standardized rows of these numbers; they are overwritten by the next call.
 Reader: TypeAlias = Callable[[IntArray], FloatArray | SparseRows]
 
 
 class TrainingRows:
-    """Rows as `thinnet.sklearn.inputs.checked` gives them, standardized.
+    """Rows as `thinnet.sklearn.inputs.checked` gives them, standardized, with targets and weights, as steps read them.
 
     Floats, and the elements of sparse matrices, are standardized once; bytes, which would grow by it, and rows of a
     table whose matrix would take much memory, in each minibatch anew.
 
     Attributes:
-        shape: (N, M) of the whole matrix.
-        read: the rows of these numbers.
+        num_rows: how many there are.
+        targets: on the scale of the nets.
     """
 
-    def __init__(self, inputs: Inputs, given: Any, dtype: Any) -> None:
-        self.shape = given.shape[0], inputs.num_outputs
-        self.read = _reader(inputs, given, np.dtype(dtype))
+    def __init__(self, inputs: Inputs, sample: Sample, targets: AnyArray, dtype: Any) -> None:
+        self.num_rows, self.num_features = sample.X.shape[0], inputs.num_outputs
+        self.dtype = np.dtype(np.float32)
+        self.team: Team = ONE_THREAD
+        self.targets, self._weights = targets, sample.weights
+        self._read = _reader(inputs, sample.X, np.dtype(dtype))
+
+    def read(self, rows: IntArray, step: int = 0) -> Rows:
+        """The rows of these numbers."""
+        return Rows(self._read(rows), self.targets[rows], None if self._weights is None else self._weights[rows])
 
 
 def _reader(inputs: Inputs, given: Any, dtype: Any) -> Reader:
@@ -67,17 +74,3 @@ class Whole:
             self._out = np.empty((len(index), self._matrix.shape[1]), self._matrix.dtype)
         # "raise", the default mode, would copy; the order of the batches is in range.
         return self._matrix.take(index, axis=0, out=self._out[: len(index)], mode="clip")
-
-
-class SampleRows:
-    """The rows of a sample, by their numbers, as `read` gives them."""
-
-    def __init__(self, read: Reader, sample: Sample) -> None:
-        self._read, self._sample = read, sample
-        self.dtype, self.num_features = np.dtype(np.float32), sample.X.shape[1]
-        self.team: Team = ONE_THREAD
-
-    def read(self, rows: IntArray, step: int = 0) -> Rows:
-        """Rows with their targets and weights."""
-        weights = self._sample.weights
-        return Rows(self._read(rows), self._sample.targets[rows], None if weights is None else weights[rows])

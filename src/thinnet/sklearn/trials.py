@@ -83,8 +83,7 @@ def _candidates(estimator: Any, num_rows: int, num_columns: int) -> list[dict[st
 
 def _trial(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) -> Trial:
     model = copy.copy(estimator).set_params(**params, verbose=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the training on all rows says so itself
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # the training on all rows says so
         if model._train_on(train, fresh=True, incremental=False):
             raise KeyboardInterrupt  # there is nothing trained on all rows yet
     scores = members.scores(model._nets, model._inputs, held.X, np.float64)

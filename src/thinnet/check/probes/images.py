@@ -25,20 +25,19 @@ def _conv_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray]:
     return rng.normal(size=(3, 2, 5, 5 if subject.of_class else 3)), rng.normal(size=(4, 2, 3, 3)), rng.normal(size=4)
 
 
-def _steps(subject: Subject) -> list[tuple[int, int]]:
+def _steps(subject: Subject, inputs: tuple[FloatArray, ...]) -> Iterator[tuple[int, int]]:
     """Stride and padding, without what a class does not take."""
-    if not subject.of_class:
-        return [*STEPS]
-    inputs = _conv_inputs(subject)
-    told = {s: subject.attempt(subject.pair, CONV, *inputs, {"stride": s[0], "pad": s[1]})[1] for s in (*STEPS, (1, 0))}
-    return [step for step, why in told.items() if "takes no" not in why]
+    for stride, padding in (*STEPS, (1, 0)) if subject.of_class else STEPS:
+        param = {"stride": stride, "pad": padding}
+        if not subject.of_class or "takes no" not in subject.attempt(subject.pair, CONV, *inputs, param)[1]:
+            subject.when = f"with stride {stride} and pad {padding}: " if stride > 1 else ""
+            yield stride, padding
 
 
 def check_conv_forward(subject: Subject) -> None:
     """Cross-correlation, with each stride and padding."""
-    steps, (x, w, b) = _steps(subject), _conv_inputs(subject)
-    for stride, padding in steps:
-        subject.when = f"with stride {stride} and pad {padding}: " if stride > 1 else ""
+    x, w, b = _conv_inputs(subject)
+    for stride, padding in _steps(subject, (x, w, b)):
         out, _ = subject.pair(CONV, x, w, b, {"stride": stride, "pad": padding})
         right = _conv(x, w, b, stride, padding)
         check_output(subject, out, right, _known_outputs(x, w, b, stride, padding))
@@ -80,9 +79,8 @@ def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, pad
 
 def check_conv_backward(subject: Subject) -> None:
     """dx, dw and db, with each stride and padding; without padding a slip is only a remark."""
-    steps, (x, w, b) = _steps(subject), _conv_inputs(subject)
-    for stride, padding in steps:
-        subject.when = f"with stride {stride} and pad {padding}: " if stride > 1 else ""
+    x, w, b = _conv_inputs(subject)
+    for stride, padding in _steps(subject, (x, w, b)):
         out, cache = conv_forward(x, w, b, stride=stride, padding=padding)
         dout = subject.rng.normal(size=out.shape)
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": stride, "pad": padding}}

@@ -15,7 +15,6 @@ from thinnet.errors import ArgumentError
 from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
-OF_RELU = ((4, 5), (1, 2, 2, 5))  # shapes of x
 Arguments = dict[str, Any]  # of forward, by the names for which gradients are called
 Gradients = Mapping[str, AnyArray]
 Known = Mapping[str, Alternatives]  # wrong gradients, by the right one's name
@@ -233,45 +232,38 @@ def wrong_sums(rows: FloatArray) -> list[Alternative]:
     ]
 
 
-def _relu_input(shape: tuple[int, ...] = (4, 5)) -> FloatArray:
-    return (np.linspace(0.2, 3, 20) * np.where(np.arange(20) % 3 == 0, -1.0, 1.0)).reshape(shape)
+def _relu_inputs(subject: Subject) -> Iterator[FloatArray]:
+    for shape in _shapes(subject, (4, 5), (1, 2, 2, 5)):
+        yield (np.linspace(0.2, 3, 20) * np.where(np.arange(20) % 3 == 0, -1.0, 1.0)).reshape(shape)
 
 
 def check_relu_forward(subject: Subject) -> None:
     """out = max(x, 0)."""
-    for shape in _shapes(subject, *OF_RELU):
-        _check_relu_forward(subject, _relu_input(shape))
-
-
-def _check_relu_forward(subject: Subject, x: FloatArray) -> None:
-    out, _ = subject.pair("relu_forward", x)
-    absolute = (np.abs(x), "wrong-output", "is the absolute value")
-    mask = ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x")
-    least = (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0")
-    leaky = [
-        (np.where(x > 0, x, a * x), "wrong-output", f"is {a} * x where x is negative") for a in (0.01, 0.1, 0.2, 1)
-    ]
-    check_output(subject, out, np.maximum(x, 0), (absolute, mask, least, *leaky))
+    for x in _relu_inputs(subject):
+        known = [
+            (np.abs(x), "wrong-output", "is the absolute value"),
+            ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x"),
+            (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0"),
+        ]
+        for a in (0.01, 0.1, 0.2, 1):
+            known.append((np.where(x > 0, x, a * x), "wrong-output", f"is {a} * x where x is negative"))
+        check_output(subject, subject.pair("relu_forward", x)[0], np.maximum(x, 0), known)
 
 
 def check_relu_backward(subject: Subject) -> None:
     """dx = dout where x > 0, else 0."""
-    for shape in _shapes(subject, *OF_RELU):
-        _check_relu_backward(subject, _relu_input(shape))
-
-
-def _check_relu_backward(subject: Subject, x: FloatArray) -> None:
-    dout = subject.rng.normal(size=x.shape)
-    known = (
-        (dout, "wrong-gradient", "lets everything through, even where x is negative"),
-        ((x > 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
-        (dout * (x < 0), "wrong-gradient", "is let through where x is negative, and stopped where positive"),
-        (dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
-        (np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
-        (x * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
-        (np.maximum(x, 0), "wrong-gradient", "is the output of forward, without the factor dout"),
-    )
-    check_gradients(subject, {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})
+    for x in _relu_inputs(subject):
+        dout = subject.rng.normal(size=x.shape)
+        known = (
+            (dout, "wrong-gradient", "lets everything through, even where x is negative"),
+            ((x > 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
+            (dout * (x < 0), "wrong-gradient", "is let through where x is negative, and stopped where positive"),
+            (dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
+            (np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
+            (x * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
+            (np.maximum(x, 0), "wrong-gradient", "is the output of forward, without the factor dout"),
+        )
+        check_gradients(subject, {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})
 
 
 SMOOTH: dict[str, tuple[Any, Any]] = {  # the output by x, and the slope by the output
@@ -282,7 +274,7 @@ SMOOTH: dict[str, tuple[Any, Any]] = {  # the output by x, and the slope by the 
 
 def check_smooth_forward(subject: Subject) -> None:
     """The output of an activation, also beside that of the other one, and of the wrong sign."""
-    x = _relu_input()
+    x = next(_relu_inputs(subject))
     got, _ = subject.pair(subject.own, x)
     values = {
         f"is {'' if sign > 0 else 'minus '}{name}({'' if inner > 0 else '-'}x)": sign * out(inner * x)
@@ -296,7 +288,7 @@ def check_smooth_forward(subject: Subject) -> None:
 
 def check_smooth_backward(subject: Subject) -> None:
     """dx = dout times the slope."""
-    x = _relu_input()
+    x = next(_relu_inputs(subject))
     dout, (output, slope) = subject.rng.normal(size=x.shape), SMOOTH[subject.own.partition("_")[0]]
     out = output(x)
     known = (

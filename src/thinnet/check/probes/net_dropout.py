@@ -30,7 +30,7 @@ def check_dropout(harness: NetHarness) -> None:
     X, y = harness.data(ROWS)
     first, second = harness.scores(net, X), harness.scores(net, X)
     if not np.array_equal(first, second):
-        message = f"with {harness.setting}, two calls of loss(X) gave different scores"
+        message = "two calls of loss(X) gave different scores"
         harness.subject.report("active-at-test", message + mode_at_test(harness.recorder.calls, "dropout"))
         return
     losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
@@ -40,7 +40,7 @@ def check_dropout(harness: NetHarness) -> None:
     without = softmax_loss(harness.plain_scores(net, X), y)[0]
     message = f"three losses in training are all {losses[0]:.6g}"
     if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
-        message = f"with {harness.setting}, {message}, as without dropout"
+        message += ", as without dropout"
         used = dropout_results(calls)
         if used and not any(used[0]):
             message += f"; dropout_forward is called {len(used[0])} times a step, and no layer gets what it returns"
@@ -49,16 +49,15 @@ def check_dropout(harness: NetHarness) -> None:
             harness.find_unused("dropout-never-called", message, "dropout_forward", {"mode": "train", "p": P})
         return
     if np.ptp(losses) == 0:
-        harness.subject.report("same-mask-every-step", f"with {harness.setting} and no seed, {message}")
+        harness.subject.report("same-mask-every-step", f"{message}, with no seed")
+    _placement(harness, calls, X)
+    if np.ptp(losses) and not forwards(calls, "dropout") and not harness.subject.has_fault:
+        _check_own_masks(harness, net)
     if "seed" in harness.arguments:
         harness.loss(harness.build(UNITS, **{harness.dropout: P, "seed": 7}), X, y)
         given = [call.param_before for call in forwards(harness.recorder.calls, "dropout")]
         if given and not any("seed" in param for param in given):
-            message = f"with {harness.setting}, dropout_forward is given no seed"
-            harness.subject.report("seed-ignored", message)
-    _placement(harness, calls, X)
-    if np.ptp(losses) and not forwards(calls, "dropout") and not harness.subject.has_fault:
-        _check_own_masks(harness, net)
+            harness.subject.report("seed-ignored", "dropout_forward is given no seed")
 
 
 def usable_dropout(harness: NetHarness) -> list[Options]:
@@ -75,7 +74,7 @@ def check_combined(harness: NetHarness, dropout: Options, options: Options) -> N
         net = harness.build(UNITS, **dropout, **options)
         losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
         if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
-            message = f"with {harness.setting}, {STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
+            message = f"{STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
             harness.subject.report("dropout-never-called", message)
         check_examples_alone(harness, net)
         if _normalization_is_lost(harness, dropout, options):
@@ -94,8 +93,7 @@ def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Optio
     if before != held or harness.held_loss(net, X, y)[0] != before:
         return False
     effect = f"the loss does not depend on {', '.join(map(str, others))}" if others else "params has no gamma and beta"
-    message = f"with {harness.setting}, {effect}; without dropout, normalization works"
-    harness.subject.report("normalization-ignored", message)
+    harness.subject.report("normalization-ignored", f"{effect}; without dropout, normalization works")
     return True
 
 
@@ -138,17 +136,16 @@ def _check_own_masks(harness: NetHarness, net: Any) -> None:
     of_input, *layers = ([step[i] for step in steps if len(step) > i] for i in range(1 + len(UNITS)))
     if any(not _is_mask(ratio) for ratios in (of_input, *layers) for ratio in ratios) or subject.has_fault:
         return  # it is computed in another way
-    when = f"with {harness.setting}, "
     if not all(close(ratio, 1) for ratio in of_input):
-        subject.report("dropout-on-input", f"{when}elements of X are dropped in training")
+        subject.report("dropout-on-input", "elements of X are dropped in training")
     dropped = [ratios for ratios in layers if not all(close(ratio, 1) for ratio in ratios)]
     if len(dropped) == 1:
-        subject.report("dropout-in-some-layers", f"{when}units of one of {len(UNITS)} hidden layers are dropped")
+        subject.report("dropout-in-some-layers", f"units of one of {len(UNITS)} hidden layers are dropped")
     if dropped and all(close(ratio, ratio[0]) for ratios in dropped for ratio in ratios):
-        raise subject.stop("mask-shared-across-batch", f"{when}all units of an example are kept or dropped together")
+        raise subject.stop("mask-shared-across-batch", "all units of an example are kept or dropped together")
     alike = [_kept(harness, net, X.repeat(ALIKE, axis=0), y.repeat(ALIKE))[1:2] for _ in range(OWN_STEPS)]
     if layers[0] in dropped and all(_is_mask(ratio) for step in alike for ratio in step):
-        raise subject.stop("mask-shared-across-batch", f"{when}{ALIKE} equal examples always lose the same units")
+        raise subject.stop("mask-shared-across-batch", f"{ALIKE} equal examples always lose the same units")
     convention, ratio = subject.convention, np.concatenate([*map(np.concatenate, dropped), np.zeros(0)])
     if not dropped or not _is_mask(ratio):
         return
@@ -156,7 +153,7 @@ def _check_own_masks(harness: NetHarness, net: Any) -> None:
     rates = [P, 1 - P] if means == "keep" else [1 - P, P]
     right, swapped = (rates[:1], rates[1:]) if means else (rates, [])
     classic = not close(harness.scores(net, X), harness.plain_scores(net, X))
-    check_ratios(subject, f"{when}in training", ratio, right, swapped, classic)
+    check_ratios(subject, "in training", ratio, right, swapped, classic)
 
 
 def _is_mask(ratio: FloatArray) -> bool:
@@ -183,9 +180,7 @@ def _kept(harness: NetHarness, net: Any, X: FloatArray, y: IntArray) -> list[Flo
         W, b = (np.asarray(harness.parameter(net, kind, layer + 1)) for kind in "Wb")
         plain = below @ W + b.reshape(-1)
         if layer == len(UNITS) and not np.all(db):
-            message = (
-                f"with {harness.setting}, the gradients of {int((db == 0).sum())} of {C} scores are zero in training"
-            )
+            message = f"the gradients of {int((db == 0).sum())} of {C} scores are zero in training"
             harness.subject.report("dropout-on-output-layer", message)
     return found
 
@@ -196,6 +191,6 @@ def _has_another_rate(harness: NetHarness, calls: Sequence[Call]) -> bool:
     others = [p for p in rates if isinstance(p, (int, float)) and abs(p - P) > 1e-9]
     if not others:
         return False
-    message = f"FullyConnectedNet({harness.setting}) calls dropout_forward with p = {others[0]:g}"
+    message = f"dropout_forward is called with p = {others[0]:g}"
     harness.subject.report("keep-and-drop-swapped" if abs(others[0] - (1 - P)) < 1e-9 else "wrong-rate", message)
     return True

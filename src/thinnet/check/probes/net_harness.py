@@ -70,7 +70,6 @@ class NetHarness:
         self.scores_right = self.loss_right = True
         self.ended = False  # whether what was found makes all else follow from it
         self.single = False  # whether something is computed in float32
-        self.setting = ""  # the options of the net that was built last, as text
         self.options: Options = {}
         self.last: tuple[Any, FloatArray]  # the net and the batch of the last call
         self.turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
@@ -103,23 +102,22 @@ class NetHarness:
         return [replace(f, severity="note") if f.verdict in habits else f for f in self.subject.findings]
 
     def _explain_stop(self, failed: Finding, of_form: set[str]) -> None:
-        """Say with which options it was; and where it stops because of what the layers were given, that instead.
+        """Where it stops because of what the layers were given, say that instead.
 
         A net that may be of another course is not held to the form of these.
         """
         self.subject.findings.remove(failed)
         if failed.verdict in of_form:
             failed = finding("not-checked", f"it may be of another course: {failed.evidence}")
-        when = f"{self.setting}: " if self.setting else ""
         calls, given = self.recorder.calls, self.subject.last_call[1]
         if failed.verdict in ("crashed", "wrong-return") and len(given) == 2 and any("_loss" in c.name for c in calls):
             goes_on = "loss(X), without y, goes on to the loss instead of returning the scores"
             failed = finding("wrong-return", f"{goes_on}: {failed.evidence}")
         why = (diagnose(calls, stopped=True) or self._without_effect()) if failed.verdict == "crashed" else None
         if why:
-            self.subject.report(why[0], f"{when}{why[1]}; {failed.evidence}")
+            self.subject.report(why[0], f"{why[1]}; {failed.evidence.removeprefix(self.subject.when)}")
         else:
-            self.subject.findings.append(replace(failed, evidence=when + failed.evidence))
+            self.subject.findings.append(failed)
 
     def _without_effect(self) -> Diagnosis | None:
         """An option of which the scores in training show nothing, while the way back counts on it."""
@@ -136,10 +134,10 @@ class NetHarness:
         return self.owner(**{name: hidden}, **options) if name else self.owner(hidden, **options)
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
-        """A net as its constructor leaves it, in float64."""
+        """A net as its constructor leaves it, in float64; what is reported from now on is of its options."""
         given = {**self.standard, **options}
         self.options = options
-        self.setting = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
+        self.tell_of(options)
         taken = {key: value for key, value in given.items() if key in self.arguments}
         net = self.subject.call(self.build_name, list(hidden), taken)
         if not hasattr(getattr(net, "params", None), "items"):
@@ -159,6 +157,11 @@ class NetHarness:
         if "reg" in options and "reg" not in self.arguments:
             net.reg = options["reg"]
         return net
+
+    def tell_of(self, options: Options) -> None:
+        """Have all that is reported begin with these options."""
+        told = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
+        self.subject.when = f"with {told}, " if told else ""
 
     def build(self, hidden: tuple[int, ...] = HIDDEN, /, **options: Any) -> Any:
         """A net in float64 with random parameters, biases included."""
@@ -296,12 +299,11 @@ class NetHarness:
 
     def compare_gradients(self, net: Any, grads: dict[Any, AnyArray], calls: Sequence[Call]) -> None:
         """Compare the gradients with differences of the loss."""
-        when = f"with {self.setting}, " if self.setting else ""
         missing = [str(key) for key in net.params if key not in grads]
         if not self.scores_right:
             return
         if missing:
-            self.subject.report("wrong-gradient", f"{when}the gradients of {', '.join(missing)} are missing")
+            self.subject.report("wrong-gradient", f"the gradients of {', '.join(missing)} are missing")
             return
         keys = sorted(net.params, key=lambda name: (str(name)[-1], str(name)))
         if self._agree_at_once(net, keys, grads):
@@ -310,10 +312,10 @@ class NetHarness:
         for key in keys:
             if self.subject.has(why[0]) if why else key in self.wrong:
                 continue  # with other options, it would say the same again
-            found = None if self._agree_at_once(net, [key], grads) else self._compare(net, key, grads, when)
+            found = None if self._agree_at_once(net, [key], grads) else self._compare(net, key, grads)
             if found:
                 self.wrong.add(key)
-                self.subject.report(*((why[0], f"{when}{why[1]}; {found[1]}") if why else found))
+                self.subject.report(*((why[0], f"{why[1]}; {found[1]}") if why else found))
 
     def _agree_at_once(self, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray]) -> bool:
         """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
@@ -335,7 +337,7 @@ class NetHarness:
                 return True
         return False
 
-    def _compare(self, net: Any, key: Any, grads: dict[Any, AnyArray], when: str) -> tuple[str, str] | None:
+    def _compare(self, net: Any, key: Any, grads: dict[Any, AnyArray]) -> tuple[str, str] | None:
         """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
 
         Where a sample agrees, all others are looked at too.
@@ -347,7 +349,7 @@ class NetHarness:
         if not gradient.shape and not gradient:  # nothing, for what plays no part: it broadcasts
             gradient = np.zeros(value.shape)
         if gradient.shape != value.shape:
-            return "shape-changed", f"{when}the gradient of {key} has shape {gradient.shape}, expected {value.shape}"
+            return "shape-changed", f"the gradient of {key} has shape {gradient.shape}, expected {value.shape}"
         (step, *closer), tolerance = ((1e-2, 1e-3, 1e-4, 1e-5), 1e-2) if self.single else ((1e-5, 1e-7), 1e-3)
 
         def slope(position: tuple[int, ...], step: float) -> float:
@@ -355,7 +357,7 @@ class NetHarness:
             return float(above - below) / (2 * step)
 
         (kind, layer), depth = self.role(key), sum(self.role(name)[0] == "W" for name in net.params)
-        plain = kind in ("W", "b") and not (self.setting or self.turned) and layer - self.first < depth
+        plain = kind in ("W", "b") and not (self.subject.when or self.turned) and layer - self.first < depth
         mistaken = mistaken_gradients(*batch, self._layers(net), kind, layer - self.first) if plain else []
         order = np.random.default_rng(3).permutation(value.size)
         for picks in (order[:SAMPLES],) if self.single else (order[:SAMPLES], order):
@@ -367,7 +369,7 @@ class NetHarness:
                 for i in np.flatnonzero(np.abs(got - numerical) > 0.1 * tolerance * largest):
                     numerical[i] = min(numerical[i], slope(positions[i], smaller), key=lambda near: abs(got[i] - near))
             known = [(np.array([one[i] for i in positions]), "wrong-gradient", how) for one, how in mistaken]
-            wrong = difference(f"{when}the gradient of {key}", got, numerical, known, batch=N)
+            wrong = difference(f"the gradient of {key}", got, numerical, known, batch=N)
             if wrong and np.any(np.abs(got - numerical) > tolerance * largest):
                 at = re.search(r"at \[(\d+)\]", wrong.message)
                 message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message

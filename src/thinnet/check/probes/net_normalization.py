@@ -29,7 +29,7 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
     without = softmax_loss(harness.plain_scores(net, X), y)[0] if harness.scores_right else np.nan
     by_example = "layernorm" in options.values()
     if loss is not None and abs(loss - without) <= SAME * abs(without):
-        message = f"with {harness.setting}, the loss in training is {loss:.6g}, as without normalization"
+        message = f"the loss in training is {loss:.6g}, as without normalization"
         layer, ones = "layernorm_forward" if by_example else "batchnorm_forward", np.ones(X.shape[1])
         harness.find_unused("normalization-ignored", message, layer, ones, 0 * ones, {"mode": "train"})
         return False
@@ -58,10 +58,10 @@ def _of_its_kind(harness: NetHarness, net: Any, by_example: bool) -> bool:
         return True
     modes = {(call.param_before or {}).get("mode") for call in forwards(harness.recorder.calls, "batchnorm")}
     if not by_example and modes == {"test"}:
-        message = f"with {harness.setting}, batchnorm_forward is called with mode 'test' in training"
+        message = "batchnorm_forward is called with mode 'test' in training"
         harness.subject.report("running-statistics-in-training", message)
         return False
-    message = f"with {harness.setting}, the loss of a batch is {whole:.6g}, the mean of its halves' losses {mean:.6g}"
+    message = f"the loss of a batch is {whole:.6g}, the mean of its halves' losses {mean:.6g}"
     why = "the examples depend on one another" if by_example else "the examples do not depend on one another"
     harness.subject.report("another-normalization", f"{message}: {why}")
     return False
@@ -86,7 +86,7 @@ def _in_order(harness: NetHarness, net: Any, loss: float, by_example: bool) -> b
     right, other = of_order(False), of_order(True)
     if abs(loss - right) <= BY_FORMULA * right:
         return True
-    message = f"with {harness.setting}, the loss in training is {loss:.6g}, expected {right:.6g}"
+    message = f"the loss in training is {loss:.6g}, expected {right:.6g}"
     as_other = ", as where the normalization follows the ReLU" if abs(loss - other) <= BY_FORMULA * other else ""
     if any("norm_forward" in call.name and call.input.shape[-1:] == (C,) for call in harness.recorder.calls):
         as_other = ": the scores are normalized too"
@@ -99,7 +99,7 @@ def _parameters(harness: NetHarness, net: Any) -> bool:
     others = [key for key in net.params if harness.role(key)[0] not in ("W", "b")]
     missing = [f"{name}{i}" for name in ("gamma", "beta") for i in (1, 2) if harness.parameter(net, name, i) is None]
     if len(others) < 4 and missing:
-        message = f"with {harness.setting}, params has no {', '.join(missing)}, and so they are never learned"
+        message = f"params has no {', '.join(missing)}, and so they are never learned"
         harness.subject.report("gamma-and-beta-not-learned", message)
     return not missing or len(others) >= 4
 
@@ -116,7 +116,7 @@ def _running(harness: NetHarness, options: Options) -> None:
         test = softmax_loss(np.asarray(harness.scores(net, X), dtype=float), y)[0]
         if abs(test - trained) <= NEAR * abs(trained):
             return
-        message = f"with {harness.setting}, after {count} steps with one batch its loss is {trained:.4g} in training, "
+        message = f"after {count} steps with one batch its loss is {trained:.4g} in training, "
         message += f"and {test:.4g} by the scores at test"
         shared = shared_param(passes[0])
         lost = _lost(passes[0], passes[1], "in the second step") or _lost(passes[-1], harness.recorder.calls, "at test")

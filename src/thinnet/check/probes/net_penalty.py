@@ -26,13 +26,12 @@ def check_penalty(harness: NetHarness, options: Options) -> None:
     if options and harness.held_loss(harness.build(**options, reg=0.0), *batch)[0] != base:
         return  # its masks cannot be held, or not in two nets alike
     params = {key: np.array(value, dtype=float) for key, value in net.params.items()}
-    when = f"with {harness.setting}, " if options else ""
     right = sum(_half(value) for key, value in params.items() if harness.role(key)[0] == "W")
     if not abs(loss - base - right) <= EXACT * right:
         counts = {key: _counted(harness, plain, net, key, loss - base) / _half(value) for key, value in params.items()}
-        _of_loss(harness, when, loss - base, right, counts, params)
+        _of_loss(harness, loss - base, right, counts, params)
     added = {key: grads[key] - base_grads[key] for key in params if key in grads and key in base_grads}
-    _of_gradients(harness, when, added, params)
+    _of_gradients(harness, added, params)
 
 
 def _half(value: FloatArray) -> float:
@@ -50,13 +49,11 @@ def _counted(harness: NetHarness, plain: Any, net: Any, key: Any, penalty: float
     return (more - less - penalty) / 3
 
 
-def _of_loss(
-    harness: NetHarness, when: str, penalty: float, right: float, counts: dict[Any, float], params: Arrays
-) -> None:
+def _of_loss(harness: NetHarness, penalty: float, right: float, counts: dict[Any, float], params: Arrays) -> None:
     """`counts` has how often the right share of each parameter is in the penalty: 1 for weights, 0 for all others."""
     weights = {key: counts[key] for key in params if harness.role(key)[0] == "W"}
     others = [str(key) for key in params if key not in weights and abs(counts[key]) > 1e-4]
-    message = f"{when}reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
+    message = f"reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
     report = harness.subject.report
     odd = [
         count for count in counts.values() if abs(4 * count - round(4 * count)) > 1e-3
@@ -81,14 +78,14 @@ def _of_loss(
         report("regularisation-scaled", f"{message}: it has {listed}")
 
 
-def _of_gradients(harness: NetHarness, when: str, added: Arrays, params: Arrays) -> None:
+def _of_gradients(harness: NetHarness, added: Arrays, params: Arrays) -> None:
     for key, value in added.items():
         if value.size != params[key].size:
             continue
         value = value.reshape(params[key].shape)
         if harness.role(key)[0] != "W":
             if np.abs(value).max() > 1e-6 * REG:
-                message = f"{when}reg = {REG} adds to the gradient of {key}, expected nothing"
+                message = f"reg = {REG} adds to the gradient of {key}, expected nothing"
                 harness.subject.report("regularisation-of-biases", message)
             continue
         right = REG * params[key]
@@ -98,8 +95,8 @@ def _of_gradients(harness: NetHarness, when: str, added: Arrays, params: Arrays)
         if not close(value, factor * right):
             form = "one number in all places, as of np.sum" if close(value, value.flat[0]) else f"no multiple of {key}"
             message = f"what reg = {REG} adds to the gradient of {key} is {form}, expected reg * {key}"
-            harness.subject.report("regularisation-of-another-form", when + message)
+            harness.subject.report("regularisation-of-another-form", message)
         else:
             message = f"reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
             verdict = "regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled"
-            harness.subject.report(verdict, when + message)
+            harness.subject.report(verdict, message)

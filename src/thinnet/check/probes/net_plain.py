@@ -43,7 +43,7 @@ def check_depths(harness: NetHarness) -> None:
 
     def run(hidden: tuple[int, ...]) -> None:
         net = harness.build(hidden)
-        harness.setting = f"hidden_dims={[*hidden]}"
+        harness.tell_of({"hidden_dims": [*hidden]})
         harness.compare_gradients(net, harness.check_pass(net), [])
 
     for hidden in ((8,), (6, 7, 8)):
@@ -52,7 +52,8 @@ def check_depths(harness: NetHarness) -> None:
         _, why = harness.subject.attempt(run, hidden)
         if why:
             verdict = "crashed" if "Error" in why else "wrong-output"
-            harness.subject.report(verdict, f"hidden_dims={[*hidden]}: {why}; with {[*HIDDEN]} it is right")
+            harness.tell_of({"hidden_dims": [*hidden]})
+            harness.subject.report(verdict, f"{why.removeprefix(harness.subject.when)}; with {[*HIDDEN]} it is right")
 
 
 def _names_and_shapes(harness: NetHarness, net: Any) -> str:
@@ -119,7 +120,7 @@ def check_examples_alone(harness: NetHarness, net: Any) -> bool:
     whole, part = harness.scores(net, X), harness.scores(net, X[:3])
     if whole[:3].shape == part.shape and close(whole[:3], part):
         return True
-    message = f"with {harness.setting}, the scores of an example change with the others in its test batch"
+    message = "the scores of an example change with the others in its test batch"
     harness.subject.report("batch-statistics-at-test", message + mode_at_test(harness.recorder.calls, "batchnorm"))
     return False
 
@@ -135,8 +136,8 @@ def check_initial_values(harness: NetHarness) -> None:
             for key, value in net.params.items() if net is not None else ():
                 wrong += _wrong_initial_value(harness, key, np.asarray(value, dtype=float), name, scale)
         if wrong:
-            setting = ", ".join(f"{key}={value!r}" for key, value in options.items())
-            harness.subject.report("initial-values", (f"with {setting}, " if setting else "") + "; ".join(wrong[:3]))
+            harness.tell_of(options)
+            harness.subject.report("initial-values", "; ".join(wrong[:3]))
             return
     for key, value in harness.fresh(HIDDEN, {}).params.items():
         if isinstance(value, np.ndarray) and value.dtype != np.float64:

@@ -54,11 +54,6 @@ class Columns:
         first = self.columns[0]
         return len(first.values if isinstance(first, Numbers) else first.codes), len(self.columns)
 
-    @property
-    def is_categorical(self) -> tuple[bool, ...]:
-        """Which columns are categories."""
-        return tuple(isinstance(column, Categories) for column in self.columns)
-
     def __getitem__(self, rows: Any) -> Columns:
         """The rows of these numbers, in their order, or of a slice."""
         return Columns(tuple(column.take(rows) for column in self.columns))

@@ -107,8 +107,7 @@ class TableEncoder:
         self._check(columns)
         dtype = _dtype(columns)
         for i, column in enumerate(columns):
-            make = self._sparse_part if self.is_sparse else self._dense_part
-            yield called(self.columns[i].name, i), make(i, column, dtype)
+            yield called(self.columns[i].name, i), self._part(i, column, dtype)
 
     def _check_number(self, came: int) -> None:
         if came != len(self.columns):
@@ -136,27 +135,19 @@ class TableEncoder:
     def __getstate__(self) -> dict[str, Any]:
         return {"columns": self.columns}
 
-    def _dense_part(self, index: int, column: Column, dtype: Any) -> FloatArray:
-        """The columns of the matrix that come of one column."""
+    def _part(self, index: int, column: Column, dtype: Any) -> Any:
+        """The columns of the matrix that come of one column; if it is sparse, with no zeros but those of bins."""
         learned = self.columns[index]
-        size = len(column.values if isinstance(column, Numbers) else column.codes)
-        out: FloatArray = np.zeros((size, learned.width), dtype)
-        if isinstance(learned, LearnedCategories) and isinstance(column, Categories):
-            learned.write(column, out, called(learned.name, index))
-        elif isinstance(learned, LearnedNumbers) and isinstance(column, Numbers):
+        if isinstance(learned, LearnedNumbers) and isinstance(column, Numbers):
+            out: FloatArray = np.zeros((len(column.values), learned.width), dtype)
             NumberBlock([learned]).write([column], out, slice(None))
-        return out
-
-    def _sparse_part(self, index: int, column: Column, dtype: Any) -> Any:
-        """The same, with no more of zeros than a few bins have."""
-        learned = self.columns[index]
-        if not (isinstance(learned, LearnedCategories) and isinstance(column, Categories)):
-            return sparse.csr_array(self._dense_part(index, column, dtype))
+            return sparse.csr_array(out) if self.is_sparse else out
+        assert isinstance(learned, LearnedCategories)
+        assert isinstance(column, Categories)
         codes = learned.codes(column, called(learned.name, index))
-        present = codes >= 0
-        ends = np.concatenate([[0], np.cumsum(present)]).astype(np.int32)
-        ones = np.ones(ends[-1], dtype)
-        return sparse.csr_array((ones, codes[present].astype(np.int32), ends), shape=(len(codes), learned.width))
+        rows = np.flatnonzero(codes >= 0)
+        ones = sparse.csr_array((np.ones(len(rows), dtype), (rows, codes[rows])), shape=(len(codes), learned.width))
+        return ones if self.is_sparse else ones.toarray()
 
 
 def _dtype(columns: Columns) -> Any:
