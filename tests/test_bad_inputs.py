@@ -348,7 +348,7 @@ OTHERS = [
             "IDX: missing": (lambda folder: read_idx(folder / "x"), r"must be an IDX file of uint8 values, got no such file"),
         },
     ),
-    *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"folder does not exist: make")}),
+    *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"Make the folder first")}),
 ]  # fmt: skip
 
 TABLE = [*NETS, *TRAINING, *DATA, *OTHERS]
