@@ -47,7 +47,7 @@ MENDS = {  # by the beginning of the failure
     r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
     "Download it with thinnet data --download cifar10, or put it there.",
-    "the kernel died as it started": "A file beside the notebook may have the name of one of Python's modules, such as "
+    "the kernel did not start": "A file beside the notebook may have the name of one of Python's modules, such as "
     "types.py: rename it.",
     r"FileNotFoundError": "The cell reads a file that does not exist: put it at the path that is named. Or it writes "
     "one into a folder that does not exist: make the folder first.",
