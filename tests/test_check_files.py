@@ -260,6 +260,18 @@ def test_a_source_is_read_in_the_encoding_that_it_names(encoding: str, tmp_path:
     assert not report.verdicts, str(report)
 
 
+@pytest.mark.parametrize(("first", "why"), [("", "layers.py, line 6: 'utf-8' codec"), ("# coding: foo", "unknown")])
+def test_a_source_in_an_encoding_that_it_does_not_name_is_checked_and_told_so(
+    first: str, why: str, tmp_path: Path
+) -> None:
+    text = f"{first}\nimport numpy as np\n\n\ndef relu_forward(x):\n    return np.maximum(x, 0), x  # größer\n"
+    write(tmp_path, "layers.py", "").write_bytes(text.encode("latin-1"))
+    report = check_path(tmp_path)
+    assert report.ok, str(report)
+    assert report.verdicts == {"encoding-unnamed"}
+    assert why in " ".join(str(report).split())
+
+
 def test_a_softmax_whose_file_has_numpy_raise_for_tiny_numbers_is_right(tmp_path: Path) -> None:
     report = check_path(write(tmp_path, "layers.py", f"{sources.LAYERS}\n\nnp.seterr(all='raise')\n"))
     assert report.ok, str(report)
