@@ -187,6 +187,15 @@ def test_what_a_file_imports_from_the_folder_where_it_was_run_is_found(tmp_path:
     assert [one.state for one in report.functions] == ["right", "right"], str(report)
 
 
+def test_a_package_is_found_before_a_file_in_it_that_is_called_the_same(tmp_path: Path) -> None:
+    write(tmp_path, "work/__init__.py", "")
+    write(tmp_path, "work/relu/__init__.py", "")
+    write(tmp_path, "work/relu/tools.py", "import numpy as np\n\n\ndef positive(x):\n    return np.maximum(x, 0)\n")
+    text = "from .tools import positive\nimport relu.tools\n\n\ndef relu_forward(x):\n    return positive(x), x\n"
+    report = check_path(write(tmp_path, "work/relu/relu.py", text))
+    assert [one.state for one in report.functions] == ["right"], str(report)
+
+
 def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> None:
     text = "import torch\n" + dropouts.dropout({"< KEEP) / KEEP": "< KEEP) * KEEP"}, "keep")
     report = check(tmp_path, text + "\ndef relu_forward(x):\n    return torch.relu(x), x\n", "keep")
