@@ -180,7 +180,7 @@ NETS = rows(
         "y: labels for mse": (lambda: net(loss="mse").loss(X, Y, training=True), r"y must have shape \(N, C\) .*, got \(6,\)"),
         "step: a float": (lambda: net().loss(X, Y, step=1.5, training=True), r"step must be an integer .* got 1\.5"),  # type: ignore[call-overload]
         "step: negative": (lambda: net().loss(X, Y, step=-1, training=True), r"step must be an integer from 0 to .*, got -1"),
-        "batch_size: more than memory": (lambda: Activations.empty(net().spec, 10**13, 5), r"minibatch must fit into memory, .* z of shape \(10000000000000, 5\)\. .* batch_size"),
+        "batch_size: more than memory": (lambda: Activations.empty(net().spec, 10**13, 5), r"minibatch must fit into memory, .* z of shape \(10000000000000, 5\)\. Use fewer units, columns or classes, or a smaller batch"),
         "loss: more by position": (lambda: net().loss(X, Y, 1), r"loss takes X and y by position, got 3\. Give the others by name: weights, training, step"),  # type: ignore[call-overload]
         "params: more than memory": (lambda: Parameters({"W": (10**8, 10**8)}), r"must fit into memory, got 10,000,000,000"),
         "save: a number": (lambda: net().save(7), r"path must be a path, got 7\. Give a file or a folder as a string"),  # type: ignore[arg-type]
@@ -348,7 +348,7 @@ OTHERS = [
             "IDX: missing": (lambda folder: read_idx(folder / "x"), r"must be an IDX file of uint8 values, got no such file"),
         },
     ),
-    *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"folder does not exist: make")}),
+    *rows(FileNotFoundError, {"save: nowhere": (lambda folder: net().save(folder / "x" / "y"), r"Make the folder first")}),
 ]  # fmt: skip
 
 TABLE = [*NETS, *TRAINING, *DATA, *OTHERS]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 import types
 from pathlib import Path
 from typing import Any
@@ -362,6 +364,12 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
 
 def test_the_page_of_verdicts_is_up_to_date() -> None:
     assert (Path(__file__).parents[1] / "docs" / "verdicts.md").read_text(encoding="utf-8") == page()
+
+
+def test_the_command_that_makes_the_page_says_nothing_else() -> None:
+    command = [sys.executable, "-W", "error", "-m", "thinnet.check.verdicts"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert (done.stdout, done.stderr) == (page(), "")
 
 
 def test_every_fault_has_a_planted_one() -> None:

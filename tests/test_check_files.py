@@ -187,6 +187,15 @@ def test_what_a_file_imports_from_the_folder_where_it_was_run_is_found(tmp_path:
     assert [one.state for one in report.functions] == ["right", "right"], str(report)
 
 
+def test_a_package_is_found_before_a_file_in_it_that_is_called_the_same(tmp_path: Path) -> None:
+    write(tmp_path, "work/__init__.py", "")
+    write(tmp_path, "work/relu/__init__.py", "")
+    write(tmp_path, "work/relu/tools.py", "import numpy as np\n\n\ndef positive(x):\n    return np.maximum(x, 0)\n")
+    text = "from .tools import positive\nimport relu.tools\n\n\ndef relu_forward(x):\n    return positive(x), x\n"
+    report = check_path(write(tmp_path, "work/relu/relu.py", text))
+    assert [one.state for one in report.functions] == ["right"], str(report)
+
+
 def test_beside_a_function_for_a_framework_numpy_is_checked(tmp_path: Path) -> None:
     text = "import torch\n" + dropouts.dropout({"< KEEP) / KEEP": "< KEEP) * KEEP"}, "keep")
     report = check(tmp_path, text + "\ndef relu_forward(x):\n    return torch.relu(x), x\n", "keep")
@@ -258,6 +267,18 @@ def test_a_source_is_read_in_the_encoding_that_it_names(encoding: str, tmp_path:
     report = check_path(tmp_path)
     assert report.ok, str(report)
     assert not report.verdicts, str(report)
+
+
+@pytest.mark.parametrize(("first", "why"), [("", "layers.py, line 6: 'utf-8' codec"), ("# coding: foo", "unknown")])
+def test_a_source_in_an_encoding_that_it_does_not_name_is_checked_and_told_so(
+    first: str, why: str, tmp_path: Path
+) -> None:
+    text = f"{first}\nimport numpy as np\n\n\ndef relu_forward(x):\n    return np.maximum(x, 0), x  # größer\n"
+    write(tmp_path, "layers.py", "").write_bytes(text.encode("latin-1"))
+    report = check_path(tmp_path)
+    assert report.ok, str(report)
+    assert report.verdicts == {"encoding-unnamed"}
+    assert why in " ".join(str(report).split())
 
 
 def test_a_softmax_whose_file_has_numpy_raise_for_tiny_numbers_is_right(tmp_path: Path) -> None:

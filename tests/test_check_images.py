@@ -36,3 +36,12 @@ def test_a_fault_of_batch_normalization_is_not_that_of_the_spatial_one() -> None
         ("batchnorm_backward", "missing-variance-term"),
         ("spatial_batchnorm_backward", "follows-from-layers"),
     }
+
+
+@pytest.mark.parametrize("wrong", [", ddof=1)", ") * 20", ") + 0.3", ") ** 0.5"])
+def test_a_wrong_variance_of_groups_is_a_fault_of_forward_alone(wrong: str) -> None:
+    right = "groups.var(axis=(2, 3, 4), keepdims=True)"
+    report = check(swap(check_images.IMAGES, {right: right.removesuffix(")") + wrong}))
+    assert {(name, one.verdict) for name, one in report if one.severity == "fault"} == {
+        ("spatial_groupnorm_forward", "wrong-output")
+    }, str(report)

@@ -393,3 +393,11 @@ def test_nets_of_another_form_are_not_accused() -> None:
 def test_what_a_class_does_on_the_way_back_is_judged_where_its_forward_is_right(old: str, new: str, told: str) -> None:
     report = check(sources.swap("import numpy as np\n" + sources.CLASSES["Affine"][1], {old: new}))
     assert [f"{one.verdict}: {one.evidence}".startswith(told) for _, one in report] == [True], str(report)
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize("less", ["< KEEP)", "> KEEP)"])
+def test_normal_numbers_in_the_place_of_uniform_ones_are_told(means: str, less: str) -> None:
+    report = check(dropouts.dropout({"rand(*x.shape) < KEEP)": f"randn(*x.shape) {less}"}, means), means)
+    assert report.faults == {"wrong-rate"}, str(report)
+    assert "as many as where np.random.randn, whose numbers are normal" in " ".join(str(report).split())

@@ -179,3 +179,21 @@ def test_a_convolution_of_another_form_is_not_accused(changes: dict[str, str]) -
     report = check(swap(IMAGES, {"class MaxPool2D": "class Other", **changes}))
     assert not report.faults, str(report)
     assert {one.state for one in report.functions} == {"not checked"}
+
+
+def test_a_file_with_classes_for_other_layers_alone_is_not_imported(tmp_path: Path) -> None:
+    text = "import time\n\nwhile True:\n    time.sleep(1)\n\n\nclass Recurrent:\n    def forward(self, x): ...\n"
+    report = check_path(write(tmp_path, "net.py", f"{text}    def backward(self, dout): ...\n"))
+    assert [(one.name, one.state) for one in report.functions] == [("Recurrent", "not checked")]
+
+
+def test_a_backward_that_is_a_slope_is_not_accused() -> None:
+    slopes = SMOOTH.replace("self.out = ", "out = ").replace("return self.out", "return out")
+    slopes = slopes.replace("dout * self.out * (1 - self.out)", "self.forward(dout) * (1 - self.forward(dout))")
+    slopes = slopes.replace("dout * (1 - self.out**2)", "1 - np.tanh(dout) ** 2")
+    slopes += "\n\nclass ReLU:\n    def forward(self, x):\n        return np.maximum(x, 0)\n\n"
+    report = check(slopes + "    def backward(self, x):\n        return np.where(x > 0, 1, 0)\n")
+    assert not report.faults, str(report)
+    assert [one.state for one in report.functions] == ["right", "not checked"] * 3
+    wrong = check(slopes + "    def backward(self, dout):\n        return dout * (dout > 0)\n")
+    assert wrong.faults == {"wrong-gradient"}

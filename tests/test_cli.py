@@ -109,7 +109,7 @@ def test_a_rate_twice_and_a_folder_that_cannot_be_are_refused_before_training(
     assert main(["experiment", "dropout", "--output", str(tmp_path / "file")]) == 2
     done = capsys.readouterr()
     assert "--rates must all differ, got [0.5, 0.5]" in done.err
-    assert "a file is in its place: name a folder" in done.err
+    assert "must be a folder, got a file in its place" in done.err
     assert done.out == ""
 
 

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.usefixtures("closed_door")
         (b'{"cells": ["a"]}', "its JSON is not a notebook"),
         (b'{"cells": [], "metadata": 3}', "its JSON is not a notebook"),
         (b"null", "its JSON is not a notebook"),
-        (b"\nprint('a script')", "line 2 is not JSON"),
+        (b"\nprint('a script')", "line 2 is not JSON: it is text that begins with"),
+        (b"<!DOCTYPE html>\n<html>", "line 1 is not JSON: it is a page of HTML. Get the notebook itself"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", r"Git LFS, .* `git lfs pull`"),
     ],
 )
 def test_what_is_no_notebook_is_refused(content: bytes | None, why: str, tmp_path: Path) -> None:
@@ -37,6 +39,14 @@ def test_what_is_no_notebook_is_refused(content: bytes | None, why: str, tmp_pat
         path.write_bytes(content)
     with pytest.raises(NotebookError, match=rf"notebook must be an .ipynb file.*n\.ipynb(?s:.*){why}"):
         run_notebook(path, dialect="nndl")
+
+
+def test_a_folder_and_what_is_in_no_folder_are_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, why in ((tmp_path, "it is a folder"), (tmp_path / "file" / "n.ipynb", "There is no folder")):
+        with pytest.raises(NotebookError, match=why) as caught:
+            run_notebook(path)
+        assert "Errno" not in str(caught.value)
 
 
 @pytest.mark.parametrize("metadata", [{"language_info": {"name": "R"}}, {"kernelspec": {"language": "julia"}}])

@@ -286,6 +286,14 @@ def test_a_cell_in_which_the_kernel_dies_is_named_and_did_not_run(tmp_path: Path
     assert run.failure == "the kernel died; it may have run out of memory\nCell In[2]\nimport os\nos._exit(3)"
 
 
+def test_a_dead_kernel_is_known_by_its_kind_of_error_and_not_by_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbclient.exceptions.DeadKernelError.__str__", lambda error: "Kernel is gone")
+    write_notebook(tmp_path / "n.ipynb", ["import os\nos._exit(3)"])
+    assert str(run_notebook(tmp_path / "n.ipynb").failure).startswith("the kernel died; it may have run out of memory")
+
+
 def test_a_kernel_that_dies_as_it_starts_is_told_so_without_a_traceback_of_ours(tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", ["print(1)"])
     (tmp_path / "types.py").write_text("x = 1\n")
@@ -293,7 +301,8 @@ def test_a_kernel_that_dies_as_it_starts_is_told_so_without_a_traceback_of_ours(
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     said = done.stderr.partition("thinnet: the notebook stopped early: ")[2].splitlines()
-    assert said[0] == "the kernel died as it started; its messages are above"
+    assert said[0].startswith("the kernel did not start (")
+    assert said[0].endswith("); its messages are above")
     assert said[1].startswith("A file beside the notebook may have the name of one of Python's modules"), said
     assert not said[2:]
     assert (tmp_path / "n.executed.ipynb").exists()

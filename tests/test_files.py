@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -80,26 +81,30 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(
     assert not existed or path.read_bytes() == b"old"
 
 
-def test_a_folder_that_is_not_there_is_named_with_the_fix(tmp_path: Path) -> None:
-    path = tmp_path / "nowhere" / "file"
-    with pytest.raises(FileNotFoundError) as caught:
-        write_atomically(path, b"x")
-    assert caught.value.strerror == "the folder does not exist: make it first"
-    assert caught.value.filename == str(path)  # the user's, not the temporary one
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_place_that_cannot_be_written_is_named_as_the_user_did(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["nowhere/file", "file/net.safetensors", "."])
+def test_a_place_where_no_file_can_be_is_told_in_words(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError) as caught:
-        write_atomically(tmp_path / "file" / "net.safetensors", b"x")
-    assert caught.value.filename == str(tmp_path / "file" / "net.safetensors")
+    expected = {
+        "nowhere/file": r"must be a file in a folder that exists\. Make the folder first\. There is no folder .*here\.",
+        "file/net.safetensors": r"must be a file in a folder that exists\. Make the folder first\. There is no folder",
+        ".": r"must be a file to write, got a folder\. Name a file in it\.",
+    }[place]
+    path = tmp_path / place
+    with pytest.raises(OSError, match=rf"^{re.escape(str(path))} {expected}") as caught:
+        write_atomically(path, b"x")
+    assert isinstance(caught.value, IsADirectoryError if place == "." else FileNotFoundError)
+    assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match="a folder is in its place: name a file") as caught:
-        write_atomically(tmp_path, b"x")
-    assert caught.value.filename == str(tmp_path)
+def test_a_disk_that_is_full_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    text = r"must be a file to write, got an error while writing it \(No space left on device\)\. Check"
+    with pytest.raises(OSError, match=text) as caught:
+        write_atomically(tmp_path / "file", b"x")
+    assert "Errno" not in str(caught.value)
 
 
 @pytest.mark.posix

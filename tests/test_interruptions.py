@@ -199,7 +199,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     )
     _, err = child.communicate(timeout=60)
     assert "CheckpointError" in err
-    assert "step-000000006.safetensors must be written, but could not be (File too large)" in err
+    assert "step-000000006.safetensors must be a file to write, got an error while writing it (File too large)" in err
     assert "The checkpoint of step 5 is whole; fix that and resume" in err
     assert files(tmp_path) == ["step-000000004.safetensors", "step-000000005.safetensors"]
     finish(tmp_path)

@@ -61,6 +61,26 @@ def test_labels_from_which_too_little_is_learned_are_warned_of(arrays: Any, text
     assert caught[0].filename == __file__
 
 
+def test_values_and_ids_that_are_taken_for_classes_are_warned_of() -> None:
+    many = np.random.default_rng(0).random((150, 3)).astype(np.float32)
+    text = r"has 150 different labels in 150 rows, and a net .* if they are values, (use Thin|build the net with loss=)"
+    for y in (np.arange(150), np.array([f"id {i}" for i in range(150)])):
+        data = Dataset(many, y)
+        with pytest.warns(UserWarning, match=text) as caught:
+            Solver(FullyConnectedNet.for_data(data, [4], seed=0), data, verbose=False)
+        assert caught[0].filename == __file__
+        with pytest.warns(UserWarning, match=text) as caught:
+            ThinNetClassifier((4,), max_iter=1, learning_rate="cosine", random_state=0).fit(many, y)
+        assert caught[0].filename == __file__
+    wide = FullyConnectedNet([4], 3, 2_000, seed=0)
+    with pytest.warns(UserWarning, match="the net has 2,000 outputs, and y_train only 2 different labels, so that"):
+        Solver(wide, Dataset(X, BITS), verbose=False)
+
+
+def test_as_many_classes_as_rows_are_no_reason_to_warn_where_both_are_few() -> None:
+    solver(np.arange(40), num_classes=40)  # where warnings are errors
+
+
 def test_a_label_that_few_rows_lack_by_chance_is_not_warned_of() -> None:
     y_val = np.arange(40) % 10
     solver(np.arange(40) % 9, X, y_val, num_classes=10)  # where warnings are errors

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from thinnet import (
+    ArgumentError,
     CheckpointError,
     DataError,
     Dataset,
@@ -17,6 +18,8 @@ from thinnet import (
     load_fashion_mnist,
     runs,
 )
+from thinnet.config import Config
+from thinnet.course.starter import new_folder
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
 from thinnet.data.idx import read_idx
 from thinnet.data.npz import load_npz
@@ -80,3 +83,15 @@ def test_a_folder_is_told_which_of_its_files_is_a_net_only_where_one_is(tmp_path
     FullyConnectedNet([], 2, 3, seed=0).save(tmp_path / "net.safetensors")
     with pytest.raises(CheckpointError, match=r"got a folder\. Name .*net\.safetensors\."):
         FullyConnectedNet.load(tmp_path)
+
+
+def test_a_config_below_a_file_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ArgumentError, match=r"must be a TOML file, got no such file\. There is no folder .*file\."):
+        Config.from_toml(tmp_path / "file" / "config.toml")
+
+
+def test_a_starter_folder_below_a_file_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match=r"must be a folder, got a file in its place.* Name another one"):
+        new_folder(tmp_path / "file" / "homework", "nndl")

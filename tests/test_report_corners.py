@@ -214,14 +214,14 @@ def test_a_page_in_a_folder_that_is_not_there_is_refused_and_nothing_is_written(
     for output in map(tmp_path.joinpath, places):
         told = ["report", str(run), "--output", str(output), "--figures", str(tmp_path / "figures")]
         assert cli.main(told) == 2
-        assert "the folder does not exist: make it first" in capsys.readouterr().err
+        assert "must be a file in a folder that exists. Make the folder first." in capsys.readouterr().err
         assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_figures_in_the_place_of_a_file_are_refused_and_no_page_is_written(tmp_path: Path) -> None:
     run = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS})
     (tmp_path / "figures").write_text("a file")
-    with pytest.raises(FileExistsError, match="a file is in its place: name a folder"):
+    with pytest.raises(FileExistsError, match="must be a folder, got a file in its place"):
         write_report([run], tmp_path / "page.html", figures=tmp_path / "figures")
     assert not (tmp_path / "page.html").exists()
 

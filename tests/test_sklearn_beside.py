@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from test_sklearn_inputs import QUICK, X, Y
-from thinnet import ArgumentError, Dataset
+from thinnet import ArgumentError, DataError, Dataset
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 BESIDE: dict[str, tuple[Any, str]] = {
@@ -86,3 +87,14 @@ def test_labels_of_text_of_any_length() -> None:
     assert [*net.classes_] == ["no", "yes"]
     assert net.score(X, labels) == net.score(X, labels.tolist())
     assert Dataset(X, labels).class_names == ("no", "yes")
+
+
+def test_sparse_weights_and_rows_are_told_what_is_taken_in_their_place() -> None:
+    weights = sparse.csr_matrix(np.ones(len(Y)))
+    text = r"must be a dense array, got a sparse csr_matrix\. Give {0}\.toarray\(\), or {0}\.toarray\(\)\.ravel\(\)"
+    with pytest.raises(ArgumentError, match="sample_weight " + text.format("sample_weight")):
+        ThinNetClassifier(**QUICK).fit(X, Y, sample_weight=weights)
+    with pytest.raises(DataError, match="weights " + text.format("weights")):
+        Dataset(X, Y, weights=weights)
+    with pytest.raises(DataError, match=r"X_train must be a dense array, .* Use thinnet\.sklearn, which takes it as"):
+        Dataset(sparse.csr_matrix(X), Y)

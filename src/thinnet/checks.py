@@ -209,10 +209,10 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     if np.ma.is_masked(value):
         raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
     if type(value).__module__.startswith("scipy.sparse"):  # of which NumPy would make an array of one object
-        raise error(
-            f"{name} must be a dense array, got a sparse {type(value).__name__}. Use the estimators of "
-            f"thinnet.sklearn, which take it as it is, or {name}.toarray() if that fits into memory."
-        )
+        fix = f"Give {name}.toarray(), or {name}.toarray().ravel() for one number a row."
+        if name.startswith("X"):
+            fix = f"Use thinnet.sklearn, which takes it as it is, or {name}.toarray() if that fits into memory."
+        raise error(f"{name} must be a dense array, got a sparse {type(value).__name__}. {fix}")
     check_is_array(name, value, error=error)
     try:
         array = np.asarray(value)

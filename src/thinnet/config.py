@@ -17,6 +17,7 @@ from thinnet.checks import check_choice, check_number, check_path
 from thinnet.data.augmentation import FLIPS, PADDING_MODES
 from thinnet.data.catalog import CATALOG
 from thinnet.data.dataset import STANDARDIZATIONS
+from thinnet.data.files import looked_for
 from thinnet.distributed.exchange import BATCH_STATISTICS
 from thinnet.errors import ArgumentError
 from thinnet.layers import ACTIVATIONS, LOSSES
@@ -186,8 +187,8 @@ def read_toml(path: AnyPath) -> dict[str, Any]:
         raise ArgumentError(f"{path} must be a TOML file, got a folder. Name the config.toml of a run.")
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise ArgumentError(f"{path} must be a TOML file, got a path that does not exist. Check it.") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArgumentError(f"{path} must be a TOML file, got no such file. {looked_for(path)}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ArgumentError(

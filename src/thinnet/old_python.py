@@ -70,8 +70,10 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
     """
     try:
         text = importlib.util.decode_source(data)
-    except (SyntaxError, UnicodeError):  # it does not name its encoding
+    except (SyntaxError, UnicodeError) as error:
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+        before, wrong, _ = text.partition("\ufffd")
+        UNDECODED_FILES[path] = (f", line {1 + before.count(chr(10))}" if wrong else "") + f": {error}"
     with warnings.catch_warnings(action="ignore"):  # old code brings many about
         old = old or _is_old(text, path)
         tree = ast.parse(python2.translate(text) if old else text, path)
@@ -217,6 +219,7 @@ class Loader(SourceFileLoader):
 
 
 PYTHON_2_FILES: dict[str, str] = {}  # the files that were read as Python 2, and what shows it
+UNDECODED_FILES: dict[str, str] = {}  # those in another encoding than they say, and what Python says of them
 OLD_NUMPY_FILES: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 
 

@@ -264,7 +264,7 @@ def _zeros(shapes: Mapping[str, tuple[int, ...]], size: int, dtype: np.dtype[Any
         largest = max(shapes, key=lambda name: math.prod(shapes[name]))
         raise ArgumentError(
             f"a net and its minibatch must fit into memory, got {size:,} numbers, which take {needed:,} bytes, most of "
-            f"them in {largest} of shape {shapes[largest]}. Use smaller hidden_dims, input_dim or batch_size."
+            f"them in {largest} of shape {shapes[largest]}. Use fewer units, columns or classes, or a smaller batch."
         )
     buffer = np.zeros(size + CACHE_LINE // dtype.itemsize, dtype)
     start = -buffer.ctypes.data % CACHE_LINE // buffer.itemsize

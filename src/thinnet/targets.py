@@ -12,6 +12,8 @@ from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
+MANY_CLASSES = 100  # up to which there may be as many as rows
+
 
 def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     """Labels as (N,) int64, or as (N,) text; values as float32 or float64.
@@ -121,6 +123,16 @@ def places(y: AnyArray, known: AnyArray) -> IntArray:
     except TypeError:  # of kinds that cannot be compared
         return np.full(len(y), -1)
     return np.where(known[indices] == y, indices, -1)
+
+
+def seem_no_classes(name: str, num_labels: int, num_rows: int) -> str:
+    """A warning of labels of which there are nearly as many as rows, as of values or ids; empty for any others."""
+    if num_labels <= MANY_CLASSES or 2 * num_labels <= num_rows:
+        return ""
+    return (
+        f"{name} has {num_labels:,} different labels in {num_rows:,} rows, and a net an output for each of them, which "
+        f"is slow, and hardly learned. If they are ids, take another column; if they are values, "
+    )
 
 
 def _are_whole(values: FloatArray) -> bool:

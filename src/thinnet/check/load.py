@@ -75,9 +75,8 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     """
     old_python.install(root, old)
     sys.path[:0] = [str(root)]
-    folder = root.joinpath(*module.split(".")[:-1])
-    if folder != root:
-        sys.path.append(str(folder))  # Python 2 found its neighbors without a dot
+    folders = module.split(".")[:-1]  # from any of which it may have been run; Python 2 found neighbors without a dot
+    sys.path += [str(root.joinpath(*folders[: i + 1])) for i in range(len(folders))]
     absent: set[str] = set()
 
     def stands_in(name: str, path: object) -> bool:

@@ -67,6 +67,15 @@ OF_CLASSES: dict[str, Probe] = {  # beside the others
 }
 
 
+KINDS = ", ".join(kind.replace("_", " ") for kind in classes.NAMES)
+NONE_OF_THESE = f"only classes with the names {KINDS} are checked, and this is none of them"
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a probe for a function, a method or a class of this name."""
+    return bool("." in name or name in PROBES or classes.net_of(name))
+
+
 def check_subject(name: str, namespace: Mapping[str, Any], convention: PConvention) -> Subject:
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
     class_name, dot, method = name.partition(".")
@@ -81,11 +90,10 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
     random.seed(SEED)
     np.random.seed(SEED)
     try:
-        if classes.net_of(own) or own in PROBES or dot:
+        if is_known(name):
             {**PROBES, **OF_CLASSES}[classes.net_of(own) or own](subject)
         else:
-            kinds = ", ".join(kind.replace("_", " ") for kind in classes.NAMES)
-            subject.report("not-checked", f"only classes with the names {kinds} are checked, and this is none of them")
+            subject.report("not-checked", NONE_OF_THESE)
     except Exception as error:
         subject.record_end(error)
     subject.findings.sort(key=lambda found: found.severity)  # faults before notes

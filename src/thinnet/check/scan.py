@@ -12,7 +12,7 @@ from thinnet.check import p_convention
 from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, methods_of
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.p_convention import PConvention
-from thinnet.check.plan import subjects_of
+from thinnet.check.plan import NONE_OF_THESE, is_known, subjects_of
 from thinnet.errors import ArgumentError, MissingExtraError
 from thinnet.old_python import only_python_3
 
@@ -120,7 +120,10 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
             subjects += not_numpy(tree, [f"{name}.forward"])[0]
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
     foreign, doubtful = not_numpy(tree, subjects)
-    return Source(path, root, module, [*subjects, *nets], problem, nets | foreign, doubtful, only_python_3(tree))
+    others = {name: NONE_OF_THESE for name in subjects if not is_known(name)}  # for which nothing is imported
+    doubtful = {name: why for name, why in doubtful.items() if name not in others}
+    excluded = others | nets | foreign
+    return Source(path, root, module, [*subjects, *nets], problem, excluded, doubtful, only_python_3(tree))
 
 
 def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:

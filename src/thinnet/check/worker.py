@@ -93,13 +93,15 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
 
 def _notes(absent: list[str]) -> list[Finding]:
     """Findings on the file as a whole."""
-    old = [f"in {os.path.basename(file)}{sign}" for file, sign in old_python.PYTHON_2_FILES.items()]
-    replaced = old_python.OLD_NUMPY_FILES.items()
-    told = {
-        "package-absent": f"not found: {', '.join(absent)}" if absent else "",
-        "old-python": "; ".join(sorted(old)),
-        "old-numpy": "; ".join(sorted(f"{', '.join(names)} in {os.path.basename(file)}" for file, names in replaced)),
+    replaced = {file: f": {', '.join(names)}" for file, names in old_python.OLD_NUMPY_FILES.items()}
+    of_files = {
+        "old-python": old_python.PYTHON_2_FILES,
+        "old-numpy": replaced,
+        "encoding-unnamed": old_python.UNDECODED_FILES,
     }
+    told = {"package-absent": f"not found: {', '.join(absent)}" if absent else ""}
+    for verdict, files in of_files.items():
+        told[verdict] = "; ".join(sorted(f"in {os.path.basename(file)}{why}" for file, why in files.items()))
     return [finding(verdict, evidence) for verdict, evidence in told.items() if evidence]
 
 

@@ -61,10 +61,10 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{said.ename}: {said.evalue}"
         return "\n".join([why, *(_where(COLORS.sub("", str(error))) or _source(begun))])
     except RuntimeError as error:
-        if "Kernel died" not in str(error):
-            raise
         if not begun:
-            return "the kernel died as it started; its messages are above"
+            return f"the kernel did not start ({error}); its messages are above"
+        if not isinstance(error, nbclient.exceptions.DeadKernelError):
+            raise
         begun[-1].execution_count = None  # it did not come to its end
         return "\n".join(["the kernel died; it may have run out of memory", *_source(begun)])
     # The latter come from the client, when the former hits it at work.

@@ -22,6 +22,7 @@ from thinnet.course.dialects import DRAWS
 from thinnet.course.evidence import choose_dialect
 from thinnet.course.execution import execute
 from thinnet.course.saying import MARK
+from thinnet.data.files import LONGEST_HEAD, looked_for, looks_like
 from thinnet.errors import NotebookError, require
 from thinnet.layers.dropout import SCALINGS
 from thinnet.storage.files import write_atomically
@@ -46,7 +47,7 @@ MENDS = {  # by the beginning of the failure
     r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
     "Download it with thinnet data --download cifar10, or put it there.",
-    "the kernel died as it started": "A file beside the notebook may have the name of one of Python's modules, such as "
+    "the kernel did not start": "A file beside the notebook may have the name of one of Python's modules, such as "
     "types.py: rename it.",
     r"FileNotFoundError": "The cell reads a file that does not exist: put it at the path that is named. Or it writes "
     "one into a folder that does not exist: make the folder first.",
@@ -180,12 +181,13 @@ def _read(path: Path) -> Any:
         with warnings.catch_warnings(action="ignore"):  # of ids that stand twice
             _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
         document = nbformat.reads(json.dumps(document), as_version=4)
-    except FileNotFoundError:
-        raise NotebookError(f"notebook must be an .ipynb file, got {str(path)!r}, which does not exist.") from None
+    except (FileNotFoundError, NotADirectoryError):
+        came = f"got {str(path)!r}, which does not exist. Check its path. {looked_for(path)}"
+        raise NotebookError(f"notebook must be an .ipynb file, {came}") from None
     except (OSError, ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
         raise NotebookError(
             f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: "
-            f"{_why(error)}. Save it again from Jupyter."
+            f"{_why(error)}. Get the notebook itself, or save it again from Jupyter."
         ) from error
     metadata = {"language_info": {}, "kernelspec": {}} | document.metadata
     kernel = metadata["language_info"].get("name") or metadata["kernelspec"].get("language", "python")
@@ -197,7 +199,10 @@ def _read(path: Path) -> Any:
 def _why(error: Exception) -> str:
     """Why a file cannot be read as a notebook, in words."""
     if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno} is not JSON" if error.doc.strip() else "it is empty"
+        what = looks_like(error.doc.encode(errors="replace")[:LONGEST_HEAD])
+        return f"line {error.lineno} is not JSON: it is {what}" if error.doc.strip() else "it is empty"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
     return "its JSON is not a notebook" if isinstance(error, AttributeError | TypeError | KeyError) else str(error)
 
 

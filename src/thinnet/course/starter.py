@@ -9,6 +9,7 @@ from thinnet.checks import check_choice, check_path
 from thinnet.course.dialects import DIALECTS
 from thinnet.course.finder import HERE
 from thinnet.errors import ArgumentError
+from thinnet.storage.files import make_folder
 from thinnet.typing import AnyPath
 
 OPENING = """
@@ -56,7 +57,7 @@ def new_folder(path: AnyPath, dialect: str) -> list[Path]:
     path = check_path("path", path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ArgumentError(f"path must be a new or an empty folder, got {str(path)!r}. Choose another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with tempfile.TemporaryDirectory(dir=path if path.exists() else path.parent, prefix=".new-") as temporary:
         folder = Path(temporary, "new")
         folder.mkdir()

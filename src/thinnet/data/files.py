@@ -26,6 +26,7 @@ SIGNATURES = {
     b"%PDF": "a PDF document",
     b"PAR1": "a Parquet file",
     b"MATLAB": "a MATLAB file",
+    b"version https://git-lfs": "a pointer of Git LFS, in place of the file that `git lfs pull` brings",
     **{bytes([0x80, protocol]): "a pickle, which can run code when it is loaded" for protocol in range(2, 6)},
 }
 

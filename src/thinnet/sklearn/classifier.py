@@ -1,6 +1,7 @@
 """ThinNetClassifier: scikit-learn's MLPClassifier with dropout."""
 
 import os
+import warnings
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from thinnet.sklearn.documentation import documented
 from thinnet.sklearn.inputs import checked_beside, checked_classes
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
-from thinnet.targets import places
+from thinnet.targets import places, seem_no_classes
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -234,6 +235,8 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                     "appear, such as classes=np.unique(y)."
                 )
             self.classes_ = unique_labels(y) if named is None else named
+            if not incremental and (warning := seem_no_classes("y", len(self.classes_), len(y))):
+                warnings.warn(f"{warning}use ThinNetRegressor.", stacklevel=6)
         elif not incremental and not np.array_equal(self.classes_, unique_labels(y)):
             raise ArgumentError(
                 f"warm_start can only be used where `y` has the same classes as in the previous call to fit. "

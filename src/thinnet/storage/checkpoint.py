@@ -94,9 +94,7 @@ class Checkpoints:
         except OSError as error:
             steps = saved(self.folder)
             good = f"The checkpoint of step {max(steps)} is whole" if steps else "There is no checkpoint yet"
-            raise CheckpointError(
-                f"{path} must be written, but could not be ({error.strerror}). {good}; fix that and resume."
-            ) from error
+            raise CheckpointError(f"{error} {good}; fix that and resume.") from error
         self.newest = run.state.iteration
         self._remove_old()
         return path

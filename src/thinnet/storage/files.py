@@ -1,9 +1,10 @@
 """Atomic writes: a file is written under a temporary name, then renamed."""
 
-import errno
 import os
 import tempfile
 from pathlib import Path
+
+from thinnet.data.files import looked_for
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -13,14 +14,18 @@ def write_atomically(path: Path, content: bytes) -> None:
     A link leads there as before; what is no file, such as /dev/stdout, is written to.
     """
     check_place(path)
-    if path.exists() and not path.is_file():
-        path.write_bytes(content)
-        return
-    place = Path(os.path.realpath(path))
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    except OSError as error:  # whose file is the temporary one, of which the user knows nothing
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content)
+    except OSError as error:
+        came = f"an error while writing it ({error.strerror or error})"
+        raise type(error)(f"{path} must be a file to write, got {came}. Check permissions and the disk.") from error
+
+
+def _replace(place: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -41,17 +46,19 @@ def check_place(path: Path) -> None:
     would come of a slip of the hand.
     """
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "a folder is in its place: name a file", str(path))
-    if not path.parent.exists():
-        raise FileNotFoundError(errno.ENOENT, "the folder does not exist: make it first", str(path))
+        raise IsADirectoryError(f"{path} must be a file to write, got a folder. Name a file in it.")
+    if not path.parent.is_dir():
+        where = f"Make the folder first. {looked_for(path)}"
+        raise FileNotFoundError(f"{path} must be a file in a folder that exists. {where}")
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder that is to be filled, and those above it, where they are missing; OSError if a file is there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise FileExistsError(error.errno, "a file is in its place: name a folder", str(folder)) from error
+    except (FileExistsError, NotADirectoryError) as error:
+        came = "a file in its place, or in that of a folder above it"
+        raise type(error)(f"{folder} must be a folder, got {came}. Name another one.") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from thinnet.arrays import cast
 from thinnet.checks import check_number, shortened
-from thinnet.data.checking import check_no_words
+from thinnet.data.checking import MOST_ABSENT, check_no_words
 from thinnet.data.dataset import SPLITS, Dataset
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, DataError
@@ -16,6 +16,7 @@ from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
+from thinnet.targets import seem_no_classes
 from thinnet.typing import AnyArray
 
 UNLIKELY = 1e-3  # that so many training rows lack a label by chance
@@ -144,6 +145,13 @@ def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
         only = int(seen.argmax())
         _warn(f"y_train has only the label {name.get(only, only)}: a net learns to answer with it for every row")
         return
+    if warning := seem_no_classes("y_train", int(seen.sum()), len(data.y_train)):
+        _warn(f"{warning}build the net with loss='mse' and num_classes=1")
+    elif net.num_classes > MOST_ABSENT + 10 * seen.sum():
+        _warn(
+            f"the net has {net.num_classes:,} outputs, and y_train only {seen.sum():,} different labels, so that it is "
+            f"slow for nothing. Number the classes: names, y = np.unique(y, return_inverse=True)"
+        )
     if not data.class_names and not seen[0]:
         _warn(
             f"y_train has no label 0, so the first of the net's {net.num_classes} outputs stands for nothing. Number "

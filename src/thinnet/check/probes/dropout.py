@@ -169,9 +169,10 @@ def _rates(subject: Subject, calls: Calls, repeated: bool) -> None:
         _contradiction(subject, evidence, fits[0])
         return
     expected = " and ".join(f"{1 - keep_rate(means, p):.1f}" for p in RATES) if means else "p or 1 - p"
-    below = {p: (1 + math.erf(p / math.sqrt(2))) / 2 for p in RATES}  # the share of normal numbers that are less than p
+    # The shares of normal numbers that are less than p, and than 1 - p.
+    below = [{p: (1 + math.erf(abs(p - one) / math.sqrt(2))) / 2 for p in RATES} for one in (0, 1)]
     of = [{p: kept[p].mean() for p in RATES}, {p: 1 - kept[p].mean() for p in RATES}]
-    normal = any(all(abs(share[p] - below[p]) < 0.03 for p in RATES) for share in of)
+    normal = any(all(abs(share[p] - less[p]) < 0.03 for p in RATES) for share in of for less in below)
     why = ": as many as where np.random.randn, whose numbers are normal, stands for np.random.rand" if normal else ""
     subject.report("wrong-rate", f"{evidence}; expected {expected}{why}")
 

@@ -168,7 +168,8 @@ def _fits(subject: Subject, arguments: Arguments, dout: FloatArray, key: str, va
     """Whether a gradient is that of the code's own forward pass, by numbers."""
     x = arguments[key.removeprefix("d")]
     try:
-        return agrees(value, eval_numerical_gradient_array(lambda _: _run(subject, arguments)[0], x, dout))
+        own = eval_numerical_gradient_array(lambda _: _run(subject, arguments)[0], x, dout)
+        return np.size(value) == own.size and agrees(value, own.reshape(np.shape(value)))
     except (Stop, ArgumentError):  # the latter where the output has another shape than dout
         return False
 

@@ -64,7 +64,3 @@ def page() -> str:
             lines.append(f"| `{verdict.name}` | {verdict.severity} | {verdict.cause} | {mend} |")
         lines.append("")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(page(), end="")
