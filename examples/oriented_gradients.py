@@ -95,15 +95,15 @@ def _cells(planes: FloatArray) -> FloatArray:
 
 @njit(inline="always", nogil=True)
 def _fill_gray(image: AnyArray, gray: FloatArray) -> None:
-    """The gray image with a border of one pixel that repeats the edge."""
+    """The gray image with a border of one pixel that repeats the edge; its corners are not read."""
     for row in range(SIDE):
         for column in range(SIDE):
             p = row * SIDE + column
             gray[row + 1, column + 1] = RED * image[p] + GREEN * image[PIXELS + p] + BLUE * image[2 * PIXELS + p]
-    gray[0, :] = gray[1, :]
-    gray[SIDE + 1, :] = gray[SIDE, :]
-    gray[:, 0] = gray[:, 1]
-    gray[:, SIDE + 1] = gray[:, SIDE]
+    for i in range(1, SIDE + 1):
+        gray[0, i], gray[SIDE + 1, i] = gray[1, i], gray[SIDE, i]
+    for i in range(1, SIDE + 1):
+        gray[i, 0], gray[i, SIDE + 1] = gray[i, 1], gray[i, SIDE]
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # sums in any order become vector instructions

@@ -49,6 +49,12 @@ def package(net: str, dialect: str) -> str:
     return "\n".join([sources.LAYERS, dropouts.dropout({}, means), net])
 
 
+def check_net(net: str, dialect: str) -> Report:
+    """Of a net beside layers that are right, which many a test sees: they are not checked once more with each net."""
+    own = names_of(package(net, dialect))["FullyConnectedNet"]
+    return check_layers({"FullyConnectedNet": own}, dialect, timeout=300)
+
+
 HERE = [row for row in dropouts.DROPOUT_FAULTS if row[0] not in IN_CHILDREN]
 MEANS = ("drop", "keep")
 # A fault in what depends on p is planted with both meanings of it, any other in turn with one of the two.

@@ -9,7 +9,7 @@ import pytest
 import check_dropouts as dropouts
 import check_nets as nets
 import check_sources as sources
-from test_check import check, ids, package
+from test_check import check, check_net, ids
 from thinnet.check import VERDICTS, Report
 
 LINE = re.compile(r"mask = \(np\.random\.rand\(\*x\.shape\) < (?P<keep>.+?)\) / (?P=keep)(?=[;,.])")
@@ -108,16 +108,16 @@ NETS: list[tuple[str, str, str, str, str]] = [
 
 @pytest.mark.parametrize(("verdict", "place", "fault", "words", "mended"), NETS, ids=ids(NETS))
 def test_a_net_mended_as_it_says_is_right(verdict: str, place: str, fault: str, words: str, mended: str) -> None:
-    report = check(package(nets.net({place: fault}, "cs231n-2017"), "cs231n-2017"), "cs231n-2017")
+    report = check_net(nets.net({place: fault}, "cs231n-2017"), "cs231n-2017")
     assert report.faults == {verdict}, str(report)
     assert words in mend_of(report, verdict)
-    report = check(package(nets.net({place: mended}, "cs231n-2017"), "cs231n-2017"), "cs231n-2017")
+    report = check_net(nets.net({place: mended}, "cs231n-2017"), "cs231n-2017")
     assert report.ok, str(report)
 
 
 def test_a_net_without_dropout_mended_as_it_says_is_right() -> None:
     changes = {nets.FORWARD_DROPOUT: "", nets.BACKWARD_DROPOUT: ""}
-    report = check(package(nets.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    report = check_net(nets.net(changes, "cs231n-2021"), "cs231n-2021")
     mend = mend_of(report, "dropout-never-called")
     there, back = re.findall(r"\w+(?:, \w+)? = dropout_\w+\(.*?\)", mend)
     when = "            if self.use_dropout:\n                "
@@ -125,7 +125,7 @@ def test_a_net_without_dropout_mended_as_it_says_is_right() -> None:
         nets.FORWARD_DROPOUT: f"            cache = None\n{when}{there}\n            do = cache\n",
         nets.BACKWARD_DROPOUT: f"            cache = do\n{when}{back}\n",
     }
-    assert check(package(nets.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021").ok
+    assert check_net(nets.net(changes, "cs231n-2021"), "cs231n-2021").ok
 
 
 def test_backward_of_classic_scaling_at_test_mended_as_it_says_is_right() -> None:
@@ -182,7 +182,7 @@ def test_the_fix_of_a_crash_speaks_of_what_crashed(old: str, new: str, mend: str
     ],
 )
 def test_the_fix_of_a_net_speaks_of_what_is_wrong(changes: dict[str, str], verdict: str, mend: str) -> None:
-    report = check(package(nets.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net(changes, "cs231n-2018"), "cs231n-2018")
     assert [mend in one.mend for _, one in report if one.verdict == verdict] == [True], str(report)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import check_nets as nets
 from check_sources import swap
-from test_check import check, ids, names_of, package
+from test_check import check, check_net, ids, names_of, package
 from thinnet.check import check_layers
 
 
@@ -34,14 +34,14 @@ PLANTED = [
 def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
     verdict: str, changes: dict[str, str], dialect: str
 ) -> None:
-    report = check(package(nets.net(changes, dialect), dialect), dialect)
+    report = check_net(nets.net(changes, dialect), dialect)
     assert report.faults == {verdict}, str(report)
     assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
 
 
 @pytest.mark.parametrize(("verdict", "changes"), nets.LAYERNORM_FAULTS, ids=ids(nets.LAYERNORM_FAULTS))
 def test_each_fault_of_layer_normalization_in_the_net_is_found(verdict: str, changes: dict[str, str]) -> None:
-    report = check(package(nets.net(changes, "cs231n-2021"), "cs231n-2021"), "cs231n-2021")
+    report = check_net(nets.net(changes, "cs231n-2021"), "cs231n-2021")
     assert report.faults == {verdict}, str(report)
     assert "normalization='layernorm'" in next(one.evidence for _, one in report if one.severity == "fault")
 
@@ -49,19 +49,19 @@ def test_each_fault_of_layer_normalization_in_the_net_is_found(verdict: str, cha
 @pytest.mark.parametrize("style", nets.RIGHT_NETS)
 def test_right_nets_pass_in_every_style(style: str) -> None:
     """In the dialect that has both normalizations; that all dialects are right is seen above."""
-    report = check(package(nets.net(nets.RIGHT_NETS[style], "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net(nets.RIGHT_NETS[style], "cs231n-2018"), "cs231n-2018")
     assert report.ok, str(report)
     assert not report.verdicts
 
 
 def test_a_net_that_normalizes_by_default_is_right() -> None:
     net = nets.net({}, "cs231n-2018").replace("normalization=None", "normalization='batchnorm'")
-    assert check(package(net, "cs231n-2018"), "cs231n-2018").ok
+    assert check_net(net, "cs231n-2018").ok
 
 
 def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
     changes = {"np.zeros(dims[i + 1])\n            if": "np.zeros(dims[i] + 1)\n            if"}
-    report = check(package(nets.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net(changes, "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"wrong-return"}
     assert "params['b1'] has shape (6,), expected (7,)" in str(report)
 
@@ -69,7 +69,7 @@ def test_a_net_with_parameters_of_wrong_shapes_is_told_of_them() -> None:
 def test_a_crash_is_told_of_the_options_with_which_it_came() -> None:
     broken = "            if self.use_dropout or self.normalization:\n                h = hh\n            h, re = relu"
     changes = {"            h, re = relu": broken}
-    report = check(package(nets.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net(changes, "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"crashed"}
     assert "measured: with dropout=0.4, NameError: name 'hh' is not defined" in str(report)
     assert "normalization=" not in str(report)
@@ -124,14 +124,14 @@ def test_a_net_whose_loss_is_not_written_is_told_so_with_and_without_params(body
         f"{without}        self.params = None\n",
         f"{without}        self.params = {{'W1': None}}\n",
     ):
-        report = check(package(text + stub, "cs231n-2018"), "cs231n-2018")
+        report = check_net(text + stub, "cs231n-2018")
         assert report.faults == {"unimplemented"}, str(report)
     assert loss
 
 
 def test_a_net_that_keeps_its_weights_elsewhere_is_told_of_params() -> None:
     net = nets.net({}, "cs231n-2018").replace("self.params", "self.weights")
-    assert check(package(net, "cs231n-2018"), "cs231n-2018").faults == {"wrong-return"}
+    assert check_net(net, "cs231n-2018").faults == {"wrong-return"}
 
 
 CASTS: list[dict[str, str]] = [
@@ -144,11 +144,11 @@ CASTS: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("cast", CASTS)
 def test_a_net_that_casts_to_float32_is_noted_and_its_gradients_are_still_checked(cast: dict[str, str]) -> None:
-    report = check(package(nets.net(cast, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net(cast, "cs231n-2018"), "cs231n-2018")
     assert report.ok, str(report)
     assert report.verdicts == {"dtype-changed"}
     wrong = nets.net({**cast, nets.BACKWARD_RELU: ""}, "cs231n-2018")
-    assert check(package(wrong, "cs231n-2018"), "cs231n-2018").faults == {"wrong-gradient"}
+    assert check_net(wrong, "cs231n-2018").faults == {"wrong-gradient"}
 
 
 @pytest.mark.parametrize("name", ["MyFullyConnectedNet", "FullyConnectedNetwork", "FCNet", "MLP"])
@@ -185,14 +185,14 @@ def test_dropout_on_the_input_alone_needs_no_backward() -> None:
     first = "        if self.use_dropout:\n            X, _ = dropout_forward(X, self.dropout_param)\n"
     begin = "        h, caches, L ="
     changes = {nets.FORWARD_DROPOUT: "", nets.BACKWARD_DROPOUT: "", begin: first + begin}
-    report = check(package(nets.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net(changes, "cs231n-2018"), "cs231n-2018")
     assert report.faults == {"dropout-on-input"}, str(report)
 
 
 def test_dropout_before_the_relu_is_a_note() -> None:
     changes = {nets.FORWARD_DROPOUT: "", nets.RELU: nets.FORWARD_DROPOUT + nets.RELU}
     changes |= {nets.BACKWARD_DROPOUT: "", nets.BACKWARD_RELU: nets.BACKWARD_RELU + nets.BACKWARD_DROPOUT}
-    report = check(package(nets.net(changes, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net(changes, "cs231n-2018"), "cs231n-2018")
     assert report.ok
     assert report.verdicts == {"dropout-before-relu-or-norm"}
 
@@ -212,7 +212,7 @@ KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the ne
 )
 def test_a_net_that_gives_odd_things_does_not_end_the_check(old: str, new: str, told: str) -> None:
     new = f"{old}\n        {new}" if old == KEPT else new
-    report = check(package(nets.net({old: new}, "cs231n-2018"), "cs231n-2018"), "cs231n-2018")
+    report = check_net(nets.net({old: new}, "cs231n-2018"), "cs231n-2018")
     assert {one.name for one in report.functions if one.state != "right"} == {"FullyConnectedNet"}
     assert told in " ".join(one.evidence for _, one in report)
 

@@ -81,8 +81,8 @@ def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None
 def test_the_cifar10_experiment_runs_on_real_images(
     cifar10_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One epoch of half the images; the whole of it takes minutes and is measured by the command in README."""
-    monkeypatch.setattr(cifar10_fc, "RECIPE", replace(cifar10_fc.RECIPE, num_train=25_000))
+    """One epoch of 6,000 images; the whole of it takes minutes and is measured by the command in README."""
+    monkeypatch.setattr(cifar10_fc, "RECIPE", replace(cifar10_fc.RECIPE, num_train=6000))
     command = ["experiment", "cifar10-fc", "--root", str(cifar10_root), "--epochs", "1", "--quiet"]
     assert main([*command, "--output", str(tmp_path)]) == 0
     page = (tmp_path / "report.html").read_text()
@@ -90,7 +90,7 @@ def test_the_cifar10_experiment_runs_on_real_images(
     assert page.count("data:image/png") == 13  # the weights and twelve mistakes
     first = capsys.readouterr().out.splitlines()[0].split()
     assert first[:2] == ["validation", "accuracy"]
-    assert float(first[2]) > 0.40
+    assert float(first[2]) > 0.30
 
 
 def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ class CallRecorder:
         self.generators: list[tuple[np.random.Generator, Any]] = []  # of the modules, as they were
         self._callers, self._replacements, self._names = callers, replacements, names
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
-        self._inside = False  # of one of them
+        self._inside = self._paused = False  # of one of them, and where nobody will look at them
 
     def __enter__(self) -> CallRecorder:
         namespaces = _namespaces(self._callers)
@@ -66,6 +66,10 @@ class CallRecorder:
             names[name] = self._recording(name, self._replacements.get(name, old))
         return self
 
+    def restart(self, recorded: bool = True) -> None:
+        """Forget the calls, and record those that come if they are to be `recorded`."""
+        self.calls, self._paused = [], not recorded
+
     def __exit__(self, *error: object) -> None:
         for names, name, old in self._undo:
             names[name] = old
@@ -73,7 +77,7 @@ class CallRecorder:
     def _recording(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def recording(*args: Any, **kwargs: Any) -> Any:
-            if self._inside:
+            if self._inside or self._paused:
                 return function(*args, **kwargs)
             call = _recorded(name, args, kwargs)
             self.calls.append(call)  # before it can fail

@@ -181,15 +181,17 @@ class NetHarness:
 
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
         """Test mode; the recorder has its calls."""
-        self.recorder.calls, self.last = [], (net, X)
+        self.last = net, X
+        self.recorder.restart()
         scores = self.subject.call(self.loss_name, net, X)
         if isinstance(scores, tuple) and len(scores) == 2 and isinstance(scores[1], dict) and not scores[1]:
             raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")
         return self.subject.array(self.loss_name, scores, "what loss(X) returns")
 
-    def loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
-        """Train mode; the recorder has its calls."""
-        self.recorder.calls, self.last = [], (net, X)
+    def loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, dict[Any, AnyArray]]:
+        """Train mode; the recorder has its calls if `recorded`."""
+        self.last = net, X
+        self.recorder.restart(recorded)
         arrays: dict[Any, AnyArray] = {}
         loss, grads = self.subject.pair(self.loss_name, net, X, y)
         number = self.subject.array(self.loss_name, loss, "the loss")
@@ -202,14 +204,16 @@ class NetHarness:
             arrays[key] = self.subject.array(self.loss_name, value, f"the gradient of {key}").astype(float)
         return float(number.reshape(())), arrays
 
-    def held_loss(self, net: Any, X: FloatArray, y: IntArray) -> tuple[float, dict[Any, AnyArray]]:
+    def held_loss(
+        self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True
+    ) -> tuple[float, dict[Any, AnyArray]]:
         """The same with the masks held: by seeding NumPy, by a copy of the net, and by the modules' generators."""
         np.random.seed(5)
         for generator, state in self.recorder.generators:
             generator.bit_generator.state = state
         with contextlib.suppress(Exception):  # some hold what cannot be copied
             net = copy.deepcopy(net)
-        return self.loss(net, X, y)
+        return self.loss(net, X, y, recorded=recorded)
 
     def find_unused(self, verdict: str, message: str, layer: str, *more: Any) -> None:
         """Note that a layer, which takes `more` beside x, has no effect; while there is none, that is only a remark."""
@@ -331,7 +335,7 @@ class NetHarness:
             losses = []
             for size in (step, -step):
                 with moved(params, size, 0) as direction:
-                    losses.append(self.held_loss(net, *batch)[0])
+                    losses.append(self.held_loss(net, *batch, recorded=False)[0])
             claimed = sum(float(np.sum(grads[key] * way)) for key, way in direction.items())
             if abs((losses[0] - losses[1]) / (2 * step) - claimed) <= same:
                 return True
@@ -353,7 +357,7 @@ class NetHarness:
         (step, *closer), tolerance = ((1e-2, 1e-3, 1e-4, 1e-5), 1e-2) if self.single else ((1e-5, 1e-7), 1e-3)
 
         def slope(position: tuple[int, ...], step: float) -> float:
-            above, below = around(lambda _: self.held_loss(net, *batch)[0], value, position, step)
+            above, below = around(lambda _: self.held_loss(net, *batch, recorded=False)[0], value, position, step)
             return float(above - below) / (2 * step)
 
         (kind, layer), depth = self.role(key), sum(self.role(name)[0] == "W" for name in net.params)
