@@ -78,7 +78,7 @@ class Plain:
         self._scratch: dict[int, Scratch] = {}  # by the number of parts
 
     def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
-        """To these arrays: `at` has the layer's own, `into` receives the gradients of its vectors."""
+        """What is the same in each step: `at` has the layer's own arrays, `into` receives its vectors' gradients."""
         bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
         return at.bound((at.z, bias, at.h, at.half_h), (at.dh, at.h, at.z, bias, dbias, at.half_dh))
 
