@@ -37,10 +37,10 @@ class _Missing(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Name(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
+        return FromMissingPackage(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
 
 
-class _Name:
+class FromMissingPackage:
     """Something from a missing package: it can be named, decorate and be derived from in an import, and no more."""
 
     importing = True
@@ -49,11 +49,11 @@ class _Name:
         self._name, self._package = name, package
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not _Name.importing:
+        if not FromMissingPackage.importing:
             raise MissingPackage(self._name, self._package)
         if len(args) == 1 and isinstance(args[0], FunctionType):
             return args[0]  # as a decorator
-        return _Name(f"{self._name}()", self._package)
+        return FromMissingPackage(f"{self._name}()", self._package)
 
     def __instancecheck__(self, value: object) -> bool:
         return False
@@ -64,7 +64,7 @@ class _Name:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Name(f"{self._name}.{name}", self._package)
+        return FromMissingPackage(f"{self._name}.{name}", self._package)
 
 
 def load(root: Path, module: str, convention: PConvention, old: bool = False) -> tuple[dict[str, Any], list[str]]:
@@ -74,6 +74,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     With `old`, everything is read as Python 2.
     """
     old_python.install(root, old)
+    old_python.Loader.script = str(root.joinpath(*module.split(".")).with_suffix(".py"))
     sys.path[:0] = [str(root)]
     folders = module.split(".")[:-1]  # from any of which it may have been run; Python 2 found neighbors without a dot
     sys.path += [str(root.joinpath(*folders[: i + 1])) for i in range(len(folders))]
@@ -90,7 +91,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     for _ in range(MOST_STUBS):
         try:
             namespace = _import(root, module)
-            _Name.importing = False
+            FromMissingPackage.importing = False
             return namespace, sorted(absent - PARTS_LEFT_OUT)
         except ModuleNotFoundError as error:
             name = error.name or ""
@@ -110,7 +111,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
             if not found or library is None or not old_python.of_a_library(library.__file__ or ""):
                 raise
             absent.add(f"{library.__name__}.{found[1]}")
-            stand_in = _Name(f"{library.__name__}.{found[1]}", library.__name__)
+            stand_in = FromMissingPackage(f"{library.__name__}.{found[1]}", library.__name__)
             setattr(library, found[1], getattr(np, found[1], stand_in) if "numpy." in library.__name__ else stand_in)
         for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
             if not old_python.of_a_library(getattr(sys.modules[name], "__file__", None) or ""):

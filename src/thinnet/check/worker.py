@@ -70,6 +70,8 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
         why = f"it is written for {old}: " if old else ""
         if isinstance(error, FileNotFoundError):  # a script that begins with its data
             why = "it reads a file that is not there when it is imported: "
+        if "FromMissingPackage" in what:
+            why = "it uses a package that is not there when it is imported: "
         if "failed to map segment" in what:
             why = "an import needs more memory than is allowed; --memory allows more megabytes: "
         send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
@@ -98,6 +100,7 @@ def _notes(absent: list[str]) -> list[Finding]:
         "old-python": old_python.PYTHON_2_FILES,
         "old-numpy": replaced,
         "encoding-unnamed": old_python.UNDECODED_FILES,
+        "import-stopped": old_python.STOPPED_FILES,
     }
     told = {"package-absent": f"not found: {', '.join(absent)}" if absent else ""}
     for verdict, files in of_files.items():
