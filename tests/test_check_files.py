@@ -333,6 +333,17 @@ def test_a_folder_with_the_courses_packages(imports: str, tmp_path: Path) -> Non
     assert {one.means for one in report.conventions.values()} == {"keep"}
 
 
+def test_a_net_of_a_package_is_checked_in_a_flat_folder_too(tmp_path: Path) -> None:
+    write(tmp_path, "home/work/layers.py", sources.LAYERS)
+    write(tmp_path, "home/work/layer_utils.py", "from .layers import *\n")
+    write(tmp_path, "home/work/dropout.py", dropouts.dropout({}, "keep"))
+    up = "from ..layers import *\nfrom ..layer_utils import *\nfrom ..dropout import *"
+    net = nets.net({}, "cs231n-2018").replace("from .layers import *\nfrom .dropout import *", up)
+    report = check_path(write(tmp_path, "home/work/fc_net.py", net), "keep")
+    assert [one.state for one in report.functions] == ["right"], str(report)
+    assert not report.verdicts, str(report)
+
+
 def test_a_net_alone_stands_on_thinnets_own_layers(tmp_path: Path) -> None:
     net = nets.net({}, "cs231n-2018").replace(
         "from .layers import *\nfrom .dropout import *", "from cs231n.layers import *"

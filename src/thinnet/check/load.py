@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import importlib.abc
 import importlib.util
 import re
 import sys
@@ -18,6 +19,7 @@ from thinnet.check.p_convention import PConvention
 from thinnet.check.subject import MISSING_STARS, MissingPackage
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES, StandInFinder
 from thinnet.errors import OutOfScopeError
+from thinnet.old_python import Loader
 
 PARTS_LEFT_OUT = {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}  # of the courses
 MOST_STUBS = 30
@@ -67,6 +69,20 @@ class FromMissingPackage:
         return FromMissingPackage(f"{self._name}.{name}", self._package)
 
 
+class _Beside(importlib.abc.MetaPathFinder):
+    """Finds what a module asks its packages for where it stands beside the module itself, as in a flat hand-in."""
+
+    def __init__(self, folder: Path, packages: set[str]) -> None:
+        self.folder, self.packages = folder, packages
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        package, _, name = fullname.rpartition(".")
+        file = self.folder / f"{name}.py"
+        if package not in self.packages or not file.is_file():
+            return None
+        return importlib.util.spec_from_file_location(fullname, file, loader=Loader(fullname, str(file)))
+
+
 def load(root: Path, module: str, convention: PConvention, old: bool = False) -> tuple[dict[str, Any], list[str]]:
     """Import a module; return its names, and the packages and files that it asked for in vain.
 
@@ -74,10 +90,12 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     With `old`, everything is read as Python 2.
     """
     old_python.install(root, old)
-    old_python.Loader.script = str(root.joinpath(*module.split(".")).with_suffix(".py"))
+    Loader.script = str(root.joinpath(*module.split(".")).with_suffix(".py"))
     sys.path[:0] = [str(root)]
     folders = module.split(".")[:-1]  # from any of which it may have been run; Python 2 found neighbors without a dot
     sys.path += [str(root.joinpath(*folders[: i + 1])) for i in range(len(folders))]
+    packages = {".".join(folders[: i + 1]) for i in range(len(folders))}
+    sys.meta_path.append(_Beside(root.joinpath(*folders), packages))
     absent: set[str] = set()
 
     def stands_in(name: str, path: object) -> bool:
@@ -138,7 +156,7 @@ def _import(root: Path, module: str) -> dict[str, Any]:
         return vars(importlib.import_module(module))
     name = module if module.isidentifier() and module not in sys.modules else f"checked_{abs(hash(module))}"
     path = root / f"{module}.py"
-    loader = old_python.Loader(name, str(path))
+    loader = Loader(name, str(path))
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None  # only without a loader
     made = importlib.util.module_from_spec(spec)
