@@ -48,7 +48,7 @@ def test_an_endless_loop_is_stopped_and_what_follows_is_checked(tmp_path: Path) 
     [
         ("time.sleep(1.2)", ""),
         ("time.sleep(60)", "it was stopped after 3 s"),
-        ("all(1 for _ in iter(int, 1))", "it was stopped after 1 s of work"),
+        ("all(1 for _ in iter(int, 1))", "it was stopped after"),
     ],
 )
 def test_time_in_which_others_work_does_not_count_as_much(waiting: str, told: str, tmp_path: Path) -> None:
