@@ -298,6 +298,8 @@ class NetHarness:
         """Compare the gradients with differences of the loss."""
         when = f"with {self.setting}, " if self.setting else ""
         missing = [str(key) for key in net.params if key not in grads]
+        if more := [str(key) for key in grads if key not in net.params and not self.subject.has("parameter-names")]:
+            self.subject.report("parameter-names", f"{when}loss(X, y) returns gradients of {', '.join(more)} too")
         if not self.scores_right:
             return
         if missing:
