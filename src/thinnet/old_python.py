@@ -214,7 +214,7 @@ class Loader(SourceFileLoader):
         except ImportError:  # of what may have a stand-in
             raise
         except (Exception, SystemExit) as error:
-            body = parse(self.get_data(self.path)).tree.body
+            body = parse(self.get_data(self.path), self.path).tree.body
             defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
             if self.path != Loader.script or not defined <= vars(module).keys():
                 raise
