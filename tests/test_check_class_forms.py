@@ -309,3 +309,39 @@ class Linear:
         return delta @ self.W.T
 """
     assert [one.state for one in check(text).functions] == ["right", "right"], str(check(text))
+
+
+MODE_IN_BOTH = """
+import numpy as np
+
+
+class Dropout:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def forward(self, x, training=False):
+        if not training:
+            return x
+        self.mask = (np.random.rand(*x.shape) >= self.rate) / (1 - self.rate)
+        return x * self.mask
+
+    def backward(self, dout, training=False):
+        return dout * self.mask if training else dout
+
+
+class ReLU:
+    def forward(self, x, mode="test"):
+        self.x = x if mode == "train" else None
+        return np.maximum(x, 0)
+
+    def backward(self, dout, lr, mode="test"):
+        return dout * (self.x > 0) if mode == "train" else None
+"""
+
+
+def test_backward_is_told_the_mode_too_where_it_takes_one() -> None:
+    report = check(MODE_IN_BOTH)
+    assert report.ok, str(report)
+    assert [one.state for one in report.functions] == ["right"] * 4, str(report)
+    wrong = check(MODE_IN_BOTH.replace("return dout * self.mask if training", "return dout if training"))
+    assert wrong.faults == {"mask-not-applied-in-backward"}, str(wrong)

@@ -164,6 +164,35 @@ def test_a_script_that_begins_with_data_that_are_not_there_is_not_accused(tmp_pa
     assert "it reads a file that is not there when it is imported: FileNotFoundError" in " ".join(str(report).split())
 
 
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("X, y = nowhere.spiral(3)", "TypeError: cannot unpack"),
+        ("X = np.load('data.npy')", "FileNotFoundError"),
+        ("import sys; sys.exit(len(sys.argv))", "SystemExit"),
+        ("print(1 / 0)", "ZeroDivisionError"),
+    ],
+)
+@pytest.mark.parametrize("place", ["layers.py", "cs231n/layers.py"])
+def test_what_stands_above_where_a_script_stops_is_checked(end: str, told: str, place: str, tmp_path: Path) -> None:
+    write(tmp_path, place, f"import nowhere\n{sources.LAYERS}\n{end}\n")
+    report = check_path(tmp_path)
+    assert report.count("right") == 11
+    assert report.verdicts == {"package-absent", "import-stopped"}
+    assert told in " ".join(str(report).split())
+
+
+def test_a_script_that_stops_between_what_it_defines_is_not_checked_in_part(tmp_path: Path) -> None:
+    report = check(tmp_path, f"{sources.LAYERS}\nprint(1 / 0)\n\n\ndef helper(x):\n    return x\n")
+    assert report.faults == {"cannot-import"}
+
+
+def test_a_script_that_begins_with_a_package_that_is_not_there_is_not_accused(tmp_path: Path) -> None:
+    report = check(tmp_path, f"import nowhere\nX, y = nowhere.spiral(3)\n{sources.LAYERS}")
+    assert report.count("not checked") == 11
+    assert "it uses a package that is not there when it is imported: TypeError" in " ".join(str(report).split())
+
+
 def test_a_library_beside_a_missing_package_is_imported_once(tmp_path: Path) -> None:
     text = "import matplotlib.pyplot as plt\nimport pylab\nimport torchish\nimport numbish\n" + sources.LAYERS
     assert check(tmp_path, text).count("right") == 11
@@ -302,6 +331,17 @@ def test_a_folder_with_the_courses_packages(imports: str, tmp_path: Path) -> Non
     assert report.ok, str(report)
     assert len(report.functions) == 11 + 2 + 5 + 1
     assert {one.means for one in report.conventions.values()} == {"keep"}
+
+
+def test_a_net_of_a_package_is_checked_in_a_flat_folder_too(tmp_path: Path) -> None:
+    write(tmp_path, "home/work/layers.py", sources.LAYERS)
+    write(tmp_path, "home/work/layer_utils.py", "from .layers import *\n")
+    write(tmp_path, "home/work/dropout.py", dropouts.dropout({}, "keep"))
+    up = "from ..layers import *\nfrom ..layer_utils import *\nfrom ..dropout import *"
+    net = nets.net({}, "cs231n-2018").replace("from .layers import *\nfrom .dropout import *", up)
+    report = check_path(write(tmp_path, "home/work/fc_net.py", net), "keep")
+    assert [one.state for one in report.functions] == ["right"], str(report)
+    assert not report.verdicts, str(report)
 
 
 def test_a_net_alone_stands_on_thinnets_own_layers(tmp_path: Path) -> None:

@@ -401,3 +401,11 @@ def test_normal_numbers_in_the_place_of_uniform_ones_are_told(means: str, less: 
     report = check(dropouts.dropout({"rand(*x.shape) < KEEP)": f"randn(*x.shape) {less}"}, means), means)
     assert report.faults == {"wrong-rate"}, str(report)
     assert "as many as where np.random.randn, whose numbers are normal" in " ".join(str(report).split())
+
+
+def test_a_running_statistic_is_shown_where_it_is_wrong() -> None:
+    forgotten = NEW_MEAN.replace("momentum * running_mean", "momentum")
+    report = check(sources.LAYERS.replace(NEW_MEAN, forgotten))
+    evidence = next(one.evidence for _, one in report if one.verdict == "running-statistics-wrong")
+    came, expected = evidence.partition(" to ")[2].split(", expected ")
+    assert came != expected, evidence

@@ -331,3 +331,11 @@ def test_faults_of_dropout_that_a_net_writes_out_are_found(verdict: str, old: st
     on_scores = {"shifted = s": f"{drawn}\n        shifted = s", "d, grads = p /": "d, grads = p * out /"}
     report = check(swap(WRITTEN_OUT, {old: new, **(on_scores if verdict == "dropout-on-output-layer" else {})}))
     assert report.faults == {verdict}, str(report)
+
+
+def test_a_gradient_of_what_is_no_parameter_is_a_note() -> None:
+    text = nets.net({"return loss, grads": "grads['dx'] = X\n        return loss, grads"}, "cs231n-2018")
+    report = check(package(text, "cs231n-2018"), "cs231n-2018")
+    assert report.ok, str(report)
+    assert report.verdicts == {"parameter-names"}
+    assert "loss(X, y) returns gradients of dx too" in " ".join(str(report).split())

@@ -42,6 +42,23 @@ def test_an_endless_loop_is_stopped_and_what_follows_is_checked(tmp_path: Path) 
     assert report.faults == {"timed-out"}
 
 
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("waiting", "told"),
+    [
+        ("time.sleep(1.2)", ""),
+        ("time.sleep(60)", "it was stopped after 3 s"),
+        ("all(1 for _ in iter(int, 1))", "it was stopped after"),
+    ],
+)
+def test_time_in_which_others_work_does_not_count_as_much(waiting: str, told: str, tmp_path: Path) -> None:
+    text = f"import time\nimport numpy as np\nasked = []\n\n\ndef relu_forward(x):\n    asked or {waiting}\n"
+    text += "    asked.append(1)\n    return np.maximum(x, 0), x\n"
+    report = check(tmp_path, text, limits=Limits(seconds=1, megabytes=1024))
+    assert report.faults == ({"timed-out"} if told else set()), str(report)
+    assert told in " ".join(str(report).split())
+
+
 def test_an_import_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thinnet.check.runner.START", 0.0)
     text = "while True:\n    pass\ndef relu_forward(x):\n    return x, x\n"

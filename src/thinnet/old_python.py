@@ -204,6 +204,19 @@ class Loader(SourceFileLoader):
 
     old = False  # whether all sources are to be read as Python 2
     tell: Callable[[str], object] = str  # what is told of a file that is translated
+    script = ""  # the file that may stop below all that it defines, which is kept then
+
+    def exec_module(self, module: ModuleType) -> None:
+        try:
+            super().exec_module(module)
+        except ImportError:  # of what may have a stand-in
+            raise
+        except (Exception, SystemExit) as error:
+            body = parse(self.get_data(self.path), self.path).tree.body
+            defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+            if self.path != Loader.script or not defined <= vars(module).keys():
+                raise
+            STOPPED_FILES[self.path] = f": {type(error).__name__}: {error}"
 
     def get_code(self, fullname: str) -> CodeType:
         data = self.get_data(self.path)
@@ -219,6 +232,7 @@ class Loader(SourceFileLoader):
 
 
 PYTHON_2_FILES: dict[str, str] = {}  # the files that were read as Python 2, and what shows it
+STOPPED_FILES: dict[str, str] = {}  # those that stopped below all that they define, and why
 UNDECODED_FILES: dict[str, str] = {}  # those in another encoding than they say, and what Python says of them
 OLD_NUMPY_FILES: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 

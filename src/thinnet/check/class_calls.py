@@ -75,15 +75,18 @@ def split(layer: Any, x: Any, out: Any) -> tuple[Any, Any]:
     return out, (layer, x, None)
 
 
-def call_backward(dout: Any, cache: Any) -> Any:
+def call_backward(dout: Any, cache: Any, training: bool = True) -> Any:
+    """With what backward seems to take beside the gradient, such as the mode of the pass before."""
     layer, x, extra = cache
-    names, given = parameters(layer.backward), [dout]
-    rates = {name: 0.1 for name in names if re.search("^lr$|learning", name)}
+    named = parameters(layer.backward)
+    more: dict[str, Any] = _mode(layer.backward, named[1:], training)
+    names, given = [name for name in named if name not in more], [dout]
+    more |= {name: 0.1 for name in names if re.search("^lr$|learning", name)}
     if extra is not None and len(names) > 1:
-        given, rates = [dout, extra], {}
-    elif signature_mismatch(layer.backward, dout, **rates) and len([*filter(INPUT.search, names[:2])]) == 1:
+        given, more = [dout, extra], {}
+    elif signature_mismatch(layer.backward, dout, **more) and len([*filter(INPUT.search, names[:2])]) == 1:
         given = [x if INPUT.search(name) else dout for name in names[:2]]
-    return _result(layer, layer.backward, INPUT_GRADIENT, *given, **rates)
+    return _result(layer, layer.backward, INPUT_GRADIENT, *given, **more)
 
 
 def gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any, Any]:
@@ -115,12 +118,9 @@ def learned(dout: Any, cache: Any, *names: re.Pattern[str]) -> list[Any]:
 def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:
     """In this mode; where there is no way to choose one, x itself is what test mode gives."""
     given = parameters(layer.forward)
-    defaults = inspect.signature(layer.forward).parameters if given else {}
     options: dict[str, Any] = {name: p for name in given[1:] if p is not None and PROBABILITY.search(name)}
-    names = [name for name in given if MODE_ARGUMENTS.search(name)]
-    if names:
-        options |= {names[0]: mode_value(names[0], training, layer.forward, defaults[names[0]].default)}
-        return _result(layer, layer.forward, OUTPUT, x, **options)
+    if mode := _mode(layer.forward, given, training):
+        return _result(layer, layer.forward, OUTPUT, x, **options, **mode)
     switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
     attribute = next((name for name in MODE_ATTRIBUTES if isinstance(getattr(layer, name, None), (bool, str))), "")
     if callable(switch):
@@ -131,6 +131,13 @@ def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> 
         predict: Callable[..., Any] | None = getattr(layer, "predict", None)
         return _result(layer, predict, OUTPUT, x) if callable(predict) else x
     return _result(layer, layer.forward, OUTPUT, x, **options)
+
+
+def _mode(method: Callable[..., Any], names: list[str], training: bool) -> dict[str, Any]:
+    """The argument among these by which a method is told the mode, if there is one."""
+    name = next(filter(MODE_ARGUMENTS.search, names), "")
+    usual = inspect.signature(method).parameters[name].default if name else None
+    return {name: mode_value(name, training, method, usual)} if name else {}
 
 
 def made(owner: type, *args: Any, **kwargs: Any) -> Any:

@@ -183,23 +183,24 @@ def _dropout(owner: type) -> Pair:
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
         nonlocal last
-        p, mode = dropout_param["p"], dropout_param["mode"]
+        p, training = dropout_param["p"], dropout_param["mode"] == "train"
         last = last or (whole and not objects and _channels_stand_last(owner, p))
         given = _as_images(x, last) if whole else x
         if any("param" in name for name in parameters(getattr(owner, "forward", None))):
             layer = calls.made(owner)
-            return calls.split(layer, given, calls.call(layer.forward, given, dict(dropout_param)))
+            out, cache = calls.split(layer, given, calls.call(layer.forward, given, dict(dropout_param)))
+            return out, (cache, training)
         if p not in objects:
             objects[p] = _with_probability(owner, p)
-        out, cache = calls.split(objects[p], given.copy(), calls.call_forward(objects[p], given, mode == "train", p))
+        out, cache = calls.split(objects[p], given.copy(), calls.call_forward(objects[p], given, training, p))
         if whole:
             x[...] = _first_pixels(given, last)  # what was changed in it shows
-        return (_of_channels(owner, out, given, last) if whole else out), cache
+        return (_of_channels(owner, out, given, last) if whole else out), (cache, training)
 
     def backward(dout: Any, cache: Any) -> Any:
         with contextlib.suppress(Exception):  # some classes forget their mask on the way back
             cache = copy.deepcopy(cache)
-        dx = calls.call_backward(_as_images(dout, last) if whole else dout, cache)
+        dx = calls.call_backward(_as_images(dout, last) if whole else dout, *cache)
         return _first_pixels(dx, last) if whole and np.ndim(dx) == 4 else dx
 
     return forward, backward

@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import importlib.abc
 import importlib.util
 import re
 import sys
@@ -18,6 +19,7 @@ from thinnet.check.p_convention import PConvention
 from thinnet.check.subject import MISSING_STARS, MissingPackage
 from thinnet.course.finder import OUT_OF_SCOPE, PACKAGES, StandInFinder
 from thinnet.errors import OutOfScopeError
+from thinnet.old_python import Loader
 
 PARTS_LEFT_OUT = {f"{package}.{name}" for package in PACKAGES for name in OUT_OF_SCOPE}  # of the courses
 MOST_STUBS = 30
@@ -37,10 +39,10 @@ class _Missing(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Name(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
+        return FromMissingPackage(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
 
 
-class _Name:
+class FromMissingPackage:
     """Something from a missing package: it can be named, decorate and be derived from in an import, and no more."""
 
     importing = True
@@ -49,11 +51,11 @@ class _Name:
         self._name, self._package = name, package
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not _Name.importing:
+        if not FromMissingPackage.importing:
             raise MissingPackage(self._name, self._package)
         if len(args) == 1 and isinstance(args[0], FunctionType):
             return args[0]  # as a decorator
-        return _Name(f"{self._name}()", self._package)
+        return FromMissingPackage(f"{self._name}()", self._package)
 
     def __instancecheck__(self, value: object) -> bool:
         return False
@@ -64,7 +66,21 @@ class _Name:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Name(f"{self._name}.{name}", self._package)
+        return FromMissingPackage(f"{self._name}.{name}", self._package)
+
+
+class _Beside(importlib.abc.MetaPathFinder):
+    """Finds what a module asks its packages for where it stands beside the module itself, as in a flat hand-in."""
+
+    def __init__(self, folder: Path, packages: set[str]) -> None:
+        self.folder, self.packages = folder, packages
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        package, _, name = fullname.rpartition(".")
+        file = self.folder / f"{name}.py"
+        if package not in self.packages or not file.is_file():
+            return None
+        return importlib.util.spec_from_file_location(fullname, file, loader=Loader(fullname, str(file)))
 
 
 def load(root: Path, module: str, convention: PConvention, old: bool = False) -> tuple[dict[str, Any], list[str]]:
@@ -74,9 +90,12 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     With `old`, everything is read as Python 2.
     """
     old_python.install(root, old)
+    Loader.script = str(root.joinpath(*module.split(".")).with_suffix(".py"))
     sys.path[:0] = [str(root)]
     folders = module.split(".")[:-1]  # from any of which it may have been run; Python 2 found neighbors without a dot
     sys.path += [str(root.joinpath(*folders[: i + 1])) for i in range(len(folders))]
+    packages = {".".join(folders[: i + 1]) for i in range(len(folders))}
+    sys.meta_path.append(_Beside(root.joinpath(*folders), packages))
     absent: set[str] = set()
 
     def stands_in(name: str, path: object) -> bool:
@@ -90,7 +109,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
     for _ in range(MOST_STUBS):
         try:
             namespace = _import(root, module)
-            _Name.importing = False
+            FromMissingPackage.importing = False
             return namespace, sorted(absent - PARTS_LEFT_OUT)
         except ModuleNotFoundError as error:
             name = error.name or ""
@@ -110,7 +129,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
             if not found or library is None or not old_python.of_a_library(library.__file__ or ""):
                 raise
             absent.add(f"{library.__name__}.{found[1]}")
-            stand_in = _Name(f"{library.__name__}.{found[1]}", library.__name__)
+            stand_in = FromMissingPackage(f"{library.__name__}.{found[1]}", library.__name__)
             setattr(library, found[1], getattr(np, found[1], stand_in) if "numpy." in library.__name__ else stand_in)
         for name in set(sys.modules) - before:  # half-imported modules; those of libraries cannot be imported twice
             if not old_python.of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
@@ -137,7 +156,7 @@ def _import(root: Path, module: str) -> dict[str, Any]:
         return vars(importlib.import_module(module))
     name = module if module.isidentifier() and module not in sys.modules else f"checked_{abs(hash(module))}"
     path = root / f"{module}.py"
-    loader = old_python.Loader(name, str(path))
+    loader = Loader(name, str(path))
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None  # only without a loader
     made = importlib.util.module_from_spec(spec)

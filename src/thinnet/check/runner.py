@@ -21,6 +21,8 @@ from thinnet.check.scan import Source
 JOB, EVENTS, PRINTED, ERRORS = "job.pickle", "events.jsonl", "printed.txt", "errors.txt"  # in the worker's folder
 RANG = "Timeout ("  # what faulthandler says where the time is over
 NOT_RUN = {"crashed", "cannot-import", "missing-package", "out-of-memory", "timed-out", "unimplemented", "wrong-return"}
+PATIENCE = 3  # times the limit on a function that may pass on the clock: on a busy machine it gets a part of the time
+WORKED = "it worked for all of its time"
 START = 20.0  # seconds that the start of Python and the imports may take on top of the limit
 
 
@@ -29,7 +31,7 @@ class Limits:
     """What the code under check may use.
 
     Attributes:
-        seconds: for each function, on the clock.
+        seconds: for each function, of work; three times as many on the clock.
         megabytes: of address space, for the whole process.
     """
 
@@ -68,7 +70,7 @@ def _events(job: Job) -> tuple[list[dict[str, Any]], str | None]:
                 start_new_session=True,
             )
         try:  # the worker keeps time by itself; this is for code that disturbs it
-            process.wait(2 * START + job.limits.seconds * (1 + len(job.subjects)))
+            process.wait(2 * START + PATIENCE * job.limits.seconds * (1 + len(job.subjects)))
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -98,6 +100,8 @@ def _ending(status: int, last: str) -> str:
     ending = f"the process ended with status {status}"
     if status == 0:
         ending = "the process ended before the function did"
+    elif status < 0 and signal.Signals(-status).name == "SIGPROF":
+        return WORKED
     elif status < 0:
         ending = f"the process was ended by the signal {signal.Signals(-status).name}"
     return f"{ending}: {last}" if last else ending
@@ -173,8 +177,10 @@ def _failure(last: list[dict[str, Any]], current: str, ending: str | None, limit
     for event in last:
         if event["event"] == "refused":
             return finding(event["verdict"], event["evidence"])
+    if ending == WORKED:
+        return finding("timed-out", f"it was stopped after {limits.seconds:g} s of work")
     if ending is None:
-        what, seconds = ("it", limits.seconds) if current else ("the import", START + limits.seconds)
+        what, seconds = ("it", PATIENCE * limits.seconds) if current else ("the import", START + limits.seconds)
         return finding("timed-out", f"{what} was stopped after {seconds:g} s")
     return finding("crashed" if current else "cannot-import", ending)
 

@@ -9,6 +9,7 @@ import faulthandler
 import json
 import os
 import pickle
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from thinnet import old_python
 from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
 from thinnet.check.plan import check_subject
-from thinnet.check.runner import EVENTS, JOB, PRINTED, Job
+from thinnet.check.runner import EVENTS, JOB, PATIENCE, PRINTED, Job
 from thinnet.check.subject import location
 from thinnet.errors import MissingExtraError
 
@@ -70,6 +71,8 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
         why = f"it is written for {old}: " if old else ""
         if isinstance(error, FileNotFoundError):  # a script that begins with its data
             why = "it reads a file that is not there when it is imported: "
+        if "FromMissingPackage" in what:
+            why = "it uses a package that is not there when it is imported: "
         if "failed to map segment" in what:
             why = "an import needs more memory than is allowed; --memory allows more megabytes: "
         send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
@@ -78,7 +81,9 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
     notes = _notes(absent) if job.first else []
     for name in job.subjects:
         send("begin", subject=name)
-        faulthandler.dump_traceback_later(job.limits.seconds, exit=True, file=errors)
+        faulthandler.dump_traceback_later(PATIENCE * job.limits.seconds, exit=True, file=errors)
+        if hasattr(signal, "setitimer"):  # it ends the process
+            signal.setitimer(signal.ITIMER_PROF, job.limits.seconds)
         owner = name.partition(".")[0]
         if owner in namespace:
             subject = check_subject(name, namespace, source.conventions.get(owner, convention))
@@ -98,6 +103,7 @@ def _notes(absent: list[str]) -> list[Finding]:
         "old-python": old_python.PYTHON_2_FILES,
         "old-numpy": replaced,
         "encoding-unnamed": old_python.UNDECODED_FILES,
+        "import-stopped": old_python.STOPPED_FILES,
     }
     told = {"package-absent": f"not found: {', '.join(absent)}" if absent else ""}
     for verdict, files in of_files.items():

@@ -227,7 +227,8 @@ def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: 
                     verdict = KNOWN_WEIGHTS.get((of_old, of_new), verdict)
                 why = f": it is {of_old:g} * running + {of_new:g} * {what}, expected 0.8 * running + 0.2 * batch"
                 break
-        moved = f"bn_param[{key!r}][0] went from {old[0]:.4g} to {value[0]:.4g}, expected {right[0]:.4g}"
+        i = int(np.argmax(np.abs(value - right)))
+        moved = f"bn_param[{key!r}][{i}] went from {old[i]:.4g} to {value[i]:.4g}, expected {right[i]:.4g}"
         subject.report(verdict, f"with momentum 0.8, {moved}{why}")
 
 
