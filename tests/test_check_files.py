@@ -29,6 +29,19 @@ def check(folder: Path, text: str, dialect: str | None = None, limits: Limits = 
     return check_path(write(folder, "layers.py", text), dialect, limits=limits)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "computes"),
+    [
+        ("unimplemented", "mask, out = None, None\n    out = out.astype(x.dtype, copy=False)"),  # as in the templates
+        ("unimplemented", "scale = None\n    out = x * scale"),
+        ("crashed", "out = None\n    out = np.maximum(x, 0) if out else None * x"),
+    ],
+)
+def test_a_result_that_stays_none_is_not_written_yet(verdict: str, computes: str, tmp_path: Path) -> None:
+    report = check(tmp_path, f"import numpy as np\ndef relu_forward(x):\n    {computes}\n    return out, x\n")
+    assert report.faults == {verdict}, str(report)
+
+
 def test_the_wrong_dialect_is_doubted(tmp_path: Path) -> None:
     report = check(tmp_path, dropouts.dropout({}, "keep", "We keep each neuron with probability p."), "cs231n-2017")
     assert report.faults == {"keep-and-drop-swapped"}

@@ -353,15 +353,11 @@ def _only_none(function: Function) -> bool:
         return False
     real, empty = set[str](), set[str]()
     for node in (node for node in ast.walk(tree) if isinstance(node, ast.Assign)):
-        for target in node.targets:
-            pairs = [(target, node.value)]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = list(zip(target.elts, node.value.elts, strict=False))
-            for to, value in pairs:
-                inner = [name for name in ast.walk(to) if isinstance(name, ast.Name)]
-                names = {name.id for name in inner if isinstance(name.ctx, ast.Store)}
-                if isinstance(value, ast.Constant) and value.value is None:
-                    empty |= names
-                elif not ast.unparse(value).startswith(f"{ast.unparse(to)}.astype("):  # the templates' own
-                    real |= names
+        inner = [name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+        names = {name.id for name in inner if isinstance(name.ctx, ast.Store)}
+        value = ast.unparse(node.value)
+        if set(re.findall(r"[^(), ]+", value)) == {"None"}:
+            empty |= names
+        elif not re.match(rf"({'|'.join(names)})\.astype\(", value):  # the templates' own
+            real |= names
     return bool(empty - real)
