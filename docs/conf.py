@@ -24,6 +24,8 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["scaling.md", "_build", "figures/*.md"]  # the tables there are parts of pages
 nitpicky = False  # the docstrings' single backticks name arguments too
 
+smartquotes_action = "q"  # quotation marks only: --seed keeps its two dashes, and (...) its dots
+
 html_theme = "furo"
 html_title = "Thinnet"
 html_static_path = ["_static"]

@@ -210,6 +210,12 @@ def test_the_pages_load_nothing_from_elsewhere_and_lead_nowhere_wrong(built: Pat
         assert not re.search(r"@import|url\(\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8")), style.name
 
 
+def test_options_keep_their_two_dashes_on_the_pages(built: Path) -> None:
+    verdicts = (built / "verdicts.html").read_text(encoding="utf-8")
+    assert "--timeout allows more seconds" in verdicts
+    assert "write print(...)" in verdicts
+
+
 def described(built: Path) -> set[str]:
     """Every Python name that the reference describes, from Sphinx's inventory."""
     content = (built / "objects.inv").read_bytes()
