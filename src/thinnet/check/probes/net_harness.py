@@ -305,7 +305,7 @@ class NetHarness:
         """Compare the gradients with differences of the loss."""
         missing = [str(key) for key in net.params if key not in grads]
         if more := [str(key) for key in grads if key not in net.params and not self.subject.has("parameter-names")]:
-            self.subject.report("parameter-names", f"{when}loss(X, y) returns gradients of {', '.join(more)} too")
+            self.subject.report("parameter-names", f"loss(X, y) returns gradients of {', '.join(more)} too")
         if not self.scores_right:
             return
         if missing:
