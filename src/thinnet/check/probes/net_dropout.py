@@ -10,6 +10,7 @@ from thinnet.check.call_recorder import Call
 from thinnet.check.compare import close
 from thinnet.check.probes.dropout_calls import check_ratios
 from thinnet.check.probes.net_calls import backwards, dropout_results, forwards, mode_at_test
+from thinnet.check.probes.net_gradients import check_gradients
 from thinnet.check.probes.net_harness import C, NetHarness, Options, P
 from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.layers import softmax_loss
@@ -79,7 +80,7 @@ def check_combined(harness: NetHarness, dropout: Options, options: Options) -> N
         check_examples_alone(harness, net)
         if _normalization_is_lost(harness, dropout, options):
             return
-    harness.check_gradients({**dropout, **options})
+    check_gradients(harness, {**dropout, **options})
 
 
 def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Options) -> bool:

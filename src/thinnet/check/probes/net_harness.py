@@ -2,23 +2,21 @@
 
 import contextlib
 import copy
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from thinnet.check.call_recorder import FAILURES, Call, CallRecorder, Layers, report_own_faults
+from thinnet.check.call_recorder import FAILURES, CallRecorder, Layers, report_own_faults
 from thinnet.check.classes import of_courses, role
-from thinnet.check.compare import Alternative, close, difference
+from thinnet.check.compare import Alternative, difference
 from thinnet.check.findings import Finding, finding
 from thinnet.check.probes.layers import agrees
 from thinnet.check.probes.net_calls import Diagnosis, diagnose
-from thinnet.check.probes.net_mistakes import mistaken_gradients, mistaken_scores
+from thinnet.check.probes.net_mistakes import mistaken_scores
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss, svm_loss
-from thinnet.slopes import around, moved
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 DROPOUT_ARGUMENTS = str.split(
@@ -30,9 +28,6 @@ HIDDEN = (7, 9)
 SIZES = (D, *HIDDEN, C)
 ROUNDING = 1e-11  # of the largest value: more than what float64 leaves
 P = 0.4  # a sensible value whether p drops or keeps
-SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
-# Where all parameters move together: by how much, until the slopes agree, and what rounding alone stays below.
-AT_ONCE, AT_ONCE_IN_FLOAT32 = ((1e-6,), 1e-8), ((1e-3, 1e-4), 5e-4)
 OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of another course may show
 HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
 
@@ -234,7 +229,7 @@ class NetHarness:
         value = next((np.asarray(value, dtype=float) for value in found), None)
         return value.T if value is not None and kind == "W" and self.turned else value
 
-    def _layers(self, net: Any) -> list[tuple[Any, ...]]:
+    def layers_of(self, net: Any) -> list[tuple[Any, ...]]:
         """The weights and biases of each affine layer; none where the net has others, or they are not all there."""
         depth = sum(self.role(key)[0] == "W" for key in net.params)
         layers = [tuple(self.parameter(net, kind, i) for kind in "Wb") for i in range(1, depth + 1)]
@@ -246,7 +241,7 @@ class NetHarness:
 
     def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula where this follows the affine layer of that number."""
-        h, layers = X, self._layers(net)
+        h, layers = X, self.layers_of(net)
         for i, (W, b) in enumerate(layers, 1):
             h = h @ W + b.reshape(-1)
             h = activate(h, i) if i < len(layers) else h
@@ -262,7 +257,7 @@ class NetHarness:
             (shares, "wrong-output", "are probabilities: return the scores before the softmax"),
             (labels, "wrong-output", "are labels: return the scores, of which predict takes the largest"),
             (np.maximum(expected, 0), "wrong-output", "go through a ReLU after the last affine layer"),
-            *mistaken_scores(X, self._layers(net)),
+            *mistaken_scores(X, self.layers_of(net)),
         ]
         wrong = difference(what, scores, expected, known)
         if wrong:
@@ -292,98 +287,6 @@ class NetHarness:
             self.scores_right = self.loss_right = False
             raise self.subject.stop("wrong-output", wrong.message)
         return grads
-
-    def check_gradients(self, options: Options) -> None:
-        """Check the gradients of a net with these options, where its masks can be held."""
-        net, batch = self.build(**options), self.data()
-        _, grads = self.held_loss(net, *batch)
-        calls = list(self.recorder.calls)
-        if self.held_loss(net, *batch)[0] == self.held_loss(net, *batch)[0]:
-            self.compare_gradients(net, grads, calls)
-
-    def compare_gradients(self, net: Any, grads: dict[Any, AnyArray], calls: Sequence[Call]) -> None:
-        """Compare the gradients with differences of the loss."""
-        missing = [str(key) for key in net.params if key not in grads]
-        if more := [str(key) for key in grads if key not in net.params and not self.subject.has("parameter-names")]:
-            self.subject.report("parameter-names", f"loss(X, y) returns gradients of {', '.join(more)} too")
-        if not self.scores_right:
-            return
-        if missing:
-            self.subject.report("wrong-gradient", f"the gradients of {', '.join(missing)} are missing")
-            return
-        keys = sorted(net.params, key=lambda name: (str(name)[-1], str(name)))
-        if self._agree_at_once(net, keys, grads):
-            return
-        why = diagnose(calls)
-        for key in keys:
-            if self.subject.has(why[0]) if why else key in self.wrong:
-                continue  # with other options, it would say the same again
-            found = None if self._agree_at_once(net, [key], grads) else self._compare(net, key, grads)
-            if found:
-                self.wrong.add(key)
-                self.subject.report(*((why[0], f"{why[1]}; {found[1]}") if why else found))
-
-    def _agree_at_once(self, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray]) -> bool:
-        """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
-
-        The direction is of normal numbers, in which errors cancel with a probability of `same` over their size.
-        """
-        params = {key: net.params[key] for key in keys}
-        if any(grads[key].shape != value.shape for key, value in params.items()):
-            return False
-        batch = self.data()
-        steps, same = AT_ONCE_IN_FLOAT32 if self.single else AT_ONCE
-        for step in steps:  # there may be kinks within the first
-            losses = []
-            for size in (step, -step):
-                with moved(params, size, 0) as direction:
-                    losses.append(self.held_loss(net, *batch, recorded=False)[0])
-            claimed = sum(float(np.sum(grads[key] * way)) for key, way in direction.items())
-            if abs((losses[0] - losses[1]) / (2 * step) - claimed) <= same:
-                return True
-        return False
-
-    def _compare(self, net: Any, key: Any, grads: dict[Any, AnyArray]) -> tuple[str, str] | None:
-        """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
-
-        Where a sample agrees, all others are looked at too.
-        """
-        value, batch, gradient = net.params[key], self.data(), grads[key]
-        same = gradient.squeeze().shape == value.squeeze().shape
-        if same and np.broadcast(gradient, value).size == value.size:  # their difference has no more elements
-            gradient = gradient.reshape(value.shape)
-        if not gradient.shape and not gradient:  # nothing, for what plays no part: it broadcasts
-            gradient = np.zeros(value.shape)
-        if gradient.shape != value.shape:
-            return "shape-changed", f"the gradient of {key} has shape {gradient.shape}, expected {value.shape}"
-        (step, *closer), tolerance = ((1e-2, 1e-3, 1e-4, 1e-5), 1e-2) if self.single else ((1e-5, 1e-7), 1e-3)
-
-        def slope(position: tuple[int, ...], step: float) -> float:
-            above, below = around(lambda _: self.held_loss(net, *batch, recorded=False)[0], value, position, step)
-            return float(above - below) / (2 * step)
-
-        (kind, layer), depth = self.role(key), sum(self.role(name)[0] == "W" for name in net.params)
-        plain = kind in ("W", "b") and not (self.subject.when or self.turned) and layer - self.first < depth
-        mistaken = mistaken_gradients(*batch, self._layers(net), kind, layer - self.first) if plain else []
-        order = np.random.default_rng(3).permutation(value.size)
-        for picks in (order[:SAMPLES],) if self.single else (order[:SAMPLES], order):
-            positions = [tuple(int(i) for i in np.unravel_index(int(pick), value.shape)) for pick in picks]
-            got = np.array([gradient[position] for position in positions])
-            numerical = np.array([slope(position, step) for position in positions])
-            largest = max(float(np.abs(numerical).max()), 1e-3)
-            for smaller in closer:  # a kink may be near
-                for i in np.flatnonzero(np.abs(got - numerical) > 0.1 * tolerance * largest):
-                    numerical[i] = min(numerical[i], slope(positions[i], smaller), key=lambda near: abs(got[i] - near))
-            known = [(np.array([one[i] for i in positions]), "wrong-gradient", how) for one, how in mistaken]
-            wrong = difference(f"the gradient of {key}", got, numerical, known, batch=N)
-            if wrong and np.any(np.abs(got - numerical) > tolerance * largest):
-                at = re.search(r"at \[(\d+)\]", wrong.message)
-                message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message
-                for name, other in grads.items():
-                    if other.shape == value.shape and close([other[i] for i in positions], numerical, tolerance):
-                        message += f"; the right one stands under {name}"
-                return wrong.of_gradient, message.replace(f" of {SAMPLES} elements", f" of {SAMPLES} sampled elements")
-        return None
 
 
 def class_of(subject: Subject) -> type:

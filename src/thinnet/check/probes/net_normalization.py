@@ -7,6 +7,7 @@ import numpy as np
 
 from thinnet.check.call_recorder import Call
 from thinnet.check.probes.net_calls import forwards, shared_param
+from thinnet.check.probes.net_gradients import check_gradients
 from thinnet.check.probes.net_harness import C, NetHarness, Options
 from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.check.probes.normalization import normalized
@@ -40,7 +41,7 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
         return False
     if loss is not None and not (_of_its_kind(harness, net, by_example) and _in_order(harness, net, loss, by_example)):
         return False
-    harness.check_gradients(options)
+    check_gradients(harness, options)
     if check_examples_alone(harness, net) and len(harness.subject.findings) == known and not by_example:
         _running(harness, options)
     return len(harness.subject.findings) == known

@@ -9,6 +9,7 @@ import numpy as np
 from thinnet.check.classes import of_courses, role
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import mode_at_test
+from thinnet.check.probes.net_gradients import compare_gradients
 from thinnet.check.probes.net_harness import HIDDEN, NetHarness, Options, Shape
 from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
@@ -28,7 +29,7 @@ def check_plain(harness: NetHarness) -> None:
     harness.standard |= _usable_options(harness)
     net = harness.build()  # once more, so that what is found now is not told of the options that were tried
     grads = harness.check_pass(net)
-    harness.compare_gradients(net, grads, list(harness.recorder.calls))
+    compare_gradients(harness, net, grads, list(harness.recorder.calls))
     X, y = harness.data()
     later, first = (harness.loss(one, -X, y)[1] for one in (net, harness.build()))
     changed = [str(key) for key in first if key in later and not close(later[key], first[key])]
@@ -44,7 +45,7 @@ def check_depths(harness: NetHarness) -> None:
     def run(hidden: tuple[int, ...]) -> None:
         net = harness.build(hidden)
         harness.tell_of({"hidden_dims": [*hidden]})
-        harness.compare_gradients(net, harness.check_pass(net), [])
+        compare_gradients(harness, net, harness.check_pass(net), [])
 
     for hidden in ((8,), (6, 7, 8)):
         if harness.roles or harness.subject.has_fault or not of_courses(harness.subject.name):
