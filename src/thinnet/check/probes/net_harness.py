@@ -37,6 +37,7 @@ OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of
 HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
 
 Options = dict[str, Any]
+Gradients = dict[Any, AnyArray]
 Shape = tuple[int, ...]
 Shapes = dict[tuple[str, int], Shape]  # of the weights and biases of each layer; no two are equal
 Probe = Callable[[], None]
@@ -185,11 +186,11 @@ class NetHarness:
             raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")
         return self.subject.array(self.loss_name, scores, "what loss(X) returns")
 
-    def loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, dict[Any, AnyArray]]:
+    def loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, Gradients]:
         """Train mode; the recorder has its calls if `recorded`."""
         self.last = net, X
         self.recorder.restart(recorded)
-        arrays: dict[Any, AnyArray] = {}
+        arrays: Gradients = {}
         loss, grads = self.subject.pair(self.loss_name, net, X, y)
         number = self.subject.array(self.loss_name, loss, "the loss")
         if not hasattr(grads, "items") or number.size != 1:
@@ -201,9 +202,7 @@ class NetHarness:
             arrays[key] = self.subject.array(self.loss_name, value, f"the gradient of {key}").astype(float)
         return float(number.reshape(())), arrays
 
-    def held_loss(
-        self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True
-    ) -> tuple[float, dict[Any, AnyArray]]:
+    def held_loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, Gradients]:
         """The same with the masks held: by seeding NumPy, by a copy of the net, and by the modules' generators."""
         np.random.seed(5)
         for generator, state in self.recorder.generators:
@@ -249,7 +248,7 @@ class NetHarness:
             h = activate(h, i) if i < len(layers) else h
         return h
 
-    def check_pass(self, net: Any) -> dict[Any, AnyArray]:
+    def check_pass(self, net: Any) -> Gradients:
         """Check scores and loss by the formula; return the gradients."""
         X, y = self.data()
         expected = self.plain_scores(net, X)
@@ -298,7 +297,7 @@ class NetHarness:
         if self.held_loss(net, *batch)[0] == self.held_loss(net, *batch)[0]:
             self.compare_gradients(net, grads, calls)
 
-    def compare_gradients(self, net: Any, grads: dict[Any, AnyArray], calls: Sequence[Call]) -> None:
+    def compare_gradients(self, net: Any, grads: Gradients, calls: Sequence[Call]) -> None:
         """Compare the gradients with differences of the loss."""
         when = f"with {self.setting}, " if self.setting else ""
         missing = [str(key) for key in net.params if key not in grads]
@@ -319,7 +318,7 @@ class NetHarness:
                 self.wrong.add(key)
                 self.subject.report(*((why[0], f"{when}{why[1]}; {found[1]}") if why else found))
 
-    def _agree_at_once(self, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray]) -> bool:
+    def _agree_at_once(self, net: Any, keys: Sequence[Any], grads: Gradients) -> bool:
         """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
 
         The direction is of normal numbers, in which errors cancel with a probability of `same` over their size.
@@ -339,7 +338,7 @@ class NetHarness:
                 return True
         return False
 
-    def _compare(self, net: Any, key: Any, grads: dict[Any, AnyArray], when: str) -> tuple[str, str] | None:
+    def _compare(self, net: Any, key: Any, grads: Gradients, when: str) -> tuple[str, str] | None:
         """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
 
         Where a sample agrees, all others are looked at too.
