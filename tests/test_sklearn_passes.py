@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -16,10 +17,9 @@ from thinnet.typing import AnyArray, FloatArray
 X = np.random.default_rng(0).standard_normal((200, 3))
 
 
-def partial_weights(y: AnyArray, batch_size: Any, **options: Any) -> FloatArray:
-    """The parameters after one pass over as many rows as there are targets."""
-    net = ThinNetRegressor((8,), dropout=0.0, standardize=False, batch_size=batch_size, random_state=0, **options)
-    net.partial_fit([[0.0] * 3, [1.0] * 3], [0.0, 1.0])  # which fixes the scale of the targets
+def partial_weights(begun: ThinNetRegressor, y: AnyArray) -> FloatArray:
+    """The parameters after one more pass over as many rows as there are targets."""
+    net = copy.deepcopy(begun)
     net.partial_fit(X[: len(y)], y)
     return net.net_.params.flat
 
@@ -33,13 +33,16 @@ def partial_weights(y: AnyArray, batch_size: Any, **options: Any) -> FloatArray:
     ],
 )  # fmt: skip
 def test_each_row_has_influence(rows: int, batch_size: Any, normalization: Any) -> None:
+    options: dict[str, Any] = {"batch_size": batch_size, "normalization": normalization, "random_state": 0}
+    begun = ThinNetRegressor((8,), dropout=0.0, standardize=False, **options)
+    begun.partial_fit([[0.0] * 3, [1.0] * 3], [0.0, 1.0])  # which fixes the scale of the targets
     y = X[:rows, 0].copy()
-    before = partial_weights(y, batch_size, normalization=normalization)
-    np.testing.assert_array_equal(partial_weights(y, batch_size, normalization=normalization), before)
+    before = partial_weights(begun, y)
+    np.testing.assert_array_equal(partial_weights(begun, y), before)
     for row in range(rows):
         changed = y.copy()
         changed[row] += 1
-        assert (partial_weights(changed, batch_size, normalization=normalization) != before).any(), row
+        assert (partial_weights(begun, changed) != before).any(), row
 
 
 @pytest.mark.parametrize("batch_size", [20, 43, 100, "auto"])

@@ -69,7 +69,7 @@ def test_an_ensemble_is_the_mean_of_its_nets(values: Data) -> None:
 def test_lbfgs_finds_the_least_loss_of_a_convex_problem(classes: Data) -> None:
     X, y = classes
     linear: dict[str, Any] = {"hidden_layer_sizes": (), "solver": "lbfgs", "max_iter": 500, "tol": 1e-7}
-    net = ThinNetClassifier(alpha=1.0, **linear).fit(X, y)
+    net = ThinNetClassifier(alpha=1.0, random_state=1, **linear).fit(X, y)
     theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit((X - X.mean(axis=0)) / X.std(axis=0), y)
     standardized = (X - X.mean(axis=0)) / X.std(axis=0)
     np.testing.assert_allclose(net.predict_proba(X), theirs.predict_proba(standardized), atol=1e-4)

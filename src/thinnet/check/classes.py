@@ -6,6 +6,7 @@ the class is not checked, and nothing is held against it.
 
 import contextlib
 import copy
+import functools
 import inspect
 import itertools
 import re
@@ -95,6 +96,7 @@ def of_courses(name: str) -> bool:
     return _plain_net(name) not in OTHER_NETS
 
 
+@functools.cache
 def role(key: Any) -> tuple[str, int]:
     """What a parameter is, and the number of its layer: ("W", 1) for "W1", "layer1_W" and (1, "W"); else ("", -1)."""
     text = "".join(map(str, key)) if isinstance(key, tuple) else str(key)

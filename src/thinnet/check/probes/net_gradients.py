@@ -9,10 +9,9 @@ import numpy as np
 from thinnet.check.call_recorder import Call
 from thinnet.check.compare import close, difference
 from thinnet.check.probes.net_calls import diagnose
-from thinnet.check.probes.net_harness import N, NetHarness, Options
+from thinnet.check.probes.net_harness import Gradients, N, NetHarness, Options
 from thinnet.check.probes.net_mistakes import mistaken_gradients
 from thinnet.slopes import around, moved
-from thinnet.typing import AnyArray
 
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
 # Where all parameters move together: by how much, until the slopes agree, and what rounding alone stays below.
@@ -28,7 +27,7 @@ def check_gradients(harness: NetHarness, options: Options) -> None:
         compare_gradients(harness, net, grads, calls)
 
 
-def compare_gradients(harness: NetHarness, net: Any, grads: dict[Any, AnyArray], calls: Sequence[Call]) -> None:
+def compare_gradients(harness: NetHarness, net: Any, grads: Gradients, calls: Sequence[Call]) -> None:
     """Compare the gradients with differences of the loss."""
     missing = [str(key) for key in net.params if key not in grads]
     if more := [str(key) for key in grads if key not in net.params and not harness.subject.has("parameter-names")]:
@@ -51,7 +50,7 @@ def compare_gradients(harness: NetHarness, net: Any, grads: dict[Any, AnyArray],
             harness.subject.report(*((why[0], f"{why[1]}; {found[1]}") if why else found))
 
 
-def _agree_at_once(harness: NetHarness, net: Any, keys: Sequence[Any], grads: dict[Any, AnyArray]) -> bool:
+def _agree_at_once(harness: NetHarness, net: Any, keys: Sequence[Any], grads: Gradients) -> bool:
     """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
 
     The direction is of normal numbers, in which errors cancel with a probability of `same` over their size.
@@ -72,7 +71,7 @@ def _agree_at_once(harness: NetHarness, net: Any, keys: Sequence[Any], grads: di
     return False
 
 
-def _compare(harness: NetHarness, net: Any, key: Any, grads: dict[Any, AnyArray]) -> tuple[str, str] | None:
+def _compare(harness: NetHarness, net: Any, key: Any, grads: Gradients) -> tuple[str, str] | None:
     """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
 
     Where a sample agrees, all others are looked at too.

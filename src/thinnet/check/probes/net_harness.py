@@ -32,6 +32,7 @@ OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of
 HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
 
 Options = dict[str, Any]
+Gradients = dict[Any, AnyArray]
 Shape = tuple[int, ...]
 Shapes = dict[tuple[str, int], Shape]  # of the weights and biases of each layer; no two are equal
 Probe = Callable[[], None]
@@ -183,11 +184,11 @@ class NetHarness:
             raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")
         return self.subject.array(self.loss_name, scores, "what loss(X) returns")
 
-    def loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, dict[Any, AnyArray]]:
+    def loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, Gradients]:
         """Train mode; the recorder has its calls if `recorded`."""
         self.last = net, X
         self.recorder.restart(recorded)
-        arrays: dict[Any, AnyArray] = {}
+        arrays: Gradients = {}
         loss, grads = self.subject.pair(self.loss_name, net, X, y)
         number = self.subject.array(self.loss_name, loss, "the loss")
         if not hasattr(grads, "items") or number.size != 1:
@@ -199,9 +200,7 @@ class NetHarness:
             arrays[key] = self.subject.array(self.loss_name, value, f"the gradient of {key}").astype(float)
         return float(number.reshape(())), arrays
 
-    def held_loss(
-        self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True
-    ) -> tuple[float, dict[Any, AnyArray]]:
+    def held_loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, Gradients]:
         """The same with the masks held: by seeding NumPy, by a copy of the net, and by the modules' generators."""
         np.random.seed(5)
         for generator, state in self.recorder.generators:
@@ -247,7 +246,7 @@ class NetHarness:
             h = activate(h, i) if i < len(layers) else h
         return h
 
-    def check_pass(self, net: Any) -> dict[Any, AnyArray]:
+    def check_pass(self, net: Any) -> Gradients:
         """Check scores and loss by the formula; return the gradients."""
         X, y = self.data()
         expected = self.plain_scores(net, X)

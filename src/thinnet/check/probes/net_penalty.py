@@ -55,9 +55,8 @@ def _of_loss(harness: NetHarness, penalty: float, right: float, counts: dict[Any
     others = [str(key) for key in params if key not in weights and abs(counts[key]) > 1e-4]
     message = f"reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
     report = harness.subject.report
-    odd = [
-        count for count in counts.values() if abs(4 * count - round(4 * count)) > 1e-3
-    ]  # no quarters of what is right
+    # No quarters of what is right.
+    odd = [count for count in counts.values() if abs(4 * count - round(4 * count)) > 1e-3]
     alone = abs(penalty - sum(counts[key] * _half(value) for key, value in params.items())) > 1e-4 * right
     if alone or (len(odd) > 1 and np.ptp(odd) > 1e-3):
         report(
