@@ -37,8 +37,8 @@ def test_a_temperature_makes_probabilities_honest(classes: Data) -> None:
 
 @pytest.mark.filterwarnings("ignore:The number of unique classes")
 def test_where_no_rows_can_be_spared_there_is_no_temperature_by_itself() -> None:
-    X = np.random.default_rng(0).standard_normal((120, 3))
-    assert ThinNetClassifier(**QUICK).fit(X, np.arange(120)).temperature_ == 1
+    X = np.random.default_rng(0).standard_normal((80, 3))
+    assert ThinNetClassifier(**QUICK).fit(X, np.arange(80)).temperature_ == 1
     assert ThinNetClassifier(**QUICK).fit(X[:20], np.arange(20) % 2).temperature_ == 1
 
 
