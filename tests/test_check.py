@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-import subprocess
-import sys
 import types
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +17,6 @@ import check_sources as sources
 import thinnet.course
 from thinnet.check import VERDICTS, Report, check_layers
 from thinnet.check.chance import differ, unlikely
-from thinnet.check.verdicts import page
 from thinnet.errors import ArgumentError
 
 IN_CHILDREN = {"crashed", "out-of-memory", "missing-package"}  # see test_check_files.py
@@ -366,16 +362,6 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
     mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
     assert mend.startswith(f"Keep each unit with probability {keep}, and divide what is kept by it: ")
     assert f"mask = (np.random.rand(*x.shape) < {keep}) / {keep}; then out = x * mask in training" in mend
-
-
-def test_the_page_of_verdicts_is_up_to_date() -> None:
-    assert (Path(__file__).parents[1] / "docs" / "verdicts.md").read_text(encoding="utf-8") == page()
-
-
-def test_the_command_that_makes_the_page_says_nothing_else() -> None:
-    command = [sys.executable, "-W", "error", "-m", "thinnet.check.verdicts"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    assert (done.stdout, done.stderr) == (page(), "")
 
 
 def test_every_fault_has_a_planted_one() -> None:

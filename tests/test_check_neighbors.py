@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 import check_dropouts as dropouts
-import check_images as images
 import check_nets as nets
 import check_small_nets as small_nets
 import check_sources as sources
 from test_check import check, package
 from thinnet.check import check_path
-from thinnet.check.compare import Difference, difference
 
 pytestmark = pytest.mark.usefixtures("quick_workers")
 
@@ -325,37 +323,6 @@ class Dropout:
     report = check_path(tmp_path)
     assert report.faults == {"mask-not-applied-in-backward"}, str(report)
     assert [function.place for function in report.functions] == ["", "line 15"]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("top, left = i * stride, j * stride", "top, left = i * stride, j", "that of stride 1 in one direction"),
-        ("1 + (W + 2 * pad - WW) // stride\n", "1 + (W + 2 * pad - WW) // stride; P, Q = P - 2 * pad // stride, Q - 2 * pad // stride\n",
-         "the output has the size of one without padding"),
-        ("pad:pad + H, pad:pad + W]", "1:-1, 1:-1]", "with stride 2 and pad 2: dx is cut by 1 on each side, where pad is 2"),
-        ("pad:pad + H, pad:pad + W]", "1:1 + H, 1:1 + W]", "padding-not-removed with stride 2 and pad 2: dx is cut out of the wrong place"),
-        ("for j in range(out.shape[3])", "for j in range(min(out.shape[2:]))", "elements are wrong, those at [:, :, :, 2], where it is zero"),
-        ("i * stride + K, j * stride:j * stride + L].max", "(i + 1) * stride, j * stride:(j + 1) * stride].max", "the output is that of windows of stride x stride"),
-        ("np.unravel_index(np.argmax(window), window.shape)", "divmod(np.argmax(window), K)", "with windows of 2 x 3: "),
-    ],
-)  # fmt: skip
-def test_a_mistake_in_a_convolution_is_told_by_what_it_is(old: str, new: str, told: str) -> None:
-    assert told in " ".join(
-        f"{one.verdict} {one.evidence}" for _, one in check(sources.swap(images.IMAGES, {old: new}))
-    )
-
-
-def test_images_that_come_out_square_are_told_so() -> None:
-    found = difference("the output", np.ones((2, 3, 4, 4)), np.ones((2, 3, 4, 5)))
-    assert found == Difference(
-        "shape-changed", "the output has shape (2, 3, 4, 4), expected (2, 3, 4, 5): it is square"
-    )
-
-
-def test_a_group_without_variance_needs_an_epsilon() -> None:
-    text = sources.swap(images.IMAGES, {'gn_param.get("eps", 1e-5)': "0"})
-    assert [(name, one.verdict) for name, one in check(text)] == [("spatial_groupnorm_forward", "epsilon-missing")]
 
 
 RELU = "scores, cache3 = affine_forward(h2, W3, b3)"
