@@ -29,5 +29,4 @@ def build(
     net.products = products
     options = {"learning_rate": job.learning_rate, "batch_size": job.batch_size}
     solver = Solver(net, data, epochs=10**6, verbose=False, **options)
-    solver._update.alone = True  # as in `Solver.train`, where nobody else changes the weights from step to step
     return solver.step

@@ -10,7 +10,7 @@ from thinnet.kernels.optimizers import RULE_KERNELS as RULE_KERNELS
 from thinnet.parameters import Late, Parameters, Place, whole_lines
 from thinnet.teams import Team, parts_for, scratch
 from thinnet.thinning import Thinning
-from thinnet.typing import AnyArray, FloatArray, IntArray
+from thinnet.typing import FloatArray, IntArray
 
 
 def update_whole(
@@ -19,16 +19,16 @@ def update_whole(
     dw: FloatArray | Parameters,
     numbers: FloatArray,
     team: Team,
-    half: AnyArray | None,
     late: Late | None,
 ) -> None:
     """One step of a rule; `buffers` are the weights and its state, the rest as for `thinnet.optim.FlatOptimizer`."""
     w, first, second = buffers
-    half = np.empty(0, np.uint16) if half is None else half
     for flat, size, table, gaps in _parts(dw, late):
         parts = parts_for(team, size)
         room = scratch(parts, w.dtype, LINE if gaps else 0)
-        team.run(update, parts, rule, w, flat, (first, second), numbers, half, table, room)
+        team.run(update, parts, rule, w, flat, (first, second), numbers, table, room)
+    if late is not None and late.update is not None:
+        late.update(rule, buffers, numbers)
 
 
 def update_kept(

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from thinnet import kernels
-from thinnet.bfloat16 import to_bits
 from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
 from thinnet.parameters import Late, Parameters, is_own
 from thinnet.subnormal import scaled_square, settled, settled_average
 from thinnet.teams import ONE_THREAD, Team
 from thinnet.thinning import Thinning
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import FloatArray
 
 if TYPE_CHECKING:
     from thinnet.kernels.optimizers import RuleKernel
@@ -224,7 +223,6 @@ class FlatOptimizer:
         thinning: Thinning | None = None,
         *,
         team: Team = ONE_THREAD,
-        half: AnyArray | None = None,
         late: Late | None = None,
     ) -> None:
         """Change `w` in place by one step along `dw`.
@@ -236,7 +234,6 @@ class FlatOptimizer:
             thinning: which part that is. All other weights, and their moments, stay as they are: a weight's moments
                 are averages over the steps in which it took part.
             team: the threads that may share the work, where kernels do it.
-            half: receives the bits of the new weights in bfloat16; not with a thinning.
             late: makes gradients that `dw` lacks, those of matrices; only where `takes_pieces`, not with a thinning.
 
         Raises:
@@ -252,7 +249,7 @@ class FlatOptimizer:
             none = np.empty(0, self._dtype)
             buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
             if thinning is None:
-                _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, half, late)
+                _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, late)
             else:
                 _compiled().update_kept(kernel.rule, buffers, dw, numbers, team, thinning)
         elif thinning is not None:
@@ -262,8 +259,6 @@ class FlatOptimizer:
             for start in range(0, w.size, CHUNK):
                 chunk = slice(start, start + CHUNK)
                 self._apply(w, dw[chunk], arrays, options, chunk)
-            if half is not None:
-                half[:] = to_bits(w)
         if "t" in self.state:
             self.state["t"] += 1
 

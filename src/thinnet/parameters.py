@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -55,10 +55,13 @@ class Late(NamedTuple):
     Attributes:
         names: of the matrices that they belong to.
         pieces: makes them all, each in the place of the one before; whoever has used one may change its weights.
+        update: where it is not None, there are no pieces: it does what would be done with them. It takes the number of
+            an optimizer's rule, its flat buffers, and its hyperparameters, as `thinnet.flat_updates` has them.
     """
 
     names: Collection[str]
-    pieces: Iterable[Piece]
+    pieces: Iterable[Piece] = ()
+    update: Callable[[int, Sequence[FloatArray], FloatArray], None] | None = None
 
 
 class Parameters(MutableMapping[str, FloatArray]):

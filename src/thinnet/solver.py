@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
-from thinnet.callbacks import Callback, EarlyStopping, ProgressBar, all_callbacks
+from thinnet.callbacks import Callback, ProgressBar, all_callbacks
 from thinnet.checks import check_choice, check_number, check_path
 from thinnet.data.batches import BatchOrder, Sampling
 from thinnet.data.dataset import Dataset
@@ -325,8 +325,6 @@ class Solver(Progress):
         state.weights.keep_first()
         self._call("on_train_begin")
         try:
-            harmless = all(isinstance(callback, EarlyStopping | ProgressBar) for callback in self.callbacks)
-            self._update.alone = harmless and type(self).step is Solver.step
             with compilation_announced(self._say) if self.verbose else nullcontext():
                 self._loop.run(self.step, self._after_step)
         except NumericalError as error:
@@ -337,7 +335,6 @@ class Solver(Progress):
             text = f"{error} Those were not finite either, so it now has the last good ones."
             raise on_all_processes(NumericalError(text)) from error
         finally:
-            self._update.alone = False
             self._call("on_train_end")
         if state.average is not None:
             state.average.finish()

@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from thinnet.bfloat16 import BITS
 from thinnet.data.rows import Rows, inplace_mix
 from thinnet.teams import Team
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -42,16 +41,13 @@ class MixedRows:
         alpha: α > 0; 0.2 mixes few rows noticeably, and 1 makes all shares alike likely.
         seed, max_rows: of the minibatches, and the most rows in one.
         num_classes: C, where targets are labels; None for values.
-        dtype: of the rows that come out; uint16 for the bits of bfloat16 numbers, which are rounded once mixed.
 
     Source: Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", arXiv 1710.09412 (2017).
     """
 
-    def __init__(
-        self, reader: FloatRows, alpha: float, seed: int, max_rows: int, num_classes: int | None, dtype: Any
-    ) -> None:
+    def __init__(self, reader: FloatRows, alpha: float, seed: int, max_rows: int, num_classes: int | None) -> None:
         self.reader, self.alpha, self.seed, self.num_classes = reader, alpha, seed, num_classes
-        self.dtype, self._max_rows, self._gives_bits = reader.dtype, max_rows, np.dtype(dtype) == BITS
+        self.dtype, self._max_rows = reader.dtype, max_rows
 
     def draw(self, count: int, step: int) -> tuple[float, AnyArray]:
         """λ, and by which row each of so many is mixed, in a step."""
@@ -76,13 +72,11 @@ class MixedRows:
     def _mixed(self, X: Any, partners: AnyArray, share: Any) -> Any:
         if not isinstance(X, np.ndarray):  # sparse rows, which mix themselves
             return X.mixed(partners, share)
-        floats, bits = (buffer[: len(X)] for buffer in self._buffers)
-        inplace_mix(X, partners, share, floats, bits, self.reader.team)
-        return bits if self._gives_bits else floats
+        out = self._room[: len(X)]
+        inplace_mix(X, partners, share, out, self.reader.team)
+        return out
 
     @cached_property
-    def _buffers(self) -> tuple[FloatArray, AnyArray]:
-        """For dense rows: of floats, or of the bits of bfloat16 numbers; the other one is empty."""
-        width, bits = self.reader.num_features, self._gives_bits
-        floats = np.empty((0 if bits else self._max_rows, width), self.dtype)
-        return floats, np.empty((self._max_rows if bits else 0, width), BITS)
+    def _room(self) -> FloatArray:
+        """For dense rows."""
+        return np.empty((self._max_rows, self.reader.num_features), self.dtype)

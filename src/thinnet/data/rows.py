@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thinnet import kernels
-from thinnet.bfloat16 import BITS, to_bits
 from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.standardization import Standardization
-from thinnet.teams import ONE_THREAD, Team, parts_for, scratch
+from thinnet.teams import ONE_THREAD, Team, parts_for, scratch, share_out
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -29,7 +28,7 @@ class RowReader:
         data: where the rows are.
         split: ``"train"``, ``"val"`` or ``"test"``.
         max_rows: the most rows that are read at once.
-        dtype: of the rows that come out; uint16 for the bits of bfloat16 numbers.
+        dtype: of the rows that come out.
         order: the minibatches of training that are read, which are augmented where the data set says so; other rows
             than these never are.
         team: the threads that may share the work.
@@ -58,10 +57,8 @@ class RowReader:
         width = data.num_features
         how = data.standardization or Standardization(np.zeros(width), np.ones(width))
         self._standardization = how.mean, how.scale
-        bits = np.dtype(dtype) == BITS
-        self.dtype: np.dtype[Any] = np.dtype(np.float32 if bits else dtype)  # in which rows are computed
-        self._floats: FloatArray = np.empty((0 if bits else max_rows, width), self.dtype)
-        self._bits: AnyArray = np.empty((max_rows if bits else 0, width), BITS)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._X: FloatArray = np.empty((max_rows, width), self.dtype)
         self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)
 
     @property
@@ -72,17 +69,15 @@ class RowReader:
     def read(self, rows: IntArray, step: int = 0) -> Rows:
         """The rows of these numbers, as they are in a step, and their labels; overwritten by the next call."""
         count = len(rows)
-        floats, bits, y = self._floats[:count], self._bits[:count], self._y[:count]
+        X, y = self._X[:count], self._y[:count]
         self._labels.take(rows, 0, y, "clip")  # "raise" would copy; the order of batches is in range
         if kernels.available():
-            self._read_by_kernel(rows, step, floats, bits)
-        elif bits.size:
-            bits[...] = to_bits(self._read_readably(rows, step))
+            self._read_by_kernel(rows, step, X)
         else:
-            floats[...] = self._read_readably(rows, step)
+            X[...] = self._read_readably(rows, step)
         weighted = self.data.weights is not None and self.split == "train"
         weights = self.data.weights[rows] if weighted else None  # type: ignore[index]
-        return Rows(bits if bits.size else floats, y, weights)
+        return Rows(X, y, weights)
 
     def _read_readably(self, rows: IntArray, step: int) -> FloatArray:
         if self._order is None:
@@ -90,22 +85,20 @@ class RowReader:
         draws = {"seed": self._order.seed, "step": step, "epoch": self._order.epoch(step)}
         return self.data.augmented_batch(rows, self.dtype, **draws)[0]
 
-    def _read_by_kernel(self, rows: IntArray, step: int, floats: FloatArray, bits: AnyArray) -> None:
+    def _read_by_kernel(self, rows: IntArray, step: int, out: FloatArray) -> None:
         order, how, width = self._order, self.data.augmentation, self.num_features
         parts = parts_for(self.team, len(rows) * width)
-        line = scratch(parts, self.dtype, width)
         if order is None or how is None:
-            what = self._source, rows, *self._standardization, floats, bits, line
-            self.team.run(_compiled().standardized_rows, parts, *what)
+            self.team.run(_compiled().standardized_rows, parts, self._source, rows, *self._standardization, out)
             return
         from thinnet.kernels.augmentation import augmented_rows
 
         keys = np.uint32(order.seed & 0xFFFFFFFF), np.uint32(order.seed >> 32)
         moves = how.translate, how.padding_mode == "reflect", how.cutout
         draws = self.data.own_rows("train").start, keys, step, how.flips(step, order.epoch(step)), moves, how.image
-        room = scratch(parts, self._source.dtype, width), line
+        room = scratch(parts, self._source.dtype, width), scratch(parts, self.dtype, width)
         standardizations = self._standardization, self._mirrored
-        self.team.run(augmented_rows, parts, self._source, rows, draws, *standardizations, floats, bits, room)
+        self.team.run(augmented_rows, parts, self._source, rows, draws, *standardizations, out, room)
 
     @cached_property
     def _mirrored(self) -> tuple[FloatArray, FloatArray]:
@@ -115,21 +108,13 @@ class RowReader:
         return shift, scale
 
 
-def inplace_mix(
-    X: FloatArray, partners: IntArray, share: Any, out: FloatArray, bits: AnyArray, team: Team = ONE_THREAD
-) -> None:
-    """out = share · X + (1 − share) · X[partners], or the same in bfloat16 in `bits`, where that is not empty."""
+def inplace_mix(X: FloatArray, partners: IntArray, share: Any, out: FloatArray, team: Team = ONE_THREAD) -> None:
+    """out = share · X + (1 − share) · X[partners]."""
     other_share = type(share)(1 - share)  # which NumPy 1 makes a float64, and the kernel computes in it
     if not kernels.available():
-        mixed = share * X + other_share * X[partners]
-        if bits.size:
-            bits[...] = to_bits(mixed)
-        else:
-            out[...] = mixed
-        return
-    parts = parts_for(team, X.size)
-    line = scratch(parts, X.dtype, X.shape[1])
-    team.run(_compiled().mixed_rows, parts, X, partners, share, other_share, out, bits, line)
+        out[...] = share * X + other_share * X[partners]
+    else:
+        share_out(team, X.size, _compiled().mixed_rows, X, partners, share, other_share, out)
 
 
 @cache  # an import statement in each step takes longer than a small step's reading

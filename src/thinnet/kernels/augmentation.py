@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.philox import philox
 from thinnet.kernels.share import bounds, in_parts
@@ -28,8 +27,8 @@ Draws = tuple[  # what says how rows are augmented
 def augmented_rows(share: Any, *arguments: Any) -> None:
     """`thinnet.data.Dataset.augmented_batch` of the rows `rows` of X, each made in a line of its own and written once.
 
-    They are written to `half` in bfloat16, where that is not empty, and else to `out`. `plain` and `flipped` are shift
-    and scale of an image and of its mirror image. `scratch` has a line for each part in the dtypes of X and of `out`.
+    `plain` and `flipped` are shift and scale of an image and of its mirror image. `scratch` has a line for each part in
+    the dtypes of X and of `out`.
     """
     in_parts(share, _augmented_rows, arguments)
 
@@ -42,7 +41,6 @@ def _augmented_rows(
     plain: tuple[FloatArray, FloatArray],
     flipped: tuple[FloatArray, FloatArray],
     out: FloatArray,
-    half: AnyArray,
     scratch: tuple[AnyArray, FloatArray],
     part: int,
     parts: int,
@@ -64,9 +62,6 @@ def _augmented_rows(
             _move(pixels, *plain, line, image, dy, dx, reflect)
         if cutout:
             _cut(line, image, _below(middle_y, height) - cutout // 2, _below(middle_x, width) - cutout // 2, cutout)
-        if half.size:
-            round_line(line, half[i])
-            continue
         for j in range(line.shape[0]):
             out[i, j] = line[j]
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -10,11 +9,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 @kernel()
 def standardized_rows(share: Any, *arguments: Any) -> None:
-    """out[i] = (X[rows[i]] − shift) · scale, computed in float64; `shift` and `scale` are (D,) float64.
-
-    Or the same in bfloat16 in `half`, where that is not empty, rounded from the dtype of `out`, by `scratch`, which has
-    a line for each part.
-    """
+    """out[i] = (X[rows[i]] − shift) · scale, computed in float64; `shift` and `scale` are (D,) float64."""
     in_parts(share, _standardized_rows, arguments)
 
 
@@ -25,18 +20,11 @@ def _standardized_rows(
     shift: FloatArray,
     scale: FloatArray,
     out: FloatArray,
-    half: AnyArray,
-    scratch: FloatArray,
     part: int,
     parts: int,
 ) -> None:
-    line = scratch[part, 0, : half.shape[1]]
     for i in range(*bounds(rows.size, part, parts)):
-        if half.size:
-            _standardize(X[rows[i]], shift, scale, line)
-            round_line(line, half[i])
-        else:
-            _standardize(X[rows[i]], shift, scale, out[i])
+        _standardize(X[rows[i]], shift, scale, out[i])
 
 
 @inline()
@@ -47,7 +35,7 @@ def _standardize(row: AnyArray, shift: FloatArray, scale: FloatArray, out: Float
 
 @kernel()
 def mixed_rows(share: Any, *arguments: Any) -> None:
-    """out[i] = portion · X[i] + other · X[partners[i]], or the same in bfloat16 in `half`, where that is not empty."""
+    """out[i] = portion · X[i] + other · X[partners[i]]."""
     in_parts(share, _mixed_rows, arguments)
 
 
@@ -58,18 +46,11 @@ def _mixed_rows(
     portion: Any,
     other: Any,
     out: FloatArray,
-    half: AnyArray,
-    scratch: FloatArray,
     part: int,
     parts: int,
 ) -> None:
-    line = scratch[part, 0, : half.shape[1]]
     for i in range(*bounds(partners.size, part, parts)):
-        if half.size:
-            _mix(X[i], X[partners[i]], portion, other, line)
-            round_line(line, half[i])
-        else:
-            _mix(X[i], X[partners[i]], portion, other, out[i])
+        _mix(X[i], X[partners[i]], portion, other, out[i])
 
 
 @inline()

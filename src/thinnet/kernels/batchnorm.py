@@ -11,7 +11,7 @@ import numpy as np
 
 from thinnet.kernels.activations import RELU, activate_line, activate_line_backward
 from thinnet.kernels.compile import inline, inner, kernel
-from thinnet.kernels.hidden import Scratch, part_of_columns, round_row, zeros
+from thinnet.kernels.hidden import Scratch, part_of_columns, zeros
 from thinnet.kernels.share import in_parts
 from thinnet.typing import AnyArray, FloatArray
 
@@ -35,7 +35,6 @@ def _batchnorm_forward(
     options: tuple[Any, Any],
     statistics: tuple[FloatArray, FloatArray],
     h: FloatArray,
-    half: AnyArray,
     pieces: tuple[int, int],
     count: Any,
     behind: Any,
@@ -55,7 +54,7 @@ def _batchnorm_forward(
             _move_running(vectors[0][columns], mean, variance, momentum, running[0][columns], running[1][columns])
             _invert(variance, eps)
             known = mean, variance, vectors[1][columns], vectors[2][columns]
-            _normalize(z, columns, known, h, half, behind, scratch[1][part, 0])
+            _normalize(z, columns, known, h, behind, scratch[1][part, 0])
 
 
 @inline()
@@ -113,7 +112,6 @@ def _normalize(
     columns: slice,
     known: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     h: FloatArray,
-    half: AnyArray,
     behind: Any,
     bits: AnyArray,
 ) -> None:
@@ -124,7 +122,6 @@ def _normalize(
         for j in range(x.size):
             y[j] = g[j] * ((x[j] - m[j]) * inverse_std[j]) + b[j]
         activate_line(y, row, columns.start, bits, behind)
-        round_row(h, half, row, columns)
 
 
 @kernel()
@@ -146,7 +143,6 @@ def _batchnorm_backward(
     statistics: tuple[FloatArray, FloatArray],
     vectors: tuple[FloatArray, FloatArray, FloatArray],
     gradients: tuple[FloatArray, FloatArray, FloatArray],
-    half: AnyArray,
     pieces: tuple[int, int],
     sums: tuple[FloatArray, FloatArray],
     count: Any,
@@ -163,8 +159,6 @@ def _batchnorm_backward(
             _gradients_of_vectors(rows, columns, known, into, behind, scratch, part)
         else:
             _through_statistics((dh, z), columns, known, (sums[0][columns], sums[1][columns]), count, scratch, part)
-            for row in range(dh.shape[0]):
-                round_row(dh, half, row, columns)
 
 
 @inline()

@@ -122,10 +122,7 @@ def _matrix(dtype: Any) -> Any:
 
 
 @kernel(
-    [
-        types.boolean(types.intp, _matrix(operand), _matrix(operand), _matrix(out))
-        for operand, out in ((np.float32, np.float32), (np.float64, np.float64), (np.uint16, np.float32))
-    ]
+    [types.boolean(types.intp, _matrix(dtype), _matrix(dtype), _matrix(dtype)) for dtype in (np.float32, np.float64)]
 )
 def multiply(routine: int, a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
     """Compute out = a · b where the function can: all lie row by row or column by column, and `out` shares nothing.

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from thinnet.kernels.activations import RELU, activate, activate_line, activate_line_backward
-from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, inner, kernel, reordering_inner, reordering_kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import GROUP
@@ -41,12 +40,6 @@ def zeros(scratch: Scratch, part: int, number: int, size: int) -> FloatArray:
     return line
 
 
-@inline()
-def round_row(x: FloatArray, half: AnyArray, row: int, columns: slice) -> None:
-    if half.size:
-        round_line(x[row, columns], half[row, columns])
-
-
 @kernel()
 def plain_forward(share: Any, *arguments: Any) -> None:
     """h = dropout(activation(z + bias))."""
@@ -55,7 +48,7 @@ def plain_forward(share: Any, *arguments: Any) -> None:
 
 @inner()
 def _plain_forward(
-    z: FloatArray, bias: FloatArray, h: FloatArray, half: AnyArray, behind: Any, scratch: Scratch, part: int, parts: int
+    z: FloatArray, bias: FloatArray, h: FloatArray, behind: Any, scratch: Scratch, part: int, parts: int
 ) -> None:
     columns, bits = part_of_columns(bias.size, part, parts), scratch[1][part, 0]
     b = bias[columns]
@@ -64,7 +57,6 @@ def _plain_forward(
         for j in range(x.size):
             y[j] = x[j] + b[j]
         activate_line(y, row, columns.start, bits, behind)
-        round_row(h, half, row, columns)
 
 
 @kernel()
@@ -80,7 +72,6 @@ def _plain_backward(
     z: FloatArray,
     bias: FloatArray,
     dbias: FloatArray,
-    half: AnyArray,
     behind: Any,
     scratch: Scratch,
     part: int,
@@ -97,7 +88,6 @@ def _plain_backward(
         activate_line_backward(dy, h[row, columns], line, row, columns.start, bits, behind)
         for j in range(dy.size):
             sums[j] += dy[j]
-        round_row(dh, half, row, columns)
     for j in range(db.size):
         db[j] = sums[j]
 
@@ -115,7 +105,6 @@ def _layernorm_forward(
     eps: Any,
     inverse_std: FloatArray,
     h: FloatArray,
-    half: AnyArray,
     behind: Any,
     scratch: Scratch,
     part: int,
@@ -141,7 +130,6 @@ def _layernorm_forward(
             z[row, j] = x_hat
             h[row, j] = gamma[j] * x_hat + beta[j]
         activate_line(h[row, :columns], row, 0, bits, behind)
-        round_row(h, half, row, slice(0, columns))
 
 
 @reordering_kernel()
@@ -152,7 +140,6 @@ def layernorm_backward(
     inverse_std: FloatArray,
     vectors: tuple[FloatArray, FloatArray, FloatArray],
     gradients: tuple[FloatArray, FloatArray, FloatArray],
-    half: AnyArray,
     behind: Any,
     scratch: Scratch,
 ) -> None:
@@ -183,7 +170,6 @@ def layernorm_backward(
             g = (dh[row, j] - through_mean - x_hat[row, j] * through_var) * inverse
             dh[row, j] = g
             dbias[j] += g
-        round_row(dh, half, row, slice(0, columns))
 
 
 @kernel()
@@ -199,7 +185,6 @@ def _inplace_scale_shift_activate(
     shift: FloatArray,
     activation: int,
     factor: Any,
-    half: AnyArray,
     part: int,
     parts: int,
 ) -> None:
@@ -207,5 +192,3 @@ def _inplace_scale_shift_activate(
         for j in range(z.shape[1]):
             z[row, j] = z[row, j] * scale[j] + shift[j]
         activate(activation, z[row], factor)
-        if half.size:
-            round_line(z[row], half[row])

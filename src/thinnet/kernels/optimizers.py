@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet.kernels.bfloat16 import round_line
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
@@ -23,8 +22,7 @@ SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = range(6)
 def update(share: Any, *arguments: Any) -> None:
     """One step of a rule, in equal parts of each array.
 
-    `state` is empty where the rule has less. `half` receives the new weights in bfloat16, each line of them while it is
-    in the cache; empty where nobody asks. A row of `table` says where an array starts and stops, where its gradient
+    `state` is empty where the rule has less. A row of `table` says where an array starts and stops, where its gradient
     starts, and how long lines are in the former and how far apart in the latter. `scratch`, with a line of LINE
     for each part, is needed where there are gaps between those.
     """
@@ -38,7 +36,6 @@ def _update_whole(
     dw: FloatArray,
     state: tuple[FloatArray, FloatArray],
     numbers: FloatArray,
-    half: AnyArray,
     table: AnyArray,
     scratch: FloatArray,
     part: int,
@@ -56,15 +53,14 @@ def _update_whole(
                 dpiece = scratch[part, 0, : end - begin]
                 for i in range((end - begin) // length):
                     _copy(dw[dw_begin + i * pitch :][:length], dpiece[i * length :])
-            _update(rule, w[piece], dpiece, first[piece], second[piece], numbers)
-            if half.size:
-                round_line(w[piece], half[piece])
+            update_line(rule, w[piece], dpiece, first[piece], second[piece], numbers)
 
 
 @inner()
-def _update(
+def update_line(
     rule: int, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
 ) -> None:
+    """One step of a rule for some weights that lie together."""
     if rule == SGD:
         _sgd(w, dw, numbers)
     elif rule == MOMENTUM:
@@ -117,7 +113,7 @@ def _update_part(
             end = begin + length
             dw = part_dw[array_at + i * pitch : array_at + i * pitch + count]
             if count == length:
-                _update(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
+                update_line(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
                 continue
             spread = scratch[part, 0, :length]
             spread[:] = 0
@@ -128,7 +124,7 @@ def _update_part(
             _copy(w[begin:end], copy_w)
             _copy(first[begin:end], copy_first)
             _copy(second[begin:end], copy_second)
-            _update(rule, copy_w, spread, copy_first, copy_second, numbers)
+            update_line(rule, copy_w, spread, copy_first, copy_second, numbers)
             _copy_kept(copy_w, kept, w[begin:end])
             _copy_kept(copy_first, kept, first[begin:end])
             _copy_kept(copy_second, kept, second[begin:end])

@@ -6,10 +6,12 @@ import warnings
 
 from thinnet.checks import check_choice
 from thinnet.errors import MissingExtraError
-from thinnet.products import mkl_library
+from thinnet.products import amx, mkl_library
+from thinnet.products.amx import AmxProducts
 from thinnet.products.base import Products
 from thinnet.products.numpy import NumpyProducts
 from thinnet.products.processor import is_amd
+from thinnet.products.rounded import RoundedProducts
 
 SWITCH = "THINNET_PRODUCTS"  # in the environment: a name of `NAMES`
 NAMES = ("numpy", "mkl")
@@ -17,18 +19,22 @@ INSTALL = 'pip install "thinnet[mkl]"'
 
 
 @functools.cache
-def products(name: str | None = None) -> Products:
+def products(name: str | None = None, *, rounded: bool = False) -> Products:
     """What multiplies matrices, made once in a process.
 
     Args:
         name: ``"numpy"`` or ``"mkl"``; None for what the environment's THINNET_PRODUCTS says, and where it says
             nothing for MKL if that is installed, works, and gives the same bits from run to run, but for NumPy on
             processors of AMD, where MKL is no faster.
+        rounded: whether numbers are first rounded to bfloat16: by AMX, where that is.
 
     Raises:
         ArgumentError: if the name is unknown.
         MissingExtraError: if MKL is asked for and cannot be used.
     """
+    if rounded:
+        inner = products(name)
+        return AmxProducts(inner) if amx.available() else RoundedProducts(inner)
     if name is not None:
         check_choice("products", name, NAMES)
         return NumpyProducts() if name == "numpy" else _mkl("products='mkl'")

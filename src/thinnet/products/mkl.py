@@ -5,18 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.bfloat16 import BITS
 from thinnet.kernels.cblas import LARGEST, multiply
 from thinnet.products import mkl_library
 from thinnet.products.numpy import NumpyProducts
 from thinnet.typing import AnyArray, FloatArray
 
-SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
-ROUTINES: dict[tuple[Any, Any], str] = {  # by the dtypes of what is multiplied, and of the product
-    (SINGLE, SINGLE): "cblas_sgemm",
-    (DOUBLE, DOUBLE): "cblas_dgemm",
-    (BITS, SINGLE): "cblas_gemm_bf16bf16f32",
-}
+ROUTINES = {np.dtype(np.float32): "cblas_sgemm", np.dtype(np.float64): "cblas_dgemm"}
 
 
 class MklProducts:
@@ -30,8 +24,7 @@ class MklProducts:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._numpy = NumpyProducts()
-        self._routines = {dtypes: _address(library, name) for dtypes, name in ROUTINES.items()}
-        self.has_bfloat16 = mkl_library.multiplies_bfloat16()
+        self._routines = {dtype: _address(library, name) for dtype, name in ROUTINES.items()}
         self.team = mkl_library.team()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -39,7 +32,7 @@ class MklProducts:
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b; the three may lie anywhere and anyhow, and share memory."""
-        routine = self._routines.get((a.dtype, out.dtype))
+        routine = self._routines.get(out.dtype)
         if routine is None or not _takes(a, b, out):
             self._numpy.matmul(a, b, out)
         elif not multiply(routine, a, b, out):
@@ -59,7 +52,7 @@ def _address(library: ctypes.CDLL, name: str) -> int:
 
 def _takes(a: AnyArray, b: AnyArray, out: FloatArray) -> bool:
     """Whether these are matrices that fit together, none of them empty, and none too large."""
-    if not (a.dtype == b.dtype and a.ndim == b.ndim == out.ndim == 2 and out.flags.writeable):
+    if not (a.dtype == b.dtype == out.dtype and a.ndim == b.ndim == out.ndim == 2 and out.flags.writeable):
         return False
     (m, k), n = a.shape, b.shape[1]
     return k == b.shape[0] and out.shape == (m, n) and min(m, n, k) > 0 and max(m, n, k) <= LARGEST

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thinnet.products.openmp import OpenMPTeam
-from thinnet.products.processor import has_amx
 from thinnet.teams import ONE_THREAD, Team
 
 if TYPE_CHECKING:
@@ -79,17 +78,6 @@ def _stay_alone(library: ctypes.CDLL) -> None:
     """Multiply on one thread: of the process, and of its only thread, for which threadpoolctl may have set a number."""
     library.MKL_Set_Num_Threads(1)
     library.MKL_Set_Num_Threads_Local(1)
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether products of bfloat16 numbers are faster than those of float32: with the instructions of AMX alone.
-
-    MKL widens the numbers on other processors. All products of a step of training, 3072-500-500-500-10, 1,024 rows, on
-    2 cores of a Xeon whose instructions were limited, in milliseconds, float32 and bfloat16: AVX2 72 and 81, AVX-512 38
-    and 48, with its instructions for bfloat16 45 and 70, with AMX 41 and 17.
-    """
-    limited = os.environ.get("MKL_ENABLE_INSTRUCTIONS", "AVX512_E4")
-    return limited.upper() == "AVX512_E4" and has_amx()
 
 
 @functools.cache

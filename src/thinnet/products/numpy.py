@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from thinnet.bfloat16 import BITS, from_bits
 from thinnet.products import openblas
 from thinnet.products.openmp import OpenMPTeam
 from thinnet.teams import Team
@@ -13,15 +12,12 @@ class NumpyProducts:
     """`numpy.matmul`, and where it takes OpenBLAS, the threads that it is lent for what stands between the products."""
 
     name = "numpy"
-    has_bfloat16 = False
 
     def __init__(self) -> None:
         self.team: Team = openblas.team()
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
-        """out = a · b; bfloat16 numbers are made float32 first, which takes longer than float32 would."""
-        if a.dtype == BITS:
-            a, b = from_bits(a), from_bits(b)
+        """out = a · b."""
         if not out.flags.c_contiguous:  # written the way round in which `out` lies in memory
             a, b, out = b.T, a.T, out.T
         if isinstance(self.team, OpenMPTeam) and a.size * b.shape[-1] > openblas.SMALL:

@@ -62,7 +62,7 @@ def _source(estimator: Any, rows: TrainingRows, order: BatchOrder) -> TrainingRo
     if not estimator.mixup:
         return rows
     num_classes = len(estimator.classes_) if rows.targets.dtype.kind in "iu" else None
-    return MixedRows(rows, estimator.mixup, order.seed, order.largest, num_classes, rows.dtype)
+    return MixedRows(rows, estimator.mixup, order.seed, order.largest, num_classes)
 
 
 def _schedule(estimator: Any, num_rows: int, incremental: bool) -> Schedule:

@@ -22,8 +22,7 @@ class Batch:
     """The rows of a minibatch, or the part of them that one of several processes has.
 
     Attributes:
-        X: (N, D) rows of the net's dtype; sparse ones from the estimators; the bits of bfloat16 numbers where the net's
-            products take those.
+        X: (N, D) rows of the net's dtype; sparse ones from the estimators.
         y: (N,) labels, or (N, C) values of that dtype.
         weights: (N,) how often each row counts; None for once.
         step: whose masks are drawn.
@@ -69,15 +68,12 @@ class Gradients(NamedTuple):
         loss: the mean over the minibatch, with the L2 penalty.
         arrays: the gradient of each parameter, or of the part of each that took part in the step.
         thinning: which part that is; None for all of it.
-        copies: the matrices in bfloat16 from which the step's products were made, to be kept up with the weights; None
-            where there are none.
         late: makes the gradients of large matrices, whose places in `arrays` are empty; None where all are there.
     """
 
     loss: float
     arrays: Parameters
     thinning: Thinning | None = None
-    copies: Parameters | None = None
     late: Late | None = None
 
     def whole(self, like: Parameters) -> Parameters:
@@ -100,13 +96,12 @@ class Step(Protocol):
         """The threads that may share what is done with the gradients."""
         ...
 
-    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False, may_be_late: bool = False) -> Gradients:
+    def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss of a batch and its gradients; moves the running statistics of `state`, and nothing else of it.
 
         Args:
             state: the net's.
             batch: the rows.
-            copies_hold: whether the copies of the step before, if it gave any, are still those of the weights.
             may_be_late: whether gradients may be left to `Gradients.late`, which is faster for large matrices.
         """
         ...

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from thinnet import kernels
-from thinnet.bfloat16 import BITS
 from thinnet.errors import ArgumentError
 from thinnet.layers import dropout_forward
 from thinnet.masks import keep_units
-from thinnet.products.choose import INSTALL
+from thinnet.products import amx
+from thinnet.products.base import Products
 from thinnet.products.choose import products as products_by
 from thinnet.products.processor import has_amx
 from thinnet.spec import Precision, Spec
@@ -41,6 +41,10 @@ def products_name(spec: Spec, fused: bool, products: str | None) -> str:
     return products_by(products).name if fuses(spec, fused) else "numpy"
 
 
+def _products(spec: Spec, products: str | None) -> Products:
+    return products_by(products, rounded=spec.precision is not None)
+
+
 def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: str | None = None) -> Step:
     """How a net is trained, by up to `max_rows` rows at a time; `products` as for `thinnet.products.choose`.
 
@@ -49,11 +53,11 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: st
     """
     inner: Step
     if spec.precision is not None and fused:
-        _check_precision(spec, products)
+        _check_precision(spec)
     if fuses(spec, fused):
         from thinnet.steps.fused import FusedStep
 
-        inner = FusedStep(spec, products_by(products), max_rows)
+        inner = FusedStep(spec, _products(spec, products), max_rows)
     else:
         inner = ReadableStep(spec, max_rows)
     return _thinned(spec, inner, fused) if spec.thins else inner
@@ -61,15 +65,14 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: st
 
 def fast_precision() -> Precision | None:
     """The precision of a net in which training is fastest here."""
-    return "bfloat16" if uses_kernels(True) and products_by().has_bfloat16 else None
+    return "bfloat16" if uses_kernels(True) and amx.available() else None
 
 
 def row_options(spec: Spec, *, fused: bool = True, products: str | None = None) -> dict[str, Any]:
     """What `thinnet.data.rows.RowReader` is to be told, so that rows come as the training step takes them."""
     if not fuses(spec, fused):
         return {"dtype": spec.dtype}
-    dtype = spec.dtype if spec.precision is None else BITS
-    return {"dtype": dtype, "team": products_by(products).team}
+    return {"dtype": spec.dtype, "team": products_by(products).team}
 
 
 def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True, products: str | None = None) -> Scorer:
@@ -77,7 +80,7 @@ def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True, produ
     if fuses(spec, fused):
         from thinnet.steps.fused_scores import FusedScores
 
-        return FusedScores(spec, state, products_by(products), max_rows)
+        return FusedScores(spec, state, _products(spec, products), max_rows)
     return ReadableScores(spec, state)
 
 
@@ -100,14 +103,14 @@ def average(*, fused: bool = True) -> Work:
     return inplace_average
 
 
-def _check_precision(spec: Spec, products: str | None) -> None:
+def _check_precision(spec: Spec) -> None:
     """Refuse bfloat16 where it would be slower than float32."""
     if not fuses(spec, True):
         lacks = "without Numba's kernels"
-    elif not products_by(products).has_bfloat16:
-        lacks = f"with NumPy's products; install Intel MKL ({INSTALL})"
-        if not has_amx() or products_by(products).name == "mkl":
-            lacks = "on a processor without AMX" if sys.platform == "linux" else "except on Linux"
+    elif sys.platform != "linux":
+        lacks = "except on Linux"
+    elif not amx.available():
+        lacks = "where the processor's AMX cannot be used" if has_amx() else "on a processor without AMX"
     else:
         return
     raise ArgumentError(

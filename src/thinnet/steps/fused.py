@@ -13,18 +13,17 @@ from thinnet.kernels.penalty import sum_of_squares
 from thinnet.layers import LOSSES
 from thinnet.masks import drop_threshold
 from thinnet.parameters import Late, Parameters
-from thinnet.products.base import Products
+from thinnet.products.base import Factors, Products
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.hidden import Activations, hidden_layers
-from thinnet.steps.operands import Operands
 from thinnet.steps.penalty import penalty
 from thinnet.steps.plan import Linear, Plan
-from thinnet.steps.weight_gradients import Factors, WeightGradients, inplace_penalize
+from thinnet.steps.weight_gradients import Matrix, WeightGradients, inplace_penalize
 from thinnet.teams import Team
-from thinnet.typing import AnyArray, FloatArray, IntArray
+from thinnet.typing import FloatArray, IntArray
 
 
 class FusedStep:
@@ -37,7 +36,6 @@ class FusedStep:
     def __init__(self, spec: Spec, products: Products, max_rows: int) -> None:
         self.spec, self.max_rows, self.products = spec, max_rows, products
         self._layers = hidden_layers(spec, max_rows, products.team)
-        self._operands = Operands(spec, products, max_rows)
         self._activations = [Activations.empty(spec, max_rows, dim) for dim in spec.hidden_dims]
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
@@ -55,18 +53,16 @@ class FusedStep:
         """The threads that may share what is done with the gradients."""
         return self.products.team
 
-    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False, may_be_late: bool = False) -> Gradients:
+    def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""
         plan = self._planned(state, batch)
-        if not copies_hold:
-            self._operands.update(plan.params, plan.matrices)
         late = plan.large if may_be_late else ()
-        work = _Work(plan, batch, self._operands.rows(batch.X), self._behind_in(batch), late)
+        work = _Work(plan, batch, self._behind_in(batch), late)
         scores = self._forward(work)
         loss = self._loss(work, scores)
         left = None if batch.only_loss else self._backward(work, scores)
         loss += batch.share * penalty(self.spec.reg, plan.params, sum_of_squares)
-        return Gradients(loss, plan.gradients, None, plan.matrices if self.spec.precision else None, left)
+        return Gradients(loss, plan.gradients, None, left)
 
     def _planned(self, state: State, batch: Batch) -> Plan:
         rows, gaps = len(batch), not isinstance(batch.X, SparseRows)
@@ -83,13 +79,12 @@ class FusedStep:
             large = [name for name in large if name != "W1"]  # whose gradient sparse rows make
         widths = [params[f"b{layer.number}"].size for layer in self._layers]
         hidden = [at.front(rows, units, gaps=gaps) for at, units in zip(self._activations, widths, strict=True)]
-        matrices = self._operands.matrices(params)
         bound = [layer.bind(state, at, gradients) for layer, at in zip(self._layers, hidden, strict=True)]
         linear = [
-            Linear(name, params[name], gradients[name], matrices[name], out)
+            Linear(name, params[name], gradients[name], out)
             for name, out in zip(self._names, [*(layer.z for layer in bound), self._scores[:rows]], strict=True)
         ]
-        return Plan(params, (params.flat, state.running.flat), rows, gaps, gradients, matrices, linear, bound, large)
+        return Plan(params, (params.flat, state.running.flat), rows, gaps, gradients, linear, bound, large)
 
     def _behind_in(self, batch: Batch) -> list[Behind]:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions
@@ -100,15 +95,15 @@ class FusedStep:
 
     def _forward(self, work: _Work) -> FloatArray:
         """The scores, without the bias of the last layer."""
-        plan, below = work.plan, work.rows
+        plan, below = work.plan, work.batch.X
         for i, linear in enumerate(plan.linear):
             if isinstance(below, SparseRows):
                 below.matmul(linear.W, linear.out)
             else:
-                self.products.matmul(below, linear.operand, linear.out)
+                self.products.matmul(below, linear.W, linear.out)
             if i < len(plan.hidden):
                 self._layers[i].forward(plan.hidden[i], work.batch, work.behind[i])
-                below = plan.hidden[i].output
+                below = plan.hidden[i].h
         return linear.out
 
     def _loss(self, work: _Work, scores: FloatArray) -> float:
@@ -130,24 +125,24 @@ class FusedStep:
 
     def _backward(self, work: _Work, dscores: FloatArray) -> Late | None:
         """No gradient is computed for the rows of the batch: nobody asks for it."""
-        plan, above, late = work.plan, self._operands.scores(dscores), []
+        plan, above, late = work.plan, dscores, []
         factor = self.spec.dtype.type(self.spec.reg * work.batch.share)
         for i, linear in reversed([*enumerate(plan.linear)]):
-            below = plan.hidden[i - 1].output if i else work.rows
+            below = plan.hidden[i - 1].h if i else work.batch.X
             if isinstance(below, SparseRows):
                 below.weight_gradient(plan.hidden[0].dh if plan.hidden else dscores, linear.gradient)
                 inplace_penalize(linear.W, factor, linear.gradient)
             elif linear.name in work.late:
                 start = plan.params.places[linear.name].start
-                late.append((linear.name, start, Factors(below, above, linear.W, factor)))
+                late.append(Matrix(linear.name, start, Factors(below, above, linear.W, factor)))
             else:
                 self._weight_gradients.whole(Factors(below, above, linear.W, factor), linear.gradient)
             if i:
                 hidden = plan.hidden[i - 1]
-                self.products.matmul(above, linear.operand.T, hidden.dh)
+                self.products.matmul(above, linear.W.T, hidden.dh)
                 self._layers[i - 1].backward(hidden, work.batch, work.behind[i - 1])
-                above = hidden.gradient
-        return Late(work.late, self._weight_gradients.pieces(late)) if late else None
+                above = hidden.dh
+        return self._weight_gradients.late(late) if late else None
 
 
 class _Work(NamedTuple):
@@ -155,7 +150,6 @@ class _Work(NamedTuple):
 
     plan: Plan
     batch: Batch
-    rows: AnyArray | SparseRows  # as products take them
     behind: list[Behind]  # of each hidden layer, first to last
     late: Collection[str]  # the matrices whose gradients come in pieces
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from thinnet.bfloat16 import BITS
 from thinnet.kernels import hidden
 from thinnet.kernels.activations import CODES, IDENTITY, Behind
 from thinnet.layers.batchnorm import EPS
@@ -10,9 +9,8 @@ from thinnet.masks import GROUP
 from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
-from thinnet.steps.operands import Operands
 from thinnet.teams import parts_for, scratch, share_out
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import FloatArray
 
 
 class FusedScores:
@@ -20,11 +18,7 @@ class FusedScores:
 
     def __init__(self, spec: Spec, state: State, products: Products, max_rows: int) -> None:
         self.spec, self.state, self.products = spec, state, products
-        self._operands = Operands(spec, products, max_rows)
-        self._matrices = self._operands.matrices(state.params)
-        self._operands.update(state.params, self._matrices)
         self._z = [np.empty((max_rows, dim), spec.dtype) for dim in spec.hidden_dims]
-        self._half = [np.empty((max_rows, dim if spec.precision else 0), BITS) for dim in spec.hidden_dims]
         self._out = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._folded = [self._fold(number) for number in range(1, spec.num_layers)]
         self._kept = spec.dtype.type(1 - spec.dropout if spec.scaling == "classic" else 1)
@@ -32,23 +26,23 @@ class FusedScores:
 
     def scores(self, X: FloatArray) -> FloatArray:
         """The (N, C) scores of N <= max_rows rows, overwritten by the next call."""
-        below = self._operands.rows(X)
+        below, params = X, self.state.params
         for number, (scale, shift) in enumerate(self._folded, start=1):
-            z, half = self._z[number - 1][: len(X)], self._half[number - 1][: len(X)]
-            self.products.matmul(below, self._matrices[f"W{number}"], z)
+            z = self._z[number - 1][: len(X)]
+            self.products.matmul(below, params[f"W{number}"], z)
             if self.spec.normalization == "layernorm":
                 self._layernorm(number, z)
-            self._activate(z, scale, shift, half)
-            below = half if half.size else z
+            self._activate(z, scale, shift)
+            below = z
         last, out = self.spec.num_layers, self._out[: len(X)]
-        self.products.matmul(below, self._matrices[f"W{last}"], out)
-        out += self.state.params[f"b{last}"]
+        self.products.matmul(below, params[f"W{last}"], out)
+        out += params[f"b{last}"]
         return out
 
-    def _activate(self, z: FloatArray, scale: FloatArray, shift: FloatArray, half: AnyArray) -> None:
+    def _activate(self, z: FloatArray, scale: FloatArray, shift: FloatArray) -> None:
         code = CODES[self.spec.activation]
         activate = hidden.inplace_scale_shift_activate
-        share_out(self.products.team, z.size, activate, z, scale, shift, code, self._kept, half)
+        share_out(self.products.team, z.size, activate, z, scale, shift, code, self._kept)
 
     def _fold(self, number: int) -> tuple[FloatArray, FloatArray]:
         """What is left of bias and normalization: activation(z · scale + shift)."""
@@ -68,4 +62,4 @@ class FusedScores:
         kept, team = (vectors, self.spec.dtype.type(EPS), self._inverse_std), self.products.team
         parts = parts_for(team, z.size)
         room = scratch(parts, z.dtype, 0), scratch(parts, np.uint32, GROUP)
-        team.run(hidden.layernorm_forward, parts, z, *kept, z, np.empty((0, 0), BITS), nothing, room)
+        team.run(hidden.layernorm_forward, parts, z, *kept, z, nothing, room)

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from thinnet.bfloat16 import BITS
 from thinnet.kernels import batchnorm, hidden
 from thinnet.kernels.activations import Behind
 from thinnet.kernels.hidden import Scratch
@@ -21,10 +20,9 @@ from thinnet.typing import AnyArray, FloatArray
 class Bound(NamedTuple):
     """A hidden layer's arrays, as they are in each step on the same parameters."""
 
-    z: FloatArray  # without gaps, for the products
-    output: AnyArray  # h, for the next products
-    dh: FloatArray  # without gaps
-    gradient: AnyArray  # with respect to z, for the next products
+    z: FloatArray  # these three without gaps, for the products
+    h: FloatArray
+    dh: FloatArray
     forward: tuple[Any, ...]  # what the kernels are given to begin with
     backward: tuple[Any, ...]
 
@@ -36,19 +34,15 @@ class Activations(NamedTuple):
     z: FloatArray  # the product of the inputs and the weights
     h: FloatArray  # the output
     dh: FloatArray  # the gradient with respect to the output, and after `backward` with respect to z
-    half_h: AnyArray  # h in bfloat16, for the next products; empty where those take h itself
-    half_dh: AnyArray  # dh likewise
 
     @classmethod
     def empty(cls, spec: Spec, rows: int, units: int) -> Self:
-        """Room for so many rows; without bfloat16 the halves are empty.
+        """Room for so many rows.
 
         Threads share the columns: where each row begins at a cache line, none writes to one of another thread's.
         """
-        half = units if spec.precision else 0
-        floats = Parameters(dict.fromkeys(("z", "h", "dh"), (rows, units)), spec.dtype, padded=True)
-        halves = Parameters(dict.fromkeys(("h", "dh"), (rows, half)), BITS, padded=True)
-        return cls(units, *map(whole_lines, (*floats.values(), *halves.values())))
+        arrays = Parameters(dict.fromkeys(("z", "h", "dh"), (rows, units)), spec.dtype, padded=True)
+        return cls(units, *map(whole_lines, arrays.values()))
 
     def front(self, rows: int, units: int, *, gaps: bool) -> Self:
         """Room for fewer rows and units in the same memory; without gaps for the products of sparse rows."""
@@ -61,9 +55,8 @@ class Activations(NamedTuple):
 
     def bound(self, forward: tuple[Any, ...], backward: tuple[Any, ...]) -> Bound:
         """These arrays with what the kernels are given."""
-        output, gradient = (self.half_h, self.half_dh) if self.half_h.size else (self.h, self.dh)
-        z, output, dh, gradient = (array[:, : self.units] for array in (self.z, output, self.dh, gradient))
-        return Bound(z, output, dh, gradient, forward, backward)
+        z, h, dh = (array[:, : self.units] for array in self[1:])
+        return Bound(z, h, dh, forward, backward)
 
 
 Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta of a layer, or their gradients
@@ -80,7 +73,7 @@ class Plain:
     def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
         """What is the same in each step: `at` has the layer's own arrays, `into` receives its vectors' gradients."""
         bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
-        return at.bound((at.z, bias, at.h, at.half_h), (at.dh, at.h, at.z, bias, dbias, at.half_dh))
+        return at.bound((at.z, bias, at.h), (at.dh, at.h, at.z, bias, dbias))
 
     def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
         """Compute h from z."""
@@ -110,8 +103,8 @@ class Layernorm(Plain):
 
     def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
-        forward = at.z, vectors, self.eps, self.inverse_std, at.h, at.half_h
-        return at.bound(forward, (at.dh, at.h, at.z, self.inverse_std, vectors, gradients, at.half_dh))
+        forward = at.z, vectors, self.eps, self.inverse_std, at.h
+        return at.bound(forward, (at.dh, at.h, at.z, self.inverse_std, vectors, gradients))
 
     def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
         self._share(hidden.layernorm_forward, bound.forward, behind)
@@ -133,8 +126,8 @@ class Batchnorm(Plain):
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
         running = state.running[f"running_mean{self.number}"], state.running[f"running_var{self.number}"]
         statistics = self.mean[: at.units], self.inverse_std[: at.units]  # fewer in a thinned network
-        forward = at.z, vectors, running, self.options, statistics, at.h, at.half_h
-        return at.bound(forward, (at.dh, at.h, at.z, statistics, vectors, gradients, at.half_dh))
+        forward = at.z, vectors, running, self.options, statistics, at.h
+        return at.bound(forward, (at.dh, at.h, at.z, statistics, vectors, gradients))
 
     def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
         work, count = batchnorm.batchnorm_forward, self._count(batch)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from thinnet.parameters import Parameters
 from thinnet.state import State
 from thinnet.steps.hidden import Bound
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import FloatArray
 
 
 class Linear(NamedTuple):
@@ -16,7 +16,6 @@ class Linear(NamedTuple):
     name: str
     W: FloatArray  # (D, M)
     gradient: FloatArray  # (D, M)
-    operand: AnyArray  # W as products take it
     out: FloatArray  # (N, M)
 
 
@@ -29,7 +28,6 @@ class Plan(NamedTuple):
         rows: how many.
         gaps: whether the hidden layers' rows may have gaps between them: not where the rows are sparse.
         gradients: those of the weights.
-        matrices: the weights as products take them.
         linear: the matrices one by one, first to last.
         hidden: the hidden layers between them.
         large: the names of the matrices whose gradients may come in pieces.
@@ -40,7 +38,6 @@ class Plan(NamedTuple):
     rows: int
     gaps: bool
     gradients: Parameters
-    matrices: Parameters
     linear: list[Linear]
     hidden: list[Bound]
     large: list[str]

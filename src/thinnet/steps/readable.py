@@ -38,7 +38,7 @@ class ReadableStep:
         """The threads that may share what is done with the gradients."""
         return ONE_THREAD
 
-    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False, may_be_late: bool = False) -> Gradients:
+    def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss and the gradients of a batch in training mode."""
         return self._compute(state, batch, batch)
 

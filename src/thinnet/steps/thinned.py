@@ -41,7 +41,7 @@ class ThinnedStep:
         """The threads that may share what is done with the gradients."""
         return self._inner.team
 
-    def compute(self, state: State, batch: Batch, *, copies_hold: bool = False, may_be_late: bool = False) -> Gradients:
+    def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss of a batch, and the gradients of the part of each array that took part."""
         draw = {"seed": self.spec.seed, "step": batch.step}
         for layer, dim in enumerate(self.spec.hidden_dims):
@@ -55,4 +55,4 @@ class ThinnedStep:
         self._running.gather(state.running.flat, thin.running.flat)
         computed = self._inner.compute(thin, replace(batch, keeps_all=True))
         self._running.scatter(thin.running.flat, state.running.flat)
-        return computed._replace(thinning=self._params, copies=None)
+        return computed._replace(thinning=self._params)

@@ -5,28 +5,29 @@ one is made in its place.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from thinnet.kernels.penalty import inplace_add_scaled
-from thinnet.parameters import Parameters, Piece, whole_lines
-from thinnet.products.base import Products
+from thinnet.parameters import Late, Parameters, Piece, whole_lines
+from thinnet.products.amx import AmxProducts
+from thinnet.products.base import Factors, Products
 from thinnet.spec import Spec
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.typing import FloatArray
 
 LARGE = 1 << 17  # elements of a matrix from which on pieces are faster
 PIECE = 3 << 17  # elements: more would leave the cache, and products of fewer rows are slower
 ROWS = 16  # of which a piece has a multiple: products are made of blocks
 
 
-class Factors(NamedTuple):
-    """What the gradient of a matrix W is made of: belowᵀ · above + penalty · W."""
+class Matrix(NamedTuple):
+    """A matrix whose gradient is to be late."""
 
-    below: AnyArray  # (N, D) the inputs of the layer
-    above: AnyArray  # (N, M) the gradient with respect to its product
-    W: FloatArray  # (D, M)
-    penalty: Any  # of the dtype of W; 0 for none
+    name: str
+    start: int  # of the matrix in the flat buffer of all parameters
+    factors: Factors
 
 
 class WeightGradients:
@@ -59,9 +60,27 @@ class WeightGradients:
         self.products.matmul(below.T, above, dW)
         inplace_penalize(W, penalty, dW)
 
-    def pieces(self, late: Sequence[tuple[str, int, Factors]]) -> Iterator[Piece]:
-        """Make the gradients of large matrices, given with where each lies in the flat buffer."""
-        for name, start, (below, above, W, penalty) in late:
+    def late(self, matrices: Sequence[Matrix]) -> Late:
+        """What makes the gradients of large matrices when they are used."""
+        names = [matrix.name for matrix in matrices]
+        if isinstance(self.products, AmxProducts):
+            return Late(names, update=partial(self._update, self.products, matrices))
+        return Late(names, self._pieces(matrices))
+
+    def _update(
+        self,
+        products: AmxProducts,
+        matrices: Sequence[Matrix],
+        rule: int,
+        buffers: Sequence[FloatArray],
+        numbers: FloatArray,
+    ) -> None:
+        for _, start, factors in matrices:
+            own = [buffer[start : start + factors.W.size] for buffer in buffers]
+            products.update(rule, own, numbers, factors)
+
+    def _pieces(self, matrices: Sequence[Matrix]) -> Iterator[Piece]:
+        for name, start, (below, above, W, penalty) in matrices:
             row = 0
             for dW in self._rooms[name]:
                 rows = slice(row, row + len(dW))

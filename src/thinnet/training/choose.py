@@ -46,9 +46,9 @@ def update_of(
         how = choose.row_options(net.spec, fused=net.fused, products=net.products)
         reader: RowReader | MixedRows
         if mixup:
-            rows = RowReader(data, "train", order.largest, order=order, **{**how, "dtype": net.dtype})
+            rows = RowReader(data, "train", order.largest, order=order, **how)
             classes = net.num_classes if LOSSES[net.loss_name].targets == "labels" else None
-            reader = MixedRows(rows, mixup, order.seed, order.largest, classes, how["dtype"])
+            reader = MixedRows(rows, mixup, order.seed, order.largest, classes)
         else:
             reader = RowReader(data, "train", order.largest, order=order, **how)
         flat = FlatOptimizer(optimizer, options, like=net.params.flat)

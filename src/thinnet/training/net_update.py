@@ -1,12 +1,10 @@
 """One step of training a net of ours: gradients, a look at whether they are finite, one pass of the optimizer."""
 
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from thinnet.bfloat16 import BITS, from_bits
 from thinnet.data.rows import Rows
 from thinnet.distributed.exchange import Exchange
 from thinnet.errors import on_all_processes
@@ -14,7 +12,6 @@ from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.numerics import is_finite_step
 from thinnet.optim import FlatOptimizer
-from thinnet.sparse_rows import SparseRows
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
@@ -44,10 +41,6 @@ class NetUpdate:
         max_rows: the most rows in a minibatch.
         exchange: with the processes that have other rows of each minibatch; None where this one has all.
         weight_decay: λ; each step first multiplies the matrices, and no vectors, by 1 − learning rate · λ.
-
-    Attributes:
-        alone: whether nothing but this changes the net from one step to the next, so that what the last one made of the
-            weights need not be made again.
     """
 
     def __init__(
@@ -61,24 +54,14 @@ class NetUpdate:
     ) -> None:
         make_writable(net)
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
-        self.weight_decay, self._alone = weight_decay, False
+        self.weight_decay = weight_decay
         self._step = choose.training_step(net.spec, max_rows, fused=net.fused, products=net.products)
         self._running_before = net.running.flat.copy()
-        self._copied = False  # whether the last step left copies of the weights that it changed
 
     @property
     def team(self) -> Team:
         """The threads that may share what is done with the weights."""
         return self._step.team
-
-    @property
-    def alone(self) -> bool:
-        """As above; what was made of the weights before it is assigned is made again."""
-        return self._alone
-
-    @alone.setter
-    def alone(self, value: bool) -> None:
-        self._alone, self._copied = value, False
 
     def __call__(self, rows: IntArray, factors: Factors, step: int = 0) -> float:
         """Change the net by one step on these rows, as they are in step `step`; return the loss before it.
@@ -94,8 +77,7 @@ class NetUpdate:
         batch = self._batch(rows, step)
         self._running_before[:] = net.running.flat
         with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
-            copies_hold, may_be_late = self._alone and self._copied, self._may_be_late
-            computed = self._step.compute(net.state, batch, copies_hold=copies_hold, may_be_late=may_be_late)
+            computed = self._step.compute(net.state, batch, may_be_late=self._may_be_late)
             if exchange is not None:
                 loss = exchange.add_up(computed.loss, computed.arrays.flat, net.running.flat)
                 computed = computed._replace(loss=loss)
@@ -104,13 +86,11 @@ class NetUpdate:
             if self.weight_decay:
                 for matrix in (array for array in net.params.values() if array.ndim == 2):
                     matrix *= matrix.dtype.type(1 - rate * self.weight_decay)
-            copies = None if computed.copies is None or exchange is not None else computed.copies.flat
             late = computed.late
             with uninterrupted() if late else nullcontext():
                 self.optimizer.inplace_update(
-                    net.params.flat, computed.arrays, changes, computed.thinning, team=self.team, half=copies, late=late
+                    net.params.flat, computed.arrays, changes, computed.thinning, team=self.team, late=late
                 )
-                self._copied = copies is not None
                 net.state.step += 1
         return computed.loss
 
@@ -146,8 +126,6 @@ class NetUpdate:
             weights = None if batch.weights is None else exchange.whole(positions, batch.weights, total)
             X, y = (exchange.whole(positions, np.asarray(part), total) for part in (batch.X, batch.y))
             batch = Batch(X, y, weights, batch.step)
-        if not isinstance(batch.X, SparseRows) and batch.X.dtype == BITS:
-            batch = replace(batch, X=from_bits(batch.X))
         error = not_finite(self.net, batch, loss=computed.loss, learning_rate=rate)
         self.net.running.flat[:] = self._running_before
         return on_all_processes(error)
