@@ -52,7 +52,7 @@ LABELS = {
     "torch_predict": "PyTorch, eager",
     "floor": "floor: NumPy's products alone, and one pass over Adam's memory",
     "floor_mkl": "the same with MKL's products",
-    "floor_bfloat16": "the same with MKL's products of bfloat16 numbers",
+    "floor_bfloat16": "the same with Thinnet's products of bfloat16 numbers",
 }
 
 CHOSEN = f"thinnet_{products().name}"  # the same as `thinnet_net`

@@ -11,7 +11,6 @@ import pytest
 
 from small_training import Foreign, make_net, make_solver, model_state
 from thinnet import ArgumentError, Dataset, FullyConnectedNet
-from thinnet.bfloat16 import BITS, to_bits
 from thinnet.config import Config
 from thinnet.data.mixup import MixedRows
 from thinnet.data.rows import RowReader
@@ -89,31 +88,28 @@ def test_images_are_augmented_before_they_are_mixed() -> None:
 
 
 @pytest.mark.parametrize("wide", [False, True])
-def test_kernel_threads_numpy_and_bfloat16_mix_alike(
+def test_kernel_threads_and_numpy_mix_alike(
     wide: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     X, rows = RNG.standard_normal((30, ENOUGH_FOR_PYTHON // 20 if wide else 7)).astype(np.float32), np.arange(25)
     data = Dataset(X, np.arange(30) % 3)
 
-    def read(dtype: Any, **options: Any) -> Any:
+    def read(**options: Any) -> Any:
         reader = RowReader(data, "train", 30, np.float32, **options)
-        return MixedRows(reader, 0.5, 1, 30, 3, dtype).read(rows, 6).X
+        return MixedRows(reader, 0.5, 1, 30, 3).read(rows, 6).X
 
-    floats = read(np.float32)
+    floats = read()
     share, partners = drawn(1, 6, 0.5, 25)
     share32 = np.float32(share)
     np.testing.assert_array_equal(floats, share32 * X[:25] + (1 - share32) * X[partners])
-    np.testing.assert_array_equal(read(np.float32, team=ThreadPool()), floats)
-    bits = read(BITS, team=ThreadPool())
-    np.testing.assert_array_equal(bits, to_bits(floats))
+    np.testing.assert_array_equal(read(team=ThreadPool()), floats)
     request.getfixturevalue("without_kernels")
-    np.testing.assert_array_equal(read(np.float32), floats)
-    np.testing.assert_array_equal(read(BITS), bits)
+    np.testing.assert_array_equal(read(), floats)
 
 
 def test_draws_differ_from_step_to_step_and_seed_to_seed() -> None:
-    readers = [MixedRows(RowReader(make_data(), "train", 9), 0.3, seed, 9, 3, np.float32) for seed in (1, 1, 2)]
+    readers = [MixedRows(RowReader(make_data(), "train", 9), 0.3, seed, 9, 3) for seed in (1, 1, 2)]
     draws = [[(share, *order) for share, order in (reader.draw(9, step) for step in range(20))] for reader in readers]
     assert draws[0] == draws[1]
     assert len({*draws[0], *draws[2]}) == 40

@@ -107,7 +107,7 @@ MAY_IMPORT = {
         "targets teams thinning typing"
     ),
     "standardization": rooms("kernels sparse_rows typing"),
-    "data": rooms("arguments arrays bfloat16 checks errors kernels masks standardization targets teams typing"),
+    "data": rooms("arguments arrays checks errors kernels masks standardization targets teams typing"),
     "nets": rooms(
         "arguments arrays checks data defaults errors layers numerics parameters products spec standardization state "
         "steps storage typing"

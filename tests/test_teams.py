@@ -117,10 +117,10 @@ def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
 @pytest.mark.parametrize("size", [0, 1, ENOUGH - 1, ENOUGH, ENOUGH_FOR_PYTHON + 17])
 def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
     team, w, dw = team_of(name), np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32)
-    none, numbers, half = np.empty(0, np.float32), np.array([0.5], np.float32), np.empty(0, np.uint16)
+    none, numbers = np.empty(0, np.float32), np.array([0.5], np.float32)
     parts = parts_for(team, size)
     how = np.array([(0, size, 0, LINE, LINE)]), scratch(parts, w.dtype, 0)
-    team.run(update, parts, SGD, w, dw, (none, none), numbers, half, *how)
+    team.run(update, parts, SGD, w, dw, (none, none), numbers, *how)
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from job import Job
-from thinnet.bfloat16 import to_bits
 from thinnet.products.choose import products
 
 
-def build(job: Job, name: str = "numpy", half: bool = False) -> Callable[[], object]:
+def build(job: Job, name: str = "numpy", rounded: bool = False) -> Callable[[], object]:
     """All products of forward and backward, then reading and writing what Adam reads and writes."""
     rng = np.random.default_rng(0)
     dims = [job.input_dim, *job.hidden_dims, job.num_classes]
@@ -21,9 +20,7 @@ def build(job: Job, name: str = "numpy", half: bool = False) -> Callable[[], obj
     gradients = [np.empty_like(w) for w in weights]
     size = sum(w.size for w in weights)
     w, m, v, dw = (np.ones(size, np.float32) for _ in range(4))
-    matmul = products(name).matmul
-    if half:
-        weights, values = [to_bits(each) for each in weights], [to_bits(each) for each in values]
+    matmul = products(name, rounded=rounded).matmul
 
     def step() -> None:
         for i, weight in enumerate(weights):

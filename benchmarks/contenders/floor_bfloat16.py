@@ -1,15 +1,14 @@
-"""The floor with products of bfloat16 numbers by Intel MKL."""
+"""The floor with products of numbers rounded to bfloat16."""
 
 from collections.abc import Callable
 
 from contenders import floor
 from job import Job
-from thinnet.errors import MissingExtraError
+from thinnet.products import amx
 
 
 def build(job: Job) -> Callable[[], object]:
     """As `floor.build`."""
-    try:
-        return floor.build(job, "mkl", half=True)
-    except MissingExtraError as error:
-        raise ImportError(str(error)) from error
+    if not amx.usable():
+        raise ImportError("the processor has no AMX")
+    return floor.build(job, rounded=True)

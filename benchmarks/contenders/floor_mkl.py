@@ -10,6 +10,6 @@ from thinnet.errors import MissingExtraError
 def build(job: Job) -> Callable[[], object]:
     """As `floor.build`."""
     try:
-        return floor.build(job, "mkl", half=False)
+        return floor.build(job, "mkl")
     except MissingExtraError as error:
         raise ImportError(str(error)) from error

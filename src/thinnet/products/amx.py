@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from thinnet import kernels
 from thinnet.products.base import Factors, Products
 from thinnet.products.processor import has_amx
 from thinnet.teams import CACHE_LINE, parts_for
@@ -113,12 +112,14 @@ def _compiled() -> tuple[Any, Any]:
 
 
 @functools.cache
-def available() -> bool:
+def usable() -> bool:
     """Whether the processor has the instructions, the compiler knows them, and Linux lets this process use them."""
-    if not (has_amx() and kernels.available()):
+    if not has_amx():
         return False
-    from numba.core.registry import cpu_target
-
+    try:
+        from numba.core.registry import cpu_target
+    except ImportError:  # then there are no kernels
+        return False
     features = cpu_target.target_context.codegen().magic_tuple()[2]
     if not all(f"+{name}" in features.split(",") for name in ("amx-tile", "amx-bf16", "avx512bf16", "avx512bw")):
         return False

@@ -34,7 +34,7 @@ def products(name: str | None = None, *, rounded: bool = False) -> Products:
     """
     if rounded:
         inner = products(name)
-        return AmxProducts(inner) if amx.available() else RoundedProducts(inner)
+        return AmxProducts(inner) if amx.usable() else RoundedProducts(inner)
     if name is not None:
         check_choice("products", name, NAMES)
         return NumpyProducts() if name == "numpy" else _mkl("products='mkl'")

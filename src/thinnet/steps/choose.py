@@ -65,7 +65,7 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: st
 
 def fast_precision() -> Precision | None:
     """The precision of a net in which training is fastest here."""
-    return "bfloat16" if uses_kernels(True) and amx.available() else None
+    return "bfloat16" if uses_kernels(True) and amx.usable() else None
 
 
 def row_options(spec: Spec, *, fused: bool = True, products: str | None = None) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _check_precision(spec: Spec) -> None:
         lacks = "without Numba's kernels"
     elif sys.platform != "linux":
         lacks = "except on Linux"
-    elif not amx.available():
+    elif not amx.usable():
         lacks = "where the processor's AMX cannot be used" if has_amx() else "on a processor without AMX"
     else:
         return
