@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from thinnet import ArgumentError
-from thinnet.parameters import Parameters, whole_lines
+from thinnet.parameters import Parameters, wide_lines
 
 SHAPES: dict[str, tuple[int, ...]] = {"W1": (2, 3), "b1": (3,), "W2": (3, 1), "b2": (1,)}
 
@@ -199,39 +199,16 @@ def test_vectors_side_by_side_are_one_view() -> None:
     assert not Parameters({}).vectors
 
 
-WIDE_SHAPES: dict[str, tuple[int, ...]] = {"W1": (5, 500), "b1": (500,), "W2": (500, 3), "b2": (3,), "W3": (3, 128)}
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_padded_arrays_and_their_wide_lines_begin_at_cache_lines(order: Any, dtype: Any) -> None:
-    padded = Parameters(WIDE_SHAPES, dtype, order, padded=True)
-    for name, array in padded.items():
-        lines = array.T if order == "F" and array.ndim == 2 else array
-        assert array.ctypes.data % 64 == 0
-        assert array.shape == WIDE_SHAPES[name]
-        if lines.ndim == 2 and lines.shape[1] >= 128:
-            assert lines.strides[0] // 64 % 2 == 1, "neighbors compete for the same places of the cache"
-            assert lines.strides[0] % 64 == 0
-            assert whole_lines(lines).flags.c_contiguous
-            assert whole_lines(lines).shape[1] * lines.itemsize == lines.strides[0]
+@pytest.mark.parametrize("width", [128, 200, 500, 512])
+def test_wide_lines_begin_at_cache_lines(width: int, dtype: Any) -> None:
+    lines = wide_lines(5, width, dtype)
+    assert len(lines) == 5
+    assert lines.shape[1] >= width
+    assert lines.ctypes.data % 64 == 0
+    assert lines.strides[0] % 64 == 0
+    assert lines.strides[0] // 64 % 2 == 1, "neighbors compete for the same places of the cache"
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_padded_arrays_hold_the_same_as_others(order: Any) -> None:
-    padded, dense = (Parameters(WIDE_SHAPES, np.float32, order, padded=value) for value in (True, False))
-    padded.flat[:] = np.nan  # what gaps hold means nothing
-    for number, (name, array) in enumerate(dense.items()):
-        array[...] = number + np.arange(array.size).reshape(array.shape) / array.size
-        padded[name] = array
-    np.testing.assert_array_equal(padded.packed(), dense.flat)
-    for other in (padded.copy(), pickle.loads(pickle.dumps(padded)), copy.deepcopy(padded)):
-        assert not other.padded
-        np.testing.assert_array_equal(other.flat, dense.flat)
-    assert [run.tolist() for run in padded.vectors] == [run.tolist() for run in dense.vectors]
-    assert dense.packed() is dense.flat
-
-
-def test_lines_of_one_element_and_single_lines_are_whole() -> None:
-    for matrix in (np.zeros((1, 3), order="F"), np.zeros((3, 1)), np.zeros((1, 1)), np.zeros((2, 3))):
-        assert whole_lines(matrix).shape == matrix.shape
+def test_narrow_lines_have_no_gaps() -> None:
+    assert wide_lines(5, 127, np.float32).shape == (5, 127)

@@ -109,7 +109,7 @@ def test_a_step_follows_the_net_to_other_arrays(products: str, normalization: An
         wanted = choose.training_step(spec, rows, products=products).compute(alone, batch)
         got = step.compute(state, batch)
         assert got.loss == wanted.loss
-        np.testing.assert_array_equal(got.arrays.packed(), wanted.arrays.packed())
+        np.testing.assert_array_equal(got.arrays.flat, wanted.arrays.flat)
         np.testing.assert_array_equal(state.running.flat, alone.running.flat)
 
     for each, rows in ((state, 40), (state, 40), (other, 40), (other, 7), (state, 7)):
@@ -178,7 +178,7 @@ def test_operands_of_mixed_precision_are_rounded_bit_for_bit(products: str) -> N
     got = FusedStep(spec, products_by(products, rounded=True), 16).compute(state, batch)
     wanted = ReadableStep(spec, 16).compute(state, batch)
     unrounded = ReadableStep(finer, 16).compute(state, batch)
-    np.testing.assert_array_equal(got.arrays.packed(), wanted.arrays.packed())
+    np.testing.assert_array_equal(got.arrays.flat, wanted.arrays.flat)
     assert (got.arrays["W1"] != unrounded.arrays["W1"]).any()
 
 
@@ -229,7 +229,7 @@ def test_parts_of_a_minibatch_add_up_to_the_whole(spec: Spec, rows: int, parts: 
             total=rows,
         )
         computed = choose.training_step(spec, rows).compute(states[part], some)
-        total.flat[:] += computed.arrays.packed()
+        total.flat[:] += computed.arrays.flat
         loss += computed.loss
     assert_equal_steps(spec, Gradients(loss, total), whole, (states[0], states[0]))
 
@@ -279,7 +279,7 @@ def test_an_activation_without_a_kernel_is_computed_by_its_layer(monkeypatch: py
     for mask in ("element", "batch"):
         other, tanh = (spec.replace(dropout_mask=mask, activation=name) for name in ("another", "tanh"))
         got, wanted = (choose.training_step(net, 8).compute(drawn_state(net), batch) for net in (other, tanh))
-        np.testing.assert_allclose(got.arrays.packed(), wanted.arrays.packed(), rtol=rounding, atol=rounding)
+        np.testing.assert_allclose(got.arrays.flat, wanted.arrays.flat, rtol=rounding, atol=rounding)
         X = np.asarray(batch.X)
         scores, expected = (choose.scorer(net, drawn_state(net), 8).scores(X).copy() for net in (other, tanh))
         np.testing.assert_allclose(scores, expected, rtol=rounding, atol=rounding)

@@ -16,7 +16,7 @@ import pytest
 
 from thinnet.kernels import thinning as copying
 from thinnet.kernels.compile import kernel
-from thinnet.kernels.optimizers import LINE, SGD, update
+from thinnet.kernels.optimizers import SGD, update
 from thinnet.kernels.share import in_parts
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products import mkl_library, openblas
@@ -27,7 +27,7 @@ from thinnet.state import State
 from thinnet.steps.base import Batch
 from thinnet.steps.fused import FusedStep
 from thinnet.steps.fused_scores import FusedScores
-from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, Share, Team, Work, parts_for, scratch
+from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, Share, Team, Work, share_out
 from thinnet.thinning import KeptUnits, Thinning
 
 NAMES = [
@@ -118,9 +118,7 @@ def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
 def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
     team, w, dw = team_of(name), np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32)
     none, numbers = np.empty(0, np.float32), np.array([0.5], np.float32)
-    parts = parts_for(team, size)
-    how = np.array([(0, size, 0, LINE, LINE)]), scratch(parts, w.dtype, 0)
-    team.run(update, parts, SGD, w, dw, (none, none), numbers, *how)
+    share_out(team, size, update, SGD, w, dw, (none, none), numbers, np.array([(0, size, 0)]))
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
 
 
@@ -153,7 +151,7 @@ def test_a_step_in_pieces_has_the_same_bits(normalization: Any, precision: Any, 
         state = State.initial(spec)
         got = FusedStep(spec, products_, 30).compute(state, batch)
         scores = FusedScores(spec, state, products_, 30).scores(batch.X)  # type: ignore[arg-type]
-        results.append([got.arrays.packed().copy(), state.running.flat, scores, np.array(got.loss)])
+        results.append([got.arrays.flat.copy(), state.running.flat, scores, np.array(got.loss)])
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
 

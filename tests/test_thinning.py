@@ -192,32 +192,6 @@ class TestUpdate:
         np.testing.assert_array_equal(part.flat[positions], whole.flat[positions])
         assert name != "sgd" or (part.flat[positions] == 0).any()
 
-    @pytest.mark.parametrize("name", OPTIMIZERS)
-    @pytest.mark.parametrize("order", ["C", "F"])
-    def test_gaps_in_a_gradient_change_nothing(self, name: str, order: Any) -> None:
-        """Of the whole and of a part, with lines longer than what the kernels update together."""
-        kept, generator = KeptUnits((150, 130, 5000)), np.random.default_rng(0)
-        kept.select(1, generator.random(130) < 0.99)
-        shapes = {"W1": (150, 130), "b1": (130,), "W2": (130, 5000), "b2": (5000,)}
-        w, thinning = Parameters(shapes, order=order), Thinning(kept, shapes, order)
-        w.flat[:] = generator.standard_normal(w.size)
-        for part in (None, thinning):
-            dw = Parameters(shapes if part is None else part.shapes(), order=order, padded=True)
-            dw.flat[:] = np.nan
-            for array in dw.values():
-                array[...] = generator.standard_normal(array.shape)
-            results = []
-            for gradient in (dw, dw.packed()):
-                flat = w.flat.copy()
-                optimizer = FlatOptimizer(name, None, like=flat)
-                for _ in range(2):
-                    optimizer.inplace_update(flat, gradient, thinning=part)
-                results.append(flat)
-            np.testing.assert_array_equal(results[0], results[1])
-            assert (results[0] != w.flat).any()
-            with pytest.raises(ArgumentError, match=r"dw must be a contiguous array of shape"):
-                optimizer.inplace_update(flat, Parameters({"W1": (150, 130)}, padded=True), thinning=part)
-
     def test_a_gradient_of_another_size_is_refused(self) -> None:
         params = Parameters({"W1": (2, 2)}, np.float32)
         thinning = Thinning(KeptUnits((2, 2)), params.shapes)

@@ -240,8 +240,8 @@ class FlatOptimizer:
             ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
         """
         self._check("w", w)
-        packed = dw.flat[: dw.size] if isinstance(dw, Parameters) else dw  # of the size that it would have
-        self._check("dw", packed, None if thinning is None else thinning.size())
+        flat = dw.flat if isinstance(dw, Parameters) else dw
+        self._check("dw", flat, None if thinning is None else thinning.size())
         options = {**self.options, **(changes or {})}
         kernel = self._kernel()
         if kernel is not None:
@@ -251,14 +251,14 @@ class FlatOptimizer:
             if thinning is None:
                 _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, late)
             else:
-                _compiled().update_kept(kernel.rule, buffers, dw, numbers, team, thinning)
+                _compiled().update_kept(kernel.rule, buffers, flat, numbers, team, thinning)
         elif thinning is not None:
-            self._apply(w, _packed(dw), self._arrays(), options, thinning.positions())
+            self._apply(w, flat, self._arrays(), options, thinning.positions())
         else:
-            arrays, dw = self._arrays(), _packed(dw)
+            arrays = self._arrays()
             for start in range(0, w.size, CHUNK):
                 chunk = slice(start, start + CHUNK)
-                self._apply(w, dw[chunk], arrays, options, chunk)
+                self._apply(w, flat[chunk], arrays, options, chunk)
         if "t" in self.state:
             self.state["t"] += 1
 
@@ -307,10 +307,6 @@ def _compiled() -> Any:
     from thinnet import flat_updates
 
     return flat_updates
-
-
-def _packed(dw: FloatArray | Parameters) -> FloatArray:
-    return dw.packed() if isinstance(dw, Parameters) else dw
 
 
 def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:

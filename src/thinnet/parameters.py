@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import os
 import sys
@@ -20,29 +21,12 @@ CACHE_LINE = 64  # bytes
 WIDE = 128  # elements of a line from which on it is worth a place of its own
 
 
-class Place(NamedTuple):
-    """Where an array lies in a buffer, in elements: `lines` lines of `length`, `pitch` apart.
-
-    The lines of a matrix are its rows in order C, and its columns in order F; other arrays are one line.
-    """
-
-    start: int
-    length: int
-    pitch: int
-    lines: int
-
-    @property
-    def stop(self) -> int:
-        """Where it ends."""
-        return self.start + self.pitch * self.lines
-
-
 class Piece(NamedTuple):
     """The gradient of some lines of a matrix, made just before it is used.
 
     Attributes:
         start: where the lines begin in the flat buffer of all parameters, which has no gaps.
-        lines: the gradient, one line after the other; there may be gaps between them.
+        lines: the gradient, one line after the other.
     """
 
     start: int
@@ -75,12 +59,10 @@ class Parameters(MutableMapping[str, FloatArray]):
         dtype: of all of them.
         order: how matrices lie in the buffer: ``"C"``, row after row, or ``"F"``, column after column.
         flat: a buffer to use, at least as large as needed; by default one of zeros is made.
-        padded: whether to leave gaps, so that each array and each line of a wide matrix begins at a cache line of its
-            own: libraries write products faster to where lines do not share cache lines.
 
     Attributes:
-        flat: the buffer, (total size,), gaps among it, whose values mean nothing.
-        places: where each array lies in it.
+        flat: the buffer, (total size,).
+        starts: where each array begins in it.
 
     Raises:
         ArgumentError: on assigning an unknown name, another shape, or something that is not numbers.
@@ -97,28 +79,21 @@ class Parameters(MutableMapping[str, FloatArray]):
         dtype: Any = np.float32,
         order: Order = "C",
         flat: FloatArray | None = None,
-        padded: bool = False,
     ) -> None:
         self.shapes = dict(shapes)
         self.order: Order = order
-        self.padded = padded
-        itemsize = np.dtype(dtype if flat is None else flat.dtype).itemsize
-        places = _places(tuple(self.shapes.values()), order, padded, itemsize)
-        self.places = dict(zip(self.shapes, places, strict=True))
-        size = max((place.stop for place in self.places.values()), default=0)
-        self._see(_zeros(self.shapes, size, np.dtype(dtype)) if flat is None else flat[:size])
+        *starts, self.size = _starts(tuple(self.shapes.values()))
+        self.starts = dict(zip(self.shapes, starts, strict=True))
+        self._see(_zeros(self.shapes, self.size, np.dtype(dtype)) if flat is None else flat[: self.size])
 
     def _see(self, flat: FloatArray) -> None:
         """Make this the buffer, and the named arrays views of it."""
         self.flat = flat
-        self._views: dict[str, FloatArray] = {}
-        for name, place in self.places.items():
-            piece = flat[place.start : place.stop]
-            if place.pitch == place.length:
-                self._views[name] = piece.reshape(self.shapes[name], order=self.order)
-            else:
-                matrix = piece.reshape(place.lines, place.pitch)[:, : place.length]
-                self._views[name] = matrix if self.order == "C" else matrix.T
+        ends = [*self.starts.values(), self.size][1:]
+        self._views: dict[str, FloatArray] = {
+            name: flat[start:stop].reshape(self.shapes[name], order=self.order)
+            for (name, start), stop in zip(self.starts.items(), ends, strict=True)
+        }
 
     def make_writable(self) -> None:
         """Copy the buffer if it, or a named array, is read-only or a mapped file; training calls this first.
@@ -138,35 +113,24 @@ class Parameters(MutableMapping[str, FloatArray]):
     def vectors(self) -> list[FloatArray]:
         """All one-dimensional arrays; those that lie side by side in the buffer (b1, gamma1, beta1) as one."""
         bounds: list[list[int]] = []
-        for name, place in self.places.items():
+        for name, start in self.starts.items():
             if len(self.shapes[name]) != 1:
                 continue
-            if bounds and bounds[-1][1] == place.start:
-                bounds[-1][1] = place.stop
+            stop = start + self.shapes[name][0]
+            if bounds and bounds[-1][1] == start:
+                bounds[-1][1] = stop
             else:
-                bounds.append([place.start, place.stop])
+                bounds.append([start, stop])
         return [self.flat[start:stop] for start, stop in bounds if start < stop]
-
-    @functools.cached_property
-    def size(self) -> int:
-        """How many elements all arrays have, without gaps."""
-        return sum(place.lines * place.length for place in self.places.values())
-
-    def packed(self) -> FloatArray:
-        """All arrays in one flat buffer without gaps: `flat` itself where it has none."""
-        return self.copy().flat if self.padded else self.flat
 
     def zeros_like(self) -> Parameters:
         """New arrays of the same names and shapes, all zero."""
         return Parameters(self.shapes, self.dtype, self.order)
 
     def copy(self) -> Parameters:
-        """A copy with a buffer of its own, without gaps."""
+        """A copy with a buffer of its own."""
         other = self.zeros_like()
-        if self.padded:
-            other.update(self)
-        else:
-            other.flat[:] = self.flat
+        other.flat[:] = self.flat
         return other
 
     def __getitem__(self, name: str) -> FloatArray:
@@ -214,7 +178,7 @@ class Parameters(MutableMapping[str, FloatArray]):
         return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.shapes, self.packed(), self.order)
+        return _rebuild, (self.shapes, self.flat, self.order)
 
     def _unknown(self, name: Any) -> str:
         return f"params has no {name!r}, only {', '.join(self._views)}. {nearest(name, self._views)}".rstrip()
@@ -229,12 +193,15 @@ def layer_number(name: str) -> int:
     return int(name[len(name.rstrip("0123456789")) :])
 
 
-def whole_lines(matrix: FloatArray) -> FloatArray:
-    """The rows of a matrix in order C with the gaps behind them: a contiguous array, as kernels need it."""
-    if not matrix.size or matrix.flags.c_contiguous:  # where there are no gaps
-        return matrix
-    across = max(matrix.strides[0] // matrix.itemsize, matrix.shape[1])
-    return np.lib.stride_tricks.as_strided(matrix, (len(matrix), across), writeable=matrix.flags.writeable)
+def wide_lines(rows: int, width: int, dtype: Any) -> FloatArray:
+    """A matrix with gaps behind its rows, (rows, width or more): each begins at a cache line.
+
+    Threads share the columns: so none writes to a cache line of another one's.
+    """
+    unit = CACHE_LINE // np.dtype(dtype).itemsize
+    # An odd number of cache lines apart, so that neighbors do not compete for the same places of the cache.
+    apart = (-(-width // unit) | 1) * unit if rows > 1 and width >= WIDE else width
+    return Parameters({"lines": (rows, apart)}, dtype)["lines"]
 
 
 def is_own(array: AnyArray) -> bool:
@@ -243,15 +210,9 @@ def is_own(array: AnyArray) -> bool:
 
 
 @functools.lru_cache(maxsize=64)  # each call of a net's loss makes gradients of the same shapes
-def _places(shapes: tuple[tuple[int, ...], ...], order: Order, padded: bool, itemsize: int) -> tuple[Place, ...]:
-    places, start, unit = [], 0, CACHE_LINE // itemsize if padded else 1
-    for shape in shapes:
-        count, length = (1, math.prod(shape)) if len(shape) != 2 else shape if order == "C" else shape[::-1]
-        # An odd number of cache lines apart, so that neighbors do not compete for the same places of the cache.
-        pitch = (-(-length // unit) | 1) * unit if padded and count > 1 and length >= WIDE else length
-        places.append(Place(start, length, pitch, count))
-        start = -(-(start + pitch * count) // unit) * unit
-    return tuple(places)
+def _starts(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    """Where arrays begin that lie one after the other, and where the last one ends."""
+    return 0, *itertools.accumulate(map(math.prod, shapes))
 
 
 def _zeros(shapes: Mapping[str, tuple[int, ...]], size: int, dtype: np.dtype[Any]) -> FloatArray:

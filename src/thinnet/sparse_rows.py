@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from thinnet import kernels
-from thinnet.parameters import whole_lines
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
@@ -60,7 +59,7 @@ class SparseRows:
         if sparse := kernel():
             by_columns = out.strides[0] < out.strides[1]
             add = sparse.inplace_add_gradient_by_columns if by_columns else sparse.inplace_add_gradient
-            lines = whole_lines(out.T if by_columns else out)
+            lines = out.T if by_columns else out
             add(*_parts(self.common), total, lines)
             add(*_parts(self.differences), dz, lines)
         else:

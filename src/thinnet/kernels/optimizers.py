@@ -14,7 +14,7 @@ from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
-LINE = 1 << 12  # weights that are updated, and rounded, together where they lie without gaps
+LINE = 1 << 12  # weights that are updated together
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = range(6)
 
 
@@ -22,9 +22,8 @@ SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = range(6)
 def update(share: Any, *arguments: Any) -> None:
     """One step of a rule, in equal parts of each array.
 
-    `state` is empty where the rule has less. A row of `table` says where an array starts and stops, where its gradient
-    starts, and how long lines are in the former and how far apart in the latter. `scratch`, with a line of LINE
-    for each part, is needed where there are gaps between those.
+    `state` is empty where the rule has less. A row of `table` says where an array starts and stops, and where its
+    gradient starts.
     """
     in_parts(share, _update_whole, arguments)
 
@@ -37,23 +36,17 @@ def _update_whole(
     state: tuple[FloatArray, FloatArray],
     numbers: FloatArray,
     table: AnyArray,
-    scratch: FloatArray,
     part: int,
     parts: int,
 ) -> None:
     first, second = state
     for a in range(len(table)):
-        start, stop, dw_start, length, pitch = table[a]
-        together = max(1, LINE // length)  # lines, so that few loops end with what is left of a vector
-        for group in range(*bounds(-(-(stop - start) // (together * length)), part, parts)):
-            begin = start + group * together * length
-            end, dw_begin = min(begin + together * length, stop), dw_start + group * together * pitch
-            piece, dpiece = slice(begin, end), dw[dw_begin : dw_begin + end - begin]
-            if together > 1:
-                dpiece = scratch[part, 0, : end - begin]
-                for i in range((end - begin) // length):
-                    _copy(dw[dw_begin + i * pitch :][:length], dpiece[i * length :])
-            update_line(rule, w[piece], dpiece, first[piece], second[piece], numbers)
+        start, stop, dw_start = table[a]
+        for number in range(*bounds((stop - start + LINE - 1) // LINE, part, parts)):
+            begin = start + number * LINE
+            end, shift = min(begin + LINE, stop), dw_start - start
+            line, dline = slice(begin, end), slice(begin + shift, end + shift)
+            update_line(rule, w[line], dw[dline], first[line], second[line], numbers)
 
 
 @inner()
@@ -77,8 +70,7 @@ def update_line(
 
 @kernel()
 def update_part(share: Any, *arguments: Any) -> None:
-    """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is that part's gradient,
-    in which each array begins, and its lines lie apart, as a row of `places` says.
+    """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is its gradient.
 
     A line of which only some elements are kept is updated as a whole in `scratch`, four lines for each part, and what
     is kept is copied back: that takes vector instructions, unlike gathering elements. `keep` and `plan` are those of
@@ -94,7 +86,6 @@ def _update_part(
     part_dw: FloatArray,
     state: tuple[FloatArray, FloatArray],
     numbers: FloatArray,
-    places: AnyArray,
     keep: AnyArray,
     plan: tuple[AnyArray, AnyArray, AnyArray, AnyArray],
     scratch: FloatArray,
@@ -102,16 +93,16 @@ def _update_part(
     parts: int,
 ) -> None:
     (first, second), (table, starts, counts, indices) = state, plan
+    at = 0
     for a in range(len(table)):
         start, length, lines, across = table[a]
-        array_at, pitch = places[a]
         count = counts[across]
         index = indices[starts[across] : starts[across] + count]
         kept = keep[starts[across] : starts[across] + length]
         for i in range(*bounds(counts[lines], part, parts)):
             begin = start + length * indices[starts[lines] + i]
             end = begin + length
-            dw = part_dw[array_at + i * pitch : array_at + i * pitch + count]
+            dw = part_dw[at + i * count : at + (i + 1) * count]
             if count == length:
                 update_line(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
                 continue
@@ -128,6 +119,7 @@ def _update_part(
             _copy_kept(copy_w, kept, w[begin:end])
             _copy_kept(copy_first, kept, first[begin:end])
             _copy_kept(copy_second, kept, second[begin:end])
+        at += counts[lines] * count
 
 
 @inner()

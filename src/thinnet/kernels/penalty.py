@@ -19,7 +19,7 @@ def sum_of_squares(w: FloatArray) -> float:
 
 @kernel()
 def inplace_add_scaled(w: FloatArray, factor: Any, dw: FloatArray) -> None:
-    """dw += factor · w, line by line; those of dw may have gaps behind them."""
+    """dw += factor · w, line by line."""
     for i in range(len(w)):
         line, dline = w[i], dw[i]
         for j in range(line.size):

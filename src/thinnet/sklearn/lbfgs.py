@@ -42,7 +42,7 @@ class Objective:
             if not is_finite_step(computed.loss, computed.arrays):
                 raise not_finite(self.net, batch, loss=computed.loss, learning_rate=1.0)
             loss += computed.loss
-            gradient += computed.arrays.packed()
+            gradient += computed.arrays.flat
         return loss, gradient
 
 

@@ -81,7 +81,7 @@ class Gradients(NamedTuple):
         if self.thinning is None:
             return self.arrays.copy()
         whole = like.zeros_like()
-        self.thinning.scatter(self.arrays.packed(), whole.flat)
+        self.thinning.scatter(self.arrays.flat, whole.flat)
         return whole
 
 

@@ -38,9 +38,8 @@ class FusedStep:
         self._layers = hidden_layers(spec, max_rows, products.team)
         self._activations = [Activations.empty(spec, max_rows, dim) for dim in spec.hidden_dims]
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
-        self._padded = spec.precision is not None  # products of float32 gain less than gaps cost the optimizer
-        self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order, padded=self._padded)
-        self._weight_gradients = WeightGradients(spec, products, self._padded)
+        self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order)
+        self._weight_gradients = WeightGradients(spec, products)
         self._row_positions = np.arange(max_rows)
         self._no_weights = np.empty(0, spec.dtype)
         self._loss_options = [spec.dtype.type(option) for option in spec.loss_options.values()]
@@ -73,7 +72,7 @@ class FusedStep:
     def _new_plan(self, state: State, rows: int, gaps: bool) -> Plan:
         params, gradients, large = state.params, self._gradients, self._weight_gradients.large
         if params.shapes != gradients.shapes:
-            gradients = Parameters(params.shapes, params.dtype, params.order, gradients.flat, self._padded)
+            gradients = Parameters(params.shapes, params.dtype, params.order, gradients.flat)
             large = []
         elif not gaps:
             large = [name for name in large if name != "W1"]  # whose gradient sparse rows make
@@ -133,7 +132,7 @@ class FusedStep:
                 below.weight_gradient(plan.hidden[0].dh if plan.hidden else dscores, linear.gradient)
                 inplace_penalize(linear.W, factor, linear.gradient)
             elif linear.name in work.late:
-                start = plan.params.places[linear.name].start
+                start = plan.params.starts[linear.name]
                 late.append(Matrix(linear.name, start, Factors(below, above, linear.W, factor)))
             else:
                 self._weight_gradients.whole(Factors(below, above, linear.W, factor), linear.gradient)

@@ -9,7 +9,7 @@ from thinnet.kernels.activations import Behind
 from thinnet.kernels.hidden import Scratch
 from thinnet.layers.batchnorm import EPS, MOMENTUM
 from thinnet.masks import GROUP
-from thinnet.parameters import Parameters, whole_lines
+from thinnet.parameters import Parameters, wide_lines
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch
@@ -37,12 +37,9 @@ class Activations(NamedTuple):
 
     @classmethod
     def empty(cls, spec: Spec, rows: int, units: int) -> Self:
-        """Room for so many rows.
-
-        Threads share the columns: where each row begins at a cache line, none writes to one of another thread's.
-        """
-        arrays = Parameters(dict.fromkeys(("z", "h", "dh"), (rows, units)), spec.dtype, padded=True)
-        return cls(units, *map(whole_lines, arrays.values()))
+        """Room for so many rows."""
+        z, h, dh = (wide_lines(rows, units, spec.dtype) for _ in range(3))
+        return cls(units, z, h, dh)
 
     def front(self, rows: int, units: int, *, gaps: bool) -> Self:
         """Room for fewer rows and units in the same memory; without gaps for the products of sparse rows."""

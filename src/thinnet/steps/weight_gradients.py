@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from thinnet.kernels.penalty import inplace_add_scaled
-from thinnet.parameters import Late, Parameters, Piece, whole_lines
+from thinnet.parameters import Late, Parameters, Piece
 from thinnet.products.amx import AmxProducts
 from thinnet.products.base import Factors, Products
 from thinnet.spec import Spec
@@ -36,22 +34,21 @@ class WeightGradients:
     Args:
         spec: of the net.
         products: multiply.
-        padded: whether lines of the pieces have gaps behind them, as in `thinnet.parameters.Parameters`.
 
     Attributes:
         large: the names of the matrices that are to be made in pieces; they lie row by row.
     """
 
-    def __init__(self, spec: Spec, products: Products, padded: bool) -> None:
+    def __init__(self, spec: Spec, products: Products) -> None:
         self.products = products
         shapes = {name: shape for name, shape in spec.shapes().items() if len(shape) == 2}
         self.large = [name for name, (rows, columns) in shapes.items() if rows * columns >= LARGE and spec.order == "C"]
-        rooms = {name: _rooms(shapes[name], spec.dtype, padded) for name in self.large}
-        flats = [room.flat for pieces in rooms.values() for room in pieces]
-        flat = max(flats, key=len, default=np.empty(0, spec.dtype))
+        pieces = {name: _pieces(*shapes[name]) for name in self.large}
+        size = max((rows * columns for each in pieces.values() for rows, columns in each), default=0)
+        flat = Parameters({"piece": (size,)}, spec.dtype).flat
         self._rooms = {
-            name: [Parameters(room.shapes, flat=flat, padded=padded)["dW"] for room in pieces]
-            for name, pieces in rooms.items()
+            name: [flat[: rows * columns].reshape(rows, columns) for rows, columns in each]
+            for name, each in pieces.items()
         }
 
     def whole(self, factors: Factors, dW: FloatArray) -> None:
@@ -94,13 +91,11 @@ def inplace_penalize(W: FloatArray, penalty: Any, dW: FloatArray) -> None:
     if penalty:
         if not W.flags.c_contiguous:
             W, dW = W.T, dW.T
-        inplace_add_scaled(W, penalty, whole_lines(dW))
+        inplace_add_scaled(W, penalty, dW)
 
 
-def _rooms(shape: tuple[int, ...], dtype: Any, padded: bool) -> list[Parameters]:
-    """An array for each piece of a matrix."""
-    rows, columns = shape
+def _pieces(rows: int, columns: int) -> list[tuple[int, int]]:
+    """The shapes of the pieces of a matrix."""
     count = -(-rows * columns // PIECE)
     most = -(-rows // (count * ROWS)) * ROWS
-    heights = [min(most, rows - row) for row in range(0, rows, most)]
-    return [Parameters({"dW": (height, columns)}, dtype, padded=padded) for height in heights]
+    return [(min(most, rows - row), columns) for row in range(0, rows, most)]
