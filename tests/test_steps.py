@@ -152,17 +152,22 @@ def test_the_chosen_step_is_the_readable_one(products: str, spec: Spec, rows: in
 def test_a_step_of_mixed_precision_rounds_what_the_readable_one_rounds(
     products: str, spec: Spec, rows: int, step: int, weighted: bool, thinned: bool
 ) -> None:
-    """A number between two of bfloat16 may be rounded up in one and down in the other: hence the limit."""
+    """A number between two of bfloat16 may be rounded up in one and down in the other: hence the limits. Normalization
+    may enlarge that, as it enlarges what rounding does at all.
+    """
     mask: Any = "batch" if thinned and spec.normalization != "layernorm" else "element"
-    spec = spec.replace(precision="bfloat16", dropout_mask=mask)
-    batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
+    exact = spec.replace(dropout_mask=mask)
+    spec = exact.replace(precision="bfloat16")
+    batch, state = drawn_batch(spec, rows, step, weighted), drawn_state(spec)
     inner = FusedStep(spec, products_by(products, rounded=True), rows + 5)
     chosen = ThinnedStep(spec, inner, philox.keep_units, thinning) if spec.thins else inner
-    wanted = choose.training_step(spec, rows, fused=False).compute(states[1], batch)
-    got = chosen.compute(states[0].like(spec), batch)
-    assert got.loss == pytest.approx(wanted.loss, rel=4e-3, abs=4e-3)
-    one, other = got.whole(states[1].params), wanted.whole(states[1].params)
-    assert np.linalg.norm(one.flat - other.flat) <= 0.02 * np.linalg.norm(other.flat) + 1e-3
+    readable, unrounded = (choose.training_step(each, rows, fused=False) for each in (spec, exact))
+    results = [each.compute(drawn_state(spec), batch) for each in (chosen, readable, unrounded)]
+    got, wanted, other = (each.loss for each in results)
+    assert abs(got - wanted) <= 4e-3 * (1 + abs(wanted)) + 2 * abs(wanted - other)
+    got_all, wanted_all, other_all = (each.whole(state.params).flat.astype(np.float64) for each in results)
+    limit = 0.02 * np.linalg.norm(wanted_all) + 1e-3 + 2 * np.linalg.norm(wanted_all - other_all)
+    assert np.linalg.norm(got_all - wanted_all) <= limit
 
 
 @each_products
