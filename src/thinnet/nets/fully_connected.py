@@ -59,9 +59,9 @@ class FullyConnectedNet(Net):
             batch, so that a training step computes and updates the thinned network alone, which is faster.  Not with
             layer normalization, where each unit depends on all others.
         precision: None, or ``"bfloat16"`` for mixed precision: what is multiplied is rounded to bfloat16; weights,
-            sums, statistics, the loss and the optimizer stay in float32.  Training in it needs Intel MKL and a
-            processor with AMX, where it is faster in large minibatches; elsewhere it is refused.  Scores are computed
-            on any machine, the same to rounding.
+            sums, statistics, the loss and the optimizer stay in float32.  Training in it needs a processor with AMX,
+            where it is faster, most in large minibatches; elsewhere it is refused.  Scores are computed on any
+            machine, the same to rounding.
         class_names: what `predict` answers with, one name a class; without them it answers with numbers. A net for
             labels that are text has them from its data set.
 

@@ -50,7 +50,7 @@ categorical_features: which columns are categories: ``"from_dtype"`` takes those
 numeric_bins: into how many bins each column of numbers is encoded (piecewise-linear encoding); None for none.
 ensemble: how many nets are trained side by side, on other seeds; their scores are averaged.
 tune: whether `fit` first chooses among a few settings by rows held out, then trains on all rows with the best.
-precision: ``"bfloat16"`` to multiply in mixed precision, with Intel MKL on a processor with AMX; not with "lbfgs".
+precision: ``"bfloat16"`` to multiply in mixed precision, on a processor with AMX; not with "lbfgs".
 ema_decay: with a number above 0, the nets end with the exponential average of their weights over the steps, and are
     validated with it; 0.99 averages over about 100 steps. Not with "lbfgs" and `partial_fit`.
 mixup: with a number above 0, each row of a minibatch, and its target, is mixed with another row's by a share drawn
