@@ -14,6 +14,7 @@ from numba import types
 from thinnet.kernels import tiles
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
+from thinnet.kernels.tile_packing import pack_tile
 from thinnet.typing import AnyArray, FloatArray
 
 LINES, DEPTH = 16, 32  # of a tile: its lines, and the numbers in a line of the left factor's
@@ -86,23 +87,23 @@ def _pack_step(x: AnyArray, left: bool, panel: int, step: int, target: int) -> N
         held = min(LINES, max(width - j, 0)), min(DEPTH, depth - i)
         lines, numbers = held if deep else (held[1], held[0])
         if held[0] == LINES and held[1] == DEPTH:
-            _pack_tile(left, deep, False, source, apart, target + half * TILE, lines, numbers)
+            _pack_as(left, deep, False, source, apart, target + half * TILE, lines, numbers)
         else:
-            _pack_tile(left, deep, True, source, apart, target + half * TILE, lines, numbers)
+            _pack_as(left, deep, True, source, apart, target + half * TILE, lines, numbers)
 
 
 @inline()
-def _pack_tile(
+def _pack_as(
     left: bool, deep: bool, edge: bool, source: int, apart: int, target: int, lines: int, numbers: int
 ) -> None:
     if left and deep:
-        tiles.pack(False, False, edge, source, apart, target, lines, numbers)
+        pack_tile(False, False, edge, source, apart, target, lines, numbers)
     elif left:
-        tiles.pack(True, True, edge, source, apart, target, lines, numbers)
+        pack_tile(True, True, edge, source, apart, target, lines, numbers)
     elif deep:
-        tiles.pack(False, True, edge, source, apart, target, lines, numbers)
+        pack_tile(False, True, edge, source, apart, target, lines, numbers)
     else:
-        tiles.pack(True, False, edge, source, apart, target, lines, numbers)
+        pack_tile(True, False, edge, source, apart, target, lines, numbers)
 
 
 @inner()

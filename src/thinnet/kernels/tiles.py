@@ -1,183 +1,50 @@
 """The instructions of AMX: a core has eight tiles, each of 16 lines of 64 bytes, and multiplies one by another.
 
-Tile 0 is `zero(0)`, and so on: numbers of tiles are parts of the instructions, and must be written out.
+Tile 0 is `zero(0)`, and so on: numbers of tiles are parts of the instructions, and must be written out. Places are
+addresses in memory, and sizes are bytes.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-binding.initialize_native_asmparser()  # for the one instruction that is written as text
-BYTE, SIZE, NOTHING = ir.IntType(8), ir.IntType(64), ir.VoidType()
-PLACE = BYTE.as_pointer()
+BYTE, PLACE, NOTHING = ir.IntType(8), ir.IntType(8).as_pointer(), ir.VoidType()
 
 
-def _instruction(builder: ir.IRBuilder, name: str, operands: list[Any]) -> None:
-    kind = ir.FunctionType(NOTHING, [operand.type for operand in operands])
-    full = f"llvm.x86.{name}"
-    known = builder.module.globals
-    builder.call(known[full] if full in known else ir.Function(builder.module, kind, full), operands)
+def _instruction(name: str, kinds: str) -> Any:
+    """A function that is an instruction; `kinds` has a letter for each operand: a tile, a place or a size."""
 
-
-Generate = Callable[[Any, ir.IRBuilder, Any, Any], Any]
-Made = tuple[Any, Generate]
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator, unused-ignore]
-def zero(typing_context: Any, tile: Any) -> Made:
-    """Fill a tile with zeros."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        _instruction(builder, "tilezero", [BYTE(tile.literal_value)])
-        return context.get_dummy_value()
-
-    return types.void(tile), generate
-
-
-def _with_memory(name: str) -> Any:
-    def make(typing_context: Any, tile: Any, place: Any, apart: Any) -> Made:
+    def made(*given: Any) -> tuple[Any, Callable[..., Any]]:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-            operands = [BYTE(tile.literal_value), builder.inttoptr(values[1], PLACE), values[2]]
-            _instruction(builder, name, operands)
+            operands = [_operand(builder, *each) for each in zip(kinds, given, values, strict=True)]
+            known, full = builder.module.globals, f"llvm.x86.{name}"
+            kind = ir.FunctionType(NOTHING, [operand.type for operand in operands])
+            builder.call(known[full] if full in known else ir.Function(builder.module, kind, full), operands)
             return context.get_dummy_value()
 
-        return types.void(tile, types.intp, types.intp), generate
+        return types.void(*(given[i] if kind == "t" else types.intp for i, kind in enumerate(kinds))), generate
 
-    return intrinsic(prefer_literal=True)(make)
-
-
-load = _with_memory("tileloadd64")  #: load(tile, place, apart): lines that lie so many bytes apart
-store = _with_memory("tilestored64")  #: store(tile, place, apart)
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator, unused-ignore]
-def multiply(typing_context: Any, out: Any, a: Any, b: Any) -> Made:
-    """out += a · b, of tiles: 16 by 32 numbers, and 16 pairs of lines of 16; `out` has 16 by 16 of float32."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        _instruction(builder, "tdpbf16ps", [BYTE(tile.literal_value) for tile in (out, a, b)])
-        return context.get_dummy_value()
-
-    return types.void(out, a, b), generate
+    with_operands: dict[int, Callable[..., Any]] = {  # by their number: Numba must know how many
+        0: lambda typing_context: made(),
+        1: lambda typing_context, a: made(a),
+        3: lambda typing_context, a, b, c: made(a, b, c),
+    }
+    return intrinsic(prefer_literal=True)(with_operands[len(kinds)])
 
 
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
-def configure(typing_context: Any, place: Any) -> Made:
-    """Take the tiles, in the shapes that 64 bytes of memory say."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        _instruction(builder, "ldtilecfg", [builder.inttoptr(values[0], PLACE)])
-        return context.get_dummy_value()
-
-    return types.void(types.intp), generate
+def _operand(builder: ir.IRBuilder, kind: str, given: Any, value: Any) -> Any:
+    if kind == "t":
+        return BYTE(given.literal_value)
+    return builder.inttoptr(value, PLACE) if kind == "p" else value
 
 
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
-def release(typing_context: Any) -> Made:
-    """Give the tiles back."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        _instruction(builder, "tilerelease", [])
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator, unused-ignore]
-def pack(
-    typing_context: Any,
-    paired: Any,
-    turned: Any,
-    edge: Any,
-    source: Any,
-    apart: Any,
-    target: Any,
-    lines: Any,
-    numbers: Any,
-) -> Made:
-    """Write a tile to `target`, its 16 lines one after the other: float32 numbers in memory, rounded to bfloat16.
-
-    Args:
-        paired: whether a line of the tile is two lines of the memory, of 16 numbers, by turns; else one line of 32.
-        turned: whether the tile's 16 by 16 pairs of numbers are then transposed.
-        edge: whether memory holds only so many `lines` and `numbers` of each; the others are zeros.
-        source: the first of lines that lie so many bytes `apart`.
-    """
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        memory = _Memory(builder, values[3], values[4], values[6:] if edge.literal_value else None)
-        made = [memory.two_lines(i) if paired.literal_value else memory.line(i) for i in range(16)]
-        if turned.literal_value:
-            made = _transposed(builder, made)
-        for i, line in enumerate(made):
-            place = builder.add(values[5], SIZE(64 * i))
-            builder.store(line, builder.inttoptr(place, line.type.as_pointer()), align=64)
-        return context.get_dummy_value()
-
-    return types.void(paired, turned, edge, *[types.intp] * 5), generate
-
-
-NUMBER = ir.IntType(32)
-FLOATS, PAIRS = ir.VectorType(ir.FloatType(), 16), ir.VectorType(NUMBER, 16)
-HALVES, CHOICE = ir.VectorType(ir.IntType(16), 32), ir.VectorType(ir.IntType(1), 16)
-ROUND = ir.FunctionType(HALVES, [FLOATS, FLOATS])
-
-
-class _Memory:
-    """Lines of float32 numbers, of which only `held` (lines, numbers) may be read; None where all may."""
-
-    def __init__(self, builder: ir.IRBuilder, source: Any, apart: Any, held: Any) -> None:
-        self.builder, self.source, self.apart, self.held = builder, source, apart, held
-
-    def line(self, i: int) -> Any:
-        """32 numbers of a line, rounded."""
-        return self._rounded(self._floats(i, 0), self._floats(i, 16))
-
-    def two_lines(self, i: int) -> Any:
-        """16 numbers of two lines, rounded, by turns."""
-        rounded = self._rounded(self._floats(2 * i, 0), self._floats(2 * i + 1, 0))
-        by_turns = [half for j in range(16) for half in (j, 16 + j)]
-        both = self.builder.bitcast(rounded, HALVES)
-        return self.builder.bitcast(_shuffled(self.builder, both, both, by_turns), PAIRS)
-
-    def _rounded(self, first: Any, second: Any) -> Any:
-        """The numbers of both, the first ones first: to the nearest, of two that are as near to the even one."""
-        round_both = ir.InlineAsm(ROUND, "vcvtne2ps2bf16 $2, $1, $0", "=v,v,v")
-        return self.builder.bitcast(self.builder.call(round_both, [second, first]), PAIRS)
-
-    def _floats(self, i: int, start: int) -> Any:
-        builder = self.builder
-        place = builder.add(self.source, builder.add(builder.mul(self.apart, SIZE(i)), SIZE(4 * start)))
-        pointer = builder.inttoptr(place, FLOATS.as_pointer())
-        if self.held is None:
-            return builder.load(pointer, align=4)
-        lines, numbers = self.held
-        left = builder.sub(numbers, SIZE(start))
-        count = builder.trunc(builder.select(builder.icmp_signed("<", SIZE(i), lines), left, SIZE(0)), NUMBER)
-        one = builder.insert_element(ir.Constant(PAIRS, ir.Undefined), count, NUMBER(0))
-        first = builder.icmp_signed("<", ir.Constant(PAIRS, list(range(16))), _shuffled(builder, one, one, [0] * 16))
-        return builder.call(self._masked_load(), [pointer, NUMBER(4), first, FLOATS(None)])
-
-    def _masked_load(self) -> ir.Function:
-        name, known = "llvm.masked.load.v16f32.p0", self.builder.module.globals
-        load = ir.FunctionType(FLOATS, [FLOATS.as_pointer(), NUMBER, CHOICE, FLOATS])
-        return known[name] if name in known else ir.Function(self.builder.module, load, name)
-
-
-def _transposed(builder: ir.IRBuilder, lines: list[Any]) -> list[Any]:
-    """Of 16 lines of 16: in each stage, lines that lie so far apart exchange what lies on the wrong side."""
-    for apart in (1, 2, 4, 8):
-        near = [place if not place & apart else 16 + place - apart for place in range(16)]
-        far = [place + apart if not place & apart else 16 + place for place in range(16)]
-        for i in (i for i in range(16) if not i & apart):
-            one, other = lines[i], lines[i + apart]
-            lines[i], lines[i + apart] = _shuffled(builder, one, other, near), _shuffled(builder, one, other, far)
-    return lines
-
-
-def _shuffled(builder: ir.IRBuilder, one: Any, other: Any, places: list[int]) -> Any:
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
-    return builder.shuffle_vector(one, other, mask)
+configure = _instruction("ldtilecfg", "p")  #: take the tiles, in the shapes that 64 bytes at a place say
+release = _instruction("tilerelease", "")  #: give them back
+zero = _instruction("tilezero", "t")  #: fill a tile with zeros
+load = _instruction("tileloadd64", "tps")  #: fill it with lines that begin at a place, and lie so far apart
+store = _instruction("tilestored64", "tps")  #: write it to such lines
+#: out += a · b: 16 by 32 numbers, and 32 by 16, of which each line has two by turns; `out` has 16 by 16 of float32
+multiply = _instruction("tdpbf16ps", "ttt")
