@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from thinnet.arguments import instead_of
+from thinnet.arguments import instead_of, knows_arguments
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.training.state import TrainingState
@@ -55,6 +55,7 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
     return given
 
 
+@knows_arguments
 class EarlyStopping(Callback):
     """Stop when validation accuracy has not risen for `patience` epochs.
 

@@ -320,6 +320,17 @@ def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
         raise _refusal(f"{where}: dout", f"an array of shape {shape}, like the output", str(dout.shape), "")
 
 
+def check_cache(where: str, cache: Any, kind: type[Any]) -> None:
+    """Check that `cache` is of the kind that the forward pass of the same layer gives beside its output."""
+    if isinstance(cache, kind):
+        return
+    forward, pair = where.replace("_backward", "_forward"), isinstance(cache, tuple) and len(cache) == 2
+    both = pair and isinstance(cache[1], kind)
+    came = "both" if both else f"a {type(cache).__name__}"
+    fix = f"Write out, cache = {forward}(...), and then {where}(dout, cache)."
+    raise _refusal(f"{where}: cache", f"the second of the two values of {forward}", came, fix)
+
+
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
@@ -327,7 +338,8 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
         fix = "Convert it with np.asarray(y, dtype=np.int64)."
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, fix)
     if y.shape != (num_rows,):
-        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), "")
+        fix = "For zeros and a one in each row, give y.argmax(axis=1)." if y.shape == (num_rows, num_classes) else ""
+        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), fix)
     if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # in a third of min's and max's time
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
@@ -66,6 +67,7 @@ class GradientReport:
         )
 
 
+@known_arguments
 def check_gradients(
     model: Any, X: AnyArray, y: AnyArray, *, tolerance: float = 1e-5, h: float = STEP, raise_exception: bool = True
 ) -> GradientReport:

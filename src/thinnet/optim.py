@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from thinnet import kernels
+from thinnet.arguments import known_arguments
 from thinnet.bfloat16 import to_bits
 from thinnet.checks import check_arrays, check_choice, check_number, merge_options
 from thinnet.errors import ArgumentError
@@ -33,6 +35,7 @@ Rule: TypeAlias = Callable[[FloatArray, FloatArray, Config | None], tuple[FloatA
 CHUNK = 1 << 15  # elements updated together: few enough for the temporaries to stay in the cache
 
 
+@known_arguments
 def sgd(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Stochastic gradient descent: w ← w − η · dw.
 
@@ -53,6 +56,7 @@ def sgd(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[Fl
     return settled(w - _scalar(w, config["learning_rate"]) * dw), config
 
 
+@known_arguments
 def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Heavy-ball momentum: v ← μ·v − η·dw, w ← w + v.
 
@@ -68,6 +72,7 @@ def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) ->
     return settled(w + velocity), {**config, "velocity": velocity}
 
 
+@known_arguments
 def nesterov(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Nesterov's momentum, with the gradient taken at w: v' ← μ·v − η·dw, w ← w + v' + μ·(v' − v).
 
@@ -89,6 +94,7 @@ def _velocity(w: FloatArray, dw: FloatArray, config: Config) -> FloatArray:
     return settled_average(kept - _scalar(w, config["learning_rate"]) * dw)
 
 
+@known_arguments
 def rmsprop(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""RMSProp: a ← ρ·a + (1 − ρ)·dw², w ← w − η · dw / (√a + ε).
 
@@ -107,6 +113,7 @@ def rmsprop(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tupl
     return settled(w - step), {**config, "cache": cache}
 
 
+@known_arguments
 def adam(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Adam, with bias correction.
 
@@ -124,6 +131,7 @@ def adam(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[F
     return _adam(w, dw, _begin("adam", w, dw, config))
 
 
+@known_arguments
 def adamw(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Adam with decoupled weight decay: w ← (1 − η·λ)·w, then Adam's step.
 
@@ -149,6 +157,7 @@ def _adam(w: FloatArray, dw: FloatArray, config: Config) -> tuple[FloatArray, Co
     return settled(w - step), {**config, "m": m, "v": v, "t": t}
 
 
+@known_arguments
 def lion(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Lion: steps of one size along the sign of a momentum, with decoupled weight decay.
 
@@ -356,9 +365,23 @@ def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> C
     if not isinstance(config, Mapping):
         return merge_options("config", optimizer.defaults, config)  # which says so
     state = {key: config[key] for key in optimizer.state if key in config}
+    _check_state(name, w, state)
     given = {key: value for key, value in config.items() if key not in state}
     fresh = {} if len(state) == len(optimizer.state) else _fresh_state(name, w)
     return {**merge_options("config", optimizer.defaults, given), **fresh, **state}
+
+
+def _check_state(name: str, w: FloatArray, state: Config) -> None:
+    for key, value in state.items():
+        is_array = isinstance(value, np.ndarray)
+        if (isinstance(value, Real) and float(value) >= 0) if key == "t" else (is_array and value.shape == w.shape):
+            continue
+        expected = "a number >= 0" if key == "t" else f"an array of shape {w.shape}, like w"
+        came = f"an array of shape {value.shape}" if is_array else repr(value)
+        raise ArgumentError(
+            f"{name}: config[{key!r}] must be {expected}, got {came}. It is of the step before: give each array of "
+            f"weights a config of its own."
+        )
 
 
 def _fresh_state(name: str, like: FloatArray) -> Config:
