@@ -4,6 +4,7 @@ Every message has the same parts: the argument, what was expected, what came, an
 """
 
 import contextlib
+import inspect
 import math
 import numbers
 import os
@@ -187,6 +188,18 @@ def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str,
     if given and num_classes not in (None, len(given)):
         raise error(f"class_names must have {num_classes} names, one a class, got {len(given)}. Name every class.")
     return tuple(map(str, given))
+
+
+def check_takes(name: str, function: Any, call: str, *args: Any, **named: Any) -> None:
+    """Check that a function of the caller's takes these arguments, as `call` writes them, by its signature alone."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # of a function in C, for example
+        return
+    try:
+        signature.bind(*args, **named)
+    except TypeError as error:
+        raise _refusal(name, f"callable as {call}", f"a signature {signature}", f"Change it: {error}.") from None
 
 
 def check_path(name: str, value: Any) -> Path:

@@ -18,7 +18,7 @@ import numpy as np
 from thinnet import kernels
 from thinnet.arguments import known_arguments
 from thinnet.bfloat16 import to_bits
-from thinnet.checks import check_arrays, check_choice, check_number, merge_options
+from thinnet.checks import check_arrays, check_choice, check_number, check_takes, merge_options
 from thinnet.errors import ArgumentError
 from thinnet.parameters import Late, Parameters, is_own
 from thinnet.subnormal import scaled_square, settled, settled_average
@@ -338,6 +338,8 @@ def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, opt
             f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or a function (w, dw, config) -> (w, config), got "
             f"{optimizer!r}. Use 'adam', for example."
         )
+    if not isinstance(optimizer, str):
+        check_takes("optimizer", optimizer, "optimizer(w, dw, config)", None, None, {})
     if not isinstance(options, Mapping | None):
         raise ArgumentError(
             f"optimizer_options must be a mapping, got {options!r}. Write {{'weight_decay': 0.01}}, for example."

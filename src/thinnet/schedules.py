@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from thinnet.arguments import knows_arguments
-from thinnet.checks import check_choice, check_number
+from thinnet.checks import check_choice, check_number, check_takes
 from thinnet.errors import ArgumentError
 
 
@@ -141,6 +141,8 @@ def as_schedule(schedule: Any, argument: str = "schedule") -> Schedule:
             f"{argument} must be a name ({', '.join(SCHEDULES)}) or an object of thinnet.schedules, got {schedule!r}. "
             f"Write {argument}='cosine' or schedules.Cosine(), for example."
         )
+    lengths = {"steps_per_epoch": 1, "total_steps": 1}
+    check_takes(argument, schedule, f"{argument}(step, *, steps_per_epoch, total_steps)", 0, **lengths)
     given: Schedule = schedule
     return given
 

@@ -18,6 +18,8 @@ from thinnet.training.loop import Factors
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import IntArray
 
+LONG = 80  # characters that a message shows of what came, such as an array of rows
+
 
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
@@ -41,7 +43,7 @@ class ModelUpdate:
         self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
         self.rules: dict[str, _NamedRule | CallableRule] = {
             name: _NamedRule(optimizer, options, w) if isinstance(optimizer, str) else CallableRule(optimizer, options)
-            for name, w in model.params.items()
+            for name, w in _checked_params(model, by_name=isinstance(optimizer, str)).items()
         }
 
     def __call__(self, rows: IntArray, factors: Factors, step: int) -> float:
@@ -64,11 +66,26 @@ def checked_model(model: Any) -> Any:
     """The model, if it is one."""
     has_both = isinstance(getattr(model, "params", None), Mapping) and callable(getattr(model, "loss", None))
     if isinstance(model, type) or not has_both:
+        came = repr(model) if len(repr(model)) < LONG else f"a {type(model).__name__}"
         raise ArgumentError(
-            f"model must be an object with a mapping params and a method loss, got {model!r}. Pass a "
-            f"FullyConnectedNet, for example."
+            f"model must be an object with a mapping params and a method loss, got {came}. Pass a FullyConnectedNet, "
+            f"for example."
         )
     return model
+
+
+def _checked_params(model: Any, *, by_name: bool) -> Mapping[str, Any]:
+    """The parameters of a model, if all are arrays of floats; for a rule by name of those that NumPy computes fast."""
+    for name, w in model.params.items():
+        wide = isinstance(w, np.ndarray) and w.dtype.kind == "f"
+        if not wide or (by_name and w.dtype not in (np.float32, np.float64)):
+            came = f"dtype {w.dtype}" if isinstance(w, np.ndarray) else type(w).__name__
+            raise ArgumentError(
+                f"params[{name!r}] must be a NumPy array of {'float32 or float64' if by_name else 'floats'}, got "
+                f"{came}. Convert it with np.asarray(params[{name!r}], dtype=np.float64)."
+            )
+    params: Mapping[str, Any] = model.params
+    return params
 
 
 def loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
