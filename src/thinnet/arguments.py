@@ -76,7 +76,6 @@ OTHER_WORDS = {
 }
 
 
-SPLIT = "Dataset(X_train, y_train, X_val, y_val)"
 # What others' training takes beside the data, and ours does not.
 BESIDE_DATA = {
     "shuffle": "Leave it out: each pass takes the rows in a new order.",
