@@ -100,8 +100,10 @@ def test_the_config_of_another_array_is_refused(name: str) -> None:
     text = rf"{name}: config\['{key}'\] must be an array of shape \(4, 3\), like w, got an array of shape \(2, 3\)\. "
     with pytest.raises(ArgumentError, match=text + "It is of the step before: give each array of weights a config of"):
         rule(*draw((4, 3)), config)
-    with pytest.raises(ArgumentError, match=rf"config\['{key}'\] must be an array of shape \(4, 3\), like w, got 0\."):
-        rule(*draw((4, 3)), {**config, key: 0})
+    with pytest.raises(ArgumentError, match=rf"config\['{key}'\] must be an array of shape \(4, 3\), like w, got None"):
+        rule(*draw((4, 3)), {**config, key: None})
+    zero = dict.fromkeys(OPTIMIZERS[name].state, 0)
+    np.testing.assert_array_equal(rule(*draw(), zero)[0], rule(*draw(), None)[0])  # a number stands for as many
 
 
 @pytest.mark.parametrize("t", ["3", -1, None, np.ones(2)])

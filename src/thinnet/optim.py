@@ -375,8 +375,10 @@ def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> C
 
 def _check_state(name: str, w: FloatArray, state: Config) -> None:
     for key, value in state.items():
-        is_array = isinstance(value, np.ndarray)
-        if (isinstance(value, Real) and float(value) >= 0) if key == "t" else (is_array and value.shape == w.shape):
+        is_array, is_number = isinstance(value, np.ndarray), isinstance(value, Real)
+        if is_number and (key != "t" or float(value) >= 0):
+            continue
+        if is_array and key != "t" and value.shape == w.shape:
             continue
         expected = "a number >= 0" if key == "t" else f"an array of shape {w.shape}, like w"
         came = f"an array of shape {value.shape}" if is_array else repr(value)
