@@ -136,3 +136,23 @@ def test_weights_that_begin_too_large_are_the_cause_in_the_first_step() -> None:
     net = FullyConnectedNet([5], 4, 2, weight_scale=1e30, seed=0)
     with pytest.raises(NumericalError, match=r"weights that begin with up to .*e\+30; give the net a smaller"):
         solver(net).train()
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("learning_rate", "Write solver.optimizer.options['learning_rate'] = 0.01, for example."),
+        ("epochs", "Write solver.train(epochs=10) for ten more."),
+        ("batch_size", "Make another solver of the same net."),
+        ("schedule", "Make another solver of the same net."),
+        ("patience", "Make another solver of the same net."),
+    ],
+)
+def test_an_assignment_to_a_solver_that_would_change_nothing_is_refused(name: str, fix: str) -> None:
+    training = solver(patience=3)
+    with pytest.raises(ArgumentError) as caught:
+        setattr(training, name, 5)
+    assert str(caught.value) == f"{name} must stay as the solver was given it, got an assignment. {fix}"
+    training.optimizer.options["learning_rate"] = 0.1
+    training.verbose, training.print_every = False, 3  # which are looked up when they are needed
+    assert training.train().loss == solver(patience=3, learning_rate=0.1).train().loss

@@ -116,7 +116,8 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
     bound = LIMITS[limit or name]
     kind: type = numbers.Integral if bound.integer else numbers.Real
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
-        raise _refusal(name, str(bound), f"{value!r} ({type(value).__name__})", bound.fix)
+        came = f"{value!r} ({type(value).__name__})" if shown(value) == repr(value) else shown(value)
+        raise _refusal(name, str(bound), came, bound.fix)
     number: Any = value
     if number not in bound:
         raise _refusal(name, str(bound), repr(value), bound.fix)
@@ -138,7 +139,7 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
         if value in choices:
             return value
     fix = nearest(value, choices) if isinstance(value, str) else ""
-    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), fix)
+    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), shown(value), fix)
 
 
 # What other libraries call a loss, an activation or a schedule, and ours that is it or comes nearest.
@@ -166,6 +167,16 @@ def nearest(value: Any, choices: Collection[Any]) -> str:
         return f"Did you mean {same!r}?"
     close = difflib.get_close_matches(str(value).lower(), names, n=1)
     return f"Did you mean {names[close[0]]!r}?" if close else ""
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """What came, as a message shows it: an array, or something else that is long, by its type alone.
+
+    >>> shown("adm"), shown(np.ones((3, 4)))
+    ("'adm'", 'a ndarray')
+    """
+    text = repr(value)
+    return f"a {type(value).__name__}" if "\n" in text or len(text) > most else text
 
 
 def shortened(values: Collection[Any], most: int = 5) -> str:
@@ -205,7 +216,7 @@ def check_takes(name: str, function: Any, call: str, *args: Any, **named: Any) -
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path if it can be one."""
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):
-        raise _refusal(name, "a path", repr(value), "Give a file or a folder as a string or a pathlib.Path.")
+        raise _refusal(name, "a path", shown(value), "Give a file or a folder as a string or a pathlib.Path.")
     return Path(value)
 
 

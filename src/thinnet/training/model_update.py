@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import in_shape
+from thinnet.checks import in_shape, shown
 from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
@@ -17,8 +17,6 @@ from thinnet.teams import ONE_THREAD
 from thinnet.training.loop import Factors
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import IntArray
-
-LONG = 80  # characters that a message shows of what came, such as an array of rows
 
 
 class ModelUpdate:
@@ -66,10 +64,9 @@ def checked_model(model: Any) -> Any:
     """The model, if it is one."""
     has_both = isinstance(getattr(model, "params", None), Mapping) and callable(getattr(model, "loss", None))
     if isinstance(model, type) or not has_both:
-        came = repr(model) if len(repr(model)) < LONG else f"a {type(model).__name__}"
         raise ArgumentError(
-            f"model must be an object with a mapping params and a method loss, got {came}. Pass a FullyConnectedNet, "
-            f"for example."
+            f"model must be an object with a mapping params and a method loss, got {shown(model)}. Pass a "
+            f"FullyConnectedNet, for example."
         )
     return model
 
