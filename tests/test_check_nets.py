@@ -37,6 +37,8 @@ def test_each_planted_fault_of_the_net_is_found_and_nothing_else(
     report = check_net(nets.net(changes, dialect), dialect)
     assert report.faults == {verdict}, str(report)
     assert {name for name, one in report if one.severity == "fault"} == {"FullyConnectedNet"}
+    for first, *others in (one.evidence.split("; ") for _, one in report):
+        assert not any(first.endswith(other) for other in others), "nothing is said twice"
 
 
 @pytest.mark.parametrize(("verdict", "changes"), nets.LAYERNORM_FAULTS, ids=ids(nets.LAYERNORM_FAULTS))

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import thinnet
@@ -147,3 +148,11 @@ def test_ctrl_c_ends_with_a_word_and_status_130(
     monkeypatch.setattr("thinnet.sweep.run", interrupted)
     assert main(["experiment", "dropout"]) == 130
     assert capsys.readouterr().err == "thinnet: interrupted\n"
+
+
+def test_a_warning_is_told_without_a_line_of_code(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", X_train=np.eye(6), y_train=np.eye(2)[[0, 1] * 3])
+    words = ["-m", "thinnet", "train", "--epochs", "1", "--quiet", "--data", "own.npz", "--output", "run"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stderr.startswith("thinnet: warning: y_train has a one and zeros in each row")
+    assert ".py" not in done.stderr

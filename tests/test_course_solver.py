@@ -88,7 +88,7 @@ def test_the_states_arrays_that_were_given_stay_as_they_are(optim: ModuleType) -
     thinnet.course.activate("nndl")
     given = np.full((12, 7), 0.01)
     trained = solver(update_rule="sgd_momentum", optim_config={"learning_rate": 0.1, "velocity": given})
-    with pytest.raises(ValueError, match="shapes"):
+    with pytest.raises(ArgumentError, match=r"config\['velocity'\] must be an array of shape \(7,\), like w, got an"):
         trained._step()  # that of b1 has another shape
     assert (given == 0.01).all()
     trained = solver(update_rule="adam")
@@ -220,3 +220,19 @@ def test_unknown_arguments_are_refused_with_the_courses_name(optim: ModuleType) 
         AttributeError, match=r"a Solver has no attribute 'val_accuracy_history'. Did you mean 'val_acc"
     ):
         solver().val_accuracy_history  # noqa: B018
+
+
+def test_data_without_validation_rows_are_refused(optim: ModuleType) -> None:
+    data = {key: rows for key, rows in small_data().items() if "train" in key}
+    with pytest.raises(ArgumentError, match=r"data must have X_val and y_val, as in the course, got neither\. Hold"):
+        solver_class()(small_net(), data)
+
+
+def test_affine_backward_is_told_of_what_is_no_cache(optim: ModuleType) -> None:
+    layers = importlib.import_module("thinnet.course.cs231n.layers")
+    x, w, b = np.ones((2, 3)), np.ones((3, 4)), np.ones(4)
+    both = layers.affine_forward(x, w, b)
+    text = r"affine_backward: cache must be \(x, w, b\), the second of the two values of affine_forward, got "
+    for cache, came in ((both, "a tuple of 2"), (both[0], "a ndarray"), (None, "a NoneType")):
+        with pytest.raises(ArgumentError, match=rf"{text}{came}\. Write out, cache = affine_forward\(x, w, b\)"):
+            layers.affine_backward(np.ones((2, 4)), cache)

@@ -27,6 +27,12 @@ def make_net(**options: Any) -> FullyConnectedNet:
     return net
 
 
+def test_a_net_of_many_parameters_is_warned_of() -> None:
+    net = FullyConnectedNet([4000], input_dim=4, num_classes=3, seed=0)
+    with pytest.raises(UserWarning, match="the net has 32,003 parameters, and the loss is computed twice for each"):
+        check_gradients(net, X, Y)  # where a warning is an error
+
+
 class Quadratic:
     """loss = ½ Σ a·w² + Σ b, with a fault planted in its gradients."""
 

@@ -37,6 +37,7 @@ def named() -> dict[str, Any]:
         ("net.score(X, Y)", "Write (net.predict(X) == y).mean()."),
         ("data.split(0.2)", "Write Dataset(X_train, y_train, X_val, y_val)"),
         ("net.cuda()", "All is computed on the CPU"),
+        ("data.train", "Write data.batch('train'), which gives rows and labels."),
         ("net.predcit(X)", "Did you mean 'predict'?"),
         ("solver.fit()", "Write solver.train()."),
         ("solver.best_val_acc", "Did you mean 'best_val_accuracy'?"),

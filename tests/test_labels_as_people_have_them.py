@@ -180,6 +180,15 @@ def test_one_hot_classes_a_single_row_and_missing_targets_are_told_the_fix() -> 
         Dataset(X, np.r_[0.0, np.nan, np.ones(38)])
 
 
+def test_one_hot_classes_are_values_with_a_warning_unless_the_loss_is_named() -> None:
+    data = Dataset(X, np.eye(2)[BITS])
+    with pytest.warns(UserWarning, match=r"with loss='mse'\. If they are classes, .*y\.argmax\(axis=1\)\.") as caught:
+        assert FullyConnectedNet.for_data(data, [4]).loss_name == "mse"
+    assert caught[0].filename == __file__
+    assert FullyConnectedNet.for_data(data, [4], loss="mse").loss_name == "mse"
+    assert FullyConnectedNet.for_data(Dataset(X, np.ones((len(X), 2))), [4]).loss_name == "mse"
+
+
 @pytest.mark.parametrize(
     ("argument", "given", "ours"),
     [

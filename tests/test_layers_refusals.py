@@ -141,3 +141,28 @@ def test_options_outside_their_limits_are_refused(name: str, option: str, value:
     inputs, buffers, _ = draw(layer, SMALL)
     with pytest.raises(ArgumentError, match=text):
         layer.forward(*inputs.values(), *buffers.values(), **{option: value})
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_another_cache_than_that_of_the_forward_pass_is_refused(name: str) -> None:
+    layer = LAYERS[name]
+    inputs, buffers, dout = draw(layer, SMALL)
+    out, cache = layer.forward(*inputs.values(), *buffers.values(), **layer.options[0])
+    forward, backward = layer.forward.__name__, layer.backward.__name__
+    text = f"^{backward}: cache must be the second of the two values of {forward}, got "
+    fix = re.escape(f" Write out, cache = {forward}(...), and then {backward}(dout, cache).") + "$"
+    with pytest.raises(ArgumentError, match=text + r"both\." + fix):
+        layer.backward(dout, (out, cache))
+    with pytest.raises(ArgumentError, match=text + r"a ndarray\." + fix):
+        layer.backward(cache, dout)
+    with pytest.raises(ArgumentError, match=text + r"a tuple\." + fix):
+        layer.backward(dout, tuple(cache))
+    with pytest.raises(ArgumentError, match=text + r"a NoneType\." + fix):
+        layer.backward(dout, None)
+
+
+def test_the_cache_of_another_layer_is_refused() -> None:
+    x = np.ones((2, 3))
+    _, cache = LAYERS["relu"].forward(x)
+    with pytest.raises(ArgumentError, match=r"gelu_backward: cache must be .* of gelu_forward, got a ReluCache"):
+        LAYERS["gelu"].backward(x, cache)

@@ -90,3 +90,23 @@ def test_arrays_that_do_not_fit_the_state_are_refused_untouched() -> None:
         optimizer.inplace_update(np.zeros(20, np.float32)[::2], np.ones(10, np.float32))
     assert not w.any()
     assert optimizer.state["t"] == 0
+
+
+@pytest.mark.parametrize("name", [name for name, row in OPTIMIZERS.items() if row.state])
+def test_the_config_of_another_array_is_refused(name: str) -> None:
+    rule = OPTIMIZERS[name].rule
+    _, config = rule(*draw((2, 3)), None)
+    key = OPTIMIZERS[name].state[0]
+    text = rf"{name}: config\['{key}'\] must be an array of shape \(4, 3\), like w, got an array of shape \(2, 3\)\. "
+    with pytest.raises(ArgumentError, match=text + "It is of the step before: give each array of weights a config of"):
+        rule(*draw((4, 3)), config)
+    with pytest.raises(ArgumentError, match=rf"config\['{key}'\] must be an array of shape \(4, 3\), like w, got None"):
+        rule(*draw((4, 3)), {**config, key: None})
+    zero = dict.fromkeys(OPTIMIZERS[name].state, 0)
+    np.testing.assert_array_equal(rule(*draw(), zero)[0], rule(*draw(), None)[0])  # a number stands for as many
+
+
+@pytest.mark.parametrize("t", ["3", -1, None, np.ones(2)])
+def test_a_count_of_steps_that_is_none_is_refused(t: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"adam: config\['t'\] must be a number >= 0, got "):
+        OPTIMIZERS["adam"].rule(*draw(), {"t": t})

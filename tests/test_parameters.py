@@ -212,3 +212,28 @@ def test_wide_lines_begin_at_cache_lines(width: int, dtype: Any) -> None:
 
 def test_narrow_lines_have_no_gaps() -> None:
     assert wide_lines(5, 127, np.float32).shape == (5, 127)
+
+
+def test_assigning_the_buffer_copies_the_values_in(params: Parameters) -> None:
+    flat, view = params.flat, params["W1"]
+    params.flat = np.arange(flat.size)  # type: ignore[assignment]
+    assert params.flat is flat
+    assert params["W1"] is view
+    np.testing.assert_array_equal(flat, np.arange(flat.size))
+    params.flat *= 2
+    assert params.flat is flat
+    assert flat[1] == 2
+    text = rf"params\.flat must be numbers of shape \({flat.size},\), got "
+    for value, came in ((0, r"int64 of shape \(\)"), (np.zeros(3), r"float64 of shape \(3,\)"), ("a", "<U1 of shape")):
+        with pytest.raises(ArgumentError, match=text + came):
+            params.flat = value  # type: ignore[assignment]
+    assert flat[1] == 2
+
+
+def test_an_array_as_an_attribute_is_told_to_be_an_item(params: Parameters) -> None:
+    with pytest.raises(ArgumentError, match=r"params\.W1 must not be assigned to: .* Write params\['W1'\]\."):
+        params.W1 = np.zeros(3)  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"has no attribute 'W1'\. Write params\['W1'\]\.$"):
+        params.W1  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"has no attribute 'weights'$"):
+        params.weights  # type: ignore[attr-defined]  # noqa: B018

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from interrupted_runs import STEPS, Raise, finish, interrupt, interrupted, make_data, make_net, make_solver, state
-from thinnet import Solver
+from thinnet import ArgumentError, Solver
 from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import Cosine, EpochDecay, OneCycle
 from thinnet.storage import checkpoint as checkpoints
@@ -125,6 +125,17 @@ def test_a_run_can_be_made_longer(tmp_path: Path) -> None:
     never.train()
     assert longer.history.loss == never.history.loss
     assert longer.model.params.flat.tobytes() == never.model.params.flat.tobytes()
+
+
+def test_fewer_epochs_than_were_begun_are_refused(tmp_path: Path) -> None:
+    make_solver(make_net(), make_data(), checkpoint_dir=tmp_path, epochs=3).train()
+    net = make_net()
+    before = net.params.flat.copy()
+    text = "epochs must be at least 3, which the run has begun, got 2: it counts those of the whole run. Give more, or"
+    with pytest.raises(ArgumentError, match=text):
+        Solver.resume(tmp_path, make_data(), epochs=2, model=net)
+    np.testing.assert_array_equal(net.params.flat, before)
+    assert Solver.resume(tmp_path, make_data(), epochs=3).train().epoch[-1] == 3
 
 
 def test_a_run_that_was_made_longer_on_the_way_is_resumed_to_its_new_end(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ MAY_IMPORT = {
     "masks": rooms("checks errors typing"),
     "teams": rooms("typing"),
     "bfloat16": rooms("typing"),
-    "layers": rooms("checks errors masks typing"),
+    "layers": rooms("arguments checks errors masks typing"),
     "kernels": rooms("checks masks teams typing"),
     "products": rooms("bfloat16 checks errors kernels teams typing"),
     "parameters": rooms("checks errors typing"),

@@ -24,7 +24,10 @@ OTHERS_CALL_IT = {
     "eval_train_rows": "num_train_samples train_samples",
     "eval_val_rows": "num_val_samples",
     "checkpoint_dir": "checkpoint_name",
-    "dropout": "dropout_rate dropout_keep_ratio keep_prob p rate",
+    "dropout rate": "dropout_rate dropout_keep_ratio keep_prob keep_ratio p rate dropout",
+    "training": "mode train_mode is_training",
+    "padding": "pad",
+    "eps epsilon": "eps epsilon",
     "normalization": "use_batchnorm batch_norm batchnorm norm",
     "hidden_dims hidden_layer_sizes": "hidden_dim hidden_sizes hidden_layer_sizes hidden_dims",
     "num_classes": "output_dim n_classes out_features",
@@ -73,6 +76,24 @@ OTHER_WORDS = {
 }
 
 
+# What others' training takes beside the data, and ours does not.
+BESIDE_DATA = {
+    "shuffle": "Leave it out: each pass takes the rows in a new order.",
+    "device": "Leave it out: all is computed on the CPU.",
+    "metrics": "Leave it out: accuracy is measured after each epoch.",
+    **dict.fromkeys(
+        ("validation_data", "validation_split", "eval_set"),
+        "Give such rows as Dataset(X_train, y_train, X_val, y_val).",
+    ),
+}
+# What others call a fraction of units, which may be that of the units kept.
+DROPPED = {
+    "p": " It is the fraction dropped.",
+    **{word: f" It is the fraction dropped, 1 - {word}." for word in ("keep_prob", "keep_ratio", "dropout_keep_ratio")},
+}
+QUESTION = "Did you mean "
+
+
 def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
     """Make a function refuse unknown arguments with an ArgumentError that names the nearest known one.
 
@@ -115,10 +136,12 @@ def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> s
 
 def _answer(name: str, names: Collection[str], owner: type | None) -> str:
     """What to say of an unknown argument of a method: the nearest one, or that it is one of the class, its `owner`."""
+    if "data" in names and name in BESIDE_DATA:
+        return BESIDE_DATA[name]
     found = instead_of(name, names)
     known = [] if owner is None else list(inspect.signature(owner).parameters)
     near = name not in known or any(word in names for word in OTHER_WORDS.get(name, ()))
-    if near and found.endswith("?"):
+    if near and found.startswith(QUESTION):
         return found
     word = next((word for word in (name, *OTHER_WORDS.get(name, ())) if word in known), None)
     return found if word is None or owner is None else f"Give it to {owner.__name__}({word}=...)."
@@ -199,7 +222,7 @@ class Known:
         if name in self._instead:
             return self._instead[name]
         found = instead_of(name, [known for known in dir(self) if not known.startswith("_")])
-        return found if found.endswith("?") else ""
+        return found if found.startswith(QUESTION) else ""
 
 
 def instead_of(name: str, known: Collection[str]) -> str:
@@ -210,5 +233,5 @@ def instead_of(name: str, known: Collection[str]) -> str:
     """
     for word in OTHER_WORDS.get(name, ()):
         if word.partition(".")[0] in known:
-            return f"Did you mean {word!r}?"
-    return nearest(name, known) or f"It has {', '.join(known)}."
+            return f"Did you mean {word!r}?{DROPPED.get(name, '')}"
+    return nearest(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")

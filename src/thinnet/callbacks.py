@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from thinnet.arguments import instead_of
-from thinnet.checks import check_number
+from thinnet.arguments import instead_of, knows_arguments
+from thinnet.checks import check_number, check_takes
 from thinnet.errors import ArgumentError
 from thinnet.training.state import TrainingState
 from thinnet.training.stopping import compared, since_improvement
@@ -52,9 +52,13 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
             f"callbacks must be a list of thinnet.callbacks.Callback objects, got {(wrong or given)[0]!r}. Write "
             f"callbacks=[EarlyStopping(5)], for example."
         )
+    for callback in given:
+        for moment in MOMENTS:
+            check_takes(f"{type(callback).__name__}.{moment}", getattr(callback, moment), f"{moment}(state)", None)
     return given
 
 
+@knows_arguments
 class EarlyStopping(Callback):
     """Stop when validation accuracy has not risen for `patience` epochs.
 

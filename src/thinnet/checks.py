@@ -4,6 +4,7 @@ Every message has the same parts: the argument, what was expected, what came, an
 """
 
 import contextlib
+import inspect
 import math
 import numbers
 import os
@@ -115,7 +116,8 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
     bound = LIMITS[limit or name]
     kind: type = numbers.Integral if bound.integer else numbers.Real
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
-        raise _refusal(name, str(bound), f"{value!r} ({type(value).__name__})", bound.fix)
+        came = f"{value!r} ({type(value).__name__})" if shown(value) == repr(value) else shown(value)
+        raise _refusal(name, str(bound), came, bound.fix)
     number: Any = value
     if number not in bound:
         raise _refusal(name, str(bound), repr(value), bound.fix)
@@ -137,7 +139,7 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
         if value in choices:
             return value
     fix = nearest(value, choices) if isinstance(value, str) else ""
-    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), repr(value), fix)
+    raise _refusal(name, "one of " + ", ".join(map(repr, choices)), shown(value), fix)
 
 
 # What other libraries call a loss, an activation or a schedule, and ours that is it or comes nearest.
@@ -167,6 +169,16 @@ def nearest(value: Any, choices: Collection[Any]) -> str:
     return f"Did you mean {names[close[0]]!r}?" if close else ""
 
 
+def shown(value: Any, most: int = 200) -> str:
+    """What came, as a message shows it: an array, or something else that is long, by its type alone.
+
+    >>> shown("adm"), shown(np.ones((3, 4)))
+    ("'adm'", 'a ndarray')
+    """
+    text = repr(value)
+    return f"a {type(value).__name__}" if "\n" in text or len(text) > most else text
+
+
 def shortened(values: Collection[Any], most: int = 5) -> str:
     """Some values as a message shows them.
 
@@ -189,10 +201,22 @@ def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str,
     return tuple(map(str, given))
 
 
+def check_takes(name: str, function: Any, call: str, *args: Any, **named: Any) -> None:
+    """Check that a function of the caller's takes these arguments, as `call` writes them, by its signature alone."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # of a function in C, for example
+        return
+    try:
+        signature.bind(*args, **named)
+    except TypeError as error:
+        raise _refusal(name, f"callable as {call}", f"a signature {signature}", f"Change it: {error}.") from None
+
+
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path if it can be one."""
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):
-        raise _refusal(name, "a path", repr(value), "Give a file or a folder as a string or a pathlib.Path.")
+        raise _refusal(name, "a path", shown(value), "Give a file or a folder as a string or a pathlib.Path.")
     return Path(value)
 
 
@@ -320,6 +344,17 @@ def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
         raise _refusal(f"{where}: dout", f"an array of shape {shape}, like the output", str(dout.shape), "")
 
 
+def check_cache(where: str, cache: Any, kind: type[Any]) -> None:
+    """Check that `cache` is of the kind that the forward pass of the same layer gives beside its output."""
+    if isinstance(cache, kind):
+        return
+    forward, pair = where.replace("_backward", "_forward"), isinstance(cache, tuple) and len(cache) == 2
+    both = pair and isinstance(cache[1], kind)
+    came = "both" if both else f"a {type(cache).__name__}"
+    fix = f"Write out, cache = {forward}(...), and then {where}(dout, cache)."
+    raise _refusal(f"{where}: cache", f"the second of the two values of {forward}", came, fix)
+
+
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
@@ -327,7 +362,8 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
         fix = "Convert it with np.asarray(y, dtype=np.int64)."
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, fix)
     if y.shape != (num_rows,):
-        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), "")
+        fix = "For zeros and a one in each row, give y.argmax(axis=1)." if y.shape == (num_rows, num_classes) else ""
+        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), fix)
     if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # in a third of min's and max's time
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."

@@ -4,6 +4,7 @@ A numerical gradient shows that backward belongs to forward.  It cannot show tha
 """
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
@@ -26,6 +28,7 @@ STEP = 1e-5  # near the cube root of float64's precision, where rounding and cur
 NEGLIGIBLE = 1e-3  # gradients below this share of the net's largest are measured against that share
 ASIDE = 100.0  # how far, in steps, all parameters are moved to judge what stands at a kink
 REPEATED = 1e-12  # by what share of itself a loss may differ in another call, of sums in another order
+MANY = 20_000  # parameters, which take minutes
 ATTEMPTS = 4  # moves of that kind, each to another place
 
 
@@ -66,6 +69,7 @@ class GradientReport:
         )
 
 
+@known_arguments
 def check_gradients(
     model: Any, X: AnyArray, y: AnyArray, *, tolerance: float = 1e-5, h: float = STEP, raise_exception: bool = True
 ) -> GradientReport:
@@ -106,6 +110,9 @@ def check_gradients(
         net, options = model.copy(np.float64), {"step": model.step, "training": True}
         loss = _loss_alone(net, X, y, model.step)
     _check_precision(net.params, tolerance, h)
+    if (elements := sum(w.size for w in net.params.values())) > MANY:
+        text = f"the net has {elements:,} parameters, and the loss is computed twice for each, which may take minutes"
+        warnings.warn(f"{text}. A net of a few units a layer has the same passes", UserWarning, stacklevel=3)
     with told_of_compilation(verbose=False):
         comparison = _Comparison(net, lambda: loss_and_gradients(net.loss(X, y, **options)), loss, tolerance, h)
     comparison.look_closer()

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from thinnet.arguments import Known
+from thinnet.arguments import Known, knows_arguments
 
 
+@knows_arguments
 @dataclass(repr=False)
 class History(Known):
     """Lists that grow during training.

@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from thinnet import kernels
-from thinnet.checks import check_arrays, check_choice, check_number, merge_options
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_choice, check_number, check_takes, merge_options
 from thinnet.errors import ArgumentError
 from thinnet.parameters import Late, Parameters, is_own
 from thinnet.subnormal import scaled_square, settled, settled_average
@@ -32,6 +34,7 @@ Rule: TypeAlias = Callable[[FloatArray, FloatArray, Config | None], tuple[FloatA
 CHUNK = 1 << 15  # elements updated together: few enough for the temporaries to stay in the cache
 
 
+@known_arguments
 def sgd(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Stochastic gradient descent: w ← w − η · dw.
 
@@ -52,6 +55,7 @@ def sgd(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[Fl
     return settled(w - _scalar(w, config["learning_rate"]) * dw), config
 
 
+@known_arguments
 def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Heavy-ball momentum: v ← μ·v − η·dw, w ← w + v.
 
@@ -67,6 +71,7 @@ def sgd_momentum(w: FloatArray, dw: FloatArray, config: Config | None = None) ->
     return settled(w + velocity), {**config, "velocity": velocity}
 
 
+@known_arguments
 def nesterov(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Nesterov's momentum, with the gradient taken at w: v' ← μ·v − η·dw, w ← w + v' + μ·(v' − v).
 
@@ -88,6 +93,7 @@ def _velocity(w: FloatArray, dw: FloatArray, config: Config) -> FloatArray:
     return settled_average(kept - _scalar(w, config["learning_rate"]) * dw)
 
 
+@known_arguments
 def rmsprop(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""RMSProp: a ← ρ·a + (1 − ρ)·dw², w ← w − η · dw / (√a + ε).
 
@@ -106,6 +112,7 @@ def rmsprop(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tupl
     return settled(w - step), {**config, "cache": cache}
 
 
+@known_arguments
 def adam(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Adam, with bias correction.
 
@@ -123,6 +130,7 @@ def adam(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[F
     return _adam(w, dw, _begin("adam", w, dw, config))
 
 
+@known_arguments
 def adamw(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Adam with decoupled weight decay: w ← (1 − η·λ)·w, then Adam's step.
 
@@ -148,6 +156,7 @@ def _adam(w: FloatArray, dw: FloatArray, config: Config) -> tuple[FloatArray, Co
     return settled(w - step), {**config, "m": m, "v": v, "t": t}
 
 
+@known_arguments
 def lion(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
     r"""Lion: steps of one size along the sign of a momentum, with decoupled weight decay.
 
@@ -320,6 +329,8 @@ def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, opt
             f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or a function (w, dw, config) -> (w, config), got "
             f"{optimizer!r}. Use 'adam', for example."
         )
+    if not isinstance(optimizer, str):
+        check_takes("optimizer", optimizer, "optimizer(w, dw, config)", None, None, {})
     if not isinstance(options, Mapping | None):
         raise ArgumentError(
             f"optimizer_options must be a mapping, got {options!r}. Write {{'weight_decay': 0.01}}, for example."
@@ -347,9 +358,25 @@ def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> C
     if not isinstance(config, Mapping):
         return merge_options("config", optimizer.defaults, config)  # which says so
     state = {key: config[key] for key in optimizer.state if key in config}
+    _check_state(name, w, state)
     given = {key: value for key, value in config.items() if key not in state}
     fresh = {} if len(state) == len(optimizer.state) else _fresh_state(name, w)
     return {**merge_options("config", optimizer.defaults, given), **fresh, **state}
+
+
+def _check_state(name: str, w: FloatArray, state: Config) -> None:
+    for key, value in state.items():
+        is_array, is_number = isinstance(value, np.ndarray), isinstance(value, Real)
+        if is_number and (key != "t" or float(value) >= 0):
+            continue
+        if is_array and key != "t" and value.shape == w.shape:
+            continue
+        expected = "a number >= 0" if key == "t" else f"an array of shape {w.shape}, like w"
+        came = f"an array of shape {value.shape}" if is_array else repr(value)
+        raise ArgumentError(
+            f"{name}: config[{key!r}] must be {expected}, got {came}. It is of the step before: give each array of "
+            f"weights a config of its own."
+        )
 
 
 def _fresh_state(name: str, like: FloatArray) -> Config:

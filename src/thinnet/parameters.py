@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -73,6 +73,8 @@ class Parameters(MutableMapping[str, FloatArray]):
     array([0., 0., 0., 0., 0., 0., 1., 2., 3.], dtype=float32)
     """
 
+    flat: FloatArray
+
     def __init__(
         self,
         shapes: Mapping[str, tuple[int, ...]],
@@ -88,7 +90,7 @@ class Parameters(MutableMapping[str, FloatArray]):
 
     def _see(self, flat: FloatArray) -> None:
         """Make this the buffer, and the named arrays views of it."""
-        self.flat = flat
+        self.__dict__["flat"] = flat
         ends = [*self.starts.values(), self.size][1:]
         self._views: dict[str, FloatArray] = {
             name: flat[start:stop].reshape(self.shapes[name], order=self.order)
@@ -156,6 +158,28 @@ class Parameters(MutableMapping[str, FloatArray]):
         if not is_own(view):
             self.make_writable()
         self._views[name][...] = array
+
+    if not TYPE_CHECKING:  # to which every attribute would be known otherwise
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Assigning to `flat` copies the values in, as it does for a named array."""
+            if name in vars(self).get("places", ()):
+                raise ArgumentError(
+                    f"params.{name} must not be assigned to: it changes no array. Write params[{name!r}]."
+                )
+            if name != "flat":
+                super().__setattr__(name, value)
+            elif value is not self.flat:
+                array = np.asarray(value)
+                if array.shape != self.flat.shape or array.dtype.kind not in "fiub":
+                    came = f"{array.dtype} of shape {array.shape}"
+                    raise ArgumentError(f"params.flat must be numbers of shape {self.flat.shape}, got {came}.")
+                self.make_writable()
+                self.flat[...] = array
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f". Write params[{name!r}]." if name in vars(self).get("places", ()) else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     def __delitem__(self, name: str) -> None:
         raise ArgumentError(f"params[{name!r}] must stay, got a deletion. A net keeps all of its parameters.")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from thinnet.checks import check_choice, check_number
+from thinnet.arguments import knows_arguments
+from thinnet.checks import check_choice, check_number, check_takes
 from thinnet.errors import ArgumentError
 
 
@@ -16,6 +17,7 @@ class Schedule(Protocol):
         """The factor in step number `step`, counted from 0."""
 
 
+@knows_arguments
 @dataclass(frozen=True)
 class Constant:
     """The same learning rate throughout: factor 1.
@@ -34,6 +36,7 @@ class _Checked:
             check_number(name, number)
 
 
+@knows_arguments
 @dataclass(frozen=True)
 class EpochDecay(_Checked):
     """The rate is multiplied by `factor` after each epoch.
@@ -54,6 +57,7 @@ class EpochDecay(_Checked):
         return float(self.factor ** (step // steps_per_epoch))
 
 
+@knows_arguments
 @dataclass(frozen=True)
 class Cosine(_Checked):
     """A linear rise from 0 during the fraction `warmup` of all steps, then half a cosine down to `floor`.
@@ -81,6 +85,7 @@ class Cosine(_Checked):
         return _half_cosine(1, self.floor, (step - peak) / max(total_steps - 1 - peak, 1))
 
 
+@knows_arguments
 @dataclass(frozen=True)
 class OneCycle(_Checked):
     """Half a cosine from `start` up to 1 during the fraction `warmup` of all steps, another one down to `floor`.
@@ -136,6 +141,8 @@ def as_schedule(schedule: Any, argument: str = "schedule") -> Schedule:
             f"{argument} must be a name ({', '.join(SCHEDULES)}) or an object of thinnet.schedules, got {schedule!r}. "
             f"Write {argument}='cosine' or schedules.Cosine(), for example."
         )
+    lengths = {"steps_per_epoch": 1, "total_steps": 1}
+    check_takes(argument, schedule, f"{argument}(step, *, steps_per_epoch, total_steps)", 0, **lengths)
     given: Schedule = schedule
     return given
 

@@ -206,7 +206,7 @@ class Solver(Progress):
             model: the net to continue with, whose weights are replaced; by default one is built like the first.
             communicator: as for the solver; there may be another number of processes than before.
             changes: any of verbose, progress, print_every, callbacks, checkpoint_every and epochs, in place of
-                what the run had.
+                what the run had; epochs are those of the whole run.
 
         Raises:
             CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
@@ -214,7 +214,7 @@ class Solver(Progress):
         """
         from thinnet.nets.saving import readable_contents
         from thinnet.storage.checkpoint import restore
-        from thinnet.training.resuming import interrupted_run
+        from thinnet.training.resuming import check_not_fewer, interrupted_run
 
         folder, processes = check_path("checkpoint_dir", checkpoint_dir), ProcessGroup(communicator)
         contents, net, data, options = interrupted_run(folder, as_dataset(data), model, processes, changes)
@@ -222,6 +222,7 @@ class Solver(Progress):
             every = check_number("checkpoint_every", options.pop("checkpoint_every"))
             solver = cls(model or net, data, communicator=communicator, **options)
         restore(contents, solver._run())
+        check_not_fewer(solver.state, changes)
         solver._saving = solver._make_saving(folder, every, resumed=True)
         solver._resumed = True
         if model is not None:  # only now, so that its weights stay as they are where anything is refused

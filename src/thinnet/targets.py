@@ -135,6 +135,11 @@ def seem_no_classes(name: str, num_labels: int, num_rows: int) -> str:
     )
 
 
+def is_one_hot(y: AnyArray) -> bool:
+    """Whether (N, C) targets are a one and zeros in each row, as other libraries write classes."""
+    return y.shape[1] > 1 and bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
+
+
 def _are_whole(values: FloatArray) -> bool:
     return bool(((values >= 0) & (values < 2.0**53)).all() and (values == np.floor(values)).all())  # NaN is not
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.check import p_convention
 from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
 from thinnet.check.findings import FunctionReport, finding
@@ -25,6 +26,7 @@ from thinnet.check.subject import Timeout
 from thinnet.errors import ArgumentError
 
 
+@known_arguments
 def check_layers(
     layers: ModuleType | Mapping[str, Any], dialect: str | None = None, *, timeout: float = 20.0
 ) -> Report:
@@ -86,6 +88,7 @@ def check_layers(
     return report
 
 
+@known_arguments
 def check_path(
     path: str | Path, dialect: str | None = None, *, limits: Limits | None = None, expected: Sequence[str] = ()
 ) -> Report:

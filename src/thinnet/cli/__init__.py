@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import fields
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         _check_alone(options)
-        with _told_of_compilation(options):
+        with _told_of_compilation(options), _plain_warnings():
             status: int = options.run(options)
         flush_output()
         return status
@@ -77,6 +78,22 @@ def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[
     from thinnet.training.compilation import compilation_announced
 
     return compilation_announced(say)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Warnings that are meant for whoever typed the command look like its other messages, without a line of code."""
+    usual: Any = warnings.formatwarning
+
+    def plain(message: Any, category: Any, filename: str, lineno: int, line: str | None = None) -> str:
+        place = filename, lineno, line
+        return f"thinnet: warning: {message}\n" if category is UserWarning else str(usual(message, category, *place))
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:

@@ -27,12 +27,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\nSee: {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """The options that are known and the words that are left over, among which there is no option."""
+        """The options that are known, and the words that are left over, of which a command allows none."""
         found, left_over = super().parse_known_args(args, namespace)
         for word in left_over:
             if word.startswith("--"):
                 name = word.partition("=")[0]
                 self.error(f"unknown option {name}. {_instead_of(name, list(self._option_string_actions))}".rstrip())
+        for word in left_over:
+            fix = f" Did you mean '--data {word}'?" if "--data" in self._option_string_actions else ""
+            self.error(f"unexpected word {word!r}.{fix}")
         return found, left_over
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -5,6 +5,7 @@ Call `activate` with a dialect, and a course's notebook runs unmodified.
 
 from collections.abc import Sequence
 
+from thinnet.arguments import known_arguments
 from thinnet.course import finder, pictures
 from thinnet.course.dialects import DIALECTS as DIALECTS
 from thinnet.course.dialects import Dialect as Dialect
@@ -14,6 +15,7 @@ from thinnet.errors import ArgumentError, DialectError
 from thinnet.layers.dropout import Scaling
 
 
+@known_arguments
 def activate(
     dialect: str, scaling: Scaling = "inverted", *, draw: Draw | None = None, packages: Sequence[str] = ()
 ) -> None:

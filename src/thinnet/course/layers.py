@@ -26,6 +26,12 @@ def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, A
 
 def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The gradients dx, of the shape of x, dw and db."""
+    if not (isinstance(cache, tuple | list) and len(cache) == 3):
+        came = f"a {type(cache).__name__}" + (f" of {len(cache)}" if isinstance(cache, tuple | list) else "")
+        raise ArgumentError(
+            f"affine_backward: cache must be (x, w, b), the second of the two values of affine_forward, got {came}. "
+            f"Write out, cache = affine_forward(x, w, b), and then affine_backward(dout, cache)."
+        )
     x, w, _ = cache
     rows, w, dout = floats(_rows(x), w, dout)
     dx, dw, db = layers.affine_backward(dout, layers.affine.AffineCache(rows, w))

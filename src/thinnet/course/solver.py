@@ -13,6 +13,7 @@ import numpy as np
 
 from thinnet.arguments import Known, known_arguments
 from thinnet.checks import check_choice, check_number
+from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.storage.files import write_atomically
 from thinnet.training.compilation import compilation_announced
@@ -77,7 +78,8 @@ class Solver(Known):
         rules = [name for name, value in vars(optim).items() if callable(value) and not name.startswith("_")]
         self.update_rule: Any = getattr(optim, check_choice("update_rule", update_rule, rules))
         self.model = checked_model(model)
-        as_dataset(data)  # which refuses what cannot be trained on
+        if as_dataset(data).X_val is None:  # which refuses what cannot be trained on
+            raise ArgumentError("data must have X_val and y_val, as in the course, got neither. Hold out some rows.")
         self.X_train, self.y_train = np.asarray(data["X_train"]), np.asarray(data["y_train"])
         self.X_val, self.y_val = np.asarray(data["X_val"]), np.asarray(data["y_val"])
         self.optim_config: dict[str, Any] = {} if optim_config is None else optim_config

@@ -1,6 +1,7 @@
 """The checks of a data set's arrays, and of how many of its rows are asked for."""
 
 import math
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from thinnet.arrays import came, check_finite, without_objects
 from thinnet.checks import Error, as_array, nearest
 from thinnet.errors import ArgumentError, DataError
+from thinnet.targets import is_one_hot
 from thinnet.typing import AnyArray
 
 
@@ -62,6 +64,10 @@ def check_labels(split: str, y: AnyArray, class_names: tuple[str, ...]) -> None:
         )
 
 
+INSTEAD = {
+    "split": "Write Dataset(X_train, y_train, X_val, y_val).",
+    **{split: f"Write data.batch({split!r}), which gives rows and labels." for split in ("train", "val", "test")},
+}  # of attributes that others' data sets have
 MOST_ABSENT = 1000  # classes without a row, beyond which labels seem to be something else
 
 
@@ -71,6 +77,17 @@ def check_no_words(data: Any, loss: str, wanted: str) -> None:
         raise ArgumentError(
             f"y_train must hold {wanted}, since the net's loss is {loss!r}, got text such as {data.class_names[0]!r}. "
             f"Use loss='softmax' for classes, or give numbers."
+        )
+
+
+def warn_of_one_hot(data: Any) -> None:
+    """Warn of classes as zeros and a one in each row, which are values to a net whose loss is not named."""
+    if len(data.y_train) and is_one_hot(data.y_train):
+        warnings.warn(
+            "y_train has a one and zeros in each row, and the net learns them as values, with loss='mse'. If they are "
+            "classes, give the number of each: y.argmax(axis=1). If they are values, write loss='mse'",
+            UserWarning,
+            stacklevel=3,
         )
 
 

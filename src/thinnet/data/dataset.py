@@ -13,7 +13,7 @@ from thinnet.arguments import Known, knows_arguments
 from thinnet.arrays import as_rows, cast, check_finite, check_order, column_labels
 from thinnet.checks import check_choice, check_names, check_number, shortened
 from thinnet.data.augmentation import Augmentation, checked_augmentation
-from thinnet.data.checking import check_keys, check_labels, check_pairs, checked_rows, checked_weights
+from thinnet.data.checking import INSTEAD, check_keys, check_labels, check_pairs, checked_rows, checked_weights
 from thinnet.data.moments import Spans, inverse_deviation, overall, standardized
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
 from thinnet.errors import ArgumentError, DataError
@@ -61,7 +61,7 @@ class Dataset(Known):
     array([[ 2., 10.]], dtype=float32)
     """
 
-    _instead: ClassVar[dict[str, str]] = {"split": "Write Dataset(X_train, y_train, X_val, y_val)."}
+    _instead: ClassVar[dict[str, str]] = INSTEAD
 
     X_train: AnyArray
     y_train: AnyArray

@@ -2,7 +2,8 @@ r"""The affine layer: out = x · w + b."""
 
 from typing import NamedTuple
 
-from thinnet.checks import check_arrays
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache
 from thinnet.typing import FloatArray
 
 
@@ -11,6 +12,7 @@ class AffineCache(NamedTuple):
     w: FloatArray  # (D, M)
 
 
+@known_arguments
 def affine_forward(x: FloatArray, w: FloatArray, b: FloatArray) -> tuple[FloatArray, AffineCache]:
     r"""Multiply each row by a matrix and add a bias: out = x · w + b.
 
@@ -35,6 +37,7 @@ def affine_forward(x: FloatArray, w: FloatArray, b: FloatArray) -> tuple[FloatAr
     return x @ w + b, AffineCache(x, w)
 
 
+@known_arguments
 def affine_backward(dout: FloatArray, cache: AffineCache) -> tuple[FloatArray, FloatArray, FloatArray]:
     r"""The gradients of a loss with respect to x, w and b: dx = dout · wᵀ, dw = xᵀ · dout, db = Σₙ dout.
 
@@ -53,5 +56,6 @@ def affine_backward(dout: FloatArray, cache: AffineCache) -> tuple[FloatArray, F
     >>> affine_backward(np.array([[10.0]]), cache)
     (array([[30., 40.]]), array([[10.], [20.]]), array([10.]))
     """
+    check_cache("affine_backward", cache, AffineCache)
     check_arrays("affine_backward", x=(cache.x, "N D"), w=(cache.w, "D M"), dout=(dout, "N M"))
     return dout @ cache.w.T, cache.x.T @ dout, dout.sum(axis=0)

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient, check_number
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient, check_number
 from thinnet.errors import ArgumentError
 from thinnet.typing import FloatArray
 
@@ -19,6 +20,7 @@ class BatchnormCache(NamedTuple):
     training: bool
 
 
+@known_arguments
 def batchnorm_forward(
     x: FloatArray,
     gamma: FloatArray,
@@ -81,6 +83,7 @@ def batchnorm_forward(
     return gamma * x_hat + beta, BatchnormCache(x_hat, inverse_std, gamma, training)
 
 
+@known_arguments
 def batchnorm_backward(dout: FloatArray, cache: BatchnormCache) -> tuple[FloatArray, FloatArray, FloatArray]:
     r"""The gradients with respect to x, γ and β.
 
@@ -106,6 +109,7 @@ def batchnorm_backward(dout: FloatArray, cache: BatchnormCache) -> tuple[FloatAr
     >>> dbeta
     array([7.])
     """
+    check_cache("batchnorm_backward", cache, BatchnormCache)
     check_gradient("batchnorm_backward", dout, cache.x_hat.shape)
     dgamma, dbeta = (dout * cache.x_hat).sum(axis=0), dout.sum(axis=0)
     dx_hat = dout * cache.gamma

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient, check_number
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient, check_number
 from thinnet.errors import ArgumentError
 from thinnet.typing import FloatArray
 
@@ -16,6 +17,7 @@ class ConvCache(NamedTuple):
     padding: int
 
 
+@known_arguments
 def conv_forward(
     x: FloatArray, w: FloatArray, b: FloatArray, *, stride: int = 1, padding: int = 0
 ) -> tuple[FloatArray, ConvCache]:
@@ -58,6 +60,7 @@ def conv_forward(
     return out.transpose(1, 0, 2, 3) + b[:, None, None], ConvCache(padded, w, stride, padding)
 
 
+@known_arguments
 def conv_backward(dout: FloatArray, cache: ConvCache) -> tuple[FloatArray, FloatArray, FloatArray]:
     r"""The gradients of a loss with respect to x, w and b.
 
@@ -80,6 +83,7 @@ def conv_backward(dout: FloatArray, cache: ConvCache) -> tuple[FloatArray, Float
     (array([[ 3.,  4.],
            [30., 40.]]), array([[11., 11.]]), array([11.]))
     """
+    check_cache("conv_backward", cache, ConvCache)
     padded, w, stride, padding = cache
     seen = windows(padded, w.shape[2:], stride)
     check_gradient("conv_backward", dout, (len(padded), len(w), *seen.shape[2:4]))

@@ -4,7 +4,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_choice, check_gradient, check_number
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_choice, check_gradient, check_number
 from thinnet.errors import ArgumentError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.typing import BoolArray, FloatArray
@@ -22,6 +23,7 @@ class DropoutCache(NamedTuple):
     shape: tuple[int, ...]  # (N, D)
 
 
+@known_arguments
 def dropout_forward(
     x: FloatArray,
     rate: float,
@@ -84,6 +86,7 @@ def dropout_forward(
     return _masked(x, keep, factor), DropoutCache(keep, factor, x.shape)
 
 
+@known_arguments
 def dropout_backward(dout: FloatArray, cache: DropoutCache) -> FloatArray:
     r"""The gradient with respect to x: what the forward pass did to x, done to dout.
 
@@ -103,6 +106,7 @@ def dropout_backward(dout: FloatArray, cache: DropoutCache) -> FloatArray:
     >>> dropout_backward(np.full((1, 6), 10.0), cache)
     array([[20.,  0., 20.,  0., 20., 20.]])
     """
+    check_cache("dropout_backward", cache, DropoutCache)
     check_gradient("dropout_backward", dout, cache.shape)
     if cache.keep is None:
         return dout * dout.dtype.type(cache.factor)

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient
 from thinnet.typing import FloatArray
 
 
@@ -17,6 +18,7 @@ class GeluCache(NamedTuple):
 _erf = np.vectorize(math.erf, otypes=[np.float64])  # NumPy has none of its own
 
 
+@known_arguments
 def gelu_forward(x: FloatArray) -> tuple[FloatArray, GeluCache]:
     """out = x · Φ(x), with the normal distribution function Φ(x) = (1 + erf(x / √2)) / 2.
 
@@ -41,6 +43,7 @@ def gelu_forward(x: FloatArray) -> tuple[FloatArray, GeluCache]:
     return x * phi, GeluCache(x.copy(), phi)
 
 
+@known_arguments
 def gelu_backward(dout: FloatArray, cache: GeluCache) -> FloatArray:
     """The gradient with respect to x: dout · (Φ(x) + x · exp(−x² / 2) / √(2π)).
 
@@ -58,6 +61,7 @@ def gelu_backward(dout: FloatArray, cache: GeluCache) -> FloatArray:
     >>> gelu_backward(np.array([[6.0, 6.0]]), cache)
     array([[3., 6.]])
     """
+    check_cache("gelu_backward", cache, GeluCache)
     check_gradient("gelu_backward", dout, cache.x.shape)
     density = np.exp(-0.5 * cache.x * cache.x) / math.sqrt(2 * math.pi)
     dx: FloatArray = dout * (cache.phi + cache.x * density)

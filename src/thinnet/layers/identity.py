@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from thinnet.checks import check_arrays, check_gradient
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient
 from thinnet.typing import FloatArray
 
 
@@ -10,6 +11,7 @@ class IdentityCache(NamedTuple):
     shape: tuple[int, ...]  # (N, D)
 
 
+@known_arguments
 def identity_forward(x: FloatArray) -> tuple[FloatArray, IdentityCache]:
     """out = x.
 
@@ -34,6 +36,7 @@ def identity_forward(x: FloatArray) -> tuple[FloatArray, IdentityCache]:
     return x.copy(), IdentityCache(x.shape)
 
 
+@known_arguments
 def identity_backward(dout: FloatArray, cache: IdentityCache) -> FloatArray:
     """The gradient with respect to x: dout.
 
@@ -51,5 +54,6 @@ def identity_backward(dout: FloatArray, cache: IdentityCache) -> FloatArray:
     >>> identity_backward(np.array([[5.0, 6.0]]), identity_forward(np.ones((1, 2)))[1])
     array([[5., 6.]])
     """
+    check_cache("identity_backward", cache, IdentityCache)
     check_gradient("identity_backward", dout, cache.shape)
     return dout.copy()

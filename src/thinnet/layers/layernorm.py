@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient, check_number
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient, check_number
 from thinnet.layers.batchnorm import EPS
 from thinnet.typing import FloatArray
 
@@ -15,6 +16,7 @@ class LayernormCache(NamedTuple):
     gamma: FloatArray  # (D,)
 
 
+@known_arguments
 def layernorm_forward(
     x: FloatArray, gamma: FloatArray, beta: FloatArray, *, eps: float = EPS
 ) -> tuple[FloatArray, LayernormCache]:
@@ -45,6 +47,7 @@ def layernorm_forward(
     return gamma * x_hat + beta, LayernormCache(x_hat, inverse_std, gamma)
 
 
+@known_arguments
 def layernorm_backward(dout: FloatArray, cache: LayernormCache) -> tuple[FloatArray, FloatArray, FloatArray]:
     r"""The gradients with respect to x, γ and β: those of batch normalization with rows for columns.
 
@@ -65,6 +68,7 @@ def layernorm_backward(dout: FloatArray, cache: LayernormCache) -> tuple[FloatAr
     >>> dbeta
     array([2., 5.])
     """
+    check_cache("layernorm_backward", cache, LayernormCache)
     check_gradient("layernorm_backward", dout, cache.x_hat.shape)
     dx_hat = dout * cache.gamma
     through_mean = dx_hat.mean(axis=1, keepdims=True)

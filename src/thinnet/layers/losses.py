@@ -6,11 +6,13 @@ weights whose mean is 1 leave the scale alone, and minibatches of weighted rows 
 
 import numpy as np
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_arrays, check_labels, check_number
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
+@known_arguments
 def softmax_loss(
     scores: FloatArray, y: AnyArray, weights: FloatArray | None = None, *, label_smoothing: float = 0.0
 ) -> tuple[float, FloatArray]:
@@ -56,6 +58,7 @@ def softmax_loss(
     return _mean(losses, dscores, weights)
 
 
+@known_arguments
 def svm_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
     r"""The multi-class hinge loss: mean over n of Σ_{c ≠ y[n]} max(0, s[n, c] − s[n, y[n]] + 1).
 
@@ -88,6 +91,7 @@ def svm_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = None)
     return _mean(margins.sum(axis=1), dscores, weights)
 
 
+@known_arguments
 def mse_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
     r"""Mean squared error over all elements: loss = mean of (scores − y)².
 
@@ -112,6 +116,7 @@ def mse_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = Non
     return _mean(np.square(difference).sum(axis=1) / columns, difference * (2 / columns), weights)
 
 
+@known_arguments
 def logistic_loss(
     scores: FloatArray, y: FloatArray, weights: FloatArray | None = None, *, label_smoothing: float = 0.0
 ) -> tuple[float, FloatArray]:
@@ -149,6 +154,7 @@ def logistic_loss(
     return _mean(losses.sum(axis=1) / columns, (probabilities - y) / columns, weights)
 
 
+@known_arguments
 def poisson_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
     r"""Half the Poisson deviance, for counts and other amounts >= 0 whose expectations are exp(scores).
 

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient, check_number
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient, check_number
 from thinnet.layers.conv import check_window, from_windows, windows
 from thinnet.typing import BoolArray, FloatArray
 
@@ -15,6 +16,7 @@ class MaxPoolCache(NamedTuple):
     stride: int
 
 
+@known_arguments
 def max_pool_forward(
     x: FloatArray, *, pool_height: int = 2, pool_width: int = 2, stride: int = 2
 ) -> tuple[FloatArray, MaxPoolCache]:
@@ -54,6 +56,7 @@ def max_pool_forward(
     return out, MaxPoolCache(first.reshape(seen.shape), x.shape, stride)
 
 
+@known_arguments
 def max_pool_backward(dout: FloatArray, cache: MaxPoolCache) -> FloatArray:
     """The gradient with respect to x: dout at the maximum of each window, at the first of several equal ones.
 
@@ -72,6 +75,7 @@ def max_pool_backward(dout: FloatArray, cache: MaxPoolCache) -> FloatArray:
     array([[[[ 0., 10., 20.,  0.],
              [ 0.,  0.,  0.,  0.]]]])
     """
+    check_cache("max_pool_backward", cache, MaxPoolCache)
     check_gradient("max_pool_backward", dout, cache.first.shape[2:])
     dwindows = np.where(cache.first, dout, np.zeros((), dout.dtype))
     return from_windows(dwindows.transpose(2, 3, 4, 5, 0, 1), cache.shape, cache.stride)

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient
 from thinnet.typing import BoolArray, FloatArray
 
 
@@ -12,6 +13,7 @@ class ReluCache(NamedTuple):
     positive: BoolArray  # (N, D), where x > 0
 
 
+@known_arguments
 def relu_forward(x: FloatArray) -> tuple[FloatArray, ReluCache]:
     """Set negative elements to zero: out = max(x, 0).  NaN stays NaN.
 
@@ -35,6 +37,7 @@ def relu_forward(x: FloatArray) -> tuple[FloatArray, ReluCache]:
     return np.maximum(x, 0), ReluCache(x > 0)
 
 
+@known_arguments
 def relu_backward(dout: FloatArray, cache: ReluCache) -> FloatArray:
     """The gradient with respect to x: dout where x was positive, zero elsewhere (at x = 0 too).
 
@@ -52,5 +55,6 @@ def relu_backward(dout: FloatArray, cache: ReluCache) -> FloatArray:
     >>> relu_backward(np.array([[5.0, 6.0]]), cache)
     array([[0., 6.]])
     """
+    check_cache("relu_backward", cache, ReluCache)
     check_gradient("relu_backward", dout, cache.positive.shape)
     return np.where(cache.positive, dout, np.zeros((), dout.dtype))

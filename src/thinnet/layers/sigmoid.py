@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient
 from thinnet.typing import FloatArray
 
 
@@ -19,6 +20,7 @@ def sigmoid(x: FloatArray) -> FloatArray:
     return out
 
 
+@known_arguments
 def sigmoid_forward(x: FloatArray) -> tuple[FloatArray, SigmoidCache]:
     """out = σ(x) = 1 / (1 + exp(−x)), between 0 and 1.
 
@@ -43,6 +45,7 @@ def sigmoid_forward(x: FloatArray) -> tuple[FloatArray, SigmoidCache]:
     return out, SigmoidCache(out.copy())
 
 
+@known_arguments
 def sigmoid_backward(dout: FloatArray, cache: SigmoidCache) -> FloatArray:
     """The gradient with respect to x: dout · out · (1 − out).
 
@@ -60,6 +63,7 @@ def sigmoid_backward(dout: FloatArray, cache: SigmoidCache) -> FloatArray:
     >>> sigmoid_backward(np.array([[8.0, 8.0]]), cache)
     array([[2., 0.]])
     """
+    check_cache("sigmoid_backward", cache, SigmoidCache)
     check_gradient("sigmoid_backward", dout, cache.out.shape)
     dx: FloatArray = dout * (cache.out * (1 - cache.out))
     return dx

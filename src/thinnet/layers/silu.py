@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from thinnet.checks import check_arrays, check_gradient
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient
 from thinnet.layers.sigmoid import sigmoid
 from thinnet.typing import FloatArray
 
@@ -12,6 +13,7 @@ class SiluCache(NamedTuple):
     sigmoid: FloatArray  # (N, D), σ(x) = 1 / (1 + exp(−x))
 
 
+@known_arguments
 def silu_forward(x: FloatArray) -> tuple[FloatArray, SiluCache]:
     """out = x · σ(x), with σ(x) = 1 / (1 + exp(−x)).
 
@@ -37,6 +39,7 @@ def silu_forward(x: FloatArray) -> tuple[FloatArray, SiluCache]:
     return x * factor, SiluCache(x.copy(), factor)
 
 
+@known_arguments
 def silu_backward(dout: FloatArray, cache: SiluCache) -> FloatArray:
     """The gradient with respect to x: dout · σ(x) · (1 + x · (1 − σ(x))).
 
@@ -55,6 +58,7 @@ def silu_backward(dout: FloatArray, cache: SiluCache) -> FloatArray:
     >>> silu_backward(np.array([[6.0, 6.0]]), cache)
     array([[3., 6.]])
     """
+    check_cache("silu_backward", cache, SiluCache)
     check_gradient("silu_backward", dout, cache.x.shape)
     dx: FloatArray = dout * (cache.sigmoid * (1 + cache.x * (1 - cache.sigmoid)))
     return dx

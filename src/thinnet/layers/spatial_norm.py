@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient, check_number
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient, check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import batchnorm, layernorm
 from thinnet.layers.batchnorm import EPS, MOMENTUM, BatchnormCache
@@ -27,6 +28,7 @@ class SpatialGroupnormCache(NamedTuple):
     shape: tuple[int, ...]  # of x, (N, C, H, W)
 
 
+@known_arguments
 def spatial_batchnorm_forward(
     x: FloatArray,
     gamma: FloatArray,
@@ -75,6 +77,7 @@ def spatial_batchnorm_forward(
     return images(out, x.shape), SpatialBatchnormCache(rows, x.shape)
 
 
+@known_arguments
 def spatial_batchnorm_backward(
     dout: FloatArray, cache: SpatialBatchnormCache
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -95,11 +98,13 @@ def spatial_batchnorm_backward(
     >>> spatial_batchnorm_backward(np.array([[[[2.0, 5.0]]]]), cache)[2]
     array([7.])
     """
+    check_cache("spatial_batchnorm_backward", cache, SpatialBatchnormCache)
     check_gradient("spatial_batchnorm_backward", dout, cache.shape)
     dx, dgamma, dbeta = batchnorm.batchnorm_backward(pixels(dout), cache.rows)
     return images(dx, cache.shape), dgamma, dbeta
 
 
+@known_arguments
 def spatial_groupnorm_forward(
     x: FloatArray, gamma: FloatArray, beta: FloatArray, *, groups: int, eps: float = EPS
 ) -> tuple[FloatArray, SpatialGroupnormCache]:
@@ -138,6 +143,7 @@ def spatial_groupnorm_forward(
     return scaled, SpatialGroupnormCache(cache, gamma, x.shape)
 
 
+@known_arguments
 def spatial_groupnorm_backward(
     dout: FloatArray, cache: SpatialGroupnormCache
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -158,6 +164,7 @@ def spatial_groupnorm_backward(
     >>> spatial_groupnorm_backward(np.array([2.0, 5.0]).reshape(1, 2, 1, 1), cache)[2]
     array([2., 5.])
     """
+    check_cache("spatial_groupnorm_backward", cache, SpatialGroupnormCache)
     check_gradient("spatial_groupnorm_backward", dout, cache.shape)
     x_hat = cache.rows.x_hat
     g = (dout * cache.gamma[:, None, None]).reshape(x_hat.shape)

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_arrays, check_gradient
+from thinnet.arguments import known_arguments
+from thinnet.checks import check_arrays, check_cache, check_gradient
 from thinnet.typing import FloatArray
 
 
@@ -12,6 +13,7 @@ class TanhCache(NamedTuple):
     out: FloatArray  # (N, D)
 
 
+@known_arguments
 def tanh_forward(x: FloatArray) -> tuple[FloatArray, TanhCache]:
     """out = tanh(x), between −1 and 1.
 
@@ -36,6 +38,7 @@ def tanh_forward(x: FloatArray) -> tuple[FloatArray, TanhCache]:
     return out, TanhCache(out.copy())
 
 
+@known_arguments
 def tanh_backward(dout: FloatArray, cache: TanhCache) -> FloatArray:
     """The gradient with respect to x: dout · (1 − out²).
 
@@ -53,6 +56,7 @@ def tanh_backward(dout: FloatArray, cache: TanhCache) -> FloatArray:
     >>> tanh_backward(np.array([[5.0, 6.0]]), cache)
     array([[5., 0.]])
     """
+    check_cache("tanh_backward", cache, TanhCache)
     check_gradient("tanh_backward", dout, cache.out.shape)
     dx: FloatArray = dout * (1 - cache.out * cache.out)
     return dx

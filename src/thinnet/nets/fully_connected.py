@@ -12,7 +12,7 @@ from thinnet import defaults
 from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.data.augmentation import flip_shape, flipped
-from thinnet.data.checking import check_classes, check_no_words
+from thinnet.data.checking import check_classes, check_no_words, warn_of_one_hot
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.dropout import MaskKind, Scaling
@@ -145,6 +145,8 @@ class FullyConnectedNet(Net):
                 f"data must be a Dataset, got {type(data).__name__}. Make one by Dataset(X_train, y_train, X_val, "
                 f"y_val), or give FullyConnectedNet its dimensions."
             )
+        if data.y_train.ndim == 2 and "loss" not in options:
+            warn_of_one_hot(data)
         loss = options.pop("loss", defaults.LOSS if data.y_train.ndim == 1 else "mse")
         column = data.y_train.ndim == 1 and loss in LOSSES and LOSSES[loss].targets != "labels"
         if column:

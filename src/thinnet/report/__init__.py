@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.report.details import details
 from thinnet.report.figures import save_figures
@@ -13,6 +14,7 @@ from thinnet.storage.files import check_place, make_folder, write_atomically
 from thinnet.typing import AnyPath
 
 
+@known_arguments
 def write_report(
     folders: Sequence[AnyPath], output: AnyPath | None = None, figures: AnyPath | None = None, title: str = ""
 ) -> Path:

@@ -74,6 +74,8 @@ def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
         largest = 0.0 if array is None else float(np.abs(array).max(initial=0))
         if largest > LARGE:
             return f"Likely cause: {what} up to {largest:.2g}; scale them to about 1."
+    if weights > LARGE and batch.step == 0:
+        return f"Likely cause: weights that begin with up to {weights:.2g}; give the net a smaller weight_scale."
     if weights > LARGE:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."

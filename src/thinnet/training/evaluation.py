@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thinnet.checks import check_takes
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
 from thinnet.distributed.processes import ProcessGroup
-from thinnet.errors import NumericalError
+from thinnet.errors import ArgumentError, NumericalError
 from thinnet.layers import LOSSES
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.predictions import VALUED, prediction
@@ -38,21 +39,36 @@ def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, processes: P
         NumericalError: in all processes, if a score is NaN or infinite in any of them.
     """
     _, here = data.held(split, rows)
-    error, scored = None, []
+    error, scored, kind = None, [], _loss_name(model, data)
     try:
         for start in range(0, len(here), ROWS_AT_ONCE):
             X, y = model_batch(model, data, split, here[start : start + ROWS_AT_ONCE])
-            scored.append((model.loss(X), y))
+            scored.append((_scores(model, X, kind), y))
     except NumericalError as caught:
         error = caught
     processes.raise_first(error)
     loss = _loss(model, scored, len(rows), processes) if isinstance(model, FullyConnectedNet) else None
-    kind = _loss_name(model, data)
     if kind in VALUED:
         scored = [(prediction(kind, scores), y) for scores, y in scored]
         return Evaluation(_r_squared(scored, len(rows), processes), loss)
     right = sum(int(_is_right(prediction(kind, scores), y).sum()) for scores, y in scored)
     return Evaluation(processes.sum(right)[0] / len(rows), loss)
+
+
+def _scores(model: Any, X: AnyArray, kind: str) -> Any:
+    """The scores of rows; those of a model of somebody else's, if they are scores."""
+    if isinstance(model, FullyConnectedNet):
+        return model.loss(X)
+    check_takes("the model's loss", model.loss, "loss(X), which gives scores", X)
+    scores = model.loss(X)
+    fits = isinstance(scores, np.ndarray) and scores.ndim in ((1, 2) if kind in VALUED else (2,))
+    if fits and len(scores) == len(X):
+        return scores
+    came = f"an array of shape {scores.shape}" if isinstance(scores, np.ndarray) else f"a {type(scores).__name__}"
+    raise ArgumentError(
+        f"the model's loss(X) must return the scores of all rows, an array of shape ({len(X)}, C), got {came}. Where "
+        f"y is None, return them alone."
+    )
 
 
 def measure_of(model: Any, data: Dataset) -> str:

@@ -16,7 +16,7 @@ from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
 from thinnet.masks import fresh_seed
 from thinnet.nets import FullyConnectedNet
-from thinnet.targets import seem_no_classes
+from thinnet.targets import is_one_hot, seem_no_classes
 from thinnet.typing import AnyArray
 
 UNLIKELY = 1e-3  # that so many training rows lack a label by chance
@@ -127,7 +127,7 @@ def _told(y: AnyArray) -> str:
 def _other_loss(y: AnyArray) -> str:
     if y.ndim == 1:
         return "Use loss='softmax' for classes, or give one column for each output of the net."
-    if y.shape[1] > 1 and (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
+    if is_one_hot(y):
         return "Give the number of each row's class in place of zeros and a one: y.argmax(axis=1)."
     if y.shape[1] > 1:
         return "Use loss='mse' for values, 'logistic' for several labels a row, 'poisson' for counts."

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import in_shape
+from thinnet.checks import in_shape, shown
 from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
@@ -41,7 +41,7 @@ class ModelUpdate:
         self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}
         self.rules: dict[str, _NamedRule | CallableRule] = {
             name: _NamedRule(optimizer, options, w) if isinstance(optimizer, str) else CallableRule(optimizer, options)
-            for name, w in model.params.items()
+            for name, w in _checked_params(model, by_name=isinstance(optimizer, str)).items()
         }
 
     def __call__(self, rows: IntArray, factors: Factors, step: int) -> float:
@@ -65,10 +65,24 @@ def checked_model(model: Any) -> Any:
     has_both = isinstance(getattr(model, "params", None), Mapping) and callable(getattr(model, "loss", None))
     if isinstance(model, type) or not has_both:
         raise ArgumentError(
-            f"model must be an object with a mapping params and a method loss, got {model!r}. Pass a "
+            f"model must be an object with a mapping params and a method loss, got {shown(model)}. Pass a "
             f"FullyConnectedNet, for example."
         )
     return model
+
+
+def _checked_params(model: Any, *, by_name: bool) -> Mapping[str, Any]:
+    """The parameters of a model, if all are arrays of floats; for a rule by name of those that NumPy computes fast."""
+    for name, w in model.params.items():
+        wide = isinstance(w, np.ndarray) and w.dtype.kind == "f"
+        if not wide or (by_name and w.dtype not in (np.float32, np.float64)):
+            came = f"dtype {w.dtype}" if isinstance(w, np.ndarray) else type(w).__name__
+            raise ArgumentError(
+                f"params[{name!r}] must be a NumPy array of {'float32 or float64' if by_name else 'floats'}, got "
+                f"{came}. Convert it with np.asarray(params[{name!r}], dtype=np.float64)."
+            )
+    params: Mapping[str, Any] = model.params
+    return params
 
 
 def loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:

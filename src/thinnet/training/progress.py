@@ -1,10 +1,21 @@
 """How far a training has come, as whoever trains reads it."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from thinnet.arguments import Known
+from thinnet.errors import ArgumentError
 from thinnet.history import History
 from thinnet.training.state import TrainingState
+
+ELSEWHERE = """
+batch_size checkpoint_dir checkpoint_every communicator ema_decay eval_train_rows eval_val_rows optimizer
+optimizer_options progress sampling schedule weight_decay_schedule
+"""
+GIVEN_ONCE = {
+    **dict.fromkeys(ELSEWHERE.split(), "Make another solver of the same net."),
+    **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate'] = 0.01, for example."),
+    "epochs": "Write solver.train(epochs=10) for ten more.",
+}  # what a solver is given, and does not keep under that name
 
 
 class Progress(Known):
@@ -22,6 +33,15 @@ class Progress(Known):
         "batch_size": "Write solver.order.batch_size.",
     }
     state: TrainingState
+
+    if not TYPE_CHECKING:  # to which every attribute would be known otherwise
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Refuse an assignment that would change nothing, to what was given once and is kept elsewhere."""
+            if name in GIVEN_ONCE or (name == "patience" and name in vars(self)):
+                fix = GIVEN_ONCE.get(name, "Make another solver of the same net.")
+                raise ArgumentError(f"{name} must stay as the solver was given it, got an assignment. {fix}")
+            super().__setattr__(name, value)
 
     @property
     def history(self) -> History:

@@ -9,10 +9,12 @@ from thinnet.checks import check_keys, check_number
 from thinnet.data.dataset import Dataset
 from thinnet.distributed.preparation import share_of
 from thinnet.distributed.processes import ProcessGroup
+from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.storage import checkpoint
 from thinnet.storage.checksummed import Contents
 from thinnet.training.fit import check_takes_rows_as_given
+from thinnet.training.state import TrainingState
 
 CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_every", "epochs")
 
@@ -43,3 +45,13 @@ def interrupted_run(
         check_number(name, changes[name])
     callbacks = checked_callbacks(changes.get("callbacks", ()))
     return contents, net, data, {**checkpoint.options_of(contents), **changes, "callbacks": callbacks}
+
+
+def check_not_fewer(state: TrainingState, changes: Mapping[str, Any]) -> None:
+    """Refuse fewer epochs than were begun: somebody who means so many more would see training end at once."""
+    if "epochs" in changes and state.iteration > state.total_steps:
+        begun = -(-state.iteration // state.steps_per_epoch)
+        raise ArgumentError(
+            f"epochs must be at least {begun}, which the run has begun, got {changes['epochs']}: it counts those "
+            f"of the whole run. Give more, or leave it out."
+        )

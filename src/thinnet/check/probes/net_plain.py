@@ -138,7 +138,7 @@ def check_initial_values(harness: NetHarness) -> None:
                 wrong += _wrong_initial_value(harness, key, np.asarray(value, dtype=float), name, scale)
         if wrong:
             harness.tell_of(options)
-            harness.subject.report("initial-values", "; ".join(wrong[:3]))
+            harness.subject.report("initial-values", "; ".join(list(dict.fromkeys(wrong))[:3]))
             return
     for key, value in harness.fresh(HIDDEN, {}).params.items():
         if isinstance(value, np.ndarray) and value.dtype != np.float64:

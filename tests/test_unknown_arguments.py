@@ -1,0 +1,75 @@
+"""An unknown argument is refused by every public function, with the nearest known one or what the argument means."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thinnet
+from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, check, course, layers, optim, report, schedules
+from thinnet.callbacks import EarlyStopping  # noqa: F401 - in a text below, like the layers
+from thinnet.layers import conv_forward, dropout_forward, max_pool_forward  # noqa: F401
+
+
+def public() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every public function, and every public class that is made by calling it."""
+    for module in (thinnet, layers):
+        for name in module.__all__:
+            value = getattr(module, name)
+            error_or_base = isinstance(value, type) and (issubclass(value, Exception) or value is thinnet.Callback)
+            if callable(value) and not error_or_base and not isinstance(value, types.ModuleType):
+                yield name, value
+    yield from ((name, row.rule) for name, row in optim.OPTIMIZERS.items())
+    yield from schedules.SCHEDULES.items()
+    for one in (check.check_layers, check.check_path, course.activate, report.write_report):
+        yield one.__name__, one
+
+
+@pytest.mark.parametrize(("name", "function"), [pytest.param(name, one, id=name) for name, one in public()])
+def test_an_unknown_argument_is_refused_by_name(name: str, function: Callable[..., Any]) -> None:
+    with pytest.raises(ArgumentError, match=r"\w+ has no argument 'nonsense'\. It has \w+"):
+        function(nonsense=1)
+
+
+X = np.ones((4, 4))
+IMAGES = np.ones((2, 3, 6, 6))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("dropout_forward(X, p=0.5)", r"'p'\. Did you mean 'rate'\? It is the fraction dropped\.$"),
+        ("dropout_forward(X, keep_prob=0.8)", r"'rate'\? It is the fraction dropped, 1 - keep_prob\.$"),
+        ("FullyConnectedNet([5], 4, 2, p=0.5)", r"Did you mean 'dropout'\? It is the fraction dropped\.$"),
+        ("FullyConnectedNet([5], 4, 2, keep_prob=0.8)", r"Did you mean 'dropout'\? .*, 1 - keep_prob\.$"),
+        ('dropout_forward(X, 0.5, mode="train")', r"'mode'\. Did you mean 'training'\?$"),
+        ("conv_forward(IMAGES, X, X, pad=1)", r"'pad'\. Did you mean 'padding'\?$"),
+        ('conv_forward(IMAGES, X, X, {"stride": 1})', "by position, got 4. Give the others by name: stride, pad"),
+        ("max_pool_forward(IMAGES, 2, 2)", "takes x by position, got 3. Give the others by name: pool_height"),
+        ("EarlyStopping(epochs=3)", r"EarlyStopping has no argument 'epochs'\. It has patience\.$"),
+        ("schedules.Cosine(warm_up=0.1)", r"Cosine has no argument 'warm_up'\. Did you mean 'warmup'\?$"),
+    ],
+)
+def test_words_of_others_are_answered_with_ours(written: str, told: str) -> None:
+    with pytest.raises(ArgumentError, match=told):
+        eval(written)
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("shuffle", r"Solver has no argument 'shuffle'\. Leave it out: each pass takes the rows in a new order\.$"),
+        ("device", r"Leave it out: all is computed on the CPU\.$"),
+        ("metrics", r"Leave it out: accuracy is measured after each epoch\.$"),
+        ("validation_split", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
+        ("validation_data", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
+    ],
+)
+def test_what_other_trainers_take_beside_the_data_is_answered(option: str, text: str) -> None:
+    net, given = FullyConnectedNet([5], 4, 2, seed=0), dict[str, Any]([(option, True)])
+    with pytest.raises(ArgumentError, match=text):
+        Solver(net, Dataset(X, np.array([0, 1, 0, 1])), **given)
