@@ -74,6 +74,11 @@ class Parameters(MutableMapping[str, FloatArray]):
     """
 
     flat: FloatArray
+    shapes: dict[str, tuple[int, ...]]
+    order: Order
+    size: int
+    starts: dict[str, int]
+    _views: dict[str, FloatArray]
 
     def __init__(
         self,
@@ -82,20 +87,21 @@ class Parameters(MutableMapping[str, FloatArray]):
         order: Order = "C",
         flat: FloatArray | None = None,
     ) -> None:
-        self.shapes = dict(shapes)
-        self.order: Order = order
-        *starts, self.size = _starts(tuple(self.shapes.values()))
-        self.starts = dict(zip(self.shapes, starts, strict=True))
+        *starts, size = _starts(tuple(shapes.values()))
+        known = {"shapes": dict(shapes), "order": order, "size": size}
+        self.__dict__.update(
+            known, starts=dict(zip(shapes, starts, strict=True))
+        )  # past `__setattr__`, which takes long
         self._see(_zeros(self.shapes, self.size, np.dtype(dtype)) if flat is None else flat[: self.size])
 
     def _see(self, flat: FloatArray) -> None:
         """Make this the buffer, and the named arrays views of it."""
-        self.__dict__["flat"] = flat
         ends = [*self.starts.values(), self.size][1:]
-        self._views: dict[str, FloatArray] = {
+        views = {
             name: flat[start:stop].reshape(self.shapes[name], order=self.order)
             for (name, start), stop in zip(self.starts.items(), ends, strict=True)
         }
+        self.__dict__.update(flat=flat, _views=views)  # past `__setattr__`
 
     def make_writable(self) -> None:
         """Copy the buffer if it, or a named array, is read-only or a mapped file; training calls this first.
@@ -163,7 +169,7 @@ class Parameters(MutableMapping[str, FloatArray]):
 
         def __setattr__(self, name: str, value: Any) -> None:
             """Assigning to `flat` copies the values in, as it does for a named array."""
-            if name in vars(self).get("places", ()):
+            if name in vars(self).get("starts", ()):
                 raise ArgumentError(
                     f"params.{name} must not be assigned to: it changes no array. Write params[{name!r}]."
                 )
@@ -178,7 +184,7 @@ class Parameters(MutableMapping[str, FloatArray]):
                 self.flat[...] = array
 
         def __getattr__(self, name: str) -> Any:
-            hint = f". Write params[{name!r}]." if name in vars(self).get("places", ()) else ""
+            hint = f". Write params[{name!r}]." if name in vars(self).get("starts", ()) else ""
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     def __delitem__(self, name: str) -> None:
