@@ -112,6 +112,7 @@ def _layernorm_forward(
 ) -> None:
     bias, gamma, beta = vectors
     columns, bits = bias.size, scratch[1][part, 0]
+    first = np.intp(0)  # of no literal type, for which what takes it would be compiled once more
     zero, one, count = z.dtype.type(0), z.dtype.type(1), z.dtype.type(bias.size)
     for row in range(*bounds(z.shape[0], part, parts)):
         total = zero
@@ -129,7 +130,7 @@ def _layernorm_forward(
             x_hat = (z[row, j] - mean) * inverse
             z[row, j] = x_hat
             h[row, j] = gamma[j] * x_hat + beta[j]
-        activate_line(h[row, :columns], row, 0, bits, behind)
+        activate_line(h[row, :columns], row, first, bits, behind)
 
 
 @reordering_kernel()
@@ -148,6 +149,7 @@ def layernorm_backward(
     rows, columns = len(dh), gamma.size
     zero, count = dh.dtype.type(0), dh.dtype.type(gamma.size)
     bits, line = scratch[1][0, 0], scratch[0][0, 0, :columns]
+    first = np.intp(0)  # as above
     dgamma[:] = zero
     dbeta[:] = zero
     dbias[:] = zero
@@ -156,7 +158,7 @@ def layernorm_backward(
         if behind.activation != RELU:
             for j in range(columns):
                 line[j] = gamma[j] * x_hat[row, j] + beta[j]
-        activate_line_backward(dh[row, :columns], h[row, :columns], line, row, 0, bits, behind)
+        activate_line_backward(dh[row, :columns], h[row, :columns], line, row, first, bits, behind)
         for j in range(columns):
             g = dh[row, j]
             dbeta[j] += g
