@@ -12,8 +12,11 @@ from thinnet.check import runner
 PROGRAM = """
 import os, sys, traceback
 from pathlib import Path
+from thinnet import python2
 from thinnet.check import worker
 
+for source in ("print 1", "from __future__ import print_function; 1L"):
+    python2.is_old(source)  # which loads the translator, that each copy would have to load again
 for line in sys.stdin:
     folder, output = line.rstrip("\\n").split("\\t")
     pid = os.fork()
