@@ -202,7 +202,7 @@ def test_vectors_side_by_side_are_one_view() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("width", [128, 200, 500, 512])
 def test_wide_lines_begin_at_cache_lines(width: int, dtype: Any) -> None:
-    lines = wide_lines(5, width, dtype)
+    lines = wide_lines("z", 5, width, dtype)
     assert len(lines) == 5
     assert lines.shape[1] >= width
     assert lines.ctypes.data % 64 == 0
@@ -211,7 +211,7 @@ def test_wide_lines_begin_at_cache_lines(width: int, dtype: Any) -> None:
 
 
 def test_narrow_lines_have_no_gaps() -> None:
-    assert wide_lines(5, 127, np.float32).shape == (5, 127)
+    assert wide_lines("z", 5, 127, np.float32).shape == (5, 127)
 
 
 def test_assigning_the_buffer_copies_the_values_in(params: Parameters) -> None:

@@ -223,15 +223,15 @@ def layer_number(name: str) -> int:
     return int(name[len(name.rstrip("0123456789")) :])
 
 
-def wide_lines(rows: int, width: int, dtype: Any) -> FloatArray:
-    """A matrix with gaps behind its rows, (rows, width or more): each begins at a cache line.
+def wide_lines(name: str, rows: int, width: int, dtype: Any) -> FloatArray:
+    """A matrix of that name with gaps behind its rows, (rows, width or more): each begins at a cache line.
 
     Threads share the columns: so none writes to a cache line of another one's.
     """
     unit = CACHE_LINE // np.dtype(dtype).itemsize
     # An odd number of cache lines apart, so that neighbors do not compete for the same places of the cache.
     apart = (-(-width // unit) | 1) * unit if rows > 1 and width >= WIDE else width
-    return Parameters({"lines": (rows, apart)}, dtype)["lines"]
+    return Parameters({name: (rows, apart)}, dtype)[name]
 
 
 def is_own(array: AnyArray) -> bool:

@@ -38,7 +38,7 @@ class Activations(NamedTuple):
     @classmethod
     def empty(cls, spec: Spec, rows: int, units: int) -> Self:
         """Room for so many rows."""
-        z, h, dh = (wide_lines(rows, units, spec.dtype) for _ in range(3))
+        z, h, dh = (wide_lines(name, rows, units, spec.dtype) for name in ("z", "h", "dh"))
         return cls(units, z, h, dh)
 
     def front(self, rows: int, units: int, *, gaps: bool) -> Self:
