@@ -88,10 +88,9 @@ class Parameters(MutableMapping[str, FloatArray]):
         flat: FloatArray | None = None,
     ) -> None:
         *starts, size = _starts(tuple(shapes.values()))
-        known = {"shapes": dict(shapes), "order": order, "size": size}
-        self.__dict__.update(
-            known, starts=dict(zip(shapes, starts, strict=True))
-        )  # past `__setattr__`, which takes long
+        known: dict[str, Any] = {"shapes": dict(shapes), "order": order, "size": size}
+        known["starts"] = dict(zip(shapes, starts, strict=True))
+        self.__dict__.update(known)  # past `__setattr__`, which takes long
         self._see(_zeros(self.shapes, self.size, np.dtype(dtype)) if flat is None else flat[: self.size])
 
     def _see(self, flat: FloatArray) -> None:
@@ -179,7 +178,10 @@ class Parameters(MutableMapping[str, FloatArray]):
                 array = np.asarray(value)
                 if array.shape != self.flat.shape or array.dtype.kind not in "fiub":
                     came = f"{array.dtype} of shape {array.shape}"
-                    raise ArgumentError(f"params.flat must be numbers of shape {self.flat.shape}, got {came}.")
+                    raise ArgumentError(
+                        f"params.flat must be numbers of shape {self.flat.shape}, got {came}. Give those of all "
+                        f"arrays, such as the flat of a net of the same dimensions."
+                    )
                 self.make_writable()
                 self.flat[...] = array
 

@@ -20,7 +20,7 @@ from thinnet.typing import AnyArray, FloatArray
 LINES, DEPTH = 16, 32  # of a tile: its lines, and the numbers in a line of the left factor's
 SIDE = 2 * LINES  # of a block
 TILE, STEP = 1024, 2048  # bytes: of a tile, and of the two that each factor gives to a block in a step
-STEPS = 32  # taken with one block before the next: so much of a panel stays in the nearest cache
+STEPS = 32  # taken with one block before the next: so much of the shorter factor stays in the cache
 GROUP = 8  # panels written together, so that memory is read in longer runs
 PANELS = GROUP * STEPS * STEP  # bytes
 SHAPES = np.zeros(64, np.uint8)  # of the tiles, as the processor wants to be told

@@ -17,7 +17,7 @@ from thinnet.teams import CACHE_LINE, parts_for
 from thinnet.typing import AnyArray, FloatArray
 
 ITEM = 4  # bytes of a float32
-MANY = 1000
+MANY = 1000  # rooms for products of different shapes
 ARCH_PRCTL, REQUEST_PERMISSION, TILES = 158, 0x1023, 18  # of Linux on x86-64
 
 
@@ -40,6 +40,11 @@ class AmxProducts:
         """out = a · b, of float32; `out` shares no memory with the others."""
         if not (a.size and b.size):
             out[...] = 0
+            return
+        if ITEM not in out.strides:  # its numbers lie apart both ways
+            product = np.empty(out.shape, out.dtype)
+            self.matmul(a, b, product)
+            out[...] = product
             return
         if out.strides[1] != ITEM:  # written the way round in which `out` lies in memory
             a, b, out = b.T, a.T, out.T
