@@ -1,6 +1,6 @@
 """Mixed precision: what is rounded and how, where it is refused, and that nothing else of training changes.
 
-Where the processor has no AMX, products of rounded numbers by NumPy or MKL stand in for it here: slower, and of the
+Where the processor has no AMX, products of rounded numbers by NumPy stand in for it here: slower, and of the
 same operands.
 """
 
@@ -70,7 +70,7 @@ class TestRounding:
 class TestRefusals:
     def test_it_is_refused_by_name_where_it_would_be_slower(self, monkeypatch: pytest.MonkeyPatch) -> None:
         slow = net()
-        monkeypatch.setattr("thinnet.products.amx.usable", lambda: False)
+        monkeypatch.setattr("thinnet.products.blocked.amx_usable", lambda: False)
         lacks = {True: "where the processor's AMX cannot be used", False: "on a processor without AMX"}
         for has in lacks if sys.platform == "linux" else ():
             monkeypatch.setattr("thinnet.steps.choose.has_amx", lambda has=has: has)

@@ -16,7 +16,7 @@ from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.batchnorm import EPS
 from thinnet.layers.dropout import SCALINGS
 from thinnet.masks import keep_mask
-from thinnet.products import mkl_library
+from thinnet.products import blocked
 from thinnet.products.choose import products as products_by
 from thinnet.spec import NORMALIZATIONS, Spec
 from thinnet.state import State
@@ -29,8 +29,8 @@ from thinnet.steps.thinned import ThinnedStep
 ROUNDING = {"float32": 2e-4, "float64": 1e-11}
 WIDTHS = st.sampled_from([3, 5, 17, 64, 65, 130])
 
-MKL = pytest.param("mkl", marks=pytest.mark.skipif(not mkl_library.installed(), reason="mkl is not installed"))
-each_products = pytest.mark.parametrize("products", ["numpy", MKL])
+OWN = pytest.param("thinnet", marks=pytest.mark.skipif(not blocked.usable(), reason="this processor has no AVX2"))
+each_products = pytest.mark.parametrize("products", ["numpy", OWN])
 
 
 def smoothed(spec: Spec) -> Spec:

@@ -171,6 +171,7 @@ def test_an_interruption_waits_until_all_pieces_are_used(
     generator = np.random.default_rng(0)
     data = Dataset(generator.normal(size=(40, 12)), generator.integers(3, size=40))
     options: dict[str, Any] = {"epochs": 3, "batch_size": 20, "verbose": False}
+    wanted.products = "numpy"
     Solver(wanted, data, **options).step()
     pieces = weight_gradients.WeightGradients._pieces
 
@@ -182,6 +183,7 @@ def test_an_interruption_waits_until_all_pieces_are_used(
 
     monkeypatch.setattr(weight_gradients.WeightGradients, "_pieces", interrupted)
     net = FullyConnectedNet([40, 30], 12, 3, seed=0)
+    net.products = "numpy"
     solver = Solver(net, data, **options, checkpoint_dir=tmp_path if saving else None)
     with pytest.raises(KeyboardInterrupt):
         solver.train()

@@ -33,7 +33,7 @@ Log = Callable[[str], Any]
 Command = Sequence[str] | None
 SOLVED = ("optimizer", "learning_rate", "epochs", "batch_size", "batch_statistics", "mixup")  # shared with a solver
 AUGMENTATION = ("flip", "translate", "padding_mode", "cutout")  # with a data set
-PACKAGES = ("thinnet", "numpy", "numba", "mkl", "safetensors")
+PACKAGES = ("thinnet", "numpy", "numba", "safetensors")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The instructions of AMX: a core has eight tiles, each of 16 lines of 64 bytes, and multiplies one by another.
 
 Tile 0 is `zero(0)`, and so on: numbers of tiles are parts of the instructions, and must be written out. Places are
-addresses in memory, and sizes are bytes.
+addresses in memory, and sizes are bytes. Where the processor has no tiles, they do nothing.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from thinnet.kernels.target import HAS_TILES, declared
+
 BYTE, PLACE, NOTHING = ir.IntType(8), ir.IntType(8).as_pointer(), ir.VoidType()
 
 
@@ -19,10 +21,10 @@ def _instruction(name: str, kinds: str) -> Any:
 
     def made(*given: Any) -> tuple[Any, Callable[..., Any]]:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-            operands = [_operand(builder, *each) for each in zip(kinds, given, values, strict=True)]
-            known, full = builder.module.globals, f"llvm.x86.{name}"
-            kind = ir.FunctionType(NOTHING, [operand.type for operand in operands])
-            builder.call(known[full] if full in known else ir.Function(builder.module, kind, full), operands)
+            if HAS_TILES:
+                operands = [_operand(builder, *each) for each in zip(kinds, given, values, strict=True)]
+                kind = ir.FunctionType(NOTHING, [operand.type for operand in operands])
+                builder.call(declared(builder, f"llvm.x86.{name}", kind), operands)
             return context.get_dummy_value()
 
         return types.void(*(given[i] if kind == "t" else types.intp for i, kind in enumerate(kinds))), generate

@@ -155,14 +155,14 @@ class Net(Known):
 
     @property
     def products(self) -> str:
-        """The library that multiplies the kernels' matrices: ``"mkl"``, Intel MKL, or ``"numpy"``.
+        """What multiplies the kernels' matrices: ``"thinnet"``, which are kernels too, or ``"numpy"``.
 
         Assignable, for this net and its copies in this process. None restores the default: the environment's
-        THINNET_PRODUCTS, or the faster library that is installed. Saved files do not have it.
+        THINNET_PRODUCTS, or the faster one of those that can be used. Saved files do not have it.
 
         Raises:
             ArgumentError: if another name is assigned.
-            MissingExtraError: if MKL is asked for and cannot be used.
+            MissingExtraError: if Thinnet's own are asked for and cannot be used.
         """
         return choose.products_name(self.spec, self.fused, self._products)
 

@@ -70,7 +70,7 @@ class FullyConnectedNet(Net):
         running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
         step: how many training steps have drawn masks so far.
         fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
-        products: what multiplies matrices, ``"mkl"`` or ``"numpy"``; assignable, see its own text.
+        products: what multiplies matrices, ``"thinnet"`` or ``"numpy"``; assignable, see its own text.
 
     Every argument can be read as an attribute of the same name; to change one, see `replace`.
 
@@ -157,7 +157,7 @@ class FullyConnectedNet(Net):
         return cls(hidden_dims, data.num_features, 1 if column else data.num_classes, loss=loss, **options)
 
     def __repr__(self) -> str:
-        return summary(self.spec, self.state, self.standardization is not None, self.products)
+        return summary(self.spec, self.state, self.standardization is not None)
 
     @overload
     def loss(

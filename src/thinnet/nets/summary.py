@@ -6,7 +6,7 @@ from thinnet.spec import Spec
 from thinnet.state import State
 
 
-def summary(spec: Spec, state: State, takes_raw_rows: bool = False, products: str = "numpy") -> str:
+def summary(spec: Spec, state: State, takes_raw_rows: bool = False) -> str:
     """What ``repr(net)`` shows.
 
     >>> spec = Spec([20], input_dim=4, num_classes=3, dropout=0.5, normalization="layernorm", seed=0)
@@ -33,7 +33,6 @@ def summary(spec: Spec, state: State, takes_raw_rows: bool = False, products: st
     ]
     first = ["  raw rows, standardized by the net"] if takes_raw_rows else []
     last = [f"  answers with {shortened(spec.class_names)}"] if spec.class_names else []
-    last += ["  products by Intel MKL"] if products == "mkl" else []
     return "\n".join([head, *first, *lines, *last])
 
 

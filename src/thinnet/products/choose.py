@@ -1,21 +1,19 @@
-"""Which library multiplies matrices: the fastest of those that are here, unless the user says otherwise."""
+"""Which way to multiply matrices: the fastest of those that work here, unless the user says otherwise."""
 
 import functools
 import os
-import warnings
 
 from thinnet.checks import check_choice
 from thinnet.errors import MissingExtraError
-from thinnet.products import amx, mkl_library
-from thinnet.products.amx import AmxProducts
+from thinnet.products import blocked, openmp
 from thinnet.products.base import Products
+from thinnet.products.blocked import BlockedProducts
 from thinnet.products.numpy import NumpyProducts
-from thinnet.products.processor import is_amd
 from thinnet.products.rounded import RoundedProducts
+from thinnet.teams import ONE_THREAD, num_threads
 
 SWITCH = "THINNET_PRODUCTS"  # in the environment: a name of `NAMES`
-NAMES = ("numpy", "mkl")
-INSTALL = 'pip install "thinnet[mkl]"'
+NAMES = ("thinnet", "numpy")
 
 
 @functools.cache
@@ -23,51 +21,27 @@ def products(name: str | None = None, *, rounded: bool = False) -> Products:
     """What multiplies matrices, made once in a process.
 
     Args:
-        name: ``"numpy"`` or ``"mkl"``; None for what the environment's THINNET_PRODUCTS says, and where it says
-            nothing for MKL if that is installed, works, and gives the same bits from run to run, but for NumPy on
-            processors of AMD, where MKL is no faster.
+        name: ``"thinnet"`` for kernels of our own, or ``"numpy"``; None for what the environment's THINNET_PRODUCTS
+            says, and where it says nothing for our own if they can be used, with as many threads as NumPy's.
         rounded: whether numbers are first rounded to bfloat16: by AMX, where that is.
 
     Raises:
         ArgumentError: if the name is unknown.
-        MissingExtraError: if MKL is asked for and cannot be used.
+        MissingExtraError: if our own kernels are asked for and cannot be used.
     """
-    if rounded:
-        inner = products(name)
-        return AmxProducts(inner) if amx.usable() else RoundedProducts(inner)
-    if name is not None:
-        check_choice("products", name, NAMES)
-        return NumpyProducts() if name == "numpy" else _mkl("products='mkl'")
-    wanted = os.environ.get(SWITCH, "")
-    if wanted:
-        check_choice(SWITCH, wanted, NAMES)
-        return NumpyProducts() if wanted == "numpy" else _mkl(f"{SWITCH}=mkl")
-    if is_amd() or not mkl_library.installed():
-        return NumpyProducts()
-    try:
-        return _mkl("faster training")
-    except MissingExtraError as error:
-        warnings.warn(f"{error}. To do without it, set {SWITCH}=numpy", RuntimeWarning, stacklevel=2)
-        return NumpyProducts()
-
-
-def _mkl(purpose: str) -> Products:
-    if not mkl_library.installed():
+    wanted, source = (name, "products") if name is not None else (os.environ.get(SWITCH) or None, SWITCH)
+    if wanted is not None:
+        check_choice(source, wanted, NAMES)
+    if wanted == "thinnet" and not blocked.usable():
         raise MissingExtraError(
-            f"{purpose} needs the package 'mkl', for Linux on x86-64, which is not installed. "
-            f"Install it with: {INSTALL}"
+            f"{source}='thinnet' needs Numba, and a processor whose vectors multiply and add (AVX2 or AVX-512). "
+            f"Leave it out, or write 'numpy'."
         )
-    try:
-        from thinnet.products.mkl import MklProducts
-    except Exception as error:  # as those of Numba are, where it does not fit this NumPy or Python
-        raise MissingExtraError(
-            f"{purpose} needs Numba, which cannot be imported: {error}. "
-            f"Install it anew with: pip install --force-reinstall numba"
-        ) from error
-    try:
-        return MklProducts(mkl_library.load())
-    except (OSError, AttributeError) as error:  # AttributeError: it lacks a function
-        raise MissingExtraError(
-            f"{purpose} needs the package 'mkl', which is installed but cannot be used: {error}. "
-            f"Reinstall it with: pip install --force-reinstall mkl"
-        ) from error
+    if rounded:
+        return BlockedProducts(rounded=True) if blocked.amx_usable() else RoundedProducts(products(name))
+    return BlockedProducts() if wanted == "thinnet" or (wanted is None and _faster()) else NumpyProducts()
+
+
+def _faster() -> bool:
+    """Whether our own kernels are faster than NumPy: they need its threads, or those of an OpenMP runtime."""
+    return blocked.usable() and (openmp.team() is not ONE_THREAD or num_threads() == 1)

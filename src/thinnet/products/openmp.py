@@ -1,49 +1,60 @@
-"""The threads that share products out, for the loops between them too.
+"""The threads of an OpenMP runtime, which share products and the loops between them out.
 
-After a product these threads hold the cores for a while, so as to be there at once for the next one. Others would have
-to compete with them; so it is they who run the loops too.
+After each of these they hold the cores for a while, so as to be there at once for the next one.
 """
 
 import ctypes
+import functools
 import os
+import sys
 import threading
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from thinnet.teams import ENOUGH, ONE_THREAD, WHOLE, Team, Work
 
+LIMIT = "OPENBLAS_NUM_THREADS"  # of NumPy's products, which are to have no more threads than ours; as OMP_NUM_THREADS
+
+
+@functools.cache
+def team() -> Team:
+    """The threads of GCC's runtime, which the system has or scikit-learn brings; the calling one if there is none."""
+    if sys.platform != "linux":
+        return ONE_THREAD
+    packages = Path(np.__file__).parent.parent
+    for runtime in ("libgomp.so.1", *packages.glob("scikit_learn.libs/libgomp*")):
+        try:
+            return OpenMPTeam(ctypes.CDLL(str(runtime)))
+        except (OSError, AttributeError):  # AttributeError: it lacks a function
+            continue
+    return ONE_THREAD
+
 
 class OpenMPTeam:
-    """The threads of an OpenMP runtime.
-
-    Args:
-        path: of the runtime: GCC's, or Intel's, which also understands the calls that GCC compiles OpenMP to.
-        max_threads: how many may share a product.
-        again: what gives this team where it is unpickled.
-
-    Attributes:
-        turn: held by whoever has the threads. Several that wait for them with a core held each are very slow.
-    """
+    """The threads of an OpenMP runtime, in a library that is loaded."""
 
     enough = ENOUGH
 
-    def __init__(self, path: str, max_threads: Callable[[], int], again: Callable[[], Team]) -> None:
-        self.path, self._max_threads, self._again = path, max_threads, again
-        self._fork = ctypes.cast(ctypes.CDLL(path).GOMP_parallel, ctypes.c_void_p).value or 0
-        self._forked, self.turn = False, threading.Lock()
+    def __init__(self, runtime: ctypes.CDLL) -> None:
+        self._max_threads, limit = runtime.omp_get_max_threads, os.environ.get(LIMIT, "")
+        self._limit = int(limit) if limit.isdecimal() and int(limit) > 0 else sys.maxsize
+        self._fork = ctypes.cast(runtime.GOMP_parallel, ctypes.c_void_p).value or 0
+        self._forked, self._turn = False, threading.Lock()  # held by whoever has the threads
         os.register_at_fork(after_in_child=self._stay_alone)
 
-    def __reduce__(self) -> tuple[Callable[[], Team], tuple[()]]:
-        return self._again, ()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return team, ()
 
     def _stay_alone(self) -> None:
         """A forked process has none of the threads, and the lock may be held by one that is not there."""
-        self._forked, self.turn = True, threading.Lock()
+        self._forked, self._turn = True, threading.Lock()
 
     @property
     def size(self) -> int:
-        """As many as share a product, however they are limited; one in a forked process."""
-        return 1 if self._forked else int(self._max_threads())
+        """As many as the runtime gives, or fewer where NumPy's products are limited; one in a forked process."""
+        return 1 if self._forked else min(int(self._max_threads()), self._limit)
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
         """Let the threads do the parts, or the calling one alone while another one has them."""
@@ -51,10 +62,10 @@ class OpenMPTeam:
             work(WHOLE, *arguments)
             return
         threads = min(parts, self.size)
-        if threads == 1 or not self.turn.acquire(blocking=False):
+        if threads == 1 or not self._turn.acquire(blocking=False):
             ONE_THREAD.run(work, parts, *arguments)
             return
         try:
             work((self._fork, threads, 0, parts, parts), *arguments)
         finally:
-            self.turn.release()
+            self._turn.release()

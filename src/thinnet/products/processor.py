@@ -7,11 +7,6 @@ from pathlib import Path
 FILE = Path("/proc/cpuinfo")
 
 
-def is_amd() -> bool:
-    """Whether AMD made it: there MKL's products are no faster than those of NumPy's OpenBLAS (BENCHMARKS.md)."""
-    return re.search(r"^vendor_id\s*:\s*AuthenticAMD", _text(), re.MULTILINE) is not None
-
-
 def has_amx() -> bool:
     """Whether it has the instructions that multiply tiles of bfloat16 numbers."""
     return re.search(r"^flags\b.*\bamx_bf16\b", _text(), re.MULTILINE) is not None

@@ -8,7 +8,7 @@ from thinnet import kernels
 from thinnet.errors import ArgumentError
 from thinnet.layers import dropout_forward
 from thinnet.masks import keep_units
-from thinnet.products import amx
+from thinnet.products import blocked
 from thinnet.products.base import Products
 from thinnet.products.choose import products as products_by
 from thinnet.products.processor import has_amx
@@ -65,7 +65,7 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: st
 
 def fast_precision() -> Precision | None:
     """The precision of a net in which training is fastest here."""
-    return "bfloat16" if uses_kernels(True) and amx.usable() else None
+    return "bfloat16" if uses_kernels(True) and blocked.amx_usable() else None
 
 
 def row_options(spec: Spec, *, fused: bool = True, products: str | None = None) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _check_precision(spec: Spec) -> None:
         lacks = "without Numba's kernels"
     elif sys.platform != "linux":
         lacks = "except on Linux"
-    elif not amx.usable():
+    elif not blocked.amx_usable():
         lacks = "where the processor's AMX cannot be used" if has_amx() else "on a processor without AMX"
     else:
         return

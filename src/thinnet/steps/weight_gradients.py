@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from thinnet.kernels.penalty import inplace_add_scaled
 from thinnet.parameters import Late, Parameters, Piece
-from thinnet.products.amx import AmxProducts
 from thinnet.products.base import Factors, Products
+from thinnet.products.blocked import BlockedProducts
 from thinnet.spec import Spec
 from thinnet.typing import FloatArray
 
@@ -60,13 +60,13 @@ class WeightGradients:
     def late(self, matrices: Sequence[Matrix]) -> Late:
         """What makes the gradients of large matrices when they are used."""
         names = [matrix.name for matrix in matrices]
-        if isinstance(self.products, AmxProducts):
+        if isinstance(self.products, BlockedProducts):
             return Late(names, update=partial(self._update, self.products, matrices))
         return Late(names, self._pieces(matrices))
 
     def _update(
         self,
-        products: AmxProducts,
+        products: BlockedProducts,
         matrices: Sequence[Matrix],
         rule: int,
         buffers: Sequence[FloatArray],

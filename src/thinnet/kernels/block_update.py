@@ -1,0 +1,154 @@
+"""An optimizer's step along the gradient of a matrix, which is a product: each thread makes a few rows of it at a time.
+
+The gradient never leaves the cache: it is made by `thinnet.kernels.blocks`, used, and overwritten by the next rows.
+"""
+
+import functools
+from typing import Any
+
+from numba import from_dtype, types
+
+from thinnet.kernels.blocks import (
+    DEPTH,
+    GROUP,
+    LINE,
+    SHARE,
+    SIDES,
+    SIZES,
+    STEP_SIZES,
+    STEPS,
+    Sizes,
+    factor_of,
+    give_back,
+    multiply_block,
+    pack,
+    pack_whole,
+    panels_of,
+    room_of,
+    steps_of,
+    take,
+)
+from thinnet.kernels.compile import inline, inner, kernel
+from thinnet.kernels.optimizers import LINE as WEIGHTS
+from thinnet.kernels.optimizers import update_line
+from thinnet.kernels.share import bounds, in_parts
+from thinnet.typing import AnyArray, FloatArray
+
+CACHED = 1 << 18  # bytes of a gradient that stay in the cache of a core, beside what they are made of
+
+
+def rows_together(sizes: Sizes, row: int) -> int:
+    """How many rows of a matrix, of so many bytes each, are made together."""
+    side = sizes[SIDES + 1]
+    return side * max(1, min(GROUP, CACHED // (side * row)))
+
+
+@inner()
+def _update(
+    sizes: Sizes,
+    below: AnyArray,
+    buffers: tuple[FloatArray, FloatArray, FloatArray],
+    rule: int,
+    numbers: FloatArray,
+    penalty: Any,
+    room: Any,
+    gradients: FloatArray,
+    part: int,
+    parts: int,
+) -> None:
+    gradient, side = gradients[part], sizes[SIDES + 1]
+    begin, end = bounds(panels_of(sizes, 1, below.shape[1]), part, parts)
+    together = len(gradient) // side
+    take(room)
+    for start in range(begin, end, together):
+        stop = min(start + together, end)
+        weights = start * side * gradient.shape[1], min(stop * side, below.shape[1]) * gradient.shape[1]
+        _make(sizes, below, (start, stop), room, gradient, part, buffers, weights)
+        _use(gradient.reshape(-1), weights, buffers, rule, numbers, penalty)
+    give_back(room)
+
+
+@inner()
+def _make(
+    sizes: Sizes,
+    below: AnyArray,
+    panels: tuple[int, int],
+    room: Any,
+    gradient: FloatArray,
+    part: int,
+    buffers: tuple[FloatArray, FloatArray, FloatArray],
+    weights: tuple[int, int],
+) -> None:
+    """Make the gradient of some panels' weights, and fetch these and their state meanwhile."""
+    whole, at, made = room[0].ctypes.data, room[1][part].ctypes.data, 0
+    depth, start = len(below), panels[0]
+    for first in range(0, steps_of(sizes, depth), sizes[STEPS]):
+        last = min(first + sizes[STEPS], steps_of(sizes, depth))
+        pack(sizes, below, 1, panels, (first, last), at, room)
+        for other in range(panels_of(sizes, 0, gradient.shape[1])):
+            b = whole + (other * steps_of(sizes, depth) + first) * sizes[STEP_SIZES]
+            for panel in range(*panels):
+                a = at + (panel - start) * (last - first) * sizes[STEP_SIZES + 1]
+                i, j = (panel - start) * sizes[SIDES + 1], other * sizes[SIDES]
+                ahead = _ahead(buffers, weights, made, (last - first) * sizes[DEPTH], a)
+                multiply_block((a, b), sizes, (first, last), depth, gradient, i, j, room, part, ahead)
+                made += 1
+
+
+@inline()
+def _ahead(
+    buffers: tuple[FloatArray, FloatArray, FloatArray], weights: tuple[int, int], made: int, lines: int, other: int
+) -> tuple[int, int]:
+    """What to fetch with a block of that number: so many lines of one of the buffers by turns, or what is there."""
+    buffer, (begin, end) = buffers[made % 3], weights
+    start = begin + made // 3 * lines * (LINE // buffer.itemsize)
+    return (buffer.ctypes.data + start * buffer.itemsize, LINE) if start < min(end, buffer.size) else (other, 0)
+
+
+@inner()
+def _use(
+    gradient: FloatArray,
+    weights: tuple[int, int],
+    buffers: tuple[FloatArray, FloatArray, FloatArray],
+    rule: int,
+    numbers: FloatArray,
+    penalty: Any,
+) -> None:
+    (w, one, other), (first, last) = buffers, weights
+    for start in range(first, last, WEIGHTS):
+        stop = min(start + WEIGHTS, last)
+        line, dline = w[start:stop], gradient[start - first : stop - first]
+        if penalty:
+            for i in range(line.size):
+                dline[i] += penalty * line[i]
+        update_line(rule, line, dline, one[start:stop], other[start:stop], numbers)
+
+
+@functools.cache
+def update_kernel(panel: Any, number: Any) -> Any:
+    """`_update_all` for panels of a dtype, and numbers of one."""
+    kind, factors = from_dtype(number), [factor_of(number)] * 2
+    flat, gradients = types.Array(kind, 1, "C"), types.Array(kind, 3, "C")
+    buffers, room = types.UniTuple(flat, 3), room_of(panel, number)
+    return kernel(types.void(SHARE, SIZES, *factors, buffers, types.intp, flat, kind, room, gradients))(_update_all)
+
+
+def _update_all(
+    share: Any,
+    sizes: Sizes,
+    below: AnyArray,
+    above: AnyArray,
+    buffers: tuple[FloatArray, FloatArray, FloatArray],
+    rule: int,
+    numbers: FloatArray,
+    penalty: Any,
+    room: Any,
+    gradients: FloatArray,
+) -> None:
+    """One step of a rule along belowᵀ · above + penalty · W.
+
+    `buffers` are the matrix W, row by row, and the rule's state of it, empty where it has less; `room` is as for
+    `thinnet.kernels.blocks`, and `gradients` has room for some rows of W for each part.
+    """
+    in_parts(share, pack_whole, (sizes, above, 0, room))
+    in_parts(share, _update, (sizes, below, buffers, rule, numbers, penalty, room, gradients))

@@ -1,0 +1,100 @@
+"""A block of a product by the processor's vectors: all of it is in registers while numbers are added up."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from thinnet.kernels.lanes import ROWS, SIZE, VECTORS, Lanes, fetch, lanes_of
+from thinnet.kernels.target import VECTOR
+
+TOGETHER = 4  # numbers of the depth in a round of the loop; panels have zeros where they are too many
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator, unused-ignore]
+def multiply_rows(
+    typing_context: Any,
+    rows: Any,
+    out: Any,
+    a: Any,
+    b: Any,
+    depth: Any,
+    more: Any,
+    target: Any,
+    apart: Any,
+    held: Any,
+    columns: Any,
+    ahead: Any,
+    stride: Any,
+) -> tuple[Any, Callable[..., Any]]:
+    """Write a · b, or where there is `more` add it to what is there.
+
+    Args:
+        rows: how many are made, written out.
+        out: an array of such numbers.
+        a: where `depth` times `ROWS` numbers are, of which these are the first `rows`.
+        b: where as many times `VECTORS` vectors are.
+        more: whether there is something.
+        target: where the first row is to be.
+        apart: bytes between rows.
+        held: how many rows there are; what is made beyond them is not written.
+        columns: how many numbers of a row there are.
+        ahead: what will be needed next, and is fetched meanwhile: a line of the cache for each number of the depth.
+        stride: bytes between these.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        _, _, a, b, depth, more, target, apart, held, columns, ahead, stride = values
+        block = _Block(lanes_of(builder, out.dtype), rows.literal_value)
+        block.add(a, b, depth, ahead, stride)
+        block.write(more, target, apart, held, columns)
+        return context.get_dummy_value()
+
+    return types.void(rows, out, *[types.intp] * 3, types.boolean, *[types.intp] * 6), generate
+
+
+class _Block:
+    """Sums, which the compiler keeps in registers."""
+
+    def __init__(self, lanes: Lanes, rows: int) -> None:
+        self.lanes, self.builder = lanes, lanes.builder
+        places = [(r, v) for r in range(rows) for v in range(VECTORS)]
+        self.sums = {place: cgutils.alloca_once_value(self.builder, lanes.kind(None)) for place in places}
+
+    def add(self, a: Any, b: Any, depth: Any, ahead: Any, stride: Any) -> None:
+        """Add products to them."""
+        builder, number, vector = self.builder, self.lanes.number.as_pointer(), self.lanes.kind.as_pointer()
+        rounds = builder.udiv(builder.add(depth, SIZE(TOGETHER - 1)), SIZE(TOGETHER))
+        with cgutils.for_range(builder, rounds) as loop:
+            done = builder.mul(loop.index, SIZE(TOGETHER))
+            left = builder.gep(builder.inttoptr(a, number), [builder.mul(done, SIZE(ROWS))])
+            right = builder.gep(builder.inttoptr(b, vector), [builder.mul(done, SIZE(VECTORS))])
+            place = builder.add(ahead, builder.mul(done, stride))
+            for k in range(TOGETHER):
+                fetch(builder, place)
+                place = builder.add(place, stride)
+                self._add_row([self._at(left, k * ROWS + r) for r in range(ROWS)], right, k)
+
+    def _add_row(self, left: list[Any], right: Any, k: int) -> None:
+        row = [self.builder.load(self._at(right, k * VECTORS + v), align=VECTOR) for v in range(VECTORS)]
+        for (r, v), total in self.sums.items():
+            if v == 0:
+                number = self.lanes.spread(self.builder.load(left[r]))
+            self.builder.store(self.lanes.multiply_add(number, row[v], self.builder.load(total)), total)
+
+    def _at(self, pointer: Any, number: int) -> Any:
+        return self.builder.gep(pointer, [SIZE(number)])
+
+    def write(self, more: Any, target: Any, apart: Any, held: Any, columns: Any) -> None:
+        """Write them, the last row behind those beyond it: these go to the same place."""
+        builder, lanes, last = self.builder, self.lanes, self.builder.sub(held, SIZE(1))
+        for (r, v), total in reversed(self.sums.items()):
+            row = builder.select(builder.icmp_signed("<", SIZE(r), last), SIZE(r), last)
+            start = v * lanes.count
+            place = builder.add(builder.add(target, builder.mul(row, apart)), SIZE(lanes.size * start))
+            numbers = builder.sub(columns, SIZE(start))
+            there = lanes.read(place, builder.select(more, numbers, SIZE(0)))
+            lanes.write(builder.fadd(builder.load(total), there), place, numbers)

@@ -1,0 +1,151 @@
+"""Products of float32 numbers by kernels of our own: by vectors, or by AMX of numbers rounded to bfloat16."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thinnet.products import openmp
+from thinnet.products.base import Factors
+from thinnet.products.processor import has_amx
+from thinnet.teams import CACHE_LINE, parts_for
+from thinnet.typing import AnyArray, FloatArray
+
+MANY = 1000  # rooms for products of different shapes
+ARCH_PRCTL, REQUEST_PERMISSION, TILES = 158, 0x1023, 18  # of Linux on x86-64
+
+
+class BlockedProducts:
+    """Both factors are written into panels first, of which a product is made in blocks.
+
+    Sums are taken in the numbers' own dtype, float32 or float64. The bits of a product depend on its values and its
+    shape alone.
+
+    Args:
+        rounded: whether both factors, of float32, are rounded to bfloat16, and multiplied by AMX.
+    """
+
+    name = "thinnet"
+
+    def __init__(self, rounded: bool = False) -> None:
+        self._rounded, self.team, self._rooms = rounded, openmp.team(), _Rooms(rounded)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BlockedProducts, (self._rounded,)
+
+    def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
+        """out = a · b, all of one dtype; `out` shares no memory with the others."""
+        size = out.itemsize
+        if not (a.size and b.size):
+            out[...] = 0
+            return
+        if size not in out.strides:  # its numbers lie apart both ways
+            product = np.empty(out.shape, out.dtype)
+            self.matmul(a, b, product)
+            out[...] = product
+            return
+        if out.strides[1] != size:  # written the way round in which `out` lies in memory
+            a, b, out = b.T, a.T, out.T
+        a = a if size in a.strides else np.ascontiguousarray(a)
+        b = b if size in b.strides else np.ascontiguousarray(b)
+        parts = parts_for(self.team, a.size + b.size + out.size)
+        work, sizes, room = self._rooms.product(out.dtype, parts, a.shape[1], min(out.shape))
+        self.team.run(work, parts, sizes, a, b, out, room)
+
+    def update(self, rule: int, buffers: Sequence[FloatArray], numbers: FloatArray, factors: Factors) -> None:
+        """One step of a rule along a gradient that is a product, by the kernel that makes it.
+
+        Args:
+            rule: as for `thinnet.kernels.optimizers`.
+            buffers: the matrix, row by row, and two arrays of the rule's state of it, empty where it has less.
+            numbers: the rule's hyperparameters.
+            factors: of the gradient.
+        """
+        below, above, W, penalty = factors
+        parts = parts_for(self.team, W.size)
+        _, sizes, room = self._rooms.product(W.dtype, parts, *above.shape)
+        work, gradients = self._rooms.update(W.dtype, parts, above.shape[1])
+        self.team.run(work, parts, sizes, below, above, tuple(buffers), rule, numbers, penalty, room, gradients)
+
+
+class _Rooms(threading.local):
+    """Memory of each thread, used again and again; all of it begins at cache lines."""
+
+    def __init__(self, rounded: bool) -> None:
+        self._rounded = rounded
+        self._memory: dict[str, AnyArray] = {}
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    def product(self, number: Any, parts: int, depth: int, shorter: int) -> tuple[Any, Any, tuple[AnyArray, ...]]:
+        """A product's kernel, the sizes of its panels, and what it may write to on the way."""
+        key = number, parts, depth, shorter
+        if key not in self._known:
+            blocks, panel = _compiled()[0], self._panel(number)
+            sizes, side = blocks.sizes(panel, number), blocks.tile_blocks.SIDE
+            whole = self._array("whole", panel, blocks.whole_size(sizes, depth, shorter) // panel.itemsize)
+            panels = self._array("panels", panel, parts, blocks.panels_size(sizes) // panel.itemsize)
+            room = whole, panels, self._array("edges", number, parts, side, side), blocks.tile_blocks.SHAPES
+            self._keep(key, (blocks.multiply_kernel(panel, number), sizes, room))
+        known: tuple[Any, Any, tuple[AnyArray, ...]] = self._known[key]
+        return known
+
+    def update(self, number: Any, parts: int, columns: int) -> tuple[Any, AnyArray]:
+        """An update's kernel, and room for some rows of a gradient for each part."""
+        key = number, parts, columns
+        if key not in self._known:
+            (blocks, block_update), panel = _compiled(), self._panel(number)
+            rows = block_update.rows_together(blocks.sizes(panel, number), columns * number.itemsize)
+            gradients = self._array("gradients", number, parts, rows, columns)
+            self._keep(key, (block_update.update_kernel(panel, number), gradients))
+        known: tuple[Any, AnyArray] = self._known[key]
+        return known
+
+    def _panel(self, number: Any) -> Any:
+        return _compiled()[0].BFLOAT16 if self._rounded else number
+
+    def _keep(self, key: tuple[Any, ...], known: Any) -> None:
+        if len(self._known) > MANY:  # thinned networks have other shapes in each step
+            self._known.clear()
+        self._known[key] = known
+
+    def _array(self, name: str, dtype: Any, *shape: int) -> AnyArray:
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if name not in self._memory or self._memory[name].size < size:
+            room = np.empty(size + CACHE_LINE, np.uint8)
+            self._memory[name] = room[-room.ctypes.data % CACHE_LINE :]
+            self._known.clear()  # which have what there was before
+        array: AnyArray = self._memory[name][:size].view(dtype).reshape(shape)
+        return array
+
+
+@functools.cache  # an import statement in each product takes longer than a small one
+def _compiled() -> tuple[Any, Any]:
+    from thinnet.kernels import block_update, blocks
+
+    return blocks, block_update
+
+
+@functools.cache
+def usable() -> bool:
+    """Whether the processor has vectors that multiply and add, and the compiler knows them."""
+    try:
+        from thinnet.kernels.target import HAS_VECTORS
+    except ImportError:  # then there are no kernels
+        return False
+    return HAS_VECTORS
+
+
+@functools.cache
+def amx_usable() -> bool:
+    """Whether the processor has AMX, the compiler knows it, and Linux lets this process use it."""
+    if not (has_amx() and usable()):
+        return False
+    from thinnet.kernels.target import HAS_TILES
+
+    return HAS_TILES and int(ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILES)) == 0

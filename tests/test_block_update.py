@@ -1,0 +1,67 @@
+"""An optimizer's step along a gradient that is a product, by the kernel that makes it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from products_of_kinds import OWN, Kind, in_parts, laid_out
+from thinnet.kernels.optimizers import MOMENTUM, RULE_KERNELS
+from thinnet.optim import OPTIMIZERS, FlatOptimizer
+from thinnet.products.base import Factors
+
+each_own = pytest.mark.parametrize("kind", OWN)
+
+
+@each_own
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name in RULE_KERNELS])
+@pytest.mark.parametrize(("rows", "shape"), [(100, (700, 130)), (1100, (65, 40)), (3, (33, 17)), (40, (70, 9000))])
+@pytest.mark.parametrize("penalty", [0, 0.25])
+def test_an_update_by_a_product_is_that_along_it(
+    kind: Kind, name: str, rows: int, shape: tuple[int, int], penalty: float
+) -> None:
+    multiply, (down, across) = kind.make(), shape
+    below, above, W = kind.drawn(rows, down), kind.drawn(rows, across), kind.drawn(*shape)
+    gradient, kernel = np.empty(shape, kind.dtype), RULE_KERNELS[name]
+    multiply.matmul(below.T, above, gradient)
+    gradient += np.dtype(kind.dtype).type(penalty) * W
+    wanted = W.copy()
+    optimizer = FlatOptimizer(name, None, like=wanted.reshape(-1))
+    optimizer.inplace_update(wanted.reshape(-1), gradient.reshape(-1))
+    numbers = np.array(kernel.numbers(optimizer.options, 1), kind.dtype)
+    state = [np.zeros(W.size if used else 0, kind.dtype) for used in _state(optimizer)]
+    for one in (multiply, in_parts(kind.make())):
+        got, own = W.copy(), [array.copy() for array in state]
+        one.update(
+            kernel.rule,
+            [got.reshape(-1), *own],
+            numbers,
+            Factors(below, above, got, np.dtype(kind.dtype).type(penalty)),
+        )
+        np.testing.assert_array_equal(got, wanted)
+
+
+def _state(optimizer: FlatOptimizer) -> list[bool]:
+    """Whether there is a first and a second array of state."""
+    arrays = sum(key != "t" for key in optimizer.state)
+    return [arrays > 0, arrays > 1]
+
+
+@each_own
+def test_an_update_reads_rows_with_gaps(kind: Kind) -> None:
+    multiply = kind.make()
+    below, above, W = (
+        laid_out(kind.drawn(20, 45), "part of rows"),
+        laid_out(kind.drawn(20, 33), "part of rows"),
+        kind.drawn(45, 33),
+    )
+    velocity, none = np.zeros(W.size, kind.dtype), np.empty(0, kind.dtype)
+    multiply.update(
+        MOMENTUM,
+        [W.reshape(-1), velocity, none],
+        np.array([-1, 0], kind.dtype),
+        Factors(below, above, W, np.dtype(kind.dtype).type(0)),
+    )
+    out = np.empty((45, 33), kind.dtype)
+    multiply.matmul(below.T, above, out)
+    np.testing.assert_array_equal(velocity.reshape(45, 33), out)
