@@ -37,7 +37,6 @@ LABELS = {
     "thinnet_net": "**Thinnet**",
     "thinnet_bfloat16": '**Thinnet, `precision="bfloat16"`**',
     "thinnet_numpy": "Thinnet, NumPy's products",
-    "thinnet_mkl": "Thinnet, MKL's products",
     "thinnet_thinned": '**Thinnet, `dropout_mask="batch"`**',
     "thinnet_thinned_bfloat16": '**Thinnet, `dropout_mask="batch"`, `precision="bfloat16"`**',
     "torch_eager": "PyTorch, eager, fused Adam",
@@ -51,7 +50,6 @@ LABELS = {
     "thinnet_predict_bfloat16": '**Thinnet, `precision="bfloat16"`**',
     "torch_predict": "PyTorch, eager",
     "floor": "floor: NumPy's products alone, and one pass over Adam's memory",
-    "floor_mkl": "the same with MKL's products",
     "floor_bfloat16": "the same with Thinnet's products of bfloat16 numbers",
 }
 
@@ -197,11 +195,11 @@ def inference() -> str:
 
 def threads() -> str:
     """The step with BLAS on one thread and on all."""
-    text = "## Threads\n\nThinnet's step in milliseconds. BLAS's threads share the products and the loops.\n\n"
-    text += "| batch | BLAS on 1 thread | BLAS on all |\n| ---: | ---: | ---: |\n"
+    text = "## Threads\n\nThinnet's step in milliseconds, on one thread and on all.\n\n"
+    text += "| batch | 1 thread | all |\n| ---: | ---: | ---: |\n"
     for batch_size in (32, 100, 256, 1024):
         job = Job(batch_size=batch_size)
-        one = take_turns(job, ["thinnet_net"], rounds=3, steps=16, extra={"OPENBLAS_NUM_THREADS": "1"})
+        one = take_turns(job, ["thinnet_net"], rounds=3, steps=16, extra={"OMP_NUM_THREADS": "1"})
         every = take_turns(job, ["thinnet_net"], rounds=3, steps=16)
         text += f"| {batch_size} | {one['thinnet_net'].median:.1f} | {every['thinnet_net'].median:.1f} |\n"
     return text
@@ -334,7 +332,7 @@ def machine() -> str:
     if cpuinfo.exists():
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    packages = ("numpy", "mkl", "numba", "torch", "jax", "scikit-learn")
+    packages = ("numpy", "numba", "torch", "jax", "scikit-learn")
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     text = f"Machine: {model}, {os.cpu_count()} cores, Python {platform.python_version()}; {versions}. "
     return text + f"Thinnet multiplies by {products().name}.\n"

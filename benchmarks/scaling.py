@@ -126,7 +126,7 @@ def measure(size: int, threads: int, job: Job, mask: str = "element", over: str 
     command = [sys.executable, str(Path(__file__)), "rank", options]
     if size > 1:
         command = [str(Path(sys.executable).with_name("mpiexec")), "-n", str(size), *command]
-    env = os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}
+    env = os.environ | {"OMP_NUM_THREADS": str(threads)}
     answer: dict[str, float] = json.loads(subprocess.check_output(command, text=True, env=env))
     return answer
 

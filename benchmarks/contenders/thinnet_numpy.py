@@ -1,4 +1,4 @@
-"""Thinnet with NumPy's products, whatever else is installed."""
+"""Thinnet with NumPy's products."""
 
 from collections.abc import Callable
 

@@ -50,13 +50,31 @@ def multiply_block(
     `ahead` is where lines of the cache are that will be needed next, one for each number of the depth, and how far
     apart they are.
     """
+    rows, columns, lanes = len(out) - i, out.shape[1] - j, VECTOR // out.itemsize
+    target = out.ctypes.data + i * out.strides[0] + j * out.itemsize
+    if columns > lanes:
+        _multiply(VECTORS, factors, depth, more, out, target, rows, min(VECTORS * lanes, columns), ahead)
+    else:
+        _multiply(1, factors, depth, more, out, target, rows, columns, ahead)
+
+
+@inline()
+def _multiply(
+    vectors: int,
+    factors: tuple[int, int],
+    depth: int,
+    more: bool,
+    out: FloatArray,
+    target: int,
+    rows: int,
+    columns: int,
+    ahead: tuple[int, int],
+) -> None:
     (a, b), (place, stride), apart = factors, ahead, out.strides[0]
-    rows, columns = len(out) - i, min(VECTORS * VECTOR // out.itemsize, out.shape[1] - j)
-    target = out.ctypes.data + i * apart + j * out.itemsize
     if rows > FEWER:
         held = min(ROWS, rows)
-        multiply_rows(ROWS, out, a, b, depth, more, target, apart, held, columns, place, stride)
+        multiply_rows(ROWS, vectors, out, a, b, depth, more, target, apart, held, columns, place, stride)
     elif rows > FEWEST:
-        multiply_rows(FEWER, out, a, b, depth, more, target, apart, rows, columns, place, stride)
+        multiply_rows(FEWER, vectors, out, a, b, depth, more, target, apart, rows, columns, place, stride)
     else:
-        multiply_rows(FEWEST, out, a, b, depth, more, target, apart, rows, columns, place, stride)
+        multiply_rows(FEWEST, vectors, out, a, b, depth, more, target, apart, rows, columns, place, stride)

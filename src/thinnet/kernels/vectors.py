@@ -18,6 +18,7 @@ TOGETHER = 4  # numbers of the depth in a round of the loop; panels have zeros w
 def multiply_rows(
     typing_context: Any,
     rows: Any,
+    vectors: Any,
     out: Any,
     a: Any,
     b: Any,
@@ -34,6 +35,7 @@ def multiply_rows(
 
     Args:
         rows: how many are made, written out.
+        vectors: how many of a row are made, written out.
         out: an array of such numbers.
         a: where `depth` times `ROWS` numbers are, of which these are the first `rows`.
         b: where as many times `VECTORS` vectors are.
@@ -47,21 +49,21 @@ def multiply_rows(
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        _, _, a, b, depth, more, target, apart, held, columns, ahead, stride = values
-        block = _Block(lanes_of(builder, out.dtype), rows.literal_value)
+        a, b, depth, more, target, apart, held, columns, ahead, stride = values[3:]
+        block = _Block(lanes_of(builder, out.dtype), rows.literal_value, vectors.literal_value)
         block.add(a, b, depth, ahead, stride)
         block.write(more, target, apart, held, columns)
         return context.get_dummy_value()
 
-    return types.void(rows, out, *[types.intp] * 3, types.boolean, *[types.intp] * 6), generate
+    return types.void(rows, vectors, out, *[types.intp] * 3, types.boolean, *[types.intp] * 6), generate
 
 
 class _Block:
     """Sums, which the compiler keeps in registers."""
 
-    def __init__(self, lanes: Lanes, rows: int) -> None:
-        self.lanes, self.builder = lanes, lanes.builder
-        places = [(r, v) for r in range(rows) for v in range(VECTORS)]
+    def __init__(self, lanes: Lanes, rows: int, vectors: int) -> None:
+        self.lanes, self.builder, self.vectors = lanes, lanes.builder, range(vectors)
+        places = [(r, v) for r in range(rows) for v in range(vectors)]
         self.sums = {place: cgutils.alloca_once_value(self.builder, lanes.kind(None)) for place in places}
 
     def add(self, a: Any, b: Any, depth: Any, ahead: Any, stride: Any) -> None:
@@ -79,7 +81,7 @@ class _Block:
                 self._add_row([self._at(left, k * ROWS + r) for r in range(ROWS)], right, k)
 
     def _add_row(self, left: list[Any], right: Any, k: int) -> None:
-        row = [self.builder.load(self._at(right, k * VECTORS + v), align=VECTOR) for v in range(VECTORS)]
+        row = [self.builder.load(self._at(right, k * VECTORS + v), align=VECTOR) for v in self.vectors]
         for (r, v), total in self.sums.items():
             if v == 0:
                 number = self.lanes.spread(self.builder.load(left[r]))

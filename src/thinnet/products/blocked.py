@@ -13,10 +13,12 @@ import numpy as np
 
 from thinnet.products import openmp
 from thinnet.products.base import Factors
+from thinnet.products.numpy import multiply
 from thinnet.products.processor import has_amx
 from thinnet.teams import CACHE_LINE, parts_for
 from thinnet.typing import AnyArray, FloatArray
 
+SMALL = 1 << 18  # multiplications up to which NumPy is as fast, on the calling thread
 MANY = 1000  # rooms for products of different shapes
 ARCH_PRCTL, REQUEST_PERMISSION, TILES = 158, 0x1023, 18  # of Linux on x86-64
 
@@ -41,6 +43,9 @@ class BlockedProducts:
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b, all of one dtype; `out` shares no memory with the others."""
+        if not self._rounded and a.size * b.shape[1] <= SMALL:
+            multiply(a, b, out)
+            return
         size = out.itemsize
         if not (a.size and b.size):
             out[...] = 0

@@ -6,6 +6,13 @@ from thinnet.teams import ONE_THREAD, Team
 from thinnet.typing import AnyArray, FloatArray
 
 
+def multiply(a: AnyArray, b: AnyArray, out: FloatArray) -> None:
+    """out = a · b."""
+    if not out.flags.c_contiguous:  # written the way round in which `out` lies in memory
+        a, b, out = b.T, a.T, out.T
+    np.matmul(a, b, out=out)
+
+
 class NumpyProducts:
     """`numpy.matmul`.
 
@@ -15,9 +22,4 @@ class NumpyProducts:
 
     name = "numpy"
     team: Team = ONE_THREAD
-
-    def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
-        """out = a · b."""
-        if not out.flags.c_contiguous:  # written the way round in which `out` lies in memory
-            a, b, out = b.T, a.T, out.T
-        np.matmul(a, b, out=out)
+    matmul = staticmethod(multiply)
