@@ -8,10 +8,8 @@ from typing import Any
 
 from numba import from_dtype, types
 
-from thinnet.kernels.blocks import (
+from thinnet.kernels.block_kinds import (
     DEPTH,
-    GROUP,
-    LINE,
     SHARE,
     SIDES,
     SIZES,
@@ -21,13 +19,10 @@ from thinnet.kernels.blocks import (
     factor_of,
     give_back,
     multiply_block,
-    pack,
-    pack_whole,
-    panels_of,
     room_of,
-    steps_of,
     take,
 )
+from thinnet.kernels.blocks import GROUP, LINE, pack, pack_whole, panels_of, steps_of
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.optimizers import LINE as WEIGHTS
 from thinnet.kernels.optimizers import update_line

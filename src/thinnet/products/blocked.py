@@ -91,11 +91,11 @@ class _Rooms(threading.local):
         """A product's kernel, the sizes of its panels, and what it may write to on the way."""
         key = number, parts, depth, shorter
         if key not in self._known:
-            blocks, panel = _compiled()[0], self._panel(number)
-            sizes, side = blocks.sizes(panel, number), blocks.tile_blocks.SIDE
-            whole = self._array("whole", panel, blocks.whole_size(sizes, depth, shorter) // panel.itemsize)
+            (kinds, blocks, _), panel = _compiled(), self._panel(number)
+            sizes, side = kinds.sizes(panel, number), kinds.EDGE
+            whole = self._array("whole", panel, kinds.whole_size(sizes, depth, shorter) // panel.itemsize)
             panels = self._array("panels", panel, parts, blocks.panels_size(sizes) // panel.itemsize)
-            room = whole, panels, self._array("edges", number, parts, side, side), blocks.tile_blocks.SHAPES
+            room = whole, panels, self._array("edges", number, parts, side, side), kinds.SHAPES
             self._keep(key, (blocks.multiply_kernel(panel, number), sizes, room))
         known: tuple[Any, Any, tuple[AnyArray, ...]] = self._known[key]
         return known
@@ -104,8 +104,8 @@ class _Rooms(threading.local):
         """An update's kernel, and room for some rows of a gradient for each part."""
         key = number, parts, columns
         if key not in self._known:
-            (blocks, block_update), panel = _compiled(), self._panel(number)
-            rows = block_update.rows_together(blocks.sizes(panel, number), columns * number.itemsize)
+            (kinds, _, block_update), panel = _compiled(), self._panel(number)
+            rows = block_update.rows_together(kinds.sizes(panel, number), columns * number.itemsize)
             gradients = self._array("gradients", number, parts, rows, columns)
             self._keep(key, (block_update.update_kernel(panel, number), gradients))
         known: tuple[Any, AnyArray] = self._known[key]
@@ -130,10 +130,10 @@ class _Rooms(threading.local):
 
 
 @functools.cache  # an import statement in each product takes longer than a small one
-def _compiled() -> tuple[Any, Any]:
-    from thinnet.kernels import block_update, blocks
+def _compiled() -> tuple[Any, Any, Any]:
+    from thinnet.kernels import block_kinds, block_update, blocks
 
-    return blocks, block_update
+    return block_kinds, blocks, block_update
 
 
 @functools.cache
