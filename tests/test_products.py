@@ -82,6 +82,15 @@ def test_what_is_not_finite_stays_so_and_where_it_is(kind: Kind, wrong: float, s
 
 
 @each_kind
+def test_infinity_is_added_up_as_numpy_does(kind: Kind) -> None:
+    """Where a block has more rows than the product, and more depth than is multiplied at a time."""
+    a, b, out = np.ones((13, 1100), kind.dtype), np.ones((1100, 20), kind.dtype), np.empty((13, 20), kind.dtype)
+    b[900, 5] = np.inf
+    kind.make().matmul(a, b, out)
+    np.testing.assert_array_equal(out, a @ b)
+
+
+@each_kind
 @pytest.mark.parametrize("size", [(0, 3, 4), (3, 0, 4), (3, 4, 0)], ids=str)
 def test_sums_over_nothing_are_zero(kind: Kind, size: tuple[int, int, int]) -> None:
     m, k, n = size

@@ -93,10 +93,13 @@ class _Block:
     def write(self, more: Any, target: Any, apart: Any, held: Any, columns: Any) -> None:
         """Write them, the last row behind those beyond it: these go to the same place."""
         builder, lanes, last = self.builder, self.lanes, self.builder.sub(held, SIZE(1))
-        for (r, v), total in reversed(self.sums.items()):
-            row = builder.select(builder.icmp_signed("<", SIZE(r), last), SIZE(r), last)
-            start = v * lanes.count
+        places = {}
+        for (r, v), total in self.sums.items():
+            row, start = builder.select(builder.icmp_signed("<", SIZE(r), last), SIZE(r), last), v * lanes.count
             place = builder.add(builder.add(target, builder.mul(row, apart)), SIZE(lanes.size * start))
             numbers = builder.sub(columns, SIZE(start))
             there = lanes.read(place, builder.select(more, numbers, SIZE(0)))
-            lanes.write(builder.fadd(builder.load(total), there), place, numbers)
+            builder.store(builder.fadd(builder.load(total), there), total)
+            places[r, v] = place, numbers
+        for each, (place, numbers) in reversed(places.items()):
+            lanes.write(builder.load(self.sums[each]), place, numbers)
