@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from thinnet import kernels
 from thinnet.bfloat16 import rounded
 from thinnet.products import blocked
 from thinnet.products.blocked import BlockedProducts
@@ -40,6 +41,7 @@ class Kind(NamedTuple):
         return GENERATOR.standard_normal(shape).astype(self.dtype)
 
 
+kernels.available()  # which drops what was compiled from other files
 needs_vectors = pytest.mark.skipif(not blocked.usable(), reason="no kernels, or this processor has no AVX2")
 needs_amx = pytest.mark.skipif(not blocked.amx_usable(), reason="this processor has no AMX that can be used")
 OWN: list[Any] = [
