@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,14 @@ KINDS: list[Any] = [
     pytest.param(Kind("rounded", lambda: RoundedProducts(NumpyProducts()), "float32", True), id="rounded"),
     pytest.param(Kind("numpy", NumpyProducts, "float32"), id="numpy"),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_ones_too() -> Iterator[None]:
+    """Kernels of our own multiply what is otherwise left to NumPy as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocked, "SMALL", 0)
+        yield
 
 
 def laid_out(x: FloatArray, layout: str) -> FloatArray:

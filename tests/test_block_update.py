@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from products_of_kinds import OWN, Kind, in_parts, laid_out
+from products_of_kinds import OWN, Kind, in_parts, laid_out, small_ones_too
 from thinnet.kernels.optimizers import MOMENTUM, RULE_KERNELS
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products.base import Factors
 
+__all__ = ["small_ones_too"]
 each_own = pytest.mark.parametrize("kind", OWN)
 
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from products_of_kinds import GENERATOR, KINDS, LAYOUTS, OWN, Kind, in_parts, laid_out, needs_vectors
+from products_of_kinds import GENERATOR, KINDS, LAYOUTS, OWN, Kind, in_parts, laid_out, needs_vectors, small_ones_too
 from thinnet.bfloat16 import rounded
 
+__all__ = ["small_ones_too"]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_own = pytest.mark.parametrize("kind", OWN)
 SIDES = [1, 2, 3, 10, 12, 13, 15, 16, 17, 31, 32, 33, 64, 100, 130]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from products_of_kinds import needs_vectors
@@ -82,6 +83,16 @@ def test_the_chosen_products_of_rounded_numbers() -> None:
     chosen = products("numpy", rounded=True)
     assert isinstance(chosen, BlockedProducts if blocked.amx_usable() else RoundedProducts)
     assert chosen is products("numpy", rounded=True)
+
+
+@needs_vectors
+def test_small_products_are_left_to_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(blocked, "multiply", lambda a, b, out: seen.append(a.size * b.shape[1]))
+    one = np.ones((64, 64), np.float32)
+    for b in (one, np.ones((64, 65), np.float32)):
+        BlockedProducts().matmul(one, b, np.empty((64, b.shape[1]), np.float32))
+    assert seen == [blocked.SMALL]
 
 
 def test_amx_is_not_there_without_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
