@@ -57,9 +57,11 @@ def check_gradients(
     wrong: dict[tuple[str, Severity | None], list[str]] = {}  # all that is told by one verdict
     for key, value in returned.items():
         if value is UNKNOWN:
+            wrong.setdefault(("not-checked", None), []).append(f"{key} is not found under a usual name")
             continue
         if value is None:
-            wrong.setdefault(("unimplemented", None), []).append(f"{key} is None")
+            how = "is neither returned nor left in an attribute" if subject.of_class else "is None"
+            wrong.setdefault(("unimplemented", None), []).append(f"{key} {how}")
             continue
         array = subject.array(name, value, key)
         differs = difference(key, array, expected[key], known.get(key, ()), batch)
