@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thinnet.check.compare import Alternative, difference
+from thinnet.check.probes.layers import agrees
 from thinnet.check.subject import Subject
 from thinnet.gradient_check import eval_numerical_gradient
 from thinnet.layers import softmax_loss, svm_loss
@@ -107,6 +108,11 @@ def check_svm_loss(subject: Subject) -> None:
 def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known) -> bool:
     """Check value and gradient."""
     name, (loss, dx) = subject.own, right
+    one_hot, why = subject.attempt(subject.pair, name, x, np.eye(x.shape[1])[y])
+    if not why and agrees(one_hot[0], np.array(loss)) and subject.attempt(subject.pair, name, x, y)[1]:
+        raise subject.stop(
+            "not-checked", f"{name} takes one-hot rows, where these courses' takes the numbers of classes"
+        )
     value, gradient = subject.pair(name, x, y)
     if gradient is None:
         raise subject.stop("unimplemented", "dx is None")
