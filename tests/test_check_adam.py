@@ -40,6 +40,8 @@ def test_what_is_wrong_with_adams_t_is_told_apart() -> None:
     assert check(sources.swap(sources.OPTIM, late)).faults == {"step-counted-late"}  # right from an empty config
     unread = {sources.COUNT: "    t = 1\n"}
     assert check(sources.swap(sources.OPTIM, unread)).faults == {"power-forgotten", "step-not-counted"}
+    fixed = {"** t)": "** 2)"}
+    assert check(sources.swap(sources.OPTIM, fixed)).faults == {"bias-correction-wrong"}
     twice = {'    t = config["t"]\n': '    t = config["t"] + 1\n'}
     assert check(sources.swap(sources.OPTIM, twice)).faults == {"step-counted-twice"}
 

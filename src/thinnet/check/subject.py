@@ -358,7 +358,8 @@ def _never_computed(function: Function) -> set[str]:
     real, empty, alone = set[str](), set[str](), set[str]()
     for node in (node for node in ast.walk(tree) if isinstance(node, ast.Assign)):
         inner = [name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-        names = {name.id for name in inner if isinstance(name.ctx, ast.Store)}
+        parts = [target.value for target in node.targets if isinstance(target, ast.Subscript)]  # dx[mask] = 1
+        names = {name.id for name in inner if isinstance(name.ctx, ast.Store) or name in parts}
         value = ast.unparse(node.value)
         if set(re.findall(r"[^(), ]+", value)) == {"None"}:
             empty |= names

@@ -102,6 +102,8 @@ def check_svm_loss(subject: Subject) -> None:
         for delta in (0.0, 0.5, -1.0, 10.0)
     ]
     values.append((N * np.sum(over**2), "wrong-output", "has the squares of the margins"))
+    below = "has the margins below zero too, where np.maximum(0, ...) makes zeros of them"
+    values.append((np.where(right, 0, margins + 1).sum() / N, "wrong-output", below))
     _is_right(subject, x, y, (loss, dx), known, values)
 
 

@@ -31,7 +31,8 @@ FIRST, SECOND = {"mt": "mt = m / (1 - beta1)"}, {"vt": "vt = v / (1 - beta2)"}
 USES_OF_T: list[tuple[str, str, Lines]] = [
     ("", "", {}),
     ("step-counted-late", "5 and 6, expected 6 and 7", {"used": "used = t - 1"}),
-    *(("step-not-counted", f"{t} in both, expected 6 and 7", {"used": f"used = {t}"}) for t in (GIVEN, GIVEN + 1, 2)),
+    *(("step-not-counted", f"{t} in both, expected 6 and 7", {"used": f"used = {t}"}) for t in (GIVEN, GIVEN + 1)),
+    ("bias-correction-wrong", "2 in both, expected 6 and 7", {"used": "used = 2"}),
     ("step-counted-twice", "7 and 8, expected 6 and 7", {"used": "used = t + 1"}),
     ("step-counted-twice", "7 and 9, expected 6 and 7", {"used": f"used = 2 * t - {GIVEN}"}),
     ("step-counted-twice", "6 and 8, expected 6 and 7", {"used": f"used = 2 * t - {GIVEN + 1}"}),
