@@ -76,3 +76,9 @@ def test_a_gradient_under_another_name_is_not_judged() -> None:
     report = check(swap(BY_LOSS, {"self.dLdW, self.dLdb =": "self.dLdW, self.pull ="}))
     assert [one.state for one in report.functions] == ["right", "not checked", "right", "right"], str(report)
     assert "db is not found under a usual name" in str(report)
+
+
+def test_gradients_that_are_exchanged_are_told_by_name() -> None:
+    report = check(swap(BY_LOSS, {"self.dLdBW, self.dLdBb =": "self.dLdBb, self.dLdBW ="}))
+    assert report.faults == {"wrong-return"}, str(report)
+    assert "what it gives for dx, dgamma, dbeta is dx, dbeta, dgamma" in " ".join(str(report).split())

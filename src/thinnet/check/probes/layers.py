@@ -152,6 +152,8 @@ def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -
         same = all(isinstance(value, np.ndarray) and agrees(value, right) for value, right in pairs)
         if same and order != tuple(expected):
             message = f"{subject.own} must return {', '.join(expected)} in this order, got {', '.join(order)}"
+            if subject.of_class:  # under names, or returned
+                message = f"what it gives for {', '.join(expected)} is {', '.join(order)}"
             raise subject.stop("wrong-return", message)
 
 
