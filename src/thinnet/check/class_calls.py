@@ -92,7 +92,7 @@ def call_backward(dout: Any, cache: Any, training: bool = True) -> Any:
 def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[Any, Any, Any]:
     """dx, and the gradients of the parameters of these names, which backward returns too or leaves under such names.
 
-    None for one of which it leaves nothing at all.
+    None for one of which it leaves nothing at all, where it leaves another.
     """
     layer = cache[0]
     before = [np.copy(array) for array in _arrays(layer)]
@@ -102,6 +102,8 @@ def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[s
     dx, *more = returned if isinstance(returned, tuple) else [returned]
     beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
     found = [found_in({**beside, **vars(layer)}, of_gradient) for _, of_gradient in names]
+    if all(one is UNKNOWN for one in found):  # they may be computed later, where they are used
+        return dx, *found
     named = {id(one) for one in found}
     made = [one for one in _arrays([more, layer]) if not any(np.array_equal(one, old) for old in before)]
     others = [one.size for one in made if id(one) not in named]
