@@ -109,4 +109,6 @@ def test_a_gradient_that_fits_a_wrong_forward_is_not_called_right(
     report = check(sources.swap(layers, changes))
     states = {one.name: one.state for one in report.functions}
     assert (states[f"{backward}_forward"], states[f"{backward}_backward"]) == ("wrong", "not checked"), str(report)
-    assert f"{told} fits forward as it is, which is wrong" in " ".join(str(report).split())
+    said = " ".join(str(report).split())
+    assert f"{told} fits forward as it is, which is wrong" in said
+    assert "which is wrong fix: Fix forward first" in said
