@@ -151,6 +151,8 @@ def meaning(text: str) -> str:
     'drop'
     >>> meaning("Here, p is the probability of keeping a neuron, as opposed to the probability of dropping one.")
     'keep'
+    >>> meaning("p is NOT the probability of dropping a unit, but the probability of keeping it")
+    'keep'
     """
     match = PHRASES.search(text)
     return str(match.lastgroup) if match else ""
