@@ -349,6 +349,7 @@ class Linear:
 
     def backward(self, dout, learning_rate):
         self.grad_weights = dout.T @ self.x
+        self.grad_bias = dout.sum(axis=0)
         return dout @ self.weights
 """, "self.grad_weights = dout.T @ self.x", "gradient-scaled"),
 }  # fmt: skip

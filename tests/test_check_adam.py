@@ -40,6 +40,8 @@ def test_what_is_wrong_with_adams_t_is_told_apart() -> None:
     assert check(sources.swap(sources.OPTIM, late)).faults == {"step-counted-late"}  # right from an empty config
     unread = {sources.COUNT: "    t = 1\n"}
     assert check(sources.swap(sources.OPTIM, unread)).faults == {"power-forgotten", "step-not-counted"}
+    fixed = {"** t)": "** 2)"}
+    assert check(sources.swap(sources.OPTIM, fixed)).faults == {"bias-correction-wrong"}
     twice = {'    t = config["t"]\n': '    t = config["t"] + 1\n'}
     assert check(sources.swap(sources.OPTIM, twice)).faults == {"step-counted-twice"}
 
@@ -50,6 +52,23 @@ def test_a_wrong_rule_is_told_by_the_line_that_moves_so(function: str, old: str,
     found = [(name, one.verdict) for name, one in report]
     assert found == [(function, "wrong-update")], str(report)
     assert line in str(report)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        ("(1 - b2) * dw ** 2", "(1 - b2) * dw", "wrong-update"),
+        ("(1 - b1 ** t)", "(1 - b2 ** t)", "bias-correction-wrong"),
+        (" / (1 - b1 ** t)", "", "bias-correction-missing"),
+    ],
+)
+def test_a_t_that_starts_at_1_is_not_told_beside_a_mistake(old: str, new: str, verdict: str) -> None:
+    report = check(sources.swap(sources.OPTIM, {'setdefault("t", 0)': 'setdefault("t", 1)', old: new}))
+    assert report.faults == {verdict}, str(report)
+    last = '    return w - config["learning_rate"] * mt'
+    late = {sources.COUNT: '    t = config["t"]\n', last: f'    config["t"] += 1\n{last}'}
+    report = check(sources.swap(sources.OPTIM, {'setdefault("t", 0)': 'setdefault("t", 1)', old: new, **late}))
+    assert report.faults == {verdict}, str(report)
 
 
 def test_two_wrong_lines_are_both_told() -> None:

@@ -274,3 +274,24 @@ def test_a_whole_net_of_another_form_is_not_accused() -> None:
     other = {"return A3, (Z1, D1,": "return A3, (D1,", 'return {"dZ3": dZ3, "dW3": dW3,': "return {1: 2}\n    old = {"}
     report = check(swap(WHOLE, other))
     assert {one.state for one in report.functions} == {"not checked"}, str(report)
+
+
+ONE_HOT_LOSS = """
+import numpy as np
+
+
+def softmax_loss(x, y):
+    z = x - x.max(axis=1, keepdims=True)
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return -(y * (z - np.log(np.exp(z).sum(axis=1, keepdims=True)))).sum() / len(x), (p - y) / len(x)
+"""
+
+
+def test_a_loss_of_one_hot_rows_is_of_another_course() -> None:
+    report = check(ONE_HOT_LOSS)
+    assert [one.state for one in report.functions] == ["not checked"], str(report)
+    assert "softmax_loss takes one-hot rows" in str(report)
+    wrong = check(ONE_HOT_LOSS.replace("-(y *", "-2 * (y *"))  # which may have been meant for numbers of classes
+    assert wrong.faults == {"crashed"}, str(wrong)
+    both = check(ONE_HOT_LOSS.replace("    z =", "    y = np.eye(x.shape[1])[y] if y.ndim == 1 else y\n    z ="))
+    assert both.count("right") == 1, str(both)

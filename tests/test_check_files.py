@@ -370,3 +370,11 @@ def test_what_cannot_be_checked_is_refused(tmp_path: Path) -> None:
             check_path(path)
     with pytest.raises(ArgumentError, match="expected must be one of"):
         check_path(tmp_path, expected=["dropout_forwards"])
+
+
+def test_a_module_that_the_package_lacks_is_named_whole(tmp_path: Path) -> None:
+    (tmp_path / "cs231n").mkdir()
+    text = "from .helpers import positive\ndef relu_forward(x):\n    return positive(x), x\n"
+    (tmp_path / "cs231n" / "layers.py").write_text(text)
+    report = check_path(tmp_path)
+    assert "cs231n.helpers.positive is used, and cs231n.helpers is not there" in " ".join(str(report).split())

@@ -81,7 +81,7 @@ def test_a_wrong_variance_of_groups_is_a_fault_of_forward_alone(wrong: str) -> N
         (
             "np.unravel_index(np.argmax(window), window.shape)",
             "divmod(np.argmax(window), K)",
-            "with windows of 2 x 3: ",
+            "with windows of 2 x 3 and images of 5 x 6: ",
         ),
     ],
 )

@@ -92,3 +92,23 @@ def test_a_dropout_class_of_another_name(name: str) -> None:
     assert report.ok, str(report)
     half = check(text.replace("return dout * self.mask", "return np.half(dout * self.mask)"))
     assert half.faults == {"dtype-changed"}, str(half)
+
+
+@pytest.mark.parametrize(
+    ("changes", "backward", "told"),
+    [
+        ({"axis=1, keepdims=True": "axis=0"}, "layernorm", "dx"),
+        ({".dot(w) + b": ".dot(2 * w) + b", "dx = dout.dot(w.T)": "dx = 2 * dout.dot(w.T)"}, "affine", "dx"),
+        ({"np.maximum(0, x)": "np.minimum(0, x)", "(x > 0)": "(x < 0)"}, "relu", "dx"),
+    ],
+)
+def test_a_gradient_that_fits_a_wrong_forward_is_not_called_right(
+    changes: dict[str, str], backward: str, told: str
+) -> None:
+    layers = sources.LAYERS.partition("def softmax_loss")[0]
+    report = check(sources.swap(layers, changes))
+    states = {one.name: one.state for one in report.functions}
+    assert (states[f"{backward}_forward"], states[f"{backward}_backward"]) == ("wrong", "not checked"), str(report)
+    said = " ".join(str(report).split())
+    assert f"{told} fits forward as it is, which is wrong" in said
+    assert "which is wrong fix: Fix forward first" in said

@@ -80,6 +80,7 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("affine_backward", "return dx, dw, db", "kept = globals().setdefault('kept', np.zeros_like(dw)); kept[...] = dw; return dx, kept, db", "wrong-gradient: a second call of affine_backward changes the arrays that the first one returned"),
     ("svm_loss", "margins.sum() / N", "np.sum(margins**2) / N", "the loss has the squares of the margins"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= margins.sum(axis=1)", "dx has the margins at the right class"),
+    ("svm_loss", "np.maximum(0, ", "(", "the loss has the margins below zero too"),
     ("svm_loss", "+ 1.0)", ")", "the loss has 0 as the margin"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= 1", "has -1 at the right class instead of the number of margins"),
 ]  # fmt: skip
@@ -101,6 +102,7 @@ RULES: list[tuple[str, str, str, str]] = [
     ("rmsprop", sources.DECAY, sources.DECAY.replace("(1 - config[\"decay_rate\"])", "0.1").replace('config["decay_rate"] *', "0.9 *"), "began with `decay_rate = 0.9`"),
     ("adam", "b1 ** t", "(1 - b1) ** t", "as by `mt = m / (1 - (1 - beta1)**t)`"),
     ("adam", "    t = config[\"t\"]\n", "    t = 2\n", "the bias correction uses 2 in both, expected 6 and 7"),
+    ("adam", "** t)", "** 2)", "the bias correction uses 2 in both, expected 6 and 7"),
     ("adam", "(1 - b1) * dw\n", "(1 - b1) * dw ** 2\n", "as by `m = beta1 * m + (1 - beta1) * dw**2`"),
     ("adam", 'config["t"] += 1', 'config["t"] -= 1', "two steps leave t at 4 and 3: it goes down"),
 ]  # fmt: skip

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.usefixtures("closed_door")
         (b'{"cells": [], "metadata": 3}', "its JSON is not a notebook"),
         (b"null", "its JSON is not a notebook"),
         (b"\nprint('a script')", "line 2 is not JSON: it is text that begins with"),
+        (b'{\n<<<<<<< HEAD\n "cells": []}', "line 2 is not JSON: it is text that begins with '<<<<<<< HEAD'"),
+        (b'{"cells": [],\n', "line 2 is not JSON: the file ends before the notebook does"),
         (b"<!DOCTYPE html>\n<html>", "line 1 is not JSON: it is a page of HTML. Get the notebook itself"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", r"Git LFS, .* `git lfs pull`"),
     ],

@@ -199,3 +199,12 @@ def test_a_refused_batch_is_no_training_step(fused: bool, y: list[float], text: 
 def test_a_net_for_what_is_no_data_set_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"data must be a Dataset, got NoneType\. Make one by Dataset\("):
         FullyConnectedNet.for_data(None, [20])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["no", "", None, 2, [True]])
+def test_fused_is_true_or_false(value: Any) -> None:
+    net = FullyConnectedNet([5], 4, 3, seed=0)
+    with pytest.raises(ArgumentError, match="fused must be one of True, False, got "):
+        net.fused = value
+    net.fused = np.bool_(False)  # type: ignore[assignment]
+    assert net.fused is False

@@ -234,3 +234,17 @@ def test_a_checkpoint_too_many_of_a_killed_run_is_removed_by_the_next(step: int,
     (tmp_path / left[2]).write_bytes(damaged)
     finish(tmp_path)
     assert len(files(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("how", ["-m", "-c"])
+def test_the_command_ends_without_a_traceback_where_it_is_interrupted_as_it_starts(how: str, tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")  # the first import
+    command = [sys.executable, how, "thinnet" if how == "-m" else "import thinnet", "--version"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stdout == ""
+    assert (ended.stderr == "") == (how == "-m")  # a program that imports it gets KeyboardInterrupt, as ever

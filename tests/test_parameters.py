@@ -230,6 +230,17 @@ def test_assigning_the_buffer_copies_the_values_in(params: Parameters) -> None:
     assert flat[1] == 2
 
 
+def test_numbers_that_would_become_infinite_are_refused() -> None:
+    params = Parameters(SHAPES, np.float32)
+    with pytest.raises(ArgumentError, match=r"params\['b1'\] must hold numbers that stay within float32, .* 1e\+300"):
+        params["b1"] = [1, 1e300, 1]
+    with pytest.raises(ArgumentError, match=r"params\.flat must hold numbers that stay within float32, .* -1e\+39"):
+        params.flat = np.full(params.size, -1e39)
+    assert not params.flat.any()
+    params["b1"] = [1, np.inf, np.nan]  # as they are
+    assert not np.isfinite(params["b1"][1:]).any()
+
+
 def test_an_array_as_an_attribute_is_told_to_be_an_item(params: Parameters) -> None:
     with pytest.raises(ArgumentError, match=r"params\.W1 must not be assigned to: .* Write params\['W1'\]\."):
         params.W1 = np.zeros(3)  # type: ignore[attr-defined]

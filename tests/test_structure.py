@@ -98,7 +98,7 @@ MAY_IMPORT = {
     "layers": rooms("arguments checks errors masks typing"),
     "kernels": rooms("checks masks teams typing"),
     "products": rooms("bfloat16 checks errors kernels teams typing"),
-    "parameters": rooms("checks errors typing"),
+    "parameters": rooms("arrays checks errors typing"),
     "thinning": rooms("parameters teams typing"),
     "spec": rooms("checks defaults errors layers masks parameters"),
     "state": rooms("parameters spec"),

@@ -46,6 +46,15 @@ IMAGES = np.ones((2, 3, 6, 6))
         ("dropout_forward(X, keep_prob=0.8)", r"'rate'\? It is the fraction dropped, 1 - keep_prob\.$"),
         ("FullyConnectedNet([5], 4, 2, p=0.5)", r"Did you mean 'dropout'\? It is the fraction dropped\.$"),
         ("FullyConnectedNet([5], 4, 2, keep_prob=0.8)", r"Did you mean 'dropout'\? .*, 1 - keep_prob\.$"),
+        *(
+            (f"dropout_forward(X, {word}=0.5)", r"'rate'\? .* dropped\.$")
+            for word in ("drop_prob", "dropout_rate", "prob")
+        ),
+        *(
+            (f"FullyConnectedNet([5], 4, 2, {word}=0.5)", r"'dropout'\? .* dropped\.$")
+            for word in ("drop_rate", "prob")
+        ),
+        ("FullyConnectedNet([5], 4, 2, retain_prob=0.8)", r"Did you mean 'dropout'\? .*, 1 - retain_prob\.$"),
         ('dropout_forward(X, 0.5, mode="train")', r"'mode'\. Did you mean 'training'\?$"),
         ("conv_forward(IMAGES, X, X, pad=1)", r"'pad'\. Did you mean 'padding'\?$"),
         ('conv_forward(IMAGES, X, X, {"stride": 1})', "by position, got 4. Give the others by name: stride, pad"),

@@ -5,7 +5,7 @@ minibatches from it for a `FullyConnectedNet`, which is a stack of the pairs of 
 rules in `thinnet.optim` change its parameters; the `History` tells how it went.
 """
 
-from thinnet import layers, optim, schedules
+from thinnet import ctrl_c, layers, optim, schedules  # noqa: F401
 from thinnet.callbacks import Callback, EarlyStopping
 from thinnet.data import Dataset, load_cifar10, load_digits, load_fashion_mnist
 from thinnet.errors import ArgumentError, CheckpointError, DataError, NumericalError, ThinnetError

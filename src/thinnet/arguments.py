@@ -13,6 +13,13 @@ from thinnet.errors import ArgumentError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# What others call a fraction of units, which may be that of the units kept.
+OF = ("p", "prob", "probability", "rate", "ratio", "fraction")
+OF_DROPPED = ["p", "prob", "ratio", *(f"{drop}_{of}" for drop in ("drop", "dropout") for of in OF)]
+OF_KEPT = ["keep", *(f"{keep}_{of}" for keep in ("keep", "retain", "dropout_keep") for of in OF)]
+DROPPED = dict.fromkeys(OF_DROPPED, " It is the fraction dropped.")
+DROPPED |= {word: f" It is the fraction dropped, 1 - {word}." for word in OF_KEPT}
+
 # Words that mean the same: ours in the order of preference, and what may be written in place of one that is known.
 OTHERS_CALL_IT = {
     "optimizer solver": "update_rule optim solver optimizer",
@@ -24,7 +31,7 @@ OTHERS_CALL_IT = {
     "eval_train_rows": "num_train_samples train_samples",
     "eval_val_rows": "num_val_samples",
     "checkpoint_dir": "checkpoint_name",
-    "dropout rate": "dropout_rate dropout_keep_ratio keep_prob keep_ratio p rate dropout",
+    "dropout rate": " ".join([*DROPPED, "rate", "dropout"]),
     "training": "mode train_mode is_training",
     "padding": "pad",
     "eps epsilon": "eps epsilon",
@@ -85,11 +92,6 @@ BESIDE_DATA = {
         ("validation_data", "validation_split", "eval_set"),
         "Give such rows as Dataset(X_train, y_train, X_val, y_val).",
     ),
-}
-# What others call a fraction of units, which may be that of the units kept.
-DROPPED = {
-    "p": " It is the fraction dropped.",
-    **{word: f" It is the fraction dropped, 1 - {word}." for word in ("keep_prob", "keep_ratio", "dropout_keep_ratio")},
 }
 QUESTION = "Did you mean "
 

@@ -357,13 +357,13 @@ def check_cache(where: str, cache: Any, kind: type[Any]) -> None:
 
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
+    if isinstance(y, np.ndarray) and y.shape != (num_rows,):
+        fix = "For zeros and a one in each row, give y.argmax(axis=1)." if y.shape == (num_rows, num_classes) else ""
+        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), fix)
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
         came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
         fix = "Convert it with np.asarray(y, dtype=np.int64)."
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, fix)
-    if y.shape != (num_rows,):
-        fix = "For zeros and a one in each row, give y.argmax(axis=1)." if y.shape == (num_rows, num_classes) else ""
-        raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), fix)
     if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # in a third of min's and max's time
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."

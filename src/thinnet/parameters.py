@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from thinnet.arrays import cast
 from thinnet.checks import nearest
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray
@@ -65,7 +66,8 @@ class Parameters(MutableMapping[str, FloatArray]):
         starts: where each array begins in it.
 
     Raises:
-        ArgumentError: on assigning an unknown name, another shape, or something that is not numbers.
+        ArgumentError: on assigning an unknown name, another shape, or something that is not numbers or too large for
+            the dtype.
 
     >>> params = Parameters({"W1": (2, 3), "b1": (3,)}, np.float32)
     >>> params["b1"] = [1, 2, 3]
@@ -160,6 +162,7 @@ class Parameters(MutableMapping[str, FloatArray]):
                 f"params[{name!r}] must have shape {view.shape}, got {array.shape}. Build the net with other "
                 f"dimensions if another shape is meant."
             )
+        array = cast(f"params[{name!r}]", array, view.dtype)
         if not is_own(view):
             self.make_writable()
         self._views[name][...] = array
@@ -182,6 +185,7 @@ class Parameters(MutableMapping[str, FloatArray]):
                         f"params.flat must be numbers of shape {self.flat.shape}, got {came}. Give those of all "
                         f"arrays, such as the flat of a net of the same dimensions."
                     )
+                array = cast("params.flat", array, self.flat.dtype)
                 self.make_writable()
                 self.flat[...] = array
 

@@ -22,14 +22,14 @@ INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?
 
 def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What parameters of these names are called, and their gradients."""
-    gradients = rf"^_?(d|delta|grad(ient)?)_?({names})$|^_?({names})_?grad(ient)?s?$"
+    gradients = rf"^_?(d|delta|grad(ient)?|d(l|j|e|loss|cost)_?d)_?({names})$|^_?({names})_?grad(ient)?s?$"
     return re.compile(rf"^_?({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
 
 
-WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernels?|filters?")
-BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
-SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g")
-SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b")
+WEIGHTS = WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernels?|filters?")
+BIASES = BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
+SCALES = SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g|bw")
+SHIFTS = SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b|bb")
 DATA = {"data": "", "value": "", "val": "", "grad": "d", "gradient": "d"}  # of a parameter that is an object
 ARRAYS = (np.ndarray, np.generic)
 IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
@@ -63,7 +63,7 @@ def places(attributes: dict[str, Any], pattern: re.Pattern[str], kinds: Any) -> 
             named += [(value, key, told) for key in value for told in (f"{d}{key}", f"{name}_{key}")]
         elif {*DATA} & {*(inner := getattr(value, "__dict__", ()))}:  # an object with an array and its gradient
             named += [(inner, key, kind + name) for key, kind in DATA.items() if key in inner]
-        elif isinstance(value, list) and len(value) == 2:
+        elif isinstance(value, list | tuple if d else list) and len(value) == 2:
             named += [(value, i, d + kind) for i, kind in enumerate("wb")]
     return ((holder, key) for holder, key, name in named if pattern.search(name) and isinstance(holder[key], kinds))
 
@@ -89,15 +89,37 @@ def call_backward(dout: Any, cache: Any, training: bool = True) -> Any:
     return _result(layer, layer.backward, INPUT_GRADIENT, *given, **more)
 
 
-def gradients(dout: Any, cache: Any, *names: re.Pattern[str]) -> tuple[Any, Any, Any]:
-    """dx, and the gradients of the parameters, which backward returns too or leaves under such names."""
+def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[Any, Any, Any]:
+    """dx, and the gradients of the parameters of these names, which backward returns too or leaves under such names.
+
+    None for one of which it leaves nothing at all, where it leaves another.
+    """
+    layer = cache[0]
+    before = [np.copy(array) for array in _arrays(layer)]
     returned = call_backward(dout, cache)
     if isinstance(returned, tuple) and len(returned) == 3:
         return returned
     dx, *more = returned if isinstance(returned, tuple) else [returned]
     beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
-    first, second = (found_in({**beside, **vars(cache[0])}, name) for name in names)
-    return dx, first, second
+    found = [found_in({**beside, **vars(layer)}, of_gradient) for _, of_gradient in names]
+    if all(one is UNKNOWN for one in found):  # they may be computed later, where they are used
+        return dx, *found
+    named = {id(one) for one in found}
+    made = [one for one in _arrays([more, layer]) if not any(np.array_equal(one, old) for old in before)]
+    others = [one.size for one in made if id(one) not in named]
+    sizes = [np.size(found_in(vars(layer), of_parameter)) for of_parameter, _ in names]
+    known = (one if one is not UNKNOWN or size in others else None for one, size in zip(found, sizes, strict=True))
+    return dx, *known
+
+
+def _arrays(value: Any, depth: int = 4) -> Iterator[Any]:
+    """All arrays in an object, and in what it holds."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif depth:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        for one in (*inner, *getattr(value, "__dict__", {}).values()):
+            yield from _arrays(one, depth - 1)
 
 
 def learned(dout: Any, cache: Any, *names: re.Pattern[str]) -> list[Any]:

@@ -50,8 +50,8 @@ DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_drop
 EPSILON, EPS, SMALL = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5, 0.01
 OLD = r"^(running|moving|run|mov|ema|global|avg)_?"
 RUNNING = {
-    "running_mean": re.compile(rf"{OLD}(mean|avg|average|mu)s?$", re.IGNORECASE),
-    "running_var": re.compile(rf"{OLD}(var|variance|sigma2)s?$", re.IGNORECASE),
+    "running_mean": re.compile(rf"{OLD}(m|mean|avg|average|mu)s?$", re.IGNORECASE),
+    "running_var": re.compile(rf"{OLD}(v|var|variance|sigma2)s?$", re.IGNORECASE),
 }
 
 
@@ -297,8 +297,8 @@ def _affine(owner: type) -> Pair:
         with contextlib.suppress(Exception):  # most keep their gradients, and some cannot be copied
             moves, rows = calls.learned(turned(dout), cache, calls.WEIGHT, calls.BIAS), turned(cache[1])
             steps = [move * np.linalg.norm(rows.T @ dout) / np.linalg.norm(moves[0]) for move in moves]
-        dx, *kept = calls.gradients(turned(dout), cache, calls.WEIGHT_GRADIENT, calls.BIAS_GRADIENT)
-        dw, db = steps if all(one is UNKNOWN for one in kept) else kept
+        dx, *kept = calls.gradients(turned(dout), cache, calls.WEIGHTS, calls.BIASES)
+        dw, db = kept if steps[0] is UNKNOWN or any(map(np.ndim, kept)) else steps
         w = calls.found_in(vars(cache[0]), calls.WEIGHT)
         if isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
             dw = dw.T
@@ -362,7 +362,7 @@ def _normalization(owner: type) -> Pair:
         return calls.split(layer, x, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, *more = calls.gradients(dout, cache, calls.SCALE_GRADIENT, calls.SHIFT_GRADIENT)
+        dx, *more = calls.gradients(dout, cache, calls.SCALES, calls.SHIFTS)
         return dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more
 
     return forward, backward

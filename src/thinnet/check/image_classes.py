@@ -54,7 +54,7 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return _of_images(layer, x, calls.call_forward(layer, x, True))
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, dw, db = calls.gradients(dout, cache, calls.WEIGHT_GRADIENT, calls.BIAS_GRADIENT)
+        dx, dw, db = calls.gradients(dout, cache, calls.WEIGHTS, calls.BIASES)
         return dx, dw, db.reshape(-1) if hasattr(db, "reshape") else db
 
     return forward, backward

@@ -4,6 +4,7 @@ import builtins
 import importlib
 import importlib.abc
 import importlib.util
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ class _Missing(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return FromMissingPackage(f"{self.__name__}.{name}", self.__name__.partition(".")[0])
+        around = itertools.accumulate(self.__name__.split("."), "{}.{}".format)  # of which the first are there
+        missing = next((one for one in around if isinstance(sys.modules.get(one), _Missing)), self.__name__)
+        return FromMissingPackage(f"{self.__name__}.{name}", missing)
 
 
 class FromMissingPackage:

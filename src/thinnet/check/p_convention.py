@@ -11,7 +11,7 @@ from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 
 # The first of them in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
-PROBABILITY = r"(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
+PROBABILITY = r"(?<!not )(?<!not the )(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
 WITH = r"\s+(?:out\s+)?(?:at\s+random\s+|randomly\s+)?with\s+(?:a\s+)?(?:probability|chance|prob\b)"
 GONE = r"drop|zero|remov|disabl|mask\w*\s+out|inactive|(?:turn|switch|shut)(?:ed|ing)?\s+off|set\s+to\s+(?:0|zero)"
 STAYS = r"keep|kept|retain|surviv|stay|remain|active"
@@ -150,6 +150,8 @@ def meaning(text: str) -> str:
     >>> meaning("p: Dropout parameter. We drop each neuron output with probability p.")
     'drop'
     >>> meaning("Here, p is the probability of keeping a neuron, as opposed to the probability of dropping one.")
+    'keep'
+    >>> meaning("p is NOT the probability of dropping a unit, but the probability of keeping it")
     'keep'
     """
     match = PHRASES.search(text)

@@ -253,7 +253,8 @@ class Subject:
         # Of a file that is absent, or must be compiled.
         if isinstance(error, NameError) and (error.name in OF_COURSES or MISSING_STARS):
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
-        if "NoneType" in str(error) and _only_none(self.functions[name]):
+        missing = error.name if isinstance(error, NameError) else "None" if "NoneType" in str(error) else ""
+        if missing and missing in _never_computed(self.functions[name]):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")
         old = old_python.why_it_stops(what, error)
         if old:
@@ -345,19 +346,28 @@ def location(error: BaseException) -> str:
     return f"in {name}, line {last.lineno}: {line}"
 
 
-def _only_none(function: Function) -> bool:
-    """Whether the function assigns some name nothing but None, as the courses' templates do before they are filled."""
+def _never_computed(function: Function) -> set[str]:
+    """The names that a template returns and never sets, and "None" if there are some that it sets to None alone.
+
+    Where something that is set is not used, another name may be meant.
+    """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
-        return False
-    real, empty = set[str](), set[str]()
+        return set()
+    real, empty, alone = set[str](), set[str](), set[str]()
     for node in (node for node in ast.walk(tree) if isinstance(node, ast.Assign)):
         inner = [name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-        names = {name.id for name in inner if isinstance(name.ctx, ast.Store)}
+        parts = [target.value for target in node.targets if isinstance(target, ast.Subscript)]  # dx[mask] = 1
+        names = {name.id for name in inner if isinstance(name.ctx, ast.Store) or name in parts}
         value = ast.unparse(node.value)
         if set(re.findall(r"[^(), ]+", value)) == {"None"}:
             empty |= names
         elif not re.match(rf"({'|'.join(names)})\.astype\(", value):  # the templates' own
             real |= names
-    return bool(empty - real)
+            alone |= names if len(names) == 1 else set()
+    results = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    results = [one for value in results for one in (value.elts if isinstance(value, ast.Tuple) else [value])]
+    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    never = {one.id for one in results if isinstance(one, ast.Name)} - real if alone <= loaded else set()
+    return never | ({"None"} if empty - real else set())

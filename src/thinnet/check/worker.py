@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -48,7 +49,7 @@ def main(folder: Path) -> None:
         for number in (1, 2):
             os.dup2(printed.fileno(), number)
         seconds = job.import_seconds + job.limits.seconds * (len(job.subjects) - 1)
-        limit_resources(job.limits.megabytes * 2**20, int(seconds) + 1)
+        limit_resources(job.limits.megabytes * 2**20, int(time.process_time() + seconds) + 2)
         run(job, events, printed, errors)
     os._exit(0)  # whatever the code left to be done at the end
 

@@ -20,6 +20,7 @@ from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_si
 from thinnet.cli.streams import flush_output, open_streams
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
+from thinnet.ctrl_c import answer_in_words
 from thinnet.distributed.launch import started_by_mpi, started_several
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, NumericalError, ThinnetError
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_streams()
     options = parser().parse_args(arguments)
     try:
+        answer_in_words()
         _check_alone(options)
         with _told_of_compilation(options), _plain_warnings():
             status: int = options.run(options)

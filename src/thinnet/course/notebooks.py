@@ -199,8 +199,9 @@ def _read(path: Path) -> Any:
 def _why(error: Exception) -> str:
     """Why a file cannot be read as a notebook, in words."""
     if isinstance(error, json.JSONDecodeError):
-        what = looks_like(error.doc.encode(errors="replace")[:LONGEST_HEAD])
-        return f"line {error.lineno} is not JSON: it is {what}" if error.doc.strip() else "it is empty"
+        rest = error.doc[error.pos :].encode(errors="replace")[:LONGEST_HEAD]
+        what = f"it is {looks_like(rest)}" if rest.strip() else "the file ends before the notebook does"
+        return f"line {error.lineno} is not JSON: {what}" if error.doc.strip() else "it is empty"
     if isinstance(error, IsADirectoryError):
         return "it is a folder"
     return "its JSON is not a notebook" if isinstance(error, AttributeError | TypeError | KeyError) else str(error)

@@ -201,9 +201,13 @@ def check_labeled(where: str, scores: FloatArray, y: IntArray, weights: FloatArr
 
 
 def check_classes(where: str, scores: FloatArray, y: AnyArray, weights: FloatArray | None = None) -> None:
-    """Like `check_labeled`; or where `y` is (N, C) floats, the shares of the classes, like `check_fractions`."""
+    """Like `check_labeled`; or where `y` is (N, C) floats, the shares of the classes, like `check_fractions`.
+
+    Zeros and ones of another dtype are most likely meant as labels.
+    """
     shares = isinstance(y, np.ndarray) and y.ndim == 2 and y.dtype.kind == "f"
-    check = check_fractions if shares else check_labeled
+    meant = shares and (y.dtype == getattr(scores, "dtype", None) or not np.isin(y, (0, 1)).all())
+    check = check_fractions if meant else check_labeled
     check(where, scores, y, weights)
 
 

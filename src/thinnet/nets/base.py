@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from thinnet.arguments import Known, instead_of
-from thinnet.checks import check_keys, check_number
+from thinnet.checks import check_choice, check_keys, check_number
 from thinnet.errors import ArgumentError
 from thinnet.nets.fixed import Fixed
 from thinnet.nets.raw_rows import checked_standardization
@@ -151,7 +151,7 @@ class Net(Known):
 
     @fused.setter
     def fused(self, value: bool) -> None:
-        self._fused, self._training_step = bool(value), None
+        self._fused, self._training_step = bool(check_choice("fused", value, (True, False))), None
 
     @property
     def products(self) -> str:

@@ -161,9 +161,10 @@ def _param(size: tuple[int, int], stride: int) -> dict[str, Any]:
 def _pools(subject: Subject) -> Iterator[tuple[tuple[int, int], tuple[int, int], int]]:
     """Images, windows and stride, without what the code refuses: a course's im2col asserts that windows are square."""
     for shape, size, stride in POOLS:
+        subject.when = ""
         why = subject.attempt(subject.pair, POOL, np.ones((1, 1, *shape)), _param(size, stride))[1]
         if size[0] == size[1] or not (why.startswith("AssertionError") or (why and subject.of_class)):
-            subject.when = f"with windows of {size[0]} x {size[1]}: " if size[0] != size[1] else ""
+            subject.when = f"with windows of {size[0]} x {size[1]} and images of {shape[0]} x {shape[1]}: "
             yield shape, size, stride
     subject.when = ""
 

@@ -37,8 +37,8 @@ def check_gradients(
 ) -> None:
     """Compare the gradients that the subject returns with the right ones, which are in the order of its results.
 
-    Where forward gives another output than the right one, a gradient that fits it is not accused as well, and one that
-    is wrong in no way with a name may only follow from that.
+    Where forward gives another output than the right one, a gradient that fits it is not judged, nor one that is wrong
+    in no way with a name, as that may only follow from it.
     """
     name, batch = subject.own, len(dout)
     out, cache = _run(subject, arguments)
@@ -57,9 +57,11 @@ def check_gradients(
     wrong: dict[tuple[str, Severity | None], list[str]] = {}  # all that is told by one verdict
     for key, value in returned.items():
         if value is UNKNOWN:
+            wrong.setdefault(("not-checked", None), []).append(f"{key} is not found under a usual name")
             continue
         if value is None:
-            wrong.setdefault(("unimplemented", None), []).append(f"{key} is None")
+            how = "is neither returned nor left in an attribute" if subject.of_class else "is None"
+            wrong.setdefault(("unimplemented", None), []).append(f"{key} {how}")
             continue
         array = subject.array(name, value, key)
         differs = difference(key, array, expected[key], known.get(key, ()), batch)
@@ -69,9 +71,12 @@ def check_gradients(
         if forward_right and subject.is_half_precision(key, array, expected[key]):
             continue
         excusable = not (forward_right and differs.verdict)  # where forward has another epsilon, too
-        if excusable and _fits(subject, arguments, dout, key, value):
+        fits = excusable and _fits(subject, arguments, dout, key, value)
+        if fits and forward_right:
             continue
-        if forward_right or differs.verdict:
+        if fits:
+            wrong.setdefault(("not-checked", None), []).append(f"{key} fits forward as it is, which is wrong")
+        elif forward_right or differs.verdict:
             severity: Severity | None = "note" if key in averaged else None
             wrong.setdefault((differs.of_gradient, severity), []).append(differs.message)
         else:
@@ -146,6 +151,8 @@ def _check_order(subject: Subject, values: Sequence[Any], expected: Gradients) -
         same = all(isinstance(value, np.ndarray) and agrees(value, right) for value, right in pairs)
         if same and order != tuple(expected):
             message = f"{subject.own} must return {', '.join(expected)} in this order, got {', '.join(order)}"
+            if subject.of_class:  # under names, or returned
+                message = f"what it gives for {', '.join(expected)} is {', '.join(order)}"
             raise subject.stop("wrong-return", message)
 
 

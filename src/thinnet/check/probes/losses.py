@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thinnet.check.compare import Alternative, difference
+from thinnet.check.probes.layers import agrees
 from thinnet.check.subject import Subject
 from thinnet.gradient_check import eval_numerical_gradient
 from thinnet.layers import softmax_loss, svm_loss
@@ -101,12 +102,19 @@ def check_svm_loss(subject: Subject) -> None:
         for delta in (0.0, 0.5, -1.0, 10.0)
     ]
     values.append((N * np.sum(over**2), "wrong-output", "has the squares of the margins"))
+    below = "has the margins below zero too, where np.maximum(0, ...) makes zeros of them"
+    values.append((np.where(right, 0, margins + 1).sum() / N, "wrong-output", below))
     _is_right(subject, x, y, (loss, dx), known, values)
 
 
 def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known) -> bool:
     """Check value and gradient."""
     name, (loss, dx) = subject.own, right
+    one_hot, why = subject.attempt(subject.pair, name, x, np.eye(x.shape[1])[y])
+    if not why and agrees(one_hot[0], np.array(loss)) and subject.attempt(subject.pair, name, x, y)[1]:
+        raise subject.stop(
+            "not-checked", f"{name} takes one-hot rows, where these courses' takes the numbers of classes"
+        )
     value, gradient = subject.pair(name, x, y)
     if gradient is None:
         raise subject.stop("unimplemented", "dx is None")

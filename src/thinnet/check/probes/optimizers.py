@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,8 @@ FIRST, SECOND = {"mt": "mt = m / (1 - beta1)"}, {"vt": "vt = v / (1 - beta2)"}
 USES_OF_T: list[tuple[str, str, Lines]] = [
     ("", "", {}),
     ("step-counted-late", "5 and 6, expected 6 and 7", {"used": "used = t - 1"}),
-    *(("step-not-counted", f"{t} in both, expected 6 and 7", {"used": f"used = {t}"}) for t in (GIVEN, GIVEN + 1, 2)),
+    *(("step-not-counted", f"{t} in both, expected 6 and 7", {"used": f"used = {t}"}) for t in (GIVEN, GIVEN + 1)),
+    ("bias-correction-wrong", "2 in both, expected 6 and 7", {"used": "used = 2"}),
     ("step-counted-twice", "7 and 8, expected 6 and 7", {"used": "used = t + 1"}),
     ("step-counted-twice", "7 and 9, expected 6 and 7", {"used": f"used = 2 * t - {GIVEN}"}),
     ("step-counted-twice", "6 and 8, expected 6 and 7", {"used": f"used = 2 * t - {GIVEN + 1}"}),
@@ -49,10 +51,10 @@ def check(subject: Subject) -> None:
     got, configs = _theirs(subject, w, grads, dict(OPTIONS[name]))
     lines = RULES[name]
     if name == "adam":
-        counted = _counting(subject, w, grads, configs[0])
+        once = _counting(subject, w, grads, configs[0])
         if subject.has_fault:
             return
-        if counted and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
+        if once and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
             lines = {**lines, "used": "used = t + 1"}
     right = [*path(lines, w, grads, OPTIONS[name])]
     wrong = [step for step in range(STEPS) if not close(got[step], right[step])]
@@ -77,7 +79,7 @@ def _diagnose(
     if name == "adam" and any(not np.any(np.isfinite(weights)) for weights in got):
         options = {**options, **SMALL_BETAS}
         got, _ = _theirs(subject, w, grads, dict(options))
-    for mistakes, changed in mistaken(name, lines):
+    for mistakes, changed in itertools.chain(mistaken(name, lines), mistaken(name, RULES[name])):
         if all(map(_same, got, path(changed, w, grads, options))):
             for verdict in dict.fromkeys(mistake[0] for mistake in mistakes):
                 how = " and ".join(told(mistake, lines) for mistake in mistakes if mistake[0] == verdict)
@@ -133,7 +135,7 @@ def _theirs(
 
 
 def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: dict[str, Any]) -> bool:
-    """Whether Adam's t is used and counted as the courses' notebooks want, which give t = 5; reports it if not.
+    """Whether each step adds one to Adam's t; reports it if t is not used as the courses' notebooks want, which give 5.
 
     The weights tell what t was used in two steps, and config what it is afterwards.  The moments are of a step before.
     """
@@ -152,14 +154,14 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
             subject.report(verdict, f"{message} {use}")
         if verdict == "power-forgotten" and left[1] == GIVEN and "t" in config:
             subject.report("step-not-counted", message.partition(", and")[0])
-        return not verdict
+        return left[0] == GIVEN + 1
     for used in range(12):  # steps counted elsewhere than in config; far later ones hardly differ from each other
         if all(map(close, got, _given(used, w, grads, moments, {}))):
             evidence = f"{used + 1} and {used + 2}, expected {GIVEN + 1} and {GIVEN + 2}"
             down = f"{message.partition(', and')[0]}: it goes down" if left[0] == GIVEN - 1 else ""
             subject.report("step-not-counted" if down else "step-kept-elsewhere", down or f"{message} {evidence}")
             break
-    return False
+    return left[0] == GIVEN + 1
 
 
 def _given(

@@ -1,0 +1,91 @@
+"""The checker on classes' gradients: found under many names, missing where there are none, else not judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from check_sources import swap
+from test_check import check
+from test_check_class_forms import COLUMNS, IN_DICTS
+
+# As the handout of 11-785 names them.
+BY_LOSS = """
+import numpy as np
+
+
+class Linear:
+    def __init__(self, in_features, out_features):
+        self.W, self.b = np.zeros((out_features, in_features)), np.zeros((out_features, 1))
+
+    def forward(self, A):
+        self.A = A
+        return A @ self.W.T + self.b.T
+
+    def backward(self, dLdZ):
+        self.dLdW, self.dLdb = dLdZ.T @ self.A, dLdZ.sum(axis=0)[:, None]
+        return dLdZ @ self.W
+
+
+class BatchNorm1d:
+    def __init__(self, num_features, alpha=0.9):
+        self.alpha, self.eps = alpha, 1e-8
+        self.BW, self.Bb = np.ones((1, num_features)), np.zeros((1, num_features))
+        self.running_M, self.running_V = np.zeros((1, num_features)), np.ones((1, num_features))
+
+    def forward(self, Z, eval=False):
+        M, V = (self.running_M, self.running_V) if eval else (Z.mean(axis=0), Z.var(axis=0))
+        if not eval:
+            self.running_M = self.alpha * self.running_M + (1 - self.alpha) * M
+            self.running_V = self.alpha * self.running_V + (1 - self.alpha) * V
+        self.std = np.sqrt(V + self.eps)
+        self.NZ = (Z - M) / self.std
+        return self.BW * self.NZ + self.Bb
+
+    def backward(self, dLdBZ):
+        self.dLdBW, self.dLdBb = (dLdBZ * self.NZ).sum(axis=0), dLdBZ.sum(axis=0)
+        g = dLdBZ * self.BW
+        return (g - g.mean(axis=0) - self.NZ * (g * self.NZ).mean(axis=0)) / self.std
+"""
+IN_TUPLE = {'self.grads["W"] =': "dW =", '        self.grads["b"] =': "        self.grads = dW,"}
+NOWHERE = "is neither returned nor left in an attribute"
+
+
+@pytest.mark.parametrize("text", [BY_LOSS, swap(IN_DICTS.partition("class LayerNorm")[0], IN_TUPLE)])
+def test_gradients_are_looked_for_under_more_names(text: str) -> None:
+    assert {one.state for one in check(text).functions} == {"right"}, str(check(text))
+    for old in filter(text.__contains__, ("dLdZ.T @", "(dLdBZ * self.NZ).sum", 'self.cache["x"].T')):
+        assert check(text.replace(old, f"2 * {old}")).faults == {"gradient-scaled"}
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "told"),
+    [
+        (BY_LOSS, ", self.dLdb = dLdZ.T @ self.A, dLdZ.sum(axis=0)[:, None]", " = dLdZ.T @ self.A", f"db {NOWHERE}"),
+        (BY_LOSS, "self.dLdBW, self.dLdBb =", "self.dLdBW, unused =", f"dbeta {NOWHERE}"),
+        (COLUMNS, "self.dW, self.db =", "self.dW, db =", f"db {NOWHERE}"),
+        (IN_DICTS, '        self.grads["b"] = grad.sum(axis=0)\n', "", "db is zero"),
+    ],
+)
+def test_a_gradient_that_a_class_leaves_nowhere_is_missing(text: str, old: str, new: str, told: str) -> None:
+    report = check(swap(text, {old: new}))
+    assert told in " ".join(str(report).split()), str(report)
+    assert not report.ok
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("self.dLdW, self.dLdb =", "self.dLdW, self.pull =", "db is not found under a usual name"),
+        ("self.dLdW, self.dLdb =", "self.dLdZ = dLdZ; later =", "dw is not found under a usual name; db is not found"),
+    ],
+)
+def test_gradients_that_are_not_found_are_not_judged(old: str, new: str, told: str) -> None:
+    report = check(swap(BY_LOSS, {old: new}))
+    assert [one.state for one in report.functions] == ["right", "not checked", "right", "right"], str(report)
+    assert told in " ".join(str(report).split())
+
+
+def test_gradients_that_are_exchanged_are_told_by_name() -> None:
+    report = check(swap(BY_LOSS, {"self.dLdBW, self.dLdBb =": "self.dLdBb, self.dLdBW ="}))
+    assert report.faults == {"wrong-return"}, str(report)
+    assert "what it gives for dx, dgamma, dbeta is dx, dbeta, dgamma" in " ".join(str(report).split())
