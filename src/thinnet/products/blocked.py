@@ -1,4 +1,4 @@
-"""Products of float32 numbers by kernels of our own: by vectors, or by AMX of numbers rounded to bfloat16."""
+"""Products by kernels of our own: by vectors, or of numbers rounded to bfloat16 by AMX."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ ARCH_PRCTL, REQUEST_PERMISSION, TILES = 158, 0x1023, 18  # of Linux on x86-64
 
 
 class BlockedProducts:
-    """Both factors are written into panels first, of which a product is made in blocks.
+    """Both factors are written into panels first, of which a product is made in blocks; NumPy makes small products.
 
-    Sums are taken in the numbers' own dtype, float32 or float64. The bits of a product depend on its values and its
-    shape alone.
+    Sums are taken in the numbers' own dtype, float32 or float64. The bits do not depend on the number of threads, and
+    those of larger products depend on the values and the shape alone.
 
     Args:
         rounded: whether both factors, of float32, are rounded to bfloat16, and multiplied by AMX.
