@@ -90,6 +90,26 @@ def quick_workers(forked_workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("thinnet.check.runner.subprocess", forked_workers)
 
 
+@pytest.fixture(scope="session")
+def forked_kernels() -> Iterator[Any]:
+    """One kernel of notebooks for many of them, or None where copying it is not sure to work."""
+    if sys.platform != "linux":
+        yield None
+        return
+    from forked_kernel import ForkedKernels
+
+    kernels = ForkedKernels()
+    yield kernels
+    kernels.close()
+
+
+@pytest.fixture
+def quick_notebooks(forked_kernels: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run notebooks without starting Python for each: where not the start or the end of a kernel is what is tested."""
+    if forked_kernels:
+        monkeypatch.setattr("jupyter_client.launcher.Popen", forked_kernels)
+
+
 @pytest.fixture
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute by the layers and the rules themselves, as where Numba is missing."""
