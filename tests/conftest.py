@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 import subprocess
 import sys
@@ -19,6 +21,15 @@ from thinnet.typing import AnyArray
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 CACHE = ROOT / ".cache"
+
+# Of two processes that load the same for the first time side by side, each makes the bytecode of half of it: every
+# other one begins at the end.
+BROAD = ["scipy.stats", "sklearn.utils.estimator_checks", "sklearn.ensemble", "thinnet.cli", "thinnet.sklearn"]
+BROAD += ["numba", "jupyter_client", "nbformat", "onnxruntime", "onnx", "polars", "pandas"]
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    for name in BROAD[:: -1 if int(worker.removeprefix("gw")) % 2 else 1]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 gc.disable()  # until the tests are collected: each process keeps all of them, and what they import
 
