@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from counted_parts import count
 from thinnet.kernels import thinning as copying
-from thinnet.kernels.compile import kernel
 from thinnet.kernels.optimizers import SGD, update
-from thinnet.kernels.share import in_parts
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products import mkl_library, openblas
 from thinnet.products.choose import products
@@ -46,16 +45,6 @@ NAMES = [
 def team_of(name: str) -> Team:
     known: dict[str, Team] = {"one": ONE_THREAD, "pool": THREAD_POOL, "openblas": openblas.team()}
     return known.get(name) or products("mkl").team
-
-
-@kernel()
-def count(share: Any, done: Any) -> None:
-    in_parts(share, _count, (done,))
-
-
-@kernel()
-def _count(done: Any, part: int, parts: int) -> None:
-    done[part] += 1 + 10 * parts
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -194,9 +183,8 @@ def test_a_forked_process_has_a_team_of_its_own(name: str) -> None:
 REAL = """
 import ctypes, os, threading
 import numpy as np
-from numba import njit
+from counted_parts import count
 from thinnet import Dataset, FullyConnectedNet, Solver
-from thinnet.kernels.share import in_parts
 from thinnet.products.openblas import team
 from thinnet.products.openmp import OpenMPTeam
 
@@ -208,14 +196,6 @@ assert isinstance(team(), OpenMPTeam) and team().size == expected
 
 def same():
     return all((a @ b == product).all() for (a, b), product in zip(operands, own))
-
-@njit(nogil=True, _nrt=False)
-def _count(done, part, parts):
-    done[part] += 1 + 10 * parts
-
-@njit(nogil=True, _nrt=False)
-def count(share, done):
-    in_parts(share, _count, (done,))
 
 def each_once(parts):
     done = np.zeros(parts, np.int64)
