@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from thinnet import kernels
 from thinnet.course import dialects, finder
 from thinnet.typing import AnyArray
 
@@ -22,10 +23,14 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 CACHE = ROOT / ".cache"
 
-# Of two processes that load the same for the first time side by side, each makes the bytecode of half of it: every
-# other one begins at the end.
+with contextlib.suppress(OSError):  # of a folder that is read alone
+    kernels.drop_stale(Path(kernels.__file__).parent)  # before the processes that compile for one another start
+
+# Of two processes that load the same for the first time side by side, each makes the bytecode of half of it, or
+# compiles what is compiled when it is loaded: every other one begins at the end.
 BROAD = ["scipy.stats", "sklearn.utils.estimator_checks", "sklearn.ensemble", "thinnet.cli", "thinnet.sklearn"]
 BROAD += ["numba", "jupyter_client", "nbformat", "onnxruntime", "onnx", "polars", "pandas"]
+BROAD += ["thinnet.kernels.cblas", "thinnet.kernels.amx_update"]
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     for name in BROAD[:: -1 if int(worker.removeprefix("gw")) % 2 else 1]:
         with contextlib.suppress(ImportError):
