@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 import subprocess
 import sys
@@ -13,12 +15,25 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from thinnet import kernels
 from thinnet.course import dialects, finder
 from thinnet.typing import AnyArray
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 CACHE = ROOT / ".cache"
+
+with contextlib.suppress(OSError):  # of a folder that is read alone
+    kernels.drop_stale(Path(kernels.__file__).parent)  # before the processes that compile for one another start
+
+# Of two processes that load the same for the first time side by side, each makes the bytecode of half of it: every
+# other one begins at the end.
+BROAD = ["scipy.stats", "sklearn.utils.estimator_checks", "sklearn.ensemble", "thinnet.cli", "thinnet.sklearn"]
+BROAD += ["numba", "jupyter_client", "nbformat", "onnxruntime", "onnx", "polars", "pandas"]
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    for name in BROAD[:: -1 if int(worker.removeprefix("gw")) % 2 else 1]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 gc.disable()  # until the tests are collected: each process keeps all of them, and what they import
 
@@ -88,6 +103,26 @@ def quick_workers(forked_workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check files without starting Python for each: where not the start or the end of a worker is what is tested."""
     if forked_workers:
         monkeypatch.setattr("thinnet.check.runner.subprocess", forked_workers)
+
+
+@pytest.fixture(scope="session")
+def forked_kernels() -> Iterator[Any]:
+    """One kernel of notebooks for many of them, or None where copying it is not sure to work."""
+    if sys.platform != "linux":
+        yield None
+        return
+    from forked_kernel import ForkedKernels
+
+    kernels = ForkedKernels()
+    yield kernels
+    kernels.close()
+
+
+@pytest.fixture
+def quick_notebooks(forked_kernels: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run notebooks without starting Python for each: where not the start or the end of a kernel is what is tested."""
+    if forked_kernels:
+        monkeypatch.setattr("jupyter_client.launcher.Popen", forked_kernels)
 
 
 @pytest.fixture

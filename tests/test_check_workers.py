@@ -34,7 +34,7 @@ def test_what_ends_the_function_is_a_verdict_and_the_rest_is_checked(
 
 def test_an_endless_loop_is_stopped_and_what_follows_is_checked(tmp_path: Path) -> None:
     text = sources.swap(sources.LAYERS, {"    out = np.maximum(0, x)\n": "    while True:\n        pass\n"})
-    report = check(tmp_path, text, limits=Limits(seconds=3, megabytes=1024))
+    report = check(tmp_path, text, limits=Limits(seconds=1, megabytes=1024))
     states = {one.name: one.state for one in report.functions}
     assert states.pop("relu_forward") == "wrong"
     assert states.pop("relu_backward") == "not checked"  # it needs a cache from the loop

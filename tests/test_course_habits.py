@@ -15,7 +15,7 @@ from thinnet.course.evidence import choose_dialect
 from thinnet.course.notebooks import advice, run_notebook
 from thinnet.errors import ArgumentError, DialectError, OutOfScopeError
 
-pytestmark = pytest.mark.usefixtures("closed_door")
+pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
 
 
 def test_a_course_inside_another_package() -> None:

@@ -16,7 +16,7 @@ from thinnet.course.notebooks import run_notebook
 from thinnet.gradient_check import eval_numerical_gradient
 from thinnet.typing import FloatArray
 
-pytestmark = pytest.mark.usefixtures("closed_door")
+pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
 
 # The calls of the course's notebook on convolution, in its order.
 CALLS = """

@@ -12,7 +12,7 @@ from course_seeds import printed, write_notebook
 from thinnet.course.notebooks import run_notebook
 from thinnet.errors import NotebookError
 
-pytestmark = pytest.mark.usefixtures("closed_door")
+pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from thinnet.course.notebooks import run_notebook
 from thinnet.course.starter import new_folder
 from thinnet.errors import ArgumentError
 
-pytestmark = pytest.mark.usefixtures("closed_door")
+pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
 
 
 @pytest.mark.parametrize("dialect", list(dialects.DIALECTS))

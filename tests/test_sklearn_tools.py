@@ -72,19 +72,26 @@ def test_the_parameters_of_the_two_are_the_same_but_for_three() -> None:
     assert one == other
 
 
-def test_a_search_in_two_processes_finds_what_one_finds() -> None:
-    def search(jobs: int) -> Any:
-        grid = {"dropout": [0.0, 0.5], "hidden_layer_sizes": [(4,), (16, 8)]}
-        return GridSearchCV(ThinNetClassifier(max_iter=10, random_state=0), grid, cv=3, n_jobs=jobs).fit(X, Y)
+def two_processes() -> Any:
+    """Two processes for what joblib does meanwhile: always the same two, since they take long to start."""
+    return joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1)
 
-    one, two = search(1), search(2)
+
+def test_a_search_in_two_processes_finds_what_one_finds() -> None:
+    def search() -> Any:
+        grid = {"dropout": [0.0, 0.5], "hidden_layer_sizes": [(4,), (16, 8)]}
+        return GridSearchCV(ThinNetClassifier(max_iter=10, random_state=0), grid, cv=3).fit(X, Y)
+
+    one = search()
+    with two_processes():
+        two = search()
     np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
     assert len(set(one.cv_results_["mean_test_score"])) > 1
     assert one.best_params_ == two.best_params_
 
 
 def test_the_processes_of_a_search_tell_our_threads_how_many_they_may_be() -> None:
-    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+    with two_processes():
         assert joblib.Parallel()(joblib.delayed(num_threads)() for _ in range(2)) == [1, 1]
 
 

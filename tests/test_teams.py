@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from counted_parts import count
 from thinnet.kernels import thinning as copying
-from thinnet.kernels.compile import kernel
 from thinnet.kernels.optimizers import SGD, update
-from thinnet.kernels.share import in_parts
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products.numpy import NumpyProducts
 from thinnet.products.openmp import team
@@ -35,16 +34,6 @@ NAMES = [
     pytest.param("openmp", marks=pytest.mark.skipif(team() is ONE_THREAD, reason="there is no OpenMP runtime")),
 ]
 TEAMS: dict[str, Team] = {"one": ONE_THREAD, "pool": THREAD_POOL, "openmp": team()}
-
-
-@kernel()
-def count(share: Any, done: Any) -> None:
-    in_parts(share, _count, (done,))
-
-
-@kernel()
-def _count(done: Any, part: int, parts: int) -> None:
-    done[part] += 1 + 10 * parts
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,21 +170,12 @@ def test_a_forked_process_has_a_team_of_its_own(name: str) -> None:
 REAL = """
 import ctypes, os, threading
 import numpy as np
-from numba import njit
+from counted_parts import count
 from thinnet import Dataset, FullyConnectedNet, Solver
-from thinnet.kernels.share import in_parts
 from thinnet.products.openmp import team
 
 generator, expected = np.random.default_rng(0), int(os.environ["EXPECTED"])
 assert team().size == expected, team().size
-
-@njit(nogil=True, _nrt=False)
-def _count(done, part, parts):
-    done[part] += 1 + 10 * parts
-
-@njit(nogil=True, _nrt=False)
-def count(share, done):
-    in_parts(share, _count, (done,))
 
 def each_once(parts):
     done = np.zeros(parts, np.int64)
