@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -13,6 +15,9 @@ from hypothesis import strategies as st
 
 from products_of_kinds import GENERATOR, KINDS, LAYOUTS, OWN, Kind, in_parts, laid_out, needs_vectors, small_ones_too
 from thinnet.bfloat16 import rounded
+from thinnet.products import blocked
+from thinnet.products.numpy import NumpyProducts
+from thinnet.products.rounded import RoundedProducts
 
 __all__ = ["small_ones_too"]
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -111,6 +116,35 @@ def test_bits_depend_on_neither_threads_nor_layouts(kind: Kind, size: tuple[int,
             out = np.empty((m, n), kind.dtype)
             one.matmul(laid_out(a, left), laid_out(b, LAYOUTS[LAYOUTS.index(left) - 2]), out)
             assert out.tobytes() == wanted.tobytes()
+
+
+AGAIN = """
+import pickle, sys
+import numpy as np
+multiply, a, b = pickle.load(sys.stdin.buffer)
+out = np.empty((len(a), b.shape[1]), a.dtype)
+multiply.matmul(a, b, out)
+sys.stdout.buffer.write(out.tobytes())
+"""
+
+
+@each_own
+def test_it_can_be_pickled_for_another_process(kind: Kind) -> None:
+    """Which has not yet asked for what the kernels need of the processor."""
+    multiply, a, b = kind.make(), kind.drawn(90, 300), kind.drawn(300, 80)
+    out, given = np.empty((90, 80), kind.dtype), pickle.dumps((multiply, a, b))
+    multiply.matmul(a, b, out)
+    done = subprocess.run([sys.executable, "-c", AGAIN], input=given, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == out.tobytes()
+
+
+@each_own
+def test_it_can_be_pickled_for_another_machine(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = pickle.dumps(kind.make())
+    monkeypatch.setattr(blocked, "usable", lambda: False)
+    monkeypatch.setattr(blocked, "amx_usable", lambda: False)
+    assert isinstance(pickle.loads(given), RoundedProducts if kind.rounds else NumpyProducts)
 
 
 @each_own

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thinnet import kernels
-from thinnet.kernels import philox, thinning
+from thinnet.kernels import philox
+from thinnet.kernels.thinning import copy_kept
 from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.batchnorm import EPS
 from thinnet.layers.dropout import SCALINGS
@@ -160,7 +161,7 @@ def test_a_step_of_mixed_precision_rounds_what_the_readable_one_rounds(
     spec = exact.replace(precision="bfloat16")
     batch, state = drawn_batch(spec, rows, step, weighted), drawn_state(spec)
     inner = FusedStep(spec, products_by(products, rounded=True), rows + 5)
-    chosen = ThinnedStep(spec, inner, philox.keep_units, thinning) if spec.thins else inner
+    chosen = ThinnedStep(spec, inner, philox.keep_units, copy_kept) if spec.thins else inner
     readable, unrounded = (choose.training_step(each, rows, fused=False) for each in (spec, exact))
     results = [each.compute(drawn_state(spec), batch) for each in (chosen, readable, unrounded)]
     got, wanted, other = (each.loss for each in results)

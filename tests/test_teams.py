@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from counted_parts import count
-from thinnet.kernels import thinning as copying
 from thinnet.kernels.optimizers import SGD, update
+from thinnet.kernels.thinning import copy_kept
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products.numpy import NumpyProducts
 from thinnet.products.openmp import team
@@ -139,7 +139,7 @@ def test_a_step_in_pieces_has_the_same_bits(normalization: Any, precision: Any, 
 def test_thinning_and_the_optimizer_in_pieces_have_the_same_bits(name: str, order: Any) -> None:
     generator, kept = np.random.default_rng(0), KeptUnits((7, 50, 3))
     kept.select(1, generator.random(50) < 0.5)
-    thinning = Thinning(kept, {"W1": (7, 50), "b1": (50,), "W2": (50, 3), "b2": (3,)}, order, copying)
+    thinning = Thinning(kept, {"W1": (7, 50), "b1": (50,), "W2": (50, 3), "b2": (3,)}, order, copy_kept)
     w, dw = (generator.standard_normal(553).astype(np.float32) for _ in range(2))
     results = []
     for each in (ONE_THREAD, Pieces()):

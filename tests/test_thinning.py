@@ -67,12 +67,12 @@ class TestMask:
 
 
 def copying_kernel(wanted: bool) -> Any:
-    """The kernels that copy parts of buffers, or None."""
+    """The kernel that copies parts of buffers, or None."""
     if not wanted:
         return None
     if not kernels.available():
         pytest.skip("Numba is not installed")
-    return importlib.import_module("thinnet.kernels.thinning")
+    return importlib.import_module("thinnet.kernels.thinning").copy_kept
 
 
 class TestGatherAndScatter:

@@ -59,7 +59,7 @@ class Thinning:
         kept: the units; selecting others changes the part.
         shapes: of the arrays in the buffer, by names that end with their layer's number.
         order: how the matrices lie in the buffer; see `thinnet.parameters.Parameters`.
-        kernel: the module `thinnet.kernels.thinning`, which copies faster; None to copy without it.
+        kernel: `thinnet.kernels.thinning.copy_kept`, which copies faster; None to copy without it.
 
     Attributes:
         table: a row for each array: where it starts, how long its *lines* are (the rows of a matrix in order C, the
@@ -116,7 +116,7 @@ class Thinning:
     def gather(self, whole: FloatArray, thin: FloatArray, team: Team = ONE_THREAD) -> None:
         """Copy the part out of a whole flat buffer to the beginning of `thin`."""
         if self._kernel is not None:
-            share_out(team, self.size(), self._kernel.copy_kept, whole, thin, False, self.plan)
+            share_out(team, self.size(), self._kernel, whole, thin, False, self.plan)
         else:
             positions = self.positions()
             thin[: len(positions)] = whole[positions]
@@ -124,7 +124,7 @@ class Thinning:
     def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
         """Copy the part from the beginning of `thin` to where it belongs in a whole flat buffer."""
         if self._kernel is not None:
-            share_out(ONE_THREAD, self.size(), self._kernel.copy_kept, whole, thin, True, self.plan)
+            share_out(ONE_THREAD, self.size(), self._kernel, whole, thin, True, self.plan)
         else:
             positions = self.positions()
             whole[positions] = thin[: len(positions)]

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from thinnet.products import openmp
-from thinnet.products.base import Factors
-from thinnet.products.numpy import multiply
+from thinnet.products.base import Factors, Products
+from thinnet.products.numpy import NumpyProducts, multiply
 from thinnet.products.processor import has_amx
+from thinnet.products.rounded import RoundedProducts
 from thinnet.teams import CACHE_LINE, parts_for
 from thinnet.typing import AnyArray, FloatArray
 
@@ -39,7 +40,7 @@ class BlockedProducts:
         self._rounded, self.team, self._rooms = rounded, openmp.team(), _Rooms(rounded)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return BlockedProducts, (self._rounded,)
+        return _again, (self._rounded,)
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
         """out = a · b, all of one dtype; `out` shares no memory with the others."""
@@ -144,6 +145,13 @@ def usable() -> bool:
     except ImportError:  # then there are no kernels
         return False
     return HAS_VECTORS
+
+
+def _again(rounded: bool) -> Products:
+    """Where it is unpickled, which may be on a machine that has not what the kernels need."""
+    if amx_usable() if rounded else usable():
+        return BlockedProducts(rounded)
+    return RoundedProducts(_again(False)) if rounded else NumpyProducts()
 
 
 @functools.cache

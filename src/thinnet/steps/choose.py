@@ -121,7 +121,8 @@ def _check_precision(spec: Spec) -> None:
 
 def _thinned(spec: Spec, inner: Step, fused: bool) -> ThinnedStep:
     if uses_kernels(fused):
-        from thinnet.kernels import philox, thinning
+        from thinnet.kernels.philox import keep_units as draw
+        from thinnet.kernels.thinning import copy_kept
 
-        return ThinnedStep(spec, inner, philox.keep_units, thinning)
+        return ThinnedStep(spec, inner, draw, copy_kept)
     return ThinnedStep(spec, inner, keep_units)
