@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from thinnet import ArgumentError
-from thinnet.parameters import Parameters, wide_lines
+from thinnet.parameters import Parameters
 
 SHAPES: dict[str, tuple[int, ...]] = {"W1": (2, 3), "b1": (3,), "W2": (3, 1), "b2": (1,)}
 
@@ -197,21 +197,6 @@ def test_vectors_side_by_side_are_one_view() -> None:
     assert all(np.shares_memory(vector, params.flat) for vector in params.vectors)
     assert Parameters({"b1": (2,)}).vectors[0].size == 2
     assert not Parameters({}).vectors
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("width", [128, 200, 500, 512])
-def test_wide_lines_begin_at_cache_lines(width: int, dtype: Any) -> None:
-    lines = wide_lines("z", 5, width, dtype)
-    assert len(lines) == 5
-    assert lines.shape[1] >= width
-    assert lines.ctypes.data % 64 == 0
-    assert lines.strides[0] % 64 == 0
-    assert lines.strides[0] // 64 % 2 == 1, "neighbors compete for the same places of the cache"
-
-
-def test_narrow_lines_have_no_gaps() -> None:
-    assert wide_lines("z", 5, 127, np.float32).shape == (5, 127)
 
 
 def test_assigning_the_buffer_copies_the_values_in(params: Parameters) -> None:

@@ -25,7 +25,7 @@ from thinnet.state import State
 from thinnet.steps.base import Batch
 from thinnet.steps.fused import FusedStep
 from thinnet.steps.fused_scores import FusedScores
-from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, Share, Team, Work, share_out
+from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, OneThread, Share, Team, Work, share_out
 from thinnet.thinning import KeptUnits, Thinning
 
 NAMES = [
@@ -101,7 +101,7 @@ def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
 
 
 class Pieces:
-    """Three parts, last to first."""
+    """Three parts in calls of their own, last to first."""
 
     size, enough = 3, 0
 
@@ -110,28 +110,38 @@ class Pieces:
             work((0, 0, part, part + 1, parts), *arguments)
 
 
-class InPieces(NumpyProducts):
-    def __init__(self) -> None:
+class Parts(OneThread):
+    """So many parts, one after the other."""
+
+    enough = 0
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+class InParts(NumpyProducts):
+    def __init__(self, parts: int) -> None:
         super().__init__()
-        self.team = Pieces()
+        self.team = Parts(parts)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_a_step_in_pieces_has_the_same_bits(normalization: Any, precision: Any, activation: str) -> None:
+def test_a_step_in_parts_has_the_same_bits(normalization: Any, precision: Any, activation: str) -> None:
     how: dict[str, Any] = {"normalization": normalization, "precision": precision, "activation": activation}
     spec = Spec((200, 130, 3), 9, 4, dropout=0.4, reg=0.1, seed=1, **how)
     generator = np.random.default_rng(0)
-    batch = Batch(generator.standard_normal((21, 9)).astype(np.float32), generator.integers(4, size=21), step=5)
+    batch = Batch(generator.standard_normal((45, 9)).astype(np.float32), generator.integers(4, size=45), step=5)
     results = []
-    for products_ in (NumpyProducts(), InPieces()):
+    for products_ in (NumpyProducts(), InParts(3), InParts(7)):  # of 5 blocks of rows
         state = State.initial(spec)
-        got = FusedStep(spec, products_, 30).compute(state, batch)
-        scores = FusedScores(spec, state, products_, 30).scores(batch.X)  # type: ignore[arg-type]
+        got = FusedStep(spec, products_, 50).compute(state, batch)
+        scores = FusedScores(spec, state, products_, 50).scores(batch.X)  # type: ignore[arg-type]
         results.append([got.arrays.flat.copy(), state.running.flat, scores, np.array(got.loss)])
-    for one, other in zip(*results, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for one, *others in zip(*results, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

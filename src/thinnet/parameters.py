@@ -19,7 +19,6 @@ from thinnet.typing import AnyArray, FloatArray
 
 Order: TypeAlias = Literal["C", "F"]
 CACHE_LINE = 64  # bytes
-WIDE = 128  # elements of a line from which on it is worth a place of its own
 
 
 class Piece(NamedTuple):
@@ -227,17 +226,6 @@ def layer_number(name: str) -> int:
     12
     """
     return int(name[len(name.rstrip("0123456789")) :])
-
-
-def wide_lines(name: str, rows: int, width: int, dtype: Any) -> FloatArray:
-    """A matrix of that name with gaps behind its rows, (rows, width or more): each begins at a cache line.
-
-    Threads share the columns: so none writes to a cache line of another one's.
-    """
-    unit = CACHE_LINE // np.dtype(dtype).itemsize
-    # An odd number of cache lines apart, so that neighbors do not compete for the same places of the cache.
-    apart = (-(-width // unit) | 1) * unit if rows > 1 and width >= WIDE else width
-    return Parameters({name: (rows, apart)}, dtype)[name]
 
 
 def is_own(array: AnyArray) -> bool:

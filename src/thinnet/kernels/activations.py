@@ -33,10 +33,10 @@ class Behind(NamedTuple):
 
 
 @inner()
-def activate_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: Any) -> None:
-    """Replace a row's columns h, which hold what goes into the activation, by dropout(activation(h)).
+def activate_line(h: FloatArray, row: int, bits: AnyArray, behind: Any) -> None:
+    """Replace row h, which holds what goes into the activation, by dropout(activation(h)).
 
-    They begin with column `first`, a multiple of `GROUP`; `bits` is a buffer for the random bits of so many columns.
+    `bits` is a buffer for the random bits of a group of columns.
     """
     factor, zero = behind.factor, h.dtype.type(0)
     if behind.activation == RELU:
@@ -46,14 +46,14 @@ def activate_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: A
     else:
         activate(behind.activation, h, factor)
     if behind.threshold > 0:
-        _drop_in_line(h, row, first, bits, behind)
+        _drop_in_line(h, row, bits, behind)
 
 
 @inner()
 def activate_line_backward(
-    dh: FloatArray, h: FloatArray, line: FloatArray, row: int, first: int, bits: AnyArray, behind: Any
+    dh: FloatArray, h: FloatArray, line: FloatArray, row: int, bits: AnyArray, behind: Any
 ) -> None:
-    """Turn a row's columns dh into the gradient before the activation; `first` and `bits` as above.
+    """Turn row dh into the gradient before the activation; `bits` as above.
 
     For ReLU `h` has the layer's output; for the others `line` has what went into the activation.
     """
@@ -64,7 +64,7 @@ def activate_line_backward(
     else:
         multiply_by_slopes(behind.activation, line, dh, factor)
         if behind.threshold > 0:
-            _drop_in_line(dh, row, first, bits, behind)
+            _drop_in_line(dh, row, bits, behind)
 
 
 @kernel()
@@ -124,12 +124,11 @@ def _sigmoid(y: Any, one: Any) -> Any:
 
 
 @inner()
-def _drop_in_line(h: FloatArray, row: int, first: int, bits: AnyArray, behind: Any) -> None:
-    """Set dropped units of a row's columns to zero."""
-    zero = h.dtype.type(0)
+def _drop_in_line(h: FloatArray, row: int, bits: AnyArray, behind: Any) -> None:
+    """Set the dropped units of a row to zero."""
+    zero, position = h.dtype.type(0), behind.row_positions[row]
     for group in range((h.size + GROUP - 1) // GROUP):
-        position = behind.row_positions[row]
-        group_bits(bits, first // GROUP + group, position, behind.step, behind.layer, behind.key0, behind.key1)
+        group_bits(bits, group, position, behind.step, behind.layer, behind.key0, behind.key1)
         base = group * GROUP
         for j in range(min(GROUP, h.size - base)):
             h[base + j] = h[base + j] if bits[j] >= behind.threshold else zero

@@ -11,26 +11,20 @@ import numpy as np
 
 from thinnet.kernels.activations import RELU, activate_line, activate_line_backward
 from thinnet.kernels.compile import inline, inner, kernel
-from thinnet.kernels.hidden import Scratch, part_of_columns, zeros
-from thinnet.kernels.share import in_parts
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.kernels.hidden import Room
+from thinnet.kernels.row_sums import Sums, add_up, blocks_of, cleared
+from thinnet.kernels.share import bounds, in_parts
+from thinnet.typing import FloatArray
+
+Vectors = tuple[FloatArray, FloatArray, FloatArray]
+Known = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # mean, 1 / √(variance + eps), γ and β
 
 
 @kernel()
-def batchnorm_forward(share: Any, *arguments: Any) -> None:
-    """h = dropout(activation(batchnorm(z + bias))), with the batch's `statistics`, mean and variance of z.
-
-    `vectors` are bias, γ and β, `running` the running mean and variance, `options` momentum and eps. The first piece
-    computes the mean, the second the variance, and the third the rest. The bias cancels out of everything but the
-    running mean. The variance becomes 1 / √(variance + eps), for backward.
-    """
-    in_parts(share, _batchnorm_forward, arguments)
-
-
-@inner()
-def _batchnorm_forward(
+def batchnorm_forward(
+    share: Any,
     z: FloatArray,
-    vectors: tuple[FloatArray, FloatArray, FloatArray],
+    vectors: Vectors,
     running: tuple[FloatArray, FloatArray],
     options: tuple[Any, Any],
     statistics: tuple[FloatArray, FloatArray],
@@ -38,48 +32,51 @@ def _batchnorm_forward(
     pieces: tuple[int, int],
     count: Any,
     behind: Any,
-    scratch: Scratch,
-    part: int,
-    parts: int,
+    room: Room,
 ) -> None:
-    columns = part_of_columns(vectors[0].size, part, parts)
-    mean, variance = statistics[0][columns], statistics[1][columns]
-    momentum, eps = options
+    """h = dropout(activation(batchnorm(z + bias))), with the batch's `statistics`, mean and variance of z.
+
+    `vectors` are bias, γ and β, `running` the running mean and variance, `options` momentum and eps. The first piece
+    computes the mean, the second the variance, and the third the rest. The bias cancels out of everything but the
+    running mean. The variance becomes 1 / √(variance + eps), for backward.
+    """
+    (mean, variance), (bias, gamma, beta), (momentum, eps) = statistics, vectors, options
     for piece in range(*pieces):
         if piece == 0:
-            _column_means(z, columns, count, mean, zeros(scratch, part, 0, mean.size))
+            in_parts(share, _add_rows, (z, room[0], mean.size))
+            add_up(room[0], len(z), 0, count, mean)
         elif piece == 1:
-            _column_variances(z, columns, mean, count, variance, zeros(scratch, part, 0, mean.size))
+            in_parts(share, _add_squares, (z, room[0], mean))
+            add_up(room[0], len(z), 0, count, variance)
         else:
-            _move_running(vectors[0][columns], mean, variance, momentum, running[0][columns], running[1][columns])
+            _move_running(bias, mean, variance, momentum, running[0], running[1])
             _invert(variance, eps)
-            known = mean, variance, vectors[1][columns], vectors[2][columns]
-            _normalize(z, columns, known, h, behind, scratch[1][part, 0])
+            in_parts(share, _normalize, (z, (mean, variance, gamma, beta), h, behind, room))
 
 
-@inline()
-def _column_means(z: FloatArray, columns: slice, count: Any, mean: FloatArray, sums: FloatArray) -> None:
-    """mean = Σ z / count for each column."""
-    for row in range(z.shape[0]):
-        x = z[row, columns]
-        for j in range(x.size):
-            sums[j] += x[j]
-    for j in range(mean.size):
-        mean[j] = sums[j] / count
+@inner()
+def _add_rows(z: FloatArray, sums: Sums, columns: int, part: int, parts: int) -> None:
+    """Σ z for each column."""
+    blocks = blocks_of(len(z))
+    for block in range(*bounds(blocks, part, parts)):
+        total = cleared(sums, block, 0, columns)
+        for row in range(*bounds(len(z), block, blocks)):
+            x = z[row]
+            for j in range(columns):
+                total[j] += x[j]
 
 
-@inline()
-def _column_variances(
-    z: FloatArray, columns: slice, mean: FloatArray, count: Any, variance: FloatArray, sums: FloatArray
-) -> None:
-    """variance = Σ (z − mean)² / count for each column."""
-    for row in range(z.shape[0]):
-        x = z[row, columns]
-        for j in range(x.size):
-            difference = x[j] - mean[j]
-            sums[j] += difference * difference
-    for j in range(variance.size):
-        variance[j] = sums[j] / count
+@inner()
+def _add_squares(z: FloatArray, sums: Sums, mean: FloatArray, part: int, parts: int) -> None:
+    """Σ (z − mean)² for each column."""
+    blocks = blocks_of(len(z))
+    for block in range(*bounds(blocks, part, parts)):
+        total = cleared(sums, block, 0, mean.size)
+        for row in range(*bounds(len(z), block, blocks)):
+            x = z[row]
+            for j in range(mean.size):
+                difference = x[j] - mean[j]
+                total[j] += difference * difference
 
 
 @inline()
@@ -106,103 +103,92 @@ def _invert(variance: FloatArray, eps: Any) -> None:
         variance[j] = one / np.sqrt(variance[j] + eps)
 
 
-@inline()
-def _normalize(
-    z: FloatArray,
-    columns: slice,
-    known: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    h: FloatArray,
-    behind: Any,
-    bits: AnyArray,
-) -> None:
+@inner()
+def _normalize(z: FloatArray, known: Known, h: FloatArray, behind: Any, room: Room, part: int, parts: int) -> None:
     """h = dropout(activation(γ (z − mean) / √(variance + eps) + β))."""
-    m, inverse_std, g, b = known
-    for row in range(z.shape[0]):
-        x, y = z[row, columns], h[row, columns]
-        for j in range(x.size):
+    (m, inverse_std, g, b), bits = known, room[2][part, 0]
+    for row in range(*bounds(len(z), part, parts)):
+        x, y = z[row], h[row]
+        for j in range(m.size):
             y[j] = g[j] * ((x[j] - m[j]) * inverse_std[j]) + b[j]
-        activate_line(y, row, columns.start, bits, behind)
+        activate_line(y, row, bits, behind)
 
 
 @kernel()
-def batchnorm_backward(share: Any, *arguments: Any) -> None:
+def batchnorm_backward(
+    share: Any,
+    dh: FloatArray,
+    h: FloatArray,
+    z: FloatArray,
+    statistics: tuple[FloatArray, FloatArray],
+    vectors: Vectors,
+    gradients: Vectors,
+    pieces: tuple[int, int],
+    sums: tuple[FloatArray, FloatArray],
+    count: Any,
+    behind: Any,
+    room: Room,
+) -> None:
     """The gradients of `batchnorm_forward`.
 
     The first piece writes those of the vectors, zero for the bias, which cancels out; `dh` becomes the gradient with
     respect to the normalized, scaled and shifted z. The second makes it the gradient with respect to z; `sums` are the
     gradients of γ and β over all rows of the minibatch.
     """
-    in_parts(share, _batchnorm_backward, arguments)
+    (dbias, dgamma, dbeta), one = gradients, dh.dtype.type(1)
+    known = statistics[0], statistics[1], vectors[1], vectors[2]
+    for piece in range(*pieces):
+        if piece == 0:
+            in_parts(share, _add_gradients, (dh, h, z, known, behind, room))
+            dbias[:] = dh.dtype.type(0)
+            add_up(room[0], len(dh), 0, one, dgamma)
+            add_up(room[0], len(dh), 1, one, dbeta)
+        else:
+            lines = room[1][0, 0, : dgamma.size], room[0][0, 0, : dgamma.size], room[0][0, 1, : dgamma.size]
+            _mean_gradients(known, sums, count, lines)
+            in_parts(share, _through_statistics, (dh, z, known, lines))
 
 
 @inner()
-def _batchnorm_backward(
-    dh: FloatArray,
-    h: FloatArray,
-    z: FloatArray,
-    statistics: tuple[FloatArray, FloatArray],
-    vectors: tuple[FloatArray, FloatArray, FloatArray],
-    gradients: tuple[FloatArray, FloatArray, FloatArray],
-    pieces: tuple[int, int],
-    sums: tuple[FloatArray, FloatArray],
-    count: Any,
-    behind: Any,
-    scratch: Scratch,
-    part: int,
-    parts: int,
+def _add_gradients(
+    dh: FloatArray, h: FloatArray, z: FloatArray, known: Known, behind: Any, room: Room, part: int, parts: int
 ) -> None:
-    columns = part_of_columns(vectors[0].size, part, parts)
-    known = statistics[0][columns], statistics[1][columns], vectors[1][columns], vectors[2][columns]
-    for piece in range(*pieces):
-        if piece == 0:
-            rows, into = (dh, h, z), (gradients[0][columns], gradients[1][columns], gradients[2][columns])
-            _gradients_of_vectors(rows, columns, known, into, behind, scratch, part)
-        else:
-            _through_statistics((dh, z), columns, known, (sums[0][columns], sums[1][columns]), count, scratch, part)
+    """The sums for γ and β."""
+    (m, s, g, b), sums, line, bits = known, room[0], room[1][part, 0, : known[0].size], room[2][part, 0]
+    blocks = blocks_of(len(dh))
+    for block in range(*bounds(blocks, part, parts)):
+        dg, db = cleared(sums, block, 0, m.size), cleared(sums, block, 1, m.size)
+        for row in range(*bounds(len(dh), block, blocks)):
+            x, dy = z[row], dh[row]
+            if behind.activation != RELU:
+                for j in range(m.size):
+                    line[j] = g[j] * ((x[j] - m[j]) * s[j]) + b[j]
+            activate_line_backward(dy, h[row], line, row, bits, behind)
+            for j in range(m.size):
+                db[j] += dy[j]
+                dg[j] += dy[j] * ((x[j] - m[j]) * s[j])
 
 
 @inline()
-def _gradients_of_vectors(
-    rows: tuple[FloatArray, FloatArray, FloatArray],
-    columns: slice,
-    known: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    into: tuple[FloatArray, FloatArray, FloatArray],
-    behind: Any,
-    scratch: Scratch,
-    part: int,
-) -> None:
-    (dh, h, z), (m, s, g, b), zero = rows, known, rows[0].dtype.type(0)
-    dg, db = zeros(scratch, part, 0, m.size), zeros(scratch, part, 1, m.size)
-    bits, line = scratch[1][part, 0], scratch[0][part, 2, : m.size]
-    for row in range(dh.shape[0]):
-        x, dy = z[row, columns], dh[row, columns]
-        if behind.activation != RELU:
-            for j in range(x.size):
-                line[j] = g[j] * ((x[j] - m[j]) * s[j]) + b[j]
-        activate_line_backward(dy, h[row, columns], line, row, columns.start, bits, behind)
-        for j in range(dy.size):
-            db[j] += dy[j]
-            dg[j] += dy[j] * ((x[j] - m[j]) * s[j])
-    for j in range(m.size):
-        into[0][j], into[1][j], into[2][j] = zero, dg[j], db[j]
-
-
-@inline()
-def _through_statistics(
-    rows: tuple[FloatArray, FloatArray],
-    columns: slice,
-    known: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+def _mean_gradients(
+    known: Known,
     sums: tuple[FloatArray, FloatArray],
     count: Any,
-    scratch: Scratch,
-    part: int,
+    lines: tuple[FloatArray, FloatArray, FloatArray],
 ) -> None:
-    (dh, z), (m, s, g, _), lines = rows, known, scratch[0][part]
-    scale, dg, db = lines[0, : g.size], lines[1, : g.size], lines[2, : g.size]
-    for j in range(g.size):  # once, and not for each row: divisions are slow
+    """What is the same for all rows, once: divisions are slow."""
+    (_, s, g, _), (scale, dg, db) = known, lines
+    for j in range(g.size):
         scale[j], dg[j], db[j] = g[j] * s[j], sums[0][j] / count, sums[1][j] / count
-    for row in range(dh.shape[0]):
-        x, dy = z[row, columns], dh[row, columns]
-        for j in range(dy.size):
+
+
+@inner()
+def _through_statistics(
+    dh: FloatArray, z: FloatArray, known: Known, lines: tuple[FloatArray, FloatArray, FloatArray], part: int, parts: int
+) -> None:
+    (m, s, _, _), (scale, dg, db) = known, lines
+    for row in range(*bounds(len(dh), part, parts)):
+        x, dy = z[row], dh[row]
+        for j in range(m.size):
             x_hat = (x[j] - m[j]) * s[j]
             dy[j] = scale[j] * (dy[j] - db[j] - x_hat * dg[j])

@@ -2,12 +2,7 @@
 
 In training `z` holds the products h · W without the bias, and `h` receives the layer's output. The backward functions
 turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place. `behind` is what follows
-the normalization, an activation and dropout, as `thinnet.kernels.activations` has them. `half` receives the result in
-bfloat16, for the next product; where it is empty, that takes the result itself.
-
-Behind the columns of z, h and dh there may be a gap; the vectors say how many columns there are. Threads share them,
-whole groups that have their masks drawn together, or the rows, where layer normalization takes the columns together.
-Nothing is added up across the parts, so that their number changes no bit.
+the normalization, an activation and dropout, as `thinnet.kernels.activations` has them. Threads share the rows.
 """
 
 from typing import Any
@@ -15,29 +10,22 @@ from typing import Any
 import numpy as np
 
 from thinnet.kernels.activations import RELU, activate, activate_line, activate_line_backward
-from thinnet.kernels.compile import inline, inner, kernel, reordering_inner, reordering_kernel
+from thinnet.kernels.compile import inner, kernel, reordering_inner
+from thinnet.kernels.row_sums import MOST, Sums, add_up, blocks_of, cleared
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import GROUP
+from thinnet.teams import scratch
 from thinnet.typing import AnyArray, FloatArray
 
-# Room for what a part has for itself, by `thinnet.teams.scratch`: lines, (parts, 3, columns or more), and random bits,
-# (parts, 1, GROUP or more) of uint32. A plain tuple, since Numba takes a microsecond longer to look at one with names.
-Scratch = tuple[FloatArray, AnyArray]
+# What the kernels may write to on the way: sums over rows, of three lines; a line for each part, and random bits for it,
+# by `thinnet.teams.scratch`. A plain tuple, since Numba takes a microsecond longer to look at one with names.
+Room = tuple[Sums, FloatArray, AnyArray]
 
 
-@inline()
-def part_of_columns(count: int, part: int, parts: int) -> slice:
-    """The columns of one part: whole groups, but for the end of the last."""
-    first, last = bounds((count + GROUP - 1) // GROUP, part, parts)
-    return slice(first * GROUP, min(last * GROUP, count))
-
-
-@inline()
-def zeros(scratch: Scratch, part: int, number: int, size: int) -> FloatArray:
-    """A line of the part's own room to add up in, where no other thread writes nearby."""
-    line = scratch[0][part, number, :size]
-    line[:] = line.dtype.type(0)
-    return line
+def make_room(parts: int, dtype: Any, columns: int) -> Room:
+    """Room for so many parts."""
+    sums, line = scratch(MOST, dtype, columns, lines=3), scratch(parts, dtype, columns)
+    return sums, line, scratch(parts, np.uint32, GROUP)
 
 
 @kernel()
@@ -48,48 +36,47 @@ def plain_forward(share: Any, *arguments: Any) -> None:
 
 @inner()
 def _plain_forward(
-    z: FloatArray, bias: FloatArray, h: FloatArray, behind: Any, scratch: Scratch, part: int, parts: int
+    z: FloatArray, bias: FloatArray, h: FloatArray, behind: Any, room: Room, part: int, parts: int
 ) -> None:
-    columns, bits = part_of_columns(bias.size, part, parts), scratch[1][part, 0]
-    b = bias[columns]
-    for row in range(z.shape[0]):
-        x, y = z[row, columns], h[row, columns]
-        for j in range(x.size):
-            y[j] = x[j] + b[j]
-        activate_line(y, row, columns.start, bits, behind)
+    bits = room[2][part, 0]
+    for row in range(*bounds(len(z), part, parts)):
+        x, y = z[row], h[row]
+        for j in range(bias.size):
+            y[j] = x[j] + bias[j]
+        activate_line(y, row, bits, behind)
 
 
 @kernel()
-def plain_backward(share: Any, *arguments: Any) -> None:
-    """The gradients of `plain_forward`."""
-    in_parts(share, _plain_backward, arguments)
-
-
-@inner()
-def _plain_backward(
+def plain_backward(
+    share: Any,
     dh: FloatArray,
     h: FloatArray,
     z: FloatArray,
     bias: FloatArray,
     dbias: FloatArray,
     behind: Any,
-    scratch: Scratch,
-    part: int,
-    parts: int,
+    room: Room,
 ) -> None:
-    columns, bits = part_of_columns(bias.size, part, parts), scratch[1][part, 0]
-    b, db = bias[columns], dbias[columns]
-    line, sums = scratch[0][part, 1, : b.size], zeros(scratch, part, 0, b.size)
-    for row in range(dh.shape[0]):
-        x, dy = z[row, columns], dh[row, columns]
-        if behind.activation != RELU:
-            for j in range(x.size):
-                line[j] = x[j] + b[j]
-        activate_line_backward(dy, h[row, columns], line, row, columns.start, bits, behind)
-        for j in range(dy.size):
-            sums[j] += dy[j]
-    for j in range(db.size):
-        db[j] = sums[j]
+    """The gradients of `plain_forward`."""
+    in_parts(share, _plain_backward, (dh, h, z, bias, behind, room))
+    add_up(room[0], len(dh), 0, dbias.dtype.type(1), dbias)
+
+
+@inner()
+def _plain_backward(
+    dh: FloatArray, h: FloatArray, z: FloatArray, bias: FloatArray, behind: Any, room: Room, part: int, parts: int
+) -> None:
+    sums, line, bits, blocks = room[0], room[1][part, 0, : bias.size], room[2][part, 0], blocks_of(len(dh))
+    for block in range(*bounds(blocks, part, parts)):
+        db = cleared(sums, block, 0, bias.size)
+        for row in range(*bounds(len(dh), block, blocks)):
+            x, dy = z[row], dh[row]
+            if behind.activation != RELU:
+                for j in range(bias.size):
+                    line[j] = x[j] + bias[j]
+            activate_line_backward(dy, h[row], line, row, bits, behind)
+            for j in range(bias.size):
+                db[j] += dy[j]
 
 
 @kernel()
@@ -106,15 +93,14 @@ def _layernorm_forward(
     inverse_std: FloatArray,
     h: FloatArray,
     behind: Any,
-    scratch: Scratch,
+    room: Room,
     part: int,
     parts: int,
 ) -> None:
     bias, gamma, beta = vectors
-    columns, bits = bias.size, scratch[1][part, 0]
-    first = np.intp(0)  # of no literal type, for which what takes it would be compiled once more
+    columns, bits = bias.size, room[2][part, 0]
     zero, one, count = z.dtype.type(0), z.dtype.type(1), z.dtype.type(bias.size)
-    for row in range(*bounds(z.shape[0], part, parts)):
+    for row in range(*bounds(len(z), part, parts)):
         total = zero
         for j in range(columns):
             z[row, j] += bias[j]
@@ -130,11 +116,12 @@ def _layernorm_forward(
             x_hat = (z[row, j] - mean) * inverse
             z[row, j] = x_hat
             h[row, j] = gamma[j] * x_hat + beta[j]
-        activate_line(h[row, :columns], row, first, bits, behind)
+        activate_line(h[row], row, bits, behind)
 
 
-@reordering_kernel()
+@kernel()
 def layernorm_backward(
+    share: Any,
     dh: FloatArray,
     h: FloatArray,
     x_hat: FloatArray,
@@ -142,36 +129,51 @@ def layernorm_backward(
     vectors: tuple[FloatArray, FloatArray, FloatArray],
     gradients: tuple[FloatArray, FloatArray, FloatArray],
     behind: Any,
-    scratch: Scratch,
+    room: Room,
 ) -> None:
-    """The gradients of `layernorm_forward`, on one thread; `x_hat` is what that function left in z."""
-    (_, gamma, beta), (dbias, dgamma, dbeta) = vectors, gradients
-    rows, columns = len(dh), gamma.size
-    zero, count = dh.dtype.type(0), dh.dtype.type(gamma.size)
-    bits, line = scratch[1][0, 0], scratch[0][0, 0, :columns]
-    first = np.intp(0)  # as above
-    dgamma[:] = zero
-    dbeta[:] = zero
-    dbias[:] = zero
-    for row in range(rows):
-        through_mean, through_var = zero, zero
-        if behind.activation != RELU:
+    """The gradients of `layernorm_forward`; `x_hat` is what that function left in z."""
+    in_parts(share, _layernorm_backward, (dh, h, x_hat, inverse_std, vectors, behind, room))
+    for line in range(3):
+        add_up(room[0], len(dh), line, dh.dtype.type(1), gradients[line])
+
+
+@reordering_inner()
+def _layernorm_backward(
+    dh: FloatArray,
+    h: FloatArray,
+    x_hat: FloatArray,
+    inverse_std: FloatArray,
+    vectors: tuple[FloatArray, FloatArray, FloatArray],
+    behind: Any,
+    room: Room,
+    part: int,
+    parts: int,
+) -> None:
+    _, gamma, beta = vectors
+    columns, blocks, zero, count = gamma.size, blocks_of(len(dh)), dh.dtype.type(0), dh.dtype.type(gamma.size)
+    sums, line, bits = room[0], room[1][part, 0, : gamma.size], room[2][part, 0]
+    for block in range(*bounds(blocks, part, parts)):
+        dbias, dgamma = cleared(sums, block, 0, columns), cleared(sums, block, 1, columns)
+        dbeta = cleared(sums, block, 2, columns)
+        for row in range(*bounds(len(dh), block, blocks)):
+            through_mean, through_var = zero, zero
+            if behind.activation != RELU:
+                for j in range(columns):
+                    line[j] = gamma[j] * x_hat[row, j] + beta[j]
+            activate_line_backward(dh[row], h[row], line, row, bits, behind)
             for j in range(columns):
-                line[j] = gamma[j] * x_hat[row, j] + beta[j]
-        activate_line_backward(dh[row, :columns], h[row, :columns], line, row, first, bits, behind)
-        for j in range(columns):
-            g = dh[row, j]
-            dbeta[j] += g
-            dgamma[j] += g * x_hat[row, j]
-            g *= gamma[j]
-            dh[row, j] = g
-            through_mean += g
-            through_var += g * x_hat[row, j]
-        through_mean, through_var, inverse = through_mean / count, through_var / count, inverse_std[row]
-        for j in range(columns):
-            g = (dh[row, j] - through_mean - x_hat[row, j] * through_var) * inverse
-            dh[row, j] = g
-            dbias[j] += g
+                g = dh[row, j]
+                dbeta[j] += g
+                dgamma[j] += g * x_hat[row, j]
+                g *= gamma[j]
+                dh[row, j] = g
+                through_mean += g
+                through_var += g * x_hat[row, j]
+            through_mean, through_var, inverse = through_mean / count, through_var / count, inverse_std[row]
+            for j in range(columns):
+                g = (dh[row, j] - through_mean - x_hat[row, j] * through_var) * inverse
+                dh[row, j] = g
+                dbias[j] += g
 
 
 @kernel()

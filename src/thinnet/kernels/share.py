@@ -11,6 +11,9 @@ A kernel whose work comes in parts takes a `thinnet.teams.Share`, and hands its 
         for i in range(*bounds(x.size, part, parts)):
             out[i] += x[i]
 
+A kernel may have several such loops, one after the other: each begins when all parts of the one before are done. That
+takes a team which hands all parts on in one call, as a `thinnet.teams.ThreadPool` does not.
+
 Threads that come back to the interpreter for each part wait for one another there: some 50 microseconds a time.
 """
 

@@ -1,4 +1,4 @@
-"""The fast way: products by a library, everything between them by the kernels, in buffers that are made once."""
+"""The fast way: products and everything between them by kernels, in buffers that are made once."""
 
 from __future__ import annotations
 
@@ -64,26 +64,26 @@ class FusedStep:
         return Gradients(loss, plan.gradients, None, left)
 
     def _planned(self, state: State, batch: Batch) -> Plan:
-        rows, gaps = len(batch), not isinstance(batch.X, SparseRows)
-        if self._plan is None or not self._plan.is_for(state, rows, gaps):
-            self._plan = self._new_plan(state, rows, gaps)
+        rows, sparse = len(batch), isinstance(batch.X, SparseRows)
+        if self._plan is None or not self._plan.is_for(state, rows, sparse):
+            self._plan = self._new_plan(state, rows, sparse)
         return self._plan
 
-    def _new_plan(self, state: State, rows: int, gaps: bool) -> Plan:
+    def _new_plan(self, state: State, rows: int, sparse: bool) -> Plan:
         params, gradients, large = state.params, self._gradients, self._weight_gradients.large
         if params.shapes != gradients.shapes:
             gradients = Parameters(params.shapes, params.dtype, params.order, gradients.flat)
             large = []
-        elif not gaps:
+        elif sparse:
             large = [name for name in large if name != "W1"]  # whose gradient sparse rows make
         widths = [params[f"b{layer.number}"].size for layer in self._layers]
-        hidden = [at.front(rows, units, gaps=gaps) for at, units in zip(self._activations, widths, strict=True)]
+        hidden = [at.front(rows, units) for at, units in zip(self._activations, widths, strict=True)]
         bound = [layer.bind(state, at, gradients) for layer, at in zip(self._layers, hidden, strict=True)]
         linear = [
             Linear(name, params[name], gradients[name], out)
             for name, out in zip(self._names, [*(layer.z for layer in bound), self._scores[:rows]], strict=True)
         ]
-        return Plan(params, (params.flat, state.running.flat), rows, gaps, gradients, linear, bound, large)
+        return Plan(params, (params.flat, state.running.flat), rows, sparse, gradients, linear, bound, large)
 
     def _behind_in(self, batch: Batch) -> list[Behind]:
         positions = self._row_positions if batch.row_positions is None else batch.row_positions

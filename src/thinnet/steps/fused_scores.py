@@ -5,11 +5,10 @@ import numpy as np
 from thinnet.kernels import hidden
 from thinnet.kernels.activations import CODES, IDENTITY, Behind
 from thinnet.layers.batchnorm import EPS
-from thinnet.masks import GROUP
 from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
-from thinnet.teams import parts_for, scratch, share_out
+from thinnet.teams import parts_for, share_out
 from thinnet.typing import FloatArray
 
 
@@ -61,5 +60,4 @@ class FusedScores:
         vectors = tuple(self.state.params[f"{name}{number}"] for name in ("b", "gamma", "beta"))
         kept, team = (vectors, self.spec.dtype.type(EPS), self._inverse_std), self.products.team
         parts = parts_for(team, z.size)
-        room = scratch(parts, z.dtype, 0), scratch(parts, np.uint32, GROUP)
-        team.run(hidden.layernorm_forward, parts, z, *kept, z, nothing, room)
+        team.run(hidden.layernorm_forward, parts, z, *kept, z, nothing, hidden.make_room(parts, z.dtype, 0))

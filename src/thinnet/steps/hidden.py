@@ -6,21 +6,20 @@ import numpy as np
 
 from thinnet.kernels import batchnorm, hidden
 from thinnet.kernels.activations import Behind
-from thinnet.kernels.hidden import Scratch
+from thinnet.kernels.hidden import Room, make_room
 from thinnet.layers.batchnorm import EPS, MOMENTUM
-from thinnet.masks import GROUP
-from thinnet.parameters import Parameters, wide_lines
+from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch
-from thinnet.teams import Team, Work, parts_for, scratch
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.teams import Team, Work, parts_for
+from thinnet.typing import FloatArray
 
 
 class Bound(NamedTuple):
     """A hidden layer's arrays, as they are in each step on the same parameters."""
 
-    z: FloatArray  # these three without gaps, for the products
+    z: FloatArray
     h: FloatArray
     dh: FloatArray
     forward: tuple[Any, ...]  # what the kernels are given to begin with
@@ -28,9 +27,8 @@ class Bound(NamedTuple):
 
 
 class Activations(NamedTuple):
-    """What one hidden layer computes for the N rows of a batch; behind the units of a row there may be a gap."""
+    """What one hidden layer computes for the N rows of a batch."""
 
-    units: int
     z: FloatArray  # the product of the inputs and the weights
     h: FloatArray  # the output
     dh: FloatArray  # the gradient with respect to the output, and after `backward` with respect to z
@@ -38,22 +36,11 @@ class Activations(NamedTuple):
     @classmethod
     def empty(cls, spec: Spec, rows: int, units: int) -> Self:
         """Room for so many rows."""
-        z, h, dh = (wide_lines(name, rows, units, spec.dtype) for name in ("z", "h", "dh"))
-        return cls(units, z, h, dh)
+        return cls(*(Parameters({name: (rows, units)}, spec.dtype)[name] for name in ("z", "h", "dh")))
 
-    def front(self, rows: int, units: int, *, gaps: bool) -> Self:
-        """Room for fewer rows and units in the same memory; without gaps for the products of sparse rows."""
-
-        def part(lines: AnyArray) -> AnyArray:
-            in_one = lines.size and not gaps
-            return lines.reshape(-1)[: rows * units].reshape(rows, units) if in_one else lines[:rows]
-
-        return type(self)(units, *map(part, self[1:]))
-
-    def bound(self, forward: tuple[Any, ...], backward: tuple[Any, ...]) -> Bound:
-        """These arrays with what the kernels are given."""
-        z, h, dh = (array[:, : self.units] for array in self[1:])
-        return Bound(z, h, dh, forward, backward)
+    def front(self, rows: int, units: int) -> Self:
+        """Room for fewer rows and units in the same memory."""
+        return type(self)(*(array.reshape(-1)[: rows * units].reshape(rows, units) for array in self))
 
 
 Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta of a layer, or their gradients
@@ -65,12 +52,12 @@ class Plain:
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.team = number, team
         self._width, self._dtype = spec.hidden_dims[number - 1], spec.dtype
-        self._scratch: dict[int, Scratch] = {}  # by the number of parts
+        self._rooms: dict[int, Room] = {}  # by the number of parts
 
     def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
         """What is the same in each step: `at` has the layer's own arrays, `into` receives its vectors' gradients."""
         bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
-        return at.bound((at.z, bias, at.h), (at.dh, at.h, at.z, bias, dbias))
+        return Bound(*at, (at.z, bias, at.h), (at.dh, at.h, at.z, bias, dbias))
 
     def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
         """Compute h from z."""
@@ -84,11 +71,10 @@ class Plain:
         parts = parts_for(self.team, bound[0].size)
         self.team.run(kernel, parts, *bound, *others, self._room(parts))
 
-    def _room(self, parts: int) -> Scratch:
-        if parts not in self._scratch:
-            lines = scratch(parts, self._dtype, self._width, lines=3)
-            self._scratch[parts] = lines, scratch(parts, np.uint32, GROUP)
-        return self._scratch[parts]
+    def _room(self, parts: int) -> Room:
+        if parts not in self._rooms:
+            self._rooms[parts] = make_room(parts, self._dtype, self._width)
+        return self._rooms[parts]
 
 
 class Layernorm(Plain):
@@ -101,13 +87,13 @@ class Layernorm(Plain):
     def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
         forward = at.z, vectors, self.eps, self.inverse_std, at.h
-        return at.bound(forward, (at.dh, at.h, at.z, self.inverse_std, vectors, gradients))
+        return Bound(*at, forward, (at.dh, at.h, at.z, self.inverse_std, vectors, gradients))
 
     def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
         self._share(hidden.layernorm_forward, bound.forward, behind)
 
     def backward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
-        hidden.layernorm_backward(*bound.backward, behind, self._room(1))
+        self._share(hidden.layernorm_backward, bound.backward, behind)
 
 
 class Batchnorm(Plain):
@@ -122,9 +108,10 @@ class Batchnorm(Plain):
     def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
         vectors, gradients = (_vectors(arrays, self.number) for arrays in (state.params, into))
         running = state.running[f"running_mean{self.number}"], state.running[f"running_var{self.number}"]
-        statistics = self.mean[: at.units], self.inverse_std[: at.units]  # fewer in a thinned network
+        units = at.z.shape[1]
+        statistics = self.mean[:units], self.inverse_std[:units]  # fewer in a thinned network
         forward = at.z, vectors, running, self.options, statistics, at.h
-        return at.bound(forward, (at.dh, at.h, at.z, statistics, vectors, gradients))
+        return Bound(*at, forward, (at.dh, at.h, at.z, statistics, vectors, gradients))
 
     def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
         work, count = batchnorm.batchnorm_forward, self._count(batch)

@@ -26,7 +26,7 @@ class Plan(NamedTuple):
         params: the weights.
         flats: their buffer, and that of the running statistics.
         rows: how many.
-        gaps: whether the hidden layers' rows may have gaps between them: not where the rows are sparse.
+        sparse: whether the net's rows are.
         gradients: those of the weights.
         linear: the matrices one by one, first to last.
         hidden: the hidden layers between them.
@@ -36,14 +36,14 @@ class Plan(NamedTuple):
     params: Parameters
     flats: tuple[FloatArray, FloatArray]
     rows: int
-    gaps: bool
+    sparse: bool
     gradients: Parameters
     linear: list[Linear]
     hidden: list[Bound]
     large: list[str]
 
-    def is_for(self, state: State, rows: int, gaps: bool) -> bool:
+    def is_for(self, state: State, rows: int, sparse: bool) -> bool:
         """Whether a step on this state, which may have got other buffers since, and on so many rows takes the same."""
         params, running = self.flats
         same = state.params.flat is params and state.running.flat is running
-        return same and rows == self.rows and gaps is self.gaps
+        return same and rows == self.rows and sparse is self.sparse
