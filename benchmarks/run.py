@@ -194,7 +194,7 @@ def inference() -> str:
 
 
 def threads() -> str:
-    """The step with BLAS on one thread and on all."""
+    """The step on one thread and on all."""
     text = "## Threads\n\nThinnet's step in milliseconds, on one thread and on all.\n\n"
     text += "| batch | 1 thread | all |\n| ---: | ---: | ---: |\n"
     for batch_size in (32, 100, 256, 1024):
