@@ -39,13 +39,13 @@ class Late(NamedTuple):
     Attributes:
         names: of the matrices that they belong to.
         pieces: makes them all, each in the place of the one before; whoever has used one may change its weights.
-        update: where it is not None, there are no pieces: it does what would be done with them. It takes the number of
-            an optimizer's rule, its flat buffers, and its hyperparameters, as `thinnet.flat_updates` has them.
+        update: where it is not None, there are no pieces: it does what would be done with them. It takes an optimizer's
+            flat buffers, and what its rule computes with, as `thinnet.flat_updates` has them.
     """
 
     names: Collection[str]
     pieces: Iterable[Piece] = ()
-    update: Callable[[int, Sequence[FloatArray], FloatArray], None] | None = None
+    update: Callable[[Sequence[FloatArray], Any], None] | None = None
 
 
 class Parameters(MutableMapping[str, FloatArray]):

@@ -72,23 +72,23 @@ def _for_tiles(room: Any) -> bool:
     return bool(room[0].dtype == types.uint16)
 
 
-@overload(pack_step, strict=False)
+@overload(pack_step, strict=False, inline="always")
 def _pack_step_of(x: Any, left: Any, panel: Any, step: Any, target: Any, room: Any) -> Any:
     pack = tile_blocks.pack_step if _for_tiles(room) else vector_blocks.pack_step
     return lambda x, left, panel, step, target, room: pack(x, left, panel, step, target)
 
 
-@overload(take, strict=False)
+@overload(take, strict=False, inline="always")
 def _take_of(room: Any) -> Any:
     return (lambda room: tiles.configure(room[3].ctypes.data)) if _for_tiles(room) else lambda room: None
 
 
-@overload(give_back, strict=False)
+@overload(give_back, strict=False, inline="always")
 def _give_back_of(room: Any) -> Any:
     return (lambda room: tiles.release()) if _for_tiles(room) else lambda room: None
 
 
-@overload(multiply_block, strict=False)
+@overload(multiply_block, strict=False, inline="always")
 def _multiply_block_of(
     factors: Any, sizes: Any, steps: Any, depth: Any, out: Any, i: Any, j: Any, room: Any, part: Any, ahead: Any
 ) -> Any:
@@ -101,9 +101,10 @@ def _multiply_block_of(
     def by_vectors(
         factors: Any, sizes: Any, steps: Any, depth: Any, out: Any, i: Any, j: Any, room: Any, part: Any, ahead: Any
     ) -> None:
-        first, last = steps
+        (first, last), (down, right) = steps, out.strides
         numbers = min(last * sizes[0], depth) - first * sizes[0]
-        vector_blocks.multiply_block(factors, numbers, first > 0, out, i, j, ahead)
+        target, size = (out.ctypes.data + i * down + j * right, down), (out.shape[0] - i, out.shape[1] - j)
+        vector_blocks.multiply_block(room[2], factors, numbers, first > 0, target, size, ahead)
 
     return by_tiles if _for_tiles(room) else by_vectors
 

@@ -6,6 +6,7 @@ The gradient never leaves the cache: it is made by `thinnet.kernels.blocks`, use
 import functools
 from typing import Any
 
+import numpy as np
 from numba import from_dtype, types
 
 from thinnet.kernels.block_kinds import (
@@ -25,7 +26,7 @@ from thinnet.kernels.block_kinds import (
 from thinnet.kernels.blocks import GROUP, LINE, pack, pack_whole, panels_of, steps_of
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.optimizers import LINE as WEIGHTS
-from thinnet.kernels.optimizers import update_line
+from thinnet.kernels.optimizers import Numbers, update_line
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
@@ -43,8 +44,7 @@ def _update(
     sizes: Sizes,
     below: AnyArray,
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    rule: int,
-    numbers: FloatArray,
+    numbers: Numbers,
     penalty: Any,
     room: Any,
     gradients: FloatArray,
@@ -59,11 +59,11 @@ def _update(
         stop = min(start + together, end)
         weights = start * side * gradient.shape[1], min(stop * side, below.shape[1]) * gradient.shape[1]
         _make(sizes, below, (start, stop), room, gradient, part, buffers, weights)
-        _use(gradient.reshape(-1), weights, buffers, rule, numbers, penalty)
+        _use(gradient.reshape(-1), weights, buffers, numbers, penalty)
     give_back(room)
 
 
-@inner()
+@inline()
 def _make(
     sizes: Sizes,
     below: AnyArray,
@@ -75,11 +75,11 @@ def _make(
     weights: tuple[int, int],
 ) -> None:
     """Make the gradient of some panels' weights, and fetch these and their state meanwhile."""
-    whole, at, made = room[0].ctypes.data, room[1][part].ctypes.data, 0
+    whole, at, made = room[0].ctypes.data, np.intp(room[1][part].ctypes.data), 0
     depth, start = len(below), panels[0]
     for first in range(0, steps_of(sizes, depth), sizes[STEPS]):
         last = min(first + sizes[STEPS], steps_of(sizes, depth))
-        pack(sizes, below, 1, panels, (first, last), at, room)
+        pack(sizes, below, np.intp(1), panels, (first, last), at, room)
         for other in range(panels_of(sizes, 0, gradient.shape[1])):
             b = whole + (other * steps_of(sizes, depth) + first) * sizes[STEP_SIZES]
             for panel in range(*panels):
@@ -100,13 +100,12 @@ def _ahead(
     return (buffer.ctypes.data + start * buffer.itemsize, LINE) if start < min(end, buffer.size) else (other, 0)
 
 
-@inner()
+@inline()
 def _use(
     gradient: FloatArray,
     weights: tuple[int, int],
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    rule: int,
-    numbers: FloatArray,
+    numbers: Numbers,
     penalty: Any,
 ) -> None:
     (w, one, other), (first, last) = buffers, weights
@@ -116,16 +115,17 @@ def _use(
         if penalty:
             for i in range(line.size):
                 dline[i] += penalty * line[i]
-        update_line(rule, line, dline, one[start:stop], other[start:stop], numbers)
+        update_line(line, dline, one[start:stop], other[start:stop], numbers)
 
 
 @functools.cache
-def update_kernel(panel: Any, number: Any) -> Any:
-    """`_update_all` for panels of a dtype, and numbers of one."""
+def update_kernel(rule: type[Numbers], panel: Any, number: Any) -> Any:
+    """`_update_all` for a rule, panels of a dtype, and numbers of one."""
     kind, factors = from_dtype(number), [factor_of(number)] * 2
     flat, gradients = types.Array(kind, 1, "C"), types.Array(kind, 3, "C")
     buffers, room = types.UniTuple(flat, 3), room_of(panel, number)
-    return kernel(types.void(SHARE, SIZES, *factors, buffers, types.intp, flat, kind, room, gradients))(_update_all)
+    numbers = types.NamedUniTuple(kind, len(rule._fields), rule)
+    return kernel(types.void(SHARE, SIZES, *factors, buffers, numbers, kind, room, gradients))(_update_all)
 
 
 def _update_all(
@@ -134,8 +134,7 @@ def _update_all(
     below: AnyArray,
     above: AnyArray,
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    rule: int,
-    numbers: FloatArray,
+    numbers: Numbers,
     penalty: Any,
     room: Any,
     gradients: FloatArray,
@@ -146,4 +145,4 @@ def _update_all(
     `thinnet.kernels.blocks`, and `gradients` has room for some rows of W for each part.
     """
     in_parts(share, pack_whole, (sizes, above, 0, room))
-    in_parts(share, _update, (sizes, below, buffers, rule, numbers, penalty, room, gradients))
+    in_parts(share, _update, (sizes, below, buffers, numbers, penalty, room, gradients))

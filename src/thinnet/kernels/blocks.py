@@ -9,6 +9,7 @@ is so much of that dimension as is written at a time.
 import functools
 from typing import Any
 
+import numpy as np
 from numba import from_dtype, types
 
 from thinnet.kernels.block_kinds import (
@@ -53,7 +54,7 @@ def panels_of(sizes: Sizes, left: int, width: int) -> int:
 def pack_whole(sizes: Sizes, x: AnyArray, left: int, room: Any, part: int, parts: int) -> None:
     panels, steps = bounds(panels_of(sizes, left, x.shape[1]), part, parts), steps_of(sizes, len(x))
     target = room[0].ctypes.data + panels[0] * steps * sizes[STEP_SIZES + left]
-    pack(sizes, x, left, panels, (0, steps), target, room)
+    pack(sizes, x, np.intp(left), panels, (np.intp(0), steps), target, room)
 
 
 @inner()
@@ -75,14 +76,14 @@ def pack(
 
 @inner()
 def _multiply(sizes: Sizes, x: AnyArray, left: int, out: FloatArray, room: Any, part: int, parts: int) -> None:
-    panels, steps = room[1][part].ctypes.data, steps_of(sizes, len(x))
+    panels, steps = np.intp(room[1][part].ctypes.data), steps_of(sizes, len(x))
     begin, end = bounds(panels_of(sizes, left, x.shape[1]), part, parts)
     take(room)
     for first in range(0, steps, sizes[STEPS]):
         last = min(first + sizes[STEPS], steps)
         for start in range(begin, end, GROUP):
             stop = min(start + GROUP, end)
-            pack(sizes, x, left, (start, stop), (first, last), panels, room)
+            pack(sizes, x, np.intp(left), (start, stop), (first, last), panels, room)
             later = (start + GROUP, first) if stop < end else (begin, last)
             ahead = _ahead(sizes, x, left, later)
             _multiply_group(sizes, (start, stop), left, (first, last), len(x), out, room, part, ahead)
@@ -99,7 +100,7 @@ def _ahead(sizes: Sizes, x: AnyArray, left: int, later: tuple[int, int]) -> tupl
     return x.ctypes.data + i * down + j * right, down
 
 
-@inner()
+@inline()
 def _multiply_group(
     sizes: Sizes,
     panels: tuple[int, int],

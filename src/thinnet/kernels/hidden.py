@@ -17,8 +17,8 @@ from thinnet.masks import GROUP
 from thinnet.teams import scratch
 from thinnet.typing import AnyArray, FloatArray
 
-# What the kernels may write to on the way: sums over rows, of three lines; a line for each part, and random bits for it,
-# by `thinnet.teams.scratch`. A plain tuple, since Numba takes a microsecond longer to look at one with names.
+# What the kernels may write to on the way: sums over rows, of three lines; a line for each part, and random bits for
+# it, by `thinnet.teams.scratch`. A plain tuple, since Numba takes a microsecond longer to look at one with names.
 Room = tuple[Sums, FloatArray, AnyArray]
 
 

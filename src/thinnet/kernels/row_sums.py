@@ -40,4 +40,3 @@ def add_up(sums: Sums, rows: int, line: int, count: Any, out: FloatArray) -> Non
             total[j] += numbers[j]
     for j in range(out.size):
         out[j] = total[j] / count
-

@@ -43,38 +43,50 @@ def _pack_as(
 
 @inner()
 def multiply_block(
-    factors: tuple[int, int], depth: int, more: bool, out: FloatArray, i: int, j: int, ahead: tuple[int, int]
+    like: FloatArray,
+    factors: tuple[int, int],
+    depth: int,
+    more: bool,
+    target: tuple[int, int],
+    size: tuple[int, int],
+    ahead: tuple[int, int],
 ) -> None:
-    """Write a block of the product, or where there is `more` add to it, from row i and column j on.
+    """Write a block of the product, or where there is `more` add to it.
 
-    `ahead` is where lines of the cache are that will be needed next, one for each number of the depth, and how far
-    apart they are.
+    Args:
+        like: an array of such numbers.
+        factors: where their panels are.
+        depth: how many numbers are added up.
+        more: whether to add.
+        target: where the block is to be, and the bytes between its rows.
+        size: how many rows and columns there are from there on, which may be more than a block has.
+        ahead: where lines of the cache are that will be needed next, one for each number of the depth, and how far
+            apart they are.
     """
-    rows, columns, lanes = len(out) - i, out.shape[1] - j, VECTOR // out.itemsize
-    target = out.ctypes.data + i * out.strides[0] + j * out.itemsize
+    (rows, columns), lanes = size, VECTOR // like.itemsize
     if columns > lanes:
-        _multiply(VECTORS, factors, depth, more, out, target, rows, min(VECTORS * lanes, columns), ahead)
+        _multiply(VECTORS, like, factors, depth, more, target, rows, min(VECTORS * lanes, columns), ahead)
     else:
-        _multiply(1, factors, depth, more, out, target, rows, columns, ahead)
+        _multiply(1, like, factors, depth, more, target, rows, columns, ahead)
 
 
 @inline()
 def _multiply(
     vectors: int,
+    like: FloatArray,
     factors: tuple[int, int],
     depth: int,
     more: bool,
-    out: FloatArray,
-    target: int,
+    target: tuple[int, int],
     rows: int,
     columns: int,
     ahead: tuple[int, int],
 ) -> None:
-    (a, b), (place, stride), apart = factors, ahead, out.strides[0]
+    (a, b), (to, apart), (place, stride) = factors, target, ahead
     if rows > FEWER:
         held = min(ROWS, rows)
-        multiply_rows(ROWS, vectors, out, a, b, depth, more, target, apart, held, columns, place, stride)
+        multiply_rows(ROWS, vectors, like, a, b, depth, more, to, apart, held, columns, place, stride)
     elif rows > FEWEST:
-        multiply_rows(FEWER, vectors, out, a, b, depth, more, target, apart, rows, columns, place, stride)
+        multiply_rows(FEWER, vectors, like, a, b, depth, more, to, apart, rows, columns, place, stride)
     else:
-        multiply_rows(FEWEST, vectors, out, a, b, depth, more, target, apart, rows, columns, place, stride)
+        multiply_rows(FEWEST, vectors, like, a, b, depth, more, to, apart, rows, columns, place, stride)

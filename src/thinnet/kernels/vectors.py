@@ -19,7 +19,7 @@ def multiply_rows(
     typing_context: Any,
     rows: Any,
     vectors: Any,
-    out: Any,
+    like: Any,
     a: Any,
     b: Any,
     depth: Any,
@@ -36,7 +36,7 @@ def multiply_rows(
     Args:
         rows: how many are made, written out.
         vectors: how many of a row are made, written out.
-        out: an array of such numbers.
+        like: an array of such numbers.
         a: where `depth` times `ROWS` numbers are, of which these are the first `rows`.
         b: where as many times `VECTORS` vectors are.
         more: whether there is something.
@@ -50,12 +50,12 @@ def multiply_rows(
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
         a, b, depth, more, target, apart, held, columns, ahead, stride = values[3:]
-        block = _Block(lanes_of(builder, out.dtype), rows.literal_value, vectors.literal_value)
+        block = _Block(lanes_of(builder, like.dtype), rows.literal_value, vectors.literal_value)
         block.add(a, b, depth, ahead, stride)
         block.write(more, target, apart, held, columns)
         return context.get_dummy_value()
 
-    return types.void(rows, vectors, out, *[types.intp] * 3, types.boolean, *[types.intp] * 6), generate
+    return types.void(rows, vectors, like, *[types.intp] * 3, types.boolean, *[types.intp] * 6), generate
 
 
 class _Block:

@@ -68,13 +68,12 @@ class WeightGradients:
         self,
         products: BlockedProducts,
         matrices: Sequence[Matrix],
-        rule: int,
         buffers: Sequence[FloatArray],
-        numbers: FloatArray,
+        numbers: Any,
     ) -> None:
         for _, start, factors in matrices:
             own = [buffer[start : start + factors.W.size] for buffer in buffers]
-            products.update(rule, own, numbers, factors)
+            products.update(own, numbers, factors)
 
     def _pieces(self, matrices: Sequence[Matrix]) -> Iterator[Piece]:
         for name, start, (below, above, W, penalty) in matrices:
