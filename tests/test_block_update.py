@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from products_of_kinds import OWN, Kind, in_parts, laid_out, small_ones_too
-from thinnet.kernels.optimizers import NUMBERS, Momentum, numbers_of
+from thinnet.kernels.optimizers import MOMENTUM, RULE_KERNELS
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products.base import Factors
 
@@ -15,7 +15,7 @@ each_own = pytest.mark.parametrize("kind", OWN)
 
 
 @each_own
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name in NUMBERS])
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name in RULE_KERNELS])
 @pytest.mark.parametrize(("rows", "shape"), [(100, (700, 130)), (1100, (65, 40)), (3, (33, 17)), (40, (70, 9000))])
 @pytest.mark.parametrize("penalty", [0, 0.25])
 def test_an_update_by_a_product_is_that_along_it(
@@ -23,18 +23,22 @@ def test_an_update_by_a_product_is_that_along_it(
 ) -> None:
     multiply, (down, across) = kind.make(), shape
     below, above, W = kind.drawn(rows, down), kind.drawn(rows, across), kind.drawn(*shape)
-    gradient = np.empty(shape, kind.dtype)
+    gradient, kernel = np.empty(shape, kind.dtype), RULE_KERNELS[name]
     multiply.matmul(below.T, above, gradient)
     gradient += np.dtype(kind.dtype).type(penalty) * W
     wanted = W.copy()
     optimizer = FlatOptimizer(name, None, like=wanted.reshape(-1))
     optimizer.inplace_update(wanted.reshape(-1), gradient.reshape(-1))
-    numbers = numbers_of(name, optimizer.options, 1, np.dtype(kind.dtype))
+    numbers = np.array(kernel.numbers(optimizer.options, 1), kind.dtype)
     state = [np.zeros(W.size if used else 0, kind.dtype) for used in _state(optimizer)]
     for one in (multiply, in_parts(kind.make())):
         got, own = W.copy(), [array.copy() for array in state]
-        factors = Factors(below, above, got, np.dtype(kind.dtype).type(penalty))
-        one.update([got.reshape(-1), *own], numbers, factors)
+        one.update(
+            kernel.rule,
+            [got.reshape(-1), *own],
+            numbers,
+            Factors(below, above, got, np.dtype(kind.dtype).type(penalty)),
+        )
         np.testing.assert_array_equal(got, wanted)
 
 
@@ -52,9 +56,13 @@ def test_an_update_reads_rows_with_gaps(kind: Kind) -> None:
         laid_out(kind.drawn(20, 33), "part of rows"),
         kind.drawn(45, 33),
     )
-    velocity, none, number = np.zeros(W.size, kind.dtype), np.empty(0, kind.dtype), np.dtype(kind.dtype).type
-    numbers, factors = Momentum(number(-1), number(0)), Factors(below, above, W, number(0))
-    multiply.update([W.reshape(-1), velocity, none], numbers, factors)
+    velocity, none = np.zeros(W.size, kind.dtype), np.empty(0, kind.dtype)
+    multiply.update(
+        MOMENTUM,
+        [W.reshape(-1), velocity, none],
+        np.array([-1, 0], kind.dtype),
+        Factors(below, above, W, np.dtype(kind.dtype).type(0)),
+    )
     out = np.empty((45, 33), kind.dtype)
     multiply.matmul(below.T, above, out)
     np.testing.assert_array_equal(velocity.reshape(45, 33), out)

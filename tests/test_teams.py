@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from counted_parts import count
-from thinnet.kernels.optimizers import Sgd, update
+from thinnet.kernels.optimizers import SGD, update
 from thinnet.kernels.thinning import copy_kept
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products.numpy import NumpyProducts
@@ -95,8 +95,8 @@ def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
 @pytest.mark.parametrize("size", [0, 1, ENOUGH - 1, ENOUGH, ENOUGH_FOR_PYTHON + 17])
 def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
     w, dw = np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32)
-    none, numbers = np.empty(0, np.float32), Sgd(np.float32(0.5))
-    share_out(TEAMS[name], size, update, w, dw, (none, none), numbers, np.array([(0, size, 0)]))
+    none, numbers = np.empty(0, np.float32), np.array([0.5], np.float32)
+    share_out(TEAMS[name], size, update, SGD, w, dw, (none, none), numbers, np.array([(0, size, 0)]))
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
 
 

@@ -17,7 +17,7 @@ from test_steps import SPECS, drawn_batch, drawn_state
 from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.data.rows import RowReader
 from thinnet.errors import NumericalError
-from thinnet.kernels.optimizers import Momentum
+from thinnet.kernels.optimizers import MOMENTUM
 from thinnet.optim import FlatOptimizer
 from thinnet.parameters import Parameters
 from thinnet.products.choose import products
@@ -44,8 +44,8 @@ def assembled(computed: Gradients, params: Parameters) -> Parameters:
     """All gradients, the late ones put in their places; each element of those must come exactly once."""
     whole, late = computed.arrays.copy(), computed.late
     if late is not None and late.update is not None:
-        velocity, numbers = np.zeros_like(whole.flat), Momentum(whole.dtype.type(-1), whole.dtype.type(0))
-        late.update([params.flat.copy(), velocity, velocity[:0]], numbers)
+        velocity, rate_and_momentum = np.zeros_like(whole.flat), np.array([-1, 0], whole.dtype)
+        late.update(MOMENTUM, [params.flat.copy(), velocity, velocity[:0]], rate_and_momentum)
         assert len(late.pieces) == 0  # type: ignore[arg-type]
         for name, array in Parameters(whole.shapes, order=whole.order, flat=velocity).items():
             assert name in late.names or not array.any()

@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from thinnet.kernels.optimizers import NUMBERS as NUMBERS
-from thinnet.kernels.optimizers import Numbers, update, update_part
-from thinnet.kernels.optimizers import numbers_of as numbers_of
+from thinnet.kernels.optimizers import RULE_KERNELS as RULE_KERNELS
+from thinnet.kernels.optimizers import update, update_part
 from thinnet.parameters import Late, Parameters
 from thinnet.teams import Team, parts_for, scratch, share_out
 from thinnet.thinning import Thinning
@@ -15,26 +15,29 @@ from thinnet.typing import FloatArray, IntArray
 
 
 def update_whole(
+    rule: Any,
     buffers: list[FloatArray],
     dw: FloatArray | Parameters,
-    numbers: Numbers,
+    numbers: FloatArray,
     team: Team,
     late: Late | None,
 ) -> None:
     """One step of a rule; `buffers` are the weights and its state, the rest as for `thinnet.optim.FlatOptimizer`."""
     w, first, second = buffers
     for flat, size, table in _parts(dw, late):
-        share_out(team, size, update, w, flat, (first, second), numbers, table)
+        share_out(team, size, update, rule, w, flat, (first, second), numbers, table)
     if late is not None and late.update is not None:
-        late.update(buffers, numbers)
+        late.update(rule, buffers, numbers)
 
 
-def update_kept(buffers: list[FloatArray], dw: FloatArray, numbers: Numbers, team: Team, thinning: Thinning) -> None:
+def update_kept(
+    rule: Any, buffers: list[FloatArray], dw: FloatArray, numbers: FloatArray, team: Team, thinning: Thinning
+) -> None:
     """The same for the part that took part in the step, whose gradient `dw` is."""
     w, first, second = buffers
     parts = parts_for(team, dw.size)
     where = thinning.kept.keep, thinning.plan, scratch(parts, w.dtype, thinning.longest_line, lines=4)
-    team.run(update_part, parts, w, dw, (first, second), numbers, *where)
+    team.run(update_part, parts, rule, w, dw, (first, second), numbers, *where)
 
 
 def _parts(dw: FloatArray | Parameters, late: Late | None) -> Iterator[tuple[FloatArray, int, IntArray]]:

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from thinnet.subnormal import scaled_square, settled, settled_average
 from thinnet.teams import ONE_THREAD, Team
 from thinnet.thinning import Thinning
 from thinnet.typing import FloatArray
+
+if TYPE_CHECKING:
+    from thinnet.kernels.optimizers import RuleKernel
 
 Config: TypeAlias = dict[str, Any]
 Rule: TypeAlias = Callable[[FloatArray, FloatArray, Config | None], tuple[FloatArray, Config]]
@@ -249,14 +252,15 @@ class FlatOptimizer:
         flat = dw.flat if isinstance(dw, Parameters) else dw
         self._check("dw", flat, None if thinning is None else thinning.size())
         options = {**self.options, **(changes or {})}
-        if self.takes_pieces:
-            numbers = _compiled().numbers_of(self.name, options, self.state.get("t", 0) + 1, self._dtype)
+        kernel = self._kernel()
+        if kernel is not None:
+            numbers = np.array(kernel.numbers(options, self.state.get("t", 0) + 1), self._dtype)
             none = np.empty(0, self._dtype)
             buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
             if thinning is None:
-                _compiled().update_whole(buffers, dw, numbers, team, late)
+                _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, late)
             else:
-                _compiled().update_kept(buffers, flat, numbers, team, thinning)
+                _compiled().update_kept(kernel.rule, buffers, flat, numbers, team, thinning)
         elif thinning is not None:
             self._apply(w, flat, self._arrays(), options, thinning.positions())
         else:
@@ -270,7 +274,7 @@ class FlatOptimizer:
     @property
     def takes_pieces(self) -> bool:
         """Whether gradients may come late, in pieces: where a kernel updates."""
-        return kernels.available() and self.name in _compiled().NUMBERS
+        return self._kernel() is not None
 
     def scheduled(self, factors: Mapping[str, float]) -> dict[str, float]:
         """The hyperparameters that have a factor, multiplied by it: `changes` for a step."""
@@ -292,6 +296,10 @@ class FlatOptimizer:
                 f"{name} must be a contiguous array of shape {shape} and dtype {self._dtype}, "
                 f"got {array.dtype} of shape {array.shape}. Pass the buffer that the optimizer was made for."
             )
+
+    def _kernel(self) -> RuleKernel | None:
+        """The rule's kernel, where there is one and Numba is installed."""
+        return _compiled().RULE_KERNELS.get(self.name) if kernels.available() else None
 
     def _apply(self, w: FloatArray, dw: FloatArray, arrays: dict[str, FloatArray], options: Config, index: Any) -> None:
         """Apply the rule to these elements of the buffers, whose gradient is `dw`."""

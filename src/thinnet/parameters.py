@@ -40,12 +40,12 @@ class Late(NamedTuple):
         names: of the matrices that they belong to.
         pieces: makes them all, each in the place of the one before; whoever has used one may change its weights.
         update: where it is not None, there are no pieces: it does what would be done with them. It takes an optimizer's
-            flat buffers, and what its rule computes with, as `thinnet.flat_updates` has them.
+            rule, its flat buffers, and its hyperparameters, as `thinnet.flat_updates` has them.
     """
 
     names: Collection[str]
     pieces: Iterable[Piece] = ()
-    update: Callable[[Sequence[FloatArray], Any], None] | None = None
+    update: Callable[[Any, Sequence[FloatArray], FloatArray], None] | None = None
 
 
 class Parameters(MutableMapping[str, FloatArray]):

@@ -44,10 +44,10 @@ def batchnorm_forward(
     for piece in range(*pieces):
         if piece == 0:
             in_parts(share, _add_rows, (z, room[0], mean.size))
-            add_up(room[0], len(z), 0, count, mean)
+            add_up(room[0], len(z), np.intp(0), count, mean)
         elif piece == 1:
             in_parts(share, _add_squares, (z, room[0], mean))
-            add_up(room[0], len(z), 0, count, variance)
+            add_up(room[0], len(z), np.intp(0), count, variance)
         else:
             _move_running(bias, mean, variance, momentum, running[0], running[1])
             _invert(variance, eps)
@@ -135,14 +135,14 @@ def batchnorm_backward(
     respect to the normalized, scaled and shifted z. The second makes it the gradient with respect to z; `sums` are the
     gradients of γ and β over all rows of the minibatch.
     """
-    (dbias, dgamma, dbeta), one = gradients, dh.dtype.type(1)
+    (dbias, dgamma, _), one = gradients, dh.dtype.type(1)
     known = statistics[0], statistics[1], vectors[1], vectors[2]
     for piece in range(*pieces):
         if piece == 0:
             in_parts(share, _add_gradients, (dh, h, z, known, behind, room))
             dbias[:] = dh.dtype.type(0)
-            add_up(room[0], len(dh), 0, one, dgamma)
-            add_up(room[0], len(dh), 1, one, dbeta)
+            for line in range(2):
+                add_up(room[0], len(dh), line, one, gradients[1 + line])
         else:
             lines = room[1][0, 0, : dgamma.size], room[0][0, 0, : dgamma.size], room[0][0, 1, : dgamma.size]
             _mean_gradients(known, sums, count, lines)

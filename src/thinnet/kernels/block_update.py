@@ -7,7 +7,7 @@ import functools
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, types
+from numba import from_dtype, typeof, types
 
 from thinnet.kernels.block_kinds import (
     DEPTH,
@@ -26,7 +26,7 @@ from thinnet.kernels.block_kinds import (
 from thinnet.kernels.blocks import GROUP, LINE, pack, pack_whole, panels_of, steps_of
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.optimizers import LINE as WEIGHTS
-from thinnet.kernels.optimizers import Numbers, update_line
+from thinnet.kernels.optimizers import Rule, update_line
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
@@ -44,7 +44,8 @@ def _update(
     sizes: Sizes,
     below: AnyArray,
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    numbers: Numbers,
+    rule: Rule,
+    numbers: FloatArray,
     penalty: Any,
     room: Any,
     gradients: FloatArray,
@@ -59,7 +60,7 @@ def _update(
         stop = min(start + together, end)
         weights = start * side * gradient.shape[1], min(stop * side, below.shape[1]) * gradient.shape[1]
         _make(sizes, below, (start, stop), room, gradient, part, buffers, weights)
-        _use(gradient.reshape(-1), weights, buffers, numbers, penalty)
+        _use(gradient.reshape(-1), weights, buffers, rule, numbers, penalty)
     give_back(room)
 
 
@@ -105,7 +106,8 @@ def _use(
     gradient: FloatArray,
     weights: tuple[int, int],
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    numbers: Numbers,
+    rule: Rule,
+    numbers: FloatArray,
     penalty: Any,
 ) -> None:
     (w, one, other), (first, last) = buffers, weights
@@ -115,17 +117,16 @@ def _use(
         if penalty:
             for i in range(line.size):
                 dline[i] += penalty * line[i]
-        update_line(line, dline, one[start:stop], other[start:stop], numbers)
+        update_line(rule, line, dline, one[start:stop], other[start:stop], numbers)
 
 
 @functools.cache
-def update_kernel(rule: type[Numbers], panel: Any, number: Any) -> Any:
+def update_kernel(rule: Rule, panel: Any, number: Any) -> Any:
     """`_update_all` for a rule, panels of a dtype, and numbers of one."""
     kind, factors = from_dtype(number), [factor_of(number)] * 2
     flat, gradients = types.Array(kind, 1, "C"), types.Array(kind, 3, "C")
     buffers, room = types.UniTuple(flat, 3), room_of(panel, number)
-    numbers = types.NamedUniTuple(kind, len(rule._fields), rule)
-    return kernel(types.void(SHARE, SIZES, *factors, buffers, numbers, kind, room, gradients))(_update_all)
+    return kernel(types.void(SHARE, SIZES, *factors, buffers, typeof(rule), flat, kind, room, gradients))(_update_all)
 
 
 def _update_all(
@@ -134,7 +135,8 @@ def _update_all(
     below: AnyArray,
     above: AnyArray,
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    numbers: Numbers,
+    rule: Rule,
+    numbers: FloatArray,
     penalty: Any,
     room: Any,
     gradients: FloatArray,
@@ -145,4 +147,4 @@ def _update_all(
     `thinnet.kernels.blocks`, and `gradients` has room for some rows of W for each part.
     """
     in_parts(share, pack_whole, (sizes, above, 0, room))
-    in_parts(share, _update, (sizes, below, buffers, numbers, penalty, room, gradients))
+    in_parts(share, _update, (sizes, below, buffers, rule, numbers, penalty, room, gradients))

@@ -59,7 +59,7 @@ def plain_backward(
 ) -> None:
     """The gradients of `plain_forward`."""
     in_parts(share, _plain_backward, (dh, h, z, bias, behind, room))
-    add_up(room[0], len(dh), 0, dbias.dtype.type(1), dbias)
+    add_up(room[0], len(dh), np.intp(0), dbias.dtype.type(1), dbias)
 
 
 @inner()

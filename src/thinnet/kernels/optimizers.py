@@ -1,7 +1,11 @@
 """The kernels of the rules in `thinnet.optim`: each one pass over flat buffers, all of them changed in place.
 
-A rule changes a line of weights `w` along its gradient `dw`, with up to two lines of state. What it computes with comes
-as `numbers`, whose type says which rule it is: so only the rules that are used are compiled.
+A rule changes a line of weights `w` along its gradient `dw`, with up to two lines of state. Its hyperparameters come as
+an array, `numbers`, and are read into variables before the loop: the compiler cannot know that writing to `w` leaves
+that array alone, and would not make vector instructions of the loop otherwise.
+
+Which rule it is, a kernel sees from the type of an argument, so that only rules in use are compiled: a tuple of so many
+empty tuples, at which Numba looks faster than at one with names.
 """
 
 from collections.abc import Callable
@@ -15,62 +19,8 @@ from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
 LINE = 1 << 12  # weights that are updated together
-
-
-class Sgd(NamedTuple):
-    """The numbers of stochastic gradient descent."""
-
-    rate: Any
-
-
-class Momentum(NamedTuple):
-    """Those of momentum."""
-
-    rate: Any
-    momentum: Any
-
-
-class Nesterov(NamedTuple):
-    """Those of Nesterov's momentum."""
-
-    rate: Any
-    momentum: Any
-
-
-class Rmsprop(NamedTuple):
-    """Those of RMSProp."""
-
-    rate: Any
-    decay: Any
-    one_less_decay: Any
-    epsilon: Any
-
-
-class Adam(NamedTuple):
-    """Those of Adam and AdamW."""
-
-    keep: Any  # 1 − η·λ
-    rate: Any  # η / (1 − β₁ᵗ)
-    beta1: Any
-    one_less_beta1: Any
-    beta2: Any
-    one_less_beta2: Any
-    inverse_root: Any  # 1 / √(1 − β₂ᵗ)
-    epsilon: Any
-
-
-class Lion(NamedTuple):
-    """Those of Lion."""
-
-    keep: Any  # 1 − η·λ
-    rate: Any
-    beta1: Any
-    one_less_beta1: Any
-    beta2: Any
-    one_less_beta2: Any
-
-
-Numbers = Sgd | Momentum | Nesterov | Rmsprop | Adam | Lion
+Rule = tuple[tuple[()], ...]
+SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = (((),) * number for number in range(6))
 
 
 @kernel()
@@ -85,10 +35,11 @@ def update(share: Any, *arguments: Any) -> None:
 
 @inner()
 def _update_whole(
+    rule: Rule,
     w: FloatArray,
     dw: FloatArray,
     state: tuple[FloatArray, FloatArray],
-    numbers: Numbers,
+    numbers: FloatArray,
     table: AnyArray,
     part: int,
     parts: int,
@@ -100,17 +51,19 @@ def _update_whole(
             begin = start + number * LINE
             end, shift = min(begin + LINE, stop), dw_start - start
             line, dline = slice(begin, end), slice(begin + shift, end + shift)
-            update_line(w[line], dw[dline], first[line], second[line], numbers)
+            update_line(rule, w[line], dw[dline], first[line], second[line], numbers)
 
 
-def update_line(w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: Numbers) -> None:
+def update_line(
+    rule: Rule, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
+) -> None:
     """One step of a rule for some weights that lie together."""
 
 
 @overload(update_line, strict=False, inline="always")
-def _update_line_of(w: Any, dw: Any, first: Any, second: Any, numbers: Any) -> Any:
-    step = STEPS[numbers.instance_class]
-    return lambda w, dw, first, second, numbers: step(w, dw, first, second, numbers)
+def _update_line_of(rule: Any, w: Any, dw: Any, first: Any, second: Any, numbers: Any) -> Any:
+    step = STEPS[((),) * len(rule)]
+    return lambda rule, w, dw, first, second, numbers: step(w, dw, first, second, numbers)
 
 
 @kernel()
@@ -126,10 +79,11 @@ def update_part(share: Any, *arguments: Any) -> None:
 
 @inner()
 def _update_part(
+    rule: Rule,
     w: FloatArray,
     part_dw: FloatArray,
     state: tuple[FloatArray, FloatArray],
-    numbers: Numbers,
+    numbers: FloatArray,
     keep: AnyArray,
     plan: tuple[AnyArray, AnyArray, AnyArray, AnyArray],
     scratch: FloatArray,
@@ -148,7 +102,7 @@ def _update_part(
             end = begin + length
             dw = part_dw[at + i * count : at + (i + 1) * count]
             if count == length:
-                update_line(w[begin:end], dw, first[begin:end], second[begin:end], numbers)
+                update_line(rule, w[begin:end], dw, first[begin:end], second[begin:end], numbers)
                 continue
             spread = scratch[part, 0, :length]
             spread[:] = 0
@@ -159,7 +113,7 @@ def _update_part(
             _copy(w[begin:end], copy_w)
             _copy(first[begin:end], copy_first)
             _copy(second[begin:end], copy_second)
-            update_line(copy_w, spread, copy_first, copy_second, numbers)
+            update_line(rule, copy_w, spread, copy_first, copy_second, numbers)
             _copy_kept(copy_w, kept, w[begin:end])
             _copy_kept(copy_first, kept, first[begin:end])
             _copy_kept(copy_second, kept, second[begin:end])
@@ -186,15 +140,15 @@ def settled(x: Any, least: Any) -> Any:
 
 
 @inner()
-def _sgd(w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: Sgd) -> None:
-    rate, least = numbers.rate, np.sqrt(np.finfo(w.dtype).tiny)
+def _sgd(w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
+    rate, least = numbers[0], np.sqrt(np.finfo(numbers.dtype).tiny)
     for i in range(w.size):
         w[i] = settled(w[i] - rate * dw[i], least)
 
 
 @inner()
-def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: FloatArray, numbers: Momentum) -> None:
-    (rate, momentum), tiny = numbers, np.finfo(w.dtype).tiny
+def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
+    rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
     least = np.sqrt(tiny)
     for i in range(w.size):
         velocity[i] = settled(momentum * velocity[i] - rate * dw[i], tiny)
@@ -202,8 +156,8 @@ def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: F
 
 
 @inner()
-def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: FloatArray, numbers: Nesterov) -> None:
-    (rate, momentum), tiny = numbers, np.finfo(w.dtype).tiny
+def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
+    rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
     least = np.sqrt(tiny)
     for i in range(w.size):
         old = velocity[i]
@@ -212,8 +166,9 @@ def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: Float
 
 
 @inner()
-def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, second: FloatArray, numbers: Rmsprop) -> None:
-    (rate, decay, one_less_decay, epsilon), tiny = numbers, np.finfo(w.dtype).tiny
+def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
+    rate, decay, one_less_decay, epsilon = numbers[0], numbers[1], numbers[2], numbers[3]
+    tiny = np.finfo(numbers.dtype).tiny
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_decay)
     for i in range(w.size):
         g = settled(dw[i], least_squared)
@@ -222,9 +177,11 @@ def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, second: FloatArra
 
 
 @inner()
-def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: Adam) -> None:
-    keep, rate, beta1, one_less_beta1, beta2, one_less_beta2, inverse_root, epsilon = numbers
-    tiny = np.finfo(w.dtype).tiny
+def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: FloatArray) -> None:
+    """The numbers are 1 − η·λ, η / (1 − β₁ᵗ), β₁, 1 − β₁, β₂, 1 − β₂, 1 / √(1 − β₂ᵗ), ε."""
+    keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
+    beta2, one_less_beta2, inverse_root, epsilon = numbers[4], numbers[5], numbers[6], numbers[7]
+    tiny = np.finfo(numbers.dtype).tiny
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_beta2)
     for i in range(w.size):
         g = settled(dw[i], least_squared)
@@ -234,8 +191,10 @@ def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: 
 
 
 @inner()
-def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, second: FloatArray, numbers: Lion) -> None:
-    (keep, rate, beta1, one_less_beta1, beta2, one_less_beta2), tiny = numbers, np.finfo(w.dtype).tiny
+def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
+    """The numbers are 1 − η·λ, η, β₁, 1 − β₁, β₂, 1 − β₂."""
+    keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
+    beta2, one_less_beta2, tiny = numbers[4], numbers[5], np.finfo(numbers.dtype).tiny
     least = np.sqrt(tiny)
     for i in range(w.size):
         ahead = beta1 * m[i] + one_less_beta1 * dw[i]
@@ -244,13 +203,13 @@ def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, second: FloatArray, numb
         w[i] = settled(keep * w[i] - step, least)
 
 
-STEPS: dict[type[Numbers], Any] = {
-    Sgd: _sgd,
-    Momentum: _sgd_momentum,
-    Nesterov: _nesterov,
-    Rmsprop: _rmsprop,
-    Adam: _adam,
-    Lion: _lion,
+STEPS = {
+    SGD: _sgd,
+    MOMENTUM: _sgd_momentum,
+    NESTEROV: _nesterov,
+    RMSPROP: _rmsprop,
+    ADAM: _adam,
+    LION: _lion,
 }
 
 
@@ -267,35 +226,39 @@ def _inplace_average(average: FloatArray, w: FloatArray, portion: Any, part: int
         average[i] = settled(average[i] + portion * (w[i] - average[i]), least)
 
 
-def _adam_numbers(options: dict[str, Any], t: int) -> Adam:
+def _momentum_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
+    return options["learning_rate"], options["momentum"]
+
+
+def _rmsprop_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
+    return options["learning_rate"], options["decay_rate"], 1 - options["decay_rate"], options["epsilon"]
+
+
+def _adam_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     beta1, beta2, rate = options["beta1"], options["beta2"], options["learning_rate"]
     keep, inverse_root = 1 - rate * options.get("weight_decay", 0.0), (1 - beta2**t) ** -0.5
-    return Adam(keep, rate / (1 - beta1**t), beta1, 1 - beta1, beta2, 1 - beta2, inverse_root, options["epsilon"])
+    return keep, rate / (1 - beta1**t), beta1, 1 - beta1, beta2, 1 - beta2, inverse_root, options["epsilon"]
 
 
-def _lion_numbers(options: dict[str, Any], t: int) -> Lion:
+def _lion_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
     beta1, beta2, rate = options["beta1"], options["beta2"], options["learning_rate"]
-    return Lion(1 - rate * options["weight_decay"], rate, beta1, 1 - beta1, beta2, 1 - beta2)
+    return 1 - rate * options["weight_decay"], rate, beta1, 1 - beta1, beta2, 1 - beta2
 
 
-def _rmsprop_numbers(options: dict[str, Any], t: int) -> Rmsprop:
-    decay = options["decay_rate"]
-    return Rmsprop(options["learning_rate"], decay, 1 - decay, options["epsilon"])
+class RuleKernel(NamedTuple):
+    """How the kernels do a rule of `thinnet.optim`."""
+
+    rule: Rule
+    numbers: Callable[[dict[str, Any], int], tuple[float, ...]]  # of the hyperparameters and the number of the step
 
 
-# What the rules of thinnet.optim.OPTIMIZERS compute with, from the hyperparameters and the number of the step.
-NUMBERS: dict[str, Callable[[dict[str, Any], int], Numbers]] = {
-    "sgd": lambda options, t: Sgd(options["learning_rate"]),
-    "sgd_momentum": lambda options, t: Momentum(options["learning_rate"], options["momentum"]),
-    "nesterov": lambda options, t: Nesterov(options["learning_rate"], options["momentum"]),
-    "rmsprop": _rmsprop_numbers,
-    "adam": _adam_numbers,
-    "adamw": _adam_numbers,
-    "lion": _lion_numbers,
+# For the names in thinnet.optim.OPTIMIZERS.
+RULE_KERNELS: dict[str, RuleKernel] = {
+    "sgd": RuleKernel(SGD, lambda options, t: (options["learning_rate"],)),
+    "sgd_momentum": RuleKernel(MOMENTUM, _momentum_numbers),
+    "nesterov": RuleKernel(NESTEROV, _momentum_numbers),
+    "rmsprop": RuleKernel(RMSPROP, _rmsprop_numbers),
+    "adam": RuleKernel(ADAM, _adam_numbers),
+    "adamw": RuleKernel(ADAM, _adam_numbers),
+    "lion": RuleKernel(LION, _lion_numbers),
 }
-
-
-def numbers_of(name: str, options: dict[str, Any], t: int, dtype: np.dtype[Any]) -> Numbers:
-    """What a rule computes with in step t, counted from 1, in the dtype of the weights."""
-    numbers = NUMBERS[name](options, t)
-    return type(numbers)(*map(dtype.type, numbers))

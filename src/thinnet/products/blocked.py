@@ -64,19 +64,20 @@ class BlockedProducts:
         work, sizes, room = self._rooms.product(out.dtype, parts, a.shape[1], min(out.shape))
         self.team.run(work, parts, sizes, a, b, out, room)
 
-    def update(self, buffers: Sequence[FloatArray], numbers: Any, factors: Factors) -> None:
+    def update(self, rule: Any, buffers: Sequence[FloatArray], numbers: FloatArray, factors: Factors) -> None:
         """One step of a rule along a gradient that is a product, by the kernel that makes it.
 
         Args:
+            rule: as for `thinnet.kernels.optimizers`.
             buffers: the matrix, row by row, and two arrays of the rule's state of it, empty where it has less.
-            numbers: what the rule computes with, as for `thinnet.kernels.optimizers`.
+            numbers: the rule's hyperparameters.
             factors: of the gradient.
         """
         below, above, W, penalty = factors
         parts = parts_for(self.team, W.size)
         _, sizes, room = self._rooms.product(W.dtype, parts, *above.shape)
-        work, gradients = self._rooms.update(type(numbers), W.dtype, parts, above.shape[1])
-        self.team.run(work, parts, sizes, below, above, tuple(buffers), numbers, penalty, room, gradients)
+        work, gradients = self._rooms.update(rule, W.dtype, parts, above.shape[1])
+        self.team.run(work, parts, sizes, below, above, tuple(buffers), rule, numbers, penalty, room, gradients)
 
 
 class _Rooms(threading.local):
@@ -100,7 +101,7 @@ class _Rooms(threading.local):
         known: tuple[Any, Any, tuple[AnyArray, ...]] = self._known[key]
         return known
 
-    def update(self, rule: type[Any], number: Any, parts: int, columns: int) -> tuple[Any, AnyArray]:
+    def update(self, rule: Any, number: Any, parts: int, columns: int) -> tuple[Any, AnyArray]:
         """An update's kernel, and room for some rows of a gradient for each part."""
         key = rule, number, parts, columns
         if key not in self._known:

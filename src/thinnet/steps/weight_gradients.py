@@ -68,12 +68,13 @@ class WeightGradients:
         self,
         products: BlockedProducts,
         matrices: Sequence[Matrix],
+        rule: Any,
         buffers: Sequence[FloatArray],
-        numbers: Any,
+        numbers: FloatArray,
     ) -> None:
         for _, start, factors in matrices:
             own = [buffer[start : start + factors.W.size] for buffer in buffers]
-            products.update(own, numbers, factors)
+            products.update(rule, own, numbers, factors)
 
     def _pieces(self, matrices: Sequence[Matrix]) -> Iterator[Piece]:
         for name, start, (below, above, W, penalty) in matrices:
