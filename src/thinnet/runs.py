@@ -228,7 +228,7 @@ def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:
     processes = processes or ProcessGroup()
     share = (processes.rank, processes.size) if processes.size > 1 and not config.num_train else None
     if config.is_file:
-        data = load_npz(Path(config.data), share)
+        data = load_npz(check_path("data", config.data), share)
     else:
         data = catalog.load(_known(config.data), config.root or None, share)
     if config.num_train:
