@@ -7,10 +7,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thinnet import runs
 from thinnet.config import Config
 from thinnet.errors import ArgumentError
 
@@ -96,3 +98,17 @@ def test_bytes_that_are_no_toml_are_refused_in_words(tmp_path_factory: Any, cont
     path.write_bytes(content)
     with contextlib.suppress(ArgumentError):  # and nothing else
         Config.from_toml(path)
+
+
+def test_a_tilde_is_the_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    np.savez(tmp_path / "rows.npz", X_train=np.eye(4), y_train=np.arange(4) % 2)
+    config = Config(data="~/rows.npz", root="~/images")
+    assert runs.load(config).num_features == 4
+    assert config.resolved().data == str(tmp_path / "rows.npz")
+    assert config.resolved().root == str(tmp_path / "images")
+    config_file = tmp_path / "config.toml"
+    config_file.write_text(config.to_toml())
+    assert Config.from_toml("~/config.toml") == config
+    assert Config(data="ROWS.NPZ").is_file

@@ -285,3 +285,11 @@ def test_each_process_reads_its_share(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(getattr(found, f"y_{split}"), getattr(expected, f"y_{split}"))
     with pytest.raises(DataError, match="num_train"):
         load_cifar10(tmp_path, num_train=10_000, share=(0, 2))
+
+
+@pytest.mark.parametrize(("copied", "to"), [("data_batch_2", "data_batch_3"), ("data_batch_1", "test_batch")])
+def test_a_batch_under_the_name_of_another_one_is_refused(folder: Path, copied: str, to: str) -> None:
+    (folder / to).write_bytes((folder / copied).read_bytes())
+    for read in (read_cifar10_folder, lambda root: load_cifar10(root, **SMALL)):
+        with pytest.raises(DataError, match=rf"{to} must be a batch with rows of its own, got those of {copied}\. Put"):
+            read(folder)

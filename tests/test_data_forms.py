@@ -180,10 +180,15 @@ def test_single_arrays_objects_and_other_members_are_named(share: tuple[int, int
         np.save(file, VALUES)
     with pytest.raises(DataError, match="got a single array, as numpy"):
         load_npz(path, share)
-    np.savez(path, X_train=np.array([[None]] * 4, object), y_train=np.arange(4))
-    with pytest.raises(DataError, match="got an array of Python objects") as caught:
-        load_npz(path, share)
-    assert "allow_pickle" not in str(caught.value)
+    for key, dtype in (("X_train", "float"), ("y_train", "str")):
+        arrays: dict[str, Any] = {"X_train": np.ones((4, 1)), "y_train": np.arange(4)}
+        np.savez(path, **{**arrays, key: np.array([["1"]] * 4, object)})
+        text = rf"In .*rows\.npz, {key} must be .* Python objects\. Write .*: {key}={key}\.astype\({dtype}\)"
+        with pytest.raises(DataError, match=text) as caught:
+            load_npz(path, share)
+        assert "allow_pickle" not in str(caught.value)
+    with pytest.raises(DataError, match=r"must be a file of arrays .*, got a directory\. Name the file itself"):
+        load_npz(tmp_path, share)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("X_train.npy", "rows")
         archive.writestr("y_train.npy", "labels")

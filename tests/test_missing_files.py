@@ -75,6 +75,10 @@ def test_a_file_with_nearly_that_name_is_named(tmp_path: Path) -> None:
         FullyConnectedNet.load(tmp_path / "digit.safetensors")
     with pytest.raises(FileNotFoundError, match=r"no such file\. .* There is no folder .*runs\."):
         FullyConnectedNet.load(tmp_path / "runs" / "digits.safetensors")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "train-images-idx3-ubyte.gz").touch()
+    with pytest.raises(FileNotFoundError, match=r"Did you mean 'raw/train-images-idx3-ubyte\.gz'\?"):
+        load_fashion_mnist(tmp_path)
 
 
 def test_a_folder_is_told_which_of_its_files_is_a_net_only_where_one_is(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +113,37 @@ def test_a_run_on_a_file_is_resumed_from_any_working_directory(tmp_path: Path, m
     monkeypatch.chdir("elsewhere")
     assert cli.main(["resume", "../run"]) == 0
     assert Config.from_toml(tmp_path / "run" / "config.toml").data == str(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"dropout": 0.5}, "dropout"),
+        ({"normalization": "batchnorm", "hidden_dims": (6,)}, "hidden_dims, normalization"),
+        ({"seed": 1}, "seed"),
+        ({"optimizer": "sgd"}, "optimizer, .*"),
+        ({"batch_size": 10}, "batch_size"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"learning_rate": 0.01}, "learning_rate"),
+        ({"weight_decay": 0.5}, "optimizer_options"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_checkpoints_of_another_run_are_refused(tmp_path: Path, options: dict[str, Any], named: str) -> None:
+    quiet: Any = {"verbose": False, "progress": False}
+    config = Config(num_train=60, hidden_dims=(5,), epochs=1, batch_size=20, seed=0, optimizer="adamw")
+    for name, own in (("run", config), ("other", replace(config, **options))):
+        runs.start(own, tmp_path / name, log=lambda text: None, **quiet)
+    for newer in (tmp_path / "other").glob("step-*"):
+        shutil.copy(newer, tmp_path / "run")
+    text = rf"run must have checkpoints of its own run, got those of one with another {named}\. Remove its step-"
+    with pytest.raises(CheckpointError, match=text):
+        runs.resume(tmp_path / "run", **quiet)
+
+
+def test_a_run_that_was_given_more_epochs_is_resumed(tmp_path: Path) -> None:
+    quiet: Any = {"verbose": False, "progress": False}
+    config = Config(num_train=60, hidden_dims=(5,), epochs=1, batch_size=20, seed=0, schedule="one_cycle", patience=9)
+    runs.start(config, tmp_path, log=lambda text: None, **quiet)
+    assert len(runs.resume(tmp_path, epochs=2, **quiet).history.loss) == 6
+    assert len(runs.resume(tmp_path, **quiet).history.loss) == 6

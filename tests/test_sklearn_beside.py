@@ -15,7 +15,8 @@ from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 BESIDE: dict[str, tuple[Any, str]] = {
     "masked": (np.ma.masked_less(X[:, 0], 0), "y must have no masked elements"),
-    "dates": (pd.date_range("2020", periods=60), "y must be numbers, got dates"),
+    "dates": (pd.date_range("2020", periods=60), "y must be numbers, got dates.* the days since a fixed date"),
+    "durations": (pd.to_timedelta(range(60), "D"), r"y must be numbers, got durations.* in days or seconds: pandas\.S"),
     "missing": (
         pd.Series([1.0, None] * 30, dtype="Float64"),
         r"y must have a value .* in row 1 \(rows without a value: 30",
@@ -55,14 +56,22 @@ def test_scores_of_targets_of_any_size(scale: float) -> None:
         (np.full(60, np.nan), "must be >= 0, got nan"),
         (np.zeros(60), "must have at least one number above zero, got zero for every row"),
         (np.full(60, np.inf), "must hold finite numbers, got inf in row 0"),
+        ("balanced", "must have a number for each row, got 'balanced'. Weights of classes are the argument class_we"),
+        ({0: 1, 1: 2}, r"must have a number for each row, got \{0: 1, 1: 2\}\. Weights of classes are the argument"),
     ],
-    ids=["complex", "dates", "durations", "hundreds of digits", "a column", "NaN", "zero", "infinity"],
+    ids=["complex", "dates", "durations", "hundreds of digits", "a column", "NaN", "zero", "infinity", "text", "dict"],
 )
 def test_weights_that_are_no_numbers(weights: Any, text: str) -> None:
     net = ThinNetClassifier(**QUICK).fit(X, Y)
     for call in (net.fit, net.score):
         with pytest.raises(ArgumentError, match=f"sample_weight .*{text}"):
             call(X, Y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("scale", [1, 1e300])
+def test_values_are_no_labels_whatever_their_size(scale: float) -> None:
+    with pytest.raises(ArgumentError, match=r"y must be labels, got numbers such as .*: Unknown label type"):
+        ThinNetClassifier(**QUICK).fit(X, X[:, 0] * scale)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,19 @@ def test_each_row_has_influence(rows: int, batch_size: Any, normalization: Any) 
         assert (partial_weights(begun, changed) != before).any(), row
 
 
+@pytest.mark.parametrize("learning_rate", ["auto", "one_cycle"])
+def test_each_row_has_influence_where_fit_makes_one_pass(learning_rate: str) -> None:
+    """Though the rate of these schedules ends at 0."""
+    options: dict[str, Any] = {"batch_size": 20, "dropout": 0.0, "random_state": 0, "learning_rate": learning_rate}
+    net = ThinNetClassifier((8,), max_iter=1, **options)
+    y = (X[:43, 0] > 0).astype(int)
+    before = net.fit(X[:43], y).net_.params.flat
+    for row in range(43):
+        changed = y.copy()
+        changed[row] = 1 - y[row]
+        assert (net.fit(X[:43], changed).net_.params.flat != before).any(), row
+
+
 @pytest.mark.parametrize("batch_size", [20, 43, 100, "auto"])
 def test_a_pass_of_fit_reads_every_row_once(batch_size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read_rows, read = TrainingRows.read, []

@@ -128,6 +128,9 @@ def test_categories_that_differ_in_capitals_or_spaces_are_told(job: str) -> None
     net = ThinNetClassifier(**QUICK).fit(X, y)
     with pytest.warns(UserWarning, match=rf"X holds {job!r} in column 'job', while training had only 'nurse'\. Write"):
         net.predict(X[:1].assign(job=job))
+    with pytest.warns(UserWarning, match=r"X holds '[A-Z]+' and 2 more in column 'job', while") as caught:
+        net.predict(X.assign(job=X["job"].str.upper()))
+    assert len(caught) == 1
     both = X.assign(job=np.where(np.arange(300) % 2, job, X["job"]))
     ThinNetClassifier(**QUICK).fit(both, y).predict(both)
 

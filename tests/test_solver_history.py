@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 
+import numpy as np
 import pytest
 
 from small_training import make_data, make_net, make_solver
+from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.history import History
 
 
@@ -101,3 +103,10 @@ def test_by_default_a_bar_is_drawn_in_terminals(
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     make_solver(progress=progress).train()
     assert ("12/12" in capsys.readouterr().err) == bar
+
+
+def test_what_is_told_of_values_is_called_r_squared(capsys: pytest.CaptureFixture[str]) -> None:
+    X = np.eye(4, dtype=np.float32)
+    data = Dataset(X, X[:, :1] / 3, X, X[:, :1] / 3)
+    Solver(FullyConnectedNet.for_data(data, [], seed=0), data, epochs=1, progress=False).train()
+    assert re.search(r"^\(Epoch 1 / 1\) train R²: -?\d\S+; val R²: -?\d\S+$", capsys.readouterr().out, re.MULTILINE)

@@ -214,10 +214,10 @@ def check_takes(name: str, function: Any, call: str, *args: Any, **named: Any) -
 
 
 def check_path(name: str, value: Any) -> Path:
-    """Return `value` as a path if it can be one."""
+    """Return `value` as a path if it can be one; a ``~`` at its beginning is the user's own folder."""
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):
         raise _refusal(name, "a path", shown(value), "Give a file or a folder as a string or a pathlib.Path.")
-    return Path(value)
+    return Path(os.path.expanduser(value))
 
 
 # How things that are not in memory are brought there, the surer way first: PySpark has several of these.

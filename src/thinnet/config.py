@@ -33,6 +33,10 @@ AUTO = "auto"  # whatever suits the data
 PRECISION_NAMES = (NONE, *filter(None, PRECISIONS))
 
 
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))  # ~ too, which no shell has made a folder of in a config file
+
+
 def _option(
     default: Any, help: str, kind: Callable[[str], Any] = str, choices: tuple[str, ...] = (), limit: str | int = ""
 ) -> Any:
@@ -118,15 +122,15 @@ class Config:
         """A copy with a seed drawn if it has none, and with absolute paths."""
         return replace(
             self,
-            data=os.path.abspath(self.data) if self.is_file else self.data,
-            root=os.path.abspath(self.root) if self.root else "",
+            data=_absolute(self.data) if self.is_file else self.data,
+            root=_absolute(self.root) if self.root else "",
             seed=self.seed if self.seed >= 0 else fresh_seed() & 0x7FFFFFFF,
         )
 
     @property
     def is_file(self) -> bool:
         """Whether the data are a file of arrays, and not a data set with a name."""
-        return self.data.endswith(".npz")
+        return self.data.lower().endswith(".npz")
 
     @property
     def decays(self) -> bool:

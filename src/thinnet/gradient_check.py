@@ -129,7 +129,8 @@ def check_gradients(
 
 def _loss_alone(net: FullyConnectedNet, X: Any, y: Any, step: int) -> Callable[[], float]:
     """Computes the loss of a step of training, of the parameters as they are then, without its gradients."""
-    rows = X if net.standardization is None else as_inputs(net.spec, net.standardization, X)
+    rows = net._rows(X)
+    rows = rows if net.standardization is None else as_inputs(net.spec, net.standardization, rows)
     batch = replace(checked_batch(net.spec, rows, y, step=step), only_loss=True)
     how = choose.training_step(net.spec, len(batch), fused=net.fused, products=net.products)
     return lambda: how.compute(net.state, batch).loss

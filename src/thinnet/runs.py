@@ -24,8 +24,9 @@ from thinnet.schedules import EpochDecay, Schedule
 from thinnet.solver import Solver
 from thinnet.spec import FIELDS
 from thinnet.statistics import rounded
-from thinnet.storage.checkpoint import SAVED, no_run
+from thinnet.storage.checkpoint import SAVED, SCHEDULED, no_run
 from thinnet.storage.files import write_atomically
+from thinnet.training.resuming import CHANGEABLE
 from thinnet.typing import AnyPath
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
@@ -139,9 +140,27 @@ def resume(folder: AnyPath, *, communicator: Any = None, **options: Any) -> Resu
     data = load(config, processes)
     if begun:
         solver = Solver.resume(folder, data, communicator=communicator, **options)
+        _check_own(folder, solver, _solver(config, data, None, communicator=communicator))
     else:
         solver = _solver(config, data, folder, communicator=communicator, **options)
     return _finish(solver, data, folder, config)
+
+
+def _check_own(folder: Path, resumed: Solver, begun: Solver) -> None:
+    """Raise CheckpointError where a solver that was resumed is not like the one that the config begins with."""
+    before, now = (
+        {
+            **solver.model.config(),
+            **{name: value for name, value in solver.options.items() if name not in CHANGEABLE},
+            **{SCHEDULED[name]: schedule for name, schedule in solver.schedules.items()},
+        }
+        for solver in (begun, resumed)
+    )
+    if differing := [name for name in {**before, **now} if before.get(name) != now.get(name)]:
+        raise CheckpointError(
+            f"{folder} must have checkpoints of its own run, got those of one with another {', '.join(differing)}. "
+            f"Remove its {SAVED} files to begin it again, or put back those that were there."
+        )
 
 
 def start_or_resume(
@@ -209,7 +228,7 @@ def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:
     processes = processes or ProcessGroup()
     share = (processes.rank, processes.size) if processes.size > 1 and not config.num_train else None
     if config.is_file:
-        data = load_npz(Path(config.data), share)
+        data = load_npz(check_path("data", config.data), share)
     else:
         data = catalog.load(_known(config.data), config.root or None, share)
     if config.num_train:
@@ -256,7 +275,7 @@ def net_of(config: Config, data: Dataset) -> FullyConnectedNet:
     return FullyConnectedNet.for_data(data, **{**given, **none})
 
 
-def _solver(config: Config, data: Dataset, folder: Path, **options: Any) -> Solver:
+def _solver(config: Config, data: Dataset, folder: Path | None, **options: Any) -> Solver:
     return Solver(
         net_of(config, data),
         data,

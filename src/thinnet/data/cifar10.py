@@ -92,10 +92,11 @@ def load_cifar10(
     own = None if share is None else Share(*share, totals, len(CLASS_NAMES))
     train, val, test = (slice(0, total) if own is None else own.rows(split) for split, total in totals.items())
     parts = [train, slice(num_train + val.start, num_train + val.stop)]
-    ((X, y), (X_val, y_val)), there = _read_rows(folder, TRAIN_FILES, parts, wanted)
+    files: dict[bytes, str] = {}
+    ((X, y), (X_val, y_val)), there = _read_rows(folder, TRAIN_FILES, parts, files, wanted)
     check_rows("num_train + num_val", wanted, there, f"training images in {folder}")
     parts = [slice(None) if wanted_test is None else test]
-    ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, parts, wanted_test)
+    ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, parts, files, wanted_test)
     check_rows("num_test", wanted_test or 0, there, f"test images in {folder}")
     arrays: dict[str, Any] = {"X_train": X, "y_train": y}  # of which a share may have no rows
     arrays |= {"X_val": X_val, "y_val": y_val} if num_val else {}
@@ -114,8 +115,9 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
         ArgumentError: if `folder` is no path.
     """
     folder = check_path("folder", folder)
-    ((X, y),), _ = _read_rows(folder, TRAIN_FILES, [slice(None)])
-    ((X_test, y_test),), _ = _read_rows(folder, TEST_FILES, [slice(None)])
+    files: dict[bytes, str] = {}
+    ((X, y),), _ = _read_rows(folder, TRAIN_FILES, [slice(None)], files)
+    ((X_test, y_test),), _ = _read_rows(folder, TEST_FILES, [slice(None)], files)
     return X, y, X_test, y_test
 
 
@@ -153,7 +155,7 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
     """The folder with the batches: found as `load_cifar10` says, or downloaded."""
     if root is None:
         return look_for_cifar10() or _downloaded()
-    folders = _itself_or_inside(check_path("root", root))
+    folders = _itself_or_inside(root)
     found = _first_with_batches(folders)
     if found is None:
         looked = " nor ".join(str(folder.absolute()) for folder in folders)
@@ -182,12 +184,12 @@ def _downloaded() -> Path:
     from thinnet.data import download
 
     named = os.environ.get(VARIABLE)
-    folder = Path(os.path.expanduser(named)) if named else download.cache_folder()
+    folder = check_path(VARIABLE, named) if named else download.cache_folder()
     return download.fetch_folder(ARCHIVE, folder.parent if folder.name == FOLDER else folder)
 
 
 def _itself_or_inside(folder: str | os.PathLike[str]) -> list[Path]:
-    path = Path(os.path.expanduser(folder))
+    path = check_path("root", folder)
     return [path, path / FOLDER]
 
 
@@ -200,11 +202,12 @@ def _first_with_batches(folders: Sequence[Path]) -> Path | None:
 
 
 def _read_rows(
-    folder: Path, names: Sequence[str], parts: Sequence[slice], wanted: int | None = None
+    folder: Path, names: Sequence[str], parts: Sequence[slice], files: dict[bytes, str], wanted: int | None = None
 ) -> tuple[list[tuple[AnyArray, IntArray]], int]:
     """Parts of the rows of the files together, one file in memory at a time; and how many rows there are.
 
-    No more files are read than have the first `wanted` rows, None for all.
+    No more files are read than have the first `wanted` rows, None for all. `files` are those that were read already, by
+    what is in them; DataError if one comes again under another name, as if its rows were others.
     """
     # A little more than the rows there are, since the files hold labels too, and none is passed over for being short.
     most = sum(file_size(folder / name, EXPECTED, FIX) // NUM_FEATURES + 1 for name in names)
@@ -216,6 +219,8 @@ def _read_rows(
         if there >= last:
             break
         rows, labels = _decode(folder / name)
+        if len(rows) and (other := files.setdefault(labels.tobytes() + rows[0].tobytes(), name)) != name:
+            raise damaged(folder / name, "a batch with rows of its own", f"those of {other}", FIX)
         for part, (X, y) in zip(ranges, arrays, strict=True):
             first, end = max(part.start, there), min(part.stop, there + len(rows))
             if first < end:

@@ -9,7 +9,7 @@ from thinnet.arguments import known_arguments
 from thinnet.checks import check_number, check_path
 from thinnet.data.checking import check_rows
 from thinnet.data.dataset import Dataset
-from thinnet.data.files import damaged
+from thinnet.data.files import damaged, looked_for
 from thinnet.data.idx import read_idx
 from thinnet.errors import MissingDataError
 from thinnet.typing import AnyArray, IntArray
@@ -79,5 +79,6 @@ def _find(root: Path, name: str) -> Path:
         if os.path.exists(path):
             return path
     raise MissingDataError(
-        f"root must be a folder with {name}, plain or with .gz, got {os.fspath(root)!r}, which has neither. {FIX}"
+        f"root must be a folder with {name}, plain or with .gz, got {os.fspath(root)!r}, which has neither. {FIX} "
+        f"{looked_for(root / name)}"
     )

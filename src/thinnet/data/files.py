@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from thinnet.checks import nearest
@@ -71,18 +72,23 @@ def damaged(path: Path, expected: str, got: str, fix: str) -> DataError:
 
 
 def looked_for(path: Path) -> str:
-    """Where a file or a folder that is not there was looked for, and what is there that is called nearly so."""
+    """Where what is not there was looked for, and what there is of nearly its name, there or in a folder there."""
     whole, there = path.absolute(), next(filter(os.path.isdir, path.absolute().parents))
     if there != whole.parent:
         return f"There is no folder {there / whole.relative_to(there).parts[0]}."
+    inside = next(
+        (f"Did you mean '{one.parent.name}/{one.name}'?" for one in there.glob(f"*/{escape(path.name)}*")), ""
+    )
     others = {one.name for one in there.glob("*")} - {path.name}  # which may be a link that leads nowhere
-    return f"It was looked for in {there}. {nearest(path.name, sorted(others))}".rstrip()
+    return f"It was looked for in {there}. {inside or nearest(path.name, sorted(others))}".rstrip()
 
 
 def unreadable(path: Path, expected: str, error: OSError, fix: str = "Check its path.") -> DataError:
     """The error for a file that the system does not let us read; `fix` is for one that is not there."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return MissingDataError(f"{path} must be {expected}, got no such file. {fix} {looked_for(path)}")
+    if path.is_dir():
+        return damaged(path, expected, "a directory", "Name the file itself.")
     came = f"an error while reading it ({error.strerror or error})"
     return damaged(path, expected, came, "Check its permissions and the disk.")
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from thinnet.checks import check_path
-from thinnet.data.files import LARGEST_FILE, damaged, file_size, unreadable
+from thinnet.data.files import LARGEST_FILE, LONGEST_HEAD, damaged, file_size, looks_like, unreadable
 from thinnet.typing import AnyArray
 
 EXPECTED = "an IDX file of uint8 values"
@@ -74,7 +74,7 @@ def _read(file: BinaryIO, path: Path) -> AnyArray:
 def _read_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
-        raise damaged(path, EXPECTED, f"the first bytes {magic.hex(' ') or '(none)'}", FIX)
+        raise damaged(path, EXPECTED, looks_like(magic + file.read(LONGEST_HEAD)), FIX)
     if magic[2] != UINT8:
         raise damaged(path, EXPECTED, f"the data type {magic[2]:#04x} rather than 0x08", FIX)
     if not 1 <= magic[3] <= MOST_DIMENSIONS:

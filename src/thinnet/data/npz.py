@@ -42,22 +42,30 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
     except DataError as error:
         raise DataError(f"In {path}, {error}") from error
     except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise damaged(path, EXPECTED, _what_came(kind, str(error)), FIX) from error
-
-
-def _what_came(kind: str, error: str) -> str:
-    """In words of our own where NumPy's would advise to load the file unsafely."""
-    if kind != ZIP:
-        return kind
-    return "an array of Python objects" if "object" in error.lower() else f"{ZIP} that is damaged ({error})"
+        came = f"{ZIP} that is damaged ({error})" if kind == ZIP else kind
+        raise damaged(path, EXPECTED, came, FIX) from error
 
 
 def _member(loaded: Any, key: str) -> AnyArray | None:
     """One of the arrays; None for what is no part of a data set."""
-    array = loaded[key] if key in ARRAYS else None
+    try:
+        array = loaded[key] if key in ARRAYS else None
+    except ValueError as error:
+        if "object" not in str(error).lower():
+            raise
+        raise _of_objects(key) from None  # since NumPy's error would advise to load the file unsafely
     if isinstance(array, bytes):  # as NumPy gives what it does not know
         raise ValueError(f"{key} is not an array")
     return array
+
+
+def _of_objects(key: str) -> DataError:
+    """The error for an array that a file holds as a pickle, which is how NumPy writes the text of data frames."""
+    dtype = "str" if key.startswith("y") else "float"
+    return DataError(
+        f"{key} must be an array of numbers or of text, got one of Python objects. Write the file again with what "
+        f"they stand for: {key}={key}.astype({dtype}), for example."
+    )
 
 
 def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
@@ -75,20 +83,20 @@ def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
             arrays[key] = None  # so that a key that is misspelled is found
         else:
             with loaded.zip.open(f"{key}.npy") as file:
-                arrays[key], totals[key.partition("_")[2]] = _read_share(file, *share)
+                arrays[key], totals[key.partition("_")[2]] = _read_share(key, file, *share)
     part = Dataset.from_dict(arrays, name, names)
     y = targets["y_train"]
     num_classes = y.shape[1] if y.ndim == 2 else len(names) or int(y.max(initial=-1)) + 1
     return part.part_of(Share(*share, totals, num_classes))
 
 
-def _read_share(file: IO[bytes], rank: int, size: int) -> tuple[AnyArray, int]:
+def _read_share(key: str, file: IO[bytes], rank: int, size: int) -> tuple[AnyArray, int]:
     """One process's rows of an array, a piece in memory at a time; and how many rows there are."""
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, columns_first, dtype = read_header(file)
     if dtype.hasobject:
-        raise ValueError("Python objects instead of numbers")
+        raise _of_objects(key)
     if columns_first and len(shape) > 1:
         raise ValueError("an array stored column by column, which cannot be read in parts")
     if not shape:

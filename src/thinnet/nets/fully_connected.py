@@ -211,6 +211,7 @@ class FullyConnectedNet(Net):
             if training:
                 raise ArgumentError("y must be given with training=True, got None. Scores are those of test mode.")
             return self.scores(X)
+        X = self._rows(X)
         X = X if self.standardization is None else as_inputs(self.spec, self.standardization, X)
         batch = checked_batch(self.spec, X, y, weights, self.step if step is None else step, training=training)
         if not training:
@@ -220,6 +221,10 @@ class FullyConnectedNet(Net):
             self.step += 1
         computed = self._step(len(batch)).compute(self.state, batch)
         return computed.loss, dict(computed.whole(self.params))
+
+    def _rows(self, X: Any) -> Any:
+        """The matrix whose rows the net takes, not yet standardized; a net may make it of something else."""
+        return X
 
     def _step(self, num_rows: int) -> Step:
         """How a step of training is computed, with buffers for at least so many rows."""
@@ -243,6 +248,7 @@ class FullyConnectedNet(Net):
             ArgumentError: if X does not fit the net, or holds NaN or infinity, or its rows are no images to flip.
             NumericalError: if a score becomes NaN or infinite although X is finite.
         """
+        X = self._rows(X)
         rows, shape = as_matrix(self.spec, X), flip_shape(X, flip)
         scores = np.empty((len(rows), self.num_classes), self.dtype)
         how: dict[str, Any] = {"fused": self.fused, "products": self.products}

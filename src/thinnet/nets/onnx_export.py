@@ -37,8 +37,8 @@ def export_onnx(net: Net, path: Path) -> None:
     graph = Graph()
     rows, carried = "X", net.standardization
     graph.input(rows, net.dtype if carried is None else WIDE, net.input_dim)
-    if carried is not None:
-        rows = add_standardization(graph, carried, rows)
+    if carried is not None:  # and float64 even where a runtime takes any dtype
+        rows = add_standardization(graph, carried, graph.cast(rows, WIDE, "wide"))
         rows = rows if net.dtype == WIDE else graph.cast(rows, net.dtype, "rows")
     graph.output(add_net(graph, net, rows, net.dtype), net.dtype, net.num_classes)
     graph.write(path)
@@ -123,8 +123,7 @@ class Graph:
 
 def add_standardization(graph: Graph, how: Standardization, below: str) -> str:
     """Add what standardizes raw rows of float64 behind the value `below`; return the name of what comes out."""
-    rows = graph.cast(below, WIDE, "wide")  # which are already, but for runtimes that take any dtype
-    rows = graph.add("Sub", [rows, graph.array("mean", how.mean)], "centered")
+    rows = graph.add("Sub", [below, graph.array("mean", how.mean)], "centered")
     rows = graph.add("Mul", [rows, graph.array("scale", how.scale)], "standardized")
     if how.limit == np.inf:
         return rows

@@ -22,6 +22,7 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
 from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training, trials
+from thinnet.sklearn.encoded_net import net_of_raw_rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
 from thinnet.sklearn.table import TableEncoder
@@ -355,7 +356,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     def net_(self) -> FullyConnectedNet:
         """The first net on the estimator's own parameters.
 
-        It takes raw rows, since it carries the standardization; where there is an `encoder_`, those that this makes.
+        It takes raw rows, since it carries the `encoder_`, where there is one, and the standardization.
         """
         return self.nets_[0]
 
@@ -363,11 +364,11 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     def nets_(self) -> list[FullyConnectedNet]:
         """All nets of the ensemble, on the estimator's own parameters."""
         check_is_fitted(self, "_nets")
-        return [net.with_standardization(self._inputs.standardization) for net in self._nets]
+        return [net_of_raw_rows(net, self._inputs) for net in self._nets]
 
     @property
     def encoder_(self) -> TableEncoder | None:
-        """What makes the matrix that `net_` takes of the columns of a table; None where rows are taken as they are."""
+        """What makes the nets' matrix of the columns of a table; None where rows are taken as they are."""
         check_is_fitted(self, "_inputs")
         return self._inputs.encoder
 

@@ -201,10 +201,12 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return self._loss == "logistic"
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
-        kind = type_of_target(y, input_name="y")
+        with np.errstate(invalid="ignore"):  # numbers beyond int64, which are no labels either
+            kind = type_of_target(y, input_name="y")
+            fractions = y[y != y.astype(np.int64)] if kind.startswith("continuous") else y[:0]
         if kind.startswith("continuous"):
             raise ArgumentError(
-                f"y must be labels, got numbers such as {y[y % 1 != 0][0]}: Unknown label type: {kind}. Use "
+                f"y must be labels, got numbers such as {fractions[0]}: Unknown label type: {kind}. Use "
                 f"ThinNetRegressor for values; if these are labels, make text of them: y.astype(str)."
             )
         if kind == "multiclass-multioutput" or (kind == "multilabel-indicator" and not np.isin(y, (0, 1)).all()):

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Number
 from textwrap import shorten
@@ -121,6 +121,11 @@ def checked(estimator: Any, X: Any, before: Inputs | None = None) -> Any:
 
 def checked_beside(estimator: Any, y: Any, sample_weight: Any, num_rows: int) -> tuple[AnyArray, FloatArray | None]:
     """The targets and the weights of so many rows."""
+    if isinstance(sample_weight, str | Mapping):
+        raise ArgumentError(
+            f"sample_weight must have a number for each row, got {sample_weight!r}. Weights of classes are the "
+            f"argument class_weight of a classifier."
+        )
     check_in_memory(y=y, sample_weight=sample_weight)
     return _checked_targets(estimator, y, num_rows), relative_weights(sample_weight, num_rows)
 
@@ -221,6 +226,7 @@ def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
     for wrong in sorted(found & ({"complex numbers"} | (kinds.TIMES if values else set()))):
         fix = "Complex data not supported: give their real or their imaginary parts."
         fix = "Make numbers of them, such as the days since a fixed date." if wrong in kinds.TIMES else fix
+        fix = kinds.FIXES[wrong].format(column="pandas.Series(y)") if wrong == "durations" else fix
         raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
     targets = plain(targets)
     if values and targets.dtype.kind in "OU":

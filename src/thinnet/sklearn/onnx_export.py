@@ -61,6 +61,13 @@ def export_values(nets: Nets, inputs: Inputs, units: Standardization, flat: bool
     graph.write(path)
 
 
+def export_scores(net: FullyConnectedNet, inputs: Inputs, path: Path) -> None:
+    """Write one net: its ``scores``, (N, C)."""
+    graph, scores = _scored([net], inputs)
+    graph.output(scores, WIDE, net.num_classes)
+    graph.write(path)
+
+
 def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
     """A graph from raw rows to the mean of the nets' scores, and its name."""
     graph = Graph()
@@ -78,12 +85,13 @@ def _add_matrix(graph: Graph, inputs: Inputs, num_columns: int) -> str:
     if encoder is not None and inputs.is_table:
         return add_table(graph, encoder)
     graph.input("X", WIDE, num_columns if encoder is None else len(encoder.columns))
+    rows = graph.cast("X", WIDE, "wide")  # as it is already, but for runtimes that take any dtype
     if encoder is not None:
-        return add_array(graph, encoder, "X")
+        return add_array(graph, encoder, rows)
     if not inputs.has_means:
-        return "X"
+        return rows
     mean = graph.array("fills", inputs.standardization.mean[None])
-    return graph.add("Where", [graph.add("IsNaN", ["X"], "missing"), mean, "X"], "filled")
+    return graph.add("Where", [graph.add("IsNaN", [rows], "missing"), mean, rows], "filled")
 
 
 def _plain(classes: AnyArray) -> Any:
@@ -130,11 +138,12 @@ def add_table(graph: Graph, encoder: TableEncoder) -> str:
         graph.input(name, dtype, 1)
     parts = []
     for i, (learned, dtype) in enumerate(zip(encoder.columns, dtypes, strict=True)):
-        own = f"column{i}"
+        own, x = f"column{i}", learned.name
+        x = x if dtype.kind == "O" else graph.cast(x, dtype, f"{own}_in")  # for runtimes that take any dtype
         if isinstance(learned, LearnedNumbers):
-            parts += _add_numbers(graph, learned, learned.name, own)
+            parts += _add_numbers(graph, learned, x, own)
         else:
-            parts.append(_add_categories(graph, learned, dtype, own))
+            parts.append(_add_categories(graph, learned, x, dtype, own))
     return graph.add("Concat", parts, "table", axis=1)
 
 
@@ -182,23 +191,23 @@ def _add_numbers(graph: Graph, learned: LearnedNumbers, x: str, own: str) -> lis
     return parts
 
 
-def _add_categories(graph: Graph, learned: LearnedCategories, dtype: np.dtype[np.generic], own: str) -> str:
-    """Nodes for a column of categories: first the number of the column that has the one, then zeros and ones."""
+def _add_categories(graph: Graph, learned: LearnedCategories, x: str, dtype: np.dtype[np.generic], own: str) -> str:
+    """Nodes for a column of categories, the value x: first which column has the one, then zeros and ones."""
     columns = [learned.column_of(place) for place in range(len(learned.categories))]
     unknown, missing = learned.column_of(learned.unknown), learned.column_of(learned.missing)
     if dtype.kind == "O":
         keys = {"": missing, **dict(zip(learned.categories, columns, strict=True))}
         labels = {"keys_strings": list(keys), "values_int64s": list(keys.values()), "default_int64": unknown}
-        code = graph.add("LabelEncoder", [learned.name], f"{own}_label", domain=LABELS, **labels)
+        code = graph.add("LabelEncoder", [x], f"{own}_label", domain=LABELS, **labels)
         code = graph.cast(code, WIDE, f"{own}_code")
     else:
         known = graph.array(f"{own}_known", np.array([learned.categories or (0,)], dtype))
         more = graph.array(f"{own}_columns", np.array(columns or [unknown], WIDE)[:, None] - unknown)
-        equal = graph.cast(graph.add("Equal", [learned.name, known], f"{own}_equal"), WIDE, f"{own}_ones")
+        equal = graph.cast(graph.add("Equal", [x, known], f"{own}_equal"), WIDE, f"{own}_ones")
         least = graph.array(f"{own}_unknown", np.array(unknown, WIDE))
         code = graph.add("Add", [graph.add("MatMul", [equal, more], f"{own}_more"), least], f"{own}_code")
     if dtype.kind == "f":
-        is_missing = graph.add("IsNaN", [learned.name], f"{own}_missing")
+        is_missing = graph.add("IsNaN", [x], f"{own}_missing")
         place = graph.array(f"{own}_place", np.array(missing, WIDE))
         code = graph.add("Where", [is_missing, place, code], f"{own}_present")
     numbers = graph.array(f"{own}_numbers", np.arange(learned.width, dtype=WIDE)[None])

@@ -122,9 +122,14 @@ class Passes:
 
     def run(self) -> None:
         """Make the passes."""
-        schedules = {"learning_rate": self._schedule}
+        schedules = {"learning_rate": self._factor}
         loop = Loop(self.state, self._step, lambda step: self._order.rows(self._before + step), schedules)
         loop.run(loop.step, self._after_step)
+
+    def _factor(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
+        """The schedule's; in a single pass as if a step were to follow, or its last rows were lost at a rate of 0."""
+        alone = total_steps == steps_per_epoch
+        return self._schedule(step, steps_per_epoch=steps_per_epoch, total_steps=total_steps + alone)
 
     def finish(self) -> None:
         """Give the nets the averages of their weights, or the best ones, where such were kept."""

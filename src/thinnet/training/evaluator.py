@@ -49,18 +49,19 @@ def record(
     Raises:
         NumericalError: if weights or scores are not finite; the model then has the last good weights, if there are any.
     """
-    history = state.history
+    history, what = state.history, state.measure
+    names = ("train acc", "val_acc") if what == "accuracy" else (f"train {what}", f"val {what}")
     state.weights.check(state.iteration, history.loss[-1])
     if processes.size > 1:
         processes.check_equal(state.model.params.flat)
     history.epoch.append(state.epoch)
     try:
         history.train_accuracy.append(evaluate("train").accuracy)
-        report = f"(Epoch {state.epoch} / {state.epochs}) train acc: {history.train_accuracy[-1]:f}"
+        report = f"(Epoch {state.epoch} / {state.epochs}) {names[0]}: {history.train_accuracy[-1]:f}"
         if validates:
             accuracy, loss = evaluate("val")
             history.val_accuracy.append(accuracy)
-            report += f"; val_acc: {accuracy:f}"
+            report += f"; {names[1]}: {accuracy:f}"
             if loss is not None:
                 history.val_loss.append(loss)
             state.weights.offer(compared(history, state.measure)[-1])

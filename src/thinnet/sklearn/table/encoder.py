@@ -8,6 +8,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from scipy import sparse
 
+from thinnet.arrays import check_order
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
 from thinnet.sklearn.table.learned import LearnedCategories, LearnedNumbers, learn_categories, learn_numbers
@@ -77,8 +78,9 @@ class TableEncoder:
         """Other rows, each of their columns taken as what it was in training."""
         table = open_table(X)
         self._check_number(len(table.names))
-        if not table.named:
-            table = table._replace(names=[learned.name for learned in self.columns])
+        names = [learned.name for learned in self.columns]
+        check_order("X", table.names, names)
+        table = table if table.named else table._replace(names=names)
         return columns_of(table, [isinstance(learned, LearnedCategories) for learned in self.columns])
 
     def transform(self, columns: Columns) -> Any:

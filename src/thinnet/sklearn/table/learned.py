@@ -83,6 +83,7 @@ class LearnedCategories:
         places, seen = {value: place for place, value in enumerate(self.categories)}, {*self.categories, *self.rare}
         alike = {value.strip().casefold(): value for value in self.categories if isinstance(value, str)}
         found = np.full(len(column.values) + 1, self.column_of(self.missing))  # the last one is what −1 finds
+        unlike = []  # in capitals or spaces
         for code in np.flatnonzero(used):
             value = column.values[code]
             if known and kind(type(value)) not in known:
@@ -91,11 +92,15 @@ class LearnedCategories:
                     f"{kind(type(value))}. Convert the column to what it was."
                 )
             found[code] = self.column_of(places.get(value, self.unknown))
-            if isinstance(value, str) and value not in seen and (meant := alike.get(value.strip().casefold())):
-                warnings.warn(
-                    f"X holds {value!r} in {where}, while training had only {meant!r}. Write it as in training.",
-                    stacklevel=2,
-                )
+            if isinstance(value, str) and value not in seen and value.strip().casefold() in alike:
+                unlike.append(value)
+        if unlike:
+            more = f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
+            warnings.warn(
+                f"X holds {unlike[0]!r}{more} in {where}, while training had only "
+                f"{alike[unlike[0].strip().casefold()]!r}. Write it as in training.",
+                stacklevel=2,
+            )
         return found[column.codes]
 
     def write(self, column: Categories, out: FloatArray, where: str) -> None:

@@ -1,0 +1,64 @@
+"""The nets of an estimator that encodes its rows, which take raw ones all the same."""
+
+import os
+from typing import Any, Self
+
+from scipy import sparse
+
+from thinnet.checks import check_path
+from thinnet.errors import ArgumentError
+from thinnet.nets import FullyConnectedNet
+from thinnet.sklearn.inputs import Inputs
+from thinnet.spec import Spec
+from thinnet.standardization import Standardization
+from thinnet.state import State
+
+
+class EncodedNet(FullyConnectedNet):
+    """A net with the encoder of its estimator, which makes its rows of raw ones: of an array, or of a table."""
+
+    _inputs: Inputs | None = None
+
+    def with_standardization(self, standardization: Standardization | None) -> Self:
+        """As that of `FullyConnectedNet`: what it gives takes rows that are encoded already."""
+        net = super().with_standardization(standardization)
+        net._inputs = None
+        return net
+
+    def save(self, path: str | os.PathLike[str], standardization: Standardization | None = None) -> None:
+        """As `FullyConnectedNet.save` does; ArgumentError while raw rows are taken, since its file has no encoder."""
+        if self._inputs is not None:
+            raise ArgumentError(
+                "save must be called of a net that takes rows as they are, got one that takes what encoder_ makes of "
+                "them, which its file has no place for. Save the estimator: joblib.dump(estimator, path); or write "
+                "it for other programs with estimator.export_onnx(path)."
+            )
+        super().save(path, standardization)
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the net as an ONNX graph from what the graph of the whole estimator takes to ``scores`` of float64."""
+        if self._inputs is None:
+            return super().export_onnx(path)
+        from thinnet.sklearn.onnx_export import export_scores
+
+        export_scores(self, self._inputs, check_path("path", path))
+
+    def _rows(self, X: Any) -> Any:
+        if self._inputs is None:
+            return X
+        matrix = self._inputs.matrix(X)
+        return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+    def _on(self, spec: Spec, state: State, standardization: Standardization | None) -> Self:
+        net = super()._on(spec, state, standardization)
+        net._inputs = self._inputs
+        return net
+
+
+def net_of_raw_rows(net: FullyConnectedNet, inputs: Inputs) -> FullyConnectedNet:
+    """Of a net that takes standardized rows another one on the same parameters that takes what the estimator takes."""
+    if inputs.encoder is None:
+        return net.with_standardization(inputs.standardization)
+    encoded = EncodedNet.from_parts(net.spec, net.state, fused=net.fused, standardization=inputs.standardization)
+    encoded._products, encoded._inputs = net._products, inputs
+    return encoded
