@@ -6,6 +6,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,8 @@ SPEED_RATE = 0.2  # the speed recipe itself drops nothing: one epoch is too shor
 def cifar10_fc_accuracy(changes: Mapping[str, Any], seed: int) -> float:
     """The second course's final net: accuracy on the test images."""
     config = replace(cifar10_fc.RECIPE, **changes, seed=seed)
-    return cifar10_fc.run(config, verbose=False, progress=False).test_accuracy
+    with tempfile.TemporaryDirectory() as folder:
+        return cifar10_fc.run(config, Path(folder), verbose=False, progress=False).test_accuracy
 
 
 def cifar10_speed_accuracy(changes: Mapping[str, Any], seed: int) -> float:

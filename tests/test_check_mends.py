@@ -156,7 +156,7 @@ def test_a_function_that_changes_its_argument_mended_as_it_says_is_right(functio
 
 def test_a_backward_that_returns_nothing_in_test_mode_is_told_so() -> None:
     text = dropouts.dropout({"        return dout * mask\n    return dout\n": "        return dout * mask\n"}, "drop")
-    assert "after a forward pass in test mode it returns None" in str(check(text, "drop"))
+    assert "after a forward pass in test mode: dropout_backward returns None" in str(check(text, "drop"))
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,6 @@ def test_pictures_keep_channels_and_signs() -> None:
     weights = png.weight_picture(np.array([-2.0, 0.0, 2.0, 0.0]), (2, 2))
     np.testing.assert_array_equal(weights[0], [png.BLUE, [255] * 3])
     np.testing.assert_array_equal(weights[1, 0], png.ORANGE)
-    assert png.sheet([weights] * 5, columns=2).shape == (8, 5, 4)
 
 
 def test_lines_lie_where_their_values_are() -> None:

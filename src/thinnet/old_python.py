@@ -48,6 +48,10 @@ OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
 }
 LIBRARIES = (os.path.dirname(__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 COPY_IF_NEEDED = None if NUMPY >= "2.0.0" else False
+# Files, and what was found as they were read: that they are Python 2 or for an old NumPy, in another encoding than they
+# say, or stop below all that they define. By the verdicts of ``thinnet check`` that tell it.
+NOTES = ("old-python", "old-numpy", "encoding-unnamed", "import-stopped")
+NOTED: dict[str, dict[str, str]] = {verdict: {} for verdict in NOTES}
 
 
 class Parsed(NamedTuple):
@@ -73,7 +77,7 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
     except (SyntaxError, UnicodeError) as error:
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
         before, wrong, _ = text.partition("\ufffd")
-        UNDECODED_FILES[path] = (f", line {1 + before.count(chr(10))}" if wrong else "") + f": {error}"
+        NOTED["encoding-unnamed"][path] = (f", line {1 + before.count(chr(10))}" if wrong else "") + f": {error}"
     with warnings.catch_warnings(action="ignore"):  # old code brings many about
         old = old or _is_old(text, path)
         tree = ast.parse(python2.translate(text) if old else text, path)
@@ -102,7 +106,7 @@ def why_it_stops(message: str, error: BaseException | None = None) -> str:
         return "an older NumPy"
     if OLD_NUMPY_ERRORS.search(message) or (gone and gone.group(1) in python2.GONE):
         return "an older NumPy"
-    return "Python 2" if PYTHON_2_FILES and PYTHON_2_ERRORS.search(message) else ""
+    return "Python 2" if NOTED["old-python"] and PYTHON_2_ERRORS.search(message) else ""
 
 
 def _of_one_element(error: BaseException) -> bool:
@@ -216,25 +220,19 @@ class Loader(SourceFileLoader):
             defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
             if self.path != Loader.script or not defined <= vars(module).keys():
                 raise
-            STOPPED_FILES[self.path] = f": {type(error).__name__}: {error}"
+            NOTED["import-stopped"][self.path] = f": {type(error).__name__}: {error}"
 
     def get_code(self, fullname: str) -> CodeType:
         data = self.get_data(self.path)
         tree, old, numpy = parse(data, self.path, Loader.old)
         if old:
-            PYTHON_2_FILES[self.path] = _sign_of_python_2(data, self.path)
+            NOTED["old-python"][self.path] = _sign_of_python_2(data, self.path)
             Loader.tell(self.path)
         if numpy:
-            OLD_NUMPY_FILES[self.path] = numpy
+            NOTED["old-numpy"][self.path] = f": {', '.join(numpy)}"
         with warnings.catch_warnings(action="ignore"):
             code: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return code
-
-
-PYTHON_2_FILES: dict[str, str] = {}  # the files that were read as Python 2, and what shows it
-STOPPED_FILES: dict[str, str] = {}  # those that stopped below all that they define, and why
-UNDECODED_FILES: dict[str, str] = {}  # those in another encoding than they say, and what Python says of them
-OLD_NUMPY_FILES: dict[str, list[str]] = {}  # those for an old NumPy, and what was replaced in them
 
 
 class Finder(importlib.abc.MetaPathFinder):

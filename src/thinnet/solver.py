@@ -24,8 +24,8 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.optim import Config, FlatOptimizer, Rule, optimizer_options_of
 from thinnet.schedules import Schedule, schedules_of
 from thinnet.spec import PRECISIONS, Precision
-from thinnet.training.averaging import average_of
-from thinnet.training.choose import update_of
+from thinnet.training.averaging import WeightAverage
+from thinnet.training.choose import check_ours, update_of
 from thinnet.training.compilation import compilation_announced
 from thinnet.training.evaluation import Evaluation, evaluate, measure_of
 from thinnet.training.evaluator import checked_limit, record, sampled_rows
@@ -167,10 +167,10 @@ class Solver(Progress):
         self.schedules = schedules_of(options, schedule, weight_decay_schedule)
         self.precision: Precision | None = check_choice("precision", precision, PRECISIONS)
         self.mixup = float(check_number("mixup", mixup))
+        check_ours(self.model, optimizer, ema_decay=ema_decay, checkpoint_dir=checkpoint_dir)
         given = self.model, self.data, self.order, optimizer, options, self.processes, self.batch_statistics
         self._update = update_of(*given, self.precision, self.mixup)
-        self.state = self._fresh_state(check_number("epochs", epochs))
-        self.state.average = average_of(self.model, ema_decay, self._update.team)
+        self.state = self._fresh_state(check_number("epochs", epochs), ema_decay)
         self._loop = Loop(self.state, self._update, self.order.rows, self.schedules)
         self.patience = checked_limit("patience", patience)
         self._validates = self.data.total_rows("val") > 0
@@ -180,10 +180,12 @@ class Solver(Progress):
         self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody
         self._saving = self._make_saving(checkpoint_dir, checkpoint_every)
 
-    def _fresh_state(self, epochs: int) -> TrainingState:
+    def _fresh_state(self, epochs: int, ema_decay: float | None) -> TrainingState:
         steps = self.order.steps_per_epoch
-        weights = KeptWeights(self.model)
-        return TrainingState(self.model, steps, epochs * steps, weights, measure_of(self.model, self.data))
+        weights, measure = KeptWeights(self.model), measure_of(self.model, self.data)
+        decay = float(check_number("ema_decay", 0 if ema_decay is None else ema_decay))
+        average = WeightAverage(self.model, decay, self._update.team) if decay else None
+        return TrainingState(self.model, steps, epochs * steps, weights, measure, average=average)
 
     @classmethod
     def resume(
@@ -236,11 +238,6 @@ class Solver(Progress):
                 return None
             raise ArgumentError(
                 "checkpoint_every must be None without checkpoint_dir, got a number. Give checkpoint_dir too."
-            )
-        if not isinstance(self._update, NetUpdate):
-            raise ArgumentError(
-                "checkpoint_dir must be None unless the model is a FullyConnectedNet and optimizer a name, got a "
-                "folder. Train such a net, or leave checkpoint_dir out."
             )
         from thinnet.training.saving import Saving  # which takes a while to import
 

@@ -89,13 +89,10 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
     subject = Subject(name, functions, convention, (own,))
     random.seed(SEED)
     np.random.seed(SEED)
-    try:
-        if is_known(name):
-            {**PROBES, **OF_CLASSES}[classes.net_of(own) or own](subject)
-        else:
-            subject.report("not-checked", NONE_OF_THESE)
-    except Exception as error:
-        subject.record_end(error)
+    if is_known(name):
+        subject.run({**PROBES, **OF_CLASSES}[classes.net_of(own) or own], subject)
+    else:
+        subject.report("not-checked", NONE_OF_THESE)
     subject.findings.sort(key=lambda found: found.severity)  # faults before notes
     return subject
 

@@ -153,10 +153,8 @@ def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
 
 def _said(source: Source, trees: dict[Path, ast.Module]) -> PConvention:
     """What the file itself says, else its neighbors in the package."""
-    tree, course = (
-        trees.get(source.path),
-        next((p for p in source.module.split(".")[::-1] if p in ("nndl", "cs231n")), ""),
-    )
+    tree, folders = trees.get(source.path), source.module.split(".")[::-1]
+    course = next((name for name in folders if name in ("nndl", "cs231n")), "")
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]
     if tree:
         asked = {(node.module or "").partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

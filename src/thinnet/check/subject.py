@@ -111,10 +111,16 @@ class Subject:
         self.report(verdict, evidence)
         return Stop()
 
-    def record_end(self, error: Exception) -> None:
-        """Report why a probe ended, unless it has: results can have forms that no probe foresees."""
-        if not isinstance(error, Stop):
+    def run(self, probe: Callable[..., Any], *args: Any) -> bool:
+        """Run a probe; whether it came to its end.  If not, why is reported: results can have forms none foresees."""
+        try:
+            probe(*args)
+        except Stop:
+            return False
+        except Exception as error:
             self.report("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
+            return False
+        return True
 
     def attempt(self, run: Callable[..., Any], *args: Any) -> tuple[Any, str]:
         """What `run` gives, and ""; or where it stops, None and why, of which nothing is reported."""

@@ -99,15 +99,8 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
 
 def _notes(absent: list[str]) -> list[Finding]:
     """Findings on the file as a whole."""
-    replaced = {file: f": {', '.join(names)}" for file, names in old_python.OLD_NUMPY_FILES.items()}
-    of_files = {
-        "old-python": old_python.PYTHON_2_FILES,
-        "old-numpy": replaced,
-        "encoding-unnamed": old_python.UNDECODED_FILES,
-        "import-stopped": old_python.STOPPED_FILES,
-    }
     told = {"package-absent": f"not found: {', '.join(absent)}" if absent else ""}
-    for verdict, files in of_files.items():
+    for verdict, files in old_python.NOTED.items():
         told[verdict] = "; ".join(sorted(f"in {os.path.basename(file)}{why}" for file, why in files.items()))
     return [finding(verdict, evidence) for verdict, evidence in told.items() if evidence]
 

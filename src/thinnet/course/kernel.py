@@ -71,7 +71,6 @@ class Folders:
 
     def __init__(self, shell: Any) -> None:
         self.intended = self.actual = os.getcwd()
-        self.shell = shell
         self.magic: Callable[[str], Any] = shell.find_line_magic("cd")
         self.chdir = os.chdir
         shell.register_magic_function(self.change, "line", "cd")

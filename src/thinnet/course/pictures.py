@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.course.finder import stand_ins
+from thinnet.course.saying import say
 from thinnet.errors import require
 from thinnet.typing import AnyArray, FloatArray
 
@@ -24,7 +25,7 @@ def imread(path: Any) -> AnyArray:
     (300, 300, 3)
     """
     if Path(path).stem in DRAWN and not Path(path).exists():
-        print(f"[thinnet] {path}: it is not there; a drawn picture takes its place", flush=True)
+        say(str(path), "it is not there; a drawn picture takes its place")
         rows, columns = np.ogrid[: DRAWN[Path(path).stem][0], : DRAWN[Path(path).stem][1]]
         rings = 128 + 127 * np.sin(np.hypot(rows - 150, columns - 150) / 12)
         return np.stack([rings, 255 - rings, rings // 2], axis=-1).astype(np.uint8)

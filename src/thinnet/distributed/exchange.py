@@ -27,10 +27,6 @@ class Exchange:
     held: Callable[[IntArray], tuple[IntArray, IntArray]]
     statistics: BatchStatistics = "global"
 
-    def inplace_sum(self, array: FloatArray) -> None:
-        """Replace each element by its sum over all processes."""
-        self.processes.inplace_sum(array)
-
     def add_up(self, loss: float, gradients: FloatArray, running: FloatArray) -> float:
         """Turn every process's part of the loss, which is returned, and of the gradients into their sums.
 

@@ -1,6 +1,5 @@
 """A fully connected net with batch normalization and dropout one half gets over 55% on CIFAR-10."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +24,19 @@ RECIPE = Config(
 )
 
 
-def run(config: Config = RECIPE, folder: Path | None = None, **options: Any) -> runs.Result:
+def run(config: Config, folder: Path, **options: Any) -> runs.Result:
     """Train by the recipe, and evaluate the weights that did best on the validation images on all test images.
 
     Args:
         config: the net and its training; its `root` says where CIFAR-10 is, found or downloaded by default.
-        folder: of the run; an unfinished run in it is continued.  By default a temporary one.
+        folder: of the run; an unfinished run in it is continued.
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
         DataError: if the images cannot be found, downloaded or read.
         CheckpointError: if the folder holds another run.
     """
-    options = {"print_every": 100, **options}
-    if folder is not None:
-        return runs.start_or_resume(config, folder, lambda text: None, **options)
-    with tempfile.TemporaryDirectory() as passing:
-        return runs.start(config, Path(passing), lambda text: None, **options)
+    return runs.start_or_resume(config, folder, lambda text: None, **{"print_every": 100, **options})
 
 
 def table(result: runs.Result) -> str:

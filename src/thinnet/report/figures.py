@@ -8,13 +8,11 @@ from typing import Any
 from thinnet.report import charts, svg
 from thinnet.report.groups import Group
 from thinnet.report.page import Details, asset
-from thinnet.report.png import data_uri
-from thinnet.report.svg import MOST_CLASSES, WIDTH, element
+from thinnet.report.svg import LINE, MOST_CLASSES, WIDTH, element
 from thinnet.storage.files import write_atomically
-from thinnet.typing import AnyArray
 
-# Pixels: around a picture, between lines of text, and from a title's top to its picture.
-MARGIN, LINE, BELOW = 14, 20, 26
+# Pixels: around a picture, and from a title's top to its picture.
+MARGIN, BELOW = 14, 26
 MOST_LETTERS = 40  # of a label in a figure
 LONGEST_NAME = 60  # letters of a label that go into a file's name
 Keys = Sequence[tuple[str, int]]  # labels and the numbers of their groups
@@ -57,24 +55,10 @@ def _of_one(detail: Details) -> Iterator[tuple[str, str, str]]:
     if found and len(names) <= MOST_CLASSES:
         yield "confusion", "Confusions", svg.confusion(found.confusion, names)
     if detail.weights:
-        yield "weights", "First-layer weights", _pictures(detail.weights, 6, [])
+        yield "weights", "First-layer weights", svg.pictures(detail.weights, 6)
     if found and detail.mistakes:
         titles = [[f"{names[m.answer]} {m.confidence:.0%}", f"is {names[m.label]}"] for m in found.mistakes]
-        yield "mistakes", "Most confident mistakes", _pictures(detail.mistakes, 4, titles)
-
-
-def _pictures(pictures: Sequence[AnyArray], columns: int, titles: Sequence[Sequence[str]]) -> str:
-    """Pictures in rows, each with its lines of text below."""
-    side = WIDTH / columns
-    row = side + (2 * LINE if titles else 0)
-    parts = []
-    for k, picture in enumerate(pictures):
-        x, y = round(k % columns * side, 1), round(k // columns * row, 1)
-        size: dict[str, Any] = {"width": round(side - 6, 1), "height": round(side - 6, 1)}
-        parts.append(element("image", href=data_uri(picture), x=x, y=y, **size))
-        lines = enumerate(titles[k] if titles else ())
-        parts += [element("text", text=text, x=x, y=round(y + side + 8 + 15 * n, 1)) for n, text in lines]
-    return svg.picture("", *parts, height=round(-(-len(pictures) // columns) * row, 1))
+        yield "mistakes", "Most confident mistakes", svg.pictures(detail.mistakes, 4, titles)
 
 
 def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -> str:

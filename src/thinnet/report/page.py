@@ -56,7 +56,6 @@ def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: 
         details=details,
         diagnosed=diagnosed,
         filled=[(group, diagnostics) for group, diagnostics in diagnosed if diagnostics.layers],
-        sheet=png.sheet,
         settings=_settings(groups),
         surroundings=_surroundings(groups),
         measure=measured(groups),

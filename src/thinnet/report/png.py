@@ -3,7 +3,6 @@
 import base64
 import struct
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -54,16 +53,3 @@ def weight_picture(row: FloatArray, shape: tuple[int, ...]) -> AnyArray:
     color = np.where(share < 0, BLUE, ORANGE)
     pixels: AnyArray = (255 + np.abs(share) * (color - 255.0)).astype(np.uint8)
     return pixels
-
-
-def sheet(pictures: Sequence[AnyArray], columns: int) -> AnyArray:
-    """Pictures of one size side by side, with transparent lines between them: RGBA."""
-    height, width, _ = pictures[0].shape
-    rows = -(-len(pictures) // columns)
-    gap = max(1, width // 10)
-    whole = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
-    for k, picture in enumerate(pictures):
-        top, left = k // columns * (height + gap), k % columns * (width + gap)
-        whole[top : top + height, left : left + width, :3] = picture
-        whole[top : top + height, left : left + width, 3] = 255
-    return whole

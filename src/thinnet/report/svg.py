@@ -12,10 +12,12 @@ import numpy as np
 from thinnet.report.charts import NUM_COLORS, Chart, Series, powers, ticks
 from thinnet.report.diagnostics import Diagnostics, Layer
 from thinnet.report.groups import Group
+from thinnet.report.png import data_uri
 from thinnet.statistics import rounded
-from thinnet.typing import IntArray
+from thinnet.typing import AnyArray, IntArray
 
 WIDTH, HEIGHT = 400, 260
+LINE = 20  # between lines of text
 LEFT, RIGHT, TOP, BOTTOM = 46, 388, 10, 220
 MOST_CLASSES = 100  # confusions of more are no picture any longer
 MOST_COUNTED = 14  # classes up to which each cell of the confusions has its number
@@ -105,6 +107,20 @@ def picture(alt: str, *parts: str, height: float, **attributes: Any) -> str:
     """A drawing of this height, as wide as all others; `alt` says what it shows."""
     box = f"0 0 {WIDTH} {height}"
     return element("svg", *parts, viewBox=box, width=WIDTH, height=height, role="img", aria_label=alt, **attributes)
+
+
+def pictures(given: Sequence[AnyArray], columns: int, titles: Sequence[Sequence[str]] = (), alt: str = "") -> str:
+    """Pictures in rows, each with its lines of text below."""
+    side = WIDTH / columns
+    row = side + (2 * LINE if titles else 0)
+    parts = []
+    for k, one in enumerate(given):
+        x, y = round(k % columns * side, 1), round(k // columns * row, 1)
+        size: dict[str, Any] = {"width": round(side - 6, 1), "height": round(side - 6, 1)}
+        parts.append(element("image", href=data_uri(one), x=x, y=y, **size))
+        lines = enumerate(titles[k] if titles else ())
+        parts += [element("text", text=text, x=x, y=round(y + side + 8 + 15 * n, 1)) for n, text in lines]
+    return picture(alt, *parts, height=round(-(-len(given) // columns) * row, 1))
 
 
 def _grid(chart: Chart, x: Axis, y: Axis) -> str:

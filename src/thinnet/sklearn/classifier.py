@@ -6,7 +6,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from thinnet.arguments import known_arguments, knows_arguments
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
+from thinnet.nets.predictions import prediction, probabilities
 from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
@@ -99,11 +99,9 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
     def predict(self, X: Any) -> AnyArray:
         """The (N,) most probable labels; for several labels per row (N, C) of zeros and ones."""
-        scores = self._scores(X)
-        if self._several:
-            return (scores > 0).astype(int)
-        predicted: AnyArray = self.classes_[scores.argmax(axis=1)]
-        return predicted
+        scores = self._scores(X)  # first, since it says so where nothing is trained yet
+        predicted = prediction(self._loss, scores)
+        return predicted if self._several else self.classes_[predicted]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy: the fraction of rows whose label, or all of whose labels, `predict` gets right.
@@ -173,9 +171,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         export_classifier(self._nets, self._inputs, self._temperature, classes, check_path("path", path))
 
     def _probabilities(self, scores: FloatArray) -> FloatArray:
-        scores = scores / scores.dtype.type(self._temperature)
-        probabilities: FloatArray = expit(scores) if self._several else softmax(scores, axis=-1)
-        return probabilities
+        return probabilities(self._loss, scores / scores.dtype.type(self._temperature))
 
     def _calibrates(self, num_rows: int) -> bool:
         if not is_auto(self.calibrate):

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from thinnet.checks import check_number
-from thinnet.errors import ArgumentError, NumericalError
+from thinnet.errors import NumericalError
 from thinnet.nets import FullyConnectedNet
 from thinnet.parameters import Parameters
 from thinnet.steps import choose
@@ -86,19 +84,3 @@ class WeightAverage:
         if self.count:
             for average, own in self._pairs():
                 average.flat[:], own.flat[:] = own.flat.copy(), average.flat.copy()
-
-
-def average_of(model: Any, ema_decay: float | None, team: Team) -> WeightAverage | None:
-    """The average that a solver is asked for; None or 0 for none.
-
-    Raises:
-        ArgumentError: if the decay is outside its limits, or the model is not a `FullyConnectedNet`.
-    """
-    if ema_decay is None or not check_number("ema_decay", ema_decay):
-        return None
-    if not isinstance(model, FullyConnectedNet):
-        raise ArgumentError(
-            f"ema_decay must be None unless the model is a FullyConnectedNet, got {ema_decay}. Average such a model's "
-            f"weights in its own loss, or leave ema_decay out."
-        )
-    return WeightAverage(model, float(ema_decay), team)

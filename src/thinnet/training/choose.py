@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from thinnet.checks import shown
 from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.data.mixup import MixedRows
@@ -18,6 +19,15 @@ from thinnet.steps import choose
 from thinnet.training.model_update import ModelUpdate
 from thinnet.training.net_update import NetUpdate
 
+# What only nets of ours can have: what there must be instead, whether the optimizer must be a name, and what to do.
+BY_NAME = " and optimizer a name"
+OF_OURS = {
+    "precision": ("None", "", "Such a model does its own products: leave precision out."),
+    "ema_decay": ("None", "", "Average such a model's weights in its own loss, or leave ema_decay out."),
+    "mixup": ("0", BY_NAME, "Train such a net, or leave mixup out."),
+    "checkpoint_dir": ("None", BY_NAME, "Train such a net, or leave checkpoint_dir out."),
+}
+
 
 def update_of(
     model: Any,
@@ -31,38 +41,36 @@ def update_of(
     mixup: float,
 ) -> NetUpdate | ModelUpdate:
     """What one step does to a model; the arguments are those of `thinnet.Solver`, checked."""
-    net = model
+    check_ours(model, optimizer, precision=precision, mixup=mixup)
     if mixup:
-        _check_mixes(net, optimizer, processes)
-    if precision is not None:
-        if not isinstance(net, FullyConnectedNet):
-            raise ArgumentError(
-                f"precision must be None unless the model is a FullyConnectedNet, got {precision!r}. Such a model does "
-                f"its own products: leave precision out."
-            )
-        net = net.replace(precision=precision)
+        _check_mixes(model, processes)
+    net = model if precision is None else model.replace(precision=precision)
     if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
         exchange = exchange_of(net, data, order.smallest, processes, batch_statistics)
         how = choose.row_options(net.spec, fused=net.fused, products=net.products)
-        reader: RowReader | MixedRows
+        rows = RowReader(data, "train", order.largest, order=order, **how)
+        reader: RowReader | MixedRows = rows
         if mixup:
-            rows = RowReader(data, "train", order.largest, order=order, **how)
             classes = net.num_classes if LOSSES[net.loss_name].targets == "labels" else None
             reader = MixedRows(rows, mixup, order.seed, order.largest, classes)
-        else:
-            reader = RowReader(data, "train", order.largest, order=order, **how)
         flat = FlatOptimizer(optimizer, options, like=net.params.flat)
         return NetUpdate(net, reader, flat, order.largest, exchange)
     check_alone(processes)
     return ModelUpdate(net, data, order, optimizer, options)
 
 
-def _check_mixes(net: Any, optimizer: str | Rule, processes: ProcessGroup) -> None:
-    if not (isinstance(net, FullyConnectedNet) and isinstance(optimizer, str)):
-        raise ArgumentError(
-            "mixup must be 0 unless the model is a FullyConnectedNet and optimizer a name, got more. Train such a net, "
-            "or leave mixup out."
-        )
+def check_ours(model: Any, optimizer: str | Rule, **given: Any) -> None:
+    """Refuse what is given and only nets of ours can have, some of it only where the optimizer is a name."""
+    for name, value in given.items():
+        instead, by_name, fix = OF_OURS[name]
+        ours = isinstance(model, FullyConnectedNet) and (isinstance(optimizer, str) or not by_name)
+        if not ours and value:
+            raise ArgumentError(
+                f"{name} must be {instead} unless the model is a FullyConnectedNet{by_name}, got {shown(value)}. {fix}"
+            )
+
+
+def _check_mixes(net: FullyConnectedNet, processes: ProcessGroup) -> None:
     if net.loss_name == "svm":
         raise ArgumentError(
             "mixup must be 0 with loss='svm', got more: a margin is not linear in the target. Use loss='softmax', or "

@@ -109,7 +109,7 @@ class NetUpdate:
         if exchange is not None:
             total = len(rows)
             positions, rows = exchange.held(rows)
-            inplace_sum = exchange.inplace_sum if exchange.statistics == "global" else None
+            inplace_sum = exchange.processes.inplace_sum if exchange.statistics == "global" else None
         X, y, weights = self.source.read(rows, step)
         values = LOSSES[spec.loss].targets != "labels"
         y = y.astype(spec.dtype, copy=False) if values else y

@@ -84,16 +84,14 @@ class NetHarness:
         with self.recorder:
             for i, probe in enumerate(self.probes()):
                 known = len(self.subject.findings)
-                try:
-                    probe()
-                except Exception as error:
-                    self.subject.record_end(error)
-                    of_form = OF_FORM if other and i == 0 else set[str]()
-                    told = [found for found in self.subject.findings[known:] if found.verdict in FAILURES | of_form]
-                    if told:
-                        self._explain_stop(told[-1], of_form)
-                    if i == 0 and (told or self.ended):
-                        break
+                if self.subject.run(probe):
+                    continue
+                of_form = OF_FORM if other and i == 0 else set[str]()
+                told = [found for found in self.subject.findings[known:] if found.verdict in FAILURES | of_form]
+                if told:
+                    self._explain_stop(told[-1], of_form)
+                if i == 0 and (told or self.ended):
+                    break
         habits = HABITS if other else ()
         return [replace(f, severity="note") if f.verdict in habits else f for f in self.subject.findings]
 

@@ -4,7 +4,6 @@ Where something is wrong, the function is run once more with right layers of row
 what is gone then follows from them, and they have verdicts of their own.
 """
 
-import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -42,10 +41,7 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
         def run(layers: Layers) -> tuple[list[Finding], bool]:
             probed = Subject(subject.name, subject.functions, subject.convention, subject.owns)
             with CallRecorder(pair, layers, OF_ROWS) as recorder:
-                try:
-                    probe(probed)
-                except Exception as error:
-                    probed.record_end(error)
+                probed.run(probe, probed)
             return probed.findings, bool(recorder.found)
 
         report_own_faults(subject, run)
@@ -95,10 +91,10 @@ def _columns(subject: Subject, C: int) -> tuple[int, ...]:
     x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
     right = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]
     for shape in ((1, C, 1, 1), (C,)):
-        with contextlib.suppress(Exception):
-            got = subject.functions[subject.forward](x.copy(), gamma.reshape(shape), beta.reshape(shape), GROUPS, {})[0]
-            if agrees(got, right):
-                return shape
+        arrays = x, gamma.reshape(shape), beta.reshape(shape)
+        got, why = subject.attempt(subject.pair, subject.forward, *arrays, GROUPS, {})
+        if not why and agrees(got[0], right):
+            return shape
     return (1, C, 1, 1)
 
 
