@@ -85,7 +85,7 @@ for name, inputs, more, size in (('conv_relu', (x, w, b), (conv_param,), 8),
 """
 NET = """
 model = ThreeLayerConvNet()
-X, y = np.random.randn(50, 3, 32, 32), np.random.randint(10, size=50)
+X, y = np.random.randn(10, 3, 32, 32), np.random.randint(10, size=10)
 loss, grads = model.loss(X, y)
 model.reg = 0.5
 print(abs(loss - np.log(10)) < 1e-3, model.loss(X, y)[0] > loss, sorted(grads))

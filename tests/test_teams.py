@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 
-from counted_parts import count
+from counted_parts import _count, count
 from thinnet.kernels.optimizers import SGD, update
 from thinnet.kernels.thinning import copy_kept
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
@@ -25,7 +26,18 @@ from thinnet.state import State
 from thinnet.steps.base import Batch
 from thinnet.steps.fused import FusedStep
 from thinnet.steps.fused_scores import FusedScores
-from thinnet.teams import ENOUGH, ENOUGH_FOR_PYTHON, ONE_THREAD, THREAD_POOL, OneThread, Share, Team, Work, share_out
+from thinnet.teams import (
+    ALONE,
+    ENOUGH,
+    ENOUGH_FOR_PYTHON,
+    ONE_THREAD,
+    THREAD_POOL,
+    OneThread,
+    Share,
+    Team,
+    Work,
+    share_out,
+)
 from thinnet.thinning import KeptUnits, Thinning
 
 NAMES = [
@@ -42,6 +54,13 @@ def test_each_part_is_done_once(name: str, parts: int) -> None:
     done = np.zeros(parts, np.int64)
     TEAMS[name].run(count, parts, done)
     np.testing.assert_array_equal(done, 1 + 10 * parts)
+
+
+def test_what_does_a_part_is_compiled_into_its_kernel_alone() -> None:
+    done = np.zeros(3, int)
+    njit(count.py_func)((*ALONE, 0, 3, 3), done)  # which is in no cache
+    assert done.tolist() == [31] * 3
+    assert not _count.signatures
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -22,7 +22,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, compiler
 from numba.extending import intrinsic
 
 from thinnet.kernels.compile import inline
@@ -37,12 +37,10 @@ def bounds(count: int, part: int, parts: int) -> tuple[int, int]:
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tuple[Any, Callable[..., Any]]:
     """Call ``work(*arguments, part, parts)`` for the parts that the share says."""
-    whole = types.intp
-    inner = typing_context.resolve_function_type(work, (*arguments.types, whole, whole), {})
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: tuple[Any, Any, Any]) -> Any:
-        compiled = work.dispatcher.get_compile_result(inner)
-        context.add_linking_libs([compiled.library])
+        compiled = _beside(context, work.dispatcher, (*arguments.types, types.intp, types.intp))
+        inner = compiled.signature
         fork, threads, first, end, parts = cgutils.unpack_tuple(builder, values[0])
         data = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, [first, end, parts, values[2]]))
         body = _body(context, builder.module, compiled.fndesc, inner, data.type)
@@ -56,6 +54,19 @@ def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tupl
         return context.get_dummy_value()
 
     return types.void(share, work, arguments), generate
+
+
+def _beside(context: Any, work: Any, arguments: tuple[Any, ...]) -> Any:
+    """A kernel compiled for arguments of these types into the library of the one that is being compiled.
+
+    There both are optimized together, once. A library of its own would be optimized and made into machine code by
+    itself, and then once more where it is linked.
+    """
+    flags = compiler.Flags()
+    work.targetdescr.options.parse_as_flags(flags, work.targetoptions)
+    flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    library = context.active_code_library
+    return compiler.compile_internal(context.typing_context, context, library, work.py_func, arguments, None, flags, {})
 
 
 PLACE, NUMBER = ir.IntType(8).as_pointer(), ir.IntType(32)
