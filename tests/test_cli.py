@@ -88,7 +88,7 @@ def test_the_cifar10_experiment_runs_on_real_images(
     assert main([*command, "--output", str(tmp_path)]) == 0
     page = (tmp_path / "report.html").read_text()
     assert "airplane" in page
-    assert page.count("data:image/png") == 13  # the weights and twelve mistakes
+    assert page.count("data:image/png") == 48  # of 36 units the weights, and twelve mistakes
     first = capsys.readouterr().out.splitlines()[0].split()
     assert first[:2] == ["validation", "accuracy"]
     assert float(first[2]) > 0.30
