@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.npz must be a file of arrays .*, got no such file\. Check its path"):
         load_npz(tmp_path / "none.npz")
     (tmp_path / "folder.npz").mkdir()
-    with pytest.raises(DataError, match=r"folder\.npz must be a file of arrays .*, got a directory\. Name the file itself"):
+    with pytest.raises(DataError, match=r"folder\.npz must be a file of arrays .*, got a directory\. Name the file"):
         load_npz(tmp_path / "folder.npz")
 
 
