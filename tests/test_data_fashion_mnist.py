@@ -52,6 +52,13 @@ def test_the_splits(root: Path) -> None:
     assert (data.image_shape, len(data.class_names)) == ((28, 28), 10)
 
 
+def test_training_images_under_the_names_of_test_images_are_refused(root: Path) -> None:
+    for file in root.glob("train-*"):
+        (root / file.name.replace("train", "t10k")).write_bytes(file.read_bytes())
+    with pytest.raises(DataError, match=r"t10k-.* must be a file of images of its own, got those of train-.* Take the"):
+        load_fashion_mnist(root, **SMALL)
+
+
 def test_splits_may_be_empty(root: Path) -> None:
     data = load_fashion_mnist(root, num_train=12, num_val=0, num_test=0)
     assert (data.num_rows("train"), data.X_val, data.X_test) == (12, None, None)

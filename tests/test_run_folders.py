@@ -141,6 +141,22 @@ def test_checkpoints_of_another_run_are_refused(tmp_path: Path, options: dict[st
         runs.resume(tmp_path / "run", **quiet)
 
 
+def test_checkpoints_of_a_net_in_another_precision_are_refused(tmp_path: Path) -> None:
+    """A solver has an argument of that name too, which says nothing here."""
+    quiet: Any = {"verbose": False, "progress": False}
+    config = Config(num_train=60, hidden_dims=(5,), epochs=1, batch_size=20, seed=0)
+    runs.start(config, tmp_path, log=lambda text: None, **quiet)
+    data = runs.load(config)
+    net = runs.net_of(config, data).replace(precision="bfloat16")
+    net.fused = False  # so that any processor trains it
+    (newest,) = tmp_path.glob("step-*")
+    newest.unlink()
+    Solver(net, data, epochs=1, batch_size=20, seed=0, checkpoint_dir=tmp_path / "other", **quiet).train()
+    shutil.copy(tmp_path / "other" / newest.name, newest)
+    with pytest.raises(CheckpointError, match="got those of one with another precision"):
+        runs.resume(tmp_path, **quiet)
+
+
 def test_a_run_that_was_given_more_epochs_is_resumed(tmp_path: Path) -> None:
     quiet: Any = {"verbose": False, "progress": False}
     config = Config(num_train=60, hidden_dims=(5,), epochs=1, batch_size=20, seed=0, schedule="one_cycle", patience=9)

@@ -148,19 +148,20 @@ def resume(folder: AnyPath, *, communicator: Any = None, **options: Any) -> Resu
 
 def _check_own(folder: Path, resumed: Solver, begun: Solver) -> None:
     """Raise CheckpointError where a solver that was resumed is not like the one that the config begins with."""
-    before, now = (
-        {
-            **solver.model.config(),
-            **{name: value for name, value in solver.options.items() if name not in CHANGEABLE},
-            **{SCHEDULED[name]: schedule for name, schedule in solver.schedules.items()},
-        }
-        for solver in (begun, resumed)
-    )
-    if differing := [name for name in {**before, **now} if before.get(name) != now.get(name)]:
+    pairs = zip(_settings(begun), _settings(resumed), strict=True)
+    differing = [name for one, other in pairs for name in {**one, **other} if one.get(name) != other.get(name)]
+    if differing:
         raise CheckpointError(
-            f"{folder} must have checkpoints of its own run, got those of one with another {', '.join(differing)}. "
-            f"Remove its {SAVED} files to begin it again, or put back those that were there."
+            f"{folder} must have checkpoints of its own run, got those of one with another "
+            f"{', '.join(dict.fromkeys(differing))}. Remove its {SAVED} files to begin it again, or put back those "
+            f"that were there."
         )
+
+
+def _settings(solver: Solver) -> tuple[dict[str, Any], ...]:
+    """Of the net, and of its training, which have names in common."""
+    options = {name: value for name, value in solver.options.items() if name not in CHANGEABLE}
+    return solver.model.config(), options, {SCHEDULED[name]: each for name, each in solver.schedules.items()}
 
 
 def start_or_resume(

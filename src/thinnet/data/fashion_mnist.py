@@ -17,6 +17,7 @@ from thinnet.typing import AnyArray, IntArray
 CLASS_NAMES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
+IMAGES = "{}-images-idx3-ubyte"
 FIX = "Take the four files from https://github.com/zalandoresearch/fashion-mnist."
 
 
@@ -55,6 +56,9 @@ def load_fashion_mnist(
     X, y = _read_pair(root, "train")
     check_rows("num_train + num_val", wanted, len(X), f"training images in {os.fspath(root)}")
     X_test, y_test = _read_pair(root, "t10k")
+    if len(X_test) and np.array_equal(X, X_test):
+        images, others = _find(root, IMAGES.format("t10k")), _find(root, IMAGES.format("train"))
+        raise damaged(images, "a file of images of its own", f"those of {others.name}", FIX)
     check_rows("num_test", num_test or 0, len(X_test), f"test images in {os.fspath(root)}")
     train, val = ((X[rows], y[rows]) for rows in (slice(num_train), slice(num_train, wanted)))
     test = X_test[:num_test], y_test[:num_test]
@@ -63,7 +67,7 @@ def load_fashion_mnist(
 
 def _read_pair(root: Path, prefix: str) -> tuple[AnyArray, IntArray]:
     """The images and the labels of one split."""
-    images, labels = _find(root, f"{prefix}-images-idx3-ubyte"), _find(root, f"{prefix}-labels-idx1-ubyte")
+    images, labels = _find(root, IMAGES.format(prefix)), _find(root, f"{prefix}-labels-idx1-ubyte")
     X, y = read_idx(images), read_idx(labels)
     if X.shape[1:] != (28, 28):
         raise damaged(images, "a file of images of shape (N, 28, 28)", f"shape {X.shape}", FIX)

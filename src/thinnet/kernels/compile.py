@@ -34,7 +34,8 @@ kernel = partial(allocating_kernel, _nrt=False)
 # For sums along a row: taken in any order, they become vector instructions. NaN and infinity stay themselves.
 reordering_kernel = partial(kernel, fastmath={"reassoc", "contract"})
 
-# For what only kernels call: without the way in from Python, which takes a tenth of the time to compile.
+# For what only kernels call: without the way in from Python, which takes a tenth of the time to compile. Where a number
+# stands as an argument, callers write np.intp(0): 0 has a type of its own, for which what takes it is compiled again.
 inner = partial(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 reordering_inner = partial(inner, fastmath={"reassoc", "contract"})
 
