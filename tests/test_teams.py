@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numba import njit
+from numba.core import compiler
 
 from counted_parts import _count, count
 from thinnet.kernels.optimizers import SGD, update
+from thinnet.kernels.share import in_parts
 from thinnet.kernels.thinning import copy_kept
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products.numpy import NumpyProducts
@@ -39,6 +41,7 @@ from thinnet.teams import (
     share_out,
 )
 from thinnet.thinning import KeptUnits, Thinning
+from thinnet.typing import AnyArray
 
 NAMES = [
     "one",
@@ -80,6 +83,27 @@ def test_threads_of_a_runtime_do_each_part_once(threads: int, parts: int) -> Non
     count((ctypes.cast(fork, ctypes.c_void_p).value or 0, 2, 0, parts, parts), done)
     np.testing.assert_array_equal(done, 1 + 10 * parts)
     assert asked == [2]
+
+
+def test_a_loop_that_stands_twice_in_a_kernel_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, compile_internal = [], compiler.compile_internal
+
+    def counted(*given: Any) -> Any:
+        compiled.append(given[3:5])
+        return compile_internal(*given)
+
+    monkeypatch.setattr(compiler, "compile_internal", counted)
+
+    @njit
+    def twice(parts: Share, done: AnyArray, other: AnyArray) -> None:
+        in_parts(parts, _count, (done,))
+        in_parts(parts, _count, (done,))
+        in_parts(parts, _count, (other,))
+
+    done, other = np.zeros(2, np.int64), np.zeros(2)
+    twice((0, 1, 0, 2, 2), done, other)
+    assert [*done, *other] == [42, 42, 21, 21]
+    assert len(compiled) == 2  # for arrays of integers, and for those of floats
 
 
 @pytest.mark.parametrize("wrong", [0, 1])

@@ -19,6 +19,7 @@ Threads that come back to the interpreter for each part wait for one another the
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from llvmlite import ir
 from numba import types
@@ -60,14 +61,21 @@ def _beside(context: Any, work: Any, arguments: tuple[Any, ...]) -> Any:
     """A kernel compiled for arguments of these types into the library of the one that is being compiled.
 
     There both are optimized together, once. A library of its own would be optimized and made into machine code by
-    itself, and then once more where it is linked.
+    itself, and then once more where it is linked. A loop that stands twice in a kernel is compiled once.
     """
+    library = context.active_code_library
+    known = _made.setdefault(library, {})
+    if (work, arguments) in known:
+        return known[work, arguments]
     flags = compiler.Flags()
     work.targetdescr.options.parse_as_flags(flags, work.targetoptions)
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
-    library = context.active_code_library
-    return compiler.compile_internal(context.typing_context, context, library, work.py_func, arguments, None, flags, {})
+    typing, function = context.typing_context, work.py_func
+    known[work, arguments] = compiler.compile_internal(typing, context, library, function, arguments, None, flags, {})
+    return known[work, arguments]
 
+
+_made: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()  # in each library, by what it does and the types
 
 PLACE, NUMBER = ir.IntType(8).as_pointer(), ir.IntType(32)
 BODY = ir.FunctionType(ir.VoidType(), [PLACE])
