@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,14 @@ def test_old_spellings_are_known_and_translated(source: str) -> None:
 )
 def test_todays_python_and_what_is_none_are_left_alone(source: str) -> None:
     assert not python2.is_old(source)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="before Python 3.14 these are errors of syntax")
+def test_lists_of_errors_are_todays_python() -> None:
+    assert not python2.is_old("try: pass\nexcept ValueError, TypeError: pass")
+    assert not python2.is_old("try: pass\nexcept (ValueError, error): pass")
+    assert not python2.is_old("try: pass\nexcept ValueError, errors.Wrong: pass")
+    assert not python2.is_old("try: pass\nexcept ValueError, KeyError, wrong: pass")
 
 
 def test_what_is_neither_is_refused() -> None:

@@ -84,7 +84,7 @@ def is_old(source: str) -> bool:
         except SyntaxError:
             return False
         return True
-    return bool(_old_names(tree))
+    return bool(_old_names(tree)) or any(_names_an_error(node) for node in ast.walk(tree))
 
 
 def translate(source: str, features: set[str] | None = None) -> str:
@@ -200,6 +200,14 @@ def _old_names(tree: ast.Module) -> set[str]:
     if any(name.partition(".")[0] == "pandas" for name in imported):
         called -= {"iteritems"}  # old pandas has that too
     return loaded | called | imported & MODULES
+
+
+def _names_an_error(node: ast.AST) -> bool:
+    """Whether it is ``except IOError, e``; since Python 3.14 that is a list of errors, as two classes would be."""
+    match node:
+        case ast.ExceptHandler(type=ast.Tuple(elts=[first, ast.Name(id=name)], col_offset=start)):
+            return start == first.col_offset and name[0].islower()
+    return False
 
 
 @functools.cache
