@@ -14,8 +14,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
-from thinnet.arrays import check_order, column_labels, is_finite
-from thinnet.checks import as_array, check_is_array
+from thinnet.arrays import as_array, check_is_array, check_order, column_labels, is_finite
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, relative_weights

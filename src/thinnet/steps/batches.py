@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import as_rows, cast
-from thinnet.checks import as_array, check_number
+from thinnet.arrays import as_array, as_rows, cast
+from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch

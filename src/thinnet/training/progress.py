@@ -17,7 +17,7 @@ GIVEN_ONCE = {
     **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate'] = 0.01, for example."),
     "epochs": "Write solver.train(epochs=10) for ten more.",
 }  # what a solver is given, and does not keep under that name
-KEPT = "batch_statistics data mixup model order patience precision processes schedules seed state".split()
+KEPT = "batch_statistics data mixup model order patience precision processes schedules seed state"
 
 
 class Progress(Known):
@@ -40,7 +40,7 @@ class Progress(Known):
 
         def __setattr__(self, name: str, value: Any) -> None:
             """Refuse an assignment that would not change how training goes on: to what was given once."""
-            if name in GIVEN_ONCE or (name in KEPT and name in vars(self)):
+            if name in GIVEN_ONCE or (name in KEPT.split() and name in vars(self)):
                 fix = GIVEN_ONCE.get(name, "Make another solver of the same net.")
                 raise ArgumentError(f"{name} must stay as the solver was given it, got an assignment. {fix}")
             if name == "verbose":
