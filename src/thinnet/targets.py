@@ -66,7 +66,10 @@ def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Seq
         if kind == "labels":
             fix = f"Number the classes: names, y = np.unique({name}, return_inverse=True); or give the net class_names."
         raise ArgumentError(f"{name} must be numbers, got text such as {str(targets.flat[0])!r}. {fix}")
-    return as_values(targets) if kind != "labels" and num_outputs == 1 else targets
+    if kind == "labels":
+        column = targets.ndim == 2 and targets.shape[1] == 1 < num_outputs and _are_whole(targets)
+        return targets[:, 0].astype(np.int64) if column else targets
+    return as_values(targets) if num_outputs == 1 else targets
 
 
 def as_values(y: AnyArray) -> AnyArray:

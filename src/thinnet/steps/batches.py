@@ -33,10 +33,10 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
 
 
 def as_targets(spec: Spec, y: Any) -> AnyArray:
-    """y as labels, or as values of the net's dtype, whichever the loss compares scores with."""
+    """y as labels, or as values of the net's dtype; these may be the shares of the classes in each row, too."""
     kind = LOSSES[spec.loss].targets
     targets = targets_for(kind, spec.num_classes, "y", y, spec.class_names)
-    return targets if kind == "labels" else cast("y", targets, spec.dtype)
+    return targets if kind == "labels" and targets.ndim != 2 else cast("y", targets, spec.dtype)
 
 
 def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0, *, training: bool = True) -> Batch:
