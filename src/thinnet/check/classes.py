@@ -361,9 +361,10 @@ def _normalization(owner: type) -> Pair:
             param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
         return calls.split(layer, x, out)
 
-    def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, *more = calls.gradients(dout, cache, calls.SCALES, calls.SHIFTS)
-        return dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more
+    def backward(dout: Any, cache: Any) -> tuple[Any, ...]:
+        found = calls.gradients(dout, cache, calls.SCALES, calls.SHIFTS)
+        dx, *more = found
+        return type(found)((dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more))
 
     return forward, backward
 
