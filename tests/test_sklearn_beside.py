@@ -107,3 +107,15 @@ def test_sparse_weights_and_rows_are_told_what_is_taken_in_their_place() -> None
         Dataset(X, Y, weights=weights)
     with pytest.raises(DataError, match=r"X_train must be a dense array, .* Use thinnet\.sklearn, which takes it as"):
         Dataset(sparse.csr_matrix(X), Y)
+
+
+@pytest.mark.parametrize("options", [{}, {"ensemble": 2}, {"loss": "poisson"}])
+def test_predictions_have_the_shape_of_the_targets(options: dict[str, Any]) -> None:
+    values = X[:, 0] - X[:, 0].min()
+    frame = pd.DataFrame({"y": values})
+    for y in (values, values[:, None], frame, np.column_stack([values, values])):
+        net = ThinNetRegressor(**QUICK, dropout=0.2, **options).fit(X, y)
+        mean, spread = net.predict(X, return_std=True)
+        assert net.predict(X).shape == mean.shape == spread.shape == np.shape(y)
+    labels = ThinNetClassifier(**QUICK).fit(X, Y[:, None]).predict(X)
+    assert labels.shape == (60,)  # as scikit-learn's own classifiers answer
