@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
 
 from test_sklearn_inputs import QUICK, X, Y
 from thinnet import ArgumentError, DataError, Dataset
@@ -117,5 +118,9 @@ def test_predictions_have_the_shape_of_the_targets(options: dict[str, Any]) -> N
         net = ThinNetRegressor(**QUICK, dropout=0.2, **options).fit(X, y)
         mean, spread = net.predict(X, return_std=True)
         assert net.predict(X).shape == mean.shape == spread.shape == np.shape(y)
-    labels = ThinNetClassifier(**QUICK).fit(X, Y[:, None]).predict(X)
-    assert labels.shape == (60,)  # as scikit-learn's own classifiers answer
+
+
+def test_labels_are_a_line_as_those_of_other_classifiers_are() -> None:
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        net = ThinNetClassifier(**QUICK).fit(X, Y[:, None])
+    assert net.predict(X).shape == (60,)

@@ -151,7 +151,7 @@ def check_present(name: str, array: AnyArray, error: Error, what: str, instead: 
     """Raise `error` if one of the (N,) or (N, C) targets is missing: `what` each row must have, and another fix."""
     missing = np.array([*map(is_missing, array.flat)]) if array.dtype.kind == "O" else np.asarray(array != array)
     if missing.any():
-        rows = np.flatnonzero(missing.reshape(max(1, len(missing.T)), -1).any(axis=1))
+        rows = np.flatnonzero(missing.reshape(len(np.atleast_1d(array)), -1).any(axis=1))
         raise error(
             f"{name} must have {what} for each row, got {array.flat[int(missing.argmax())]} in row {rows[0]} (rows "
             f"without {what}: {len(rows)}). Remove them, or {instead}."
