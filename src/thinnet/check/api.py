@@ -15,7 +15,8 @@ import numpy as np
 
 from thinnet.arguments import known_arguments
 from thinnet.check import p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
+from thinnet.check.classes import kind_of
+from thinnet.check.dropout_functions import DROPOUT_FUNCTIONS
 from thinnet.check.findings import FunctionReport, finding
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import check_names, check_subject, subjects_of

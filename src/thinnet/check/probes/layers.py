@@ -117,8 +117,9 @@ def _backward(subject: Subject, dout: FloatArray, cache: Any, forward_right: boo
 
 
 def _values(result: Any) -> Sequence[Any]:
-    """What a function returns, as several values, of which there may be one."""
-    return result if isinstance(result, (tuple, list)) else (result,)
+    """What a function returns, as several values, of which there may be one: an array, be it a list of lists."""
+    is_array = isinstance(result, list) and all(isinstance(one, list) for one in result)
+    return result if isinstance(result, (tuple, list)) and not is_array else (result,)
 
 
 def _squeezed(value: Any) -> Any:
