@@ -1,4 +1,4 @@
-"""The checker on functions of a course's name with arguments of their own: what fits is judged, the rest not accused."""
+"""The checker on course functions with arguments of their own: what fits is judged, and the rest is not accused."""
 
 from __future__ import annotations
 
