@@ -124,3 +124,19 @@ def test_labels_are_a_line_as_those_of_other_classifiers_are() -> None:
     with pytest.warns(DataConversionWarning, match="column-vector"):
         net = ThinNetClassifier(**QUICK).fit(X, Y[:, None])
     assert net.predict(X).shape == (60,)
+
+
+def test_classes_as_zeros_and_a_one_are_several_labels_with_a_warning() -> None:
+    one_hot, given = np.eye(2)[Y], ThinNetClassifier(**QUICK)
+    for y in (one_hot, pd.get_dummies(pd.Series(np.where(Y, "a", "b")))):
+        with pytest.warns(UserWarning, match=r"If each row has one class, give .* np\.asarray\(y\)\.argmax\(axis=1\)"):
+            given.fit(X, y)
+    one_hot[0] = 1  # a row with both, of which there is nothing to say
+    given.fit(X, one_hot)
+
+
+def test_numbers_with_a_mask_of_their_own_are_counted_as_missing() -> None:
+    for y in (pd.array([1, None] * 30, dtype="Int64"), pd.Series([1, None] * 30, dtype="Int64")):
+        for taken in (lambda y=y: ThinNetRegressor(**QUICK).fit(X, y), lambda y=y: Dataset(X, y)):
+            with pytest.raises((ArgumentError, DataError), match=r"^y.*, got (<NA>|nan) in row 1"):
+                taken()

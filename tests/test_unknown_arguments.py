@@ -125,6 +125,10 @@ def test_words_of_others_are_answered_with_ours(written: str, told: str) -> None
     [
         ("shuffle", r"Solver has no argument 'shuffle'\. Leave it out: each pass takes the rows in a new order\.$"),
         ("device", r"Leave it out: all is computed on the CPU\.$"),
+        ("num_workers", r"Leave it out: all is computed on the CPU\.$"),
+        ("loss", r"Solver has no argument 'loss'\. Give it to the net\.$"),
+        ("dropout", r"Give it to the net\.$"),
+        ("weight_decay", r"Did you mean 'optimizer_options'\?$"),
         ("metrics", r"Leave it out: accuracy is measured after each epoch\.$"),
         ("validation_split", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
         ("validation_data", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),

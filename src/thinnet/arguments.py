@@ -54,7 +54,7 @@ OTHERS_CALL_IT = {
     "mixup": "mixup_alpha",
     "ema_decay": "use_ema ema_momentum model_ema_decay",
     "label_smoothing": "smoothing",
-    "reg alpha": "l2 weight_decay alpha reg",
+    "reg alpha optimizer_options": "l2 weight_decay alpha reg",
     "seed random_state": "random_state seed",
     "loss": "criterion train_loss",
     "ensemble": "n_estimators",
@@ -66,7 +66,7 @@ OTHERS_CALL_IT = {
     "cutout": "random_erasing",
     "params coefs_": "parameters named_parameters weights state_dict load_state_dict get_weights set_weights",
     "scores predict_proba": "forward decision_function",
-    "predict": "eval",
+    "predict": "eval predict_classes",
     "score": "evaluate",
     "model net_": "net model_",
     "fit": "train",
@@ -98,7 +98,8 @@ OTHER_WORDS = {
 # What others' training takes beside the data, and ours does not.
 BESIDE_DATA = {
     "shuffle": "Leave it out: each pass takes the rows in a new order.",
-    "device": "Leave it out: all is computed on the CPU.",
+    **dict.fromkeys(("device", "num_workers"), "Leave it out: all is computed on the CPU."),
+    **dict.fromkeys(("loss", "dropout", "normalization", "activation", "hidden_dims", "reg"), "Give it to the net."),
     "metrics": "Leave it out: accuracy is measured after each epoch.",
     **dict.fromkeys(
         ("validation_data", "validation_split", "eval_set"),

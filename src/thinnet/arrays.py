@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Complex, Real
+from numbers import Complex, Integral, Real
 from textwrap import shorten
 from types import ModuleType
 from typing import Any
@@ -27,7 +27,7 @@ INTO_MEMORY = {
 
 def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     """`value` as a NumPy array, where it can be one and none of its elements is masked."""
-    if np.ma.is_masked(value):
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # others have masks of their own
         raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
     if type(value).__module__.startswith("scipy.sparse"):  # of which NumPy would make an array of one object
         fix = f"Give {name}.toarray(), or {name}.toarray().ravel() for one number a row."
@@ -198,6 +198,14 @@ def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = Arg
             f"{name} must hold numbers that stay within {after.dtype}, at most {np.finfo(after.dtype).max:.2g}, got "
             f"{number:g} in {where}. Scale them, or leave them out."
         )
+
+
+def checked_index(rows: Any) -> Any:
+    """Row numbers or a slice, by default of all rows; a single number may be meant as how many."""
+    if isinstance(rows, Integral):
+        fix = f"Write slice(0, {rows}) for so many, [{rows}] for this one."
+        raise ArgumentError(f"rows must be row numbers or a slice, got {rows}. {fix}")
+    return slice(None) if rows is None else rows
 
 
 def column_labels(X: Any) -> list[Any]:

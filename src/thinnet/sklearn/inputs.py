@@ -143,7 +143,7 @@ def checked_classes(classes: Any) -> AnyArray:
 def check_in_memory(**given: Any) -> None:
     """Raise ArgumentError, with the fix, for what is no array, no sparse matrix and no frame; for masked elements."""
     for name, value in given.items():
-        if np.ma.is_masked(value):
+        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
             fix = MASKED.get(name, f"{name}.filled(0), for example")
             raise ArgumentError(f"{name} must have no masked elements, got some. Give {fix}.")
         check_is_array(name, value, "an array, a sparse matrix or a data frame in memory")
