@@ -120,6 +120,12 @@ def test_predictions_have_the_shape_of_the_targets(options: dict[str, Any]) -> N
         assert net.predict(X).shape == mean.shape == spread.shape == np.shape(y)
 
 
+def test_how_to_save_an_estimator_is_told() -> None:
+    for name in ("save", "load"):
+        with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Write joblib\.dump\(estimator, path\)"):
+            getattr(ThinNetRegressor(), name)
+
+
 def test_labels_are_a_line_as_those_of_other_classifiers_are() -> None:
     with pytest.warns(DataConversionWarning, match="column-vector"):
         net = ThinNetClassifier(**QUICK).fit(X, Y[:, None])
