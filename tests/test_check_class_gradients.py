@@ -146,3 +146,13 @@ def test_a_class_may_return_its_gradients_in_an_order_of_its_own() -> None:
 def test_gradients_in_another_order_are_judged_too() -> None:
     report = check(swap(RETURNED, {"return dx, scale, shift": "return 2 * dx, shift, scale"}))
     assert not report.ok, str(report)
+
+
+@pytest.mark.parametrize("old", ["self.spread = np.sqrt", "self.gamma, self.beta, self.eps, self.momentum = np.ones"])
+def test_a_class_that_stops_is_wrong_and_called_by_its_own_names(old: str) -> None:
+    report = check(swap(RETURNED, {old: old.replace("np.", "npp.")}))
+    assert [one.state for one in report.functions] == ["wrong", "not checked", "right", "right"], str(report)
+    text = " ".join(str(report).split())
+    assert "NameError: name 'npp' is not defined" in text
+    assert "it needs BatchNorm.forward" in text
+    assert "batchnorm_forward" not in text
