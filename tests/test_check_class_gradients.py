@@ -89,3 +89,70 @@ def test_gradients_that_are_exchanged_are_told_by_name() -> None:
     report = check(swap(BY_LOSS, {"self.dLdBW, self.dLdBb =": "self.dLdBb, self.dLdBW ="}))
     assert report.faults == {"wrong-return"}, str(report)
     assert "what it gives for dx, dgamma, dbeta is dx, dbeta, dgamma" in " ".join(str(report).split())
+
+
+RETURNED = """
+import numpy as np
+
+
+class BatchNorm:
+    def __init__(self, size, eps=1e-5, momentum=0.9):
+        self.gamma, self.beta, self.eps, self.momentum = np.ones(size), np.zeros(size), eps, momentum
+        self.running_mean, self.running_var = np.zeros(size), np.ones(size)
+
+    def forward(self, x, training=True):
+        mean, var = (x.mean(axis=0), x.var(axis=0)) if training else (self.running_mean, self.running_var)
+        if training:
+            self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * mean
+            self.running_var = self.momentum * self.running_var + (1 - self.momentum) * var
+        self.spread = np.sqrt(var + self.eps)
+        self.normed = (x - mean) / self.spread
+        return self.gamma * self.normed + self.beta
+
+    def backward(self, dout):
+        shift, scale = dout.sum(axis=0), (dout * self.normed).sum(axis=0)
+        dx = self.gamma / self.spread * (dout - shift / len(dout) - self.normed * scale / len(dout))
+        return dx, scale, shift
+
+
+class Linear:
+    def __init__(self, rows, columns):
+        self.W, self.b = np.zeros((rows, columns)), np.zeros(columns)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        return dout @ self.W.T, self.x.T @ dout, dout.sum(axis=0)
+"""
+
+
+def test_a_class_may_return_its_gradients_in_an_order_of_its_own() -> None:
+    for order, noted in (("dx, scale, shift", False), ("dx, shift, scale", True), ("scale, shift, dx", False)):
+        report = check(swap(RETURNED, {"return dx, scale, shift": f"return {order}"}))
+        assert [one.state for one in report.functions] == ["right"] * 4, str(report)
+        assert ("another-order" in report.verdicts) == noted
+        assert not noted or "it returns dx, dbeta, dgamma, where the courses have dx, dgamma, dbeta" in str(report)
+    right = "dout @ self.W.T, self.x.T @ dout, dout.sum(axis=0)"
+    for order in (
+        "dout @ self.W.T, dout.sum(axis=0), self.x.T @ dout",
+        "self.x.T @ dout, dout.sum(axis=0), dout @ self.W.T",
+    ):
+        report = check(swap(RETURNED, {right: order}))
+        assert [one.state for one in report.functions] == ["right"] * 4, str(report)
+
+
+def test_gradients_in_another_order_are_judged_too() -> None:
+    report = check(swap(RETURNED, {"return dx, scale, shift": "return 2 * dx, shift, scale"}))
+    assert not report.ok, str(report)
+
+
+@pytest.mark.parametrize("old", ["self.spread = np.sqrt", "self.gamma, self.beta, self.eps, self.momentum = np.ones"])
+def test_a_class_that_stops_is_wrong_and_called_by_its_own_names(old: str) -> None:
+    report = check(swap(RETURNED, {old: old.replace("np.", "npp.")}))
+    assert [one.state for one in report.functions] == ["wrong", "not checked", "right", "right"], str(report)
+    text = " ".join(str(report).split())
+    assert "NameError: name 'npp' is not defined" in text
+    assert "it needs BatchNorm.forward" in text
+    assert "batchnorm_forward" not in text

@@ -38,7 +38,7 @@ class ReLU:
             "affine_backward",
             "cache-of-another-layer: after two calls of affine_forward, affine_backward with the cache of the first",
         ),
-        (RELU_CLASS, {"self.mask": "ReLU.mask"}, "ReLU.backward", "cache-of-another-layer: after two calls of relu"),
+        (RELU_CLASS, {"self.mask": "ReLU.mask"}, "ReLU.backward", "cache-of-another-layer: after two calls of ReLU.for"),
         (
             dropouts.dropout({}, "keep"),
             {"    mask = None\n": "    global mask\n    mask = None\n", "dropout_param, mask = cache": "dropout_param = cache[0]"},

@@ -7,13 +7,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import check_dropouts as dropouts
 import check_sources as sources
 from test_check_files import check
-from thinnet.check import Limits
+from thinnet.check import Limits, check_layers
 
 CRASHES = [row for row in dropouts.DROPOUT_FAULTS if row[0] in ("crashed", "out-of-memory", "missing-package")]
 
@@ -59,6 +61,36 @@ def test_time_in_which_others_work_does_not_count_as_much(waiting: str, told: st
     assert told in " ".join(str(report).split())
 
 
+# Stops its own process for two seconds. What wakes it up does so several times, since it may come too early.
+STOPPED = """
+import os, signal, subprocess, time
+asked = []
+
+
+def stop():
+    asked.append(1)
+    line = f"sleep 2; for i in 1 2 3 4 5 6 7 8 9; do kill -CONT {os.getpid()}; sleep 1; done"
+    subprocess.Popen(["sh", "-c", line], stderr=subprocess.DEVNULL)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.25)  # in which a clock would ring
+
+
+def relu_forward(x):
+    asked or stop()
+    return np.maximum(x, 0), x
+"""
+
+
+@pytest.mark.posix
+def test_time_in_which_the_process_is_stopped_does_not_count(tmp_path: Path) -> None:
+    report = check(tmp_path, "import numpy as np\n" + STOPPED, limits=Limits(seconds=0.5))
+    assert report.ok, str(report)
+    namespace: dict[str, Any] = {"np": np}
+    exec(STOPPED, namespace)
+    report = check_layers(namespace, timeout=1)
+    assert report.ok, str(report)
+
+
 def test_an_import_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thinnet.check.runner.START", 0.0)
     text = "while True:\n    pass\ndef relu_forward(x):\n    return x, x\n"
@@ -79,7 +111,7 @@ def has_ended(number: str) -> bool:
     return False
 
 
-DISTURBED = "import faulthandler\nfaulthandler.cancel_dump_traceback_later()\n"
+DISTURBED = "import ctypes\n"  # whose functions can hold up all threads of Python
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for a process in /proc")
@@ -92,7 +124,7 @@ def test_nothing_is_left_of_what_is_stopped(begin: str, tmp_path: Path, monkeypa
     number = tmp_path / "number"
     lines = ["import subprocess, time", "child = subprocess.Popen(['sleep', '600'])"]
     lines += [f"open({str(number)!r}, 'w').write(str(child.pid))", "def relu_forward(x):", "    return x, x"]
-    lines += ["time.sleep(600)"]
+    lines += ["ctypes.PyDLL(None).sleep(600)" if begin else "time.sleep(600)"]
     report = check(tmp_path, begin + "\n".join(lines), limits=Limits(seconds=1, megabytes=1024))
     assert report.faults == {"timed-out"}
     assert "the import was stopped after 4 s" in str(report)

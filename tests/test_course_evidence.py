@@ -128,3 +128,13 @@ def test_a_course_of_ones_own_needs_no_dialect() -> None:
     assert reason == "for what your own package lacks"
     with pytest.raises(DialectError, match="must be given"):
         choose_dialect([ast.parse(STANFORD + CALL)], own=["nndl"])
+
+
+def test_a_dropout_that_the_notebook_defines_itself_needs_no_dialect() -> None:
+    own = f"def dropout_forward(x, p): return x * (np.random.rand(*x.shape) < p) / p\n{CALL}"
+    assert chosen(own) == "cs231n-2021"
+    assert choose_dialect([ast.parse("from cs231n.solver import Solver"), ast.parse(own)])[1] == ""
+    with pytest.raises(DialectError):
+        chosen(STANFORD + own)
+    with pytest.raises(DialectError):
+        chosen(CALL)

@@ -245,3 +245,10 @@ def test_splits_that_are_no_pairs(splits: Any, came: str) -> None:
 def test_lists_of_text_with_something_else_in_them(labels: list[Any], text: str) -> None:
     with pytest.raises(DataError, match=text):
         Dataset(np.eye(3), labels)  # type: ignore[arg-type]
+
+
+def test_a_single_row_number_is_not_taken_for_a_number_of_rows(data: Dataset) -> None:
+    for rows in (3, np.int64(3)):
+        with pytest.raises(ArgumentError, match=r"got 3\. Write slice\(0, 3\) for so many, \[3\] for this one\.$"):
+            data.batch("train", rows)  # type: ignore[arg-type]
+    assert data.batch("train", [3])[0].shape == (1, data.num_features)

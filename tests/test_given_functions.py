@@ -146,6 +146,10 @@ def test_weights_that_begin_too_large_are_the_cause_in_the_first_step() -> None:
         ("batch_size", "Make another solver of the same net."),
         ("schedule", "Make another solver of the same net."),
         ("patience", "Make another solver of the same net."),
+        *(
+            (name, "Make another solver of the same net.")
+            for name in ("model", "data", "state", "seed", "order", "mixup")
+        ),
     ],
 )
 def test_an_assignment_to_a_solver_that_would_change_nothing_is_refused(name: str, fix: str) -> None:
@@ -156,3 +160,11 @@ def test_an_assignment_to_a_solver_that_would_change_nothing_is_refused(name: st
     training.optimizer.options["learning_rate"] = 0.1
     training.verbose, training.print_every = False, 3  # which are looked up when they are needed
     assert training.train().loss == solver(patience=3, learning_rate=0.1).train().loss
+
+
+def test_an_assignment_to_a_solver_is_checked() -> None:
+    training = solver()
+    with pytest.raises(ArgumentError, match="verbose must be one of True, False, got 'no'"):
+        training.verbose = "no"  # type: ignore[assignment]
+    with pytest.raises(ArgumentError, match="print_every must be an integer >= 1, got 0"):
+        training.print_every = 0

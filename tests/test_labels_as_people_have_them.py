@@ -232,3 +232,32 @@ def test_who_has_whole_numbers_as_values_is_told_what_helps(prices: Any) -> None
     with pytest.raises(ArgumentError, match="or for values with loss='mse'"):
         solver(prices // 1000, X, prices)
     solver(prices, X, prices, loss="mse")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_net_takes_shares_of_classes_of_any_dtype(dtype: Any, training: bool) -> None:
+    net = FullyConnectedNet([5], 4, 3, seed=0, dtype=dtype)
+    rows, labels = np.random.default_rng(0).normal(size=(6, 4)), np.arange(6) % 3
+    hot = np.eye(3)[labels]
+    wanted = net.loss(rows, labels, training=training)
+    for kind in (np.float16, np.float32, np.float64, int, bool):
+        loss, gradients = net.loss(rows, hot.astype(kind), training=training)
+        assert loss == pytest.approx(wanted[0], rel=1e-6)
+        np.testing.assert_allclose(gradients["W1"], wanted[1]["W1"], rtol=1e-4, atol=1e-7)
+    shares = 0.7 * hot + 0.1
+    mixed = [0.7 * wanted[0] + sum(0.1 * net.loss(rows, np.full(6, c), training=training)[0] for c in range(3))]
+    mixed += [net.loss(rows, shares.astype(kind), training=training)[0] for kind in (np.float32, np.float64)]
+    np.testing.assert_allclose(mixed[1:], mixed[0], rtol=1e-6)
+    with pytest.raises(ArgumentError, match=r"svm_loss: y must be of shape \(6,\), .* give y\.argmax\(axis=1\)"):
+        net.replace(loss="svm").loss(rows, hot)
+
+
+def test_a_column_of_whole_floats_is_labels_for_a_loss_on_labels() -> None:
+    net, rows = FullyConnectedNet([5], 4, 3, seed=0), np.ones((6, 4))
+    labels = np.arange(6) % 3
+    for loss in ("softmax", "svm"):
+        one = net.replace(loss=loss)
+        assert one.loss(rows, labels.reshape(-1, 1).astype(float))[0] == one.loss(rows, labels)[0]
+    with pytest.raises(ArgumentError, match=r"\(6, 1\)"):
+        net.loss(rows, labels.reshape(-1, 1) + 0.5)

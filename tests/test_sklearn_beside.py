@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
 
 from test_sklearn_inputs import QUICK, X, Y
 from thinnet import ArgumentError, DataError, Dataset
@@ -107,3 +108,41 @@ def test_sparse_weights_and_rows_are_told_what_is_taken_in_their_place() -> None
         Dataset(X, Y, weights=weights)
     with pytest.raises(DataError, match=r"X_train must be a dense array, .* Use thinnet\.sklearn, which takes it as"):
         Dataset(sparse.csr_matrix(X), Y)
+
+
+@pytest.mark.parametrize("options", [{}, {"ensemble": 2}, {"loss": "poisson"}])
+def test_predictions_have_the_shape_of_the_targets(options: dict[str, Any]) -> None:
+    values = X[:, 0] - X[:, 0].min()
+    frame = pd.DataFrame({"y": values})
+    for y in (values, values[:, None], frame, np.column_stack([values, values])):
+        net = ThinNetRegressor(**QUICK, dropout=0.2, **options).fit(X, y)
+        mean, spread = net.predict(X, return_std=True)
+        assert net.predict(X).shape == mean.shape == spread.shape == np.shape(y)
+
+
+def test_how_to_save_an_estimator_is_told() -> None:
+    for name in ("save", "load"):
+        with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Write joblib\.dump\(estimator, path\)"):
+            getattr(ThinNetRegressor(), name)
+
+
+def test_labels_are_a_line_as_those_of_other_classifiers_are() -> None:
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        net = ThinNetClassifier(**QUICK).fit(X, Y[:, None])
+    assert net.predict(X).shape == (60,)
+
+
+def test_classes_as_zeros_and_a_one_are_several_labels_with_a_warning() -> None:
+    one_hot, given = np.eye(2)[Y], ThinNetClassifier(**QUICK)
+    for y in (one_hot, pd.get_dummies(pd.Series(np.where(Y, "a", "b")))):
+        with pytest.warns(UserWarning, match=r"If each row has one class, give .* np\.asarray\(y\)\.argmax\(axis=1\)"):
+            given.fit(X, y)
+    one_hot[0] = 1  # a row with both, of which there is nothing to say
+    given.fit(X, one_hot)
+
+
+def test_numbers_with_a_mask_of_their_own_are_counted_as_missing() -> None:
+    for y in (pd.array([1, None] * 30, dtype="Int64"), pd.Series([1, None] * 30, dtype="Int64")):
+        for taken in (lambda y=y: ThinNetRegressor(**QUICK).fit(X, y), lambda y=y: Dataset(X, y)):
+            with pytest.raises((ArgumentError, DataError), match=r"^y.*, got (<NA>|nan) in row 1"):
+                taken()

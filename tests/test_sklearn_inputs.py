@@ -66,7 +66,7 @@ LAZY: dict[str, tuple[Callable[[], Any], str]] = {
     "list_iterator": (lambda: iter(X.tolist()), r"Give list\(X\)"),
     "set": (lambda: {1.0, 2.0}, r"Give list\(X\)"),
     "dict": (lambda: {"a": X[:, 0]}, r"Give pandas\.DataFrame\(X\)"),
-    "object": (object, r"Convert it: numpy\.asarray\(X\)"),
+    "object": (object, r"Make a NumPy array of the numbers in it\.$"),
     "Stream": (lambda: Stream(), r"Compute it first: give pyarrow\.table\(X\)"),
     "Interchanged": (lambda: Interchanged(), r"Compute it first: give pandas\.api\.interchange\.from_dataframe\(X\)"),
 }

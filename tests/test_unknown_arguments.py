@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,6 +36,44 @@ def test_an_unknown_argument_is_refused_by_name(name: str, function: Callable[..
         function(nonsense=1)
 
 
+def needs_nothing(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return all(one.default is not one.empty or one.kind in (one.VAR_KEYWORD, one.VAR_POSITIONAL) for one in parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [pytest.param(name, one, id=name) for name, one in public() if not needs_nothing(one)]
+)
+def test_a_call_without_what_is_needed_is_refused_by_name(name: str, function: Callable[..., Any]) -> None:
+    with pytest.raises(ArgumentError, match=r"\w+ must be given \w+.*, got nothing\. \w+"):
+        function()
+
+
+FLAGS = [
+    pytest.param(one, flag, id=f"{name}-{flag}")
+    for name, one in public()
+    for flag, parameter in inspect.signature(one).parameters.items()
+    if parameter.annotation in (bool, "bool", "bool | None")
+]
+
+
+@pytest.mark.parametrize("value", ["no", "test", [], 0.0])
+@pytest.mark.parametrize(("function", "flag"), FLAGS)
+def test_a_flag_is_true_or_false(function: Callable[..., Any], flag: str, value: Any) -> None:
+    with pytest.raises(ArgumentError, match=rf"^{flag} must be True or False, got "):
+        function(**{flag: value})
+
+
+def test_the_flags_of_methods_are_true_or_false_and_so_may_numbers_be() -> None:
+    assert {flag.values[1] for flag in FLAGS} >= {"training", "verbose", "progress", "raise_exception"}
+    net = FullyConnectedNet([5], 4, 2, seed=0)
+    with pytest.raises(ArgumentError, match="training must be True or False, got 'test'"):
+        net.loss(X, np.zeros(4, int), training="test")  # type: ignore[call-overload]
+    truths: list[Any] = [1, np.True_]
+    for training in truths:
+        assert net.loss(X, np.zeros(4, int), training=training)[0] > 0
+
+
 X = np.ones((4, 4))
 IMAGES = np.ones((2, 3, 6, 6))
 
@@ -55,6 +94,19 @@ IMAGES = np.ones((2, 3, 6, 6))
             for word in ("drop_rate", "prob")
         ),
         ("FullyConnectedNet([5], 4, 2, retain_prob=0.8)", r"Did you mean 'dropout'\? .*, 1 - retain_prob\.$"),
+        (
+            "dropout_forward(X, keep=0.8)",
+            r"given rate, got x and keep\. .* 'rate' by 'keep'\? .*, 1 - keep\.$",
+        ),
+        ("dropout_forward(X, keep=X > 0)", r"given rate, got x and keep\. rate is the fraction of units dropped: 0"),
+        ("dropout_forward(X, 0.5, keep=0.8)", r"got float\. .* rate says how many are dropped\.$"),
+        ('dropout_forward(X, dropout_param={"p": 0.5})', r"Did you mean 'rate'\?$"),
+        ("layers.affine_forward(X, X)", r"must be given b, got x and w\. Write affine_forward\(x, w, b\)\.$"),
+        ("layers.affine_forward(X, weight=X, bias=X)", r"'weight'\. Did you mean 'w'\?$"),
+        ("layers.layernorm_forward(X, X, bias=X)", r"'bias'\. Did you mean 'beta'\?$"),
+        ("layers.softmax_loss(logits=X, labels=X)", r"'logits'\. Did you mean 'scores'\?$"),
+        ("layers.softmax_loss(X, labels=X)", r"'labels'\. Did you mean 'y'\?$"),
+        ("max_pool_forward(IMAGES, kernel_size=2)", r"Did you mean 'pool_height'\?$"),
         ('dropout_forward(X, 0.5, mode="train")', r"'mode'\. Did you mean 'training'\?$"),
         ("conv_forward(IMAGES, X, X, pad=1)", r"'pad'\. Did you mean 'padding'\?$"),
         ('conv_forward(IMAGES, X, X, {"stride": 1})', "by position, got 4. Give the others by name: stride, pad"),
@@ -73,6 +125,10 @@ def test_words_of_others_are_answered_with_ours(written: str, told: str) -> None
     [
         ("shuffle", r"Solver has no argument 'shuffle'\. Leave it out: each pass takes the rows in a new order\.$"),
         ("device", r"Leave it out: all is computed on the CPU\.$"),
+        ("num_workers", r"Leave it out: all is computed on the CPU\.$"),
+        ("loss", r"Solver has no argument 'loss'\. Give it to the net\.$"),
+        ("dropout", r"Give it to the net\.$"),
+        ("weight_decay", r"Did you mean 'optimizer_options'\?$"),
         ("metrics", r"Leave it out: accuracy is measured after each epoch\.$"),
         ("validation_split", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
         ("validation_data", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),

@@ -4,10 +4,14 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Collection, Mapping
+from numbers import Integral, Real
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
 
-from thinnet.checks import nearest
+import numpy as np
+
+from thinnet.checks import LIMITS, nearest
+from thinnet.checks import shown as display
 from thinnet.errors import ArgumentError
 
 P = ParamSpec("P")
@@ -33,6 +37,14 @@ OTHERS_CALL_IT = {
     "checkpoint_dir": "checkpoint_name",
     "dropout rate": " ".join([*DROPPED, "rate", "dropout"]),
     "training": "mode train_mode is_training",
+    "rate": "dropout_param",
+    "running_mean": "bn_param",
+    "w gamma": "weight W",
+    "b beta": "bias",
+    "scores": "logits",
+    "groups": "G num_groups",
+    "stride": "conv_param",
+    "pool_height": "pool_param kernel_size pool_size",
     "padding": "pad",
     "eps epsilon": "eps epsilon",
     "normalization": "use_batchnorm batch_norm batchnorm norm",
@@ -42,7 +54,7 @@ OTHERS_CALL_IT = {
     "mixup": "mixup_alpha",
     "ema_decay": "use_ema ema_momentum model_ema_decay",
     "label_smoothing": "smoothing",
-    "reg alpha": "l2 weight_decay alpha reg",
+    "reg alpha optimizer_options": "l2 weight_decay alpha reg",
     "seed random_state": "random_state seed",
     "loss": "criterion train_loss",
     "ensemble": "n_estimators",
@@ -54,7 +66,7 @@ OTHERS_CALL_IT = {
     "cutout": "random_erasing",
     "params coefs_": "parameters named_parameters weights state_dict load_state_dict get_weights set_weights",
     "scores predict_proba": "forward decision_function",
-    "predict": "eval",
+    "predict": "eval predict_classes",
     "score": "evaluate",
     "model net_": "net model_",
     "fit": "train",
@@ -69,7 +81,7 @@ OTHERS_CALL_IT = {
     "best_validation_score_": "best_score_",
     "n_iter_": "num_epochs_",
     "X_train data": "X data",
-    "y_train data": "y target targets",
+    "y_train y data": "y target targets labels",
     "class_names classes_": "classes target_names",
     "coefs_": "feature_importances_",
     "on_train_begin": "on_train_start on_fit_start",
@@ -86,7 +98,8 @@ OTHER_WORDS = {
 # What others' training takes beside the data, and ours does not.
 BESIDE_DATA = {
     "shuffle": "Leave it out: each pass takes the rows in a new order.",
-    "device": "Leave it out: all is computed on the CPU.",
+    **dict.fromkeys(("device", "num_workers"), "Leave it out: all is computed on the CPU."),
+    **dict.fromkeys(("loss", "dropout", "normalization", "activation", "hidden_dims", "reg"), "Give it to the net."),
     "metrics": "Leave it out: accuracy is measured after each epoch.",
     **dict.fromkeys(
         ("validation_data", "validation_split", "eval_set"),
@@ -94,10 +107,15 @@ BESIDE_DATA = {
     ),
 }
 QUESTION = "Did you mean "
+FLAG = bool | np.bool_ | Integral  # 0 and 1 too, and what scikit-learn counts as verbose
+FLAGS: dict[Any, Any] = {bool: FLAG, bool | None: FLAG | None}
+FLAGS |= {"bool": FLAG, "bool | None": FLAG | None}  # as annotations are read where they are postponed
 
 
-def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
+def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable[P, T]:
     """Make a function refuse unknown arguments with an ArgumentError that names the nearest known one.
+
+    It also refuses calls without one that is needed, and `flags` that are neither true nor false.
 
     >>> @known_arguments
     ... def train(*, optimizer="adam"): ...
@@ -112,20 +130,38 @@ def known_arguments(function: Callable[P, T]) -> Callable[P, T]:
     names = [name for name in parameters if name not in ("self", "cls")]
     by_place = [name for name in names if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
     most = math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters.values()) else len(by_place)
+    needed = [name for name in by_place if most < math.inf and parameters[name].default is inspect.Parameter.empty]
+    known = {name: FLAGS.get(parameters[name].annotation, object) for name in names if flags}
     unnamed = len(parameters) - len(names)
     shown = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        for name in kwargs:
+        for name, value in kwargs.items():
             if name not in names:
                 owner = type(args[0]) if args and isinstance(args[0], Known) else None
                 raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner)}".rstrip())
-        if len(args) - unnamed > most:
-            raise ArgumentError(_too_many(shown, by_place, names, len(args) - unnamed))
+            if flags and not isinstance(value, known[name]):
+                raise ArgumentError(f"{name} must be True or False, got {display(value)}.")
+        given = len(args) - unnamed
+        if given > most:
+            raise ArgumentError(_too_many(shown, by_place, names, given))
+        missing = [name for name in needed[given:] if name not in kwargs] if given >= 0 else []
+        if missing:
+            raise ArgumentError(_too_few(shown, needed, missing, by_place[:given], kwargs))
         return function(*args, **kwargs)
 
     return checked
+
+
+def _too_few(shown: str, needed: list[str], missing: list[str], given: list[str], by_name: Mapping[str, Any]) -> str:
+    """The refusal of a call without some arguments: what they mean, also where the caller has another word for one."""
+    fix = f"Write {shown}({', '.join(needed)})."
+    for name in missing:
+        meant = [word for word in by_name if name in OTHER_WORDS.get(word, ()) and isinstance(by_name[word], Real)]
+        meaning = f"Did you mean {name!r} by {meant[0]!r}?{DROPPED.get(meant[0], '')}" if meant else ""
+        fix = meaning or (name in LIMITS and LIMITS[name].fix) or fix
+    return f"{shown} must be given {' and '.join(missing)}, got {' and '.join([*given, *by_name]) or 'nothing'}. {fix}"
 
 
 def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> str:
@@ -150,8 +186,8 @@ def _answer(name: str, names: Collection[str], owner: type | None) -> str:
 
 
 def knows_arguments(kind: type[T]) -> type[T]:
-    """The same for a class: its constructor refuses unknown arguments."""
-    kind.__init__ = known_arguments(kind.__init__)  # type: ignore[method-assign]
+    """The same for a class: its constructor refuses unknown arguments, and leaves flags to what uses them."""
+    kind.__init__ = known_arguments(kind.__init__, flags=False)  # type: ignore[method-assign]
     return kind
 
 

@@ -1,17 +1,100 @@
 """Arrays as people have them, as the three dtypes of rows that all else works with; casts that lose nothing unsaid."""
 
 import math
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Complex, Real
+from numbers import Complex, Integral, Real
 from textwrap import shorten
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from thinnet.checks import Error, as_array, shortened
+from thinnet.checks import Error, shortened
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
+
+# How things that are not in memory are brought there, the surer way first: PySpark has several of these.
+INTO_MEMORY = {
+    "__arrow_c_stream__": "pyarrow.table({})",
+    "__dataframe__": "pandas.api.interchange.from_dataframe({})",
+    **{name: f"{{}}.{name}()" for name in ("toPandas", "to_pandas", "collect", "compute", "execute", "to_numpy")},
+}
+
+
+def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
+    """`value` as a NumPy array, where it can be one and none of its elements is masked."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # others have masks of their own
+        raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
+    if type(value).__module__.startswith("scipy.sparse"):  # of which NumPy would make an array of one object
+        fix = f"Give {name}.toarray(), or {name}.toarray().ravel() for one number a row."
+        if name.startswith("X"):
+            fix = f"Use thinnet.sklearn, which takes it as it is, or {name}.toarray() if that fits into memory."
+        raise error(f"{name} must be a dense array, got a sparse {type(value).__name__}. {fix}")
+    check_is_array(name, value, error=error)
+    try:
+        array = np.asarray(value)
+    except Exception as caught:  # lists of unequal lengths; others' tensors and columns, each with errors of its own
+        is_list = isinstance(value, list | tuple)
+        if is_list and all(isinstance(each, np.ndarray) for each in value):
+            came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
+            fix = "Give each of them under its own name, or make all rows the same length."
+        else:
+            came = f"that cannot be one ({caught})"
+            fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."
+            if hasattr(value, "column_names"):  # of Arrow's
+                odd = [each for each in value.column_names if np.asarray(value[each]).dtype.kind not in "biuf"]
+                came = f"without numbers in {shortened(odd)}"
+                fix = "Make numbers of them, or leave them out."
+        raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
+    if array.dtype.kind == "T":  # text of any length, which few know
+        return array.astype(object)
+    return array.astype(np.float32) if array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void) else array
+
+
+def check_is_array(name: str, value: Any, expected: str = "an array in memory", error: Error = ArgumentError) -> None:
+    """Raise `error`, with the fix, for what NumPy would take as one object rather than as an array."""
+    came, is_mapping = f"a {type(value).__name__}", isinstance(value, Mapping)
+    is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    first = value[0] if is_line and len(value) else None
+    ways = [way for attribute, way in INTO_MEMORY.items() if callable(getattr(value, attribute, None))]
+    if isinstance(value, str | bytes | os.PathLike):
+        came = f"the text {os.fsdecode(value)!r}"
+        fix = f"If that is a file, read it first: pandas.read_csv({os.fsdecode(value)!r}), for example."
+    elif isinstance(value, type):
+        came, fix = f"the class {value.__name__}", f"Make an object of it first: {value.__name__}(...)."
+    elif isinstance(value, ModuleType):
+        came, fix = f"the module {value.__name__}", "Give the rows themselves."
+    elif callable(getattr(value, "read", None)):
+        came, fix = "an open file", f"Read it first: pandas.read_csv({name}), for example."
+    elif isinstance(first, Mapping | np.void):
+        dicts = isinstance(first, Mapping)
+        came = f"{came} of {'dicts' if dicts else 'records'}"
+        fix = f"Give pandas.DataFrame({f'list({name})' if dicts else name}), for example."
+    elif (
+        value is None
+        or np.isscalar(value)
+        or hasattr(value, "tocsr")
+        or (hasattr(value, "__array__") and not is_mapping)
+    ):
+        return
+    elif ways:
+        fix = f"Compute it first: give {ways[0].format(name)}."
+    elif isinstance(value, Iterator | Set):
+        fix = f"Give list({name}); rows that do not fit into memory go to an estimator's partial_fit in parts."
+    elif is_mapping:
+        has_columns = all(map(np.iterable, value.values())) and not any(isinstance(v, str) for v in value.values())
+        fix = f"Give pandas.DataFrame({name}), for example." if has_columns else f"Give list({name}.values())."
+    elif hasattr(value, "__getitem__") and hasattr(value, "__len__"):
+        return
+    elif callable(value) and hasattr(value, "__name__"):
+        came, fix = f"the function {value.__name__}", f"Give what it returns: write {value.__name__}(...)."
+    else:
+        fix = "Make a NumPy array of the numbers in it."
+    raise error(f"{name} must be {expected}, got {came}. {fix}")
 
 
 def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
@@ -117,9 +200,18 @@ def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = Arg
         )
 
 
+def checked_index(rows: Any) -> Any:
+    """Row numbers or a slice, by default of all rows; a single number may be meant as how many."""
+    if isinstance(rows, Integral):
+        fix = f"Write slice(0, {rows}) for so many, [{rows}] for this one."
+        raise ArgumentError(f"rows must be row numbers or a slice, got {rows}. {fix}")
+    return slice(None) if rows is None else rows
+
+
 def column_labels(X: Any) -> list[Any]:
     """What the columns of a frame are called; nothing of what is none."""
-    return list(getattr(X, "column_names", getattr(X, "columns", ())))  # the former of Arrow's tables
+    names = getattr(X, "column_names", getattr(X, "columns", ()))  # the former of Arrow's tables
+    return [] if isinstance(X, type) else list(names)
 
 
 def check_order(name: str, labels: list[Any], before: list[Any], error: Error = ArgumentError) -> None:

@@ -8,8 +8,7 @@ import inspect
 import math
 import numbers
 import os
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -218,78 +217,6 @@ def check_path(name: str, value: Any) -> Path:
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):
         raise _refusal(name, "a path", shown(value), "Give a file or a folder as a string or a pathlib.Path.")
     return Path(os.path.expanduser(value))
-
-
-# How things that are not in memory are brought there, the surer way first: PySpark has several of these.
-INTO_MEMORY = {
-    "__arrow_c_stream__": "pyarrow.table({})",
-    "__dataframe__": "pandas.api.interchange.from_dataframe({})",
-    **{name: f"{{}}.{name}()" for name in ("toPandas", "to_pandas", "collect", "compute", "execute", "to_numpy")},
-}
-
-
-def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
-    """`value` as a NumPy array, where it can be one and none of its elements is masked."""
-    if np.ma.is_masked(value):
-        raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
-    if type(value).__module__.startswith("scipy.sparse"):  # of which NumPy would make an array of one object
-        fix = f"Give {name}.toarray(), or {name}.toarray().ravel() for one number a row."
-        if name.startswith("X"):
-            fix = f"Use thinnet.sklearn, which takes it as it is, or {name}.toarray() if that fits into memory."
-        raise error(f"{name} must be a dense array, got a sparse {type(value).__name__}. {fix}")
-    check_is_array(name, value, error=error)
-    try:
-        array = np.asarray(value)
-    except Exception as caught:  # lists of unequal lengths; others' tensors and columns, each with errors of its own
-        is_list = isinstance(value, list | tuple)
-        if is_list and all(isinstance(each, np.ndarray) for each in value):
-            came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
-            fix = "Give each of them under its own name, or make all rows the same length."
-        else:
-            came = f"that cannot be one ({caught})"
-            fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."
-            if hasattr(value, "column_names"):  # of Arrow's
-                odd = [each for each in value.column_names if np.asarray(value[each]).dtype.kind not in "biuf"]
-                came = f"without numbers in {shortened(odd)}"
-                fix = "Make numbers of them, or leave them out."
-        raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
-    if array.dtype.kind == "T":  # text of any length, which few know
-        return array.astype(object)
-    return array.astype(np.float32) if array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void) else array
-
-
-def check_is_array(name: str, value: Any, expected: str = "an array in memory", error: Error = ArgumentError) -> None:
-    """Raise `error`, with the fix, for what NumPy would take as one object rather than as an array."""
-    came, is_mapping = f"a {type(value).__name__}", isinstance(value, Mapping)
-    is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
-    first = value[0] if is_line and len(value) else None
-    ways = [way for attribute, way in INTO_MEMORY.items() if callable(getattr(value, attribute, None))]
-    if isinstance(value, str | bytes | os.PathLike):
-        came = f"the text {os.fsdecode(value)!r}"
-        fix = f"If that is a file, read it first: pandas.read_csv({os.fsdecode(value)!r}), for example."
-    elif isinstance(first, Mapping | np.void):
-        dicts = isinstance(first, Mapping)
-        came = f"{came} of {'dicts' if dicts else 'records'}"
-        fix = f"Give pandas.DataFrame({f'list({name})' if dicts else name}), for example."
-    elif (
-        value is None
-        or np.isscalar(value)
-        or hasattr(value, "tocsr")
-        or (hasattr(value, "__array__") and not is_mapping)
-    ):
-        return
-    elif ways:
-        fix = f"Compute it first: give {ways[0].format(name)}."
-    elif isinstance(value, Iterator | Set):
-        fix = f"Give list({name}); rows that do not fit into memory go to an estimator's partial_fit in parts."
-    elif is_mapping:
-        has_columns = all(map(np.iterable, value.values())) and not any(isinstance(v, str) for v in value.values())
-        fix = f"Give pandas.DataFrame({name}), for example." if has_columns else f"Give list({name}.values())."
-    elif hasattr(value, "__getitem__") and hasattr(value, "__len__"):
-        return
-    else:
-        fix = f"Convert it: numpy.asarray({name}), for example."
-    raise error(f"{name} must be {expected}, got {came}. {fix}")
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:

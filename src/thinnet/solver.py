@@ -152,16 +152,16 @@ class Solver(Progress):
         self.processes = ProcessGroup(communicator)
         self.model = checked_model(model)
         make_writable(self.model)
-        self.data = self._data_as_given = share_of(as_dataset(data), self.processes)
+        data = self._data_as_given = share_of(as_dataset(data), self.processes)
         self.print_every = check_number("print_every", print_every)
         self.verbose = verbose and self.processes.rank == 0
         self.seed = checked_seed(seed, self.model, self.processes)
-        num_rows = num_train(self.data, self.processes)
+        num_rows = num_train(data, self.processes)
         self.order = BatchOrder(num_rows, batch_size, self.seed, sampling, fewest=fewest_rows(model))
         limits = {"train": eval_train_rows, "val": eval_val_rows}
         self.eval_rows = {split: checked_limit(f"eval_{split}_rows", rows) for split, rows in limits.items()}
-        if isinstance(model, FullyConnectedNet):
-            self.data = check_fit(model, self.data, self.order.batch_size)
+        fitting = isinstance(model, FullyConnectedNet)
+        self.data = check_fit(model, data, self.order.batch_size) if fitting else data
         self.batch_statistics: BatchStatistics = check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         options = optimizer_options_of(optimizer, learning_rate, optimizer_options)
         self.schedules = schedules_of(options, schedule, weight_decay_schedule)

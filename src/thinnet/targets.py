@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import advice, came, cast, narrowest, without_objects
-from thinnet.checks import Error, as_array, nearest
+from thinnet.arrays import advice, as_array, came, cast, narrowest, without_objects
+from thinnet.checks import Error, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -66,7 +66,10 @@ def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Seq
         if kind == "labels":
             fix = f"Number the classes: names, y = np.unique({name}, return_inverse=True); or give the net class_names."
         raise ArgumentError(f"{name} must be numbers, got text such as {str(targets.flat[0])!r}. {fix}")
-    return as_values(targets) if kind != "labels" and num_outputs == 1 else targets
+    if kind == "labels":
+        column = targets.ndim == 2 and targets.shape[1] == 1 < num_outputs and _are_whole(targets)
+        return targets[:, 0].astype(np.int64) if column else targets
+    return as_values(targets) if num_outputs == 1 else targets
 
 
 def as_values(y: AnyArray) -> AnyArray:
@@ -148,7 +151,7 @@ def check_present(name: str, array: AnyArray, error: Error, what: str, instead: 
     """Raise `error` if one of the (N,) or (N, C) targets is missing: `what` each row must have, and another fix."""
     missing = np.array([*map(is_missing, array.flat)]) if array.dtype.kind == "O" else np.asarray(array != array)
     if missing.any():
-        rows = np.flatnonzero(missing.reshape(len(array), -1).any(axis=1))
+        rows = np.flatnonzero(missing.reshape(len(np.atleast_1d(array)), -1).any(axis=1))
         raise error(
             f"{name} must have {what} for each row, got {array.flat[int(missing.argmax())]} in row {rows[0]} (rows "
             f"without {what}: {len(rows)}). Remove them, or {instead}."

@@ -15,12 +15,13 @@ import numpy as np
 
 from thinnet.arguments import known_arguments
 from thinnet.check import p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of
+from thinnet.check.classes import kind_of
+from thinnet.check.dropout_functions import DROPOUT_FUNCTIONS
 from thinnet.check.findings import FunctionReport, finding
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import check_names, check_subject, subjects_of
 from thinnet.check.report import Report
-from thinnet.check.runner import Limits, check_source
+from thinnet.check.runner import TICK, Limits, check_source
 from thinnet.check.scan import scan
 from thinnet.check.subject import Timeout
 from thinnet.errors import ArgumentError
@@ -149,16 +150,21 @@ def _check_here(
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt what takes longer, where that can be done."""
+    """Interrupt what takes longer, where that can be done; in ticks: while the process is stopped, none passes."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    left = max(1, round(seconds / TICK))
+
     def ring(number: int, frame: Any) -> None:
-        raise Timeout
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Timeout
 
     old = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,6 +34,10 @@ SHIFTS = SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b|bb")
 DATA = {"data": "", "value": "", "val": "", "grad": "d", "gradient": "d"}  # of a parameter that is an object
 ARRAYS = (np.ndarray, np.generic)
 IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
+
+
+class Returned(tuple[Any, ...]):
+    """Gradients as backward returns them, without names, in an order of its own."""
 
 
 def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
@@ -89,16 +94,19 @@ def call_backward(dout: Any, cache: Any, training: bool = True) -> Any:
     return _result(layer, layer.backward, INPUT_GRADIENT, *given, **more)
 
 
-def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[Any, Any, Any]:
+def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[Any, ...]:
     """dx, and the gradients of the parameters of these names, which backward returns too or leaves under such names.
 
-    None for one of which it leaves nothing at all, where it leaves another.
+    None for one of which it leaves nothing at all, where it leaves another. What it returns may stand in any order that
+    the sizes tell.
     """
-    layer = cache[0]
+    layer, x, _ = cache
     before = [np.copy(array) for array in _arrays(layer)]
     returned = call_backward(dout, cache)
     if isinstance(returned, tuple) and len(returned) == 3:
-        return returned
+        sizes = [np.size(x), *(np.size(found_in(vars(layer), of_parameter)) for of_parameter, _ in names)]
+        orders = itertools.permutations(returned)
+        return Returned(next((order for order in orders if [*map(np.size, order)] == sizes), returned))
     dx, *more = returned if isinstance(returned, tuple) else [returned]
     beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
     found = [found_in({**beside, **vars(layer)}, of_gradient) for _, of_gradient in names]

@@ -10,7 +10,7 @@ import functools
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,6 @@ EMPTY_WORDS = set(
         "implementation from scratch manual v version capa camada couche schicht"
     )
 )
-# The functions that are dropout with p as their second argument, beside dropout_forward.
-DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_dropout")
 EPSILON, EPS, SMALL = re.compile(r"^_?eps(ilon)?$", re.IGNORECASE), 1e-5, 0.01
 OLD = r"^(running|moving|run|mov|ema|global|avg)_?"
 RUNNING = {
@@ -133,46 +131,6 @@ def functions_of(owner: type) -> dict[str, Any]:
     unscaled = "delta" in parameters(getattr(owner, "backward", None))
     functions = {function_of(kind, "forward"): forward, function_of(kind, "backward"): backward}
     return {**functions, "__class_adapter__": True, "__unscaled_backward__": unscaled}
-
-
-def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
-    """``dropout_layer(X, p)`` and its like, which return the output, with the mask or without."""
-    names = parameters(function)
-
-    def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-        if len(names) < 2 or not (calls.PROBABILITY.search(names[1]) or names[1] in ("level", "q")):
-            raise CannotCall(f"it is not clear where {function.__name__}({', '.join(names)}) takes a probability")
-        out = _in_mode(function, names, x, dropout_param)
-        out, mask = out if isinstance(out, tuple) and len(out) == 2 else (out, None)
-        if np.shape(out) != x.shape:
-            raise CannotCall(f"{function.__name__} does not return an array of the shape of its first argument")
-        return out, mask
-
-    return {"dropout_forward": forward, "__class_adapter__": True}
-
-
-def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A namespace in which ``dropout_forward(x, keep_prob, training)`` takes a course's dropout_param instead.
-
-    Where it takes one anyway, the namespace as it is.
-    """
-    names = parameters(namespace.get("dropout_forward"))
-    if len(names) < 2 or "param" in names[1] or not calls.PROBABILITY.search(names[1]):
-        return namespace
-
-    def with_param(x: Any, dropout_param: dict[str, Any]) -> Any:
-        return _in_mode(namespace["dropout_forward"], names, x, dropout_param)
-
-    return {**namespace, "dropout_forward": with_param, "__class_adapter__": True}
-
-
-def _in_mode(function: Callable[..., Any], names: list[str], x: Any, dropout_param: dict[str, Any]) -> Any:
-    """What ``f(x, p, ...)`` gives in a mode; x itself where it has no test mode."""
-    training = dropout_param["mode"] == "train"
-    modes = {
-        name: calls.mode_value(name, training, function) for name in filter(calls.MODE_ARGUMENTS.search, names[2:])
-    }
-    return calls.call(function, x, dropout_param["p"], **modes) if modes or training else (x, None)
 
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -361,9 +319,10 @@ def _normalization(owner: type) -> Pair:
             param[key] = _with_momentum(new, param[key], batch, param["momentum"]) if "momentum" in param else new
         return calls.split(layer, x, out)
 
-    def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
-        dx, *more = calls.gradients(dout, cache, calls.SCALES, calls.SHIFTS)
-        return dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more
+    def backward(dout: Any, cache: Any) -> tuple[Any, ...]:
+        found = calls.gradients(dout, cache, calls.SCALES, calls.SHIFTS)
+        dx, *more = found
+        return type(found)((dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more))
 
     return forward, backward
 

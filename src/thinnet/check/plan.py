@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check import classes
+from thinnet.check import classes, dropout_functions
 from thinnet.check.p_convention import PConvention
 from thinnet.check.probes import (
     dropout,
@@ -41,7 +41,7 @@ PROBES: dict[str, Probe] = {
     "layernorm_backward": normalization.check_backward,
     "dropout_forward": dropout.check_forward,
     "dropout_backward": dropout_backward.check_backward,
-    **dict.fromkeys(classes.DROPOUT_FUNCTIONS, dropout.check_forward),
+    **dict.fromkeys(dropout_functions.DROPOUT_FUNCTIONS, dropout.check_forward),
     "softmax_loss": losses.check_softmax_loss,
     "svm_loss": losses.check_svm_loss,
     "conv_forward_naive": images.check_conv_forward,
@@ -80,9 +80,9 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
     class_name, dot, method = name.partition(".")
     own = name
-    functions = classes.plain_functions(namespace) if name.startswith("dropout_") else namespace
-    if name in classes.DROPOUT_FUNCTIONS:
-        own, functions = "dropout_forward", classes.as_dropout_forward(namespace[name])
+    functions = dropout_functions.plain_functions(namespace) if name.startswith("dropout_") else namespace
+    if name in dropout_functions.DROPOUT_FUNCTIONS:
+        own, functions = "dropout_forward", dropout_functions.as_dropout_forward(namespace[name])
     elif dot:
         own = classes.function_of(classes.kind_of(class_name), method)
         functions = classes.functions_of(namespace[class_name])

@@ -9,7 +9,8 @@ from typing import TypeGuard
 
 from thinnet import old_python
 from thinnet.check import p_convention
-from thinnet.check.classes import DROPOUT_FUNCTIONS, kind_of, methods_of
+from thinnet.check.classes import kind_of, methods_of
+from thinnet.check.dropout_functions import DROPOUT_FUNCTIONS
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import NONE_OF_THESE, is_known, subjects_of

@@ -9,7 +9,7 @@ import re
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,13 @@ class Subject:
             keep, net = self.convention.keep, self.in_net
             evidence = self.when + evidence
             found = finding(verdict, evidence, self.own, example=example, severity=severity, keep=keep, in_net=net)
+            owner, dot, _ = self.name.partition(".")
+            if dot:  # the functions that stand for its methods are called as these are
+                names = re.compile(
+                    self.own.replace("forward", "backward").replace("backward", "((?:for|back)ward)") + r"\b"
+                )
+                method = rf"{owner}.\1"
+                found = replace(found, evidence=names.sub(method, evidence), mend=names.sub(method, found.mend))
             self.findings.append(found)
 
     def has(self, verdict: str) -> bool:
@@ -237,7 +244,7 @@ class Subject:
             return self.stop("not-checked", f"it needs {name}, and {evidence}")
         theirs, ours = parameters(self.functions[name]), _arguments_of_courses(name)
         same = _alike(theirs[: len(ours)]) == _alike(ours)
-        if ours and not same and verdict in OF_INTERFACE:
+        if ours and not same and verdict in OF_INTERFACE and not self.of_class:
             takes = f"{name} takes ({', '.join(theirs)}), where these courses' takes ({', '.join(ours)})"
             verdict, evidence = "not-checked", f"{takes}: {evidence}"
         return self.stop(verdict, evidence)

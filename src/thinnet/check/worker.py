@@ -5,12 +5,12 @@ goes to another file there.
 """
 
 import contextlib
-import faulthandler
 import json
 import os
 import pickle
 import signal
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,7 @@ from thinnet import old_python
 from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
 from thinnet.check.plan import check_subject
-from thinnet.check.runner import EVENTS, JOB, PATIENCE, PRINTED, Job
+from thinnet.check.runner import EVENTS, JOB, PATIENCE, PRINTED, RANG, TICK, Job
 from thinnet.check.subject import location
 from thinnet.errors import MissingExtraError
 
@@ -39,6 +39,23 @@ def take_prints(file: IO[bytes]) -> str:
         text = reader.read().decode("utf-8", "replace")
     file.truncate(0)
     return f"... {text}" if left_out else text
+
+
+class Clock(threading.Thread):
+    """Ends the process when `seconds` have passed, in ticks: while the process itself is stopped, none passes."""
+
+    def __init__(self, seconds: float, errors: int) -> None:
+        super().__init__(daemon=True)
+        self.seconds, self._errors, self._sleep = seconds, errors, time.sleep  # which the code may replace
+        self.start()
+
+    def run(self) -> None:
+        """Count down."""
+        while self.seconds > 0:
+            self._sleep(TICK)
+            self.seconds -= TICK
+        os.write(self._errors, RANG.encode())
+        os._exit(1)
 
 
 def main(folder: Path) -> None:
@@ -62,7 +79,7 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
         events.flush()
 
     source, convention = job.source, job.convention
-    faulthandler.dump_traceback_later(job.import_seconds, exit=True, file=errors)
+    clock = Clock(job.import_seconds, errors)
     os.chdir(source.root)
     try:
         namespace, absent = load(source.root, source.module, convention, job.old)
@@ -82,7 +99,7 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
     notes = _notes(absent) if job.first else []
     for name in job.subjects:
         send("begin", subject=name)
-        faulthandler.dump_traceback_later(PATIENCE * job.limits.seconds, exit=True, file=errors)
+        clock.seconds = PATIENCE * job.limits.seconds
         if hasattr(signal, "setitimer"):  # it ends the process
             signal.setitimer(signal.ITIMER_PROF, job.limits.seconds)
         owner = name.partition(".")[0]

@@ -135,6 +135,8 @@ def _read(cells: list[ast.Module]) -> Evidence:
                 # 0 or 1 alone may be no dropout, which the arguments' values tell; everything else depends on p.
                 found.uses_dropout |= not values or not values <= {0, 1} or len(values) == 2
         found.uses_dropout |= _calls_dropout(node)
+    its_own = any(isinstance(node, ast.FunctionDef) and node.name == "dropout_forward" for node in nodes)
+    found.uses_dropout &= bool(found.courses) or not its_own  # in which p means what the notebook itself says
     return found
 
 

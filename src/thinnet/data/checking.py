@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import came, check_finite, without_objects
-from thinnet.checks import Error, as_array, nearest
+from thinnet.arrays import as_array, came, check_finite, without_objects
+from thinnet.checks import Error, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.targets import is_one_hot
 from thinnet.typing import AnyArray

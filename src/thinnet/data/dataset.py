@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thinnet.arguments import Known, knows_arguments
-from thinnet.arrays import as_rows, cast, check_finite, check_order, column_labels
+from thinnet.arrays import as_rows, cast, check_finite, check_order, checked_index, column_labels
 from thinnet.checks import check_choice, check_names, check_number, shortened
 from thinnet.data.augmentation import Augmentation, checked_augmentation
 from thinnet.data.checking import INSTEAD, check_keys, check_labels, check_pairs, checked_rows, checked_weights
@@ -177,7 +177,7 @@ class Dataset(Known):
             DataError: if the data set has no such split, or a number of its rows is beyond `dtype`.
         """
         y = self.labels(split)
-        index = slice(None) if rows is None else rows
+        index = checked_index(rows)
         X: AnyArray = getattr(self, f"X_{split}")[index]
         return self._shifted(f"X_{split}", X, dtype), y[index]
 

@@ -117,8 +117,8 @@ def _check_keep(keep: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(keep, np.ndarray) or keep.shape not in (shape, (1, shape[1])) or keep.dtype != np.bool_:
         came = f"{keep.dtype} of shape {keep.shape}" if isinstance(keep, np.ndarray) else type(keep).__name__
         raise ArgumentError(
-            f"dropout_forward: keep must be an array of bool of shape {shape}, like x, got {came}. "
-            f"Use True for units that stay, or one row of shape (1, {shape[1]}) for all rows."
+            f"dropout_forward: keep must be an array of bool of shape {shape}, like x, got {came}. Use True for units "
+            f"that stay, or one row of shape (1, {shape[1]}) for all rows. rate says how many are dropped."
         )
 
 

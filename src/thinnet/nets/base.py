@@ -30,6 +30,8 @@ class Net(Known):
         **dict.fromkeys(("score", "accuracy"), "Write (net.predict(X) == y).mean()."),
         **dict.fromkeys(("to", "cuda", "cpu", "device"), "All is computed on the CPU; see net.copy(dtype)."),
         "eval": "Leave it out: net.predict(X) and net.scores(X) drop nothing.",
+        "training": "Write net.loss(X, y, training=True); all else is computed as at test.",
+        "history": "Write history = solver.train().",
         "evaluate": "Write solver.evaluate('val').",
     }
     _spec: Spec

@@ -52,6 +52,7 @@ def takes_parts(estimator: Any) -> bool:
 class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
     """The base of `ThinNetClassifier` and `ThinNetRegressor`; the fields are their parameters."""
 
+    _instead = dict.fromkeys(("save", "load"), "Write joblib.dump(estimator, path), and joblib.load(path).")
     hidden_layer_sizes: Any = "auto"
     activation: str = defaults.ACTIVATION
     _: KW_ONLY

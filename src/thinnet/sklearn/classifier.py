@@ -22,7 +22,7 @@ from thinnet.sklearn.documentation import documented
 from thinnet.sklearn.inputs import checked_beside, checked_classes
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
-from thinnet.targets import places, seem_no_classes
+from thinnet.targets import is_one_hot, places, seem_no_classes
 from thinnet.typing import AnyArray, FloatArray
 
 
@@ -221,6 +221,12 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         if loss == "logistic":
             if fresh:
                 self.classes_ = np.arange(y.shape[1])
+                if not incremental and len(y) > y.shape[1] and is_one_hot(y):
+                    warnings.warn(
+                        "y has a one and zeros in each row, and is learned as labels of which a row may have several "
+                        "or none. If each row has one class, give its number: np.asarray(y).argmax(axis=1)",
+                        stacklevel=6,
+                    )
             elif y.shape[1] != len(self.classes_):
                 raise ArgumentError(f"y must have {len(self.classes_)} columns as before, got {y.shape[1]}.")
             return y.astype(np.float32)

@@ -14,8 +14,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
-from thinnet.arrays import check_order, column_labels, is_finite
-from thinnet.checks import as_array, check_is_array
+from thinnet.arrays import as_array, check_is_array, check_order, column_labels, is_finite
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, relative_weights
@@ -144,7 +143,7 @@ def checked_classes(classes: Any) -> AnyArray:
 def check_in_memory(**given: Any) -> None:
     """Raise ArgumentError, with the fix, for what is no array, no sparse matrix and no frame; for masked elements."""
     for name, value in given.items():
-        if np.ma.is_masked(value):
+        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
             fix = MASKED.get(name, f"{name}.filled(0), for example")
             raise ArgumentError(f"{name} must have no masked elements, got some. Give {fix}.")
         check_is_array(name, value, "an array, a sparse matrix or a data frame in memory")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import as_rows, cast
-from thinnet.checks import as_array, check_number
+from thinnet.arrays import as_array, as_rows, cast
+from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.batchnorm import check_batch
@@ -33,10 +33,10 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
 
 
 def as_targets(spec: Spec, y: Any) -> AnyArray:
-    """y as labels, or as values of the net's dtype, whichever the loss compares scores with."""
+    """y as labels, or as values of the net's dtype; these may be the shares of the classes in each row, too."""
     kind = LOSSES[spec.loss].targets
     targets = targets_for(kind, spec.num_classes, "y", y, spec.class_names)
-    return targets if kind == "labels" else cast("y", targets, spec.dtype)
+    return targets if kind == "labels" and targets.ndim != 2 else cast("y", targets, spec.dtype)
 
 
 def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0, *, training: bool = True) -> Batch:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from thinnet.arguments import Known
+from thinnet.checks import check_choice, check_number
 from thinnet.errors import ArgumentError
 from thinnet.history import History
 from thinnet.training.state import TrainingState
@@ -16,6 +17,7 @@ GIVEN_ONCE = {
     **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate'] = 0.01, for example."),
     "epochs": "Write solver.train(epochs=10) for ten more.",
 }  # what a solver is given, and does not keep under that name
+KEPT = "batch_statistics data mixup model order patience precision processes schedules seed state"
 
 
 class Progress(Known):
@@ -37,11 +39,13 @@ class Progress(Known):
     if not TYPE_CHECKING:  # to which every attribute would be known otherwise
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Refuse an assignment that would change nothing, to what was given once and is kept elsewhere."""
-            if name in GIVEN_ONCE or (name == "patience" and name in vars(self)):
+            """Refuse an assignment that would not change how training goes on: to what was given once."""
+            if name in GIVEN_ONCE or (name in KEPT.split() and name in vars(self)):
                 fix = GIVEN_ONCE.get(name, "Make another solver of the same net.")
                 raise ArgumentError(f"{name} must stay as the solver was given it, got an assignment. {fix}")
-            super().__setattr__(name, value)
+            if name == "verbose":
+                check_choice(name, value, (True, False))
+            super().__setattr__(name, check_number(name, value) if name == "print_every" else value)
 
     @property
     def history(self) -> History:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet.checks import as_array, nearest, shortened
+from thinnet.arrays import as_array
+from thinnet.checks import nearest, shortened
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table import kinds
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called, unnamed
