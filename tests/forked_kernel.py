@@ -15,11 +15,12 @@ from thinnet.course.execution import LAUNCH
 
 # What each kernel would import again. A copy ends as any Python does, with all that is to be done at its end.
 PROGRAM = """
-import json, os, socket, sys
+import gc, json, os, socket, sys
 os.environ['JPY_PARENT_PID'] = str(os.getpid())  # whose end is theirs too
 sys.modules['debugpy'] = None
 import ipykernel.ipkernel, ipykernel.kernelapp, matplotlib_inline.backend_inline, thinnet.course.kernel, thinnet.python2
 
+gc.freeze()  # or each copy would look through it again and again, and with that make it its own
 channel = socket.socket(fileno=int(sys.argv[1]))
 while True:
     message, streams, _, _ = socket.recv_fds(channel, 1 << 20, 3)

@@ -71,7 +71,6 @@ CHOICES = st.fixed_dictionaries(
 KINDS = [
     (np.uint8, np.float32, False),
     (np.float32, np.float32, True),
-    (np.float64, np.float32, True),
     (np.float64, np.float64, False),
 ]
 

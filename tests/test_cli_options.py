@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from thinnet import cli
+from thinnet import cli, kernels
 
 QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
 
@@ -111,7 +111,7 @@ def test_a_reader_that_has_seen_enough_is_no_error_and_the_work_goes_on(buffered
     train = ["train", "--output", str(tmp_path / "run"), *QUICK]
     code = f"import sys; sys.stdin.read(); from thinnet import cli; sys.exit(cli.main({train}))"
     pipe = subprocess.PIPE
-    environment = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1", kernels.SWITCH: "0"}
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         assert process.stdout is not None

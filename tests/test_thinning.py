@@ -146,10 +146,16 @@ class TestStep:
             np.testing.assert_allclose(dw, expected[name], rtol=1e-9, atol=1e-12)
 
 
+# Each rule in the dtype that nets have; in the other one, a rule without state and one with all of it. The rules
+# themselves, which are one code for whole arrays and for parts, are tested in both by test_optim.py.
+RULES = pytest.mark.parametrize(
+    ("name", "dtype"), [*((name, np.float32) for name in OPTIMIZERS), ("sgd", np.float64), ("adamw", np.float64)]
+)
+
+
 class TestUpdate:
-    @pytest.mark.parametrize("name", OPTIMIZERS)
+    @RULES
     @pytest.mark.parametrize("order", ORDERS)
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @pytest.mark.usefixtures("computed_by")
     def test_the_part_takes_the_rule_and_the_rest_stays(self, name: str, order: Order, dtype: Any) -> None:
         generator = np.random.default_rng(3)
@@ -175,8 +181,7 @@ class TestUpdate:
             for key in arrays:
                 np.testing.assert_allclose(optimizer.state[key], state[key], rtol=rtol, atol=rtol)
 
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    @pytest.mark.parametrize("name", OPTIMIZERS)
+    @RULES
     def test_the_same_numbers_become_zero_as_in_the_whole(self, name: str, dtype: Any) -> None:
         """With all gradients as small as the weights, some of both dtypes' numbers end below what is kept."""
         kept, generator = KeptUnits((40, 30)), np.random.default_rng(0)
