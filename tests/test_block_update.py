@@ -13,9 +13,17 @@ from thinnet.products.base import Factors
 __all__ = ["small_ones_too"]
 each_own = pytest.mark.parametrize("kind", OWN)
 
+# Each rule with the first kind, and two of them with every other: each such pair takes seconds to compile.
+# What a rule computes with a line of weights is one code for all kinds; test_optim.py has each rule in both dtypes.
+RULES = [
+    pytest.param(*kind.values, name, marks=kind.marks, id=f"{kind.id}-{name}")
+    for kind in OWN
+    for name in OPTIMIZERS
+    if name in RULE_KERNELS and (kind is OWN[0] or name in ("sgd_momentum", "adamw"))
+]
 
-@each_own
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name in RULE_KERNELS])
+
+@pytest.mark.parametrize(("kind", "name"), RULES)
 @pytest.mark.parametrize(("rows", "shape"), [(100, (700, 130)), (1100, (65, 40)), (3, (33, 17)), (40, (70, 9000))])
 @pytest.mark.parametrize("penalty", [0, 0.25])
 def test_an_update_by_a_product_is_that_along_it(
