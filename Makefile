@@ -74,7 +74,7 @@ clean:
 	@touch $@
 
 # uv is the installer that can take the lowest versions; it comes along, in the same environment. What the lowest ones need in
-# turn is as new as can be, but for pyparsing: its 3.3 warns of how Matplotlib 3.8 calls it, and here warnings are errors.
+# turn is as new as can be, but for pyparsing: its 3.3 warns of how Matplotlib 3.9 calls it, and here warnings are errors.
 $(OLDEST)/installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(BIN:.venv/%=$(OLDEST)/%)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"

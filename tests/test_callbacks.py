@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -135,3 +138,20 @@ def test_a_method_that_would_never_be_called_is_refused(name: str, meant: str) -
         ArgumentError, match=rf"Mine must have only the moments .*, got '{name}'. Did you mean '{meant}'\?"
     ):
         type("Mine", (Callback,), {name: lambda self, state: None})
+
+
+def test_a_bar_starts_no_process_and_leaves_the_start_of_processes_to_the_program() -> None:
+    code = """
+import multiprocessing.resource_tracker
+import numpy as np
+from thinnet import Dataset, FullyConnectedNet, Solver
+from thinnet.cli.progress import say
+data = Dataset(np.eye(4), [0, 1, 0, 1])
+Solver(FullyConnectedNet.for_data(data, [3], seed=0), data, epochs=1, verbose=True, progress=True).train()
+say("above")
+assert multiprocessing.resource_tracker._resource_tracker._pid is None
+multiprocessing.set_start_method("spawn")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "step" in done.stderr  # the bar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ import check_dropouts as dropouts
 import check_nets as nets
 import check_sources as sources
 from test_check import check, check_net, ids
-from thinnet.check import VERDICTS, Report
+from thinnet.check import VERDICTS, Report, check_path
 
 LINE = re.compile(r"mask = \(np\.random\.rand\(\*x\.shape\) < (?P<keep>.+?)\) / (?P=keep)(?=[;,.])")
 WHOLE = [row for row in dropouts.DROPOUT_FAULTS if LINE.search(VERDICTS[row[0]].mend)]
@@ -166,11 +167,20 @@ def test_a_backward_that_returns_nothing_in_test_mode_is_told_so() -> None:
         ("dout.dot(w.T)", "dout.dot(w)", "transpose one of them, or exchange them."),
         ("out = np.maximum(0, x)", "if len(x) > 9: out = x", "Give out a value on every path to the line"),
         ("out = np.maximum(0, x)", "out = y", "Fix the line that is named."),
+        ("out = np.maximum(0, x)", "out = x - x.max(axis=1)", "with keepdims=True the result is (N, 1)"),
+        ("out = np.maximum(0, x)", "out = np.random.rand(x.shape)", "with a star: np.random.rand(*x.shape)"),
     ],
 )
 def test_the_fix_of_a_crash_speaks_of_what_crashed(old: str, new: str, mend: str) -> None:
     report = check(sources.swap(sources.LAYERS, {old: new}))
     assert [mend in one.mend for _, one in report if one.verdict == "crashed"] == [True], str(report)
+
+
+def test_a_crash_in_a_compiled_part_of_a_library_names_the_line_that_called_it(tmp_path: Path) -> None:
+    path = tmp_path / "layers.py"
+    path.write_text(sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": "out = np.random.rand(x.shape)"}))
+    [told] = [one.evidence for _, one in check_path(path) if one.verdict == "crashed"]
+    assert re.search(r"in layers\.py, line \d+: out = np\.random\.rand\(x\.shape\)$", told)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,10 @@ def test_nearest_asks_for_the_nearest_or_says_nothing() -> None:
     assert nearest("learnin_rate", ["momentum", "learning_rate"]) == "Did you mean 'learning_rate'?"
     assert nearest("zzz", ["momentum", "learning_rate"]) == ""
     assert nearest("x", []) == ""
+    years = ["cs231n-2018", "cs231n-2021"]
+    assert nearest(2021, years) == "Did you mean 'cs231n-2021'?"  # a part of one name alone
+    assert nearest("validation", ["train", "val", "test"]) == "Did you mean 'val'?"
+    assert nearest("20", years) == nearest("-20", years) == ""
 
 
 def test_unknown_keys_are_refused() -> None:

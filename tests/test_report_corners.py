@@ -236,3 +236,20 @@ def test_a_folder_whose_name_is_no_unicode_has_a_page(tmp_path: Path, capsys: py
     assert cli.main(["report", str(start(folder / os.fsdecode(b"\xff"))), "--figures", str(tmp_path / "figures")]) == 0
     assert "run-\\udcff" in capsys.readouterr().out
     assert list((tmp_path / "figures").iterdir())
+
+
+def test_runs_that_differ_in_everything_have_no_chart_of_single_points(tmp_path: Path) -> None:
+    for epochs, rate in ((1, 0.0), (2, 0.2), (3, 0.4)):
+        start(tmp_path / f"{rate}", dropout=rate, epochs=epochs)
+    assert charts.against(group_runs(find_runs([tmp_path]))) == []
+    start(tmp_path / "more", dropout=0.6, epochs=3)
+    found = charts.against(group_runs(find_runs([tmp_path])))
+    assert [(chart.name, [len(line.x) for line in chart.series]) for chart in found] == [("against-dropout", [1, 1, 2])]
+
+
+def test_where_the_runs_share_a_single_seed_the_verdict_does_not_say_that_they_have_one_each(tmp_path: Path) -> None:
+    start(tmp_path / "one", dropout=0.0)
+    start(tmp_path / "other", dropout=0.5)
+    assert "(one seed each: no test)" in words(tmp_path)
+    start(tmp_path / "third", dropout=0.5, seed=1)
+    assert "(one seed in common: no test)" in words(tmp_path)

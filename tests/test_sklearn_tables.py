@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -245,6 +246,26 @@ def test_dates_written_as_text_are_told() -> None:
             UserWarning, match=r"X holds dates .*text in column 'day', .*: pandas\.to_datetime.*Or name the"
         ):
             ThinNetRegressor(**QUICK).fit(X, np.arange(28.0))
+
+
+@pytest.mark.parametrize("written", ["%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y 10:15", "%m/%d/%Y", "%Y-%m-%d"])
+def test_what_is_told_about_dates_makes_the_right_dates_of_them(written: str) -> None:
+    days = pd.date_range("2024-12-05", periods=50)
+    X = pd.DataFrame({"day": days.strftime(written)})
+    with pytest.warns(UserWarning, match="written as text") as told:
+        ThinNetRegressor(**QUICK).fit(X, np.arange(50.0))
+    fix = re.search(r"pandas\.to_datetime\(.*?\)\.dt(?=\.year, for example)", str(told[0].message))
+    assert fix
+    np.testing.assert_array_equal(eval(fix[0], {"X": X, "pandas": pd}).normalize(), days)
+
+
+def test_what_is_told_about_numbers_with_a_true_minus_keeps_it() -> None:
+    numbers = np.arange(-20, 20) + 0.5
+    X = pd.DataFrame({"balance": [f"{number} €".replace("-", "\N{MINUS SIGN}") for number in numbers]})
+    with pytest.warns(UserWarning, match="written as text") as told:
+        ThinNetClassifier(**QUICK).fit(X, np.arange(40) % 2)
+    fix = str(told[0].message).partition("Make numbers of them: ")[2].partition(", for example.")[0]
+    np.testing.assert_array_equal(eval(fix, {"X": X, "pandas": pd}), numbers)
 
 
 @pytest.mark.parametrize(

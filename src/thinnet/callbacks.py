@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from thinnet.arguments import instead_of, knows_arguments
+from thinnet.bars import bars
 from thinnet.checks import check_number, check_takes
 from thinnet.errors import ArgumentError
 from thinnet.training.state import TrainingState
@@ -87,9 +88,7 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_train_begin(self, state: TrainingState) -> None:
-        from tqdm.auto import tqdm
-
-        self._bar = tqdm(total=state.total_steps, initial=state.iteration, unit="step", file=sys.stderr)
+        self._bar = bars()(total=state.total_steps, initial=state.iteration, unit="step", file=sys.stderr)
 
     def on_step(self, state: TrainingState) -> None:
         self._bar.set_postfix(loss=f"{state.history.loss[-1]:.3f}", refresh=False)

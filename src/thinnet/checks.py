@@ -164,7 +164,9 @@ def nearest(value: Any, choices: Collection[Any]) -> str:
     names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
     if (same := OTHER_NAMES.get(str(value).lower())) in names:
         return f"Did you mean {same!r}?"
-    close = difflib.get_close_matches(str(value).lower(), names, n=1)
+    given = str(value).lower()
+    parts = [name for name in names if min(len(given), len(name)) > 2 and (given in name or name in given)]
+    close = difflib.get_close_matches(given, names, n=1) or (parts if len(parts) == 1 else [])  # 2021, validation
     return f"Did you mean {names[close[0]]!r}?" if close else ""
 
 

@@ -254,8 +254,16 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 def of_a_library(file: str) -> bool:
-    """Whether a file is Python's, an installed package's or ours, rather than somebody's own."""
-    return file.startswith(("<frozen", *LIBRARIES)) or "site-packages" in file or "dist-packages" in file
+    """Whether a file is Python's, an installed package's or ours, rather than somebody's own.
+
+    What was compiled from Cython names its source, without a folder of this machine, as numpy.random does.
+    """
+    return (
+        file.endswith(".pyx")
+        or file.startswith(("<frozen", *LIBRARIES))
+        or "site-packages" in file
+        or "dist-packages" in file
+    )
 
 
 def install(root: Path, old: bool = False) -> None:

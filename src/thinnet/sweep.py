@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thinnet import defaults, runs
+from thinnet.bars import above, bars
 from thinnet.checks import check_choice, check_number, check_path
 from thinnet.config import Config
 from thinnet.data.cifar10 import find_cifar10
@@ -84,8 +85,6 @@ def run(
         MissingExtraError: if joblib, or for Dask distributed, is not installed.
         OSError: if the folder cannot be written.
     """
-    from tqdm import tqdm
-
     folder, configs = check_path("folder", folder), [config.resolved() for config in configs]
     run_folders = [folder / name for name in names(configs)]
     if (folder / runs.CONFIG).exists():
@@ -97,10 +96,10 @@ def run(
         log(f"{len(run_folders) - len(missing)} of {len(run_folders)} runs are in {folder} already")
     failures = []
     shows = defaults.progress() if progress is None else progress
-    with tqdm(total=len(missing), unit="run", file=sys.stderr, disable=not shows or len(missing) < 2) as bar:
+    with bars()(total=len(missing), unit="run", file=sys.stderr, disable=not shows or len(missing) < 2) as bar:
         for done, (run_folder, failure) in enumerate(_results(missing, workers, shows), start=1):
             failures += [failure] if failure else []
-            with bar.external_write_mode(file=sys.stdout):  # above the bar
+            with above():
                 log(f"[{done}/{len(missing)}] {run_folder.name}: {failure or _summary(read_run(run_folder))}")
             bar.update()
     if failures:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from typing import TYPE_CHECKING
 
+from thinnet.bars import above
 from thinnet.callbacks import Callback
 from thinnet.statistics import rounded
 
@@ -37,7 +37,5 @@ class EpochLines(Callback):
 
 def say(text: str) -> None:
     """Print a line at once, above the bar if there is one."""
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode(file=sys.stdout):
+    with above():
         print(text, flush=True)

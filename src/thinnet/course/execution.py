@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from thinnet.bars import bars
 from thinnet.old_python import of_a_library
 
 OWN_WARNINGS = (  # a kernel's about itself, when it starts and when it ends
@@ -31,7 +32,6 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     `opening` is what `thinnet.course.kernel.open_door` takes, which runs before the first cell.
     """
     import nbclient
-    from tqdm.auto import tqdm
 
     line = f"__import__('thinnet.course.kernel', fromlist=['open_door']).open_door(**{opening!r})"
     total = sum(cell.cell_type == "code" for cell in document.cells)
@@ -48,7 +48,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     try:
         with (
             tempfile.TemporaryDirectory(prefix="thinnet-") as connection,
-            tqdm(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar,
+            bars()(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar,
         ):
             # Not as an argument: the client shuts down only what it takes for its own.
             client.km = _kernel_manager(Path(connection))

@@ -82,7 +82,7 @@ def curves(groups: Sequence[Group]) -> list[Chart]:
         charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", "Epoch", lines, fraction=True))
     charts.append(Chart("val-loss", "Validation loss", "Epoch", _lines(groups, "val_loss")))
     charts.append(Chart("loss", "Training loss", "Step", _lines(groups, "loss")))
-    return [chart for chart in charts if chart.series]
+    return [chart for chart in charts if any(len(line.x) > 1 for line in chart.series)]  # points alone compare nothing
 
 
 def _lines(groups: Sequence[Group], name: str) -> tuple[Series, ...]:
@@ -142,7 +142,7 @@ def against(groups: Sequence[Group]) -> list[Chart]:
         values = {getattr(group.config, name) for group in groups}
         if len(values) >= 3 and all(isinstance(value, (int, float)) for value in values):
             charts.append(_against(groups, name, [other for other in different if other != name]))
-    return [chart for chart in charts if chart.series]
+    return [chart for chart in charts if any(len(line.x) > 1 for line in chart.series)]  # points alone compare nothing
 
 
 def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart:

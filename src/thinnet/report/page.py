@@ -113,7 +113,7 @@ def _verdict(groups: Sequence[Group]) -> str:
     if difference is None:
         return f"Best: {first.label}, with {what}."
     above = _amount(first, difference.mean, " points")
-    return f"Best: {first.label}, with {what}, {above} above {other.label}{_doubt(difference)}."
+    return f"Best: {first.label}, with {what}, {above} above {other.label}{_doubt(difference, first, other)}."
 
 
 def _rival(first: Group, others: Sequence[Group]) -> Group:
@@ -124,10 +124,11 @@ def _rival(first: Group, others: Sequence[Group]) -> Group:
     return max(others, key=_level)
 
 
-def _doubt(difference: Difference) -> str:
-    """The outcome of the t-test over seeds, in parentheses."""
+def _doubt(difference: Difference, first: Group, other: Group) -> str:
+    """The outcome of the t-test over the seeds that two groups share, in parentheses."""
     if difference.count < 2:
-        return " (one seed each: no test)"
+        shared = "each" if len(first.runs) == len(other.runs) == 1 else "in common"
+        return f" (one seed {shared}: no test)"
     if math.isnan(difference.p):
         return f" ({difference.verdict})"
     chance = "" if difference.p < SIGNIFICANT else ", so it may be chance"

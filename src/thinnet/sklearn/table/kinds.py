@@ -39,10 +39,12 @@ FIXES = {
 TIMES = {"dates", "times of day", "durations", "periods"}
 
 # What text spells: one number, perhaps with a sign, thousands apart and an exponent, unless it begins as a code does.
-WRITTEN = re.compile(r"[-+]?(?:\d{1,3}(?:[,.' ]\d{3})+(?!\d)(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
+WRITTEN = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:[,.' ]\d{3})+(?!\d)(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
 UNLIKE = re.compile(r"0\d|[^\W\d]|[#(]")
 COMMA = re.compile(r"\d,(?!\d{3}(\D|$))")  # which is no mark of thousands
 DATE = re.compile(r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d\d){1,2})([T ].*)?")
+DAY_FIRST = re.compile(r"(1[3-9]|[23]\d)[-/.]|\d\d?\.(?!(1[3-9]|[23]\d)\.)")  # no month; or as dots are used
+MINUS = "\N{MINUS SIGN}"
 MANY, NEARLY_ALL, LOOKED_AT = 21, 0.9, 1000  # different values
 
 
@@ -95,7 +97,7 @@ def warn_of_spelled(array: AnyArray, where: str) -> None:
     )
     values, twins = [*(texts | others)], [*filter(texts.__contains__, others)]
     numbers = [value for value in values if not UNLIKE.match(value) and len(WRITTEN.findall(value)) == 1]
-    units = {WRITTEN.sub("", value).strip("+- ") for value in numbers} - {""}
+    units = {WRITTEN.sub("", value).strip(f"+-{MINUS} ") for value in numbers} - {""}
     commas = " with commas" * any(map(COMMA.search, numbers))
     dates = [*filter(DATE.fullmatch, values)]
     told = (
@@ -104,7 +106,10 @@ def warn_of_spelled(array: AnyArray, where: str) -> None:
     for what, found in ((f"numbers{commas}", numbers if len(units) < 2 else []), ("dates", dates)):
         if texts and len(found) >= max(MANY, NEARLY_ALL * len(values)):
             how, example = ("beside", next(iter(texts))) if others else ("written as", found[0])
-            fix = _fix(where, what, "pandas.to_datetime(pandas.Series({column})).dt.year")
+            order = ", dayfirst=True" * any(map(DAY_FIRST.match, dates))
+            fix = _fix(where, what, f"pandas.to_datetime(pandas.Series({{column}}){order}).dt.year")
+            if any(MINUS in value for value in numbers):
+                fix = fix.replace(".astype(str)", f".astype(str).str.replace('{MINUS}', '-')")
             told = f"{what} {how} text in {where}, such as {example!r}; the column is read as categories. {fix}"
             told += " Or name the column in categorical_features, if it is of categories."
     if told:
