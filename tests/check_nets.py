@@ -128,13 +128,13 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
         '        dh, dW, grads["b%d" % L]'}),
     ("same-mask-every-step", {"if seed is not None:": "if True:\n                seed = 1 if seed is None else seed"}),
     ("active-at-test", {'self.dropout_param["mode"] = mode': "pass"}),
-    ("regularisation-missing", {"loss += 0.5 * self.reg": "loss += 0 * self.reg", " + self.reg * self.params": " + 0 * self.params"}),
-    ("regularisation-missing", {' + self.reg * self.params["W%d" % i]': ""}),
-    ("regularisation-missing", {"for i in range(1, L + 1)": "for i in range(1, L)"}),
-    ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += self.reg"}),
-    ("regularisation-of-biases", {'loss += 0.5 * self.reg * np.sum(self.params["W%d" % i] ** 2)':
+    ("regularization-missing", {"loss += 0.5 * self.reg": "loss += 0 * self.reg", " + self.reg * self.params": " + 0 * self.params"}),
+    ("regularization-missing", {' + self.reg * self.params["W%d" % i]': ""}),
+    ("regularization-missing", {"for i in range(1, L + 1)": "for i in range(1, L)"}),
+    ("regularization-scaled", {"loss += 0.5 * self.reg": "loss += self.reg"}),
+    ("regularization-of-biases", {'loss += 0.5 * self.reg * np.sum(self.params["W%d" % i] ** 2)':
         'loss += 0.5 * self.reg * (np.sum(self.params["W%d" % i] ** 2) + np.sum(self.params["b%d" % i] ** 2))'}),
-    ("regularisation-of-biases", {"        return loss, grads": "        for i in range(1, L + 1):\n"
+    ("regularization-of-biases", {"        return loss, grads": "        for i in range(1, L + 1):\n"
         '            grads["b%d" % i] = grads["b%d" % i] + self.reg * self.params["b%d" % i]\n        return loss, grads'}),
     ("wrong-output", {RELU: "            re = h\n"}),
     ("gradient-scaled", {"return loss, grads": "grads['b1'] = 2 * grads['b1']; return loss, grads"}),
@@ -215,17 +215,17 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("dtype-changed", {"np.zeros(dims[i + 1])\n            if": "np.zeros(dims[i + 1], int)\n            if",
         "self.params[k] = v.astype(dtype)": "pass"}),
     ("shape-changed", {**COLUMNS, "affine_backward(dh, fc)": "affine_backward(dh, fc)"}),
-    ("regularisation-missing", {' + self.reg * self.params["W%d" % i]': ' + (0 if self.normalization else self.reg) * self.params["W%d" % i]'}),
-    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization else self.reg) * np"}),
-    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout and self.normalization else self.reg) * np"}),
-    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout else self.reg) * np"}),
-    ("regularisation-missing", {'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W1"] ** 2)'}),
-    ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += (1.5 if i == L else 0.5) * self.reg"}),
-    ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += 0.5 * (L if i == 1 else 1) * self.reg"}),
-    ("regularisation-scaled", {"loss += 0.5 * self.reg": "loss += 0.5 / len(X) * self.reg"}),
-    ("regularisation-of-another-form", {'self.params["W%d" % i] ** 2': 'np.abs(self.params["W%d" % i])'}),
-    ("regularisation-of-another-form", {'self.reg * self.params["W%d" % i]': 'self.reg * np.sum(self.params["W%d" % i])'}),
-    ("regularisation-of-biases", {"        return loss, grads": "        for k in self.params:\n            if self.normalization and k[0] == 'g':\n"
+    ("regularization-missing", {' + self.reg * self.params["W%d" % i]': ' + (0 if self.normalization else self.reg) * self.params["W%d" % i]'}),
+    ("regularization-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization else self.reg) * np"}),
+    ("regularization-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout and self.normalization else self.reg) * np"}),
+    ("regularization-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.use_dropout else self.reg) * np"}),
+    ("regularization-missing", {'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W1"] ** 2)'}),
+    ("regularization-scaled", {"loss += 0.5 * self.reg": "loss += (1.5 if i == L else 0.5) * self.reg"}),
+    ("regularization-scaled", {"loss += 0.5 * self.reg": "loss += 0.5 * (L if i == 1 else 1) * self.reg"}),
+    ("regularization-scaled", {"loss += 0.5 * self.reg": "loss += 0.5 / len(X) * self.reg"}),
+    ("regularization-of-another-form", {'self.params["W%d" % i] ** 2': 'np.abs(self.params["W%d" % i])'}),
+    ("regularization-of-another-form", {'self.reg * self.params["W%d" % i]': 'self.reg * np.sum(self.params["W%d" % i])'}),
+    ("regularization-of-biases", {"        return loss, grads": "        for k in self.params:\n            if self.normalization and k[0] == 'g':\n"
         "                loss += 0.5 * self.reg * np.sum(self.params[k] ** 2); grads[k] = grads[k] + self.reg * self.params[k]\n        return loss, grads"}),
     ("initial-values", {"np.zeros(dims[i + 1])\n            if": "np.ones(dims[i + 1])\n            if"}),
     ("initial-values", {"np.zeros(dims[i + 1])\n            if": "weight_scale * np.random.randn(dims[i + 1])\n            if"}),
@@ -253,7 +253,7 @@ LAYERNORM_FAULTS: list[tuple[str, dict[str, str]]] = [
         "back = batchnorm_backward if BATCH else layernorm_backward": "back = batchnorm_backward"}),
     ("cache-of-another-layer", {"fc, bn, re, do = caches[i - 1]": "fc, bn, re, do = caches[i - 1]; bn = bn if BATCH else caches[-1][1]"}),
     ("dropout-backward-never-called", {BACKWARD_DROPOUT: BACKWARD_DROPOUT.replace("dropout:", "dropout and self.normalization != 'layernorm':")}),
-    ("regularisation-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization == 'layernorm' else self.reg) * np"}),
+    ("regularization-missing", {"loss += 0.5 * self.reg * np": "loss += 0.5 * (0 if self.normalization == 'layernorm' else self.reg) * np"}),
     ("initial-values", {'self.params["gamma%d" % (i + 1)] = np.ones': 'self.params["gamma%d" % (i + 1)] = (1 if BATCH else 0.5) * np.ones'}),
 ]  # fmt: skip
 

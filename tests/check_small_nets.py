@@ -84,10 +84,10 @@ class ThreeLayerConvNet(object):
 )
 
 CONV_FAULTS: list[tuple[str, dict[str, str]]] = [
-    ("regularisation-missing", {" + np.sum(W3 ** 2)": ""}),
-    ("regularisation-missing", {"dW1 + self.reg * W1": "dW1"}),
-    ("regularisation-scaled", {"0.5 * self.reg": "self.reg"}),
-    ("regularisation-of-biases", {"np.sum(W1 ** 2) +": "np.sum(W1 ** 2) + np.sum(b1 ** 2) +"}),
+    ("regularization-missing", {" + np.sum(W3 ** 2)": ""}),
+    ("regularization-missing", {"dW1 + self.reg * W1": "dW1"}),
+    ("regularization-scaled", {"0.5 * self.reg": "self.reg"}),
+    ("regularization-of-biases", {"np.sum(W1 ** 2) +": "np.sum(W1 ** 2) + np.sum(b1 ** 2) +"}),
     ("initial-values", {"(0, weight_scale, (": "(0, 1, ("}),
     ("initial-values", {'self.params["b2"] = np.zeros(hidden_dim)': 'self.params["b2"] = np.ones(hidden_dim)'}),
     ("wrong-return", {"(num_filters, C, filter_size": "(C, num_filters, filter_size", "max_pool_forward_fast(r, ": "max_pool_forward_fast(r, "}),
@@ -132,9 +132,9 @@ class TwoLayerNet(object):
 )
 
 TWO_FAULTS: list[tuple[str, dict[str, str]]] = [
-    ("regularisation-missing", {"            grads[k] += self.reg * self.params[k]": "            pass"}),
-    ("regularisation-scaled", {"grads[k] += self.reg": "grads[k] += 2 * self.reg"}),
-    ("regularisation-of-biases", {'for k in ("W1", "W2")': "for k in self.params"}),
+    ("regularization-missing", {"            grads[k] += self.reg * self.params[k]": "            pass"}),
+    ("regularization-scaled", {"grads[k] += self.reg": "grads[k] += 2 * self.reg"}),
+    ("regularization-of-biases", {'for k in ("W1", "W2")': "for k in self.params"}),
     ("initial-values", {"weight_scale * np.random.randn(HIDDEN": "np.random.randn(HIDDEN"}),
     ("wrong-output", {'affine_forward(h, self.params["W2"]': 'affine_forward(a, self.params["W2"]'}),
     ("wrong-gradient", {"relu_backward(dh, relu_cache), cache1": "dh, cache1"}),
@@ -194,8 +194,8 @@ TURNED = {
 }  # fmt: skip
 
 FIRST_FAULTS: list[tuple[str, dict[str, str]]] = [
-    ("regularisation-missing", {" + np.sum(W2 * W2)": ""}),
-    ("regularisation-scaled", {"2 * HALF * reg * W2": "HALF * reg * W2"}),
+    ("regularization-missing", {" + np.sum(W2 * W2)": ""}),
+    ("regularization-scaled", {"2 * HALF * reg * W2": "HALF * reg * W2"}),
     ("initial-values", {"std * np.random.randn(input_size": "np.random.rand(input_size"}),
     ("wrong-output", {"h = np.maximum(0, X.dot(W1) + b1)": "h = X.dot(W1) + b1"}),
     ("wrong-gradient", {" * (h > 0)": ""}),

@@ -180,7 +180,7 @@ def test_rows_in_place_of_vectors_are_right_and_do_not_hide_a_fault() -> None:
         assert report.ok, str(report)
         assert not report.verdicts
     wrong = nets.net({**NET_ROWS, "loss += 0.5 * self.reg": "loss += self.reg"}, "cs231n-2018")
-    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"regularisation-scaled"}
+    assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"regularization-scaled"}
     wrong = nets.net({**NET_ROWS, nets.BACKWARD_DROPOUT: ""}, "cs231n-2018")
     assert check("\n".join([layers, dropout, wrong]), "cs231n-2018").faults == {"dropout-backward-never-called"}
 

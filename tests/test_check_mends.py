@@ -91,7 +91,7 @@ NETS: list[tuple[str, str, str, str, str]] = [
         "        for bn_param in self.bn_params:\n            assert len(bn_param) <= 3\n",
     ),
     (
-        "regularisation-scaled",
+        "regularization-scaled",
         'loss += 0.5 * self.reg * np.sum(self.params["W%d" % i] ** 2)',
         'loss += self.reg * np.sum(self.params["W%d" % i] ** 2)',
         "0.5 * reg * np.sum(W * W) in the loss",

@@ -316,7 +316,7 @@ def test_masks_from_a_generator_of_the_module_are_held() -> None:
         ("scaled-by-wrong-probability", "< self.p) / self.p", "< self.p) / (1 - self.p)"),
         ("not-scaled-in-training", "< self.p) / self.p", "< self.p)"),
         ("wrong-gradient", "d = d * mask * (h > 0)", "d = d * (h > 0)"),
-        ("regularisation-scaled", "0.5 * self.reg", "self.reg"),
+        ("regularization-scaled", "0.5 * self.reg", "self.reg"),
         ("dropout-in-some-layers", "and self.p != 1:", "and self.p != 1 and i == 1:"),
         (
             "dropout-on-input",

@@ -21,7 +21,7 @@ OF_TWO = [
 OF_FIRST = [
     pytest.param(*row, half, id=f"{i}-{row[0]}-{half}")
     for i, row in enumerate(nets.FIRST_FAULTS)
-    for half in (HALVES if "regularisation" in row[0] else [HALVES[i % 2]])
+    for half in (HALVES if "regularization" in row[0] else [HALVES[i % 2]])
 ]
 
 

@@ -29,7 +29,7 @@ SIZES = (D, *HIDDEN, C)
 ROUNDING = 1e-11  # of the largest value: more than what float64 leaves
 P = 0.4  # a sensible value whether p drops or keeps
 OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of another course may show
-HABITS = ("initial-values", "regularisation-scaled", "regularisation-of-biases", "default-unusable")
+HABITS = ("initial-values", "regularization-scaled", "regularization-of-biases", "default-unusable")
 
 Options = dict[str, Any]
 Gradients = dict[Any, AnyArray]

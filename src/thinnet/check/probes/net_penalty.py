@@ -17,7 +17,7 @@ def check_penalty(harness: NetHarness, options: Options) -> None:
     """What reg adds to the loss and to the gradients of a net with these options."""
     if "reg" not in harness.arguments and "reg" not in dir(harness.build()):
         return
-    if not harness.loss_right or any(found.verdict.startswith("regularis") for found in harness.subject.findings):
+    if not harness.loss_right or any(found.verdict.startswith("regulariz") for found in harness.subject.findings):
         return  # it would follow from that, or is reported of the net with other options
     plain, net = harness.build(**options, reg=0.0), harness.build(**options, reg=REG)
     batch = harness.data()
@@ -60,21 +60,21 @@ def _of_loss(harness: NetHarness, penalty: float, right: float, counts: dict[Any
     alone = abs(penalty - sum(counts[key] * _half(value) for key, value in params.items())) > 1e-4 * right
     if alone or (len(odd) > 1 and np.ptp(odd) > 1e-3):
         report(
-            "regularisation-of-another-form", f"{message}; this is no multiple of the sum of the squares of the weights"
+            "regularization-of-another-form", f"{message}; this is no multiple of the sum of the squares of the weights"
         )
         return
     if others:
-        report("regularisation-of-biases", f"{message}; {', '.join(others)} take part in it")
+        report("regularization-of-biases", f"{message}; {', '.join(others)} take part in it")
     missing = [str(key) for key, count in weights.items() if abs(count) <= 1e-4]
     scaled = [key for key, count in weights.items() if abs(count - 1) > 1e-4 and str(key) not in missing]
     listed = ", ".join(f"{key} {count:.4g} times" for key, count in weights.items())
     if missing:
         more = f"; it has {listed}" if scaled else ""
-        report("regularisation-missing", f"{message}: it lacks {', '.join(missing)}{more}")
+        report("regularization-missing", f"{message}: it lacks {', '.join(missing)}{more}")
     elif scaled and np.ptp(list(weights.values())) <= 1e-4:
-        report("regularisation-scaled", f"{message}: {next(iter(weights.values())):.4g} times as much")
+        report("regularization-scaled", f"{message}: {next(iter(weights.values())):.4g} times as much")
     elif scaled:
-        report("regularisation-scaled", f"{message}: it has {listed}")
+        report("regularization-scaled", f"{message}: it has {listed}")
 
 
 def _of_gradients(harness: NetHarness, added: Arrays, params: Arrays) -> None:
@@ -85,7 +85,7 @@ def _of_gradients(harness: NetHarness, added: Arrays, params: Arrays) -> None:
         if harness.role(key)[0] != "W":
             if np.abs(value).max() > 1e-6 * REG:
                 message = f"reg = {REG} adds to the gradient of {key}, expected nothing"
-                harness.subject.report("regularisation-of-biases", message)
+                harness.subject.report("regularization-of-biases", message)
             continue
         right = REG * params[key]
         if close(value, right):
@@ -94,8 +94,8 @@ def _of_gradients(harness: NetHarness, added: Arrays, params: Arrays) -> None:
         if not close(value, factor * right):
             form = "one number in all places, as of np.sum" if close(value, value.flat[0]) else f"no multiple of {key}"
             message = f"what reg = {REG} adds to the gradient of {key} is {form}, expected reg * {key}"
-            harness.subject.report("regularisation-of-another-form", message)
+            harness.subject.report("regularization-of-another-form", message)
         else:
             message = f"reg = {REG} adds {factor:.4g} * reg * {key} to the gradient of {key}, expected reg * {key}"
-            verdict = "regularisation-missing" if abs(factor) < 1e-6 else "regularisation-scaled"
+            verdict = "regularization-missing" if abs(factor) < 1e-6 else "regularization-scaled"
             harness.subject.report(verdict, message)
