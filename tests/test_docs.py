@@ -55,7 +55,7 @@ ENVIRONMENT = {**os.environ, "JOBLIB_MULTIPROCESSING": "0"}  # as below
 
 # Modules that nobody imports from outside; every other one is in the reference.
 INTERNAL = {
-    "arguments", "arrays", "check.*", "checks", "cli", "cli.*", "course.*", "ctrl_c", "data.checking",
+    "arguments", "arrays", "bars", "check.*", "checks", "cli", "cli.*", "course.*", "ctrl_c", "data.checking",
     "data.cifar10", "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx",
     "data.moments", "data.npz", "data.pickles", "data.shares", "flat_updates", "kernels", "kernels.*",
     "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions",
