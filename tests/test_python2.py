@@ -37,6 +37,14 @@ def test_old_spellings_are_known_and_translated(source: str) -> None:
     assert not python2.is_old(OLD[source])
 
 
+@pytest.mark.parametrize("errors", ["IOError", "(IOError, OSError)", "socket.error"])
+@pytest.mark.parametrize("name", ["e", "(number, text)"])
+def test_old_names_of_errors_are_known(errors: str, name: str) -> None:
+    source = f"try:\n    pass\nexcept {errors}, {name}:\n    pass"
+    assert python2.is_old(source)
+    assert f"except {errors} as " in python2.translate(source)
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -60,6 +68,7 @@ def test_lists_of_errors_are_todays_python() -> None:
     assert not python2.is_old("try: pass\nexcept (ValueError, error): pass")
     assert not python2.is_old("try: pass\nexcept ValueError, errors.Wrong: pass")
     assert not python2.is_old("try: pass\nexcept ValueError, KeyError, wrong: pass")
+    assert not python2.is_old("try: pass\nexcept ValueError, (KeyError, TypeError): pass")
 
 
 def test_what_is_neither_is_refused() -> None:

@@ -203,9 +203,17 @@ def _old_names(tree: ast.Module) -> set[str]:
 
 
 def _names_an_error(node: ast.AST) -> bool:
-    """Whether it is ``except IOError, e``; since Python 3.14 that is a list of errors, as two classes would be."""
+    """Whether it is ``except IOError, e``, or ``(number, text)`` in place of e.
+
+    Since Python 3.14 that is a list of errors, as classes would be.
+    """
     match node:
-        case ast.ExceptHandler(type=ast.Tuple(elts=[first, ast.Name(id=name)], col_offset=start)):
+        case ast.ExceptHandler(
+            type=ast.Tuple(
+                elts=[first, ast.Name(id=name) | ast.Tuple(elts=[ast.Name(id=name), *_])],
+                col_offset=start,
+            )
+        ):
             return start == first.col_offset and name[0].islower()
     return False
 
