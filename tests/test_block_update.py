@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from products_of_kinds import OWN, Kind, in_parts, laid_out, small_ones_too
-from thinnet.kernels.optimizers import MOMENTUM, RULE_KERNELS
+from thinnet.kernels.optimizers import RULE_KERNELS
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
 from thinnet.products.base import Factors
 
 __all__ = ["small_ones_too"]
 each_own = pytest.mark.parametrize("kind", OWN)
 
-# Each rule with the first kind, and two of them with every other: each such pair takes seconds to compile.
-# What a rule computes with a line of weights is one code for all kinds; test_optim.py has each rule in both dtypes.
+# Each rule with the first kind, and two of them with every other: what a rule computes with a line of weights is one
+# code for all kinds, and test_optim.py has each rule in both dtypes.
 RULES = [
     pytest.param(*kind.values, name, marks=kind.marks, id=f"{kind.id}-{name}")
     for kind in OWN
@@ -42,7 +42,7 @@ def test_an_update_by_a_product_is_that_along_it(
     for one in (multiply, in_parts(kind.make())):
         got, own = W.copy(), [array.copy() for array in state]
         one.update(
-            kernel.rule,
+            kernel.at(np.dtype(kind.dtype)),
             [got.reshape(-1), *own],
             numbers,
             Factors(below, above, got, np.dtype(kind.dtype).type(penalty)),
@@ -66,7 +66,7 @@ def test_an_update_reads_rows_with_gaps(kind: Kind) -> None:
     )
     velocity, none = np.zeros(W.size, kind.dtype), np.empty(0, kind.dtype)
     multiply.update(
-        MOMENTUM,
+        RULE_KERNELS["sgd_momentum"].at(W.dtype),
         [W.reshape(-1), velocity, none],
         np.array([-1, 0], kind.dtype),
         Factors(below, above, W, np.dtype(kind.dtype).type(0)),

@@ -17,7 +17,7 @@ from numba import njit
 from numba.core import compiler
 
 from counted_parts import _count, count
-from thinnet.kernels.optimizers import SGD, update
+from thinnet.kernels.optimizers import RULE_KERNELS, update
 from thinnet.kernels.share import in_parts
 from thinnet.kernels.thinning import copy_kept
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
@@ -139,7 +139,8 @@ def test_several_threads_may_have_teams_at_the_same_time(name: str) -> None:
 def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
     w, dw = np.ones(size, np.float32), np.linspace(0, 1, size, dtype=np.float32)
     none, numbers = np.empty(0, np.float32), np.array([0.5], np.float32)
-    share_out(TEAMS[name], size, update, SGD, w, dw, (none, none), numbers, np.array([(0, size, 0)]))
+    rule = RULE_KERNELS["sgd"].at(w.dtype)
+    share_out(TEAMS[name], size, update, rule, w, dw, (none, none), numbers, np.array([(0, size, 0)]))
     np.testing.assert_array_equal(w, 1 - np.float32(0.5) * dw)
 
 

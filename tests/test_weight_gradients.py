@@ -17,7 +17,7 @@ from test_steps import SPECS, drawn_batch, drawn_state
 from thinnet import Dataset, FullyConnectedNet, Solver
 from thinnet.data.rows import RowReader
 from thinnet.errors import NumericalError
-from thinnet.kernels.optimizers import MOMENTUM
+from thinnet.kernels.optimizers import RULE_KERNELS
 from thinnet.optim import FlatOptimizer
 from thinnet.parameters import Parameters
 from thinnet.products.choose import products
@@ -45,7 +45,11 @@ def assembled(computed: Gradients, params: Parameters) -> Parameters:
     whole, late = computed.arrays.copy(), computed.late
     if late is not None and late.update is not None:
         velocity, rate_and_momentum = np.zeros_like(whole.flat), np.array([-1, 0], whole.dtype)
-        late.update(MOMENTUM, [params.flat.copy(), velocity, velocity[:0]], rate_and_momentum)
+        late.update(
+            RULE_KERNELS["sgd_momentum"].at(whole.dtype),
+            [params.flat.copy(), velocity, velocity[:0]],
+            rate_and_momentum,
+        )
         assert len(late.pieces) == 0  # type: ignore[arg-type]
         for name, array in Parameters(whole.shapes, order=whole.order, flat=velocity).items():
             assert name in late.names or not array.any()

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -15,14 +14,17 @@ from thinnet.typing import FloatArray, IntArray
 
 
 def update_whole(
-    rule: Any,
+    rule: int,
     buffers: list[FloatArray],
     dw: FloatArray | Parameters,
     numbers: FloatArray,
     team: Team,
     late: Late | None,
 ) -> None:
-    """One step of a rule; `buffers` are the weights and its state, the rest as for `thinnet.optim.FlatOptimizer`."""
+    """One step of the rule whose kernel is at an address.
+
+    `buffers` are the weights and its state, the rest is as for `thinnet.optim.FlatOptimizer`.
+    """
     w, first, second = buffers
     for flat, size, table in _parts(dw, late):
         share_out(team, size, update, rule, w, flat, (first, second), numbers, table)
@@ -31,7 +33,7 @@ def update_whole(
 
 
 def update_kept(
-    rule: Any, buffers: list[FloatArray], dw: FloatArray, numbers: FloatArray, team: Team, thinning: Thinning
+    rule: int, buffers: list[FloatArray], dw: FloatArray, numbers: FloatArray, team: Team, thinning: Thinning
 ) -> None:
     """The same for the part that took part in the step, whose gradient `dw` is."""
     w, first, second = buffers

@@ -258,9 +258,9 @@ class FlatOptimizer:
             none = np.empty(0, self._dtype)
             buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
             if thinning is None:
-                _compiled().update_whole(kernel.rule, buffers, dw, numbers, team, late)
+                _compiled().update_whole(kernel.at(self._dtype), buffers, dw, numbers, team, late)
             else:
-                _compiled().update_kept(kernel.rule, buffers, flat, numbers, team, thinning)
+                _compiled().update_kept(kernel.at(self._dtype), buffers, flat, numbers, team, thinning)
         elif thinning is not None:
             self._apply(w, flat, self._arrays(), options, thinning.positions())
         else:

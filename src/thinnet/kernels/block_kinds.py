@@ -1,112 +1,74 @@
-"""The two kinds of blocks, in words that are common to both: which one it is, the dtype of the panels says."""
+"""The two kinds of blocks, in words that are common to both.
+
+What a kind does is two kernels, which are called at their addresses::
+
+    pack_step(x, depth, width, down, right, left, panel, step, target)
+
+writes to an address what a panel of the left or the right factor has in a step: x is where the factor is, depth and
+width its shape, down and right the bytes from a number to the next ones. ::
+
+    multiply_block(target, a, b, steps, numbers, more, down, rows, columns, edge, ahead, apart)
+
+writes a block of the product, or where there is `more` adds to it: a and b are where the panels are, and how many steps
+and numbers of them are taken; rows and columns are how many there are from there on, which may be more than a block
+has; `edge` is room for a block; `ahead` is where lines of the cache are that will be needed next, so far apart.
+"""
 
 import functools
 from typing import Any
 
-import numpy as np
 from numba import from_dtype, types
-from numba.extending import overload
 
-from thinnet.kernels import tile_blocks, tiles, vector_blocks
+from thinnet.kernels import tile_blocks, vector_blocks
+from thinnet.kernels.addresses import address_of, call
+from thinnet.kernels.compile import inline
 from thinnet.kernels.lanes import ROWS, VECTORS
 from thinnet.kernels.target import VECTOR
-from thinnet.typing import AnyArray, FloatArray
 
-BFLOAT16 = np.dtype(np.uint16)  # of panels: how its bits are held
-DEPTH, STEPS = 0, 1  # of `Sizes`: the numbers in a step; how many steps are taken with one block before the next
+DEPTH, STEPS = 0, 1  # of `Blocks`: the numbers in a step; how many steps are taken with one block before the next
 SIDES, STEP_SIZES = 2, 4  # of a right panel, and of a left one behind it: its width, and the bytes of a step
+PACK_STEP, MULTIPLY_BLOCK = 6, 7  # addresses
+TAKE, GIVE_BACK = 8, 9  # addresses of what takes what the blocks need of the processor, and gives it back; or 0
 
-EDGE, SHAPES = tile_blocks.SIDE, tile_blocks.SHAPES  # what tiles need room for, and their shapes
+EDGE = tile_blocks.SIDE  # of the room that tiles need for a block at an edge
 
-Sizes = tuple[int, int, int, int, int, int]
+Blocks = tuple[int, int, int, int, int, int, int, int, int, int]
 
 
 @functools.cache
-def sizes(panel: Any, number: Any) -> Sizes:
-    """The sizes of panels of a dtype, for factors of another one or the same."""
-    if panel == BFLOAT16:
+def blocks_for(number: Any, rounded: bool) -> Blocks:
+    """The blocks for factors of a dtype; `rounded`: to bfloat16, and multiplied by AMX."""
+    kind = tile_blocks if rounded else vector_blocks
+    like = types.CPointer(from_dtype(number))
+    work = (
+        address_of(kind.pack_step, like, *[types.intp] * 8),
+        address_of(kind.multiply_block, like, *[types.intp] * 11),
+    )
+    if rounded:
         side, step = tile_blocks.SIDE, tile_blocks.STEP
-        return tile_blocks.DEPTH, tile_blocks.STEPS, side, side, step, step
+        processor = address_of(tile_blocks.take), address_of(tile_blocks.give_back)
+        return tile_blocks.DEPTH, tile_blocks.STEPS, side, side, step, step, *work, *processor
     lanes = VECTOR // number.itemsize
     columns = VECTORS * lanes
-    return lanes, vector_blocks.DEPTH // lanes, columns, ROWS, VECTOR * columns, VECTOR * ROWS
+    return lanes, vector_blocks.DEPTH // lanes, columns, ROWS, VECTOR * columns, VECTOR * ROWS, *work, 0, 0
 
 
-def whole_size(sizes: Sizes, depth: int, shorter: int) -> int:
+def whole_size(blocks: Blocks, depth: int, shorter: int) -> int:
     """The bytes of the panels of a factor, of either side."""
-    sides = zip(sizes[SIDES : SIDES + 2], sizes[STEP_SIZES:], strict=True)
-    return max(-(-depth // sizes[DEPTH]) * -(-shorter // side) * step for side, step in sides)
+    sides = zip(blocks[SIDES:STEP_SIZES], blocks[STEP_SIZES:PACK_STEP], strict=True)
+    return max(-(-depth // blocks[DEPTH]) * -(-shorter // side) * step for side, step in sides)
 
 
-def pack_step(x: AnyArray, left: bool, panel: int, step: int, target: int, room: Any) -> None:
-    """`pack_step` of the kind of blocks that the panels are for."""
+@inline()
+def take(blocks: Blocks) -> None:
+    if blocks[TAKE]:
+        call(blocks[TAKE], ())
 
 
-def take(room: Any) -> None:
-    """Take what the blocks need of the processor."""
-
-
-def give_back(room: Any) -> None:
-    """Give it back."""
-
-
-def multiply_block(
-    factors: tuple[int, int],
-    sizes: Sizes,
-    steps: tuple[int, int],
-    depth: int,
-    out: FloatArray,
-    i: int,
-    j: int,
-    room: Any,
-    part: int,
-    ahead: tuple[int, int],
-) -> None:
-    """Write a block of the product, or add some further steps to it, from row i and column j on.
-
-    `ahead` is where lines of the cache are that will be needed next, and how far apart they are.
-    """
-
-
-def _for_tiles(room: Any) -> bool:
-    return bool(room[0].dtype == types.uint16)
-
-
-@overload(pack_step, strict=False, inline="always")
-def _pack_step_of(x: Any, left: Any, panel: Any, step: Any, target: Any, room: Any) -> Any:
-    pack = tile_blocks.pack_step if _for_tiles(room) else vector_blocks.pack_step
-    return lambda x, left, panel, step, target, room: pack(x, left, panel, step, target)
-
-
-@overload(take, strict=False, inline="always")
-def _take_of(room: Any) -> Any:
-    return (lambda room: tiles.configure(room[3].ctypes.data)) if _for_tiles(room) else lambda room: None
-
-
-@overload(give_back, strict=False, inline="always")
-def _give_back_of(room: Any) -> Any:
-    return (lambda room: tiles.release()) if _for_tiles(room) else lambda room: None
-
-
-@overload(multiply_block, strict=False, inline="always")
-def _multiply_block_of(
-    factors: Any, sizes: Any, steps: Any, depth: Any, out: Any, i: Any, j: Any, room: Any, part: Any, ahead: Any
-) -> Any:
-    def by_tiles(
-        factors: Any, sizes: Any, steps: Any, depth: Any, out: Any, i: Any, j: Any, room: Any, part: Any, ahead: Any
-    ) -> None:
-        first, last = steps
-        tile_blocks.multiply_block(factors, last - first, first > 0, out, i, j, room[2][part])
-
-    def by_vectors(
-        factors: Any, sizes: Any, steps: Any, depth: Any, out: Any, i: Any, j: Any, room: Any, part: Any, ahead: Any
-    ) -> None:
-        (first, last), (down, right) = steps, out.strides
-        numbers = min(last * sizes[0], depth) - first * sizes[0]
-        target, size = (out.ctypes.data + i * down + j * right, down), (out.shape[0] - i, out.shape[1] - j)
-        vector_blocks.multiply_block(room[2], factors, numbers, first > 0, target, size, ahead)
-
-    return by_tiles if _for_tiles(room) else by_vectors
+@inline()
+def give_back(blocks: Blocks) -> None:
+    if blocks[GIVE_BACK]:
+        call(blocks[GIVE_BACK], ())
 
 
 def factor_of(number: Any) -> Any:
@@ -114,16 +76,15 @@ def factor_of(number: Any) -> Any:
     return types.Array(from_dtype(number), 2, "A", readonly=True, aligned=False)
 
 
-def room_of(panel: Any, number: Any) -> Any:
+def room_of(number: Any) -> Any:
     """The type of what threads write to on the way."""
     return types.Tuple(
         (
-            types.Array(from_dtype(panel), 1, "C"),  # for the shorter factor's panels
-            types.Array(from_dtype(panel), 2, "C"),  # for each part's panels
+            types.Array(types.uint8, 1, "C"),  # for the shorter factor's panels
+            types.Array(types.uint8, 2, "C"),  # for each part's panels
             types.Array(from_dtype(number), 3, "C"),  # for each part's block at an edge
-            types.Array(types.uint8, 1, "C"),  # the shapes of tiles
         )
     )
 
 
-SHARE, SIZES = types.UniTuple(types.intp, 5), types.UniTuple(types.intp, 6)  # the types of what all kernels take
+SHARE, BLOCKS = types.UniTuple(types.intp, 5), types.UniTuple(types.intp, 10)  # the types of what all kernels take

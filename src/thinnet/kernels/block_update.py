@@ -7,44 +7,43 @@ import functools
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, typeof, types
+from numba import from_dtype, types
 
 from thinnet.kernels.block_kinds import (
+    BLOCKS,
     DEPTH,
     SHARE,
     SIDES,
-    SIZES,
     STEP_SIZES,
     STEPS,
-    Sizes,
+    Blocks,
     factor_of,
     give_back,
-    multiply_block,
     room_of,
     take,
 )
-from thinnet.kernels.blocks import GROUP, LINE, pack, pack_whole, panels_of, steps_of
+from thinnet.kernels.blocks import GROUP, LINE, multiply_block, pack, pack_whole, panels_of, steps_of
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.optimizers import LINE as WEIGHTS
-from thinnet.kernels.optimizers import Rule, update_line
+from thinnet.kernels.optimizers import update_line
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
 CACHED = 1 << 18  # bytes of a gradient that stay in the cache of a core, beside what they are made of
 
 
-def rows_together(sizes: Sizes, row: int) -> int:
+def rows_together(blocks: Blocks, row: int) -> int:
     """How many rows of a matrix, of so many bytes each, are made together."""
-    side = sizes[SIDES + 1]
+    side = blocks[SIDES + 1]
     return side * max(1, min(GROUP, CACHED // (side * row)))
 
 
 @inner()
 def _update(
-    sizes: Sizes,
+    blocks: Blocks,
     below: AnyArray,
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    rule: Rule,
+    rule: int,
     numbers: FloatArray,
     penalty: Any,
     room: Any,
@@ -52,21 +51,21 @@ def _update(
     part: int,
     parts: int,
 ) -> None:
-    gradient, side = gradients[part], sizes[SIDES + 1]
-    begin, end = bounds(panels_of(sizes, 1, below.shape[1]), part, parts)
+    gradient, side = gradients[part], blocks[SIDES + 1]
+    begin, end = bounds(panels_of(blocks, 1, below.shape[1]), part, parts)
     together = len(gradient) // side
-    take(room)
+    take(blocks)
     for start in range(begin, end, together):
         stop = min(start + together, end)
         weights = start * side * gradient.shape[1], min(stop * side, below.shape[1]) * gradient.shape[1]
-        _make(sizes, below, (start, stop), room, gradient, part, buffers, weights)
+        _make(blocks, below, (start, stop), room, gradient, part, buffers, weights)
         _use(gradient.reshape(-1), weights, buffers, rule, numbers, penalty)
-    give_back(room)
+    give_back(blocks)
 
 
 @inline()
 def _make(
-    sizes: Sizes,
+    blocks: Blocks,
     below: AnyArray,
     panels: tuple[int, int],
     room: Any,
@@ -78,16 +77,16 @@ def _make(
     """Make the gradient of some panels' weights, and fetch these and their state meanwhile."""
     whole, at, made = room[0].ctypes.data, np.intp(room[1][part].ctypes.data), 0
     depth, start = len(below), panels[0]
-    for first in range(0, steps_of(sizes, depth), sizes[STEPS]):
-        last = min(first + sizes[STEPS], steps_of(sizes, depth))
-        pack(sizes, below, np.intp(1), panels, (first, last), at, room)
-        for other in range(panels_of(sizes, 0, gradient.shape[1])):
-            b = whole + (other * steps_of(sizes, depth) + first) * sizes[STEP_SIZES]
+    for first in range(0, steps_of(blocks, depth), blocks[STEPS]):
+        last = min(first + blocks[STEPS], steps_of(blocks, depth))
+        pack(blocks, below, np.intp(1), panels, (first, last), at)
+        for other in range(panels_of(blocks, 0, gradient.shape[1])):
+            b = whole + (other * steps_of(blocks, depth) + first) * blocks[STEP_SIZES]
             for panel in range(*panels):
-                a = at + (panel - start) * (last - first) * sizes[STEP_SIZES + 1]
-                i, j = (panel - start) * sizes[SIDES + 1], other * sizes[SIDES]
-                ahead = _ahead(buffers, weights, made, (last - first) * sizes[DEPTH], a)
-                multiply_block((a, b), sizes, (first, last), depth, gradient, i, j, room, part, ahead)
+                a = at + (panel - start) * (last - first) * blocks[STEP_SIZES + 1]
+                place, edge = ((panel - start) * blocks[SIDES + 1], other * blocks[SIDES]), room[2][part].ctypes.data
+                ahead = _ahead(buffers, weights, made, (last - first) * blocks[DEPTH], a)
+                multiply_block(blocks, (a, b), (first, last), depth, gradient, place, edge, ahead)
                 made += 1
 
 
@@ -106,7 +105,7 @@ def _use(
     gradient: FloatArray,
     weights: tuple[int, int],
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    rule: Rule,
+    rule: int,
     numbers: FloatArray,
     penalty: Any,
 ) -> None:
@@ -121,21 +120,21 @@ def _use(
 
 
 @functools.cache
-def update_kernel(rule: Rule, panel: Any, number: Any) -> Any:
-    """`_update_all` for a rule, panels of a dtype, and numbers of one."""
-    kind, factors = from_dtype(number), [factor_of(number)] * 2
+def update_kernel(number: Any) -> Any:
+    """`_update_all` for numbers of a dtype."""
+    kind, factor, room = from_dtype(number), factor_of(number), room_of(number)
     flat, gradients = types.Array(kind, 1, "C"), types.Array(kind, 3, "C")
-    buffers, room = types.UniTuple(flat, 3), room_of(panel, number)
-    return kernel(types.void(SHARE, SIZES, *factors, buffers, typeof(rule), flat, kind, room, gradients))(_update_all)
+    buffers, rule = types.UniTuple(flat, 3), types.intp
+    return kernel(types.void(SHARE, BLOCKS, factor, factor, buffers, rule, flat, kind, room, gradients))(_update_all)
 
 
 def _update_all(
     share: Any,
-    sizes: Sizes,
+    blocks: Blocks,
     below: AnyArray,
     above: AnyArray,
     buffers: tuple[FloatArray, FloatArray, FloatArray],
-    rule: Rule,
+    rule: int,
     numbers: FloatArray,
     penalty: Any,
     room: Any,
@@ -146,5 +145,5 @@ def _update_all(
     `buffers` are the matrix W, row by row, and the rule's state of it, empty where it has less; `room` is as for
     `thinnet.kernels.blocks`, and `gradients` has room for some rows of W for each part.
     """
-    in_parts(share, pack_whole, (sizes, above, 0, room))
-    in_parts(share, _update, (sizes, below, buffers, rule, numbers, penalty, room, gradients))
+    in_parts(share, pack_whole, (blocks, above, 0, room))
+    in_parts(share, _update, (blocks, below, buffers, rule, numbers, penalty, room, gradients))

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, types
 
+from thinnet.kernels.addresses import call
 from thinnet.kernels.block_kinds import (
+    BLOCKS,
     DEPTH,
+    MULTIPLY_BLOCK,
+    PACK_STEP,
     SHARE,
     SIDES,
-    SIZES,
     STEP_SIZES,
     STEPS,
-    Sizes,
+    Blocks,
     factor_of,
     give_back,
-    multiply_block,
-    pack_step,
     room_of,
     take,
 )
@@ -35,66 +36,95 @@ GROUP = 8  # panels written together, so that memory is read in longer runs
 LINE = 64  # bytes of the cache that are fetched together
 
 
-def panels_size(sizes: Sizes) -> int:
+def panels_size(blocks: Blocks) -> int:
     """The bytes of the panels that a part writes at a time."""
-    return GROUP * sizes[STEPS] * max(sizes[STEP_SIZES:])
+    return GROUP * blocks[STEPS] * max(blocks[STEP_SIZES:PACK_STEP])
 
 
 @inline()
-def steps_of(sizes: Sizes, depth: int) -> int:
-    return (depth + sizes[DEPTH] - 1) // sizes[DEPTH]
+def steps_of(blocks: Blocks, depth: int) -> int:
+    return (depth + blocks[DEPTH] - 1) // blocks[DEPTH]
 
 
 @inline()
-def panels_of(sizes: Sizes, left: int, width: int) -> int:
-    return (width + sizes[SIDES + left] - 1) // sizes[SIDES + left]
+def panels_of(blocks: Blocks, left: int, width: int) -> int:
+    return (width + blocks[SIDES + left] - 1) // blocks[SIDES + left]
 
 
 @inner()
-def pack_whole(sizes: Sizes, x: AnyArray, left: int, room: Any, part: int, parts: int) -> None:
-    panels, steps = bounds(panels_of(sizes, left, x.shape[1]), part, parts), steps_of(sizes, len(x))
-    target = room[0].ctypes.data + panels[0] * steps * sizes[STEP_SIZES + left]
-    pack(sizes, x, np.intp(left), panels, (np.intp(0), steps), target, room)
+def pack_whole(blocks: Blocks, x: AnyArray, left: int, room: Any, part: int, parts: int) -> None:
+    panels, steps = bounds(panels_of(blocks, left, x.shape[1]), part, parts), steps_of(blocks, len(x))
+    target = room[0].ctypes.data + panels[0] * steps * blocks[STEP_SIZES + left]
+    pack(blocks, x, np.intp(left), panels, (np.intp(0), steps), target)
 
 
 @inner()
-def pack(
-    sizes: Sizes, x: AnyArray, left: int, panels: tuple[int, int], steps: tuple[int, int], target: int, room: Any
-) -> None:
+def pack(blocks: Blocks, x: AnyArray, left: int, panels: tuple[int, int], steps: tuple[int, int], target: int) -> None:
     """Write some steps of some panels, one panel after the other, in about the order in which they lie in memory."""
-    (start, stop), (first, last), size = panels, steps, sizes[STEP_SIZES + left]
-    length = (last - first) * size
+    (start, stop), (first, last) = panels, steps
     if x.strides[1] == x.itemsize:
         for step in range(first, last):
             for panel in range(start, stop):
-                pack_step(x, left == 1, panel, step, target + (panel - start) * length + (step - first) * size, room)
+                _pack_step(blocks, x, left, (panel, panel - start), (step, step - first, last - first), target)
     else:
         for panel in range(start, stop):
             for step in range(first, last):
-                pack_step(x, left == 1, panel, step, target + (panel - start) * length + (step - first) * size, room)
-
-
-@inner()
-def _multiply(sizes: Sizes, x: AnyArray, left: int, out: FloatArray, room: Any, part: int, parts: int) -> None:
-    panels, steps = np.intp(room[1][part].ctypes.data), steps_of(sizes, len(x))
-    begin, end = bounds(panels_of(sizes, left, x.shape[1]), part, parts)
-    take(room)
-    for first in range(0, steps, sizes[STEPS]):
-        last = min(first + sizes[STEPS], steps)
-        for start in range(begin, end, GROUP):
-            stop = min(start + GROUP, end)
-            pack(sizes, x, np.intp(left), (start, stop), (first, last), panels, room)
-            later = (start + GROUP, first) if stop < end else (begin, last)
-            ahead = _ahead(sizes, x, left, later)
-            _multiply_group(sizes, (start, stop), left, (first, last), len(x), out, room, part, ahead)
-    give_back(room)
+                _pack_step(blocks, x, left, (panel, panel - start), (step, step - first, last - first), target)
 
 
 @inline()
-def _ahead(sizes: Sizes, x: AnyArray, left: int, later: tuple[int, int]) -> tuple[int, int]:
+def _pack_step(
+    blocks: Blocks, x: AnyArray, left: int, panel: tuple[int, int], step: tuple[int, int, int], target: int
+) -> None:
+    """Write what a panel has in a step; behind the numbers of both stand those among what is written."""
+    (depth, width), (down, right), (number, behind, together) = x.shape, x.strides, step
+    place = target + (panel[1] * together + behind) * blocks[STEP_SIZES + left]
+    call(blocks[PACK_STEP], (x.ctypes.data, depth, width, down, right, left, panel[0], number, place))
+
+
+@inline()
+def multiply_block(
+    blocks: Blocks,
+    factors: tuple[int, int],
+    steps: tuple[int, int],
+    depth: int,
+    out: FloatArray,
+    place: tuple[int, int],
+    edge: int,
+    ahead: tuple[int, int],
+) -> None:
+    """Write a block of the product, or add some further steps to it, from a row and a column on."""
+    (first, last), (down, right), (i, j), (a, b) = steps, out.strides, place, factors
+    numbers, (rows, columns) = min(last * blocks[DEPTH], depth) - first * blocks[DEPTH], out.shape
+    target, more = out.ctypes.data + i * down + j * right, first > 0
+    size = rows - i, columns - j
+    call(
+        blocks[MULTIPLY_BLOCK],
+        (target, a, b, last - first, numbers, more, down, size[0], size[1], edge, ahead[0], ahead[1]),
+    )
+
+
+@inner()
+def _multiply(blocks: Blocks, x: AnyArray, left: int, out: FloatArray, room: Any, part: int, parts: int) -> None:
+    panels, steps = np.intp(room[1][part].ctypes.data), steps_of(blocks, len(x))
+    begin, end = bounds(panels_of(blocks, left, x.shape[1]), part, parts)
+    take(blocks)
+    for first in range(0, steps, blocks[STEPS]):
+        last = min(first + blocks[STEPS], steps)
+        for start in range(begin, end, GROUP):
+            stop = min(start + GROUP, end)
+            pack(blocks, x, np.intp(left), (start, stop), (first, last), panels)
+            later = (start + GROUP, first) if stop < end else (begin, last)
+            ahead = _ahead(blocks, x, left, later)
+            _multiply_group(blocks, (start, stop), left, (first, last), len(x), out, room, part, ahead)
+    give_back(blocks)
+
+
+@inline()
+def _ahead(blocks: Blocks, x: AnyArray, left: int, later: tuple[int, int]) -> tuple[int, int]:
     """Where numbers are that will be packed from a later panel and step on, and how far apart; zeros if nowhere."""
     (panel, step), (down, right) = later, x.strides
-    i, j = step * sizes[DEPTH], panel * sizes[SIDES + left]
+    i, j = step * blocks[DEPTH], panel * blocks[SIDES + left]
     if i >= len(x) or j >= x.shape[1] or right != x.itemsize:
         return 0, 0
     return x.ctypes.data + i * down + j * right, down
@@ -102,7 +132,7 @@ def _ahead(sizes: Sizes, x: AnyArray, left: int, later: tuple[int, int]) -> tupl
 
 @inline()
 def _multiply_group(
-    sizes: Sizes,
+    blocks: Blocks,
     panels: tuple[int, int],
     left: int,
     steps: tuple[int, int],
@@ -116,37 +146,36 @@ def _multiply_group(
 
     A right panel stays in the first cache, while left ones are multiplied by it.
     """
-    (start, _), (first, last), length = panels, steps, steps_of(sizes, depth)
-    whole = 0, panels_of(sizes, 1 - left, out.shape[1] if left else len(out))
-    made, wide = 0, GROUP * sizes[SIDES + left] * out.itemsize if ahead[0] else 0
+    (start, _), (first, last), length = panels, steps, steps_of(blocks, depth)
+    whole = 0, panels_of(blocks, 1 - left, out.shape[1] if left else len(out))
+    made, wide = 0, GROUP * blocks[SIDES + left] * out.itemsize if ahead[0] else 0
     for right in range(*(whole if left else panels)):
         for panel in range(*(panels if left else whole)):
             own, other = (panel, right) if left else (right, panel)
-            at = room[1][part].ctypes.data + (own - start) * (last - first) * sizes[STEP_SIZES + left]
-            beside = room[0].ctypes.data + (other * length + first) * sizes[STEP_SIZES + 1 - left]
+            at = room[1][part].ctypes.data + (own - start) * (last - first) * blocks[STEP_SIZES + left]
+            beside = room[0].ctypes.data + (other * length + first) * blocks[STEP_SIZES + 1 - left]
             factors = (at, beside) if left else (beside, at)
             needed = (ahead[0] + made, ahead[1]) if made < wide else (at, 0)
-            i, j = panel * sizes[SIDES + 1], right * sizes[SIDES]
-            multiply_block(factors, sizes, steps, depth, out, i, j, room, part, needed)
+            place, edge = (panel * blocks[SIDES + 1], right * blocks[SIDES]), room[2][part].ctypes.data
+            multiply_block(blocks, factors, steps, depth, out, place, edge, needed)
             made += LINE
 
 
 @functools.cache
-def multiply_kernel(panel: Any, number: Any) -> Any:
-    """`_multiply_all` for panels of a dtype, and numbers of one."""
-    out = types.Array(from_dtype(number), 2, "A", aligned=False)
-    factors = [factor_of(number)] * 2
-    return kernel(types.void(SHARE, SIZES, *factors, out, room_of(panel, number)))(_multiply_all)
+def multiply_kernel(number: Any) -> Any:
+    """`_multiply_all` for numbers of a dtype."""
+    out, factor = types.Array(from_dtype(number), 2, "A", aligned=False), factor_of(number)
+    return kernel(types.void(SHARE, BLOCKS, factor, factor, out, room_of(number)))(_multiply_all)
 
 
-def _multiply_all(share: Any, sizes: Sizes, a: AnyArray, b: AnyArray, out: FloatArray, room: Any) -> None:
+def _multiply_all(share: Any, blocks: Blocks, a: AnyArray, b: AnyArray, out: FloatArray, room: Any) -> None:
     """out = a · b, where the numbers of a row of `out`, and those of a row or a column of a and b, lie together.
 
     `room` is what threads write to on the way, for the parts of `share`.
     """
     if len(out) > out.shape[1]:
-        in_parts(share, pack_whole, (sizes, b, 0, room))
-        in_parts(share, _multiply, (sizes, a.T, 1, out, room))
+        in_parts(share, pack_whole, (blocks, b, 0, room))
+        in_parts(share, _multiply, (blocks, a.T, 1, out, room))
     else:
-        in_parts(share, pack_whole, (sizes, a.T, 1, room))
-        in_parts(share, _multiply, (sizes, b, 0, out, room))
+        in_parts(share, pack_whole, (blocks, a.T, 1, room))
+        in_parts(share, _multiply, (blocks, b, 0, out, room))

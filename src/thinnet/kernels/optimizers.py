@@ -4,23 +4,22 @@ A rule changes a line of weights `w` along its gradient `dw`, with up to two lin
 an array, `numbers`, and are read into variables before the loop: the compiler cannot know that writing to `w` leaves
 that array alone, and would not make vector instructions of the loop otherwise.
 
-Which rule it is, a kernel sees from the type of an argument, so that only rules in use are compiled: a tuple of so many
-empty tuples, at which Numba looks faster than at one with names.
+Which rule it is, a kernel is told by an address, so that it is compiled once for all of them.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload
+from numba import from_dtype, types
 
+from thinnet.kernels.addresses import address_of, call, least_normal
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
 LINE = 1 << 12  # weights that are updated together
-Rule = tuple[tuple[()], ...]
-SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, LION = (((),) * number for number in range(6))
 
 
 @kernel()
@@ -35,7 +34,7 @@ def update(share: Any, *arguments: Any) -> None:
 
 @inner()
 def _update_whole(
-    rule: Rule,
+    rule: int,
     w: FloatArray,
     dw: FloatArray,
     state: tuple[FloatArray, FloatArray],
@@ -54,16 +53,13 @@ def _update_whole(
             update_line(rule, w[line], dw[dline], first[line], second[line], numbers)
 
 
+@inline()
 def update_line(
-    rule: Rule, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
+    rule: int, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
 ) -> None:
     """One step of a rule for some weights that lie together."""
-
-
-@overload(update_line, strict=False, inline="always")
-def _update_line_of(rule: Any, w: Any, dw: Any, first: Any, second: Any, numbers: Any) -> Any:
-    step = STEPS[((),) * len(rule)]
-    return lambda rule, w, dw, first, second, numbers: step(w, dw, first, second, numbers)
+    places = w.ctypes.data, dw.ctypes.data, first.ctypes.data, second.ctypes.data
+    call(rule, (places[0], places[1], places[2], places[3], w.size, numbers.ctypes.data))
 
 
 @kernel()
@@ -79,7 +75,7 @@ def update_part(share: Any, *arguments: Any) -> None:
 
 @inner()
 def _update_part(
-    rule: Rule,
+    rule: int,
     w: FloatArray,
     part_dw: FloatArray,
     state: tuple[FloatArray, FloatArray],
@@ -139,78 +135,62 @@ def settled(x: Any, least: Any) -> Any:
     return x - x if np.abs(x) < least else x  # in this form, so that NaN stays
 
 
-@inner()
-def _sgd(w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
-    rate, least = numbers[0], np.sqrt(np.finfo(numbers.dtype).tiny)
-    for i in range(w.size):
+def _sgd(w: Any, dw: Any, first: Any, second: Any, size: int, numbers: Any) -> None:
+    rate, least = numbers[0], np.sqrt(least_normal(numbers))
+    for i in range(size):
         w[i] = settled(w[i] - rate * dw[i], least)
 
 
-@inner()
-def _sgd_momentum(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
-    rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
+def _sgd_momentum(w: Any, dw: Any, velocity: Any, second: Any, size: int, numbers: Any) -> None:
+    rate, momentum, tiny = numbers[0], numbers[1], least_normal(numbers)
     least = np.sqrt(tiny)
-    for i in range(w.size):
+    for i in range(size):
         velocity[i] = settled(momentum * velocity[i] - rate * dw[i], tiny)
         w[i] = settled(w[i] + velocity[i], least)
 
 
-@inner()
-def _nesterov(w: FloatArray, dw: FloatArray, velocity: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
-    rate, momentum, tiny = numbers[0], numbers[1], np.finfo(numbers.dtype).tiny
+def _nesterov(w: Any, dw: Any, velocity: Any, second: Any, size: int, numbers: Any) -> None:
+    rate, momentum, tiny = numbers[0], numbers[1], least_normal(numbers)
     least = np.sqrt(tiny)
-    for i in range(w.size):
+    for i in range(size):
         old = velocity[i]
         velocity[i] = settled(momentum * old - rate * dw[i], tiny)
         w[i] = settled(w[i] + (velocity[i] + momentum * (velocity[i] - old)), least)
 
 
-@inner()
-def _rmsprop(w: FloatArray, dw: FloatArray, cache: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
+def _rmsprop(w: Any, dw: Any, cache: Any, second: Any, size: int, numbers: Any) -> None:
     rate, decay, one_less_decay, epsilon = numbers[0], numbers[1], numbers[2], numbers[3]
-    tiny = np.finfo(numbers.dtype).tiny
+    tiny = least_normal(numbers)
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_decay)
-    for i in range(w.size):
+    for i in range(size):
         g = settled(dw[i], least_squared)
         cache[i] = settled(decay * cache[i] + one_less_decay * g * g, tiny)
         w[i] = settled(w[i] - rate * dw[i] / (np.sqrt(cache[i]) + epsilon), least)
 
 
-@inner()
-def _adam(w: FloatArray, dw: FloatArray, m: FloatArray, v: FloatArray, numbers: FloatArray) -> None:
+def _adam(w: Any, dw: Any, m: Any, v: Any, size: int, numbers: Any) -> None:
     """The numbers are 1 − η·λ, η / (1 − β₁ᵗ), β₁, 1 − β₁, β₂, 1 − β₂, 1 / √(1 − β₂ᵗ), ε."""
     keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
     beta2, one_less_beta2, inverse_root, epsilon = numbers[4], numbers[5], numbers[6], numbers[7]
-    tiny = np.finfo(numbers.dtype).tiny
+    tiny = least_normal(numbers)
     least, least_squared = np.sqrt(tiny), np.sqrt(tiny / one_less_beta2)
-    for i in range(w.size):
+    for i in range(size):
         g = settled(dw[i], least_squared)
         m[i] = settled(beta1 * m[i] + one_less_beta1 * dw[i], tiny)
         v[i] = settled(beta2 * v[i] + one_less_beta2 * g * g, tiny)
         w[i] = settled(keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * inverse_root + epsilon), least)
 
 
-@inner()
-def _lion(w: FloatArray, dw: FloatArray, m: FloatArray, second: FloatArray, numbers: FloatArray) -> None:
+def _lion(w: Any, dw: Any, m: Any, second: Any, size: int, numbers: Any) -> None:
     """The numbers are 1 − η·λ, η, β₁, 1 − β₁, β₂, 1 − β₂."""
     keep, rate, beta1, one_less_beta1 = numbers[0], numbers[1], numbers[2], numbers[3]
-    beta2, one_less_beta2, tiny = numbers[4], numbers[5], np.finfo(numbers.dtype).tiny
+    beta2, one_less_beta2, tiny = numbers[4], numbers[5], least_normal(numbers)
     least = np.sqrt(tiny)
-    for i in range(w.size):
+    for i in range(size):
         ahead = beta1 * m[i] + one_less_beta1 * dw[i]
         m[i] = settled(beta2 * m[i] + one_less_beta2 * dw[i], tiny)
         step = rate if ahead > 0 else (-rate if ahead < 0 else ahead)  # in this form, so that NaN stays
         w[i] = settled(keep * w[i] - step, least)
-
-
-STEPS = {
-    SGD: _sgd,
-    MOMENTUM: _sgd_momentum,
-    NESTEROV: _nesterov,
-    RMSPROP: _rmsprop,
-    ADAM: _adam,
-    LION: _lion,
-}
 
 
 @kernel()
@@ -248,17 +228,27 @@ def _lion_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
 class RuleKernel(NamedTuple):
     """How the kernels do a rule of `thinnet.optim`."""
 
-    rule: Rule
+    step: Callable[..., None]
     numbers: Callable[[dict[str, Any], int], tuple[float, ...]]  # of the hyperparameters and the number of the step
+
+    def at(self, dtype: Any) -> int:
+        """The address of its step for numbers of a dtype."""
+        return _address(self.step, dtype)
+
+
+@functools.cache
+def _address(step: Callable[..., None], dtype: Any) -> int:
+    numbers = types.CPointer(from_dtype(dtype))
+    return address_of(step, *[numbers] * 4, types.intp, numbers)
 
 
 # For the names in thinnet.optim.OPTIMIZERS.
 RULE_KERNELS: dict[str, RuleKernel] = {
-    "sgd": RuleKernel(SGD, lambda options, t: (options["learning_rate"],)),
-    "sgd_momentum": RuleKernel(MOMENTUM, _momentum_numbers),
-    "nesterov": RuleKernel(NESTEROV, _momentum_numbers),
-    "rmsprop": RuleKernel(RMSPROP, _rmsprop_numbers),
-    "adam": RuleKernel(ADAM, _adam_numbers),
-    "adamw": RuleKernel(ADAM, _adam_numbers),
-    "lion": RuleKernel(LION, _lion_numbers),
+    "sgd": RuleKernel(_sgd, lambda options, t: (options["learning_rate"],)),
+    "sgd_momentum": RuleKernel(_sgd_momentum, _momentum_numbers),
+    "nesterov": RuleKernel(_nesterov, _momentum_numbers),
+    "rmsprop": RuleKernel(_rmsprop, _rmsprop_numbers),
+    "adam": RuleKernel(_adam, _adam_numbers),
+    "adamw": RuleKernel(_adam, _adam_numbers),
+    "lion": RuleKernel(_lion, _lion_numbers),
 }

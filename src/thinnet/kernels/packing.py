@@ -92,6 +92,18 @@ def pack_tile(
     return types.void(paired, turned, edge, *[types.intp] * 5), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+def copy_line(typing_context: Any, source: Any, target: Any, numbers: Any) -> tuple[Any, Callable[..., Any]]:
+    """Copy float32 numbers, at most as many as a line of a tile has; none for fewer than one."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        lanes, (source, target, numbers) = Lanes(builder, ir.FloatType(), 4, TILE_LANES), values
+        lanes.write(lanes.read(source, numbers), target, numbers)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
 class _Memory:
     """Lines of numbers, of which only `held` (lines, numbers) may be read; None where all may."""
 

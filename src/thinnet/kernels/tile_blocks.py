@@ -1,12 +1,15 @@
 """Blocks of a product of float32 numbers rounded to bfloat16, by AMX: 2 by 2 tiles."""
 
+from typing import Any
+
 import numpy as np
 
 from thinnet.kernels import tiles
+from thinnet.kernels.addresses import address
 from thinnet.kernels.compile import inline, inner
-from thinnet.kernels.packing import pack_tile
-from thinnet.typing import AnyArray, FloatArray
+from thinnet.kernels.packing import copy_line, pack_tile
 
+NUMBER = 4  # bytes
 LINES, DEPTH = 16, 32  # of a tile: its lines, and the numbers in a line of the left factor's
 SIDE = 2 * LINES  # of a block
 TILE, STEP = 1024, 2048  # bytes: of a tile, and of the two that each factor gives to a block in a step
@@ -17,15 +20,25 @@ SHAPES[16:32].view(np.uint16)[:] = 64  # bytes of a line
 SHAPES[48:56] = LINES
 
 
-@inner()
-def pack_step(x: AnyArray, left: bool, panel: int, step: int, target: int) -> None:
-    """Write to `target` what a panel has in a step of the depth."""
-    (depth, width), (down, right) = x.shape, x.strides
-    deep = right != x.itemsize  # whether lines of memory go along the depth
+def take() -> None:
+    """Take the tiles."""
+    tiles.configure(SHAPES.ctypes.data)
+
+
+def give_back() -> None:
+    """Give them back."""
+    tiles.release()
+
+
+def pack_step(
+    x: Any, depth: int, width: int, down: int, right: int, left: int, panel: int, step: int, target: int
+) -> None:
+    """`pack_step` of `thinnet.kernels.block_kinds`."""
+    deep = right != NUMBER  # whether lines of memory go along the depth
     i = step * DEPTH
     for half in range(2):
         j = panel * SIDE + half * LINES
-        source, apart = x.ctypes.data + i * down + j * right, right if deep else down
+        source, apart = address(x) + i * down + j * right, right if deep else down
         held = min(LINES, max(width - j, 0)), min(DEPTH, depth - i)
         lines, numbers = held if deep else (held[1], held[0])
         if held[0] == LINES and held[1] == DEPTH:
@@ -35,9 +48,7 @@ def pack_step(x: AnyArray, left: bool, panel: int, step: int, target: int) -> No
 
 
 @inline()
-def _pack_as(
-    left: bool, deep: bool, edge: bool, source: int, apart: int, target: int, lines: int, numbers: int
-) -> None:
+def _pack_as(left: int, deep: bool, edge: bool, source: int, apart: int, target: int, lines: int, numbers: int) -> None:
     if left and deep:
         pack_tile(False, False, edge, source, apart, target, lines, numbers)
     elif left:
@@ -48,32 +59,44 @@ def _pack_as(
         pack_tile(True, False, edge, source, apart, target, lines, numbers)
 
 
-@inner()
 def multiply_block(
-    factors: tuple[int, int], steps: int, more: bool, out: FloatArray, i: int, j: int, edge: FloatArray
+    target: Any,
+    a: int,
+    b: int,
+    steps: int,
+    numbers: int,
+    more: int,
+    down: int,
+    rows: int,
+    columns: int,
+    edge: int,
+    ahead: int,
+    apart: int,
 ) -> None:
-    """Write a block of the product, or where there is `more` add to it, from row i and column j on."""
-    rows, columns = min(SIDE, len(out) - i), min(SIDE, out.shape[1] - j)
-    inside = rows == SIDE and columns == SIDE
-    target, apart = edge.ctypes.data, SIDE * out.itemsize
-    if inside:
-        target, apart = out.ctypes.data + i * out.strides[0] + j * out.itemsize, out.strides[0]
-    elif more:
-        for r in range(rows):
-            for c in range(columns):
-                edge[r, c] = out[i + r, j + c]
+    """`multiply_block` of `thinnet.kernels.block_kinds`."""
+    out, held = address(target), (min(SIDE, rows), min(SIDE, columns))
+    inside = held[0] == SIDE and held[1] == SIDE
+    place, line = (out, down) if inside else (edge, SIDE * NUMBER)
+    if more and not inside:
+        _copy(out, down, edge, SIDE * NUMBER, held)
     if rows > LINES:
-        _two_by_two(factors, steps, more, target, apart)
+        _two_by_two((a, b), steps, more, place, line)
     else:
-        _one_by_two(factors, steps, more, target, apart)
+        _one_by_two((a, b), steps, more, place, line)
     if not inside:
-        for r in range(rows):
-            for c in range(columns):
-                out[i + r, j + c] = edge[r, c]
+        _copy(edge, SIDE * NUMBER, out, down, held)
 
 
 @inner()
-def _two_by_two(factors: tuple[int, int], steps: int, more: bool, target: int, apart: int) -> None:
+def _copy(source: int, apart: int, target: int, target_apart: int, size: tuple[int, int]) -> None:
+    for r in range(size[0]):
+        for half in range(2):
+            shift = half * LINES * NUMBER
+            copy_line(source + r * apart + shift, target + r * target_apart + shift, size[1] - half * LINES)
+
+
+@inner()
+def _two_by_two(factors: tuple[int, int], steps: int, more: int, target: int, apart: int) -> None:
     (a, b), below = factors, target + LINES * apart
     if more:
         tiles.load(0, target, apart)
@@ -102,7 +125,7 @@ def _two_by_two(factors: tuple[int, int], steps: int, more: bool, target: int, a
 
 
 @inner()
-def _one_by_two(factors: tuple[int, int], steps: int, more: bool, target: int, apart: int) -> None:
+def _one_by_two(factors: tuple[int, int], steps: int, more: int, target: int, apart: int) -> None:
     a, b = factors
     if more:
         tiles.load(0, target, apart)

@@ -1,24 +1,26 @@
 """Blocks of a product by the processor's vectors."""
 
-from thinnet.kernels.compile import inline, inner
+from typing import Any
+
+from thinnet.kernels.addresses import address, itemsize
+from thinnet.kernels.compile import inline
 from thinnet.kernels.lanes import ROWS, VECTORS
 from thinnet.kernels.packing import pack_vectors
 from thinnet.kernels.target import VECTOR
 from thinnet.kernels.vectors import multiply_rows
-from thinnet.typing import AnyArray, FloatArray
 
 DEPTH = 256  # numbers that are taken with one block before the next
 FEWER, FEWEST = 2 * ROWS // 3, ROWS // 3  # rows of blocks at an edge
 
 
-@inner()
-def pack_step(x: AnyArray, left: bool, panel: int, step: int, target: int) -> None:
-    """Write to `target` what a panel has in a step of the depth, which is as long as a vector."""
-    (depth, width), (down, right) = x.shape, x.strides
-    deep, lanes = right != x.itemsize, VECTOR // x.itemsize
+def pack_step(
+    x: Any, depth: int, width: int, down: int, right: int, left: int, panel: int, step: int, target: int
+) -> None:
+    """`pack_step` of `thinnet.kernels.block_kinds`; a step of the depth is as long as a vector."""
+    deep, lanes = right != itemsize(x), VECTOR // itemsize(x)
     side = ROWS if left else VECTORS * lanes
     i, j = step * lanes, panel * side
-    source, apart = x.ctypes.data + i * down + j * right, right if deep else down
+    source, apart = address(x) + i * down + j * right, right if deep else down
     held = min(side, width - j), min(lanes, depth - i)
     lines, numbers = held if deep else (held[1], held[0])
     if held[0] == side and held[1] == lanes:
@@ -29,7 +31,7 @@ def pack_step(x: AnyArray, left: bool, panel: int, step: int, target: int) -> No
 
 @inline()
 def _pack_as(
-    left: bool, deep: bool, edge: bool, x: AnyArray, source: int, apart: int, target: int, lines: int, numbers: int
+    left: int, deep: bool, edge: bool, x: Any, source: int, apart: int, target: int, lines: int, numbers: int
 ) -> None:
     if left and deep:
         pack_vectors(True, True, edge, x, source, apart, target, lines, numbers)
@@ -41,52 +43,44 @@ def _pack_as(
         pack_vectors(False, False, edge, x, source, apart, target, lines, numbers)
 
 
-@inner()
 def multiply_block(
-    like: FloatArray,
-    factors: tuple[int, int],
-    depth: int,
-    more: bool,
-    target: tuple[int, int],
-    size: tuple[int, int],
-    ahead: tuple[int, int],
+    target: Any,
+    a: int,
+    b: int,
+    steps: int,
+    numbers: int,
+    more: int,
+    down: int,
+    rows: int,
+    columns: int,
+    edge: int,
+    ahead: int,
+    apart: int,
 ) -> None:
-    """Write a block of the product, or where there is `more` add to it.
-
-    Args:
-        like: an array of such numbers.
-        factors: where their panels are.
-        depth: how many numbers are added up.
-        more: whether to add.
-        target: where the block is to be, and the bytes between its rows.
-        size: how many rows and columns there are from there on, which may be more than a block has.
-        ahead: where lines of the cache are that will be needed next, one for each number of the depth, and how far
-            apart they are.
-    """
-    (rows, columns), lanes = size, VECTOR // like.itemsize
+    """`multiply_block` of `thinnet.kernels.block_kinds`."""
+    lanes, factors, place, needed = VECTOR // itemsize(target), (a, b), (more != 0, down), (ahead, apart)
     if columns > lanes:
-        _multiply(VECTORS, like, factors, depth, more, target, rows, min(VECTORS * lanes, columns), ahead)
+        _multiply(VECTORS, target, factors, numbers, place, rows, min(VECTORS * lanes, columns), needed)
     else:
-        _multiply(1, like, factors, depth, more, target, rows, columns, ahead)
+        _multiply(1, target, factors, numbers, place, rows, columns, needed)
 
 
 @inline()
 def _multiply(
     vectors: int,
-    like: FloatArray,
+    target: Any,
     factors: tuple[int, int],
     depth: int,
-    more: bool,
-    target: tuple[int, int],
+    place: tuple[bool, int],
     rows: int,
     columns: int,
-    ahead: tuple[int, int],
+    needed: tuple[int, int],
 ) -> None:
-    (a, b), (to, apart), (place, stride) = factors, target, ahead
+    (a, b), (more, down), (ahead, apart) = factors, place, needed
     if rows > FEWER:
         held = min(ROWS, rows)
-        multiply_rows(ROWS, vectors, like, a, b, depth, more, to, apart, held, columns, place, stride)
+        multiply_rows(ROWS, vectors, target, a, b, depth, more, address(target), down, held, columns, ahead, apart)
     elif rows > FEWEST:
-        multiply_rows(FEWER, vectors, like, a, b, depth, more, to, apart, rows, columns, place, stride)
+        multiply_rows(FEWER, vectors, target, a, b, depth, more, address(target), down, rows, columns, ahead, apart)
     else:
-        multiply_rows(FEWEST, vectors, like, a, b, depth, more, to, apart, rows, columns, place, stride)
+        multiply_rows(FEWEST, vectors, target, a, b, depth, more, address(target), down, rows, columns, ahead, apart)

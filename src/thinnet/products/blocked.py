@@ -61,23 +61,23 @@ class BlockedProducts:
         a = a if size in a.strides else np.ascontiguousarray(a)
         b = b if size in b.strides else np.ascontiguousarray(b)
         parts = parts_for(self.team, a.size + b.size + out.size)
-        work, sizes, room = self._rooms.product(out.dtype, parts, a.shape[1], min(out.shape))
-        self.team.run(work, parts, sizes, a, b, out, room)
+        work, blocks, room = self._rooms.product(out.dtype, parts, a.shape[1], min(out.shape))
+        self.team.run(work, parts, blocks, a, b, out, room)
 
-    def update(self, rule: Any, buffers: Sequence[FloatArray], numbers: FloatArray, factors: Factors) -> None:
+    def update(self, rule: int, buffers: Sequence[FloatArray], numbers: FloatArray, factors: Factors) -> None:
         """One step of a rule along a gradient that is a product, by the kernel that makes it.
 
         Args:
-            rule: as for `thinnet.kernels.optimizers`.
+            rule: the address of its kernel, as for `thinnet.kernels.optimizers`.
             buffers: the matrix, row by row, and two arrays of the rule's state of it, empty where it has less.
             numbers: the rule's hyperparameters.
             factors: of the gradient.
         """
         below, above, W, penalty = factors
         parts = parts_for(self.team, W.size)
-        _, sizes, room = self._rooms.product(W.dtype, parts, *above.shape)
-        work, gradients = self._rooms.update(rule, W.dtype, parts, above.shape[1])
-        self.team.run(work, parts, sizes, below, above, tuple(buffers), rule, numbers, penalty, room, gradients)
+        _, blocks, room = self._rooms.product(W.dtype, parts, *above.shape)
+        work, gradients = self._rooms.update(W.dtype, parts, above.shape[1])
+        self.team.run(work, parts, blocks, below, above, tuple(buffers), rule, numbers, penalty, room, gradients)
 
 
 class _Rooms(threading.local):
@@ -89,31 +89,28 @@ class _Rooms(threading.local):
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def product(self, number: Any, parts: int, depth: int, shorter: int) -> tuple[Any, Any, tuple[AnyArray, ...]]:
-        """A product's kernel, the sizes of its panels, and what it may write to on the way."""
+        """A product's kernel, its blocks, and what it may write to on the way."""
         key = number, parts, depth, shorter
         if key not in self._known:
-            (kinds, blocks, _), panel = _compiled(), self._panel(number)
-            sizes, side = kinds.sizes(panel, number), kinds.EDGE
-            whole = self._array("whole", panel, kinds.whole_size(sizes, depth, shorter) // panel.itemsize)
-            panels = self._array("panels", panel, parts, blocks.panels_size(sizes) // panel.itemsize)
-            room = whole, panels, self._array("edges", number, parts, side, side), kinds.SHAPES
-            self._keep(key, (blocks.multiply_kernel(panel, number), sizes, room))
+            kinds, products, _ = _compiled()
+            blocks = kinds.blocks_for(number, self._rounded)
+            whole = self._array("whole", np.uint8, kinds.whole_size(blocks, depth, shorter))
+            panels = self._array("panels", np.uint8, parts, products.panels_size(blocks))
+            room = whole, panels, self._array("edges", number, parts, kinds.EDGE, kinds.EDGE)
+            self._keep(key, (products.multiply_kernel(number), blocks, room))
         known: tuple[Any, Any, tuple[AnyArray, ...]] = self._known[key]
         return known
 
-    def update(self, rule: Any, number: Any, parts: int, columns: int) -> tuple[Any, AnyArray]:
+    def update(self, number: Any, parts: int, columns: int) -> tuple[Any, AnyArray]:
         """An update's kernel, and room for some rows of a gradient for each part."""
-        key = rule, number, parts, columns
+        key = number, parts, columns
         if key not in self._known:
-            (kinds, _, block_update), panel = _compiled(), self._panel(number)
-            rows = block_update.rows_together(kinds.sizes(panel, number), columns * number.itemsize)
+            kinds, _, block_update = _compiled()
+            rows = block_update.rows_together(kinds.blocks_for(number, self._rounded), columns * number.itemsize)
             gradients = self._array("gradients", number, parts, rows, columns)
-            self._keep(key, (block_update.update_kernel(rule, panel, number), gradients))
+            self._keep(key, (block_update.update_kernel(number), gradients))
         known: tuple[Any, AnyArray] = self._known[key]
         return known
-
-    def _panel(self, number: Any) -> Any:
-        return _compiled()[0].BFLOAT16 if self._rounded else number
 
     def _keep(self, key: tuple[Any, ...], known: Any) -> None:
         if len(self._known) > MANY:  # thinned networks have other shapes in each step
