@@ -173,14 +173,15 @@ def _read(path: Path) -> Any:
     import nbformat
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-        document["metadata"] = {name: part for name, part in document.get("metadata", {}).items() if part is not None}
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"), object_hook=_without_none)
+        document: Any = {"nbformat": 4, **known, "metadata": {**known.get("metadata", {})}}
         for cell in document.get("cells", []):
             missing: dict[str, Any] = {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {}
-            cell.update({"metadata": {}, **missing, **cell})
+            cell.update({"metadata": {}, "source": "", **missing, **cell})
         with warnings.catch_warnings(action="ignore"):  # of ids that stand twice
             _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
-        document = nbformat.reads(json.dumps(document), as_version=4)
+        whole = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # a character may be cut in half
+        document = nbformat.reads(whole.decode(), as_version=4)
     except (FileNotFoundError, NotADirectoryError):
         came = f"got {str(path)!r}, which does not exist. Check its path. {looked_for(path)}"
         raise NotebookError(f"notebook must be an .ipynb file, {came}") from None
@@ -194,6 +195,10 @@ def _read(path: Path) -> Any:
     if "python" not in kernel.lower():
         raise NotebookError(f"notebook must be in Python, got {str(path)!r}, which is in {kernel}. Choose another one.")
     return document
+
+
+def _without_none(entries: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entries.items() if value is not None}
 
 
 def _why(error: Exception) -> str:
