@@ -166,3 +166,23 @@ def test_a_file_that_cannot_be_imported_says_where(text: str, told: str, tmp_pat
     assert [one.name for one in report.functions] == ["relu_forward"]
     assert report.faults == {"cannot-import"}
     assert told in str(report)
+
+
+CATCH = "        except BaseException:\n            pass\n"
+HOLDING_ON = {
+    "a sum": f"        try:\n            x = x + 0\n{CATCH}",
+    "a long call": f"        try:\n            import time; time.sleep(0.2)\n{CATCH}",
+    "a loop": f"        try:\n            for i in range(10**9): x + i\n{CATCH}",
+    "twice": f"        try:\n            try: x = x + 0\n            except: pass\n{CATCH}",
+    "finally": "        try:\n            x = np.abs(x)\n        finally:\n            continue",
+}
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("loop", HOLDING_ON.values(), ids=HOLDING_ON)
+def test_an_endless_loop_that_catches_everything_is_stopped(loop: str) -> None:
+    text = f"import numpy as np\n\n\ndef relu_forward(x):\n    while True:\n{loop}\n"
+    names: dict[str, Any] = {}
+    exec(text, names)
+    report = check_layers(names, timeout=0.5)
+    assert report.faults == {"timed-out"}, str(report)

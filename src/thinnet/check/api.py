@@ -5,10 +5,11 @@ import io
 import random
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from thinnet.check.runner import TICK, Limits, check_source
 from thinnet.check.scan import scan
 from thinnet.check.subject import Timeout
 from thinnet.errors import ArgumentError
+from thinnet.old_python import of_a_library
 
 
 @known_arguments
@@ -34,7 +36,8 @@ def check_layers(
     """Check the layer functions of a module or a namespace, in this process.
 
     For a notebook (``check_layers(globals())``) or a test (``assert check_layers(my_layers).ok``).  Errors and prints
-    are caught, and the global generators are left as they were; for code that may crash Python, use `check_path`.
+    are caught, and the global generators are left as they were; for code that may crash Python, or stay for ever in one
+    call of a library, use `check_path`.
 
     Args:
         layers: a module, or a mapping of names such as ``globals()``; only the courses' names are looked at.
@@ -157,10 +160,12 @@ def _alarm(seconds: float) -> Iterator[None]:
 
     left = max(1, round(seconds / TICK))
 
-    def ring(number: int, frame: Any) -> None:
+    def ring(number: int, frame: FrameType | None) -> None:
         nonlocal left
         left -= 1
-        if not left:
+        if left <= 0 and _is_theirs(frame):
+            # An endless loop that catches everything catches this too, but not at each moment: soon again, at another.
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 + time.perf_counter() % 1e-5, TICK)
             raise Timeout
 
     old = signal.signal(signal.SIGALRM, ring)
@@ -170,3 +175,12 @@ def _alarm(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
+
+
+def _is_theirs(frame: FrameType | None) -> bool:
+    """Whether code under check is at work in this frame or has called it."""
+    while frame is not None and frame.f_code is not _check_here.__code__:
+        if not of_a_library(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
