@@ -13,6 +13,8 @@ import pytest
 import thinnet
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, check, course, layers, optim, report, schedules
 from thinnet.callbacks import EarlyStopping  # noqa: F401 - in a text below, like the layers
+from thinnet.course.data_utils import get_CIFAR10_data
+from thinnet.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
 from thinnet.layers import conv_forward, dropout_forward, max_pool_forward  # noqa: F401
 
 
@@ -26,7 +28,8 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield name, value
     yield from ((name, row.rule) for name, row in optim.OPTIMIZERS.items())
     yield from schedules.SCHEDULES.items()
-    for one in (check.check_layers, check.check_path, course.activate, report.write_report):
+    others: list[Any] = [check.check_layers, check.check_path, course.activate, report.write_report]
+    for one in (*others, eval_numerical_gradient, eval_numerical_gradient_array, get_CIFAR10_data):
         yield one.__name__, one
 
 
@@ -62,6 +65,10 @@ FLAGS = [
 def test_a_flag_is_true_or_false(function: Callable[..., Any], flag: str, value: Any) -> None:
     with pytest.raises(ArgumentError, match=rf"^{flag} must be True or False, got "):
         function(**{flag: value})
+    known = inspect.signature(function).parameters
+    if known[flag].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+        with pytest.raises(ArgumentError, match=rf"^{flag} must be True or False, got "):
+            function(*[1] * [*known].index(flag), value)
 
 
 def test_the_flags_of_methods_are_true_or_false_and_so_may_numbers_be() -> None:

@@ -131,17 +131,21 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
     by_place = [name for name in names if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
     most = math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters.values()) else len(by_place)
     needed = [name for name in by_place if most < math.inf and parameters[name].default is inspect.Parameter.empty]
-    known = {name: FLAGS.get(parameters[name].annotation, object) for name in names if flags}
     unnamed = len(parameters) - len(names)
+    places = {name: i for i, name in enumerate(by_place, unnamed)}
+    known = {name: FLAGS.get(parameters[name].annotation) for name in names if flags}
+    questions = [(name, kind, places.get(name, math.inf)) for name, kind in known.items() if kind]
     shown = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        for name, value in kwargs.items():
+        for name in kwargs:
             if name not in names:
                 owner = type(args[0]) if args and isinstance(args[0], Known) else None
                 raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner)}".rstrip())
-            if flags and not isinstance(value, known[name]):
+        for name, kind, place in questions:
+            value = args[int(place)] if place < len(args) else kwargs.get(name, True)
+            if not isinstance(value, kind):
                 raise ArgumentError(f"{name} must be True or False, got {display(value)}.")
         given = len(args) - unnamed
         if given > most:

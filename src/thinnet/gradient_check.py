@@ -239,6 +239,7 @@ def _counted(counts: Mapping[str, int], what: str) -> str:
     return f"; {sum(counts.values())} elements {what} ({', '.join(f'{name}: {n}' for name, n in counts.items())})"
 
 
+@known_arguments
 def eval_numerical_gradient(
     f: Callable[[FloatArray], float], x: FloatArray, verbose: bool = True, h: float = STEP
 ) -> FloatArray:
@@ -271,6 +272,7 @@ def eval_numerical_gradient(
     return gradient
 
 
+@known_arguments
 def eval_numerical_gradient_array(
     f: Callable[[FloatArray], FloatArray], x: FloatArray, df: FloatArray, h: float = STEP
 ) -> FloatArray:
