@@ -353,10 +353,13 @@ def location(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_a_library(frame.filename)]
     if not frames:
         return "called as the courses do"
-    last = frames[-1]
-    line = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
-    name = last.filename.replace("\\", "/").rpartition("/")[2]
-    return f"in {name}, line {last.lineno}: {line}"
+    return line_of(frames[-1].filename, frames[-1].lineno or 0)
+
+
+def line_of(file: str, number: int) -> str:
+    """A line of a file, as it is told."""
+    name = file.replace("\\", "/").rpartition("/")[2]
+    return f"in {name}, line {number}: {linecache.getline(file, number).strip()}"
 
 
 def _never_computed(function: Function) -> set[str]:

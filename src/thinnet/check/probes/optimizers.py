@@ -10,6 +10,7 @@ import numpy as np
 
 from thinnet import optim
 from thinnet.check.compare import close
+from thinnet.check.probes.optimizer_keys import Asked, renamed
 from thinnet.check.probes.optimizer_rules import RULES, Lines, mistaken, path, told
 from thinnet.check.subject import Subject
 from thinnet.typing import FloatArray
@@ -48,15 +49,25 @@ def check(subject: Subject) -> None:
     w = subject.rng.normal(size=(3, 4))
     normal = functools.partial(subject.rng.normal, size=w.shape)
     grads: list[FloatArray] = [normal() + np.sign(normal()) for _ in range(STEPS)]
-    got, configs = _theirs(subject, w, grads, dict(OPTIONS[name]))
     lines = RULES[name]
+    right = [*path(lines, w, grads, OPTIONS[name])]
+
+    def is_right(config: Asked) -> bool:
+        found, why = subject.attempt(_theirs, subject, w, grads, config)
+        return not why and all(map(close, found[0], right))
+
+    config = Asked(OPTIONS[name])
+    path_and_configs, why = subject.attempt(_theirs, subject, w, grads, config)
+    if (why or not all(map(close, path_and_configs[0], right))) and (told := renamed(config, is_right, OPTIONS[name])):
+        raise subject.stop("wrong-update", told)
+    got, configs = _theirs(subject, w, grads, dict(OPTIONS[name])) if why else path_and_configs
     if name == "adam":
         once = _counting(subject, w, grads, configs[0])
         if subject.has_fault:
             return
         if once and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
             lines = {**lines, "used": "used = t + 1"}
-    right = [*path(lines, w, grads, OPTIONS[name])]
+            right = [*path(lines, w, grads, OPTIONS[name])]
     wrong = [step for step in range(STEPS) if not close(got[step], right[step])]
     if wrong:
         step = wrong[0]

@@ -1,0 +1,61 @@
+"""Values of config that an optimizer asks for by other names than those under which they are given."""
+
+import sys
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any
+
+from thinnet.check.subject import line_of
+from thinnet.old_python import of_a_library
+
+MOST_RUNS = 500
+
+
+class Asked(dict[str, Any]):
+    """A config that remembers what it is asked for, where, and the value that was to stand in for it."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.asked: dict[str, tuple[str, Any]] = {}
+
+    def _note(self, key: str, usual: Any = 0.0) -> None:
+        code, number = (frame := sys._getframe(2)).f_code, frame.f_lineno
+        if not of_a_library(code.co_filename):
+            self.asked.setdefault(key, (line_of(code.co_filename, number), usual))
+
+    def __getitem__(self, key: str) -> Any:
+        self._note(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self._note(str(key))
+        return super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._note(key, default)
+        return super().get(key, default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        self._note(key, default)
+        return super().setdefault(key, default)
+
+
+def renamed(first: Asked, is_right: Callable[[Asked], bool], options: Mapping[str, Any]) -> str:
+    """By which names code that is wrong with its `first` config asks for some options, if it is right with these."""
+    left = MOST_RUNS
+
+    def search(asked: Mapping[str, tuple[str, Any]], names: Mapping[str, str]) -> str:
+        nonlocal left
+        given = {name: value for name, value in options.items() if name not in names.values()}
+        others = (own for own, (_, usual) in asked.items() if own not in {*options, *names} and isinstance(usual, Real))
+        for own, name in [(own, name) for own in others for name in given if name not in asked]:
+            tried = {**names, own: name}
+            config, left = Asked(given | {own: options[name] for own, name in tried.items()}), left - 1
+            if is_right(config):
+                lines = [f"{own!r}, which is never given, in place of {tried[own]!r}, {asked[own][0]}" for own in tried]
+                return f"it reads from config {'; and '.join(lines)}"
+            if left > 0 and (found := search(config.asked, tried)):
+                return found
+        return ""
+
+    return search(first.asked, {})
