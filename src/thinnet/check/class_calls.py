@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, location, parameters, signature_mismatch
+from thinnet.check.location import is_misspelled, location
+from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, parameters, signature_mismatch
 
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
@@ -178,6 +179,8 @@ def made(owner: type, *args: Any, **kwargs: Any) -> Any:
     try:
         return call(owner, *args, **kwargs)
     except (*IN_THE_CALL, AttributeError) as error:
+        if is_misspelled(error):
+            raise
         message = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {location(error)}"
         raise CannotCall(message) from error
 
@@ -195,7 +198,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
         raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
     except AttributeError as error:
         # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
-        if f"'{type(layer).__name__}' object" in str(error) and left is INPUT_GRADIENT:
+        if (error.obj is layer and left is INPUT_GRADIENT) or is_misspelled(error):
             raise
         raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
     if result is None:

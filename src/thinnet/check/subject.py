@@ -4,10 +4,8 @@ import ast
 import contextlib
 import copy
 import inspect
-import linecache
 import re
 import textwrap
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,11 +16,11 @@ from thinnet import old_python
 from thinnet.check.compare import close
 from thinnet.check.findings import Finding, finding
 from thinnet.check.frameworks import FRAMEWORKS, HELPERS
+from thinnet.check.location import location, meant
 from thinnet.check.p_convention import PConvention
 from thinnet.check.verdicts import Severity
 from thinnet.course import conv_layers, fast_layers, layer_utils, layers
 from thinnet.course.cs231n import optim
-from thinnet.old_python import of_a_library
 from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
@@ -250,7 +248,7 @@ class Subject:
         return self.stop(verdict, evidence)
 
     def _failure(self, name: str, error: BaseException) -> Stop:
-        what = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+        what = f"{type(error).__name__}: {error}".rstrip(": ")[:300] + meant(error)
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
         if isinstance(error, KnownFault):
@@ -346,20 +344,6 @@ def describe(value: Any) -> str:
         kinds = [f"array {one.shape}" if isinstance(one, np.ndarray) else type(one).__name__ for one in value[:8]]
         return f"{len(value)} values: {', '.join(kinds)}" if kinds else "none"
     return type(value).__name__
-
-
-def location(error: BaseException) -> str:
-    """Where an error was raised: the last line of the code under check, not of a library's."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_a_library(frame.filename)]
-    if not frames:
-        return "called as the courses do"
-    return line_of(frames[-1].filename, frames[-1].lineno or 0)
-
-
-def line_of(file: str, number: int) -> str:
-    """A line of a file, as it is told."""
-    name = file.replace("\\", "/").rpartition("/")[2]
-    return f"in {name}, line {number}: {linecache.getline(file, number).strip()}"
 
 
 def _never_computed(function: Function) -> set[str]:

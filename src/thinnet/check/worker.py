@@ -19,9 +19,9 @@ from typing import IO, Any
 from thinnet import old_python
 from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
+from thinnet.check.location import location
 from thinnet.check.plan import check_subject
 from thinnet.check.runner import EVENTS, JOB, PATIENCE, PRINTED, RANG, TICK, Job
-from thinnet.check.subject import location
 from thinnet.errors import MissingExtraError
 
 MOST_PRINTED = 2000  # characters of a function's prints that are kept

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
-from thinnet.check.subject import line_of
+from thinnet.check.location import line_of
 from thinnet.old_python import of_a_library
 
 MOST_RUNS = 500

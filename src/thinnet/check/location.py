@@ -1,0 +1,45 @@
+"""Where an error was raised in code under check, and which name was meant there."""
+
+import difflib
+import linecache
+import traceback
+from types import FrameType, ModuleType
+
+from thinnet.old_python import of_a_library
+
+
+def location(error: BaseException) -> str:
+    """Where an error was raised: the last line of the code under check, not of a library's."""
+    calls = _calls(error)
+    return line_of(calls[-1][0].f_code.co_filename, calls[-1][1]) if calls else "called as the courses do"
+
+
+def _calls(error: BaseException) -> list[tuple[FrameType, int]]:
+    """The calls of the code under check that an error went through, each with its line."""
+    calls = traceback.walk_tb(error.__traceback__)
+    return [(frame, line) for frame, line in calls if not of_a_library(frame.f_code.co_filename)]
+
+
+def meant(error: BaseException) -> str:
+    """The question which name was meant in place of one that is not there, if there is one like it."""
+    name, known, calls = getattr(error, "name", None) or "", list[str](), _calls(error)
+    if isinstance(error, AttributeError):
+        known = dir(error.obj)
+    elif type(error) is NameError and calls:
+        known = [*calls[-1][0].f_locals, *calls[-1][0].f_globals]
+        known += [f"self.{one}" for one in dir(calls[-1][0].f_locals.get("self")) if one == name]
+    near = {one.lower().removeprefix("self."): one for one in known}
+    close = difflib.get_close_matches(name.lower(), near, 1, 0.75)
+    return f" (did you mean {near[close[0]]!r}?)" if close else ""
+
+
+def line_of(file: str, number: int) -> str:
+    """A line of a file, as it is told."""
+    name = file.replace("\\", "/").rpartition("/")[2]
+    return f"in {name}, line {number}: {linecache.getline(file, number).strip()}"
+
+
+def is_misspelled(error: Exception) -> bool:
+    """Whether something lacks an attribute however it is called: one that is nearly another, or of a module."""
+    of_module = isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)
+    return of_module or bool(meant(error))
