@@ -84,3 +84,87 @@ def test_a_list_of_lists_is_one_array() -> None:
 def test_a_file_that_asks_when_it_is_imported_is_told_where_to_ask(line: str, tmp_path: Path) -> None:
     report = check_file(tmp_path, f"{line}\n\n\ndef relu_forward(x):\n    return x, x\n")
     assert "below `if __name__ == '__main__':`." in " ".join(str(report).split()), str(report)
+
+
+NORMALIZED = """
+def {kind}norm_forward(x, gamma, beta{arguments}):
+    if {training}:
+        mean, std = x.mean(axis={axis}, keepdims=True), np.sqrt(x.var(axis={axis}, keepdims=True) + eps)
+        xhat = (x - mean) / std
+        {update}
+        return gamma * xhat + beta, (xhat, gamma, std){more}
+    return gamma * (x - running_mean) / np.sqrt(running_var + eps) + beta, None{more}
+
+
+def {kind}norm_backward(dout, cache):
+    xhat, gamma, std = cache
+    g = dout * gamma
+    dx = (g - g.mean(axis={axis}, keepdims=True) - xhat * (g * xhat).mean(axis={axis}, keepdims=True)) / std
+    return dx, (dout * xhat).sum(axis=0), dout.sum(axis=0)
+"""
+UPDATE = """running_mean{0} = momentum * running_mean + (1 - momentum) * mean[0]
+        running_var{0} = momentum * running_var + (1 - momentum) * (std[0] ** 2 - eps)"""
+
+
+def normalized(kind: str, arguments: str, training: str = "True", update: str = "", more: str = "") -> str:
+    axis = 1 if kind == "layer" else 0
+    return BEGIN + NORMALIZED.format(
+        kind=kind, axis=axis, arguments=arguments, training=training, update=update or "pass", more=more
+    )
+
+
+IN_PLACE = UPDATE.format("[:]")
+NORMALIZATIONS = {
+    "layer, eps": (normalized("layer", ", eps=1e-5"), ["right", "right"]),
+    "layer, a global eps": (normalized("layer", "") + "\n\neps = 1e-5\n", ["right", "right"]),
+    "batch, in place": (
+        normalized("batch", ", running_mean, running_var, momentum=0.9, eps=1e-5, training=True", "training", IN_PLACE),
+        ["right", "right"],
+    ),
+    "batch, a mode first": (
+        normalized("batch", ", mode, running_mean, running_var, eps, momentum", "mode == 'train'", IN_PLACE),
+        ["right", "right"],
+    ),
+    "batch, returned": (
+        normalized(
+            "batch", ", mov_mean, mov_var, eps=1e-5, momentum=0.1, train=True", "train",
+            UPDATE.format("").replace("(1 - momentum)", "new").replace("momentum", "(1 - new)"),
+            ", running_mean, running_var",
+        ).replace("    if train:", "    running_mean, running_var, new = mov_mean, mov_var, momentum\n    if train:"),
+        ["right", "right"],
+    ),
+    "batch, without a test mode": (normalized("batch", ", eps=1e-5"), ["not checked", "right"]),
+    "batch, statistics in the cache": (
+        normalized(
+            "batch", ", running_mean, running_var, momentum, eps, training", "training", UPDATE.format("")
+        ).replace("gamma, std)", "gamma, std, (running_mean, running_var))[:3]"),
+        ["not checked", "not checked"],
+    ),
+    "batch, something else": (normalized("batch", ", eps, layer"), ["not checked", "not checked"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "states"), NORMALIZATIONS.values(), ids=NORMALIZATIONS)
+def test_a_normalization_with_arguments_of_its_own_is_not_accused(text: str, states: list[str]) -> None:
+    report = check(text)
+    assert [one.state for one in report.functions] == states, str(report)
+
+
+@pytest.mark.parametrize(
+    ("which", "old", "new", "verdict"),
+    [
+        ("layer, eps", "x.mean(axis=1, keepdims=True)", "x.mean(axis=0)", "wrong-axis"),
+        ("layer, eps", "g.mean(axis=1, keepdims=True) - ", "", "missing-mean-term"),
+        ("layer, eps", " + eps)", ")", "epsilon-missing"),
+        ("batch, in place", "* mean[0]", "* std[0]", "running-statistics-wrong"),
+        ("batch, in place", "running_var + eps", "running_var", "epsilon-missing"),
+        ("batch, returned", "(1 - new) * running_mean + new", "new * running_mean + (1 - new)", "running-momentum-"),
+        ("batch, returned", "(x - running_mean)", "(x - x.mean(axis=0))", "batch-statistics-at-test"),
+        ("batch, without a test mode", "gamma * xhat + beta", "gamma * xhat", "wrong-output"),
+    ],
+)  # fmt: skip
+def test_the_faults_of_a_normalization_of_its_own_are_found(which: str, old: str, new: str, verdict: str) -> None:
+    text = NORMALIZATIONS[which][0]
+    assert old in text
+    report = check(text.replace(old, new))
+    assert any(fault.startswith(verdict) for fault in report.faults), str(report)

@@ -1,13 +1,14 @@
 """Which functions there are to check, and by which probe."""
 
 import random
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from thinnet.check import classes, dropout_functions
+from thinnet.check import classes, dropout_functions, normalization_functions
 from thinnet.check.p_convention import PConvention
 from thinnet.check.probes import (
     dropout,
@@ -81,6 +82,8 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
     class_name, dot, method = name.partition(".")
     own = name
     functions = dropout_functions.plain_functions(namespace) if name.startswith("dropout_") else namespace
+    if kind := re.match("(batch|layer)norm(?=_)", name):
+        functions = normalization_functions.plain_functions(namespace, kind[0])
     if name in dropout_functions.DROPOUT_FUNCTIONS:
         own, functions = "dropout_forward", dropout_functions.as_dropout_forward(namespace[name])
     elif dot:
