@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 
 import thinnet.course
 from course_seeds import printed, write_notebook
+from thinnet.course.data_utils import get_CIFAR10_data, load_CIFAR10, load_CIFAR_batch
 from thinnet.course.evidence import choose_dialect
 from thinnet.course.notebooks import advice, run_notebook
-from thinnet.errors import ArgumentError, DialectError, OutOfScopeError
+from thinnet.errors import ArgumentError, DataError, DialectError, MissingDataError, OutOfScopeError
 
 pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
 
@@ -134,3 +136,24 @@ def test_files_are_written_into_the_courses_folder_and_bars_need_no_widgets(tmp_
     run = run_notebook(tmp_path / "n.ipynb")
     assert run.failure is None
     assert printed(run.output)[1] == "True\n"
+
+
+def test_images_that_are_nowhere_are_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> Path:
+        raise DataError("a long story about root") from ConnectionError("no route")
+
+    monkeypatch.setattr("thinnet.data.download.fetch_folder", failing)
+    monkeypatch.setenv("THINNET_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    folder = "cs231n/datasets/cifar-10-batches-py"
+    calls: list[Callable[[], Any]] = [get_CIFAR10_data, lambda: load_CIFAR10(folder)]
+    calls.append(lambda: load_CIFAR_batch(f"{folder}/data_batch_1"))
+    for call in calls:
+        with pytest.raises(MissingDataError, match=r"^CIFAR-10 is not on this machine\. .* run: thinnet data") as error:
+            call()
+        assert "put it beside the notebook." in str(error.value)
+        assert "root" not in str(error.value)
+        assert len(str(error.value)) < 280
+    (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(MissingDataError, match=r"cifar-10-batches-py/data_batch_1 must be a batch of CIFAR-10"):
+        load_CIFAR10(folder)

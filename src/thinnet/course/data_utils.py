@@ -10,9 +10,14 @@ import numpy as np
 from thinnet.arguments import known_arguments
 from thinnet.course.saying import say
 from thinnet.data.cifar10 import FOLDER, load_cifar10, look_for_cifar10, read_cifar10_batch, read_cifar10_folder
+from thinnet.errors import DataError, MissingDataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 IMAGE_SHAPE = (3, 32, 32)
+ABSENT = (
+    "CIFAR-10 is not on this machine. Where there is a network, run: thinnet data --download cifar10. Or bring the "
+    f"folder {FOLDER} from elsewhere, and put it beside the notebook."
+)
 
 
 @known_arguments
@@ -27,7 +32,12 @@ def get_CIFAR10_data(
     Raises:
         DataError: if CIFAR-10 cannot be found or read, or has fewer images.
     """
-    data = load_cifar10(num_train=num_training, num_val=num_validation, num_test=num_test)
+    try:
+        data = load_cifar10(num_train=num_training, num_val=num_validation, num_test=num_test)
+    except DataError as error:
+        if look_for_cifar10() is None:
+            raise MissingDataError(f"{ABSENT} (The download failed: {type(error.__cause__).__name__}.)") from error
+        raise
     mean = data.X_train.mean(axis=0, dtype=np.float64) if subtract_mean else np.zeros(data.num_features)
     result: dict[str, AnyArray] = {}
     for split in ("train", "val", "test"):
@@ -48,7 +58,7 @@ def load_CIFAR10(ROOT: str | os.PathLike[str]) -> tuple[FloatArray, IntArray, Fl
     Raises:
         DataError: if a file is missing or damaged.
     """
-    X_train, y_train, X_test, y_test = read_cifar10_folder(_found(ROOT))
+    X_train, y_train, X_test, y_test = read_cifar10_folder(_needed(ROOT))
     return _channels_last(X_train), y_train, _channels_last(X_test), y_test
 
 
@@ -59,7 +69,7 @@ def load_CIFAR_batch(filename: str | os.PathLike[str]) -> tuple[FloatArray, IntA
         DataError: if the file is missing or damaged.
     """
     folder, name = os.path.split(filename)
-    X, y = read_cifar10_batch(os.path.join(_found(folder), name))
+    X, y = read_cifar10_batch(os.path.join(_needed(folder), name))
     return _channels_last(X), y
 
 
@@ -77,6 +87,13 @@ def lend_images(namespace: dict[str, Any]) -> None:
         )
 
     builtins.open = namespace["open"] = find
+
+
+def _needed(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    found = _found(folder)
+    if not os.path.exists(found or "."):
+        raise MissingDataError(f"{ABSENT} (There is no {os.fspath(folder)}.)")
+    return found
 
 
 def _found(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
