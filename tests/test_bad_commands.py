@@ -1,10 +1,11 @@
-"""Wrong command lines: each ends with status 2 and says in words why; `$TMP` stands for an empty folder."""
+"""Wrong command lines: each ends with status 2 and says in words why; `$TMP` has own.npz, own.toml and a run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from thinnet.cli import main
@@ -24,19 +25,19 @@ COMMANDS = [
         "--hidden-dims: must be a whole number, got '200,100'; write a space",
     ),
     ("train --data digits --dropout half", "argument --dropout: must be a number, got 'half'"),
-    ("experiment dropout --epochs 0", "epochs must be an integer >= 1, got 0"),
-    ("experiment masks --dropout 1", "dropout must be a number in [0, 1), got 1.0"),
+    ("experiment dropout --epochs 0", "--epochs must be an integer >= 1, got 0"),
+    ("experiment masks --dropout 1", "--dropout must be a number in [0, 1), got 1.0"),
     (
         "experiment dropout --num-train 99999 --output $TMP",
-        "num_train must be at most 997, the number of training rows, got 99999",
+        "--num-train must be at most 997, the number of training rows, got 99999",
     ),
     (
         "experiment dropout --data mnist --output $TMP",
-        "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'mnist'.",
+        "--data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'mnist'.",
     ),
     ("experiment dropout --dropout-mask rows", "invalid choice: 'rows'"),
     ("experiment dropout --output /proc/nowhere", "No such file or directory"),
-    ("experiment cifar10-fc --root $TMP", "root must be cifar-10-batches-py or the folder that has it"),
+    ("experiment cifar10-fc --root $TMP", "--root must be cifar-10-batches-py or the folder that has it"),
     ("experiment cifar10-fc --seed one", "--seed: must be a whole number of at least 0, got 'one'"),
     ("course run $TMP/none.ipynb --dialect nndl", "none.ipynb"),
     ("course run one.ipynb two.ipynb", "thinnet course run: error: unexpected word 'two.ipynb'.\nSee: thinnet c"),
@@ -48,19 +49,19 @@ COMMANDS = [
     ("--unknown", "the following arguments are required: COMMAND"),
     ("resume $TMP", "must be the folder of a run, got one without config.toml"),
     ("resume $TMP/nowhere", "must be the folder of a run, got no such folder"),
-    ("train --data digit --output $TMP/run", "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
+    ("train --data digit --output $TMP/run", "--data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
     (
         "train --config $TMP/none.toml --output $TMP/run",
         "none.toml must be a TOML file, got no such file. It was looked for in",
     ),
-    ("train --root $TMP/\udcff --output $TMP/run", r"root must be a name in UTF-8, got '/"),
+    ("train --root $TMP/\udcff --output $TMP/run", r"--root must be a name in UTF-8, got '/"),
     ("train --data $TMP/\udcff.npz --output $TMP/run", r"data must be a name in UTF-8, got '/"),
     ("train --data nosuch --output $TMP/run", "got 'nosuch'. Or name a file of arrays, NAME.npz."),
     (
         "train --data table.csv --output $TMP/run",
         "got 'table.csv'. Or name a file of arrays, NAME.npz; a table goes, as a data frame, to the estimators of",
     ),
-    ("train --data fashion-mnist --output $TMP/run", "root must be the folder with Fashion-MNIST's four files"),
+    ("train --data fashion-mnist --output $TMP/run", "--root must be the folder with Fashion-MNIST's four files"),
     (
         "train --data $TMP/none.npz --output $TMP/run",
         "none.npz must be a file of arrays as numpy.savez writes it, got no su",
@@ -68,11 +69,34 @@ COMMANDS = [
     ("train --config $TMP/none.toml --output $TMP/run", "none.toml"),
     (
         "train --weight-scale she --output $TMP/run",
-        "weight_scale must be a finite number >= 0, got 'she' (str). weight_scale is the",
+        "--weight-scale must be a finite number >= 0, got 'she' (str). --weight-scale is the",
     ),
-    ("train --dropout 1.5 --output $TMP/run", "dropout must be a number in [0, 1), got 1.5"),
-    ("train --batch-size 0 --output $TMP/run", "batch_size must be an integer >= 1, got 0"),
-    ("train --num-train 5000 --output $TMP/run", "num_train must be at most 997"),
+    ("train --dropout 1.5 --output $TMP/run", "--dropout must be a number in [0, 1), got 1.5"),
+    ("train --batch-size 0 --output $TMP/run", "--batch-size must be an integer >= 1, got 0"),
+    ("train --flip random --image-shape 3 3 --output $TMP/run", "error: --image-shape must have 64 elements, as many"),
+    ("train --cutout 9 --output $TMP/run", "error: --cutout must be at most 8 for images of 8 x 8 pixels, got 9."),
+    ("train --loss svm --mixup 0.2 --output $TMP/run", "error: --mixup must be 0 with --loss svm, got more: a margin"),
+    ("train --config $TMP/own.toml --output $TMP/run", "own.toml, dropout must be a number in [0, 1), got 1.5."),
+    (
+        "train --config $TMP/own.toml --dropout 2 --output $TMP/run",
+        "error: --dropout must be a number in [0, 1), got 2",
+    ),
+    ("train --data $TMP/own.npz --output $TMP/run", "own.npz, y_train must hold labels of at least two classes"),
+    (
+        "train --data $TMP/own.npz --flip random --output $TMP/run",
+        "error: --image-shape must be (channels, height, width) or (height, width), got None. Say what shape a row had "
+        "before it was flattened, such as --image-shape 3 32 32.",
+    ),
+    ("resume $TMP/begun", "config.toml, data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'numbers'."),
+    (
+        "experiment cifar10-ladder --minutes 0",
+        "--minutes must be a finite number > 0, got 0.0. For one minute, write --m",
+    ),
+    ("experiment rate-sweep --sizes 5000 --output $TMP --quiet", "error: --sizes must be at most 997, the number"),
+    ("train --output $TMP/own.npz/run", "error: --output must be a folder that can be written, got "),
+    ("data --download letters", "error: --download must be one of 'digits', 'cifar10'"),
+    ("experiment dropout --flip random", "experiment dropout: error: unknown option --flip.\nSee:"),
+    ("train --num-train 5000 --output $TMP/run", "--num-train must be at most 997"),
 ]
 
 
@@ -80,6 +104,10 @@ COMMANDS = [
 def test_a_wrong_command_line_ends_with_status_2(
     line: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    np.savez(tmp_path / "own.npz", X_train=np.eye(4), y_train=np.zeros(4, int))
+    (tmp_path / "own.toml").write_text("dropout = 1.5")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "config.toml").write_text('data = "numbers"')
     try:
         status: Any = main([word.replace("$TMP", str(tmp_path)) for word in line.split()])
     except SystemExit as end:

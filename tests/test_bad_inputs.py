@@ -30,8 +30,10 @@ from thinnet import (
     optim,
     schedules,
 )
+from thinnet.data.batches import BatchOrder
 from thinnet.data.cifar10 import read_cifar10_batch, read_cifar10_folder
 from thinnet.data.idx import read_idx
+from thinnet.data.rows import RowReader
 from thinnet.errors import MissingCheckpointError, MissingDataError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.optim import OPTIMIZERS, FlatOptimizer
@@ -325,6 +327,19 @@ OTHERS = [
         ArgumentError,
         {
             "standardized: unknown": (lambda: Dataset(X, Y).standardized("minmax"), r"method must be one of 'none', 'mean'"),
+            "batch: a float for rows": (lambda: Dataset(X, Y).batch("train", 10.0), r"rows must be row numbers, a slice, or 6 times True or False, got 10\.0\. Write slice\(0, 10\) for so many, \[10\]"),  # type: ignore[arg-type]
+            "batch: True for rows": (lambda: Dataset(X, Y).batch("train", True), r"rows must be .*, got True\. Leave it out for all rows"),  # type: ignore[arg-type]
+            "batch: beyond the last row": (lambda: Dataset(X, Y).batch("train", [0, 6]), r"rows must be numbers from 0 to 5, got 6\. Count"),
+            "batch: before the first row": (lambda: Dataset(X, Y).batch("train", [-7, 0]), r"rows must be numbers from 0 to 5, got -7\."),
+            "batch: fractions": (lambda: Dataset(X, Y).batch("train", [0.5]), r"rows must be .*, got dtype float64 of shape \(1,\)"),  # type: ignore[list-item]
+            "batch: another number of truths": (lambda: Dataset(X, Y).batch("train", [True] * 5), r"6 times True or False, got dtype bool of shape \(5,\)"),
+            "batch: a slice of fractions": (lambda: Dataset(X, Y).batch("train", slice(0, 2.5)), r"rows must be a slice of whole numbers, got slice\(0, 2\.5"),
+            "batch: integers": (lambda: Dataset(X, Y).batch("train", [0], "int8"), r"dtype must be one of floats, got 'int8'\. Use 'float32' or"),
+            "reader: beyond the last row": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.array([6])), r"rows must be numbers from 0 to 5, got 6"),
+            "reader: more rows than room": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.arange(3)), r"rows must be at most 2, max_rows, got 3"),
+            "order: of no rows": (lambda: BatchOrder(0, batch_size=2, seed=0), r"num_rows must be an integer >= 1, got 0"),
+            "shared: text": (lambda: Dataset(X, Y).shared("0", 2), r"rank must be an integer >= 0, got '0' \(str\)"),  # type: ignore[arg-type]
+            "shared: beyond the last": (lambda: Dataset(X, Y).shared(2, 2), r"rank must be from 0 to 1, below size, got 2"),
             "first: more than there are": (lambda: Dataset(X, Y).first(7), r"num_train must be at most 6, .* got 7"),
             "CIFAR-10: no images": (lambda folder: load_cifar10(folder, num_train=0), r"num_train must be an integer >= 1"),
             "CIFAR-10: a number for a folder": (lambda: load_cifar10(5), r"root must be a path, got 5"),  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ def test_a_wrong_command_line_is_refused_with_status_2(
 
 def test_missing_data_is_an_error_and_not_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["experiment", "cifar10-fc", "--root", str(tmp_path)]) == 2
-    assert "thinnet: error: root must be cifar-10-batches-py or the folder that has it" in capsys.readouterr().err
+    assert "thinnet: error: --root must be cifar-10-batches-py or the folder that has it" in capsys.readouterr().err
 
 
 def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None:

@@ -146,3 +146,46 @@ def test_numbers_with_a_mask_of_their_own_are_counted_as_missing() -> None:
         for taken in (lambda y=y: ThinNetRegressor(**QUICK).fit(X, y), lambda y=y: Dataset(X, y)):
             with pytest.raises((ArgumentError, DataError), match=r"^y.*, got (<NA>|nan) in row 1"):
                 taken()
+
+
+N = len(X)
+INDEXES: dict[str, pd.Index] = {
+    "range": pd.RangeIndex(N),
+    "text": pd.Index([f"row {i}" for i in range(N)]),
+    "dates": pd.date_range("2020", periods=N, tz="UTC"),
+    "several": pd.MultiIndex.from_product([range(N // 4), range(4)]),
+    "missing": pd.Index([np.nan, *range(N - 1)]),
+}
+ORDER = np.random.default_rng(0).permutation(N)
+
+
+@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+def test_labels_of_rows_in_another_order_are_told_of(index: pd.Index) -> None:
+    rows, labels = pd.DataFrame(X, index).iloc[ORDER], pd.Series(Y, index)
+    net = ThinNetClassifier(**QUICK).fit(rows, labels.loc[rows.index])  # paired: no warning
+    text = r"y has the index labels of X in another order, .* give y\.loc\[X\.index\]; if not, y\.to_numpy\(\)"
+    for call in (net.fit, net.score):
+        with pytest.warns(UserWarning, match=text) as warned:
+            call(rows, labels)
+        assert warned[0].filename == __file__
+    with pytest.warns(UserWarning, match="sample_weight has the index labels of X in another order"):
+        net.fit(rows, labels.iloc[ORDER], pd.Series(np.ones(N), index))
+    with pytest.warns(UserWarning, match=text):
+        ThinNetRegressor(**QUICK).fit(rows, labels)
+
+
+@pytest.mark.parametrize(
+    ("rows", "beside"),
+    [
+        (INDEXES["range"], pd.Index(np.arange(N) + 1)),
+        (INDEXES["range"], pd.Index(np.arange(N) + 0.0)),
+        (INDEXES["several"], INDEXES["range"]),
+        (pd.date_range("2020", periods=N), pd.date_range("2020", periods=N).astype(str)),
+        (pd.date_range("2020", periods=N), pd.date_range("2020", periods=N).as_unit("s")),
+        (INDEXES["text"], pd.CategoricalIndex(INDEXES["text"])),
+        (pd.Index([0, 1] * (N // 2)), pd.Index([1, 0] * (N // 2))),
+    ],
+    ids=str,
+)
+def test_other_labels_of_rows_say_nothing(rows: pd.Index, beside: pd.Index) -> None:
+    ThinNetClassifier(**QUICK).fit(pd.DataFrame(X, rows), pd.Series(Y, beside))

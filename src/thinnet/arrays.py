@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Complex, Integral, Real
+from numbers import Complex, Real
 from textwrap import shorten
 from types import ModuleType
 from typing import Any
@@ -198,14 +198,6 @@ def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = Arg
             f"{name} must hold numbers that stay within {after.dtype}, at most {np.finfo(after.dtype).max:.2g}, got "
             f"{number:g} in {where}. Scale them, or leave them out."
         )
-
-
-def checked_index(rows: Any) -> Any:
-    """Row numbers or a slice, by default of all rows; a single number may be meant as how many."""
-    if isinstance(rows, Integral):
-        fix = f"Write slice(0, {rows}) for so many, [{rows}] for this one."
-        raise ArgumentError(f"rows must be row numbers or a slice, got {rows}. {fix}")
-    return slice(None) if rows is None else rows
 
 
 def column_labels(X: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
 from thinnet.distributed.preparation import share_of
 from thinnet.distributed.processes import ProcessGroup
-from thinnet.errors import ArgumentError, CheckpointError, NumericalError
+from thinnet.errors import ArgumentError, CheckpointError, DataError, NumericalError
 from thinnet.history import History
 from thinnet.nets import FullyConnectedNet
 from thinnet.optim import OPTIMIZERS
@@ -277,18 +277,23 @@ def net_of(config: Config, data: Dataset) -> FullyConnectedNet:
 
 
 def _solver(config: Config, data: Dataset, folder: Path | None, **options: Any) -> Solver:
-    return Solver(
-        net_of(config, data),
-        data,
-        **{name: getattr(config, name) for name in SOLVED},
-        optimizer_options={"weight_decay": config.weight_decay} if config.decays else None,
-        schedule=_schedule(config.schedule, config),
-        weight_decay_schedule=_schedule(config.weight_decay_schedule, config),
-        patience=config.patience or None,
-        ema_decay=config.ema_decay or None,
-        checkpoint_dir=folder,
-        **options,
-    )
+    try:
+        return Solver(
+            net_of(config, data),
+            data,
+            **{name: getattr(config, name) for name in SOLVED},
+            optimizer_options={"weight_decay": config.weight_decay} if config.decays else None,
+            schedule=_schedule(config.schedule, config),
+            weight_decay_schedule=_schedule(config.weight_decay_schedule, config),
+            patience=config.patience or None,
+            ema_decay=config.ema_decay or None,
+            checkpoint_dir=folder,
+            **options,
+        )
+    except (ArgumentError, DataError) as error:
+        if config.is_file and str(error).startswith(("X_", "y_")):
+            error.args = (f"In {config.data}, {error}",)
+        raise
 
 
 def _schedule(name: str, config: Config) -> str | Schedule | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import thinnet
 from thinnet import defaults
 from thinnet.cli import experiments
-from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port, tell
+from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, as_typed, is_silent, points, port, tell
 from thinnet.cli.streams import flush_output, open_streams
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
@@ -50,12 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         answer_in_words()
         _check_alone(options)
-        with _told_of_compilation(options), _plain_warnings():
+        with _told_of_compilation(options), _plain_warnings(options):
             status: int = options.run(options)
         flush_output()
         return status
     except (ThinnetError, OSError, MemoryError) as error:
-        return _failed(options, error, f"error: {error}", 1 if isinstance(error, NumericalError) else 2)
+        return _failed(
+            options, error, f"error: {as_typed(str(error), options)}", 1 if isinstance(error, NumericalError) else 2
+        )
     except KeyboardInterrupt as error:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
     except Terminated as error:
@@ -83,13 +85,14 @@ def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
+def _plain_warnings(options: argparse.Namespace) -> Iterator[None]:
     """Warnings that are meant for whoever typed the command look like its other messages, without a line of code."""
     usual: Any = warnings.formatwarning
 
     def plain(message: Any, category: Any, filename: str, lineno: int, line: str | None = None) -> str:
-        place = filename, lineno, line
-        return f"thinnet: warning: {message}\n" if category is UserWarning else str(usual(message, category, *place))
+        if category is not UserWarning:
+            return str(usual(message, category, filename, lineno, line))
+        return f"thinnet: warning: {as_typed(str(message), options)}\n"
 
     warnings.formatwarning = plain
     try:
@@ -214,6 +217,7 @@ def _run_train(options: argparse.Namespace) -> int:
 
     given = {field.name: getattr(options, field.name) for field in fields(Config) if hasattr(options, field.name)}
     base = read_toml(options.config) if options.config else {}
+    options.in_file = dict.fromkeys(base.keys() - given.keys(), options.config)
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
     folder = options.processes.from_first(options.output or default)
@@ -225,6 +229,7 @@ def _run_resume(options: argparse.Namespace) -> int:
     from thinnet import runs
 
     finished = (options.folder / runs.RESULT).is_file()
+    options.in_file = dict.fromkeys((field.name for field in fields(Config)), options.folder / runs.CONFIG)
 
     def resume(folder: Path, **given: Any) -> Result:
         result = runs.resume(folder, **given)

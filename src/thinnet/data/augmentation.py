@@ -112,7 +112,7 @@ class Augmentation:
         from_x = np.where(flip, width - 1 - x, x)
         pixels = np.where(outside | cut, -1, y[:, :, None] * width + from_x[:, None, :])[:, None]
         planes = height * width * np.arange(channels)[:, None, None]
-        return np.where(pixels < 0, -1, planes + pixels).reshape(len(rows), -1)
+        return np.where(pixels < 0, -1, planes + pixels).reshape(len(rows), channels * height * width)
 
     def _in_square(self, side: int, middle: AnyArray) -> AnyArray:
         """(N, side): whether a line of pixels meets the square that is cut out."""

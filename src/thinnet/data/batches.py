@@ -53,8 +53,8 @@ class BatchOrder:
         fewest: int = 1,
         shuffle: bool = True,
     ) -> None:
-        self.num_rows, self.shuffle = num_rows, shuffle
-        self.batch_size: int = min(check_number("batch_size", batch_size), num_rows)
+        self.num_rows, self.shuffle = check_number("num_rows", num_rows, "num_train"), shuffle
+        self.batch_size: int = min(check_number("batch_size", batch_size), self.num_rows)
         self.seed = check_number("seed", seed)
         self.sampling = check_choice("sampling", sampling, SAMPLINGS)
         whole, left_over = divmod(num_rows, self.batch_size)

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thinnet.arguments import Known, knows_arguments
-from thinnet.arrays import as_rows, cast, check_finite, check_order, checked_index, column_labels
+from thinnet.arrays import as_rows, cast, check_finite, check_order, column_labels
 from thinnet.checks import check_choice, check_names, check_number, shortened
+from thinnet.data import checking
 from thinnet.data.augmentation import Augmentation, checked_augmentation
-from thinnet.data.checking import INSTEAD, check_keys, check_labels, check_pairs, checked_rows, checked_weights
-from thinnet.data.moments import Spans, inverse_deviation, overall, standardized
-from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, moments
+from thinnet.data.moments import standardized
+from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, shift_and_scale
 from thinnet.errors import ArgumentError, DataError
 from thinnet.standardization import Standardization
 from thinnet.targets import as_values, checked_targets
@@ -61,7 +61,7 @@ class Dataset(Known):
     array([[ 2., 10.]], dtype=float32)
     """
 
-    _instead: ClassVar[dict[str, str]] = INSTEAD
+    _instead: ClassVar[dict[str, str]] = checking.INSTEAD
 
     X_train: AnyArray
     y_train: AnyArray
@@ -93,14 +93,15 @@ class Dataset(Known):
             X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
             if split == "train" and self.image_shape is None and X.ndim > 2:
                 vars(self)["image_shape"] = X.shape[1:]
-            rows = checked_rows(split, X, y, None if split == "train" else self.num_features, self.image_shape)
+            rows = checking.checked_rows(split, X, y, None if split == "train" else self.num_features, self.image_shape)
             if y.dtype.kind != "f":
-                check_labels(split, y, self.class_names)
+                checking.check_labels(split, y, self.class_names)
             check_finite(f"X_{split}", rows)
             check_finite(f"y_{split}", y)
             vars(self).update({f"X_{split}": rows, f"y_{split}": y})
         if self.weights is not None:
-            vars(self)["weights"] = checked_weights(self.weights, len(self.X_train), "weights", "X_train", DataError)
+            weights = checking.checked_weights(self.weights, len(self.X_train), "weights", "X_train", DataError)
+            vars(self)["weights"] = weights
         vars(self)["augmentation"] = checked_augmentation(self.augmentation, self.num_features)
 
     def _has(self, split: str) -> bool:
@@ -167,19 +168,20 @@ class Dataset(Known):
 
         Args:
             split: ``"train"``, ``"val"`` or ``"test"``.
-            rows: row numbers, or a slice.
+            rows: row numbers, from the end if they are negative; a slice; or which rows, as truth values.
             dtype: of the rows that come out.
 
         Returns:
             X (N, D) of `dtype`, and y (N,) or (N, C) as it is kept.
 
         Raises:
+            ArgumentError: if there are no such rows, or the dtype is none of floats.
             DataError: if the data set has no such split, or a number of its rows is beyond `dtype`.
         """
         y = self.labels(split)
-        index = checked_index(rows)
+        index = checking.checked_index(rows, len(y))
         X: AnyArray = getattr(self, f"X_{split}")[index]
-        return self._shifted(f"X_{split}", X, dtype), y[index]
+        return self._shifted(f"X_{split}", X, checking.checked_floats(dtype)), y[index]
 
     def augmented_batch(
         self, rows: IntArray, dtype: Any = np.float32, *, seed: int, step: int, epoch: int
@@ -189,7 +191,8 @@ class Dataset(Known):
         if not self.augmentation:
             return X, y
         first = self.own_rows("train").start
-        origins = self.augmentation.origins(np.asarray(rows) + first, seed=seed, step=step, epoch=epoch)
+        numbers = np.arange(self.num_rows("train"))[checking.checked_index(rows, self.num_rows("train"))]
+        origins = self.augmentation.origins(numbers + first, seed=seed, step=step, epoch=epoch)
         return np.where(origins < 0, X.dtype.type(0), np.take_along_axis(X, origins, axis=1)), y
 
     def _shifted(self, name: str, X: AnyArray, dtype: Any) -> FloatArray:
@@ -233,18 +236,11 @@ class Dataset(Known):
         """
         check_choice("method", method, STANDARDIZATIONS)
         gather = checked_gather(gather, self.share)
-        shift: FloatArray = np.zeros(())
-        scale: FloatArray = np.ones(())
-        if method != "none":
-            if not self.total_rows("train"):
-                raise DataError("X_train must have at least one row to standardize with, got none.")
-            shift, deviation, ends = moments(self.X_train, self.own_rows("train"), self.total_rows("train"), gather)
-        if method == "global":
-            shift, deviation = overall(shift, deviation)
-            ends = Spans(ends.low.min(), ends.high.max(), ends.unit)
-        if method in ("feature", "global"):
-            inverse = inverse_deviation("X_train", deviation, ends, DataError)
-            scale = np.where(inverse == 0, 1, inverse)
+        if method == "none":
+            return self._with(shift=np.zeros(()), scale=np.ones(()))
+        if not (total := self.total_rows("train")):
+            raise DataError("X_train must have at least one row to standardize with, got none.")
+        shift, scale = shift_and_scale(method, self.X_train, self.own_rows("train"), total, gather)
         return self._with(shift=shift, scale=scale)
 
     def augmented(
@@ -314,7 +310,7 @@ class Dataset(Known):
         [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
         """
         self._check_not_shared("shared")
-        if not 0 <= rank < size:
+        if not check_number("rank", rank, "num_units") < check_number("size", size, "batch_size"):
             raise ArgumentError(f"rank must be from 0 to {size - 1}, below size, got {rank}. Count processes from 0.")
         share = Share(rank, size, {split: self.num_rows(split) for split in SPLITS}, self.num_classes)
         arrays = {name: (getattr(self, name), split) for name, split in {"weights": "train", **ARRAYS}.items()}
@@ -384,7 +380,7 @@ class Dataset(Known):
         >>> Dataset.from_splits((np.eye(3), [0, 1, 2]), (np.ones((1, 3)), [2]), name="corners")
         <Dataset corners: train 3, val 1, test 0; 3 features of float64>
         """
-        check_pairs(splits)
+        checking.check_pairs(splits)
         held_out: Any = [part if len(pair[0]) else None for pair in splits[1:] for part in pair]
         return cls(*splits[0], *held_out, **about)
 
@@ -395,6 +391,6 @@ class Dataset(Known):
         Raises:
             DataError: if it is no such dict, a key looks misspelled, or the arrays do not fit together.
         """
-        check_keys(data, list(ARRAYS))
+        checking.check_keys(data, list(ARRAYS))
         given = {key: data[key] for key in ARRAYS if key in data}
         return cls(**given, name=name, class_names=class_names)

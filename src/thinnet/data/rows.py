@@ -7,7 +7,9 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.data.batches import BatchOrder
+from thinnet.data.checking import checked_index
 from thinnet.data.dataset import Dataset
+from thinnet.errors import ArgumentError
 from thinnet.standardization import Standardization
 from thinnet.teams import ONE_THREAD, Team, parts_for, scratch, share_out
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -59,7 +61,6 @@ class RowReader:
         self._standardization = how.mean, how.scale
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._X: FloatArray = np.empty((max_rows, width), self.dtype)
-        self._y = np.empty((max_rows, *self._labels.shape[1:]), self._labels.dtype)
 
     @property
     def num_features(self) -> int:
@@ -67,10 +68,18 @@ class RowReader:
         return self.data.num_features
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
-        """The rows of these numbers, as they are in a step, and their labels; overwritten by the next call."""
-        count = len(rows)
-        X, y = self._X[:count], self._y[:count]
-        self._labels.take(rows, 0, y, "clip")  # "raise" would copy; the order of batches is in range
+        """The rows of these numbers, as they are in a step, overwritten by the next call; and their labels.
+
+        ArgumentError if there are no such rows, or more than `max_rows` are asked for.
+        """
+        if len(rows) > len(self._X):
+            raise ArgumentError(f"rows must be at most {len(self._X)}, max_rows, got {len(rows)}. Ask for fewer.")
+        X = self._X[: len(rows)]
+        try:
+            y = self._labels.take(rows, 0)  # which looks at what the kernel trusts
+        except (IndexError, TypeError):
+            checked_index(rows, len(self._labels))  # which says in words what is wrong
+            raise
         if kernels.available():
             self._read_by_kernel(rows, step, X)
         else:

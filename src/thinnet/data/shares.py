@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.data.moments import Spans, spans
+from thinnet.data.moments import Spans, inverse_deviation, overall, spans
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -65,6 +65,20 @@ def block_edges(num_rows: int) -> IntArray:
     """Where the blocks begin, and the end of the last: at most `BLOCKS` of them, none empty."""
     blocks = min(BLOCKS, num_rows)
     return np.arange(blocks + 1) * num_rows // max(blocks, 1)
+
+
+def shift_and_scale(
+    method: str, X: AnyArray, rows: slice, num_rows: int, gather: Gather
+) -> tuple[FloatArray, FloatArray]:
+    """What `Dataset.standardized` subtracts from rows, and multiplies them by then; arguments as for `moments`."""
+    shift, deviation, ends = moments(X, rows, num_rows, gather)
+    if method == "mean":
+        return shift, np.ones(())
+    if method == "global":
+        shift, deviation = overall(shift, deviation)
+        ends = Spans(ends.low.min(), ends.high.max(), ends.unit)
+    inverse = inverse_deviation("X_train", deviation, ends, DataError)
+    return shift, np.where(inverse == 0, 1, inverse)
 
 
 def moments(X: AnyArray, rows: slice, num_rows: int, gather: Gather) -> tuple[FloatArray, FloatArray, Spans]:

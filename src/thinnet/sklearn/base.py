@@ -22,10 +22,9 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.optim import FlatOptimizer
 from thinnet.schedules import Schedule
 from thinnet.sklearn import holding_out, inputs, lbfgs, members, parameters, settings, training, trials
-from thinnet.sklearn.encoded_net import net_of_raw_rows
+from thinnet.sklearn.learned import Learned
 from thinnet.sklearn.sample import MOST_MERGED, Sample
 from thinnet.sklearn.settings import Settings, Shape
-from thinnet.sklearn.table import TableEncoder
 from thinnet.sklearn.training_rows import TrainingRows
 from thinnet.spec import Spec
 from thinnet.state import State
@@ -49,7 +48,7 @@ def takes_parts(estimator: Any) -> bool:
 
 
 @dataclass(repr=False, eq=False)
-class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
+class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
     """The base of `ThinNetClassifier` and `ThinNetRegressor`; the fields are their parameters."""
 
     _instead = dict.fromkeys(("save", "load"), "Write joblib.dump(estimator, path), and joblib.load(path).")
@@ -222,6 +221,7 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         """What is given, checked, with the targets as numbers."""
         before = None if fresh else self._inputs
         given = inputs.checked(self, X, before)
+        inputs.warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=5)
         y, weights = inputs.checked_beside(self, y, sample_weight, given.shape[0])
         targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
         sample = Sample(given, targets, weights).without_zeros()
@@ -350,51 +350,3 @@ class ThinNetEstimator(Known, BaseEstimator, metaclass=ABCMeta):
         """X, checked against what the estimator was trained on."""
         check_is_fitted(self)
         return inputs.checked(self, X, self._inputs)
-
-    # What was learned, under scikit-learn's names
-
-    @property
-    def net_(self) -> FullyConnectedNet:
-        """The first net on the estimator's own parameters.
-
-        It takes raw rows, since it carries the `encoder_`, where there is one, and the standardization.
-        """
-        return self.nets_[0]
-
-    @property
-    def nets_(self) -> list[FullyConnectedNet]:
-        """All nets of the ensemble, on the estimator's own parameters."""
-        check_is_fitted(self, "_nets")
-        return [net_of_raw_rows(net, self._inputs) for net in self._nets]
-
-    @property
-    def encoder_(self) -> TableEncoder | None:
-        """What makes the nets' matrix of the columns of a table; None where rows are taken as they are."""
-        check_is_fitted(self, "_inputs")
-        return self._inputs.encoder
-
-    @property
-    def coefs_(self) -> list[FloatArray]:
-        """The weights of each layer, for standardized rows."""
-        return [self.net_.params[f"W{i}"] for i in range(1, self.net_.num_layers + 1)]
-
-    @property
-    def intercepts_(self) -> list[FloatArray]:
-        """The biases of each layer."""
-        return [self.net_.params[f"b{i}"] for i in range(1, self.net_.num_layers + 1)]
-
-    @property
-    def n_layers_(self) -> int:
-        """The number of layers, with those of the inputs and of the outputs."""
-        return self.net_.spec.num_layers + 1
-
-    @property
-    def n_outputs_(self) -> int:
-        """The number of scores."""
-        return int(self.net_.num_classes)
-
-    @property
-    def out_activation_(self) -> str:
-        """What turns scores into predictions."""
-        names = {"mse": "identity", "poisson": "exp"}
-        return names.get(self._loss, str(self._loss))

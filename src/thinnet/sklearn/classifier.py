@@ -19,7 +19,7 @@ from thinnet.nets.predictions import prediction, probabilities
 from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
-from thinnet.sklearn.inputs import checked_beside, checked_classes
+from thinnet.sklearn.inputs import checked_beside, checked_classes, warn_of_order
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
 from thinnet.targets import is_one_hot, places, seem_no_classes
@@ -115,6 +115,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             ArgumentError: (a `ValueError`) if X does not fit what training had, or y or the weights do not fit X.
         """
         predicted = self.predict(X)
+        warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=3)
         targets, weights = checked_beside(self, y, sample_weight, len(predicted))
         return float(accuracy_score(targets, predicted, sample_weight=weights))
 

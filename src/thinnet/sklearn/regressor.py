@@ -18,7 +18,7 @@ from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
-from thinnet.sklearn.inputs import checked_beside
+from thinnet.sklearn.inputs import checked_beside, warn_of_order
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
@@ -124,6 +124,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             ArgumentError: (a `ValueError`) if X does not fit what training had, or y or the weights do not fit X.
         """
         predicted = self.predict(X)
+        warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=3)
         targets, weights = checked_beside(self, y, sample_weight, len(predicted))
         targets = targets.astype(np.float64)
         unit = power_of_two(np.abs(targets).max())  # so that squares neither overflow nor vanish
