@@ -47,10 +47,14 @@ def test_a_download_goes_into_the_cache(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cifar", "data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'cifar'. Did you mean 'cifar10'?"),
+        (
+            "cifar",
+            "--download must be one of 'digits', 'cifar10', 'fashion-mnist', got 'cifar'. Did you mean 'cifar10'?",
+        ),
         (
             "digits",
-            "data must be a data set that can be downloaded, got 'digits'. Instead: pip install \"thinnet[digits]\".",
+            "--download must be a data set that can be downloaded, got 'digits'. "
+            'Instead: pip install "thinnet[digits]".',
         ),
     ],
 )
