@@ -65,14 +65,16 @@ def test_a_notebook_in_another_language_is_refused(metadata: dict[str, Any], tmp
     "metadata", [{}, {"metadata": {"kernelspec": None, "language_info": None}}, {"metadata": None, "nbformat": None}]
 )
 def test_a_notebook_that_other_programs_wrote_carelessly_runs(metadata: dict[str, Any], tmp_path: Path) -> None:
-    """A mark at its beginning, no metadata, cells without outputs, source or with the same id, half a character."""
+    """A mark at its beginning, no metadata, cells without outputs, source or with the same id, outputs
+    without text, half a character."""
     cell = {"cell_type": "code", "id": "a", "source": "print(1)"}
     note = {"cell_type": "markdown", "id": "b", "source": "a note"}
     empty = {"cell_type": "code", "source": None, "outputs": None, "metadata": None}
+    stale = {"cell_type": "code", "source": "", "outputs": [{"output_type": "stream", "text": None}, {}]}
     half = {"cell_type": "code", "source": "print('\ud83d')"}
-    content = {"nbformat": 4, "nbformat_minor": 5, "cells": [cell, note, cell, empty, half], **metadata}
+    content = {"nbformat": 4, "nbformat_minor": 5, "cells": [cell, note, cell, empty, stale, half], **metadata}
     (tmp_path / "n.ipynb").write_text(json.dumps(content), encoding="utf-8-sig")
-    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n", "1\n", "", "?\n"]
+    assert printed(run_notebook(tmp_path / "n.ipynb").output) == ["1\n", "1\n", "", "", "?\n"]
 
 
 def test_an_output_that_cannot_be_is_refused_before_the_run(tmp_path: Path) -> None:

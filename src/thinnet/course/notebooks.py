@@ -274,7 +274,7 @@ def _is_own(path: Path) -> bool:
 def _recorded(document: Any) -> str:
     """What the notebook's author got printed."""
     outputs = [output for cell in document.cells if cell.cell_type == "code" for output in cell.outputs]
-    return "\n".join(output.text for output in outputs if output.output_type == "stream")
+    return "\n".join(str(output.get("text", "")) for output in outputs if output.get("output_type") == "stream")
 
 
 def _clear(document: Any) -> None:

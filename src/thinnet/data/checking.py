@@ -176,9 +176,10 @@ def checked_index(rows: Any, num_rows: int) -> Any:
         return numbers
     if numbers.shape == (num_rows,) and numbers.dtype.kind == "b":
         return numbers
-    one = numbers.ndim == 0 and numbers.dtype.kind in "iuf"
+    one, floats = numbers.ndim == 0 and numbers.dtype.kind in "iuf", numbers.dtype.kind == "f"
     found = shown(numbers.item()) if numbers.ndim == 0 else f"{came(numbers)} of shape {numbers.shape}"
-    fix = f"Write slice(0, {rows:.0f}) for so many, [{rows:.0f}] for this one." if one else "Leave it out for all rows."
+    others = "Give np.array(rows, int) if these are whole." if floats else "Leave it out for all rows."
+    fix = f"Write slice(0, {rows:.0f}) for so many, [{rows:.0f}] for this one." if one else others
     raise ArgumentError(f"rows must be row numbers, a slice, or {num_rows} times True or False, got {found}. {fix}")
 
 
