@@ -328,7 +328,7 @@ OTHERS = [
         {
             "standardized: unknown": (lambda: Dataset(X, Y).standardized("minmax"), r"method must be one of 'none', 'mean'"),
             "batch: a float for rows": (lambda: Dataset(X, Y).batch("train", 10.0), r"rows must be row numbers, a slice, or 6 times True or False, got 10\.0\. Write slice\(0, 10\) for so many, \[10\]"),  # type: ignore[arg-type]
-            "batch: floats for rows": (lambda: Dataset(X, Y).batch("train", [2.0]), r"rows must be .*, got dtype float64 of shape \(1,\)\. Give np\.array\(rows, int\)"),  # type: ignore[arg-type]
+            "batch: floats for rows": (lambda: Dataset(X, Y).batch("train", np.array([2.0])), r"rows must be .*, got dtype float64 of shape \(1,\)\. Give np\.array\(rows, int\)"),
             "batch: True for rows": (lambda: Dataset(X, Y).batch("train", True), r"rows must be .*, got True\. Leave it out for all rows"),  # type: ignore[arg-type]
             "batch: beyond the last row": (lambda: Dataset(X, Y).batch("train", [0, 6]), r"rows must be numbers from 0 to 5, got 6\. Count"),
             "batch: before the first row": (lambda: Dataset(X, Y).batch("train", [-7, 0]), r"rows must be numbers from 0 to 5, got -7\."),
