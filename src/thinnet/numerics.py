@@ -11,11 +11,11 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
-    """Raise where inputs or scores are not finite: `argmax` would give class 0 for them without a word.
+    """Raise where scores are not finite, as those of such inputs are: `argmax` would give class 0 without a word.
 
     The rows are numbered from `first_row` on.
     """
-    if is_finite(X) and is_finite(scores):
+    if is_finite(scores):
         return
     check_finite("X", X, ArgumentError, f"numbers that are finite in {X.dtype}", first_row)
     row = int(np.isfinite(scores).all(axis=1).argmin())
@@ -23,6 +23,19 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
         f"the scores of row {first_row + row} must be finite, got {first_wrong(scores[row])}. The row is finite: the "
         f"net's parameters or running statistics are not, or are too large. Train the net again, or load another."
     )
+
+
+def inplace_lose_rows(scores: FloatArray, X: FloatArray, products: FloatArray) -> None:
+    """Make the scores of inputs that are not finite NaN, since activations may turn infinity into 0.
+
+    Args:
+        scores: (N, C).
+        X: (N, D).
+        products: (N, ...) of each row and at least one column of weights. They show what is wrong with X at a
+            thousandth of the cost of looking at it: whatever NaN or infinity is multiplied by, the sum is not finite.
+    """
+    if not is_finite(products):
+        scores[~np.isfinite(X).all(axis=1)] = np.nan
 
 
 def is_finite_step(loss: float, gradients: Parameters) -> bool:

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.arrays import cast, check_range, is_finite
+from thinnet.arrays import cast, check_finite, check_range
 from thinnet.errors import ArgumentError
-from thinnet.numerics import check_scores
 from thinnet.spec import Spec
 from thinnet.standardization import Standardization
 from thinnet.steps.batches import as_matrix
@@ -23,8 +22,8 @@ def as_inputs(spec: Spec, standardization: Standardization | None, X: Any, first
     rows = as_matrix(spec, X)
     if standardization is None:
         return cast("X", rows, spec.dtype)
-    if standardization.limit < np.inf and not (rows.dtype.kind != "f" or is_finite(rows)):
-        check_scores(rows, np.zeros((len(rows), 0)), first_row)
+    if standardization.limit < np.inf:
+        check_finite("X", rows, ArgumentError, f"numbers that are finite in {rows.dtype}", first_row)
     with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
         inputs = standardization.rows(rows, spec.dtype)
     check_range("X", rows, inputs)

@@ -111,5 +111,5 @@ class Scorer(Protocol):
     """A way to compute a net in test mode, for up to `max_rows` rows at a time."""
 
     def scores(self, X: FloatArray) -> FloatArray:
-        """The (N, C) scores of (N, D) rows, overwritten by the next call."""
+        """The (N, C) scores of (N, D) rows, overwritten by the next call; NaN for rows that are not finite."""
         ...

@@ -5,6 +5,7 @@ import numpy as np
 from thinnet.kernels import hidden
 from thinnet.kernels.activations import CODES, IDENTITY, Behind
 from thinnet.layers.batchnorm import EPS
+from thinnet.numerics import inplace_lose_rows
 from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
@@ -25,16 +26,18 @@ class FusedScores:
 
     def scores(self, X: FloatArray) -> FloatArray:
         """The (N, C) scores of N <= max_rows rows, overwritten by the next call."""
-        below, params = X, self.state.params
+        below, params, products = X, self.state.params, None
         for number, (scale, shift) in enumerate(self._folded, start=1):
             z = self._z[number - 1][: len(X)]
             self.products.matmul(below, params[f"W{number}"], z)
+            products = z[:, 0].copy() if products is None else products
             if self.spec.normalization == "layernorm":
                 self._layernorm(number, z)
             self._activate(z, scale, shift)
             below = z
         last, out = self.spec.num_layers, self._out[: len(X)]
         self.products.matmul(below, params[f"W{last}"], out)
+        inplace_lose_rows(out, X, out if products is None else products)
         out += params[f"b{last}"]
         return out
 

@@ -17,6 +17,7 @@ from thinnet.layers import (
     layernorm_backward,
     layernorm_forward,
 )
+from thinnet.numerics import inplace_lose_rows
 from thinnet.parameters import Parameters
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
@@ -67,8 +68,10 @@ class ReadableScores:
         self.spec, self.state = spec, state
 
     def scores(self, X: FloatArray) -> FloatArray:
-        """The (N, C) scores of (N, D) rows."""
-        return forward(self.spec, self.state, X, None)[0]
+        """The (N, C) scores of (N, D) rows; NaN for rows that are not finite."""
+        scores = forward(self.spec, self.state, X, None)[0]
+        inplace_lose_rows(scores, X, X)
+        return scores
 
 
 def forward(
