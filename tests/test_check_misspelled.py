@@ -46,7 +46,7 @@ ROWS: list[tuple[str, str, str]] = [
     ("return x * self.mask", "return x * kept", "NameError: name 'kept' is not defined"),
     ("x.dot(self.W)", "x.dot(self.w)", "'Linear' object has no attribute 'w' (did you mean 'W'?)"),
     ("x.dot(self.W)", "x.dott(self.W)", "'numpy.ndarray' object has no attribute 'dott' (did you mean 'dot'?)"),
-    ("x.dot(self.W)", "np.product_of(x, self.W)", "module 'numpy' has no attribute 'product_of'"),
+    ("x.dot(self.W)", "np.affine_of(x, self.W)", "module 'numpy' has no attribute 'affine_of'"),
     ("np.random.randn(n, m)", "np.random.rand_n(n, m)", "has no attribute 'rand_n' (did you mean 'randn'?)"),
     ("dout.dot(self.W.T)", "dout.dot(self.W.t)", "'numpy.ndarray' object has no attribute 't' (did you mean 'T'?)"),
 ]

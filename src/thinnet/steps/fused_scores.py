@@ -5,10 +5,10 @@ import numpy as np
 from thinnet.kernels import hidden
 from thinnet.kernels.activations import CODES, IDENTITY, Behind
 from thinnet.layers.batchnorm import EPS
-from thinnet.numerics import inplace_lose_rows
 from thinnet.products.base import Products
 from thinnet.spec import Spec
 from thinnet.state import State
+from thinnet.steps.bad_rows import inplace_lose_rows
 from thinnet.teams import parts_for, share_out
 from thinnet.typing import FloatArray
 

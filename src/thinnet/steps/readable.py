@@ -17,11 +17,11 @@ from thinnet.layers import (
     layernorm_backward,
     layernorm_forward,
 )
-from thinnet.numerics import inplace_lose_rows
 from thinnet.parameters import Parameters
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.state import State
+from thinnet.steps.bad_rows import inplace_lose_rows
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.penalty import inplace_add_scaled, penalty
 from thinnet.teams import ONE_THREAD, Team
