@@ -43,13 +43,13 @@ class ReLU:
             dropouts.dropout({}, "keep"),
             {"    mask = None\n": "    global mask\n    mask = None\n", "dropout_param, mask = cache": "dropout_param = cache[0]"},
             "dropout_backward",
-            "new-mask-in-backward: with p = 0.3, forward kept",
+            "cache-of-another-layer: after two calls of dropout_forward with one dropout_param",
         ),
         (
             dropouts.dropout({}, "keep"),
             {"return out, (dropout_param, mask)": "dropout_param['mask'] = mask; return out, dropout_param", "dropout_param, mask = cache": "dropout_param, mask = cache, cache['mask']"},
             "dropout_backward",
-            "new-mask-in-backward: with p = 0.3, forward kept",
+            "cache-of-another-layer: after two calls of dropout_forward with one dropout_param",
         ),
         (
             sources.OPTIM,

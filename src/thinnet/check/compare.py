@@ -57,18 +57,24 @@ def difference(
         return None
     if known:
         return Difference(known[1], f"{what} {known[2]}: {_worst(got, expected)}")
+    whole = f", in an array of {got.dtype}" if got.dtype.kind in "iu" else ""
+    ways = {"cut to": np.trunc(expected), "rounded to": np.round(expected), "rounded down to": np.floor(expected)}
+    cut = next((f"is {way} whole numbers" for way, wrong in ways.items() if np.array_equal(got, wrong)), "")
+    if cut and (whole or got.any()):
+        return Difference("", f"{what} {cut}{whole}: {_worst(got, expected)}")
     factor = _factor(got, expected)
     if factor is not None:
         verdict = "gradient-sign" if abs(factor + 1) < 1e-3 else "gradient-scaled"
         return Difference(verdict, f"{what} is {_multiple(factor, batch)}: {_worst(got, expected)}")
     wrong = np.abs(got - expected) > TOLERANCE * _size(expected)
     share = f"{wrong.sum()} of {expected.size} elements are wrong" if expected.size > 1 else "the value is wrong"
-    share += _slice(wrong) + (", where it is zero" if got.ndim and not got[wrong].any() else "")
+    share += _slice(wrong) + (", where it is zero" if got.ndim and not got[wrong].any() else "") + whole
     return Difference("", f"{what}: {share}; {_worst(got, expected)}")
 
 
 def close(got: AnyArray | Sequence[float], expected: AnyArray | float, tolerance: float = TOLERANCE) -> bool:
     """Whether two arrays agree, measured by their largest value."""
+    expected = np.asarray(expected)  # which may be a matrix, where it is the code's own
     return bool(np.all(np.abs(np.asarray(got, dtype=np.float64) - expected) <= tolerance * _size(expected)))
 
 

@@ -40,12 +40,13 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Filters and biases go into the constructor or into the attributes."""
 
     def forward(x: Any, w: Any, b: Any, param: dict[str, int]) -> tuple[Any, Any]:
-        filters, channels, size, _ = w.shape
+        filters, channels, height, width = w.shape
         given = [name for name in parameters(owner) if calls.WEIGHT.search(name) or calls.BIAS.search(name)]
         if len(given) >= 2 and usual_value(owner, given[1]) is None:
             layer = calls.made(owner, **{given[0]: w.copy(), given[1]: b.copy()}, **_options(owner, **param))
             return _of_images(layer, x, calls.call_forward(layer, x, True))
-        sizes = {"size": size, "height": size, "width": size, "outputs": filters, "inputs": channels}
+        sizes = {"height": height, "width": width, "outputs": filters, "inputs": channels}
+        sizes |= {"size": height} if height == width else {}
         layer = calls.made(owner, **_options(owner, **sizes, **param))
         if np.shape(calls.found_in(vars(layer), calls.WEIGHT)) != w.shape:
             raise CannotCall(f"{owner.__name__} has no filters of shape {w.shape} under a usual name")

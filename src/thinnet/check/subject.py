@@ -190,6 +190,12 @@ class Subject:
             raise self.blame(name, "wrong-return", message) from None
         return array
 
+    def plain_array(self, name: str, value: Any, what: str) -> AnyArray:
+        """The same, which must not be of the class of matrices, with which * and [...] have another meaning."""
+        if isinstance(value, np.matrix) and not self.of_class:
+            raise self.blame(name, "wrong-return", f"{what} is an np.matrix, expected an array")
+        return self.array(name, value, what)
+
     def is_half_precision(self, what: str, got: AnyArray, expected: AnyArray | float) -> bool:
         """Whether the last call computes in float16, which is reported: `got` is nearly right, and goes in steps.
 
@@ -342,6 +348,8 @@ def describe(value: Any) -> str:
         return f"one array of shape {value.shape}"
     if isinstance(value, (tuple, list)):
         kinds = [f"array {one.shape}" if isinstance(one, np.ndarray) else type(one).__name__ for one in value[:8]]
+        if len(value) == 1:
+            return f"a {type(value).__name__} of one value: {kinds[0]}"
         return f"{len(value)} values: {', '.join(kinds)}" if kinds else "none"
     return type(value).__name__
 

@@ -10,7 +10,7 @@ import numpy as np
 from thinnet.check.compare import close
 from thinnet.check.probes.dropout_calls import BACKWARD, FORWARD, RATES, DropoutCall, call_dropout, inputs
 from thinnet.check.probes.dropout_shapes import check_more_dimensions
-from thinnet.check.probes.layers import agrees
+from thinnet.check.probes.layers import agrees, is_array
 from thinnet.check.subject import Subject, describe
 from thinnet.typing import FloatArray
 
@@ -23,8 +23,8 @@ def check_backward(subject: Subject) -> None:
         if call.kept.all() or not call.kept.any() or not call.uniform:
             message = "forward does not multiply by a mask, so that there is no mask to compare with"
             raise subject.stop("not-checked", message)
-        if not subject.of_class:
-            call_dropout(subject, p, "train", param=param)  # as for the next layer; its mask must not be used
+        # As for the next layer; its mask must not be used.
+        later = None if subject.of_class else call_dropout(subject, p, "train", param=param)
         dout = inputs(subject)
         (dx, draw), (again, other) = ((_gradient(subject, dout, call), np.random.random()) for _ in range(2))
         if draw == other:
@@ -34,6 +34,10 @@ def check_backward(subject: Subject) -> None:
             return
         with np.errstate(all="ignore"):
             ratio = dx / dout
+        if later is not None and not close(later.ratio, call.ratio) and close(dx, dout * later.ratio):
+            calls = f"after two calls of {FORWARD} with one dropout_param, as by a net of two layers,"
+            message = f"{calls} {BACKWARD} with the cache of the first has the mask of the second"
+            raise subject.stop("cache-of-another-layer", message)
         if _is_right(subject, call, ratio) and not np.allclose(dx, again):
             subject.report("cache-changed", "a second call with the same cache gives another gradient")
     if not subject.findings:
@@ -46,11 +50,11 @@ def check_backward(subject: Subject) -> None:
 
 def _gradient(subject: Subject, dout: FloatArray, call: DropoutCall) -> FloatArray:
     result = subject.call(BACKWARD, dout, call.cache)
-    if isinstance(result, tuple) and len(result) == 1:
+    if isinstance(result, tuple) and len(result) == 1 and subject.of_class:
         result = result[0]
-    if isinstance(result, tuple):
+    if isinstance(result, (tuple, list)) and not is_array(result):
         raise subject.stop("wrong-return", f"{BACKWARD} must return dx alone, got {describe(result)}")
-    dx = subject.array(BACKWARD, result, "dx")
+    dx = subject.plain_array(BACKWARD, result, "dx")
     if dx.shape != dout.shape:
         raise subject.stop("shape-changed", f"dx has shape {dx.shape} for a dout of shape {dout.shape}")
     return np.asarray(dx, dtype=np.float64)

@@ -53,7 +53,7 @@ def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = N
     x, param = inputs(subject) if x is None else x, {} if param is None else param
     param |= {"p": p, "mode": mode}
     out, cache = subject.pair(FORWARD, x, param)
-    out = subject.array(FORWARD, out, "the output")
+    out = subject.plain_array(FORWARD, out, "the output")
     if out.shape != x.shape:
         message = f"the output has shape {out.shape}, expected that of x, {x.shape}"
         raise subject.blame(FORWARD, "shape-changed", message)

@@ -1,6 +1,7 @@
 """Convolution and max pooling of images: outputs and gradients, for several strides and sizes."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +9,13 @@ import numpy as np
 
 from thinnet.check.compare import Alternative
 from thinnet.check.probes.layers import agrees, check_gradients, check_output, wrong_sums
-from thinnet.check.subject import Subject
+from thinnet.check.subject import Stop, Subject
 from thinnet.layers import conv_backward, conv_forward, max_pool_backward, max_pool_forward
 from thinnet.layers.conv import ConvCache, from_windows, windows
 from thinnet.typing import AnyArray, FloatArray
 
 CONV, POOL = "conv_forward_naive", "max_pool_forward_naive"
+OBLONG = (2, 2, 5, 6), (3, 2, 3, 2)  # images and filters that are not square
 STEPS = ((1, 1), (2, 2))  # stride and padding; the sizes below divide without a rest, as the courses' do
 POOLS = (((4, 6), (2, 2), 2), ((5, 6), (2, 3), 3))  # images, windows and stride, without overlap
 GRADIENTS = ("dx", "dw", "db")
@@ -21,7 +23,7 @@ Known = list[Alternative]
 
 
 def _conv_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Filters are square, as some handouts have it; images are not."""
+    """Filters are square, as most are; images are not."""
     rng = subject.rng
     return rng.normal(size=(3, 2, 5, 5 if subject.of_class else 3)), rng.normal(size=(4, 2, 3, 3)), rng.normal(size=4)
 
@@ -39,9 +41,42 @@ def check_conv_forward(subject: Subject) -> None:
     """Cross-correlation, with each stride and padding."""
     x, w, b = _conv_inputs(subject)
     for stride, padding in _steps(subject, (x, w, b)):
-        out, _ = subject.pair(CONV, x, w, b, {"stride": stride, "pad": padding})
+        out = _output(subject, (x, w, b), {"stride": stride, "pad": padding})
         right = _conv(x, w, b, stride, padding)
         check_output(subject, out, right, _known_outputs(x, w, b, stride, padding))
+    subject.when = ""
+    if not subject.has_fault:
+        x, w, param = *map(subject.rng.normal, (0, 0), (1, 1), OBLONG), {"stride": 2, "pad": 1}
+        _check_oblong(subject, _check_oblong_output, x, w, b[:3], param)
+
+
+def _output(subject: Subject, inputs: tuple[FloatArray, FloatArray, FloatArray], param: dict[str, int]) -> Any:
+    """The output; where forward stops, and would not without padding, that is said of the padding."""
+    try:
+        return subject.pair(CONV, *inputs, param)[0]
+    except Stop:
+        failed = subject.findings.pop()
+        without, _ = subject.attempt(subject.pair, CONV, *inputs, {**param, "pad": 0})
+        if failed.verdict == "crashed" and without and agrees(without[0], _conv(*inputs, param["stride"], 0)):
+            evidence = failed.evidence.removeprefix(subject.when)
+            raise subject.stop("padding-wrong", f"{evidence}; with pad = 0 the output is right") from None
+        subject.findings.append(failed)
+        raise
+
+
+def _check_oblong(subject: Subject, probe: Callable[..., None], *inputs: Any) -> None:
+    """Height and width must not be exchanged, which only filters that are not square show; some code refuses them."""
+    probed = replace(subject, findings=[])
+    probed.run(probe, probed, *inputs)
+    found = next(iter(probed.findings), None)
+    if found and found.severity == "fault" and not re.match(r"AssertionError|\w+Error: .*square", found.evidence):
+        size = " x ".join(map(str, OBLONG[1][2:]))
+        subject.report("height-and-width-exchanged", f"with filters of {size}: {found.evidence}")
+
+
+def _check_oblong_output(subject: Subject, x: FloatArray, w: FloatArray, b: FloatArray, param: dict[str, int]) -> None:
+    out, _ = subject.pair(CONV, x, w, b, param)
+    check_output(subject, out, _conv(x, w, b, param["stride"], param["pad"]))
 
 
 def _conv(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, padding: int) -> FloatArray:
@@ -88,7 +123,16 @@ def check_conv_backward(subject: Subject) -> None:
         expected = dict(zip(GRADIENTS, conv_backward(dout, cache), strict=True))
         known = _known_gradients(cache, dout, expected)
         check_gradients(subject, arguments, out, dout, expected, known)
+    subject.when = ""
+    if not subject.has_fault:
+        x, w = map(subject.rng.normal, (0, 0), (1, 1), OBLONG)
+        arguments = {"x": x, "w": w, "b": b[:3], "param": {"stride": 2, "pad": 1}}
+        out, cache = conv_forward(x, w, b[:3], stride=2, padding=1)
+        dout = subject.rng.normal(size=out.shape)
+        expected = dict(zip(GRADIENTS, conv_backward(dout, cache), strict=True))
+        _check_oblong(subject, check_gradients, arguments, out, dout, expected, {})
     if not subject.findings:
+        x, w, b = _conv_inputs(subject)
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": 1, "pad": 0}}
         _remark(subject, "wrong-without-padding", "with pad = 0", conv_forward(x, w, b), conv_backward, arguments)
 

@@ -25,7 +25,7 @@ def check_output(
     subject: Subject, got: Any, expected: AnyArray, known: Sequence[Alternative] = (), what: str = "the output"
 ) -> None:
     """Report what is wrong with an output."""
-    array = subject.array(subject.own, got, what)
+    array = subject.plain_array(subject.own, got, what)
     wrong = difference(what, array, expected, known)
     if wrong and not subject.is_half_precision(what, array, expected):
         subject.report(wrong.of_output, wrong.message)
@@ -45,12 +45,18 @@ def check_gradients(
     out, cache = _run(subject, arguments)
     forward_right = agrees(out, right_out)
     _check_cache(subject, arguments, dout, cache, expected)
-    values = _values(_backward(subject, dout, cache, forward_right))
+    result = _backward(subject, dout, cache, forward_right)
+    values = _values(result)
+    alone = len(expected) == 1 and len(values) == 1 and not subject.of_class
+    if alone and isinstance(result, (tuple, list)) and values is result:
+        raise subject.stop("wrong-return", f"{name} must return dx alone, got {describe(result)}")
     if len(values) != len(expected):
         raise subject.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, _in_order(subject, values, expected), strict=True))
     for key in {"db", "dgamma", "dbeta"} & set(expected):
         size, shape = expected[key].size, getattr(returned[key], "shape", ())
+        if isinstance(returned[key], np.matrix):
+            continue
         if max(shape, default=0) == size == math.prod(shape) and shape != (size, 1):  # (1, M) is as good: it broadcasts
             returned[key] = np.asarray(returned[key]).reshape(expected[key].shape)
     averaged = _averaged(subject, returned, expected, batch)
@@ -63,7 +69,7 @@ def check_gradients(
             how = "is neither returned nor left in an attribute" if subject.of_class else "is None"
             wrong.setdefault(("unimplemented", None), []).append(f"{key} {how}")
             continue
-        array = subject.array(name, value, key)
+        array = subject.plain_array(name, value, key)
         differs = difference(key, array, expected[key], known.get(key, ()), batch)
         if not differs:
             continue
@@ -118,8 +124,12 @@ def _backward(subject: Subject, dout: FloatArray, cache: Any, forward_right: boo
 
 def _values(result: Any) -> Sequence[Any]:
     """What a function returns, as several values, of which there may be one: an array, be it a list of lists."""
-    is_array = isinstance(result, list) and all(isinstance(one, list) for one in result)
-    return result if isinstance(result, (tuple, list)) and not is_array else (result,)
+    return result if isinstance(result, (tuple, list)) and not is_array(result) else (result,)
+
+
+def is_array(result: Any) -> bool:
+    """Whether it is a list of lists."""
+    return isinstance(result, list) and all(isinstance(one, list) for one in result)
 
 
 def _squeezed(value: Any) -> Any:
@@ -259,6 +269,8 @@ def check_relu_forward(subject: Subject) -> None:
             (np.abs(x), "wrong-output", "is the absolute value"),
             ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x"),
             (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0"),
+            (x.max(axis=0), "shape-changed", "has the largest value of each column, as of np.max(x, 0)"),
+            (np.asarray(x.max()), "shape-changed", "is the largest value of all"),
         ]
         for a in (0.01, 0.1, 0.2, 1):
             known.append((np.where(x > 0, x, a * x), "wrong-output", f"is {a} * x where x is negative"))

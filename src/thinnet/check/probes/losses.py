@@ -126,6 +126,7 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
         (loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
         (loss + 1, "wrong-output", "is too large by 1: the right class is counted among the others"),
         (loss / N, "wrong-output", f"is divided by the {N} rows twice"),
+        (loss / x.shape[1], "wrong-output", f"is divided by the {x.shape[1]} classes too, not by the {N} rows alone"),
         (loss * N / x.shape[1], "wrong-output", f"is divided by the {x.shape[1]} classes instead of the {N} rows"),
         *known_values,
     )
@@ -134,8 +135,10 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
         return False
     if wrong:
         subject.report(wrong.of_output, wrong.message)
-    array = subject.array(name, gradient, "dx")
-    bad = difference("dx", array, dx, known, batch=N)
+    array = subject.plain_array(name, gradient, "dx")
+    classes = x.shape[1]
+    averaged = (dx / classes, "gradient-scaled", f"is divided by the {classes} classes too, not by the {N} rows alone")
+    bad = difference("dx", array, dx, (averaged, *known), batch=N)
     if bad and wrong and array.shape == x.shape:
         own = eval_numerical_gradient(lambda x: float(np.reshape(subject.pair(name, x, y)[0], ())), x, verbose=False)
         same = bad.verdict and bad.verdict == wrong.verdict

@@ -180,7 +180,7 @@ class NetHarness:
         scores = self.subject.call(self.loss_name, net, X)
         if isinstance(scores, tuple) and len(scores) == 2 and isinstance(scores[1], dict) and not scores[1]:
             raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")
-        return self.subject.array(self.loss_name, scores, "what loss(X) returns")
+        return self.subject.plain_array(self.loss_name, scores, "what loss(X) returns")
 
     def loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, Gradients]:
         """Train mode; the recorder has its calls if `recorded`."""
