@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check import classes, dropout_functions, normalization_functions
+from thinnet.check.modes import with_modes
 from thinnet.check.p_convention import PConvention
 from thinnet.check.probes import (
     dropout,
@@ -79,6 +80,21 @@ def is_known(name: str) -> bool:
 
 def check_subject(name: str, namespace: Mapping[str, Any], convention: PConvention) -> Subject:
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
+    subject = _checked(name, namespace, convention)
+    changed, told = with_modes(namespace.get(name)) if subject.has_fault else (None, "")
+    if told:
+        again = _checked(name, {**namespace, name: changed}, convention)
+        before, after = ([f for f in one.findings if f.severity == "fault"] for one in (subject, again))
+        gone = [f.evidence for f in before if f.verdict not in {other.verdict for other in after}]
+        if gone and {f.verdict for f in after} <= {f.verdict for f in before}:
+            again.when = ""
+            again.report("misspelled-mode", f"{told}; with that, this is gone: {gone[0]}")
+            subject = again
+    subject.findings.sort(key=lambda found: found.severity)  # faults before notes
+    return subject
+
+
+def _checked(name: str, namespace: Mapping[str, Any], convention: PConvention) -> Subject:
     class_name, dot, method = name.partition(".")
     own = name
     functions = dropout_functions.plain_functions(namespace) if name.startswith("dropout_") else namespace
@@ -96,7 +112,6 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
         subject.run({**PROBES, **OF_CLASSES}[classes.net_of(own) or own], subject)
     else:
         subject.report("not-checked", NONE_OF_THESE)
-    subject.findings.sort(key=lambda found: found.severity)  # faults before notes
     return subject
 
 

@@ -1,0 +1,68 @@
+"""Texts for the mode that are nearly, but not, 'train' and 'test', found by putting the right ones in their place."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+MODES = ("train", "test")
+WORDS = {  # what people write for them
+    **dict.fromkeys(("training", "fit"), "train"),
+    **dict.fromkeys(("testing", "eval", "evaluate", "evaluation", "inference", "predict", "val", "valid"), "test"),
+}
+
+
+def with_modes(owner: Any) -> tuple[Any, str]:
+    """A function, or a class with a method ``loss``, with 'train' and 'test' for what seems to be meant for them.
+
+    And what that is, with its lines; "" where there is nothing of it.
+    """
+    function = inspect.getattr_static(owner, "loss", None) if isinstance(owner, type) else owner
+    texts = _texts(function.__code__.co_consts) if isinstance(function, FunctionType) else {}
+    if not texts:
+        return owner, ""
+    code = function.__code__.replace(co_consts=_put(function.__code__.co_consts, texts))
+    other = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    other.__kwdefaults__ = function.__kwdefaults__
+    told = "; ".join(
+        f"it has {text!r} where the mode is {mode!r}{_line(function, text)}" for text, mode in texts.items()
+    )
+    return type(owner.__name__, (owner,), {"loss": other}) if isinstance(owner, type) else other, told
+
+
+def _texts(constants: Any) -> dict[str, str]:
+    """The texts among these that may be meant for a mode, and for which."""
+    found = {}
+    for text in _flat(constants):
+        plain = text.strip().lower()
+        mode = WORDS.get(plain) or next(iter(difflib.get_close_matches(plain, MODES, 1, 0.7)), "")
+        if mode and text not in MODES:
+            found[text] = mode
+    return found
+
+
+def _flat(constants: Any) -> Iterator[str]:
+    for one in constants:
+        if isinstance(one, (tuple, frozenset)):
+            yield from _flat(one)
+        elif isinstance(one, str):
+            yield one
+
+
+def _put(one: Any, texts: dict[str, str]) -> Any:
+    """A constant, or several of them, with other texts."""
+    if isinstance(one, (tuple, frozenset)):
+        return type(one)(_put(inner, texts) for inner in one)
+    return texts.get(one, one) if isinstance(one, str) else one
+
+
+def _line(function: FunctionType, text: str) -> str:
+    """Where a text stands, as it is told; "" where the source is not to be had."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return ""
+    quoted = re.compile(rf"""(['"]){re.escape(text)}\1""")
+    return next((f", in line {first + i}: {line.strip()}" for i, line in enumerate(lines) if quoted.search(line)), "")
