@@ -135,3 +135,13 @@ def test_a_class_without_running_statistics_is_not_judged_and_said_so() -> None:
     report = check("import numpy as np\n" + text)
     assert report.verdicts == {"not-checked"}, str(report)
     assert "BatchNorm has no running_mean under a usual name" in str(report)
+
+
+def test_what_is_told_of_a_class_has_the_names_of_its_attributes() -> None:
+    text = BATCH.replace("running_", "moving_").replace("(1 - self.momentum) * mean", "self.momentum * mean")
+    said = " ".join(f"{one.evidence} {one.mend}" for _, one in check("import numpy as np\n" + text))
+    assert "self.moving_mean[4] went from 2 to" in said
+    assert "bn_param" not in said
+    text = text.replace("        self.moving_var = self.momentum", "        unused = self.momentum")
+    said = " ".join(f"{one.evidence} {one.mend}" for _, one in check("import numpy as np\n" + text))
+    assert "into self.moving_mean and self.moving_var in train mode" in said

@@ -168,3 +168,25 @@ def test_the_faults_of_a_normalization_of_its_own_are_found(which: str, old: str
     assert old in text
     report = check(text.replace(old, new))
     assert any(fault.startswith(verdict) for fault in report.faults), str(report)
+
+
+@pytest.mark.parametrize(
+    ("which", "old", "new", "told", "mend"),
+    [
+        ("batch, in place", "* mean[0]", "* std[0]", "with momentum = 0.8, running_mean[1] went", "Use running ="),
+        ("batch, in place", "running_mean[:] =", "running_mean =", "running_mean[4] went", "running_mean[:] and run"),
+        ("batch, returned", "(1 - new) * running_mean + new", "new * running_mean + (1 - new)",
+         "with momentum = 0.2, mov_mean[4] went", "Use running ="),
+        ("batch, in place", "return gamma * (x - running", "running_mean += 1; return gamma * (x - running",
+         "a call in test mode changed running_mean", "in train mode only"),
+    ],
+)  # fmt: skip
+def test_what_is_told_of_running_statistics_has_the_names_of_the_homework(
+    which: str, old: str, new: str, told: str, mend: str
+) -> None:
+    text = NORMALIZATIONS[which][0]
+    assert old in text
+    said = " ".join(f"{one.evidence} {one.mend}" for _, one in check(text.replace(old, new)))
+    assert told in said
+    assert mend in said
+    assert "bn_param" not in said

@@ -129,7 +129,8 @@ def functions_of(owner: type) -> dict[str, Any]:
     forward, backward = PAIRS[kind](owner)
     # 11-785 calls the gradient delta, and its own reference does not scale it.
     unscaled = "delta" in parameters(getattr(owner, "backward", None))
-    functions = {function_of(kind, "forward"): forward, function_of(kind, "backward"): backward}
+    functions: dict[str, Any] = {function_of(kind, "forward"): forward, function_of(kind, "backward"): backward}
+    functions["__own_names__"] = getattr(forward, "own_names", {})
     return {**functions, "__class_adapter__": True, "__unscaled_backward__": unscaled}
 
 
@@ -272,6 +273,7 @@ def _normalization(owner: type) -> Pair:
     scales, shifts = (list(filter(pattern.search, needed)) for pattern in (calls.SCALE, calls.SHIFT))
     weight = next(filter(re.compile("momentum|decay").search, given), "")
     of_new = bool(weight) and isinstance(given[weight].default, float) and given[weight].default < 0.5  # as in PyTorch
+    own_names: dict[str, str] = {}
     times = 0.0  # x is multiplied by this, so that a large epsilon that is written out has the effect of ours
 
     def new_layer(x: Any, gamma: Any, beta: Any, momentum: float | None) -> Any:
@@ -302,12 +304,9 @@ def _normalization(owner: type) -> Pair:
         vars(layer).update({name: EPS for name, value in vars(layer).items() if EPSILON.search(name) and value})
         if "mode" not in param:  # layer normalization
             return calls.split(layer, x, calls.call_forward(layer, x, True))
-        running: dict[str, tuple[Any, Any]] = {}
-        for key, pattern in RUNNING.items():
-            place = next(calls.places(vars(layer), pattern, object), None)
-            if place is None:
-                raise CannotCall(f"{owner.__name__} has no {key} under a usual name")
-            holder, name = running[key] = place
+        running = _running_statistics(layer)
+        own_names.update(_own_names(layer, running))
+        for key, (holder, name) in running.items():
             if key in param:
                 shape = np.shape(holder[name]) if np.size(holder[name]) == param[key].size else param[key].shape
                 holder[name] = units[key] * param[key].reshape(shape)
@@ -324,7 +323,24 @@ def _normalization(owner: type) -> Pair:
         dx, *more = found
         return type(found)((dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more))
 
+    vars(forward)["own_names"] = own_names
     return forward, backward
+
+
+def _running_statistics(layer: Any) -> dict[str, tuple[Any, Any]]:
+    """Where a layer has them."""
+    found = {key: next(calls.places(vars(layer), pattern, object), None) for key, pattern in RUNNING.items()}
+    for key, place in found.items():
+        if place is None:
+            raise CannotCall(f"{type(layer).__name__} has no {key} under a usual name")
+    return {key: place for key, place in found.items() if place is not None}
+
+
+def _own_names(layer: Any, running: dict[str, tuple[Any, Any]]) -> dict[str, str]:
+    """What stands in a layer for the words of these courses."""
+    names = [f"self.{name}" if holder is vars(layer) else repr(name) for holder, name in running.values()]
+    own = {f"bn_param[{key!r}]": name for key, name in zip(running, names, strict=True)}
+    return {**own, "into bn_param": f"into {' and '.join(names)}"}
 
 
 def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:

@@ -26,6 +26,12 @@ def plain_functions(namespace: Mapping[str, Any], kind: str) -> Mapping[str, Any
     if len(first) < 3 or rest not in (set(), {*WITH_TEST_MODE}):
         return namespace
 
+    own = {f"bn_param[{role!r}]": name for name, role in roles.items() if role in RUNNING}
+    own["bn_param has no "] = "there is no new "
+    own["into bn_param in"] = (
+        f"into {' and '.join(f'{name}[:]' for name in own.values() if name in roles)}, or return them, in"
+    )
+
     def forward(x: Any, gamma: Any, beta: Any, param: dict[str, Any]) -> tuple[Any, Any]:
         training, momentum = param.get("mode", "train") == "train", param.get("momentum", 0.9)
         old = {key: np.array(param.get(key, np.zeros_like(gamma))) for key in RUNNING}
@@ -35,6 +41,8 @@ def plain_functions(namespace: Mapping[str, Any], kind: str) -> Mapping[str, Any
         for name, role in roles.items():
             usual = usual_value(function, name)
             of_new = isinstance(usual, float) and usual < 0.5  # as some weigh the new ones
+            if role == "momentum":
+                own["with momentum 0.8"] = f"with {name} = {0.2 if of_new else 0.8:g}"
             values = {**kept, "eps": EPS, "momentum": 1 - momentum if of_new else momentum}
             given[name] = values[role] if role in values else calls.mode_value(name, training, function, usual)
         result = calls.call(function, x, gamma, beta, **given)
@@ -50,4 +58,4 @@ def plain_functions(namespace: Mapping[str, Any], kind: str) -> Mapping[str, Any
         param |= kept
         return out, cache
 
-    return {**namespace, f"{kind}_forward": forward, "__class_adapter__": True}
+    return {**namespace, f"{kind}_forward": forward, "__class_adapter__": True, "__own_names__": own}

@@ -78,13 +78,15 @@ class Subject:
             keep, net = self.convention.keep, self.in_net
             evidence = self.when + evidence
             found = finding(verdict, evidence, self.own, example=example, severity=severity, keep=keep, in_net=net)
+            for name, own in self.functions.get("__own_names__", {}).items():  # what a course has in its dictionaries
+                found = replace(found, evidence=found.evidence.replace(name, own), mend=found.mend.replace(name, own))
             owner, dot, _ = self.name.partition(".")
             if dot:  # the functions that stand for its methods are called as these are
                 names = re.compile(
                     self.own.replace("forward", "backward").replace("backward", "((?:for|back)ward)") + r"\b"
                 )
                 method = rf"{owner}.\1"
-                found = replace(found, evidence=names.sub(method, evidence), mend=names.sub(method, found.mend))
+                found = replace(found, evidence=names.sub(method, found.evidence), mend=names.sub(method, found.mend))
             self.findings.append(found)
 
     def has(self, verdict: str) -> bool:
