@@ -12,6 +12,7 @@ import check_nets as nets
 import check_sources as sources
 from test_check import check, check_net, ids
 from thinnet.check import VERDICTS, Report, check_path
+from thinnet.check.findings import finding
 
 LINE = re.compile(r"mask = \(np\.random\.rand\(\*x\.shape\) < (?P<keep>.+?)\) / (?P=keep)(?=[;,.])")
 WHOLE = [row for row in dropouts.DROPOUT_FAULTS if LINE.search(VERDICTS[row[0]].mend)]
@@ -196,9 +197,33 @@ def test_the_fix_of_a_net_speaks_of_what_is_wrong(changes: dict[str, str], verdi
     assert [mend in one.mend for _, one in report if one.verdict == verdict] == [True], str(report)
 
 
+@pytest.mark.parametrize(
+    ("fault", "mend"),
+    [
+        ("    x.shape = (-1,)\n", "rows = x.reshape(len(x), -1), and do not assign to x.shape"),
+        ("    x[0, 0] += 1\n", "x = x.copy()"),
+    ],
+)
+def test_the_fix_of_a_changed_argument_speaks_of_how_it_changed(fault: str, mend: str) -> None:
+    report = check(sources.swap(sources.LAYERS, {"    out = np.maximum(0, x)": f"{fault}    out = np.maximum(0, x)"}))
+    assert mend in mend_of(report, "input-mutated")
+
+
+def test_the_fix_of_a_changed_option_names_it() -> None:
+    change = "    dropout_param['p'] = 1 - dropout_param['p']\n    mask = None\n"
+    report = check(dropouts.dropout({"    mask = None\n": change}, "drop"), "drop")
+    assert "Do not assign to dropout_param['p']" in mend_of(report, "input-mutated")
+
+
+def test_no_fix_speaks_of_a_line_where_none_is_named() -> None:
+    for error in ("TypeError: something", "ValueError: shapes (4, 3) and (4, 3) not aligned"):
+        assert "that is named" in finding("crashed", f"{error}, in layers.py, line 3: a = b").mend
+        assert "where it stops" in finding("crashed", f"{error}, called as the courses do").mend
+
+
 def test_what_is_not_given_in_one_mode_is_told_with_the_mode() -> None:
     at_test = "    else:\n        out = gamma * (x - running"
-    report = check(sources.swap(sources.LAYERS, {at_test: at_test.replace("else:", "elif mode == 'eval':")}))
+    report = check(sources.swap(sources.LAYERS, {at_test: at_test.replace("else:", "elif mode == 'later':")}))
     told = [one for name, one in report if name == "batchnorm_forward"]
     assert [one.evidence for one in told] == ["batchnorm_forward returns None, None in mode 'test'"], str(report)
     assert "in each mode" in told[0].mend

@@ -59,6 +59,8 @@ def finding(
     matches = ((re.search(pattern, f"{function} {evidence}"), mend) for pattern, mend in known.where)
     special = next((match.expand(mend) for match, mend in matches if match), "")
     mend = (special or (in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
+    if not re.search(r"\bline \d", evidence):
+        mend = mend.replace("the line that is named", "the line where it stops")
     if known.formula and formula and not in_net:
         mend += f" Written out: {formula}"
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
