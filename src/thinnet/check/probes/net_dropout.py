@@ -34,6 +34,7 @@ def check_dropout(harness: NetHarness) -> None:
         message = "two calls of loss(X) gave different scores"
         harness.subject.report("active-at-test", message + mode_at_test(harness.recorder.calls, "dropout"))
         return
+    at_test = list(harness.recorder.calls)
     losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
     calls = list(harness.recorder.calls)
     if _has_another_rate(harness, calls):
@@ -49,9 +50,11 @@ def check_dropout(harness: NetHarness) -> None:
         else:
             harness.find_unused("dropout-never-called", message, "dropout_forward", {"mode": "train", "p": P})
         return
-    if np.ptp(losses) == 0:
+    if np.ptp(losses) == 0 and harness.loss_right:
         harness.subject.report("same-mask-every-step", f"{message}, with no seed")
     _placement(harness, calls, X)
+    if all(np.array_equal(call.input, np.asarray(call.output)) for call in forwards(at_test, "dropout")) and calls:
+        _check_scores_at_test(harness, net, X, forwards(calls, "dropout"))
     if np.ptp(losses) and not forwards(calls, "dropout") and not harness.subject.has_fault:
         _check_own_masks(harness, net)
     if "seed" in harness.arguments:
@@ -59,6 +62,19 @@ def check_dropout(harness: NetHarness) -> None:
         given = [call.param_before for call in forwards(harness.recorder.calls, "dropout")]
         if given and not any("seed" in param for param in given):
             harness.subject.report("seed-ignored", "dropout_forward is given no seed")
+
+
+def _check_scores_at_test(harness: NetHarness, net: Any, X: FloatArray, dropouts: Sequence[Call]) -> None:
+    """Where dropout leaves its input as it is at test, the net must not scale it either."""
+    scores = harness.scores(net, X)
+    for factor in (P, 1 - P, 1 / P, 1 / (1 - P)) if dropouts and harness.scores_right else ():
+        if close(scores, _scaled_scores(harness, net, X, factor)):
+            message = f"loss(X) multiplies each hidden layer by {factor:.4g}, while dropout_forward returns its input"
+            harness.subject.report("scaled-at-test", message)
+
+
+def _scaled_scores(harness: NetHarness, net: Any, X: FloatArray, factor: float) -> FloatArray:
+    return harness.scores_with(lambda h, _: factor * np.maximum(h, 0), net, X)
 
 
 def usable_dropout(harness: NetHarness) -> list[Options]:
@@ -155,6 +171,14 @@ def _check_own_masks(harness: NetHarness, net: Any) -> None:
     right, swapped = (rates[:1], rates[1:]) if means else (rates, [])
     classic = not close(harness.scores(net, X), harness.plain_scores(net, X))
     check_ratios(subject, "in training", ratio, right, swapped, classic)
+    kept = float(np.median(ratio[ratio != 0]))
+    rate = min((*right, *swapped), key=lambda rate: abs(rate - np.mean(ratio != 0)))
+    if classic and abs(kept - 1) > SAME:
+        message = f"in training what is kept is multiplied by {kept:.4g}, and loss(X) gives other scores than without"
+        subject.report("scaled-at-test", f"{message} dropout")
+    elif classic and not close(harness.scores(net, X), _scaled_scores(harness, net, X, rate)):
+        message = "in training what is kept is multiplied by 1, and loss(X) does not multiply each hidden layer by"
+        subject.report("scaled-by-wrong-probability", f"{message} {rate:g}, the part of it that is kept")
 
 
 def _is_mask(ratio: FloatArray) -> bool:

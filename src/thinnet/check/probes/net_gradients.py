@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.call_recorder import Call
+from thinnet.check.classes import role
 from thinnet.check.compare import close, difference
 from thinnet.check.probes.net_calls import diagnose
 from thinnet.check.probes.net_harness import Gradients, N, NetHarness, Options
@@ -35,7 +36,12 @@ def compare_gradients(harness: NetHarness, net: Any, grads: Gradients, calls: Se
     if not harness.scores_right:
         return
     if missing:
-        harness.subject.report("wrong-gradient", f"the gradients of {', '.join(missing)} are missing")
+        depth = sum(harness.role(key)[0] == "W" for key in net.params)
+        of_scores = [(kind, depth - 1 + harness.first) for kind in ("gamma", "beta")]
+        needless = [key for key in missing if role(key) in of_scores]
+        why_not = f"; params need not have {' and '.join(needless)}, since the scores are not normalized"
+        message = f"the gradients of {', '.join(missing)} are missing{why_not if needless else ''}"
+        harness.subject.report("wrong-gradient", message)
         return
     keys = sorted(net.params, key=lambda name: (str(name)[-1], str(name)))
     if _agree_at_once(harness, net, keys, grads):

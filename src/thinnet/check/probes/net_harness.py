@@ -178,6 +178,8 @@ class NetHarness:
         self.last = net, X
         self.recorder.restart()
         scores = self.subject.call(self.loss_name, net, X)
+        if isinstance(scores, tuple) and scores and np.ndim(scores[0]) == 2 and len(scores[0]) == len(X):
+            raise self.subject.stop("wrong-return", f"loss(X) must return the scores alone, got {describe(scores)}")
         if isinstance(scores, tuple) and len(scores) == 2 and isinstance(scores[1], dict) and not scores[1]:
             raise self.subject.stop("unimplemented", "loss(X) returns no scores, but a loss without gradients")
         return self.subject.plain_array(self.loss_name, scores, "what loss(X) returns")
