@@ -202,6 +202,11 @@ FIRST_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("gradient-scaled", {"        d /= N\n": ""}),
     ("update-uphill", {"-= learning_rate": "+= learning_rate"}),
     ("wrong-update", {"self.params[key] -= learning_rate * grads[key]": "pass"}),
+    ("wrong-update", {"for key in self.params:\n": "for key in ('W1', 'W2'):\n"}),
+    ("wrong-batches", {"rows = np.random.choice(len(X), batch_size)": "rows = np.arange(batch_size)"}),
+    ("wrong-batches", {"y=y[rows]": "y=y[:batch_size]"}),
+    ("wrong-batches", {"y=y[rows]": "y=y[np.random.choice(len(X), batch_size)]"}),
+    ("wrong-batches", {"rows = np.random": "if it == 0: rows = np.random"}),
     ("wrong-output", {"self.loss(X).argmax(axis=1)": "self.loss(X).argmin(axis=1)"}),
     ("unimplemented", {"        return self.loss(X).argmax(axis=1)": "        pass"}),
 ]  # fmt: skip

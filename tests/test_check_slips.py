@@ -92,6 +92,21 @@ def test_filters_that_must_be_square_are_not_held_against_code_that_says_so() ->
         assert report.ok, str(report)
 
 
+IN_PLACE = {
+    'config["m"] = b1 * config["m"] + (1 - b1) * dw': 'config["m"] *= b1; config["m"] += (1 - b1) * dw',
+    'config["v"] = b2 * config["v"] + (1 - b2) * dw ** 2': 'config["v"] *= b2; config["v"] += (1 - b2) * dw ** 2',
+}
+
+
+def test_a_state_of_whole_numbers_or_of_one_array_is_told() -> None:
+    whole = {'config["velocity"] = v\n': 'config["velocity"] = v.astype(int)\n'}
+    one = {'config.setdefault("v", np.zeros_like(w))': 'config.setdefault("v", config["m"])', **IN_PLACE}
+    text = told(check(sources.swap(sources.OPTIM, {**whole, **one})))
+    assert "sgd_momentum wrong-update: config['velocity'] is an array of int64, in which all is cut to" in text
+    assert "adam wrong-update: config['m'] and config['v'] are the same array" in text
+    assert check(sources.swap(sources.OPTIM, IN_PLACE)).ok
+
+
 def test_a_dropout_that_returns_a_tuple_of_one_is_told() -> None:
     report = check(dropouts.dropout({"        return dout * mask\n": "        return dout * mask,\n"}, "drop"), "drop")
     assert "wrong-return: dropout_backward must return dx alone, got a tuple of one value: array" in told(report)

@@ -72,6 +72,8 @@ def check(subject: Subject) -> None:
     if wrong:
         step = wrong[0]
         evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
+        if odd := _odd_state(configs[0]):
+            raise subject.stop("wrong-update", f"{odd}: {evidence}")
         _diagnose(subject, lines, got, w, grads, evidence)
     elif not all(map(close, got, _theirs(subject, w, grads, dict(OPTIONS[name]))[0])) and not subject.findings:
         subject.report(
@@ -106,6 +108,18 @@ def _diagnose(
         subject.report("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
     else:
         subject.report("wrong-update", f"w is not finite: {evidence}")
+
+
+def _odd_state(config: Mapping[str, Any]) -> str:
+    """What is wrong with the arrays that a step leaves in config, whatever is in them."""
+    arrays = {key: value for key, value in config.items() if isinstance(value, np.ndarray) and value.ndim}
+    for key, value in arrays.items():
+        if value.dtype.kind in "iu":
+            return f"config[{key!r}] is an array of {value.dtype}, in which all is cut to whole numbers"
+    for (one, first), (other, second) in itertools.combinations(arrays.items(), 2):
+        if np.shares_memory(first, second):
+            return f"config[{one!r}] and config[{other!r}] are the same array, so that each changes the other"
+    return ""
 
 
 def _same(got: FloatArray, expected: FloatArray) -> bool:

@@ -10,6 +10,7 @@ from thinnet.check.probes import net_harness
 from thinnet.check.probes.net_harness import C, D, NetHarness, Options, Probe, Shape, Shapes
 from thinnet.check.probes.net_penalty import check_penalty
 from thinnet.check.probes.net_plain import check_initial_values, check_plain
+from thinnet.check.probes.own_training import OPTIONS, check_training
 from thinnet.check.subject import Subject, arguments_of, parameters
 from thinnet.layers import conv_forward, max_pool_forward
 from thinnet.typing import FloatArray, IntArray
@@ -105,9 +106,8 @@ class FirstNet(TwoLayers):
 
     @staticmethod
     def _train(net: Any, X: FloatArray, y: IntArray) -> Any:
-        """200 steps; whatever it returns, or nothing, will do."""
-        options = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "reg": 0.0, "num_iters": 200, "batch_size": 20}
-        net.train(X, y, X, y, **options)
+        """Some steps; whatever it returns, or nothing, will do."""
+        net.train(X, y, X, y, **OPTIONS)
         return True
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
@@ -118,7 +118,7 @@ class FirstNet(TwoLayers):
 
     def probes(self) -> list[Probe]:
         """All probes."""
-        return [*super().probes(), self._check_predict, self._check_train]
+        return [*super().probes(), self._check_predict, partial(check_training, self, self.train_name)]
 
     def _check_penalty(self) -> None:
         """The L2 penalty, which may be twice the later nets'."""
@@ -136,20 +136,6 @@ class FirstNet(TwoLayers):
             same_shape = labels.shape == right.shape
             share = f"{np.mean(labels == right):.0%} of the labels" if same_shape else f"shape {labels.shape}"
             self.subject.report("wrong-output", f"predict(X) agrees with the largest scores in {share}")
-
-    def _check_train(self) -> None:
-        """Training on data that are easily told apart lowers the loss."""
-        net, (X, y) = self.fresh((), {}), self.data(40)
-        X = X + 3 * np.eye(C, D)[y]
-        before = {key: np.array(value) for key, value in net.params.items()}
-        start = self.loss(net, X, y)[0]
-        self.subject.call(self.train_name, net, X, y)
-        end = self.loss(net, X, y)[0]
-        message = f"after 200 steps of train at learning_rate 0.1 the loss is {end:.4g}, before it was {start:.4g}"
-        if all(np.array_equal(net.params[key], before[key]) for key in before):
-            self.subject.report("wrong-update", f"{message}: no parameter has changed")
-        elif not end < 0.9 * start:
-            self.subject.report("update-uphill" if end > start else "wrong-update", message)
 
 
 def check(subject: Subject, kind: type[TwoLayers] = TwoLayers) -> None:

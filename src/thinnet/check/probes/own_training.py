@@ -1,0 +1,73 @@
+"""The training loop of a net that trains itself: whether its loss falls, and on which examples."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from thinnet.check.probes.net_harness import C, D, NetHarness
+from thinnet.typing import FloatArray, IntArray
+
+ROWS, BATCH, RATE, STEPS = 40, 20, 0.1, 200
+OPTIONS = {"learning_rate": RATE, "learning_rate_decay": 1.0, "reg": 0.0, "num_iters": STEPS, "batch_size": BATCH}
+
+
+@dataclass
+class Batches:
+    """The numbers of the rows in each batch that training gives to loss, as far as they are rows of X at all."""
+
+    X: FloatArray
+    y: IntArray
+    seen: list[list[int]] = field(default_factory=list)
+    mislabeled: int = 0  # how many rows have come with the label of another one
+    others: bool = False  # whether there was something else than rows of X
+
+    def note(self, X: Any, y: Any) -> None:
+        """Take down one call."""
+        places = {row.tobytes(): i for i, row in enumerate(self.X)}
+        rows = [places.get(np.ascontiguousarray(row, dtype=np.float64).tobytes(), -1) for row in np.asarray(X)]
+        self.others = self.others or min(rows, default=-1) < 0 or np.shape(y) != (len(rows),)
+        if not self.others:
+            self.seen.append(rows)
+            self.mislabeled += int(np.sum(self.y[rows] != np.asarray(y)))
+
+    def told(self) -> str:
+        """What is wrong with them, or nothing."""
+        if self.others or len(self.seen) < STEPS // 2:
+            return ""
+        if self.mislabeled:
+            share = f"{self.mislabeled} of {sum(map(len, self.seen))}"
+            return f"{share} rows that train gives to loss come with the label of another row"
+        different = len({row for rows in self.seen for row in rows})
+        if different < len(self.X):
+            return f"in {len(self.seen)} steps, train gives only {different} of {len(self.X)} rows to loss"
+        return ""
+
+
+def check_training(harness: NetHarness, train_name: str) -> None:
+    """Training on data that are easily told apart lowers the loss."""
+    net, (X, y) = harness.fresh((), {}), harness.data(ROWS)
+    X = X + 3 * np.eye(C, D)[y]
+    before = {key: np.array(value) for key, value in net.params.items()}
+    start = harness.loss(net, X, y)[0]
+    batches, loss = Batches(X, y), net.loss
+
+    def noted(X: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if y is not None:  # not for predictions
+            batches.note(X, y)
+        return loss(X, *(() if y is None else (y,)), *args, **kwargs)
+
+    net.loss = noted
+    harness.subject.call(train_name, net, X, y)
+    net.loss = loss
+    end = harness.loss(net, X, y)[0]
+    message = f"after {STEPS} steps of train at learning_rate {RATE} the loss is {end:.4g}, before it was {start:.4g}"
+    kept = [str(key) for key, value in before.items() if np.array_equal(net.params[key], value)]
+    if told := batches.told():
+        harness.subject.report("wrong-batches", f"{told}; {message}")
+    elif len(kept) == len(before):
+        harness.subject.report("wrong-update", f"{message}: no parameter has changed")
+    elif not end < 0.9 * start:
+        harness.subject.report("update-uphill" if end > start else "wrong-update", message)
+    elif kept:
+        harness.subject.report("wrong-update", f"{message}, and {' and '.join(kept)} have not changed")
