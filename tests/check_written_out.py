@@ -78,3 +78,52 @@ class FullyConnectedNet(object):
                 d = (d - d.mean(ax, keepdims=True) - xhat * (d * xhat).mean(ax, keepdims=True)) / std
         return loss, grads
 """
+
+CONV_NET = """
+import numpy as np
+
+def im2col(x, k, pad):
+    N, C, H, W = x.shape
+    xp = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
+    v = np.lib.stride_tricks.sliding_window_view(xp, (k, k), axis=(2, 3))
+    return v.transpose(0, 2, 3, 1, 4, 5).reshape(N * H * W, -1)
+class ThreeLayerConvNet:
+    def __init__(self, input_dim=(3, 32, 32), num_filters=32, filter_size=7, hidden_dim=100, num_classes=10, weight_scale=1e-3, reg=0.0, dtype=np.float32):
+        C, H, W = input_dim
+        rn = lambda *s: (np.random.randn(*s) * weight_scale).astype(dtype)
+        self.params = dict(W1=rn(num_filters, C, filter_size, filter_size), b1=np.zeros(num_filters, dtype), W2=rn(num_filters * H * W // 4, hidden_dim), b2=np.zeros(hidden_dim, dtype), W3=rn(hidden_dim, num_classes), b3=np.zeros(num_classes, dtype))
+        self.reg = reg
+    def loss(self, X, y=None):
+        W1, b1, W2, b2, W3, b3 = map(self.params.__getitem__, ('W1', 'b1', 'W2', 'b2', 'W3', 'b3'))
+        N, C, H, W = X.shape
+        F, _, k, _ = W1.shape
+        pad = (k - 1) // 2
+        cols = im2col(X, k, pad)
+        z1 = (cols @ W1.reshape(F, -1).T + b1).reshape(N, H, W, F).transpose(0, 3, 1, 2)
+        a1 = np.maximum(z1, 0)
+        blocks = a1.reshape(N, F, H // 2, 2, W // 2, 2)
+        p1 = blocks.max(axis=(3, 5))
+        flat = p1.reshape(N, -1)
+        z2 = flat @ W2 + b2
+        a2 = z2 * (z2 > 0)
+        scores = a2 @ W3 + b3
+        if y is None:
+            return scores
+        s = scores - scores.max(1, keepdims=True)
+        logp = s - np.log(np.exp(s).sum(1, keepdims=True))
+        loss = -logp[np.arange(N), y].mean()
+        for w in (W1, W2, W3):
+            loss += 0.5 * self.reg * (w * w).sum()
+        d = np.exp(logp); d[np.arange(N), y] -= 1; d /= N
+        g = {'W3': a2.T @ d + self.reg * W3, 'b3': d.sum(0)}
+        d = (d @ W3.T) * (z2 > 0)
+        g.update(W2=flat.T @ d + self.reg * W2, b2=d.sum(0))
+        d = (d @ W2.T).reshape(p1.shape)
+        m = blocks == p1[:, :, :, None, :, None]
+        m = m / m.sum(axis=(3, 5), keepdims=True)
+        d = (m * d[:, :, :, None, :, None]).reshape(a1.shape) * (z1 > 0)
+        d = d.transpose(0, 2, 3, 1).reshape(-1, F)
+        g['W1'] = (d.T @ cols).reshape(W1.shape) + self.reg * W1
+        g['b1'] = d.sum(0)
+        return loss, g
+"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import check_nets as nets
+import check_small_nets as small_nets
 import check_written_out
 from check_sources import swap
 from test_check import check, check_net
@@ -63,5 +64,84 @@ def test_classic_dropout_that_a_net_writes_out_is_right() -> None:
 )  # fmt: skip
 def test_a_slip_in_dropout_that_a_net_writes_out_is_told(changes: dict[str, str], evidence: str, mend: str) -> None:
     text = told(check(swap(check_written_out.NET, changes), DIALECT))
+    assert evidence in text
+    assert mend in text
+
+
+def test_a_convolutional_net_that_writes_out_its_layers_is_right() -> None:
+    last = {"flat = p1.reshape(N, -1)": "flat = p1.transpose(0, 2, 3, 1).reshape(N, -1)"}
+    last |= {"reshape(p1.shape)": "reshape(N, H // 2, W // 2, F).transpose(0, 3, 1, 2)"}
+    for changes in ({}, last):  # the order of the rows that images become is as good as any
+        report = check(swap(check_written_out.CONV_NET, changes))
+        assert report.ok, str(report)
+        assert not report.verdicts, str(report)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "evidence", "mend"),
+    [
+        ("a1 = np.maximum(z1, 0)", "a1 = z1", "wrong-output: the scores of loss(X) are as without the ReLU after the convolution", "The order is convolution, ReLU"),
+        ("a2 = z2 * (z2 > 0)", "a2 = z2", "are as without the ReLU after the first affine layer", "affine, ReLU, affine to the scores"),
+        ("blocks.max(axis=(3, 5))", "blocks.mean(axis=(3, 5))", "have the mean of each window instead of its maximum", "2 x 2 max"),
+        ("cols @ W1.reshape", "cols @ W1[:, :, ::-1, ::-1].reshape", "are as of filters turned by half", ""),
+        (" + b1)", ")", "are as without b1", ""),
+        ("flat @ W2 + b2", "flat @ W2", "are as without b2", ""),
+        ("a2 @ W3 + b3", "a2 @ W3", "are as without b3", ""),
+        ("num_filters * H * W // 4", "num_filters * H * W", "wrong-return: params['W2'] has shape (72, 7), expected (18, 7)", "give W2 the shape"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_convolutional_net_is_told(old: str, new: str, evidence: str, mend: str) -> None:
+    text = told(check(swap(check_written_out.CONV_NET, {old: new})))
+    assert evidence in text
+    assert mend in text
+
+
+ROWS = "            rows = np.random.choice(len(X), batch_size)\n"
+MOVE = "            for key in self.params:\n                self.params[key] -= learning_rate * grads[key]\n"
+EPOCHS = """            if it * batch_size % len(X) == 0:
+                order = np.random.permutation(len(X))
+            rows = order[it * batch_size % len(X):][:batch_size]
+"""
+MOMENTUM = """            self.v = getattr(self, "v", {})
+            for key, grad in grads.items():
+                self.v[key] = 0.9 * self.v.get(key, 0) - 0.1 * learning_rate * grad
+                self.params[key] = self.params[key] + self.v[key]
+"""
+FIRST_NET = small_nets.FIRST_NET.replace("HALF", "0.5")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {ROWS: EPOCHS},
+        {ROWS: "            rows = slice(it * batch_size % len(X), it * batch_size % len(X) + batch_size)\n"},
+        {ROWS: "            rows = np.arange(len(X))\n"},
+        {MOVE: MOMENTUM},
+        {"        for it in range": "        X = (X - X.mean(axis=0)) / X.std(axis=0)\n        for it in range"},
+        {"self.loss(X[rows], y=y[rows], reg=reg)": "self.loss(y=y[rows], X=X[rows].astype(np.float32), reg=reg)"},
+        {MOVE: f"            seen = self.predict(X[rows])\n{MOVE}"},
+    ],
+    ids=["epochs", "in turn", "all rows", "momentum", "standardized", "float32", "predictions"],
+)
+def test_a_training_loop_of_another_kind_is_right(changes: dict[str, str]) -> None:
+    report = check(swap(FIRST_NET, changes))
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(
+    ("changes", "evidence", "mend"),
+    [
+        ({ROWS: "            rows = slice(batch_size)\n"}, "wrong-batches: in 200 steps, train gives only 20 of 40 rows to", "draw the rows once"),
+        ({"y=y[rows]": "y=y[:batch_size]"}, "rows that train gives to loss come with the label of another row", "y[rows]"),
+        ({MOVE: MOVE.replace("        self", "    self").replace("    for", "for")}, "the parameters have changed in 1 of its steps", "within the loop"),
+        ({MOVE: f"            if it == 1: break\n{MOVE}"}, "the parameters have changed in 1 of its steps", "leave it after the last"),
+        ({"self.params[key] -=": "w = self.params[key]; w = w -"}, "no parameter has changed", "write the new values back"),
+        ({"for key in self.params:\n": "for key in ('b1', 'b2'):\n"}, "W1 and W2 have not changed", "move every parameter"),
+        ({"-= learning_rate *": "-= learning_rate ** 3 *"}, "wrong-update: after 200 steps of train", "this step's batch"),
+        ({"return self.loss(X).argmax(axis=1)": "return self.loss(X)"}, "what predict(X) returns has shape (50, 4), expected (50,)", "np.argmax"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_training_loop_is_told(changes: dict[str, str], evidence: str, mend: str) -> None:
+    text = told(check(swap(FIRST_NET, changes)))
     assert evidence in text
     assert mend in text

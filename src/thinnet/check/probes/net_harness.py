@@ -238,6 +238,10 @@ class NetHarness:
         """The scores by the formula, without dropout and normalization."""
         return self.scores_with(lambda h, _: np.maximum(h, 0), net, X)
 
+    def mistaken(self, net: Any, X: FloatArray) -> list[Alternative]:
+        """Scores that are known to be wrong."""
+        return mistaken_scores(X, self.layers_of(net))
+
     def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula where this follows the affine layer of that number."""
         h, layers = X, self.layers_of(net)
@@ -256,7 +260,7 @@ class NetHarness:
             (shares, "wrong-output", "are probabilities: return the scores before the softmax"),
             (labels, "wrong-output", "are labels: return the scores, of which predict takes the largest"),
             (np.maximum(expected, 0), "wrong-output", "go through a ReLU after the last affine layer"),
-            *mistaken_scores(X, self.layers_of(net)),
+            *self.mistaken(net, X),
         ]
         wrong = difference(what, scores, expected, known)
         if wrong:

@@ -67,7 +67,7 @@ def _of_loss(harness: NetHarness, penalty: float, right: float, counts: dict[Any
         report("regularization-of-biases", f"{message}; {', '.join(others)} take part in it")
     missing = [str(key) for key, count in weights.items() if abs(count) <= 1e-4]
     scaled = [key for key, count in weights.items() if abs(count - 1) > 1e-4 and str(key) not in missing]
-    listed = ", ".join(f"{key} {count:.4g} times" for key, count in weights.items())
+    listed = ", ".join(f"{key} {round(count, 4) + 0.0:g} times" for key, count in weights.items())
     if missing:
         more = f"; it has {listed}" if scaled else ""
         report("regularization-missing", f"{message}: it lacks {', '.join(missing)}{more}")
@@ -82,6 +82,8 @@ def _of_gradients(harness: NetHarness, added: Arrays, params: Arrays) -> None:
         if value.size != params[key].size:
             continue
         value = value.reshape(params[key].shape)
+        if not np.all(np.isfinite(value)):
+            continue  # which is not of the penalty
         if harness.role(key)[0] != "W":
             if np.abs(value).max() > 1e-6 * REG:
                 message = f"reg = {REG} adds to the gradient of {key}, expected nothing"

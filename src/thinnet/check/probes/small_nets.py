@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from thinnet.check.compare import close
+from thinnet.check.compare import Alternative, close
 from thinnet.check.probes import net_harness
-from thinnet.check.probes.net_harness import C, D, NetHarness, Options, Probe, Shape, Shapes
+from thinnet.check.probes.layers import agrees
+from thinnet.check.probes.net_harness import C, D, Gradients, NetHarness, Options, Probe, Shape, Shapes
 from thinnet.check.probes.net_penalty import check_penalty
 from thinnet.check.probes.net_plain import check_initial_values, check_plain
 from thinnet.check.probes.own_training import OPTIONS, check_training
@@ -64,6 +65,7 @@ class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
 
     input_shape: ClassVar[Shape] = IMAGE
+    channels_last = False  # whether it makes rows of the images with the channels last
     base_options: ClassVar[Options] = {
         **NetHarness.base_options, "input_dim": IMAGE, "num_filters": FILTERS, "filter_size": SIZE, "hidden_dim": H,
     }  # fmt: skip
@@ -86,8 +88,45 @@ class ConvNet(TwoLayers):
         """The scores by the formula."""
         W1, b1, W2, b2, W3, b3 = (np.asarray(self.parameter(net, *what)) for what in self.shapes)
         h = np.maximum(conv_forward(X, W1, b1.reshape(-1), padding=(SIZE - 1) // 2)[0], 0)
-        rows = max_pool_forward(h)[0].reshape(len(X), -1)
+        pooled = max_pool_forward(h)[0]
+        rows = (pooled.transpose(0, 2, 3, 1) if self.channels_last else pooled).reshape(len(X), -1)
         return np.asarray(np.maximum(rows @ W2 + b2, 0) @ W3 + b3)
+
+    def check_pass(self, net: Any) -> Gradients:
+        """Scores and loss, in either order of the rows that the images become, of which one is as good as the other."""
+        X, _ = self.data()
+        scores, _ = self.subject.attempt(self.scores, net, X)
+        self.channels_last = True
+        self.channels_last = scores is not None and agrees(scores, self.plain_scores(net, X))
+        return super().check_pass(net)
+
+    def mistaken(self, net: Any, X: FloatArray) -> list[Alternative]:
+        """The scores without a part of it, or with another one in its place."""
+        W1, b1, W2, b2, W3, b3 = (np.asarray(self.parameter(net, *what)) for what in self.shapes)
+
+        def convolved(w: FloatArray, b: FloatArray) -> FloatArray:
+            return conv_forward(X, w, b.reshape(-1), padding=(SIZE - 1) // 2)[0]
+
+        def end(images: FloatArray, floor: float = 0, b2: FloatArray = b2, b3: FloatArray = b3) -> FloatArray:
+            return np.asarray(np.maximum(images.reshape(len(X), -1) @ W2 + b2, floor) @ W3 + b3)
+
+        maps = convolved(W1, b1)
+        h = np.maximum(maps, 0)
+        pooled, (N, F, P, Q) = max_pool_forward(h)[0], h.shape
+        found = {
+            "are as without the ReLU after the convolution": end(max_pool_forward(maps)[0]),
+            "are as without the ReLU after the first affine layer": end(pooled, -np.inf),
+            "have the mean of each window instead of its maximum": end(
+                h.reshape(N, F, P // 2, 2, Q // 2, 2).mean(axis=(3, 5))
+            ),
+            "are as of filters turned by half": end(
+                max_pool_forward(np.maximum(convolved(W1[:, :, ::-1, ::-1], b1), 0))[0]
+            ),
+            "are as without b1": end(max_pool_forward(np.maximum(convolved(W1, 0 * b1), 0))[0]),
+            "are as without b2": end(pooled, b2=0 * b2),
+            "are as without b3": end(pooled, b3=0 * b3),
+        }
+        return [(scores, "wrong-output", text) for text, scores in found.items()]
 
 
 class FirstNet(TwoLayers):
@@ -133,9 +172,10 @@ class FirstNet(TwoLayers):
         labels = self.subject.array(name, self.subject.call(name, net, X), "what predict(X) returns")
         right = self.plain_scores(net, X).argmax(axis=1)
         if not np.array_equal(labels, right):
-            same_shape = labels.shape == right.shape
-            share = f"{np.mean(labels == right):.0%} of the labels" if same_shape else f"shape {labels.shape}"
-            self.subject.report("wrong-output", f"predict(X) agrees with the largest scores in {share}")
+            told = f"has shape {labels.shape}, expected {right.shape}, the classes of the largest scores"
+            if labels.shape == right.shape:
+                told = f"agrees with the largest scores in {np.mean(labels == right):.0%} of the labels"
+            self.subject.report("wrong-output", f"what predict(X) returns {told}")
 
 
 def check(subject: Subject, kind: type[TwoLayers] = TwoLayers) -> None:
