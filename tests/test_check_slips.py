@@ -71,6 +71,19 @@ def test_a_maximum_of_the_wrong_kind_is_told_by_its_line(line: str, mend: str, t
 
 
 @pytest.mark.parametrize(
+    ("line", "mend"),
+    [
+        ("out = np.maximum(x, 0); out[:len(x) / 2]", "For Python 3, divide with // instead of /"),
+        ("out = np.maximum(x, 0) * -(x > 0) * -1", "as Python 3 and today's NumPy have it"),
+    ],
+)
+def test_what_older_versions_run_is_not_wrong_and_told_how_to_write_now(line: str, mend: str, tmp_path: Path) -> None:
+    report = check_file(tmp_path, sources.swap(sources.LAYERS, {RELU: line}))
+    assert not report.faults, str(report)
+    assert mend in told(report)
+
+
+@pytest.mark.parametrize(
     ("pad", "evidence"),
     [
         ("np.pad(x, ((pad, pad), (pad, pad)), ", "conv_forward_naive crashed: ValueError: operands could not be"),
@@ -84,12 +97,15 @@ def test_padding_along_other_axes_is_told(pad: str, evidence: str) -> None:
     assert "np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))" in text
 
 
-def test_filters_that_must_be_square_are_not_held_against_code_that_says_so() -> None:
+def test_filters_that_must_be_square_are_not_held_against_code_that_says_so(tmp_path: Path) -> None:
     forward = "    F, _, HH, WW = w.shape\n    P"
     for refusal in ("assert HH == WW", "if HH != WW: raise ValueError('only square filters')"):
         changed = {forward: forward.replace("\n", f"\n    {refusal}\n    WW = HH\n")}
         report = check(sources.swap(check_images.IMAGES, changed))
         assert report.ok, str(report)
+    changed = {forward: forward.replace("\n", "\n    if HH != WW: raise Exception('not yet')\n    WW = HH\n")}
+    report = check_file(tmp_path, sources.swap(check_images.IMAGES, changed))
+    assert report.ok, str(report)
 
 
 IN_PLACE = {
