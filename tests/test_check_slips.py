@@ -136,3 +136,55 @@ def test_a_mask_in_dropout_param_is_told_to_belong_into_the_cache() -> None:
     report = check(dropouts.dropout(changes, "keep"), "keep")
     assert report.faults == {"cache-of-another-layer"}
     assert "in a dictionary that all layers share, such as dropout_param" in told(report)
+
+
+DROPOUT_CLASS = """
+class Dropout:
+    def __init__(self, p=0.5):
+        self.p, self.training = p, True
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        self.mask = (np.random.rand(*x.shape) >= self.p) / (1 - self.p)
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+"""
+MOVING = """
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        dx = dout @ self.W.T
+        self.W -= 0.1 * self.dW
+        self.b -= 0.1 * self.db
+        return dx
+"""
+
+
+def test_classes_that_keep_their_mask_or_move_their_weights_are_right() -> None:
+    report = check("import numpy as np\n" + DROPOUT_CLASS + MOVING)
+    assert report.ok, str(report)
+    assert report.count("right") == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "evidence", "mend"),
+    [
+        ({"self.mask": "Dropout.mask"}, "cache-of-another-layer: after two calls of Dropout.forward of two objects, Dropout.backward", "not in a global variable, in the class itself"),
+        ({"np.random.rand(*x.shape)": "np.random.rand(x.shape)"}, "crashed: TypeError: 'tuple' object", "with a star"),
+        ({"        dx = dout @ self.W.T\n": "", "return dx": "return dout @ self.W.T"}, "wrong-gradient: dx is taken with weights that have been moved already", "Derive this"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_class_is_told(changes: dict[str, str], evidence: str, mend: str) -> None:
+    text = told(check("import numpy as np\n" + sources.swap(DROPOUT_CLASS + MOVING, changes)))
+    assert evidence in text
+    assert mend in text

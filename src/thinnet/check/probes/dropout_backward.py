@@ -23,8 +23,9 @@ def check_backward(subject: Subject) -> None:
         if call.kept.all() or not call.kept.any() or not call.uniform:
             message = "forward does not multiply by a mask, so that there is no mask to compare with"
             raise subject.stop("not-checked", message)
-        # As for the next layer; its mask must not be used.
-        later = None if subject.of_class else call_dropout(subject, p, "train", param=param)
+        # As for the next layer, which is another object of a class; its mask must not be used.
+        other_p, other_param = (sum(RATES) - p, {}) if subject.of_class else (p, param)
+        later = call_dropout(subject, other_p, "train", param=other_param)
         dout = inputs(subject)
         (dx, draw), (again, other) = ((_gradient(subject, dout, call), np.random.random()) for _ in range(2))
         if draw == other:
@@ -34,8 +35,9 @@ def check_backward(subject: Subject) -> None:
             return
         with np.errstate(all="ignore"):
             ratio = dx / dout
-        if later is not None and not close(later.ratio, call.ratio) and close(dx, dout * later.ratio):
-            calls = f"after two calls of {FORWARD} with one dropout_param, as by a net of two layers,"
+        if not close(later.ratio, call.ratio) and close(dx, dout * later.ratio):
+            of_two = "of two objects," if subject.of_class else "with one dropout_param, as by a net of two layers,"
+            calls = f"after two calls of {FORWARD} {of_two}"
             message = f"{calls} {BACKWARD} with the cache of the first has the mask of the second"
             raise subject.stop("cache-of-another-layer", message)
         if _is_right(subject, call, ratio) and not np.allclose(dx, again):
