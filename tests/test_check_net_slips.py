@@ -8,7 +8,7 @@ import check_nets as nets
 import check_small_nets as small_nets
 import check_written_out
 from check_sources import swap
-from test_check import check, check_net
+from test_check import check, check_net, package
 from thinnet.check import Report
 
 DIALECT = "cs231n-2021"
@@ -52,6 +52,19 @@ def test_classic_dropout_that_a_net_writes_out_is_right() -> None:
     changes = {" / self.keep\n": "\n", "mask = 1.\n": "mask = 1. if train else self.keep\n"}
     report = check(swap(check_written_out.NET, changes), DIALECT)
     assert report.ok, str(report)
+
+
+def test_a_net_that_scales_at_test_what_dropout_does_not_scale_in_training_is_right() -> None:
+    classic = {
+        nets.FORWARD_DROPOUT: f"{nets.FORWARD_DROPOUT}                if mode == 'test':\n                    h = h * ARGUMENT\n".replace(
+            "ARGUMENT", 'self.dropout_param["p"]'
+        )
+    }
+    text = package(nets.net(classic, DIALECT), DIALECT)
+    assert check(text, DIALECT).faults == {"scaled-at-test"}
+    report = check(swap(text, {"(np.random.rand(*x.shape) < p) / p": "np.random.rand(*x.shape) < p"}), DIALECT)
+    assert report.faults == {"not-scaled-in-training"}, str(report)
+    assert {name for name, one in report if one.severity == "fault"} == {"dropout_forward"}
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,18 @@ def check_dropout(harness: NetHarness) -> None:
 
 
 def _check_scores_at_test(harness: NetHarness, net: Any, X: FloatArray, dropouts: Sequence[Call]) -> None:
-    """Where dropout leaves its input as it is at test, the net must not scale it either."""
+    """Where dropout scales in training, and leaves its input as it is at test, the net must not scale it then."""
     scores = harness.scores(net, X)
-    for factor in (P, 1 - P, 1 / P, 1 / (1 - P)) if dropouts and harness.scores_right else ():
+    for factor in (P, 1 - P, 1 / P, 1 / (1 - P)) if any(map(_scales, dropouts)) and harness.scores_right else ():
         if close(scores, _scaled_scores(harness, net, X, factor)):
             message = f"loss(X) multiplies each hidden layer by {factor:.4g}, while dropout_forward returns its input"
             harness.subject.report("scaled-at-test", message)
+
+
+def _scales(dropout: Call) -> bool:
+    """Whether a call of dropout has multiplied what it kept by more than 1."""
+    kept = np.zeros(0, bool) if dropout.output is None else dropout.output != 0
+    return bool(kept.any()) and float(np.median(np.asarray(dropout.output)[kept] / dropout.input[kept])) > 1 + SAME
 
 
 def _scaled_scores(harness: NetHarness, net: Any, X: FloatArray, factor: float) -> FloatArray:
