@@ -33,6 +33,9 @@ def told(report: Report) -> str:
         (RETURN, "        return grads, loss\n", "the loss must be an array of numbers, got dict", "End with return loss, grads"),
         ("self.bn_params[i - 1])\n            h, re", "self.bn_params[i])\n            h, re", "crashed: with normalization='batchnorm', IndexError", "self.bn_params[i - 1]"),
         ("self.normalization and i < self.num_layers - 1", "self.normalization", "the gradients of gamma3, beta3 are missing; params need not have gamma3 and beta3", "for the hidden layers alone"),
+        ("(dims[i], dims[i + 1])\n", "(dims[i], dims[i + 1] if i < 2 else num_classes)\n", "wrong-return: with hidden_dims=[6, 7, 8], params['W3'] has shape (7, 4), expected (7, 8); with [7, 9] it is right", "dims = [input_dim] + hidden_dims"),
+        ("caches, L = X, [], self.num_layers", "caches, L = X, [], 3", "crashed: with hidden_dims=[8], KeyError: 'W3'", "go by self.num_layers"),
+        ("        h, caches", "        X = X + 1e-3 * np.random.randn(*X.shape)\n        h, caches", ", and other ones in each call", "what is random in loss"),
         (SCORES, SCORES.replace("test\":\n", "test\":\n            if self.use_dropout:\n                for i in range(1, L):\n                    X = relu_forward(affine_forward(X, self.params['W%d' % i], self.params['b%d' % i])[0])[0] * ARGUMENT\n                return affine_forward(X, self.params['W%d' % L], self.params['b%d' % L])[0]\n").replace("ARGUMENT", 'self.dropout_param["p"]'), "scaled-at-test: with dropout_keep_ratio=0.4, loss(X) multiplies each hidden layer by 0.4", "unchanged"),
     ],
 )  # fmt: skip

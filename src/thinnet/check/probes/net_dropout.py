@@ -30,6 +30,8 @@ def check_dropout(harness: NetHarness) -> None:
     net = harness.build(UNITS, **{harness.dropout: P})
     X, y = harness.data(ROWS)
     first, second = harness.scores(net, X), harness.scores(net, X)
+    if not np.array_equal(first, second) and not harness.scores_right:
+        return  # without dropout they may differ, too
     if not np.array_equal(first, second):
         message = "two calls of loss(X) gave different scores"
         harness.subject.report("active-at-test", message + mode_at_test(harness.recorder.calls, "dropout"))

@@ -1,6 +1,7 @@
 """A net without dropout and normalization: its parameters, scores, loss and gradients by the formula."""
 
 import inspect
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from thinnet.check.classes import of_courses, role
 from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_gradients import compare_gradients
-from thinnet.check.probes.net_harness import HIDDEN, NetHarness, Options, Shape
+from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, Shape
 from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
 from thinnet.typing import FloatArray
@@ -45,6 +46,12 @@ def check_depths(harness: NetHarness) -> None:
     def run(hidden: tuple[int, ...]) -> None:
         net = harness.build(hidden)
         harness.tell_of({"hidden_dims": [*hidden]})
+        sizes = [D, *hidden, C]
+        for i, shape in enumerate(itertools.pairwise(sizes), 1):
+            weights = harness.parameter(net, "W", i)
+            if weights is not None and weights.shape != shape:
+                told = f"params['W{i}'] has shape {weights.shape}, expected {shape}"
+                raise harness.subject.stop("wrong-return", told)
         compare_gradients(harness, net, harness.check_pass(net), [])
 
     for hidden in ((8,), (6, 7, 8)):
@@ -52,7 +59,7 @@ def check_depths(harness: NetHarness) -> None:
             return
         _, why = harness.subject.attempt(run, hidden)
         if why:
-            verdict = "crashed" if "Error" in why else "wrong-output"
+            verdict = "crashed" if "Error" in why else "wrong-return" if "params[" in why else "wrong-output"
             harness.tell_of({"hidden_dims": [*hidden]})
             harness.subject.report(verdict, f"{why.removeprefix(harness.subject.when)}; with {[*HIDDEN]} it is right")
 
