@@ -166,6 +166,15 @@ def test_a_backward_that_returns_nothing_in_test_mode_is_told_so() -> None:
     [
         ("x.reshape(x.shape[0], -1).dot(w)", "x.dot(w)", "flatten each row first: x.reshape(x.shape[0], -1)."),
         ("dout.dot(w.T)", "dout.dot(w)", "transpose one of them, or exchange them."),
+        (
+            "x.reshape(x.shape[0], -1).dot(w)",
+            "x.reshape(x.shape[0], -1).dot(w.T)",
+            "transpose one of them, or exchange them.",
+        ),
+        ("x.reshape(x.shape[0], -1).dot(w)", "np.matmul(x, w)", "flatten each row first: x.reshape(x.shape[0], -1)."),
+        ("return out, (x, w, b)", "return out, (x, w)", "backward takes out of the cache all that forward puts"),
+        ('ln_param.get("eps", 1e-5)', 'ln_param["eps"]', "Callers need not give 'eps'"),
+        ("    lmu = x", "    if ln_param['mode'] == 'test': return x\n    lmu = x", "Layer normalization has no modes"),
         ("out = np.maximum(0, x)", "if len(x) > 9: out = x", "Give out a value on every path to the line"),
         ("out = np.maximum(0, x)", "out = y", "Fix the line that is named."),
         ("out = np.maximum(0, x)", "out = x - x.max(axis=1)", "with keepdims=True the result is (N, 1)"),

@@ -227,6 +227,9 @@ def check_affine_forward(subject: Subject) -> None:
         mixed = "is that of x reshaped in another order than x.reshape(len(x), -1)"
         orders = x.reshape(len(x), -1, order="F"), x.reshape(-1, len(x)).T
         known = [(rows @ w + times * b, "wrong-output", f"has {times} times the bias") for times in (0, -1, 2)]
+        known.append(
+            (rows @ (w + b), "wrong-output", "has the bias added to w, x.dot(w + b), instead of to the product")
+        )
         known += [(other @ w + b, "wrong-output", mixed) for other in orders]
         check_output(subject, out, rows @ w + b, known)
 
