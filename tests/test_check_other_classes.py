@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import check_oblong
 from check_sources import swap
 from test_check import check
 from test_check_files import write
@@ -197,3 +198,11 @@ def test_a_backward_that_is_a_slope_is_not_accused() -> None:
     assert [one.state for one in report.functions] == ["right", "not checked"] * 3
     wrong = check(slopes + "    def backward(self, dout):\n        return dout * (dout > 0)\n")
     assert wrong.faults == {"wrong-gradient"}
+
+
+def test_filters_of_a_class_that_takes_height_and_width_need_not_be_square() -> None:
+    assert check(check_oblong.CONV).ok, str(check(check_oblong.CONV))
+    exchanged = check_oblong.CONV.replace("kh, kw = self.W.shape[2:]", "kw, kh = self.W.shape[2:]")
+    report = check(exchanged)
+    assert report.faults == {"height-and-width-exchanged"}, str(report)
+    assert [name for name, one in report if one.severity == "fault"] == ["Conv2D.backward"]
