@@ -135,9 +135,21 @@ FIRST_NET = small_nets.FIRST_NET.replace("HALF", "0.5")
         {MOVE: MOMENTUM},
         {"        for it in range": "        X = (X - X.mean(axis=0)) / X.std(axis=0)\n        for it in range"},
         {"self.loss(X[rows], y=y[rows], reg=reg)": "self.loss(y=y[rows], X=X[rows].astype(np.float32), reg=reg)"},
+        {ROWS: "            rows = np.random.choice(len(X) - 5, batch_size)\n"},
+        {"self.loss(X[rows], y=y[rows], reg=reg)": "self.loss(X[rows], y=list(y[rows]), reg=reg)"},
         {MOVE: f"            seen = self.predict(X[rows])\n{MOVE}"},
     ],
-    ids=["epochs", "in turn", "all rows", "momentum", "standardized", "float32", "predictions"],
+    ids=[
+        "epochs",
+        "in turn",
+        "all rows",
+        "momentum",
+        "standardized",
+        "float32",
+        "rows kept for validation",
+        "a list of labels",
+        "predictions",
+    ],
 )
 def test_a_training_loop_of_another_kind_is_right(changes: dict[str, str]) -> None:
     report = check(swap(FIRST_NET, changes))
@@ -147,7 +159,7 @@ def test_a_training_loop_of_another_kind_is_right(changes: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("changes", "evidence", "mend"),
     [
-        ({ROWS: "            rows = slice(batch_size)\n"}, "wrong-batches: in 200 steps, train gives only 20 of 40 rows to", "draw the rows once"),
+        ({ROWS: "            rows = slice(batch_size)\n"}, "wrong-batches: in all 200 steps, train gives the same 20 of 40 rows to", "draw the rows once"),
         ({"y=y[rows]": "y=y[:batch_size]"}, "rows that train gives to loss come with the label of another row", "y[rows]"),
         ({MOVE: MOVE.replace("        self", "    self").replace("    for", "for")}, "the parameters have changed in 1 of its steps", "within the loop"),
         ({MOVE: f"            if it == 1: break\n{MOVE}"}, "the parameters have changed in 1 of its steps", "leave it after the last"),
