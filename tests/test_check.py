@@ -13,6 +13,7 @@ import pytest
 import check_dropouts as dropouts
 import check_images
 import check_nets as nets
+import check_small_nets as small_nets
 import check_sources as sources
 import thinnet.course
 from thinnet.check import VERDICTS, Report, check_layers
@@ -366,7 +367,7 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
 
 def test_every_fault_has_a_planted_one() -> None:
     tables: list[list[Any]] = [dropouts.DROPOUT_FAULTS, nets.NET_FAULTS, nets.LAYERNORM_FAULTS]
-    tables += [sources.LAYER_FAULTS, sources.OPTIM_FAULTS, check_images.FAULTS]
+    tables += [sources.LAYER_FAULTS, sources.OPTIM_FAULTS, check_images.FAULTS, small_nets.FIRST_FAULTS]
     planted = {row[0] for table in tables for row in table}
     elsewhere = {
         "channels-not-dropped-whole",
@@ -374,6 +375,7 @@ def test_every_fault_has_a_planted_one() -> None:
         "cannot-import",
         "function-missing",
         "dialect-contradiction",
+        "misspelled-mode",
     }  # each has its own test
     assert {name for name, one in VERDICTS.items() if one.severity == "fault"} == planted | elsewhere
 
