@@ -163,6 +163,9 @@ def test_other_parts_of_the_courses_are_out_of_scope_and_say_so(tmp_path: Path) 
             importlib.import_module(module)
     with pytest.raises(OutOfScopeError, match=r"no cs231n.classifiers.KNearestNeighbor.*no nearest neighbors"):
         from cs231n.classifiers import KNearestNeighbor  # noqa: F401
+    for name in ("KNN", "SVM", "Softmax"):
+        with pytest.raises(OutOfScopeError, match=rf"no nndl.{name}: .*own nndl folder beside the notebook; it"):
+            exec(f"from nndl import {name}")
     with pytest.raises(ImportError, match=r"cannot import name 'afine_forward'"):
         from cs231n.layers import afine_forward  # noqa: F401
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'cs231n.solvers'"):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
-from thinnet.course.evidence import choose_dialect
+from thinnet.course.advice import unknown_package
+from thinnet.course.evidence import Own, choose_dialect
+from thinnet.course.own_files import modules_with_dropout
 from thinnet.errors import ArgumentError, DialectError
 
 STANFORD, UCLA = "from cs231n.classifiers.fc_net import *\n", "from nndl.fc_net import *\n"
@@ -124,10 +127,10 @@ def test_the_recorded_fractions_decide_where_the_code_does_not(
 
 
 def test_a_course_of_ones_own_needs_no_dialect() -> None:
-    _, reason = choose_dialect([ast.parse(STANFORD + CALL)], own=["cs231n"])
+    _, reason = choose_dialect([ast.parse(STANFORD + CALL)], own=Own(["cs231n"]))
     assert reason == "for what your own package lacks"
     with pytest.raises(DialectError, match="must be given"):
-        choose_dialect([ast.parse(STANFORD + CALL)], own=["nndl"])
+        choose_dialect([ast.parse(STANFORD + CALL)], own=Own(["nndl"]))
 
 
 def test_a_dropout_that_the_notebook_defines_itself_needs_no_dialect() -> None:
@@ -138,3 +141,73 @@ def test_a_dropout_that_the_notebook_defines_itself_needs_no_dialect() -> None:
         chosen(STANFORD + own)
     with pytest.raises(DialectError):
         chosen(CALL)
+
+
+@pytest.mark.parametrize(
+    ("source", "files", "its_own"),
+    [
+        ("from cs231n.layers import *", ["cs231n/layers.py"], True),
+        ("from cs231n.classifiers.fc_net import *", ["cs231n/layers.py"], True),
+        ("from cs231n.layers import *", ["layers.py"], False),
+        ("from layers import *", ["layers.py"], True),
+        ("import hw.mine", ["hw/mine.py"], True),
+        ("import hw.mine", ["hw/mine/__init__.py"], True),
+        ("import hw.mine", ["mine.py"], False),
+        ("from hw2.cs231n.layers import *", ["hw2/cs231n/layers.py"], True),
+        ("from cs999.layers import *", ["cs999/layers.py"], True),
+        ("get_ipython().run_line_magic('run', '-i layers.py')", ["layers.py"], True),
+        ("from cs231n.layers import *; from nndl.layers import *", ["cs231n/layers.py"], False),
+    ],
+)
+def test_own_layers_need_no_dialect(source: str, files: list[str], its_own: bool, tmp_path: Path) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("import numpy as np\n\ndef dropout_forward(x, dropout_param): pass\n")
+    cells = [ast.parse(source), ast.parse(CALL)]
+    own = Own(modules=modules_with_dropout(tmp_path, cells))
+    if its_own:
+        assert choose_dialect(cells, own=own)[1].endswith("p means what your own dropout_forward makes of it")
+    else:
+        with pytest.raises(DialectError, match="must be given"):
+            choose_dialect(cells, own=own)
+    for file in files:
+        (tmp_path / file).write_text("def relu_forward(x): pass\n")
+    assert not modules_with_dropout(tmp_path, cells)
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "its_own"),
+    [
+        ("from cs231n.layers import *", "cs231n/layers.py", True),
+        ("from cs231n.layers import *", "-a /content/hw/cs231n/layers.py", True),
+        ("from cs231n.layers import *", "layers.py", False),
+        ("from layers import *", "layers.py", True),
+        ("from layers import *", "", False),
+    ],
+)
+def test_layers_that_a_cell_writes_need_no_dialect(source: str, file: str, its_own: bool, tmp_path: Path) -> None:
+    text = "\ndef dropout_forward(x, p):\n    pass"
+    write = ast.parse(f"get_ipython().run_cell_magic('writefile', {file!r}, {text!r})")
+    cells = [write, ast.parse(source), ast.parse(CALL)]
+    own = Own(modules=modules_with_dropout(tmp_path, cells))
+    if its_own:
+        assert choose_dialect(cells, own=own)[0] == "cs231n-2021"
+    else:
+        with pytest.raises(DialectError, match="must be given"):
+            choose_dialect(cells, own=own)
+
+
+def test_own_layers_leave_the_nets_dialect_to_the_nets_arguments() -> None:
+    source = STANFORD + NET.format("dropout=1, normalization=None")
+    own = Own(modules=["cs231n.layers"])
+    assert choose_dialect([ast.parse(source + "; " + NET.format("dropout=0.5"))], own=own)[0] == "cs231n-2018"
+    assert choose_dialect([ast.parse(STANFORD + NET.format("dropout_keep_ratio=0.5"))], own=own)[0] == "cs231n-2021"
+
+
+def test_a_package_by_another_name_is_asked_for_with_the_dialect() -> None:
+    source = "from cs682.layers import *\n" + CALL
+    missing = unknown_package(source, ())
+    with pytest.raises(DialectError, match=r"run with --dialect cs231n-2017 --package cs682, for example"):
+        choose_dialect([ast.parse(source)], package=missing)
+    assert unknown_package(source, ["cs682"]) == ""
+    assert unknown_package(STANFORD, ()) == ""

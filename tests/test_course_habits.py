@@ -12,9 +12,10 @@ import pytest
 
 import thinnet.course
 from course_seeds import printed, write_notebook
+from thinnet.course.advice import advice
 from thinnet.course.data_utils import get_CIFAR10_data, load_CIFAR10, load_CIFAR_batch
 from thinnet.course.evidence import choose_dialect
-from thinnet.course.notebooks import advice, run_notebook
+from thinnet.course.notebooks import run_notebook
 from thinnet.errors import ArgumentError, DataError, DialectError, MissingDataError, OutOfScopeError
 
 pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
         (b'{"cells": ["a"]}', "its JSON is not a notebook"),
         (b'{"cells": [], "metadata": 3}', "its JSON is not a notebook"),
         (b"null", "its JSON is not a notebook"),
+        (b'{"cells": [], "nbformat": []}', "its JSON is not a notebook"),
         (b"\nprint('a script')", "line 2 is not JSON: it is text that begins with"),
         (b'{\n<<<<<<< HEAD\n "cells": []}', "line 2 is not JSON: it is text that begins with '<<<<<<< HEAD'"),
         (b'{"cells": [],\n', "line 2 is not JSON: the file ends before the notebook does"),
@@ -62,7 +63,13 @@ def test_a_notebook_in_another_language_is_refused(metadata: dict[str, Any], tmp
 
 
 @pytest.mark.parametrize(
-    "metadata", [{}, {"metadata": {"kernelspec": None, "language_info": None}}, {"metadata": None, "nbformat": None}]
+    "metadata",
+    [
+        {},
+        {"metadata": {"kernelspec": None, "language_info": None}},
+        {"metadata": None, "nbformat": None},
+        {"nbformat": "4", "nbformat_minor": "5"},
+    ],
 )
 def test_a_notebook_that_other_programs_wrote_carelessly_runs(metadata: dict[str, Any], tmp_path: Path) -> None:
     """A mark at its beginning, no metadata, cells without outputs, source or with the same id, outputs

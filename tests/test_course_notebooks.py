@@ -14,8 +14,9 @@ import pytest
 import thinnet.course
 from course_seeds import printed, write_notebook
 from thinnet.cli import main
+from thinnet.course.advice import advice
 from thinnet.course.execution import merge_streams
-from thinnet.course.notebooks import advice, run_notebook
+from thinnet.course.notebooks import run_notebook
 
 pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
 
@@ -189,6 +190,33 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
     assert main(["course", "run", notebook, "--package", "cs999"]) == 0
 
 
+OF_NONE = [
+    "None * 2.0",
+    "2 - None",
+    "None < 1",
+    "-None",
+    "a, b = None",
+    "scores = None\nscores[0]",
+    "model = None\nmodel()",
+    "len(None)",
+    "'%.3f' % None",
+    "f'{None:.3f}'",
+    "import numpy as np\nnp.exp(None)",
+    "import numpy as np\nnp.ones(2) * None",
+    "for x in None: pass",
+]
+OF_OLD_NUMPY = {
+    "import numpy as np\n-(np.ones(2) > 0)": "minus turned True and False around: write ~.",
+    "import numpy as np\n(np.ones(2) > 0) - (np.ones(2) > 0)": "write ^.",
+    "import numpy as np\nnp.array([[1, 2], [3]])": "write np.array(..., dtype=object), if you want that.",
+    "import numpy as np\nx = np.ones(2)\nx[0] = np.ones(2)": "An array came in place of a number.",
+    "import numpy as np\nnp.npv": "NumPy's release notes tell what to write instead.",
+    "import numpy as np\nnp.zeros(4 / 2)": "write // to divide whole numbers",
+    "import numpy as np\nnp.ones(3)[2.0]": "write // to divide whole numbers",
+    "raise ValueError('Object arrays cannot be loaded when allow_pickle=False')": "allow_pickle=True), if you trust",
+}
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
@@ -199,6 +227,12 @@ def test_an_unknown_package_is_told_how_to_name(tmp_path: Path, capfd: pytest.Ca
         ),
         ("from .layers import *", "write the package's name before the dot"),
         ("best = None\nbest.loss", "an exercise asks you to fill it in"),
+        *((line, "an exercise asks you to fill it in") for line in OF_NONE),
+        *OF_OLD_NUMPY.items(),
+        ("2 * range(3)", "In Python 2 that was a list: write list(...) around it."),
+        ("[0, 1, 2][4 / 2 :]", "write // to divide whole numbers"),
+        ("range(4 / 2)", "write // to divide whole numbers"),
+        ("print(\u2018a\u2019)", "It was copied from a page or a letter"),
         ("import math\nmath.log(0.0)", "of a number that has none"),
         ("raise ConnectionError('no network')", "the images are found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),
@@ -281,7 +315,12 @@ def test_a_long_line_is_kept_in_a_moment() -> None:
 @pytest.mark.parametrize(
     ("cell", "told"),
     [
-        ("import sys\nsys.exit(3)", "SystemExit: 3\nCell In[2]\nimport sys\nsys.exit(3)"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3\nCell In[2]\nimport sys\nsys.exit(3)\nThe cell ends Python there"),
+        ("raise SystemExit", "SystemExit\nCell In[2]\n"),
+        (
+            "import os\nos.chdir('nosuch')",
+            "FileNotFoundError: [Errno 2] No such file or directory: 'nosuch'\nCell In[2]",
+        ),
         pytest.param(
             "from IPython.display import Image\nImage('nosuch.png')",
             "FileNotFoundError: No such file or directory: 'nos",

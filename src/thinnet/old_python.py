@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet import python2
+from thinnet import old_names, python2
 from thinnet.errors import MissingExtraError
 
 # What Python 3 and today's NumPy say of code that Python 2 and its NumPy ran.
@@ -42,6 +42,7 @@ ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.As
 NUMPY = np.lib.NumpyVersion(np.__version__)
 NEW_SHAPE = "shape" if NUMPY >= "2.1.0" else "newshape"
 OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
+    "imp": {"imp": {"reload": importlib.reload}},  # of Python itself, before 3.12
     "future": {"future": {}, "future.standard_library": {"install_aliases": lambda: None}},
     "past": {"past": {}, "past.builtins": {"xrange": range, "basestring": str, "unicode": str}},
     "six": {"six": {}, "six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}},
@@ -104,7 +105,7 @@ def why_it_stops(message: str, error: BaseException | None = None) -> str:
     gone = re.search(r"module 'numpy' has no attribute '(\w+)'", message)
     if error is not None and NO_NUMBER.search(message) and _of_one_element(error):
         return "an older NumPy"
-    if OLD_NUMPY_ERRORS.search(message) or (gone and gone.group(1) in python2.GONE):
+    if OLD_NUMPY_ERRORS.search(message) or (gone and gone.group(1) in old_names.GONE):
         return "an older NumPy"
     return "Python 2" if NOTED["old-python"] and PYTHON_2_ERRORS.search(message) else ""
 
@@ -147,11 +148,13 @@ class OldNumpy(ast.NodeTransformer):
         self.found: set[str] = set()
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """``np.float`` and the like are put back by `python2.restore_names`."""
+        """``np.float`` and the like are put back by `old_names.restore_names`; Pillow's are renamed."""
         self.generic_visit(node)
         of_numpy = isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy")
-        if of_numpy and node.attr in python2.GONE:
+        if of_numpy and node.attr in old_names.GONE:
             self.found.add(f"np.{node.attr}")
+        if "Image" in (getattr(node.value, "id", ""), getattr(node.value, "attr", "")):
+            node.attr = old_names.PILLOW_NAMES.get(node.attr, node.attr)
         return node
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
@@ -187,9 +190,16 @@ class OldNumpy(ast.NodeTransformer):
             elif name == "array" and keyword.arg == "copy" and never:
                 keyword.value = ast.copy_location(ast.Constant(COPY_IF_NEEDED), keyword.value)
                 self.found.add("copy=False")
+            elif name == "set_printoptions" and keyword.arg == "threshold" and _is_nan(keyword.value):
+                keyword.value = ast.copy_location(ast.Constant(sys.maxsize), keyword.value)
+                self.found.add("threshold=np.nan")
         if re.fullmatch(r"c?[pP]ickle\.loads?", ast.unparse(node.func)) and not node.keywords:  # bytes of Python 2
             node.keywords = [ast.keyword("encoding", ast.Constant("latin1"))]
         return ast.fix_missing_locations(node)
+
+
+def _is_nan(node: ast.expr) -> bool:
+    return ast.unparse(node).rpartition(".")[2].lower() in ("nan", "float('nan')")
 
 
 def _sign_of_python_2(data: bytes, path: str) -> str:
@@ -269,7 +279,7 @@ def of_a_library(file: str) -> bool:
 def install(root: Path, old: bool = False) -> None:
     """Have the modules below `root` read so, all of them as Python 2 if `old`."""
     sys.dont_write_bytecode = True
-    python2.restore_names()
+    old_names.restore_names()
     _bring_packages()
     Loader.old = old
     sys.meta_path.insert(0, Finder(root))

@@ -5,14 +5,8 @@ when it runs, a division of whole numbers, is rewritten in the syntax tree by `O
 """
 
 import ast
-import builtins
-import collections.abc
 import functools
-import importlib
-import math
 import re
-import sys
-import time
 from typing import Any
 
 import numpy as np
@@ -30,32 +24,6 @@ METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
 MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter"}
 MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four of itertools
 BRIDGES = {"six", "past", "future"}  # packages by which one source serves both
-OLD_NUMPY_NAMES: dict[str, Any] = {
-    **{kind.__name__: kind for kind in (int, float, bool, object, str, complex)},
-    **dict.fromkeys(("Inf", "Infinity", "infty", "PINF"), np.inf),
-    **dict.fromkeys(("NaN", "NAN"), np.nan),
-    **dict.fromkeys(("float_", "longfloat"), np.float64),
-    **dict.fromkeys(("complex_", "cfloat"), np.complex128),
-    "NINF": -np.inf,
-    "bool8": np.bool_,
-    "unicode": str,
-    "math": math,
-    "product": np.prod,
-    "cumproduct": np.cumprod,
-    "alltrue": np.all,
-    "sometrue": np.any,
-    "round_": np.round,
-    "rank": np.ndim,
-    "alen": len,
-    "in1d": np.isin,
-    "trapz": getattr(np, "trapezoid", None),
-    "row_stack": np.vstack,
-    "mat": np.asmatrix,
-    "asscalar": lambda a: a.item(),
-    "msort": lambda a: np.sort(a, axis=0),
-    "asfarray": lambda a: np.asarray(a, float),
-}
-GONE = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
 
@@ -159,16 +127,6 @@ def divide(a: Any, b: Any, inplace: bool = False) -> Any:
             a /= b
         return a
     return a // b if whole else a / b
-
-
-def restore_names() -> None:
-    """Bring back what old Python and NumPy had: ``reduce``, ``collections.Iterable``, ``np.float`` and the like."""
-    names = {"reduce": functools.reduce, "reload": importlib.reload, "intern": sys.intern}
-    brought: list[tuple[Any, dict[str, Any]]] = [(builtins, names), (time, {"clock": time.perf_counter})]
-    brought.append((collections, {name: vars(collections.abc)[name] for name in collections.abc.__all__}))
-    for module, values in (*brought, (np, {name: OLD_NUMPY_NAMES[name] for name in GONE})):
-        for name, value in values.items():
-            setattr(module, name, vars(module).get(name, value))  # getattr would warn of what NumPy took out
 
 
 def _is_whole(value: Any) -> bool:

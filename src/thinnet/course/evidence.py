@@ -11,6 +11,7 @@ from typing import Any
 
 from thinnet.checks import check_choice
 from thinnet.course.dialects import ARGUMENTS, DIALECTS, Dialect
+from thinnet.course.own_files import imported
 from thinnet.errors import DialectError
 
 OF_P = {dialect.dropout_argument for dialect in DIALECTS.values()}
@@ -25,17 +26,39 @@ class Evidence:
     courses: dict[str, str] = field(default_factory=dict)  # those whose layers or nets are imported, and the import
     arguments: list[str] = field(default_factory=list)  # of the net, such as tell years apart
     values: set[float] = field(default_factory=set)  # those that p has in the net, as far as they are written out
+    imported: list[str] = field(default_factory=list)  # all modules, and names of modules
     uses_dropout: bool = False  # whether anything depends on what p means
 
 
+@dataclass(frozen=True)
+class Own:
+    """What is somebody's own: courses, with all their layers and nets, and modules that define ``dropout_forward``."""
+
+    courses: Collection[str] = ()
+    modules: Collection[str] = ()
+
+    def has_dropout(self, found: Evidence) -> bool:
+        """Whether p means what their own functions make of it."""
+        if not found.courses:
+            return not set(self.modules).isdisjoint(found.imported)
+        return all(
+            any(".".join([*parts[:depth], "layers"]) in self.modules for depth in range(1, len(parts)))
+            for parts in (seen.split(".") for seen in found.courses.values())
+        )
+
+
 def choose_dialect(
-    cells: Iterable[ast.Module], dialect: str | None = None, own: Collection[str] = (), recorded: str = ""
+    cells: Iterable[ast.Module],
+    dialect: str | None = None,
+    own: Own | None = None,
+    recorded: str = "",
+    package: str = "",
 ) -> tuple[str, str]:
     """The dialect of a notebook, or the one that was asked for, if it fits; and why it is that one.
 
     There is no reason, but "", where the notebook has nothing to do with it.
-    No dialect has a say in the courses of `own`, whose layers and nets are the student's own.  What the author got
-    printed, `recorded`, decides where the code leaves two meanings of p.
+    No dialect has a say in what is the student's `own`.  What the author got printed, `recorded`, decides where the
+    code leaves two meanings of p.  `package` is a name of the course that has to be made known, too.
 
     Raises:
         ArgumentError: if there is no such dialect.
@@ -44,9 +67,9 @@ def choose_dialect(
     >>> choose_dialect([ast.parse("from cs231n.layers import *; FullyConnectedNet([5], dropout_keep_ratio=0.5)")])
     ('cs231n-2021', 'by the import of cs231n.layers and the argument dropout_keep_ratio')
     """
-    found = _read(list(cells))
+    found, own = _read(list(cells)), own or Own()
     fitting, reasons = _fitting(found)
-    if found.courses and found.courses.keys() <= set(own):
+    if found.courses and found.courses.keys() <= set(own.courses):
         return dialect or _latest(fitting), "for what your own package lacks"
     if dialect is not None:
         check_choice("dialect", dialect, tuple(DIALECTS))
@@ -57,12 +80,14 @@ def choose_dialect(
             )
         return dialect, "as asked for"
     meanings = {DIALECTS[name].p_means for name in fitting}
+    if found.uses_dropout and own.has_dropout(found):
+        return _latest(fitting), "for what your own layers lack; p means what your own dropout_forward makes of it"
     if not found.uses_dropout:
         return _latest(fitting), f"by {' and '.join(reasons)}; no figure depends on p" if reasons else ""
     if len(meanings) > 1:
         meaning = _recorded_meaning(recorded)
         if not meaning:
-            raise DialectError(_missing_dialect(fitting, reasons))
+            raise DialectError(_missing_dialect(fitting, reasons, package))
         fitting = [name for name in fitting if DIALECTS[name].p_means == meaning]
         reasons.append(f"the recorded output, in which p {meaning}s")
     return _latest(fitting), "by " + " and ".join(reasons)
@@ -77,12 +102,13 @@ def _listed(names: list[str]) -> str:
     return " or ".join(f"{name} ({DIALECTS[name].years}; p {DIALECTS[name].p_means}s)" for name in names)
 
 
-def _missing_dialect(fitting: list[str], reasons: list[str]) -> str:
+def _missing_dialect(fitting: list[str], reasons: list[str], package: str) -> str:
+    options = f"--dialect {fitting[0]}{f' --package {package}' if package else ''}"
     why = f" (by {' and '.join(reasons)})" if reasons else ""
     return (
         "dialect must be given, since p means dropping in some years and keeping in others, and the notebook does not "
         f"say which; got none. It fits {_listed(fitting)}{why}. Look at the docstring of dropout_forward, or at the "
-        f"value that means no dropout in your year, and run with --dialect {fitting[0]}, for example."
+        f"value that means no dropout in your year, and run with {options}, for example."
     )
 
 
@@ -120,7 +146,8 @@ def _read(cells: list[ast.Module]) -> Evidence:
     found = Evidence()
     nodes = [node for cell in cells for node in ast.walk(cell)]
     for node in nodes:
-        for name in _imports(node):
+        found.imported += imported(node)
+        for name in imported(node):
             course = _course(name)
             if course:
                 found.courses.setdefault(course, name)
@@ -149,14 +176,6 @@ def _course(name: str) -> str:
         return "nndl"
     # Only Stanford's course has a package classifiers, whatever the one around it is called.
     return "cs231n" if part == "classifiers" or (root == "cs231n" and part in ("layers", "layer_utils")) else ""
-
-
-def _imports(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield node.module
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _arguments_of(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -51,7 +51,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
             bars()(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar,
         ):
             # Not as an argument: the client shuts down only what it takes for its own.
-            client.km = _kernel_manager(Path(connection))
+            client.km = manager = _kernel_manager(Path(connection))
             client.on_cell_complete = lambda **_: bar.update()
             client.on_cell_executed = lambda cell, **_: merge_streams(cell)
             client.on_notebook_start = lambda **_: _interrupt_gently(client)
@@ -59,14 +59,14 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     except nbclient.exceptions.CellExecutionError as error:
         said = next((each for each in begun[-1].outputs if each.output_type == "error"), error)
         why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{said.ename}: {said.evalue}"
-        return "\n".join([why, *(_where(COLORS.sub("", str(error))) or _source(begun))])
+        return "\n".join([why.removesuffix(": "), *(_where(COLORS.sub("", str(error))) or _source(begun))])
     except RuntimeError as error:
         if not begun:
             return f"the kernel did not start ({error}); its messages are above"
         if not isinstance(error, nbclient.exceptions.DeadKernelError):
             raise
         begun[-1].execution_count = None  # it did not come to its end
-        return "\n".join(["the kernel died; it may have run out of memory", *_source(begun)])
+        return "\n".join([_how_it_died(manager), *_source(begun)])
     # The latter come from the client, when the former hits it at work.
     except (KeyboardInterrupt, AssertionError, asyncio.CancelledError):
         return "interrupted"
@@ -74,6 +74,15 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         if client.km is None and (at_exit := getattr(client, "_cleanup_kernel", None)):
             atexit.unregister(at_exit)  # what it would do at the end of Python is done
     return None
+
+
+def _how_it_died(manager: Any) -> str:
+    status = getattr(getattr(manager.provisioner, "process", None), "returncode", None)
+    if status is not None and 0 <= status < 256:  # Windows has larger ones for a crash
+        return f"the kernel ended with exit status {status}, as os._exit({status}) makes it: leave that out"
+    if status is not None and -status in (signal.SIGSEGV, signal.SIGABRT):
+        return f"the kernel crashed ({signal.Signals(-status).name}), in compiled code that the cell called"
+    return "the kernel died; it may have run out of memory"
 
 
 def merge_streams(cell: Any) -> None:

@@ -84,7 +84,8 @@ def left_out(module: str, names: str) -> Callable[[str], Any]:
     def get(name: str) -> Any:
         if name in names.split():
             file = rest.replace("classifiers", "classifiers/__init__") + ".py"
-            raise out_of_scope(f"{root}.{rest}.{name}", f"Put the course's own {file} into your {root} folder")
+            put = f"{file} into your {root} folder" if rest else f"{root} folder beside the notebook"
+            raise out_of_scope(f"{module.removeprefix('thinnet.course.')}.{name}", f"Put the course's own {put}")
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return get

@@ -25,6 +25,8 @@ READING = str.split("ls pwd cat head tail echo du df wc date which uname nproc l
 JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or a file written
 INSTALLING = ("pip", "conda", "mamba", "micromamba", "uv")
 SHELLS = ("bash", "sh", "script", "system", "sx", "!", "ruby", "perl", "cmd")
+# Folders of Colab, and at the homes of those who wrote a notebook; another one may be about to be made.
+ELSEWHERE = re.compile(r"/content\b|/gdrive\b|(\./)?(g?drive|MyDrive)/|/(home|Users|root|mnt|media)/|~|[A-Za-z]:[/\\]")
 TOLERATED = ("load_ext", "reload_ext", "matplotlib", "pylab")  # what they bring is an extra
 
 
@@ -96,11 +98,12 @@ class Folders:
         return actual if os.path.isdir(actual) and ".." not in name else intended
 
     def _chdir(self, path: Any) -> None:
-        of_colab = isinstance(path, str) and re.match(r"/content\b|/gdrive\b|(\./)?(g?drive|MyDrive)/", path)
-        if of_colab and not self._is_there(path):
-            self._stay(f"os.chdir({path!r})", path)
-        else:
-            self.chdir(path)
+        name = os.fspath(path) if isinstance(path, os.PathLike) else path
+        if isinstance(name, str) and ELSEWHERE.match(name) and not self._is_there(name):
+            self._stay(f"os.chdir({name!r})", name)
+            return
+        self.chdir(self.target(name) if isinstance(name, str) and self._is_there(name) else path)
+        self.intended = self.actual = os.getcwd()
 
     def _is_there(self, name: str) -> bool:
         return os.path.isdir(self.target(name))

@@ -7,20 +7,20 @@ import contextlib
 import json
 import os
 import re
-import sys
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from thinnet import python2
 from thinnet.checks import check_choice, check_path
+from thinnet.course.advice import advice, unknown_package
 from thinnet.course.dialects import DRAWS
-from thinnet.course.evidence import choose_dialect
+from thinnet.course.evidence import Own, choose_dialect
 from thinnet.course.execution import execute
+from thinnet.course.own_files import modules_with_dropout, own_courses
 from thinnet.course.saying import MARK
 from thinnet.data.files import LONGEST_HEAD, looked_for, looks_like
 from thinnet.errors import NotebookError, require
@@ -30,30 +30,6 @@ from thinnet.typing import AnyPath
 
 SUFFIX = ".executed.ipynb"
 RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # of an earlier run, in a cell's metadata
-MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
-MENDS = {  # by the beginning of the failure
-    r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before "
-    "the dot, or leave the import out.",
-    r"AttributeError: 'NoneType' object has no attribute": "Something is None: an exercise asks you to fill it "
-    "in, or a function should have returned it. Do that first.",
-    r"ValueError: (math domain error|expected a (nonnegative|positive) input)": "The line that is named takes a "
-    "logarithm or a root of a number that has none, most often 0 or below: print the number first.",
-    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell downloads something, and the network did not "
-    "answer. If it downloads CIFAR-10, leave the cell out: the images are found without it (see thinnet data).",
-    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Check the spelling. If that "
-    "module is your own, it replaces Thinnet's: add what is missing to it, or remove it.",
-    r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 instead of seaborn.",
-    "ImportError: Cannot load backend": "Nobody can see a window here: leave matplotlib.use(...) out.",
-    r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
-    r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
-    "Download it with thinnet data --download cifar10, or put it there.",
-    "the kernel did not start": "A file beside the notebook may have the name of one of Python's modules, such as "
-    "types.py: rename it.",
-    r"FileNotFoundError": "The cell reads a file that does not exist: put it at the path that is named. Or it writes "
-    "one into a folder that does not exist: make the folder first.",
-}
-DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow"}
-FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
 
 
 @dataclass(frozen=True)
@@ -124,49 +100,17 @@ def run_notebook(
     opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": tuple(packages)}
     opening |= {"commands": shell, "old": code.old, "features": tuple(sorted(code.features))}
     if dialect is not None or "thinnet.course" not in code.source:  # else the notebook opens the door itself
-        opening["dialect"], why = choose_dialect(code.trees, dialect, _own_courses(folder), _recorded(document))
+        unknown = unknown_package(code.source, (*packages, *os.listdir(folder)))
+        own = Own(own_courses(folder), modules_with_dropout(folder, code.trees))
+        opening["dialect"], why = choose_dialect(code.trees, dialect, own, _recorded(document), unknown)
         notes[:0] = [] if dialect or not why else [f"dialect {opening['dialect']}, {why}"]
     _clear(document)
     started = time.perf_counter()
     failure = execute(document, folder, opening, progress)
     seconds = time.perf_counter() - started
-    finished = sum(_finished(cell) for cell in document.cells)
     write_atomically(output, nbformat.writes(document).encode())
-    if failure:
-        failure += advice(failure, code.source)
-    return Run(output, finished, seconds, failure, (*notes, *_said(document)))
-
-
-def advice(failure: str, source: str) -> str:
-    r"""What to do about a failure of a kind that is known, as a line to follow; or nothing.
-
-    >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
-    '\nIf cs682 is the course under another name, run with --package cs682.'
-    """
-    match = re.match(r"ModuleNotFoundError: No module named '(\w+)([\w.]*)'(; '\w+' is not a package)?", failure)
-    if match is None:
-        return next((f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), "")
-    name, inside, file = match.groups()
-    if file:
-        return f"\nA file {name}.py hides the package {name}: give the file another name."
-    if inside and find_spec(name):
-        return (
-            f"\n{name} is installed, but has no {inside[1:]}: the notebook was written for another version, or for a "
-            f"file that is missing."
-        )
-    if name in MODULES:
-        return f"\nIf {name} is a module of the course, put its {name}.py beside the notebook, or write cs231n.{name}."
-    if re.search(rf"^\s*(from|import)\s+{name}\.(\w+\.)?({'|'.join(MODULES)})\b", source, re.MULTILINE):
-        return f"\nIf {name} is the course under another name, run with --package {name}."
-    if name in FRAMEWORKS:
-        return (
-            f"\nThe notebook is for {name}; Thinnet covers only those for NumPy. To run it, install {name} beside "
-            f"Thinnet: {sys.executable} -m pip install {name}"
-        )
-    return (
-        f"\n{name} is not part of the course. If it is your own file, put it beside the notebook; if not, install the "
-        f"package: {sys.executable} -m pip install {DISTRIBUTIONS.get(name, name)}"
-    )
+    failure = failure and failure + advice(failure, code.source)
+    return Run(output, sum(map(_finished, document.cells)), seconds, failure, (*notes, *_said(document)))
 
 
 def _read(path: Path) -> Any:
@@ -174,7 +118,8 @@ def _read(path: Path) -> Any:
 
     try:
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"), object_hook=_without_none)
-        document: Any = {"nbformat": 4, **known, "metadata": {**known.get("metadata", {})}}
+        numbers = {name: int(known[name]) for name in ("nbformat", "nbformat_minor") if name in known}
+        document: Any = {"nbformat": 4, **known, **numbers, "metadata": {**known.get("metadata", {})}}
         for cell in document.get("cells", []):
             missing: dict[str, Any] = {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {}
             cell.update({"metadata": {}, "source": "", **missing, **cell})
@@ -259,16 +204,6 @@ def _old(document: Any, cells: list[str]) -> str:
     if any(map(python2.is_old, cells)):
         return "some" if version else "all"
     return ""
-
-
-def _own_courses(folder: Path) -> list[str]:
-    """The courses of which all that depends on the dialect stands beside the notebook."""
-    parts = {"cs231n": ("layers.py", "classifiers/fc_net.py"), "nndl": ("layers.py", "fc_net.py")}
-    return [course for course, files in parts.items() if all(_is_own(folder / course / file) for file in files)]
-
-
-def _is_own(path: Path) -> bool:
-    return path.is_file() and b"thinnet" not in path.read_bytes()
 
 
 def _recorded(document: Any) -> str:

@@ -1,5 +1,6 @@
 """Reading and resizing pictures as the courses' notebooks do, where what they import for it is not there today."""
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from thinnet.typing import AnyArray, FloatArray
 DRAWN = {"kitten": (300, 400), "puppy": (300, 300)}  # the course's pictures: one is wide, the other square
 
 
-def imread(path: Any) -> AnyArray:
+def imread(path: Any, flatten: bool = False, mode: str | None = None, **_: Any) -> AnyArray:
     """A picture as a uint8 array (H, W, 3); for one of the course's that is not there, a drawn one, which says so.
+
+    With `mode`, one of Pillow's, in that; with `flatten` as gray floats.
 
     Raises:
         FileNotFoundError: if another picture is not there.
@@ -29,36 +32,78 @@ def imread(path: Any) -> AnyArray:
         rows, columns = np.ogrid[: DRAWN[Path(path).stem][0], : DRAWN[Path(path).stem][1]]
         rings = 128 + 127 * np.sin(np.hypot(rows - 150, columns - 150) / 12)
         return np.stack([rings, 255 - rings, rings // 2], axis=-1).astype(np.uint8)
-    return np.asarray(_pillow().open(path).convert("RGB"))
+    return np.asarray(_pillow().open(path).convert("F" if flatten else mode or "RGB"))
 
 
-def imresize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
-    """A picture of `size` (H, W), as uint8.
+def bytescale(data: AnyArray, cmin: float | None = None, cmax: float | None = None) -> AnyArray:
+    """Numbers as uint8, their smallest as 0 and their largest as 255, or those given; uint8 stays as it is.
 
-    >>> imresize(np.zeros((4, 6, 3)), (2, 3)).shape
-    (2, 3, 3)
+    >>> bytescale(np.array([0.0, 0.5, 1.0]))
+    array([  0, 128, 255], dtype=uint8)
     """
-    picture = _pillow().fromarray(np.asarray(image).astype(np.uint8))
-    return np.asarray(picture.resize((size[1], size[0])))
+    data = np.asarray(data)
+    if data.dtype == np.uint8:
+        return data
+    low, high = (data.min() if cmin is None else cmin), (data.max() if cmax is None else cmax)
+    scaled = (data - float(low)) * (255 / (float(high - low) or 1))
+    return np.asarray((scaled.clip(0, 255) + 0.5).astype(np.uint8))
+
+
+def toimage(arr: AnyArray, cmin: float | None = None, cmax: float | None = None) -> Any:
+    """A picture (H, W), (H, W, 3) or (3, H, W) as one of Pillow's, its numbers scaled by `bytescale`."""
+    data = bytescale(arr, cmin, cmax)
+    if data.ndim == 3 and data.shape[-1] != 3:
+        data = np.moveaxis(data, data.shape.index(3 if 3 in data.shape else 4), -1)
+    return _pillow().fromarray(np.ascontiguousarray(data))
+
+
+def imsave(name: Any, arr: AnyArray, format: str | None = None) -> None:
+    """Write a picture into a file, its numbers scaled by `bytescale`."""
+    toimage(arr).save(name, format)
+
+
+def imresize(arr: AnyArray, size: Any, interp: str = "bilinear", mode: str | None = None) -> AnyArray:
+    """A picture of `size` (H, W), or of that many percent, or of a fraction in floats, as uint8 scaled by `bytescale`.
+
+    >>> imresize(np.zeros((4, 6, 3)), (2, 3)).shape, imresize(np.zeros((4, 6)), 0.5).shape
+    ((2, 3, 3), (2, 3))
+    """
+    picture = toimage(arr)
+    if isinstance(size, (int, float, np.number)):
+        fraction = size / 100 if isinstance(size, (int, np.integer)) else size
+        width, height = (int(length * fraction) for length in picture.size)
+    else:
+        height, width = size
+    kinds = _pillow().Resampling
+    kind = kinds.BICUBIC if interp == "cubic" else kinds[interp.upper()]
+    return np.asarray((picture.convert(mode) if mode else picture).resize((int(width), int(height)), resample=kind))
 
 
 def resize(image: AnyArray, size: tuple[int, int], **options: Any) -> FloatArray:
     """A picture of `size` (H, W), in floats from 0 to 1 where it was one of integers."""
     whole = np.asarray(image).dtype.kind in "iu"
-    scaled = imresize(image if whole else np.asarray(image) * 255, size)
-    return np.asarray(scaled / 255)
+    picture = _pillow().fromarray(np.asarray(image if whole else np.asarray(image) * 255).astype(np.uint8))
+    return np.asarray(picture.resize((size[1], size[0]))) / 255
+
+
+def _elsewhere_in_scipy(name: str) -> Any:
+    """What else of ``scipy.misc`` SciPy still has, elsewhere."""
+    if name in ("logsumexp", "comb", "factorial", "factorial2", "factorialk"):
+        return getattr(importlib.import_module("scipy.special"), name)
+    raise AttributeError(f"SciPy has taken scipy.misc out; of it, Thinnet has {', '.join(OF_SCIPY)}, and not {name!r}")
 
 
 def _pillow() -> Any:
     return require("PIL.Image", extra="course", purpose="reading or resizing a picture")
 
 
+OF_SCIPY = {function.__name__: function for function in (imread, imresize, imsave, toimage, bytescale)}
 MODULES: dict[str, dict[str, Any]] = {
     "imageio": {"imread": imread},
     "imageio.v2": {"imread": imread},
     "skimage": {},
     "skimage.transform": {"resize": resize},
-    "scipy.misc": {"imread": imread, "imresize": imresize},
+    "scipy.misc": {**OF_SCIPY, "__getattr__": _elsewhere_in_scipy},
 }
 
 

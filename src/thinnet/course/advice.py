@@ -1,0 +1,103 @@
+"""What to do about a notebook that stopped, by what its error says."""
+
+import re
+import sys
+from collections.abc import Collection
+from importlib.util import find_spec
+
+from thinnet.course.finder import PACKAGES
+
+MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
+MENDS = {  # by the beginning of the failure
+    r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before "
+    "the dot, or leave the import out.",
+    r"(TypeError|AttributeError): .*NoneType": "Something is None: an exercise asks you to fill it in, or a function "
+    "should have returned it. Do that first.",
+    r"SystemExit": "The cell ends Python there: leave exit() out.",
+    r"TypeError: The numpy boolean negative": "In older versions of NumPy, minus turned True and "
+    "False around: write ~.",
+    r"TypeError: numpy boolean subtract": "In older versions of NumPy, minus told where two arrays of True and False "
+    "differ: write ^.",
+    r"ValueError: .*inhomogeneous shape": "The parts have different lengths. Older versions of NumPy made an array of "
+    "objects of them: write np.array(..., dtype=object), if you want that.",
+    r"TypeError: only (0-dimensional|length-1) arrays can be|ValueError: setting an array element with a seq": "An "
+    "array came in place of a number. Older versions of NumPy took one with a single element: write x.item().",
+    r"\w+: .*(cannot be interpreted as an int|slice indices must be|only integers, slices|'float'|a single integer)": (
+        "A whole number is needed. In Python 2, / gave one: write // to divide whole numbers."
+    ),
+    r"TypeError: .*'(zip|map|filter|range|dict_(keys|values|items))'": "In Python 2 that was a list: write list(...) "
+    "around it.",
+    r"AttributeError: 'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring)'": "Older versions "
+    "of NumPy had it: write np.ptp(x), x[i] = value, x.view(x.dtype.newbyteorder()) or x.tobytes().",
+    r"AttributeError: module 'numpy(\.\w+)*' has no attribute": "Check the spelling. If an older version of NumPy had "
+    "it, NumPy's release notes tell what to write instead.",
+    r"ValueError: Object arrays cannot be loaded": "Older versions of NumPy loaded them unasked: write "
+    "np.load(..., allow_pickle=True), if you trust the file.",
+    r"\w+: .*(keyword argument|property) '?normed": "Matplotlib has renamed it: write density=True.",
+    r"SyntaxError: invalid (non-printable )?character": "It was copied from a page or a letter: type it again.",
+    r"ValueError: (math domain error|expected a (nonnegative|positive) input)": "The line that is named takes a "
+    "logarithm or a root of a number that has none, most often 0 or below: print the number first.",
+    r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell downloads something, and the network did not "
+    "answer. If it downloads CIFAR-10, leave the cell out: the images are found without it (see thinnet data).",
+    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Check the spelling. If that "
+    "module is your own, it replaces Thinnet's: add what is missing to it, or remove it.",
+    r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 instead of seaborn.",
+    "ImportError: Cannot load backend": "Nobody can see a window here: leave matplotlib.use(...) out.",
+    r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
+    r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
+    "Download it with thinnet data --download cifar10, or put it there.",
+    "the kernel did not start": "A file beside the notebook may have the name of one of Python's modules, such as "
+    "types.py: rename it.",
+    r"FileNotFoundError[^>]*\n-+> \d+ .*chdir\(": "The cell changes into a folder that does not exist: make the folder "
+    "first, or leave the line out.",
+    r"FileNotFoundError": "The cell reads a file that does not exist: put it at the path that is named. Or it writes "
+    "one into a folder that does not exist: make the folder first.",
+}
+DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow"}
+FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
+
+
+def advice(failure: str, source: str) -> str:
+    r"""What to do about a failure of a kind that is known, as a line to follow; or nothing.
+
+    >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
+    '\nIf cs682 is the course under another name, run with --package cs682.'
+    """
+    match = re.match(r"ModuleNotFoundError: No module named '(\w+)([\w.]*)'(; '\w+' is not a package)?", failure)
+    if match is None:
+        return next((f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), "")
+    name, inside, file = match.groups()
+    if file:
+        return f"\nA file {name}.py hides the package {name}: give the file another name."
+    if inside and find_spec(name):
+        return (
+            f"\n{name} is installed, but has no {inside[1:]}: the notebook was written for another version, or for a "
+            f"file that is missing."
+        )
+    if name in MODULES:
+        return f"\nIf {name} is a module of the course, put its {name}.py beside the notebook, or write cs231n.{name}."
+    if name in _courses(source):
+        return f"\nIf {name} is the course under another name, run with --package {name}."
+    if name in FRAMEWORKS:
+        return (
+            f"\nThe notebook is for {name}; Thinnet covers only those for NumPy. To run it, install {name} beside "
+            f"Thinnet: {sys.executable} -m pip install {name}"
+        )
+    return (
+        f"\n{name} is not part of the course. If it is your own file, put it beside the notebook; if not, install the "
+        f"package: {sys.executable} -m pip install {DISTRIBUTIONS.get(name, name)}"
+    )
+
+
+def unknown_package(source: str, known: Collection[str]) -> str:
+    """The name by which a notebook knows the course's package, where it is neither a course's nor `known`; else "".
+
+    >>> unknown_package("from cs682.layers import *", ()), unknown_package("from cs231n.layers import *", ())
+    ('cs682', '')
+    """
+    return next((name for name in _courses(source) if name not in (*PACKAGES, *known)), "")
+
+
+def _courses(source: str) -> list[str]:
+    """The packages of which a notebook imports modules that are called as a course's are."""
+    return re.findall(rf"^\s*(?:from|import)\s+(\w+)\.(?:\w+\.)?(?:{'|'.join(MODULES)})\b", source, re.MULTILINE)

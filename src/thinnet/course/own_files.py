@@ -1,0 +1,71 @@
+"""What stands beside a notebook, or is written by it, and replaces a course's modules."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+PARTS = {"cs231n": ("layers.py", "classifiers/fc_net.py"), "nndl": ("layers.py", "fc_net.py")}
+DROPOUT = re.compile(rb"^def dropout_forward\b", re.MULTILINE)
+
+
+def own_courses(folder: Path) -> list[str]:
+    """The courses of which all that depends on the dialect stands beside the notebook."""
+    return [course for course, files in PARTS.items() if all(_is_own(folder / course / file) for file in files)]
+
+
+def modules_with_dropout(folder: Path, cells: Iterable[ast.Module]) -> set[str]:
+    """The modules beside a notebook, or which its cells write, that define ``dropout_forward`` themselves.
+
+    Beside means: what its cells import, and a file ``layers.py`` in one of the packages around that.
+    """
+    found = set()
+    for node in (node for cell in cells for node in ast.walk(cell)):
+        for name in imported(node):
+            packages = [name[: match.start()] for match in re.finditer(r"\.|$", name)]
+            for module in (name, *(f"{package}.layers" for package in packages)):
+                path = folder.joinpath(*module.split("."))
+                if any(map(_defines_dropout, (path.with_suffix(".py"), path / "__init__.py"))):
+                    found.add(module)
+        file, source = _written(node)
+        if file and DROPOUT.search(source.encode(errors="replace")):
+            parts = [part for part in Path(file).with_suffix("").parts if part.isidentifier()]
+            found |= {".".join(parts[start:]) for start in range(max(1, len(parts) - 1))}
+    return found
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """The modules, and their names, that a statement imports, or runs by ``%run``."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="run_line_magic"), args=[ast.Constant(value="run"), ast.Constant(value=str(line))]
+        ):
+            yield from (word.removesuffix(".py").replace("/", ".") for word in line.split() if word.endswith(".py"))
+
+
+def _written(node: ast.AST) -> tuple[str, str]:
+    """The file that a cell with ``%%writefile`` writes, and what into it."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="run_cell_magic"),
+            args=[
+                ast.Constant(value="writefile" | "file"),
+                ast.Constant(value=str(line)),
+                ast.Constant(value=str(source)),
+            ],
+        ):
+            return line.split()[-1] if line.split() else "", source
+    return "", ""
+
+
+def _is_own(path: Path) -> bool:
+    return path.is_file() and b"thinnet" not in path.read_bytes()
+
+
+def _defines_dropout(path: Path) -> bool:
+    return path.is_file() and DROPOUT.search(path.read_bytes()) is not None
