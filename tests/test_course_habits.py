@@ -139,6 +139,22 @@ def test_files_are_written_into_the_courses_folder_and_bars_need_no_widgets(tmp_
     assert printed(run.output)[1] == "True\n"
 
 
+def test_folders_at_somebodys_home_are_stayed_out_of_and_found_back_from(tmp_path: Path) -> None:
+    (tmp_path / "hw").mkdir()
+    cell = (
+        "import os, pathlib\nhere = os.getcwd()\nos.chdir(pathlib.Path('/Users/nobody/cs231n/assignment2'))\n"
+        "os.chdir('../..')\nprint(os.getcwd() == here)\nos.chdir(here)\nos.mkdir('a')\nos.chdir('a')\nos.chdir('..')\n"
+        "print(os.getcwd() == here)\nos.makedirs('made')\nos.chdir('made')\nprint(os.path.basename(os.getcwd()))\n"
+        "try:\n    os.chdir('nosuch')\nexcept FileNotFoundError:\n    print('told')"
+    )
+    write_notebook(tmp_path / "hw" / "n.ipynb", [cell])
+    run = run_notebook(tmp_path / "hw" / "n.ipynb")
+    assert run.failure is None
+    own = [line for line in printed(run.output)[0].splitlines() if "[thinnet]" not in line]
+    assert own == ["True", "True", "made", "told"]
+    assert run.notes[0].startswith("os.chdir('/Users/nobody/cs231n/assignment2'): that folder is not there; staying in")
+
+
 def test_images_that_are_nowhere_are_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> Path:
         raise DataError("a long story about root") from ConnectionError("no route")

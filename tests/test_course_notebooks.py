@@ -206,6 +206,7 @@ OF_NONE = [
     "for x in None: pass",
 ]
 OF_OLD_NUMPY = {
+    "import numpy as np\nnp.vstack(x for x in [np.ones(2)])": "write a list",
     "import numpy as np\n-(np.ones(2) > 0)": "minus turned True and False around: write ~.",
     "import numpy as np\n(np.ones(2) > 0) - (np.ones(2) > 0)": "write ^.",
     "import numpy as np\nnp.array([[1, 2], [3]])": "write np.array(..., dtype=object), if you want that.",
@@ -229,6 +230,14 @@ OF_OLD_NUMPY = {
         ("best = None\nbest.loss", "an exercise asks you to fill it in"),
         *((line, "an exercise asks you to fill it in") for line in OF_NONE),
         *OF_OLD_NUMPY.items(),
+        ("raise NotImplementedError", "An exercise asks you to write this part."),
+        ("W = ...\nW * 2", "An exercise asks you to write this part."),
+        ("import matplotlib.pyplot as plt\nplt.hold(True)", "release notes tell what to write instead"),
+        (
+            "import matplotlib.pyplot as plt\nplt.figure().gca(projection='3d')",
+            "release notes tell what to write instead",
+        ),
+        ("from sklearn.datasets import fetch_mldata", "release notes tell what to write instead"),
         ("2 * range(3)", "In Python 2 that was a list: write list(...) around it."),
         ("[0, 1, 2][4 / 2 :]", "write // to divide whole numbers"),
         ("range(4 / 2)", "write // to divide whole numbers"),

@@ -36,11 +36,11 @@ def test_names_that_were_taken_out_work_as_they_did(tmp_path: Path) -> None:
 
 
 def test_only_what_numpy_printed_without_end_is_changed() -> None:
-    source = b"np.set_printoptions(threshold=float('nan'))\nf(threshold=np.nan)\nnp.set_printoptions(threshold=5)\n"
+    endless = b"np.set_printoptions(threshold=float('nan'))\nnumpy.set_printoptions(threshold='nan')\n"
+    source = endless + b"f(threshold=np.nan)\nnp.set_printoptions(threshold=5)\n"
     parsed = old_python.parse(source)
     assert parsed.numpy == ["threshold=np.nan"]
-    assert [line for line in source.decode().splitlines() if "np.nan" in line] == ["f(threshold=np.nan)"]
-    assert ast.unparse(parsed.tree).splitlines()[1:] == ["f(threshold=np.nan)", "np.set_printoptions(threshold=5)"]
+    assert ast.unparse(parsed.tree).splitlines()[2:] == ["f(threshold=np.nan)", "np.set_printoptions(threshold=5)"]
 
 
 def test_the_module_imp_comes_back_where_python_has_taken_it_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,7 @@ class OldNumpy(ast.NodeTransformer):
 
 
 def _is_nan(node: ast.expr) -> bool:
-    return ast.unparse(node).rpartition(".")[2].lower() in ("nan", "float('nan')")
+    return ast.unparse(node).rpartition(".")[2].lower() in ("nan", "'nan'", "float('nan')")
 
 
 def _sign_of_python_2(data: bytes, path: str) -> str:

@@ -13,6 +13,7 @@ MENDS = {  # by the beginning of the failure
     "the dot, or leave the import out.",
     r"(TypeError|AttributeError): .*NoneType": "Something is None: an exercise asks you to fill it in, or a function "
     "should have returned it. Do that first.",
+    r"NotImplementedError|TypeError: .*'ellipsis'": "An exercise asks you to write this part. Do that first.",
     r"SystemExit": "The cell ends Python there: leave exit() out.",
     r"TypeError: The numpy boolean negative": "In older versions of NumPy, minus turned True and "
     "False around: write ~.",
@@ -33,7 +34,13 @@ MENDS = {  # by the beginning of the failure
     "it, NumPy's release notes tell what to write instead.",
     r"ValueError: Object arrays cannot be loaded": "Older versions of NumPy loaded them unasked: write "
     "np.load(..., allow_pickle=True), if you trust the file.",
+    r"TypeError: arrays to stack must be passed as": "Older versions of NumPy took a generator: write a list.",
     r"\w+: .*(keyword argument|property) '?normed": "Matplotlib has renamed it: write density=True.",
+    r"\w+: (module '?matplotlib|Axes|Figure|\w*Subplot).*(no attribute|keyword)|"
+    r"\w+: '(DataFrame|Series)'.*no attribute|ImportError: cannot import name .* from '(matplotlib|pandas|scipy|sk)": (
+        "Check the spelling. If the notebook was written for an older version of that library, its release notes tell "
+        "what to write instead."
+    ),
     r"SyntaxError: invalid (non-printable )?character": "It was copied from a page or a letter: type it again.",
     r"ValueError: (math domain error|expected a (nonnegative|positive) input)": "The line that is named takes a "
     "logarithm or a root of a number that has none, most often 0 or below: print the number first.",

@@ -99,10 +99,11 @@ class Folders:
 
     def _chdir(self, path: Any) -> None:
         name = os.fspath(path) if isinstance(path, os.PathLike) else path
-        if isinstance(name, str) and ELSEWHERE.match(name) and not self._is_there(name):
+        there = isinstance(name, str) and self._is_there(name)
+        if isinstance(name, str) and not there and (ELSEWHERE.match(name) or self.intended != self.actual):
             self._stay(f"os.chdir({name!r})", name)
             return
-        self.chdir(self.target(name) if isinstance(name, str) and self._is_there(name) else path)
+        self.chdir(self.target(name) if there else path)
         self.intended = self.actual = os.getcwd()
 
     def _is_there(self, name: str) -> bool:
