@@ -235,7 +235,7 @@ class Known:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name, value in list(vars(cls).items()):
-            if name.startswith("_"):
+            if name.startswith("_") and name != "__call__":
                 continue
             if isinstance(value, FunctionType):
                 setattr(cls, name, known_arguments(value))

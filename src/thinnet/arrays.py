@@ -27,8 +27,7 @@ INTO_MEMORY = {
 
 def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     """`value` as a NumPy array, where it can be one and none of its elements is masked."""
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # others have masks of their own
-        raise error(f"{name} must have no masked elements, got some. Fill them in: {name}.filled(0), for example.")
+    check_unmasked(name, value, error)
     if type(value).__module__.startswith("scipy.sparse"):  # of which NumPy would make an array of one object
         fix = f"Give {name}.toarray(), or {name}.toarray().ravel() for one number a row."
         if name.startswith("X"):
@@ -53,6 +52,13 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     if array.dtype.kind == "T":  # text of any length, which few know
         return array.astype(object)
     return array.astype(np.float32) if array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void) else array
+
+
+def check_unmasked(name: str, value: Any, error: Error = ArgumentError) -> None:
+    """Raise `error` where elements are masked, of which `np.asarray` would take what lies below."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # others have masks of their own
+        variable = name if name.isidentifier() else "array"
+        raise error(f"{name} must have no masked elements, got some. Fill them in: {variable}.filled(0), for example.")
 
 
 def check_is_array(name: str, value: Any, expected: str = "an array in memory", error: Error = ArgumentError) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thinnet.errors import ArgumentError, DataError
+from thinnet.typing import AnyArray
 
 Error = type[ArgumentError] | type[DataError]
 Value = TypeVar("Value")
@@ -250,6 +251,7 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
             came = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
             fix = f"Convert it with np.asarray({name}, dtype=np.float32)."
             raise _refusal(f"{where}: {name}", "a NumPy array of floats", came, fix)
+        check_plain(f"{where}: {name}", array)
         if array.dtype != dtype:
             fix = f"Convert one of the two with .astype(np.{dtype})."
             raise _refusal(f"{where}: {name}", f"of dtype {dtype}, like {first}", str(array.dtype), fix)
@@ -264,6 +266,15 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
             raise ArgumentError(f"{where}: {name} must have shape {expected}, got {array.shape}.")
         sizes = found
     return sizes
+
+
+def check_plain(name: str, array: AnyArray) -> None:
+    """Refuse an array whose operators compute something else: a matrix, or one that leaves elements out."""
+    variable = name.rpartition(" ")[2]
+    if isinstance(array, np.ma.MaskedArray):
+        raise _refusal(name, "a plain NumPy array", "a masked array", f"Fill it in: {variable}.filled(0), for example.")
+    if isinstance(array, np.matrix):
+        raise _refusal(name, "a plain NumPy array", "a matrix", f"Convert it with np.asarray({variable}).")
 
 
 def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
@@ -292,7 +303,11 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
         came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
         fix = "Convert it with np.asarray(y, dtype=np.int64)."
+        if came.startswith("dtype float") and (odd := np.flatnonzero(y != np.floor(y))).size:  # NaN too
+            came += f" and y[{odd[0]}] = {y[odd[0]]:g}"
+            fix = "Leave rows without a label out, and take loss='mse' for values."
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, fix)
+    check_plain(f"{where}: y", y)
     if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # in a third of min's and max's time
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."

@@ -12,8 +12,8 @@ from typing import Any
 import tomli_w
 
 from thinnet import defaults
-from thinnet.arguments import instead_of
-from thinnet.checks import check_choice, check_number, check_path
+from thinnet.arguments import instead_of, knows_arguments
+from thinnet.checks import check_choice, check_number, check_path, shown
 from thinnet.data.augmentation import FLIPS, PADDING_MODES
 from thinnet.data.catalog import CATALOG
 from thinnet.data.dataset import STANDARDIZATIONS
@@ -51,6 +51,7 @@ def _number_or_word(text: str) -> str | float:
         return text
 
 
+@knows_arguments
 @dataclass(frozen=True)
 class Config:
     """Everything that decides a training run; each field is a key in TOML and an option of ``thinnet train``.
@@ -178,6 +179,13 @@ class Config:
             OSError: if it cannot be read.
         """
         return cls.from_mapping(read_toml(path), str(path))
+
+
+def check_config(config: Any) -> Config:
+    """The config, if it is one."""
+    if not isinstance(config, Config):
+        raise ArgumentError(f"config must be a Config, got {shown(config)}. Write Config(epochs=5), for example.")
+    return config
 
 
 def read_toml(path: AnyPath) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Numbers going wrong: whether scores, and what a step computed, are finite."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +18,18 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
     """
     if is_finite(scores):
         return
-    check_finite("X", X, ArgumentError, f"numbers that are finite in {X.dtype}", first_row)
+    check_inputs(X, first_row)
     row = int(np.isfinite(scores).all(axis=1).argmin())
     raise NumericalError(
         f"the scores of row {first_row + row} must be finite, got {first_wrong(scores[row])}. The row is finite: the "
         f"net's parameters or running statistics are not, or are too large. Train the net again, or load another."
     )
+
+
+def check_inputs(X: Any, first_row: int = 0) -> None:
+    """Raise where inputs are not finite: they would spoil running statistics, too."""
+    if isinstance(X, np.ndarray):  # sparse rows are looked at as they come
+        check_finite("X", X, ArgumentError, f"numbers that are finite in {X.dtype}", first_row)
 
 
 def is_finite_step(loss: float, gradients: Parameters) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from thinnet.arrays import cast
+from thinnet.arrays import cast, check_unmasked
 from thinnet.checks import nearest
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray
@@ -150,6 +150,7 @@ class Parameters(MutableMapping[str, FloatArray]):
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._views:
             raise ArgumentError(self._unknown(name))
+        check_unmasked(f"params[{name!r}]", value)
         array = np.asarray(value)
         view = self._views[name]
         if array is view:
@@ -177,6 +178,7 @@ class Parameters(MutableMapping[str, FloatArray]):
             if name != "flat":
                 super().__setattr__(name, value)
             elif value is not self.flat:
+                check_unmasked("params.flat", value)
                 array = np.asarray(value)
                 if array.shape != self.flat.shape or array.dtype.kind not in "fiub":
                     came = f"{array.dtype} of shape {array.shape}"

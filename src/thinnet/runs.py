@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from thinnet.checks import check_choice, check_path
-from thinnet.config import AUTO, NONE, Config
+from thinnet.config import AUTO, NONE, Config, check_config
 from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
 from thinnet.distributed.preparation import share_of
@@ -88,7 +88,7 @@ def start(
     folder, processes = check_path("folder", folder), ProcessGroup(communicator)
     if processes.rank == 0:
         _check_new(folder)
-    config = processes.from_first(config.resolved())
+    config = processes.from_first(check_config(config).resolved())
     data = load(config, processes)
     # This makes the folder, and finds out if it cannot be written.
     solver = _solver(config, data, folder, communicator=communicator, **options)

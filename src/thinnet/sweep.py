@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from thinnet import defaults, runs
 from thinnet.bars import above, bars
 from thinnet.checks import check_choice, check_number, check_path
-from thinnet.config import Config
+from thinnet.config import Config, check_config
 from thinnet.data.cifar10 import find_cifar10
 from thinnet.data.files import unreadable
 from thinnet.data.npz import EXPECTED
@@ -85,7 +85,13 @@ def run(
         MissingExtraError: if joblib, or for Dask distributed, is not installed.
         OSError: if the folder cannot be written.
     """
-    folder, configs = check_path("folder", folder), [config.resolved() for config in configs]
+    if isinstance(configs, Config | Mapping | str):
+        raise ArgumentError(
+            f"configs must be a list of Configs, got a {type(configs).__name__}. Write [Config(epochs=5)]."
+        )
+    if not isinstance(workers, Workers):
+        raise ArgumentError(f"workers must be Workers, got {workers!r}. Write Workers(2), for example.")
+    folder, configs = check_path("folder", folder), [check_config(config).resolved() for config in configs]
     run_folders = [folder / name for name in names(configs)]
     if (folder / runs.CONFIG).exists():
         raise CheckpointError(f"{folder} must be a folder for several runs, got that of one. Choose another one.")

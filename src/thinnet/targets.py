@@ -12,6 +12,7 @@ from thinnet.checks import Error, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
+SHARES_OFF = 0.02  # how far from 1 the shares of a row may sum to, in half precision too
 MANY_CLASSES = 100  # up to which there may be as many as rows
 
 
@@ -70,6 +71,20 @@ def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Seq
         column = targets.ndim == 2 and targets.shape[1] == 1 < num_outputs and _are_whole(targets)
         return targets[:, 0].astype(np.int64) if column else targets
     return as_values(targets) if num_outputs == 1 else targets
+
+
+def check_shares(name: str, y: AnyArray) -> None:
+    """Raise where the targets (N, C) of a loss on classes do not sum to 1 in each row.
+
+    The loss of a row with none would be 0, and that of one with several would weigh as much as theirs together.
+    """
+    off = np.abs(y.sum(axis=1, dtype=np.float64) - 1)
+    if off.max() > SHARES_OFF:
+        row = int(off.argmax())
+        raise ArgumentError(
+            f"{name} must be shares of the classes, which sum to 1 in each row, got {y[row].sum():g} in row {row}. "
+            "Divide each row by its sum; for several labels a row take loss='logistic'."
+        )
 
 
 def as_values(y: AnyArray) -> AnyArray:

@@ -20,7 +20,7 @@ from thinnet.nets.base import Net
 from thinnet.nets.predictions import prediction, probabilities
 from thinnet.nets.raw_rows import as_inputs
 from thinnet.nets.summary import summary
-from thinnet.numerics import check_scores
+from thinnet.numerics import check_inputs, check_scores
 from thinnet.spec import FIELDS, Normalization, Precision, Spec, checked_dims
 from thinnet.state import State
 from thinnet.steps import choose
@@ -203,7 +203,8 @@ class FullyConnectedNet(Net):
             to the caller; without `y` the (N, num_classes) scores.
 
         Raises:
-            ArgumentError: if X or y does not fit the net, or a training batch has one row and is to be normalized.
+            ArgumentError: if X or y does not fit the net, or X holds NaN or infinity, or a training batch has one row
+                and is to be normalized.
         """
         if step is not None and not training:
             raise ArgumentError("step must be None unless training=True, got a number. No masks are drawn otherwise.")
@@ -214,6 +215,7 @@ class FullyConnectedNet(Net):
         X = self._rows(X)
         X = X if self.standardization is None else as_inputs(self.spec, self.standardization, X)
         batch = checked_batch(self.spec, X, y, weights, self.step if step is None else step, training=training)
+        check_inputs(batch.X)
         if not training:
             evaluated = ReadableStep(self.spec, len(batch)).evaluate(self.state, batch)
             return evaluated.loss, dict(evaluated.arrays)
@@ -263,9 +265,9 @@ class FullyConnectedNet(Net):
                 check_scores(X_part, scores[part], start)
         return scores
 
-    def __call__(self, X: AnyArray) -> FloatArray:
+    def __call__(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
         """The scores; see `scores`."""
-        return self.scores(X)
+        return self.scores(X, flip=flip)
 
     def predict(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> AnyArray:
         """What the net predicts for each row; X, flip and the errors are those of `scores`.

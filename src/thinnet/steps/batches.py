@@ -13,7 +13,7 @@ from thinnet.layers.batchnorm import check_batch
 from thinnet.sparse_rows import SparseRows
 from thinnet.spec import Spec
 from thinnet.steps.base import Batch
-from thinnet.targets import targets_for
+from thinnet.targets import check_shares, targets_for
 from thinnet.typing import AnyArray
 
 
@@ -45,6 +45,8 @@ def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0
     given = None if weights is None else cast("weights", as_array("weights", weights), spec.dtype)
     batch = Batch(rows, as_targets(spec, y), given, step)
     check_targets(spec, batch)
+    if LOSSES[spec.loss].targets == "labels" and batch.y.ndim == 2:
+        check_shares("y", batch.y)
     if training:
         check_rows(spec, len(batch))
     check_number("step", step)
