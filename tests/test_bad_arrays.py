@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thinnet import ArgumentError, FullyConnectedNet, layers, optim, runs, sweep
+from thinnet import ArgumentError, Dataset, FullyConnectedNet, layers, optim, runs, sweep
 from thinnet.config import Config
 
 X = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
@@ -169,3 +169,23 @@ def test_what_is_no_config_is_refused_before_anything_is_written(
     with pytest.raises(ArgumentError, match=text):
         call(tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_config_that_is_none_is_refused() -> None:
+    given: Any = net().config
+    with pytest.raises(
+        ArgumentError, match=r"config must be a mapping, got a method\. Give that of a net: net\.config"
+    ):
+        FullyConnectedNet.from_config(given)
+
+
+def test_a_data_set_warns_of_labels_in_another_order() -> None:
+    pd = pytest.importorskip("pandas")
+    frame, mixed = pd.DataFrame(X), pd.Series(Y, index=range(6)[::-1])
+    text = r"y_val has the index labels of X_val in another order, .* give y_val\.loc\[X_val\.index\]; if not, y_val\."
+    with pytest.warns(UserWarning, match=text) as told:
+        Dataset(frame, pd.Series(Y), frame, mixed)
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"weights has the index labels of X_train in another order"):
+        Dataset(frame, pd.Series(Y), weights=mixed + 1)
+    Dataset(frame, mixed.to_numpy(), frame, mixed.loc[frame.index])

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Set
 from decimal import Decimal
@@ -219,6 +220,26 @@ def check_order(name: str, labels: list[Any], before: list[Any], error: Error = 
             f"{name} must have its columns in the order of training, {shortened(before)}, got {shortened(labels)}. "
             f"Give {name}[columns], with the columns that training had."
         )
+
+
+def warn_of_order(X: Any, beside: Mapping[str, Any], stacklevel: int, rows: str = "X") -> None:
+    """Warn where the labels of pandas' rows are those of X, called `rows`, in another order: nothing looks at them.
+
+    Only labels of one kind are compared, and only where each names one row: of others pandas itself is not sure.
+    """
+    own: Any = getattr(X, "index", None)
+    for name, value in beside.items():
+        labels: Any = getattr(value, "index", None)
+        if not all(type(index).__module__.startswith("pandas.") for index in (own, labels)) or own.equals(labels):
+            continue
+        alike = len(own) == len(labels) and own.dtype == labels.dtype and own.nlevels == labels.nlevels
+        if alike and own.is_unique and labels.is_unique and labels.isin(own).all():
+            warnings.warn(
+                f"{name} has the index labels of {rows} in another order, and rows are paired by position. If the "
+                f"labels say which belong together, give {name}.loc[{rows}.index]; if not, {name}.to_numpy()",
+                UserWarning,
+                stacklevel=stacklevel + 1,
+            )
 
 
 def is_finite(array: AnyArray) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from thinnet import defaults
-from thinnet.checks import check_choice, check_keys, check_names, check_number
+from thinnet.checks import check_choice, check_keys, check_names, check_number, shown
 from thinnet.errors import ArgumentError
 from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
@@ -163,6 +163,8 @@ class Spec:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Spec:
         """What `config` gave, read again; fields that it lacks take their defaults."""
+        if not isinstance(config, Mapping):
+            raise ArgumentError(f"config must be a mapping, got {shown(config)}. Give that of a net: net.config().")
         check_keys("config", config, FIELDS)
         missing = [name for name in ("hidden_dims", "input_dim", "num_classes") if name not in config]
         if missing:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thinnet.arguments import Known, knows_arguments
-from thinnet.arrays import as_rows, cast, check_finite, check_order, column_labels
+from thinnet.arrays import as_rows, cast, check_finite, check_order, column_labels, warn_of_order
 from thinnet.checks import check_choice, check_names, check_number, shortened
 from thinnet.data import checking
 from thinnet.data.augmentation import Augmentation, checked_augmentation
@@ -90,6 +90,8 @@ class Dataset(Known):
         labels = {split: column_labels(getattr(self, f"X_{split}")) for split in given}
         for split in given:
             check_order(f"X_{split}", labels[split], labels["train"], DataError)
+            beside = {f"y_{split}": getattr(self, f"y_{split}"), "weights": self.weights if split == "train" else None}
+            warn_of_order(getattr(self, f"X_{split}"), beside, stacklevel=4, rows=f"X_{split}")
             X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
             if split == "train" and self.image_shape is None and X.ndim > 2:
                 vars(self)["image_shape"] = X.shape[1:]

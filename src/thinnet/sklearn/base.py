@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from thinnet import defaults
 from thinnet.arguments import Known
+from thinnet.arrays import warn_of_order
 from thinnet.checks import check_number
 from thinnet.data.batches import BatchOrder
 from thinnet.errors import ArgumentError, NumericalError
@@ -221,7 +222,7 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         """What is given, checked, with the targets as numbers."""
         before = None if fresh else self._inputs
         given = inputs.checked(self, X, before)
-        inputs.warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=5)
+        warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=5)
         y, weights = inputs.checked_beside(self, y, sample_weight, given.shape[0])
         targets = self._encoded(y, fresh=fresh, incremental=incremental, classes=classes)
         sample = Sample(given, targets, weights).without_zeros()

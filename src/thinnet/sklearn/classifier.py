@@ -13,13 +13,14 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from thinnet.arguments import known_arguments, knows_arguments
+from thinnet.arrays import warn_of_order
 from thinnet.checks import check_path
 from thinnet.errors import ArgumentError
 from thinnet.nets.predictions import prediction, probabilities
 from thinnet.sklearn import class_weights
 from thinnet.sklearn.base import Auto, ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
-from thinnet.sklearn.inputs import checked_beside, checked_classes, warn_of_order
+from thinnet.sklearn.inputs import checked_beside, checked_classes
 from thinnet.sklearn.parameters import is_auto
 from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
 from thinnet.targets import is_one_hot, places, seem_no_classes

@@ -149,27 +149,6 @@ def check_in_memory(**given: Any) -> None:
         check_is_array(name, value, "an array, a sparse matrix or a data frame in memory")
 
 
-def warn_of_order(X: Any, beside: Mapping[str, Any], stacklevel: int) -> None:
-    """Warn where the labels of pandas' rows are those of X in another order, since nothing looks at them.
-
-    Only labels of one kind are compared, and only where each names one row: of others pandas itself is not sure.
-    """
-    own: Any = getattr(X, "index", None)
-    for name, value in beside.items():
-        labels: Any = getattr(value, "index", None)
-        if not all(type(index).__module__.startswith("pandas.") for index in (own, labels)) or own.equals(labels):
-            continue
-        alike = len(own) == len(labels) and own.dtype == labels.dtype and own.nlevels == labels.nlevels
-        if alike and own.is_unique and labels.is_unique and labels.isin(own).all():
-            warnings.warn(
-                f"{name} has the index labels of X in another order, and rows are paired by position, as everywhere in "
-                f"scikit-learn. If the labels say which belong together, give {name}.loc[X.index]; if not, "
-                f"{name}.to_numpy()",
-                UserWarning,
-                stacklevel=stacklevel + 1,
-            )
-
-
 def _check_columns(X: Any) -> None:
     """Refuse a single column or row of a frame, and frames whose columns cannot be told apart."""
     if type(X).__name__ == "Series":

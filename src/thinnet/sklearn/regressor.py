@@ -11,14 +11,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from thinnet.arguments import known_arguments, knows_arguments
-from thinnet.arrays import cast
+from thinnet.arrays import cast, warn_of_order
 from thinnet.checks import check_choice, check_path
 from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.base import ThinNetEstimator, takes_parts
 from thinnet.sklearn.documentation import documented
-from thinnet.sklearn.inputs import checked_beside, warn_of_order
+from thinnet.sklearn.inputs import checked_beside
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
