@@ -23,7 +23,7 @@ def test_names_that_were_taken_out_work_as_they_did(tmp_path: Path) -> None:
     cells = [
         "import numpy as np\nnp.set_printoptions(threshold=np.nan)\nprint('...' in str(np.arange(3000)))",
         "with np.warnings.catch_warnings():\n    np.warnings.simplefilter('ignore')\n"
-        "print(np.string_('a'), np.unicode_('b'), np.cast['int32']([1.5, 2.5]), np.int0(3), np.product([2, 3]))",
+        "    print(np.string_('a'), np.unicode_('b'), np.cast['int32']([1.5, 2.5]), np.int0(3), np.product([2, 3]))",
         "import warnings\nwarnings.simplefilter('ignore')\nfrom imp import reload\n"
         "import string, sys, fractions\nprint(reload(string) is string, sys.maxint > 2**30, fractions.gcd(6, 4))",
         "from PIL import Image\n"
