@@ -153,7 +153,7 @@ def measured(batch: int) -> str:
         "2 processes, local statistics": (2, 1, job, "element", "local"),
         '2 processes, `dropout_mask="batch"`': (2, 1, job, "batch"),
     }
-    text = f"\n#### Batch {batch:,}\n\n| | ms a step | of it in exchanges | bytes exchanged a step |\n"
+    text = f"\n#### Batch {batch:,}\n\n| | ms a step | of which exchanging | bytes exchanged a step |\n"
     text += "| --- | ---: | ---: | ---: |\n"
     for name, one in in_turns(cases).items():
         exchanging = f"{1e3 * one['exchanging']:.1f}" if one["bytes"] else ""
@@ -194,11 +194,11 @@ def turning_point(step: Step, network: Network, batch: int) -> str:
 
 def computed(made: Sequence[Step]) -> str:
     """Tables of what the measured steps come to on other machines."""
-    text = "| step | seconds on one thread | bytes exchanged | messages |\n| --- | ---: | ---: | ---: |\n"
+    text = "| step | time on one thread | bytes exchanged | messages |\n| --- | ---: | ---: | ---: |\n"
     for step in made:
         line = f"{1e3 * step.fixed:.1f} ms + {1e6 * step.per_row:.0f} µs a row"
         text += f"| {step.name} | {line} | {step.bytes:,.0f} | {step.messages + 1} |\n"
-    text += "\n#### From how many processes on exchanging takes longer than computing\n\n"
+    text += "\n#### Fewest processes at which exchanging takes longer than computing\n\n"
     batches = (100, 1000, 10_000, 100_000)
     text += "| network | step | " + " | ".join(f"batch {batch:,}" for batch in batches) + " |\n| --- | --- |"
     text += " ---: |" * len(batches) + "\n"
@@ -207,8 +207,8 @@ def computed(made: Sequence[Step]) -> str:
             points = " | ".join(turning_point(step, network, batch) for batch in batches)
             text += f"| {network.name} | {step.name} | {points} |\n"
     for title, about, strong, batch in (
-        ("Strong scaling: one minibatch of 10,000 rows", "One process's time over P times that of P.", True, 10_000),
-        ("Weak scaling: 100 rows for each process", "One process's time over that of P.", False, 100),
+        ("Strong scaling: one minibatch of 10,000 rows", "The time of one process over P times the time of P.", True, 10_000),
+        ("Weak scaling: 100 rows for each process", "The time of one process over the time of P.", False, 100),
     ):
         text += f"\n#### {title}\n\n{about}\n\n"
         text += "| network | step | " + " | ".join(f"{p:,}" for p in TOLD) + " |\n"
@@ -249,10 +249,10 @@ def main() -> None:
     from run import machine
 
     text = f"### Measured\n\n`python benchmarks/scaling.py`. {machine()}\n3072-500-500-500-10, batch normalization, "
-    text += "dropout one half, Adam, float32; medians of runs in turns.\n"
+    text += "dropout one half, Adam, float32; medians of runs taken in turns.\n"
     text += "".join(measured(batch) for batch in (100, 1000))
     made = steps()
-    text += "\n### Computed\n\nFrom the steps measured on one thread and the figures stated for each network.\n\n"
+    text += "\n### Computed\n\nFrom the steps measured on one thread and the figures given for each network.\n\n"
     TABLES.write_text(text + computed(made), encoding="utf-8")
     draw(made)
 
