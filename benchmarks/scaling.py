@@ -207,8 +207,8 @@ def computed(made: Sequence[Step]) -> str:
             points = " | ".join(turning_point(step, network, batch) for batch in batches)
             text += f"| {network.name} | {step.name} | {points} |\n"
     for title, about, strong, batch in (
-        ("Strong scaling: one minibatch of 10,000 rows", "The time of one process over P times the time of P.", True, 10_000),
-        ("Weak scaling: 100 rows for each process", "The time of one process over the time of P.", False, 100),
+        ("Strong scaling: one minibatch of 10,000 rows", "Time of one process over P times that of P.", True, 10_000),
+        ("Weak scaling: 100 rows for each process", "Time of one process over that of P.", False, 100),
     ):
         text += f"\n#### {title}\n\n{about}\n\n"
         text += "| network | step | " + " | ".join(f"{p:,}" for p in TOLD) + " |\n"
