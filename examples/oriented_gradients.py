@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from thinnet import DataError, Dataset
-from thinnet.data.dataset import SPLITS
+from thinnet.data.fields import SPLITS
 from thinnet.teams import THREAD_POOL, Share, share_out
 from thinnet.typing import AnyArray, FloatArray
 

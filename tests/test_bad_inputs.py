@@ -329,6 +329,13 @@ OTHERS = [
             "standardized: unknown": (lambda: Dataset(X, Y).standardized("minmax"), r"method must be one of 'none', 'mean'"),
             "batch: a float for rows": (lambda: Dataset(X, Y).batch("train", 10.0), r"rows must be row numbers, a slice, or 6 times True or False, got 10\.0\. Write slice\(0, 10\) for so many, \[10\]"),  # type: ignore[arg-type]
             "batch: floats for rows": (lambda: Dataset(X, Y).batch("train", np.array([2.0])), r"rows must be .*, got dtype float64 of shape \(1,\)\. Give np\.array\(rows, int\)"),
+            "batch: NaN for rows": (lambda: Dataset(X, Y).batch("train", float("nan")), r"6 times True or False, got nan\. Rows have whole numbers, from 0 on\.$"),  # type: ignore[arg-type]
+            "batch: half a row": (lambda: Dataset(X, Y).batch("train", 2.5), r"got 2\.5\. Rows have whole numbers"),  # type: ignore[arg-type]
+            "batch: -1 for rows": (lambda: Dataset(X, Y).batch("train", -1), r"got -1\. Write \[-1\] for this one\.$"),  # type: ignore[arg-type]
+            "batch: NaN among rows": (lambda: Dataset(X, Y).batch("train", [0, float("nan")]), r"got dtype float64 of shape \(2,\)\. Rows have whole"),  # type: ignore[list-item]
+            "held: beyond the last row": (lambda: Dataset(X, Y).held("train", [6]), r"rows must be numbers from 0 to 5, got 6"),  # type: ignore[arg-type]
+            "held: NaN": (lambda: Dataset(X, Y).held("train", float("nan")), r"rows must be row numbers, .* got nan\. Rows have"),  # type: ignore[arg-type]
+            "held: no such split of a share": (lambda: Dataset(X, Y).shared(0, 2).held("training", np.arange(2)), r"split must be one of 'train', .* got 'training'\. Did"),
             "batch: True for rows": (lambda: Dataset(X, Y).batch("train", True), r"rows must be .*, got True\. Leave it out for all rows"),  # type: ignore[arg-type]
             "batch: beyond the last row": (lambda: Dataset(X, Y).batch("train", [0, 6]), r"rows must be numbers from 0 to 5, got 6\. Count"),
             "batch: before the first row": (lambda: Dataset(X, Y).batch("train", [-7, 0]), r"rows must be numbers from 0 to 5, got -7\."),
@@ -339,6 +346,9 @@ OTHERS = [
             "reader: beyond the last row": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.array([6])), r"rows must be numbers from 0 to 5, got 6"),
             "reader: more rows than room": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.arange(3)), r"rows must be at most 2, max_rows, got 3"),
             "order: of no rows": (lambda: BatchOrder(0, batch_size=2, seed=0), r"num_rows must be an integer >= 1, got 0"),
+            "order: half a step": (lambda: BatchOrder(6, batch_size=2, seed=0).rows(1.5), r"step must be an integer from 0 to 4294967295, got 1\.5 \(float\)\. Steps"),  # type: ignore[arg-type]
+            "order: a step before the first": (lambda: BatchOrder(6, batch_size=2, seed=0).rows(-1), r"step must be .*, got -1\. Steps count from 0"),
+            "order: the epoch of NaN": (lambda: BatchOrder(6, batch_size=2, seed=0).epoch(float("nan")), r"step must be .*, got nan"),  # type: ignore[arg-type]
             "shared: text": (lambda: Dataset(X, Y).shared("0", 2), r"rank must be an integer >= 0, got '0' \(str\)"),  # type: ignore[arg-type]
             "shared: beyond the last": (lambda: Dataset(X, Y).shared(2, 2), r"rank must be from 0 to 1, below size, got 2"),
             "first: more than there are": (lambda: Dataset(X, Y).first(7), r"num_train must be at most 6, .* got 7"),

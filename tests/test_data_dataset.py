@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import thinnet.data.dataset
 from thinnet.data import Dataset
 from thinnet.data.dataset import STANDARDIZATIONS
 from thinnet.data.npz import load_npz
@@ -57,11 +56,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("method", STANDARDIZATIONS)
-@pytest.mark.parametrize("rows_at_once", [3, 40, 1000])
-def test_standardization_is_what_plain_numpy_gives(
-    data: Dataset, method: str, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(thinnet.data.dataset, "ROWS_AT_ONCE", rows_at_once)
+def test_standardization_is_what_plain_numpy_gives(data: Dataset, method: str) -> None:
     standardized = data.standardized(method)
     for split, X in (("train", TRAIN), ("val", VAL), ("test", TEST)):
         rows, _ = standardized.batch(split, dtype=np.float64)
@@ -187,7 +182,7 @@ def test_rows_that_were_checked_are_not_checked_again(monkeypatch: pytest.Monkey
     def refuse(*args: Any) -> None:
         raise AssertionError("all rows are read again")
 
-    monkeypatch.setattr("thinnet.data.dataset.check_finite", refuse)
+    monkeypatch.setattr("thinnet.data.fields.check_finite", refuse)
     for same in (data.standardized("mean"), data.first(5), data.drawn(5, seed=0)):
         assert same.num_rows("val") == data.num_rows("val")
 

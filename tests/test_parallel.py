@@ -260,6 +260,9 @@ def test_held_rows_are_found_by_their_numbers_among_all() -> None:
         assert part.weights is not None
         assert data.weights is not None
         np.testing.assert_array_equal(part.weights[own], data.weights[rows[places]])
+    places, own = data.held("train", [-1, 0])
+    assert places.tolist() == [0, 1]
+    assert own.tolist() == [data.num_rows("train") - 1, 0]
     assert sorted(place for rank in range(3) for place in data.shared(rank, 3).held("train", rows)[0]) == list(range(6))
 
 

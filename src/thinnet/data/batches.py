@@ -68,7 +68,11 @@ class BatchOrder:
         self._batches: list[IntArray] = []
 
     def rows(self, step: int) -> IntArray:
-        """The row numbers of the minibatch of `step`: an array of int64, of `smallest` to `largest` elements."""
+        """The row numbers of the minibatch of `step`: an array of int64, of `smallest` to `largest` elements.
+
+        ArgumentError if `step` is no whole number from 0 on.
+        """
+        _check_step(step)
         if self.sampling == "replacement":
             return self._generator(step).integers(self.num_rows, size=self.batch_size)
         epoch, position = divmod(step, self.steps_per_epoch)
@@ -80,7 +84,13 @@ class BatchOrder:
 
     def epoch(self, step: int) -> int:
         """The pass over the rows to which the minibatch of `step` belongs, counted from 0."""
+        _check_step(step)
         return step // self.steps_per_epoch
 
     def _generator(self, number: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(ORDER_STREAM, number)))
+
+
+def _check_step(step: int) -> None:
+    if type(step) is not int or step < 0:  # in a third of the time that all of the check takes, in every step
+        check_number("step", step)

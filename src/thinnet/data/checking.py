@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.arrays import as_array, came, check_finite, without_objects
-from thinnet.checks import Error, nearest, shown
+from thinnet.checks import Error, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.targets import is_one_hot
 from thinnet.typing import AnyArray
@@ -154,33 +154,6 @@ def check_rows(names: str, wanted: int, available: int, what: str) -> None:
     """Raise DataError if more rows are `wanted`, by the arguments `names`, than are `available` of `what`."""
     if wanted > available:
         raise DataError(f"{names} must be at most {available:,}, the {what}, got {wanted:,}. Ask for fewer images.")
-
-
-def checked_index(rows: Any, num_rows: int) -> Any:
-    """A slice, row numbers or truth values that NumPy takes as an index of so many rows; None stands for all rows."""
-    if rows is None:
-        return slice(None)
-    if isinstance(rows, slice):
-        with suppress(TypeError, ValueError):
-            rows.indices(num_rows)
-            return rows
-        raise ArgumentError(f"rows must be a slice of whole numbers, got {rows}. Write slice(0, 100), for example.")
-    numbers = without_objects(as_array("rows", rows))
-    if numbers.ndim == 1 and not numbers.size:
-        return numbers.astype(np.intp)
-    if numbers.ndim == 1 and numbers.dtype.kind in "iu":
-        beyond = numbers[[numbers.argmin(), numbers.argmax()]]
-        beyond = beyond[(beyond < -num_rows) | (beyond >= num_rows)]
-        if beyond.size:
-            raise ArgumentError(f"rows must be numbers from 0 to {num_rows - 1}, got {beyond[0]}. Count them from 0.")
-        return numbers
-    if numbers.shape == (num_rows,) and numbers.dtype.kind == "b":
-        return numbers
-    one, floats = numbers.ndim == 0 and numbers.dtype.kind in "iuf", numbers.dtype.kind == "f"
-    found = shown(numbers.item()) if numbers.ndim == 0 else f"{came(numbers)} of shape {numbers.shape}"
-    others = "Give np.array(rows, int) if these are whole." if floats else "Leave it out for all rows."
-    fix = f"Write slice(0, {rows:.0f}) for so many, [{rows:.0f}] for this one." if one else others
-    raise ArgumentError(f"rows must be row numbers, a slice, or {num_rows} times True or False, got {found}. {fix}")
 
 
 def checked_floats(dtype: Any) -> np.dtype[Any]:

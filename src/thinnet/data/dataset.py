@@ -10,19 +10,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thinnet.arguments import Known, knows_arguments
-from thinnet.arrays import as_rows, cast, check_finite, check_order, column_labels, warn_of_order
-from thinnet.checks import check_choice, check_names, check_number, shortened
+from thinnet.arrays import cast
+from thinnet.checks import check_choice, check_number, shortened
 from thinnet.data import checking
 from thinnet.data.augmentation import Augmentation, checked_augmentation
+from thinnet.data.fields import ARRAYS, SPLITS, checked_fields
 from thinnet.data.moments import standardized
+from thinnet.data.row_numbers import checked_index, checked_row_numbers
 from thinnet.data.shares import Gather, Share, alone, checked_gather, digest, digest_alone, shift_and_scale
 from thinnet.errors import ArgumentError, DataError
 from thinnet.standardization import Standardization
-from thinnet.targets import as_values, checked_targets
+from thinnet.targets import as_values
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-SPLITS = ("train", "val", "test")
-ARRAYS = {f"{part}_{split}": split for split in SPLITS for part in "Xy"}  # field → the split whose rows it holds
 STANDARDIZATIONS = ("none", "mean", "feature", "global")
 ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
 
@@ -80,37 +80,7 @@ class Dataset(Known):
     text_labels: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        if self.X_train is None and self.y_train is None:
-            raise DataError("X_train and y_train must be arrays, got None. Give the training rows and their labels.")
-        given = [split for split in SPLITS if self._has(split)]
-        named = check_names(self.class_names, None, DataError)
-        arrays = {f"y_{split}": getattr(self, f"y_{split}") for split in given}
-        targets, names, is_text = checked_targets(arrays, named)
-        vars(self).update(class_names=names, text_labels=is_text)  # which is frozen for all others
-        labels = {split: column_labels(getattr(self, f"X_{split}")) for split in given}
-        for split in given:
-            check_order(f"X_{split}", labels[split], labels["train"], DataError)
-            beside = {f"y_{split}": getattr(self, f"y_{split}"), "weights": self.weights if split == "train" else None}
-            warn_of_order(getattr(self, f"X_{split}"), beside, stacklevel=4, rows=f"X_{split}")
-            X, y = as_rows(f"X_{split}", getattr(self, f"X_{split}"), DataError), targets[f"y_{split}"]
-            if split == "train" and self.image_shape is None and X.ndim > 2:
-                vars(self)["image_shape"] = X.shape[1:]
-            rows = checking.checked_rows(split, X, y, None if split == "train" else self.num_features, self.image_shape)
-            if y.dtype.kind != "f":
-                checking.check_labels(split, y, self.class_names)
-            check_finite(f"X_{split}", rows)
-            check_finite(f"y_{split}", y)
-            vars(self).update({f"X_{split}": rows, f"y_{split}": y})
-        if self.weights is not None:
-            weights = checking.checked_weights(self.weights, len(self.X_train), "weights", "X_train", DataError)
-            vars(self)["weights"] = weights
-        vars(self)["augmentation"] = checked_augmentation(self.augmentation, self.num_features)
-
-    def _has(self, split: str) -> bool:
-        X, y = getattr(self, f"X_{split}"), getattr(self, f"y_{split}")
-        if (X is None) != (y is None):
-            raise DataError(f"X_{split} and y_{split} must be given together, got only one. Give both.")
-        return X is not None
+        vars(self).update(checked_fields(self))  # which is frozen for all others
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {self.num_rows(split)}" for split in SPLITS)
@@ -141,14 +111,14 @@ class Dataset(Known):
 
     def total_rows(self, split: str) -> int:
         """How many rows a split has on all processes together; `num_rows` where the data set is not shared."""
-        return self.num_rows(split) if self.share is None else self.share.totals[split]
+        return self.num_rows(split) if self.share is None else self.share.totals[check_choice("split", split, SPLITS)]
 
-    def held(self, split: str, rows: IntArray) -> tuple[IntArray, IntArray]:
+    def held(self, split: str, rows: IntArray | list[int]) -> tuple[IntArray, IntArray]:
         """Which of the rows of a split with these (N,) numbers among all processes' rows are here: their positions in
         `rows`, and their numbers here."""
-        own = self.own_rows(split)
-        positions = np.flatnonzero((rows >= own.start) & (rows < own.stop))
-        return positions, rows[positions] - own.start
+        numbers, own = checked_row_numbers(rows, self.total_rows(split)), self.own_rows(split)
+        positions = np.flatnonzero((numbers >= own.start) & (numbers < own.stop))
+        return positions, numbers[positions] - own.start
 
     def labels(self, split: str) -> AnyArray:
         """The labels or targets of a split.
@@ -181,7 +151,7 @@ class Dataset(Known):
             DataError: if the data set has no such split, or a number of its rows is beyond `dtype`.
         """
         y = self.labels(split)
-        index = checking.checked_index(rows, len(y))
+        index = checked_index(rows, len(y))
         X: AnyArray = getattr(self, f"X_{split}")[index]
         return self._shifted(f"X_{split}", X, checking.checked_floats(dtype)), y[index]
 
@@ -193,7 +163,7 @@ class Dataset(Known):
         if not self.augmentation:
             return X, y
         first = self.own_rows("train").start
-        numbers = np.arange(self.num_rows("train"))[checking.checked_index(rows, self.num_rows("train"))]
+        numbers = checked_row_numbers(rows, self.num_rows("train"))
         origins = self.augmentation.origins(numbers + first, seed=seed, step=step, epoch=epoch)
         return np.where(origins < 0, X.dtype.type(0), np.take_along_axis(X, origins, axis=1)), y
 
@@ -325,7 +295,8 @@ class Dataset(Known):
 
     def own_rows(self, split: str) -> slice:
         """The numbers of the rows of a split that are here among all processes' rows."""
-        return slice(0, self.num_rows(split)) if self.share is None else self.share.rows(split)
+        here = slice(0, self.num_rows(split))
+        return here if self.share is None else self.share.rows(split)
 
     def _check_not_shared(self, what: str) -> None:
         if self.share is not None:

@@ -9,7 +9,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from thinnet.data.dataset import ARRAYS, ROWS_AT_ONCE, Dataset
+from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
+from thinnet.data.fields import ARRAYS
 from thinnet.data.files import LONGEST_HEAD, ZIP, damaged, looks_like, unreadable
 from thinnet.data.shares import Share, share_of
 from thinnet.errors import DataError

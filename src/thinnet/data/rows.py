@@ -7,8 +7,8 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.data.batches import BatchOrder
-from thinnet.data.checking import checked_index
 from thinnet.data.dataset import Dataset
+from thinnet.data.row_numbers import checked_index
 from thinnet.errors import ArgumentError
 from thinnet.standardization import Standardization
 from thinnet.teams import ONE_THREAD, Team, parts_for, scratch, share_out

@@ -9,7 +9,8 @@ import numpy as np
 from thinnet.arrays import cast
 from thinnet.checks import check_number, shortened
 from thinnet.data.checking import MOST_ABSENT, check_no_words
-from thinnet.data.dataset import SPLITS, Dataset
+from thinnet.data.dataset import Dataset
+from thinnet.data.fields import SPLITS
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, DataError
 from thinnet.layers import LOSSES
