@@ -36,7 +36,19 @@ COMMANDS = [
         "--data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'mnist'.",
     ),
     ("experiment dropout --dropout-mask rows", "invalid choice: 'rows'"),
-    ("experiment dropout --output /proc/nowhere", "No such file or directory"),
+    ("experiment dropout --output /proc/nowhere", "/proc/nowhere must be a folder that can be written, got an error"),
+    (
+        "course new /proc/nowhere --dialect nndl",
+        "/proc/nowhere must be a folder that can be written, got an error while",
+    ),
+    ("course new $TMP/own.npz --dialect nndl", "own.npz'. Choose another name."),
+    ("course run $TMP/empty.ipynb --package 3x", "error: --package must be names of packages, got '3x'. Give the part"),
+    ("course run $TMP/empty.ipynb --package class", "error: --package must be names of packages, got 'class'."),
+    (
+        "course run $TMP/empty.ipynb --package os",
+        "error: --package must be names of the course's package, got 'os', wh",
+    ),
+    ("report $TMP/own.npz", "must be the folder of a run, or of several, got a file"),
     ("experiment cifar10-fc --root $TMP", "--root must be cifar-10-batches-py or the folder that has it"),
     ("experiment cifar10-fc --seed one", "--seed: must be a whole number of at least 0, got 'one'"),
     ("course run $TMP/none.ipynb --dialect nndl", "none.ipynb"),
@@ -107,6 +119,7 @@ def test_a_wrong_command_line_ends_with_status_2(
     np.savez(tmp_path / "own.npz", X_train=np.eye(4), y_train=np.zeros(4, int))
     (tmp_path / "own.toml").write_text("dropout = 1.5")
     (tmp_path / "begun").mkdir()
+    (tmp_path / "empty.ipynb").write_text('{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}')
     (tmp_path / "begun" / "config.toml").write_text('data = "numbers"')
     try:
         status: Any = main([word.replace("$TMP", str(tmp_path)) for word in line.split()])

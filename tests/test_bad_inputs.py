@@ -333,7 +333,7 @@ OTHERS = [
             "batch: half a row": (lambda: Dataset(X, Y).batch("train", 2.5), r"got 2\.5\. Rows have whole numbers"),  # type: ignore[arg-type]
             "batch: -1 for rows": (lambda: Dataset(X, Y).batch("train", -1), r"got -1\. Write \[-1\] for this one\.$"),  # type: ignore[arg-type]
             "batch: NaN among rows": (lambda: Dataset(X, Y).batch("train", [0, float("nan")]), r"got dtype float64 of shape \(2,\)\. Rows have whole"),  # type: ignore[list-item]
-            "held: beyond the last row": (lambda: Dataset(X, Y).held("train", [6]), r"rows must be numbers from 0 to 5, got 6"),  # type: ignore[arg-type]
+            "held: beyond the last row": (lambda: Dataset(X, Y).held("train", [6]), r"rows must be numbers from 0 to 5, got 6"),
             "held: NaN": (lambda: Dataset(X, Y).held("train", float("nan")), r"rows must be row numbers, .* got nan\. Rows have"),  # type: ignore[arg-type]
             "held: no such split of a share": (lambda: Dataset(X, Y).shared(0, 2).held("training", np.arange(2)), r"split must be one of 'train', .* got 'training'\. Did"),
             "batch: True for rows": (lambda: Dataset(X, Y).batch("train", True), r"rows must be .*, got True\. Leave it out for all rows"),  # type: ignore[arg-type]

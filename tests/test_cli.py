@@ -104,6 +104,18 @@ def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "±" not in out
 
 
+def test_errors_of_the_system_are_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "locked"))
+
+    monkeypatch.setattr("thinnet.report.find_runs", locked)
+    assert main(["report", str(tmp_path)]) == 2
+    text = "locked must be readable, or writable, got an error (Permission denied). Check permissions and the disk.\n"
+    assert capsys.readouterr().err.endswith(text)
+
+
 def test_a_rate_twice_and_a_folder_that_cannot_be_are_refused_before_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -255,6 +255,10 @@ def test_packages_by_other_names_and_utils() -> None:
     assert run(code) == "None\n"
     with pytest.raises(ArgumentError, match=r"packages must be names of packages, got 'a.b'"):
         thinnet.course.activate("nndl", packages=["a.b"])
+    with pytest.raises(ArgumentError, match=r"packages must be a list of names, got 'cs682'\. Write \['cs682'\]\."):
+        thinnet.course.activate("nndl", packages="cs682")
+    with pytest.raises(ArgumentError, match=r"packages must be names of the course's package, got 'json'"):
+        thinnet.course.activate("nndl", packages=["json"])
 
 
 def test_a_package_utils_of_ones_own_wins_and_is_not_ours_elsewhere(in_folder: Path) -> None:

@@ -209,12 +209,18 @@ def test_a_page_in_a_folder_that_is_not_there_is_refused_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS})
+    (tmp_path / "page.txt").write_text("a file")
     before = sorted(tmp_path.rglob("*"))
-    places = ("site/page.html", "site/deep/page.html", "odd/no/page.html", "site", "page")
-    for output in map(tmp_path.joinpath, places):
+    pages = dict.fromkeys(("site/page.html", "site/deep/page.html", "odd/no/page.html"), "must be a file in a folder")
+    folders = dict.fromkeys(
+        ("site", "page"), "error: --output must be the page, NAME.html, or a folder that exists, got"
+    )
+    file = {"page.txt": f"page.txt, a file. Write {tmp_path / 'page.html'}."}
+    for name, text in (pages | folders | file).items():
+        output = tmp_path / name
         told = ["report", str(run), "--output", str(output), "--figures", str(tmp_path / "figures")]
         assert cli.main(told) == 2
-        assert "must be a file in a folder that exists. Make the folder first." in capsys.readouterr().err
+        assert text in capsys.readouterr().err
         assert sorted(tmp_path.rglob("*")) == before
 
 

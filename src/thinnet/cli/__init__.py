@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 import warnings
@@ -55,9 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         flush_output()
         return status
     except (ThinnetError, OSError, MemoryError) as error:
-        return _failed(
-            options, error, f"error: {as_typed(str(error), options)}", 1 if isinstance(error, NumericalError) else 2
-        )
+        status = 1 if isinstance(error, NumericalError) else 2
+        return _failed(options, error, f"error: {as_typed(_in_words(error), options)}", status)
     except KeyboardInterrupt as error:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
     except Terminated as error:
@@ -99,6 +99,16 @@ def _plain_warnings(options: argparse.Namespace) -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = usual
+
+
+def _in_words(error: Exception) -> str:
+    """What an error says; of one that is the system's own, about which file, and what to look at."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
+        return (
+            f"{where} must be readable, or writable, got an error ({error.strerror}). Check permissions and the disk."
+        )
+    return str(error)
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:

@@ -11,7 +11,7 @@ from thinnet.course.dialects import DIALECTS as DIALECTS
 from thinnet.course.dialects import Dialect as Dialect
 from thinnet.course.dialects import Draw, is_active, set_active
 from thinnet.course.dialects import active as active
-from thinnet.errors import ArgumentError, DialectError
+from thinnet.errors import DialectError
 from thinnet.layers.dropout import Scaling
 
 
@@ -46,16 +46,11 @@ def activate(
     >>> out
     array([[0., 0., 0., 0.]])
     """
+    names = finder.checked_names(packages)
     set_active(dialect, scaling, draw)
     own = tuple(dict.fromkeys((active().dialect.package, "cs231n")))
-    for name in packages:
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ArgumentError(
-                f"packages must be names of packages, got {name!r}. Give the part of the import before the "
-                "first dot: cs682 for cs682.layers."
-            )
     utils = {"utils": ("cs231n",)} if own[0] == "nndl" else {}
-    finder.install(utils | dict.fromkeys(packages, own))
+    finder.install(utils | dict.fromkeys(names, own))
     pictures.install()
 
 

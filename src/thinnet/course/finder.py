@@ -1,6 +1,7 @@
 """Making the courses' packages importable, behind whatever a student has of the same name, and stand-ins for others."""
 
 import importlib.abc
+import keyword
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from thinnet.errors import OutOfScopeError
+from thinnet.errors import ArgumentError, OutOfScopeError
 
 PACKAGES = ("cs231n", "nndl")
 HERE = Path(__file__).parent
@@ -54,6 +55,23 @@ class CourseFinder:
         if (root in PACKAGES or root in _aliases) and any(f"{rest}.".startswith(f"{name}.") for name in OUT_OF_SCOPE):
             raise out_of_scope(fullname, f"Put the course's own {rest.replace('.', '/')}.py into your {root} folder")
         return None
+
+
+def checked_names(packages: Sequence[str]) -> tuple[str, ...]:
+    """Further names of the courses' packages, if an import can have them, and Python does not use them itself."""
+    if isinstance(packages, str):
+        raise ArgumentError(f"packages must be a list of names, got {packages!r}. Write [{packages!r}].")
+    for name in packages:
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+            raise ArgumentError(
+                f"packages must be names of packages, got {name!r}. Give the part of the import before the first dot: "
+                f"cs682 for cs682.layers."
+            )
+        if name in (*sys.stdlib_module_names, "thinnet"):
+            raise ArgumentError(
+                f"packages must be names of the course's package, got {name!r}, which is another one. Leave it out."
+            )
+    return tuple(packages)
 
 
 def install(aliases: dict[str, tuple[str, ...]]) -> None:

@@ -20,6 +20,7 @@ from thinnet.course.advice import advice, unknown_package
 from thinnet.course.dialects import DRAWS
 from thinnet.course.evidence import Own, choose_dialect
 from thinnet.course.execution import execute
+from thinnet.course.finder import checked_names
 from thinnet.course.own_files import modules_with_dropout, own_courses
 from thinnet.course.saying import MARK
 from thinnet.data.files import LONGEST_HEAD, looked_for, looks_like
@@ -97,7 +98,7 @@ def run_notebook(
     check_choice("draw", draw, (None, *DRAWS))
     code, folder = Code.of(document), notebook.absolute().parent  # where a link is, and not where it leads
     notes = ["written for Python 2: translated into Python 3"] if code.old else []
-    opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": tuple(packages)}
+    opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": checked_names(packages)}
     opening |= {"commands": shell, "old": code.old, "features": tuple(sorted(code.features))}
     if dialect is not None or "thinnet.course" not in code.source:  # else the notebook opens the door itself
         unknown = unknown_package(code.source, (*packages, *os.listdir(folder)))

@@ -9,7 +9,7 @@ from thinnet.checks import check_choice, check_path
 from thinnet.course.dialects import DIALECTS
 from thinnet.course.finder import HERE
 from thinnet.errors import ArgumentError
-from thinnet.storage.files import make_folder
+from thinnet.storage.files import make_folder, no_folder
 from thinnet.typing import AnyPath
 
 OPENING = """
@@ -58,6 +58,15 @@ def new_folder(path: AnyPath, dialect: str) -> list[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ArgumentError(f"path must be a new or an empty folder, got {str(path)!r}. Choose another name.")
     make_folder(path.parent)
+    try:
+        _write(path, dialect)
+    except OSError as error:
+        raise no_folder(path, error) from error
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _write(path: Path, dialect: str) -> None:
+    """Write the files elsewhere first, so that there are all of them or none."""
     with tempfile.TemporaryDirectory(dir=path if path.exists() else path.parent, prefix=".new-") as temporary:
         folder = Path(temporary, "new")
         folder.mkdir()
@@ -67,7 +76,6 @@ def new_folder(path: AnyPath, dialect: str) -> list[Path]:
                 os.replace(part, path / part.name)
         else:
             os.replace(folder, path)
-    return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def _fill(folder: Path, dialect: str) -> None:

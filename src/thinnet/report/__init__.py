@@ -38,10 +38,7 @@ def write_report(
     groups = group_runs(find_runs(folders))
     shown = details(groups)
     title = title or "Training on " + ", ".join(dict.fromkeys(Path(group.config.data).stem for group in groups))
-    output = check_path("output", output or folders[0])
-    if output.is_dir() or output.suffix != ".html":
-        output = output / "report.html"
-    check_place(output)
+    output = _page_at(check_path("output", output or folders[0]))
     text = page(groups, shown, title).encode(errors="replace")  # of names that are no Unicode
     if figures is not None:
         figures = check_path("figures", figures)
@@ -50,3 +47,22 @@ def write_report(
     if figures is not None:
         save_figures(figures, groups, shown)
     return output
+
+
+def _page_at(output: Path) -> Path:
+    """The file of the page; OSError where it can be none."""
+    if output.suffix == ".html" and not output.is_dir():
+        check_place(output)
+        return output
+    if not output.is_dir():
+        name = output.with_suffix(".html")
+        if output.exists():
+            raise NotADirectoryError(
+                f"output must be the page, NAME.html, or a folder, got {output}, a file. Write {name}."
+            )
+        raise FileNotFoundError(
+            f"output must be the page, NAME.html, or a folder that exists, got {output}. Make the folder first, or "
+            f"write {name}."
+        )
+    check_place(output / "report.html")
+    return output / "report.html"

@@ -47,6 +47,8 @@ def check_place(path: Path) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a file to write, got a folder. Name a file in it.")
+    if path.parent.is_file():
+        raise NotADirectoryError(f"{path} must be a file in a folder, got {path.parent}, a file. Name a folder.")
     if not path.parent.is_dir():
         where = f"Make the folder first. {looked_for(path)}"
         raise FileNotFoundError(f"{path} must be a file in a folder that exists. {where}")
@@ -59,6 +61,14 @@ def make_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         came = "a file in its place, or in that of a folder above it"
         raise type(error)(f"{folder} must be a folder, got {came}. Name another one.") from error
+    except OSError as error:
+        raise no_folder(folder, error) from error
+
+
+def no_folder(folder: Path, error: OSError) -> OSError:
+    """The error for a folder that the system does not let us make, or write to."""
+    came = f"an error while writing it ({error.strerror or error})"
+    return type(error)(f"{folder} must be a folder that can be written, got {came}. Check permissions and the disk.")
 
 
 def _sync_folder(folder: Path) -> None:
