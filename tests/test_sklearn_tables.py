@@ -239,6 +239,22 @@ def test_a_number_that_is_text_in_other_rows_is_told() -> None:
     ThinNetClassifier(**QUICK).fit(X.replace("1", "c"), np.arange(32) % 2)
 
 
+@pytest.mark.parametrize("form", [pd.DataFrame, lambda columns: pd.DataFrame(columns).to_numpy()])
+def test_columns_that_spell_alike_are_told_at_once(form: Any) -> None:
+    price, day = [f"{amount:.2f}" for amount in AMOUNTS], [f"2020-01-{i:02d}" for i in range(1, 31)]
+    X = form({"a": price, "b": day, **{f"c{i}": price for i in range(22)}, "z": day})
+    with pytest.warns(UserWarning, match="written as text") as told:
+        ThinNetClassifier(**QUICK).fit(X, np.arange(30) % 2)
+    numbers, dates = (str(each.message) for each in told)
+    assert {each.filename for each in told} == {__file__}
+    assert " in column 'a', " in numbers or " in column 0, " in numbers
+    assert re.search(
+        r"and likewise in ('c0', 'c1'|2, 3), .* and 2 more; these", numbers.replace(", 2 more", " and 2 more")
+    )
+    assert re.search(r"in column ('b'|1), .*, and likewise in ('z'|24); these columns are read as categories\.", dates)
+    assert numbers.endswith("Or name those that are of categories in categorical_features.")
+
+
 def test_dates_written_as_text_are_told() -> None:
     for written in ("2020-01-{:02d}", "{}/1/2020", "2020.1.{} 12:30", "{:02d}-01-20"):
         X = pd.DataFrame({"day": [written.format(day) for day in range(1, 29)]})

@@ -3,8 +3,6 @@
 import datetime
 import math
 import numbers
-import re
-import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -38,15 +36,6 @@ FIXES = {
 
 TIMES = {"dates", "times of day", "durations", "periods"}
 
-# What text spells: one number, perhaps with a sign, thousands apart and an exponent, unless it begins as a code does.
-WRITTEN = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:[,.' ]\d{3})+(?!\d)(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
-UNLIKE = re.compile(r"0\d|[^\W\d]|[#(]")
-COMMA = re.compile(r"\d,(?!\d{3}(\D|$))")  # which is no mark of thousands
-DATE = re.compile(r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d\d){1,2})([T ].*)?")
-DAY_FIRST = re.compile(r"(1[3-9]|[23]\d)[-/.]|\d\d?\.(?!(1[3-9]|[23]\d)\.)")  # no month; or as dots are used
-MINUS = "\N{MINUS SIGN}"
-MANY, NEARLY_ALL, LOOKED_AT = 21, 0.9, 1000  # different values
-
 
 def _kind(type_: type) -> str:
     """The kind of the values of a type: one of those above, a key of `FIXES`, or the name of another type."""
@@ -77,43 +66,15 @@ kind: Callable[[Any], str] = cache(_kind)
 
 def refusal(where: str, what: str, year: str = "pandas.to_datetime({column}).dt.year") -> ArgumentError:
     """The error about a column that holds what no column may; `year` is how to get the years of dates."""
-    return ArgumentError(f"X must hold numbers or categories in {where}, got {what}. {_fix(where, what, year)}")
+    return ArgumentError(f"X must hold numbers or categories in {where}, got {what}. {fix_of(where, what, year)}")
 
 
-def _fix(where: str, what: str, year: str) -> str:
+def fix_of(where: str, what: str, year: str) -> str:
+    """What to do with a column that holds what no column may, or not well; arguments as for `refusal`."""
     place = where.removeprefix("column ")
     column = f"{'pandas.DataFrame(X)' if place.isdecimal() else 'X'}[{place}]"  # of an array, a list or a frame
     fix = FIXES.get(what, "Make text or numbers of them: [str(value) for value in {column}], for example.")
     return fix.format(column=column, year=year.format(column=column))
-
-
-def warn_of_spelled(array: AnyArray, where: str) -> None:
-    """Warn of a column of text, perhaps beside numbers, in which nearly all of many different values spell numbers of
-    one unit, or dates; else of one in which a number is a number here and text there."""
-    known = [*dict.fromkeys(array.tolist())][:LOOKED_AT]
-    texts = dict.fromkeys(value.strip() for value in known if kind(type(value)) == TEXT)
-    others = dict.fromkeys(
-        str(plain(value)) for value in known if kind(type(value)) == NUMBER and not is_missing(value)
-    )
-    values, twins = [*(texts | others)], [*filter(texts.__contains__, others)]
-    numbers = [value for value in values if not UNLIKE.match(value) and len(WRITTEN.findall(value)) == 1]
-    units = {WRITTEN.sub("", value).strip(f"+-{MINUS} ") for value in numbers} - {""}
-    commas = " with commas" * any(map(COMMA.search, numbers))
-    dates = [*filter(DATE.fullmatch, values)]
-    told = (
-        f"{twins[0]} in {where} as a number and as text, so as two categories. {_fix(where, '', '')}" if twins else ""
-    )
-    for what, found in ((f"numbers{commas}", numbers if len(units) < 2 else []), ("dates", dates)):
-        if texts and len(found) >= max(MANY, NEARLY_ALL * len(values)):
-            how, example = ("beside", next(iter(texts))) if others else ("written as", found[0])
-            order = ", dayfirst=True" * any(map(DAY_FIRST.match, dates))
-            fix = _fix(where, what, f"pandas.to_datetime(pandas.Series({{column}}){order}).dt.year")
-            if any(MINUS in value for value in numbers):
-                fix = fix.replace(".astype(str)", f".astype(str).str.replace('{MINUS}', '-')")
-            told = f"{what} {how} text in {where}, such as {example!r}; the column is read as categories. {fix}"
-            told += " Or name the column in categorical_features, if it is of categories."
-    if told:
-        warnings.warn(f"X holds {told}", stacklevel=12)
 
 
 def plain(value: Any) -> Category:

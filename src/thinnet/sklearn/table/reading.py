@@ -15,6 +15,7 @@ from thinnet.checks import nearest, shortened
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table import kinds
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called, unnamed
+from thinnet.sklearn.table.spelled import Spelled, spelled, warn_of_spelled
 from thinnet.typing import AnyArray
 
 FROM_DTYPE = "from_dtype"
@@ -172,21 +173,25 @@ def read(X: Any, categorical_features: Any = FROM_DTYPE, names: Any = None) -> C
 
 def columns_of(table: Table, categorical: Sequence[bool | None]) -> Columns:
     """The columns of a table, each as categories or as numbers; as it looks where None says so."""
-    return Columns(
-        tuple(_column(name, table.column(i), categorical[i], called(name, i)) for i, name in enumerate(table.names))
+    told: list[Spelled] = []
+    columns = tuple(
+        _column(name, table.column(i), categorical[i], called(name, i), told) for i, name in enumerate(table.names)
     )
+    warn_of_spelled(told)
+    return Columns(columns)
 
 
-def _column(name: str, raw: Raw, categorical: bool | None, where: str) -> Column:
-    """One column, as categories or numbers where that is said, else as what it looks like."""
+def _column(name: str, raw: Raw, categorical: bool | None, where: str, told: list[Spelled]) -> Column:
+    """One column, as categories or numbers where that is said, else as what it looks like; `told` gets what it spells
+    then."""
     array = raw.array
     found = kinds.kinds_in(array) if array.dtype.kind == "O" else {kinds.NUMBER}
     for wrong in sorted(found - {kinds.NUMBER, kinds.TEXT, kinds.BYTES, kinds.MISSING}):
         raise kinds.refusal(where, wrong)
     if categorical is None:  # a column without any value may hold whatever comes later
         categorical = found - {kinds.MISSING} != {kinds.NUMBER} if raw.categorical is None else raw.categorical
-        if categorical and raw.categorical is None:
-            kinds.warn_of_spelled(array, where)
+        if categorical and raw.categorical is None and (found_out := spelled(array, where)):
+            told.append(found_out)
     if categorical:
         return Categories(name, *kinds.as_categories(array, where))
     numbers = kinds.as_numbers(array, where)
