@@ -108,6 +108,44 @@ COMMANDS = [
     ("train --output $TMP/own.npz/run", "error: --output must be a folder that can be written, got "),
     ("data --download letters", "error: --download must be one of 'digits', 'cifar10'"),
     ("experiment dropout --flip random", "experiment dropout: error: unknown option --flip.\nSee:"),
+    (
+        "experiment dropout --data $TMP/few.npz --output $TMP --quiet",
+        "error: --num-train must be at most 20, the number of training rows, got 100. That is the default, which",
+    ),
+    (
+        "experiment rate-sweep --data $TMP/few.npz --sizes 10 21 --output $TMP/sweep",
+        "error: --sizes must be at most 20, the number of training rows, got 21.\n",
+    ),
+    (
+        "experiment rate-sweep --data $TMP/few.npz --output $TMP/sweep",
+        "error: --sizes must be at most 20, the number of training rows, got 800. That is the default",
+    ),
+    (
+        "train --dropout-mask batch --dropout 0.5 --normalization layernorm --output $TMP/run",
+        "so none can be left out. Use --normalization batchnorm or none.\n",
+    ),
+    (
+        "train --dtype float64 --precision bfloat16 --output $TMP/run",
+        "error: --precision must be none with --dtype float64, got 'bfloat16'. Leave it out, or use --dtype float32: ",
+    ),
+    ("train --loss mse --label-smoothing 0.1 --output $TMP/run", "Leave it out, or use --loss softmax or logistic."),
+    ("train --data $TMP/few.npz --patience 3 --output $TMP/run", "error: --patience must be 0 without validation rows"),
+    (
+        "train --optimizer sgd --weight-decay-schedule cosine --output $TMP/run",
+        "--weight-decay-schedule must be constant for an optimizer without weight decay, got 'cosine'. Use --optimizer "
+        "adamw or lion, or leave it out.",
+    ),
+    ("train --data cifar10 --root $TMP --output $TMP/run", "or leave --root out to have it downloaded."),
+    ("train --decay 0 --output $TMP/run", "got 0.0. --decay multiplies the learning rate after each epoch."),
+    ("train --reg nan --output $TMP/run", "got nan. --reg is the strength of the L2 penalty: use 0 for none."),
+    (
+        "train --data $TMP/values.npz --loss softmax --output $TMP/run",
+        "values.npz, y_train must hold labels, since the net's loss is 'softmax', got values such as 0.5. Use --loss m",
+    ),
+    (
+        "experiment dropout --address here --output $TMP",
+        "error: --address must be empty with --backend loky, got 'here'",
+    ),
     ("train --num-train 5000 --output $TMP/run", "--num-train must be at most 997"),
 ]
 
@@ -117,6 +155,8 @@ def test_a_wrong_command_line_ends_with_status_2(
     line: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez(tmp_path / "own.npz", X_train=np.eye(4), y_train=np.zeros(4, int))
+    np.savez(tmp_path / "few.npz", X_train=np.eye(20), y_train=np.arange(20) % 2)
+    np.savez(tmp_path / "values.npz", X_train=np.eye(4), y_train=np.arange(4) / 2)
     (tmp_path / "own.toml").write_text("dropout = 1.5")
     (tmp_path / "begun").mkdir()
     (tmp_path / "empty.ipynb").write_text('{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}')

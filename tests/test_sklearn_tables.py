@@ -248,9 +248,7 @@ def test_columns_that_spell_alike_are_told_at_once(form: Any) -> None:
     numbers, dates = (str(each.message) for each in told)
     assert {each.filename for each in told} == {__file__}
     assert " in column 'a', " in numbers or " in column 0, " in numbers
-    assert re.search(
-        r"and likewise in ('c0', 'c1'|2, 3), .* and 2 more; these", numbers.replace(", 2 more", " and 2 more")
-    )
+    assert re.search(r"and likewise in ('c0', 'c1'|2, 3), .* and 2 more; these", numbers)
     assert re.search(r"in column ('b'|1), .*, and likewise in ('z'|24); these columns are read as categories\.", dates)
     assert numbers.endswith("Or name those that are of categories in categorical_features.")
 
@@ -297,10 +295,10 @@ def test_text_that_spells_no_numbers_is_not_told(written: str) -> None:
 
 @pytest.mark.parametrize("empty", [np.nan, None, pd.NA])
 def test_a_column_that_is_empty_in_the_first_part_is_told(empty: Any) -> None:
-    first = pd.DataFrame({"later": [empty] * 20, "x": np.arange(20.0)})
+    first = pd.DataFrame({"later": [empty] * 20, "x": np.arange(20.0), "last": [empty] * 20})
     net = ThinNetRegressor(**QUICK)
     with pytest.warns(
-        UserWarning, match=r"no value in column 'later' in the first call of partial_fit.*Begin with rows"
+        UserWarning, match=r"no value in 'later', 'last' in the first call of partial_fit.*Begin with rows"
     ) as told:
         net.partial_fit(first, np.arange(20.0))
     assert (len(told), told[0].filename) == (1, __file__)

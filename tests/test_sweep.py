@@ -193,7 +193,10 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     [
         ((0,), r"jobs must be an integer >= 1, got 0"),
         ((1, "lok"), r"backend must be one of 'loky', 'dask', got 'lok'. Did you mean 'loky'\?"),
-        ((1, "loky", "tcp://here:1"), r"address must be empty with backend 'loky', got 'tcp://here:1'. Use dask."),
+        (
+            (1, "loky", "tcp://here:1"),
+            r"address must be empty with backend='loky', got 'tcp://here:1'. Use backend='dask'.",
+        ),
     ],
 )
 def test_workers_that_cannot_be_are_refused(arguments: Any, message: str) -> None:

@@ -51,7 +51,9 @@ class Workers:
         check_number("jobs", self.jobs)
         check_choice("backend", self.backend, BACKENDS)
         if self.address and self.backend != "dask":
-            raise ArgumentError(f"address must be empty with backend {self.backend!r}, got {self.address!r}. Use dask.")
+            raise ArgumentError(
+                f"address must be empty with backend={self.backend!r}, got {self.address!r}. Use backend='dask'."
+            )
 
     @property
     def alone(self) -> bool:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import thinnet
 from thinnet import defaults
 from thinnet.cli import experiments
-from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, as_typed, is_silent, points, port, tell
+from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port, tell
 from thinnet.cli.streams import flush_output, open_streams
+from thinnet.cli.typed import as_typed
 from thinnet.config import Config, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.ctrl_c import answer_in_words

@@ -194,12 +194,29 @@ def conduct(
     digits = ("digits",) if any(config.data == "digits" for config in configs) else ()
     check_extras(*digits, "report", *side_by_side)
     progress = False if is_silent(options) else None
+    _check_rows(configs, options)
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group_runs(runs)
     page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
     _say(options, "")
     _tell(options, {"groups": [_metrics(group) for group in groups]}, table(groups), page)
     return groups
+
+
+def _check_rows(configs: Sequence[Config], options: argparse.Namespace) -> None:
+    """Refuse more rows than there are before any run is trained, and say so if the number was not typed."""
+    from thinnet.runs import load
+
+    largest = max(configs, key=lambda config: config.num_train)
+    if not largest.num_train or options.address:  # whose machines may have other data than this one
+        return
+    try:
+        load(largest)
+    except ArgumentError as error:
+        typed = getattr(options, "num_train", None) or getattr(options, "sizes", None)
+        if str(error).startswith("num_train must be at most") and not typed:
+            error.args = (f"{error} That is the default, which is for larger data sets: give another number.",)
+        raise
 
 
 def _tell(options: argparse.Namespace, numbers: dict[str, Any], text: str, page: Path) -> None:

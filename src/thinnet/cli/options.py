@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -12,9 +11,6 @@ from typing import Any, NoReturn
 from thinnet.arguments import OTHER_WORDS
 from thinnet.checks import nearest
 from thinnet.config import Config
-
-# What options become that have another name: the argument, and the option.
-BECOMES = {"num_train": "sizes", "checkpoint_dir": "output", "expected": "expect", "data": "download"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,31 +53,6 @@ def _instead_of(option: str, known: list[str]) -> str:
     same = OTHER_WORDS.get(option.removeprefix("--").replace("-", "_"), ())
     options = [f"--{word.replace('_', '-')}" for word in same]
     return next((f"Did you mean {one!r}?" for one in options if one in known), nearest(option, known))
-
-
-def as_typed(text: str, options: argparse.Namespace) -> str:
-    """What went wrong, with the options as they are typed where it names arguments; or with the file that has these.
-
-    >>> options = argparse.Namespace(spelled={"batch_size": "--batch-size", "loss": "--loss"})
-    >>> as_typed("batch_size must be 1 with loss='mse', got batch_size=2.", options)
-    '--batch-size must be 1 with --loss mse, got --batch-size 2.'
-    >>> options.in_file = {"loss": "config.toml"}
-    >>> as_typed("loss must be one of 'mse', 'svm', got 'mes'.", options)
-    "In config.toml, loss must be one of 'mse', 'svm', got 'mes'."
-    """
-    begin = re.match(r"(\w+)(\[\d+\])? must ", text)
-    name = begin[1] if begin else ""
-    spelled = {
-        word: options.spelled[dest] for word, dest in BECOMES.items() if dest in options.spelled
-    } | options.spelled
-    if name in (in_file := getattr(options, "in_file", {})):
-        return f"In {in_file[name]}, {text}"
-    assigned = rf"(?<![\w(])({'|'.join(spelled)})=('[^']*'|\([^)]*\)|[\w.]*\w)"
-    text = re.sub(assigned, lambda found: " ".join([spelled[found[1]], *re.findall(r"[\w.]+", found[2])]), text)
-    if name in spelled:
-        text = spelled[name] + text.removeprefix(name)
-        text = re.sub(r"(?<![\w./-])[a-z]+_\w+(?![\w./])", lambda word: spelled.get(word[0], word[0]), text)
-    return text
 
 
 def add_field(command: Any, name: str, shown: object = "", **given: Any) -> None:

@@ -81,6 +81,21 @@ def check_no_words(data: Any, loss: str, wanted: str) -> None:
         )
 
 
+ONE_NUMBER = "number them: names, y = np.unique(y, return_inverse=True)"
+
+
+def check_no_values(data: Any, loss: str) -> None:
+    """Raise ArgumentError where targets are values, and a loss is of labels."""
+    if data.y_train.ndim == 2:
+        odd = data.y_train[data.y_train != np.floor(data.y_train)]
+        such = f" such as {(odd if odd.size else data.y_train.ravel())[0]:g}" if data.y_train.size else ""
+        fix = "give the number of each row's class: y.argmax(axis=1)" if is_one_hot(data.y_train) else ONE_NUMBER
+        raise ArgumentError(
+            f"y_train must hold labels, since the net's loss is {loss!r}, got values{such}. Use loss='mse' for values; "
+            f"if they are classes, {fix}."
+        )
+
+
 def warn_of_one_hot(data: Any) -> None:
     """Warn of classes as zeros and a one in each row, which are values to a net whose loss is not named."""
     if len(data.y_train) and is_one_hot(data.y_train):

@@ -12,7 +12,7 @@ from thinnet import defaults
 from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.data.augmentation import flip_shape, flipped
-from thinnet.data.checking import check_classes, check_no_words, warn_of_one_hot
+from thinnet.data.checking import check_classes, check_no_values, check_no_words, warn_of_one_hot
 from thinnet.errors import ArgumentError
 from thinnet.layers import LOSSES
 from thinnet.layers.dropout import MaskKind, Scaling
@@ -148,6 +148,8 @@ class FullyConnectedNet(Net):
         if data.y_train.ndim == 2 and "loss" not in options:
             warn_of_one_hot(data)
         loss = options.pop("loss", defaults.LOSS if data.y_train.ndim == 1 else "mse")
+        if loss in LOSSES and LOSSES[loss].targets == "labels":
+            check_no_values(data, loss)
         column = data.y_train.ndim == 1 and loss in LOSSES and LOSSES[loss].targets != "labels"
         if column:
             check_no_words(data, loss, LOSSES[loss].targets)

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from thinnet.arrays import as_array, check_is_array, check_order, column_labels, is_finite
+from thinnet.checks import shortened
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
 from thinnet.sklearn.sample import MOST_MERGED, Sample, relative_weights
@@ -294,13 +295,13 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         few = incremental or columns.shape[0] <= MOST_MERGED  # of which none is to spare, or many are to come
         encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=1 if few else FEWEST)
         given = columns
-        for learned in encoder.columns if incremental else ():
-            if learned.is_empty:  # which nobody would notice who goes on with other rows
-                warnings.warn(
-                    f"X has no value in column {learned.name!r} in the first call of partial_fit, which fixes how each "
-                    f"column is read, so it is left out from now on. Begin with rows that have values there.",
-                    stacklevel=6,
-                )
+        empty = [learned.name for learned in encoder.columns if learned.is_empty]
+        if empty and incremental:  # which nobody would notice who goes on with other rows
+            warnings.warn(
+                f"X has no value in {shortened(empty)} in the first call of partial_fit, which fixes how each column "
+                f"is read, so it leaves out what has none from now on. Begin with rows that have values there.",
+                stacklevel=6,
+            )
     standardization = _standardization(estimator, given, encoder, sample.weights, incremental)
     has_means, categorical = bool(estimator.standardize), np.asarray(estimator.categorical_features).tolist()
     return Inputs(encoder, is_columns, standardization, has_means=has_means, bins=bins, categorical=categorical)
