@@ -56,13 +56,13 @@ ENVIRONMENT = {**os.environ, "JOBLIB_MULTIPROCESSING": "0"}  # as below
 # Modules that nobody imports from outside; every other one is in the reference.
 INTERNAL = {
     "arguments", "arrays", "bars", "check.*", "checks", "cli", "cli.*", "course.*", "ctrl_c", "data.checking",
-    "data.cifar10", "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.files", "data.idx",
-    "data.moments", "data.npz", "data.pickles", "data.shares", "flat_updates", "kernels", "kernels.*", "layers.*",
-    "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export", "nets.predictions", "nets.raw_rows",
-    "nets.saving", "nets.summary", "numerics", "old_names", "old_python", "python2", "report.*", "sklearn.*",
-    "slopes", "sparse_rows", "steps.averaging", "steps.bad_rows", "steps.batches", "steps.fused_scores",
-    "steps.hidden", "steps.penalty", "steps.plan", "steps.weight_gradients", "storage", "storage.*", "subnormal",
-    "targets", "thinning", "training", "training.*", "typing", "__main__",
+    "data.cifar10", "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.fields", "data.files",
+    "data.idx", "data.moments", "data.npz", "data.pickles", "data.row_numbers", "data.shares", "flat_updates",
+    "kernels", "kernels.*", "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export",
+    "nets.predictions", "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "old_names", "old_python",
+    "python2", "report.*", "sklearn.*", "slopes", "sparse_rows", "steps.averaging", "steps.bad_rows", "steps.batches",
+    "steps.fused_scores", "steps.hidden", "steps.penalty", "steps.plan", "steps.weight_gradients", "storage",
+    "storage.*", "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
 }  # fmt: skip
 
 
