@@ -62,8 +62,8 @@ class EpochDecay(_Checked):
 class Cosine(_Checked):
     """A linear rise from 0 during the fraction `warmup` of all steps, then half a cosine down to `floor`.
 
-    The last step has the factor `floor` itself, so with 0 it changes nothing. That matters where steps are few: with one
-    minibatch an epoch it is the whole last epoch, and a `floor` of 0.01, say, makes use of it. PyTorch's
+    The last step has the factor `floor` itself, so with 0 it changes nothing. That matters where steps are few: with
+    one minibatch an epoch it is the whole last epoch, and a `floor` of 0.01, say, makes use of it. PyTorch's
     ``CosineAnnealingLR`` and Keras's ``CosineDecay`` come to their floor one step after the last.
 
     Args:
