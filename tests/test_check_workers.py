@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -130,6 +132,35 @@ def test_nothing_is_left_of_what_is_stopped(begin: str, tmp_path: Path, monkeypa
     assert "the import was stopped after 4 s" in str(report)
     assert not list((tmp_path / "temporary").iterdir())
     assert has_ended(number.read_text())
+
+
+@pytest.mark.posix
+def test_nothing_is_left_where_the_command_is_terminated(tmp_path: Path) -> None:
+    (tmp_path / "layers.py").write_text(
+        "import os, time\n\n\ndef relu_forward(x):\n    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
+    )
+    (tmp_path / "temporary").mkdir()
+    command = [sys.executable, "-m", "thinnet", "check", str(tmp_path / "layers.py"), "--html", "page.html"]
+    surroundings = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    with subprocess.Popen(command, cwd=tmp_path, env=surroundings, stderr=subprocess.PIPE, text=True) as process:
+        pid = told(tmp_path, "pid")
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, "thinnet: terminated\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert not (tmp_path / "page.html").exists()
+
+
+def told(folder: Path, name: str) -> str:
+    """What the file of this name says that a worker writes, below the folder that it works in."""
+    for _ in range(600):
+        for path in folder.rglob(name):
+            if text := path.read_text():
+                return text
+        time.sleep(0.1)
+    raise AssertionError(f"no {name}")
 
 
 def test_a_thread_that_goes_on_does_not_hold_up_the_answer(tmp_path: Path) -> None:

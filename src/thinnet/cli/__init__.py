@@ -27,7 +27,7 @@ from thinnet.distributed.launch import started_by_mpi, started_several
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, NumericalError, ThinnetError
 from thinnet.layers.dropout import SCALINGS
-from thinnet.training.interrupts import Terminated
+from thinnet.training.interrupts import Terminated, terminated_in_order
 
 if TYPE_CHECKING:
     from thinnet.callbacks import Callback
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         answer_in_words()
         _check_alone(options)
-        with _told_of_compilation(options), _plain_warnings(options):
+        with terminated_in_order(), _told_of_compilation(options), _plain_warnings(options):
             status: int = options.run(options)
         flush_output()
         return status
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
     except Terminated as error:
-        return _failed(options, error, f"terminated; {error}", 143)
+        return _failed(options, error, f"terminated{f'; {error}' if str(error) else ''}", 143)
 
 
 def _check_alone(options: argparse.Namespace) -> None:
@@ -104,7 +104,9 @@ def _plain_warnings(options: argparse.Namespace) -> Iterator[None]:
 
 def _in_words(error: Exception) -> str:
     """What an error says; of one that is the system's own, about which file, and what to look at."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+    if isinstance(error, OSError) and error.strerror and error.filename is None:  # of a stream, or a connection
+        return f"the system refused to read or write ({error.strerror}). Check permissions and the disk."
+    if isinstance(error, OSError) and error.strerror:
         where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
         return (
             f"{where} must be readable, or writable, got an error ({error.strerror}). Check permissions and the disk."

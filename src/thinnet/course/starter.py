@@ -81,8 +81,10 @@ def _write(path: Path, dialect: str) -> None:
 def _fill(folder: Path, dialect: str) -> None:
     packages = sorted({"cs231n", DIALECTS[dialect].package})
     for package in packages:
-        without_compiled = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(HERE / package, folder / package, ignore=without_compiled, copy_function=shutil.copyfile)
+        for source in sorted((HERE / package).rglob("*.py")):
+            copy = folder / source.relative_to(HERE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
         with open(folder / package / "__init__.py", "a", encoding="utf-8") as init:
             init.write(OPENING.format(dialect=dialect))
     readme = README.format(

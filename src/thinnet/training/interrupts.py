@@ -16,7 +16,10 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
 class Terminated(SystemExit):
-    """Training was ended by SIGTERM; where nobody catches it, Python ends with status 143, as after that signal."""
+    """Training, or a command, was ended by SIGTERM.
+
+    Where nobody catches it, Python ends with status 143, as after that signal.
+    """
 
     def __init__(self, text: str = "") -> None:
         super().__init__(128 + signal.SIGTERM)
@@ -24,6 +27,29 @@ class Terminated(SystemExit):
 
     def __str__(self) -> str:
         return self.text
+
+
+@contextmanager
+def terminated_in_order() -> Iterator[None]:
+    """Within it, SIGTERM raises `Terminated`, so that what was begun is ended: processes, temporary folders.
+
+    Where SIGTERM has a handler of somebody else's, and in other threads than the main one, this does nothing.
+
+    >>> with terminated_in_order():
+    ...     pass
+    """
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
 
 
 @contextmanager
@@ -49,10 +75,11 @@ def delayed_interrupt(quiet: bool = False) -> Iterator[list[int]]:
 
     with ExitStack() as handlers:  # puts those back that there were before
         if threading.current_thread() is threading.main_thread():
-            for number, usual in ((signal.SIGINT, None), (signal.SIGTERM, signal.SIG_DFL)):
+            for number in SIGNALS:
                 before = signal.getsignal(number)
                 # None: not Python's to put back.  Ctrl-C has a handler from the start; who gave SIGTERM one needs it.
-                if before not in (signal.SIG_IGN, None) and usual in (None, before):
+                usual = number == signal.SIGINT or before in (signal.SIG_DFL, _terminate)
+                if before not in (signal.SIG_IGN, None) and usual:
                     handlers.callback(signal.signal, number, signal.signal(number, on_first))
         yield asked
 
