@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from thinnet.data import Dataset
@@ -132,3 +133,20 @@ def test_processes_find_the_moments_that_one_alone_finds(size: int, dtype: Any) 
             np.testing.assert_array_equal(mean, whole[0])
             np.testing.assert_array_equal(deviation, whole[1])
             np.testing.assert_array_equal(spans, whole[2])
+
+
+def test_integers_of_more_than_64_bits_are_numbers() -> None:
+    rows = [[10**30 + i * 10**29, i] for i in range(4)]
+    X, _ = Dataset(np.array(rows, object), np.arange(4) % 2).batch("train", dtype=np.float64)
+    np.testing.assert_array_equal(X, np.array(rows, np.float64))
+    with pytest.raises(DataError, match="X_train must be real numbers, got numbers beyond float64"):
+        Dataset(np.array([[10**400]], object), np.zeros(1, int))
+
+
+@pytest.mark.parametrize("form", [np.array, lambda rows: pd.DataFrame(rows)])
+def test_numbers_with_decimal_commas_are_told_with_what_makes_numbers_of_them(form: Any) -> None:
+    rows = form([["1,5", "2"], ["-3,25", "4"]])
+    with pytest.raises(DataError, match=r"text such as '1,5'\. Make numbers of them: .*\.$") as caught:
+        Dataset(rows, np.arange(2))
+    fix = str(caught.value).partition("numbers of them: ")[2].removesuffix(".")
+    np.testing.assert_array_equal(eval(fix, {"X_train": rows, "np": np}), [[1.5, 2], [-3.25, 4]])

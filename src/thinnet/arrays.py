@@ -5,6 +5,7 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Complex, Real
@@ -112,7 +113,7 @@ def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
     Raises:
         error: if it holds no real numbers, masked ones, or some beyond float64; `name` says of what.
     """
-    array = without_objects(as_array(name, X, error))
+    array = _long_integers(without_objects(as_array(name, X, error)))
     if array.dtype.kind not in "fiub":
         raise error(f"{name} must be real numbers, got {came(array)}. {advice(name, array)}")
     return cast(name, array, narrowest(array.dtype), error)
@@ -126,6 +127,14 @@ def without_objects(array: AnyArray) -> AnyArray:
     for kinds in ((Real, np.bool_), (str,), (bytes,), (Complex,)):
         if all(isinstance(element, kinds) for element in elements):
             return np.array(elements).reshape(array.shape)
+    return array
+
+
+def _long_integers(array: AnyArray) -> AnyArray:
+    """Integers of more than 64 bits as floats, unless one is beyond these too; other objects as they are."""
+    if array.dtype.kind == "O" and all(isinstance(element, Real) for element in array.flat):
+        with suppress(OverflowError):
+            return array.astype(np.float64)
     return array
 
 
@@ -157,6 +166,8 @@ def advice(name: str, array: AnyArray) -> str:
     """What to do with an array that holds no real numbers: something that works for what it holds."""
     if _spells_numbers(array):
         return f"Convert it: {name}.astype(float)."
+    if array.dtype.kind in "US" and _spells_numbers(np.char.replace(array.astype(str), ",", ".")):
+        return f"Make numbers of them: np.char.replace(np.array({name}, str), ',', '.').astype(float)."
     return {
         "M": f"Make numbers of them, such as days: ({name} - {name}.min()) / np.timedelta64(1, 'D').",
         "m": f"Make numbers of them, such as seconds: {name} / np.timedelta64(1, 's').",
