@@ -107,13 +107,19 @@ def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_errors_of_the_system_are_told_in_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locked(*_: object) -> None:
+    def locked(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(tmp_path / "locked"))
 
-    monkeypatch.setattr("thinnet.report.find_runs", locked)
-    assert main(["report", str(tmp_path)]) == 2
     text = "locked must be readable, or writable, got an error (Permission denied). Check permissions and the disk.\n"
-    assert capsys.readouterr().err.endswith(text)
+    for what, command in (("thinnet.report.find_runs", "report"), ("os.listdir", "check")):
+        with monkeypatch.context() as patched:
+            patched.setattr(what, locked)
+            assert main([command, str(tmp_path)]) == 2
+        assert capsys.readouterr().err.endswith(text)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", locked)
+        assert main(["course", "run", str(tmp_path / "n.ipynb")]) == 2
+    assert "as one: an error while reading it (Permission denied). Get the" in capsys.readouterr().err
 
 
 def test_a_rate_twice_and_a_folder_that_cannot_be_are_refused_before_training(

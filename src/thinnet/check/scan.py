@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +90,7 @@ def _python_files(folder: Path) -> list[Path]:
     def skipped(path: Path) -> bool:
         return any(part in SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts[:-1])
 
+    os.listdir(folder)  # which says so where the folder may not be read, unlike what looks into it below
     return [path for path in sorted(folder.rglob("*.py")) if not skipped(path)][:2000]
 
 

@@ -155,6 +155,8 @@ def _why(error: Exception) -> str:
         return f"line {error.lineno} is not JSON: {what}" if error.doc.strip() else "it is empty"
     if isinstance(error, IsADirectoryError):
         return "it is a folder"
+    if isinstance(error, OSError):
+        return f"an error while reading it ({error.strerror or error})"
     return "its JSON is not a notebook" if isinstance(error, AttributeError | TypeError | KeyError) else str(error)
 
 
