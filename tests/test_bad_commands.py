@@ -11,9 +11,12 @@ import pytest
 from thinnet.cli import main
 
 COMMANDS = [
-    ("", "the following arguments are required: COMMAND"),
+    (
+        "",
+        "the following arguments are required: COMMAND. It is one of train, resume, data, report, experiment,",
+    ),
     ("trian", "invalid choice: 'trian'"),
-    ("experiment", "the following arguments are required: NAME"),
+    ("experiment", "the following arguments are required: NAME. It is one of dropout, rate-sweep, masks, cifar10-fc"),
     ("experiment dropuot", "invalid choice: 'dropuot'"),
     ("experiment dropout --rates 1.5", "must be the fraction dropped, at least 0 and below 1, got '1.5'"),
     ("experiment dropout --rates inf", "must be the fraction dropped, at least 0 and below 1, got 'inf'"),

@@ -24,7 +24,8 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     files = {name: tmp_path / name for name in ("html", "junit", "gradescope")}
     options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
     assert main(["check", str(path), "--dialect", "nndl", *options, "--points", "dropout_forward=4", "--prints"]) == 1
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err == f"wrote {', '.join(str(file) for file in files.values())}\n"
     assert "dropout_forward              right" in out
     line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if text.startswith("def dropout_backward"))
     assert f"dropout_backward             WRONG  line {line}\n" in out

@@ -36,6 +36,9 @@ def run(options: argparse.Namespace) -> int:
     _write(report, options, points)
     if not options.json:
         print(report.table(color=text.wants_color(sys.stdout), prints=options.prints))
+        written = [str(path) for path in (options.html, options.junit, options.gradescope) if path is not None]
+        if written:  # apart from the answer, which may be a file for a student
+            print(f"wrote {', '.join(written)}", file=sys.stderr)
     return 0 if report.ok else 1 if report.count("wrong") else 2
 
 

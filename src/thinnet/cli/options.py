@@ -24,6 +24,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with what is wrong; the usage, which may fill a screen, is a command away."""
+        if message.startswith("the following arguments are required") and self._subparsers is not None:
+            names = [name for action in self._subparsers._group_actions for name in action.choices or ()]
+            message += f". It is one of {', '.join(names)}"
         self.exit(2, f"{self.prog}: error: {message}\nSee: {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
