@@ -127,8 +127,8 @@ def test_a_full_disk_is_an_error_in_words() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
     assert done.returncode == 2
-    text = "thinnet: error: the system refused to read or write (No space left on device). Check permissions and the disk."
-    assert done.stderr.splitlines() == [text]
+    assert done.stderr.startswith("thinnet: error: the system refused to read or write (No space left on device). Check")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_download_is_told_as_json_too(
