@@ -36,7 +36,7 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     page = files["html"].read_text()
     assert "<script>" not in page
     assert "<b>" not in page
-    assert f"<span>wrong line {line}</span>" in page
+    assert f"<span>wrong, line {line}</span>" in page
     assert "&lt;script&gt;" in page
     HTMLParser().feed(page)
 

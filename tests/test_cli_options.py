@@ -127,7 +127,7 @@ def test_a_full_disk_is_an_error_in_words() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
     assert done.returncode == 2
-    assert done.stderr.startswith("thinnet: error: the system refused to read or write (No space left on device). Check")
+    assert done.stderr.startswith("thinnet: error: the system refused to read or write (No space left on device).")
     assert len(done.stderr.splitlines()) == 1
 
 

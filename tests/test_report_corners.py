@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def test_odd_data_have_a_page_and_figures(arrays: dict[str, Any], tmp_path: Path
         labels[:20] = 2
     run = on(tmp_path / "odd", {**arrays, "y_train": labels})
     text = words(run, figures=tmp_path / "figures")
-    assert "A closer look" in text
+    assert re.search(r"A closer look\s+On the (training|validation|test) rows\.", text)
     assert "nan" not in text.split()
     assert (tmp_path / "figures" / "confusion-run.svg").is_file()
 

@@ -25,7 +25,7 @@ def page(report: Report) -> str:
 
 
 def _function(function: FunctionReport) -> str:
-    told = f"{function.state} {function.place}".rstrip()
+    told = f"{function.state}, {function.place}" if function.place else function.state
     parts = [
         f'<section class="{function.state.replace(" ", "-")}">',
         f"<h3>{escape(function.name)} <span>{told}</span></h3>",
