@@ -136,6 +136,16 @@ def test_categories_that_differ_in_capitals_or_spaces_are_told(job: str) -> None
     ThinNetClassifier(**QUICK).fit(both, y).predict(both)
 
 
+def test_columns_of_such_categories_are_told_at_once() -> None:
+    letters = pd.DataFrame({name: [name, "x", "x", "x"] * 10 for name in "abcdefg"})
+    net = ThinNetClassifier(**QUICK).fit(letters, np.arange(40) % 2)
+    with pytest.warns(UserWarning, match="while training had only") as caught:
+        net.predict(letters.replace("x", "X"))
+    (told,) = (str(each.message) for each in caught)
+    assert told.startswith("X holds 'X' in column 'a', while training had only 'x'; 'X' in column 'b', while")
+    assert told.endswith("; and others in 2 more columns. Write them as in training.")
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -11,7 +11,13 @@ from scipy import sparse
 from thinnet.arrays import check_order
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called
-from thinnet.sklearn.table.learned import LearnedCategories, LearnedNumbers, learn_categories, learn_numbers
+from thinnet.sklearn.table.learned import (
+    LearnedCategories,
+    LearnedNumbers,
+    learn_categories,
+    learn_numbers,
+    warn_of_unlike,
+)
 from thinnet.sklearn.table.number_block import NumberBlock
 from thinnet.sklearn.table.reading import columns_of, open_table
 from thinnet.typing import BoolArray, FloatArray, IntArray
@@ -97,19 +103,21 @@ class TableEncoder:
         if numbers:
             block, places = self._numbers
             block.write(numbers, out, places)
-        start = 0
+        start, told = 0, list[str]()
         for i, (learned, column) in enumerate(zip(self.columns, columns, strict=True)):
             if isinstance(learned, LearnedCategories) and isinstance(column, Categories):
-                learned.write(column, out[:, start : start + learned.width], called(learned.name, i))
+                learned.write(column, out[:, start : start + learned.width], called(learned.name, i), told)
             start += learned.width
+        warn_of_unlike(told)
         return out
 
     def blocks(self, columns: Columns) -> Iterator[tuple[str, Any]]:
         """What `transform` gives of each column, one after the other, and how an error calls it."""
         self._check(columns)
-        dtype = _dtype(columns)
+        dtype, told = _dtype(columns), list[str]()
         for i, column in enumerate(columns):
-            yield called(self.columns[i].name, i), self._part(i, column, dtype)
+            yield called(self.columns[i].name, i), self._part(i, column, dtype, told)
+        warn_of_unlike(told)
 
     def _check_number(self, came: int) -> None:
         if came != len(self.columns):
@@ -137,7 +145,7 @@ class TableEncoder:
     def __getstate__(self) -> dict[str, Any]:
         return {"columns": self.columns}
 
-    def _part(self, index: int, column: Column, dtype: Any) -> Any:
+    def _part(self, index: int, column: Column, dtype: Any, told: list[str]) -> Any:
         """The columns of the matrix that come of one column; if it is sparse, with no zeros but those of bins."""
         learned = self.columns[index]
         if isinstance(learned, LearnedNumbers) and isinstance(column, Numbers):
@@ -146,7 +154,7 @@ class TableEncoder:
             return sparse.csr_array(out) if self.is_sparse else out
         assert isinstance(learned, LearnedCategories)
         assert isinstance(column, Categories)
-        codes = learned.codes(column, called(learned.name, index))
+        codes = learned.codes(column, called(learned.name, index), told)
         rows = np.flatnonzero(codes >= 0)
         ones = sparse.csr_array((np.ones(len(rows), dtype), (rows, codes[rows])), shape=(len(codes), learned.width))
         return ones if self.is_sparse else ones.toarray()

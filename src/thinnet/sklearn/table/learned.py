@@ -13,6 +13,8 @@ from thinnet.sklearn.table.columns import Categories, Category, Numbers
 from thinnet.sklearn.table.kinds import kind, sort_key
 from thinnet.typing import FloatArray, IntArray
 
+MOST_TOLD = 5  # columns of categories that only look like some of training, in one warning
+
 
 @dataclass(frozen=True, eq=False)
 class LearnedCategories:
@@ -73,8 +75,8 @@ class LearnedCategories:
             return place
         return 0 if place == 1 - self.base else -1
 
-    def codes(self, column: Categories, where: str) -> IntArray:
-        """Which column has the one of each row; −1 where none has.
+    def codes(self, column: Categories, where: str, told: list[str]) -> IntArray:
+        """Which column has the one of each row; −1 where none has. `told` gets what only looks like one of training's.
 
         ArgumentError if there are numbers and training had text only, or the other way round.
         """
@@ -96,18 +98,23 @@ class LearnedCategories:
                 unlike.append(value)
         if unlike:
             more = f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-            warnings.warn(
-                f"X holds {unlike[0]!r}{more} in {where}, while training had only "
-                f"{alike[unlike[0].strip().casefold()]!r}. Write it as in training.",
-                stacklevel=2,
-            )
+            usual = alike[unlike[0].strip().casefold()]
+            told.append(f"{unlike[0]!r}{more} in {where}, while training had only {usual!r}")
         return found[column.codes]
 
-    def write(self, column: Categories, out: FloatArray, where: str) -> None:
-        """Write the rows into `out`, (N, width) zeros."""
-        codes = self.codes(column, where)
+    def write(self, column: Categories, out: FloatArray, where: str, told: list[str]) -> None:
+        """Write the rows into `out`, (N, width) zeros; `told` as for `codes`."""
+        codes = self.codes(column, where, told)
         rows = np.flatnonzero(codes >= 0)
         out[rows, codes[rows]] = 1
+
+
+def warn_of_unlike(told: list[str]) -> None:
+    """Warn once of categories that only look like some of training, as `LearnedCategories.codes` tells them."""
+    if told:
+        more = f"; and others in {len(told) - MOST_TOLD} more columns" if len(told) > MOST_TOLD else ""
+        which = "them" if len(told) > 1 else "it"
+        warnings.warn(f"X holds {'; '.join(told[:MOST_TOLD])}{more}. Write {which} as in training.", stacklevel=3)
 
 
 def learn_categories(column: Categories, fewest: int) -> LearnedCategories:
