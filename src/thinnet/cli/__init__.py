@@ -351,7 +351,8 @@ def _run_notebook(options: argparse.Namespace) -> int:
         print(f"  {note}")
     if run.failure:
         print(f"thinnet: the notebook stopped early: {run.failure}", file=sys.stderr)
-    return 1 if run.failure else 0
+    ended = {"interrupted": 130, "terminated": 143}  # and 1 where a cell failed
+    return ended.get(run.failure.partition("\n")[0], 1) if run.failure else 0
 
 
 def _run_new(options: argparse.Namespace) -> int:

@@ -22,12 +22,14 @@ OWN_WARNINGS = (  # a kernel's about itself, when it starts and when it ends
 LAUNCH = "import runpy, sys; sys.modules['debugpy'] = None; runpy.run_module('ipykernel_launcher', run_name='__main__')"
 COLORS = re.compile(r"\x1b\[[0-9;]*m")  # of a traceback meant for a terminal
 OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)  # what a line of a progress bar said before
+ENDED = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 SHOWN_LINES = 12  # of the traceback of a cell that failed
 LONGEST_FOLDER = 96  # bytes; systems take paths of sockets up to 103 or 107
 
 
 def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool) -> str | None:
-    """Run all cells in a folder, leaving the outputs in `document`; return why it stopped early, if it did.
+    """Run all cells in a folder, leaving the outputs in `document`; return why it stopped early, if it did: a text that
+    begins with one of `ENDED` where a signal ended it.
 
     `opening` is what `thinnet.course.kernel.open_door` takes, which runs before the first cell.
     """
@@ -44,6 +46,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
     )
     begun: list[Any] = []
+    client.ended = ENDED[signal.SIGINT]
     client.on_cell_start = lambda cell, **_: begun.extend([cell] if cell.source.strip() else [])
     try:
         with (
@@ -58,7 +61,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
             client.execute()
     except nbclient.exceptions.CellExecutionError as error:
         said = next((each for each in begun[-1].outputs if each.output_type == "error"), error)
-        why = "interrupted" if error.ename == "KeyboardInterrupt" else f"{said.ename}: {said.evalue}"
+        why = client.ended if error.ename == "KeyboardInterrupt" else f"{said.ename}: {said.evalue}"
         return "\n".join([why.removesuffix(": "), *(_where(COLORS.sub("", str(error))) or _source(begun))])
     except RuntimeError as error:
         if not begun:
@@ -69,7 +72,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
         return "\n".join([_how_it_died(manager), *_source(begun)])
     # The latter come from the client, when the former hits it at work.
     except (KeyboardInterrupt, AssertionError, asyncio.CancelledError):
-        return "interrupted"
+        return str(client.ended)
     finally:
         if client.km is None and (at_exit := getattr(client, "_cleanup_kernel", None)):
             atexit.unregister(at_exit)  # what it would do at the end of Python is done
@@ -122,19 +125,22 @@ def _source(begun: list[Any]) -> list[str]:
 
 
 def _interrupt_gently(client: Any) -> None:
-    """Let the first Ctrl-C end the cell, which says where it was, and with it the run; the second ends the kernel."""
+    """Let the first Ctrl-C or SIGTERM end the cell, which says where it was, and with it the run; the second ends the
+    kernel."""
     loop = asyncio.get_running_loop()
 
     def stop(**_: Any) -> None:
         raise KeyboardInterrupt
 
-    def interrupt() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
+    def interrupt(number: signal.Signals) -> None:
+        client.ended = ENDED[number]
+        loop.remove_signal_handler(number)
         client.on_cell_execute = stop  # in case that the cell goes on, or that none runs
         client.interrupting = loop.create_task(client.km.interrupt_kernel())  # kept, or the loop might forget it
 
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; another thread than the main
-        loop.add_signal_handler(signal.SIGINT, interrupt)
+        for number in ENDED:
+            loop.add_signal_handler(number, interrupt, number)
 
 
 def _kernel_manager(connection: Path) -> Any:
