@@ -210,6 +210,7 @@ HOLDING_ON = {
 
 
 @pytest.mark.posix
+@pytest.mark.filterwarnings("ignore:'continue' in a 'finally'")  # of Python 3.14, about such a loop
 @pytest.mark.parametrize("loop", HOLDING_ON.values(), ids=HOLDING_ON)
 def test_an_endless_loop_that_catches_everything_is_stopped(loop: str) -> None:
     text = f"import numpy as np\n\n\ndef relu_forward(x):\n    while True:\n{loop}\n"
