@@ -1,1 +1,1 @@
-"""Several processes that train one net together over MPI; data, nets and steps know nothing of them."""
+"""Several processes that train one net together over MPI; data, nets and steps know nothing about them."""

@@ -1,4 +1,4 @@
-"""Exchange: what the processes that train one net together tell each other in a step."""
+"""Exchange: what the processes that train one net together exchange in a step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ BATCH_STATISTICS: tuple[BatchStatistics, ...] = ("global", "local")
 
 @dataclass(frozen=True)
 class Exchange:
-    """What the processes that train together tell each other in a step.
+    """What the processes that train together exchange in a step.
 
     Args:
         processes: all of them.
-        held: says which of a minibatch's rows this process has: their places in it, and their numbers here.
+        held: returns which of a minibatch's rows this process has: their positions in it, and their indices here.
         statistics: whether batch normalization uses those of the whole minibatch, ``"global"``, or of each part.
     """
 
@@ -28,9 +28,9 @@ class Exchange:
     statistics: BatchStatistics = "global"
 
     def add_up(self, loss: float, gradients: FloatArray, running: FloatArray) -> float:
-        """Turn every process's part of the loss, which is returned, and of the gradients into their sums.
+        """Sum the loss, which is returned, and the gradients, in place, over all processes.
 
-        Running statistics that are each process's own become their mean.
+        With local statistics, the running statistics become their mean over the processes.
         """
         self.processes.inplace_sum(gradients)
         if self.statistics == "local" and running.size:
@@ -39,7 +39,7 @@ class Exchange:
         return self.processes.sum(loss)[0]
 
     def whole(self, row_positions: IntArray, rows: AnyArray, total: int) -> AnyArray:
-        """An array of all rows of a minibatch, of which each process gives those that it has."""
+        """An array of all rows of a minibatch, to which each process contributes those that it has."""
         whole = np.empty((total, *rows.shape[1:]), rows.dtype)
         for positions, part in self.processes.gather((row_positions, rows)):
             whole[positions] = part

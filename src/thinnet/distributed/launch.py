@@ -1,4 +1,4 @@
-"""How several processes begin: whether ``mpiexec`` started this one, and which of the machine's cores it has."""
+"""How several processes start: whether ``mpiexec`` started this one, and how many of the machine's cores it gets."""
 
 import os
 import warnings
@@ -6,15 +6,15 @@ from typing import Any
 
 from thinnet.errors import require
 
-# What MPICH, Open MPI and Slurm tell the processes that they start of how many there are.
+# How MPICH, Open MPI and Slurm tell the processes they start how many there are.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 def started_by_mpi() -> Any:
-    """The communicator of all processes where ``mpiexec`` started this one, else None; it shares out the cores.
+    """The communicator of all processes if ``mpiexec`` started this one, else None; also divides the cores among them.
 
     Raises:
-        MissingExtraError: if it did, but mpi4py is not installed.
+        MissingExtraError: if ``mpiexec`` did, but mpi4py is not installed.
     """
     if not started_several():
         return None
@@ -30,7 +30,7 @@ def started_several() -> bool:
 
 
 def warn_if_alone(communicator: Any) -> None:
-    """Warn where several processes were started, but this one is about to train a net of its own."""
+    """Warn if several processes were started, but this one is about to train its own net."""
     if communicator is None and started_several():
         warnings.warn(
             "Several processes were started by mpiexec, and each trains a net of its own. To train one net in all "
@@ -46,9 +46,9 @@ def _share_cores(world: Any) -> None:
     from mpi4py import MPI
 
     from thinnet.products.choose import products
-    from thinnet.teams import num_threads  # which takes a while to import
+    from thinnet.teams import num_threads  # slow to import
 
     limits = require("threadpoolctl", extra="mpi", purpose="sharing cores between processes")
     here = world.Split_type(MPI.COMM_TYPE_SHARED)
-    products()  # loaded now, or the limit would not reach it
+    products()  # load it now, or the limit would not apply to it
     limits.threadpool_limits(max(1, num_threads() // here.size))

@@ -1,4 +1,4 @@
-"""What several processes do before they train one net: share the data, check the net, and begin alike."""
+"""What several processes do before they train one net: share the data, check the net, and start from the same state."""
 
 from thinnet.data.dataset import Dataset
 from thinnet.distributed.exchange import BatchStatistics, Exchange
@@ -7,11 +7,11 @@ from thinnet.errors import ArgumentError
 from thinnet.nets import FullyConnectedNet
 from thinnet.steps import choose
 
-ROWS_FOR_LOCAL_STATISTICS = 32  # rows a process on average; with fewer, one may come to hold none of a batch
+ROWS_FOR_LOCAL_STATISTICS = 32  # average rows per process; with fewer, one process may have none of a batch
 
 
 def share_of(data: Dataset, processes: ProcessGroup) -> Dataset:
-    """This process's share of the data, unless it was given that."""
+    """This process's share of the data, which may already be one."""
     if data.share is None:
         return data.shared(processes.rank, processes.size) if processes.size > 1 else data
     if data.share.size != processes.size:
@@ -23,7 +23,7 @@ def share_of(data: Dataset, processes: ProcessGroup) -> Dataset:
 
 
 def num_train(data: Dataset, processes: ProcessGroup) -> int:
-    """How many training rows all processes have: at least one each."""
+    """How many training rows all processes have together: at least one each."""
     num_rows, size = data.total_rows("train"), processes.size
     if num_rows < size:
         wanted = "one training row" if size == 1 else f"{size} training rows, one a process"
@@ -33,7 +33,7 @@ def num_train(data: Dataset, processes: ProcessGroup) -> int:
 
 
 def check_alone(processes: ProcessGroup) -> None:
-    """Refuse several processes for what only one can train."""
+    """Reject several processes for what only one can train."""
     if processes.size > 1:
         raise ArgumentError(
             "communicator must be None unless the model is a FullyConnectedNet and optimizer a name, got one of "
@@ -44,13 +44,13 @@ def check_alone(processes: ProcessGroup) -> None:
 def exchange_of(
     net: FullyConnectedNet, data: Dataset, smallest: int, processes: ProcessGroup, statistics: BatchStatistics
 ) -> Exchange | None:
-    """What the processes tell each other while they train a net, with which all of them now begin alike.
+    """What the processes exchange while they train a net; all of them now start from the same net.
 
     Args:
-        net: is given the numbers of rank 0, and its seed.
+        net: receives the parameters, running statistics, step and seed of rank 0.
         data: this process's share of the rows.
         smallest: the fewest rows in a minibatch.
-        processes: all of them; for one alone there is nothing to exchange.
+        processes: all of them; with just one, there is nothing to exchange.
         statistics: as for `Exchange`.
 
     Raises:
@@ -67,7 +67,7 @@ def exchange_of(
 
 
 def _check_net(net: FullyConnectedNet, smallest: int, processes: ProcessGroup, statistics: str) -> None:
-    """Check that a net can be trained in several processes, by minibatches of at least so many rows."""
+    """Check that a net can be trained in several processes, on minibatches of at least `smallest` rows."""
     if not choose.fuses(net.spec, net.fused):
         raise ArgumentError(
             f"communicator must be None for a net that is computed without the kernels, got one of {processes.size} "

@@ -15,21 +15,21 @@ from thinnet.errors import ArgumentError, NumericalError, is_on_all_processes, o
 from thinnet.typing import AnyArray, FloatArray
 
 _T = TypeVar("_T")
-SECONDS_FOR_FIRST = 1.0  # that the others wait before they speak of an error, since rank 0 likely has the same
-SECONDS_TO_READ = 5.0  # that a launcher has for what was said last
+SECONDS_FOR_FIRST = 1.0  # how long the others wait before they report an error, since rank 0 probably has the same one
+SECONDS_TO_READ = 5.0  # how long a launcher has to read the last output
 NEEDED = ("rank", "size", "Allreduce", "Bcast", "bcast", "allgather", "Abort")
 
 
 class ProcessGroup:
-    """The processes of an MPI communicator, each with a number, its rank; every method is called by all of them.
+    """The processes of an MPI communicator, each with a number, its rank; all of them must call each method.
 
     Args:
-        communicator: of mpi4py; None for one process alone, for which nothing is exchanged.
+        communicator: from mpi4py; None for a single process, which exchanges nothing.
 
     Attributes:
         rank: this process's number, counted from 0.
-        size: how many there are.
-        communicator: what was given.
+        size: how many processes there are.
+        communicator: the one given.
         exchanged: the bytes of the arrays that were summed over all processes so far.
 
     Raises:
@@ -55,7 +55,7 @@ class ProcessGroup:
             _end_all_with_an_error(self)
 
     def inplace_sum(self, array: FloatArray) -> None:
-        """Replace each element of a contiguous array by its sum over all processes."""
+        """Replace each element of a contiguous array with its sum over all processes."""
         if self.size > 1:
             from mpi4py import MPI
 
@@ -69,20 +69,20 @@ class ProcessGroup:
         return [float(number) for number in array]
 
     def gather(self, thing: _T) -> list[_T]:
-        """What each process has, in the order of their ranks."""
+        """What each process has, in rank order."""
         return [thing] if self.size == 1 else self.communicator.allgather(thing)
 
     def from_first(self, thing: _T) -> _T:
-        """What the process of rank 0 has."""
+        """What the process with rank 0 has."""
         return thing if self.size == 1 else self.communicator.bcast(thing)
 
     def inplace_from_first(self, array: AnyArray) -> None:
-        """Replace a contiguous array by that of rank 0."""
+        """Replace a contiguous array with that of rank 0."""
         if self.size > 1:
             self.communicator.Bcast(array)
 
     def raise_first(self, error: NumericalError | None) -> None:
-        """Raise an error that any process has in all of them; nothing where none has one."""
+        """If any process has an error, raise it in all of them."""
         if self.size == 1 and error is not None:
             raise error
         texts = [text for text in self.gather(None if error is None else str(error)) if text is not None]
@@ -101,7 +101,7 @@ class ProcessGroup:
             )
 
     def may_speak_of(self, error: BaseException) -> bool:
-        """Whether this process should tell the user of its error: rank 0 first, the others if it does not end them."""
+        """Whether this process should report its error: rank 0 first, then the others unless rank 0 has ended them."""
         if self.rank > 0:
             if is_on_all_processes(error):
                 return False
@@ -109,7 +109,7 @@ class ProcessGroup:
         return True
 
     def end(self, error: BaseException, status: int) -> None:
-        """End all processes, so that none waits for this one; nothing where all have failed alike."""
+        """End all processes, so that none waits for this one; do nothing if all have failed with the same error."""
         if self.size > 1 and not is_on_all_processes(error):
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
@@ -118,11 +118,11 @@ class ProcessGroup:
 
 
 def _wait_until_read(stream: TextIO) -> None:
-    """Wait until what was written to a pipe is read: a launcher that is to end its processes forgets the rest.
+    """Wait until what was written to a pipe is read: a launcher that ends its processes drops the rest.
 
-    A few seconds at most, since whoever reads may be gone; other streams are not waited for.
+    It waits a few seconds at most, since the reader may be gone, and only for pipes.
     """
-    with contextlib.suppress(ImportError, OSError):  # no such thing on this system, or no file behind the stream
+    with contextlib.suppress(ImportError, OSError):  # the system lacks these modules, or the stream has no file
         import fcntl
         import termios
 
@@ -137,7 +137,7 @@ def _wait_until_read(stream: TextIO) -> None:
 
 
 def _end_all_with_an_error(processes: ProcessGroup) -> None:
-    """Make an error that nobody catches end all processes; the others would wait for this one forever."""
+    """Make an uncaught error end all processes; the others would wait for this one forever."""
     if getattr(sys.excepthook, "ends_all", False):
         return
     before = sys.excepthook

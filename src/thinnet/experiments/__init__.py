@@ -1,1 +1,1 @@
-"""Named experiments, each a small file that reads like the sentence it tests."""
+"""Named experiments: each is a small file that reads like the sentence it tests."""

@@ -1,4 +1,4 @@
-"""A fully connected net with batch normalization and dropout one half gets over 55% on CIFAR-10."""
+"""A fully connected net with batch normalization and a dropout rate of 0.5 gets over 55% on CIFAR-10."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from thinnet import runs
 from thinnet.config import Config
 from thinnet.statistics import rounded
 
-# The net and the training of the second course's notebook, on 49,000 images; another 1,000 choose the weights.
+# The net and the training of the second course's notebook, on 49,000 images; another 1,000 select the best weights.
 RECIPE = Config(
     data="cifar10",
     standardization="mean",
@@ -25,10 +25,10 @@ RECIPE = Config(
 
 
 def run(config: Config, folder: Path, **options: Any) -> runs.Result:
-    """Train by the recipe, and evaluate the weights that did best on the validation images on all test images.
+    """Train with the recipe, then evaluate the weights that were best on the validation images on all test images.
 
     Args:
-        config: the net and its training; its `root` says where CIFAR-10 is, found or downloaded by default.
+        config: the net and its training; `root` says where CIFAR-10 is; by default it is found or downloaded.
         folder: of the run; an unfinished run in it is continued.
         options: verbose and progress, as for `thinnet.Solver`.
 

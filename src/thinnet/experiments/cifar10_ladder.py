@@ -1,4 +1,4 @@
-"""How far a fully connected net gets on CIFAR-10 from pixels alone, in a given time."""
+"""How far a fully connected net gets on CIFAR-10 in a given time, from pixels alone."""
 
 import json
 import time
@@ -17,8 +17,8 @@ from thinnet.storage.files import write_atomically
 
 RUNGS = (0.55, 0.58, 0.60, 0.62, 0.65, 0.68, 0.70)  # of validation accuracy
 
-# Chosen on validation images, but for the last, which carries the one before it further; each run takes as many epochs
-# as the machine at hand goes through in the time.
+# Chosen on validation images, except the last, which extends the one before it; each run takes as many epochs as the
+# machine completes in the time.
 _BASE = Config(
     data="cifar10",
     standardization="feature",
@@ -38,31 +38,31 @@ RECIPES = {
         _BASE, hidden_dims=(2048, 2048, 1024), batch_size=1000, learning_rate=3e-3, dropout=0.3, translate=3, mixup=0.2
     ),
 }
-CLIMB = "climb.json"  # in a run's folder: what it came to
-PILOT_STEPS = 40  # by which the speed of the machine is found out
+CLIMB = "climb.json"  # in a run's folder: its results
+PILOT_STEPS = 40  # to measure the speed of the machine
 
 
 @dataclass(frozen=True)
 class Climb:
-    """What a run came to.
+    """The results of a run.
 
     Attributes:
         result: accuracies without averaging.
-        flipped_accuracy: of the test images, their scores averaged with those of their mirror images.
+        flipped_accuracy: on the test images, with scores averaged with those of their mirror images.
     """
 
     result: runs.Result
     flipped_accuracy: float
 
     def rungs(self) -> dict[float, float]:
-        """The seconds of training after which validation accuracy first had each rung; only those that it had."""
+        """The seconds of training until validation accuracy first reached each rung; only for rungs it reached."""
         history = self.result.history
         points = list(zip(history.val_accuracy, history.seconds, strict=True))
         reached = {rung: [seconds for accuracy, seconds in points if accuracy >= rung] for rung in RUNGS}
         return {rung: seconds[0] for rung, seconds in reached.items() if seconds}
 
     def numbers(self) -> dict[str, Any]:
-        """All of it, as JSON can hold it."""
+        """All results, in a form that JSON can hold."""
         result = self.result
         return {
             "seconds_to": {f"{rung:.2f}": seconds for rung, seconds in self.rungs().items()},
@@ -86,13 +86,13 @@ class Climb:
 
 
 def recipe_for(minutes: float, **changes: Any) -> Config:
-    """The recipe of the longest time that is not longer, with as many epochs as the machine goes through in the time.
+    """The longest recipe that fits in the time, with as many epochs as the machine completes in it.
 
-    Training, with the evaluations between, then takes about the time; a machine that is used by others takes longer.
+    Training, including evaluations, then takes about this time, or more on a machine that others use too.
 
     Args:
-        minutes: of training, compilation and loading not counted.
-        changes: of the recipe's settings.
+        minutes: of training, not counting compilation and loading.
+        changes: to the recipe's settings.
     """
     known = max((each for each in RECIPES if each <= minutes), default=min(RECIPES))
     config = replace(RECIPES[known], **{"precision": fast_precision() or NONE, **changes})
@@ -100,11 +100,11 @@ def recipe_for(minutes: float, **changes: Any) -> Config:
 
 
 def epoch_seconds(config: Config) -> float:
-    """How long an epoch takes here: measured on some steps and one evaluation of a net that is thrown away."""
+    """How long an epoch takes here, measured on a few steps and one evaluation of a throwaway net."""
     data = runs.load(config)
     net = runs.net_of(config, data)
     solver = Solver(net, data, batch_size=config.batch_size, epochs=1, optimizer=config.optimizer, verbose=False)
-    for _ in range(PILOT_STEPS // 4):  # kernels are compiled, threads awake
+    for _ in range(PILOT_STEPS // 4):  # warm-up: compiles the kernels, starts the threads
         solver.step()
     started = time.perf_counter()
     for _ in range(PILOT_STEPS):
@@ -115,11 +115,11 @@ def epoch_seconds(config: Config) -> float:
 
 
 def run(config: Config, folder: Path, log: Callable[[str], Any] = lambda text: None, **options: Any) -> Climb:
-    """Train by a config of `recipe_for`, and evaluate the best weights on the test images once, at the end.
+    """Train with a config from `recipe_for`, and evaluate the best weights on the test images once, at the end.
 
     Args:
         config: the net and its training.
-        folder: of the run; an unfinished run in it is continued. Gets climb.json beside a run's files.
+        folder: of the run; an unfinished run in it is continued. Gets climb.json besides a run's files.
         log: called with each line of output.
         options: verbose and progress, as for `thinnet.Solver`.
 

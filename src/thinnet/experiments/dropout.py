@@ -1,4 +1,4 @@
-"""With few training examples, dropout raises the accuracy on examples that were not trained on."""
+"""With few training examples, dropout raises the accuracy on examples that were not in the training set."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,11 +14,11 @@ FEW_DIGITS = Config(num_train=100, standardization="mean", hidden_dims=(500,), e
 FEW_IMAGES = Config(
     data="cifar10", num_train=500, standardization="mean", hidden_dims=(500,), epochs=25, learning_rate=5e-4
 )
-PRESETS = {"digits": FEW_DIGITS, "cifar10": FEW_IMAGES}  # other data sets take that of digits
+PRESETS = {"digits": FEW_DIGITS, "cifar10": FEW_IMAGES}  # other data sets use the one for digits
 
 
 def configs(base: Config, rates: Sequence[float], num_seeds: int) -> list[Config]:
-    """One run for each rate and each seed; the runs of a seed train on the same rows, drawn anew for each seed.
+    """One run for each rate and seed; runs with the same seed train on the same rows, drawn anew for each seed.
 
     >>> [(one.dropout, one.seed) for one in configs(FEW_DIGITS, (0.0, 0.5), num_seeds=2)]
     [(0.0, 0), (0.5, 0), (0.0, 1), (0.5, 1)]
@@ -29,12 +29,12 @@ def configs(base: Config, rates: Sequence[float], num_seeds: int) -> list[Config
 
 
 def table(groups: Sequence[Group]) -> str:
-    """Accuracies after the last epoch, and of the best weights on the test rows; what each rate adds to the first."""
+    """Accuracies after the last epoch, and of the best weights on test rows; how each rate compares to the first."""
     return by_group(groups, "dropout")
 
 
 def save_figure(groups: Sequence[Group], path: Path) -> None:
-    """Draw train and validation accuracy over the epochs: means, with bands of one standard deviation over seeds."""
+    """Plot train and validation accuracy over the epochs: means, with bands of one standard deviation over seeds."""
     from thinnet.report import charts
     from thinnet.report.figures import line_figure
 

@@ -1,4 +1,4 @@
-"""A mask shared by all rows of a minibatch regularizes nearly as well as one for each row, and costs less time."""
+"""A mask shared by all rows of a minibatch regularizes nearly as well as one mask per row, and takes less time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +12,11 @@ from thinnet.report.groups import Group
 NET = Config(standardization="mean", dropout=0.5, normalization="batchnorm")
 ALL_DIGITS = replace(NET, hidden_dims=(500, 500), epochs=20, batch_size=50)
 ALL_IMAGES = replace(NET, data="cifar10", hidden_dims=(500, 500, 500), epochs=6, schedule="one_cycle")
-PRESETS = {"digits": ALL_DIGITS, "cifar10": ALL_IMAGES}  # other data sets take that of digits
+PRESETS = {"digits": ALL_DIGITS, "cifar10": ALL_IMAGES}  # other data sets use the one for digits
 
 
 def configs(base: Config, num_seeds: int) -> list[Config]:
-    """One run for each kind of mask and each seed.
+    """One run for each kind of mask and seed.
 
     >>> [(one.dropout_mask, one.seed) for one in configs(ALL_DIGITS, num_seeds=1)]
     [('element', 0), ('batch', 0)]
@@ -26,7 +26,7 @@ def configs(base: Config, num_seeds: int) -> list[Config]:
 
 
 def table(groups: Sequence[Group]) -> str:
-    """Accuracies, the difference, and the time that each kind took; runs side by side slow one another down."""
+    """Accuracies, the difference, and the time each kind took; runs in parallel slow each other down."""
     lines = [by_group(groups, "dropout_mask")]
     for group in groups:
         seconds = group.spread("last_seconds")

@@ -1,4 +1,4 @@
-"""Does dropout help more, and at a higher rate, if there are fewer training examples?"""
+"""Does dropout help more, and at higher rates, when there are fewer training examples?"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from thinnet.experiments.dropout import configs as at_all_rates
 from thinnet.experiments.tables import grid
 from thinnet.report.groups import Group
 
-# How many training rows to try; other data sets take those of digits.
+# How many training rows to try; other data sets use those for digits.
 SIZES = {"digits": (50, 100, 200, 400, 800), "cifar10": (500, 2000, 8000)}
 
 
@@ -22,5 +22,5 @@ def configs(base: Config, rates: Sequence[float], sizes: Sequence[int], num_seed
 
 
 def table(groups: Sequence[Group]) -> str:
-    """Accuracy after the last epoch, of the validation rows where there are any: sizes downward, rates across."""
+    """Accuracy after the last epoch, on validation rows if there are any: sizes down, rates across."""
     return grid(groups, "num_train", "dropout")

@@ -10,11 +10,11 @@ METRICS = {
     "last_val_accuracy": "validation accuracy",
     "test_accuracy": "test accuracy",
 }
-COMPARED = ("last_val_accuracy", "test_accuracy", "last_train_accuracy")  # what there is first: data may lack rows
+COMPARED = ("last_val_accuracy", "test_accuracy", "last_train_accuracy")  # the first there is: data may lack rows
 
 
 def by_group(groups: Sequence[Group], field: str) -> str:
-    """A line for each group: mean ± standard deviation; then each against the first, pair by pair of seeds."""
+    """A line for each group: mean ± standard deviation; then each against the first, paired by seed."""
     rows = [[field.replace("_", " "), *METRICS.values()]]
     for group in groups:
         found = [group.spread(metric) for metric in METRICS]
@@ -36,7 +36,7 @@ def _against(group: Group, first: Group, field: str) -> str:
 
 
 def grid(groups: Sequence[Group], down: str, across: str) -> str:
-    """Means over seeds, one field downward and one across; the best of each line has a star."""
+    """Means over seeds, one field down and one across; a star marks the best of each line."""
     metric = next((name for name in COMPARED if any(group.values(name) for group in groups)), COMPARED[0])
     means = {(getattr(group.config, down), getattr(group.config, across)): group.spread(metric) for group in groups}
     rows, columns = (list(dict.fromkeys(pair[k] for pair in means)) for k in (0, 1))

@@ -1,10 +1,10 @@
-"""The mathematics of `thinnet.layers` and `thinnet.optim` again, as fused loops compiled by Numba, for speed only.
+"""The math of `thinnet.layers` and `thinnet.optim` again, as fused loops compiled by Numba, only for speed.
 
-Each loop passes once over memory where the layers take several passes with temporaries. Everything here computes what
-readable code elsewhere computes, which its docstring names, and is tested against that: masks bit for bit, values to
-rounding. Which threads share an array out is decided elsewhere (see `thinnet.teams`).
+Each loop makes one pass over memory where the layers make several passes with temporaries. Everything here computes
+the same as readable code elsewhere, which its docstring names, and is tested against it: masks bit for bit, values up
+to rounding. How arrays are split among threads is decided elsewhere (see `thinnet.teams`).
 
-Numba is imported, and the loops are compiled or taken from the cache on disk, when `available` is first asked.
+Numba is imported when `available` is first called. Loops are compiled, or loaded from disk, when first used.
 """
 
 import contextlib
@@ -27,17 +27,17 @@ def available() -> bool:
     except Exception as error:  # installed, but broken, or not for this Python or NumPy
         warnings.warn(f"Numba cannot be imported, so Thinnet is slower: {error}", RuntimeWarning, stacklevel=2)
         return False
-    with contextlib.suppress(OSError):  # a folder that is read alone has no cache in it
+    with contextlib.suppress(OSError):  # a read-only folder has no cache in it
         drop_stale(Path(__file__).parent)
     return True
 
 
 def drop_stale(folder: Path) -> None:
-    """Remove what was compiled from other files than those in a folder.
+    """Remove compiled code that was built from other sources than those now in a folder.
 
-    Numba looks at the file of a kernel alone, and not at those that hold the pieces of which it is made.
+    Numba checks only the file a kernel is in, not the files of the functions it is built from.
     """
-    import hashlib  # which nothing else needs that early
+    import hashlib  # here, because nothing else needs it this early
 
     sources = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
     cache = folder / "__pycache__"

@@ -1,8 +1,8 @@
-"""The activations of `thinnet.layers`, some columns of a row at a time, with dropout behind them, and their gradients.
+"""The activations of `thinnet.layers`, one row at a time, followed by dropout, and their gradients.
 
-ReLU is a special case: a unit was dropped or not positive exactly where the layer's output is not positive, so that the
-sign of the output is both masks. For the others the row before the activation and the mask are computed again, which
-costs less than reading them from memory would.
+ReLU is a special case: a unit was dropped or not positive exactly where the layer's output is not positive, so the sign
+of the output serves as both masks. For the others, backward recomputes the activation's input and the mask, which costs
+less than reading them from memory.
 """
 
 import math
@@ -20,12 +20,12 @@ CODES = {"relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "gelu": GELU, "silu": S
 
 
 class Behind(NamedTuple):
-    """What comes behind the normalization of a layer: activation and dropout."""
+    """What follows a layer's normalization: activation and dropout."""
 
     activation: Any  # a code, as in `CODES`
     factor: Any  # what kept units are multiplied by
-    threshold: Any  # of `thinnet.masks.drop_threshold`; 0 keeps all units
-    key0: Any  # the halves of the seed, which with step and layer say which mask
+    threshold: Any  # from `thinnet.masks.drop_threshold`; 0 keeps all units
+    key0: Any  # the halves of the seed; with step and layer, they determine the mask
     key1: Any
     step: Any
     layer: Any
@@ -34,7 +34,7 @@ class Behind(NamedTuple):
 
 @inner()
 def activate_line(h: FloatArray, row: int, bits: AnyArray, behind: Any) -> None:
-    """Replace row h, which holds what goes into the activation, by dropout(activation(h)).
+    """Replace row h, the activation's input, with dropout(activation(h)).
 
     `bits` is a buffer for the random bits of a group of columns.
     """
@@ -53,9 +53,9 @@ def activate_line(h: FloatArray, row: int, bits: AnyArray, behind: Any) -> None:
 def activate_line_backward(
     dh: FloatArray, h: FloatArray, line: FloatArray, row: int, bits: AnyArray, behind: Any
 ) -> None:
-    """Turn row dh into the gradient before the activation; `bits` as above.
+    """Turn row dh into the gradient with respect to the activation's input; `bits` as above.
 
-    For ReLU `h` has the layer's output; for the others `line` has what went into the activation.
+    For ReLU, `h` holds the layer's output; for the others, `line` holds the activation's input.
     """
     factor, zero = behind.factor, dh.dtype.type(0)
     if behind.activation == RELU:
@@ -69,7 +69,7 @@ def activate_line_backward(
 
 @kernel()
 def activate(activation: int, y: FloatArray, factor: Any) -> None:
-    """y = activation(y) · factor, for a row or any other line of numbers."""
+    """y = activation(y) · factor, for a row or any other 1-D array."""
     zero, one, half = y.dtype.type(0), y.dtype.type(1), y.dtype.type(0.5)
     if activation == RELU:
         for j in range(y.size):

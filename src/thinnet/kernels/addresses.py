@@ -1,7 +1,7 @@
-"""Kernels that others call at an address, and so are compiled once, whoever calls them.
+"""Kernels that others call through an address, so that they are compiled once, whoever calls them.
 
-A kernel that calls another one by its name has a copy of it, which is compiled anew. Those here take what functions
-in C take: addresses, and whole numbers. Whoever calls one is handed the address::
+A kernel that calls another one by name gets a copy of it, compiled again. A kernel called by address takes what C
+functions take: pointers and integers. The caller is given the address::
 
     add = address_of(_add, types.CPointer(types.float32), types.intp)
 
@@ -26,18 +26,18 @@ from thinnet.kernels.compile import inner
 
 @functools.cache
 def address_of(work: Callable[..., None], *kinds: Any) -> int:
-    """Compile a kernel for arguments of these types, and say where it is."""
+    """Compile a kernel for arguments of these types and return its address."""
     (made,) = inner(types.void(*kinds))(work).overloads.values()
     _kept.append(made)
     return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
 
 
-_kept: list[Any] = []  # what is at addresses, so that it stays there
+_kept: list[Any] = []  # compiled kernels, so that their addresses stay valid
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def call(typing_context: Any, address: Any, arguments: Any) -> tuple[Any, Callable[..., Any]]:
-    """Call what is at an address with a tuple of addresses and whole numbers."""
+    """Call the kernel at an address with a tuple of pointers and integers."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: tuple[Any, Any]) -> Any:
         kinds = [types.intp] * len(arguments)
@@ -53,7 +53,7 @@ def call(typing_context: Any, address: Any, arguments: Any) -> tuple[Any, Callab
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def address(typing_context: Any, place: Any) -> tuple[Any, Callable[..., Any]]:
-    """An argument that is an address, as a number."""
+    """A pointer argument, as an integer."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: tuple[Any]) -> Any:
         return builder.ptrtoint(values[0], context.get_value_type(types.intp))
@@ -63,13 +63,13 @@ def address(typing_context: Any, place: Any) -> tuple[Any, Callable[..., Any]]:
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def itemsize(typing_context: Any, place: Any) -> tuple[Any, Callable[..., Any]]:
-    """The bytes of a number of the type that an argument is the address of."""
+    """The size in bytes of the numbers that a pointer argument points to."""
     size = place.dtype.bitwidth // 8
     return types.intp(place), lambda context, *given: context.get_constant(types.intp, size)
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def least_normal(typing_context: Any, place: Any) -> tuple[Any, Callable[..., Any]]:
-    """The least number of that type that is not subnormal."""
+    """The smallest positive number of that type that is not subnormal."""
     number, least = place.dtype, float(np.finfo(str(place.dtype)).tiny)
     return number(place), lambda context, *given: context.get_constant(number, least)

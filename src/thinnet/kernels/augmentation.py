@@ -1,4 +1,4 @@
-"""The kernel of `thinnet.data.augmentation`: gather rows, standardize and move their pixels in one pass."""
+"""The kernel of `thinnet.data.augmentation`: gather rows, standardize and shift their pixels in one pass."""
 
 from typing import Any
 
@@ -11,24 +11,24 @@ from thinnet.kernels.share import bounds, in_parts
 from thinnet.masks import AUGMENTATION
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-BLOCK = 8  # pixels flipped together: a loop of fixed length becomes vector instructions, in lines of few pixels too
+BLOCK = 8  # pixels flipped together: a loop of fixed length is vectorized, even in short lines
 Image = tuple[int, int, int]  # channels, height, width
-Draws = tuple[  # what says how rows are augmented
-    int,  # the number of X's first row
+Draws = tuple[  # how rows are augmented
+    int,  # the row number of X's first row
     tuple[Any, Any],  # the seed's two words
     int,  # the step
     tuple[bool, int, int],  # `Augmentation.flips`
-    tuple[int, bool, int],  # the most pixels of translation, whether borders are reflected, the side of the square
+    tuple[int, bool, int],  # the maximum translation in pixels, whether borders are reflected, the cutout's side
     Image,
 ]
 
 
 @kernel()
 def augmented_rows(share: Any, *arguments: Any) -> None:
-    """`thinnet.data.Dataset.augmented_batch` of the rows `rows` of X, each made in a line of its own and written once.
+    """`thinnet.data.Dataset.augmented_batch` for the rows `rows` of X, each built in a scratch line and written once.
 
-    `plain` and `flipped` are shift and scale of an image and of its mirror image. `scratch` has a line for each part in
-    the dtypes of X and of `out`.
+    `plain` and `flipped` are the shift and scale for an image and for its mirror image. `scratch` has a line for each
+    part in the dtypes of X and of `out`.
     """
     in_parts(share, _augmented_rows, arguments)
 
@@ -68,7 +68,7 @@ def _augmented_rows(
 
 @inline()
 def _below(word: Any, count: int) -> Any:
-    """A whole number from 0 to count − 1, of 32 random bits."""
+    """An integer from 0 to count − 1, from 32 random bits."""
     return np.int64((uint64(word) * uint64(count)) >> uint64(32))
 
 
@@ -77,7 +77,7 @@ def _flip(source: AnyArray, out: AnyArray, width: int) -> None:
     in_blocks = width - width % BLOCK
     for start in range(0, out.shape[0], width):
         for first in range(0, in_blocks, BLOCK):
-            # An index without a sign cannot count from an array's end, which would be looked for at each pixel.
+            # An unsigned index cannot be negative, so no pixel needs a test for indexing from the array's end.
             to, last = uint64(start + first), uint64(start + width - 1 - first)
             for b in range(BLOCK):
                 out[to + uint64(b)] = source[last - uint64(b)]
@@ -96,11 +96,11 @@ def _move(
     dx: int,
     reflect: bool,
 ) -> None:
-    """line[c, y, x] = pixels[c, y + dy, x + dx], standardized; zero, or reflected, what is outside of the image."""
+    """line[c, y, x] = pixels[c, y + dy, x + dx], standardized; outside the image, zero or reflected."""
     channels, height, width = image
     size, offset = height * width, dy * width + dx
     for c in range(channels):
-        # All as one run of pixels, which is fast, and wrong where a border comes in.
+        # First all of it as one run of pixels, which is fast, but wrong at the borders.
         low, high = c * size + max(0, offset), (c + 1) * size + min(0, offset)
         run, means, scales, to = pixels[low:high], shift[low:high], scale[low:high], line[low - offset : high - offset]
         for j in range(high - low):
@@ -127,7 +127,7 @@ def _reflected(at: int, size: int) -> int:
 
 @inline()
 def _cut(line: FloatArray, image: Image, top: int, left: int, side: int) -> None:
-    """Make a square zero, as far as it lies within the image."""
+    """Set the part of a square that lies within the image to zero."""
     channels, height, width = image
     for c in range(channels):
         for y in range(max(0, top), min(height, top + side)):

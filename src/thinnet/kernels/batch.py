@@ -1,4 +1,4 @@
-"""The kernels of `thinnet.data.rows`: gather rows, turn them into floats and standardize them; and mix them."""
+"""The kernels of `thinnet.data.rows`: gather rows, convert them to floats and standardize them; and mix rows."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""Batch normalization behind a product, with what follows it: as `thinnet.kernels.hidden` says.
+"""Batch normalization after a product, and what follows it; see `thinnet.kernels.hidden`.
 
-It comes in three pieces forward and two backward: what stands between them is a sum over all rows of the minibatch.
-`pieces` says which to do, (0, 3) or (0, 2) for all of them. Where several processes have some rows each, `count` is the
-number of rows of all of them, and what a piece gives is added up over them before the next one.
+Forward has three pieces and backward two, with a sum over all rows of the minibatch between them. `pieces` is the range
+of pieces to run; (0, 3) or (0, 2) runs all of them. When the rows are split among processes, `count` is the total
+number of rows, and the results of a piece are summed over the processes before the next piece.
 """
 
 from typing import Any
@@ -34,11 +34,11 @@ def batchnorm_forward(
     behind: Any,
     room: Room,
 ) -> None:
-    """h = dropout(activation(batchnorm(z + bias))), with the batch's `statistics`, mean and variance of z.
+    """h = dropout(activation(batchnorm(z + bias))), with the batch's `statistics`, the mean and variance of z.
 
     `vectors` are bias, γ and β, `running` the running mean and variance, `options` momentum and eps. The first piece
     computes the mean, the second the variance, and the third the rest. The bias cancels out of everything but the
-    running mean. The variance becomes 1 / √(variance + eps), for backward.
+    running mean. The third piece replaces the variance with 1 / √(variance + eps), for backward.
     """
     (mean, variance), (bias, gamma, beta), (momentum, eps) = statistics, vectors, options
     for piece in range(*pieces):
@@ -131,9 +131,9 @@ def batchnorm_backward(
 ) -> None:
     """The gradients of `batchnorm_forward`.
 
-    The first piece writes those of the vectors, zero for the bias, which cancels out; `dh` becomes the gradient with
-    respect to the normalized, scaled and shifted z. The second makes it the gradient with respect to z; `sums` are the
-    gradients of γ and β over all rows of the minibatch.
+    The first piece writes the gradients of the vectors (zero for the bias, which cancels out) and turns `dh` into the
+    gradient with respect to the normalized, scaled and shifted z. The second turns it into the gradient with respect to
+    z; `sums` are the gradients of γ and β over all rows of the minibatch.
     """
     (dbias, dgamma, _), one = gradients, dh.dtype.type(1)
     known = statistics[0], statistics[1], vectors[1], vectors[2]
@@ -153,7 +153,7 @@ def batchnorm_backward(
 def _add_gradients(
     dh: FloatArray, h: FloatArray, z: FloatArray, known: Known, behind: Any, room: Room, part: int, parts: int
 ) -> None:
-    """The sums for γ and β."""
+    """Sum the gradients of γ and β."""
     (m, s, g, b), sums, line, bits = known, room[0], room[1][part, 0, : known[0].size], room[2][part, 0]
     blocks = blocks_of(len(dh))
     for block in range(*bounds(blocks, part, parts)):
@@ -176,7 +176,7 @@ def _mean_gradients(
     count: Any,
     lines: tuple[FloatArray, FloatArray, FloatArray],
 ) -> None:
-    """What is the same for all rows, once: divisions are slow."""
+    """Compute what is the same for all rows just once: divisions are slow."""
     (_, s, g, _), (scale, dg, db) = known, lines
     for j in range(g.size):
         scale[j], dg[j], db[j] = g[j] * s[j], sums[0][j] / count, sums[1][j] / count

@@ -1,17 +1,17 @@
-"""The two kinds of blocks, in words that are common to both.
+"""The two kinds of blocks, behind one interface.
 
-What a kind does is two kernels, which are called at their addresses::
+Each kind provides two kernels, which are called through their addresses::
 
     pack_step(x, depth, width, down, right, left, panel, step, target)
 
-writes to an address what a panel of the left or the right factor has in a step: x is where the factor is, depth and
-width its shape, down and right the bytes from a number to the next ones. ::
+packs one step of a panel of the left or right factor and writes it to an address: x points to the factor, depth and
+width are its shape, down and right its strides in bytes. ::
 
     multiply_block(target, a, b, steps, numbers, more, down, rows, columns, edge, ahead, apart)
 
-writes a block of the product, or where there is `more` adds to it: a and b are where the panels are, and how many steps
-and numbers of them are taken; rows and columns are how many there are from there on, which may be more than a block
-has; `edge` is room for a block; `ahead` is where lines of the cache are that will be needed next, so far apart.
+writes a block of the product, or adds to it if `more`: a and b point to the panels; `steps` steps, that is, `numbers`
+numbers of the depth, are used; rows and columns are how many the product has from the block's corner on, perhaps more
+than a block has; `edge` is a buffer for one block; `ahead` points to cache lines needed next, `apart` bytes apart.
 """
 
 import functools
@@ -25,19 +25,19 @@ from thinnet.kernels.compile import inline
 from thinnet.kernels.lanes import ROWS, VECTORS
 from thinnet.kernels.target import VECTOR
 
-DEPTH, STEPS = 0, 1  # of `Blocks`: the numbers in a step; how many steps are taken with one block before the next
-SIDES, STEP_SIZES = 2, 4  # of a right panel, and of a left one behind it: its width, and the bytes of a step
+DEPTH, STEPS = 0, 1  # indices into `Blocks`: the depth of a step; how many steps a block takes before the next block
+SIDES, STEP_SIZES = 2, 4  # each for a right panel, then for a left one: its width; the bytes of a step
 PACK_STEP, MULTIPLY_BLOCK = 6, 7  # addresses
-TAKE, GIVE_BACK = 8, 9  # addresses of what takes what the blocks need of the processor, and gives it back; or 0
+TAKE, GIVE_BACK = 8, 9  # addresses of kernels that acquire and release what the blocks need of the processor; or 0
 
-EDGE = tile_blocks.SIDE  # of the room that tiles need for a block at an edge
+EDGE = tile_blocks.SIDE  # the side of the buffer that tiles need for a block at an edge
 
 Blocks = tuple[int, int, int, int, int, int, int, int, int, int]
 
 
 @functools.cache
 def blocks_for(number: Any, rounded: bool) -> Blocks:
-    """The blocks for factors of a dtype; `rounded`: to bfloat16, and multiplied by AMX."""
+    """The blocks for factors of a dtype; `rounded`: rounded to bfloat16 and multiplied by AMX."""
     kind = tile_blocks if rounded else vector_blocks
     like = types.CPointer(from_dtype(number))
     work = (
@@ -54,7 +54,7 @@ def blocks_for(number: Any, rounded: bool) -> Blocks:
 
 
 def whole_size(blocks: Blocks, depth: int, shorter: int) -> int:
-    """The bytes of the panels of a factor, of either side."""
+    """The bytes of a factor's panels, enough for either side."""
     sides = zip(blocks[SIDES:STEP_SIZES], blocks[STEP_SIZES:PACK_STEP], strict=True)
     return max(-(-depth // blocks[DEPTH]) * -(-shorter // side) * step for side, step in sides)
 
@@ -72,12 +72,12 @@ def give_back(blocks: Blocks) -> None:
 
 
 def factor_of(number: Any) -> Any:
-    """The type of a factor: Numba turns arrays of every layout to it."""
+    """The Numba type of a factor; arrays of any layout are converted to it."""
     return types.Array(from_dtype(number), 2, "A", readonly=True, aligned=False)
 
 
 def room_of(number: Any) -> Any:
-    """The type of what threads write to on the way."""
+    """The Numba type of the threads' scratch space."""
     return types.Tuple(
         (
             types.Array(types.uint8, 1, "C"),  # for the shorter factor's panels
@@ -87,4 +87,4 @@ def room_of(number: Any) -> Any:
     )
 
 
-SHARE, BLOCKS = types.UniTuple(types.intp, 5), types.UniTuple(types.intp, 10)  # the types of what all kernels take
+SHARE, BLOCKS = types.UniTuple(types.intp, 5), types.UniTuple(types.intp, 10)  # types of arguments of all kernels

@@ -1,6 +1,6 @@
-"""An optimizer's step along the gradient of a matrix, which is a product: each thread makes a few rows of it at a time.
+"""An optimizer's step along a matrix's gradient, which is a product: each thread computes a few rows of it at a time.
 
-The gradient never leaves the cache: it is made by `thinnet.kernels.blocks`, used, and overwritten by the next rows.
+The gradient never leaves the cache: `thinnet.kernels.blocks` computes some rows, and the next rows overwrite them.
 """
 
 import functools
@@ -29,11 +29,11 @@ from thinnet.kernels.optimizers import update_line
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
-CACHED = 1 << 18  # bytes of a gradient that stay in the cache of a core, beside what they are made of
+CACHED = 1 << 18  # bytes of a gradient that stay in a core's cache, along with what they are computed from
 
 
 def rows_together(blocks: Blocks, row: int) -> int:
-    """How many rows of a matrix, of so many bytes each, are made together."""
+    """How many rows of a matrix, of `row` bytes each, are computed together."""
     side = blocks[SIDES + 1]
     return side * max(1, min(GROUP, CACHED // (side * row)))
 
@@ -74,7 +74,7 @@ def _make(
     buffers: tuple[FloatArray, FloatArray, FloatArray],
     weights: tuple[int, int],
 ) -> None:
-    """Make the gradient of some panels' weights, and fetch these and their state meanwhile."""
+    """Compute the gradient of some panels' weights, and prefetch these and their state meanwhile."""
     whole, at, made = room[0].ctypes.data, np.intp(room[1][part].ctypes.data), 0
     depth, start = len(below), panels[0]
     for first in range(0, steps_of(blocks, depth), blocks[STEPS]):
@@ -94,7 +94,7 @@ def _make(
 def _ahead(
     buffers: tuple[FloatArray, FloatArray, FloatArray], weights: tuple[int, int], made: int, lines: int, other: int
 ) -> tuple[int, int]:
-    """What to fetch with a block of that number: so many lines of one of the buffers by turns, or what is there."""
+    """What to prefetch with block number `made`: the next lines of one of the buffers in turn, or just `other`."""
     buffer, (begin, end) = buffers[made % 3], weights
     start = begin + made // 3 * lines * (LINE // buffer.itemsize)
     return (buffer.ctypes.data + start * buffer.itemsize, LINE) if start < min(end, buffer.size) else (other, 0)
@@ -121,7 +121,7 @@ def _use(
 
 @functools.cache
 def update_kernel(number: Any) -> Any:
-    """`_update_all` for numbers of a dtype."""
+    """`_update_all`, compiled for a dtype."""
     kind, factor, room = from_dtype(number), factor_of(number), room_of(number)
     flat, gradients = types.Array(kind, 1, "C"), types.Array(kind, 3, "C")
     buffers, rule = types.UniTuple(flat, 3), types.intp
@@ -142,8 +142,8 @@ def _update_all(
 ) -> None:
     """One step of a rule along belowᵀ · above + penalty · W.
 
-    `buffers` are the matrix W, row by row, and the rule's state of it, empty where it has less; `room` is as for
-    `thinnet.kernels.blocks`, and `gradients` has room for some rows of W for each part.
+    `buffers` are the matrix W, row by row, and two arrays of the rule's state, empty if not needed; `room` is as for
+    `thinnet.kernels.blocks`, and `gradients` has space for some rows of W for each part.
     """
     in_parts(share, pack_whole, (blocks, above, 0, room))
     in_parts(share, _update, (blocks, below, buffers, rule, numbers, penalty, room, gradients))

@@ -1,9 +1,9 @@
-"""Products of matrices in blocks: by the processor's vectors, or of numbers rounded to bfloat16 by AMX.
+"""Matrix products in blocks: with vector instructions, or with AMX on numbers rounded to bfloat16.
 
-Both factors are first written into panels, which are as wide as a block, in the order in which blocks are made of them:
-the shorter factor as a whole, by all threads; of the longer one each thread writes some panels just before it needs
-them, so that they are still in the cache. A factor is looked at with the dimension first that is added up over; a step
-is so much of that dimension as is written at a time.
+Both factors are first packed into panels as wide as a block, in the order in which the blocks read them. All threads
+together pack the whole shorter factor; each thread packs a few panels of the longer one just before it needs them, so
+that they are still in the cache. A factor's first dimension, its depth, is the one that is summed over; a step is the
+part of the depth that is packed at a time.
 """
 
 import functools
@@ -32,12 +32,12 @@ from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import AnyArray, FloatArray
 
-GROUP = 8  # panels written together, so that memory is read in longer runs
-LINE = 64  # bytes of the cache that are fetched together
+GROUP = 8  # panels packed together, so that memory is read in longer runs
+LINE = 64  # bytes in a cache line
 
 
 def panels_size(blocks: Blocks) -> int:
-    """The bytes of the panels that a part writes at a time."""
+    """The bytes of the panels that a part packs at a time."""
     return GROUP * blocks[STEPS] * max(blocks[STEP_SIZES:PACK_STEP])
 
 
@@ -60,7 +60,7 @@ def pack_whole(blocks: Blocks, x: AnyArray, left: int, room: Any, part: int, par
 
 @inner()
 def pack(blocks: Blocks, x: AnyArray, left: int, panels: tuple[int, int], steps: tuple[int, int], target: int) -> None:
-    """Write some steps of some panels, one panel after the other, in about the order in which they lie in memory."""
+    """Pack some steps of some panels, one panel after the other, reading memory roughly in order."""
     (start, stop), (first, last) = panels, steps
     if x.strides[1] == x.itemsize:
         for step in range(first, last):
@@ -76,7 +76,7 @@ def pack(blocks: Blocks, x: AnyArray, left: int, panels: tuple[int, int], steps:
 def _pack_step(
     blocks: Blocks, x: AnyArray, left: int, panel: tuple[int, int], step: tuple[int, int, int], target: int
 ) -> None:
-    """Write what a panel has in a step; behind the numbers of both stand those among what is written."""
+    """Pack one step of a panel; `panel` and `step` hold an index, then the index among those that are packed here."""
     (depth, width), (down, right), (number, behind, together) = x.shape, x.strides, step
     place = target + (panel[1] * together + behind) * blocks[STEP_SIZES + left]
     call(blocks[PACK_STEP], (x.ctypes.data, depth, width, down, right, left, panel[0], number, place))
@@ -93,7 +93,7 @@ def multiply_block(
     edge: int,
     ahead: tuple[int, int],
 ) -> None:
-    """Write a block of the product, or add some further steps to it, from a row and a column on."""
+    """Write the block of the product that starts at `place`, or add further steps to it."""
     (first, last), (down, right), (i, j), (a, b) = steps, out.strides, place, factors
     numbers, (rows, columns) = min(last * blocks[DEPTH], depth) - first * blocks[DEPTH], out.shape
     target, more = out.ctypes.data + i * down + j * right, first > 0
@@ -122,7 +122,7 @@ def _multiply(blocks: Blocks, x: AnyArray, left: int, out: FloatArray, room: Any
 
 @inline()
 def _ahead(blocks: Blocks, x: AnyArray, left: int, later: tuple[int, int]) -> tuple[int, int]:
-    """Where numbers are that will be packed from a later panel and step on, and how far apart; zeros if nowhere."""
+    """The address and stride of the numbers to pack for a later panel and step; zeros if there is nothing to fetch."""
     (panel, step), (down, right) = later, x.strides
     i, j = step * blocks[DEPTH], panel * blocks[SIDES + left]
     if i >= len(x) or j >= x.shape[1] or right != x.itemsize:
@@ -142,9 +142,9 @@ def _multiply_group(
     part: int,
     ahead: tuple[int, int],
 ) -> None:
-    """Write the parts that some panels have of a product, or add so many steps to them.
+    """Write the blocks of a product that belong to some panels, or add some steps to them.
 
-    A right panel stays in the first cache, while left ones are multiplied by it.
+    A right panel stays in the L1 cache while left panels are multiplied by it.
     """
     (start, _), (first, last), length = panels, steps, steps_of(blocks, depth)
     whole = 0, panels_of(blocks, 1 - left, out.shape[1] if left else len(out))
@@ -163,15 +163,15 @@ def _multiply_group(
 
 @functools.cache
 def multiply_kernel(number: Any) -> Any:
-    """`_multiply_all` for numbers of a dtype."""
+    """`_multiply_all`, compiled for a dtype."""
     out, factor = types.Array(from_dtype(number), 2, "A", aligned=False), factor_of(number)
     return kernel(types.void(SHARE, BLOCKS, factor, factor, out, room_of(number)))(_multiply_all)
 
 
 def _multiply_all(share: Any, blocks: Blocks, a: AnyArray, b: AnyArray, out: FloatArray, room: Any) -> None:
-    """out = a · b, where the numbers of a row of `out`, and those of a row or a column of a and b, lie together.
+    """out = a · b, where the rows of `out`, and the rows or columns of a and of b, are contiguous.
 
-    `room` is what threads write to on the way, for the parts of `share`.
+    `room` is scratch space for the parts of `share`.
     """
     if len(out) > out.shape[1]:
         in_parts(share, pack_whole, (blocks, b, 0, room))

@@ -8,9 +8,9 @@ from numba import njit
 
 
 def _compile(*signatures: Any, **options: Any) -> Callable[[Any], Any]:
-    """`njit` with its cache on disk, or without where no folder for it can be written.
+    """`njit` with its cache on disk, or without one if no folder for it is writable.
 
-    With signatures it is compiled at once, and for those alone.
+    With signatures, a function is compiled at once, and only for those.
     """
 
     def decorate(function: Any) -> Any:
@@ -22,22 +22,22 @@ def _compile(*signatures: Any, **options: Any) -> Callable[[Any], Any]:
     return decorate
 
 
-# nogil: other Python threads go on meanwhile.
+# nogil: other Python threads keep running meanwhile.
 # error_model: a division by zero gives infinity or NaN, as in NumPy; Python's exception would need a branch in each
-# loop that divides, and a loop with such a branch cannot become vector instructions.
+# loop that divides, and a loop with such a branch cannot be vectorized.
 allocating_kernel = partial(_compile, error_model="numpy", nogil=True)
 
-# _nrt: nothing is allocated, and so no references are counted. Several threads would count those to the arrays that
-# they share for each slice of a row, which takes longer than the row does.
+# _nrt: nothing is allocated, so no references are counted. Otherwise threads would update the reference counts of the
+# arrays they share for each slice of a row, which takes longer than the row itself.
 kernel = partial(allocating_kernel, _nrt=False)
 
-# For sums along a row: taken in any order, they become vector instructions. NaN and infinity stay themselves.
+# For sums along a row: if they may be taken in any order, they can be vectorized. NaN and infinity are preserved.
 reordering_kernel = partial(kernel, fastmath={"reassoc", "contract"})
 
-# For what only kernels call: without the way in from Python, which takes a tenth of the time to compile. Where a number
-# stands as an argument, callers write np.intp(0): 0 has a type of its own, for which what takes it is compiled again.
+# For functions that only kernels call: without the wrappers for Python and C, which take a tenth of the compile time.
+# Callers pass a constant as np.intp(0): a plain 0 has its own type, for which the function is compiled again.
 inner = partial(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 reordering_inner = partial(inner, fastmath={"reassoc", "contract"})
 
-# For pieces of other kernels.
+# For functions that are inlined into other kernels.
 inline = partial(kernel, inline="always")

@@ -25,10 +25,10 @@ def dropout(
 ) -> FloatArray:
     r"""x · keep / (1 − rate), with the mask of `thinnet.masks.keep_mask`, written to `out`, which may be `x` itself.
 
-    Large arrays are shared out among threads, which changes nothing in the result.
+    Large arrays are split among threads, which does not change the result.
 
-    Forward and backward are the same function: backward is called with dout and the same numbers, and recomputes the
-    mask, which costs less than reading it from memory would.
+    Forward and backward are the same function: for backward, call it on dout with the same other arguments. It
+    recomputes the mask, which costs less than reading it from memory.
 
     >>> out = dropout(np.ones((1, 6), np.float32), 0.5, seed=3)
     >>> out

@@ -1,8 +1,8 @@
-"""A hidden layer behind its product: bias → normalization → activation → dropout, forward and backward.
+"""A hidden layer after its matrix product: bias → normalization → activation → dropout, forward and backward.
 
-In training `z` holds the products h · W without the bias, and `h` receives the layer's output. The backward functions
-turn `dh`, the gradient with respect to h, into the gradient with respect to h · W in place. `behind` is what follows
-the normalization, an activation and dropout, as `thinnet.kernels.activations` has them. Threads share the rows.
+In training, `z` holds the product without the bias, and `h` receives the layer's output. The backward functions turn
+`dh`, the gradient with respect to h, into the gradient with respect to the product, in place. `behind` is what follows
+the normalization: activation and dropout, a `thinnet.kernels.activations.Behind`. The rows are split among threads.
 """
 
 from typing import Any
@@ -17,13 +17,13 @@ from thinnet.masks import GROUP
 from thinnet.teams import scratch
 from thinnet.typing import AnyArray, FloatArray
 
-# What the kernels may write to on the way: sums over rows, of three lines; a line for each part, and random bits for
-# it, by `thinnet.teams.scratch`. A plain tuple, since Numba takes a microsecond longer to look at one with names.
+# Scratch space for the kernels, from `thinnet.teams.scratch`: sums over rows, in three lines; and for each part a line
+# and random bits. A plain tuple, because a named one takes Numba a microsecond longer to inspect.
 Room = tuple[Sums, FloatArray, AnyArray]
 
 
 def make_room(parts: int, dtype: Any, columns: int) -> Room:
-    """Room for so many parts."""
+    """Scratch space for this many parts."""
     sums, line = scratch(MOST, dtype, columns, lines=3), scratch(parts, dtype, columns)
     return sums, line, scratch(parts, np.uint32, GROUP)
 
@@ -81,7 +81,7 @@ def _plain_backward(
 
 @kernel()
 def layernorm_forward(share: Any, *arguments: Any) -> None:
-    """h = dropout(activation(layernorm(z + bias))); z becomes the normalized z + bias, and `inverse_std` is kept."""
+    """h = dropout(activation(layernorm(z + bias))). z becomes the normalized z + bias; `inverse_std` is kept."""
     in_parts(share, _layernorm_forward, arguments)
 
 
@@ -178,7 +178,7 @@ def _layernorm_backward(
 
 @kernel()
 def inplace_scale_shift_activate(share: Any, *arguments: Any) -> None:
-    """z = activation(z · scale + shift) · factor: a hidden layer in test mode, batch normalization folded in."""
+    """z = activation(z · scale + shift) · factor: a hidden layer in test mode, with batch normalization folded in."""
     in_parts(share, _inplace_scale_shift_activate, arguments)
 
 

@@ -1,4 +1,4 @@
-"""Vectors of numbers, as instructions take them: what functions of Numba's cannot say."""
+"""SIMD vectors of numbers, built from LLVM instructions that Numba's own functions cannot express."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from thinnet.kernels.target import VECTOR, declared
 
 NUMBER, SIZE, BIT, NOTHING = ir.IntType(32), ir.IntType(64), ir.IntType(1), ir.VoidType()
 
-# Of a block of a product, which with a row of the right factor, and a number of the left one, fills the registers.
+# The size of a product block: with a row of the right factor and a number of the left one, it fills the registers.
 ROWS = 12 if VECTOR == 64 else 6
 VECTORS = 2  # in a row
 
 
 class Lanes:
-    """Vectors of `count` numbers, of so many bytes each."""
+    """Vectors of `count` numbers of `size` bytes each."""
 
     def __init__(self, builder: ir.IRBuilder, number: Any, size: int, count: int) -> None:
         self.builder, self.number, self.size, self.count = builder, number, size, count
@@ -23,7 +23,7 @@ class Lanes:
         self._name = f"v{count}f{8 * size}"
 
     def spread(self, number: Any) -> Any:
-        """A vector that has one number in all lanes."""
+        """A vector with one number in all lanes."""
         one = self.builder.insert_element(ir.Constant(self.kind, ir.Undefined), number, NUMBER(0))
         return shuffled(self.builder, one, one, [0] * self.count)
 
@@ -33,21 +33,21 @@ class Lanes:
         return self.builder.call(declared(self.builder, f"llvm.fma.{self._name}", kind), [a, b, c])
 
     def read(self, place: Any, held: Any) -> Any:
-        """So many numbers at an address, and zeros after them."""
+        """The first `held` numbers at an address, then zeros."""
         kind = ir.FunctionType(self.kind, [self.kind.as_pointer(), NUMBER, self._choice, self.kind])
         load = declared(self.builder, f"llvm.masked.load.{self._name}.p0", kind)
         pointer = self.builder.inttoptr(place, self.kind.as_pointer())
         return self.builder.call(load, [pointer, NUMBER(self.size), self._first(held), self.kind(None)])
 
     def write(self, numbers: Any, place: Any, held: Any) -> None:
-        """So many of them to an address."""
+        """Write the first `held` numbers to an address."""
         kind = ir.FunctionType(NOTHING, [self.kind, self.kind.as_pointer(), NUMBER, self._choice])
         store = declared(self.builder, f"llvm.masked.store.{self._name}.p0", kind)
         pointer = self.builder.inttoptr(place, self.kind.as_pointer())
         self.builder.call(store, [numbers, pointer, NUMBER(self.size), self._first(held)])
 
     def _first(self, held: Any) -> Any:
-        """Which lanes are the first ones of so many."""
+        """A mask of the first `held` lanes."""
         numbers = ir.VectorType(NUMBER, self.count)
         one = ir.Constant(numbers, ir.Undefined)
         one = self.builder.insert_element(one, self.builder.trunc(held, NUMBER), NUMBER(0))
@@ -56,13 +56,13 @@ class Lanes:
 
 
 def lanes_of(builder: ir.IRBuilder, dtype: Any) -> Lanes:
-    """The processor's longest vectors of a float type."""
+    """The processor's widest vectors of a float type."""
     number, size = (ir.FloatType(), 4) if dtype == types.float32 else (ir.DoubleType(), 8)
     return Lanes(builder, number, size, VECTOR // size)
 
 
 def fetch(builder: ir.IRBuilder, place: Any) -> None:
-    """Ask for a line of the cache, without waiting for it."""
+    """Prefetch a cache line, without waiting for it."""
     pointer = ir.IntType(8).as_pointer()
     to_read, into_second_cache, data = NUMBER(0), NUMBER(2), NUMBER(1)
     ask = declared(builder, "llvm.prefetch.p0", ir.FunctionType(NOTHING, [pointer, NUMBER, NUMBER, NUMBER]))
@@ -70,5 +70,5 @@ def fetch(builder: ir.IRBuilder, place: Any) -> None:
 
 
 def shuffled(builder: ir.IRBuilder, one: Any, other: Any, places: list[int]) -> Any:
-    """The numbers at some places of two vectors, those of the other one counted on."""
+    """The numbers at some places of two vectors, counted on from the first into the second."""
     return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(NUMBER, len(places)), places))

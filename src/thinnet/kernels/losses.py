@@ -1,7 +1,7 @@
 """The kernels of the losses in `thinnet.layers.losses`, with the output layer's bias added on the way.
 
-Each gives the mean loss of scores + bias; `scores` becomes its gradient and `dbias` that of the bias. `weights` is
-(N,), or empty where every row counts once; `smoothing` is that of the labels.
+Each returns the mean loss of scores + bias and writes the gradients: of the scores to `scores`, of the bias to `dbias`.
+`weights` is (N,), or empty if every row counts once; `smoothing` is label smoothing.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 @inline()
 def _inplace_normalizers(scores: FloatArray, bias: FloatArray) -> tuple[Any, Any]:
-    """Add the bias to a row of scores; what to subtract from them for logarithms of probabilities, in two parts."""
+    """Add the bias to a row of scores; return, in two parts, what to subtract to get log probabilities."""
     highest, total = scores[0] + bias[0], scores.dtype.type(0)
     for c in range(scores.size):
         scores[c] += bias[c]
-        if not scores[c] <= highest:  # in this form, so that NaN reaches the loss
+        if not scores[c] <= highest:  # written this way so that NaN reaches the loss
             highest = scores[c]
     for c in range(scores.size):
         total += np.exp(scores[c] - highest)
@@ -55,7 +55,7 @@ def inplace_softmax_loss(
 def inplace_shares_loss(
     scores: FloatArray, bias: FloatArray, y: FloatArray, weights: FloatArray, dbias: FloatArray, smoothing: Any
 ) -> float:
-    """The kernel of `thinnet.layers.losses.softmax_loss` where `y` is (N, C), the shares of the classes."""
+    """The kernel of `thinnet.layers.losses.softmax_loss` where `y` is (N, C), the share of each class."""
     rows, classes = scores.shape
     zero, one, count = scores.dtype.type(0), scores.dtype.type(1), scores.dtype.type(scores.shape[0])
     smooth = smoothing / scores.dtype.type(classes)
@@ -110,7 +110,7 @@ def inplace_logistic_loss(
             score = scores[row, c] + bias[c]
             target = (one - smoothing) * y[row, c] + smoothing / scores.dtype.type(2)
             small = np.exp(-np.abs(score))
-            highest = score if not score <= zero else zero  # in this form, so that NaN reaches the loss
+            highest = score if not score <= zero else zero  # written this way so that NaN reaches the loss
             loss += weight * (highest - score * target + np.log1p(small))
             probability = (one if score >= zero else small) / (one + small)
             scores[row, c] = weight * (probability - target) / size
@@ -119,7 +119,7 @@ def inplace_logistic_loss(
 
 
 def kernel_of(loss: str, y: AnyArray) -> Any:
-    """The kernel of a loss for such targets; None where there is none."""
+    """The kernel of a loss for targets like y, or None if there is none."""
     return inplace_shares_loss if loss == "softmax" and y.ndim == 2 else KERNELS.get(loss)
 
 

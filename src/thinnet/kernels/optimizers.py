@@ -1,10 +1,10 @@
-"""The kernels of the rules in `thinnet.optim`: each one pass over flat buffers, all of them changed in place.
+"""The kernels of the rules in `thinnet.optim`: each makes one pass over flat buffers and updates them in place.
 
-A rule changes a line of weights `w` along its gradient `dw`, with up to two lines of state. Its hyperparameters come as
+A rule updates a line of weights `w` from its gradient `dw`, with up to two lines of state. Its hyperparameters come in
 an array, `numbers`, and are read into variables before the loop: the compiler cannot know that writing to `w` leaves
-that array alone, and would not make vector instructions of the loop otherwise.
+that array alone, and would not vectorize the loop otherwise.
 
-Which rule it is, a kernel is told by an address, so that it is compiled once for all of them.
+A kernel takes its rule as an address, so that it is compiled once for all of them.
 """
 
 import functools
@@ -24,10 +24,10 @@ LINE = 1 << 12  # weights that are updated together
 
 @kernel()
 def update(share: Any, *arguments: Any) -> None:
-    """One step of a rule, in equal parts of each array.
+    """One step of a rule, with each array split into equal parts.
 
-    `state` is empty where the rule has less. A row of `table` says where an array starts and stops, and where its
-    gradient starts.
+    The arrays of `state` that the rule does not use are empty. A row of `table` says where an array starts and stops,
+    and where its gradient starts.
     """
     in_parts(share, _update_whole, arguments)
 
@@ -57,7 +57,7 @@ def _update_whole(
 def update_line(
     rule: int, w: FloatArray, dw: FloatArray, first: FloatArray, second: FloatArray, numbers: FloatArray
 ) -> None:
-    """One step of a rule for some weights that lie together."""
+    """One step of a rule for some contiguous weights."""
     places = w.ctypes.data, dw.ctypes.data, first.ctypes.data, second.ctypes.data
     call(rule, (places[0], places[1], places[2], places[3], w.size, numbers.ctypes.data))
 
@@ -66,8 +66,8 @@ def update_line(
 def update_part(share: Any, *arguments: Any) -> None:
     """The same for the part of whole buffers that `thinnet.thinning.Thinning` keeps; `part_dw` is its gradient.
 
-    A line of which only some elements are kept is updated as a whole in `scratch`, four lines for each part, and what
-    is kept is copied back: that takes vector instructions, unlike gathering elements. `keep` and `plan` are those of
+    A line with only some elements kept is updated as a whole in `scratch`, which has four lines for each part, and the
+    kept elements are copied back: this can be vectorized, unlike gathering elements. `keep` and `plan` are those of
     `thinnet.thinning`.
     """
     in_parts(share, _update_part, arguments)
@@ -125,14 +125,14 @@ def _copy(source: FloatArray, target: FloatArray) -> None:
 @inner()
 def _copy_kept(source: FloatArray, keep: AnyArray, target: FloatArray) -> None:
     for j in range(source.size):
-        new, old = source[j], target[j]  # both read in any case, so that no branch is needed
+        new, old = source[j], target[j]  # both are always read, so that no branch is needed
         target[j] = new if keep[j] else old
 
 
 @inline()
 def settled(x: Any, least: Any) -> Any:
-    """x, or zero where |x| < least, as in `thinnet.subnormal`: a select, so that loops become vector instructions."""
-    return x - x if np.abs(x) < least else x  # in this form, so that NaN stays
+    """x, or zero where |x| < least, as in `thinnet.subnormal`: a select, so that loops can be vectorized."""
+    return x - x if np.abs(x) < least else x  # written this way so that NaN stays NaN
 
 
 def _sgd(w: Any, dw: Any, first: Any, second: Any, size: int, numbers: Any) -> None:
@@ -189,7 +189,7 @@ def _lion(w: Any, dw: Any, m: Any, second: Any, size: int, numbers: Any) -> None
     for i in range(size):
         ahead = beta1 * m[i] + one_less_beta1 * dw[i]
         m[i] = settled(beta2 * m[i] + one_less_beta2 * dw[i], tiny)
-        step = rate if ahead > 0 else (-rate if ahead < 0 else ahead)  # in this form, so that NaN stays
+        step = rate if ahead > 0 else (-rate if ahead < 0 else ahead)  # written this way so that NaN stays NaN
         w[i] = settled(keep * w[i] - step, least)
 
 
@@ -226,13 +226,13 @@ def _lion_numbers(options: dict[str, Any], t: int) -> tuple[float, ...]:
 
 
 class RuleKernel(NamedTuple):
-    """How the kernels do a rule of `thinnet.optim`."""
+    """How the kernels run a rule of `thinnet.optim`."""
 
     step: Callable[..., None]
-    numbers: Callable[[dict[str, Any], int], tuple[float, ...]]  # of the hyperparameters and the number of the step
+    numbers: Callable[[dict[str, Any], int], tuple[float, ...]]  # from the hyperparameters and the step number
 
     def at(self, dtype: Any) -> int:
-        """The address of its step for numbers of a dtype."""
+        """The address of its step, compiled for a dtype."""
         return _address(self.step, dtype)
 
 
@@ -242,7 +242,7 @@ def _address(step: Callable[..., None], dtype: Any) -> int:
     return address_of(step, *[numbers] * 4, types.intp, numbers)
 
 
-# For the names in thinnet.optim.OPTIMIZERS.
+# By the names in thinnet.optim.OPTIMIZERS.
 RULE_KERNELS: dict[str, RuleKernel] = {
     "sgd": RuleKernel(_sgd, lambda options, t: (options["learning_rate"],)),
     "sgd_momentum": RuleKernel(_sgd_momentum, _momentum_numbers),

@@ -1,8 +1,8 @@
-"""Numbers in memory, written in the order in which blocks of a product take them.
+"""Packing: write numbers from memory in the order in which the blocks of a product read them.
 
-A panel is some columns of a factor, which is looked at with the dimension first that is added up over. `deep` says
-that lines of the memory go along that dimension, and `edge` that memory holds only so many `lines`, and `numbers` of
-each; the others are zeros. Lines lie so many bytes `apart`.
+A panel is a few columns of a factor whose first dimension is the one that is summed over. `deep` means that lines of
+memory run along that dimension, and `edge` that memory holds only `lines` lines, with `numbers` numbers each; the rest
+are zeros. Lines are `apart` bytes apart.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from thinnet.kernels.lanes import NUMBER, ROWS, SIZE, VECTORS, Lanes, lanes_of, shuffled
 from thinnet.kernels.target import HAS_TILES
 
-binding.initialize_native_asmparser()  # for the one instruction that is written as text
+binding.initialize_native_asmparser()  # for the one instruction written as assembly text
 TILE_LANES = 16  # float32 numbers in a line of a tile
 PAIRS, HALVES = ir.VectorType(NUMBER, TILE_LANES), ir.VectorType(ir.IntType(16), 2 * TILE_LANES)
 
@@ -33,7 +33,7 @@ def pack_vectors(
     lines: Any,
     numbers: Any,
 ) -> tuple[Any, Callable[..., Any]]:
-    """Write as many lines of a panel as a vector has numbers of the kind that x has; `left`: of the left factor."""
+    """Write as many lines of a panel as a vector holds numbers of x's type; `left`: of the left factor."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
         lanes = lanes_of(builder, x.dtype)
@@ -70,7 +70,7 @@ def pack_tile(
     """Write a tile of float32 numbers, its 16 lines one after the other, rounded to bfloat16.
 
     Args:
-        paired: whether a line of the tile is two lines of the memory, of 16 numbers, by turns; else one line of 32.
+        paired: whether a line of the tile interleaves two lines of memory, of 16 numbers each; else it is one of 32.
         turned: whether the tile's 16 by 16 pairs of numbers are then transposed.
     """
 
@@ -94,7 +94,7 @@ def pack_tile(
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def copy_line(typing_context: Any, source: Any, target: Any, numbers: Any) -> tuple[Any, Callable[..., Any]]:
-    """Copy float32 numbers, at most as many as a line of a tile has; none for fewer than one."""
+    """Copy float32 numbers, at most as many as a line of a tile has; none if `numbers` is below one."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
         lanes, (source, target, numbers) = Lanes(builder, ir.FloatType(), 4, TILE_LANES), values
@@ -105,13 +105,13 @@ def copy_line(typing_context: Any, source: Any, target: Any, numbers: Any) -> tu
 
 
 class _Memory:
-    """Lines of numbers, of which only `held` (lines, numbers) may be read; None where all may."""
+    """Lines of numbers; only the first `held` (lines, numbers) may be read, or all if it is None."""
 
     def __init__(self, lanes: Lanes, source: Any, apart: Any, held: Any) -> None:
         self.lanes, self.source, self.apart, self.held = lanes, source, apart, held
 
     def read(self, i: int, start: int, most: int | None = None) -> Any:
-        """A vector of a line, from its number `start` on, or so many numbers at most."""
+        """A vector from line i, starting at its number `start`; only the first `most` numbers are needed."""
         builder, count = self.lanes.builder, most or self.lanes.count
         place = builder.add(builder.mul(self.apart, SIZE(i)), SIZE(self.lanes.size * start))
         place = builder.add(self.source, place)
@@ -124,7 +124,7 @@ class _Memory:
 
 
 def _rounded(builder: ir.IRBuilder, first: Any, second: Any) -> Any:
-    """The numbers of both, the first ones first: to the nearest, of two that are as near to the even one."""
+    """The numbers of both vectors, in order, rounded to nearest, ties to even."""
     kind = ir.FunctionType(HALVES, [first.type, second.type])
     round_both = ir.InlineAsm(kind, "vcvtne2ps2bf16 $2, $1, $0", "=v,v,v")
     return builder.bitcast(builder.call(round_both, [second, first]), PAIRS)
@@ -137,7 +137,7 @@ def _by_turns(builder: ir.IRBuilder, rounded: Any) -> Any:
 
 
 def _transposed(builder: ir.IRBuilder, lines: list[Any]) -> list[Any]:
-    """A square of vectors: in each stage, lines that lie so far apart exchange what lies on the wrong side."""
+    """Transpose a square of vectors: in each stage, lines that are `apart` apart swap what is on the wrong side."""
     side, apart = len(lines), 1
     while apart < side:
         near = [place if not place & apart else side + place - apart for place in range(side)]

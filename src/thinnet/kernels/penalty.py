@@ -10,7 +10,7 @@ from thinnet.typing import FloatArray
 
 @reordering_kernel()
 def sum_of_squares(w: FloatArray) -> float:
-    """The sum of w², added up in float64."""
+    """The sum of w², accumulated in float64."""
     squares = 0.0
     for i in range(w.size):
         squares += np.float64(w[i]) * np.float64(w[i])

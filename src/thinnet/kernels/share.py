@@ -1,6 +1,6 @@
-"""Work of a kernel that threads share, without Python between them.
+"""Kernel work that threads share, without Python in between.
 
-A kernel whose work comes in parts takes a `thinnet.teams.Share`, and hands its other arguments on to what does a part::
+A kernel whose work is split takes a `thinnet.teams.Share` and passes its other arguments to the function for one part::
 
     @kernel()
     def add(share, *arguments):
@@ -12,9 +12,9 @@ A kernel whose work comes in parts takes a `thinnet.teams.Share`, and hands its 
             out[i] += x[i]
 
 A kernel may have several such loops, one after the other: each begins when all parts of the one before are done. That
-takes a team which hands all parts on in one call, as a `thinnet.teams.ThreadPool` does not.
+requires a team that passes all parts in one call, which `thinnet.teams.ThreadPool` does not.
 
-Threads that come back to the interpreter for each part wait for one another there: some 50 microseconds a time.
+Threads that return to the interpreter for each part wait for one another there: about 50 microseconds each time.
 """
 
 from collections.abc import Callable
@@ -31,13 +31,13 @@ from thinnet.kernels.compile import inline
 
 @inline()
 def bounds(count: int, part: int, parts: int) -> tuple[int, int]:
-    """Where one of equal parts of so many begins, and where it ends."""
+    """Where one of `parts` equal parts of `count` items begins and ends."""
     return part * count // parts, (part + 1) * count // parts
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tuple[Any, Callable[..., Any]]:
-    """Call ``work(*arguments, part, parts)`` for the parts that the share says."""
+    """Call ``work(*arguments, part, parts)`` for each part in the share."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: tuple[Any, Any, Any]) -> Any:
         compiled = _beside(context, work.dispatcher, (*arguments.types, types.intp, types.intp))
@@ -60,8 +60,8 @@ def in_parts(typing_context: Any, share: Any, work: Any, arguments: Any) -> tupl
 def _beside(context: Any, work: Any, arguments: tuple[Any, ...]) -> Any:
     """A kernel compiled for arguments of these types into the library of the one that is being compiled.
 
-    There both are optimized together, once. A library of its own would be optimized and made into machine code by
-    itself, and then once more where it is linked. A loop that stands twice in a kernel is compiled once.
+    There both are optimized together, once. In its own library it would be optimized and compiled to machine code by
+    itself, and then again where it is linked. A loop that appears twice in a kernel is compiled once.
     """
     library = context.active_code_library
     known = _made.setdefault(library, {})
@@ -75,7 +75,7 @@ def _beside(context: Any, work: Any, arguments: tuple[Any, ...]) -> Any:
     return known[work, arguments]
 
 
-_made: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()  # in each library, by what it does and the types
+_made: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()  # for each library, by function and argument types
 
 PLACE, NUMBER = ir.IntType(8).as_pointer(), ir.IntType(32)
 BODY = ir.FunctionType(ir.VoidType(), [PLACE])
@@ -83,10 +83,10 @@ FORK = ir.FunctionType(ir.VoidType(), [BODY.as_pointer(), PLACE, NUMBER, NUMBER]
 
 
 def _body(context: Any, module: ir.Module, work: Any, inner: Any, data_type: Any) -> ir.Function:
-    """What each thread calls, with the place of the next part, where they end, how many there are, and the arguments.
+    """The function each thread calls with a pointer to the next part, the end, the number of parts, and the arguments.
 
-    It takes the next part until there is none. So all are done however many threads there are, and nobody waits for a
-    thread that comes late.
+    It takes the next part until none is left. So all parts get done however many threads there are, and no thread
+    waits for one that starts late.
     """
     body = ir.Function(module, BODY, module.get_unique_name("shared"))
     body.linkage = "internal"

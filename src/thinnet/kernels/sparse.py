@@ -1,7 +1,7 @@
-"""The kernels of `thinnet.sparse_rows`: products of compressed rows with a matrix, whichever way that lies in memory.
+"""The kernels of `thinnet.sparse_rows`: products of compressed rows with a matrix in C or F order.
 
-`indptr`, `indices` and `values` are the rows: row i has values[k] in column indices[k] for k from indptr[i] to
-indptr[i + 1]. In C order a row of the matrix is read whole for each value; in F order one column of it after the other.
+`indptr`, `indices` and `values` are the rows: row i has values[k] in column indices[k] for indptr[i] <= k <
+indptr[i + 1]. In C order, a whole row of the matrix is read for each value; in F order, one column after the other.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 def differences(
     data: AnyArray, indices: IntArray, mean: FloatArray, scale: FloatArray, limit: float, out: FloatArray
 ) -> None:
-    """By how much each standardized element differs from a standardized zero: see `thinnet.standardization`."""
+    """How much each standardized element differs from a standardized zero; see `thinnet.standardization`."""
     for k in range(out.size):
         center, factor = mean[indices[k]], scale[indices[k]]
         zero = min(max(-center * factor, -limit), limit)
@@ -28,7 +28,7 @@ def product(
     """out = rows · W + start, for W in C order; `start` is a row. Sums are taken in float64."""
     total = np.empty(W.shape[1], np.float64)
     for i in range(out.shape[0]):
-        for j in range(total.size):  # which compiles in a second, `total[:] = start` in five
+        for j in range(total.size):  # compiles in a second; `total[:] = start` takes five
             total[j] = start[j]
         for k in range(indptr[i], indptr[i + 1]):
             value, row = np.float64(values[k]), W[indices[k]]
@@ -56,7 +56,7 @@ def product_by_columns(
 def inplace_add_gradient(
     indptr: IntArray, indices: IntArray, values: FloatArray, dz: FloatArray, out: FloatArray
 ) -> None:
-    """out += rowsᵀ · dz, for `out` in C order; its rows may have gaps behind them."""
+    """out += rowsᵀ · dz, for `out` in C order; there may be gaps between its rows."""
     for i in range(dz.shape[0]):
         for k in range(indptr[i], indptr[i + 1]):
             value, row = out.dtype.type(values[k]), out[indices[k]]
@@ -68,7 +68,7 @@ def inplace_add_gradient(
 def inplace_add_gradient_by_columns(
     indptr: IntArray, indices: IntArray, values: FloatArray, dz: FloatArray, out: FloatArray
 ) -> None:
-    """The same for `out` in F order: its columns are the rows of the array that comes."""
+    """The same for an F-order matrix, passed transposed: its columns are the rows of `out`."""
     for j in range(dz.shape[1]):
         column = out[j]
         for i in range(dz.shape[0]):

@@ -11,9 +11,9 @@ Plan = tuple[AnyArray, AnyArray, AnyArray, AnyArray]
 
 @kernel()
 def copy_kept(share: Any, *arguments: Any) -> None:
-    """Copy what is kept of the whole buffer to the beginning of `thin`, or from there back to where it came from.
+    """Copy the kept elements of the whole buffer to the start of `thin`, or from there back to where they came from.
 
-    Equal parts of each array make the parts. `plan` is that of `thinnet.thinning.Thinning`.
+    Each array is split into equal parts. `plan` is that of `thinnet.thinning.Thinning`.
     """
     in_parts(share, _copy_kept, arguments)
 

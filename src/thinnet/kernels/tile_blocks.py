@@ -1,4 +1,4 @@
-"""Blocks of a product of float32 numbers rounded to bfloat16, by AMX: 2 by 2 tiles."""
+"""Product blocks of float32 numbers rounded to bfloat16, computed with AMX: 2 by 2 tiles each."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ from thinnet.kernels.compile import inline, inner
 from thinnet.kernels.packing import copy_line, pack_tile
 
 NUMBER = 4  # bytes
-LINES, DEPTH = 16, 32  # of a tile: its lines, and the numbers in a line of the left factor's
+LINES, DEPTH = 16, 32  # lines in a tile; numbers in a line of the left factor's tiles
 SIDE = 2 * LINES  # of a block
-TILE, STEP = 1024, 2048  # bytes: of a tile, and of the two that each factor gives to a block in a step
-STEPS = 32  # taken with one block before the next
-SHAPES = np.zeros(64, np.uint8)  # of the tiles, as the processor wants to be told
+TILE, STEP = 1024, 2048  # bytes: of a tile; of the two tiles that each factor adds to a block in a step
+STEPS = 32  # that one block takes before the next block
+SHAPES = np.zeros(64, np.uint8)  # of the tiles, in the processor's format
 SHAPES[0] = 1
 SHAPES[16:32].view(np.uint16)[:] = 64  # bytes of a line
 SHAPES[48:56] = LINES
 
 
 def take() -> None:
-    """Take the tiles."""
+    """Configure the tiles."""
     tiles.configure(SHAPES.ctypes.data)
 
 
 def give_back() -> None:
-    """Give them back."""
+    """Release the tiles."""
     tiles.release()
 
 
@@ -34,7 +34,7 @@ def pack_step(
     x: Any, depth: int, width: int, down: int, right: int, left: int, panel: int, step: int, target: int
 ) -> None:
     """`pack_step` of `thinnet.kernels.block_kinds`."""
-    deep = right != NUMBER  # whether lines of memory go along the depth
+    deep = right != NUMBER  # whether lines of memory run along the depth
     i = step * DEPTH
     for half in range(2):
         j = panel * SIDE + half * LINES

@@ -1,7 +1,7 @@
-"""The instructions of AMX: a core has eight tiles, each of 16 lines of 64 bytes, and multiplies one by another.
+"""The AMX instructions: a core has eight tiles, each of 16 lines of 64 bytes, and multiplies one by another.
 
-Tile 0 is `zero(0)`, and so on: numbers of tiles are parts of the instructions, and must be written out. Places are
-addresses in memory, and sizes are bytes. Where the processor has no tiles, they do nothing.
+`zero(0)` is for tile 0, and so on: tile numbers are part of the instructions and must be literals. Places are memory
+addresses, and sizes are in bytes. If the processor has no tiles, the instructions do nothing.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ BYTE, PLACE, NOTHING = ir.IntType(8), ir.IntType(8).as_pointer(), ir.VoidType()
 
 
 def _instruction(name: str, kinds: str) -> Any:
-    """A function that is an instruction; `kinds` has a letter for each operand: a tile, a place or a size."""
+    """A function for one instruction; `kinds` has a letter for each operand: tile, place or size."""
 
     def made(*given: Any) -> tuple[Any, Callable[..., Any]]:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
@@ -29,7 +29,7 @@ def _instruction(name: str, kinds: str) -> Any:
 
         return types.void(*(given[i] if kind == "t" else types.intp for i, kind in enumerate(kinds))), generate
 
-    with_operands: dict[int, Callable[..., Any]] = {  # by their number: Numba must know how many
+    with_operands: dict[int, Callable[..., Any]] = {  # by the number of operands, which Numba must know
         0: lambda typing_context: made(),
         1: lambda typing_context, a: made(a),
         3: lambda typing_context, a, b, c: made(a, b, c),
@@ -43,10 +43,10 @@ def _operand(builder: ir.IRBuilder, kind: str, given: Any, value: Any) -> Any:
     return builder.inttoptr(value, PLACE) if kind == "p" else value
 
 
-configure = _instruction("ldtilecfg", "p")  #: take the tiles, in the shapes that 64 bytes at a place say
-release = _instruction("tilerelease", "")  #: give them back
+configure = _instruction("ldtilecfg", "p")  #: configure the tiles, with the shapes in 64 bytes at a place
+release = _instruction("tilerelease", "")  #: release them
 zero = _instruction("tilezero", "t")  #: fill a tile with zeros
-load = _instruction("tileloadd64", "tps")  #: fill it with lines that begin at a place, and lie so far apart
+load = _instruction("tileloadd64", "tps")  #: fill it with lines that start at a place, this many bytes apart
 store = _instruction("tilestored64", "tps")  #: write it to such lines
-#: out += a · b: 16 by 32 numbers, and 32 by 16, of which each line has two by turns; `out` has 16 by 16 of float32
+#: out += a · b: a has 16 by 32 numbers, b 32 by 16, two rows interleaved in each line; `out` has 16 by 16 in float32
 multiply = _instruction("tdpbf16ps", "ttt")

@@ -1,4 +1,4 @@
-"""Blocks of a product by the processor's vectors."""
+"""Product blocks computed with vector instructions."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from thinnet.kernels.packing import pack_vectors
 from thinnet.kernels.target import VECTOR
 from thinnet.kernels.vectors import multiply_rows
 
-DEPTH = 256  # numbers that are taken with one block before the next
+DEPTH = 256  # numbers of the depth that one block takes before the next block
 FEWER, FEWEST = 2 * ROWS // 3, ROWS // 3  # rows of blocks at an edge
 
 

@@ -1,4 +1,4 @@
-"""A block of a product by the processor's vectors: all of it is in registers while numbers are added up."""
+"""A product block computed with vector instructions: all of it stays in registers while products are summed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from thinnet.kernels.lanes import ROWS, SIZE, VECTORS, Lanes, fetch, lanes_of
 from thinnet.kernels.target import VECTOR
 
-TOGETHER = 4  # numbers of the depth in a round of the loop; panels have zeros where they are too many
+TOGETHER = 4  # numbers of the depth in one iteration of the loop; panels are padded with zeros
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -31,20 +31,20 @@ def multiply_rows(
     ahead: Any,
     stride: Any,
 ) -> tuple[Any, Callable[..., Any]]:
-    """Write a · b, or where there is `more` add it to what is there.
+    """Write a · b, or if `more`, add it to what is there.
 
     Args:
-        rows: how many are made, written out.
-        vectors: how many of a row are made, written out.
-        like: an array of such numbers.
-        a: where `depth` times `ROWS` numbers are, of which these are the first `rows`.
-        b: where as many times `VECTORS` vectors are.
-        more: whether there is something.
-        target: where the first row is to be.
+        rows: how many rows to compute, a literal.
+        vectors: how many vectors of a row to compute, a literal.
+        like: a pointer to numbers of the dtype.
+        a: the address of `depth` groups of `ROWS` numbers; the first `rows` of each group are used.
+        b: the address of `depth` groups of `VECTORS` vectors.
+        more: whether to add to what is at the target.
+        target: the address of the first row.
         apart: bytes between rows.
-        held: how many rows there are; what is made beyond them is not written.
-        columns: how many numbers of a row there are.
-        ahead: what will be needed next, and is fetched meanwhile: a line of the cache for each number of the depth.
+        held: how many rows exist; those computed beyond them are not written.
+        columns: how many numbers of a row exist.
+        ahead: what is needed next and is prefetched meanwhile: a cache line for each number of the depth.
         stride: bytes between these.
     """
 
@@ -59,7 +59,7 @@ def multiply_rows(
 
 
 class _Block:
-    """Sums, which the compiler keeps in registers."""
+    """The sums of a block, which the compiler keeps in registers."""
 
     def __init__(self, lanes: Lanes, rows: int, vectors: int) -> None:
         self.lanes, self.builder, self.vectors = lanes, lanes.builder, range(vectors)
@@ -67,7 +67,7 @@ class _Block:
         self.sums = {place: cgutils.alloca_once_value(self.builder, lanes.kind(None)) for place in places}
 
     def add(self, a: Any, b: Any, depth: Any, ahead: Any, stride: Any) -> None:
-        """Add products to them."""
+        """Add products to the sums."""
         builder, number, vector = self.builder, self.lanes.number.as_pointer(), self.lanes.kind.as_pointer()
         rounds = builder.udiv(builder.add(depth, SIZE(TOGETHER - 1)), SIZE(TOGETHER))
         with cgutils.for_range(builder, rounds) as loop:
@@ -91,7 +91,7 @@ class _Block:
         return self.builder.gep(pointer, [SIZE(number)])
 
     def write(self, more: Any, target: Any, apart: Any, held: Any, columns: Any) -> None:
-        """Write them, the last row behind those beyond it: these go to the same place."""
+        """Write the sums; rows beyond the last one go to its place, and it is written after them."""
         builder, lanes, last = self.builder, self.lanes, self.builder.sub(held, SIZE(1))
         places = {}
         for (r, v), total in self.sums.items():

@@ -1,1 +1,1 @@
-"""Products of matrices: one protocol, and a file for each library that computes them; `choose` says which."""
+"""Matrix products: one protocol, and one file for each library that computes them; `choose` picks one."""

@@ -1,4 +1,4 @@
-"""Products by kernels of our own: by vectors, or of numbers rounded to bfloat16 by AMX."""
+"""Products by our own kernels: with vector instructions, or with AMX on numbers rounded to bfloat16."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from thinnet.products.rounded import RoundedProducts
 from thinnet.teams import CACHE_LINE, parts_for
 from thinnet.typing import AnyArray, FloatArray
 
-SMALL = 1 << 18  # multiplications up to which NumPy is as fast, on the calling thread
-MANY = 1000  # rooms for products of different shapes
+SMALL = 1 << 18  # multiplications; up to here, NumPy is as fast on the calling thread
+MANY = 1000  # buffers to keep for products of different shapes
 ARCH_PRCTL, REQUEST_PERMISSION, TILES = 158, 0x1023, 18  # of Linux on x86-64
 
 
 class BlockedProducts:
-    """Both factors are written into panels first, of which a product is made in blocks; NumPy makes small products.
+    """Both factors are first packed into panels, then multiplied block by block; NumPy computes small products.
 
-    Sums are taken in the numbers' own dtype, float32 or float64. The bits do not depend on the number of threads, and
-    those of larger products depend on the values and the shape alone.
+    Sums are accumulated in the factors' dtype, float32 or float64. The bits do not depend on the number of threads; for
+    larger products, they depend only on the values and the shape.
 
     Args:
-        rounded: whether both factors, of float32, are rounded to bfloat16, and multiplied by AMX.
+        rounded: whether both factors, in float32, are rounded to bfloat16 and multiplied by AMX.
     """
 
     name = "thinnet"
@@ -51,12 +51,12 @@ class BlockedProducts:
         if not (a.size and b.size):
             out[...] = 0
             return
-        if size not in out.strides:  # its numbers lie apart both ways
+        if size not in out.strides:  # contiguous along neither axis
             product = np.empty(out.shape, out.dtype)
             self.matmul(a, b, product)
             out[...] = product
             return
-        if out.strides[1] != size:  # written the way round in which `out` lies in memory
+        if out.strides[1] != size:  # `out` is a transpose: compute that instead
             a, b, out = b.T, a.T, out.T
         a = a if size in a.strides else np.ascontiguousarray(a)
         b = b if size in b.strides else np.ascontiguousarray(b)
@@ -65,11 +65,11 @@ class BlockedProducts:
         self.team.run(work, parts, blocks, a, b, out, room)
 
     def update(self, rule: int, buffers: Sequence[FloatArray], numbers: FloatArray, factors: Factors) -> None:
-        """One step of a rule along a gradient that is a product, by the kernel that makes it.
+        """One step of a rule along a gradient that is a product, in the kernel that computes it.
 
         Args:
             rule: the address of its kernel, as for `thinnet.kernels.optimizers`.
-            buffers: the matrix, row by row, and two arrays of the rule's state of it, empty where it has less.
+            buffers: the matrix, row by row, and two arrays of the rule's state for it, empty if not needed.
             numbers: the rule's hyperparameters.
             factors: of the gradient.
         """
@@ -81,7 +81,7 @@ class BlockedProducts:
 
 
 class _Rooms(threading.local):
-    """Memory of each thread, used again and again; all of it begins at cache lines."""
+    """Each thread's buffers, which are reused; each starts at a cache line."""
 
     def __init__(self, rounded: bool) -> None:
         self._rounded = rounded
@@ -89,7 +89,7 @@ class _Rooms(threading.local):
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def product(self, number: Any, parts: int, depth: int, shorter: int) -> tuple[Any, Any, tuple[AnyArray, ...]]:
-        """A product's kernel, its blocks, and what it may write to on the way."""
+        """A product's kernel, its blocks, and its scratch space."""
         key = number, parts, depth, shorter
         if key not in self._known:
             kinds, products, _ = _compiled()
@@ -102,7 +102,7 @@ class _Rooms(threading.local):
         return known
 
     def update(self, number: Any, parts: int, columns: int) -> tuple[Any, AnyArray]:
-        """An update's kernel, and room for some rows of a gradient for each part."""
+        """An update's kernel, and space for some rows of a gradient for each part."""
         key = number, parts, columns
         if key not in self._known:
             kinds, _, block_update = _compiled()
@@ -113,7 +113,7 @@ class _Rooms(threading.local):
         return known
 
     def _keep(self, key: tuple[Any, ...], known: Any) -> None:
-        if len(self._known) > MANY:  # thinned networks have other shapes in each step
+        if len(self._known) > MANY:  # thinned networks have different shapes in each step
             self._known.clear()
         self._known[key] = known
 
@@ -122,12 +122,12 @@ class _Rooms(threading.local):
         if name not in self._memory or self._memory[name].size < size:
             room = np.empty(size + CACHE_LINE, np.uint8)
             self._memory[name] = room[-room.ctypes.data % CACHE_LINE :]
-            self._known.clear()  # which have what there was before
+            self._known.clear()  # they hold the old memory
         array: AnyArray = self._memory[name][:size].view(dtype).reshape(shape)
         return array
 
 
-@functools.cache  # an import statement in each product takes longer than a small one
+@functools.cache  # an import statement in each product would take longer than a small product
 def _compiled() -> tuple[Any, Any, Any]:
     from thinnet.kernels import block_kinds, block_update, blocks
 
@@ -136,7 +136,7 @@ def _compiled() -> tuple[Any, Any, Any]:
 
 @functools.cache
 def usable() -> bool:
-    """Whether the processor has vectors that multiply and add, and the compiler knows them."""
+    """Whether the processor has fused multiply-add for vectors, and the compiler knows it."""
     try:
         from thinnet.kernels.target import HAS_VECTORS
     except ImportError:  # then there are no kernels
@@ -145,7 +145,7 @@ def usable() -> bool:
 
 
 def _again(rounded: bool) -> Products:
-    """Where it is unpickled, which may be on a machine that has not what the kernels need."""
+    """Rebuild it on unpickling, perhaps on a machine that lacks what the kernels need."""
     if amx_usable() if rounded else usable():
         return BlockedProducts(rounded)
     return RoundedProducts(_again(False)) if rounded else NumpyProducts()

@@ -1,4 +1,4 @@
-"""Which way to multiply matrices: the fastest of those that work here, unless the user says otherwise."""
+"""How to multiply matrices: the fastest way that works here, unless the user says otherwise."""
 
 import functools
 import os
@@ -18,16 +18,16 @@ NAMES = ("thinnet", "numpy")
 
 @functools.cache
 def products(name: str | None = None, *, rounded: bool = False) -> Products:
-    """What multiplies matrices, made once in a process.
+    """The object that multiplies matrices, created once per process.
 
     Args:
-        name: ``"thinnet"`` for kernels of our own, or ``"numpy"``; None for what the environment's THINNET_PRODUCTS
-            says, and where it says nothing for our own if they can be used, with as many threads as NumPy's.
-        rounded: whether numbers are first rounded to bfloat16: by AMX, where that is.
+        name: ``"thinnet"`` for our own kernels, or ``"numpy"``; None for the value of the environment variable
+            THINNET_PRODUCTS or, if it is not set, for our own if they can be used with as many threads as NumPy's.
+        rounded: whether numbers are first rounded to bfloat16, by AMX if available.
 
     Raises:
         ArgumentError: if the name is unknown.
-        MissingExtraError: if our own kernels are asked for and cannot be used.
+        MissingExtraError: if our own kernels are requested and cannot be used.
     """
     wanted, source = (name, "products") if name is not None else (os.environ.get(SWITCH) or None, SWITCH)
     if wanted is not None:

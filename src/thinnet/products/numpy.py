@@ -1,4 +1,4 @@
-"""Products by NumPy, which hands them to the BLAS that it was built with."""
+"""Products by NumPy, which passes them to the BLAS that it was built with."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 def multiply(a: AnyArray, b: AnyArray, out: FloatArray) -> None:
     """out = a · b."""
-    if not out.flags.c_contiguous:  # written the way round in which `out` lies in memory
+    if not out.flags.c_contiguous:  # `out` is a transpose: compute that instead
         a, b, out = b.T, a.T, out.T
     np.matmul(a, b, out=out)
 
@@ -16,8 +16,8 @@ def multiply(a: AnyArray, b: AnyArray, out: FloatArray) -> None:
 class NumpyProducts:
     """`numpy.matmul`.
 
-    Its threads hold the cores for a while after each product, and can do nothing else; so the loops between products
-    are left to the calling thread.
+    Its threads occupy the cores for a while after each product and cannot be used for anything else, so the loops
+    between products are left to the calling thread.
     """
 
     name = "numpy"

@@ -1,6 +1,6 @@
-"""The threads of an OpenMP runtime, which share products and the loops between them out.
+"""The threads of an OpenMP runtime, which share the work of products and of the loops between them.
 
-After each of these they hold the cores for a while, so as to be there at once for the next one.
+After each of these they occupy the cores for a while, so that they are ready for the next one.
 """
 
 import ctypes
@@ -15,12 +15,12 @@ import numpy as np
 
 from thinnet.teams import ENOUGH, ONE_THREAD, WHOLE, Team, Work
 
-LIMIT = "OPENBLAS_NUM_THREADS"  # of NumPy's products, which are to have no more threads than ours; as OMP_NUM_THREADS
+LIMIT = "OPENBLAS_NUM_THREADS"  # limits NumPy's products, and here ours too; OpenMP itself reads OMP_NUM_THREADS
 
 
 @functools.cache
 def team() -> Team:
-    """The threads of GCC's runtime, which the system has or scikit-learn brings; the calling one if there is none."""
+    """The threads of GCC's runtime, from the system or from scikit-learn; without one, only the calling thread."""
     if sys.platform != "linux":
         return ONE_THREAD
     packages = Path(np.__file__).parent.parent
@@ -33,7 +33,7 @@ def team() -> Team:
 
 
 class OpenMPTeam:
-    """The threads of an OpenMP runtime, in a library that is loaded."""
+    """The threads of an OpenMP runtime, given its loaded library."""
 
     enough = ENOUGH
 
@@ -41,23 +41,23 @@ class OpenMPTeam:
         self._max_threads, limit = runtime.omp_get_max_threads, os.environ.get(LIMIT, "")
         self._limit = int(limit) if limit.isdecimal() and int(limit) > 0 else sys.maxsize
         self._fork = ctypes.cast(runtime.GOMP_parallel, ctypes.c_void_p).value or 0
-        self._forked, self._turn = False, threading.Lock()  # held by whoever has the threads
+        self._forked, self._turn = False, threading.Lock()  # held while the threads are in use
         os.register_at_fork(after_in_child=self._stay_alone)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return team, ()
 
     def _stay_alone(self) -> None:
-        """A forked process has none of the threads, and the lock may be held by one that is not there."""
+        """A forked process has none of the threads, and one of those missing may hold the lock."""
         self._forked, self._turn = True, threading.Lock()
 
     @property
     def size(self) -> int:
-        """As many as the runtime gives, or fewer where NumPy's products are limited; one in a forked process."""
+        """As many as the runtime offers, or fewer if NumPy's products are limited; one in a forked process."""
         return 1 if self._forked else min(int(self._max_threads()), self._limit)
 
     def run(self, work: Work, parts: int, *arguments: Any) -> None:
-        """Let the threads do the parts, or the calling one alone while another one has them."""
+        """Let the threads do the parts, or only the calling thread while another thread is using them."""
         if parts == 1:
             work(WHOLE, *arguments)
             return

@@ -1,4 +1,4 @@
-"""What processor this is, as Linux tells it; elsewhere nothing is known."""
+"""What this processor can do, according to Linux; on other systems nothing is known."""
 
 import functools
 import re
@@ -8,7 +8,7 @@ FILE = Path("/proc/cpuinfo")
 
 
 def has_amx() -> bool:
-    """Whether it has the instructions that multiply tiles of bfloat16 numbers."""
+    """Whether the processor has instructions that multiply tiles of bfloat16 numbers."""
     return re.search(r"^flags\b.*\bamx_bf16\b", _text(), re.MULTILINE) is not None
 
 

@@ -1,4 +1,4 @@
-"""Products of numbers rounded to bfloat16, where the processor has no instructions for them: slower than float32."""
+"""Products of numbers rounded to bfloat16, if the processor has no instructions for them: slower than float32."""
 
 from thinnet.bfloat16 import rounded
 from thinnet.products.base import Products
@@ -6,11 +6,11 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 class RoundedProducts:
-    """Both factors are rounded first, and `inner` multiplies."""
+    """Rounds both factors first, then lets `inner` multiply."""
 
     def __init__(self, inner: Products) -> None:
         self._inner, self.name, self.team = inner, inner.name, inner.team
 
     def matmul(self, a: AnyArray, b: AnyArray, out: FloatArray) -> None:
-        """out = a · b, of float32."""
+        """out = a · b, in float32."""
         self._inner.matmul(rounded(a), rounded(b), out)

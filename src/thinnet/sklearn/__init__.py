@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn: `ThinNetClassifier` and `ThinNetRegressor`, which are its MLPs with dropout.
+"""Estimators for scikit-learn: `ThinNetClassifier` and `ThinNetRegressor`, like its MLPs but with dropout.
 
 >>> from sklearn.datasets import load_iris
 >>> X, y = load_iris(return_X_y=True)

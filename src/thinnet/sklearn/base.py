@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: from what is given to a trained net, and back to predictions."""
+"""What the classifier and the regressor share: from the data to a trained net, and from there to predictions."""
 
 import copy
 import warnings
@@ -36,7 +36,7 @@ NOT_IN_PARTS = (
     ("ema_decay", 0, "belongs to a whole training"),
     *((name, False, "holds rows out") for name in ("early_stopping", "tune", "calibrate")),
 )
-MC_SAMPLES = 50  # draws where a spread is asked for and no number is given
+MC_SAMPLES = 50  # draws if a spread is requested without a number
 
 Auto: TypeAlias = Literal["auto"]
 
@@ -95,7 +95,7 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         return "Call fit first." if name.endswith("_") and not hasattr(self, "_nets") else super()._way(name)
 
     def __copy__(self) -> Self:
-        """A copy with weights of its own, since training changes them in place; the parameters are the same objects."""
+        """A copy with its own weights, since training changes them in place; the parameters are the same objects."""
         return copy.deepcopy(self, {id(value): value for value in self.get_params(deep=False).values()})
 
     def __sklearn_tags__(self) -> Any:
@@ -105,17 +105,17 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.categorical = True
         return tags
 
-    # What the two differ in, beside the name of the loss, `_loss`
+    # What the two differ in, besides the name of the loss, `_loss`
 
     @abstractmethod
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
-        """The targets as numbers, (N,) labels or (N, C); learns their form where training starts afresh."""
+        """The targets as numbers, (N,) labels or (N, C); learns their form if training starts from scratch."""
 
     @abstractmethod
     def _validation_score(
         self, scores: FloatArray, targets: AnyArray, weights: FloatArray | None
     ) -> tuple[float, float]:
-        """How good the scores of the validation rows are: as that is told, and as it is compared; higher is better."""
+        """How good the validation rows' scores are: the value to report and the value to compare; higher is better."""
 
     def _scaled(
         self, targets: AnyArray, weights: FloatArray | None, *, fresh: bool, incremental: bool = False
@@ -124,32 +124,32 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         return targets
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
-        """What each row's weight is multiplied by because of its class."""
+        """The factor that each row's class gives for its weight."""
         return None
 
     def _calibrates(self, num_rows: int) -> bool:
-        """Whether training on so many rows is to find a temperature too."""
+        """Whether training on this many rows also finds a temperature."""
         return False
 
     # Training
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on all rows, from the beginning or, with ``warm_start``, from where the last call of `fit` ended.
+        """Train on all rows, from scratch or, with ``warm_start``, from where the last call of `fit` ended.
 
-        In each pass, the rows are shuffled anew and each comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of
-        nearly equal sizes. With batch normalization none is a single row (unless batch_size is 1, which is refused):
-        where batch_size is 2 and N odd, one has 3. With ``solver="lbfgs"`` each iteration takes all rows at once.
+        In each pass, the rows are reshuffled and each is used exactly once: N rows in ⌈N / batch_size⌉ minibatches of
+        nearly equal size. With batch normalization no minibatch is a single row (batch_size=1 raises an error): if
+        batch_size is 2 and N is odd, one has 3. With ``solver="lbfgs"``, each iteration uses all rows at once.
 
         Args:
             X: (N, D) rows: an array of numbers, a sparse matrix, or a data frame with numbers, text and categories.
-            y: (N,) targets; for several outputs (N, C).
+            y: (N,) targets, or (N, C) for several outputs.
             sample_weight: (N,) numbers >= 0, how much each row counts.
 
         Returns:
             The estimator itself.
 
         Raises:
-            ArgumentError: (a `ValueError`) if a parameter is outside its limits, or a column cannot be taken.
+            ArgumentError: (a `ValueError`) if a parameter is outside its limits, or a column cannot be used.
         """
         return self._fit(X, y, sample_weight, incremental=False)
 
@@ -167,7 +167,7 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
                     self._seed = self._drawn_seed()
                     self._try(sample, incremental=incremental)
                 interrupted = self._train_on(sample, fresh=fresh, incremental=incremental)
-        except BaseException as error:  # what was learned before stays whole; numbers that went wrong can be looked at
+        except BaseException as error:  # restore what was learned before; keep bad numbers, to look at them
             if not isinstance(error, NumericalError):
                 self.__dict__ = before
             raise
@@ -176,7 +176,7 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _try(self, sample: Sample, *, incremental: bool) -> None:
-        """Learn from trials on a part of the rows what is to be learned from them, where that is wanted."""
+        """If wanted, learn the best settings and the temperature from trials on part of the rows."""
         self.best_params_: dict[str, Any] | None = None
         self._temperature = 1.0
         if not incremental and (self.tune or self._calibrates(sample.X.shape[0])):
@@ -186,7 +186,7 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
                 self._temperature = trial.temperature
 
     def _train_on(self, sample: Sample, *, fresh: bool, incremental: bool) -> bool:
-        """Train on a sample whose targets are encoded; whether the user interrupted that."""
+        """Train on a sample with encoded targets; return whether the user interrupted it."""
         held_out = None
         if self.early_stopping and self.solver != "lbfgs":
             fewest = 2 if "batch" in (self.dropout_mask, str(self.normalization)[:5]) else 1
@@ -212,14 +212,14 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
     def _settings_for(
         self, num_rows: int, num_columns: int, before: Settings | None = None, *, incremental: bool = False
     ) -> Settings:
-        """The settings for a table of so many rows and columns."""
+        """The settings for a table with this many rows and columns."""
         num_classes = len(self.classes_) if self._loss == "softmax" else 0
         shape = Shape(num_rows, num_columns, num_classes, whole=not incremental)
         params = {**self.get_params(deep=False), **(getattr(self, "best_params_", None) or {})}
         return settings.resolve(params, shape, before)
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, incremental: bool, classes: Any) -> Sample:
-        """What is given, checked, with the targets as numbers."""
+        """The given data, checked, with the targets as numbers."""
         before = None if fresh else self._inputs
         given = inputs.checked(self, X, before)
         warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=5)
@@ -230,7 +230,7 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _dtype(self) -> Any:
-        """Of the nets: L-BFGS needs the digits."""
+        """The dtype of the nets: L-BFGS needs float64."""
         return np.float64 if self.solver == "lbfgs" else np.float32
 
     def _drawn_seed(self) -> int:
@@ -245,14 +245,14 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         return int(high) << 31 | int(low)
 
     def _split(self, sample: Sample, fraction: float, fewest: int) -> tuple[Sample, Sample]:
-        """Rows to train on, at least so many, and those held out."""
+        """The rows to train on, at least `fewest`, and those held out."""
         labels, num_rows = None if is_regressor(self) else sample.targets, sample.X.shape[0]
         names = getattr(self, "classes_", np.empty(0)).tolist()
         train, held = holding_out.split(labels, num_rows, fraction, seed=self._seed, names=names, fewest=fewest)
         return sample.take(train), sample.take(held)
 
     def _start(self, rows: TrainingRows) -> None:
-        """New nets, and nothing learned yet."""
+        """Create new nets, with nothing learned yet."""
         targets, how = rows.targets, self.settings_
         specs = [
             Spec(
@@ -267,7 +267,7 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
             )
             for seed in members.seeds(self._seed, self.ensemble)
         ]
-        # Not by the constructor, which refuses a single class: scikit-learn's classifiers learn to answer with it.
+        # Not by the constructor, which rejects a single class: scikit-learn's classifiers learn to always predict it.
         self._nets = [FullyConnectedNet.from_parts(spec, State.initial(spec)) for spec in specs]
         if is_regressor(self):
             members.silence(self._nets, np.ptp(targets, axis=0) == 0)
@@ -289,9 +289,9 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         return order
 
     def _set_up(self, mean_rows: float, *, incremental: bool) -> None:
-        """What may change between two calls of training: the nets' rates and the optimizers.
+        """Set what may change between two calls of training: the nets' rates and the optimizers.
 
-        scikit-learn divides alpha by the rows of each minibatch, from whose mean they differ by less than one.
+        scikit-learn divides alpha by the size of each minibatch, which differs from the mean size by less than one.
         """
         net, how = self._nets[0], self.settings_
         fixed = {
@@ -331,14 +331,14 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
     # Predictions
 
     def _scores(self, X: Any) -> FloatArray:
-        """The mean of the nets' scores, in float64 where X is float64."""
-        given = self._rows(X)  # first, since it says so where there are no nets yet
+        """The mean of the nets' scores, in float64 if X is float64."""
+        given = self._rows(X)  # first, since it raises if there are no nets yet
         return members.scores(self._nets, self._inputs, given)
 
     def _drawn(
         self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
     ) -> tuple[FloatArray, FloatArray]:
-        """Monte Carlo dropout: mean and standard deviation, in float64, of the predictions that thinned nets make."""
+        """Monte Carlo dropout: mean and standard deviation, in float64, of the thinned nets' predictions."""
         given, draws = self._rows(X), check_number("mc_samples", MC_SAMPLES if mc_samples is None else mc_samples)
         means, spreads = [], []
         for scores in members.drawn_scores(self._nets, self._inputs, given, draws, self._seed):

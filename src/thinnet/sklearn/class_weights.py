@@ -1,4 +1,4 @@
-"""class_weight: what it may be, and by what it multiplies the weight of each row."""
+"""class_weight: the values it may have, and the factors that it gives for the weights of rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ BALANCED = "balanced"
 
 
 def factors(class_weight: Any, classes: Sequence[Any], targets: AnyArray) -> FloatArray | None:
-    """The (N,) factors of the rows' weights, by scikit-learn's rules; None where there are none.
+    """The (N,) factors for the rows' weights, by scikit-learn's rules; None if there are none.
 
-    ``"balanced"`` is N / (classes present · rows of the class). Labels that a dict leaves out weigh 1. Where a row may
-    have several labels, a list has one of these for each of them, over 0 and 1, and their factors are multiplied.
-    `targets` are (N,) numbers of labels, or (N, C) zeros and ones.
+    ``"balanced"`` is N / (classes present · rows of the class). Labels missing from a dict have weight 1. If a row may
+    have several labels, a list has one of these for each label, over 0 and 1, and their factors are multiplied.
+    `targets` are (N,) label indices, or (N, C) zeros and ones.
     """
     if class_weight is None:
         return None
@@ -42,7 +42,7 @@ def _is_balanced(weights: Any) -> bool:
 
 
 def _of_one(name: str, given: Any, classes: Sequence[Any], numbers: IntArray) -> FloatArray:
-    """The factors that one label of each row gives."""
+    """The factors from one label of each row."""
     if _is_balanced(given):
         counts = np.bincount(numbers, minlength=len(classes))
         return (len(numbers) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[numbers]
@@ -55,7 +55,7 @@ def _of_one(name: str, given: Any, classes: Sequence[Any], numbers: IntArray) ->
     weights = {label: check_number(f"{name}[{label!r}]", weight, "class_weight") for label, weight in given.items()}
     known = set(classes)
     unknown = [label for label in weights if label not in known]
-    if unknown and len(weights) - len(unknown) < len(known):  # one for a label that these rows happen to lack is right
+    if unknown and len(weights) - len(unknown) < len(known):  # a label that these rows happen to lack may have one
         raise ArgumentError(
             f"{name} must have weights for the labels {', '.join(map(repr, classes))}, got {unknown[0]!r}: "
             f"{given[unknown[0]]!r}, while {next(label for label in classes if label not in weights)!r} has none. "

@@ -33,22 +33,22 @@ from thinnet.typing import AnyArray, FloatArray
 class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     r"""A classifier: scikit-learn's `MLPClassifier` with dropout, normalization and schedules.
 
-    Labels may be numbers or strings, two or more; with columns of zeros and ones for y, each row may have several.
-    Dense and sparse matrices, data frames, sample weights and class weights are taken as elsewhere in scikit-learn.
+    There may be two or more labels, numbers or strings; if y has columns of zeros and ones, each row may have several.
+    Dense and sparse matrices, data frames, sample weights and class weights work as elsewhere in scikit-learn.
 
     Args:
         {parameters}
-        class_weight: None, a dict from label to weight (1 where it names none), or ``"balanced"`` for weights that
-            give classes equal shares; where a row may have several labels, also a list of these, one a column of y.
+        class_weight: None, a dict from label to weight (1 for labels it lacks), or ``"balanced"`` for weights that
+            give classes equal shares; if a row may have several labels, also a list of these, one per column of y.
         calibrate: whether to calibrate the probabilities: a first training on four fifths of the rows finds, on the
-            others, the temperature by which scores are divided.
+            others, the temperature that scores are divided by.
 
     Attributes:
         classes_: the labels, in the order of the columns of `predict_proba`.
         {attributes}
-        validation_scores_: the accuracy of the rows held out after each pass; None without early stopping.
+        validation_scores_: the accuracy on the rows held out, after each pass; None without early stopping.
         temperature_: what scores are divided by before they become probabilities; 1 without calibration.
-        out_activation_: ``"softmax"``, or ``"logistic"`` where a row may have several labels.
+        out_activation_: ``"softmax"``, or ``"logistic"`` if a row may have several labels.
 
     Raises:
         ArgumentError: (a `ValueError`) from `fit`, if a parameter is outside its limits.
@@ -77,30 +77,30 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     @available_if(takes_parts)
     @known_arguments
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Make one pass over these rows, from where training stands, at a constant learning rate.
+        """Continue training with one pass over these rows, at a constant learning rate.
 
-        Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
+        Every row is used exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal size.
 
-        The first call fixes the classes and, from its own rows, the standardization, bins and categories: let it be a
-        typical sample.
+        The first call fixes the classes and, from its own rows, the standardization, the bins and the categories: give
+        it a typical sample.
 
         Args:
             X: (N, D) rows, as for `fit`.
             y: (N,) labels, or (N, C) of zeros and ones.
-            classes: every label that will ever come; needed in the first call, unless rows have several labels each.
+            classes: every label that will ever appear; needed in the first call, unless a row may have several labels.
             sample_weight: (N,) numbers >= 0, relative to each other within this call.
 
         Returns:
             The estimator itself.
 
         Raises:
-            ArgumentError: (a `ValueError`) if the first call lacks `classes`, or early stopping is asked for.
+            ArgumentError: (a `ValueError`) if the first call lacks `classes`, or early stopping is requested.
         """
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> AnyArray:
-        """The (N,) most probable labels; for several labels per row (N, C) of zeros and ones."""
-        scores = self._scores(X)  # first, since it says so where nothing is trained yet
+        """The (N,) most probable labels; with several labels per row, (N, C) of zeros and ones."""
+        scores = self._scores(X)  # first, since it raises if nothing is trained yet
         predicted = prediction(self._loss, scores)
         return predicted if self._several else self.classes_[predicted]
 
@@ -113,7 +113,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             sample_weight: (N,) numbers >= 0.
 
         Raises:
-            ArgumentError: (a `ValueError`) if X does not fit what training had, or y or the weights do not fit X.
+            ArgumentError: (a `ValueError`) if X does not match the training data, or y or the weights do not match X.
         """
         predicted = self.predict(X)
         warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=3)
@@ -121,20 +121,20 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return float(accuracy_score(targets, predicted, sample_weight=weights))
 
     def predict_proba(self, X: Any, *, mc_samples: int | None = None, return_std: bool = False) -> Any:
-        """The probability of each class, or of each label where a row may have several.
+        """The probability of each class, or of each label if a row may have several.
 
         Args:
             X: (N, D) rows, as for `fit`.
-            mc_samples: how often to predict with units dropped as in training (Monte Carlo dropout), for the mean of
-                these predictions; None predicts once, with all units.
-            return_std: whether to give the standard deviation among the draws too; 50 are drawn if `mc_samples` is
+            mc_samples: how many predictions to average, with units dropped as in training (Monte Carlo dropout); None
+                for a single prediction with all units.
+            return_std: whether to also return the standard deviation over the draws; there are 50 if `mc_samples` is
                 not given.
 
         Returns:
-            (N, C) probabilities in the order of ``classes_``; with `return_std` a pair of them and their spread.
+            (N, C) probabilities in the order of ``classes_``; with `return_std`, a pair of them and their spread.
 
         Raises:
-            ArgumentError: (a `ValueError`) if draws are asked for and ``dropout`` is 0.
+            ArgumentError: (a `ValueError`) if draws are requested and ``dropout`` is 0.
 
         Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
         """
@@ -152,18 +152,18 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the whole classifier, from raw rows to labels, as an ONNX graph for other programs to run.
 
-        The input is ``X``, (N, D) of float64: a difference of large numbers needs it; of a table, one input (N, 1) for
-        each column, with its name, of float64, int64 or strings. The outputs are ``label``, what
-        `predict` gives, and ``probabilities``, what `predict_proba` gives; both are computed in float64, and agree with
-        those for rows of float64 to rounding.
+        The input is ``X``, (N, D) in float64, which differences of large numbers need; for a table, there is one (N, 1)
+        input for each column, with its name, of float64, int64 or strings. The outputs are ``label``, what `predict`
+        returns, and ``probabilities``, what `predict_proba` returns. Both are computed in float64, and for float64 rows
+        they agree with those methods up to rounding.
 
         Args:
-            path: the file, replaced whole or not at all.
+            path: the file, replaced completely or not at all.
 
         Raises:
             ArgumentError: (a `ValueError`) if the labels are neither numbers nor strings, or the net is too large.
             MissingExtraError: if the package onnx is not installed.
-            NotFittedError: of scikit-learn, before `fit`.
+            NotFittedError: from scikit-learn, before `fit`.
             OSError: if the file cannot be written.
         """
         check_is_fitted(self)
@@ -183,13 +183,13 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
                     "a training from scratch. Set warm_start=False."
                 )
             return bool(self.calibrate)
-        if self.warm_start:  # which changes the net again and again
+        if self.warm_start:  # each call of fit changes the net
             return False
         return self.solver != "lbfgs" and FEWEST_CALIBRATED <= num_rows < LARGE
 
     @property
     def temperature_(self) -> float:
-        """By what scores are divided before they become probabilities."""
+        """What scores are divided by before they become probabilities."""
         check_is_fitted(self, "_nets")
         return self._temperature
 
@@ -199,7 +199,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         return self._loss == "logistic"
 
     def _encoded(self, y: AnyArray, *, fresh: bool, incremental: bool, classes: Any) -> AnyArray:
-        with np.errstate(invalid="ignore"):  # numbers beyond int64, which are no labels either
+        with np.errstate(invalid="ignore"):  # numbers beyond int64, which cannot be labels either
             kind = type_of_target(y, input_name="y")
             fractions = y[y != y.astype(np.int64)] if kind.startswith("continuous") else y[:0]
         if kind.startswith("continuous"):
@@ -260,7 +260,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
 
     def _class_factors(self, targets: AnyArray, *, incremental: bool) -> FloatArray | None:
         several = self.class_weight if isinstance(self.class_weight, list | tuple) else [self.class_weight]
-        if incremental and any(isinstance(weights, str) for weights in several):  # which no part of the rows tells
+        if incremental and any(isinstance(weights, str) for weights in several):  # some rows are not enough for it
             raise ArgumentError(
                 f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}. Compute the weights "
                 "of the whole data with sklearn.utils.class_weight.compute_class_weight, and give them as a dict."

@@ -1,4 +1,4 @@
-"""The nets of an estimator that encodes its rows, which take raw ones all the same."""
+"""The nets of an estimator that encodes its rows; these nets still take raw rows."""
 
 import os
 from typing import Any, Self
@@ -15,18 +15,18 @@ from thinnet.state import State
 
 
 class EncodedNet(FullyConnectedNet):
-    """A net with the encoder of its estimator, which makes its rows of raw ones: of an array, or of a table."""
+    """A net with its estimator's encoder, which turns raw rows, of an array or a table, into the net's rows."""
 
     _inputs: Inputs | None = None
 
     def with_standardization(self, standardization: Standardization | None) -> Self:
-        """As that of `FullyConnectedNet`: what it gives takes rows that are encoded already."""
+        """Like `FullyConnectedNet.with_standardization`; the new net takes rows that are already encoded."""
         net = super().with_standardization(standardization)
         net._inputs = None
         return net
 
     def save(self, path: str | os.PathLike[str], standardization: Standardization | None = None) -> None:
-        """As `FullyConnectedNet.save` does; ArgumentError while raw rows are taken, since its file has no encoder."""
+        """Like `FullyConnectedNet.save`; ArgumentError if the net takes raw rows, since the file holds no encoder."""
         if self._inputs is not None:
             raise ArgumentError(
                 "save must be called of a net that takes rows as they are, got one that takes what encoder_ makes of "
@@ -36,7 +36,7 @@ class EncodedNet(FullyConnectedNet):
         super().save(path, standardization)
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write the net as an ONNX graph from what the graph of the whole estimator takes to ``scores`` of float64."""
+        """Write the net as an ONNX graph, from the inputs of the whole estimator's graph to float64 ``scores``."""
         if self._inputs is None:
             return super().export_onnx(path)
         from thinnet.sklearn.onnx_export import export_scores
@@ -56,7 +56,7 @@ class EncodedNet(FullyConnectedNet):
 
 
 def net_of_raw_rows(net: FullyConnectedNet, inputs: Inputs) -> FullyConnectedNet:
-    """Of a net that takes standardized rows another one on the same parameters that takes what the estimator takes."""
+    """For a net that takes standardized rows, another on the same parameters that takes what the estimator takes."""
     if inputs.encoder is None:
         return net.with_standardization(inputs.standardization)
     encoded = EncodedNet.from_parts(net.spec, net.state, fused=net.fused, standardization=inputs.standardization)

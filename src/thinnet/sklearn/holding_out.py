@@ -1,4 +1,4 @@
-"""Which rows early stopping holds out of training to score the net by."""
+"""Which rows early stopping holds out of training to score the net on."""
 
 import math
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from thinnet.checks import shortened
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, IntArray
 
-FEWEST_HELD = 2  # rows; R² of one row is not defined, and the accuracy of one row tells nothing
+FEWEST_HELD = 2  # rows; R² of one row is undefined, and the accuracy of one row is meaningless
 
 
 def split(
     labels: AnyArray | None, num_rows: int, fraction: float, *, seed: int, names: Sequence[Any] = (), fewest: int = 1
 ) -> tuple[IntArray, IntArray]:
-    """The numbers of the rows to train on and of those held out, ⌈fraction · N⌉ where that many can be spared.
+    """The indices of the rows to train on and of those held out: ⌈fraction · N⌉, or as many as can be spared.
 
-    Each class gives rows in proportion to its size, and keeps at least one in training: a class of a single row is
-    trained on alone. Where a row may have several labels, the same holds for each combination, and each label.
-    ArgumentError if fewer than two rows would be held out, or less than `fewest` be left.
+    Each class gives rows in proportion to its size and keeps at least one in training, so a class with a single row is
+    only trained on. If a row may have several labels, each combination gives rows in proportion, and each label keeps
+    one. ArgumentError if fewer than two rows would be held out, or fewer than `fewest` would be left.
 
     Args:
-        labels: (N,) numbers of classes, or (N, C) zeros and ones; None where targets are not labels.
+        labels: (N,) class indices, or (N, C) zeros and ones; None if the targets are not labels.
         names: what the user calls the classes.
     """
     wanted = math.ceil(fraction * num_rows)
@@ -57,7 +57,7 @@ def split(
 
 
 def _order(labels: AnyArray | None, num_rows: int, generator: np.random.Generator) -> IntArray:
-    """All rows, shuffled so that of each class as many come early as late."""
+    """All rows, shuffled so that each class is spread evenly over the order."""
     shuffled = generator.permutation(num_rows)
     if labels is None:
         return shuffled
@@ -71,7 +71,7 @@ def _order(labels: AnyArray | None, num_rows: int, generator: np.random.Generato
 
 
 def _kept(labels: AnyArray, order: IntArray) -> IntArray:
-    """For each label the last of its rows in `order`."""
+    """For each label, the last of its rows in `order`."""
     backwards = order[::-1]
     if labels.ndim == 1:
         last = np.unique(labels[backwards], return_index=True)[1]
@@ -83,7 +83,7 @@ def _kept(labels: AnyArray, order: IntArray) -> IntArray:
 
 
 def _single(labels: AnyArray | None, names: Sequence[Any]) -> str:
-    """Which labels have but one row, for a message."""
+    """Which labels have only one row, for an error message."""
     if labels is None:
         return ""
     counts = np.bincount(labels, minlength=len(names)) if labels.ndim == 1 else (labels > 0).sum(axis=0)

@@ -1,4 +1,4 @@
-"""What an estimator is given, checked, and how it becomes the rows that nets take."""
+"""The data that an estimator is given: how it is checked, and how it becomes the rows that nets take."""
 
 import warnings
 from collections import Counter
@@ -26,11 +26,11 @@ from thinnet.standardization import Standardization
 from thinnet.targets import check_present, uniform
 from thinnet.typing import AnyArray, FloatArray
 
-# Other dtypes become float64. What is not finite is looked at here, where columns have names.
+# Other dtypes become float64. Numbers that are not finite are checked for here, where columns have names.
 MATRIX = {"accept_sparse": "csr", "dtype": (np.float64, np.float32, np.uint8), "ensure_all_finite": False}
-PIECE_BYTES = 1 << 25  # of a matrix that is made to be scored
-MOST_BYTES = 1 << 30  # of a matrix that is made of a table, a dozen numbers of each, and kept
-SHARE_SCALE = 0.5  # of shares and indicators, from 0 to 1, which are centered but keep their unit
+PIECE_BYTES = 1 << 25  # of a matrix that is built for scoring
+MOST_BYTES = 1 << 30  # of a matrix that is built from a table, a dozen numbers for each of the table's, and kept
+SHARE_SCALE = 0.5  # for shares and indicators, from 0 to 1, which are centered but all get the same scale
 FEWEST = 5  # rows; rarer categories are merged
 # What to do with masked elements.
 MASKED = {
@@ -43,12 +43,12 @@ MASKED = {
 class Inputs:
     """How rows become what the nets take."""
 
-    encoder: TableEncoder | None  # makes a matrix of the columns of a table; None where rows are one as they come
-    is_table: bool  # whether there is more in the rows than an array of numbers could hold
+    encoder: TableEncoder | None  # turns the columns of a table into a matrix; None if the rows already are one
+    is_table: bool  # whether the rows hold more than an array of numbers could
     standardization: Standardization  # of the columns of the matrix
     has_means: bool  # whether it knows the columns' means
-    bins: int | None  # into how many bins columns of numbers are encoded at most
-    categorical: Any  # categorical_features, where they are several a list
+    bins: int | None  # the most bins that a column of numbers is encoded into
+    categorical: Any  # categorical_features; a list if there are several
 
     @property
     def num_outputs(self) -> int:
@@ -56,22 +56,22 @@ class Inputs:
         return len(self.standardization.mean)
 
     def makes_sparse(self, given: Any) -> bool:
-        """Whether the matrix of these rows is a compressed one."""
+        """Whether the matrix of these rows is sparse."""
         return sparse.issparse(given) if self.encoder is None else self.encoder.is_sparse
 
     def takes_much(self, num_rows: int) -> bool:
-        """Whether the matrix of so many rows of a table is too large to be kept, dense in float32."""
+        """Whether the matrix of this many rows of a table, dense in float32, is too large to be kept."""
         return self.encoder is not None and not self.encoder.is_sparse and 4 * num_rows * self.num_outputs > MOST_BYTES
 
     def pieces(self, given: Any) -> Iterator[tuple[int, Any]]:
-        """The same rows as matrices of some megabytes, one after the other, each with the number of its first row."""
+        """The same rows as matrices of a few megabytes, one after the other, each with the index of its first row."""
         num_rows = given.shape[0]
         at_once = num_rows if self.encoder is None else max(1, PIECE_BYTES // (8 * self.num_outputs))
         for start in range(0, num_rows, at_once):
             yield start, self.matrix(given if at_once >= num_rows else given[start : start + at_once])
 
     def matrix(self, given: Any) -> Any:
-        """Rows as `checked` gives them as a matrix of numbers, dense or compressed, not yet standardized."""
+        """Rows from `checked` as a matrix of numbers, dense or sparse, not yet standardized."""
         if self.encoder is None:
             return self._filled(given)
         if sparse.issparse(given):
@@ -79,7 +79,7 @@ class Inputs:
         return self.encoder.transform(given if isinstance(given, Columns) else self.encoder.read(given))
 
     def _filled(self, X: Any) -> Any:
-        """Missing numbers in columns that had none in training, as the columns' means."""
+        """Replace missing numbers, in columns that had none in training, with the columns' means."""
         if sparse.issparse(X) or not _has_missing(X):
             return X
         missing = np.isnan(X)
@@ -92,7 +92,7 @@ class Inputs:
 
 
 def checked(estimator: Any, X: Any, before: Inputs | None = None) -> Any:
-    """Rows that fit what training had `before`, where there was any: `Columns` where they are more than numbers, else a
+    """Rows, checked against those of training `before`, if any: `Columns` if they hold more than numbers, else a
     matrix."""
     if X is None:
         raise ArgumentError("X must be rows, (N, D), got None. Give an array, a sparse matrix or a data frame.")
@@ -105,7 +105,7 @@ def checked(estimator: Any, X: Any, before: Inputs | None = None) -> Any:
     else:
         try:
             given = validate_data(estimator, X, reset=fresh, **MATRIX)
-        except OverflowError as error:  # of an integer or a fraction with hundreds of digits
+        except OverflowError as error:  # from an integer or a fraction with hundreds of digits
             raise ArgumentError(f"X must hold numbers within float64, got others ({error}). Scale them.") from None
     if sparse.issparse(given):
         given = _canonical(given)
@@ -115,12 +115,12 @@ def checked(estimator: Any, X: Any, before: Inputs | None = None) -> Any:
             kinds.check_finite(column, called(unnamed(i) if names is None else str(names[i]), i))
     if fresh:
         estimator._labels = column_labels(X)
-    check_order("X", column_labels(X), getattr(estimator, "_labels", []))  # where scikit-learn looks at text alone
+    check_order("X", column_labels(X), getattr(estimator, "_labels", []))  # scikit-learn checks only text labels
     return given
 
 
 def checked_beside(estimator: Any, y: Any, sample_weight: Any, num_rows: int) -> tuple[AnyArray, FloatArray | None]:
-    """The targets and the weights of so many rows."""
+    """The targets and the weights, checked, for this many rows."""
     if isinstance(sample_weight, str | Mapping):
         raise ArgumentError(
             f"sample_weight must have a number for each row, got {sample_weight!r}. Weights of classes are the "
@@ -131,7 +131,7 @@ def checked_beside(estimator: Any, y: Any, sample_weight: Any, num_rows: int) ->
 
 
 def checked_classes(classes: Any) -> AnyArray:
-    """The different labels among those that are given to come, in their order."""
+    """The distinct labels among all that may ever appear, sorted."""
     check_in_memory(classes=classes)
     labels = plain(classes, "classes").ravel()
     if not labels.size or not np.ndim(classes):
@@ -142,7 +142,7 @@ def checked_classes(classes: Any) -> AnyArray:
 
 
 def check_in_memory(**given: Any) -> None:
-    """Raise ArgumentError, with the fix, for what is no array, no sparse matrix and no frame; for masked elements."""
+    """Raise ArgumentError, with the fix, if a value is not an array, sparse matrix or frame, or has masked elements."""
     for name, value in given.items():
         if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
             fix = MASKED.get(name, f"{name}.filled(0), for example")
@@ -151,7 +151,7 @@ def check_in_memory(**given: Any) -> None:
 
 
 def _check_columns(X: Any) -> None:
-    """Refuse a single column or row of a frame, and frames whose columns cannot be told apart."""
+    """Reject a single column or row of a frame, and frames with duplicate column names."""
     if type(X).__name__ == "Series":
         raise ArgumentError(
             f"X must be two-dimensional, (N, D), got a Series of {len(X)} elements. Give X.to_frame() if it is a "
@@ -173,8 +173,8 @@ def _check_columns(X: Any) -> None:
 
 
 def plain(y: Any, name: str = "y") -> AnyArray:
-    """Targets as an array, objects that are all numbers or bools as what they are, which is how pandas' nullable
-    integers come; ArgumentError where they are neither these nor text.
+    """Targets as an array. Objects that are all numbers or bools, such as pandas' nullable integers, get that dtype;
+    ArgumentError if they are neither these nor text.
     """
     array = _as_objects(y)
     if array.dtype.kind not in "OS" or not array.size:
@@ -195,10 +195,10 @@ def plain(y: Any, name: str = "y") -> AnyArray:
 
 
 def _as_objects(y: Any) -> AnyArray:
-    """Targets as an array; of a list with text in it as objects, since NumPy would make text of all, and of NaN too."""
+    """Targets as an array; a list with text in it as objects, since NumPy would turn all of it, even NaN, into text."""
     try:
         array: AnyArray = y.toarray() if sparse.issparse(y) else as_array("y", y)
-    except ArgumentError:  # of lists of unequal lengths
+    except ArgumentError:  # for lists of unequal lengths
         if not isinstance(y, list | tuple):
             raise
         return np.array([*y, None], object)[:-1]
@@ -206,8 +206,8 @@ def _as_objects(y: Any) -> AnyArray:
 
 
 def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
-    """Targets as `plain` gives them; ArgumentError for those of another number of rows, missing and infinite ones,
-    complex ones, and values that are times, which NumPy would make large numbers of, or text."""
+    """Targets as `plain` returns them; ArgumentError for a wrong number of rows, missing, infinite or complex ones,
+    and in regression for text that is not numbers and for times, which NumPy would turn into large numbers."""
     if y is None:
         raise ArgumentError(
             f"y must be given: {type(estimator).__name__} requires y to be passed, but the target y is None. Give a "
@@ -248,7 +248,7 @@ def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
 
 
 def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
-    """The columns of a table; where training had numbers alone, a matrix, or an error that names a column."""
+    """The columns of a table; if training had only numbers, a matrix, or an error that names a column."""
     names = getattr(estimator, "feature_names_in_", None)
     if before is None:
         return read(X, estimator.categorical_features, names)
@@ -258,7 +258,7 @@ def _columns(estimator: Any, X: Any, before: Inputs | None) -> Any:
 
 
 def is_table(X: Any, categorical_features: Any) -> bool:
-    """Whether there is more in X than an array of numbers could hold."""
+    """Whether X holds more than an array of numbers could."""
     is_text = isinstance(categorical_features, str)
     names_columns = categorical_features != FROM_DTYPE if is_text else categorical_features is not None
     if sparse.issparse(X) and names_columns:
@@ -276,23 +276,23 @@ def is_table(X: Any, categorical_features: Any) -> bool:
         return X.is_empty() or bool(odd) or any(X.null_count().row(0))
     try:
         array = np.asarray(X)
-    except (ValueError, TypeError, RuntimeError):  # which is described where it is read
+    except (ValueError, TypeError, RuntimeError):  # the error comes when it is read
         return True
     found = kinds.kinds_in(each for each in array.flat if each is not None) if array.dtype.kind == "O" else set()
-    known = {kinds.NUMBER} if is_arrow(X) else {kinds.NUMBER, "dicts"}  # of which scikit-learn wants its own words
+    known = {kinds.NUMBER} if is_arrow(X) else {kinds.NUMBER, "dicts"}  # scikit-learn wants its own message for these
     return array.dtype.kind not in "biufO" or bool(found - known)
 
 
 def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
-    """What the training rows say about how rows become what the nets take.
+    """Learn from the training rows how rows become what the nets take.
 
-    A column that is constant in them says nothing, and is left out by a scale of 0; unless more rows are to come.
+    A column that is constant in them says nothing and is left out, by a scale of 0, unless more rows will come.
     """
     given, encoder, bins = sample.X, None, estimator.settings_.numeric_bins
     is_columns = isinstance(given, Columns)
     if is_columns or (not sparse.issparse(given) and (bins or _has_missing(given))):
         columns = given if is_columns else read(given, None, getattr(estimator, "feature_names_in_", None))
-        few = incremental or columns.shape[0] <= MOST_MERGED  # of which none is to spare, or many are to come
+        few = incremental or columns.shape[0] <= MOST_MERGED  # no category is rare, or more rows will come
         encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=1 if few else FEWEST)
         given = columns
         empty = [learned.name for learned in encoder.columns if learned.is_empty]
@@ -313,7 +313,7 @@ def _standardization(
     if not estimator.standardize:
         size = given.shape[1] if encoder is None else encoder.num_outputs
         return Standardization(np.zeros(size), np.ones(size))
-    # Column by column: the matrix of all of them may be many times as large as the table.
+    # Column by column: the matrix of all of them may be many times larger than the table.
     blocks = [(None, given)] if encoder is None else encoder.blocks(given)
     learned = [rows.moments(block, weights, where=name) for name, block in blocks]
     mean, scale = (np.concatenate([getattr(each, name) for each in learned]) for name in ("mean", "scale"))
@@ -331,11 +331,11 @@ def comparable(given: Any) -> Any:
 
 
 def _has_missing(X: AnyArray) -> bool:
-    return X.dtype.kind == "f" and not is_finite(X)  # infinite numbers are refused first
+    return X.dtype.kind == "f" and not is_finite(X)  # infinite numbers are rejected first
 
 
 def _canonical(X: Any) -> Any:
-    """A sparse matrix in which no element occurs twice and none is missing; the caller's own is left alone."""
+    """A sparse matrix without duplicate entries or missing numbers; the caller's own is not changed."""
     wrong = ~np.isfinite(X.data)
     if wrong.any():
         first = int(wrong.argmax())

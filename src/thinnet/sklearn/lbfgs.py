@@ -18,11 +18,11 @@ from thinnet.training.net_update import RowSource
 from thinnet.typing import FloatArray
 
 INTERRUPTED = "it was interrupted"
-ROWS_AT_ONCE = 1024  # whose losses are computed together, so that memory does not grow with the rows
+ROWS_AT_ONCE = 1024  # rows whose losses are computed together, so that memory does not grow with the rows
 
 
 class Objective:
-    """The loss of all rows, and its gradient, as a function of a net's weights, which calling it changes."""
+    """The loss of all rows, and its gradient, as a function of a net's weights; a call changes these weights."""
 
     def __init__(self, net: FullyConnectedNet, source: RowSource, num_rows: int) -> None:
         self.net, self.source, self.num_rows = net, source, num_rows
@@ -37,7 +37,7 @@ class Objective:
             rows = np.arange(start, min(start + ROWS_AT_ONCE, self.num_rows))
             X, y, weights = self.source.read(rows)
             batch = Batch(X, y, weights, 0, rows, self.num_rows)
-            with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
+            with np.errstate(all="ignore"):  # the check below finds problems and explains them better
                 computed = self._step.compute(self.net.state, batch)
             if not is_finite_step(computed.loss, computed.arrays):
                 raise not_finite(self.net, batch, loss=computed.loss, learning_rate=1.0)
@@ -47,14 +47,14 @@ class Objective:
 
 
 def train(estimator: Any, rows: TrainingRows) -> bool:
-    """Train an estimator's nets, one after the other, and keep in it what the iterations come to.
+    """Train an estimator's nets, one after the other, and store the results of the iterations in it.
 
-    Returns whether the user interrupted it; each net has its best weights.
+    Returns whether the user interrupted it; each net then has its best weights.
     """
     if estimator.early_stopping:
         warnings.warn("early_stopping has no effect with solver='lbfgs'.", UserWarning, stacklevel=6)
     reasons, losses, counts = [], [], []
-    estimator.loss_ = np.nan  # before there is one
+    estimator.loss_ = np.nan  # until there is one
     for net in estimator._nets:
         estimator.n_iter_ = 0
         reason = _minimize(estimator, Objective(net, rows, rows.num_rows))
@@ -62,7 +62,7 @@ def train(estimator: Any, rows: TrainingRows) -> bool:
         losses.append(estimator.loss_)
         counts.append(estimator.n_iter_)
         if reason == INTERRUPTED:
-            estimator._nets = estimator._nets[: len(counts)]  # the others are as they were drawn
+            estimator._nets = estimator._nets[: len(counts)]  # the others are untrained
             break
     estimator.n_iter_, estimator.loss_ = max(counts), float(np.mean(losses))
     estimator.t_ += estimator.n_iter_ * rows.num_rows
@@ -79,7 +79,7 @@ def train(estimator: Any, rows: TrainingRows) -> bool:
 
 
 def _minimize(estimator: Any, objective: Objective) -> str | None:
-    """Give a net the best weights; why that ended before it had converged, None where it had."""
+    """Give a net the best weights; return why it stopped before it converged, or None if it converged."""
     net = objective.net
     kept = net.params.flat.copy()
 

@@ -10,7 +10,7 @@ from thinnet.typing import FloatArray
 
 
 class Learned:
-    """The properties that scikit-learn's estimators have once they are trained, and those that go with them."""
+    """The properties that scikit-learn's estimators have after training, and a few of our own."""
 
     _nets: list[FullyConnectedNet]
     _inputs: Inputs
@@ -20,7 +20,7 @@ class Learned:
     def net_(self) -> FullyConnectedNet:
         """The first net on the estimator's own parameters.
 
-        It takes raw rows, since it carries the `encoder_`, where there is one, and the standardization.
+        It takes raw rows, since it includes the `encoder_`, if there is one, and the standardization.
         """
         return self.nets_[0]
 
@@ -32,7 +32,7 @@ class Learned:
 
     @property
     def encoder_(self) -> TableEncoder | None:
-        """What makes the nets' matrix of the columns of a table; None where rows are taken as they are."""
+        """What turns the columns of a table into the nets' matrix; None if rows are used as they are."""
         check_is_fitted(self, "_inputs")
         return self._inputs.encoder
 
@@ -48,7 +48,7 @@ class Learned:
 
     @property
     def n_layers_(self) -> int:
-        """The number of layers, with those of the inputs and of the outputs."""
+        """The number of layers, including the input and output layers."""
         return self.net_.spec.num_layers + 1
 
     @property

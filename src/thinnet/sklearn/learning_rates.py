@@ -1,4 +1,4 @@
-"""What becomes of the learning rate: scikit-learn's three ways, and the schedules of `thinnet.schedules`."""
+"""How the learning rate changes: scikit-learn's three ways, and the schedules of `thinnet.schedules`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,19 +7,19 @@ from thinnet.checks import check_choice
 from thinnet.errors import ArgumentError
 from thinnet.schedules import SCHEDULES, Constant, Schedule, as_schedule
 
-LOWERED_BY = 5.0  # by which an adaptive rate is divided
-LOWEST = 1e-6  # at which training with an adaptive rate ends
-OF_SGD = ("invscaling", "adaptive")  # which scikit-learn has for this solver only
+LOWERED_BY = 5.0  # what an adaptive rate is divided by
+LOWEST = 1e-6  # the rate at which training with an adaptive rate ends
+OF_SGD = ("invscaling", "adaptive")  # scikit-learn has these only for this solver
 NAMES = ("auto", *OF_SGD, *SCHEDULES)
 
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """The factor (t + 1)^-power, where t is how many rows were seen before the pass."""
+    """The factor (t + 1)^-power, where t is the number of rows seen before the pass."""
 
     power: float
     rows_a_pass: int
-    rows_before: int = 0  # before training began or went on
+    rows_before: int = 0  # before training started or continued
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         return float((self.rows_before + step // steps_per_epoch * self.rows_a_pass + 1) ** -self.power)
@@ -36,7 +36,7 @@ class Adaptive:
         return self.factor
 
     def lower(self) -> bool:
-        """Divide the factor by five, unless it is low enough for training to end; whether that was done."""
+        """Divide the factor by five, unless it is low enough for training to end; return whether it was divided."""
         if self.factor <= self.lowest:
             return False
         self.factor /= LOWERED_BY
@@ -57,9 +57,9 @@ def check_learning_rate(learning_rate: Any) -> None:
 
 
 def schedule_for(learning_rate: Any, solver: str, rate: float, scaling: InverseScaling) -> Schedule:
-    """The schedule of a training that begins with this rate; `scaling` is what ``"invscaling"`` means.
+    """The schedule for training that starts with this rate; `scaling` is what ``"invscaling"`` means.
 
-    Where the solver is not ``"sgd"``, scikit-learn's two names for this solver mean a constant rate.
+    If the solver is not ``"sgd"``, scikit-learn's two names for that solver mean a constant rate.
     """
     if not (isinstance(learning_rate, str) and learning_rate in OF_SGD):
         return as_schedule(learning_rate)
@@ -69,5 +69,5 @@ def schedule_for(learning_rate: Any, solver: str, rate: float, scaling: InverseS
 
 
 def stops_by_loss(schedule: Schedule) -> bool:
-    """Whether training ends where the loss no longer falls; other schedules go their whole way."""
+    """Whether training ends when the loss no longer falls; other schedules always run to their end."""
     return isinstance(schedule, Constant | Adaptive | InverseScaling)

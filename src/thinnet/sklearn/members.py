@@ -1,4 +1,4 @@
-"""The nets of an estimator: one, or several that are trained side by side and whose scores are averaged."""
+"""The nets of an estimator: one, or several that are trained together and whose scores are averaged."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ MEMBER_STREAM, MC_STREAM = 2, 1  # keep the seeds of members and of Monte Carlo 
 
 
 def seeds(seed: int, count: int) -> list[int]:
-    """The seeds of the nets, of which the first has the estimator's own."""
+    """The seeds of the nets; the first has the estimator's own."""
     return [seed, *(_drawn(seed, MEMBER_STREAM, number) for number in range(1, count))]
 
 
@@ -30,9 +30,9 @@ def _drawn(seed: int, *stream: int) -> int:
 
 
 def silence(nets: Sequence[FullyConnectedNet], columns: BoolArray) -> None:
-    """Have the scores of constant targets be zero, which on the scale of the nets is those targets.
+    """Make the scores for constant targets zero, which is the value of those targets on the nets' scale.
 
-    Their gradients are zero then, so it stays so as long as these targets come.
+    Their gradients are then zero, so the scores stay zero as long as these targets do not change.
     """
     for net in nets:
         for name in (f"W{net.num_layers}", f"b{net.num_layers}"):
@@ -46,7 +46,7 @@ def update_of(
     max_rows: int,
     weight_decay: float,
 ) -> Update:
-    """What changes the nets by one step, all on the same rows, which are read once, and gives the mean of their losses.
+    """A function that updates all nets by one step on the same rows, which it reads once, and returns their mean loss.
 
     See `NetUpdate`.
     """
@@ -72,9 +72,9 @@ class _ReadOnce:
 
 
 def scores(nets: Sequence[FullyConnectedNet], inputs: Inputs, given: Any, dtype: Any = None) -> FloatArray:
-    """The mean of the nets' scores for rows as `inputs` takes them, (N, C).
+    """The (N, C) mean of the nets' scores, for rows in the form that `inputs` takes.
 
-    They are computed in `dtype`; without one in float64, or in float32 where the rows are float32 or bytes.
+    They are computed in `dtype`; by default in float64, or in float32 if the rows are float32 or bytes.
     """
     pieces = []
     for _, X in inputs.pieces(given):
@@ -86,8 +86,8 @@ def scores(nets: Sequence[FullyConnectedNet], inputs: Inputs, given: Any, dtype:
 def drawn_scores(
     nets: Sequence[FullyConnectedNet], inputs: Inputs, given: Any, draws: int, seed: int
 ) -> Iterator[FloatArray]:
-    """Pieces, row after row, of Monte Carlo dropout's scores: (draws · nets, n, C) float64."""
-    # A piece's scores are there as they come, in float64, as predictions, and as what these differ from the mean.
+    """The scores of Monte Carlo dropout, a piece of the rows at a time: (draws · nets, n, C) float64."""
+    # A piece's scores exist as computed, in float64, as predictions, and as the predictions' deviations from the mean.
     row_bytes = 32 * draws * nets[0].num_classes * len(nets)
     first, dtype, how = _drawn(seed, MC_STREAM), nets[0].dtype, inputs.standardization
     for start, X in inputs.pieces(given):

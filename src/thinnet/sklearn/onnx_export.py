@@ -1,8 +1,8 @@
-"""Estimators as ONNX files: everything from raw rows to what they predict, in one graph.
+"""Estimators as ONNX files: everything from raw rows to predictions, in one graph.
 
-All of it is computed in float64, as `predict` does for rows of float64; the weights are kept in float32.  Of a table
-each input is called as its column, and is (N, 1): float64 for numbers, in which NaN is missing; for categories strings,
-of which the empty one is missing; int64 for whole numbers, or float64 where some may be missing or have fractions.
+All of it is computed in float64, as `predict` does for float64 rows; the weights are stored in float32. For a table,
+there is one (N, 1) input per column, with its name: float64 for numbers, where NaN means missing; for categories,
+strings, where an empty one means missing, or int64 for integers, or float64 if some may be missing or have fractions.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ Nets: TypeAlias = Sequence[FullyConnectedNet]
 def export_classifier(nets: Nets, inputs: Inputs, temperature: float, classes: AnyArray | None, path: Path) -> None:
     """Write a classifier: ``label`` and ``probabilities``, (N, C).
 
-    With `classes` each row gets one of them, (N,); without, a row may have several: zeros and ones, (N, C).
+    With `classes`, each row gets one of them, (N,); without, a row may have several: zeros and ones, (N, C).
     """
     graph, scores = _scored(nets, inputs)
     cooled = graph.add("Div", [scores, graph.array("temperature", np.asarray(temperature, WIDE))], "cooled_scores")
@@ -46,7 +46,7 @@ def export_classifier(nets: Nets, inputs: Inputs, temperature: float, classes: A
 
 
 def export_values(nets: Nets, inputs: Inputs, units: Standardization, flat: bool, path: Path) -> None:
-    """Write a regressor: ``value``, (N,) where it is `flat` or (N, C), in the `units` of the targets."""
+    """Write a regressor: ``value``, (N,) if it is `flat`, else (N, C), in the `units` of the targets."""
     graph, scores = _scored(nets, inputs)
     if nets[0].loss_name == "poisson":
         scores = graph.add("Exp", [scores], "rate")
@@ -69,7 +69,7 @@ def export_scores(net: FullyConnectedNet, inputs: Inputs, path: Path) -> None:
 
 
 def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
-    """A graph from raw rows to the mean of the nets' scores, and its name."""
+    """A graph from raw rows to the mean of the nets' scores, and the name of that mean."""
     graph = Graph()
     rows = add_standardization(graph, inputs.standardization, _add_matrix(graph, inputs, nets[0].input_dim))
     scores = [add_net(graph, net, rows, WIDE, f"net{k}_" if k else "") for k, net in enumerate(nets)]
@@ -80,12 +80,12 @@ def _scored(nets: Nets, inputs: Inputs) -> tuple[Graph, str]:
 
 
 def _add_matrix(graph: Graph, inputs: Inputs, num_columns: int) -> str:
-    """What makes the matrix of raw rows: an input ``X``, or one for each column of a table; returns its name."""
+    """Add inputs, ``X`` or one per column of a table, and what turns them into the matrix; return the matrix's name."""
     encoder = inputs.encoder
     if encoder is not None and inputs.is_table:
         return add_table(graph, encoder)
     graph.input("X", WIDE, num_columns if encoder is None else len(encoder.columns))
-    rows = graph.cast("X", WIDE, "wide")  # as it is already, but for runtimes that take any dtype
+    rows = graph.cast("X", WIDE, "wide")  # for runtimes that take any dtype
     if encoder is not None:
         return add_array(graph, encoder, rows)
     if not inputs.has_means:
@@ -95,7 +95,7 @@ def _add_matrix(graph: Graph, inputs: Inputs, num_columns: int) -> str:
 
 
 def _plain(classes: AnyArray) -> Any:
-    """The labels as an array of a kind that ONNX has: numbers, bools, or strings as objects."""
+    """The labels as an array of a type that ONNX has: numbers, bools, or strings as objects."""
     labels: AnyArray = np.array(classes.tolist()) if classes.dtype.kind == "O" else classes
     if labels.dtype.kind in "UT":
         return labels.astype(object)
@@ -110,7 +110,7 @@ LABELS = "ai.onnx.ml"  # the operators for categories
 
 
 def add_array(graph: Graph, encoder: TableEncoder, below: str) -> str:
-    """Add what encodes the columns of an array of numbers, the value `below`; return the matrix's name."""
+    """Add nodes that encode the columns of an array of numbers, the value `below`; return the matrix's name."""
     parts = []
     for i, learned in enumerate(encoder.columns):
         if isinstance(learned, LearnedNumbers):
@@ -120,13 +120,13 @@ def add_array(graph: Graph, encoder: TableEncoder, below: str) -> str:
 
 
 def add_table(graph: Graph, encoder: TableEncoder) -> str:
-    """Add inputs for all columns, and what encodes them; return the name of the (N, num_outputs) float64 matrix.
+    """Add inputs for all columns, and nodes that encode them; return the name of the (N, num_outputs) float64 matrix.
 
-    A category that training did not have, and a missing one where none was, become what they become in `transform`.
+    A category that was not in training, or a missing one if none was missing, becomes the same as in `transform`.
 
     Raises:
-        ArgumentError: if a column cannot be one input: a name comes twice or is empty, categories are of mixed kinds or
-            beyond int64, or the empty text is a category beside missing ones, which it stands for.
+        ArgumentError: if a column cannot be an input: a name is empty or occurs twice, categories are of mixed kinds or
+            beyond int64, or the empty string is a category in a column with missing ones, which it stands for.
     """
     names = [learned.name for learned in encoder.columns]
     for name in names:
@@ -148,7 +148,7 @@ def add_table(graph: Graph, encoder: TableEncoder) -> str:
 
 
 def _dtype(learned: LearnedNumbers | LearnedCategories, where: str) -> np.dtype[np.generic]:
-    """Of a column's input."""
+    """The dtype of a column's input."""
     if isinstance(learned, LearnedNumbers):
         return WIDE
     values = learned.categories + learned.rare
@@ -176,7 +176,7 @@ def _dtype(learned: LearnedNumbers | LearnedCategories, where: str) -> np.dtype[
 
 
 def _add_numbers(graph: Graph, learned: LearnedNumbers, x: str, own: str) -> list[str]:
-    """Nodes for a column of numbers, the value x; returns what they give."""
+    """Add nodes for a column of numbers, the value x; return the names of their outputs."""
     missing = graph.add("IsNaN", [x], f"{own}_missing")
     fill = graph.array(f"{own}_fill", np.array(learned.fill, WIDE))
     out = graph.add("Where", [missing, fill, fill if learned.is_empty else x], f"{own}_filled")
@@ -192,7 +192,7 @@ def _add_numbers(graph: Graph, learned: LearnedNumbers, x: str, own: str) -> lis
 
 
 def _add_categories(graph: Graph, learned: LearnedCategories, x: str, dtype: np.dtype[np.generic], own: str) -> str:
-    """Nodes for a column of categories, the value x: first which column has the one, then zeros and ones."""
+    """Add nodes for a column of categories, the value x: first the index of the one, then zeros and ones."""
     columns = [learned.column_of(place) for place in range(len(learned.categories))]
     unknown, missing = learned.column_of(learned.unknown), learned.column_of(learned.missing)
     if dtype.kind == "O":

@@ -1,4 +1,4 @@
-"""What the parameters of the estimators may be."""
+"""The values that the estimators' parameters may have."""
 
 import math
 import numbers
@@ -15,7 +15,7 @@ from thinnet.sklearn.learning_rates import check_learning_rate
 from thinnet.spec import NORMALIZATIONS, PRECISIONS, checked_dims
 
 AUTO = "auto"
-ACTIVATIONS = {**{name: name for name in layers.ACTIVATIONS}, "logistic": "sigmoid"}  # which is scikit-learn's name
+ACTIVATIONS = {**{name: name for name in layers.ACTIVATIONS}, "logistic": "sigmoid"}  # scikit-learn's name
 SOLVERS = ("adam", "sgd", "rmsprop", "lbfgs")
 FLAGS = ("shuffle", "nesterovs_momentum", "standardize", "early_stopping", "warm_start", "verbose", "tune")
 NUMBERS = (
@@ -37,7 +37,7 @@ NONE = {"numeric_bins"}  # numbers that may be None
 
 
 def check_parameters(params: Mapping[str, Any]) -> None:
-    """Raise ArgumentError if a parameter of an estimator is not what it may be."""
+    """Raise ArgumentError if a parameter of an estimator has an invalid value."""
     for name in NUMBERS:
         check_number(name, params[name])
     for name in AUTOMATIC:
@@ -69,8 +69,8 @@ def is_auto(value: Any) -> bool:
 
 
 def hidden_dims(sizes: Any) -> tuple[int, ...]:
-    """The sizes of the hidden layers; one number stands for one layer."""
-    if isinstance(sizes, Iterator):  # which would be empty when it is read again
+    """The sizes of the hidden layers; a single number means one layer."""
+    if isinstance(sizes, Iterator):  # it would be empty when read again
         raise ArgumentError(
             f"hidden_layer_sizes must be a sequence of integers, got a {type(sizes).__name__}. Give a tuple of it."
         )
@@ -80,7 +80,7 @@ def hidden_dims(sizes: Any) -> tuple[int, ...]:
 
 
 def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name in `thinnet.optim.OPTIMIZERS` that a solver has, and its hyperparameters but for the learning rate.
+    """A solver's name in `thinnet.optim.OPTIMIZERS`, and its hyperparameters except the learning rate.
 
     >>> optimizer("sgd", {"momentum": 0.9, "nesterovs_momentum": True})
     ('nesterov', {'momentum': 0.9})
@@ -96,7 +96,7 @@ def optimizer(solver: str, params: Mapping[str, Any]) -> tuple[str, dict[str, An
 
 
 def check_lbfgs(params: Mapping[str, Any]) -> None:
-    """Raise ArgumentError if a parameter, none of them ``"auto"``, is not what L-BFGS allows."""
+    """Raise ArgumentError if L-BFGS does not allow a parameter's value; none of them may be ``"auto"`` here."""
     for name, allowed, why in WITH_LBFGS:
         if params[name] not in allowed:
             raise ArgumentError(

@@ -22,7 +22,7 @@ from thinnet.sklearn.inputs import checked_beside
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
-CONSTANT = 1e-6  # in units of the targets' spread, or of their size: about what float32 keeps
+CONSTANT = 1e-6  # relative to the targets' spread or size: about the precision of float32
 LOSSES = {"squared_error": "mse", "poisson": "poisson"}  # scikit-learn's names, and those of our nets
 
 
@@ -32,18 +32,18 @@ LOSSES = {"squared_error": "mse", "poisson": "poisson"}  # scikit-learn's names,
 class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     r"""A regressor: scikit-learn's `MLPRegressor` with dropout, normalization and schedules.
 
-    Targets are standardized inside, so that their units do not matter; the losses shown are in units of their
+    Targets are standardized internally, so their units do not matter; the losses shown are in units of their
     variance. y may have several columns.
 
     Args:
         {parameters}
-        loss: ``"squared_error"``, or ``"poisson"`` for counts and other targets >= 0, of which the net then predicts
-            the logarithm; half the Poisson deviance is minimized.
+        loss: ``"squared_error"``, or ``"poisson"`` for counts and other targets >= 0; the net then predicts their
+            logarithm, and half the Poisson deviance is minimized.
 
     Attributes:
         {attributes}
-        validation_scores_: the R² of the rows held out after each pass; None without early stopping. Where all of
-            their targets are equal it is 1 or 0, and passes are compared by the squared error.
+        validation_scores_: the R² on the rows held out, after each pass; None without early stopping. If all of
+            their targets are equal, it is 1 or 0, and passes are compared by the squared error.
         out_activation_: ``"identity"``.
 
     Raises:
@@ -67,12 +67,12 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
     @available_if(takes_parts)
     @known_arguments
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Make one pass over these rows, from where training stands, at a constant learning rate.
+        """Continue training with one pass over these rows, at a constant learning rate.
 
-        Every row comes exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal sizes.
+        Every row is used exactly once: N rows in ⌈N / batch_size⌉ minibatches of nearly equal size.
 
-        The first call fixes bins, categories and the standardization of X and y from its own rows: let it be a typical
-        sample.
+        The first call fixes the bins, the categories and the standardization of X and y from its own rows: give it a
+        typical sample.
 
         Args:
             X: (N, D) rows, as for `fit`.
@@ -83,7 +83,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             The estimator itself.
 
         Raises:
-            ArgumentError: (a `ValueError`) if early stopping is asked for.
+            ArgumentError: (a `ValueError`) if early stopping is requested.
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
@@ -92,16 +92,16 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
 
         Args:
             X: (N, D) rows, as for `fit`.
-            return_std: whether to give the standard deviation among the draws too. It is that of the net's mean, and
-                leaves out the noise of the targets themselves.
-            mc_samples: how often to predict with units dropped as in training (Monte Carlo dropout), for the mean of
-                these predictions; 50 by default with `return_std`, else None: once, with all units.
+            return_std: whether to also return the standard deviation over the draws. It is that of the net's mean, and
+                does not include the noise of the targets themselves.
+            mc_samples: how many predictions to average, with units dropped as in training (Monte Carlo dropout); 50 by
+                default with `return_std`, else None: a single prediction with all units.
 
         Returns:
-            (N,) or (N, C) predictions, as y was; with `return_std` a pair of them and their spread.
+            (N,) or (N, C) predictions, like y; with `return_std`, a pair of the predictions and their spread.
 
         Raises:
-            ArgumentError: (a `ValueError`) if draws are asked for and ``dropout`` is 0.
+            ArgumentError: (a `ValueError`) if draws are requested and ``dropout`` is 0.
 
         Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
         """
@@ -113,7 +113,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R², the part of the targets' variance that `predict` explains: 1 is the best, 0 is no better than their mean.
+        """R², the fraction of the targets' variance that `predict` explains: 1 is best, 0 is no better than their mean.
 
         Args:
             X: (N, D) rows, as for `fit`.
@@ -121,30 +121,30 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             sample_weight: (N,) numbers >= 0.
 
         Raises:
-            ArgumentError: (a `ValueError`) if X does not fit what training had, or y or the weights do not fit X.
+            ArgumentError: (a `ValueError`) if X does not match the training data, or y or the weights do not match X.
         """
         predicted = self.predict(X)
         warn_of_order(X, {"y": y, "sample_weight": sample_weight}, stacklevel=3)
         targets, weights = checked_beside(self, y, sample_weight, len(predicted))
         targets = targets.astype(np.float64)
-        unit = power_of_two(np.abs(targets).max())  # so that squares neither overflow nor vanish
+        unit = power_of_two(np.abs(targets).max())  # so that squares neither overflow nor underflow
         return float(r2_score(targets * unit, predicted * unit, sample_weight=weights))
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the whole regressor, from raw rows to values, as an ONNX graph for other programs to run.
 
-        The input is ``X``, (N, D) of float64: a difference of large numbers needs it; of a table, one input (N, 1) for
-        each column, with its name, of float64, int64 or strings. The output is ``value``, what
-        `predict` gives, (N,) or (N, C) in the targets' own units; it is computed in float64, and agrees with that for
-        rows of float64 to rounding.
+        The input is ``X``, (N, D) in float64, which differences of large numbers need; for a table, there is one (N, 1)
+        input for each column, with its name, of float64, int64 or strings. The output is ``value``: what `predict`
+        returns, (N,) or (N, C) in the targets' own units. It is computed in float64, and for float64 rows it agrees
+        with `predict` up to rounding.
 
         Args:
-            path: the file, replaced whole or not at all.
+            path: the file, replaced completely or not at all.
 
         Raises:
             ArgumentError: (a `ValueError`) if the file would be too large.
             MissingExtraError: if the package onnx is not installed.
-            NotFittedError: of scikit-learn, before `fit`.
+            NotFittedError: from scikit-learn, before `fit`.
             OSError: if the file cannot be written.
         """
         check_is_fitted(self)
@@ -153,7 +153,7 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         export_values(self._nets, self._inputs, self._y_units, self._flat, check_path("path", path))
 
     def _values(self, scores: FloatArray) -> FloatArray:
-        """What scores say of the targets, on the scale that the nets predict."""
+        """The predictions that scores stand for, on the nets' scale."""
         return np.exp(scores) if self._loss == "poisson" else scores
 
     def _in_units(self, values: FloatArray) -> FloatArray:
@@ -182,15 +182,15 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             self._y_units = self._learned_units(targets, weights, final=not (incremental or self.warm_start))
         units = self._y_units
         in_units = (targets - units.mean) / np.where(units.scale == 0, 1, units.scale)
-        if fresh:  # what is constant but for rounding is the 0, or with a Poisson loss the 1, of the scale
+        if fresh:  # what is constant up to rounding is exactly 0, or with a Poisson loss 1
             in_units = np.where(np.ptp(in_units, axis=0) < CONSTANT, np.rint(in_units), in_units)
         return cast("y", in_units, self._dtype)
 
     def _learned_units(self, targets: AnyArray, weights: FloatArray | None, *, final: bool) -> Standardization:
-        """What a net's values are multiplied by, and what is added then: the mean of the targets and their deviation.
+        """The scale and the mean that turn a net's values into targets: the targets' standard deviation and mean.
 
-        With a Poisson loss, whose zero stays, the mean alone; where it is 0 and no other targets are to come, so are
-        the predictions. Constant targets are measured by their own size.
+        With a Poisson loss, zero must stay zero, so the scale is the mean, and nothing is added; if the mean is 0 and
+        no more targets will come, all predictions are 0. For constant targets, the scale is their own size.
         """
         learned = rows.moments(targets, weights, "y")
         if self._loss == "poisson":
@@ -207,5 +207,5 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
         errors = np.average(np.square(values - targets), axis=0, weights=weights)
         constant = np.ptp(targets, axis=0) == 0
         each = r2_score(targets, values, sample_weight=weights, multioutput="raw_values")
-        told = np.where(constant, errors == 0, each)  # where 1 or 0 does not tell whether a net comes nearer to them
+        told = np.where(constant, errors == 0, each)  # 1 or 0 does not show whether a net gets closer to them
         return float(told.mean()), float(np.where(constant & (errors > 0), -errors, told).mean())

@@ -14,16 +14,16 @@ from thinnet.standardization import Standardization
 from thinnet.state import State
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-PIECE_BYTES = 1 << 23  # worked on together, so that memory stays bounded however wide rows are
-COLUMNS_AT_ONCE = 1024  # of rows that are multiplied by a large matrix, some of its rows at a time
-LIMIT = 10.0  # standard deviations; an outlier, or a category that one row in a thousand has, says no more than this
+PIECE_BYTES = 1 << 23  # processed together, so that memory stays bounded however wide the rows are
+COLUMNS_AT_ONCE = 1024  # of rows that are multiplied by a large matrix, this many of its rows at a time
+LIMIT = 10.0  # standard deviations; an outlier, or a category in one row of a thousand, counts for no more than this
 
 
 def moments(X: Any, weights: FloatArray | None, name: str = "X", where: str | None = None) -> Standardization:
-    """The weighted mean of each column and one over its standard deviation; 0 where a column is constant.
+    """The weighted mean of each column and one over its standard deviation, or 0 if the column is constant.
 
-    ArgumentError, which names the column, `where` or by its number, if float64 cannot hold them; those of huge and tiny
-    numbers it can.
+    ArgumentError, which names the column by `where` or by its number, if float64 cannot hold them; huge and tiny
+    numbers alone are no problem.
     """
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
     columns = spans(name, *ends(X), ArgumentError)
@@ -33,7 +33,7 @@ def moments(X: Any, weights: FloatArray | None, name: str = "X", where: str | No
 
 
 def ends(X: Any) -> tuple[AnyArray, AnyArray]:
-    """The least and the greatest value of each column."""
+    """The smallest and the largest value of each column."""
     low, high = X.min(axis=0), X.max(axis=0)
     return (low.toarray().ravel(), high.toarray().ravel()) if sparse.issparse(X) else (low, high)
 
@@ -49,7 +49,7 @@ def _dense_moments(X: AnyArray, w: FloatArray, columns: Spans) -> tuple[FloatArr
 
 
 def _sparse_moments(X: Any, w: FloatArray, columns: Spans) -> tuple[FloatArray, FloatArray]:
-    """The same without making zeros out of what is not there: a column has them with the weight that entries leave."""
+    """The same without storing the absent zeros: in each column, they have the weight that its entries leave."""
     size, each = X.shape[1], np.repeat(w, np.diff(X.indptr))
     full = np.bincount(X.indices, minlength=size) == X.shape[0]
     absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, each, size), 0))
@@ -61,7 +61,7 @@ def _sparse_moments(X: Any, w: FloatArray, columns: Spans) -> tuple[FloatArray, 
 
 
 def parts(row_bytes: IntArray) -> Iterator[slice]:
-    """Rows that take so many bytes each, one after the other, no more of them together than is meant to be at once."""
+    """Slices of rows that take `row_bytes` bytes each: as many at a time as fit in PIECE_BYTES, but at least one."""
     ends = np.cumsum(row_bytes)
     start, done = 0, 0
     while start < len(ends):
@@ -80,10 +80,10 @@ def _dense_parts(X: AnyArray, row_bytes: int = 0) -> Iterator[slice]:
 def scoring(
     net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any, row_bytes: int = 0
 ) -> tuple[FullyConnectedNet, Iterator[tuple[int, FloatArray]]]:
-    """A net of `dtype` that scores what the iterator gives: the number of a first row, and a piece of rows.
+    """A net of `dtype`, and an iterator over what it scores: the index of a first row, and a piece of rows.
 
-    These are standardized rows; or, where X is sparse or the first matrix is large, products with that matrix, and the
-    net is what follows it. Neither a dense X nor another copy of a large matrix is made.
+    These are standardized rows; or, if X is sparse or the first matrix is large, their products with that matrix, and
+    the net is what follows it. Neither a dense X nor another copy of a large matrix is created.
     """
     if sparse.issparse(X) or 8 * net.params["W1"].size > PIECE_BYTES:
         return _behind_first_product(net, dtype), _first_products(net, X, how, dtype, row_bytes)
@@ -98,7 +98,7 @@ def scores(net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any) -> 
 
 
 def _behind_first_product(net: FullyConnectedNet, dtype: Any) -> FullyConnectedNet:
-    """The same net for rows that were multiplied by its first matrix already: that matrix is the identity."""
+    """The same net for rows that are already multiplied by its first matrix, which is now the identity."""
     width = net.params["W1"].shape[1]
     spec = net.spec.of_dtype(dtype).replace(input_dim=width)
     state = State.empty(spec)
@@ -113,11 +113,11 @@ def _first_products(
     net: FullyConnectedNet, X: Any, how: Standardization, dtype: Any, row_bytes: int
 ) -> Iterator[tuple[int, FloatArray]]:
     W = net.params["W1"]
-    # Of an element of a sparse matrix there is what it differs by; of a dense row, some columns.
+    # In memory: for each sparse element, its difference from zero; for each dense row, some columns.
     own_bytes = 8 * np.diff(X.indptr) if sparse.issparse(X) else np.full(X.shape[0], 8 * COLUMNS_AT_ONCE)
     for part in parts(own_bytes + 8 * W.shape[1] + row_bytes):
         z = np.zeros((part.stop - part.start, W.shape[1]), dtype)
-        with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
+        with np.errstate(all="ignore"):  # the check below finds problems and explains them better
             if sparse.issparse(X):
                 how.sparse_rows(_view(X, part)).matmul(W, z)
             else:
@@ -127,7 +127,7 @@ def _first_products(
 
 
 def _view(X: Any, part: slice) -> Any:
-    """Some rows of a compressed matrix, without the copy of them that indexing would make."""
+    """Some rows of a sparse matrix, without copying them as indexing would."""
     inside = slice(X.indptr[part.start], X.indptr[part.stop])
     indptr = X.indptr[part.start : part.stop + 1] - inside.start
     return sparse.csr_array(
@@ -136,7 +136,7 @@ def _view(X: Any, part: slice) -> Any:
 
 
 def _add_product_by_columns(X: AnyArray, how: Standardization, W: FloatArray, z: FloatArray) -> None:
-    """z += standardized X · W, some columns at a time, since they and their part of W become wider numbers."""
+    """z += standardized X · W, some columns at a time, since they and their part of W are cast to a wider dtype."""
     for start in range(0, len(W), COLUMNS_AT_ONCE):
         columns = slice(start, start + COLUMNS_AT_ONCE)
         z += how[columns].rows(X[:, columns], z.dtype) @ W[columns].astype(z.dtype, copy=False)

@@ -14,22 +14,22 @@ from thinnet.data.moments import power_of_two
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-MOST_MERGED = 95  # rows, which are one minibatch by default; what their number decides is the same for all up to it
+MOST_MERGED = 95  # rows, by default one minibatch; up to this number, settings do not depend on the number of rows
 
 
 class Sample(NamedTuple):
-    """Rows with what belongs to them."""
+    """Rows with their targets and weights."""
 
-    X: Any  # (N, D), dense, in compressed rows, or columns of a table
+    X: Any  # (N, D): dense, sparse in compressed rows, or columns of a table
     targets: AnyArray  # (N,) or (N, C)
-    weights: FloatArray | None  # (N,), or None where every row counts once
+    weights: FloatArray | None  # (N,), or None if every row counts once
 
     def take(self, index: IntArray) -> Sample:
-        """The rows of these numbers."""
+        """The rows with these indices."""
         return Sample(self.X[index], self.targets[index], None if self.weights is None else self.weights[index])
 
     def without_zeros(self) -> Sample:
-        """Only the rows whose weight is not zero; ArgumentError where there is none."""
+        """Only the rows whose weight is not zero; ArgumentError if there are none."""
         if self.weights is None or self.weights.all():
             return self
         if not self.weights.any():
@@ -46,14 +46,14 @@ class Sample(NamedTuple):
         return self._replace(weights=factors if self.weights is None else _about_one(self.weights * factors))
 
     def merged(self, matrix: Any) -> Sample:
-        """Each different row once, in an order of its own, with the sum of its weights.
+        """Each distinct row once, in sorted order, with the sum of its weights.
 
-        Where one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
-        `matrix` is (N, M) numbers, whose rows are equal where those of the sample are.
+        If one minibatch holds all rows, nothing else about them matters: a row of weight 2 is the same as two rows.
+        `matrix` is (N, M) numbers; its rows are equal where those of the sample are.
         """
         numbers = sparse.csr_array(matrix, dtype=np.float64)
         filled = numbers[:, np.unique(numbers.indices)].toarray()  # without the many columns of zeros
-        filled[np.isnan(filled)] = np.inf  # which no row holds, and which is equal to itself
+        filled[np.isnan(filled)] = np.inf  # not in any row, and equal to itself, unlike NaN
         keys = np.hstack([filled, self.targets.reshape(len(filled), -1)])
         _, first, groups = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         each = np.ones(len(keys)) if self.weights is None else self.weights
@@ -61,7 +61,7 @@ class Sample(NamedTuple):
         return self._replace(weights=None).take(first)._replace(weights=weights)
 
     def weighing_one(self) -> Sample:
-        """With weights whose mean is 1, the scale that the loss expects; with none where all are equal."""
+        """With weights whose mean is 1, the scale that the loss expects; without weights if all are equal."""
         w = self.weights
         if w is None or (w == w[0]).all():
             return self._replace(weights=None)
@@ -69,7 +69,7 @@ class Sample(NamedTuple):
 
 
 def relative_weights(sample_weight: Any, num_rows: int) -> FloatArray | None:
-    """The (N,) weights of the rows, relative to each other, or None where every row counts once."""
+    """The (N,) weights of the rows, relative to each other, or None if every row counts once."""
     if sample_weight is None:
         return None
     given = np.full(num_rows, sample_weight) if np.isscalar(sample_weight) else sample_weight
@@ -78,5 +78,5 @@ def relative_weights(sample_weight: Any, num_rows: int) -> FloatArray | None:
 
 
 def _about_one(weights: FloatArray) -> FloatArray:
-    """The same weights, relative to each other, the largest about 1, so that no sum or product overflows."""
+    """The same relative weights, scaled so that the largest is about 1 and no sum or product overflows."""
     return weights * power_of_two(weights.max())

@@ -1,7 +1,7 @@
-"""What "auto" stands for: a rule from the numbers of rows and columns, not a search.
+"""What "auto" stands for: a rule based on the numbers of rows and columns, not a search.
 
-The net sees a small table 50 times (for values 100 times), a large one so often that 200,000 rows come in all.
-From 3,000 rows on it is less careful, with less dropout and larger minibatches at a higher rate.
+The net sees a small table 50 times (100 times in regression), and a large one until it has seen 200,000 rows in total.
+From 3,000 rows on, the rule is less careful: less dropout, and larger minibatches at a higher rate.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from thinnet.schedules import Cosine, OneCycle
 from thinnet.sklearn.parameters import check_lbfgs, hidden_dims, is_auto
 from thinnet.spec import Normalization
 
-LARGE = 3000  # rows, from which on noise is less to be feared than too small a net
-FEWEST_CALIBRATED = 100  # rows, of which a fifth can tell a temperature
-BATCHES = {20_000: 1024, LARGE: 128, 0: 64}  # from so many rows on about this many in a minibatch
+LARGE = 3000  # rows; from here on, noise is a smaller risk than too small a net
+FEWEST_CALIBRATED = 100  # rows; a fifth of them is enough to find a temperature
+BATCHES = {20_000: 1024, LARGE: 128, 0: 64}  # from this many rows on, about this many in a minibatch
 ROWS_SEEN = 200_000  # in all passes together
 FEWEST_PASSES, MOST_PASSES, FAST_PASSES = 12, 100, 50
 ROWS_A_BIN, MOST_BINS = 50, 16
 MOST_COLUMNS = 512  # of bins, all columns of numbers together
-DECAY, FEWEST = 1000.0, 100  # the penalty's strength times the number of rows, or this one where there are fewer
+DECAY, FEWEST = 1000.0, 100  # the penalty's strength times the number of rows; fewer rows count as FEWEST
 DECAY_OF_BATCH = 16.0  # the same from LARGE on, for each row of a minibatch
 NORMALIZATION: Normalization = "layernorm"
 SCHEDULE, WEIGHT_DECAY = "cosine", 1.0
@@ -27,7 +27,7 @@ LEARNING_RATE, FAST_RATE, FASTEST_RATE, LARGE_BATCH = 5e-3, 1e-2, 2e-2, 512
 DROPOUT, SMALL_DROPOUT = 0.25, 0.4
 SIZES = (100,)
 MANY_CLASSES, MANY_CLASSES_SIZES, LARGE_SIZES = 10, (256,), (256, 256)
-NARROW = 16  # units; a layer of fewer has none to spare for dropout, and too few to be normalized among themselves
+NARROW = 16  # units; a layer with fewer has none to spare for dropout, and too few for layer normalization
 PLAIN: dict[str, Any] = {  # scikit-learn's net, which is what L-BFGS is for
     "hidden_layer_sizes": (100,),
     "dropout": 0.0,
@@ -46,13 +46,13 @@ class Shape(NamedTuple):
 
     num_rows: int
     num_columns: int
-    num_classes: int  # of which each row has one; 0 for values, and for several labels per row
+    num_classes: int  # if each row has one; 0 for regression, and for several labels per row
     whole: bool = True  # whether these are all rows, or the first of many
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The parameters that may be ``"auto"``, each as it was given or as the rule has it."""
+    """The parameters that may be ``"auto"``, each as it was given or as the rule sets it."""
 
     hidden_layer_sizes: tuple[int, ...]
     dropout: float
@@ -67,13 +67,13 @@ class Settings:
     numeric_bins: int | None
 
 
-OF_THE_NET = ("hidden_layer_sizes", "normalization", "numeric_bins")  # what cannot change where training goes on
-OF_THE_ROWS = ("batch_size", "max_iter")  # what another call of training takes by its own rows
+OF_THE_NET = ("hidden_layer_sizes", "normalization", "numeric_bins")  # cannot change when training continues
+OF_THE_ROWS = ("batch_size", "max_iter")  # each call of training sets these for its own rows
 NAMES = tuple(field.name for field in fields(Settings))
 
 
 def resolve(params: Mapping[str, Any], shape: Shape, before: Settings | None = None) -> Settings:
-    """The settings for a table of this shape; where training goes on, the rule leaves them as they were `before`."""
+    """The settings for a table of this shape; when training continues, the rule keeps them as they were `before`."""
     given = {name: params[name] for name in NAMES if not is_auto(params[name])}
     if "hidden_layer_sizes" in given:
         given["hidden_layer_sizes"] = hidden_dims(given["hidden_layer_sizes"])
@@ -119,11 +119,11 @@ def _bins(shape: Shape) -> int | None:
 
 
 def auto_batch_size(num_rows: int, *, grows: bool) -> int:
-    """About 64, or if it `grows` 128 from 3,000 rows on and 1,024 from 20,000: that of as many as bring it nearest."""
+    """About 64 or, if it `grows`, 128 from 3,000 rows on and 1,024 from 20,000, adjusted to split the rows evenly."""
     about = next(size for fewest, size in BATCHES.items() if num_rows * grows >= fewest)
     return -(-num_rows // max(1, round(num_rows / about)))
 
 
 def auto_max_iter(num_rows: int, *, fast: bool) -> int:
-    """Passes in which 200,000 rows come: at least 12, and at most 100, or 50 where training is `fast`."""
+    """The number of passes for 200,000 rows in total: at least 12, and at most 100, or 50 if training is `fast`."""
     return min(max(ROWS_SEEN // num_rows, FEWEST_PASSES), FAST_PASSES if fast else MOST_PASSES)

@@ -1,4 +1,4 @@
-"""Training by passes over the rows, which scikit-learn calls iterations: what each comes to, and when to stop."""
+"""Training in passes over the rows, which scikit-learn calls iterations: the result of each, and when to stop."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from thinnet.training.stopping import since_improvement
 from thinnet.training.weights import KeptWeights
 from thinnet.typing import IntArray
 
-Validate = Callable[[], tuple[float, float]]  # how good the nets are for the rows held out: as told, as compared
+Validate = Callable[[], tuple[float, float]]  # the nets' score on the rows held out: to report, and to compare
 
 
 def train(estimator: Any, rows: TrainingRows, order: BatchOrder, held_out: Sample | None, *, incremental: bool) -> bool:
-    """Train an estimator's nets by its settings, and keep in it what the passes come to, or the one of `partial_fit`.
+    """Train an estimator's nets by its settings, in one pass for `partial_fit`, and store the results of passes in it.
 
-    Only the validation score sees the rows held out. Returns whether the user interrupted it: the nets are then as they
-    were at that moment.
+    Only the validation score uses the rows held out. Returns whether the user interrupted training, which then ends at
+    that moment.
     """
     how = estimator.settings_
     num_passes = 1 if incremental else how.max_iter
@@ -66,7 +66,7 @@ def _source(estimator: Any, rows: TrainingRows, order: BatchOrder) -> TrainingRo
 
 
 def _schedule(estimator: Any, num_rows: int, incremental: bool) -> Schedule:
-    """The schedule; that of partial_fit, which does not know how many passes there will be, needs none of them."""
+    """The schedule; for partial_fit, where the number of passes is unknown, one that does not depend on it."""
     how = estimator.settings_
     name = how.learning_rate
     if incremental and name != "invscaling":
@@ -80,7 +80,7 @@ def _validation(estimator: Any, held_out: Sample | None) -> Validate | None:
     if held_out is None:
         return None
     weights, inputs, given = held_out.weights, estimator._inputs, held_out.X
-    if not inputs.takes_much(given.shape[0]):  # then it is made once, and not in each pass
+    if not inputs.takes_much(given.shape[0]):  # then it is built once, not in each pass
         given, inputs = inputs.matrix(given), replace(inputs, encoder=None, is_table=False)
     targets = estimator._scaled(held_out.targets, weights, fresh=False)
 
@@ -93,10 +93,10 @@ def _validation(estimator: Any, held_out: Sample | None) -> Validate | None:
 
 
 class Passes:
-    """Whole passes, in each of which every row comes once; an estimator keeps what each of them comes to.
+    """Whole passes, each of which uses every row once; the estimator stores the result of each.
 
-    The masks go on with the nets' own count of steps, and the order of the rows with the number of the pass, so that
-    training that is taken up again does not repeat itself. The schedule is laid out over `num_passes`.
+    The masks continue with the nets' own step count, and the order of the rows with the number of the pass, so that
+    continued training does not repeat itself. The schedule covers `num_passes`.
     """
 
     def __init__(
@@ -116,23 +116,23 @@ class Passes:
         self._validate, self._before, self._total = validate, estimator._passes * steps, 0.0
         self._averages = [WeightAverage(net, estimator.ema_decay) for net in nets if estimator.ema_decay]
         self._scores: list[float] = []
-        self._patient_from = 0  # the number of the pass since which patience is counted
+        self._patient_from = 0  # the pass from which patience is counted
         if not incremental:
             estimator.n_iter_ = 0
 
     def run(self) -> None:
-        """Make the passes."""
+        """Run the passes."""
         schedules = {"learning_rate": self._factor}
         loop = Loop(self.state, self._step, lambda step: self._order.rows(self._before + step), schedules)
         loop.run(loop.step, self._after_step)
 
     def _factor(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
-        """The schedule's; in a single pass as if a step were to follow, or its last rows were lost at a rate of 0."""
+        """The schedule's; a single pass counts one step more, or its last rows would be wasted at a rate of 0."""
         alone = total_steps == steps_per_epoch
         return self._schedule(step, steps_per_epoch=steps_per_epoch, total_steps=total_steps + alone)
 
     def finish(self) -> None:
-        """Give the nets the averages of their weights, or the best ones, where such were kept."""
+        """Give the nets the averages of their weights, or the best ones, if these were kept."""
         for average in self._averages:
             average.finish()
         self.state.weights.restore_best()
@@ -150,7 +150,7 @@ class Passes:
             self._total = 0.0
 
     def _record(self, loss: float) -> None:
-        """Keep what a pass of this loss came to, and stop training where it is time."""
+        """Store the results of a pass with this loss, and stop training if it is time."""
         to = self._estimator
         to.t_ += self._order.num_rows
         to._passes += 1
@@ -170,7 +170,7 @@ class Passes:
             print(report)
 
     def _take_in(self, score: float) -> None:
-        """Stop by scikit-learn's rule, or lower an adaptive rate; keep weights that score best on the rows held out."""
+        """Stop by scikit-learn's rule, or lower an adaptive rate; keep the weights that score best on held-out rows."""
         validates, patience = self._validate is not None, self._estimator.n_iter_no_change
         self._scores.append(score)
         if validates and not np.isnan(score):
@@ -185,7 +185,7 @@ class Passes:
 
 
 def count_iteration(estimator: Any, loss: float) -> str:
-    """Count an iteration that came to this loss; what there is to say of it."""
+    """Count an iteration with this loss; return a line to report it."""
     estimator.loss_ = loss
     estimator.n_iter_ += 1
     estimator.loss_curve_.append(loss)

@@ -15,15 +15,15 @@ from thinnet.sparse_rows import SparseRows
 from thinnet.teams import ONE_THREAD, Team
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-# What gives the standardized rows of these numbers; they are overwritten by the next call.
+# Returns the standardized rows with these indices; the next call overwrites them.
 Reader: TypeAlias = Callable[[IntArray], FloatArray | SparseRows]
 
 
 class TrainingRows:
-    """Rows as `thinnet.sklearn.inputs.checked` gives them, standardized, with targets and weights, as steps read them.
+    """Rows from `thinnet.sklearn.inputs.checked`, standardized, with targets and weights, in the form steps read.
 
-    Floats, and the elements of sparse matrices, are standardized once; bytes, which would grow by it, and rows of a
-    table whose matrix would take much memory, in each minibatch anew.
+    Floats and the elements of sparse matrices are standardized once. Bytes, which would take more memory as floats, and
+    rows of a table whose matrix would take too much, are standardized in each minibatch.
 
     Attributes:
         num_rows: how many there are.
@@ -38,7 +38,7 @@ class TrainingRows:
         self._read = _reader(inputs, sample.X, np.dtype(dtype))
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
-        """The rows of these numbers."""
+        """The rows with these indices."""
         return Rows(self._read(rows), self.targets[rows], None if self._weights is None else self._weights[rows])
 
 
@@ -46,14 +46,14 @@ def _reader(inputs: Inputs, given: Any, dtype: Any) -> Reader:
     how, encoder = inputs.standardization, inputs.encoder
     if inputs.makes_sparse(given):
         matrix = inputs.matrix(given)
-        standardized(np.stack(rows.ends(matrix)), how, dtype)  # which refuses what stays too large
+        standardized(np.stack(rows.ends(matrix)), how, dtype)  # raises if something is still too large
         compressed = how.sparse_rows(matrix, dtype)
         return lambda index: compressed[index]
     if encoder is None and given.dtype == np.uint8:
         return lambda index: how.rows(given[index], dtype)
     pieces = ((start, standardized(X, how, dtype)) for start, X in inputs.pieces(given))
     if encoder is not None and inputs.takes_much(given.shape[0]):
-        for _ in pieces:  # which refuses what cannot be taken, before training begins
+        for _ in pieces:  # raises before training starts if something cannot be used
             pass
         columns = given if isinstance(given, Columns) else encoder.read(given)
         return lambda index: standardized(encoder.transform(columns[index]), how, dtype)
@@ -64,7 +64,7 @@ def _reader(inputs: Inputs, given: Any, dtype: Any) -> Reader:
 
 
 class Whole:
-    """Reads rows of a matrix into a buffer that is used again and again."""
+    """Reads rows of a matrix into a buffer that is reused."""
 
     def __init__(self, matrix: FloatArray) -> None:
         self._matrix, self._out = matrix, matrix[:0].copy()
@@ -72,5 +72,5 @@ class Whole:
     def __call__(self, index: IntArray) -> FloatArray:
         if len(self._out) < len(index):
             self._out = np.empty((len(index), self._matrix.shape[1]), self._matrix.dtype)
-        # "raise", the default mode, would copy; the order of the batches is in range.
+        # "raise", the default mode, would copy; the indices are known to be in range.
         return self._matrix.take(index, axis=0, out=self._out[: len(index)], mode="clip")

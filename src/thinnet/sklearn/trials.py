@@ -1,6 +1,6 @@
-"""Trials before training on all rows: on four fifths of them, scored on the others.
+"""Trials before training on all rows: they train on four fifths of the rows and are scored on the others.
 
-They tell how sure of itself a classifier may be, its temperature; and with ``tune=True``, which settings are best.
+They find how confident a classifier may be (its temperature) and, with ``tune=True``, which settings are best.
 """
 
 import copy
@@ -21,9 +21,9 @@ from thinnet.sklearn.sample import Sample
 from thinnet.sklearn.settings import Settings
 
 HELD_OUT = 0.2
-PRIOR = 1.0  # rows; by how many a temperature of 1 is preferred, for each doubling or halving squared
-LARGEST = 16.0  # temperature, and one over the lowest
-# What may be better than the rule: more decay, fewer columns, both, a larger net. What was given stays as it was given.
+PRIOR = 1.0  # rows; how many the preference for a temperature of 1 counts for, times its squared log2
+LARGEST = 16.0  # temperature; the lowest is one over it
+# What may be better than the rule: more decay, fewer columns, both, a larger net. Parameters the user set stay as set.
 CANDIDATES: tuple[Callable[[Settings], dict[str, Any]], ...] = (
     lambda rule: {},
     lambda rule: {"alpha": 10 * rule.alpha},
@@ -37,17 +37,17 @@ class Trial(NamedTuple):
     """What a trial found on the rows held out."""
 
     params: dict[str, Any]
-    temperature: float  # by which scores are best divided
-    loss: float  # then
+    temperature: float  # the best number to divide scores by
+    loss: float  # at that temperature
 
 
 def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
-    """The trial of the least loss among the candidates, or the only one without ``tune``.
+    """The trial with the lowest loss among the candidates, or the only one without ``tune``.
 
-    `asked` is the parameter by which the user asks for trials; None where the rule does, and there is to be none where
-    no rows can be held out, or four fifths of them cannot be trained on.
+    `asked` is the parameter with which the user requests trials, or None if the rule does. If no rows can be held out,
+    or the net cannot be trained on the rest, the result is None, or an error if the user requested trials.
 
-    ArgumentError if that is so, and it was asked for; KeyboardInterrupt if the user interrupts a trial.
+    KeyboardInterrupt if the user interrupts a trial.
     """
     try:
         train, held = estimator._split(sample, HELD_OUT, fewest=2)
@@ -61,7 +61,7 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
     candidates = _candidates(estimator, *sample.X.shape) if estimator.tune else [{}]
     try:
         trials = [_trial(estimator, params, train, held) for params in candidates]
-    except (ArgumentError, NumericalError):  # which training on all rows meets too, where it is not for want of rows
+    except (ArgumentError, NumericalError):  # training on all rows raises it too, unless there were too few
         if asked is None:
             return None
         raise
@@ -69,7 +69,7 @@ def best(estimator: Any, sample: Sample, asked: str | None) -> Trial | None:
 
 
 def _candidates(estimator: Any, num_rows: int, num_columns: int) -> list[dict[str, Any]]:
-    """The different ones that leave what was given as it is."""
+    """The distinct candidates, without changes to what the user set."""
     different: list[dict[str, Any]] = []
     rule = estimator._settings_for(num_rows, num_columns)
     for candidate in CANDIDATES:
@@ -83,9 +83,9 @@ def _candidates(estimator: Any, num_rows: int, num_columns: int) -> list[dict[st
 
 def _trial(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) -> Trial:
     model = copy.copy(estimator).set_params(**params, verbose=False)
-    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # the training on all rows says so
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # training on all rows warns
         if model._train_on(train, fresh=True, incremental=False):
-            raise KeyboardInterrupt  # there is nothing trained on all rows yet
+            raise KeyboardInterrupt  # nothing is trained on all rows yet
     scores = members.scores(model._nets, model._inputs, held.X, np.float64)
     targets = model._scaled(held.targets, held.weights, fresh=False)
     targets = targets if targets.dtype.kind in "iu" else targets.astype(np.float64)
@@ -99,7 +99,7 @@ def _trial(estimator: Any, params: dict[str, Any], train: Sample, held: Sample) 
 
 
 def best_temperature(loss: Callable[[float], float], num_rows: int) -> float:
-    """The temperature of the least loss, among those of about the same loss the one nearest to 1.
+    """The temperature with the lowest loss; among those with about the same loss, the one nearest to 1.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", arXiv 1706.04599 (2017).
 

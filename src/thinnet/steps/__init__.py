@@ -1,5 +1,5 @@
-"""How a net is computed: one protocol, `thinnet.steps.base.Step`, and several ways to fulfil it.
+"""How a net is computed: one protocol, `thinnet.steps.base.Step`, and several implementations.
 
-`readable` goes through the functions of `thinnet.layers` and is the truth; `fused` computes the same by `products` and
+`readable` calls the functions of `thinnet.layers` and is the reference; `fused` computes the same with `products` and
 `kernels`; `thinned` gathers the units that a shared mask keeps and lets another step compute those. `choose` decides.
 """

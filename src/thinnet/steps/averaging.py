@@ -1,4 +1,4 @@
-"""The exponential average of weights, readably, and the truth for the kernel."""
+"""The exponential average of weights, in readable form: the reference for the kernel."""
 
 from typing import Any
 

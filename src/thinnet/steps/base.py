@@ -1,4 +1,4 @@
-"""What goes into a step of training, what comes out of it, and what every way to compute one offers."""
+"""What goes into a training step, what comes out of it, and the interface of every way to compute one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from thinnet.teams import Team
 from thinnet.thinning import Thinning
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-Sum = Callable[[FloatArray], None]  # replaces an array by its sum over all parts of a minibatch
+Sum = Callable[[FloatArray], None]  # replaces an array with its sum over all parts of a minibatch
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,17 +22,17 @@ class Batch:
     """The rows of a minibatch, or the part of them that one of several processes has.
 
     Attributes:
-        X: (N, D) rows of the net's dtype; sparse ones from the estimators.
+        X: (N, D) rows in the net's dtype; the estimators may pass sparse ones.
         y: (N,) labels, or (N, C) values of that dtype.
         weights: (N,) how often each row counts; None for once.
-        step: whose masks are drawn.
-        row_positions: (N,) the positions of the rows in the whole minibatch, by which their masks are drawn; None for
-            0 to N − 1.
-        total: how many rows the whole minibatch has; None for N. Loss and gradients are what these rows add to its.
-        inplace_sum: adds batch normalization's sums up over all parts of the minibatch; None where its statistics are
-            those of the rows that are here.
-        keeps_all: whether all units are kept, and scaled as kept ones are: those of a thinned network.
-        only_loss: whether nobody asks for the gradients.
+        step: the step whose masks are drawn.
+        row_positions: (N,) the rows' positions in the whole minibatch, which determine their masks; None for 0 to
+            N − 1.
+        total: how many rows the whole minibatch has; None for N. Loss and gradients are only these rows' part.
+        inplace_sum: adds up batch normalization's sums over all parts of the minibatch; None if its statistics are
+            those of these rows alone.
+        keeps_all: whether all units are kept and scaled like kept ones, as in a thinned network.
+        only_loss: whether the gradients are not needed.
     """
 
     X: AnyArray | SparseRows
@@ -50,11 +50,11 @@ class Batch:
 
     @property
     def share(self) -> float:
-        """The fraction of the whole minibatch's rows that are here."""
+        """The fraction of the whole minibatch's rows that this batch holds."""
         return 1.0 if self.total is None else len(self) / self.total
 
     def weights_in_whole(self, dtype: Any) -> FloatArray | None:
-        """The rows' weights where the mean over these rows is to be their part of the mean over the whole."""
+        """The weights with which the mean over these rows is their part of the mean over the whole minibatch."""
         if self.total is None:
             return self.weights
         share = dtype.type(self.share)
@@ -62,13 +62,13 @@ class Batch:
 
 
 class Gradients(NamedTuple):
-    """What a step of training computes, in buffers that its next call overwrites.
+    """What a training step computes, in buffers that its next call overwrites.
 
     Attributes:
         loss: the mean over the minibatch, with the L2 penalty.
-        arrays: the gradient of each parameter, or of the part of each that took part in the step.
+        arrays: the gradient of each parameter, or of the part of it that took part in the step.
         thinning: which part that is; None for all of it.
-        late: makes the gradients of large matrices, whose places in `arrays` are empty; None where all are there.
+        late: computes the gradients of large matrices, whose places in `arrays` are unused; None if there are none.
     """
 
     loss: float
@@ -86,18 +86,18 @@ class Gradients(NamedTuple):
 
 
 class Step(Protocol):
-    """A way to compute a net in training, over buffers that are made once for up to `max_rows` rows."""
+    """A way to compute a net in training, in buffers that are allocated once for up to `max_rows` rows."""
 
     spec: Spec
     max_rows: int
 
     @property
     def team(self) -> Team:
-        """The threads that may share what is done with the gradients."""
+        """The threads that may share the work on the gradients."""
         ...
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
-        """The loss of a batch and its gradients; moves the running statistics of `state`, and nothing else of it.
+        """The loss of a batch and its gradients; of `state`, only the running statistics are updated.
 
         Args:
             state: the net's.

@@ -1,4 +1,4 @@
-"""Rows and targets as a net takes them, checked before anything is computed or changed."""
+"""Rows and targets in the form a net takes, checked before anything is computed or changed."""
 
 import math
 from typing import Any
@@ -18,7 +18,7 @@ from thinnet.typing import AnyArray
 
 
 def as_matrix(spec: Spec, X: Any) -> AnyArray:
-    """X as a matrix of real numbers, one example a row, with as many columns as the net has inputs."""
+    """X as a matrix of real numbers, one example per row, with as many columns as the net has inputs."""
     array = as_rows("X", X)
     if array.ndim < 2 or math.prod(array.shape[1:]) != spec.input_dim:
         fix = "Put one example in each row, or build the net with another input_dim."
@@ -28,19 +28,19 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
             f"X must have shape (N, {spec.input_dim}), or one that flattens to it, got {array.shape}. {fix}"
         )
     rows = array.reshape(array.shape[0], spec.input_dim)
-    # NumPy 1 multiplies what is turned round slowly, with other bits.
+    # NumPy 1 multiplies arrays with negative strides slowly, and gives other bits.
     return np.ascontiguousarray(rows) if min(rows.strides) < 0 else rows
 
 
 def as_targets(spec: Spec, y: Any) -> AnyArray:
-    """y as labels, or as values of the net's dtype; these may be the shares of the classes in each row, too."""
+    """y as labels, or as values of the net's dtype, which may also be the shares of the classes in each row."""
     kind = LOSSES[spec.loss].targets
     targets = targets_for(kind, spec.num_classes, "y", y, spec.class_names)
     return targets if kind == "labels" and targets.ndim != 2 else cast("y", targets, spec.dtype)
 
 
 def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0, *, training: bool = True) -> Batch:
-    """A batch of a net, whole and on one process, whose X, y and weights fit the net, and are enough to normalize."""
+    """A whole minibatch on one process, after checking that X, y and weights fit the net and suffice to normalize."""
     rows = X if isinstance(X, SparseRows) else cast("X", as_matrix(spec, X), spec.dtype)
     given = None if weights is None else cast("weights", as_array("weights", weights), spec.dtype)
     batch = Batch(rows, as_targets(spec, y), given, step)
@@ -54,12 +54,12 @@ def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0
 
 
 def check_targets(spec: Spec, batch: Batch) -> None:
-    """Raise where targets or weights do not fit the rows: the kernels would read outside of them."""
+    """Raise if targets or weights do not fit the rows: the kernels would read out of bounds."""
     scores = np.empty((len(batch), spec.num_classes), spec.dtype)
     LOSSES[spec.loss].check(f"{spec.loss}_loss", scores, batch.y, batch.weights)
 
 
 def check_rows(spec: Spec, total: int) -> None:
-    """Raise where a minibatch has too few rows for batch normalization."""
+    """Raise if a minibatch has too few rows for batch normalization."""
     if spec.normalization == "batchnorm" and spec.hidden_dims:
         check_batch("X", total)

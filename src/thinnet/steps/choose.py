@@ -1,4 +1,4 @@
-"""The one place that decides how a net is computed: by the kernels or readably, thinned or whole, by which products."""
+"""The one place that decides how a net is computed: by kernels or layers, thinned or whole, with which products."""
 
 import sys
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from thinnet.typing import FloatArray
 
 
 def uses_kernels(fused: bool) -> bool:
-    """Whether the kernels compute: where they are wanted, and Numba is there."""
+    """Whether to use the kernels: if they are wanted and available."""
     return fused and kernels.available()
 
 
 def fuses(spec: Spec, fused: bool) -> bool:
-    """Whether the kernels compute a net: those of its activation must be there too."""
+    """Whether the kernels compute a net: there must be one for its activation, too."""
     if not uses_kernels(fused):
         return False
     from thinnet.kernels.activations import CODES
@@ -37,7 +37,7 @@ def fuses(spec: Spec, fused: bool) -> bool:
 
 
 def products_name(spec: Spec, fused: bool, products: str | None) -> str:
-    """By what the matrices of a net are multiplied: the layers do it in NumPy."""
+    """The name of the library that multiplies a net's matrices; the layers use NumPy."""
     return products_by(products).name if fuses(spec, fused) else "numpy"
 
 
@@ -46,10 +46,10 @@ def _products(spec: Spec, products: str | None) -> Products:
 
 
 def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: str | None = None) -> Step:
-    """How a net is trained, by up to `max_rows` rows at a time; `products` as for `thinnet.products.choose`.
+    """The step that trains a net on up to `max_rows` rows at a time; `products` as for `thinnet.products.choose`.
 
     Raises:
-        ArgumentError: if the precision is one in which training would be slower here than in float32.
+        ArgumentError: if training in this precision would be slower here than in float32.
     """
     inner: Step
     if spec.precision is not None and fused:
@@ -64,19 +64,19 @@ def training_step(spec: Spec, max_rows: int, *, fused: bool = True, products: st
 
 
 def fast_precision() -> Precision | None:
-    """The precision of a net in which training is fastest here."""
+    """The precision in which a net trains fastest here."""
     return "bfloat16" if uses_kernels(True) and blocked.amx_usable() else None
 
 
 def row_options(spec: Spec, *, fused: bool = True, products: str | None = None) -> dict[str, Any]:
-    """What `thinnet.data.rows.RowReader` is to be told, so that rows come as the training step takes them."""
+    """The options for `thinnet.data.rows.RowReader`, so that rows come in the form the training step takes."""
     if not fuses(spec, fused):
         return {"dtype": spec.dtype}
     return {"dtype": spec.dtype, "team": products_by(products).team}
 
 
 def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True, products: str | None = None) -> Scorer:
-    """How scores are computed in test mode, by up to `max_rows` rows at a time."""
+    """What computes scores in test mode, for up to `max_rows` rows at a time."""
     if fuses(spec, fused):
         from thinnet.steps.fused_scores import FusedScores
 
@@ -85,7 +85,7 @@ def scorer(spec: Spec, state: State, max_rows: int, *, fused: bool = True, produ
 
 
 def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
-    """How dropout alone is computed: a function of (x, rate, scaling) and of what draws the mask."""
+    """Dropout alone: a function of (x, rate, scaling) and of the arguments that determine the mask."""
     if uses_kernels(fused):
         from thinnet.kernels.dropout import dropout as kernel
 
@@ -94,7 +94,7 @@ def dropout(*, fused: bool = True) -> Callable[..., FloatArray]:
 
 
 def average(*, fused: bool = True) -> Work:
-    """How an average of weights takes in new ones: as `thinnet.steps.averaging.inplace_average`."""
+    """The function that updates an average of weights, like `thinnet.steps.averaging.inplace_average`."""
     if uses_kernels(fused):
         from thinnet.kernels.optimizers import inplace_average as kernel
 
@@ -104,7 +104,7 @@ def average(*, fused: bool = True) -> Work:
 
 
 def _check_precision(spec: Spec) -> None:
-    """Refuse bfloat16 where it would be slower than float32."""
+    """Reject bfloat16 if it would be slower than float32."""
     if not fuses(spec, True):
         lacks = "without Numba's kernels"
     elif sys.platform != "linux":

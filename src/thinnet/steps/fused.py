@@ -1,4 +1,4 @@
-"""The fast way: products and everything between them by kernels, in buffers that are made once."""
+"""The fast way: products, and kernels for everything between them, in buffers that are allocated once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from thinnet.typing import FloatArray, IntArray
 
 
 class FusedStep:
-    """A step of training by products and kernels.
+    """A training step by products and kernels.
 
-    The state need not have the dimensions of the spec: that of a thinned network, with fewer units in each hidden
-    layer, uses the front of the same buffers.
+    The state need not have the dimensions of the spec: a thinned network, with fewer units in each hidden layer, uses
+    the front of the same buffers.
     """
 
     def __init__(self, spec: Spec, products: Products, max_rows: int) -> None:
@@ -49,7 +49,7 @@ class FusedStep:
 
     @property
     def team(self) -> Team:
-        """The threads that may share what is done with the gradients."""
+        """The threads that may share the work on the gradients."""
         return self.products.team
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
@@ -75,7 +75,7 @@ class FusedStep:
             gradients = Parameters(params.shapes, params.dtype, params.order, gradients.flat)
             large = []
         elif sparse:
-            large = [name for name in large if name != "W1"]  # whose gradient sparse rows make
+            large = [name for name in large if name != "W1"]  # sparse rows compute its gradient
         widths = [params[f"b{layer.number}"].size for layer in self._layers]
         hidden = [at.front(rows, units) for at, units in zip(self._activations, widths, strict=True)]
         bound = [layer.bind(state, at, gradients) for layer, at in zip(self._layers, hidden, strict=True)]
@@ -93,7 +93,7 @@ class FusedStep:
         return [Behind(*behind[:5], batch.step, behind.layer, positions) for behind in self._behind]
 
     def _forward(self, work: _Work) -> FloatArray:
-        """The scores, without the bias of the last layer."""
+        """The scores, without the last layer's bias."""
         plan, below = work.plan, work.batch.X
         for i, linear in enumerate(plan.linear):
             if isinstance(below, SparseRows):
@@ -123,7 +123,7 @@ class FusedStep:
         return loss
 
     def _backward(self, work: _Work, dscores: FloatArray) -> Late | None:
-        """No gradient is computed for the rows of the batch: nobody asks for it."""
+        """Write the parameters' gradients, but none for the rows of the batch, which nobody needs."""
         plan, above, late = work.plan, dscores, []
         factor = self.spec.dtype.type(self.spec.reg * work.batch.share)
         for i, linear in reversed([*enumerate(plan.linear)]):
@@ -145,7 +145,7 @@ class FusedStep:
 
 
 class _Work(NamedTuple):
-    """What one call works on."""
+    """What one call of `compute` works on."""
 
     plan: Plan
     batch: Batch
@@ -154,7 +154,7 @@ class _Work(NamedTuple):
 
 
 def _behind(spec: Spec, layer: int, row_positions: IntArray) -> Behind:
-    """What stands behind the normalization of a layer."""
+    """What follows the normalization of a layer."""
     factor = 1 / (1 - spec.dropout) if spec.scaling == "inverted" else 1
     return Behind(
         activation=CODES[spec.activation],

@@ -1,4 +1,4 @@
-"""Scores in test mode the fast way: bias and batch normalization folded into one scale and one shift for each unit."""
+"""Scores in test mode, the fast way: bias and batch normalization are folded into one scale and one shift per unit."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from thinnet.typing import FloatArray
 
 
 class FusedScores:
-    """Scores of up to `max_rows` rows at a time through the same buffers, of the state as it was when this was made."""
+    """Scores of up to `max_rows` rows at a time in the same buffers, for the state as it was on construction."""
 
     def __init__(self, spec: Spec, state: State, products: Products, max_rows: int) -> None:
         self.spec, self.state, self.products = spec, state, products
@@ -47,7 +47,7 @@ class FusedScores:
         share_out(self.products.team, z.size, activate, z, scale, shift, code, self._kept)
 
     def _fold(self, number: int) -> tuple[FloatArray, FloatArray]:
-        """What is left of bias and normalization: activation(z · scale + shift)."""
+        """The scale and shift that bias and normalization come down to: activation(z · scale + shift)."""
         params, running = self.state.params, self.state.running
         bias = params[f"b{number}"]
         if self.spec.normalization is None:

@@ -1,4 +1,4 @@
-"""A hidden layer behind its product, by the kernels: one class for each normalization."""
+"""A hidden layer after its product, computed by the kernels: one class for each normalization."""
 
 from typing import Any, NamedTuple, Self
 
@@ -17,12 +17,12 @@ from thinnet.typing import FloatArray
 
 
 class Bound(NamedTuple):
-    """A hidden layer's arrays, as they are in each step on the same parameters."""
+    """A hidden layer's arrays, which are the same in each step on the same parameters."""
 
     z: FloatArray
     h: FloatArray
     dh: FloatArray
-    forward: tuple[Any, ...]  # what the kernels are given to begin with
+    forward: tuple[Any, ...]  # the first arguments of the kernels
     backward: tuple[Any, ...]
 
 
@@ -35,11 +35,11 @@ class Activations(NamedTuple):
 
     @classmethod
     def empty(cls, spec: Spec, rows: int, units: int) -> Self:
-        """Room for so many rows."""
+        """New arrays for this many rows and units."""
         return cls(*(Parameters({name: (rows, units)}, spec.dtype)[name] for name in ("z", "h", "dh")))
 
     def front(self, rows: int, units: int) -> Self:
-        """Room for fewer rows and units in the same memory."""
+        """Arrays for fewer rows and units, in the same memory."""
         return type(self)(*(array.reshape(-1)[: rows * units].reshape(rows, units) for array in self))
 
 
@@ -47,7 +47,7 @@ Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta 
 
 
 class Plain:
-    """Hidden layer `number`, counted from 1, from its product to its output and back; without a normalization."""
+    """Hidden layer `number`, counted from 1, from its product to its output and back; without normalization."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         self.number, self.team = number, team
@@ -55,7 +55,7 @@ class Plain:
         self._rooms: dict[int, Room] = {}  # by the number of parts
 
     def bind(self, state: State, at: Activations, into: Parameters) -> Bound:
-        """What is the same in each step: `at` has the layer's own arrays, `into` receives its vectors' gradients."""
+        """What is the same in each step: `at` has the layer's own arrays; `into` receives its vectors' gradients."""
         bias, dbias = (arrays[f"b{self.number}"] for arrays in (state.params, into))
         return Bound(*at, (at.z, bias, at.h), (at.dh, at.h, at.z, bias, dbias))
 
@@ -64,7 +64,7 @@ class Plain:
         self._share(hidden.plain_forward, bound.forward, behind)
 
     def backward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
-        """Turn dh into the gradient with respect to z; write those of the layer's vectors."""
+        """Turn dh into the gradient with respect to z; write the gradients of the layer's vectors."""
         self._share(hidden.plain_backward, bound.backward, behind)
 
     def _share(self, kernel: Work, bound: tuple[Any, ...], *others: Any) -> None:
@@ -78,7 +78,7 @@ class Plain:
 
 
 class Layernorm(Plain):
-    """With layer normalization, which keeps a number for each row."""
+    """With layer normalization, which keeps one number per row."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         super().__init__(spec, number, max_rows, team)
@@ -97,7 +97,7 @@ class Layernorm(Plain):
 
 
 class Batchnorm(Plain):
-    """With batch normalization, which keeps numbers for each column, and adds sums up where a batch is in parts."""
+    """With batch normalization, which keeps numbers per column, and adds up sums if a batch is split into parts."""
 
     def __init__(self, spec: Spec, number: int, max_rows: int, team: Team) -> None:
         super().__init__(spec, number, max_rows, team)
@@ -131,13 +131,13 @@ class Batchnorm(Plain):
             self._share(work, bound.backward, (0, 2), sums, count, behind)
             return
         self._share(work, bound.backward, (0, 1), sums, count, behind)
-        both = np.concatenate(sums)  # in an array of their own: all gradients are added up at the end of the step
+        both = np.concatenate(sums)  # a copy: all gradients are summed over the parts at the end of the step
         batch.inplace_sum(both)
         sums = both[: sums[0].size], both[sums[0].size :]
         self._share(work, bound.backward, (1, 2), sums, count, behind)
 
     def _count(self, batch: Batch) -> Any:
-        """How many rows the statistics are those of."""
+        """The number of rows that the statistics are computed from."""
         whole = batch.inplace_sum is not None and batch.total is not None
         return self._dtype.type(batch.total if whole else len(batch))
 

@@ -20,7 +20,7 @@ def inplace_add_scaled(w: FloatArray, factor: Any, dw: FloatArray) -> None:
 
 
 def penalty(reg: float, params: Parameters, squares: Callable[[FloatArray], float] = sum_of_squares) -> float:
-    """The penalty; `squares` does one flat array, and a kernel may take its place."""
+    """The penalty; `squares` handles one flat array, and may be a kernel."""
     if reg == 0:
         return 0.0
     return 0.5 * reg * sum(squares(W.ravel("K")) for name, W in params.items() if name.startswith("W"))

@@ -1,4 +1,4 @@
-"""Where the arrays of a step lie: found once, since they are the same from step to step."""
+"""The arrays of a step: looked up once, since they are the same from step to step."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Linear(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The arrays of a step on so many rows.
+    """The arrays of a step on a given number of rows.
 
     Attributes:
-        params: the weights.
-        flats: their buffer, and that of the running statistics.
+        params: the parameters.
+        flats: their flat buffer, and that of the running statistics.
         rows: how many.
-        sparse: whether the net's rows are.
-        gradients: those of the weights.
-        linear: the matrices one by one, first to last.
+        sparse: whether the input rows are sparse.
+        gradients: those of the parameters.
+        linear: the matrices, first to last.
         hidden: the hidden layers between them.
         large: the names of the matrices whose gradients may come in pieces.
     """
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     large: list[str]
 
     def is_for(self, state: State, rows: int, sparse: bool) -> bool:
-        """Whether a step on this state, which may have got other buffers since, and on so many rows takes the same."""
+        """Whether it fits a step on this state, whose buffers may have been replaced since, and this many rows."""
         params, running = self.flats
         same = state.params.flat is params and state.running.flat is running
         return same and rows == self.rows and sparse is self.sparse

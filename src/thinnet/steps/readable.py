@@ -1,4 +1,4 @@
-"""A net computed by the layers' own functions: the readable way, and the truth for the fast ones."""
+"""A net computed by the layers' own functions: the readable way, and the reference for the fast ones."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class ReadableStep:
 
     @property
     def team(self) -> Team:
-        """The threads that may share what is done with the gradients."""
+        """The threads that may share the work on the gradients."""
         return ONE_THREAD
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
@@ -44,7 +44,7 @@ class ReadableStep:
         return self._compute(state, batch, batch)
 
     def evaluate(self, state: State, batch: Batch) -> Gradients:
-        """The loss and its gradients in test mode, in which nothing is dropped and `state` stays as it is."""
+        """The loss and its gradients in test mode, where nothing is dropped and `state` does not change."""
         return self._compute(state, batch, None)
 
     def _compute(self, state: State, batch: Batch, training: Batch | None) -> Gradients:
@@ -62,7 +62,7 @@ class ReadableStep:
 
 
 class ReadableScores:
-    """Scores in test mode by the layers' functions."""
+    """Scores in test mode, computed by the layers' functions."""
 
     def __init__(self, spec: Spec, state: State) -> None:
         self.spec, self.state = spec, state
@@ -77,7 +77,7 @@ class ReadableScores:
 def forward(
     spec: Spec, state: State, h: FloatArray | SparseRows, training: Batch | None
 ) -> tuple[FloatArray, list[Any]]:
-    """Scores and caches; in training mode with the masks of a batch, in test mode where it is None."""
+    """Scores and caches: in training mode with the masks of the batch `training`, or in test mode if it is None."""
     caches: list[Any] = []
     for i in range(1, spec.num_layers):
         h, cache = hidden_forward(spec, state, i, h, training)
@@ -99,7 +99,7 @@ def hidden_forward(
 
 
 def before_dropout(spec: Spec, state: State, i: int, h: FloatArray) -> FloatArray:
-    """Hidden layer i in test mode, without what dropout's scaling does to it."""
+    """The output of hidden layer i in test mode, without dropout's scaling."""
     z, _ = _affine_forward(spec, h, state.params[f"W{i}"], state.params[f"b{i}"])
     out: FloatArray = ACTIVATIONS[spec.activation].forward(_norm_forward(spec, state, i, z, training=False)[0])[0]
     return out
@@ -117,14 +117,14 @@ def backward(spec: Spec, dscores: FloatArray, caches: list[Any], into: Parameter
 
 
 def _affine_forward(spec: Spec, h: FloatArray | SparseRows, W: FloatArray, b: FloatArray) -> tuple[FloatArray, Any]:
-    """`affine_forward` of rounded operands; also of the net's input where that is sparse, which is not rounded."""
+    """`affine_forward` of rounded operands; also for sparse rows, the net's input, which are not rounded."""
     if isinstance(h, SparseRows):
         return h @ W + b, h
     return affine_forward(_operand(spec, h), _operand(spec, W), b)
 
 
 def _affine_backward(spec: Spec, dout: FloatArray, cache: Any) -> tuple[Any, FloatArray, FloatArray]:
-    """`affine_backward` of rounded operands; sparse rows, which are the net's input, get no gradient: it is dense."""
+    """`affine_backward` of rounded operands; sparse rows, the net's input, get no gradient, as it would be dense."""
     if isinstance(cache, SparseRows):
         dW = np.empty((cache.shape[1], dout.shape[1]), dout.dtype)
         cache.weight_gradient(dout, dW)
@@ -132,11 +132,11 @@ def _affine_backward(spec: Spec, dout: FloatArray, cache: Any) -> tuple[Any, Flo
     if spec.precision is None:
         return affine_backward(dout, cache)
     dx, dW, _ = affine_backward(rounded(dout), cache)
-    return dx, dW, dout.sum(axis=0)  # a sum, not a product: of what was not rounded
+    return dx, dW, dout.sum(axis=0)  # a sum, not a product, so it takes unrounded numbers
 
 
 def _operand(spec: Spec, x: FloatArray) -> FloatArray:
-    """What a product takes: numbers rounded to bfloat16, where the net's precision says so."""
+    """The operand of a product: rounded to bfloat16 if the net's precision says so."""
     return x if spec.precision is None else rounded(x)
 
 

@@ -1,4 +1,4 @@
-"""A step on the thinned network: the kept units' part of every array, gathered, and computed with by another step."""
+"""A step on the thinned network: gather the kept units' part of every array, and compute with it in another step."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,10 +18,10 @@ KeepUnits = Callable[..., BoolArray]  # as `thinnet.masks.keep_units`
 class ThinnedStep:
     """Gather the thinned network, let `inner` compute with it, and scatter its running statistics back.
 
-    Dropped units are not computed at all, and the L2 penalty is that of the weights which take part.
+    Dropped units are not computed at all, and the L2 penalty covers only the weights that take part.
 
     Args:
-        spec: of the whole net, all of whose rows drop the same units.
+        spec: of the whole net; all rows drop the same units.
         inner: computes the smaller net.
         keep_units: draws which units of a layer are kept.
         kernel: copies, as for `thinnet.thinning.Thinning`.
@@ -38,11 +38,11 @@ class ThinnedStep:
 
     @property
     def team(self) -> Team:
-        """The threads that may share what is done with the gradients."""
+        """The threads that may share the work on the gradients."""
         return self._inner.team
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
-        """The loss of a batch, and the gradients of the part of each array that took part."""
+        """The loss of a batch, and the gradients of the part of each array that is used."""
         draw = {"seed": self.spec.seed, "step": batch.step}
         for layer, dim in enumerate(self.spec.hidden_dims):
             self._kept.select(layer + 1, self._keep_units(self.spec.dropout, dim, layer=layer, **draw))

@@ -1,7 +1,7 @@
-"""The gradients of a net's matrices: at once, or those of large ones a piece at a time.
+"""The gradients of a net's matrices: whole, or a piece at a time for large ones.
 
-A large gradient does not stay in the cache until the optimizer reads it. A piece does, where it is used before the next
-one is made in its place.
+A large gradient does not stay in the cache until the optimizer reads it. A piece does, if it is used before the next
+one overwrites it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ from thinnet.products.blocked import BlockedProducts
 from thinnet.spec import Spec
 from thinnet.typing import FloatArray
 
-LARGE = 1 << 17  # elements of a matrix from which on pieces are faster
+LARGE = 1 << 17  # elements: from this size on, pieces are faster
 PIECE = 3 << 17  # elements: more would leave the cache, and products of fewer rows are slower
-ROWS = 16  # of which a piece has a multiple: products are made of blocks
+ROWS = 16  # the rows of a piece are a multiple of this: products are computed in blocks
 
 
 class Matrix(NamedTuple):
-    """A matrix whose gradient is to be late."""
+    """A matrix whose gradient is computed late."""
 
     name: str
     start: int  # of the matrix in the flat buffer of all parameters
@@ -29,14 +29,14 @@ class Matrix(NamedTuple):
 
 
 class WeightGradients:
-    """Makes the gradients of a net's matrices, in full precision, from operands of any.
+    """Computes the gradients of a net's matrices, in full precision, from operands of any precision.
 
     Args:
         spec: of the net.
-        products: multiply.
+        products: multiplies the matrices.
 
     Attributes:
-        large: the names of the matrices that are to be made in pieces; they lie row by row.
+        large: the names of the matrices whose gradients come in pieces; they are stored row by row.
     """
 
     def __init__(self, spec: Spec, products: Products) -> None:
@@ -52,13 +52,13 @@ class WeightGradients:
         }
 
     def whole(self, factors: Factors, dW: FloatArray) -> None:
-        """Write the gradient of a matrix, which lies as its weights do."""
+        """Write the gradient of a matrix, in the memory order of its weights."""
         below, above, W, penalty = factors
         self.products.matmul(below.T, above, dW)
         inplace_penalize(W, penalty, dW)
 
     def late(self, matrices: Sequence[Matrix]) -> Late:
-        """What makes the gradients of large matrices when they are used."""
+        """The object that computes the gradients of large matrices when they are used."""
         names = [matrix.name for matrix in matrices]
         if isinstance(self.products, BlockedProducts):
             return Late(names, update=partial(self._update, self.products, matrices))
@@ -87,7 +87,7 @@ class WeightGradients:
 
 
 def inplace_penalize(W: FloatArray, penalty: Any, dW: FloatArray) -> None:
-    """Add the gradient of an L2 penalty to that of a matrix, which lies as its weights do."""
+    """Add the gradient of an L2 penalty to that of a matrix, which has the memory order of its weights."""
     if penalty:
         if not W.flags.c_contiguous:
             W, dW = W.T, dW.T

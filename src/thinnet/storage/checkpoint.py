@@ -26,20 +26,20 @@ from thinnet.training.state import TrainingState
 from thinnet.typing import AnyArray
 
 KIND = "run"
-KEEP = 2  # how many checkpoints stay
+KEEP = 2  # how many checkpoints are kept
 NAME, SAVED = re.compile(r"step-([0-9]+)\.safetensors"), "step-*.safetensors"
-OPTIONS = {  # the solver's options that a checkpoint keeps
+OPTIONS = {  # the solver's options that a checkpoint saves
     "optimizer", "learning_rate", "optimizer_options", "epochs", "batch_size", "patience", "eval_train_rows",
     "eval_val_rows", "print_every", "verbose", "seed", "sampling", "batch_statistics",
     "precision", "ema_decay", "mixup", "checkpoint_every", "schedule", "weight_decay_schedule",
 }  # fmt: skip
-SCHEDULED = {"learning_rate": "schedule", "weight_decay": "weight_decay_schedule"}  # hyperparameters, and the arguments
+SCHEDULED = {"learning_rate": "schedule", "weight_decay": "weight_decay_schedule"}  # hyperparameters: their arguments
 
 
 class Run(NamedTuple):
     """What a checkpoint saves and restores: a net, the state of its training, and the arguments of both.
 
-    `options` are the solver's arguments in `OPTIONS`, but for the schedules; `fingerprint` is the data's.
+    `options` are the solver's arguments in `OPTIONS`, except the schedules; `fingerprint` is the data's.
     """
 
     net: FullyConnectedNet
@@ -51,9 +51,9 @@ class Run(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of one run, in a folder of their own, which is made where it is missing.
+    """The checkpoints of one run, in their own folder, which is created if it is missing.
 
-    CheckpointError if it cannot be written, or holds another run: checkpoints of a run that is not `resumed`.
+    CheckpointError if it cannot be written, or holds another run: checkpoints, when this run is not `resumed`.
     """
 
     def __init__(self, folder: Path, resumed: bool) -> None:
@@ -73,7 +73,7 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Lock the folder, and remove what a killed run left: half-written files, and a checkpoint too many."""
+        """Lock the folder, and remove what a killed run left behind: half-written files or an extra checkpoint."""
         with locked(self.folder):
             if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
@@ -87,7 +87,7 @@ class Checkpoints:
             yield
 
     def save(self, run: Run) -> Path:
-        """Write a run as it is now, then remove all but the newest checkpoints."""
+        """Save a run as it is now, then remove all but the newest checkpoints."""
         path = self.folder / f"step-{run.state.iteration:09d}.safetensors"
         try:
             write_checksummed(path, KIND, *_packed(run))
@@ -100,13 +100,13 @@ class Checkpoints:
         return path
 
     def _remove_old(self) -> None:
-        """Remove all checkpoints but the newest, of which a killed run may have left one too many."""
+        """Remove all but the newest checkpoints; a killed run may have left an extra one."""
         for old in list(saved(self.folder).values())[:-KEEP]:
             old.unlink(missing_ok=True)
 
 
 def saved(folder: Path) -> dict[int, Path]:
-    """The checkpoints in a folder by their steps, the newest last."""
+    """The checkpoints in a folder by step, the newest last."""
     matches = ((path, NAME.fullmatch(path.name)) for path in folder.iterdir())
     return dict(sorted((int(match[1]), path) for path, match in matches if match))
 
@@ -132,7 +132,7 @@ def newest(folder: Path) -> Contents:
 
 
 def no_run(folder: Path, expected: str, came: str, fix: str, pattern: str) -> CheckpointError:
-    """The error for a folder of a run that is not there, or else is a file, or has no file of a `pattern`."""
+    """The error for a run's folder that does not exist, is a file, or contains no file that matches `pattern`."""
     if not folder.exists():
         return MissingCheckpointError(f"{folder} must be {expected}, got no such folder. {fix} {looked_for(folder)}")
     if runs := sorted({str(path.parent) for path in folder.glob(f"*/{pattern}")}):
@@ -173,7 +173,7 @@ def _schedule(packed: dict[str, Any] | None) -> Schedule | None:
 
 
 def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
-    """Raise CheckpointError, with what differs, if a run was trained on other data than these."""
+    """Raise CheckpointError, with what differs, if a run was trained on different data."""
     with readable_contents("the checkpoint"):
         before = dict(contents.state["data"])
     differing = [name for name in sorted({*before, *fingerprint}) if before.get(name) != fingerprint.get(name)]
@@ -185,7 +185,7 @@ def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
 
 
 def check_net(contents: Contents, net: FullyConnectedNet) -> None:
-    """Raise CheckpointError, with what differs, if a run trained another net than this one."""
+    """Raise CheckpointError, with what differs, if a run trained a different net."""
     with readable_contents("the checkpoint"):
         before, now = Spec.from_config(contents.state["net"]["config"]).config(), net.config()
     differing = [f"{name} {now[name]!r} for {before.get(name)!r}" for name in now if now[name] != before.get(name)]
@@ -206,7 +206,7 @@ def history_of(contents: Contents) -> History:
 
 
 def checked_history(lists: Mapping[str, Any]) -> History:
-    """The history that was written as these lists; KeyError, TypeError or ValueError if they are none."""
+    """The history that was saved as these lists; KeyError, TypeError or ValueError if they are not one."""
     names = [field.name for field in fields(History)]
     history = History(**{name: [number(name, value) for value in lists[name]] for name in names})
     if not len(history.epoch) == len(history.train_accuracy) == len(history.seconds):
@@ -215,7 +215,7 @@ def checked_history(lists: Mapping[str, Any]) -> History:
 
 
 def number(name: str, value: Any) -> Any:
-    """The value; ValueError if it is no number. Infinities and NaN are some, and are seen by whoever looks."""
+    """The value; ValueError if it is not a number. Infinities and NaN are allowed: they are plain to see."""
     if type(value) not in (int, float):
         raise ValueError(f"{name} {value!r} is no number")
     return value
@@ -247,7 +247,7 @@ def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         "net": net_state(net),
         "solver": {
             **run.options,
-            "epochs": run.state.epochs,  # which may have become more since
+            "epochs": run.state.epochs,  # may have been increased since
             **{argument: _packed_schedule(run.schedules.get(name)) for name, argument in SCHEDULED.items()},
         },
         "iteration": run.state.iteration,
@@ -266,7 +266,7 @@ def _packed(run: Run) -> tuple[dict[str, Any], dict[str, AnyArray]]:
 
 
 def _kept(run: Run) -> dict[str, Parameters]:
-    """What a run keeps beside its net, by how the names of these arrays begin."""
+    """What a run saves besides its net, by the prefix of the arrays' names."""
     params, average = run.net.params, run.state.average
     groups = {
         "optimizer": {
@@ -281,7 +281,7 @@ def _kept(run: Run) -> dict[str, Parameters]:
 
 
 def check_schedules(schedules: Mapping[str, Schedule]) -> None:
-    """Raise ArgumentError if a schedule is none that checkpoints can hold."""
+    """Raise ArgumentError if a schedule is not one that checkpoints can hold."""
     for name, schedule in schedules.items():
         if type(schedule) not in SCHEDULES.values():
             raise ArgumentError(

@@ -1,4 +1,4 @@
-"""Checksummed files: arrays and JSON in one safetensors file, under a SHA-256 of every byte of it."""
+"""Checksummed files: arrays and JSON in one safetensors file, with a SHA-256 over all of its bytes."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from thinnet.typing import AnyArray
 FORMAT = 1
 DIGITS = 64  # of a SHA-256 in hexadecimal
 MARK = b'"sha256":"'
-HEADER_LENGTH = 8  # a safetensors file begins with its header's length, 8 bytes, little end first
+HEADER_LENGTH = 8  # a safetensors file starts with the length of its header: 8 bytes, little-endian
 
 
 class Contents(NamedTuple):
@@ -27,10 +27,10 @@ class Contents(NamedTuple):
 
 
 def write_checksummed(path: Path, kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
-    """Replace the file at `path` by these arrays and this state, or leave it as it was.
+    """Replace the file at `path` with these arrays and this state, or leave it as it was.
 
-    The file is a safetensors file, so that other programs can read the arrays.  The digest in its metadata is that of
-    the whole file with zeros in the digest's place.  `kind`, what the file is, is checked on reading.
+    The file is a safetensors file, so that other programs can read the arrays. The digest in its metadata is that of
+    the whole file with zeros in the digest's place. `kind` says what the file is, and is checked on reading.
     """
     write_atomically(path, packed(kind, state, arrays))
 
@@ -45,7 +45,7 @@ def packed(kind: str, state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) 
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same file with its metadata sorted, so that equal nets give equal files: safetensors keeps no order."""
+    """The same file with its metadata sorted, so that equal nets give equal files: safetensors does not keep order."""
     end = _end_of_header(content)
     header = json.loads(content[HEADER_LENGTH:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -58,14 +58,14 @@ def _end_of_header(content: bytes) -> int:
 
 
 def with_digest(content: bytes) -> bytes:
-    """A safetensors file with its digest written over the zeros that stood for it."""
+    """A safetensors file with its digest written over the zeros that held its place."""
     start = content.index(MARK) + len(MARK)
     digest = hashlib.sha256(content).hexdigest().encode()
     return content[:start] + digest + content[start + DIGITS :]
 
 
 def read_checksummed(path: Path, kind: str) -> Contents:
-    """Read a file that `write_checksummed` wrote, every byte checked.
+    """Read a file that `write_checksummed` wrote, and check every byte.
 
     CheckpointError if it is of another kind or format, or not what was written; OSError if it cannot be read.
     """
@@ -73,7 +73,7 @@ def read_checksummed(path: Path, kind: str) -> Contents:
 
 
 def verified(path: Path, content: bytes, kind: str) -> Contents:
-    """What `read_checksummed` gives for a file at `path` with this content."""
+    """What `read_checksummed` returns for a file at `path` with this content."""
     _check_digest(path, content)
     state = _state(path, content, kind)
     from safetensors import SafetensorError
@@ -103,7 +103,7 @@ def _check_digest(path: Path, content: bytes) -> None:
 
 
 def _state(path: Path, content: bytes, kind: str) -> dict[str, Any]:
-    """The state in a file whose digest is right, which does not mean that Thinnet wrote it."""
+    """The state in a file whose digest is correct, which does not mean that Thinnet wrote it."""
     try:
         metadata = json.loads(content[HEADER_LENGTH : _end_of_header(content)])["__metadata__"]
         written = int(metadata["format"])

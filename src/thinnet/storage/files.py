@@ -8,10 +8,10 @@ from thinnet.data.files import looked_for
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`; whatever happens, `path` holds the old bytes or the new ones.
+    """Replace the content of the file at `path`; whatever happens, it holds either the old bytes or the new ones.
 
-    The file gets the permissions that the umask gives to new files. Where that fails, nothing is left behind.
-    A link leads there as before; what is no file, such as /dev/stdout, is written to.
+    The file gets the permissions that the umask gives to new files. If writing fails, nothing is left behind.
+    A symbolic link is followed and stays a link; what is not a regular file, such as /dev/stdout, is written to.
     """
     check_place(path)
     try:
@@ -40,10 +40,9 @@ def _replace(place: Path, content: bytes) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Raise OSError where no file can be at `path`: a folder is there, or its own folder is not.
+    """Raise OSError if no file can be written at `path`: it is a folder, or its own folder does not exist.
 
-    A folder that is to be filled is made where it is missing; one in which a single file is to be is not, since it
-    would come of a slip of the hand.
+    A missing folder is created for many files (see `make_folder`), but not for a single file: it is probably a typo.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a file to write, got a folder. Name a file in it.")
@@ -55,7 +54,7 @@ def check_place(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that is to be filled, and those above it, where they are missing; OSError if a file is there."""
+    """Create a folder for many files, and missing folders above it; OSError if a file is in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -72,10 +71,10 @@ def no_folder(folder: Path, error: OSError) -> OSError:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush the folder, so that the rename survives a crash of the machine, where the system allows it."""
+    """Flush the folder, if the system allows it, so that the rename survives a crash of the machine."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)

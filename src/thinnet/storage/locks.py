@@ -12,9 +12,9 @@ NAME = ".lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; the operating system gives it back when the process ends, however it ends.
+    """Hold the lock of a folder; the operating system releases it when the process ends, however it ends.
 
-    CheckpointError if another process, or another solver of this one, holds it.
+    CheckpointError if another process, or another solver in this one, holds it.
     """
     try:
         descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)

@@ -1,7 +1,7 @@
 """Tables as people have them: raw columns of numbers and categories, and the matrix of numbers that they become.
 
-`read` takes a frame or an array apart into `Columns`. `TableEncoder.learn` looks at those of the training rows, and
-what it gives turns others like them into a dense matrix or, where that would be large, a sparse one::
+`read` splits a frame or an array into `Columns`. `TableEncoder.learn` learns from those of the training rows, and the
+encoder that it returns turns others like them into a dense matrix or, if that would be large, a sparse one::
 
     columns = read(X)                                          # X as it is given to fit
     encoder = TableEncoder.learn(columns, weights, knots=16, fewest=5)

@@ -16,7 +16,7 @@ class Numbers:
     """A column of numbers."""
 
     name: str  # or "column 3"
-    values: AnyArray  # (N,) of a dtype of bools, integers or floats, none infinite; NaN where one is missing
+    values: AnyArray  # (N,) bools, integers or floats, none infinite; NaN where one is missing
 
     def take(self, rows: IntArray) -> Numbers:
         """Some of the rows."""
@@ -29,7 +29,7 @@ class Categories:
 
     name: str  # or "column 3"
     codes: IntArray  # (N,) which of `values` each row has; −1 where it is missing
-    values: tuple[Category, ...]  # different ones in any order, some perhaps in no row; bools are ints
+    values: tuple[Category, ...]  # distinct, in any order, some perhaps in no row; bools are ints
 
     def take(self, rows: IntArray) -> Categories:
         """Some of the rows."""
@@ -41,7 +41,7 @@ Column: TypeAlias = Numbers | Categories
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A table as `read` takes it apart."""
+    """A table, split into columns by `read`."""
 
     columns: tuple[Column, ...]
 
@@ -55,12 +55,12 @@ class Columns:
         return len(first.values if isinstance(first, Numbers) else first.codes), len(self.columns)
 
     def __getitem__(self, rows: Any) -> Columns:
-        """The rows of these numbers, in their order, or of a slice."""
+        """The rows with these indices, in their order, or the rows of a slice."""
         return Columns(tuple(column.take(rows) for column in self.columns))
 
 
 def called(name: str, index: int) -> str:
-    """How an error calls a column."""
+    """What an error message calls a column."""
     return name if name == unnamed(index) else f"column {name!r}"
 
 

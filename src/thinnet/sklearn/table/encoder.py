@@ -1,4 +1,4 @@
-"""A table as a matrix of numbers: what was learned of each column, side by side."""
+"""A table as a matrix of numbers: what was learned about each column, side by side."""
 
 import functools
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ from thinnet.typing import BoolArray, FloatArray, IntArray
 
 Learned: TypeAlias = LearnedNumbers | LearnedCategories
 
-# A matrix of more columns than this, of which in no row more than a sixteenth are filled, is sparse: about where the
-# first layer of a net takes as long either way.
+# A matrix with more columns than this, at most a sixteenth of them filled in any row, is sparse: about where the first
+# layer of a net takes equally long either way.
 MOST_DENSE = 256
 LEAST_DENSITY = 1 / 16
 
@@ -34,17 +34,17 @@ LEAST_DENSITY = 1 / 16
 class TableEncoder:
     """How the columns of a table become those of a matrix. It neither changes nor depends on the order of the rows."""
 
-    columns: tuple[Learned, ...]  # what was learned of each
+    columns: tuple[Learned, ...]  # what was learned about each
 
     @classmethod
     def learn(cls, columns: Columns, weights: FloatArray | None, *, knots: int | None, fewest: int) -> Self:
-        """Learn from the columns of the training rows; a row of weight 0 is not there.
+        """Learn from the columns of the training rows; rows of weight 0 are ignored.
 
         Args:
-            columns: as `read` gives them.
-            weights: (N,) of the rows, or None where each counts once.
-            knots: the most bins that a column of numbers is encoded in, or None where they are taken as they are.
-            fewest: the fewest rows that a category must be in for a column of its own; 1 for all.
+            columns: as `read` returns them.
+            weights: (N,) of the rows, or None if each counts once.
+            knots: the most bins that a column of numbers is encoded into, or None to use numbers as they are.
+            fewest: the fewest rows that a category must be in to get its own column; 1 for all.
         """
         if weights is not None and not weights.all():
             rows = np.flatnonzero(weights)
@@ -70,18 +70,18 @@ class TableEncoder:
 
     @property
     def is_measured(self) -> BoolArray:
-        """Which of the matrix's columns are numbers in units of their own, unlike shares and indicators from 0 to 1."""
+        """Which of the matrix's columns are numbers in their own units, unlike shares and indicators from 0 to 1."""
         numbers = [(isinstance(learned, LearnedNumbers), learned.width) for learned in self.columns]
         return np.array([is_number and k == 0 for is_number, width in numbers for k in range(width)])
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the matrix is a sparse one: it has many columns, and few of them are filled in a row."""
+        """Whether the matrix is sparse: it has many columns, and few of them are filled in each row."""
         filled = sum(1 + (learned.num_bins if isinstance(learned, LearnedNumbers) else 0) for learned in self.columns)
         return self.num_outputs > MOST_DENSE and filled <= LEAST_DENSITY * self.num_outputs
 
     def read(self, X: Any) -> Columns:
-        """Other rows, each of their columns taken as what it was in training."""
+        """Other rows, with each column read as the kind it was in training."""
         table = open_table(X)
         self._check_number(len(table.names))
         names = [learned.name for learned in self.columns]
@@ -92,8 +92,8 @@ class TableEncoder:
     def transform(self, columns: Columns) -> Any:
         """The (N, num_outputs) matrix of numbers, none of them missing; a `scipy.sparse.csr_array` where `is_sparse`.
 
-        It is float64, or float32 where all columns of numbers are of narrow floats. ArgumentError if a column holds
-        other kinds of values than it did in training.
+        It is float64, or float32 if all columns of numbers are float32 or narrower. ArgumentError if a column holds
+        other kinds of values than in training.
         """
         if self.is_sparse:
             return sparse.csr_array(sparse.hstack([block for _, block in self.blocks(columns)], format="csr"))
@@ -112,7 +112,7 @@ class TableEncoder:
         return out
 
     def blocks(self, columns: Columns) -> Iterator[tuple[str, Any]]:
-        """What `transform` gives of each column, one after the other, and how an error calls it."""
+        """For each column, what an error message calls it, and its part of the result of `transform`."""
         self._check(columns)
         dtype, told = _dtype(columns), list[str]()
         for i, column in enumerate(columns):
@@ -126,7 +126,7 @@ class TableEncoder:
             )
 
     def _check(self, columns: Columns) -> None:
-        """Refuse another number of columns, and columns of another kind, than in training."""
+        """Raise ArgumentError if the number of columns, or the kind of one, is not that of training."""
         self._check_number(len(columns.columns))
         for i, (learned, column) in enumerate(zip(self.columns, columns, strict=True)):
             if isinstance(learned, LearnedNumbers) != isinstance(column, Numbers):
@@ -136,7 +136,7 @@ class TableEncoder:
 
     @functools.cached_property
     def _numbers(self) -> tuple[NumberBlock, IntArray | slice]:
-        """What writes the columns of numbers, and where in the matrix; all of it where there are no others."""
+        """What writes the columns of numbers, and their places in the matrix: all of it if there are no others."""
         are_numbers = [isinstance(learned, LearnedNumbers) for learned in self.columns]
         places = np.flatnonzero(np.repeat(are_numbers, [learned.width for learned in self.columns]))
         block = NumberBlock([learned for learned in self.columns if isinstance(learned, LearnedNumbers)])

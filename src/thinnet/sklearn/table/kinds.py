@@ -1,4 +1,4 @@
-"""What values are: numbers, text, missing ones, or what no column may hold; and the values of one column as such."""
+"""The kinds of values: numbers, text, missing, or kinds that no column may hold; and a column's values as one kind."""
 
 import datetime
 import math
@@ -17,7 +17,7 @@ from thinnet.typing import AnyArray, IntArray
 
 NUMBER, TEXT, BYTES, MISSING = "a number", "text", "bytes", "missing"
 
-# What is refused, with the fix; {column} stands for where it is in X.
+# What is rejected, with the fix; {column} stands for its place in X.
 FIXES = {
     "dates": "Make columns of the parts that matter, such as the year, the month, the day of the week, or the days "
     "since a fixed day, and leave the dates out: {year}, for example.",
@@ -38,13 +38,13 @@ TIMES = {"dates", "times of day", "durations", "periods"}
 
 
 def _kind(type_: type) -> str:
-    """The kind of the values of a type: one of those above, a key of `FIXES`, or the name of another type."""
+    """The kind of a type's values: one of those above, a key of `FIXES`, or the name of another type."""
     pandas = type_.__name__ if type_.__module__.partition(".")[0] == "pandas" else ""
-    if type_ is type(None) or pandas in ("NAType", "NaTType"):  # the latter is a date, too
+    if type_ is type(None) or pandas in ("NAType", "NaTType"):  # NaTType is a date, too
         return MISSING
     if pandas in ("Period", "Interval"):
         return f"{pandas.lower()}s"
-    if issubclass(type_, np.timedelta64 | datetime.timedelta):  # the former is an integer, too
+    if issubclass(type_, np.timedelta64 | datetime.timedelta):  # timedelta64 is an integer, too
         return "durations"
     for types, name in (
         ((str,), TEXT),
@@ -72,13 +72,13 @@ def refusal(where: str, what: str, year: str = "pandas.to_datetime({column}).dt.
 def fix_of(where: str, what: str, year: str) -> str:
     """What to do with a column that holds what no column may, or not well; arguments as for `refusal`."""
     place = where.removeprefix("column ")
-    column = f"{'pandas.DataFrame(X)' if place.isdecimal() else 'X'}[{place}]"  # of an array, a list or a frame
+    column = f"{'pandas.DataFrame(X)' if place.isdecimal() else 'X'}[{place}]"  # for an array or a list, or for a frame
     fix = FIXES.get(what, "Make text or numbers of them: [str(value) for value in {column}], for example.")
     return fix.format(column=column, year=year.format(column=column))
 
 
 def plain(value: Any) -> Category:
-    """A present value as one of few types, so that equal ones look alike: whole numbers and bools become ints."""
+    """A value, not missing, as one of few types, so that equal ones look alike: whole numbers and bools become ints."""
     known = kind(type(value))
     if known == TEXT:
         return str.__str__(value)
@@ -91,7 +91,7 @@ def plain(value: Any) -> Category:
 
 
 def sort_key(value: Category) -> tuple[str, Any]:
-    """By which categories are in order: numbers, then bytes, then text."""
+    """The key that sorts categories: numbers first, then bytes, then text."""
     return kind(type(value)), value
 
 
@@ -113,9 +113,9 @@ def as_numbers(array: AnyArray, where: str) -> AnyArray:
     out = np.full(len(array), np.nan)
     present = np.fromiter((kind(type(value)) != MISSING for value in array), np.bool_, len(array))
     try:
-        with np.errstate(over="ignore"):  # infinity is refused wherever it comes from
+        with np.errstate(over="ignore"):  # infinity is rejected wherever it comes from
             out[present] = array[present].astype(np.float64)
-    except (ValueError, OverflowError) as error:  # an integer with hundreds of digits
+    except (ValueError, OverflowError) as error:  # from an integer with hundreds of digits
         raise ArgumentError(
             f"X must hold numbers within float64 in {where}, got others ({error}). Scale them."
         ) from None
@@ -129,7 +129,7 @@ def check_finite(array: AnyArray, where: str) -> None:
 
 
 def infinite(came: float, where: str) -> ArgumentError:
-    """The error about a column with an infinite number."""
+    """The error for a column with an infinite number."""
     return ArgumentError(
         f"X must hold finite numbers, got infinity: {came} in {where}. Replace it with NaN if it is unknown, or "
         f"by a number."
@@ -151,7 +151,7 @@ def as_categories(array: AnyArray, where: str) -> tuple[IntArray, tuple[Category
 
 
 def _different(array: AnyArray) -> tuple[IntArray, list[Any]]:
-    """Different values, among them perhaps missing ones, and which of them each element is."""
+    """Which of the distinct values each element is, and these values, perhaps with missing ones among them."""
     if array.dtype.kind != "O":
         found, codes = np.unique(array, return_inverse=True)
         return codes, found.tolist()

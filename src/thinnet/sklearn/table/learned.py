@@ -1,5 +1,5 @@
-"""What is learned of a column: of categories, which there are and which are rare; of numbers, what stands for missing
-ones, and the bins of their encoding."""
+"""What is learned about a column: for categories, which there are and which are rare; for numbers, what replaces
+missing ones, and the bins of their encoding."""
 
 import warnings
 from collections import Counter
@@ -18,23 +18,23 @@ MOST_TOLD = 5  # columns of categories that only look like some of training, in 
 
 @dataclass(frozen=True, eq=False)
 class LearnedCategories:
-    """How one column of categories becomes columns of zeros and ones, one a place: categories, rare ones, missing ones.
+    """How one column of categories becomes columns of zeros and ones, one per place: categories, rare, missing ones.
 
-    A category that training did not have counts as rare where there are rare ones, else it has a row of zeros. So does
-    a missing one where none was missing in training. Of two places neither of which is that of missing ones, only the
-    less frequent one has a column: the other is its zero.
+    A category that was not in training counts as rare if there are rare ones; otherwise its row is all zeros. The same
+    goes for a missing one if none was missing in training. If there are just two places, neither for missing ones, only
+    the less frequent one has a column: the other is its zero.
     """
 
     name: str
-    categories: tuple[Category, ...]  # those with a place of their own: numbers in their order, then text
-    rare: tuple[Category, ...] = ()  # those in too few rows, which share the next place, where there are any
+    categories: tuple[Category, ...]  # those with their own place: numbers in order, then text
+    rare: tuple[Category, ...] = ()  # those in too few rows, which share the next place, if there are any
     has_missing: bool = False  # whether missing ones have the last place
-    base: int | None = None  # the place that has no column; None where all have one
+    base: int | None = None  # the place that has no column; None if all have one
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the matrix's columns."""
-        several = len({kind(type(value)) for value in self.categories}) > 1  # the text 1 is not the number
+        several = len({kind(type(value)) for value in self.categories}) > 1  # the text 1 is not the number 1
         names = [f"{self.name}={value!r}" if several else f"{self.name}={value!s}" for value in self.categories]
         names += [f"{self.name}: rare"] * bool(self.rare) + [f"{self.name}: missing"] * self.has_missing
         return tuple(name for place, name in enumerate(names) if place != self.base)
@@ -51,7 +51,7 @@ class LearnedCategories:
 
     @property
     def unknown(self) -> int:
-        """The place of categories that training did not have; −1 for none."""
+        """The place of categories that were not in training; −1 for none."""
         return len(self.categories) if self.rare else -1
 
     @property
@@ -61,12 +61,12 @@ class LearnedCategories:
 
     @property
     def kinds(self) -> set[str]:
-        """What kinds of values there were in training."""
+        """The kinds of values in training."""
         return {kind(type(value)) for value in self.categories + self.rare}
 
     @property
     def is_empty(self) -> bool:
-        """Whether the training rows had none; then whatever comes says nothing."""
+        """Whether the training rows had no category; then later ones mean nothing."""
         return not self.categories + self.rare
 
     def column_of(self, place: int) -> int:
@@ -78,14 +78,14 @@ class LearnedCategories:
     def codes(self, column: Categories, where: str, told: list[str]) -> IntArray:
         """Which column has the one of each row; −1 where none has. `told` gets what only looks like one of training's.
 
-        ArgumentError if there are numbers and training had text only, or the other way round.
+        ArgumentError if there are numbers and training had only text, or the other way around.
         """
         used = np.bincount(column.codes + 1, minlength=len(column.values) + 1)[1:] > 0
         known = self.kinds
         places, seen = {value: place for place, value in enumerate(self.categories)}, {*self.categories, *self.rare}
         alike = {value.strip().casefold(): value for value in self.categories if isinstance(value, str)}
-        found = np.full(len(column.values) + 1, self.column_of(self.missing))  # the last one is what −1 finds
-        unlike = []  # in capitals or spaces
+        found = np.full(len(column.values) + 1, self.column_of(self.missing))  # the last one is for code −1
+        unlike = []  # unlike those of training only in case or spaces
         for code in np.flatnonzero(used):
             value = column.values[code]
             if known and kind(type(value)) not in known:
@@ -118,7 +118,7 @@ def warn_of_unlike(told: list[str]) -> None:
 
 
 def learn_categories(column: Categories, fewest: int) -> LearnedCategories:
-    """Learn from the training rows; categories in less than `fewest` of them are rare."""
+    """Learn from the training rows; categories in fewer than `fewest` of them are rare."""
     counts = np.bincount(column.codes + 1, minlength=len(column.values) + 1)
     rows = Counter({value: int(count) for value, count in zip(column.values, counts[1:], strict=True) if count})
     ordered = sorted(rows, key=sort_key)
@@ -134,20 +134,20 @@ def learn_categories(column: Categories, fewest: int) -> LearnedCategories:
 
 @dataclass(frozen=True, eq=False)
 class LearnedNumbers:
-    r"""How one column of numbers becomes columns of the matrix: its values, perhaps one for each bin, an indicator.
+    r"""How one column of numbers becomes columns of the matrix: its values, perhaps one per bin, perhaps an indicator.
 
     With knots :math:`b_0 < \dots < b_K`, there are also K numbers for each value x (piecewise-linear encoding,
-    Gorishniy et al., arXiv 2203.05556), the share of each bin that lies below x:
+    Gorishniy et al., arXiv 2203.05556): the share of each bin that lies below x:
 
     .. math:: e_k = \min(\max((x - b_{k-1}) / (b_k - b_{k-1}), 0), 1)
 
-    A net that is linear in them bends at every knot; beyond the outermost ones x itself goes on.
+    A net that is linear in them bends at every knot; beyond the outermost knots, x itself continues.
     """
 
     name: str
-    fill: float  # the weighted mean of the training rows, which stands for missing numbers
-    is_empty: bool = False  # whether the training rows had no number; then the column is 0 whatever comes
-    has_indicator: bool = False  # whether some were missing in training, so that a column of the matrix says where
+    fill: float  # the weighted mean of the training rows, which replaces missing numbers
+    is_empty: bool = False  # whether the training rows had no number; then the column is always 0
+    has_indicator: bool = False  # whether some were missing in training, so that a column of the matrix marks them
     knots: FloatArray | None = None  # (K + 1,) float64, the ends of the bins
 
     @property
@@ -169,13 +169,13 @@ class LearnedNumbers:
 
 
 def learn_numbers(column: Numbers, weights: FloatArray | None, most_bins: int | None, where: str) -> LearnedNumbers:
-    """Learn from the training rows, whatever their order; ArgumentError if they go further apart than float64 does."""
+    """Learn from the training rows, in any order; ArgumentError if their range is larger than float64 can hold."""
     values = column.values.astype(np.float64)
     missing = np.isnan(values)
     values, weights = values[~missing], None if weights is None else weights[~missing]
     if not len(values):
         return LearnedNumbers(column.name, 0.0, is_empty=True)
-    # Zeros of both signs are made one, and sums run in one order, so that the order of the rows does not matter.
+    # Zeros of both signs become the same, and sums run in one order, so that the order of the rows does not matter.
     order = np.argsort(values) if weights is None else np.lexsort((weights, values))
     values, weights = values[order] + 0.0, np.ones(len(values)) if weights is None else weights[order]
     with np.errstate(over="ignore"):
@@ -192,9 +192,9 @@ def learn_numbers(column: Numbers, weights: FloatArray | None, most_bins: int | 
 
 
 def learn_knots(values: FloatArray, weights: FloatArray, most_bins: int) -> FloatArray | None:
-    """The ends of up to `most_bins` bins, which are values of the training rows; None where one bin would be all.
+    """The ends of up to `most_bins` bins, which are values of the training rows; None if there would be only one bin.
 
-    They are the different values where these are few, else quantiles, each once. The values are in ascending order.
+    They are the distinct values if there are few, else quantiles, each once. `values` are in ascending order.
     """
     knots: FloatArray = values[np.r_[True, values[1:] > values[:-1]]]
     if len(knots) > most_bins + 1:

@@ -1,5 +1,5 @@
-"""Columns of numbers as columns of the matrix, all of them at once: a few loops over many numbers, where each column by
-itself would take many loops over a few."""
+"""Columns of numbers as columns of the matrix, all at once: a few loops over many numbers instead of many loops over a
+few, as one column at a time would take."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,21 @@ from thinnet.sklearn.table.columns import Numbers
 from thinnet.sklearn.table.learned import LearnedNumbers
 from thinnet.typing import AnyArray, FloatArray
 
-AT_ONCE = 1 << 17  # numbers of the matrix that are made together, so that they stay in the cache
+AT_ONCE = 1 << 17  # numbers of the matrix that are computed together, so that they stay in the cache
 
 
 class NumberBlock:
     """How columns of numbers are written side by side, each as its `LearnedNumbers` says.
 
-    A number of the matrix is (x − low) / width, in a bin cut off at 0 and 1. For x itself, and for the indicator of
-    missing ones, low is 0, width 1, and nothing is cut off.
+    A number in the matrix is (x − low) / width, for a bin clipped to 0 and 1. For x itself, and for the indicator of
+    missing numbers, low is 0, width is 1, and nothing is clipped.
     """
 
     def __init__(self, learned: Sequence[LearnedNumbers]) -> None:
         self._fill = np.array([each.fill for each in learned])
         self._is_empty = np.array([each.is_empty for each in learned], bool)
         self._indicated = np.flatnonzero([each.has_indicator for each in learned])
-        sources: list[int] = []  # which column of values, or behind those of indicators, each number is made of
+        sources: list[int] = []  # the column of values, or after those of indicators, that each number comes from
         low, width, is_bin = [], [], []
         for i, each in enumerate(learned):
             knots = np.empty(0) if each.knots is None else each.knots
@@ -52,7 +52,7 @@ class NumberBlock:
         if len(self._indicated):
             values = np.concatenate([values, missing[:, self._indicated]], axis=1)
         out: FloatArray = values.take(self._sources, axis=1)
-        with np.errstate(over="ignore"):  # what is infinitely far is cut off
+        with np.errstate(over="ignore"):  # infinite results are clipped
             out -= self._low
             out /= self._width
         np.maximum(out, self._least, out=out)

@@ -1,6 +1,6 @@
 """Reading a table: frames of pandas and Polars, and two-dimensional arrays, as columns of numbers and of categories.
 
-Neither package is needed, nor imported.
+Neither package is required or imported.
 """
 
 import sys
@@ -19,18 +19,18 @@ from thinnet.sklearn.table.spelled import Spelled, spelled, warn_of_spelled
 from thinnet.typing import AnyArray
 
 FROM_DTYPE = "from_dtype"
-REFUSED = {"M": "dates", "m": "durations", "c": "complex numbers", "V": "records"}  # by the kind of a dtype
+REFUSED = {"M": "dates", "m": "durations", "c": "complex numbers", "V": "records"}  # by dtype kind
 
 
 class Raw(NamedTuple):
     """The values of one column: numbers, or objects."""
 
     array: AnyArray
-    categorical: bool | None  # as its dtype says; None for text and objects, where the values must
+    categorical: bool | None  # as its dtype says; None for text and objects, where the values decide
 
 
 class Table(NamedTuple):
-    """What is needed of a table to read it."""
+    """What is needed to read a table."""
 
     names: list[str]
     named: bool  # whether the names are X's own
@@ -39,7 +39,7 @@ class Table(NamedTuple):
 
 
 def package_of(X: Any) -> str:
-    """Whose frame X is, pandas's or polars's; an empty text where it is none."""
+    """The package that X is a frame of, pandas or polars; an empty string if it is not a frame."""
     for name in ("pandas", "polars"):
         if (package := sys.modules.get(name)) is not None and isinstance(X, package.DataFrame):
             return name
@@ -47,12 +47,12 @@ def package_of(X: Any) -> str:
 
 
 def is_arrow(X: Any) -> bool:
-    """Whether X is a table of Arrow's, or a batch."""
+    """Whether X is an Arrow table or record batch."""
     return hasattr(X, "column_names")
 
 
 def open_table(X: Any, names: Any = None) -> Table:
-    """A table of what is a frame, an array or a list of rows."""
+    """The table that a frame, an array or a list of rows holds."""
     package = package_of(X)
     if package == "pandas":
         labels = enumerate(X.columns)
@@ -74,7 +74,7 @@ def open_table(X: Any, names: Any = None) -> Table:
 
 
 def _open_array(X: Any, names: Any) -> Table:
-    # Of lists with text in them NumPy would make text altogether.
+    # NumPy would turn all values of lists with text in them into text.
     array = as_array("X", X if hasattr(X, "__array__") else _objects_in_rows(X))
     if array.ndim != 2:
         raise ArgumentError(
@@ -92,13 +92,13 @@ def _objects_in_rows(X: Any) -> Any:
         list(row) if hasattr(row, "__len__") and not isinstance(row, str | bytes | dict | Set) else row for row in X
     ]
     lengths = {len(row) for row in rows if isinstance(row, list)}
-    return np.array(rows, dtype=object) if len(lengths) < 2 else X  # which as_array describes
+    return np.array(rows, dtype=object) if len(lengths) < 2 else X  # as_array explains the error
 
 
 def _of_array(array: AnyArray, where: str) -> Raw:
     kind = array.dtype.kind
     if kind in "biuf":
-        with np.errstate(over="ignore"):  # infinity is refused wherever it comes from
+        with np.errstate(over="ignore"):  # infinity is rejected wherever it comes from
             return Raw(array if array.dtype.itemsize <= 8 else array.astype(np.float64), False)
     if kind == "O":
         return Raw(array, None)
@@ -122,17 +122,17 @@ def _of_pandas(series: Any, where: str) -> Raw:
             return Raw(series.to_numpy(dtype.numpy_dtype), False)
         if dtype.kind == "f":
             return Raw(series.to_numpy(dtype.numpy_dtype, na_value=np.nan), False)
-        return Raw(series.to_numpy(object, na_value=None), False)  # in which long integers keep their digits
+        return Raw(series.to_numpy(object, na_value=None), False)  # so that long integers keep their digits
     return Raw(series.to_numpy(object), None)
 
 
 def _of_categorical(array: Any) -> Raw:
-    """Whatever has been declared a category is one, an interval or a date by its text."""
+    """Anything declared a category is one; intervals and dates are represented by their text."""
     labels = np.empty(len(array.categories) + 1, object)
     for i, label in enumerate(array.categories):
         known = kinds.kind(type(label)) in (kinds.TEXT, kinds.BYTES, kinds.NUMBER)
         labels[i] = label if known else str(label)
-    return Raw(labels[array.codes], True)  # the last one, None, where there is none
+    return Raw(labels[array.codes], True)  # code −1 picks the last label, None
 
 
 def _of_polars(series: Any, where: str) -> Raw:
@@ -151,21 +151,21 @@ def _of_polars(series: Any, where: str) -> Raw:
 
 
 def read(X: Any, categorical_features: Any = FROM_DTYPE, names: Any = None) -> Columns:
-    """Take a table apart into columns of numbers and of categories.
+    """Split a table into columns of numbers and of categories.
 
-    None, NaN, ``pandas.NA``, NaT and null are missing.
+    None, NaN, ``pandas.NA``, NaT and null count as missing.
 
     Args:
         X: a frame of pandas or Polars, or a two-dimensional array (or lists of lists) of numbers, objects or text.
         categorical_features: which columns are categories: ``"from_dtype"`` (text, object, string, category, Enum and
-            Categorical columns are; bools and numbers of any dtype are numbers, and so is an object column in which
-            there are numbers and nothing else), a list that names others, by name, number or a bool for each column, or
-            None for none.
-        names: of the columns, where X has none; else they are called ``column 3``.
+            Categorical columns are; bools and numbers of any dtype are numbers, and so is an object column that holds
+            only numbers), a list that adds others, by name, number or a bool for each column, or None for no
+            categories.
+        names: of the columns, if X has none; by default they are called ``column 3`` and so on.
 
     Raises:
-        ArgumentError: for columns that hold neither (dates, times, durations, periods, intervals, lists, dicts, complex
-            numbers), infinite numbers, or text among numbers, by the column's name; for no rows or no columns.
+        ArgumentError: which names the column, for columns that hold neither (dates, times, durations, periods,
+            intervals, lists, dicts, complex numbers), infinite numbers, or text among numbers; for no rows or columns.
     """
     table = open_table(X, names)
     return columns_of(table, chosen(categorical_features, table.names, table.named))
@@ -188,7 +188,7 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str, told: lis
     found = kinds.kinds_in(array) if array.dtype.kind == "O" else {kinds.NUMBER}
     for wrong in sorted(found - {kinds.NUMBER, kinds.TEXT, kinds.BYTES, kinds.MISSING}):
         raise kinds.refusal(where, wrong)
-    if categorical is None:  # a column without any value may hold whatever comes later
+    if categorical is None:  # a column without values may hold anything later
         categorical = found - {kinds.MISSING} != {kinds.NUMBER} if raw.categorical is None else raw.categorical
         if categorical and raw.categorical is None and (found_out := spelled(array, where)):
             told.append(found_out)
@@ -200,7 +200,7 @@ def _column(name: str, raw: Raw, categorical: bool | None, where: str, told: lis
 
 
 def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> list[bool | None]:
-    """For each column whether it is of categories; None where its dtype says."""
+    """For each column, whether it is of categories; None where its dtype decides."""
     if categorical_features is None:
         return [False] * len(names)
     if isinstance(categorical_features, str) and categorical_features == FROM_DTYPE:
@@ -210,7 +210,7 @@ def chosen(categorical_features: Any, names: Sequence[str], named: bool) -> list
 
 
 def _places(given: Any, names: Sequence[str], named: bool) -> set[int]:
-    """Which columns are named as categories."""
+    """Which columns the list names as categories."""
     if isinstance(given, str):
         raise _refusal(repr(given), f"Write [{given!r}] for the column of that name.")
     if isinstance(given, dict | bytes) or not hasattr(given, "__len__") or not hasattr(given, "__iter__"):
@@ -224,7 +224,7 @@ def _places(given: Any, names: Sequence[str], named: bool) -> set[int]:
         for one in listed:
             if not 0 <= one < len(names):
                 raise _refusal(f"column {one}", f"The columns are numbered from 0 to {len(names) - 1}.")
-        if len(set(listed)) < len(listed):  # as in zeros and ones that are meant for bools
+        if len(set(listed)) < len(listed):  # such as zeros and ones that are meant as bools
             raise _refusal(f"{given!r}, in which numbers come twice", "Give each once, or a bool for each column.")
         return set(listed)
     if not all(isinstance(one, str) for one in listed):
